@@ -1,0 +1,190 @@
+"""Rolling 12-month sums to months, and back.
+
+With ``S[t]`` the 12-month-ending count and ``m[t]`` the month,
+``S[t] - S[t-1] = m[t] - m[t-12]``. Within one vintage the months are therefore known **up to
+one additive constant per calendar month**; the twelve constants add up to the first sum, so
+11 degrees of freedom remain, the same in every year. Every sum over 12 consecutive months is
+unaffected by them. They are pinned here by non-negativity and by the smoothest series (least
+squared month-to-month change); everything stays in whole deaths, so the rolling sums of the
+recovered months give back the input exactly.
+
+Sums that are missing inside a series (suppressed, or lost by the publisher) are further
+unknowns, pinned in the same way. Differences are only meaningful **within** a vintage.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from odforecast.errors import DataError
+
+Floats = NDArray[np.float64]
+
+
+def rolling_sums(months: Floats) -> Floats:
+    """12-month-ending sums along the last axis.
+
+    Parameters
+    ----------
+    months : ndarray, shape (..., n)
+        Monthly deaths, ``n >= 12``.
+
+    Returns
+    -------
+    ndarray, shape (..., n - 11)
+        Sums of 12 consecutive months; NaN where any of the 12 is NaN.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than 12 months.
+
+    Examples
+    --------
+    >>> rolling_sums(np.ones(13)).tolist()
+    [12.0, 12.0]
+    """
+    months = np.asarray(months, dtype=float)
+    if months.shape[-1] < 12:
+        raise DataError(
+            f"{months.shape[-1]} months are too few for a 12-month sum", hint="give at least 12"
+        )
+    return np.lib.stride_tricks.sliding_window_view(months, 12, axis=-1).sum(axis=-1)
+
+
+def recover_months(sums: Floats) -> Floats:
+    """Months behind 12-month-ending sums of one vintage.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (L, T)
+        12-month-ending deaths, one row per location; NaN where not published.
+
+    Returns
+    -------
+    ndarray, shape (L, T + 11)
+        Monthly deaths. Column ``i`` is the month 11 before the month of column ``i`` of
+        ``sums``. NaN before the first and after the last published sum of a row; a row
+        without any sum is all NaN. Whole numbers where the sums are whole.
+
+    Raises
+    ------
+    DataError
+        If a row cannot be made of non-negative months: such sums contradict each other.
+
+    Examples
+    --------
+    >>> months = np.array([[3, 5, 4, 6, 2, 7, 5, 4, 3, 6, 5, 4, 2, 6.0]])
+    >>> bool((rolling_sums(recover_months(rolling_sums(months))) == rolling_sums(months)).all())
+    True
+    """
+    sums = np.asarray(sums, dtype=float)
+    if sums.ndim != 2:
+        raise DataError(f"sums must be (locations, months), got shape {sums.shape}")
+    if np.nanmin(sums, initial=0.0) < 0:
+        raise DataError("negative 12-month-ending count", hint="deaths cannot be negative")
+    n_loc, n_time = sums.shape
+    months = np.full((n_loc, n_time + 11), np.nan)
+    seen = ~np.isnan(sums)
+    whole = seen.all(axis=1)
+    if whole.any():
+        months[whole] = _recover_complete(sums[whole])
+    for row in np.flatnonzero(~whole & seen.any(axis=1)):
+        first, last = np.flatnonzero(seen[row])[[0, -1]]
+        piece = _fill_gaps(sums[row, first : last + 1])
+        months[row, first : last + 12] = _recover_complete(piece[None])[0]
+    return months
+
+
+def _recover_complete(sums: Floats) -> Floats:
+    """Months of rows without gaps, shape (L, T) -> (L, T + 11)."""
+    start = np.zeros((sums.shape[0], 12))
+    partial = _chain(start, sums)  # months when every constant is zero
+    bounds = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
+    room = sums[:, 0] - bounds.sum(axis=1)
+    if (room < 0).any():
+        row = int(np.flatnonzero(room < 0)[0])
+        raise DataError(
+            f"sums of row {row} contradict each other: no non-negative months give them "
+            f"(short by {-room[row]:g} deaths)",
+            hint="are the sums of one release, and of one definition?",
+        )
+    excess = _smoothest(partial, bounds, room)
+    if (sums == np.round(sums)).all():
+        excess = _round_to_sum(excess, room)
+    return _chain(bounds + excess, sums)
+
+
+def _chain(constants: Floats, sums: Floats) -> Floats:
+    """Months from the twelve constants and the differences of the sums."""
+    n_loc, n_time = sums.shape
+    months = np.empty((n_loc, n_time + 11))
+    months[:, :12] = constants
+    steps = np.diff(sums, axis=1)
+    for k in range(12):
+        column = steps[:, k::12]
+        months[:, 12 + k :: 12] = constants[:, k, None] + np.cumsum(column, axis=1)
+    return months
+
+
+def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
+    """Constants above their bounds, adding to ``room``, that make the months smoothest."""
+    n_loc, n = partial.shape
+    later, earlier = np.arange(1, n) % 12, np.arange(n - 1) % 12
+    design = np.zeros((n - 1, 12))
+    design[np.arange(n - 1), later] += 1.0
+    design[np.arange(n - 1), earlier] -= 1.0
+    target = -np.diff(partial + bounds[:, np.arange(n) % 12], axis=1)
+    # Constants of a short series that no difference joins stay close to each other.
+    ridge = 1e-6 * (np.eye(12) - 1.0 / 12.0)
+    kkt = np.zeros((13, 13))
+    kkt[:12, :12] = design.T @ design + ridge
+    kkt[12, :12] = kkt[:12, 12] = 1.0
+    right = np.concatenate([target @ design, room[:, None]], axis=1)
+    solution = np.linalg.solve(kkt, right.T).T[:, :12]
+    for row in np.flatnonzero((solution < 0).any(axis=1)):
+        weight = 1e3 * max(1.0, float(np.abs(target[row]).max()))
+        rows = np.vstack([design, np.full((1, 12), weight)])
+        values = np.append(target[row], weight * room[row])
+        solution[row] = nnls(rows, values)[0]
+    # The weighted rows hold the sum only nearly: put the rest where there is most room.
+    total = solution.sum(axis=1)
+    scale = np.divide(room, total, out=np.zeros_like(room), where=total > 0)
+    return np.where((total > 0)[:, None], solution * scale[:, None], room[:, None] / 12.0)
+
+
+def _round_to_sum(values: Floats, total: Floats) -> Floats:
+    """Whole numbers close to ``values`` whose rows add up to ``total`` (largest remainder)."""
+    floor = np.floor(values)
+    short = np.round(total - floor.sum(axis=1)).astype(int)
+    order = np.argsort(-(values - floor), axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
+    return floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1]
+
+
+def _fill_gaps(sums: Floats) -> Floats:
+    """Fill missing sums inside a row so that the months are smooth and non-negative.
+
+    Solves non-negative least squares for the months (smooth, and adding up to the sums that
+    were published), then reads the missing sums off the solution, in whole deaths.
+    """
+    n_time = sums.size
+    n = n_time + 11
+    seen = np.flatnonzero(~np.isnan(sums))
+    window = np.zeros((seen.size, n))
+    for i, t in enumerate(seen):
+        window[i, t : t + 12] = 1.0
+    smooth = np.diff(np.eye(n), axis=0)
+    weight = 1e3
+    months, _ = nnls(
+        np.vstack([weight * window, smooth]),
+        np.concatenate([weight * sums[seen], np.zeros(n - 1)]),
+        maxiter=50 * n,
+    )
+    filled = rolling_sums(months)
+    filled = np.round(filled) if (sums[seen] == np.round(sums[seen])).all() else filled
+    filled[seen] = sums[seen]
+    return filled

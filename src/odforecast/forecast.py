@@ -1,0 +1,290 @@
+"""Forecast: joint sample paths of monthly deaths, and everything derived by adding."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.data.locations import JURISDICTIONS, REGIONS, lookup
+from odforecast.data.monthly import rolling_sums
+from odforecast.errors import ForecastError
+from odforecast.names import (
+    FORECAST_DIMS,
+    HUB_QUANTILES,
+    LOCATION,
+    MONTH,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGETS,
+)
+from odforecast.panel import Floats, Months, Panel
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Sample paths, draws × locations × months, of monthly deaths.
+
+    Attributes
+    ----------
+    draws : ndarray, shape (D, L, M)
+        Monthly deaths.
+    locations : tuple of str
+        CDC codes, length L.
+    months : ndarray of datetime64[M], shape (M,)
+        Consecutive months. Months up to ``last_month`` appear where a model revises what is
+        known (a nowcast); the rest are forecasts.
+    known : ndarray, shape (L, 11)
+        The months before ``months[0]``, as known: with them the draws add up to
+        12-month-ending counts.
+    as_of : datetime.date
+        The origin: the day the forecast could have been made.
+    last_month : datetime64[M]
+        Last month of the panel; horizon h is the h-th month after it.
+    joint : frozenset of str
+        Axes over which the draws are joint, out of ``"location"`` and ``"month"``.
+        Adding over another axis is an error.
+    targets : frozenset of str
+        What the draws mean: ``"deaths_12mo"``, ``"deaths_month"``, or both.
+    skipped : mapping of str to str
+        Locations asked for and not forecast, and why.
+    provenance : mapping of str to str
+        Model, its version, seed, panel hash, vintage kind, library version.
+    warnings : tuple of str
+        What a reader must know before using the numbers (failed diagnostics, clips).
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=12, draws=200, seed=1)
+    >>> forecast.quantiles([0.5]).shape
+    (1, 1, 12)
+    """
+
+    draws: Floats
+    locations: tuple[str, ...]
+    months: Months
+    known: Floats
+    as_of: dt.date
+    last_month: np.datetime64
+    joint: frozenset[str] = frozenset({LOCATION, MONTH})
+    targets: frozenset[str] = frozenset(TARGETS)
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        draws = np.asarray(self.draws, dtype=float)
+        months = np.asarray(self.months, dtype="datetime64[M]")
+        known = np.asarray(self.known, dtype=float)
+        shape = (len(self.locations), months.size)
+        if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
+            raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
+        if known.shape != (shape[0], 11):
+            raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+        if (np.diff(months).astype(int) != 1).any():
+            raise ForecastError("months must be consecutive")
+        if not self.joint <= {LOCATION, MONTH} or not self.targets <= set(TARGETS):
+            raise ForecastError(f"unknown axis in {self.joint} or target in {self.targets}")
+        if len(set(self.locations)) != len(self.locations):
+            raise ForecastError("locations must be distinct")
+        bad = np.argwhere(~np.isfinite(draws))
+        if bad.size:
+            d, i, m = bad[0]
+            raise ForecastError(
+                f"{len(bad)} draws are not finite, first at draw {d}, {self.locations[i]}, "
+                f"{months[m]}"
+            )
+        if not np.isfinite(known).all():
+            row = int(np.argwhere(~np.isfinite(known))[0, 0])
+            raise ForecastError(f"known months of {self.locations[row]} are not finite")
+        for name, array in (("draws", draws), ("months", months), ("known", known)):
+            array = array.view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __repr__(self) -> str:
+        model = self.provenance.get("model", "?")
+        return (
+            f"<Forecast {model} as of {self.as_of}: {self.draws.shape[0]} draws, "
+            f"{len(self.locations)} locations, {self.months[0]}..{self.months[-1]}>"
+        )
+
+    @classmethod
+    def from_panel(
+        cls, panel: Panel, draws: Floats, locations: Sequence[str], **keywords: object
+    ) -> Forecast:
+        """A forecast of the months that follow, or revise the end of, a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            What the model was fitted to.
+        draws : ndarray, shape (D, L, M)
+            Monthly deaths.
+        locations : sequence of str
+            The L locations of the draws.
+        **keywords
+            ``first_month`` (default: the month after the panel's last), and any other field
+            of :class:`Forecast`.
+        """
+        first = keywords.pop("first_month", panel.last_month + 1)
+        months = np.arange(first, first + draws.shape[2])  # type: ignore[operator, call-overload]
+        stop = panel.monthly.shape[1] - int((panel.last_month + 1 - months[0]).astype(int))
+        rows = [panel.locations.index(s) for s in locations]
+        return cls(
+            draws=draws,
+            locations=tuple(locations),
+            months=months,
+            known=panel.monthly[rows, stop - 11 : stop],
+            as_of=panel.as_of,
+            last_month=panel.last_month,
+            **keywords,  # type: ignore[arg-type]
+        )
+
+    @property
+    def horizons(self) -> NDArray[np.int64]:
+        """Months after the panel's last month, shape (M,); 0 and below are revisions."""
+        return (self.months - self.last_month).astype(np.int64)
+
+    def samples(self, target: str = TARGET_12MO) -> Floats:
+        """Draws of a target, shape (D, L, M).
+
+        Raises
+        ------
+        ForecastError
+            If the target is unknown, or the draws do not mean it.
+        """
+        if target not in TARGETS:
+            raise ForecastError(f"unknown target {target!r}", hint=f"one of {', '.join(TARGETS)}")
+        if target not in self.targets:
+            raise ForecastError(
+                f"{self.provenance.get('model', 'this model')} does not forecast {target}",
+                hint=f"it forecasts {', '.join(sorted(self.targets))}",
+            )
+        if target == TARGET_MONTH:
+            return self.draws
+        known = np.broadcast_to(self.known, (self.draws.shape[0], *self.known.shape))
+        return rolling_sums(np.concatenate([known, self.draws], axis=2))
+
+    def quantiles(
+        self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
+    ) -> Floats:
+        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
+
+        Raises
+        ------
+        ForecastError
+            If a level lies outside (0, 1), or the target is not forecast.
+        """
+        probs = np.asarray(levels, dtype=float)
+        if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
+            raise ForecastError(f"quantile levels must lie in (0, 1), got {levels}")
+        ordered = np.sort(self.samples(target), axis=0)
+        # Linear interpolation between order statistics (numpy's default), sorted once.
+        position = probs * (ordered.shape[0] - 1)
+        low = np.floor(position).astype(int)
+        high = np.minimum(low + 1, ordered.shape[0] - 1)
+        share = (position - low)[:, None, None]
+        return ordered[low] * (1.0 - share) + ordered[high] * share
+
+    def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
+        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
+        return np.asarray((self.samples(target) < value).mean(axis=0))
+
+    def index(self, state: str) -> int:
+        """Position of a location.
+
+        Raises
+        ------
+        ForecastError
+            If it is not in the forecast; says why if the model skipped it.
+        """
+        code = lookup(state).state
+        if code not in self.locations:
+            reason = self.skipped.get(code, f"it has: {', '.join(self.locations)}")
+            raise ForecastError(f"no forecast for {code}", hint=reason)
+        return self.locations.index(code)
+
+    def select(self, locations: Iterable[str]) -> Forecast:
+        """Only these locations, in this order."""
+        rows = [self.index(s) for s in locations]
+        return replace(
+            self,
+            draws=self.draws[:, rows],
+            known=self.known[rows],
+            locations=tuple(self.locations[i] for i in rows),
+        )
+
+    def total(self, locations: Iterable[str], name: str) -> Forecast:
+        """Sum over locations, draw by draw: a forecast with the single location ``name``.
+
+        Raises
+        ------
+        ForecastError
+            If the draws are not joint over locations, or a location is missing.
+        """
+        rows = [self.index(s) for s in locations]
+        if len(rows) > 1 and LOCATION not in self.joint:
+            raise ForecastError(
+                "these draws are not joint over locations, so they cannot be added",
+                hint="use a model with joint draws (dlm, hierarchical), or forecast the sum itself",
+            )
+        if "US" in [self.locations[i] for i in rows] and len(rows) > 1:
+            raise ForecastError("US already holds the other locations; adding it counts twice")
+        return replace(
+            self,
+            draws=self.draws[:, rows].sum(axis=1, keepdims=True),
+            known=self.known[rows].sum(axis=0, keepdims=True),
+            locations=(name,),
+        )
+
+    def nation(self) -> Forecast:
+        """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
+        return self.total(JURISDICTIONS, "US")
+
+    def region(self, name: str) -> Forecast:
+        """A census region as the sum of its jurisdictions.
+
+        Parameters
+        ----------
+        name : {"Northeast", "Midwest", "South", "West"}
+        """
+        if name not in REGIONS:
+            raise ForecastError(f"unknown region {name!r}", hint=f"one of {', '.join(REGIONS)}")
+        return self.total([s for s in JURISDICTIONS if lookup(s).region == name], name)
+
+    def with_nation(self) -> Forecast:
+        """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
+        if "US" in self.locations:
+            return self
+        nation = self.nation()
+        return replace(
+            self,
+            draws=np.concatenate([nation.draws, self.draws], axis=1),
+            known=np.concatenate([nation.known, self.known]),
+            locations=("US", *self.locations),
+        )
+
+    def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:
+        """Draws of a target as a labelled array (draw, location, month)."""
+        import xarray as xr
+
+        return xr.DataArray(
+            self.samples(target),
+            dims=FORECAST_DIMS,
+            coords={
+                LOCATION: list(self.locations),
+                MONTH: self.months.astype("datetime64[ns]"),
+            },
+            name=target,
+            attrs={"as_of": str(self.as_of), **self.provenance},
+        )

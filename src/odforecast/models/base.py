@@ -1,0 +1,104 @@
+"""What a forecaster is, and the registry that finds them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol, runtime_checkable
+
+from odforecast.errors import UnknownNameError
+from odforecast.forecast import Forecast
+from odforecast.panel import Panel
+
+ENTRY_POINT_GROUP = "odforecast.models"
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A fitted model: it can forecast, any number of times."""
+
+    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
+        """Sample paths of the ``horizon`` months after the panel's last month.
+
+        The same seed gives the same draws, bit for bit.
+        """
+        ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """All that is required of a model.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry and in every result row.
+    version : str
+        Changes whenever the model's numbers may change; stored results of another version
+        are not reused.
+    """
+
+    name: str
+    version: str
+
+    def fit(self, panel: Panel) -> Fitted:
+        """Fit to what was known: nothing but the panel may be used."""
+        ...
+
+
+ModelFactory = Callable[[], Forecaster]
+
+#: Built-in models: name -> "module:attribute" of a factory, imported when first asked for.
+_BUILTIN: dict[str, str] = {}
+_REGISTERED: dict[str, ModelFactory] = {}
+
+
+def register(name: str, factory: ModelFactory) -> None:
+    """Register a model for this process.
+
+    A package registers its models for everybody with an entry point in the group
+    ``odforecast.models`` instead.
+
+    Parameters
+    ----------
+    name : str
+        Lower case, words joined by hyphens.
+    factory : callable
+        Takes nothing, returns a :class:`Forecaster`.
+    """
+    _REGISTERED[name] = factory
+
+
+def model_names() -> tuple[str, ...]:
+    """Names of all models: built in, registered, and plugged in through entry points."""
+    plugged = (point.name for point in entry_points(group=ENTRY_POINT_GROUP))
+    return tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
+
+
+def get_model(name: str) -> Forecaster:
+    """Make a forecaster by name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no model has that name.
+
+    Examples
+    --------
+    >>> get_model("drift").name
+    'drift'
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]()
+    if name in _BUILTIN:
+        module, _, attribute = _BUILTIN[name].partition(":")
+        found: Forecaster = getattr(import_module(module), attribute)(name)
+        return found
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        if point.name == name:
+            plugged: Forecaster = point.load()()
+            return plugged
+    raise UnknownNameError(
+        f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}"
+    )

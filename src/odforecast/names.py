@@ -1,0 +1,68 @@
+"""Names of columns, dimensions, indicators and targets, in one place.
+
+A test locks these: they are the library's file formats.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ALL_DRUGS: Final = "Number of Drug Overdose Deaths"
+SYNTHETIC_OPIOIDS: Final = "Synthetic opioids, excl. methadone (T40.4)"
+ALL_DEATHS: Final = "Number of Deaths"
+
+#: The canonical long table: one row per (release, location, month, indicator).
+TABLE_COLUMNS: Final = (
+    "release",
+    "location",
+    "state",
+    "month",
+    "indicator",
+    "reported",
+    "predicted",
+    "percent_complete",
+    "percent_pending",
+    "status",
+)
+
+#: Values of the ``status`` column (what a blank reported count means).
+STATUSES: Final = ("ok", "suppressed", "low_quality", "missing")
+
+#: Forecast dimensions, in the order of the array.
+DRAW: Final = "draw"
+LOCATION: Final = "location"
+MONTH: Final = "month"
+FORECAST_DIMS: Final = (DRAW, LOCATION, MONTH)
+
+#: Hubverse targets.
+TARGET_12MO: Final = "deaths_12mo"
+TARGET_MONTH: Final = "deaths_month"
+TARGETS: Final = (TARGET_12MO, TARGET_MONTH)
+
+#: Hubverse model-output columns, in order.
+HUB_COLUMNS: Final = (
+    "origin_date",
+    "location",
+    "target",
+    "horizon",
+    "target_end_date",
+    "output_type",
+    "output_type_id",
+    "value",
+)
+
+#: The 23 quantile levels of the hubs.
+HUB_QUANTILES: Final = (
+    0.01, 0.025, 0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.35, 0.40, 0.45, 0.50,
+    0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95, 0.975, 0.99,
+)  # fmt: skip
+
+#: Central intervals whose coverage is reported.
+COVERAGE_LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
+
+#: How a panel came to be: a release as it was; a later release cut at a month;
+#: or cut and thinned by a completeness curve.
+VINTAGE_REAL: Final = "real"
+VINTAGE_CLEAN: Final = "pseudo-clean"
+VINTAGE_THINNED: Final = "pseudo-thinned"
+VINTAGE_KINDS: Final = (VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_THINNED)
