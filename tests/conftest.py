@@ -1,0 +1,36 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
+
+# The same examples on every machine and no timing: a slow runner must not fail a test.
+settings.register_profile(
+    "suite",
+    deadline=None,
+    derandomize=True,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real published files, read in place; set ODFORECAST_SHARED to move it."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no real files at {SHARED} (set ODFORECAST_SHARED)")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def vsrr(shared: Path) -> Path:
+    """Folder of real releases of CDC's provisional counts."""
+    return shared / "vsrr"
