@@ -1,1 +1,93 @@
+"""Forecast US drug-overdose deaths from CDC's provisional counts.
+
+Every forecast is made from the data as it was known that day, and scored against a named
+truth. The whole public API is on this screen; everything is imported when first used, so
+``import odforecast`` costs next to nothing.
+
+The function that runs a backtest is ``run_backtest``: the name ``backtest`` belongs to the
+subpackage.
+
+Examples
+--------
+>>> import odforecast as od
+>>> archive = od.bundled()
+>>> panel = od.Panel.from_archive(archive, as_of="2025-09-17", locations=["US"])
+>>> forecast = od.get_model("drift").fit(panel).forecast(horizon=12, draws=1000, seed=1)
+>>> forecast.quantiles([0.05, 0.5, 0.95]).shape
+(3, 1, 12)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from odforecast.errors import OdforecastError
+
+if TYPE_CHECKING:
+    from odforecast.backtest import Results, run_backtest
+    from odforecast.data.archive import Archive, bundled
+    from odforecast.data.vsrr import read_vsrr
+    from odforecast.forecast import Forecast
+    from odforecast.hub import read_hub, to_hub, write_hub
+    from odforecast.models.base import Fitted, Forecaster, get_model, model_names, register
+    from odforecast.panel import Panel
+    from odforecast.scoring import relative_skill, score_units, weighted_interval_score
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Archive",
+    "Fitted",
+    "Forecast",
+    "Forecaster",
+    "OdforecastError",
+    "Panel",
+    "Results",
+    "bundled",
+    "get_model",
+    "model_names",
+    "read_hub",
+    "read_vsrr",
+    "register",
+    "relative_skill",
+    "run_backtest",
+    "score_units",
+    "to_hub",
+    "weighted_interval_score",
+    "write_hub",
+]
+
+#: Where each public name lives; imported when first asked for.
+_HOME = {
+    "Archive": "odforecast.data.archive",
+    "Fitted": "odforecast.models.base",
+    "Forecast": "odforecast.forecast",
+    "Forecaster": "odforecast.models.base",
+    "Panel": "odforecast.panel",
+    "Results": "odforecast.backtest",
+    "bundled": "odforecast.data.archive",
+    "get_model": "odforecast.models.base",
+    "model_names": "odforecast.models.base",
+    "read_hub": "odforecast.hub",
+    "read_vsrr": "odforecast.data.vsrr",
+    "register": "odforecast.models.base",
+    "relative_skill": "odforecast.scoring",
+    "run_backtest": "odforecast.backtest",
+    "score_units": "odforecast.scoring",
+    "to_hub": "odforecast.hub",
+    "weighted_interval_score": "odforecast.scoring",
+    "write_hub": "odforecast.hub",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'odforecast' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # the next look-up does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

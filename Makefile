@@ -1,0 +1,76 @@
+# Needs only Python (3.12 or later somewhere on the machine), git and make.
+# From a fresh clone, each of these works on its own:
+#
+#   make backtest    forecast past years as they were known then, and score the forecasts
+#   make test        run every test
+#
+# Other targets: make help
+
+ORIGINS   ?=        # backtest: e.g. ORIGINS=2019-01:2024-04 ; empty means the command's default
+MODELS    ?=        # backtest: e.g. MODELS=drift,auto-ets   ; empty means the command's default
+LOCATIONS ?=        # backtest: e.g. LOCATIONS=US,WV         ; empty means the command's default
+ARGS      ?=        # anything else for the command
+PYTEST    ?= -n auto --maxprocesses 8 --dist worksteal
+
+# Settings of the caller's shell that would reach into another environment.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+# Matplotlib draws without a screen.
+export MPLBACKEND = Agg
+
+BIN  := .venv/bin
+ENV  := .venv/.ready
+SRC  := src tests docs
+SRC  += $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help install backtest test lint format types layers docs figures bench constraints clean
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
+
+install: $(ENV)  ## make .venv with the package and the developers' tools
+
+$(ENV): pyproject.toml constraints.txt tools/make-env.sh
+	@sh tools/make-env.sh
+	@touch $@
+
+backtest: $(ENV)  ## forecast past years as they were known then, and score them
+	@$(BIN)/odforecast backtest \
+	  $(if $(strip $(ORIGINS)),--origins $(strip $(ORIGINS))) \
+	  $(if $(strip $(MODELS)),--models $(strip $(MODELS))) \
+	  $(if $(strip $(LOCATIONS)),--locations $(strip $(LOCATIONS))) $(ARGS)
+
+test: $(ENV)  ## run every test, and every example in the docstrings and the docs
+	@$(BIN)/pytest $(PYTEST)
+
+lint: $(ENV)  ## ruff: likely mistakes and unused code
+	@$(BIN)/ruff check $(SRC)
+
+format: $(ENV)  ## ruff: lay out the code (CHECK=1 only looks)
+	@$(BIN)/ruff format $(if $(CHECK),--check) $(SRC)
+
+types: $(ENV)  ## mypy, strict
+	@$(BIN)/mypy
+
+layers: $(ENV)  ## import-linter: imports go one way only
+	@$(BIN)/lint-imports
+
+docs: $(ENV)  ## build docs/_build/html; a warning is an error
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+figures: $(ENV)  ## draw the figures of README and docs again
+	@$(BIN)/python docs/figures.py
+
+bench: $(ENV)  ## run every script in benchmarks/
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+constraints: $(ENV)  ## resolve the newest versions that fit, into constraints.txt
+	@.tools/bin/uv pip compile pyproject.toml --upgrade --universal --all-extras \
+	  --python-version 3.12 --no-header --no-annotate --quiet -o constraints.txt
+	@git diff --stat -- constraints.txt
+
+clean:  ## remove the environment, the tools and everything built
+	rm -rf .venv .tools docs/_build docs/api/generated dist build .pytest_cache .mypy_cache \
+	  .ruff_cache .hypothesis .import_linter_cache
+	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,81 @@
+"""The public API: complete, lazy, and light to import."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import odforecast as od
+
+HEAVY = {
+    "arviz", "arviz_base", "arviz_plots", "arviz_stats", "click", "dask", "distributed",
+    "matplotlib", "numba", "nutpie", "pandas", "pyarrow", "pymc", "pytensor", "rich", "scipy",
+    "scoringrules", "statsforecast", "statsmodels", "xarray",
+}  # fmt: skip
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages that a fresh interpreter holds after running ``code``."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert not loaded_by("import odforecast") & HEAVY
+
+
+def test_import_resolves_names_only_when_asked() -> None:
+    loaded = loaded_by("import odforecast as od\nassert 'Panel' in dir(od)\nod.OdforecastError")
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("name", ["Panel", "get_model", "bundled", "model_names"])
+def test_data_and_names_need_no_sampler(name: str) -> None:
+    loaded = loaded_by(f"import odforecast as od\nod.{name}\nod.model_names()")
+    assert not loaded & {"pymc", "pytensor", "nutpie", "arviz_stats", "matplotlib", "statsforecast"}
+
+
+@pytest.mark.parametrize("name", od.__all__)
+def test_every_public_name_is_there_and_documented(name: str) -> None:
+    value = getattr(od, name)
+    assert (value.__doc__ or "").strip()
+    assert name in dir(od)
+
+
+def test_table_type_checking_imports_and_all_agree() -> None:
+    tree = ast.parse(Path(od.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == od._HOME
+    assert set(od.__all__) == {*od._HOME, "OdforecastError"}
+    assert od.__all__ == sorted(od.__all__)
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'forcast'"):
+        od.forcast  # noqa: B018
+
+
+def test_no_public_name_is_a_submodule() -> None:
+    # Importing a submodule sets it as an attribute of the package, over a function of that name.
+    folder = Path(od.__file__).parent
+    modules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert not modules & set(od.__all__)
+
+
+def test_version_is_a_release_number() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", od.__version__)
