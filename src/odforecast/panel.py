@@ -19,7 +19,7 @@ from odforecast.data.archive import Archive
 from odforecast.data.locations import JURISDICTIONS, lookup, population
 from odforecast.data.monthly import recover_months
 from odforecast.errors import DataError, PanelError
-from odforecast.names import ALL_DRUGS, VINTAGE_KINDS, VINTAGE_REAL
+from odforecast.names import ALL_DRUGS, VINTAGE_KINDS, VINTAGE_REAL, VINTAGE_THINNED
 from odforecast.seeds import content_hash
 
 Floats = NDArray[np.float64]
@@ -374,6 +374,31 @@ class Panel:
         stop = int((month - self.months[0]).astype(int)) + 1
         layers = {name: getattr(self, name)[:, :stop] for name in _LAYERS}
         return replace(self, as_of=as_of, vintage=vintage, months=self.months[:stop], **layers)
+
+    def thinned(self, completeness: Floats) -> Panel:
+        """The panel with its last sums reduced to what would have been reported so far.
+
+        Parameters
+        ----------
+        completeness : ndarray, shape (K,)
+            Share of the 12-month-ending count reported, the last month first.
+
+        Returns
+        -------
+        Panel
+            Labelled ``"pseudo-thinned"``; counts rounded to whole deaths. Predicted counts
+            are blank where the reported are thinned: the publisher's estimate for such a
+            vintage does not exist.
+        """
+        shares = np.ones(self.months.size)
+        stop = min(len(completeness), shares.size)
+        shares[shares.size - stop :] = np.asarray(completeness, dtype=float)[:stop][::-1]
+        return replace(
+            self,
+            vintage=VINTAGE_THINNED,
+            reported=np.round(self.reported * shares),
+            predicted=np.where(shares < 1.0, np.nan, self.predicted),
+        )
 
     @cached_property
     def data_hash(self) -> str:

@@ -1,0 +1,146 @@
+"""Forecast: sums, coherence, and the promises it refuses to break."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odforecast.data.bundle import bundled
+from odforecast.data.locations import JURISDICTIONS
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast
+from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.panel import Panel
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return Panel.from_archive(bundled(), "2025-09-17")
+
+
+def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forecast:
+    paths = np.random.default_rng(seed).poisson(40, (draws, len(states), months))
+    return Forecast.from_panel(panel, paths, states, **keywords)
+
+
+@given(st.integers(1, 30), st.integers(0, 5))
+@settings(max_examples=30, deadline=None)
+def test_twelve_month_counts_are_known_plus_forecast_months(months, seed):
+    panel = Panel.from_archive(bundled(), "2025-09-17")
+    forecast = make(panel, ["WV", "OH"], months=months, seed=seed)
+    got = forecast.samples(TARGET_12MO)
+    for h in range(1, months + 1):
+        ahead = forecast.draws[:, :, max(0, h - 12) : h].sum(axis=2)
+        n_known = max(0, 12 - h)
+        rows = [panel.index(s) for s in ("WV", "OH")]
+        before = panel.monthly[rows, panel.monthly.shape[1] - n_known :].sum(axis=1)
+        assert np.allclose(got[:, :, h - 1], ahead + before, rtol=0, atol=1e-9)
+
+
+def test_revised_months_replace_the_known_ones(panel):
+    first = panel.last_month - 2
+    forecast = make(panel, ["WV"], months=5, first_month=first)
+    assert forecast.horizons.tolist() == [-2, -1, 0, 1, 2]
+    known = panel.monthly[panel.index("WV"), -14:-3]
+    assert (forecast.known[0] == known).all()
+    assert np.allclose(forecast.samples()[:, 0, 0], known.sum() + forecast.draws[:, 0, 0])
+
+
+def test_state_paths_add_up_to_the_nation_draw_by_draw(panel):
+    forecast = make(panel, JURISDICTIONS).with_nation()
+    whole = forecast.samples()
+    assert forecast.locations[0] == "US"
+    assert np.allclose(whole[:, 0], whole[:, 1:].sum(axis=1))
+    regions = sum(
+        forecast.region(r).samples() for r in ("Northeast", "Midwest", "South", "West")
+    )
+    assert np.allclose(regions[:, 0], whole[:, 0])
+
+
+def test_adding_over_an_axis_that_is_not_joint_is_an_error(panel):
+    forecast = make(panel, JURISDICTIONS, joint=frozenset({"month"}))
+    with pytest.raises(ForecastError, match="not joint over locations"):
+        forecast.nation()
+
+
+def test_a_nation_without_new_york_city_is_an_error(panel):
+    states = [s for s in JURISDICTIONS if s != "YC"]
+    with pytest.raises(ForecastError, match="no forecast for YC"):
+        make(panel, states).nation()
+
+
+def test_adding_the_nation_to_its_parts_is_an_error(panel):
+    with pytest.raises(ForecastError, match="counts twice"):
+        make(panel, ["US", "WV"]).total(["US", "WV"], "both")
+
+
+def test_a_skipped_location_says_why(panel):
+    forecast = make(panel, ["WV"], skipped={"OH": "only 3 months"})
+    with pytest.raises(ForecastError, match="no forecast for OH; only 3 months"):
+        forecast.index("OH")
+
+
+def test_quantiles_are_numpys(panel):
+    forecast = make(panel, ["WV", "OH"], draws=101)
+    levels = [0.9, 0.01, 0.5]
+    expected = np.quantile(forecast.samples(), levels, axis=0)
+    assert np.allclose(forecast.quantiles(levels), expected)
+    monthly = np.quantile(forecast.draws, levels, axis=0)
+    assert np.allclose(forecast.quantiles(levels, TARGET_MONTH), monthly)
+
+
+@pytest.mark.parametrize("levels", [[0.0], [1.0], [], [0.5, 1.5]])
+def test_impossible_levels(panel, levels):
+    with pytest.raises(ForecastError, match="levels"):
+        make(panel, ["WV"]).quantiles(levels)
+
+
+def test_a_target_the_model_does_not_forecast(panel):
+    forecast = make(panel, ["WV"], targets=frozenset({TARGET_12MO}))
+    with pytest.raises(ForecastError, match="does not forecast deaths_month"):
+        forecast.samples(TARGET_MONTH)
+    with pytest.raises(ForecastError, match="unknown target"):
+        forecast.samples("deaths_week")
+
+
+def test_the_first_bad_draw_is_named(panel):
+    paths = np.ones((4, 2, 3))
+    paths[2, 1, 1] = np.nan
+    with pytest.raises(ForecastError, match="draw 2, OH, 2025-06"):
+        Forecast.from_panel(panel, paths, ["WV", "OH"])
+
+
+def test_probability_below(panel):
+    forecast = make(panel, ["WV"], draws=200)
+    value = np.median(forecast.samples()[:, 0, 3])
+    assert forecast.probability_below(value)[0, 3] == pytest.approx(0.5, abs=0.05)
+
+
+def test_as_a_labelled_array(panel):
+    array = make(panel, ["WV", "OH"]).to_xarray()
+    assert array.dims == ("draw", "location", "month")
+    assert float(array.sel(location="OH").mean()) > 0
+
+
+def test_draws_are_read_only_and_the_caller_keeps_his_array(panel):
+    paths = np.ones((4, 1, 3))
+    forecast = Forecast.from_panel(panel, paths, ["WV"])
+    with pytest.raises(ValueError, match="read-only"):
+        forecast.draws[0, 0, 0] = 2
+    paths[0, 0, 0] = 7  # still writable
+
+
+def test_shapes_are_checked(panel):
+    with pytest.raises(ForecastError, match="shape"):
+        Forecast(
+            draws=np.ones((3, 2, 2)),
+            locations=("WV",),
+            months=np.array(["2025-05", "2025-06"], "M8[M]"),
+            known=np.ones((1, 11)),
+            as_of=dt.date(2025, 9, 17),
+            last_month=np.datetime64("2025-04"),
+        )

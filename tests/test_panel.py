@@ -1,0 +1,171 @@
+"""Panel: labels, immutability, cutting, hashes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from odforecast.data.bundle import bundled
+from odforecast.data.monthly import rolling_sums
+from odforecast.errors import PanelError
+from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
+from odforecast.panel import Panel, month_end, to_month
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return Panel.from_archive(bundled(), "2025-09-17")
+
+
+def test_bundled_panel_has_the_nation_and_52_jurisdictions(panel):
+    assert panel.locations[0] == "US"
+    assert len(panel.locations) == 53
+    assert str(panel.months[0]) == "2015-01"
+    assert str(panel.last_month) == "2025-04"
+    assert panel.vintage == VINTAGE_REAL
+
+
+def test_jurisdictions_add_up_to_the_nation(panel):
+    assert (panel.reported[1:].sum(axis=0) == panel.reported[0]).all()
+
+
+def test_months_add_up_to_what_was_reported(panel):
+    assert (rolling_sums(panel.monthly) == panel.reported).all()
+    assert panel.month_grid.size == panel.monthly.shape[1]
+
+
+def test_arrays_are_read_only(panel):
+    for array in (panel.reported, panel.predicted, panel.monthly, panel.months):
+        with pytest.raises(ValueError, match="read-only"):
+            array[..., 0] = array[..., 1]
+
+
+@given(st.integers(0, 123))
+@settings(max_examples=30, deadline=None)
+def test_a_cut_panel_knows_nothing_later(last):
+    panel = Panel.from_archive(bundled(), "2025-09-17", locations=["US", "WY"])
+    month = panel.months[last]
+    seen = panel.cut(month, as_of=dt.date(2026, 1, 1), vintage=VINTAGE_CLEAN)
+    assert seen.last_month == month
+    assert (seen.reported == panel.reported[:, : last + 1]).all()
+    # Equal to a panel made from a table that never held the later months.
+    table = bundled().as_of("2025-09-17").table
+    stamp = pd.Timestamp(month.astype("datetime64[s]"))
+    fresh = Panel.from_table(
+        table[table["month"] <= stamp],
+        as_of=dt.date(2026, 1, 1),
+        release=panel.release,
+        locations=["US", "WY"],
+        vintage=VINTAGE_CLEAN,
+    )
+    assert fresh.data_hash == seen.data_hash
+    assert (fresh.monthly == seen.monthly).all()
+
+
+def test_cutting_never_gives_a_real_vintage(panel):
+    with pytest.raises(PanelError, match="not a real vintage"):
+        panel.cut("2020-01", as_of=dt.date(2020, 8, 15), vintage=VINTAGE_REAL)
+    with pytest.raises(PanelError, match="cannot cut at 2026-01"):
+        panel.cut("2026-01", as_of=dt.date(2026, 8, 15), vintage=VINTAGE_CLEAN)
+
+
+def test_as_of_before_the_last_month_is_refused(panel):
+    with pytest.raises(PanelError, match="lies before the last month"):
+        panel.cut("2020-01", as_of=dt.date(2019, 12, 31), vintage=VINTAGE_CLEAN)
+
+
+def test_thinning_reduces_only_the_last_sums_and_says_so(panel):
+    thin = panel.thinned(np.array([0.9, 0.95]))
+    assert thin.vintage == "pseudo-thinned"
+    assert (thin.reported[:, :-2] == panel.reported[:, :-2]).all()
+    assert (thin.reported[:, -1] == np.round(0.9 * panel.reported[:, -1])).all()
+    assert (thin.reported[:, -2] == np.round(0.95 * panel.reported[:, -2])).all()
+    assert np.isnan(thin.predicted[:, -2:]).all()
+
+
+def test_hash_ignores_row_order_and_sees_every_number(panel):
+    order = list(panel.locations[::-1])
+    assert panel.select(order).data_hash == panel.data_hash
+    table = bundled().as_of("2025-09-17").table.copy()
+    shuffled = table.sample(frac=1, random_state=1)
+    kinds = {"as_of": panel.as_of, "release": panel.release}
+    assert Panel.from_table(shuffled, **kinds).data_hash == panel.data_hash
+    row = table.index[(table["state"] == "WY") & (table["month"] == "2020-05-01")][0]
+    table.loc[row, "reported"] += 1
+    assert Panel.from_table(table, **kinds).data_hash != panel.data_hash
+
+
+def test_pickles(panel):
+    again = pickle.loads(pickle.dumps(panel))
+    assert again.data_hash == panel.data_hash
+    assert (again.monthly == panel.monthly).all()
+    assert not again.reported.flags.writeable
+
+
+def test_unknown_indicator_and_location_say_what_is_there(panel):
+    table = bundled().as_of("2025-09-17").table
+    kinds = {"as_of": panel.as_of, "release": panel.release}
+    with pytest.raises(PanelError, match="no indicator 'Fentanyl'; it has: Number of Drug"):
+        Panel.from_table(table, indicator="Fentanyl", **kinds)
+    with pytest.raises(PanelError, match="for PR"):
+        Panel.from_table(table, locations=["US", "PR"], **kinds)
+    with pytest.raises(PanelError, match="has no PR"):
+        panel.index("PR")
+
+
+def test_usable_says_why_not(panel):
+    reported = panel.reported.copy()
+    reported[1, -1] = np.nan
+    reported[2, :] = np.nan
+    reported[3, :-5] = np.nan
+    reported[4, 50] = 0.0
+    broken = Panel(**{**_fields(panel), "reported": reported})
+    usable, skipped = broken.usable()
+    names = panel.locations
+    assert "no reported count in the last month" in skipped[names[1]]
+    assert "no reported count" in skipped[names[2]]
+    assert "only 16 months" in skipped[names[3]]
+    assert "contradict" in skipped[names[4]]
+    assert len(usable) == 49
+
+
+def _fields(panel: Panel) -> dict[str, object]:
+    return {name: getattr(panel, name) for name in panel.__dataclass_fields__}
+
+
+def test_population_is_missing_where_the_denominator_does_not_match(panel):
+    people = panel.populations()
+    assert people[panel.index("US"), -1] > 330e6
+    assert np.isnan(people[panel.index("NY")]).all()
+    assert np.isnan(people[panel.index("YC")]).all()
+
+
+@pytest.mark.parametrize("text", ["2024-02", "2024-02-29", dt.date(2024, 2, 1)])
+def test_months(text):
+    assert to_month(text) == np.datetime64("2024-02")
+    assert month_end(to_month(text)) == dt.date(2024, 2, 29)
+
+
+def test_what_is_no_month():
+    with pytest.raises(PanelError, match="'Febtober' is no month"):
+        to_month("Febtober")
+
+
+def test_months_must_be_consecutive(panel):
+    months = panel.months.copy()
+    months[3:] += 1
+    with pytest.raises(PanelError, match="consecutive"):
+        Panel(**{**_fields(panel), "months": months})
+
+
+def test_long_table_round_trip(panel):
+    frame = panel.to_frame()
+    assert len(frame) == 53 * 124
+    wide = frame.pivot(index="location", columns="month", values="reported")
+    assert (wide.loc["WV"].to_numpy() == panel.reported[panel.index("WV")]).all()
