@@ -6,10 +6,14 @@
 #
 # Other targets: make help
 
-ORIGINS   ?=        # backtest: e.g. ORIGINS=2019-01:2024-04 ; empty means the command's default
-MODELS    ?=        # backtest: e.g. MODELS=drift,auto-ets   ; empty means the command's default
-LOCATIONS ?=        # backtest: e.g. LOCATIONS=US,WV         ; empty means the command's default
-ARGS      ?=        # anything else for the command
+# Options of `make backtest`; empty means the command's own default.
+MODELS    ?=
+LOCATIONS ?=
+START     ?=
+END       ?=
+OUT       ?=
+ARGS      ?=
+# e.g. make backtest MODELS=drift,auto-ets LOCATIONS=US,WV START=2021-01 OUT=results
 PYTEST    ?= -n auto --maxprocesses 8 --dist worksteal
 
 # Settings of the caller's shell that would reach into another environment.
@@ -36,9 +40,8 @@ $(ENV): pyproject.toml constraints.txt tools/make-env.sh
 
 backtest: $(ENV)  ## forecast past years as they were known then, and score them
 	@$(BIN)/odforecast backtest \
-	  $(if $(strip $(ORIGINS)),--origins $(strip $(ORIGINS))) \
-	  $(if $(strip $(MODELS)),--models $(strip $(MODELS))) \
-	  $(if $(strip $(LOCATIONS)),--locations $(strip $(LOCATIONS))) $(ARGS)
+	  $(if $(MODELS),--models $(MODELS)) $(if $(LOCATIONS),--locations $(LOCATIONS)) \
+	  $(if $(START),--start $(START)) $(if $(END),--end $(END)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 test: $(ENV)  ## run every test, and every example in the docstrings and the docs
 	@$(BIN)/pytest $(PYTEST)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from odforecast.errors import OdforecastError
 
 if TYPE_CHECKING:
-    from odforecast.backtest import Results, run_backtest
+    from odforecast.backtest import Results, Truth, pseudo_origins, real_origins, run_backtest
     from odforecast.data.archive import Archive, bundled
     from odforecast.data.vsrr import read_vsrr
     from odforecast.forecast import Forecast
@@ -44,11 +44,14 @@ __all__ = [
     "OdforecastError",
     "Panel",
     "Results",
+    "Truth",
     "bundled",
     "get_model",
     "model_names",
+    "pseudo_origins",
     "read_hub",
     "read_vsrr",
+    "real_origins",
     "register",
     "relative_skill",
     "run_backtest",
@@ -66,11 +69,14 @@ _HOME = {
     "Forecaster": "odforecast.models.base",
     "Panel": "odforecast.panel",
     "Results": "odforecast.backtest",
+    "Truth": "odforecast.backtest",
     "bundled": "odforecast.data.archive",
     "get_model": "odforecast.models.base",
     "model_names": "odforecast.models.base",
+    "pseudo_origins": "odforecast.backtest",
     "read_hub": "odforecast.hub",
     "read_vsrr": "odforecast.data.vsrr",
+    "real_origins": "odforecast.backtest",
     "register": "odforecast.models.base",
     "relative_skill": "odforecast.scoring",
     "run_backtest": "odforecast.backtest",
