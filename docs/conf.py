@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import latex2mathml.converter
-import odforecast
 from docutils import nodes
 from sphinx.application import Sphinx
 
+import odforecast
+
 project = "odforecast"
 author = "The odforecast developers"
-copyright = "The odforecast developers"  # noqa: A001
+copyright = "The odforecast developers"
 version = release = odforecast.__version__
 
 extensions = [

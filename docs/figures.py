@@ -9,6 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+
 import odforecast as od
 
 STATIC = Path(__file__).parent / "_static"

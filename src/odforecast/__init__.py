@@ -26,7 +26,8 @@ from odforecast.errors import OdforecastError
 
 if TYPE_CHECKING:
     from odforecast.backtest import Results, Truth, pseudo_origins, real_origins, run_backtest
-    from odforecast.data.archive import Archive, bundled
+    from odforecast.data.archive import Archive
+    from odforecast.data.bundle import bundled
     from odforecast.data.vsrr import read_vsrr
     from odforecast.forecast import Forecast
     from odforecast.hub import read_hub, to_hub, write_hub
@@ -70,7 +71,7 @@ _HOME = {
     "Panel": "odforecast.panel",
     "Results": "odforecast.backtest",
     "Truth": "odforecast.backtest",
-    "bundled": "odforecast.data.archive",
+    "bundled": "odforecast.data.bundle",
     "get_model": "odforecast.models.base",
     "model_names": "odforecast.models.base",
     "pseudo_origins": "odforecast.backtest",
