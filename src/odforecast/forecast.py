@@ -22,7 +22,7 @@ from odforecast.names import (
     TARGET_MONTH,
     TARGETS,
 )
-from odforecast.panel import Floats, Months, Panel
+from odforecast.panel import ONE_MONTH, Floats, Months, Panel, to_month
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -136,9 +136,10 @@ class Forecast:
             ``first_month`` (default: the month after the panel's last), and any other field
             of :class:`Forecast`.
         """
-        first = keywords.pop("first_month", panel.last_month + 1)
-        months = np.arange(first, first + draws.shape[2])  # type: ignore[operator, call-overload]
-        stop = panel.monthly.shape[1] - int((panel.last_month + 1 - months[0]).astype(int))
+        after = panel.last_month + ONE_MONTH
+        first = to_month(keywords.pop("first_month", after))
+        months = np.arange(first, first + draws.shape[2] * ONE_MONTH)
+        stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
         rows = [panel.locations.index(s) for s in locations]
         return cls(
             draws=draws,

@@ -25,6 +25,9 @@ from odforecast.seeds import content_hash
 Floats = NDArray[np.float64]
 Months = NDArray[np.datetime64]
 
+#: numpy 2.5 warns where a bare number is added to a date.
+ONE_MONTH = np.timedelta64(1, "M")
+
 _LAYERS = ("reported", "predicted", "percent_complete", "percent_pending")
 
 
@@ -57,8 +60,8 @@ def month_end(month: np.datetime64) -> dt.date:
     >>> month_end(np.datetime64("2024-02"))
     datetime.date(2024, 2, 29)
     """
-    last = (month.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
-    day = last.astype(object)
+    after = (month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
+    day = (after - np.timedelta64(1, "D")).astype(object)
     assert isinstance(day, dt.date)
     return day
 
@@ -198,7 +201,7 @@ class Panel:
                 )
         rows = rows[rows["state"].isin(states)]
         stamps = rows["month"].to_numpy().astype("datetime64[M]")
-        months = np.arange(stamps.min(), stamps.max() + 1)
+        months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
         shape = (len(states), months.size)
         where = (pd.Index(states).get_indexer(rows["state"]), (stamps - months[0]).astype(int))
         layers = {}
@@ -268,7 +271,7 @@ class Panel:
     @property
     def month_grid(self) -> Months:
         """Months behind the sums, shape (T + 11,): starts 11 before ``months``."""
-        return np.arange(self.months[0] - 11, self.months[-1] + 1)
+        return np.arange(self.months[0] - 11 * ONE_MONTH, self.months[-1] + ONE_MONTH)
 
     @cached_property
     def _recovered(self) -> tuple[Floats, dict[str, str]]:
