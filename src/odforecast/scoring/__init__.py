@@ -1,0 +1,51 @@
+"""Scores: rules, calibration, unit-level tables, comparisons between models."""
+
+from odforecast.scoring.calibration import (
+    interval_coverage,
+    pit_from_draws,
+    pit_histogram,
+    pit_summary,
+    quantile_coverage,
+)
+from odforecast.scoring.columns import horizon_group, regimes
+from odforecast.scoring.compare import relative_skill, relative_to_baseline
+from odforecast.scoring.draws import bias_from_draws, crps_from_draws, log_score_from_draws
+from odforecast.scoring.rules import (
+    WIS,
+    absolute_error,
+    absolute_percentage_error,
+    bias_from_quantiles,
+    interval_score,
+    quantile_score,
+    weighted_interval_score,
+)
+from odforecast.scoring.significance import diebold_mariano
+from odforecast.scoring.summary import summarise
+from odforecast.scoring.units import per_100k, score_hub, score_units
+
+__all__ = [
+    "WIS",
+    "absolute_error",
+    "absolute_percentage_error",
+    "bias_from_draws",
+    "bias_from_quantiles",
+    "crps_from_draws",
+    "diebold_mariano",
+    "horizon_group",
+    "interval_coverage",
+    "interval_score",
+    "log_score_from_draws",
+    "per_100k",
+    "pit_from_draws",
+    "pit_histogram",
+    "pit_summary",
+    "quantile_coverage",
+    "quantile_score",
+    "regimes",
+    "relative_skill",
+    "relative_to_baseline",
+    "score_hub",
+    "score_units",
+    "summarise",
+    "weighted_interval_score",
+]

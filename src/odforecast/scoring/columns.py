@@ -1,0 +1,161 @@
+"""The unit-level score table: its columns, and the groups its rows are summarised by.
+
+A forecast unit is one (model, origin, location, target, month). A test locks the columns:
+they are a file format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import ScoringError
+
+#: Who forecast what, from which data, scored against which truth; added by the backtest.
+PROVENANCE_COLUMNS: Final = (
+    "model",
+    "model_version",
+    "as_of",
+    "last_month",
+    "vintage",
+    "truth",
+    "truth_release",
+    "data_hash",
+    "seed",
+)
+
+#: What :func:`odforecast.scoring.score_units` says about each unit, apart from its scores.
+UNIT_COLUMNS: Final = (
+    "location",
+    "target",
+    "horizon",
+    "month",
+    "horizon_from_origin",
+    "regime",
+    "observed",
+    "scorable",
+    "reason",
+    "n_draws",
+)
+
+#: The scores of a unit; all NaN where it is not scorable.
+METRIC_COLUMNS: Final = (
+    "wis",
+    "wis_spread",
+    "wis_over",
+    "wis_under",
+    "log_wis",
+    "crps",
+    "log_score",
+    "ae",
+    "ape",
+    "bias",
+    "pit",
+    "cover_50",
+    "cover_80",
+    "cover_90",
+    "cover_95",
+)
+
+#: Every column of the unit-level table (``median`` is known for units without truth, too).
+SCORE_COLUMNS: Final = (*PROVENANCE_COLUMNS, *UNIT_COLUMNS, "median", *METRIC_COLUMNS)
+
+#: Columns in deaths, which become deaths per 100,000 residents on the rate scale.
+COUNT_COLUMNS: Final = (
+    "observed",
+    "median",
+    "wis",
+    "wis_spread",
+    "wis_over",
+    "wis_under",
+    "crps",
+    "ae",
+)
+
+#: What makes two rows the same forecast made by two models: those of these that a table has.
+UNIT_KEYS: Final = (
+    "as_of",
+    "vintage",
+    "location",
+    "target",
+    "month",
+    "truth",
+    "truth_release",
+    "scale",
+)
+
+#: Groups of horizons (months after the panel's last month), in order.
+HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
+
+#: The rise (2020-21) and the fall (2023-24) of deaths, by the month that is forecast.
+REGIMES: Final = ("rise", "fall", "other")
+
+
+def horizon_group(horizon: int) -> str:
+    """Group of a horizon; 0 and below revise months already published.
+
+    Parameters
+    ----------
+    horizon : int
+        Months after the panel's last month.
+
+    Examples
+    --------
+    >>> [horizon_group(h) for h in (-2, 1, 6, 7, 24)]
+    ['nowcast', '1-3', '4-6', '7-12', '13+']
+    """
+    for name, last in zip(HORIZON_GROUPS, (0, 3, 6, 12)):
+        if horizon <= last:
+            return name
+    return HORIZON_GROUPS[-1]
+
+
+def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
+    """Regime of each target month: ``rise`` (2020-21), ``fall`` (2023-24) or ``other``.
+
+    Examples
+    --------
+    >>> regimes(np.array(["2019-12", "2021-03", "2024-12"], "M8[M]")).tolist()
+    ['other', 'rise', 'fall']
+    """
+    years = np.asarray(months).astype("datetime64[Y]").astype(int) + 1970
+    picks = [(years == 2020) | (years == 2021), (years == 2023) | (years == 2024)]
+    return np.select(picks, ["rise", "fall"], "other").astype(object)
+
+
+def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The scores with the grouping columns of ``by`` that can be derived, in their order.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores.
+    by : sequence of str
+        Columns to group by; ``horizon_group``, ``regime`` and ``level`` (``nation``, the US
+        row, or ``jurisdictions``) are added if the table lacks them.
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing.
+    """
+    out = scores
+    if "horizon_group" in by:
+        group = out["horizon"].map({h: horizon_group(h) for h in out["horizon"].unique()})
+        out = out.assign(horizon_group=pd.Categorical(group, HORIZON_GROUPS, ordered=True))
+    if "regime" in by:
+        regime = regimes(out["month"].to_numpy())
+        out = out.assign(regime=pd.Categorical(regime, REGIMES, ordered=True))
+    if "level" in by:
+        level = np.where(out["location"].astype(str) == "US", "nation", "jurisdictions")
+        out = out.assign(level=pd.Categorical(level, ("nation", "jurisdictions"), ordered=True))
+    if missing := [name for name in by if name not in out]:
+        raise ScoringError(
+            f"the score table has no column {missing[0]!r}",
+            hint=f"it has: {', '.join(map(str, out.columns))}",
+        )
+    return out

@@ -1,0 +1,356 @@
+"""Compare models on the units they share: relative skill, with intervals over origins.
+
+A mean score says nothing beside another unless both are over the same units. Every
+comparison here is pairwise on common units, and says on how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import ScoringError
+from odforecast.scoring.columns import UNIT_KEYS, with_groups
+
+Floats = NDArray[np.float64]
+
+#: Fewer origins than this say nothing about how a comparison varies between origins.
+MIN_ORIGINS = 5
+
+
+def relative_skill(
+    scores: pd.DataFrame,
+    baseline: str = "hub-baseline",
+    metric: str = "wis",
+    by: Sequence[str] = (),
+    *,
+    missing: str = "common",
+    bootstrap: int = 1000,
+    block: int | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Relative skill by pairwise comparison, scaled to a baseline.
+
+    For models i and j, the ratio of their mean scores on the units both have; for model i,
+    the geometric mean of its ratios to all models (itself included); divided by the same for
+    the baseline. This is the hubs' convention (Cramer et al. 2022; scoringutils, hubEvals).
+    With all units shared it is the plain ratio of mean scores; adding or leaving out a
+    *third* model changes it only where units are missing. Below 1 is better than the
+    baseline.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores of two or more models.
+    baseline : str
+        Model with relative skill 1.
+    metric : str
+        A score that is never negative: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
+    by : sequence of str
+        Compare within groups of these columns; see
+        :func:`~odforecast.scoring.columns.with_groups`.
+    missing : {"common", "error"}
+        Where a model lacks units others have: compare on the common units of each pair, or
+        refuse.
+    bootstrap : int
+        Bootstrap samples of **origins** for the interval; 0 for none. Units of one origin
+        are resampled together: they share their errors.
+    block : int, optional
+        Neighbouring origins resampled together, for forecasts of neighbouring origins
+        overlap. Default: as many as lie within 12 months, but at most a third of them.
+    level : float
+        Probability of the interval.
+    seed : int
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``, ``n_units`` (scored), ``n_common`` (fewest units shared with any
+        other model), ``n_origins``, mean ``metric`` over the model's own units,
+        ``rel_skill``, ``lower``, ``upper``; best first. NaN where there is nothing in
+        common; no interval below 5 origins.
+
+    Raises
+    ------
+    ScoringError
+        If the baseline is not there, a score is negative, two rows are the same unit, or
+        ``missing="error"`` and units are missing.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({
+    ...     "model": ["a", "a", "base", "base"], "as_of": "2024-01-10", "location": "US",
+    ...     "target": "deaths_12mo", "month": ["2024-01", "2024-02"] * 2,
+    ...     "scorable": True, "wis": [1.0, 2.0, 2.0, 4.0],
+    ... })
+    >>> relative_skill(scores, baseline="base")[["model", "n_common", "rel_skill"]]
+      model  n_common  rel_skill
+    0     a         2        0.5
+    1  base         2        1.0
+    """
+    frames = []
+    for labels, pairs in _groups(scores, baseline, metric, by, missing):
+        skill = _scaled_theta(pairs.sums.sum(axis=0)[None], pairs.models.index(baseline))[0]
+        weights = _weights(pairs, bootstrap, block, seed)
+        lower, upper = _interval(
+            _scaled_theta(np.tensordot(weights, pairs.sums, axes=1), pairs.models.index(baseline)),
+            level,
+            len(pairs.models),
+        )
+        others = pairs.common.copy()
+        if len(pairs.models) > 1:
+            np.fill_diagonal(others, np.iinfo(np.int64).max)
+        frames.append(
+            pairs.frame(labels, metric, n_common=others.min(axis=1)).assign(
+                rel_skill=skill, lower=lower, upper=upper
+            )
+        )
+    return _finish(frames, "rel_skill")
+
+
+def relative_to_baseline(
+    scores: pd.DataFrame,
+    baseline: str = "hub-baseline",
+    metric: str = "wis",
+    by: Sequence[str] = (),
+    *,
+    missing: str = "common",
+    bootstrap: int = 1000,
+    block: int | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Ratio of mean scores, model over baseline, on the units both have.
+
+    Simpler than :func:`relative_skill`, and the same where no unit is missing. Parameters
+    and errors as there.
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``, ``n_units``, ``n_common`` (units shared with the baseline),
+        ``n_origins``, mean ``metric`` over the model's own units, ``ratio``, ``lower``,
+        ``upper``; best first.
+    """
+    frames = []
+    for labels, pairs in _groups(scores, baseline, metric, by, missing):
+        base = pairs.models.index(baseline)
+        ratios = _ratios(pairs.sums.sum(axis=0)[None])[0, :, base]
+        weights = _weights(pairs, bootstrap, block, seed)
+        spread = _ratios(np.tensordot(weights, pairs.sums, axes=1))[:, :, base]
+        lower, upper = _interval(spread, level, len(pairs.models))
+        frames.append(
+            pairs.frame(labels, metric, n_common=pairs.common[:, base]).assign(
+                ratio=ratios, lower=lower, upper=upper
+            )
+        )
+    return _finish(frames, "ratio")
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Sums of scores over common units, per origin: all that comparisons need.
+
+    ``sums[o, i, j]`` is the sum of model i's scores at origin o over the units that model j
+    has as well; ``common[i, j]`` the number of such units, over all origins.
+    """
+
+    models: list[str]
+    origins: NDArray[np.datetime64]
+    sums: Floats
+    common: NDArray[np.int64]
+
+    def frame(
+        self, labels: dict[str, object], metric: str, n_common: NDArray[np.int64]
+    ) -> pd.DataFrame:
+        n_units = np.diagonal(self.common)
+        own = np.einsum("oii->i", self.sums)
+        mean = np.divide(own, n_units, out=np.full(own.shape, np.nan), where=n_units > 0)
+        columns = labels | {
+            "model": self.models,
+            "n_units": n_units,
+            "n_common": n_common,
+            "n_origins": self.origins.size,
+            metric: mean,
+        }
+        return pd.DataFrame(columns)
+
+
+def common_units(
+    scores: pd.DataFrame, metric: str, models: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Scores as a table with one row per unit and one column per model; NaN where missing.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores; rows that are not scorable are left out.
+    metric : str
+        Which score.
+    models : sequence of str, optional
+        Columns wanted; default: every model, in order of appearance.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by those of :data:`~odforecast.scoring.columns.UNIT_KEYS` the table has.
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing, or one model has two rows for one unit.
+    """
+    keys = [k for k in UNIT_KEYS if k in scores]
+    for name in ("model", "as_of", "scorable", metric):
+        if name not in scores:
+            raise ScoringError(f"the score table has no column {name!r}")
+    names = list(dict.fromkeys(scores["model"].astype(str))) if models is None else list(models)
+    rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
+    rows = rows.assign(model=rows["model"].astype(str))
+    twice = rows.duplicated([*keys, "model"])
+    if twice.any():
+        first = rows.loc[twice, [*keys, "model"]].iloc[0]
+        raise ScoringError(
+            f"{int(twice.sum())} rows repeat a unit, for example "
+            + ", ".join(f"{k}={v}" for k, v in first.items()),
+            hint="score each forecast once, or compare one model version at a time",
+        )
+    for key in keys:  # unobserved categories would be multiplied out
+        if isinstance(rows[key].dtype, pd.CategoricalDtype):
+            rows[key] = rows[key].astype(str)
+    wide = rows.set_index([*keys, "model"])[metric].unstack("model")  # noqa: PD010 (no means)
+    return wide.reindex(columns=names)
+
+
+def _groups(
+    scores: pd.DataFrame, baseline: str, metric: str, by: Sequence[str], missing: str
+) -> Iterator[tuple[dict[str, object], _Pairs]]:
+    """Pairwise sums of each group of ``by``."""
+    if missing not in ("common", "error"):
+        raise ScoringError(f"unknown policy missing={missing!r}", hint="common or error")
+    scores = with_groups(scores, by)
+    models = sorted(set(scores["model"].astype(str)))
+    if baseline not in models:
+        raise ScoringError(
+            f"the baseline {baseline!r} is not among the models",
+            hint=f"models: {', '.join(models)}",
+        )
+    keys = list(by)
+    parts = scores.groupby(keys, observed=True, sort=True) if keys else [((), scores)]
+    for values, part in parts:
+        labels = dict(zip(keys, values))
+        wide = common_units(part, metric, models)
+        if wide.empty:
+            continue
+        if (wide.to_numpy(dtype=float) < 0).any():
+            raise ScoringError(
+                f"{metric} has negative values, and a ratio of them means nothing",
+                hint="compare wis, crps, ae, ape or log_wis",
+            )
+        if missing == "error":
+            _refuse_missing(wide, labels)
+        yield labels, _pairs(wide)
+
+
+def _pairs(wide: pd.DataFrame) -> _Pairs:
+    days = pd.DatetimeIndex(wide.index.get_level_values("as_of"))
+    origins, which = np.unique(days.to_numpy(), return_inverse=True)
+    values = wide.to_numpy(dtype=float)
+    seen = ~np.isnan(values)
+    filled = np.where(seen, values, 0.0)
+    sums = np.empty((origins.size, values.shape[1], values.shape[1]))
+    for o in range(origins.size):
+        rows = which == o
+        sums[o] = filled[rows].T @ seen[rows].astype(float)
+    return _Pairs(
+        models=[str(m) for m in wide.columns],
+        origins=origins,
+        sums=sums,
+        common=seen.astype(np.int64).T @ seen.astype(np.int64),
+    )
+
+
+def _refuse_missing(wide: pd.DataFrame, labels: dict[str, object]) -> None:
+    lacking = wide.isna()
+    if not lacking.to_numpy().any():
+        return
+    counts = ", ".join(f"{m} {int(n)}" for m, n in lacking.sum().items() if n)
+    example = wide.index[lacking.any(axis=1).to_numpy()][0]
+    raise ScoringError(
+        f"of {len(wide)} units{f' of {labels}' if labels else ''}, models lack: {counts}; "
+        f"for example {dict(zip(wide.index.names, map(str, example)))}",
+        hint='compare on common units with missing="common"',
+    )
+
+
+def _ratios(sums: Floats) -> Floats:
+    """Ratios of mean scores, shape (B, M, M); NaN where nothing is shared or both are 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(sums / np.swapaxes(sums, -1, -2))
+
+
+def _scaled_theta(sums: Floats, base: int) -> Floats:
+    """Geometric means of the ratios, over that of the baseline; shape (B, M)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(_ratios(sums))
+        known = ~np.isnan(logs)
+        alone = known.sum(axis=-1) - known.diagonal(axis1=-2, axis2=-1) == 0
+        total = np.where(known, logs, 0.0).sum(axis=-1)
+        theta = total / known.sum(axis=-1)
+        if theta.shape[1] > 1:  # a ratio to itself compares a model with nothing
+            theta = np.where(alone, np.nan, theta)
+        return np.asarray(np.exp(theta - theta[:, [base]]))
+
+
+def default_block(origins: NDArray[np.datetime64]) -> int:
+    """Neighbouring origins that lie within 12 months, at most a third of them, at least 1."""
+    if origins.size < 2:
+        return 1
+    days = np.array([int((b - a) / np.timedelta64(1, "D")) for a, b in pairwise(origins)])
+    within = round(365.25 / max(1.0, float(np.median(days))))
+    return int(max(1, min(within, origins.size // 3)))
+
+
+def _weights(pairs: _Pairs, samples: int, block: int | None, seed: int) -> Floats:
+    """How often each origin is drawn, shape (B, O): a circular block bootstrap."""
+    n = pairs.origins.size
+    if samples < 0 or (block is not None and block < 1):
+        raise ScoringError(f"bootstrap={samples} and block={block} must not be negative")
+    if samples == 0 or n < MIN_ORIGINS:
+        return np.zeros((0, n))
+    size = default_block(pairs.origins) if block is None else min(block, n)
+    rng = np.random.default_rng(seed)
+    starts = rng.integers(0, n, size=(samples, -(-n // size)))
+    drawn = (starts[:, :, None] + np.arange(size)).reshape(samples, -1)[:, :n] % n
+    weights = np.zeros((samples, n))
+    np.add.at(weights, (np.arange(samples)[:, None], drawn), 1.0)
+    return weights
+
+
+def _interval(samples: Floats, level: float, n_models: int) -> tuple[Floats, Floats]:
+    """Percentile interval per model; NaN where there are no samples."""
+    if not 0.0 < level < 1.0:
+        raise ScoringError(f"level must lie in (0, 1), got {level}")
+    if samples.shape[0] == 0:
+        return np.full(n_models, np.nan), np.full(n_models, np.nan)
+    tail = (1.0 - level) / 2.0
+    # A sample without common units makes the interval unknown (NaN), not narrower.
+    low, high = np.quantile(samples, [tail, 1.0 - tail], axis=0)
+    return np.asarray(low), np.asarray(high)
+
+
+def _finish(frames: list[pd.DataFrame], order: str) -> pd.DataFrame:
+    if not frames:
+        raise ScoringError(
+            "no unit is scorable, so there is nothing to compare",
+            hint="use an older origin or a later truth; the reasons are in the column 'reason'",
+        )
+    for_each = [frame.sort_values(order, kind="stable") for frame in frames]
+    return pd.concat(for_each, ignore_index=True)

@@ -1,0 +1,309 @@
+"""Score every unit of a forecast: one row per (location, month), nothing dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from odforecast.data.locations import LOCATIONS, lookup, population
+from odforecast.errors import ScoringError
+from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, TARGET_12MO
+from odforecast.scoring.calibration import interval_coverage
+from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS, UNIT_COLUMNS, regimes
+from odforecast.scoring.draws import (
+    bias_sorted,
+    crps_sorted,
+    log_score_sorted,
+    quantiles_sorted,
+    sort_draws,
+)
+from odforecast.scoring.rules import (
+    Floats,
+    absolute_error,
+    absolute_percentage_error,
+    bias_from_quantiles,
+    weighted_interval_score,
+)
+from odforecast.seeds import seed_from
+
+if TYPE_CHECKING:
+    from odforecast.forecast import Forecast
+
+_STATES = frozenset(x.state for x in LOCATIONS)
+
+#: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
+Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
+
+
+def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12MO) -> pd.DataFrame:
+    """Scores of every unit of a forecast.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        D draws of L locations and M months.
+    observed : array_like, shape (L, M)
+        Truth, in the order of ``forecast.locations`` and ``forecast.months``; NaN where
+        there is none that counts.
+    target : {"deaths_12mo", "deaths_month"}
+        What is scored.
+
+    Returns
+    -------
+    DataFrame
+        L × M rows, months fastest; the columns of
+        :data:`~odforecast.scoring.columns.UNIT_COLUMNS`, ``median`` and
+        :data:`~odforecast.scoring.columns.METRIC_COLUMNS`. WIS on the 23 hub quantiles;
+        ``log_wis`` is WIS of ``log(1 + deaths)``; NaN if a quantile is negative. ``pit`` is
+        randomised with a seed from the forecast's labels and the location.
+        Units without truth have ``scorable`` False, a reason, and NaN scores.
+
+    Raises
+    ------
+    ScoringError
+        If ``observed`` has another shape, or an infinite or negative count.
+    ForecastError
+        If the forecast does not have the target.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=2, draws=200, seed=1)
+    >>> table = score_units(forecast, [[75_000.0, np.nan]])
+    >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
+    ([True, False], True)
+    """
+    truth = _check_observed(observed, (len(forecast.locations), forecast.months.size))
+    samples = forecast.samples(target)
+    n_draws, n_loc, n_months = samples.shape
+    ordered, y = sort_draws(samples.reshape(n_draws, -1)), truth.ravel()
+    model = forecast.provenance.get("model", "")
+    uniforms = _uniforms((model, forecast.as_of, target), forecast.locations, n_months)
+    scores = _quantile_scores(quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y)
+    months = np.tile(forecast.months, n_loc)
+    return _table(
+        scores | _draw_scores(ordered, y, uniforms.ravel()),
+        location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
+        target=target,
+        horizon=np.tile(forecast.horizons, n_loc),
+        month=months,
+        horizon_from_origin=(months - np.datetime64(forecast.as_of, "M")).astype(np.int64),
+        observed=y,
+        reason=np.where(np.isnan(y), "no observed value", "").astype(object),
+        n_draws=n_draws,
+    )
+
+
+def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
+    """Scores of a hubverse table, as read by :func:`odforecast.hub.read_hub`.
+
+    Quantiles give WIS, absolute error, bias and coverage. Samples also give CRPS, log score
+    and PIT; where a unit has both, its quantiles are scored, and samples add the rest.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns of :data:`odforecast.names.HUB_COLUMNS`, checked.
+    observe : callable
+        ``(locations, months, target) -> (values, reasons)``, arrays of shape (L, M); for
+        example :meth:`odforecast.backtest.Truth.observed`.
+
+    Returns
+    -------
+    DataFrame
+        One row per (origin, location, target, month), with ``as_of`` and ``last_month`` and
+        the columns of :func:`score_units`; ``n_draws`` 0 where there are no samples.
+
+    Raises
+    ------
+    ScoringError
+        If a unit has quantile levels from which no WIS can be computed.
+    """
+    if table.empty:
+        raise ScoringError("the table has no forecasts", hint="is the file empty?")
+    parts = []
+    for (origin, target), rows in table.groupby(["origin_date", "target"], sort=True):
+        day = pd.Timestamp(str(origin))
+        part = _score_origin(rows, day, str(target), observe)
+        part.insert(0, "as_of", day)
+        last = part["month"].to_numpy().astype("datetime64[M]") - part["horizon"].to_numpy().astype(
+            "timedelta64[M]"
+        )
+        part.insert(1, "last_month", last.astype("datetime64[s]"))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same scores per 100,000 residents, so that large states do not rule an average.
+
+    Counts and scores in deaths (:data:`~odforecast.scoring.columns.COUNT_COLUMNS`) are
+    divided by the population on July 1 of the target month's year; ``log_score`` becomes
+    minus the log density per unit of the rate. All other scores are the same on both scales,
+    but ``log_wis``, which has no meaning for a rate and becomes NaN.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the column ``scale`` set to ``"per_100k"``. Units without a population
+        (``NY`` and ``YC``, which the census does not split as CDC does, and regions) have
+        ``scorable`` False, NaN scores and the reason.
+    """
+    out = scores.copy()
+    years = pd.DatetimeIndex(out["month"]).year
+    pairs = list(zip(out["location"].astype(str), years))
+    residents = {pair: _residents(*pair) for pair in set(pairs)}
+    factor = 1e5 / np.array([residents[pair] for pair in pairs])
+    for name in COUNT_COLUMNS:
+        out[name] = out[name] * factor
+    out["log_score"] = out["log_score"] - np.log(factor)
+    out["log_wis"] = np.nan
+    lost = np.isnan(factor) & out["scorable"].to_numpy()
+    out.loc[lost, "scorable"] = False
+    out.loc[lost, "reason"] = "no population that matches CDC's jurisdiction"
+    out.loc[np.isnan(factor), list(METRIC_COLUMNS)] = np.nan
+    out["scale"] = "per_100k"
+    return out
+
+
+def _residents(state: str, year: int) -> float:
+    return population(state, year) if state in _STATES else float("nan")
+
+
+def _check_observed(observed: ArrayLike, shape: tuple[int, int]) -> Floats:
+    truth = np.asarray(observed, dtype=float)
+    if truth.shape != shape:
+        raise ScoringError(
+            f"observed has shape {truth.shape}, the forecast has (locations, months) = {shape}"
+        )
+    if np.isinf(truth).any() or (truth < 0).any():
+        raise ScoringError("observed counts must be finite and not negative, or NaN if unknown")
+    return truth
+
+
+def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict[str, Floats]:
+    """Scores from quantiles (Q, U) and observations (U,)."""
+    wis = weighted_interval_score(values, levels, y)
+    median = values[len(levels) // 2]
+    counts = (values >= 0).all(axis=0)  # a log scale needs counts
+    logs = weighted_interval_score(np.log1p(np.where(counts, values, 0.0)), levels, np.log1p(y))
+    covered = interval_coverage(values, levels, y, COVERAGE_LEVELS)
+    return {
+        "median": median,
+        "wis": wis.total,
+        "wis_spread": wis.spread,
+        "wis_over": wis.over,
+        "wis_under": wis.under,
+        "log_wis": np.where(counts, logs.total, np.nan),
+        "ae": absolute_error(median, y),
+        "ape": absolute_percentage_error(median, y),
+    } | {f"cover_{round(100 * c)}": covered[i] for i, c in enumerate(COVERAGE_LEVELS)}
+
+
+def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floats]:
+    """Scores that need draws, sorted (U, D); ``uniforms`` (U,) break the ties of the PIT."""
+    below = (ordered < y[:, None]).sum(axis=1)
+    ties = (ordered == y[:, None]).sum(axis=1)
+    pit = (below + uniforms * (1 + ties)) / (ordered.shape[1] + 1)
+    return {
+        "crps": crps_sorted(ordered, y),
+        "log_score": log_score_sorted(ordered, y),
+        "bias": bias_sorted(ordered, y),
+        "pit": np.where(np.isnan(y), np.nan, pit),
+    }
+
+
+def _uniforms(key: tuple[object, ...], locations: Sequence[str], n_months: int) -> Floats:
+    """Uniform numbers (L, M) that depend on the labels alone, not on which others are there."""
+    seeds = [seed_from("pit", *key, state) for state in locations]
+    return np.array([np.random.default_rng(seed).random(n_months) for seed in seeds])
+
+
+def _score_origin(
+    rows: pd.DataFrame, origin: pd.Timestamp, target: str, observe: Observe
+) -> pd.DataFrame:
+    """Scores of the rows of one origin and target of a hub table."""
+    keys = ["location", "target_end_date", "horizon"]
+    units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
+    states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
+    months = units.get_level_values(1).to_numpy().astype("datetime64[M]")
+    y, reasons = _observe_units(observe, states, months, target)
+    scores = {name: np.full(len(units), np.nan) for name in ("median", *METRIC_COLUMNS)}
+    n_draws = np.zeros(len(units), dtype=np.int64)
+    for kind in ("sample", "quantile"):  # quantiles last: they overrule those of samples
+        block = rows[rows["output_type"] == kind].sort_values([*keys, "output_type_id"])
+        if block.empty:
+            continue
+        sizes = block.groupby(keys, sort=True).size()
+        if sizes.min() != sizes.max():
+            raise ScoringError(
+                f"units of {origin.date()} have {sizes.min()} to {sizes.max()} rows of "
+                f"output_type {kind}, for example {sizes.idxmin()}",
+                hint="every unit needs the same levels or the same number of samples",
+            )
+        n = int(sizes.iloc[0])
+        where = units.get_indexer(sizes.index)
+        values = block["value"].to_numpy(dtype=float).reshape(-1, n)
+        if kind == "sample":
+            ordered = np.sort(values, axis=1)
+            key = ("", origin.date(), target)
+            uniforms = np.array(
+                [_uniforms((*key, m), [s], 1)[0, 0] for s, m in zip(states, months)]
+            )
+            part = _quantile_scores(
+                quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y[where]
+            ) | _draw_scores(ordered, y[where], uniforms[where])
+            n_draws[where] = n
+        else:
+            levels = block["output_type_id"].to_numpy(dtype=float).reshape(-1, n)
+            if (levels != levels[0]).any():
+                raise ScoringError(
+                    f"units of {origin.date()} have different quantile levels",
+                    hint="give every unit the same levels",
+                )
+            tau = levels[0].tolist()
+            part = _quantile_scores(values.T, tau, y[where])
+            part["bias"] = bias_from_quantiles(values.T, tau, y[where])
+        for name, column in part.items():
+            scores[name][where] = column
+    return _table(
+        scores,
+        location=states,
+        target=target,
+        horizon=units.get_level_values(2).to_numpy().astype(np.int64),
+        month=months,
+        horizon_from_origin=(months - np.datetime64(origin, "M")).astype(np.int64),
+        observed=y,
+        reason=reasons,
+        n_draws=n_draws,
+    )
+
+
+def _observe_units(
+    observe: Observe, states: NDArray[np.object_], months: NDArray[np.datetime64], target: str
+) -> tuple[Floats, NDArray[np.object_]]:
+    """Truth of single (location, month) units, read off the grid that ``observe`` gives."""
+    places, row = np.unique(states.astype(str), return_inverse=True)
+    grid, column = np.unique(months, return_inverse=True)
+    values, reasons = observe([str(s) for s in places], grid, target)
+    return values[row, column], reasons[row, column]
+
+
+def _table(scores: dict[str, Floats], **units: object) -> pd.DataFrame:
+    """The unit-level table, columns in their order."""
+    months = np.asarray(units["month"], dtype="datetime64[M]")
+    columns = units | scores
+    columns["month"] = months.astype("datetime64[s]")
+    columns["regime"] = regimes(months)
+    columns["scorable"] = ~np.isnan(np.asarray(units["observed"], dtype=float))
+    return pd.DataFrame({n: columns[n] for n in (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)})
