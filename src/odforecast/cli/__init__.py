@@ -1,0 +1,96 @@
+"""The command line: ``odforecast data | forecast | backtest | score``.
+
+Commands are imported when they are used, so ``odforecast --help`` is quick. Errors are
+handled here and nowhere else: a mistake in data or arguments is one line, exit 1 (2 for
+usage); a traceback is shown only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from odforecast import __version__
+from odforecast.errors import OdforecastError
+
+#: Command -> where it lives, and what ``--help`` says about it.
+COMMANDS = {
+    "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
+    "forecast": ("odforecast.cli.forecast:forecast", "Forecast from what was known on a day."),
+    "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
+    "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command when it is called, and turns errors into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, and report what goes wrong in one place."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own: usage errors exit with 2
+        except OdforecastError as error:
+            _fail(ctx, str(error))
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # the reader of a pipe went away: click ends quietly
+            _fail(ctx, f"{error.strerror or error}{_of_file(error)}")
+        except Exception as error:
+            text = str(error) or "no message"
+            _fail(
+                ctx,
+                f"unexpected {type(error).__name__}: {text}; this is a mistake in odforecast: "
+                "please report it with the output of odforecast --debug ...",
+            )
+
+
+def _of_file(error: OSError) -> str:
+    return f": {error.filename}" if error.filename else ""
+
+
+def _fail(ctx: click.Context, message: str) -> NoReturn:
+    """Print one line (and with ``--debug`` the traceback before it) and exit with 1."""
+    if ctx.params.get("debug"):
+        traceback.print_exception(sys.exception())
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    ctx.exit(1)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="odforecast")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Forecast US drug-overdose deaths from CDC's provisional counts, and score every forecast
+    on the data as it was known that day.
+
+    Without --archive or --source, commands use the release that ships with the package
+    (2025-09-17).
+    """

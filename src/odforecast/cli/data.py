@@ -1,0 +1,262 @@
+"""``odforecast data``: look into files, keep releases in an archive, export tables."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from odforecast.cli.source import open_source, source_options
+from odforecast.data.archive import Archive
+from odforecast.data.report import LoadReport, check_sums, summarise
+from odforecast.data.table import to_text
+from odforecast.data.vsrr import Loaded, read_vsrr
+from odforecast.errors import DataError
+
+_FILES = click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
+)
+_RELEASE = click.option(
+    "--release",
+    metavar="DATE",
+    help="Release date, where the file name does not start with it: 2024-12-11.",
+)
+_STATUS_WORDS = {
+    "suppressed": "suppressed (fewer than 10 deaths)",
+    "low_quality": "not shown (low data quality)",
+    "missing": "blank without a reason",
+}
+
+
+@click.group()
+def data() -> None:
+    """Look into CDC's files, keep releases in an archive, export tables."""
+
+
+@data.command()
+@_FILES
+@_RELEASE
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per file.")
+def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None:
+    """Say what is in FILE...: rows, months, jurisdictions, what is left out and why.
+
+    A file that cannot be trusted is refused with the row and the reason; the others are still
+    shown, and the exit status is 1.
+    """
+    _one_release(files, release)
+    answers: list[dict[str, Any]] = []
+    refused = 0
+    for number, file in enumerate(files):
+        try:
+            loaded = read_vsrr(file, release)
+        except DataError as error:
+            refused += 1
+            if as_json:
+                answers.append({"file": file.name, "error": error.message, "hint": error.hint})
+            else:
+                click.echo(f"{chr(10) if number else ''}{file.name}: REFUSED")
+                click.echo(f"  {error.message}")
+                if error.hint:
+                    click.echo(f"  what to do: {error.hint}")
+            continue
+        if as_json:
+            answers.append(loaded.report.to_dict())
+        else:
+            click.echo(("\n" if number else "") + _describe(loaded.report))
+    if as_json:
+        click.echo(json.dumps(answers, indent=2))
+    if refused:
+        click.echo(f"error: {refused} of {len(files)} files refused", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _describe(report: LoadReport) -> str:
+    """Report in words, one fact a line."""
+    blank = {k: report.statuses[k] for k in _STATUS_WORDS if report.statuses[k]}
+    rows = [
+        ("release", f"{report.release} ({report.kind}, sha256 {report.sha256[:16]})"),
+        ("months", f"{report.first_month} to {report.last_month}"),
+        ("rows read", f"{report.rows_read:,}"),
+        ("rows kept", f"{report.rows_kept:,}"),
+    ]
+    if report.exact_duplicates:
+        rows.append(("", f"{report.exact_duplicates:,} left out: repeat an earlier row exactly"))
+    if report.blank_rows:
+        rows.append(("", f"{report.blank_rows:,} empty lines skipped"))
+    rows.append(("reported", f"{report.statuses['ok']:,} values; {sum(blank.values()):,} blank"))
+    rows += [("", f"{count:,} {_STATUS_WORDS[status]}") for status, count in blank.items()]
+    places = [s for s in report.jurisdictions if s != "US"]
+    rows.append(("places", f"{'US and ' if 'US' in report.jurisdictions else ''}"
+                           f"{len(places)} jurisdictions"))  # fmt: skip
+    rows += [("indicators" if i == 0 else "", name) for i, name in enumerate(report.indicators)]
+    us = "none" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths reported"
+    rows.append(("US", f"{us}, 12 months ending {report.last_month}"))
+    adds_up = {
+        True: f"add up to US exactly, in all {report.sums.checked} sums",
+        False: f"do NOT add up to US in {report.sums.failed} of {report.sums.checked} sums",
+        None: "cannot be compared with US (rows missing)",
+    }[report.sums.adds_up]
+    rows.append(("parts", adds_up))
+    if report.lower_bounds:
+        rows.append(("", f"{report.lower_bounds:,} cells like '99.5+' complete read as the bound"))
+    rows += [("note", note) for note in report.notes]
+    return "\n".join([report.file, *(f"  {name:<11} {text}" for name, text in rows)])
+
+
+def _one_release(files: tuple[Path, ...], release: str | None) -> None:
+    if release is not None and len(files) > 1:
+        raise click.UsageError("--release names the date of one file; give one FILE")
+
+
+@data.command()
+@_FILES
+@click.option(
+    "--archive",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Archive folder; made if it does not exist.",
+)
+@_RELEASE
+def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
+    """Add the releases in FILE... to an archive.
+
+    Nothing is added unless every FILE can be trusted. A release never changes: adding the same
+    numbers again does nothing, other numbers for the same date are refused.
+    """
+    _one_release(files, release)
+    store = Archive(archive)
+    loaded: list[Loaded] = [read_vsrr(file, release) for file in files]
+    for one in loaded:
+        report = one.report
+        done = store.add(one)
+        click.echo(
+            f"{report.file}: release {report.release} "
+            + (
+                f"added, {report.rows_kept:,} rows, months {report.first_month} to "
+                f"{report.last_month}"
+                if done
+                else "was there already, unchanged"
+            )
+        )
+        for note in report.notes:
+            click.echo(f"note: {report.file}: {note}", err=True)
+    dates = store.releases()
+    click.echo(
+        f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}, {dates[0]} to {dates[-1]}"
+    )
+
+
+@data.command()
+@click.option(
+    "--archive",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Archive folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per release.")
+def releases(archive: Path, as_json: bool) -> None:
+    """List the releases of an archive: what was known, and when."""
+    store = open_source(archive)
+    rows = []
+    for date in store.releases():
+        seen = store.as_of(date)
+        found = summarise(seen.table)
+        rows.append(
+            {
+                "release": str(date),
+                "rows": found["rows_kept"],
+                "first_month": found["first_month"],
+                "last_month": found["last_month"],
+                "jurisdictions": len(found["jurisdictions"]),
+                "indicators": len(found["indicators"]),
+                "us_last": found["us_last"],
+                "adds_up": check_sums(seen.table).adds_up,
+                "data_hash": seen.data_hash,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    line = "{:<10}  {:<16}  {:>6}  {:>10}  {:>6}  {:>8}  {}"
+    click.echo(
+        line.format("release", "months", "places", "indicators", "rows", "US, last", "data hash")
+    )
+    for row in rows:
+        click.echo(
+            line.format(
+                row["release"],
+                f"{row['first_month']}..{row['last_month']}",
+                row["jurisdictions"],
+                row["indicators"],
+                f"{row['rows']:,}",
+                "-" if row["us_last"] is None else f"{row['us_last']:,.0f}",
+                row["data_hash"],
+            )
+        )
+
+
+@data.command()
+@source_options
+@click.option(
+    "--as-of", metavar="DATE", help="Day it is seen from: 2024-12-11 (default: newest release)."
+)
+@_RELEASE
+@click.option(
+    "--out",
+    required=True,
+    metavar="FILE",
+    help="A .csv or .parquet file, or - for CSV on standard output.",
+)
+def export(
+    archive: Path | None, source: str, as_of: str | None, release: str | None, out: str
+) -> None:
+    """Write one release as a clean long table, the same columns whatever file it came from.
+
+    One row per location, month and indicator: release, location (FIPS, US or NYC), state
+    (CDC's code), month (YYYY-MM, ends the 12-month period), indicator, reported, predicted,
+    percent_complete, percent_pending, status. Blank means not published; status says why.
+    """
+    if out != "-" and Path(out).suffix not in (".csv", ".parquet"):
+        raise click.BadParameter("the name must end in .csv or .parquet", param_hint="--out")
+    store = open_source(archive, source, release)
+    last = store.last_seen
+    assert last is not None
+    seen = store.as_of(as_of or last)
+    if seen.note:
+        click.echo(f"note: {seen.note}", err=True)
+    if out == "-":
+        click.echo(_csv(seen.table), nl=False)
+        return
+    path = Path(out)
+    with _replacing(path) as temp:
+        if path.suffix == ".csv":
+            temp.write_text(_csv(seen.table), encoding="utf-8", newline="")
+        else:
+            seen.table.to_parquet(temp, index=False)
+    click.echo(f"{path}: release {seen.date}, {len(seen.table):,} rows", err=True)
+
+
+def _csv(table: Any) -> str:
+    buffer = io.StringIO()
+    to_text(table).to_csv(buffer, index=False, lineterminator="\n")
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that takes its place only once it is whole."""
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temp
+        os.replace(temp, path)
+    finally:
+        temp.unlink(missing_ok=True)
