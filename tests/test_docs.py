@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import odforecast as od
+from odforecast.scoring.columns import SCORE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,3 +51,8 @@ def test_every_model_is_on_the_models_page() -> None:
 def test_every_public_name_is_in_the_api_reference() -> None:
     listed = set(re.findall(r"^   (\w+)$", (ROOT / "docs" / "api.md").read_text(), re.M))
     assert listed == set(od.__all__) - {"OdforecastError"}
+
+
+def test_every_score_column_is_explained() -> None:
+    text = (ROOT / "docs" / "scores.md").read_text()
+    assert not [name for name in SCORE_COLUMNS if f"`{name}`" not in text]
