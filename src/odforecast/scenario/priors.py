@@ -1,0 +1,383 @@
+"""Priors: real distributions, drawn through their quantile function.
+
+Every draw is ``ppf(u)`` of a uniform number ``u``. Two scenarios that share the uniforms are
+therefore paired: the worse half of one is the worse half of the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from odforecast.errors import ScenarioError
+from odforecast.panel import Floats
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Base of the priors; use one of the subclasses.
+
+    Subclasses name their parameters as dataclass fields, in the order in which a scenario
+    file may list them: ``{normal: [-0.45, 0.20]}`` or ``{normal: {mean: -0.45, sd: 0.20}}``.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def _frozen(self) -> Any:
+        """The scipy distribution."""
+        raise NotImplementedError
+
+    def ppf(self, u: Floats) -> Floats:
+        """Quantile function: values at the probabilities ``u``, same shape."""
+        return np.asarray(self._frozen().ppf(u), dtype=float)
+
+    def draw(self, rng: np.random.Generator, n: int) -> Floats:
+        """``n`` independent draws."""
+        return self.ppf(rng.random(n))
+
+    @property
+    def mean(self) -> float:
+        """Expected value."""
+        return float(self._frozen().mean())
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation."""
+        return float(self._frozen().std())
+
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
+        """Central interval.
+
+        Examples
+        --------
+        >>> tuple(round(x, 2) for x in Normal(-0.45, 0.20).interval(0.9))
+        (-0.78, -0.12)
+        """
+        low, high = self.ppf(np.array([(1 - level) / 2, (1 + level) / 2]))
+        return float(low), float(high)
+
+    def pdf(self, x: Floats) -> Floats:
+        """Density."""
+        return np.asarray(self._frozen().pdf(x), dtype=float)
+
+    def to_pymc(self, name: str) -> Any:
+        """The same distribution as a PyMC variable, inside a model context."""
+        raise NotImplementedError
+
+    def parameters(self) -> dict[str, float]:
+        """Parameters by name."""
+        return {key: float(getattr(self, key)) for key in self.__dataclass_fields__}
+
+    def to_dict(self) -> dict[str, dict[str, float]] | float:
+        """Plain form for files; :func:`parse_prior` reads it back."""
+        return {self.kind: self.parameters()}
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{value:g}" for value in self.parameters().values())
+        return f"{type(self).__name__}({values})"
+
+
+@dataclass(frozen=True)
+class Fixed(Prior):
+    """A single value, without uncertainty.
+
+    Examples
+    --------
+    >>> Fixed(6).interval()
+    (6.0, 6.0)
+    """
+
+    value: float
+    kind: ClassVar[str] = "fixed"
+
+    def ppf(self, u: Floats) -> Floats:
+        """The value, whatever the probability."""
+        return np.full(np.shape(u), float(self.value))
+
+    def pdf(self, x: Floats) -> Floats:  # noqa: ARG002
+        """A fixed value has no density."""
+        raise ScenarioError("a fixed value has no density", hint="draw a line at its value")
+
+    @property
+    def mean(self) -> float:
+        """The value."""
+        return float(self.value)
+
+    @property
+    def sd(self) -> float:
+        """Zero."""
+        return 0.0
+
+    def to_pymc(self, name: str) -> Any:
+        """A named constant of the model."""
+        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
+
+        return pm.Deterministic(name, pm.math.constant(float(self.value)))
+
+    def to_dict(self) -> float:
+        """The bare number."""
+        return float(self.value)
+
+    def __str__(self) -> str:
+        return f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Normal(Prior):
+    """Normal distribution.
+
+    Parameters
+    ----------
+    mean_, sd_ : float
+        Mean, and standard deviation (above 0); ``mean`` and ``sd`` in files.
+    """
+
+    mean_: float
+    sd_: float
+    kind: ClassVar[str] = "normal"
+
+    def __post_init__(self) -> None:
+        _positive(self.kind, "sd", self.sd_)
+
+    def _frozen(self) -> Any:
+        from scipy.stats import norm
+
+        return norm(self.mean_, self.sd_)
+
+    def to_pymc(self, name: str) -> Any:
+        """``pm.Normal``."""
+        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
+
+        return pm.Normal(name, self.mean_, self.sd_)
+
+    def parameters(self) -> dict[str, float]:
+        """Mean and sd."""
+        return {"mean": float(self.mean_), "sd": float(self.sd_)}
+
+
+@dataclass(frozen=True)
+class LogNormal(Prior):
+    """Lognormal distribution: ``log x ~ Normal(log median, sigma)``.
+
+    Parameters
+    ----------
+    median, sigma : float
+        Both above 0.
+
+    Examples
+    --------
+    >>> round(float(LogNormal(2, 0.6).ppf(np.array(0.5))), 6)
+    2.0
+    """
+
+    median: float
+    sigma: float
+    kind: ClassVar[str] = "lognormal"
+
+    def __post_init__(self) -> None:
+        _positive(self.kind, "median", self.median)
+        _positive(self.kind, "sigma", self.sigma)
+
+    def _frozen(self) -> Any:
+        from scipy.stats import lognorm
+
+        return lognorm(self.sigma, scale=self.median)
+
+    def to_pymc(self, name: str) -> Any:
+        """``pm.LogNormal``."""
+        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
+
+        return pm.LogNormal(name, math.log(self.median), self.sigma)
+
+
+@dataclass(frozen=True)
+class Uniform(Prior):
+    """Uniform distribution on [low, high]."""
+
+    low: float
+    high: float
+    kind: ClassVar[str] = "uniform"
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ScenarioError(f"uniform: low {self.low:g} must lie below high {self.high:g}")
+
+    def _frozen(self) -> Any:
+        from scipy.stats import uniform
+
+        return uniform(self.low, self.high - self.low)
+
+    def to_pymc(self, name: str) -> Any:
+        """``pm.Uniform``."""
+        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
+
+        return pm.Uniform(name, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Beta(Prior):
+    """Beta distribution on [0, 1].
+
+    Examples
+    --------
+    >>> round(Beta(1.5, 4).mean, 3)
+    0.273
+    """
+
+    a: float
+    b: float
+    kind: ClassVar[str] = "beta"
+
+    def __post_init__(self) -> None:
+        _positive(self.kind, "a", self.a)
+        _positive(self.kind, "b", self.b)
+
+    def _frozen(self) -> Any:
+        from scipy.stats import beta
+
+        return beta(self.a, self.b)
+
+    def to_pymc(self, name: str) -> Any:
+        """``pm.Beta``."""
+        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
+
+        return pm.Beta(name, self.a, self.b)
+
+
+def _positive(kind: str, key: str, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise ScenarioError(f"{kind}: {key} is {value:g}, allowed: above 0")
+
+
+PRIORS: dict[str, type[Prior]] = {
+    cls.kind: cls for cls in (Fixed, Normal, LogNormal, Uniform, Beta)
+}
+
+_KEYS = {
+    "fixed": ("value",),
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "sigma"),
+    "uniform": ("low", "high"),
+    "beta": ("a", "b"),
+}
+
+
+def parse_prior(value: object, where: str, low: float = -math.inf, high: float = math.inf) -> Prior:
+    """A prior from what a scenario file says.
+
+    Parameters
+    ----------
+    value : object
+        A number, ``{"normal": [mean, sd]}``, or ``{"normal": {"mean": …, "sd": …}}``.
+    where : str
+        Key, for the message.
+    low, high : float
+        The quantity's range: the prior's 0.5th and 99.5th percentiles must lie inside.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the key, the value got and what is allowed.
+
+    Examples
+    --------
+    >>> parse_prior({"normal": [-0.45, 0.2]}, "size")
+    Normal(mean_=-0.45, sd_=0.2)
+    >>> parse_prior(-6, "half_life", low=0)
+    Traceback (most recent call last):
+    odforecast.errors.ScenarioError: half_life is -6, allowed: 0 or more
+    """
+    if isinstance(value, Prior):
+        prior = value
+    elif _is_number(value):
+        prior = Fixed(float(value))  # type: ignore[arg-type]
+    elif isinstance(value, Mapping) and len(value) == 1:
+        ((kind, given),) = value.items()
+        if kind not in PRIORS:
+            raise ScenarioError(
+                f"{where}: unknown distribution {kind!r}, allowed: {', '.join(PRIORS)}"
+            )
+        keys = _KEYS[str(kind)]
+        if isinstance(given, Mapping):
+            if set(given) != set(keys):
+                raise ScenarioError(
+                    f"{where}: {kind} has keys {', '.join(map(str, given))}, "
+                    f"allowed: exactly {', '.join(keys)}"
+                )
+            numbers = [given[key] for key in keys]
+        else:
+            numbers = list(given) if isinstance(given, list | tuple) else [given]
+        if len(numbers) != len(keys) or not all(map(_is_number, numbers)):
+            raise ScenarioError(f"{where}: {kind} is {given!r}, allowed: {', '.join(keys)}")
+        try:
+            prior = PRIORS[str(kind)](*(float(x) for x in numbers))
+        except ScenarioError as error:
+            raise ScenarioError(f"{where}: {error.message}") from error
+    else:
+        raise ScenarioError(
+            f"{where} is {value!r}, allowed: a number or one distribution "
+            f"({', '.join(PRIORS)}), such as {{normal: [-0.1, 0.1]}}"
+        )
+    bottom, top = prior.interval(0.99)
+    if bottom < low or top > high:
+        got = f"{prior}" if isinstance(prior, Fixed) else f"{prior} (99 % in {bottom:g}..{top:g})"
+        raise ScenarioError(f"{where} is {got}, allowed: {_range(low, high)}")
+    return prior
+
+
+def _range(low: float, high: float) -> str:
+    if math.isinf(high):
+        return f"{low:g} or more"
+    return f"{low:g} to {high:g}" if math.isfinite(low) else f"up to {high:g}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+@dataclass(frozen=True)
+class SpikeSlab:
+    """An effect that is exactly zero with probability ``p_null``, else drawn from ``slab``.
+
+    Attributes
+    ----------
+    slab : Prior
+        Size if there is an effect.
+    p_null : float
+        Probability of no effect at all.
+
+    Examples
+    --------
+    >>> prior = SpikeSlab(Normal(-0.45, 0.20), 0.10)
+    >>> round(prior.mean, 3), round(prior.sd, 3)
+    (-0.405, 0.233)
+    """
+
+    slab: Prior
+    p_null: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.p_null <= 1.0:
+            raise ScenarioError(f"p_null is {self.p_null:g}, allowed: 0 to 1")
+
+    def draw(self, u_null: Floats, u_size: Floats) -> Floats:
+        """Draws from two sets of uniforms: is there an effect, and how large."""
+        return np.where(u_null < self.p_null, 0.0, self.slab.ppf(u_size))
+
+    @property
+    def mean(self) -> float:
+        """Expected value, the zeros included."""
+        return (1.0 - self.p_null) * self.slab.mean
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation, the zeros included."""
+        second = (1.0 - self.p_null) * (self.slab.sd**2 + self.slab.mean**2)
+        return math.sqrt(second - self.mean**2)
+
+    def __str__(self) -> str:
+        return f"{self.slab}, no effect with probability {self.p_null:g}"

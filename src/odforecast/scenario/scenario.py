@@ -1,0 +1,168 @@
+"""Scenario: a named, versioned, frozen list of interventions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from odforecast.errors import ScenarioError
+from odforecast.scenario.intervention import Intervention, Rebound
+from odforecast.scenario.priors import Prior
+from odforecast.seeds import content_hash
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]*")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is assumed to happen.
+
+    Attributes
+    ----------
+    name : str
+        Lower case, words joined by hyphens; the ``scenario_id`` of every table.
+    interventions : tuple of Intervention
+        Each with its own probability of happening. Effects add up on the log scale.
+    version : int
+        Raise it when an assumption changes.
+    title, question : str
+        For people.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import NULL
+    >>> NULL.name, NULL.is_null
+    ('null', True)
+    """
+
+    name: str
+    interventions: tuple[Intervention, ...] = ()
+    version: int = 1
+    title: str = ""
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interventions", tuple(self.interventions))
+        if not _NAME.fullmatch(self.name):
+            raise ScenarioError(
+                f"name is {self.name!r}, allowed: lower-case letters, digits and . + _ -"
+            )
+        if self.version < 1:
+            raise ScenarioError(f"{self.name}: version is {self.version}, allowed: 1 or more")
+        names = [x.name for x in self.interventions]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ScenarioError(
+                f"{self.name}: two interventions are named {twice[0]!r}, allowed: distinct names",
+                hint="interventions of one name share their random numbers",
+            )
+        if self.name == "null" and self.interventions:
+            raise ScenarioError("null has interventions, allowed: none; give it another name")
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing is assumed to happen: the baseline itself."""
+        return not self.interventions
+
+    @property
+    def hash(self) -> str:
+        """Hash of all that is assumed, 16 hex digits; titles and questions do not count."""
+        plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
+        return content_hash(json.dumps(plain, sort_keys=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form, as written to files."""
+        out: dict[str, Any] = {"name": self.name, "version": self.version}
+        for key in ("title", "question"):
+            if getattr(self, key):
+                out[key] = getattr(self, key)
+        out["interventions"] = [_plain(x) for x in self.interventions]
+        return out
+
+
+#: The status quo: nothing is assumed beyond the baseline.
+NULL = Scenario("null", title="Status quo")
+
+
+def grid(
+    axes: Mapping[str, Mapping[str, Intervention | Iterable[Intervention] | None]],
+) -> tuple[Scenario, ...]:
+    """All combinations of what may happen along each axis: two axes of two make a 2 × 2.
+
+    Parameters
+    ----------
+    axes : mapping of axis to (mapping of level to interventions)
+        None, or an empty list, for nothing. Level names become parts of scenario names.
+
+    Returns
+    -------
+    tuple of Scenario
+        In the order of the axes; a combination without any intervention stays in, under its
+        own name.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import named
+    >>> resumes = named("cooperation-resumed", onset="2026-03")
+    >>> shock = named("supply-shock-2023-like", onset="2026-03")
+    >>> [s.name for s in grid({
+    ...     "cooperation": {"resumes": resumes, "stays-off": None},
+    ...     "supply": {"shock": shock, "calm": None},
+    ... })]
+    ['resumes.shock', 'resumes.calm', 'stays-off.shock', 'stays-off.calm']
+    """
+    if not axes or not all(axes.values()):
+        raise ScenarioError("grid has an axis without levels, allowed: at least one level each")
+    out = []
+    for combination in itertools.product(*(levels.items() for levels in axes.values())):
+        parts: list[Intervention] = []
+        for _, what in combination:
+            if isinstance(what, Intervention):
+                parts.append(what)
+            elif what is not None:
+                parts.extend(what)
+        title = ", ".join(f"{axis}: {level}" for axis, (level, _) in zip(axes, combination))
+        out.append(Scenario(".".join(level for level, _ in combination), tuple(parts), title=title))
+    return tuple(out)
+
+
+def _plain(x: Intervention) -> dict[str, Any]:
+    first, last = map(str, x.onset)
+    out: dict[str, Any] = {
+        "name": x.name,
+        "onset": first if first == last else {"between": [first, last]},
+        "probability": float(x.probability),
+        "size": x.size.to_dict(),
+        "p_null": float(x.p_null),
+        "lag": x.lag.to_dict(),
+        "ramp": x.ramp.to_dict(),
+        "plateau": x.plateau.to_dict(),
+        "half_life": _or_none(x.half_life),
+        "exposure": dict(x.exposure) if isinstance(x.exposure, Mapping) else x.exposure,
+        "spread": float(x.spread),
+        "share": x.share.to_dict(),
+        "grade": x.grade,
+    }
+    if x.rebound is not None:
+        out["rebound"] = _plain_rebound(x.rebound)
+    for key in ("source", "note"):
+        if getattr(x, key):
+            out[key] = getattr(x, key)
+    return out
+
+
+def _plain_rebound(rebound: Rebound) -> dict[str, Any]:
+    return {
+        "size": rebound.size.to_dict(),
+        "p_null": float(rebound.p_null),
+        "after": rebound.after.to_dict(),
+        "ramp": rebound.ramp.to_dict(),
+        "half_life": _or_none(rebound.half_life),
+    }
+
+
+def _or_none(prior: Prior | None) -> object:
+    return "none" if prior is None else prior.to_dict()

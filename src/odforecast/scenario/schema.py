@@ -1,0 +1,323 @@
+"""Scenario files: YAML and TOML, checked key by key.
+
+A mistake gives one line that names the file, the scenario, the key, what it is and what is
+allowed. A file holds one scenario, or several under ``scenarios``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.scenario.evidence import prior_table
+from odforecast.scenario.intervention import Intervention, Rebound
+from odforecast.scenario.priors import Prior, parse_prior
+from odforecast.scenario.scenario import Scenario
+
+SCENARIO_KEYS = ("name", "version", "title", "question", "interventions")
+INTERVENTION_KEYS = (
+    "prior", "name", "onset", "probability", "size", "p_null", "lag", "ramp", "plateau",
+    "half_life", "rebound", "exposure", "spread", "share", "source", "grade", "note",
+)  # fmt: skip
+REBOUND_KEYS = ("prior", "size", "p_null", "after", "ramp", "half_life")
+
+_MONTHS = ("lag", "ramp", "plateau", "half_life", "after")
+
+
+def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
+    """Scenarios of a ``.yaml``, ``.yml`` or ``.toml`` file.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the file and the key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"cannot read {path}: {error}") from error
+    try:
+        return parse_scenarios(text, path.suffix)
+    except OdforecastError as error:
+        raise ScenarioError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
+    """Scenarios from text.
+
+    Parameters
+    ----------
+    text : str
+        YAML or TOML.
+    suffix : {".yaml", ".yml", ".toml"}
+        Which.
+
+    Examples
+    --------
+    >>> parse_scenarios("name: x\\ninterventions: [{prior: tariff-only, onset: 2026-03, spred: 1}]")
+    Traceback (most recent call last):
+    odforecast.errors.ScenarioError: x, intervention 1: unknown key 'spred', did you mean
+    'spread'?; allowed: prior, name, onset, ...
+    """
+    loaded = _load(text, suffix)
+    if not isinstance(loaded, Mapping):
+        raise ScenarioError(
+            "a scenario file is a table of keys", hint=f"allowed: {', '.join(SCENARIO_KEYS)}"
+        )
+    if "scenarios" not in loaded:
+        return (scenario_from_dict(loaded),)
+    check_keys(loaded, ("scenarios",), "a file of several scenarios")
+    items = loaded["scenarios"]
+    if not isinstance(items, list) or not items:
+        raise ScenarioError("scenarios is not a list, allowed: one or more scenarios")
+    found = tuple(scenario_from_dict(x) for x in items)
+    names = [s.name for s in found]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ScenarioError(f"name {twice[0]!r} is given twice, allowed: distinct names")
+    return found
+
+
+def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yaml") -> str:
+    """Text of a scenario file; :func:`parse_scenarios` gives equal scenarios back."""
+    if isinstance(scenarios, Scenario):
+        plain: dict[str, Any] = scenarios.to_dict()
+    else:
+        plain = {"scenarios": [s.to_dict() for s in scenarios]}
+    if suffix == ".toml":
+        import tomli_w
+
+        return tomli_w.dumps(plain)
+    import yaml
+
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=96))
+
+
+def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
+    """Write a scenario file; the suffix decides between YAML and TOML."""
+    path = Path(path)
+    _check_suffix(path.suffix)
+    path.write_text(dump_scenarios(scenarios, path.suffix), encoding="utf-8")
+    return path
+
+
+def _load(text: str, suffix: str) -> object:
+    _check_suffix(suffix)
+    if suffix == ".toml":
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ScenarioError(f"not TOML: {error}") from error
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"not YAML: {' '.join(str(error).split())}") from error
+
+
+def _check_suffix(suffix: str) -> None:
+    if suffix not in (".yaml", ".yml", ".toml"):
+        raise ScenarioError(f"file type is {suffix!r}, allowed: .yaml, .yml or .toml")
+
+
+def scenario_from_dict(plain: object) -> Scenario:
+    """A scenario from its plain form.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the key and what is allowed.
+    """
+    if not isinstance(plain, Mapping):
+        raise ScenarioError(f"a scenario is a table of keys, got {plain!r}")
+    check_keys(plain, SCENARIO_KEYS, str(plain.get("name", "scenario")))
+    if "name" not in plain:
+        raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
+    name = _text(plain, "name", "scenario")
+    version = plain.get("version", 1)
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise ScenarioError(f"{name}: version is {version!r}, allowed: a whole number from 1")
+    items = plain.get("interventions", [])
+    if not isinstance(items, list):
+        raise ScenarioError(f"{name}: interventions is {items!r}, allowed: a list")
+    parts = tuple(
+        intervention_from_dict(x, f"{name}, intervention {i}") for i, x in enumerate(items, 1)
+    )
+    return Scenario(
+        name,
+        parts,
+        version=version,
+        title=_text(plain, "title", name),
+        question=_text(plain, "question", name),
+    )
+
+
+def intervention_from_dict(plain: object, where: str) -> Intervention:
+    """An intervention from its plain form; ``prior`` fills in what is not given.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the key and what is allowed.
+    """
+    if not isinstance(plain, Mapping):
+        raise ScenarioError(f"{where}: an intervention is a table of keys, got {plain!r}")
+    check_keys(plain, INTERVENTION_KEYS, where)
+    merged = dict(plain)
+    if "prior" in merged:
+        base = prior_table(str(merged.pop("prior")), where)
+        merged = {**base, **merged}
+    for key in ("name", "onset", "size"):
+        if key not in merged:
+            raise ScenarioError(
+                f"{where}: key {key!r} is missing", hint="give it, or name a prior with prior ="
+            )
+    numbers: dict[str, Any] = {}
+    for key, top in (("probability", 1.0), ("p_null", 1.0), ("spread", 2.0)):
+        if key in merged:
+            numbers[key] = _number(merged[key], f"{where}: {key}", 0.0, top)
+    priors: dict[str, Any] = {"size": parse_prior(merged["size"], f"{where}: size", -5.0, 5.0)}
+    for key in ("lag", "ramp", "plateau", "share"):
+        if key in merged:
+            priors[key] = parse_prior(merged[key], f"{where}: {key}", 0.0)
+    priors["half_life"] = _half_life(merged, where)
+    if "rebound" in merged:
+        priors["rebound"] = _rebound(merged["rebound"], f"{where}: rebound")
+    if "exposure" in merged:
+        priors["exposure"] = _exposure(merged["exposure"], where)
+    words: dict[str, Any] = {
+        key: _text(merged, key, where) for key in ("source", "grade", "note") if key in merged
+    }
+    try:
+        return Intervention(
+            name=_text(merged, "name", where),
+            onset=_onset(merged["onset"], where),
+            **numbers,
+            **priors,
+            **words,
+        )
+    except OdforecastError as error:
+        raise ScenarioError(f"{where}: {error.message}", hint=error.hint) from error
+
+
+def check_keys(plain: Mapping[Any, Any], allowed: Sequence[str], where: str) -> None:
+    """Refuse keys nobody knows, with the nearest known one.
+
+    Raises
+    ------
+    ScenarioError
+        If a key is unknown.
+    """
+    for key in plain:
+        if key not in allowed:
+            near = difflib.get_close_matches(str(key), allowed, 1)
+            tail = f", did you mean {near[0]!r}?" if near else ""
+            raise ScenarioError(
+                f"{where}: unknown key {key!r}{tail}", hint=f"allowed: {', '.join(allowed)}"
+            )
+
+
+def _half_life(plain: Mapping[str, Any], where: str) -> Prior | None:
+    value = plain.get("half_life", "none")
+    if value is None or value == "none":
+        return None
+    prior = parse_prior(value, f"{where}: half_life", 0.0)
+    if prior.mean <= 0:
+        raise ScenarioError(f"{where}: half_life is {prior}, allowed: above 0, or none")
+    return prior
+
+
+def _rebound(plain: object, where: str) -> Rebound | None:
+    if plain is None or plain == "none":
+        return None
+    if not isinstance(plain, Mapping):
+        raise ScenarioError(f"{where} is {plain!r}, allowed: a table of keys, or none")
+    check_keys(plain, REBOUND_KEYS, where)
+    merged = dict(plain)
+    if "prior" in merged:
+        base = prior_table(str(merged.pop("prior")), where)
+        merged = {**{k: v for k, v in base.items() if k in REBOUND_KEYS}, **merged}
+        merged.setdefault("after", base["lag"])
+    if "size" not in merged:
+        raise ScenarioError(f"{where}: key 'size' is missing")
+    months = {
+        key: parse_prior(merged[key], f"{where}.{key}", 0.0)
+        for key in ("after", "ramp")
+        if key in merged
+    }
+    return Rebound(
+        size=parse_prior(merged["size"], f"{where}.size", -5.0, 5.0),
+        p_null=_number(merged.get("p_null", 0.0), f"{where}.p_null", 0.0, 1.0),
+        half_life=_half_life(merged, where),
+        **months,
+    )
+
+
+def _exposure(value: object, where: str) -> float | str | dict[str, float]:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _number(v, f"{where}: exposure.{k}", 0.0, 5.0) for k, v in value.items()}
+    return _number(value, f"{where}: exposure", 0.0, 5.0)
+
+
+def _onset(value: object, where: str) -> tuple[str, str]:
+    pair = [value, value]
+    if isinstance(value, Mapping):
+        check_keys(value, ("between",), f"{where}: onset")
+        pair = value["between"]
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ScenarioError(f"{where}: onset.between is {pair!r}, allowed: two months")
+    months = []
+    for item in pair:
+        text = item.isoformat() if isinstance(item, dt.date) else str(item)
+        parts = text.split("-")
+        if len(parts) not in (2, 3) or not all(p.isdigit() for p in parts) or len(parts[0]) != 4:
+            raise ScenarioError(
+                f"{where}: onset is {item!r}, allowed: a month such as 2026-03, or "
+                "{between: [2026-01, 2026-06]}"
+            )
+        months.append("-".join(parts[:2]))
+    return months[0], months[1]
+
+
+def _number(value: object, where: str, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ScenarioError(f"{where} is {value!r}, allowed: a number from {low:g} to {high:g}")
+    if not low <= value <= high:
+        raise ScenarioError(f"{where} is {value:g}, allowed: {low:g} to {high:g}")
+    return float(value)
+
+
+def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
+    value = plain.get(key, "")
+    if not isinstance(value, str):
+        raise ScenarioError(f"{where}: {key} is {value!r}, allowed: text")
+    return value
+
+
+def named(name: str, onset: object, **changes: object) -> Intervention:
+    """A named prior of the evidence library as an intervention.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"cooperation-resumed"``; see :func:`odforecast.scenario.prior_names`.
+    onset : month, or mapping
+        ``"2026-03"`` or ``{"between": ["2026-01", "2026-06"]}``.
+    **changes
+        Any other key of a scenario file: ``probability=0.5``, ``exposure={"OH": 1.0}``.
+
+    Examples
+    --------
+    >>> named("cooperation-resumed", onset="2026-03").prior.p_null
+    0.4
+    """
+    return intervention_from_dict({"prior": name, "onset": onset, **changes}, name)
