@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import cached_property
+
 import latex2mathml.converter
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -28,7 +31,17 @@ myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
 autosummary_generate = True
-autosummary_imported_members = False
+autosummary_context = {
+    "class_properties": {
+        name: [
+            key
+            for key, value in vars(getattr(odforecast, name)).items()
+            if isinstance(value, (property, cached_property)) and not key.startswith("_")
+        ]
+        for name in odforecast.__all__
+        if inspect.isclass(getattr(odforecast, name))
+    }
+}
 autodoc_typehints = "none"  # numpydoc sections carry the types
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the templates list them
@@ -43,7 +56,9 @@ html_static_path = ["_static"]
 html_css_files = ["odforecast.css"]
 templates_path = ["_templates"]
 html_show_sourcelink = False
-html_sidebars = {"quickstart": [], "changelog": []}
+# Only the API reference has pages below it to show in a sidebar.
+_PAGES = ("quickstart", "data", "models", "scores", "cli", "design", "changelog")
+html_sidebars = {page: [] for page in _PAGES}
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 8,
