@@ -50,7 +50,30 @@ class Forecaster(Protocol):
 ModelFactory = Callable[[], Forecaster]
 
 #: Built-in models: name -> "module:attribute" of a factory, imported when first asked for.
-_BUILTIN: dict[str, str] = {}
+_BUILTIN: dict[str, str] = {
+    "hub-baseline": "odforecast.models.baselines:Baseline",
+    "damped-trend": "odforecast.models.baselines:Baseline",
+    "cdc-predicted": "odforecast.models.baselines:Predicted",
+    **dict.fromkeys(
+        (
+            "naive",
+            "drift",
+            "seasonal-naive",
+            "auto-ets",
+            "auto-theta",
+            "auto-arima",
+            "auto-ces",
+            "naive-sums",
+            "drift-sums",
+            "seasonal-naive-sums",
+            "auto-ets-sums",
+            "auto-theta-sums",
+            "auto-arima-sums",
+            "auto-ces-sums",
+        ),
+        "odforecast.models.classical:Classical",
+    ),
+}
 _REGISTERED: dict[str, ModelFactory] = {}
 
 
@@ -99,6 +122,4 @@ def get_model(name: str) -> Forecaster:
         if point.name == name:
             plugged: Forecaster = point.load()()
             return plugged
-    raise UnknownNameError(
-        f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}"
-    )
+    raise UnknownNameError(f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}")

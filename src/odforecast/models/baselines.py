@@ -1,0 +1,340 @@
+"""Baselines on 12-month sums: the hub baseline, a damped trend, and CDC's predicted value.
+
+All three share one idea: a point forecast, and around it the spread that the same rule's
+errors had **at that horizon** in the location's own past (direct-horizon errors), made
+symmetric so that the median is the point forecast. Paths are comonotone: one draw takes the
+same quantile at every horizon. They describe each 12-month-ending count well, and say nothing
+about single months, so months are not a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from odforecast.errors import PanelError
+from odforecast.forecast import Forecast
+from odforecast.models.paths import (
+    MIN_MONTHS,
+    check_request,
+    floor_at_zero,
+    generator,
+    months_from_sums,
+    provenance,
+    require_some,
+    since_last_gap,
+    trailing_months,
+    trailing_sums,
+    usable_locations,
+)
+from odforecast.names import MONTH, TARGET_12MO, VINTAGE_REAL
+from odforecast.panel import ONE_MONTH, Floats, Panel
+
+#: Fewest past errors a spread is read from.
+MIN_ERRORS = 8
+#: Last months that ``cdc-predicted`` revises.
+REVISED_MONTHS = 6
+#: Sums this old are taken as settled when CDC's predicted values are compared with them.
+SETTLED_AFTER = 12
+#: Settled months compared.
+SETTLED_MONTHS = 24
+
+
+def persistence(sums: Floats, horizon: int) -> Floats:
+    """Point forecasts from every month: the last 12-month-ending count.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (n,)
+    horizon : int
+
+    Returns
+    -------
+    ndarray, shape (n, horizon)
+        Row t holds what would have been forecast at month t.
+    """
+    return np.repeat(sums[:, None], horizon, axis=1)
+
+
+def damped_trend(sums: Floats, horizon: int, damping: float = 0.85) -> Floats:
+    """Point forecasts from every month: the last quarter's mean change, dying away.
+
+    ``S[t] + d (φ + φ² + … + φʰ)`` with ``d = (S[t] - S[t-3]) / 3``; NaN for the first three
+    months.
+
+    Examples
+    --------
+    >>> damped_trend(np.array([0.0, 1.0, 2.0, 3.0]), 2, damping=0.5)[-1].tolist()
+    [3.5, 3.75]
+    """
+    slope = np.full(sums.size, np.nan)
+    slope[3:] = (sums[3:] - sums[:-3]) / 3.0
+    weight = np.cumsum(damping ** np.arange(1, horizon + 1))
+    points: Floats = sums[:, None] + slope[:, None] * weight
+    return points
+
+
+def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, float]:
+    """Errors a rule made at one horizon, within the series.
+
+    Where the series is too short for :data:`MIN_ERRORS` errors at that horizon, the errors of
+    the longest horizon that has them are returned, with the factor ``sqrt(h / h0)`` (as for a
+    random walk) to stretch them by.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (n,)
+    points : ndarray, shape (n, H)
+        Point forecasts from every month.
+    horizon : int
+        1..H.
+
+    Returns
+    -------
+    errors : ndarray
+    stretch : float
+        1.0 where the horizon has its own errors.
+
+    Raises
+    ------
+    PanelError
+        If not even horizon 1 has enough errors.
+    """
+    for h in range(horizon, 0, -1):
+        errors = sums[h:] - points[: sums.size - h, h - 1]
+        errors = errors[~np.isnan(errors)]
+        if errors.size >= MIN_ERRORS:
+            return errors, float(np.sqrt(horizon / h))
+    raise PanelError(f"{sums.size} sums are too few for {MIN_ERRORS} past errors")
+
+
+def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
+    """Quantiles of the errors and their mirror images: zero at 0.5, odd around it.
+
+    Examples
+    --------
+    >>> symmetric_quantiles(np.array([1.0, -3.0]), np.array([0.0, 0.5, 1.0])).tolist()
+    [-3.0, 0.0, 3.0]
+    """
+    return np.asarray(np.quantile(np.concatenate([errors, -errors]), levels))
+
+
+def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
+    """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
+    levels: Floats = (rng.permutation(draws) + 0.5) / draws
+    return levels
+
+
+def _spread(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
+    """Errors at the given levels, shape (D, H), and the first stretched horizon (0: none)."""
+    horizon, stretched = points.shape[1], 0
+    out = np.empty((levels.size, horizon))
+    for h in range(1, horizon + 1):
+        errors, stretch = past_errors(sums, points, h)
+        out[:, h - 1] = stretch * symmetric_quantiles(errors, levels)
+        if stretch > 1.0 and not stretched:
+            stretched = h
+    return out, stretched
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBaseline:
+    """A baseline bound to a panel. There is nothing to estimate before the horizon is known.
+
+    Attributes
+    ----------
+    model, version : str
+        Name and version.
+    panel : Panel
+        What it forecasts from.
+    locations : tuple of str
+        Usable locations.
+    skipped : mapping of str to str
+        The others, and why.
+    """
+
+    model: str
+    version: str
+    panel: Panel
+    locations: tuple[str, ...]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
+        """Sample paths; see :class:`odforecast.models.base.Fitted`.
+
+        Raises
+        ------
+        ForecastError
+            If horizon or draws is not a positive whole number.
+        """
+        horizon, draws = check_request(horizon, draws)
+        states, stretched, paths = list(self.locations), {}, []
+        for state in states:
+            rng = generator(self.model, self.version, seed, state)
+            drawn, first = self._sums(state, horizon, shuffled_levels(draws, rng))
+            paths.append(drawn)
+            if first:
+                stretched[state] = first
+        out, warnings = floor_at_zero(np.stack(paths, axis=1), states, "12-month sums")
+        revised = out.shape[2] - horizon
+        for i, state in enumerate(states):
+            # Months before the first drawn one, and the sum they end with.
+            months = trailing_months(self.panel, state)
+            months = months[: months.size - revised]
+            out[:, i] = months_from_sums(out[:, i], months[-12:].sum(), months)
+        if stretched:
+            warnings += (
+                f"too few past errors from horizon {min(stretched.values())} on "
+                f"({', '.join(stretched)}): shorter horizons' errors, widened by the square root "
+                "of time, stand in",
+            )
+        return Forecast.from_panel(
+            self.panel,
+            out,
+            states,
+            first_month=self.panel.last_month + (1 - revised) * ONE_MONTH,
+            joint=frozenset({MONTH}),
+            targets=frozenset({TARGET_12MO}),
+            skipped=self.skipped,
+            provenance=provenance(self.panel, self.model, self.version, seed),
+            warnings=warnings + self._cautions(),
+        )
+
+    def _sums(self, state: str, horizon: int, levels: Floats) -> tuple[Floats, int]:
+        """Paths of sums, shape (D, H), and the first horizon whose spread is stretched."""
+        sums = trailing_sums(self.panel, state)
+        rule = damped_trend if self.model == "damped-trend" else persistence
+        points = rule(sums, horizon)
+        spread, stretched = _spread(sums, points, levels)
+        return points[-1] + spread, stretched
+
+    def _cautions(self) -> tuple[str, ...]:
+        return ()
+
+
+class FittedPredicted(FittedBaseline):
+    """CDC's predicted values bound to a panel; see :class:`Predicted`."""
+
+    def _sums(self, state: str, horizon: int, levels: Floats) -> tuple[Floats, int]:
+        row = self.panel.index(state)
+        predicted = since_last_gap(self.panel.predicted[row])
+        gaps = settled_gaps(self.panel.reported[row], self.panel.predicted[row])
+        relative = symmetric_quantiles(gaps, levels)[:, None]
+        now = predicted[-REVISED_MONTHS:] * (1.0 + relative)
+        points = persistence(predicted, horizon)
+        spread, stretched = _spread(predicted, points, levels)
+        # What is wrong with the value now and what changes later are taken as independent.
+        side = np.sign(levels - 0.5)[:, None]
+        future = points[-1] + side * np.hypot(predicted[-1] * relative, spread)
+        return np.concatenate([now, future], axis=1), stretched
+
+    def _cautions(self) -> tuple[str, ...]:
+        if self.panel.vintage == VINTAGE_REAL:
+            return ()
+        return (
+            f"the panel is a {self.panel.vintage} vintage: its predicted values come from the "
+            f"release of {self.panel.release}, and are not what CDC predicted on "
+            f"{self.panel.as_of}",
+        )
+
+
+def settled_gaps(reported: Floats, predicted: Floats) -> Floats:
+    """Relative distance of CDC's predicted from reported counts that have settled.
+
+    Parameters
+    ----------
+    reported, predicted : ndarray, shape (T,)
+
+    Returns
+    -------
+    ndarray
+        ``predicted / reported - 1`` of the :data:`SETTLED_MONTHS` months that are at least
+        :data:`SETTLED_AFTER` months old; months without either, or without deaths, left out.
+    """
+    old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
+    known = (reported[old] > 0) & ~np.isnan(predicted[old])
+    gaps: Floats = predicted[old][known] / reported[old][known] - 1.0
+    return gaps
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """``hub-baseline`` and ``damped-trend``: a rule on 12-month sums with its past errors.
+
+    ``hub-baseline``: the median is the last 12-month-ending count; the spread at horizon h is
+    that of the location's past changes over h months, in both directions, as in the COVID-19
+    Forecast Hub's baseline but direct per horizon. ``damped-trend``: the last quarter's mean
+    monthly change goes on and dies away by 0.85 a month.
+
+    Parameters
+    ----------
+    name : {"hub-baseline", "damped-trend"}
+
+    Examples
+    --------
+    >>> Baseline("hub-baseline").version
+    '1'
+    """
+
+    name: str
+    version: str = "1"
+
+    def fit(self, panel: Panel) -> FittedBaseline:
+        """Bind to a panel.
+
+        Raises
+        ------
+        PanelError
+            If no location can be used.
+        """
+        states, skipped = usable_locations(panel, self.name)
+        return FittedBaseline(self.name, self.version, panel, tuple(states), skipped)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """``cdc-predicted``: CDC's own nowcast as a competitor.
+
+    The 12-month-ending counts of the panel's last six months are revised to CDC's predicted
+    values (horizons -5..0 of the forecast), and the last of them persists. CDC publishes no
+    uncertainty. The spread of a revised month is how far predicted values lie from reported
+    ones where those have settled (12 to 36 months back), in both directions; at horizon h
+    the predicted series' past changes over h months come on top. The median is CDC's number as
+    it stands: its lasting excess of 1 to 3 % over final counts is not corrected.
+
+    Only a real vintage holds what CDC predicted then; forecasts from pseudo-vintages carry a
+    warning. Locations without predicted values in the release are skipped.
+    """
+
+    name: str = "cdc-predicted"
+    version: str = "1"
+
+    def fit(self, panel: Panel) -> FittedPredicted:
+        """Bind to a panel.
+
+        Raises
+        ------
+        PanelError
+            If no location has usable predicted values.
+        """
+        states, skipped = usable_locations(panel, self.name)
+        kept = []
+        for state in states:
+            row = panel.index(state)
+            length = since_last_gap(panel.predicted[row]).size
+            gaps = settled_gaps(panel.reported[row], panel.predicted[row]).size
+            if length < MIN_MONTHS - 11:
+                skipped[state] = (
+                    f"only {length} predicted values up to {panel.last_month}, "
+                    f"{MIN_MONTHS - 11} needed"
+                )
+            elif gaps < MIN_ERRORS:
+                skipped[state] = (
+                    f"only {gaps} settled months with a predicted value, {MIN_ERRORS} needed"
+                )
+            else:
+                kept.append(state)
+        require_some(kept, skipped, panel, self.name)
+        return FittedPredicted(self.name, self.version, panel, tuple(kept), skipped)

@@ -1,0 +1,184 @@
+"""What the simple forecasters share: checks, trailing months, sums back to months, labels."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from importlib.metadata import version as installed_version
+
+import numpy as np
+
+from odforecast.data.monthly import rolling_sums
+from odforecast.errors import ForecastError, PanelError
+from odforecast.panel import Floats, Panel
+from odforecast.seeds import seed_from
+
+#: Months a location needs: two years of 12-month sums, so that twelve-month changes exist.
+MIN_MONTHS = 36
+
+
+def check_request(horizon: int, draws: int) -> tuple[int, int]:
+    """Horizon and number of draws as positive whole numbers.
+
+    Raises
+    ------
+    ForecastError
+        If one of them is not a whole number, or below 1.
+
+    Examples
+    --------
+    >>> check_request(12, 500)
+    (12, 500)
+    """
+    checked = []
+    for name, value in (("horizon", horizon), ("draws", draws)):
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = 0
+        if number < 1 or isinstance(value, bool):
+            raise ForecastError(f"{name} must be a whole number of at least 1, got {value!r}")
+        checked.append(number)
+    return checked[0], checked[1]
+
+
+def usable_locations(
+    panel: Panel, model: str, min_months: int = MIN_MONTHS
+) -> tuple[list[str], dict[str, str]]:
+    """Locations with enough months, and why the others are left out.
+
+    Raises
+    ------
+    PanelError
+        If no location is left.
+    """
+    states, skipped = panel.usable(min_months)
+    require_some(states, skipped, panel, model)
+    return list(states), skipped
+
+
+def require_some(
+    states: tuple[str, ...] | list[str], skipped: Mapping[str, str], panel: Panel, model: str
+) -> None:
+    """Refuse a panel of which no location could be used.
+
+    Raises
+    ------
+    PanelError
+        If ``states`` is empty; names the first reasons.
+    """
+    if not states:
+        reasons = "; ".join(f"{s}: {r}" for s, r in list(skipped.items())[:3])
+        raise PanelError(
+            f"{model} can use none of the {len(panel.locations)} locations as of {panel.as_of} "
+            f"({reasons})",
+            hint="take a later date, a longer history, or other locations",
+        )
+
+
+def trailing_months(panel: Panel, state: str) -> Floats:
+    """Months of a location since its last gap, oldest first, shape (n,)."""
+    return since_last_gap(panel.monthly[panel.index(state)])
+
+
+def since_last_gap(row: Floats) -> Floats:
+    """The end of a row after its last NaN, shape (n,).
+
+    Examples
+    --------
+    >>> since_last_gap(np.array([1.0, np.nan, 2.0, 3.0])).tolist()
+    [2.0, 3.0]
+    """
+    gaps = np.flatnonzero(np.isnan(row))
+    return row[gaps[-1] + 1 :] if gaps.size else row
+
+
+def trailing_sums(panel: Panel, state: str) -> Floats:
+    """12-month-ending deaths of a location since its last gap, shape (n - 11,)."""
+    return rolling_sums(trailing_months(panel, state))
+
+
+def months_from_sums(sums: Floats, last_sum: float, months: Floats) -> Floats:
+    """Monthly paths whose 12-month-ending sums are the given paths.
+
+    ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (D, H)
+        12-month-ending deaths at horizons 1..H.
+    last_sum : float
+        12-month-ending deaths just before.
+    months : ndarray, shape (n,), n >= 12
+        Months up to just before; the last 12 are used and add up to ``last_sum``.
+
+    Returns
+    -------
+    ndarray, shape (D, H)
+
+    Examples
+    --------
+    >>> months_from_sums(np.array([[13.0, 15.0]]), 12.0, np.ones(12)).tolist()
+    [[2.0, 3.0]]
+    """
+    n_draws, horizon = sums.shape
+    steps = np.diff(sums, axis=1, prepend=last_sum)
+    out = np.concatenate([np.broadcast_to(months[-12:], (n_draws, 12)), steps], axis=1)
+    for h in range(12, 12 + horizon):
+        out[:, h] += out[:, h - 12]
+    paths: Floats = out[:, 12:]
+    return paths
+
+
+def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
+    """Set negative draws to zero, and say how many there were.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (D, L, M)
+        Deaths.
+    states : list of str
+        The L locations.
+    what : str
+        What the draws are, for the message.
+
+    Returns
+    -------
+    draws : ndarray
+    warnings : tuple of str
+        Empty if nothing was negative.
+
+    Examples
+    --------
+    >>> floor_at_zero(np.array([[[-1.0, 2.0]]]), ["WY"], "months")[1]
+    ('1 of 2 drawn months were below zero and set to 0 (WY)',)
+    """
+    below = draws < 0
+    count = int(below.sum())
+    if count == 0:
+        return draws, ()
+    where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
+    text = f"{count:,} of {draws.size:,} drawn {what} were below zero and set to 0 ({where})"
+    return np.where(below, 0.0, draws), (text,)
+
+
+def generator(model: str, version: str, seed: int, state: str) -> np.random.Generator:
+    """A location's own random numbers: the same in any order, subset or process."""
+    return np.random.default_rng(seed_from(model, version, seed, state))
+
+
+def provenance(panel: Panel, model: str, version: str, seed: int) -> dict[str, str]:
+    """Where a forecast comes from, for :attr:`Forecast.provenance`.
+
+    Keys: ``model``, ``model_version``, ``seed``, ``data_hash``, ``vintage``, ``release``,
+    ``odforecast``.
+    """
+    return {
+        "model": model,
+        "model_version": version,
+        "seed": str(seed),
+        "data_hash": panel.data_hash,
+        "vintage": panel.vintage,
+        "release": str(panel.release),
+        "odforecast": installed_version("odforecast"),
+    }

@@ -1,0 +1,353 @@
+"""The baselines' numbers, checked by hand, by theory and against statsforecast's own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from panel_factory import bundled_panel, cut_panel, small_counts, with_counts
+
+from odforecast.data.monthly import rolling_sums
+from odforecast.errors import ForecastError, PanelError, UnknownNameError
+from odforecast.models import get_model, model_names, register
+from odforecast.models.base import _REGISTERED
+from odforecast.models.baselines import (
+    REVISED_MONTHS,
+    Baseline,
+    damped_trend,
+    past_errors,
+    persistence,
+    settled_gaps,
+    symmetric_quantiles,
+)
+from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations, ThetaPaths
+from odforecast.models.paths import months_from_sums
+from odforecast.names import TARGET_12MO, TARGET_MONTH, VINTAGE_REAL
+
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+ONE_MONTH = np.timedelta64(1, "M")
+
+
+def series(n: int = 80, seed: int = 3, drift: float = 0.01) -> np.ndarray:
+    """Log months with a drift and noise."""
+    rng = np.random.default_rng(seed)
+    return np.log1p(rng.poisson(200 * np.exp(np.cumsum(rng.normal(drift, 0.05, n)))))
+
+
+def without_noise(fitted: Innovations | ThetaPaths) -> np.ndarray:
+    """The path of 24 months on which nothing unexpected happens."""
+    off = {"slope_sd": 0.0} if isinstance(fitted, Innovations) else {}
+    return replace(fitted, sigma=0.0, **off).draw(24, 1, np.random.default_rng(0))[0]
+
+
+# Registry
+
+
+def test_names_of_the_module_are_the_registry_s() -> None:
+    assert set(NAMES) <= set(model_names())
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(UnknownNameError, match="hub-baseline"):
+        get_model("prophet")
+
+
+def test_a_registered_model_is_found() -> None:
+    register("mine", lambda: Baseline("hub-baseline"))
+    try:
+        assert "mine" in model_names()
+        assert get_model("mine").name == "hub-baseline"
+    finally:
+        del _REGISTERED["mine"]
+
+
+# Hub baseline
+
+
+def test_hub_baseline_has_the_quantiles_of_past_changes_both_ways() -> None:
+    panel = cut_panel()
+    forecast = get_model("hub-baseline").fit(panel).forecast(horizon=12, draws=4001, seed=1)
+    quantiles = forecast.quantiles(LEVELS)
+    for i, state in enumerate(forecast.locations):
+        sums = panel.reported[panel.index(state)]
+        for h in (1, 3, 12):
+            changes = sums[h:] - sums[:-h]
+            expected = sums[-1] + np.quantile(np.concatenate([changes, -changes]), LEVELS)
+            got = quantiles[:, i, h - 1]
+            np.testing.assert_allclose(got, expected, rtol=2e-3, atol=2)
+            assert got[2] == pytest.approx(sums[-1], abs=1e-6)
+
+
+def test_hub_baseline_does_not_forecast_months() -> None:
+    forecast = get_model("hub-baseline").fit(cut_panel()).forecast(horizon=3, draws=10, seed=1)
+    with pytest.raises(ForecastError, match="deaths_month"):
+        forecast.samples(TARGET_MONTH)
+
+
+def test_paths_keep_their_rank_over_horizons() -> None:
+    forecast = get_model("hub-baseline").fit(cut_panel()).forecast(horizon=6, draws=50, seed=1)
+    samples = forecast.samples(TARGET_12MO)
+    for i in range(len(forecast.locations)):
+        # Ordered by one horizon, no other one falls (equal past changes tie).
+        order = np.lexsort(samples[:, i].round(6).T)
+        assert (np.diff(samples[order, i], axis=0) >= -1e-6).all()
+
+
+def test_horizons_without_past_errors_are_widened_and_said() -> None:
+    panel = cut_panel("2017-06")  # 30 sums: none 24 months apart often enough
+    forecast = get_model("hub-baseline").fit(panel).forecast(horizon=24, draws=401, seed=1)
+    assert any("square root" in text for text in forecast.warnings)
+    low, high = forecast.quantiles([0.05, 0.95])[:, 0]
+    assert (np.diff((high - low)[21:]) > 0).all()
+
+
+def test_past_errors_are_direct() -> None:
+    sums = np.arange(20.0) ** 2
+    errors, stretch = past_errors(sums, persistence(sums, 3), 3)
+    np.testing.assert_array_equal(errors, sums[3:] - sums[:-3])
+    assert stretch == 1.0
+    errors, stretch = past_errors(sums, persistence(sums, 16), 16)
+    np.testing.assert_array_equal(errors, sums[12:] - sums[:-12])
+    assert stretch == pytest.approx(np.sqrt(16 / 12))
+
+
+def test_too_few_sums_for_errors() -> None:
+    with pytest.raises(PanelError, match="past errors"):
+        past_errors(np.ones(5), np.ones((5, 1)), 1)
+
+
+@given(
+    st.lists(st.floats(-1e4, 1e4), min_size=8, max_size=40),
+    st.lists(st.floats(0.01, 0.99), min_size=1, max_size=9),
+)
+def test_symmetric_quantiles_are_odd(errors: list[float], levels: list[float]) -> None:
+    values, at = np.array(errors), np.array(levels)
+    upper, lower = symmetric_quantiles(values, at), symmetric_quantiles(values, 1 - at)
+    np.testing.assert_allclose(upper, -lower, rtol=1e-9, atol=1e-6)
+
+
+# Damped trend
+
+
+def test_damped_trend_by_hand() -> None:
+    points = damped_trend(np.array([100.0, 103.0, 106.0, 109.0, 106.0]), 3)
+    assert np.isnan(points[:3]).all()
+    np.testing.assert_allclose(points[3], 109 + 3 * np.cumsum([0.85, 0.85**2, 0.85**3]))
+    np.testing.assert_allclose(points[4], 106 + 1 * np.cumsum([0.85, 0.85**2, 0.85**3]))
+
+
+def test_damped_trend_median() -> None:
+    panel = cut_panel()
+    forecast = get_model("damped-trend").fit(panel).forecast(horizon=12, draws=2001, seed=1)
+    for i, state in enumerate(forecast.locations):
+        expected = damped_trend(panel.reported[panel.index(state)], 12)[-1]
+        np.testing.assert_allclose(forecast.quantiles([0.5])[0, i], expected, rtol=1e-6)
+
+
+# CDC's predicted value
+
+
+def test_predicted_values_revise_the_last_months_and_persist() -> None:
+    panel = bundled_panel()
+    forecast = get_model("cdc-predicted").fit(panel).forecast(horizon=12, draws=2001, seed=1)
+    assert forecast.horizons[0] == 1 - REVISED_MONTHS
+    median = forecast.quantiles([0.5])[0]
+    now = panel.predicted[:, -REVISED_MONTHS:]
+    np.testing.assert_allclose(median[:, :REVISED_MONTHS], now, rtol=1e-9)
+    last = np.repeat(panel.predicted[:, -1:], 12, axis=1)
+    np.testing.assert_allclose(median[:, REVISED_MONTHS:], last, rtol=1e-9)
+    assert not forecast.warnings
+
+
+def test_spread_of_revised_months_is_the_gap_of_settled_ones() -> None:
+    panel = bundled_panel().select(["WV"])
+    forecast = get_model("cdc-predicted").fit(panel).forecast(horizon=1, draws=4001, seed=1)
+    gaps = panel.predicted[0, -36:-12] / panel.reported[0, -36:-12] - 1
+    factor = np.quantile(np.concatenate([gaps, -gaps]), LEVELS)
+    got = forecast.quantiles(LEVELS)[:, 0, REVISED_MONTHS - 1]
+    np.testing.assert_allclose(got, panel.predicted[0, -1] * (1 + factor), rtol=2e-3)
+
+
+def test_settled_gaps_leave_out_what_cannot_be_compared() -> None:
+    reported, predicted = np.full(40, 100.0), np.full(40, 102.0)
+    reported[10], predicted[12] = np.nan, np.nan
+    reported[14] = 0.0
+    gaps = settled_gaps(reported, predicted)
+    assert gaps.size == 21
+    np.testing.assert_allclose(gaps, 0.02)
+
+
+def test_predicted_values_of_a_cut_release_come_with_a_warning() -> None:
+    forecast = get_model("cdc-predicted").fit(cut_panel()).forecast(horizon=1, draws=9, seed=1)
+    assert any("not what CDC predicted" in text for text in forecast.warnings)
+    real = replace(cut_panel(), vintage=VINTAGE_REAL)
+    assert not get_model("cdc-predicted").fit(real).forecast(1, 9, seed=1).warnings
+
+
+def test_a_release_without_predicted_values_is_refused() -> None:
+    panel = cut_panel()
+    none = with_counts(panel, panel.reported, np.full(panel.reported.shape, np.nan))
+    with pytest.raises(PanelError, match="0 predicted values"):
+        get_model("cdc-predicted").fit(none)
+
+
+def test_a_location_without_predicted_values_is_skipped() -> None:
+    panel = cut_panel()
+    predicted = panel.predicted.copy()
+    predicted[panel.index("WY"), -1] = np.nan
+    some = with_counts(panel, panel.reported, predicted)
+    forecast = get_model("cdc-predicted").fit(some).forecast(horizon=2, draws=9, seed=1)
+    assert "0 predicted values" in forecast.skipped["WY"]
+    assert "WY" not in forecast.locations
+
+
+# Paths of classical models
+
+
+def test_point_paths_are_statsforecast_s() -> None:
+    from statsforecast.models import (
+        AutoARIMA,
+        AutoCES,
+        AutoTheta,
+        Naive,
+        RandomWalkWithDrift,
+        SeasonalNaive,
+    )
+
+    theirs = {
+        "naive": Naive(),
+        "drift": RandomWalkWithDrift(),
+        "seasonal-naive": SeasonalNaive(12),
+        "auto-theta": AutoTheta(1),
+        "auto-arima": AutoARIMA(season_length=1),
+        "auto-ces": AutoCES(1, model="N"),
+    }
+    for name, model in theirs.items():
+        for seed, n in ((3, 40), (4, 90), (6, 120)):
+            y = series(n, seed)
+            expected = model.fit(y).predict(24)["mean"]
+            np.testing.assert_allclose(without_noise(_FITTERS[name](y)), expected, rtol=1e-9)
+
+
+def test_ets_point_path_is_a_damped_line() -> None:
+    # Not compared with statsforecast's predict: from the second month on it counts the first
+    # power of the damping factor twice.
+    fitted = _FITTERS["auto-ets"](series())
+    assert isinstance(fitted, Innovations)
+    level, slope = fitted.state
+    phi = fitted.observe[1]
+    assert 0.8 <= phi <= 0.98
+    expected = level + slope * np.cumsum(phi ** np.arange(1, 25))
+    np.testing.assert_allclose(without_noise(fitted), expected, rtol=1e-9)
+
+
+def test_spread_is_statsforecast_s_where_theirs_is_exact() -> None:
+    from statsforecast.models import AutoARIMA, AutoETS, Naive, RandomWalkWithDrift, SeasonalNaive
+
+    theirs = {
+        "naive": Naive(),
+        "drift": RandomWalkWithDrift(),
+        "seasonal-naive": SeasonalNaive(12),
+        "auto-ets": AutoETS(1, model="AAN", damped=True),
+        "auto-arima": AutoARIMA(season_length=1),
+    }
+    y = series()
+    for name, model in theirs.items():
+        bounds = model.fit(y).predict(24, level=[90])
+        expected = (np.asarray(bounds["hi-90"]) - np.asarray(bounds["lo-90"])) / 3.2897
+        drawn = _FITTERS[name](y).draw(24, 20_000, np.random.default_rng(1)).std(axis=0)
+        np.testing.assert_allclose(drawn, expected, rtol=0.04)
+
+
+@pytest.mark.parametrize("name", sorted(_FITTERS))
+def test_spread_of_innovations_by_theory(name: str) -> None:
+    fitted = _FITTERS[name](series())
+    if not isinstance(fitted, Innovations):
+        pytest.skip("Theta is no linear time-invariant form")
+    weights, power = [1.0], np.eye(fitted.state.size)
+    for _ in range(11):
+        weights.append(float(fitted.observe @ power @ fitted.gain))
+        power = fitted.transition @ power
+    steps = np.arange(1, 13)
+    variance = fitted.sigma**2 * np.cumsum(np.square(weights)) + (fitted.slope_sd * steps) ** 2
+    drawn = fitted.draw(12, 20_000, np.random.default_rng(2)).var(axis=0)
+    np.testing.assert_allclose(drawn, variance, rtol=0.06)
+
+
+def test_ces_states_follow_the_recursion() -> None:
+    from statsforecast.models import AutoCES
+
+    y = series()
+    fitted = _FITTERS["auto-ces"](y)
+    assert isinstance(fitted, Innovations)
+    model = AutoCES(1, model="N").fit(y).model_
+    state = model["states"][0]
+    for error in model["actual_residuals"]:
+        state = fitted.transition @ state + fitted.gain * error
+    np.testing.assert_allclose(state, fitted.state, rtol=1e-8)
+
+
+def test_theta_spread_grows_and_centre_holds() -> None:
+    fitted = _FITTERS["auto-theta"](series())
+    drawn = fitted.draw(24, 20_000, np.random.default_rng(1))
+    assert (np.diff(drawn.std(axis=0)) > 0).all()
+    np.testing.assert_allclose(drawn.mean(axis=0), without_noise(fitted), atol=0.01)
+
+
+# From sums to months, and what cannot be fitted
+
+
+@given(st.integers(1, 30), st.integers(0, 2**32 - 1))
+def test_months_from_sums_add_up_again(horizon: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    months = rng.poisson(30, 20).astype(float)
+    sums = rng.uniform(100, 900, (4, horizon))
+    paths = months_from_sums(sums, months[-12:].sum(), months)
+    known = np.broadcast_to(months[-11:], (4, 11))
+    again = rolling_sums(np.concatenate([known, paths], axis=1))
+    np.testing.assert_allclose(again, sums, rtol=1e-9)
+
+
+def test_models_on_sums_give_back_their_sums() -> None:
+    panel = cut_panel().select(["US"])
+    forecast = get_model("naive-sums").fit(panel).forecast(horizon=12, draws=4000, seed=1)
+    assert forecast.targets == {TARGET_12MO}
+    median = forecast.quantiles([0.5])[0, 0]
+    np.testing.assert_allclose(median, panel.reported[0, -1], rtol=0.01)
+
+
+def test_months_know_most_of_the_year_ahead() -> None:
+    """The point of modelling months: at horizon 1, eleven of twelve months are known."""
+    panel = cut_panel().select(["US"])
+    widths = {}
+    for name in ("auto-ets", "hub-baseline"):
+        forecast = get_model(name).fit(panel).forecast(horizon=1, draws=1000, seed=1)
+        low, high = forecast.quantiles([0.05, 0.95])[:, 0, 0]
+        widths[name] = high - low
+    assert widths["auto-ets"] < widths["hub-baseline"]
+
+
+def test_draws_below_zero_are_counted() -> None:
+    forecast = get_model("drift").fit(small_counts()).forecast(horizon=12, draws=300, seed=1)
+    assert (forecast.draws == 0).any()
+    assert "drawn months were below zero and set to 0 (WY)" in forecast.warnings[0]
+
+
+def test_a_series_that_never_changes_is_skipped() -> None:
+    panel = cut_panel()
+    reported = panel.reported.copy()
+    reported[panel.index("WY")] = 120.0
+    fitted = Classical("auto-theta").fit(with_counts(panel, reported))
+    assert "never changes" in fitted.skipped["WY"]
+
+
+def test_all_known_locations_of_the_release_are_forecast() -> None:
+    states = ("US", "AK", "ND", "SD", "VT", "YC", "DC", "CA", "NC")
+    panel = cut_panel("2023-12", states)
+    for name in ("auto-ets", "auto-theta", "auto-ces", "hub-baseline"):
+        forecast = get_model(name).fit(panel).forecast(horizon=12, draws=20, seed=1)
+        assert forecast.locations == states
+        assert forecast.months[0] == panel.last_month + ONE_MONTH
