@@ -195,7 +195,7 @@ class Forecast:
         low = np.floor(position).astype(int)
         high = np.minimum(low + 1, ordered.shape[0] - 1)
         share = (position - low)[:, None, None]
-        return ordered[low] * (1.0 - share) + ordered[high] * share
+        return np.asarray(ordered[low] * (1.0 - share) + ordered[high] * share)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""

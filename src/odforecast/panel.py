@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def to_month(value: object) -> np.datetime64:
     np.datetime64('2024-07')
     """
     if isinstance(value, np.datetime64):
-        return value.astype("datetime64[M]")
+        return np.datetime64(value, "M")
     try:
         return np.datetime64(pd.Timestamp(str(value)), "M")
     except ValueError as error:
@@ -203,8 +204,11 @@ class Panel:
         stamps = rows["month"].to_numpy().astype("datetime64[M]")
         months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
         shape = (len(states), months.size)
-        where = (pd.Index(states).get_indexer(rows["state"]), (stamps - months[0]).astype(int))
-        layers = {}
+        where = (
+            pd.Index(states).get_indexer(pd.Index(rows["state"])),
+            (stamps - months[0]).astype(int),
+        )
+        layers: dict[str, Any] = {}
         for name in _LAYERS:
             layers[name] = np.full(shape, np.nan)
             layers[name][where] = rows[name].to_numpy(dtype=float)

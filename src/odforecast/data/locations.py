@@ -192,5 +192,6 @@ def population(state: str, year: int) -> float:
         )
     if state in ("NY", "YC"):
         return float("nan")
+    last = int(table.index[-1])
     column = "NY" if state == "NY+YC" else lookup(state).state
-    return float(table.at[min(year, int(table.index[-1])), column])
+    return float(table[column].to_numpy(dtype=float)[table.index.get_loc(min(year, last))])

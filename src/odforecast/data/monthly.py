@@ -131,7 +131,7 @@ def _chain(constants: Floats, sums: Floats) -> Floats:
 
 def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     """Constants above their bounds, adding to ``room``, that make the months smoothest."""
-    n_loc, n = partial.shape
+    n = partial.shape[1]
     later, earlier = np.arange(1, n) % 12, np.arange(n - 1) % 12
     design = np.zeros((n - 1, 12))
     design[np.arange(n - 1), later] += 1.0
@@ -162,7 +162,7 @@ def _round_to_sum(values: Floats, total: Floats) -> Floats:
     order = np.argsort(-(values - floor), axis=1, kind="stable")
     rank = np.empty_like(order)
     np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
-    return floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1]
+    return np.asarray(floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1])
 
 
 def _fill_gaps(sums: Floats) -> Floats:

@@ -225,7 +225,7 @@ def common_units(
     for key in keys:  # unobserved categories would be multiplied out
         if isinstance(rows[key].dtype, pd.CategoricalDtype):
             rows[key] = rows[key].astype(str)
-    wide = rows.set_index([*keys, "model"])[metric].unstack("model")  # noqa: PD010 (no means)
+    wide = rows.set_index([*keys, "model"])[metric].unstack("model")
     return wide.reindex(columns=names)
 
 
