@@ -15,7 +15,7 @@ from odforecast.data.bundle import bundled
 from odforecast.data.monthly import rolling_sums
 from odforecast.errors import PanelError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
-from odforecast.panel import Panel, month_end, to_month
+from odforecast.panel import ONE_MONTH, Panel, month_end, to_month
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_what_is_no_month():
 
 def test_months_must_be_consecutive(panel):
     months = panel.months.copy()
-    months[3:] += 1
+    months[3:] += ONE_MONTH
     with pytest.raises(PanelError, match="consecutive"):
         Panel(**{**_fields(panel), "months": months})
 
