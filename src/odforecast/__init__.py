@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from odforecast.hub import read_hub, to_hub, write_hub
     from odforecast.models.base import Fitted, Forecaster, get_model, model_names, register
     from odforecast.panel import Panel
+    from odforecast.scenario import Projection, Scenario, project
     from odforecast.scoring import relative_skill, score_units, weighted_interval_score
 
 __version__ = "0.1.0"
@@ -44,11 +45,14 @@ __all__ = [
     "Forecaster",
     "OdforecastError",
     "Panel",
+    "Projection",
     "Results",
+    "Scenario",
     "Truth",
     "bundled",
     "get_model",
     "model_names",
+    "project",
     "pseudo_origins",
     "read_hub",
     "read_vsrr",
@@ -69,11 +73,14 @@ _HOME = {
     "Forecast": "odforecast.forecast",
     "Forecaster": "odforecast.models.base",
     "Panel": "odforecast.panel",
+    "Projection": "odforecast.scenario",
     "Results": "odforecast.backtest",
+    "Scenario": "odforecast.scenario",
     "Truth": "odforecast.backtest",
     "bundled": "odforecast.data.bundle",
     "get_model": "odforecast.models.base",
     "model_names": "odforecast.models.base",
+    "project": "odforecast.scenario",
     "pseudo_origins": "odforecast.backtest",
     "read_hub": "odforecast.hub",
     "read_vsrr": "odforecast.data.vsrr",
