@@ -14,7 +14,7 @@ from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
+from odforecast.panel import ONE_MONTH, Panel
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_twelve_month_counts_are_known_plus_forecast_months(months, seed):
 
 
 def test_revised_months_replace_the_known_ones(panel):
-    first = panel.last_month - 2
+    first = panel.last_month - 2 * ONE_MONTH
     forecast = make(panel, ["WV"], months=5, first_month=first)
     assert forecast.horizons.tolist() == [-2, -1, 0, 1, 2]
     known = panel.monthly[panel.index("WV"), -14:-3]
@@ -55,9 +55,7 @@ def test_state_paths_add_up_to_the_nation_draw_by_draw(panel):
     whole = forecast.samples()
     assert forecast.locations[0] == "US"
     assert np.allclose(whole[:, 0], whole[:, 1:].sum(axis=1))
-    regions = sum(
-        forecast.region(r).samples() for r in ("Northeast", "Midwest", "South", "West")
-    )
+    regions = sum(forecast.region(r).samples() for r in ("Northeast", "Midwest", "South", "West"))
     assert np.allclose(regions[:, 0], whole[:, 0])
 
 

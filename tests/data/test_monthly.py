@@ -73,7 +73,7 @@ def test_flat_sums_give_flat_months():
 
 
 def test_contradicting_sums_are_refused():
-    sums = np.array([[100.0] * 6 + [0.0] * 3 + [100.0] * 20])
+    sums = np.array([[100.0, 0.0, 100.0, 0.0, 100.0]])
     with pytest.raises(DataError, match="contradict"):
         recover_months(sums)
 

@@ -136,7 +136,7 @@ class Results:
 
 
 def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate; categorical columns take the union of their categories."""
+    """Concatenate; categorical columns take the union of their categories, dates one unit."""
     joined = {}
     for column in parts[0].columns:
         pieces = [p[column] for p in parts]
@@ -144,6 +144,9 @@ def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
             joined[column] = pd.Series(pd.api.types.union_categoricals(pieces))
         else:
             joined[column] = pd.concat(pieces, ignore_index=True)
+        if pd.api.types.is_datetime64_any_dtype(joined[column]):
+            # Parquet has no seconds: keep what a stored and a fresh unit can share.
+            joined[column] = joined[column].astype("datetime64[ms]")
     return pd.DataFrame(joined)
 
 

@@ -162,9 +162,11 @@ def run_backtest(
             store.save(units[index], outcome)
         outcomes[index] = outcome
         if progress is not None:
-            whole = outcome.failures.loc[outcome.failures["location"] == "*", "reason"] if len(
-                outcome.failures
-            ) else ()
+            whole = (
+                outcome.failures.loc[outcome.failures["location"] == "*", "reason"]
+                if len(outcome.failures)
+                else ()
+            )
             progress(
                 Progress(
                     done=len(outcomes),

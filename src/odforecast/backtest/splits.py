@@ -27,7 +27,7 @@ import numpy as np
 from odforecast.data.archive import Archive
 from odforecast.errors import BacktestError, OdforecastError
 from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN, VINTAGE_REAL, VINTAGE_THINNED
-from odforecast.panel import Panel, to_month
+from odforecast.panel import ONE_MONTH, Panel, to_month
 
 #: CDC publishes a month about 7 months later until January 2022, 5 since (DOMAIN: inferred).
 _LAG_CHANGED = np.datetime64("2021-08")
@@ -65,9 +65,9 @@ def publication_date(last_month: object) -> dt.date:
     """
     month = to_month(last_month)
     lag = 5 if month >= _LAG_CHANGED else 7
-    day = ((month + lag).astype("datetime64[D]") + 14).astype(object)
-    assert isinstance(day, dt.date)
-    return day
+    first = (month + lag * ONE_MONTH).astype("datetime64[D]").astype(object)
+    assert isinstance(first, dt.date)
+    return first.replace(day=15)
 
 
 def real_origins(
@@ -160,7 +160,7 @@ def pseudo_origins(
         raise BacktestError("completeness must lie in (0, 1]", hint="1 means nothing is missing")
     kind = VINTAGE_CLEAN if shares is None else VINTAGE_THINNED
     origins = []
-    for month in np.arange(first, last + 1, step):
+    for month in np.arange(first, last + ONE_MONTH, step * ONE_MONTH):
         as_of = publication_date(month)
         seen = panel.cut(month, as_of=as_of, vintage=kind)
         if shares is not None:

@@ -107,5 +107,3 @@ class Truth:
             )
         values[reasons != ""] = np.nan
         return values, reasons
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -156,19 +157,20 @@ def _score(unit: Unit, forecast: Forecast, target: str, seed: int) -> pd.DataFra
     observed, reasons = unit.truth.observed(forecast.locations, forecast.months, target)
     table = score_units(forecast, observed, target=target)
     last = [panel.reported[panel.index(s), -1] for s in forecast.locations]
-    table = table.assign(
-        **_keys(unit),
-        target=target,
-        truth=unit.truth.name,
-        truth_release=pd.Timestamp(unit.truth.release),
-        reason=reasons.ravel(),
-        last_reported=np.repeat(last, forecast.months.size),
-        joint_locations=LOCATION in forecast.joint,
-        data_hash=panel.data_hash,
-        seed=seed,
-        n_draws=forecast.draws.shape[0],
-        warnings="; ".join(forecast.warnings),
-    )
+    added: dict[str, Any] = _keys(unit) | {
+        "target": target,
+        "truth": unit.truth.name,
+        "truth_release": pd.Timestamp(unit.truth.release),
+        "reason": reasons.ravel(),
+        "last_reported": np.repeat(last, forecast.months.size),
+        "joint_locations": LOCATION in forecast.joint,
+        "data_hash": panel.data_hash,
+        "seed": seed,
+        "n_draws": forecast.draws.shape[0],
+        "warnings": "; ".join(forecast.warnings),
+    }
+    for name, value in added.items():
+        table[name] = value
     origin_month = np.datetime64(unit.origin.as_of, "M")
     table["horizon_from_origin"] = np.tile(
         (forecast.months - origin_month).astype(int), len(forecast.locations)
@@ -185,10 +187,8 @@ def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
             "model": pd.Categorical([unit.model.name] * size),
             "as_of": pd.Timestamp(unit.origin.as_of),
             "target": pd.Categorical([target] * size),
-            "location": pd.Categorical(
-                np.tile(np.repeat(forecast.locations, n_months), n_levels)
-            ),
-            "month": np.tile(forecast.months.astype("datetime64[s]"), n_levels * n_loc),
+            "location": pd.Categorical(np.tile(np.repeat(forecast.locations, n_months), n_levels)),
+            "month": np.tile(forecast.months.astype("datetime64[ms]"), n_levels * n_loc),
             "horizon": np.tile(forecast.horizons, n_levels * n_loc),
             "level": np.repeat(HUB_QUANTILES, n_loc * n_months),
             "value": values.ravel(),

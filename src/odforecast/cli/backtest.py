@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -35,7 +35,7 @@ from odforecast.data.locations import resolve
 from odforecast.errors import BacktestError
 from odforecast.models.base import model_names
 from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
-from odforecast.panel import Panel
+from odforecast.panel import ONE_MONTH, Panel
 
 DEFAULT_MODELS = (
     "hub-baseline",
@@ -144,7 +144,7 @@ def backtest(
         origins = pseudo_origins(
             truth.panel,
             start=start or "2019-01",
-            end=end or str(truth.panel.last_month - 12),
+            end=end or str(truth.panel.last_month - 12 * ONE_MONTH),
             step=step,
         )
     states = resolve(locations, truth.panel.locations)
@@ -153,7 +153,7 @@ def backtest(
     options = {"locations": states, "horizon": horizon, "draws": draws, "seed": seed}
     units = plan(names, origins, truth, targets=targets, **options)  # type: ignore[arg-type]
     screen = Console()
-    _announce(screen, origins, truth, len(states), names)
+    _announce(screen, origins, truth, len(states))
     if dry_run:
         _estimate(screen, units, jobs)
         return
@@ -184,9 +184,7 @@ def _truth_panel(releases: Archive, as_of: str | None, indicator: str) -> Panel:
     return panel
 
 
-def _announce(
-    screen: Console, origins: list[Origin], truth: Truth, n_locations: int, names: object
-) -> None:
+def _announce(screen: Console, origins: list[Origin], truth: Truth, n_locations: int) -> None:
     usable = [o.panel for o in origins if o.panel is not None]
     kinds = ", ".join(sorted({o.vintage for o in origins}))
     span = f"{usable[0].last_month}..{usable[-1].last_month}" if usable else "none"
@@ -238,7 +236,7 @@ def _executor(jobs: int) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def _bar(total: int, quiet: bool) -> Iterator[object]:
+def _bar(total: int, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     """A progress callback that draws a bar on standard error."""
     columns = (
         TextColumn("{task.description}"),
