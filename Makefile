@@ -62,8 +62,9 @@ docs: $(ENV)  ## build docs/_build/html; a warning is an error
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-figures: $(ENV)  ## draw the figures of README and docs again
+figures: $(ENV)  ## draw the figures and write the outputs of README and docs again
 	@$(BIN)/python docs/figures.py
+	@$(BIN)/python docs/outputs.py
 
 bench: $(ENV)  ## run every script in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

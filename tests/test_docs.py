@@ -1,13 +1,8 @@
-"""Code in README and docs runs, and prints what the page says it prints.
-
-A ```python block runs in the namespace of its page. A ```text block right after it is what it
-prints. Blocks that only illustrate are written as ``:::{code-block}``.
-"""
+"""Code in README and docs runs, and prints what the page says it prints."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import importlib.util
 import re
 import warnings
 from pathlib import Path
@@ -18,9 +13,17 @@ import odforecast as od
 from odforecast.scoring.columns import SCORE_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
-WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text())]
+
+
+def _outputs():
+    spec = importlib.util.spec_from_file_location("outputs", ROOT / "docs" / "outputs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+outputs = _outputs()
+WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_text())]
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
@@ -29,17 +32,11 @@ def test_code_runs_and_prints_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("odforecast.models.base._REGISTERED", {})
-    space: dict[str, object] = {"__name__": "__page__"}
-    text = page.read_text()
-    for match in BLOCK.finditer(text):
-        code, expected = match.groups()
-        line = text[: match.start(1)].count("\n")
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
-            warnings.simplefilter("error")
-            exec(compile("\n" * line + code, str(page), "exec"), space)
-        if expected is not None:
-            assert printed.getvalue() == expected, f"{page.name}, line {line + 1}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for match, printed in outputs.run(page):
+            if match["text"] is not None:
+                assert printed == match["text"], f"{page.name}: run `make figures`"
 
 
 def test_every_model_is_on_the_models_page() -> None:

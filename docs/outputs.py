@@ -1,0 +1,48 @@
+"""Run the code in README and docs, and write down what it prints: part of `make figures`.
+
+A ```python block runs in the namespace of its page; a ```text block right after it is what it
+prints. `tests/test_docs.py` runs the same and compares. Blocks that only illustrate are written
+as ``:::{code-block}``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<text>.*?)^```\n)?", re.M | re.S
+)
+
+
+def run(page: Path) -> Iterator[tuple[re.Match[str], str]]:
+    """Each block of a page, and what it printed."""
+    space: dict[str, object] = {"__name__": "__page__"}
+    text = page.read_text()
+    for match in BLOCK.finditer(text):
+        lines_before = text[: match.start("code")].count("\n")
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile("\n" * lines_before + match["code"], str(page), "exec"), space)
+        yield match, printed.getvalue()
+
+
+def fill(page: Path) -> None:
+    """Write the outputs of a page again."""
+    text = page.read_text()
+    for match, printed in reversed(list(run(page))):
+        if match["text"] is not None:
+            text = text[: match.start("text")] + printed + text[match.end("text") :]
+    if text != page.read_text():
+        page.write_text(text)
+        print(page)
+
+
+if __name__ == "__main__":
+    for each in PAGES:
+        fill(each)
