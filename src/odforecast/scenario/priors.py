@@ -70,7 +70,7 @@ class Prior:
 
     def parameters(self) -> dict[str, float]:
         """Parameters by name."""
-        return {key: float(getattr(self, key)) for key in self.__dataclass_fields__}
+        return {key: float(getattr(self, key)) for key in _KEYS[self.kind]}
 
     def to_dict(self) -> dict[str, dict[str, float]] | float:
         """Plain form for files; :func:`parse_prior` reads it back."""

@@ -1,0 +1,173 @@
+"""Exposure: how much of an effect each location feels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from odforecast.data.locations import lookup
+from odforecast.errors import ScenarioError
+from odforecast.panel import Floats, Months, Panel
+from odforecast.scenario.intervention import NATION, Exposure
+
+#: A share older than this many months says nothing about today's supply.
+MAX_AGE = 24
+
+
+def fentanyl_share(
+    all_drugs: Panel, synthetic: Panel, max_age: int = MAX_AGE, *, fill: str = "none"
+) -> dict[str, float]:
+    """Share of overdose deaths that involve synthetic opioids (T40.4), by location.
+
+    Parameters
+    ----------
+    all_drugs, synthetic : Panel
+        Both indicators of one release, seen at one date: what was known at the origin.
+    max_age : int
+        T40.4 is suppressed or late in some states: the newest month both counts have is
+        taken, if it is at most this many months before the panel's last.
+    fill : {"none", "region"}
+        What a location without a share gets: nothing, or the pooled share of the other
+        locations of its census region (a judgement; Louisiana and Pennsylvania have none).
+
+    Returns
+    -------
+    dict of str to float
+        Location to share of 12-month-ending deaths; a location without a recent share is
+        not in it.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+    >>> panels = [od.Panel.from_archive(od.bundled(), "2025-09-17", indicator=i, locations=["US"])
+    ...           for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
+    >>> round(fentanyl_share(*panels)["US"], 3)
+    0.573
+    """
+    if all_drugs.release != synthetic.release or all_drugs.as_of != synthetic.as_of:
+        raise ScenarioError(
+            f"a share needs two counts of one release, got {all_drugs!r} and {synthetic!r}",
+            hint="build both panels from the same archive and date",
+        )
+    months = np.intersect1d(all_drugs.months, synthetic.months)
+    months = months[(all_drugs.last_month - months).astype(int) <= max_age]
+    if fill not in ("none", "region"):
+        raise ScenarioError(f"fill is {fill!r}, allowed: none, region")
+    shares: dict[str, float] = {}
+    for state in all_drugs.locations:
+        if state not in synthetic.locations:
+            continue
+        top = _row(synthetic, state, months)
+        ratio = top / _row(all_drugs, state, months)
+        seen = np.flatnonzero(np.isfinite(ratio))
+        if seen.size:
+            # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
+            shares[state] = float(min(ratio[seen[-1]], 1.0))
+    if fill == "region":
+        shares |= _regional(all_drugs, shares)
+    return shares
+
+
+def _regional(panel: Panel, shares: Mapping[str, float]) -> dict[str, float]:
+    """Pooled regional shares for the locations that have none of their own."""
+    out: dict[str, float] = {}
+    for state in panel.locations:
+        region = lookup(state).region
+        peers = [s for s in shares if lookup(s).region == region and s in panel.locations]
+        if state in shares or region is None or not peers:
+            continue
+        deaths = np.array([panel.reported[panel.index(s), -1] for s in peers])
+        values = np.array([shares[s] for s in peers])
+        known = np.isfinite(deaths)
+        if known.any():
+            out[state] = float((deaths[known] * values[known]).sum() / deaths[known].sum())
+    return out
+
+
+def _row(panel: Panel, state: str, months: Months) -> Floats:
+    row = panel.reported[panel.index(state)][np.isin(panel.months, months)]
+    return np.where(row > 0, row, np.nan)
+
+
+def read_exposure(path: str | Path) -> dict[str, float]:
+    """A user's table: CSV with the columns ``location`` and ``exposure``.
+
+    Raises
+    ------
+    ScenarioError
+        If a column is missing, a location unknown or given twice, or a value outside 0..5.
+    """
+    try:
+        table = pd.read_csv(path, dtype={"location": str}, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise ScenarioError(f"cannot read {path}: {error}") from error
+    if missing := [c for c in ("location", "exposure") if c not in table]:
+        raise ScenarioError(f"{path}: no column {missing[0]!r}, allowed: location, exposure")
+    out: dict[str, float] = {}
+    for row, (place, text) in enumerate(zip(table["location"], table["exposure"]), start=2):
+        state = lookup(str(place)).state
+        try:
+            value = float(str(text))
+        except ValueError:
+            value = float("nan")
+        if not 0.0 <= value <= 5.0:
+            raise ScenarioError(f"{path}, row {row}: exposure is {text!r}, allowed: 0 to 5")
+        if state in out:
+            raise ScenarioError(f"{path}, row {row}: {state} is given twice")
+        out[state] = value
+    return out
+
+
+def exposure_vector(
+    exposure: Exposure,
+    locations: Sequence[str],
+    tables: Mapping[str, Mapping[str, float]],
+    name: str,
+) -> Floats:
+    """Exposure of each location, shape (L,).
+
+    Parameters
+    ----------
+    exposure : float, str or mapping
+        As in :class:`~odforecast.scenario.Intervention`.
+    locations : sequence of str
+        CDC codes.
+    tables : mapping of str to (mapping of str to float)
+        Shares by name: ``{"fentanyl-share": {...}}``.
+    name : str
+        The intervention, for messages.
+
+    Raises
+    ------
+    ScenarioError
+        If a location has no value.
+    """
+    if isinstance(exposure, int | float):
+        return np.full(len(locations), float(exposure))
+    scale = 1.0
+    if isinstance(exposure, str):
+        base = exposure.removesuffix("-relative")
+        if base not in tables:
+            raise ScenarioError(
+                f"{name}: exposure {exposure!r} needs shares by location, and none were given",
+                hint=f"pass exposures={{{base!r}: {{location: share}}}}",
+            )
+        table = tables[base]
+        if base != exposure:
+            if not table.get(NATION, 0.0) > 0:
+                raise ScenarioError(f"{name}: exposure {exposure!r} needs the share of US")
+            scale = 1.0 / table[NATION]
+    else:
+        table = {key if key == "default" else lookup(key).state: v for key, v in exposure.items()}
+    default = table.get("default")
+    values = [table.get(s, default) for s in locations]
+    if missing := [s for s, v in zip(locations, values) if v is None or not np.isfinite(v)]:
+        raise ScenarioError(
+            f"{name}: no exposure for {', '.join(missing)}",
+            hint="give a table with these locations, or with a default",
+        )
+    return scale * np.array(values, dtype=float)

@@ -1,0 +1,248 @@
+"""Sensitivity: which assumption matters, and whether the data said anything at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ScenarioError
+from odforecast.forecast import Forecast
+from odforecast.scenario.evidence import attribution_shares
+from odforecast.scenario.intervention import ATTRIBUTION, NATION, Intervention
+from odforecast.scenario.priors import Fixed, Prior
+from odforecast.scenario.project import project
+from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.schema import named
+
+#: Posterior sd over prior sd above which a result is the prior's.
+PRIOR_DOMINATED = 0.8
+
+Shares = Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Identifiability:
+    """How much the data narrowed an assumption.
+
+    Attributes
+    ----------
+    prior_sd, posterior_sd, ratio : float
+        Standard deviations before and after the data, and their ratio.
+    prior_dominated : bool
+        Whether the ratio exceeds 0.8: the result is the assumption, not the data.
+    """
+
+    prior_sd: float
+    posterior_sd: float
+    ratio: float
+    prior_dominated: bool
+
+    def __str__(self) -> str:
+        text = f"posterior sd / prior sd = {self.ratio:.2f}"
+        return f"{text}: prior-dominated" if self.prior_dominated else text
+
+
+def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
+    """Compare a posterior with its prior.
+
+    Raises
+    ------
+    ScenarioError
+        If the prior has no spread, or the posterior's is negative.
+
+    Examples
+    --------
+    >>> print(identifiability(0.20, 0.19))
+    posterior sd / prior sd = 0.95: prior-dominated
+    """
+    if not (np.isfinite(prior_sd) and prior_sd > 0 and posterior_sd >= 0):
+        raise ScenarioError(
+            f"prior sd is {prior_sd:g} and posterior sd {posterior_sd:g}, allowed: above 0, and 0 "
+            "or more"
+        )
+    ratio = posterior_sd / prior_sd
+    return Identifiability(prior_sd, posterior_sd, ratio, ratio > PRIOR_DOMINATED)
+
+
+def tornado(
+    forecast: Forecast,
+    scenario: Scenario,
+    *,
+    location: str = NATION,
+    exposures: Shares | None = None,
+    seed: int = 1,
+    level: float = 0.9,
+) -> pd.DataFrame:
+    """How far the mean number of deaths averted moves with each assumption.
+
+    One assumption at a time is held at its 5th and 95th percentile (a probability at 0 and
+    1, an exposure at half and one and a half), the others keep their distributions and their
+    random numbers.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Baseline.
+    scenario : Scenario
+        Not null.
+    location : str
+        Whose deaths averted, over all months projected.
+    exposures, seed
+        As in :func:`~odforecast.scenario.project`.
+    level : float
+        Central interval at whose ends an assumption is held.
+
+    Returns
+    -------
+    DataFrame
+        ``intervention, assumption, low_value, high_value, averted_low, averted_high,
+        averted, swing``, the largest swing first.
+    """
+    if scenario.is_null:
+        raise ScenarioError("null assumes nothing, so nothing can be varied")
+
+    def averted(changed: Scenario) -> float:
+        projection = project(forecast, changed, seed=seed, exposures=exposures)
+        row = projection.baseline.index(location)
+        return float(projection.averted(changed.name)[:, row].sum(axis=1).mean())
+
+    centre = averted(scenario)
+    rows = []
+    for position, x in enumerate(scenario.interventions):
+        for key, low, high in _variations(x, level):
+            ends = [
+                averted(replace(scenario, interventions=_swap(scenario, position, value[1])))
+                for value in (low, high)
+            ]
+            rows.append(
+                {
+                    "intervention": x.name,
+                    "assumption": key,
+                    "low_value": low[0],
+                    "high_value": high[0],
+                    "averted_low": ends[0],
+                    "averted_high": ends[1],
+                    "averted": centre,
+                    "swing": abs(ends[1] - ends[0]),
+                }
+            )
+    table = pd.DataFrame(rows)
+    return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
+
+
+def attribution(
+    forecast: Forecast,
+    onset: object,
+    *,
+    location: str = NATION,
+    exposures: Shares | None = None,
+    seed: int = 1,
+    prior: str = "supply-shock-2023-like",
+    shares: Sequence[float] | None = None,
+) -> pd.DataFrame:
+    """Deaths averted if cooperation does again what a share of the 2023–24 fall was.
+
+    The share that was cooperation's doing cannot be estimated; it has the prior
+    Beta(1.5, 4) and is always shown with 0, 25, 50, 75 and 100 %.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Baseline.
+    onset : month
+        When cooperation (re)starts to work.
+    location, exposures, seed
+        As in :func:`tornado`.
+    prior : str
+        Named prior of the episode.
+    shares : sequence of float, optional
+        Shares from 0 to 1.
+
+    Returns
+    -------
+    DataFrame
+        ``share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
+        percent_mean``, over all months projected.
+    """
+    chosen: list[tuple[str, Prior]] = [
+        (f"{100 * s:g} %", Fixed(s)) for s in (shares or attribution_shares())
+    ]
+    chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
+    episode = named(prior, onset=onset)
+    rows = []
+    for label, share in chosen:
+        scenario = Scenario("attribution", (episode.scaled(share),))
+        projection = project(forecast, scenario, seed=seed, exposures=exposures)
+        row = projection.baseline.index(location)
+        saved = projection.averted("attribution")[:, row].sum(axis=1)
+        base = projection.baseline.draws[:, row].sum(axis=1)
+        low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
+        rows.append(
+            {
+                "share": label,
+                "averted_mean": saved.mean(),
+                "averted_q05": low,
+                "averted_q50": middle,
+                "averted_q95": high,
+                "percent_mean": (-100.0 * saved / base).mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+_Variation = tuple[str, tuple[str, Intervention], tuple[str, Intervention]]
+
+
+def _variations(x: Intervention, level: float) -> list[_Variation]:
+    """(assumption, (low value, changed), (high value, changed)) for all that is uncertain."""
+    out: list[_Variation] = []
+
+    def add(key: str, values: tuple[float, float], change: Callable[[float], Any]) -> None:
+        low, high = ((f"{v:.3g}", change(v)) for v in values)
+        out.append((key, low, high))
+
+    def held(owner: Any, key: str) -> Callable[[float], Any]:
+        return lambda v: replace(owner, **{key: Fixed(v)})
+
+    for key in ("size", "share", "lag", "ramp", "plateau", "half_life"):
+        prior = getattr(x, key)
+        if prior is not None and prior.sd > 0:
+            add(key, prior.interval(level), held(x, key))
+    if x.rebound is not None:
+        rebound = x.rebound
+        for key in ("size", "after", "ramp", "half_life"):
+            prior = getattr(rebound, key)
+            if prior is not None and prior.sd > 0:
+                values = prior.interval(level)
+                add(
+                    f"rebound {key}",
+                    values,
+                    lambda v, key=key: replace(x, rebound=held(rebound, key)(v)),  # type: ignore[misc]
+                )
+    for key in ("probability", "p_null"):
+        if 0.0 < getattr(x, key) < 1.0:
+            add(key, (0.0, 1.0), lambda v, key=key: replace(x, **{key: v}))  # type: ignore[misc]
+    if x.onset[0] != x.onset[1]:
+        first, last = x.onset
+        out.append(
+            (
+                "onset",
+                (str(first), replace(x, onset=(first, first))),
+                (str(last), replace(x, onset=(last, last))),
+            )
+        )
+    # Exposure is a plain factor, so a share of one half or three halves stands for it.
+    if x.share.sd == 0:
+        for_share = x.share.mean
+        add("exposure", (0.5, 1.5), lambda v: replace(x, share=Fixed(for_share * v)))
+    return out
+
+
+def _swap(scenario: Scenario, position: int, x: Intervention) -> tuple[Intervention, ...]:
+    parts = list(scenario.interventions)
+    parts[position] = x
+    return tuple(parts)
