@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from time import perf_counter
 
 import click
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -29,6 +31,7 @@ from odforecast.backtest import (
     run_backtest,
     run_unit,
 )
+from odforecast.backtest.results import BASELINE
 from odforecast.cli.source import open_source
 from odforecast.data.archive import Archive
 from odforecast.data.locations import resolve
@@ -49,16 +52,12 @@ DEFAULT_MODELS = (
     "auto-theta-sums",
 )
 
-_COLUMNS = {
-    "n_units": ("units", "{:,.0f}"),
-    "wis": ("WIS", "{:,.1f}"),
-    "rel_wis": ("rel. WIS", "{:.2f}"),
-    "mape": ("MAPE %", "{:.1f}"),
-    "bias": ("bias", "{:+.2f}"),
-    "coverage_50": ("cov 50", "{:.2f}"),
-    "coverage_90": ("cov 90", "{:.2f}"),
-    "coverage_95": ("cov 95", "{:.2f}"),
-}
+#: Shown per horizon group: summary column, title, format.
+_SHOWN = (
+    ("wis", "WIS", "{:,.0f}"),
+    ("rel_wis", "rel", "{:.2f}"),
+    ("coverage_90", "cov90", "{:.2f}"),
+)
 
 
 @click.command()
@@ -152,7 +151,7 @@ def backtest(
     targets = TARGETS if target == "both" else (target,)
     options = {"locations": states, "horizon": horizon, "draws": draws, "seed": seed}
     units = plan(names, origins, truth, targets=targets, **options)  # type: ignore[arg-type]
-    screen = Console()
+    screen = Console() if sys.stdout.isatty() else Console(width=100)
     _announce(screen, origins, truth, len(states))
     if dry_run:
         _estimate(screen, units, jobs)
@@ -256,21 +255,35 @@ def _bar(total: int, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
 
 def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
-    keys = ["level", *extra, "horizon_group"]
-    board = results.leaderboard(by=keys)
-    shown = {k: v for k, v in _COLUMNS.items() if k in board}
-    for head, part in board.groupby(keys[:-1], sort=False):
-        table = Table(title=", ".join(map(str, head)), title_justify="left")
-        table.add_column("horizon")
-        table.add_column("model")
-        for title, _ in shown.values():
-            table.add_column(title, justify="right")
-        for group, rows in part.groupby("horizon_group", sort=False):
-            for i, (_, row) in enumerate(rows.iterrows()):
-                cells = [_cell(row[k], form) for k, (_, form) in shown.items()]
-                table.add_row(str(group) if i == 0 else "", str(row["model"]), *cells)
-            table.add_section()
+    """One table per level (and further split): a row a model, the best first."""
+    keys = ["level", *extra]
+    board = results.leaderboard(by=[*keys, "horizon_group"])
+    groups = list(dict.fromkeys(board["horizon_group"].astype(str)))
+    for head, part in board.groupby(keys, sort=False, observed=True):
+        units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
+        table = Table(
+            title=f"{', '.join(map(str, head))} ({units.sum():,.0f} units a model)",
+            title_justify="left",
+            title_style="bold",
+            padding=(0, 1, 0, 0),
+            box=SIMPLE_HEAD,
+        )
+        table.add_column("horizon, months", no_wrap=True)
+        for _, title, _ in _SHOWN:
+            for group in groups:
+                table.add_column(f"{title}\n{group}", justify="right", no_wrap=True)
+        rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
+        for model, row in sorted(rows.items(), key=lambda item: item[1]["wis"].mean()):
+            cells = [
+                _cell(row[key].get(group), form) for key, _, form in _SHOWN for group in groups
+            ]
+            table.add_row(str(model), *cells)
         screen.print(table)
+    screen.print(
+        f"WIS: mean weighted interval score, deaths, lower is better; rel: as a share of "
+        f"{BASELINE}'s on the same units; cov90: share of truths inside the 90 % interval.",
+        highlight=False,
+    )
 
 
 def _cell(value: object, form: str) -> str:
@@ -290,4 +303,5 @@ def _closing(screen: Console, results: Results, seconds: float, out: Path | None
         for reason, n in results.failures["reason"].value_counts().head(3).items():
             screen.print(f"  {n} × {reason}", highlight=False)
     if out is not None:
+        results.leaderboard().to_csv(out / "leaderboard.csv", index=False)
         screen.print(f"results: {out}{os.sep}", highlight=False)

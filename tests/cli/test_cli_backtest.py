@@ -1,0 +1,74 @@
+"""``odforecast backtest`` as a stranger would use it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from odforecast.backtest import Results
+from odforecast.cli import main
+
+SPAN = ["--start", "2021-01", "--end", "2021-03", "--locations", "US,WV", "--draws", "40"]
+QUICK = [*SPAN, "--models", "naive,hub-baseline", "--jobs", "1", "--quiet"]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, ["backtest", *arguments])
+
+
+def test_leaderboard_and_files(tmp_path):
+    result = run(*QUICK, "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "3 origins (pseudo-clean), last known months 2021-01..2021-03" in result.output
+    assert "reported in" in result.output
+    assert "nation" in result.output
+    assert "jurisdictions" in result.output
+    results = Results.load(tmp_path)
+    assert len(results.scores) == 2 * 3 * 2 * 12
+    board = pd.read_csv(tmp_path / "leaderboard.csv")
+    baseline = board[board["model"] == "hub-baseline"]
+    assert (baseline["rel_wis"] == 1).all()
+
+
+def test_again_into_the_same_folder_reuses_everything(tmp_path):
+    first = run(*QUICK, "--out", str(tmp_path))
+    again = run(*QUICK, "--out", str(tmp_path))
+    assert again.exit_code == 0
+    strip = [line for line in first.output.splitlines() if "forecasts in" not in line]
+    assert strip == [line for line in again.output.splitlines() if "forecasts in" not in line]
+
+
+def test_split_by_regime():
+    result = run(*QUICK, "--by", "regime")
+    assert result.exit_code == 0, result.output
+    assert "jurisdictions, rise" in result.output
+
+
+def test_dry_run_counts_and_writes_nothing(tmp_path):
+    result = run(*QUICK, "--dry-run", "--out", str(tmp_path / "none"))
+    assert result.exit_code == 0, result.output
+    assert "6 units" in result.output
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models", "naife"], "unknown model 'naife'"),
+        (["--locations", "US,ZZ"], "unknown location 'ZZ'"),
+        (["--start", "2030-01"], "lies after end"),
+        (["--start", "soon"], "'soon' is no month"),
+        (["--truth-as-of", "2001-01-01"], "2025-09-17"),
+        (["--by", "weather"], "weather"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, message):
+    result = run(*QUICK, *arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_wrong_usage_is_exit_2():
+    assert run("--vintages", "imaginary").exit_code == 2
