@@ -43,27 +43,25 @@ def intervals(table: pd.DataFrame, truth: float) -> Figure:
 
 def ranks_over_time(changes: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
     """Change in 12-month growth after every month, events marked."""
-    figure, axes = canvas(height=4.0)
+    figure, axes = canvas(height=4.6)
     axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
     axes.axhline(0.0, color="black", linewidth=0.6)
     found = changes.set_index("month")["change"]
     seen = ranks[ranks["month"].isin(found.index)]
     columns = (seen[c] for c in ("event", "month", "percentile", "percentile_all"))
-    for i, (event, month, percentile, overall) in enumerate(zip(*columns)):
+    listed = []
+    for i, (event, month, percentile, overall) in enumerate(zip(*columns), start=1):
         when, value = days(month), found[month]
         axes.scatter([when], [value], color=ORANGE, zorder=3, s=22)
         shown, mark = (percentile, "") if np.isfinite(percentile) else (overall, "*")
-        axes.annotate(
-            f"{event}\n{month}: {shown:.0f}{mark}",
-            (when, value),
-            xytext=(0, 14 if i % 2 else -30),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-        )
-    axes.margins(y=0.25, x=0.08)
+        axes.annotate(str(i), (when, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
+        listed.append(f"{i}  {month}  {event}: {shown:.0f}{mark}")
+    figure.legend(
+        handles=[], labels=[], title="\n".join(listed), loc="outside lower left", frameon=False,
+        title_fontsize=8, alignment="left",
+    )  # fmt: skip
     axes.set_ylabel("change in 12-month growth")
-    axes.set_xlabel("number: percentile among all months, low = unusual fall (* full series)")
+    axes.set_xlabel("number after the colon: percentile, low = unusual fall (* among all months)")
     return figure
 
 
@@ -127,7 +125,7 @@ def episodes(table: pd.DataFrame) -> Figure:
     axes.set_yticks(place, table["episode"])
     axes.invert_yaxis()
     axes.axvline(0.0, color="black", linewidth=0.6)
-    axes.set_xlabel("log rate ratio (bar: 90 % prediction from the other episodes)")
+    axes.set_xlabel("log rate ratio (bar: predicted from the others)")
     return figure
 
 

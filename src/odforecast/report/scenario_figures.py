@@ -1,0 +1,240 @@
+"""Figures of scenarios. Matplotlib is imported with this module: import it when you draw."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from odforecast.names import TARGET_12MO
+from odforecast.panel import Panel
+from odforecast.scenario import Projection, Scenario, events
+from odforecast.scenario.draw import BLUE, GREY, ORANGE, canvas, days
+from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.seeds import seed_from
+
+COLOURS = (BLUE, ORANGE, "#3c7d3c", "#7a4fa3", "#a3324a", "#0f7f86")
+
+#: Draws behind a prior figure.
+PRIOR_DRAWS = 4000
+
+
+def colours(projection: Projection) -> dict[str, str]:
+    """One colour per scenario; grey for the status quo."""
+    palette = iter(COLOURS * (1 + len(projection.scenarios) // len(COLOURS)))
+    return {s.name: GREY if s.is_null else next(palette) for s in projection.scenarios}
+
+
+def prior_figure(scenario: Scenario) -> Figure:
+    """Priors of a scenario, to be looked at before any result.
+
+    One row per intervention: the size of the full effect (with the probability of none), and
+    the effect over time at exposure 1.
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario is null.
+    """
+    from odforecast.errors import ScenarioError
+
+    if scenario.is_null:
+        raise ScenarioError("null has no priors to draw")
+    n = len(scenario.interventions)
+    figure = Figure(figsize=(7.4, 2.5 * n), layout="constrained")
+    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), scenario.interventions):
+        for axes in (left, right):
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.tick_params(labelsize=8)
+        _size(left, x)
+        _course(right, x)
+    return figure
+
+
+def _size(axes: Any, x: Intervention) -> None:
+    if x.size.sd > 0:
+        low, high = x.size.interval(0.998)
+        grid = np.linspace(low, high, 300)
+        axes.fill_between(100 * np.expm1(grid), x.size.pdf(grid), color=BLUE, alpha=0.35)
+    else:
+        axes.axvline(100 * np.expm1(x.size.mean), color=BLUE)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    nothing = 1 - x.probability * (1 - x.p_null)
+    axes.set_title(f"{x.name}: no effect with probability {nothing:.2f}", fontsize=9, loc="left")
+    axes.set_xlabel("full effect at exposure 1, %", fontsize=8)
+    axes.set_yticks([])
+
+
+def _course(axes: Any, x: Intervention) -> None:
+    months = np.arange(x.onset[0], x.onset[0] + np.timedelta64(61, "M"))
+    seed = seed_from("prior figure", x.name)
+    drawn = x.draw(months, [NATION], np.ones(1), PRIOR_DRAWS, seed)[:, 0]
+    percent = 100 * np.expm1(np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0))
+    since = np.arange(months.size)
+    axes.fill_between(since, percent[0], percent[4], color=BLUE, alpha=0.18, linewidth=0)
+    axes.fill_between(since, percent[1], percent[3], color=BLUE, alpha=0.30, linewidth=0)
+    axes.plot(since, percent[2], color=BLUE)
+    axes.plot(since, 100 * np.expm1(drawn.mean(axis=0)), color=ORANGE, linestyle="--")
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.set_xlabel(f"months after {x.onset[0]} (median, mean dashed, 50 and 90 %)", fontsize=8)
+    axes.set_ylabel("change of deaths, %", fontsize=8)
+
+
+def fan_figure(
+    projection: Projection, location: str = NATION, panel: Panel | None = None
+) -> Figure:
+    """12-month-ending deaths, one fan per scenario beside the status quo's.
+
+    Parameters
+    ----------
+    projection : Projection
+        With the location in it.
+    location : str
+        CDC code.
+    panel : Panel, optional
+        Its reported counts are drawn before the fans.
+    """
+    shade = colours(projection)
+    others = [s for s in projection.scenarios if not s.is_null] or list(projection.scenarios)
+    n_cols = min(len(others), 3)
+    n_rows = -(-len(others) // n_cols)
+    figure = Figure(figsize=(2.6 * n_cols + 0.8, 2.5 * n_rows + 0.2), layout="constrained")
+    grid = figure.subplots(n_rows, n_cols, sharex=True, sharey=True, squeeze=False)
+    row = projection.baseline.index(location)
+    null = next(s.name for s in projection.scenarios if s.is_null)
+    for axes, scenario in zip(grid.flat, others):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        if panel is not None:
+            recent = panel.months >= panel.last_month - np.timedelta64(72, "M")
+            counts = panel.reported[panel.index(location)]
+            axes.plot(days(panel.months[recent]), counts[recent], color="black", linewidth=1.2)
+        for name in dict.fromkeys((null, scenario.name)):
+            forecast = projection.forecasts[name]
+            when = days(forecast.months)
+            q = forecast.quantiles([0.05, 0.25, 0.5, 0.75, 0.95], TARGET_12MO)[:, row]
+            colour = shade[name]
+            axes.fill_between(when, q[0], q[4], color=colour, alpha=0.20, linewidth=0)
+            axes.fill_between(when, q[1], q[3], color=colour, alpha=0.25, linewidth=0)
+            axes.plot(when, q[2], color=colour, linewidth=1.4)
+        axes.set_title(scenario.name, fontsize=9, loc="left", color=shade[scenario.name])
+        axes.set_ylim(bottom=0)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    for axes in grid.flat[len(others) :]:
+        axes.set_visible(False)
+    figure.autofmt_xdate(rotation=40, ha="right")
+    figure.supylabel(f"12-month-ending deaths, {location}", fontsize=9)
+    return figure
+
+
+def averted_figure(projection: Projection, location: str = NATION) -> Figure:
+    """Deaths averted by scenario and period: mean, median and 90 % interval."""
+    table = projection.averted_table()
+    table = table[table["location"] == location]
+    shade = colours(projection)
+    figure, axes = canvas(height=0.34 * len(table) + 1.0)
+    for place, row in enumerate(table.to_dict("records")):
+        colour = shade[row["scenario_id"]]
+        axes.hlines(place, row["averted_q05"], row["averted_q95"], color=colour, linewidth=3,
+                    alpha=0.5)  # fmt: skip
+        axes.plot(row["averted_q50"], place, "o", color=colour, markersize=5)
+        axes.plot(row["averted_mean"], place, "D", color=colour, markersize=4, fillstyle="none")
+    labels = [f"{a}, {b}" for a, b in zip(table["scenario_id"], table["period"])]
+    axes.set_yticks(np.arange(len(table)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel(f"deaths averted, {location} (● median, ◇ mean, bar 90 %)", fontsize=9)
+    return figure
+
+
+def tornado_figure(table: pd.DataFrame) -> Figure:
+    """Deaths averted with each assumption at its low and high end.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`odforecast.scenario.tornado`.
+    """
+    figure, axes = canvas(height=0.36 * len(table) + 1.0)
+    for place, row in enumerate(table.to_dict("records")):
+        ends = ("low", ORANGE), ("high", BLUE)
+        for end, colour in ends:
+            value = row[f"averted_{end}"]
+            axes.barh(place, value - row["averted"], left=row["averted"], color=colour, height=0.6)
+            axes.annotate(
+                str(row[f"{end}_value"]), (value, place), fontsize=7, va="center",
+                ha="left" if value >= row["averted"] else "right",
+                xytext=(3 if value >= row["averted"] else -3, 0), textcoords="offset points",
+            )  # fmt: skip
+    axes.axvline(float(table["averted"].iloc[0]), color="black", linewidth=0.8)
+    many = len(set(table["intervention"])) > 1
+    names = zip(table["intervention"], table["assumption"])
+    labels = [f"{i}: {a}" if many else a for i, a in names]
+    axes.set_yticks(np.arange(len(table)), labels, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=9)
+    return figure
+
+
+def attribution_figure(table: pd.DataFrame) -> Figure:
+    """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
+    figure, axes = canvas(height=0.34 * len(table) + 1.0)
+    place = np.arange(len(table))
+    axes.hlines(place, table["averted_q05"], table["averted_q95"], color=BLUE, linewidth=3,
+                alpha=0.5)  # fmt: skip
+    axes.plot(table["averted_q50"], place, "o", color=BLUE)
+    axes.set_yticks(place, table["share"])
+    axes.invert_yaxis()
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel("deaths averted, median and 90 %, by credited share", fontsize=9)
+    return figure
+
+
+def mark_events(axes: Any, first: object, last: object) -> pd.DataFrame:
+    """Draw the event calendar on any chart whose x axis is time.
+
+    Parameters
+    ----------
+    axes : matplotlib axes
+        With dates on x.
+    first, last : month
+        Events outside are left out.
+
+    Returns
+    -------
+    DataFrame
+        The events drawn, numbered as on the chart, for a legend or a table.
+    """
+    calendar = events()
+    start, stop = days([first, last])
+    when = days(calendar["month"].to_numpy())
+    shown: pd.DataFrame = calendar.loc[(when >= start) & (when <= stop)].reset_index(drop=True)
+    for number, month in enumerate(days(shown["month"].to_numpy()), start=1):
+        axes.axvline(month, color=ORANGE, linewidth=0.8, linestyle=":")
+        axes.annotate(
+            str(number), (month, 1.0), xycoords=("data", "axes fraction"), fontsize=7,
+            ha="center", va="bottom", color=ORANGE,
+        )  # fmt: skip
+    return shown.assign(number=np.arange(1, len(shown) + 1))
+
+
+def calendar_figure(panel: Panel, location: str = NATION) -> Figure:
+    """Reported 12-month-ending deaths with the event calendar, numbered and listed."""
+    figure, axes = canvas(height=4.6)
+    counts = panel.reported[panel.index(location)]
+    axes.plot(days(panel.months), counts, color="black")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_ylabel(f"12-month-ending deaths, {location}", fontsize=9)
+    shown = mark_events(axes, panel.months[0], panel.last_month)
+    listed = "\n".join(
+        f"{n} {d}: {e}" for n, d, e in zip(shown["number"], shown["date"], shown["event"])
+    )
+    axes.text(0.02, 0.04, listed, transform=axes.transAxes, fontsize=7, va="bottom")
+    return figure
