@@ -23,6 +23,10 @@ COMMANDS = {
     "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
     "forecast": ("odforecast.cli.forecast:forecast", "Forecast from what was known on a day."),
     "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
+    "scenario": (
+        "odforecast.cli.scenario:scenario",
+        "What could cooperation, or a supply shock, change?",
+    ),
     "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
 }
 

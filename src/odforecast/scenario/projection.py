@@ -109,6 +109,19 @@ class Projection:
             forecasts[null], self.scenarios, forecasts, exposures, self.seed, self.warnings
         )
 
+    def select(self, locations: Sequence[str]) -> Projection:
+        """Only these locations, in this order."""
+        rows = [self.baseline.index(s) for s in locations]
+        null = next(s.name for s in self.scenarios if s.is_null)
+        forecasts = {name: f.select(locations) for name, f in self.forecasts.items()}
+        exposures = {
+            name: {key: values[rows] for key, values in table.items()}
+            for name, table in self.exposures.items()
+        }
+        return Projection(
+            forecasts[null], self.scenarios, forecasts, exposures, self.seed, self.warnings
+        )
+
     @property
     def can_add(self) -> bool:
         """Whether US can be had, as a row or as a sum."""

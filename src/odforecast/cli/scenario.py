@@ -1,0 +1,357 @@
+"""``odforecast scenario``: what could cooperation, or a supply shock, change?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from odforecast.cli.source import open_source, source_options
+from odforecast.errors import PanelError, ScenarioError
+from odforecast.scenario.evidence import CAVEAT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from odforecast.data.archive import Archive
+    from odforecast.panel import Panel
+    from odforecast.scenario import Projection, Scenario
+
+#: Models tried in this order when none is named.
+DEFAULT_MODELS = ("dlm", "auto-ets")
+
+
+@click.group()
+def scenario() -> None:
+    """What could cooperation, or a supply shock, change? Effects are assumptions with a source
+    and a grade, not estimates: the counts cannot identify cooperation.
+    """
+
+
+@scenario.command("list")
+def list_() -> None:
+    """List the named priors and the event calendar of the evidence library."""
+    from odforecast.scenario.evidence import events, prior_names, prior_table, prior_title
+
+    click.echo(CAVEAT)
+    click.echo("\nNamed priors (use one as --scenario NAME, or as prior: NAME in a file):")
+    rows = [[n, str(prior_table(n)["grade"]), prior_title(n)] for n in prior_names()]
+    click.echo(_columns([["null", "", "Status quo: nothing beyond the baseline"], *rows]))
+    click.echo("\nEvents:")
+    calendar = events()
+    picked = zip(calendar["id"], calendar["date"], calendar["grade"], calendar["event"])
+    click.echo(_columns([list(map(str, row)) for row in picked]))
+    click.echo("\nMore on one: odforecast scenario show NAME")
+
+
+@scenario.command()
+@click.argument("name", metavar="NAME|FILE")
+@click.option("--toml", is_flag=True, help="Print as TOML instead of YAML.")
+def show(name: str, toml: bool) -> None:
+    """Show a named prior, an event, or the scenarios of a file, with source and grade."""
+    from odforecast.errors import UnknownNameError
+    from odforecast.scenario import NULL, Scenario, dump_scenarios, named, read_scenarios
+    from odforecast.scenario.evidence import events, prior_names, prior_title
+
+    suffix = ".toml" if toml else ".yaml"
+    if Path(name).suffix in (".yaml", ".yml", ".toml"):
+        for item in read_scenarios(name):
+            click.echo(f"# {item.name}, hash {item.hash}")
+            click.echo(dump_scenarios(item, suffix))
+        return
+    if name == NULL.name:
+        click.echo("# Status quo: the baseline, draw for draw.")
+        click.echo(dump_scenarios(NULL, suffix))
+        return
+    if name in prior_names():
+        click.echo(f"# {prior_title(name)}. The onset is an example: give your own.")
+        item = Scenario(name, (named(name, onset="2026-03"),))
+        click.echo(dump_scenarios(item, suffix))
+        click.echo(f"# {CAVEAT}")
+        return
+    calendar = events()
+    found = calendar[calendar["id"] == name]
+    if found.empty:
+        known = [NULL.name, *prior_names(), *calendar["id"]]
+        raise UnknownNameError(f"unknown name {name!r}", hint=f"one of: {', '.join(known)}")
+    row = found.iloc[0]
+    for key in (
+        "event",
+        "date",
+        "changed",
+        "effect",
+        "log_rr",
+        "outcome",
+        "lag",
+        "source",
+        "grade",
+    ):
+        click.echo(f"{key:>8}  {row[key]}")
+    click.echo(f"{'tags':>8}  {row['tags']}  (V read, C computed, J judgement)")
+
+
+@scenario.command()
+@click.option(
+    "--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+    help="A scenario file, a named prior, or null; may be repeated or comma-separated.",
+)  # fmt: skip
+@click.option("--onset", metavar="MONTH", help="Onset of named priors (default: the month after "
+              "the as-of date).")  # fmt: skip
+@source_options
+@click.option("--as-of", metavar="DATE", help="Day the data are seen from (default: the last "
+              "release).")  # fmt: skip
+@click.option("--model", help="Forecaster (default: dlm if it is there, else auto-ets).")
+@click.option("--locations", default="all", show_default=True, help="For example US,WV.")
+@click.option("--horizon", default=24, show_default=True, help="Months ahead.")
+@click.option("--draws", default=1000, show_default=True, help="Sample paths.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+@click.option(
+    "--exposure", "tables", multiple=True, metavar="NAME=FILE",
+    help="Exposure by location (CSV: location,exposure), e.g. nflis-share=table.csv.",
+)  # fmt: skip
+@click.option("--samples", default=100, show_default=True, help="Draws in the hub sample rows.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+def run(
+    scenarios: tuple[str, ...],
+    onset: str | None,
+    archive: Path | None,
+    source: str,
+    as_of: str | None,
+    model: str | None,
+    locations: str,
+    horizon: int,
+    draws: int,
+    seed: int,
+    tables: tuple[str, ...],
+    samples: int,
+    out: Path,
+) -> None:
+    """Project a model's forecast under scenarios, and write tables, draws, figures, a brief."""
+    from odforecast.data.locations import resolve
+    from odforecast.models.base import get_model
+    from odforecast.panel import Panel
+    from odforecast.scenario import project
+
+    releases = open_source(archive, source)
+    day = as_of or str(releases.last_seen)
+    panel = Panel.from_archive(releases, day)
+    chosen = _scenarios(scenarios, onset, panel)
+    states = resolve(locations, panel.locations)
+    shares = _exposures(releases, day, panel, tables)
+    forecaster = get_model(model or _default_model())
+    click.echo(f"{forecaster.name} as of {panel.as_of}, last known month {panel.last_month}")
+    forecast = forecaster.fit(panel).forecast(horizon, draws, seed)
+    for state, reason in forecast.skipped.items():
+        if state in states:
+            click.echo(f"note: no forecast for {state}: {reason}", err=True)
+    # All locations are projected before some are picked: a sum needs all of its parts.
+    projection = project(
+        forecast, chosen, seed=seed, exposures=shares, first_month=panel.month_grid[0]
+    )
+    if "US" not in forecast.locations and projection.can_add:
+        projection = projection.with_nation()
+    here = [s for s in states if s in projection.baseline.locations]
+    if not here:
+        raise ScenarioError(f"{forecaster.name} forecasts none of {', '.join(states)}")
+    projection = projection.select(here)
+    for text in projection.warnings:
+        click.echo(f"note: {text}", err=True)
+    _write(projection, panel, shares, samples, out)
+    _summary(projection)
+    click.echo(f"\n{CAVEAT}\nwritten: {out}/")
+
+
+@scenario.command()
+@click.argument("checks", nargs=-1, metavar="[CHECK]...")
+@source_options
+@click.option("--as-of", metavar="DATE", help="Day the data are seen from (default: the last "
+              "release).")  # fmt: skip
+@click.option("--model", help="For the null check and the hindcast (default: dlm if it is there, "
+              "else auto-ets).")  # fmt: skip
+@click.option("--simulations", default=200, show_default=True, help="Of the recovery checks.")
+@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for tables and figures.")
+def validate(
+    checks: tuple[str, ...],
+    archive: Path | None,
+    source: str,
+    as_of: str | None,
+    model: str | None,
+    simulations: int,
+    seed: int,
+    out: Path | None,
+) -> None:
+    """Run the validation ladder: null, recovery, placebos, hindcast, episodes, power.
+
+    Exit status 1 if a check fails; a check that only reports cannot fail, and one that the
+    data do not allow is named.
+    """
+    from odforecast.models.base import get_model
+    from odforecast.scenario.validate import Setting, run_checks
+
+    releases = open_source(archive, source)
+    setting = Setting(
+        releases, as_of or str(releases.last_seen), get_model(model or _default_model()),
+        simulations, seed,
+    )  # fmt: skip
+    failed = 0
+    for name, result in run_checks(setting, checks):
+        if isinstance(result, ScenarioError):
+            click.echo(f"{name}: not run: {result}")
+            continue
+        click.echo(str(result))
+        failed += result.passed is False
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            result.table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+            for key, draw in result.figures.items():
+                draw().savefig(out / f"{key}.svg")
+    click.echo(CAVEAT)
+    if failed:
+        click.echo(f"error: {failed} check(s) failed", err=True)
+        raise click.exceptions.Exit(1)
+
+
+def _default_model() -> str:
+    from odforecast.models.base import model_names
+
+    return next(name for name in DEFAULT_MODELS if name in model_names())
+
+
+def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
+    from odforecast.panel import to_month
+    from odforecast.scenario import NULL, Scenario, named, prior_names, read_scenarios
+
+    start = onset or str(to_month(panel.as_of) + 1)
+    found: list[Scenario] = []
+    for word in (w.strip() for text in words for w in text.split(",")):
+        if Path(word).suffix in (".yaml", ".yml", ".toml"):
+            found.extend(read_scenarios(word))
+        elif word == NULL.name:
+            found.append(NULL)
+        elif word in prior_names():
+            found.append(Scenario(word, (named(word, onset=start),)))
+        else:
+            raise ScenarioError(
+                f"--scenario: {word!r} is no scenario, allowed: a .yaml or .toml file, null, "
+                f"{', '.join(prior_names())}"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _exposures(
+    releases: Archive, day: str, panel: Panel, tables: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    from odforecast.names import SYNTHETIC_OPIOIDS
+    from odforecast.panel import Panel
+    from odforecast.scenario import fentanyl_share, read_exposure
+
+    out: dict[str, dict[str, float]] = {}
+    try:
+        synthetic = Panel.from_archive(releases, day, indicator=SYNTHETIC_OPIOIDS)
+    except PanelError:
+        pass  # a scenario that needs the share says so itself
+    else:
+        own = fentanyl_share(panel, synthetic)
+        out["fentanyl-share"] = fentanyl_share(panel, synthetic, fill="region")
+        if filled := [s for s in out["fentanyl-share"] if s not in own]:
+            click.echo(
+                f"note: no recent T40.4 count for {', '.join(filled)}: where an effect needs the "
+                "fentanyl share, the census region's is used",
+                err=True,
+            )
+    for text in tables:
+        name, _, path = text.partition("=")
+        if not path:
+            raise click.UsageError(f"--exposure is {text!r}, write NAME=FILE")
+        out[name] = read_exposure(path)
+    return out
+
+
+def _write(
+    projection: Projection,
+    panel: Panel,
+    shares: dict[str, dict[str, float]],
+    samples: int,
+    out: Path,
+) -> None:
+    """All files of a run."""
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from odforecast.hub import to_hub
+    from odforecast.scenario import dump_scenarios
+
+    out.mkdir(parents=True, exist_ok=True)
+    quantiles, sampled = [], []
+    for name, forecast in projection.forecasts.items():
+        quantiles.append(to_hub(forecast).assign(scenario_id=name))
+        few = replace(forecast, draws=forecast.draws[:samples])
+        sampled.append(to_hub(few, output_type="sample").assign(scenario_id=name))
+    _csv(pd.concat(quantiles, ignore_index=True), out / "quantiles.csv")
+    pd.concat(sampled, ignore_index=True).to_parquet(out / "samples.parquet", index=False)
+    projection.to_parquet(out / "draws.parquet")
+    (out / "scenarios.yaml").write_text(dump_scenarios(projection.scenarios), encoding="utf-8")
+    if all(s.is_null for s in projection.scenarios):
+        return
+    _csv(projection.averted_table(), out / "deaths_averted.csv")
+    _csv(projection.recovery_table(), out / "time_to_recover.csv")
+    _csv(projection.exposure_table(), out / "exposure.csv")
+    _draw(projection, panel, shares, out)
+
+
+def _draw(
+    projection: Projection, panel: Panel, shares: dict[str, dict[str, float]], out: Path
+) -> None:
+    from odforecast.report import scenario_figures as figures
+    from odforecast.report.brief import write_brief
+
+    where = "US" if "US" in projection.baseline.locations else projection.baseline.locations[0]
+    (out / "figures").mkdir(exist_ok=True)
+    for item in projection.scenarios:
+        if not item.is_null:
+            name = f"prior_{item.name}.svg"
+            figures.prior_figure(item).savefig(out / "figures" / name)
+    figures.fan_figure(projection, where, panel).savefig(out / "figures" / "fan.svg")
+    figures.averted_figure(projection, where).savefig(out / "figures" / "averted.svg")
+    text = write_brief(projection, panel=panel, location=where, exposures=shares)
+    (out / "brief.html").write_text(text, encoding="utf-8")
+
+
+def _csv(table: pd.DataFrame, path: Path) -> None:
+    for column in ("origin_date", "target_end_date"):
+        if column in table:
+            table[column] = table[column].dt.strftime("%Y-%m-%d")
+    if "output_type_id" in table:
+        table["output_type_id"] = [f"{x:.12g}" for x in table["output_type_id"]]
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _summary(projection: Projection) -> None:
+    if all(s.is_null for s in projection.scenarios):
+        return
+    table = projection.averted_table()
+    table = table[(table["location"] == projection.baseline.locations[0])]
+    head = ["scenario", "period", "averted (mean)", "90 % interval", "P(fewer)"]
+    rows = [
+        [
+            str(r["scenario_id"]),
+            str(r["period"]),
+            f"{r['averted_mean']:,.0f}",
+            f"{r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}",
+            f"{r['probability_fewer']:.2f}",
+        ]
+        for r in table.to_dict("records")
+    ]
+    click.echo(f"\nDeaths averted, {projection.baseline.locations[0]}:")
+    click.echo(_columns([head, *rows]))
+
+
+def _columns(rows: list[list[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows
+    )
