@@ -28,6 +28,7 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+smartquotes_action = "qe"  # an option such as --archive keeps its dashes
 exclude_patterns = ["_build"]
 
 autosummary_generate = True
