@@ -24,7 +24,7 @@ export MPLBACKEND = Agg
 BIN  := .venv/bin
 ENV  := .venv/.ready
 SRC  := src tests docs
-SRC  += $(wildcard benchmarks)
+SRC  += $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL := help
 .PHONY: help install backtest test lint format types layers docs figures bench constraints clean
