@@ -31,6 +31,8 @@ _STYLE = """
 :root { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; color: #1b1f24; background: #fff; margin: 0 auto;
   padding: 24px 28px 48px; max-width: 900px; }
+.grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(380px, 1fr)); gap: 6px 18px; }
+figure { margin: 4px 0; } figcaption { font-size: 12px; color: #57606a; }
 h1 { font-size: 26px; line-height: 1.2; margin: 0 0 4px; }
 h2 { font-size: 18px; margin: 30px 0 8px; border-bottom: 1px solid #d5dae0; padding-bottom: 3px; }
 p, ul { margin: 8px 0; } li { margin: 3px 0; }
@@ -107,9 +109,12 @@ def write_brief(
         f"{_e(baseline.provenance.get('model', '?'))}, data as of {baseline.as_of}, last known "
         f"month {baseline.last_month}.</p>",
         f"<div class=note><strong>{_e(CAVEAT)}</strong></div>",
+        _short(averted, place),
         "<h2>Assumptions, and how good the evidence is</h2>",
         _assumptions(projection, posterior_sds or {}),
-        *(_figure(partial(draw.prior_figure, s), f"Priors of {s.name}") for s in chosen),
+        "<div class=grid>",
+        *(_captioned(partial(draw.prior_figure, s), f"Priors of {s.name}") for s in chosen),
+        "</div>",
         "<h2>What would change</h2>",
         f"<p>12-month-ending deaths in {_e(place)}: status quo grey, scenario in colour; median, "
         "50 and 90 % intervals.</p>",
@@ -161,6 +166,27 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]], numbers: int =
 
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
     return f"<div class=scroll><table><tr>{line(titles, 'th')}</tr>{body}</table></div>"
+
+
+def _captioned(make: Callable[[], Figure], title: str) -> str:
+    return f"<figure>{_figure(make, title)}<figcaption>{_e(title)}</figcaption></figure>"
+
+
+def _percent(value: float) -> str:
+    """A change with its sign; what rounds to nothing is 0.0."""
+    return f"{round(value, 1) + 0.0:+.1f} %" if round(value, 1) else "0.0 %"
+
+
+def _short(averted: pd.DataFrame, place: str) -> str:
+    """The answer in a list: one line per scenario, over all months."""
+    lines = [
+        f"<li><strong>{_e(r['scenario_id'])}</strong>: {r['averted_mean']:,.0f} deaths averted in "
+        f"the mean (90 % interval {r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}), "
+        f"{_percent(r['percent_mean'])}; fewer deaths than the status quo in "
+        f"{100 * r['probability_fewer']:.0f} % of the draws.</li>"
+        for r in averted[averted["period"] == "all"].to_dict("records")
+    ]
+    return f"<p>If the assumptions below hold, over all these months in {_e(place)}:</p><ul>{''.join(lines)}</ul>"
 
 
 def _assumptions(projection: Projection, sds: Mapping[str, float]) -> str:
@@ -220,7 +246,7 @@ def _averted(table: pd.DataFrame) -> str:
             f"{r['averted_mean']:,.0f}",
             f"{r['averted_q50']:,.0f}",
             f"{r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}",
-            f"{r['percent_mean'] + 0.0:+.1f} %",
+            _percent(r["percent_mean"]),
             f"{100 * r['probability_fewer']:.0f} %",
         ]
         for r in table.to_dict("records")
@@ -260,12 +286,11 @@ def _tornados(
         )  # fmt: skip
         if table.empty:
             continue
-        title = f"Sensitivity of {scenario.name}"
-        out.append(f"<p>{_e(scenario.name)}: one assumption at a time at its 5th and 95th "
-                   f"percentile; most depends on <strong>{_e(table['assumption'].iloc[0])}"
-                   "</strong>.</p>")  # fmt: skip
-        out.append(_figure(partial(figure, table), title))
-    return out
+        leading = str(table["assumption"].iloc[0])
+        title = f"{scenario.name}: depends most on {leading}"
+        out.append(_captioned(partial(figure, table), title))
+    text = "Mean deaths averted with one assumption at a time at its 5th and 95th percentile."
+    return [f"<p>{text}</p>", "<div class=grid>", *out, "</div>"]
 
 
 def _attribution(
@@ -286,7 +311,7 @@ def _attribution(
     )
     rows = [
         [r["share"], f"{r['averted_mean']:,.0f}", f"{r['averted_q05']:,.0f} … "
-         f"{r['averted_q95']:,.0f}", f"{r['percent_mean'] + 0.0:+.1f} %"]
+         f"{r['averted_q95']:,.0f}", _percent(r["percent_mean"])]
         for r in table.to_dict("records")
     ]  # fmt: skip
     return [

@@ -43,7 +43,7 @@ def prior_figure(scenario: Scenario) -> Figure:
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
     n = len(scenario.interventions)
-    figure = Figure(figsize=(7.4, 2.5 * n), layout="constrained")
+    figure = Figure(figsize=(7.4, 2.3 * n), layout="constrained")
     for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), scenario.interventions):
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
@@ -54,15 +54,16 @@ def prior_figure(scenario: Scenario) -> Figure:
 
 
 def _size(axes: Any, x: Intervention) -> None:
-    if x.size.sd > 0:
-        low, high = x.size.interval(0.998)
-        grid = np.linspace(low, high, 300)
-        axes.fill_between(100 * np.expm1(grid), x.size.pdf(grid), color=BLUE, alpha=0.35)
+    rng = np.random.default_rng(seed_from("prior figure", x.name))
+    size = 100 * np.expm1(x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS))
+    if np.ptp(size) > 0:
+        span = np.quantile(size, [0.001, 0.999])
+        axes.hist(size, bins=80, range=tuple(span), density=True, color=BLUE, alpha=0.45)
     else:
-        axes.axvline(100 * np.expm1(x.size.mean), color=BLUE)
+        axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
     nothing = 1 - x.probability * (1 - x.p_null)
-    axes.set_title(f"{x.name}: no effect with probability {nothing:.2f}", fontsize=9, loc="left")
+    axes.set_title(f"{x.name}: P(no effect) = {nothing:.2f}", fontsize=9, loc="left")
     axes.set_xlabel("full effect at exposure 1, %", fontsize=8)
     axes.set_yticks([])
 
