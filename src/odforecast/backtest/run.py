@@ -162,11 +162,6 @@ def run_backtest(
             store.save(units[index], outcome)
         outcomes[index] = outcome
         if progress is not None:
-            whole = (
-                outcome.failures.loc[outcome.failures["location"] == "*", "reason"]
-                if len(outcome.failures)
-                else ()
-            )
             progress(
                 Progress(
                     done=len(outcomes),
@@ -174,7 +169,7 @@ def run_backtest(
                     label=units[index].label,
                     seconds=0.0 if reused else outcome.seconds,
                     reused=reused,
-                    failure="; ".join(whole),
+                    failure=outcome.failed,
                 )
             )
     # Put together in the order of the plan, whatever order the executor finished in.

@@ -84,6 +84,14 @@ class Outcome:
     failures: pd.DataFrame
     seconds: float
 
+    @property
+    def failed(self) -> str:
+        """Why the whole unit failed; empty if it did not."""
+        if self.failures.empty:
+            return ""
+        whole = self.failures.loc[self.failures["location"] == "*", "reason"]
+        return "; ".join(whole.astype(str))
+
 
 def run_unit(unit: Unit) -> Outcome:
     """Fit, forecast and score. Any error of the model becomes a failure row with its reason."""

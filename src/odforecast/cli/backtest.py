@@ -157,7 +157,10 @@ def backtest(
         _estimate(screen, units, jobs)
         return
     started = perf_counter()
-    with _executor(jobs) as executor, _bar(len(units), quiet) as report:
+    with (
+        _executor(jobs) as executor,
+        _bar(len(units), quiet, {o.reason for o in origins}) as report,
+    ):
         results = run_backtest(
             names,
             origins,
@@ -235,8 +238,10 @@ def _executor(jobs: int) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def _bar(total: int, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A progress callback that draws a bar on standard error."""
+def _bar(total: int, quiet: bool, said: set[str]) -> Iterator[Callable[[Progress], None]]:
+    """A progress callback that draws a bar on standard error; failures already said are not
+    said again.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -248,7 +253,7 @@ def _bar(total: int, quiet: bool) -> Iterator[Callable[[Progress], None]]:
 
         def report(step: Progress) -> None:
             bar.update(task, completed=step.done, description=step.label)
-            if step.failure:
+            if step.failure and step.failure not in said:
                 bar.console.print(f"failed: {step.label}: {step.failure}", highlight=False)
 
         yield report
