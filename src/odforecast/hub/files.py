@@ -1,0 +1,225 @@
+"""Hub tables of forecasts, written to files and read back."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from odforecast.data.locations import LOCATIONS, lookup
+from odforecast.errors import DataError, ForecastError
+from odforecast.forecast import Forecast
+from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS
+from odforecast.panel import month_end
+
+#: Values are written to a thousandth of a death: more digits would only look precise.
+DECIMALS = 3
+
+
+def to_hub(
+    forecast: Forecast,
+    levels: Sequence[float] = HUB_QUANTILES,
+    targets: Sequence[str] | None = None,
+    output_type: str = "quantile",
+) -> pd.DataFrame:
+    """Hubverse rows of a forecast.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        L locations, M months, D draws.
+    levels : sequence of float
+        Quantile levels (for ``output_type="quantile"``).
+    targets : sequence of str, optional
+        ``"deaths_12mo"``, ``"deaths_month"``; default: those the forecast has.
+    output_type : {"quantile", "sample"}
+        Quantiles, or the draws themselves. Samples with one ``output_type_id`` belong
+        together: over all locations and months if the draws are joint over both, over the
+        months of one location if they are joint over months only, else each unit has its own.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`odforecast.names.HUB_COLUMNS`: ``origin_date`` and
+        ``target_end_date`` as timestamps, ``location`` as hub code (``"54"``, ``"US"``,
+        ``"NYC"``), ``output_type_id`` as a number (level, or number of the sample),
+        ``value`` in deaths, rounded to a thousandth.
+
+    Raises
+    ------
+    ForecastError
+        If a location has no hub code, a value is negative, or a target is not forecast.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=3, draws=200, seed=1)
+    >>> table = to_hub(forecast, targets=["deaths_12mo"])
+    >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()
+    (69, ['US'], [1, 2, 3])
+    """
+    if output_type not in OUTPUT_TYPES:
+        raise ForecastError(
+            f"unknown output type {output_type!r}", hint=f"one of {', '.join(OUTPUT_TYPES)}"
+        )
+    if unknown := [s for s in forecast.locations if s not in {x.state for x in LOCATIONS}]:
+        raise ForecastError(
+            f"{unknown[0]!r} has no hub code", hint="hub files hold jurisdictions, not regions"
+        )
+    wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
+    parts = [_target_rows(forecast, target, levels, output_type) for target in wanted]
+    return pd.concat(parts, ignore_index=True)[list(HUB_COLUMNS)]
+
+
+def _target_rows(
+    forecast: Forecast, target: str, levels: Sequence[float], output_type: str
+) -> pd.DataFrame:
+    """Rows of one target, ordered by location, month, then level or sample."""
+    n_loc, n_months = len(forecast.locations), forecast.months.size
+    if output_type == "quantile":
+        values = forecast.quantiles(levels, target)
+        ids = np.broadcast_to(np.asarray(levels, dtype=float)[:, None, None], values.shape)
+    else:
+        values = forecast.samples(target)
+        draw = np.arange(values.shape[0], dtype=float)[:, None, None]
+        unit = np.zeros((1, n_loc, n_months))
+        if LOCATION not in forecast.joint:
+            unit = unit + np.arange(n_loc)[:, None]
+        if MONTH not in forecast.joint:
+            unit = unit * n_months + np.arange(n_months)
+        ids = draw + values.shape[0] * unit
+    values = np.round(values, DECIMALS)
+    if (values < 0).any():
+        k, i, m = (int(x) for x in np.argwhere(values < 0)[0])
+        what = f"level {levels[k]:g}" if output_type == "quantile" else f"draw {k}"
+        raise ForecastError(
+            f"negative {target} for {forecast.locations[i]}, {forecast.months[m]}, {what}: "
+            f"{values[k, i, m]:g}",
+            hint="deaths cannot be negative; this model's draws need a floor",
+        )
+    n_ids = values.shape[0]
+    rows = n_months * n_ids
+    ends = np.array([month_end(m) for m in forecast.months], dtype="datetime64[s]")
+    return pd.DataFrame(
+        {
+            "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
+            "location": np.repeat([lookup(s).code for s in forecast.locations], rows),
+            "target": target,
+            "horizon": np.tile(np.repeat(forecast.horizons, n_ids), n_loc),
+            "target_end_date": np.tile(np.repeat(ends, n_ids), n_loc),
+            "output_type": output_type,
+            "output_type_id": ids.transpose(1, 2, 0).ravel(),
+            "value": values.transpose(1, 2, 0).ravel(),
+        }
+    )
+
+
+def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
+    """Check a hub table and write it; the file is complete or absent.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As given by :func:`to_hub`.
+    path : str or Path
+        ``.csv``, ``.csv.gz`` or ``.parquet``.
+
+    Returns
+    -------
+    Path
+        Where it was written.
+
+    Raises
+    ------
+    DataError
+        If the table breaks a rule of :func:`check_hub`, or the file type is unknown.
+    """
+    target = Path(path)
+    kind = _kind(target)
+    checked = check_hub(table, levels=None, source=str(target), first_row=1)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if kind == "parquet":
+            checked.to_parquet(part, index=False)
+        else:
+            text = checked.assign(
+                origin_date=checked["origin_date"].dt.strftime("%Y-%m-%d"),
+                target_end_date=checked["target_end_date"].dt.strftime("%Y-%m-%d"),
+                output_type_id=[f"{x:.12g}" for x in checked["output_type_id"]],
+            )
+            # A fixed time inside the gzip header: the same table gives the same bytes.
+            packed = {"method": "gzip", "mtime": 1} if kind == "gz" else None
+            text.to_csv(part, index=False, lineterminator="\n", compression=packed)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:
+    """Read a hubverse model-output file and check every row.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.csv``, ``.csv.gz`` or ``.parquet``.
+    levels : sequence of float or None
+        Levels every unit with quantiles must have (it may have more); None to accept any.
+
+    Returns
+    -------
+    DataFrame
+        As given by :func:`to_hub`.
+
+    Raises
+    ------
+    DataError
+        With file, row, column and value: a file that cannot be read, missing columns, lost
+        leading zeros, unknown locations or targets, bad dates, values that are not finite
+        or negative, duplicates, quantiles out of order, missing levels, horizons that
+        contradict the dates. Rows are numbered as a text editor numbers lines in a CSV file
+        (the header is line 1), from 1 in Parquet.
+    """
+    source = Path(path)
+    kind = _kind(source)
+    try:
+        if kind == "parquet":
+            table = pd.read_parquet(source)
+        else:
+            with warnings.catch_warnings():  # rows longer than the header
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                table = pd.read_csv(
+                    source,
+                    dtype=str,
+                    keep_default_na=False,
+                    index_col=False,
+                    encoding="utf-8-sig",
+                    compression="gzip" if kind == "gz" else None,
+                )
+    except FileNotFoundError as error:
+        raise DataError(f"{source}: no such file") from error
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise DataError(
+            f"{source}: cannot be read as {kind}: {error}",
+            hint="is it a hubverse model-output file?",
+        ) from error
+    return check_hub(
+        table, levels=levels, source=str(source), first_row=1 if kind == "parquet" else 2
+    )
+
+
+def _kind(path: Path) -> str:
+    name = path.name.lower()
+    for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):
+        if name.endswith(ending):
+            return kind
+    raise DataError(
+        f"{path}: unknown file type {path.suffix!r}", hint="use .csv, .csv.gz or .parquet"
+    )
