@@ -258,7 +258,9 @@ class Panel:
         PanelError
             If the release lacks the indicator or a location.
         """
-        seen = archive.as_of(as_of)
+        seen = archive.as_of(as_of, indicator)
+        if seen.table.empty:
+            seen = archive.as_of(as_of)  # the refusal lists the indicators that are there
         return cls.from_table(
             seen.table,
             as_of=seen.as_of,

@@ -8,29 +8,23 @@ table, which is checked whenever it is read.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import json
 import os
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from odforecast.data.archive_file import read_meta, read_release, write_release
 from odforecast.data.table import canonical, table_hash, to_date
 from odforecast.data.vsrr import Loaded
 from odforecast.errors import ArchiveError, DataError
 from odforecast.seeds import content_hash
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 _FILE = re.compile(r"release=(\d{4}-\d{2}-\d{2})\.parquet")
-_META = b"odforecast"
 #: CDC publishes every month: a longer silence means that the archive lacks releases.
 _STALE_DAYS = 45
 
@@ -172,13 +166,68 @@ class Archive:
         source = {"file": loaded.report.file, "sha256": loaded.report.sha256}
         return self._put(table, source)
 
-    def as_of(self, day: str | dt.date) -> Snapshot:
+    def source(self, date: str | dt.date) -> dict[str, str]:
+        """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive does not hold that release.
+        """
+        return dict(self._stored_meta(self._held(date)).get("source", {}))
+
+    def data_hash(self, date: str | dt.date) -> str:
+        """Content hash of a release; not its rows, only what its file says, is read.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive does not hold that release.
+        """
+        return self._stored_hash(self._held(date))
+
+    def release(self, date: str | dt.date, indicator: str | None = None) -> pd.DataFrame:
+        """The table of one release.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date; for a day between releases, see :meth:`as_of`.
+        indicator : str, optional
+            Only its rows are read; none are there if the release lacks it.
+
+        Returns
+        -------
+        DataFrame
+            Canonical long table; the caller's own copy.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive does not hold that release, or its file is damaged.
+        """
+        return self._read(self._held(date), indicator)[0]
+
+    def as_of(self, day: str | dt.date, indicator: str | None = None) -> Snapshot:
         """The newest release known on a day, never anything later.
 
         Parameters
         ----------
         day : date or str
             ``"2024-12-11"``. A release is known on its own day.
+        indicator : str, optional
+            Only its rows are read, in an eighth of the time; none are there if the release
+            lacks it. The hash is that of the whole release.
 
         Returns
         -------
@@ -211,7 +260,7 @@ class Archive:
                 f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
                 "month, so the archive lacks the releases between"
             )
-        table, digest = self._read(date)
+        table, digest = self._read(date, indicator)
         return Snapshot(as_of=day, date=date, table=table, data_hash=digest, note=note)
 
     # Storage
@@ -223,16 +272,16 @@ class Archive:
                 self._tables[date] = table
                 return True
         else:
-            content = _to_arrow(table, source)
-            if _write_once(self._file(date), content):
+            if write_release(self._file(date), table, source):
                 return True
         old, new = self._stored_hash(date), table_hash(table)
         if old != new:
+            held = len(self._read(date)[0])
             raise ArchiveError(
-                f"the archive holds other numbers for release {date} "
-                f"(hash {old}, the new ones {new})",
-                hint="a release never changes: is the release date of the new file right? "
-                "Keep a corrected copy in an archive of its own",
+                f"the archive holds other numbers for release {date}: {held:,} rows "
+                f"(hash {old}) there, {len(table):,} rows (hash {new}) in the new one",
+                hint="a release never changes: is the release date right, is one of them a "
+                "subset? Keep a second version in an archive of its own",
             )
         return False
 
@@ -240,31 +289,32 @@ class Archive:
         assert self._path is not None
         return self._path / f"release={date}.parquet"
 
+    def _held(self, date: str | dt.date) -> dt.date:
+        date = to_date(date)
+        if date not in (dates := self.releases()):
+            near = min(dates, key=lambda d: abs(d - date), default=None)
+            raise ArchiveError(
+                f"{self._path or 'the archive'} holds no release {date}",
+                hint="it is empty" if near is None else f"the nearest is {near}",
+            )
+        return date
+
+    def _stored_meta(self, date: dt.date) -> dict[str, Any]:
+        return {} if self._path is None else read_meta(self._file(date))
+
     def _stored_hash(self, date: dt.date) -> str:
         if self._path is None:
             return table_hash(self._tables[date])
-        import pyarrow.parquet as pq
+        return str(self._stored_meta(date)["data_hash"])
 
-        with _readable(self._file(date)):
-            return str(_meta(pq.read_schema(self._file(date)))["data_hash"])
-
-    def _read(self, date: dt.date) -> tuple[pd.DataFrame, str]:
-        if self._path is None:
-            table = self._tables[date]
-            return table.copy(), table_hash(table)
-        import pyarrow.parquet as pq
-
-        file = self._file(date)
-        with _readable(file), pq.ParquetFile(file) as handle:
-            arrow = handle.read()
-            stored = str(_meta(arrow.schema)["data_hash"])
-            table = canonical(arrow.to_pandas(ignore_metadata=True))
-        if table_hash(table) != stored or table["release"].iloc[0].date() != date:
-            raise ArchiveError(
-                f"{file} is not as it was written",
-                hint="delete it and add the release again from CDC's file",
-            )
-        return table, stored
+    def _read(self, date: dt.date, indicator: str | None = None) -> tuple[pd.DataFrame, str]:
+        if self._path is not None:
+            return read_release(self._file(date), date, indicator)
+        table = self._tables[date]
+        digest = table_hash(table)
+        if indicator is not None:
+            table = table[table["indicator"] == indicator].reset_index(drop=True)
+        return table.copy(), digest
 
 
 def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
@@ -288,88 +338,3 @@ def _day(path: Path, found: re.Match[str]) -> dt.date:
         raise ArchiveError(
             f"{path / found.group()}: {found.group(1)} is no day", hint="was it renamed?"
         ) from error
-
-
-def _to_arrow(table: pd.DataFrame, source: Mapping[str, str]) -> pa.Table:
-    import pyarrow as pa
-
-    meta = {"data_hash": table_hash(table), "source": dict(source)}
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    return arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
-
-
-def _meta(schema: pa.Schema) -> dict[str, Any]:
-    found = json.loads((schema.metadata or {})[_META])
-    assert isinstance(found, dict)
-    return found
-
-
-@contextlib.contextmanager
-def _readable(file: Path) -> Any:
-    """Turn whatever a damaged file raises into one error that names it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ArchiveError(
-            f"{file} cannot be read as a release ({first})",
-            hint="delete it and add the release again from CDC's file",
-        ) from error
-
-
-def _write_once(file: Path, content: pa.Table) -> bool:
-    """Write a file that must not exist yet, whole or not at all.
-
-    The content goes to a hidden file beside it, which is then linked to the final name:
-    linking fails if the name is taken, also by another process at the same moment.
-
-    Returns
-    -------
-    bool
-        False if the file existed.
-    """
-    import pyarrow.parquet as pq
-
-    if file.exists():
-        return False
-    temp = file.parent / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temp.open("wb") as handle:
-            pq.write_table(content, handle, compression="zstd")
-            handle.flush()
-            os.fsync(handle.fileno())
-        try:
-            os.link(temp, file)
-        except FileExistsError:
-            return False
-        except OSError:
-            return _rename_once(temp, file)
-        return True
-    except OSError as error:
-        raise ArchiveError(
-            f"cannot write {file}: {error.strerror or error}", hint="is the folder writable?"
-        ) from error
-    finally:
-        temp.unlink(missing_ok=True)
-
-
-def _rename_once(temp: Path, file: Path) -> bool:
-    """As linking, on file systems without hard links: a lock file decides who renames."""
-    lock = file.with_name(f".{file.name}.lock")
-    try:
-        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError as error:
-        raise ArchiveError(
-            f"another process is adding {file.name}",
-            hint=f"try again; if none is, delete {lock}",
-        ) from error
-    try:
-        if file.exists():
-            return False
-        os.replace(temp, file)
-        return True
-    finally:
-        lock.unlink()
