@@ -58,7 +58,17 @@ html_css_files = ["odforecast.css"]
 templates_path = ["_templates"]
 html_show_sourcelink = False
 # Only the API reference has pages below it to show in a sidebar.
-_PAGES = ("quickstart", "data", "models", "scores", "scenarios", "cli", "design", "changelog")
+_PAGES = (
+    "quickstart",
+    "data",
+    "models",
+    "scores",
+    "scenarios",
+    "evidence",
+    "cli",
+    "design",
+    "changelog",
+)
 html_sidebars = {page: [] for page in _PAGES}
 html_theme_options = {
     "navbar_align": "left",
