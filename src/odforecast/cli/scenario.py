@@ -142,11 +142,13 @@ def run(
     shares = _exposures(releases, day, panel, tables)
     forecaster = get_model(model or _default_model())
     click.echo(f"{forecaster.name} as of {panel.as_of}, last known month {panel.last_month}")
-    forecast = forecaster.fit(panel).forecast(horizon, draws, seed)
+    # Draws that are joint over locations need all of them; others are made one by one.
+    joint = bool(getattr(forecaster, "joint", False))
+    fitted = forecaster.fit(panel if joint else panel.select(states))
+    forecast = fitted.forecast(horizon, draws, seed)
     for state, reason in forecast.skipped.items():
         if state in states:
             click.echo(f"note: no forecast for {state}: {reason}", err=True)
-    # All locations are projected before some are picked: a sum needs all of its parts.
     projection = project(
         forecast, chosen, seed=seed, exposures=shares, first_month=panel.month_grid[0]
     )
@@ -221,10 +223,12 @@ def _default_model() -> str:
 
 
 def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
+    import numpy as np
+
     from odforecast.panel import to_month
     from odforecast.scenario import NULL, Scenario, named, prior_names, read_scenarios
 
-    start = onset or str(to_month(panel.as_of) + 1)
+    start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
     found: list[Scenario] = []
     for word in (w.strip() for text in words for w in text.split(",")):
         if Path(word).suffix in (".yaml", ".yml", ".toml"):

@@ -186,7 +186,8 @@ def _short(averted: pd.DataFrame, place: str) -> str:
         f"{100 * r['probability_fewer']:.0f} % of the draws.</li>"
         for r in averted[averted["period"] == "all"].to_dict("records")
     ]
-    return f"<p>If the assumptions below hold, over all these months in {_e(place)}:</p><ul>{''.join(lines)}</ul>"
+    lead = f"<p>If the assumptions below hold, over all these months in {_e(place)}:</p>"
+    return f"{lead}<ul>{''.join(lines)}</ul>"
 
 
 def _assumptions(projection: Projection, sds: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from odforecast.panel import Floats, Months
 
@@ -57,8 +58,8 @@ def ranks_over_time(changes: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
         axes.annotate(str(i), (when, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
         listed.append(f"{i}  {month}  {event}: {shown:.0f}{mark}")
     figure.legend(
-        handles=[], labels=[], title="\n".join(listed), loc="outside lower left", frameon=False,
-        title_fontsize=8, alignment="left",
+        handles=[Line2D([], [], linestyle="none") for _ in listed], labels=listed, fontsize=8,
+        loc="outside lower left", frameon=False, handlelength=0, handletextpad=0,
     )  # fmt: skip
     axes.set_ylabel("change in 12-month growth")
     axes.set_xlabel("number after the colon: percentile, low = unusual fall (* among all months)")

@@ -181,6 +181,11 @@ class Intervention:
             state["exposure"] = dict(self.exposure)  # a mapping proxy does not pickle
         return state
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if isinstance(self.exposure, Mapping):
+            object.__setattr__(self, "exposure", MappingProxyType(dict(self.exposure)))
+
     def __hash__(self) -> int:
         return int(content_hash(repr(self)), 16)
 
@@ -272,7 +277,7 @@ class Intervention:
         """The national log rate ratio as a term of a PyMC model, shape (M,).
 
         Call it inside a model context, for a **past** event whose onset is one known month.
-        Variables are named ``<name>/size``, ``<name>/lag`` and so on. The slab alone enters:
+        Variables are named ``<name>.size``, ``<name>.lag`` and so on. The slab alone enters:
         samplers of continuous parameters cannot switch an effect off, so weigh the result by
         the evidence for no effect, and report :func:`odforecast.scenario.identifiability`.
 
@@ -288,16 +293,16 @@ class Intervention:
                 f"{self.name}: onset is a range, allowed in a likelihood: one month"
             )
         size, share, lag, ramp, plateau = (
-            getattr(self, key).to_pymc(f"{self.name}/{key}")
+            getattr(self, key).to_pymc(f"{self.name}.{key}")
             for key in ("size", "share", "lag", "ramp", "plateau")
         )
         since = (months - self.onset[0]).astype(float) - lag
         risen = pm.math.clip(since / pm.math.maximum(ramp, 1e-6), 0.0, 1.0)
         if self.half_life is not None:
-            half = self.half_life.to_pymc(f"{self.name}/half_life")
+            half = self.half_life.to_pymc(f"{self.name}.half_life")
             faded = pm.math.maximum(since - ramp - plateau, 0.0)
             risen = risen * pm.math.exp(-np.log(2.0) * faded / half)
-        return pm.Deterministic(f"{self.name}/effect", size * share * risen)
+        return pm.Deterministic(f"{self.name}.effect", size * share * risen)
 
 
 _STREAMS = (

@@ -18,7 +18,7 @@ from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.scenario.evidence import prior_table
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import Prior, parse_prior
-from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.scenario import NULL, Scenario
 
 SCENARIO_KEYS = ("name", "version", "title", "question", "interventions")
 INTERVENTION_KEYS = (
@@ -140,7 +140,8 @@ def scenario_from_dict(plain: object) -> Scenario:
     check_keys(plain, SCENARIO_KEYS, str(plain.get("name", "scenario")))
     if "name" not in plain:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
-    name = _text(plain, "name", "scenario")
+    # An unquoted null in YAML is no text, but what it means is plain.
+    name = NULL.name if plain["name"] is None else _text(plain, "name", "scenario")
     version = plain.get("version", 1)
     if isinstance(version, bool) or not isinstance(version, int):
         raise ScenarioError(f"{name}: version is {version!r}, allowed: a whole number from 1")

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.data.locations import JURISDICTIONS
+from odforecast.errors import ForecastError, ScenarioError, UnknownNameError
+from odforecast.forecast import Forecast
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.scenario import (
+    NULL,
+    Fixed,
+    Intervention,
+    Normal,
+    Scenario,
+    fentanyl_share,
+    named,
+    project,
+    read_exposure,
+)
+
+LAST = np.datetime64("2025-04", "M")
+MONTH = np.timedelta64(1, "M")
+
+
+def forecast(states=("OH", "WV"), draws=60, horizon=24, joint=True, seed=3):
+    rng = np.random.default_rng(seed)
+    paths = rng.lognormal(4, 0.3, (draws, len(states), horizon))
+    return Forecast(
+        draws=paths,
+        locations=tuple(states),
+        months=np.arange(LAST + MONTH, LAST + (horizon + 1) * MONTH),
+        known=np.full((len(states), 11), 50.0),
+        as_of=dt.date(2025, 9, 17),
+        last_month=LAST,
+        joint=frozenset({"location", "month"} if joint else {"month"}),
+        provenance={"model": "test"},
+    )
+
+
+def scenario(name="s", size=-0.3, **changes):
+    keys = {"size": Normal(size, 0.05), "onset": "2025-06", "ramp": Fixed(3)} | changes
+    return Scenario(name, (Intervention("cooperation", **keys),))
+
+
+@pytest.fixture(scope="module")
+def panels():
+    archive = od.bundled()
+    return [
+        od.Panel.from_archive(archive, "2025-09-17", indicator=i)
+        for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)
+    ]
+
+
+@pytest.mark.parametrize("model", ["naive", "drift", "seasonal-naive", "auto-ets", "drift-sums"])
+def test_null_is_the_baseline_bit_for_bit(panels, model):
+    fitted = od.get_model(model).fit(panels[0].select(["US", "WV"]))
+    projection = project(fitted, NULL, 24, 100, 5)
+    again = fitted.forecast(24, 100, 5)
+    assert (projection.forecasts["null"].draws == again.draws).all()
+    assert (projection.baseline.quantiles() == again.quantiles()).all()
+
+
+def test_null_is_always_there_and_first():
+    assert project(forecast(), scenario()).names == ("null", "s")
+
+
+def test_sums_only_models_take_the_null_and_nothing_else(panels):
+    fitted = od.get_model("drift-sums").fit(panels[0].select(["US"]))
+    with pytest.raises(ScenarioError, match="12-month sums only"):
+        project(fitted, scenario(), 12, 20)
+
+
+@given(
+    size=st.floats(-0.8, 0.0),
+    more=st.floats(0.0, 0.8),
+    half=st.one_of(st.none(), st.floats(1, 40).map(Fixed)),
+    p_null=st.floats(0, 1),
+    seed=st.integers(0, 9),
+)
+def test_a_stronger_effect_never_adds_deaths(size, more, half, p_null, seed):
+    base = forecast()
+    keys = {"half_life": half, "p_null": p_null}
+    weak = scenario("weak", size, **keys)
+    strong = scenario("strong", size - more, **keys)
+    projection = project(base, [weak, strong], seed=seed)
+    a, b = (projection.forecasts[n].draws for n in ("weak", "strong"))
+    assert (b <= a * (1 + 1e-12)).all()
+
+
+@given(size=st.floats(-1, 1), seed=st.integers(0, 9))
+def test_zero_exposure_changes_nothing(size, seed):
+    base = forecast(("US", *JURISDICTIONS[:3]), draws=20)
+    projection = project(base, scenario(size=size, exposure=0.0), seed=seed)
+    assert (projection.forecasts["s"].draws == base.draws).all()
+
+
+@given(split=st.integers(1, 3), seed=st.integers(0, 9))
+def test_disjoint_locations_add_up(split, seed):
+    states = ("OH", "WV", "PA", "KY")
+    base = forecast(states)
+    whole = project(base, scenario(), seed=seed).averted("s")
+    parts = [
+        project(base.select(group), scenario(), seed=seed).averted("s")
+        for group in (states[:split], states[split:])
+    ]
+    assert np.array_equal(whole, np.concatenate(parts, axis=1))
+    assert np.allclose(whole.sum(axis=1), sum(p.sum(axis=1) for p in parts))
+
+
+@given(half=st.floats(0.05, 0.95))
+def test_scenarios_are_paired(half):
+    x = scenario().interventions[0]
+    part = Scenario("half", (x.scaled(half),))
+    projection = project(forecast(), [scenario(), part])
+    full = np.log(projection.forecasts["s"].draws / projection.baseline.draws)
+    less = np.log(projection.forecasts["half"].draws / projection.baseline.draws)
+    # Same draw, same lag and ramp: the national part scales, the states' noise does not.
+    assert np.corrcoef(full[:, 0, -1], less[:, 0, -1])[0, 1] > 0.5
+
+
+def test_nation_stays_the_sum_of_its_parts():
+    parts = forecast(JURISDICTIONS, draws=20)
+    whole = parts.with_nation()
+    projection = project(whole, scenario(exposure={"OH": 1.0, "default": 0.2}))
+    path = projection.forecasts["s"]
+    assert np.allclose(path.draws[:, 0], path.draws[:, 1:].sum(axis=1))
+    later = project(parts, scenario(exposure={"OH": 1.0, "default": 0.2})).with_nation()
+    assert np.allclose(later.forecasts["s"].draws, path.draws)
+    nothing = project(whole, scenario(exposure=0.0)).forecasts["s"]
+    assert (nothing.draws == whole.draws).all()
+
+
+def test_nation_of_separate_series_has_its_own_exposure():
+    base = forecast(("US", *JURISDICTIONS), draws=20, joint=False)
+    projection = project(base, scenario(spread=0.0, exposure={"US": 1.0, "default": 0.0}))
+    assert (projection.averted("s")[:, 0, -1] > 0).all()
+    assert (projection.averted("s")[:, 1:] == 0).all()
+    with pytest.raises(ForecastError, match="not joint"):
+        project(forecast(JURISDICTIONS, draws=5, joint=False), scenario()).with_nation()
+
+
+def test_what_has_begun_counts_only_by_what_changes_after():
+    settled = scenario(onset="2020-01", ramp=Fixed(6))  # full long ago, and it stays
+    projection = project(forecast(), settled)
+    assert (projection.forecasts["s"].draws == projection.baseline.draws).all()
+    assert "before the last known month" in projection.warnings[0]
+    fading = scenario("fading", onset="2024-01", half_life=Fixed(12), size=-0.3)
+    back = project(forecast(), fading).averted("fading")
+    assert (back[:, :, -1].mean(axis=0) < 0).all()  # what wears off adds deaths
+
+
+def test_nowcast_months_are_left_alone():
+    base = forecast()
+    early = Forecast(
+        draws=base.draws, locations=base.locations, months=base.months - 3 * MONTH,
+        known=base.known, as_of=base.as_of, last_month=LAST,
+    )  # fmt: skip
+    path = project(early, scenario(onset="2025-03", ramp=Fixed(0))).forecasts["s"]
+    assert (path.draws[:, :, :3] == early.draws[:, :, :3]).all()
+
+
+def test_late_onset_is_said():
+    projection = project(forecast(), scenario(onset="2040-01"))
+    assert "changes nothing here" in projection.warnings[0]
+
+
+def test_mistakes():
+    with pytest.raises(ScenarioError, match="names repeat"):
+        project(forecast(), [scenario(), scenario()])
+    with pytest.raises(ScenarioError, match="belong to a fitted model"):
+        project(forecast(), scenario(), horizon=12)
+    with pytest.raises(ScenarioError, match="onset of cooperation is 2015-01"):
+        project(forecast(), scenario(onset="2015-01"), first_month=np.datetime64("2018-01"))
+    with pytest.raises(ScenarioError, match="needs shares by location"):
+        project(forecast(), scenario(exposure="fentanyl-share"))
+    with pytest.raises(ScenarioError, match="no exposure for WV"):
+        project(
+            forecast(), scenario(exposure="nflis-share"), exposures={"nflis-share": {"OH": 0.5}}
+        )
+    with pytest.raises(ScenarioError, match="needs the share of US"):
+        project(
+            forecast(), scenario(exposure="nflis-share-relative"),
+            exposures={"nflis-share": {"OH": 0.5}},
+        )  # fmt: skip
+    with pytest.raises(UnknownNameError, match="it has: null, s"):
+        project(forecast(), scenario()).forecast("t")
+
+
+def test_fentanyl_share(panels):
+    own = fentanyl_share(*panels)
+    assert own["US"] == pytest.approx(42233 / 73690)
+    assert own["ND"] > 0  # the month before, where the last is suppressed
+    assert not {"LA", "PA"} & set(own)
+    filled = fentanyl_share(*panels, fill="region")
+    assert {"LA", "PA"} <= set(filled)
+    assert all(0 < v <= 1 for v in filled.values())
+    with pytest.raises(ScenarioError, match="allowed: none, region"):
+        fentanyl_share(*panels, fill="zero")
+
+
+def test_exposure_tables_of_users(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("location,exposure\nWest Virginia,0.7\n39,0.6\n")
+    assert read_exposure(path) == {"WV": 0.7, "OH": 0.6}
+    for text, words in (
+        ("location,x\nWV,1\n", "no column 'exposure'"),
+        ("location,exposure\nWV,\n", "row 2"),
+        ("location,exposure\nWV,1\n54,1\n", "given twice"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ScenarioError, match=words):
+            read_exposure(path)
+
+
+def test_tables():
+    projection = project(forecast(), [scenario(), scenario("up", 0.2)])
+    table = projection.averted_table()
+    assert set(table["period"]) == {"months 1-12", "months 13-24", "all"}
+    draws = projection.averted("s")[:, 0].sum(axis=1)
+    row = table[(table["scenario_id"] == "s") & (table["location"] == "OH")].set_index("period")
+    assert row.at["all", "averted_mean"] == pytest.approx(draws.mean())
+    assert row.at["all", "averted_q05"] == pytest.approx(np.quantile(draws, 0.05))
+    assert row.at["all", "probability_fewer"] == (draws > 0).mean()
+    parts = row.loc[["months 1-12", "months 13-24"], "averted_mean"].sum()
+    assert parts == pytest.approx(draws.mean())
+    chance = projection.probability_fewer_than(700, "OH")
+    last = chance[chance["month"] == "2027-04"].set_index("scenario_id")["probability"]
+    assert last["s"] >= last["null"] >= last["up"]
+    with pytest.raises(ScenarioError, match=r"\(0, 1\)"):
+        projection.averted_table([0.0])
+
+
+def test_time_to_recover_by_hand():
+    x = scenario(
+        size=-0.3, spread=0.0, ramp=Fixed(0), half_life=Fixed(2), onset="2025-06"
+    ).interventions[0]
+    exact = Intervention("x", Fixed(-0.3), x.onset, half_life=Fixed(2), spread=0.0)
+    table = project(forecast(), Scenario("s", (exact,))).recovery_table()
+    # 0.3 · 2^(-m/2) falls below 1 % of deaths after 9.8 months.
+    assert table["median_months"].tolist() == [10.0, 10.0]
+    assert (table["recovered"] == 1.0).all()
+    stays = Intervention("x", Fixed(-0.3), "2025-06", spread=0.0)
+    table = project(forecast(), Scenario("s", (stays,))).recovery_table()
+    assert table["median_months"].isna().all()
+    assert (table["recovered"] == 0.0).all()
+
+
+def test_parquet_is_paired_and_complete(tmp_path):
+    projection = project(forecast(draws=7), scenario())
+    table = pd.read_parquet(projection.to_parquet(tmp_path / "draws.parquet"))
+    assert list(table.columns) == ["scenario_id", "draw", "location", "month", "deaths_month"]
+    assert len(table) == 2 * 7 * 2 * 24
+    one = table[(table["scenario_id"] == "s") & (table["location"] == "WV") & (table["draw"] == 4)]
+    assert np.array_equal(one["deaths_month"], projection.forecasts["s"].draws[4, 1])
+
+
+def test_same_seed_same_draws_and_pickle():
+    one, two = (project(forecast(), scenario(), seed=4) for _ in range(2))
+    assert (one.forecasts["s"].draws == two.forecasts["s"].draws).all()
+    other = project(forecast(), scenario(), seed=5)
+    assert (one.forecasts["s"].draws != other.forecasts["s"].draws).any()
+    again = pickle.loads(pickle.dumps(one))
+    assert again.names == one.names
+    assert "cannot identify cooperation" in repr(one)
+
+
+def test_evidence_prior_runs_with_shares(panels):
+    shares = fentanyl_share(*panels, fill="region")
+    fitted = od.get_model("drift").fit(panels[0].select(["US", "HI", "WV"]))
+    shock = Scenario("shock", (named("supply-shock-2023-like", onset="2025-06"),))
+    projection = project(fitted, shock, 24, 300, exposures={"fentanyl-share": shares})
+    table = projection.averted_table()
+    mean = table[table["period"] == "months 13-24"].set_index("location")["percent_mean"]
+    assert mean["WV"] < mean["HI"] < 0  # the more exposed falls more
+    assert projection.exposure_table()["exposure"].between(0, 1).all()

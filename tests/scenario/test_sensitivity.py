@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+from odforecast.errors import ScenarioError
+from odforecast.forecast import Forecast
+from odforecast.scenario import (
+    NULL,
+    Fixed,
+    Intervention,
+    Normal,
+    Rebound,
+    Scenario,
+    Uniform,
+    attribution,
+    identifiability,
+    named,
+    tornado,
+)
+
+MONTH = np.timedelta64(1, "M")
+LAST = np.datetime64("2025-04", "M")
+SHARES = {"fentanyl-share": {"US": 0.57}}
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return Forecast(
+        draws=np.full((400, 1, 24), 6000.0),
+        locations=("US",),
+        months=np.arange(LAST + MONTH, LAST + 25 * MONTH),
+        known=np.full((1, 11), 6000.0),
+        as_of=dt.date(2025, 9, 17),
+        last_month=LAST,
+    )
+
+
+def test_identifiability_flags_the_prior():
+    assert identifiability(0.2, 0.17).prior_dominated
+    assert not identifiability(0.2, 0.16).prior_dominated
+    assert "prior-dominated" in str(identifiability(0.2, 0.19))
+    assert "prior-dominated" not in str(identifiability(0.2, 0.05))
+    with pytest.raises(ScenarioError, match="allowed"):
+        identifiability(0.0, 0.1)
+
+
+def test_tornado_by_hand(baseline):
+    x = Intervention("x", Normal(-0.3, 0.1), "2025-05", p_null=0.25, spread=0.0)
+    table = tornado(baseline, Scenario("s", (x,)), location="US").set_index("assumption")
+    assert set(table.index) == {"size", "p_null", "exposure"}
+    assert table.at["p_null", "averted_high"] == 0.0
+    low = -0.3 - 1.6448536 * 0.1
+    works = 1 - 0.25
+    expected = works * 24 * 6000 * -np.expm1(low)
+    assert table.at["size", "averted_low"] == pytest.approx(expected, rel=0.06)
+    assert table["swing"].is_monotonic_decreasing
+
+
+def test_every_uncertain_assumption_is_varied(baseline):
+    x = Intervention(
+        "x", Normal(-0.3, 0.1), ("2025-06", "2025-09"), probability=0.5, p_null=0.1,
+        lag=Uniform(0, 2), ramp=Uniform(1, 3), plateau=Uniform(0, 1), half_life=Uniform(10, 20),
+        rebound=Rebound(Normal(0.1, 0.1), after=Uniform(1, 2), half_life=Uniform(3, 4)),
+    )  # fmt: skip
+    table = tornado(baseline, Scenario("s", (x,)))
+    assert set(table["assumption"]) == {
+        "size", "lag", "ramp", "plateau", "half_life", "rebound size", "rebound after",
+        "rebound half_life", "probability", "p_null", "onset", "exposure",
+    }  # fmt: skip
+    with pytest.raises(ScenarioError, match="null assumes nothing"):
+        tornado(baseline, NULL)
+
+
+def test_attribution_shows_all_shares(baseline):
+    table = attribution(baseline, "2025-06", exposures=SHARES)
+    assert table["share"].tolist() == ["0 %", "25 %", "50 %", "75 %", "100 %", "Beta(1.5, 4)"]
+    mean = table["averted_mean"].to_numpy()
+    assert mean[0] == 0.0
+    assert (np.diff(mean[:5]) > 0).all()
+    assert mean[0] < mean[5] < mean[2]  # the prior's mean is 0.27
+    same = named("supply-shock-2023-like", onset="2025-06").scaled(Fixed(1))
+    assert same.share == Fixed(1)
