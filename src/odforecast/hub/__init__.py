@@ -7,6 +7,6 @@ target month.
 """
 
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
-from odforecast.hub.files import read_hub, to_hub, write_hub
+from odforecast.hub.files import file_kind, read_hub, to_hub, write_hub
 
-__all__ = ["OUTPUT_TYPES", "check_hub", "read_hub", "to_hub", "write_hub"]
+__all__ = ["OUTPUT_TYPES", "check_hub", "file_kind", "read_hub", "to_hub", "write_hub"]

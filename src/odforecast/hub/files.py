@@ -141,7 +141,7 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
         If the table breaks a rule of :func:`check_hub`, or the file type is unknown.
     """
     target = Path(path)
-    kind = _kind(target)
+    kind = file_kind(target)
     checked = check_hub(table, levels=None, source=str(target), first_row=1)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
         (the header is line 1), from 1 in Parquet.
     """
     source = Path(path)
-    kind = _kind(source)
+    kind = file_kind(source)
     try:
         if kind == "parquet":
             table = pd.read_parquet(source)
@@ -215,7 +215,14 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     )
 
 
-def _kind(path: Path) -> str:
+def file_kind(path: Path) -> str:
+    """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name.
+
+    Raises
+    ------
+    DataError
+        If it is another one.
+    """
     name = path.name.lower()
     for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):
         if name.endswith(ending):

@@ -1,0 +1,197 @@
+"""``odforecast forecast``: from what was known on a day to hub rows and a short table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from odforecast.cli.source import open_source, source_options
+from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
+
+if TYPE_CHECKING:
+    from odforecast.data.archive import Archive
+    from odforecast.forecast import Forecast
+    from odforecast.models.base import Forecaster
+    from odforecast.panel import Panel
+
+#: Models tried in this order when none is named.
+DEFAULT_MODELS = ("dlm", "auto-ets")
+#: Locations on the screen; the file has them all.
+MAX_ROWS = 12
+
+
+@click.command()
+@source_options
+@click.option("--as-of", metavar="DATE", help="Day the data are seen from: nothing published "
+              "later is used.  [default: the last release]")  # fmt: skip
+@click.option("--model", metavar="NAME", help="Forecaster.  [default: dlm if it is there, else "
+              "auto-ets]")  # fmt: skip
+@click.option("--horizon", default=12, show_default=True, type=click.IntRange(min=1),
+              help="Months ahead.")  # fmt: skip
+@click.option("--locations", default="all", show_default=True, help="For example US,WV,NYC.")
+@click.option("--indicator", default=ALL_DRUGS, show_default=True,
+              help="CDC's name of the count.")  # fmt: skip
+@click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
+              show_default=True, help="12-month sums, single months, or both.")  # fmt: skip
+@click.option("--output-type", type=click.Choice(["quantile", "sample"]), default="quantile",
+              show_default=True, help="23 quantiles, or the draws.")  # fmt: skip
+@click.option("--draws", default=1000, show_default=True, type=click.IntRange(min=2),
+              help="Sample paths.")  # fmt: skip
+@click.option("--seed", type=int, help="Seed of the draws.  [default: from model and data]")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Hub file to write: .csv, .csv.gz or .parquet.")  # fmt: skip
+def forecast(
+    archive: Path | None,
+    source: str,
+    as_of: str | None,
+    model: str | None,
+    horizon: int,
+    locations: str,
+    indicator: str,
+    target: str,
+    output_type: str,
+    draws: int,
+    seed: int | None,
+    out: Path | None,
+) -> None:
+    """Forecast from what CDC had published by a day.
+
+    A model whose draws are joint over locations is fitted to all of them, so that states and
+    nation agree whichever are printed; any other model is fitted to those asked for. The
+    screen shows 12-month-ending deaths: the median and, in brackets, the 90 % interval.
+    """
+    from odforecast.hub import file_kind, to_hub, write_hub
+    from odforecast.models.base import get_model, model_names
+
+    if out is not None:
+        file_kind(out)  # before the work, not after it
+    if model is None:
+        model = next(name for name in DEFAULT_MODELS if name in model_names())
+    forecaster = get_model(model)
+    panel, states = open_panel(
+        open_source(archive, source), as_of, indicator, locations, joint=is_joint(forecaster)
+    )
+    if seed is None:
+        seed = content_seed(forecaster, panel)
+    made = forecaster.fit(panel).forecast(horizon, draws, seed)
+    made = keep(made, states)
+    chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
+    table = to_hub(made, targets=chosen, output_type=output_type)
+    for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
+        click.echo(f"note: {model} does not forecast {lacking}", err=True)
+    show(made, panel, chosen[0])
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(f"model {model} {forecaster.version}, {draws} draws, seed {seed}")
+    if out is None:
+        click.echo("nothing written; --out forecasts.csv keeps all locations, months and quantiles")
+    else:
+        write_hub(table, out)
+        click.echo(f"{len(table):,} rows: {out}")
+
+
+def is_joint(model: Forecaster) -> bool:
+    """Whether a model's draws are joint over locations, so that it must see them all."""
+    return bool(getattr(model, "joint", False))
+
+
+def content_seed(model: Forecaster, panel: Panel) -> int:
+    """The default seed: the same for the same model, version, release and day."""
+    from odforecast.seeds import seed_from
+
+    return seed_from(
+        "forecast", model.name, model.version, panel.indicator, panel.as_of, panel.release
+    )
+
+
+def open_panel(
+    releases: Archive, as_of: str | None, indicator: str, locations: str, *, joint: bool
+) -> tuple[Panel, tuple[str, ...]]:
+    """The panel a model is fitted to, and the locations asked for."""
+    from odforecast.data.locations import resolve
+    from odforecast.panel import Panel
+
+    seen = releases.as_of(as_of if as_of is not None else str(releases.last_seen))
+    if seen.note:
+        click.echo(f"note: {seen.note}", err=True)
+    panel = Panel.from_table(seen.table, as_of=seen.as_of, release=seen.date, indicator=indicator)
+    if locations.strip().lower() == "all":
+        return panel, panel.locations
+    places = seen.table.loc[seen.table["indicator"] == indicator, "state"].unique()
+    states = resolve(locations, (*panel.locations, *sorted(set(places) - set(panel.locations))))
+    if joint:
+        return panel, states
+    return (
+        Panel.from_table(
+            seen.table,
+            as_of=seen.as_of,
+            release=seen.date,
+            indicator=indicator,
+            locations=states,
+        ),
+        states,
+    )
+
+
+def keep(made: Forecast, states: Sequence[str]) -> Forecast:
+    """The locations asked for; those the model left out are named on standard error."""
+    kept = [s for s in states if s in made.locations]
+    for state in states:
+        if state not in made.locations:
+            reason = made.skipped.get(state, "the model does not forecast it")
+            click.echo(f"skipped {state}: {reason}", err=True)
+    return made.select(kept or states)  # without any, the error says why
+
+
+def show(made: Forecast, panel: Panel, target: str) -> None:
+    """Print medians and 90 % intervals at a few horizons."""
+    import numpy as np
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    ahead = np.flatnonzero(made.horizons >= 1)
+    picks = sorted({int(ahead[max(1, ahead.size // 2) - 1]), int(ahead[-1])})
+    low, middle, high = made.quantiles([0.05, 0.5, 0.95], target)
+    yearly = target == TARGET_12MO
+    console = Console()
+    day = made.as_of if panel.release == made.as_of else f"{made.as_of} (release {panel.release})"
+    what = "in the 12 months to the month shown" if yearly else "in the month shown"
+    for line in (
+        f"{panel.indicator} as of {day}, {what}:",
+        "median and 90 % interval",
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True, min_width=3)
+    if yearly:
+        table.add_column(f"reported\n{panel.last_month}", justify="right", no_wrap=True)
+    for m in picks:
+        ends = f"{made.horizons[m]} months ahead" if made.horizons[m] > 1 else "1 month ahead"
+        table.add_column(f"{ends}\n{made.months[m]}", justify="right", no_wrap=True)
+    if yearly:
+        table.add_column("chance\nof a fall", justify="right", no_wrap=True)
+    for i, state in enumerate(made.locations[:MAX_ROWS]):
+        cells = [state]
+        if yearly:
+            known = panel.reported[panel.index(state), -1]
+            cells.append(f"{known:,.0f}")
+        for m in picks:
+            cells.append(f"{middle[i, m]:,.0f} ({low[i, m]:,.0f}–{high[i, m]:,.0f})")
+        if yearly:
+            below = made.samples(target)[:, i, picks[-1]] < known
+            cells.append(f"{100 * below.mean():.0f} %")
+        table.add_row(*cells)
+    console.print(table)
+    if (more := len(made.locations) - MAX_ROWS) > 0:
+        console.print(f"… and {more} more locations", highlight=False)
+    if yearly:
+        console.print(
+            f"chance of a fall: that the count for {made.months[picks[-1]]} lies below the one "
+            f"reported for {panel.last_month}",
+            highlight=False,
+            soft_wrap=True,
+        )
