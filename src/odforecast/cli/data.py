@@ -31,7 +31,7 @@ _RELEASE = click.option(
 _STATUS_WORDS = {
     "suppressed": "suppressed (fewer than 10 deaths)",
     "low_quality": "not shown (low data quality)",
-    "missing": "blank without a reason",
+    "missing": "blank, no reason given",
 }
 
 
@@ -40,7 +40,7 @@ def data() -> None:
     """Look into CDC's files, keep releases in an archive, export tables."""
 
 
-@data.command()
+@data.command(short_help="Say what is in files: rows kept and left out, months, places.")
 @_FILES
 @_RELEASE
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per file.")
@@ -58,13 +58,12 @@ def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None
             loaded = read_vsrr(file, release)
         except DataError as error:
             refused += 1
+            message = error.message.removeprefix(file.name).lstrip(": ")
             if as_json:
-                answers.append({"file": file.name, "error": error.message, "hint": error.hint})
+                answers.append({"file": file.name, "error": message, "hint": error.hint})
             else:
-                click.echo(f"{chr(10) if number else ''}{file.name}: REFUSED")
-                click.echo(f"  {error.message}")
-                if error.hint:
-                    click.echo(f"  what to do: {error.hint}")
+                click.echo(f"{chr(10) if number else ''}{file.name}\n  REFUSED      {message}")
+                click.echo(f"  what to do   {error.hint}")
             continue
         if as_json:
             answers.append(loaded.report.to_dict())
@@ -96,18 +95,19 @@ def _describe(report: LoadReport) -> str:
     rows.append(("places", f"{'US and ' if 'US' in report.jurisdictions else ''}"
                            f"{len(places)} jurisdictions"))  # fmt: skip
     rows += [("indicators" if i == 0 else "", name) for i, name in enumerate(report.indicators)]
-    us = "none" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths reported"
-    rows.append(("US", f"{us}, 12 months ending {report.last_month}"))
+    us = "no count" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths"
+    rows.append(("US reported", f"{us} in the 12 months ending {report.last_month}"))
     adds_up = {
-        True: f"add up to US exactly, in all {report.sums.checked} sums",
-        False: f"do NOT add up to US in {report.sums.failed} of {report.sums.checked} sums",
-        None: "cannot be compared with US (rows missing)",
+        True: f"jurisdictions add up to US exactly, in all {report.sums.checked:,} checked",
+        False: f"jurisdictions do NOT add up to US: {report.sums.failed:,} of "
+        f"{report.sums.checked:,} differ",
+        None: "not checked: US or a jurisdiction is not in the file",
     }[report.sums.adds_up]
-    rows.append(("parts", adds_up))
+    rows.append(("sums", adds_up))
     if report.lower_bounds:
         rows.append(("", f"{report.lower_bounds:,} cells like '99.5+' complete read as the bound"))
     rows += [("note", note) for note in report.notes]
-    return "\n".join([report.file, *(f"  {name:<11} {text}" for name, text in rows)])
+    return "\n".join([report.file, *(f"  {name:<12} {text}" for name, text in rows)])
 
 
 def _one_release(files: tuple[Path, ...], release: str | None) -> None:
@@ -115,7 +115,7 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
         raise click.UsageError("--release names the date of one file; give one FILE")
 
 
-@data.command()
+@data.command(short_help="Add releases to an archive.")
 @_FILES
 @click.option(
     "--archive",
@@ -154,7 +154,7 @@ def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
     )
 
 
-@data.command()
+@data.command(short_help="List the releases of an archive.")
 @click.option(
     "--archive",
     required=True,
@@ -204,7 +204,7 @@ def releases(archive: Path, as_json: bool) -> None:
         )
 
 
-@data.command()
+@data.command(short_help="Write one release as a clean long table.")
 @source_options
 @click.option(
     "--as-of", metavar="DATE", help="Day it is seen from: 2024-12-11 (default: newest release)."

@@ -21,7 +21,7 @@ Texts = NDArray[np.object_]
 #: What publishers and tools write into a cell that holds nothing.
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
 
-_NUMBER = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?([eE]\+?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?([eE]\+?\d{1,2})?")
 # Not calendar.month_name, which speaks the language of the machine.
 _NAMES = (
     "january", "february", "march", "april", "may", "june",
@@ -70,16 +70,14 @@ def parse_each(column: pd.Series, parse: Callable[[str], float | None]) -> tuple
 def number(text: str) -> float | None:
     """A number with or without thousands separators; NaN for blanks, None if it is none.
 
-    ``4.000`` is refused: it may be four, or four thousand written the European way.
-
     Examples
     --------
-    >>> number("4,034"), number("126.0"), number("4.000"), number("1,23")
-    (4034.0, 126.0, None, None)
+    >>> number("4,034"), number("126.0"), number("1e+05"), number("1,23"), number("0,012")
+    (4034.0, 126.0, 100000.0, None, None)
     """
     if text.lower() in BLANKS:
         return float("nan")
-    if _NUMBER.fullmatch(text) is None or re.fullmatch(r"[+-]?\d{1,3}\.000", text):
+    if _NUMBER.fullmatch(text) is None:
         return None
     return float(text.replace(",", ""))
 
@@ -90,6 +88,14 @@ def numbers(column: pd.Series) -> tuple[Floats, Bools]:
         values = column.to_numpy(dtype=float, na_value=np.nan)
         return values, np.isinf(values)
     return parse_each(column, number)
+
+
+def european(column: pd.Series) -> Bools:
+    """Cells such as ``4.000``: four, or four thousand the European way? Nobody can tell."""
+    if pd.api.types.is_numeric_dtype(column):
+        return np.zeros(len(column), dtype=bool)
+    codes, unique = texts(column)
+    return np.array([bool(re.fullmatch(r"\d{1,3}\.000", text)) for text in unique])[codes]
 
 
 def percents(column: pd.Series) -> tuple[Floats, Bools, int]:
@@ -109,7 +115,8 @@ def percents(column: pd.Series) -> tuple[Floats, Bools, int]:
         bounds = 0
     else:
         values, bad = parse_each(column, lambda text: number(text.rstrip("+%").rstrip()))
-        bounds = int(column.astype(str).str.rstrip().str.endswith("+").sum())
+        codes, unique = texts(column)
+        bounds = int(np.array([text.endswith("+") for text in unique])[codes].sum())
     with np.errstate(invalid="ignore"):
         bad = bad | (values < 0) | (values > 100)
     return values, bad, bounds

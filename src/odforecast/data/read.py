@@ -6,6 +6,7 @@ A file that is cut off, undecodable or of another kind is refused.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -17,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 
@@ -106,10 +109,13 @@ def read_raw(path: str | Path) -> RawFile:
     return raw
 
 
-def _raw(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
+def _raw(
+    name: str, cells: pd.DataFrame, kind: str, blank: NDArray[np.bool_] | None = None
+) -> RawFile:
     header = 1 if kind in ("csv", "xlsx") else 0
     rows = pd.RangeIndex(1 + header, 1 + header + len(cells)).to_numpy()
-    blank = (cells.isna() | (cells == "")).all(axis=1).to_numpy()
+    if blank is None:
+        blank = (cells.isna() | (cells == "")).all(axis=1).to_numpy()
     return RawFile(
         name=name,
         cells=cells[~blank].reset_index(drop=True) if blank.any() else cells,
@@ -152,47 +158,36 @@ def _csv(name: str, text: str) -> RawFile:
             f"{name}: columns separated by semicolons, where numbers are ambiguous",
             hint="save it with commas between columns and points before decimals",
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            cells = pd.read_csv(
-                io.StringIO(text),
-                sep=separator,
-                header=None,  # so that a repeated column name is seen, not renamed
-                dtype=str,
-                keep_default_na=False,
-                skip_blank_lines=False,
-                index_col=False,
-            )
-    except pd.errors.ParserError as error:
-        raise DataError(f"{name}: {_parser_message(error)}", hint=_AGAIN) from error
-    names = [str(c) for c in cells.iloc[0]]
-    cells = cells.iloc[1:].reset_index(drop=True)
-    cells.columns = pd.Index(names)
-    # The parser fills the end of a short row with NaN; a cell that is there is never NaN.
-    short = cells.isna()
-    ragged = short.any(axis=1) & ~(short | (cells == "")).all(axis=1)
-    if ragged.any():
-        at = int(ragged.to_numpy().argmax())
-        got = len(names) - int(short.iloc[at].sum())
+    if separator not in header:
         raise DataError(
-            f"{name} row {at + 2}: {got} cells where the header has {len(names)}",
-            hint=f"the file is cut off or damaged; {_AGAIN}",
+            f"{name}: no table: its first line is {header.strip()[:60]!r}",
+            hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
         )
-    raw = _raw(name, cells, "csv")
+    # Not pandas' parser, which fills the end of a row that is too short.
+    rows: list[list[str]] = []
+    try:
+        rows.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise DataError(
+            f"{name} row {len(rows) + 1}: {error}", hint=f"a quote is never closed? {_AGAIN}"
+        ) from error
+    names = rows[0]
+    blank = np.array([not any(row) for row in rows[1:]], dtype=bool)
+    for i, row in enumerate(rows):
+        if len(row) != len(names):
+            if any(row):
+                raise DataError(
+                    f"{name} row {i + 1}: {len(row)} cells where the header has {len(names)}",
+                    hint=f"the file is cut off or damaged; {_AGAIN}",
+                )
+            rows[i] = [""] * len(names)
+    columns = list(zip(*rows[1:])) or [()] * len(names)
+    cells = pd.DataFrame({i: np.array(c, dtype=object) for i, c in enumerate(columns)})
+    cells.columns = pd.Index(names)
+    raw = _raw(name, cells, "csv", blank)
     if not text.endswith(("\n", "\r")):
         raw.notes.append("the last line has no line end: check that the file is complete")
     return raw
-
-
-def _parser_message(error: Exception) -> str:
-    text = str(error).strip()
-    if found := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", text):
-        want, line, got = found.groups()
-        return f"row {line} has {got} cells where the header has {want}"
-    if found := re.search(r"EOF inside string starting at row (\d+)", text):
-        return f"row {int(found.group(1)) + 1}: a quote is never closed, the file is cut off"
-    return text
 
 
 def _excel(name: str, data: bytes) -> RawFile:

@@ -39,6 +39,7 @@ from odforecast.errors import DataError, UnknownNameError
 from odforecast.names import STATUSES
 
 _FIRST_MONTH = np.datetime64("2015-01")  # the data set starts here
+_MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
 
 
 @dataclass(frozen=True)
@@ -225,11 +226,21 @@ class _Interpreter:
             return np.full(len(counted), np.nan)
         values, bad = parse.numbers(self.columns[name])
         self.refuse(bad, name, "is no number", "write 4034 or 4,034; leave the cell blank if none")
+        self.refuse(
+            counted & parse.european(self.columns[name]),
+            name,
+            "may be a thousand times larger, if its point separates thousands",
+            hint="write counts without a point",
+        )
         with np.errstate(invalid="ignore"):
             self.refuse(values < 0, name, "is negative", "correct the cell")
             self.refuse(
                 counted & (values % 1 != 0) & ~np.isnan(values),
                 name, "is no whole number of deaths", "correct the cell",
+            )  # fmt: skip
+            self.refuse(
+                counted & (values > _MOST_DEATHS), name, "is more than the US ever had",
+                "correct the cell",
             )  # fmt: skip
             self.refuse(
                 ~counted & (values > 100), name, "is more than 100 percent", "correct the cell"

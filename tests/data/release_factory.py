@@ -1,0 +1,52 @@
+"""Small releases in CDC's form, as text cells, to bend in tests."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from odforecast.names import ALL_DRUGS
+
+NAME = "2024-12-11.csv"
+_STATES = {"US": "United States", "WV": "West Virginia", "YC": "New York City"}
+_SPECIFIED = "Percent with drugs specified"
+_METHADONE = "Methadone (T40.3)"
+_USUAL = "Numbers may differ from published reports using final data. See Technical Notes."
+
+
+def cdc_cells() -> pd.DataFrame:
+    """Three places, three indicators, 2024-05 to 2024-07, with blanks of every kind."""
+    rows = []
+    for s, (state, name) in enumerate(_STATES.items()):
+        for m, month in enumerate(("May", "June", "July")):
+            for indicator in (ALL_DRUGS, _METHADONE, _SPECIFIED):
+                note, value, predicted = _USUAL, f"{1000 * (s + 1) + 11 * m}", f"{1100 + m}"
+                if indicator == _METHADONE and state == "WV":
+                    value, predicted = "", ""
+                    note += (
+                        "  Data suppressed (<10).",
+                        "  Data not shown due to low data quality.",
+                        "",
+                    )[m]
+                elif indicator == _SPECIFIED:
+                    value, predicted = f"9{s}.{m}25", ""
+                rows.append(
+                    {
+                        "State": state,
+                        "Year": "2024",
+                        "Month": month,
+                        "Period": "12 month-ending",
+                        "Indicator": indicator,
+                        "Data Value": value,
+                        "Percent Complete": "99.5+" if m == 1 else "100",
+                        "Percent Pending Investigation": f"0.{m}{s}1",
+                        "State Name": name,
+                        "Footnote": note,
+                        "Footnote Symbol": "**",
+                        "Predicted Value": predicted,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def csv_bytes(cells: pd.DataFrame) -> bytes:
+    return cells.to_csv(index=False, lineterminator="\n").encode()
