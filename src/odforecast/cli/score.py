@@ -241,7 +241,7 @@ def _by_location(table: pd.DataFrame) -> tuple[str, Table]:
         grid.add_column(str(model), justify="right", no_wrap=True)
     for state in worst:
         grid.add_row(
-            str(state), *(deaths(x) for x in wide.loc[state, models].to_numpy(dtype=float))
+            str(state), *(deaths(x) for x in wide.loc[state, models].tolist())
         )
     return f"WIS by location: {which}{more}", grid
 
