@@ -240,9 +240,7 @@ def _by_location(table: pd.DataFrame) -> tuple[str, Table]:
     for model in models:
         grid.add_column(str(model), justify="right", no_wrap=True)
     for state in worst:
-        grid.add_row(
-            str(state), *(deaths(x) for x in wide.loc[state, models].tolist())
-        )
+        grid.add_row(str(state), *(deaths(float(wide.loc[state, m])) for m in models))
     return f"WIS by location: {which}{more}", grid
 
 
