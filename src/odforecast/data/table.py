@@ -71,10 +71,11 @@ def to_date(value: object) -> dt.date:
     >>> to_date("2024-12-11")
     datetime.date(2024, 12, 11)
     """
-    if isinstance(value, dt.datetime):  # pandas timestamps too
-        return value.date()
-    if isinstance(value, dt.date):
-        return value
+    if value is not pd.NaT:  # which is a datetime, but no day
+        if isinstance(value, dt.datetime):  # pandas timestamps too
+            return value.date()
+        if isinstance(value, dt.date):
+            return value
     if isinstance(value, np.datetime64):
         value = str(value)[:10]
     text = str(value).strip()
