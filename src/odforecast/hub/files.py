@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -154,9 +156,9 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
                 target_end_date=checked["target_end_date"].dt.strftime("%Y-%m-%d"),
                 output_type_id=[f"{x:.12g}" for x in checked["output_type_id"]],
             )
-            # A fixed time inside the gzip header: the same table gives the same bytes.
-            packed = {"method": "gzip", "mtime": 1} if kind == "gz" else None
-            text.to_csv(part, index=False, lineterminator="\n", compression=packed)
+            lines = text.to_csv(index=False, lineterminator="\n").encode()
+            # No time or name inside: the same table gives the same bytes.
+            part.write_bytes(gzip.compress(lines, mtime=0) if kind == "gz" else lines)
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -205,7 +207,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
                 )
     except FileNotFoundError as error:
         raise DataError(f"{source}: no such file") from error
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+    except (OSError, EOFError, ValueError, zlib.error, pd.errors.ParserWarning) as error:
         raise DataError(
             f"{source}: cannot be read as {kind}: {error}",
             hint="is it a hubverse model-output file?",
