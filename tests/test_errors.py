@@ -29,7 +29,8 @@ def test_message_then_hint(error: type[OdforecastError]) -> None:
 
 @pytest.mark.parametrize("error", [e for e in FAMILY if e is not OdforecastError])
 def test_each_is_also_the_builtin_one_would_expect(error: type[OdforecastError]) -> None:
-    expected = LookupError if error is errors.UnknownNameError else ValueError
+    special = {errors.UnknownNameError: LookupError, errors.DownloadError: ConnectionError}
+    expected = special.get(error, ValueError)
     assert issubclass(error, expected)
     with pytest.raises(OdforecastError):
         raise error("wrong")

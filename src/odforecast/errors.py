@@ -37,6 +37,10 @@ class DataError(OdforecastError, ValueError):
     """A file or table that cannot be trusted as it is."""
 
 
+class DownloadError(OdforecastError, ConnectionError):
+    """A server that does not answer, or answers with something else than was asked for."""
+
+
 class ArchiveError(OdforecastError, ValueError):
     """An archive that cannot answer, or that refuses a release."""
 

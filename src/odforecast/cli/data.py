@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from odforecast.cli.data_fetch import fetch
 from odforecast.cli.source import open_source, source_options
 from odforecast.data.archive import Archive
 from odforecast.data.report import LoadReport, check_sums, summarise
@@ -105,7 +106,7 @@ def _describe(report: LoadReport) -> str:
     }[report.sums.adds_up]
     rows.append(("sums", adds_up))
     if report.lower_bounds:
-        rows.append(("", f"{report.lower_bounds:,} cells like '99.5+' complete read as the bound"))
+        rows.append(("bounds", f"{report.lower_bounds:,} percents like '99.5+' read as the bound"))
     rows += [("note", note) for note in report.notes]
     return "\n".join([report.file, *(f"  {name:<12} {text}" for name, text in rows)])
 
@@ -260,3 +261,6 @@ def _replacing(path: Path) -> Iterator[Path]:
         os.replace(temp, path)
     finally:
         temp.unlink(missing_ok=True)
+
+
+data.add_command(fetch)

@@ -1,0 +1,203 @@
+"""A server on this machine that behaves like Socrata, and misbehaves on request."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pandas as pd
+
+import odforecast as od
+
+FIELDS = {
+    "state": "text", "year": "number", "month": "text", "period": "text", "indicator": "text",
+    "data_value": "number", "percent_complete": "text", "percent_pending_investigation": "number",
+    "state_name": "text", "footnote": "text", "footnote_symbol": "text",
+    "predicted_value": "number", ":@computed_region_x": "number",
+}  # fmt: skip
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+#: 2025-09-17 14:00 UTC, in the morning in Washington.
+UPDATED = 1758117600
+
+
+def release_rows(states: tuple[str, ...] = ("US", "WV", "YC"), months: int = 40) -> list[dict]:
+    """Rows of the bundled release as Socrata answers them: text, blanks left out."""
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(states)]
+    table = table[table["month"] > table["month"].max() - pd.DateOffset(months=months)]
+    rows = []
+    for row in table.itertuples():
+        one = {
+            "state": row.state, "year": str(row.month.year), "month": MONTHS[row.month.month - 1],
+            "period": "12 month-ending", "indicator": row.indicator,
+        }  # fmt: skip
+        if row.reported == row.reported:
+            one["data_value"] = f"{row.reported:.0f}"
+        if row.predicted == row.predicted:
+            one["predicted_value"] = f"{row.predicted:.0f}"
+        rows.append(one)
+    return rows
+
+
+class FakeSocrata:
+    """Serves ``rows`` of one data set; faults are taken from ``faults[kind]``, first in first out.
+
+    Kinds of requests: ``meta``, ``count``, ``page``. Faults: ``"429"`` and ``"503"``, optionally
+    with the value of Retry-After (``"429:7"``); ``"html"``; ``"truncate"``; ``"cut-json"``;
+    ``"stall"``; ``"trickle"``; ``"drop"``; any other three digits: that status; ``""``: none.
+    """
+
+    def __init__(
+        self, rows: list[dict], updated: int = UPDATED, dataset: str = "xkb8-kh2a"
+    ) -> None:
+        self.rows = rows
+        self.updated = updated
+        self.dataset = dataset
+        self.fields = dict(FIELDS)
+        self.faults: dict[str, deque[str]] = {"meta": deque(), "count": deque(), "page": deque()}
+        self.log: list[tuple[str, dict, dict]] = []
+        self.before: Callable[[str, int], None] = lambda *_: None
+        self.count_offset = 0
+        self.stop = threading.Event()
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # two small writes an answer
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                url = urlsplit(self.path)
+                params = {k: v[0] for k, v in parse_qs(url.query).items()}
+                if url.path == f"/api/views/{fake.dataset}.json":
+                    fake.answer(self, "meta", params, fake.metadata)
+                elif url.path != f"/resource/{fake.dataset}.json":
+                    fake.send(self, 404, b'{"message": "Cannot find view"}')
+                elif "count(" in params.get("$select", ""):
+                    fake.answer(self, "count", params, lambda: fake.counted(params.get("$where")))
+                else:
+                    fake.answer(self, "page", params, lambda: fake.paged(params))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if self.path != f"/api/v3/views/{fake.dataset}/query.json":
+                    fake.send(self, 404, b'{"message": "Cannot find view"}')
+                elif not self.headers.get("X-App-Token"):
+                    fake.send(self, 403, b'{"message": "You must be logged in"}')
+                elif "count(" in body["query"]:
+                    fake.answer(self, "count", body, lambda: fake.counted(None))
+                else:
+                    size, number = body["page"]["pageSize"], body["page"]["pageNumber"]
+                    assert body["query"].endswith("ORDER BY :id")
+                    fake.answer(
+                        self, "page", body, lambda: fake.rows[(number - 1) * size : number * size]
+                    )
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+
+    def __enter__(self) -> FakeSocrata:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+    def kinds(self) -> list[str]:
+        return [kind for kind, _, _ in self.log]
+
+    def metadata(self) -> object:
+        columns = [{"fieldName": k, "dataTypeName": v} for k, v in self.fields.items()]
+        return {
+            "id": self.dataset, "name": "A table", "rowsUpdatedAt": self.updated,
+            "columns": columns,
+        }  # fmt: skip
+
+    def chosen(self, where: str | None) -> list[dict]:
+        if where is None:
+            return self.rows
+        assert where.startswith("year >= ")
+        return [r for r in self.rows if int(r["year"]) >= int(where.removeprefix("year >= "))]
+
+    def counted(self, where: str | None) -> object:
+        return [{"n": str(len(self.chosen(where)) + self.count_offset)}]
+
+    def paged(self, params: dict) -> object:
+        start = int(params.get("$offset", 0))
+        rows = self.chosen(params.get("$where"))
+        if params.get("$order") != ":id":  # as Socrata may: no promise about the order
+            rows = rows[::-1] if start % 2 else rows
+        return rows[start : start + int(params.get("$limit", 1000))]
+
+    def answer(
+        self, handler: BaseHTTPRequestHandler, kind: str, params: dict, make: Callable[[], object]
+    ) -> None:
+        self.log.append((kind, params, dict(handler.headers)))
+        self.before(kind, self.kinds().count(kind))
+        fault = self.faults[kind].popleft() if self.faults[kind] else ""
+        body = json.dumps(make()).encode()
+        code, _, after = fault.partition(":")
+        if code.isdigit():
+            extra = {"Retry-After": after} if after else {}
+            self.send(handler, int(code), b'{"message": "no, because"}', extra)
+        elif fault == "html":
+            self.send(handler, 200, b"<html><title>Down for maintenance</title></html>")
+        elif fault == "cut-json":
+            self.send(handler, 200, body[: len(body) // 2])
+        elif fault == "truncate":  # fewer bytes than promised
+            handler.close_connection = True
+            self.send(handler, 200, body[: len(body) // 2], length=len(body))
+        elif fault == "drop":
+            handler.close_connection = True
+        elif fault == "stall":
+            self.stop.wait(3)
+            handler.close_connection = True
+        elif fault == "trickle":
+            handler.close_connection = True
+            self.send(handler, 200, b"", length=len(body))
+            end = time.monotonic() + 3
+            for i in range(len(body)):
+                if self.stop.wait(0.02) or time.monotonic() > end:
+                    return
+                try:
+                    handler.wfile.write(body[i : i + 1])
+                    handler.wfile.flush()
+                except OSError:
+                    return
+        else:
+            self.send(handler, 200, body)
+
+    def send(
+        self,
+        handler: BaseHTTPRequestHandler,
+        status: int,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        length: int | None = None,
+    ) -> None:
+        handler.send_response(status)
+        for name, value in (headers or {}).items():
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(body) if length is None else length))
+        handler.end_headers()
+        try:
+            handler.wfile.write(body)
+        except OSError:
+            handler.close_connection = True
