@@ -81,7 +81,7 @@ def test_inspect(file):
     assert "reported 1 values; 0 blank" in lines
     assert f"indicators {ALL_DRUGS}" in lines
     assert "US reported no count in the 12 months ending 2024-07" in lines
-    assert "1 cells like '99.5+' complete read as the bound" in lines
+    assert "bounds 1 percents like '99.5+' read as the bound" in lines
     assert any(line.startswith("note no rows for US, AK") for line in lines)
 
 
