@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import odforecast as od
 from odforecast.cli import main
-from odforecast.hub import check_hub, to_hub
+from odforecast.hub import check_hub
 from odforecast.names import HUB_COLUMNS
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
 
@@ -73,16 +72,33 @@ def test_run_writes_everything(tmp_path):
     assert str(again[1].interventions[0].onset[0]) == "2025-10"  # the month after the as-of date
 
 
-def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path):
+@pytest.mark.parametrize("words", [(), ("--seed", "7", "--target", "both")])
+def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     out = tmp_path / "out"
-    assert run(out, "--scenario", "null", "--seed", "7").exit_code == 0
-    table = pd.read_csv(out / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
-    panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=["US", "WV"])
-    forecast = od.get_model("drift").fit(panel).forecast(13, 60, 7)
-    expected = to_hub(forecast)
-    assert (table["value"].to_numpy() == expected["value"].to_numpy()).all()
+    assert run(out, "--scenario", "null", *words).exit_code == 0
+    fast = ("--model", "drift", "--locations", "US,WV", "--draws", "60", "--horizon", "13")
+    result = CliRunner().invoke(
+        main, ["forecast", *fast, *words, "--out", str(tmp_path / "forecast.csv")]
+    )
+    assert result.exit_code == 0, result.output
+    table, expected = (
+        pd.read_csv(f, dtype=str, keep_default_na=False)
+        for f in (out / "quantiles.csv", tmp_path / "forecast.csv")
+    )
+    pd.testing.assert_frame_equal(table.drop(columns="scenario_id"), expected)
+    assert list(table.columns) == [*expected.columns, "scenario_id"]
     assert set(table["scenario_id"]) == {"null"}
     assert not (out / "brief.html").exists()
+
+
+def test_a_model_of_sums_has_a_null_only(tmp_path):
+    words = ("--model", "drift-sums", "--locations", "US", "--draws", "20", "--target", "both")
+    result = cli("run", "--scenario", "null", *words, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "deaths_12mo" in pd.read_parquet(tmp_path / "draws.parquet")
+    wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path)
+    assert wrong.exit_code == 1
+    assert "12-month sums only" in wrong.output
 
 
 def test_scenario_file_and_exposure_table(tmp_path):

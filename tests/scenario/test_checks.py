@@ -189,12 +189,22 @@ def test_past_effect_reports_what_the_data_said(panel):
     assert posterior.sd == pytest.approx(report.posterior_sd)
 
 
+def test_identifiability_of_past_events(panel, setting):
+    ((_, result),) = run_checks(setting, ("identifiability",))
+    table = result.table.set_index("prior")
+    assert len(table) == 6
+    assert table.loc["cooperation-suspended", "prior_dominated"]
+    assert (table["ratio"] <= 1.1).all()
+    assert table["percentile"].between(0, 100).all()
+    assert table.loc["supply-shock-2023-like", "posterior_mean"] < 0
+
+
 def test_null_check_and_names(setting):
     ((_, result),) = run_checks(setting, ("null",))
     assert result.passed
     with pytest.raises(ScenarioError, match="unknown check 'luck', allowed: null"):
         list(run_checks(setting, ("luck",)))
-    assert len(CHECKS) == 9
+    assert len(CHECKS) == 10
 
 
 @pytest.mark.parametrize(

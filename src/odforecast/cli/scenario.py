@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.forecast import content_seed, is_joint, keep, open_panel
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import PanelError, ScenarioError
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO, TARGETS
 from odforecast.scenario.evidence import CAVEAT
 
 if TYPE_CHECKING:
@@ -106,7 +108,10 @@ def show(name: str, toml: bool) -> None:
 @click.option("--locations", default="all", show_default=True, help="For example US,WV.")
 @click.option("--horizon", default=24, show_default=True, help="Months ahead.")
 @click.option("--draws", default=1000, show_default=True, help="Sample paths.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
+@click.option("--seed", type=int, help="Seed of all random numbers.  [default: as in "
+              "odforecast forecast, from model and data]")  # fmt: skip
+@click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
+              show_default=True, help="What the quantile and sample rows hold.")  # fmt: skip
 @click.option(
     "--exposure", "tables", multiple=True, metavar="NAME=FILE",
     help="Exposure by location (CSV: location,exposure), e.g. nflis-share=table.csv.",
@@ -123,44 +128,39 @@ def run(
     locations: str,
     horizon: int,
     draws: int,
-    seed: int,
+    seed: int | None,
+    target: str,
     tables: tuple[str, ...],
     samples: int,
     out: Path,
 ) -> None:
     """Project a model's forecast under scenarios, and write tables, draws, figures, a brief."""
-    from odforecast.data.locations import resolve
     from odforecast.models.base import get_model
-    from odforecast.panel import Panel
     from odforecast.scenario import project
 
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"--out {out} is a file, give a folder")
     releases = open_source(archive, source)
-    day = as_of or str(releases.last_seen)
-    panel = Panel.from_archive(releases, day)
-    chosen = _scenarios(scenarios, onset, panel)
-    states = resolve(locations, panel.locations)
-    shares = _exposures(releases, day, panel, tables)
     forecaster = get_model(model or _default_model())
+    # The same panel and seed as `odforecast forecast`, so that null is its forecast.
+    panel, states = open_panel(releases, as_of, ALL_DRUGS, locations, joint=is_joint(forecaster))
+    chosen = _scenarios(scenarios, onset, panel)
+    shares = _exposures(releases, panel, tables)
+    if seed is None:
+        seed = content_seed(forecaster, panel)
     click.echo(f"{forecaster.name} as of {panel.as_of}, last known month {panel.last_month}")
-    # Draws that are joint over locations need all of them; others are made one by one.
-    joint = bool(getattr(forecaster, "joint", False))
-    fitted = forecaster.fit(panel if joint else panel.select(states))
-    forecast = fitted.forecast(horizon, draws, seed)
-    for state, reason in forecast.skipped.items():
-        if state in states:
-            click.echo(f"note: no forecast for {state}: {reason}", err=True)
+    forecast = forecaster.fit(panel).forecast(horizon, draws, seed)
     projection = project(
         forecast, chosen, seed=seed, exposures=shares, first_month=panel.month_grid[0]
     )
-    if "US" not in forecast.locations and projection.can_add:
+    if "US" in states and "US" not in forecast.locations and projection.can_add:
         projection = projection.with_nation()
-    here = [s for s in states if s in projection.baseline.locations]
-    if not here:
-        raise ScenarioError(f"{forecaster.name} forecasts none of {', '.join(states)}")
-    projection = projection.select(here)
+    keep(projection.baseline, states)  # names what the model left out
+    projection = projection.select([s for s in states if s in projection.baseline.locations])
     for text in projection.warnings:
         click.echo(f"note: {text}", err=True)
-    _write(projection, panel, shares, samples, out)
+    targets = [t for t in TARGETS if t in forecast.targets] if target == "both" else [target]
+    _write(projection, panel, shares, targets, samples, out)
     _summary(projection)
     click.echo(f"\n{CAVEAT}\nwritten: {out}/")
 
@@ -246,21 +246,22 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
 
 
 def _exposures(
-    releases: Archive, day: str, panel: Panel, tables: Sequence[str]
+    releases: Archive, panel: Panel, tables: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    from odforecast.names import SYNTHETIC_OPIOIDS
     from odforecast.panel import Panel
     from odforecast.scenario import fentanyl_share, read_exposure
 
     out: dict[str, dict[str, float]] = {}
     try:
-        synthetic = Panel.from_archive(releases, day, indicator=SYNTHETIC_OPIOIDS)
+        # All locations, whatever was asked for: a region's share needs its neighbours.
+        whole = Panel.from_archive(releases, panel.as_of)
+        synthetic = Panel.from_archive(releases, panel.as_of, indicator=SYNTHETIC_OPIOIDS)
     except PanelError:
         pass  # a scenario that needs the share says so itself
     else:
-        own = fentanyl_share(panel, synthetic)
-        out["fentanyl-share"] = fentanyl_share(panel, synthetic, fill="region")
-        if filled := [s for s in out["fentanyl-share"] if s not in own]:
+        own = fentanyl_share(whole, synthetic)
+        out["fentanyl-share"] = fentanyl_share(whole, synthetic, fill="region")
+        if filled := [s for s in panel.locations if s in out["fentanyl-share"] and s not in own]:
             click.echo(
                 f"note: no recent T40.4 count for {', '.join(filled)}: where an effect needs the "
                 "fentanyl share, the census region's is used",
@@ -278,6 +279,7 @@ def _write(
     projection: Projection,
     panel: Panel,
     shares: dict[str, dict[str, float]],
+    targets: list[str],
     samples: int,
     out: Path,
 ) -> None:
@@ -292,9 +294,10 @@ def _write(
     out.mkdir(parents=True, exist_ok=True)
     quantiles, sampled = [], []
     for name, forecast in projection.forecasts.items():
-        quantiles.append(to_hub(forecast).assign(scenario_id=name))
+        quantiles.append(to_hub(forecast, targets=targets).assign(scenario_id=name))
         few = replace(forecast, draws=forecast.draws[:samples])
-        sampled.append(to_hub(few, output_type="sample").assign(scenario_id=name))
+        rows = to_hub(few, targets=targets, output_type="sample")
+        sampled.append(rows.assign(scenario_id=name))
     _csv(pd.concat(quantiles, ignore_index=True), out / "quantiles.csv")
     pd.concat(sampled, ignore_index=True).to_parquet(out / "samples.parquet", index=False)
     projection.to_parquet(out / "draws.parquet")

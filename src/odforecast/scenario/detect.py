@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +11,14 @@ from scipy.stats import norm
 
 from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ScenarioError
-from odforecast.panel import Floats, Panel, to_month
+from odforecast.names import VINTAGE_CLEAN
+from odforecast.panel import Floats, Panel
 from odforecast.scenario.check import CheckResult
+from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.intervention import NATION, Intervention, rise_and_fade
+from odforecast.scenario.placebo import growth_changes
 from odforecast.scenario.recovery import EffectPosterior, estimate_effect
+from odforecast.scenario.schema import named
 from odforecast.scenario.sensitivity import Identifiability, identifiability
 
 if TYPE_CHECKING:
@@ -57,7 +61,7 @@ def check_detectable(
         ``months_after, sd, minimum_log_rr, minimum_percent`` (deaths must change by at least
         this much, at full effect, to be seen).
     """
-    months = _gapless(panel)
+    months = _gapless(panel)[1]
     factor = float(norm.ppf(1 - size / 2) + norm.ppf(power))
     rows = []
     for k in after:
@@ -86,7 +90,9 @@ def check_detectable(
 
 
 def past_effect(
-    panel: Panel, intervention: Intervention
+    panel: Panel,
+    intervention: Intervention,
+    exposures: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[EffectPosterior, Identifiability]:
     """Posterior against prior for an intervention in the past.
 
@@ -100,6 +106,8 @@ def past_effect(
         Jurisdictions, or US alone.
     intervention : Intervention
         With an onset inside the panel.
+    exposures : mapping, optional
+        Shares by name, as in :func:`odforecast.scenario.project`.
 
     Returns
     -------
@@ -109,25 +117,89 @@ def past_effect(
     """
     prior = intervention.prior
     shape = intervention.curve(panel.month_grid)
+    states, months = _gapless(panel)
+    felt = exposure_vector(intervention.exposure, states, exposures or {}, intervention.name)
     posterior = estimate_effect(
-        _gapless(panel), shape, prior_mean=prior.mean, prior_sd=prior.sd, spread=intervention.spread
+        months,
+        shape,
+        felt,
+        prior_mean=prior.mean,
+        prior_sd=prior.sd,
+        spread=intervention.spread,
     )
     return posterior, identifiability(prior.sd, posterior.sd)
 
 
-def episode_panel(panel: Panel, last_month: object) -> Panel:
-    """A panel up to a month, seen the day the panel was: later turns are another story."""
-    return panel.cut(to_month(last_month), as_of=panel.as_of, vintage="pseudo-clean")
+#: Past events, and the named prior each is an instance of.
+PAST = {
+    "2017-03": "analogue-scheduling",
+    "2018-02": "precursor-scheduling",
+    "2019-05": "class-scheduling",
+    "2022-08": "cooperation-suspended",
+    "2023-07": "supply-shock-2023-like",
+    "2023-11": "cooperation-resumed",
+}
+
+#: Months after an onset that bear on it: later turns are another story.
+WINDOW = 24
 
 
-def _gapless(panel: Panel) -> Floats:
+def check_identifiability(panel: Panel, shares: Mapping[str, float]) -> CheckResult:
+    """Posterior against prior for every past event, with its placebo rank.
+
+    One event at a time, with counts up to two years after it, as if nothing else had happened.
+
+    Parameters
+    ----------
+    panel : Panel
+        US and jurisdictions.
+    shares : mapping of str to float
+        Fentanyl shares.
+
+    Returns
+    -------
+    CheckResult
+        ``month, prior, prior_mean, prior_sd, posterior_mean, posterior_sd, ratio,
+        prior_dominated, percentile`` (placebo rank among all months).
+    """
+    ranks = growth_changes(panel).set_index("month")["percentile"]
+    rows = []
+    for month, name in PAST.items():
+        x = named(name, onset=month)
+        last = min(x.onset[0] + np.timedelta64(WINDOW, "M"), panel.last_month)
+        seen = panel.cut(last, as_of=panel.as_of, vintage=VINTAGE_CLEAN)
+        posterior, report = past_effect(seen, x, {"fentanyl-share": shares})
+        rows.append(
+            {
+                "month": month,
+                "prior": name,
+                "prior_mean": x.prior.mean,
+                "prior_sd": report.prior_sd,
+                "posterior_mean": posterior.mean,
+                "posterior_sd": report.posterior_sd,
+                "ratio": report.ratio,
+                "prior_dominated": report.prior_dominated,
+                "percentile": float(ranks.get(month, np.nan)),
+            }
+        )
+    table = pd.DataFrame(rows)
+    led = table.loc[table["prior_dominated"], "prior"].tolist()
+    text = (
+        f"Prior-dominated: {', '.join(led) or 'none'}. Where the data did narrow a prior, they "
+        "narrowed the size of what happened then, whoever or whatever caused it: never "
+        "cooperation's part in it."
+    )
+    return CheckResult("identifiability", None, table, text, {})
+
+
+def _gapless(panel: Panel) -> tuple[list[str], Floats]:
     """Months of all jurisdictions without a gap, or of US where there are none."""
     states = [s for s in panel.locations if s in JURISDICTIONS] or [NATION]
     months = np.stack([panel.monthly[panel.index(s)] for s in states])
-    months = months[np.isfinite(months).all(axis=1)]
-    if months.size == 0:
+    whole = np.isfinite(months).all(axis=1)
+    if not whole.any():
         raise ScenarioError("no location has months without a gap")
-    return months
+    return [s for s, good in zip(states, whole) if good], months[whole]
 
 
 def _figure(table: pd.DataFrame) -> Figure:

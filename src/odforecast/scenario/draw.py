@@ -79,7 +79,7 @@ def rank_pairs(table: pd.DataFrame) -> Figure:
     axes.set_xlim(-2, 102)
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("percentile of the change in growth (low = unusual fall)")
+    axes.set_xlabel("percentile (low = unusual fall)")
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.4, 1.22), ncols=2)
     return figure
 

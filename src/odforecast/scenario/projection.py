@@ -265,6 +265,7 @@ class Projection:
         """Write all draws: ``scenario_id, draw, location, month, deaths_month``.
 
         Draws of one number are paired across scenarios. The baseline is the null scenario.
+        A model that forecasts 12-month sums only has ``deaths_12mo`` instead.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -273,6 +274,7 @@ class Projection:
         n_draws, n_loc, n_months = self.baseline.draws.shape
         months = self.baseline.months.astype(str)
         places = list(self.baseline.locations)
+        target = TARGET_MONTH if TARGET_MONTH in self.baseline.targets else TARGET_12MO
         writer: Any = None
         try:
             for name, forecast in self.forecasts.items():
@@ -287,7 +289,7 @@ class Projection:
                         "draw": draw,
                         "location": pa.DictionaryArray.from_arrays(state, places),
                         "month": pa.DictionaryArray.from_arrays(month, list(months)),
-                        TARGET_MONTH: forecast.draws.reshape(-1),
+                        target: forecast.samples(target).reshape(-1),
                     }
                 )
                 meta = {b"model": self.baseline.provenance.get("model", "").encode()}

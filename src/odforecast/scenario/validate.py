@@ -14,7 +14,7 @@ from odforecast.models.base import Forecaster
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.panel import Panel, to_month
 from odforecast.scenario.check import CheckResult
-from odforecast.scenario.detect import check_detectable
+from odforecast.scenario.detect import check_detectable, check_identifiability
 from odforecast.scenario.episodes import check_leave_one_out
 from odforecast.scenario.exposure import fentanyl_share
 from odforecast.scenario.hindcast import check_hindcast
@@ -136,6 +136,7 @@ CHECKS: dict[str, Callable[[Setting], CheckResult]] = {
     "placebo-outcome": _outcome,
     "placebo-units": lambda s: check_placebo_units(s.panel(), s.shares("2023-07"), seed=s.seed),
     "hindcast": _hindcast,
+    "identifiability": lambda s: check_identifiability(s.panel(), s.shares()),
     "leave-one-episode-out": lambda _: check_leave_one_out(),
     "detectable": _detectable,
 }
