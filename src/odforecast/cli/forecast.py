@@ -157,7 +157,7 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
     picks = sorted({int(ahead[max(1, ahead.size // 2) - 1]), int(ahead[-1])})
     low, middle, high = made.quantiles([0.05, 0.5, 0.95], target)
     yearly = target == TARGET_12MO
-    console = Console()
+    console = Console(markup=False)
     day = made.as_of if panel.release == made.as_of else f"{made.as_of} (release {panel.release})"
     what = "in the 12 months to the month shown" if yearly else "in the month shown"
     for line in (

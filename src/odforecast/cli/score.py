@@ -155,7 +155,7 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
 
-    console = Console()
+    console = Console(markup=False)  # a name in brackets is a name
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
@@ -175,12 +175,17 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
     if not scores["scorable"].any():
         return
     for target, part in scores.groupby("target", sort=True):
+        # A baseline may forecast one target only.
+        related = baseline if baseline in set(part["model"]) else None
+        if baseline is not None and related is None:
+            say(f"{baseline} does not forecast {target}: no relative WIS there")
         for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
-            ahead = summarise(rows, by=["horizon_group"], baseline=baseline)
+            ahead = summarise(rows, by=["horizon_group"], baseline=related)
             several = len(set(ahead["model"])) > 1
             name = "" if several else f": {ahead['model'].iloc[0]}"
             console.print(
-                f"[bold]{target}, {level}, by months ahead{name}[/]",
+                f"{target}, {level}, by months ahead{name}",
+                style="bold",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -188,7 +193,7 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
         states = part[part["location"] != "US"]
         if len(set(states["location"])) > 1 and states["scorable"].any():
             title, grid = _by_location(summarise(states, by=["location"]))
-            console.print(f"[bold]{target}, {title}[/]", highlight=False, soft_wrap=True)
+            console.print(f"{target}, {title}", style="bold", highlight=False, soft_wrap=True)
             console.print(grid)
         if target == TARGET_MONTH:
             console.print(
@@ -196,9 +201,9 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
                 "month, which differs between releases: read their scores with care.",
                 highlight=False,
             )
-    related = "" if baseline is None else f"; rel.: WIS over {baseline}'s on the same forecasts"
+    rel = "" if baseline is None else f"; rel.: WIS over {baseline}'s on the same forecasts"
     console.print(
-        f"WIS: mean weighted interval score, deaths, lower is better{related}; bias: -1 too low "
+        f"WIS: mean weighted interval score, deaths, lower is better{rel}; bias: -1 too low "
         "to +1 too high; cov. 90: share of truths inside the 90 % interval, 0.90 is right.",
         highlight=False,
     )

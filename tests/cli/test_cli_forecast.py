@@ -1,0 +1,195 @@
+"""``odforecast forecast`` as a stranger would use it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from odforecast.cli import main
+from odforecast.forecast import Forecast
+from odforecast.hub import read_hub
+from odforecast.models import base
+from odforecast.models.base import register
+
+QUICK = ["--model", "hub-baseline", "--draws", "60"]
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, ["forecast", *arguments])
+
+
+@pytest.fixture
+def models():
+    """Registered models are taken back after the test."""
+    before = dict(base._REGISTERED)
+    yield
+    base._REGISTERED.clear()
+    base._REGISTERED.update(before)
+
+
+class Joint:
+    """Joint draws over all locations of the panel it sees, which it remembers."""
+
+    name, version, joint = "joint", "1", True
+    seen: tuple[str, ...] = ()
+
+    def fit(self, panel):
+        Joint.seen = panel.locations
+        self.panel = panel
+        return self
+
+    def forecast(self, horizon, draws, seed):
+        states = [s for s in self.panel.locations if s != "WY"]
+        rng = np.random.default_rng(seed)
+        return Forecast.from_panel(
+            self.panel,
+            rng.poisson(50.0, (draws, len(states), horizon)).astype(float),
+            states,
+            skipped={"WY": "too small for it"},
+            provenance={"model": "joint"},
+            warnings=("read with care",),
+        )
+
+
+class Alone(Joint):
+    name, joint = "alone", False
+
+
+def test_table_and_file(tmp_path):
+    out = tmp_path / "f.csv"
+    result = run(*QUICK, "--locations", "US,WV,NYC", "--out", str(out))
+    assert result.exit_code == 0, result.output
+    text = result.output
+    assert "Number of Drug Overdose Deaths as of 2025-09-17" in text
+    assert "12 months ahead" in text
+    assert "2026-04" in text
+    assert "chance" in text
+    assert max(map(len, text.splitlines())) <= 88
+    table = read_hub(out)
+    assert len(table) == 3 * 12 * 23
+    assert table["location"].unique().tolist() == ["US", "54", "NYC"]
+    assert f"828 rows: {out}" in text
+
+
+def test_the_default_seed_comes_from_content_and_locations_do_not_matter(tmp_path):
+    for name, places in (("a", "US,WV"), ("b", "US,WV"), ("c", "WV")):
+        args = (*QUICK, "--model", "drift", "--locations", places)
+        assert run(*args, "--out", str(tmp_path / f"{name}.csv")).exit_code == 0
+    a, b, c = (read_hub(tmp_path / f"{n}.csv") for n in "abc")
+    assert a.equals(b)
+    assert a[a["location"] == "54"].reset_index(drop=True).equals(c)
+    run(
+        *QUICK,
+        "--model",
+        "drift",
+        "--locations",
+        "WV",
+        "--seed",
+        "9",
+        "--out",
+        str(tmp_path / "d.csv"),
+    )
+    assert not read_hub(tmp_path / "d.csv").equals(c)
+
+
+def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(models):
+    register("joint", Joint)
+    register("alone", Alone)
+    result = run("--model", "joint", "--locations", "WV,OH", "--draws", "20")
+    assert result.exit_code == 0, result.output
+    assert len(Joint.seen) == 53
+    assert result.stdout.index(" WV ") < result.stdout.index(" OH ")
+    assert " AL " not in result.stdout
+    assert run("--model", "alone", "--locations", "WV,OH", "--draws", "20").exit_code == 0
+    assert Joint.seen == ("WV", "OH")
+
+
+def test_warnings_and_skipped_locations_are_said_on_standard_error(models):
+    register("alone", Alone)
+    result = run("--model", "alone", "--locations", "US,WY", "--draws", "20")
+    assert result.exit_code == 0
+    assert "skipped WY: too small for it" in result.stderr
+    assert "warning: read with care" in result.stderr
+    assert "WY" not in result.stdout
+    none = run("--model", "alone", "--locations", "US,WY", "--draws", "20", "--as-of", "2026-01-01")
+    assert "note: the last release seen is 2025-09-17" in none.stderr
+
+
+def test_samples_of_both_targets(tmp_path):
+    out = tmp_path / "s.parquet"
+    result = run("--model", "drift", "--locations", "US", "--draws", "30", "--horizon", "2",
+                 "--target", "both", "--output-type", "sample", "--out", str(out))  # fmt: skip
+    assert result.exit_code == 0, result.output
+    table = read_hub(out)
+    assert len(table) == 2 * 2 * 30
+    assert set(table["target"]) == {"deaths_12mo", "deaths_month"}
+
+
+def test_a_target_the_model_lacks():
+    result = run(*QUICK, "--locations", "US", "--target", "deaths_month")
+    assert result.exit_code == 1
+    assert "hub-baseline does not forecast deaths_month" in result.stderr
+    both = run(*QUICK, "--locations", "US", "--target", "both")
+    assert both.exit_code == 0
+    assert "note: hub-baseline does not forecast deaths_month" in both.stderr
+
+
+def test_single_months_on_the_screen():
+    result = run("--model", "drift", "--locations", "US", "--draws", "30",
+                 "--target", "deaths_month", "--horizon", "1")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "in the month shown" in result.stdout
+    assert "1 month ahead" in result.stdout
+    assert "chance" not in result.stdout
+
+
+def test_all_locations_do_not_flood_the_screen():
+    result = run(*QUICK, "--horizon", "2")
+    assert result.exit_code == 0
+    assert "… and 41 more locations" in result.output
+    assert "nothing written" in result.output
+
+
+def test_a_file_of_cdcs_as_it_was(vsrr, tmp_path):
+    out = tmp_path / "f.csv.gz"
+    file = vsrr / "2024-12-11.csv.gz"
+    result = run(*QUICK, "--locations", "US", "--source", str(file), "--out", str(out))
+    assert result.exit_code == 0, result.output
+    assert "as of 2024-12-11" in result.output
+    table = read_hub(out)
+    assert (table["origin_date"] == "2024-12-11").all()
+    assert str(table["target_end_date"].min())[:10] == "2024-08-31"
+
+
+def test_puerto_rico_on_request(vsrr):
+    file = vsrr / "2025-07-16.parquet"
+    result = run(*QUICK, "--locations", "PR", "--source", str(file))
+    assert result.exit_code == 0, result.output
+    assert " PR " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--model", "oracle"], 1, "error: unknown model 'oracle'; one of: hub-baseline"),
+        (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
+        (["--locations", "PR"], 1, "error: no data for PR"),
+        (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
+        (["--as-of", "soon"], 1, "soon"),
+        (["--indicator", "Heroin"], 1, "no indicator 'Heroin'; it has: Number of Drug"),
+        (["--out", "f.xlsx"], 1, "error: f.xlsx: unknown file type '.xlsx'"),
+        (["--source", "nope.csv"], 1, "nope.csv"),
+        (["--horizon", "0"], 2, "--horizon"),
+        (["--draws", "1"], 2, "--draws"),
+        (["--target", "deaths"], 2, "--target"),
+        (["--archive", "a", "--source", "b"], 2, "not both"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, code, message):
+    result = run("--model", "naive", *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    if code == 1:
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in result.stderr
