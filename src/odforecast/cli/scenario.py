@@ -159,7 +159,9 @@ def run(
     projection = projection.select([s for s in states if s in projection.baseline.locations])
     for text in projection.warnings:
         click.echo(f"note: {text}", err=True)
-    targets = [t for t in TARGETS if t in forecast.targets] if target == "both" else [target]
+    targets: list[str] = [target]
+    if target == "both":
+        targets = [t for t in TARGETS if t in forecast.targets]
     _write(projection, panel, shares, targets, samples, out)
     _summary(projection)
     click.echo(f"\n{CAVEAT}\nwritten: {out}/")
