@@ -190,7 +190,10 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
         (put(7, "horizon", "4"), "FILE, row 9, column horizon: '4' does not fit target_end_date"),
         (swap, "FILE, row 6, column value: "),
         (repeat, "FILE, row 209, column output_type_id: '0.2' repeats a row"),
-        (lambda t: t.drop(index=30), "location US, deaths_12mo, 2024-01-31 (row 25): 1 of 23"),
+        (
+            lambda t: t.drop(index=30),
+            "FILE, row 25, origin 2024-04-17, location US, deaths_12mo, 2024-01-31: 1 of 23",
+        ),
         (lambda t: t.head(0), "FILE: no rows"),
         (lambda t: t.drop(columns="horizon"), "FILE: no column horizon; columns: origin_date"),
         (lambda t: t.assign(model_id="x"), "FILE: unknown column model_id"),

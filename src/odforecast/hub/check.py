@@ -203,14 +203,24 @@ class _Checker:
 
     def levels(self, wanted: Sequence[float]) -> None:
         rows = self.out[self.out["output_type"] == "quantile"]
-        for (origin, place, target, _, end), unit in rows.groupby(_UNIT, sort=False):
-            have = unit["output_type_id"].to_numpy()
-            lacking = [x for x in wanted if not np.isclose(have, x, rtol=0, atol=1e-9).any()]
-            if lacking:
-                raise DataError(
-                    f"{self.source}, origin {origin:%Y-%m-%d}, location {place}, {target}, "
-                    f"{end:%Y-%m-%d} (row {unit.index[0] + self.first_row}): "
-                    f"{len(lacking)} of {len(wanted)} quantile levels missing, first "
-                    f"{lacking[0]:g}",
-                    hint="give every unit all levels",
-                )
+        if rows.empty:
+            return
+        unit = rows.groupby(_UNIT, sort=False).ngroup().to_numpy()
+        have = np.zeros((unit.max() + 1, len(wanted)), dtype=bool)
+        for k, level in enumerate(wanted):
+            close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
+            have[unit[close], k] = True
+        short = np.flatnonzero(~have.all(axis=1))
+        if short.size == 0:
+            return
+        row = int(np.flatnonzero(unit == short[0])[0])
+        first = rows.iloc[row]
+        lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
+        more = f" ({short.size} such units)" if short.size > 1 else ""
+        raise DataError(
+            f"{self.source}, row {int(rows.index[row]) + self.first_row}, origin "
+            f"{first['origin_date']:%Y-%m-%d}, location {first['location']}, {first['target']}, "
+            f"{first['target_end_date']:%Y-%m-%d}: {len(lacking)} of {len(wanted)} quantile "
+            f"levels missing, first {lacking[0]:g}{more}",
+            hint="give every unit all levels",
+        )
