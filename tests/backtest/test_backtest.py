@@ -50,7 +50,7 @@ def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
 
 def test_one_row_per_forecast_unit(panel, origins):
     results = run_backtest(["naive", "hub-baseline"], origins, Truth(panel), draws=50)
-    keys = ["model", "as_of", "location", "target", "horizon"]
+    keys = ["model", "last_month", "location", "target", "horizon"]
     assert len(results.scores) == 2 * 3 * 3 * 12
     assert not results.scores.duplicated(keys).any()
     assert results.scores["scorable"].all()
@@ -241,6 +241,20 @@ def test_both_targets(panel, origins):
 def test_publication_dates_follow_the_lag():
     assert publication_date("2018-02") == dt.date(2018, 9, 15)
     assert publication_date("2024-07") == dt.date(2024, 12, 15)
+
+
+def test_origins_published_on_one_day_stay_apart(panel):
+    close = pseudo_origins(panel, start="2021-06", end="2021-10")
+    assert len({o.as_of for o in close}) == 3
+    results = run_backtest(["naive", "hub-baseline"], close, Truth(panel), draws=30)
+    board = results.leaderboard()
+    assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 3 * 12
+
+
+def test_publication_never_goes_back():
+    months = np.arange("2015-01", "2025-01", dtype="M8[M]")
+    days = [publication_date(m) for m in months]
+    assert days == sorted(days)
 
 
 def test_both_dates_are_counted_from(panel, origins):

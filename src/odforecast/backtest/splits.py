@@ -30,7 +30,7 @@ from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN, VINTAGE_REAL, VINTAGE_THI
 from odforecast.panel import ONE_MONTH, Panel, to_month
 
 #: CDC publishes a month about 7 months later until January 2022, 5 since (DOMAIN: inferred).
-_LAG_CHANGED = np.datetime64("2021-08")
+_LAST_SLOW = np.datetime64("2022-01")
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,22 @@ class Origin:
 
 
 def publication_date(last_month: object) -> dt.date:
-    """The day CDC would have published a month: mid-month, 7 months on (5 since mid-2021).
+    """The day CDC would have published a month: mid-month, 7 months on until January 2022,
+    5 months on since. Three months (2021-07..09) came out at once when the lag shortened, in
+    February 2022.
 
     Examples
     --------
     >>> publication_date("2019-01"), publication_date("2024-07")
     (datetime.date(2019, 8, 15), datetime.date(2024, 12, 15))
+    >>> publication_date("2021-07") == publication_date("2021-09")
+    True
     """
     month = to_month(last_month)
-    lag = 5 if month >= _LAG_CHANGED else 7
-    first = (month + lag * ONE_MONTH).astype("datetime64[D]").astype(object)
+    issued = month + 7 * ONE_MONTH
+    if issued > _LAST_SLOW:
+        issued = max(month + 5 * ONE_MONTH, _LAST_SLOW + ONE_MONTH)
+    first = issued.astype("datetime64[D]").astype(object)
     assert isinstance(first, dt.date)
     return first.replace(day=15)
 

@@ -194,6 +194,7 @@ def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
         {
             "model": pd.Categorical([unit.model.name] * size),
             "as_of": pd.Timestamp(unit.origin.as_of),
+            "last_month": np.datetime64(forecast.last_month, "ms"),
             "target": pd.Categorical([target] * size),
             "location": pd.Categorical(np.tile(np.repeat(forecast.locations, n_months), n_levels)),
             "month": np.tile(forecast.months.astype("datetime64[ms]"), n_levels * n_loc),

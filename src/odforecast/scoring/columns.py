@@ -77,8 +77,11 @@ COUNT_COLUMNS: Final = (
 )
 
 #: What makes two rows the same forecast made by two models: those of these that a table has.
+#: An origin is its last known month as well as its day: CDC published three months at once
+#: in February 2022.
 UNIT_KEYS: Final = (
     "as_of",
+    "last_month",
     "vintage",
     "location",
     "target",

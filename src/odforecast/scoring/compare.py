@@ -229,6 +229,11 @@ def common_units(
     return wide.reindex(columns=names)
 
 
+def origin_level(wide: pd.DataFrame) -> str:
+    """Index level that tells origins apart: the last known month, where the table has it."""
+    return "last_month" if "last_month" in wide.index.names else "as_of"
+
+
 def _groups(
     scores: pd.DataFrame, baseline: str, metric: str, by: Sequence[str], missing: str
 ) -> Iterator[tuple[dict[str, object], _Pairs]]:
@@ -260,7 +265,7 @@ def _groups(
 
 
 def _pairs(wide: pd.DataFrame) -> _Pairs:
-    days = pd.DatetimeIndex(wide.index.get_level_values("as_of"))
+    days = pd.DatetimeIndex(wide.index.get_level_values(origin_level(wide)))
     origins, which = np.unique(days.to_numpy(), return_inverse=True)
     values = wide.to_numpy(dtype=float)
     seen = ~np.isnan(values)

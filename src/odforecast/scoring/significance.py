@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 from odforecast.errors import ScoringError
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.compare import common_units
+from odforecast.scoring.compare import common_units, origin_level
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def diebold_mariano(
         wide = common_units(part, metric, [model, baseline]).dropna()
         if wide.empty:
             continue
-        gap = (wide[model] - wide[baseline]).groupby(level="as_of").mean().sort_index()
+        gap = (wide[model] - wide[baseline]).groupby(level=origin_level(wide)).mean().sort_index()
         months = pd.DatetimeIndex(gap.index).to_numpy().astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
         result = _test(gap.to_numpy(dtype=float), months, horizon)
