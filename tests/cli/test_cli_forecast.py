@@ -116,6 +116,13 @@ def test_warnings_and_skipped_locations_are_said_on_standard_error(models):
     assert "note: the last release seen is 2025-09-17" in none.stderr
 
 
+def test_a_model_that_takes_incomplete_months_as_they_are_is_said_to_lean_low():
+    assert "hub-baseline takes them as reported" in run(*QUICK, "--locations", "US").stderr
+    corrected = run("--model", "cdc-predicted", "--draws", "60", "--locations", "US")
+    assert corrected.exit_code == 0
+    assert "leans low" not in corrected.stderr
+
+
 def test_samples_of_both_targets(tmp_path):
     out = tmp_path / "s.parquet"
     result = run("--model", "drift", "--locations", "US", "--draws", "30", "--horizon", "2",

@@ -83,6 +83,12 @@ def forecast(
     for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
         click.echo(f"note: {model} does not forecast {lacking}", err=True)
     show(made, panel, chosen[0])
+    if not getattr(forecaster, "corrects_delay", False):
+        click.echo(
+            "note: the last months are incomplete when published (nationally 0.3 to 3.3 % too low "
+            f"at first); {model} takes them as reported, so it leans low",
+            err=True,
+        )
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"model {model} {forecaster.version}, {draws} draws, seed {seed}")

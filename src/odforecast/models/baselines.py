@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -310,6 +311,7 @@ class Predicted:
 
     name: str = "cdc-predicted"
     version: str = "1"
+    corrects_delay: ClassVar[bool] = True
 
     def fit(self, panel: Panel) -> FittedPredicted:
         """Bind to a panel.
