@@ -60,7 +60,7 @@ def test_table_and_file(tmp_path):
     out = tmp_path / "f.csv"
     result = run(*QUICK, "--locations", "US,WV,NYC", "--out", str(out))
     assert result.exit_code == 0, result.output
-    text = result.output
+    text = result.stdout
     assert "Number of Drug Overdose Deaths as of 2025-09-17" in text
     assert "12 months ahead" in text
     assert "2026-04" in text
