@@ -64,6 +64,7 @@ docs: $(ENV)  ## build docs/_build/html; a warning is an error
 
 figures: $(ENV)  ## draw the figures and write the outputs of README and docs again
 	@$(BIN)/python docs/figures.py
+	@$(BIN)/python docs/revision_figure.py
 	@$(BIN)/python docs/outputs.py
 
 bench: $(ENV)  ## run every script in benchmarks/

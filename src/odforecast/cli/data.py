@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from odforecast.cli.data_fetch import fetch
+from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.source import open_source, source_options
 from odforecast.data.archive import Archive
 from odforecast.data.report import LoadReport, check_sums, summarise
@@ -263,4 +264,5 @@ def _replacing(path: Path) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-data.add_command(fetch)
+for command in (fetch, revisions, compare):
+    data.add_command(command)

@@ -1,0 +1,45 @@
+"""Draw how the national counts were revised, from the real releases beside the repository.
+
+Part of `make figures`. The releases are in ../shared/data (or where ODFORECAST_SHARED points);
+without them the figure that is there stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import matplotlib as mpl
+
+from odforecast.data.archive import Archive
+from odforecast.data.revisions import revisions
+from odforecast.data.vsrr import read_vsrr
+from odforecast.errors import DataError
+from odforecast.report.revision_figure import revision_figure
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"
+OUT = ROOT / "docs" / "_static" / "revisions.svg"
+
+
+def main() -> None:
+    tables = {}
+    for file in sorted(SHARED.glob("*")):
+        if file.suffix == ".json":
+            continue
+        try:
+            loaded = read_vsrr(file)
+        except DataError as error:
+            print(f"left out: {error}")
+            continue
+        tables[loaded.release] = loaded.table
+    if not tables:
+        print(f"no releases in {SHARED}: {OUT.name} stays as it is")
+        return
+    mpl.rcParams.update({"svg.hashsalt": "odforecast", "svg.fonttype": "none"})
+    figure = revision_figure(revisions(Archive.in_memory(tables), "US"), "US")
+    figure.savefig(OUT, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
