@@ -28,10 +28,15 @@ from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH,
 from odforecast.panel import Panel
 
 SLOW: frozenset[str] = frozenset()
+#: Every shape of panel compiles a graph (a minute each), so NUTS has its own tests, in
+#: test_hierarchical.py. ``hierarchical-quick`` is the same forecaster with another sampler.
+SAMPLED: frozenset[str] = frozenset({"hierarchical"})
 DRAWS = 60
 
 MODELS = [
-    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in model_names()
+    pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name
+    for name in model_names()
+    if name not in SAMPLED
 ]
 every_model = pytest.mark.parametrize("name", MODELS)
 

@@ -73,6 +73,8 @@ _BUILTIN: dict[str, str] = {
         ),
         "odforecast.models.classical:Classical",
     ),
+    "hierarchical": "odforecast.models.hierarchical:Hierarchical",
+    "hierarchical-quick": "odforecast.models.hierarchical:Hierarchical",
 }
 _REGISTERED: dict[str, ModelFactory] = {}
 
