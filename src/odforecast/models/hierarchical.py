@@ -231,7 +231,8 @@ class Hierarchical:
         Raises
         ------
         PanelError
-            If no location can be used, or the approximation cannot do what is asked.
+            If no location can be used, the approximation cannot do what is asked, or the sampler
+            finds no place to start.
         """
         inputs, skipped = self.inputs(panel)
         seed = seed_from(self.name, self.version, panel.data_hash) % 2**31
@@ -274,16 +275,23 @@ class Hierarchical:
         from odforecast.models.hierarchical_graph import KEPT, compiled, graph_data, shape_of
 
         shape = shape_of(inputs, tail=self.tail, season_state=self.season_state)
-        trace = nutpie.sample(
-            compiled(shape, graph_data(inputs, guide)),
-            draws=self.draws,
-            tune=self.tune,
-            chains=self.chains,
-            cores=self.cores,
-            seed=seed,
-            save_warmup=False,
-            progress_bar=False,
-        )
+        graph = compiled(shape, graph_data(inputs, guide))
+        try:
+            trace = nutpie.sample(
+                graph,
+                draws=self.draws,
+                tune=self.tune,
+                chains=self.chains,
+                cores=self.cores,
+                seed=seed,
+                save_warmup=False,
+                progress_bar=False,
+            )
+        except RuntimeError as error:
+            raise PanelError(
+                f"{self.name} could not be sampled: {str(error).splitlines()[0]}",
+                hint="look for counts out of line in the panel, or use hierarchical-quick",
+            ) from error
         found = trace["posterior"]
         posterior = {k: np.asarray(found[k].values) for k in KEPT if k in found}
         begin = int(np.argmax((inputs.seen | inputs.censored).any(axis=0)))

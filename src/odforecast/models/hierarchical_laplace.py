@@ -140,14 +140,15 @@ def approximate(
         shock=0.012,
         season=0.02,
     )
-    mean = prior_mean.copy()
     weights = [np.ones((n_states, n - 2)), *(np.ones((m.shape[1], n - 2)) for m in members)]
     shock, season = np.zeros(hot.shape[0]), np.zeros(12)
     levels: list[Level] = []
+    # Where the counts are linearised: at themselves first, then at the fit, in short steps
+    # (Newton's own steps can run away from sudden rises).
+    path = np.where(seen, np.log(y + 0.5), center[:, None])
     for _ in range(rounds):
         alpha = 1.0 / h.noise[:, None] ** 2
         common = shock + hot @ season
-        path = mean @ design.T
         mu = np.exp(np.clip(path + common, -15, 16))
         curve = np.where(seen, mu * alpha / (mu + alpha), 0.0)
         score = np.where(seen, (y - mu) * alpha / (mu + alpha), 0.0)
@@ -180,6 +181,7 @@ def approximate(
                 shock=_update_shock(h.shock, shock, total, seen) if n_groups else h.shock,
                 season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
             )
+        path = path + np.clip(path_new - path, -1.0, 1.0)
     return Approximation(h, tuple(levels), center, basis, season, shock)
 
 
