@@ -153,7 +153,8 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     first = settling(seen.units()).query("first_age <= 8")
     assert first["first_change"].between(-1, 4).all()
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
-    assert change.query("state == 'US' and month == '2023-12-01'")["change"].tolist() == [-801]
+    december = change["month"] == pd.Timestamp("2023-12-01")
+    assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
 
 
 def test_commands(real: Archive, tmp_path: Path) -> None:
