@@ -61,6 +61,8 @@ html_show_sourcelink = False
 _PAGES = (
     "quickstart",
     "data",
+    "download",
+    "quality",
     "models",
     "scores",
     "scenarios",

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from odforecast.cli.data_check import check
 from odforecast.cli.data_fetch import fetch
 from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.source import open_source, source_options
@@ -264,5 +265,5 @@ def _replacing(path: Path) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-for command in (fetch, revisions, compare):
+for command in (fetch, revisions, compare, check):
     data.add_command(command)
