@@ -15,6 +15,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -115,8 +116,6 @@ class Socrata:
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] | None = None,
     ) -> None:
-        from odforecast import __version__
-
         self.url = url.rstrip("/")
         self.page_size = page_size
         self.soda3 = soda3
@@ -134,7 +133,7 @@ class Socrata:
         self._sleep = sleep
         self._notify = notify or (lambda _: None)
         self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"odforecast/{__version__}"
+        self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept"] = "application/json"
         if token:
             self._session.headers["X-App-Token"] = token
