@@ -141,11 +141,18 @@ class Forecast:
         months = np.arange(first, first + draws.shape[2] * ONE_MONTH)
         stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
         rows = [panel.locations.index(s) for s in locations]
+        known = panel.monthly[rows, stop - 11 : stop].copy()
+        joint = keywords.get("joint", frozenset({LOCATION, MONTH}))
+        if LOCATION in joint and {"US", *JURISDICTIONS} <= set(locations):  # type: ignore[operator]
+            # Each row's months have their own constants; those of a coherent nation are its
+            # parts', so that sums with known months add up too.
+            parts = [locations.index(s) for s in JURISDICTIONS]
+            known[locations.index("US")] = known[parts].sum(axis=0)
         return cls(
             draws=draws,
             locations=tuple(locations),
             months=months,
-            known=panel.monthly[rows, stop - 11 : stop],
+            known=known,
             as_of=panel.as_of,
             last_month=panel.last_month,
             **keywords,  # type: ignore[arg-type]

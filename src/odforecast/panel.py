@@ -20,7 +20,7 @@ from odforecast.data.archive import Archive
 from odforecast.data.locations import JURISDICTIONS, lookup, population
 from odforecast.data.monthly import recover_months
 from odforecast.errors import DataError, PanelError
-from odforecast.names import ALL_DRUGS, VINTAGE_KINDS, VINTAGE_REAL, VINTAGE_THINNED
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_KINDS, VINTAGE_REAL, VINTAGE_THINNED
 from odforecast.seeds import content_hash
 
 Floats = NDArray[np.float64]
@@ -92,6 +92,9 @@ class Panel:
         12-month-ending deaths; NaN where not published.
     percent_complete, percent_pending : ndarray, shape (L, T)
         CDC's data-quality figures, in percent; NaN where not published.
+    all_deaths : ndarray, shape (L,)
+        Deaths from all causes in the last complete year known at the as-of date: what a
+        percentage of records pending is a percentage of. NaN where unknown.
     problems : mapping of str to str
         Locations without usable months, and why.
 
@@ -113,6 +116,7 @@ class Panel:
     predicted: Floats
     percent_complete: Floats
     percent_pending: Floats
+    all_deaths: Floats | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,6 +138,12 @@ class Panel:
                 raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        whole = np.full(shape[0], np.nan) if self.all_deaths is None else self.all_deaths
+        whole = np.array(whole, dtype=float)
+        if whole.shape != shape[:1]:
+            raise PanelError(f"all_deaths has shape {whole.shape}, expected {shape[:1]}")
+        whole.flags.writeable = False
+        object.__setattr__(self, "all_deaths", whole)
         months = months.copy()
         months.flags.writeable = False
         object.__setattr__(self, "months", months)
@@ -165,6 +175,7 @@ class Panel:
         indicator: str = ALL_DRUGS,
         locations: Iterable[str] | None = None,
         vintage: str = VINTAGE_REAL,
+        all_deaths: Mapping[str, float] | None = None,
     ) -> Panel:
         """Build a panel from the canonical long table of one release.
 
@@ -178,6 +189,10 @@ class Panel:
             Which indicator.
         locations : iterable of str, optional
             CDC codes, in this order; default: all but Puerto Rico, US first.
+        vintage : str
+            How the table came to be.
+        all_deaths : mapping of str to float, optional
+            Deaths from all causes in a year, by location.
 
         Raises
         ------
@@ -228,6 +243,7 @@ class Panel:
             vintage=vintage,
             locations=tuple(states),
             months=months[span],
+            all_deaths=np.array([(all_deaths or {}).get(s, np.nan) for s in states]),
             **{name: array[:, span] for name, array in layers.items()},
         )
 
@@ -267,6 +283,7 @@ class Panel:
             release=seen.date,
             indicator=indicator,
             locations=locations,
+            all_deaths=_all_deaths(archive, seen.as_of),
         )
 
     @property
@@ -354,7 +371,9 @@ class Panel:
         rows = [self.index(s) for s in states]
         layers = {name: getattr(self, name)[rows] for name in _LAYERS}
         problems = {s: r for s, r in self.problems.items() if s in states}
-        return replace(self, locations=states, problems=problems, **layers)
+        assert self.all_deaths is not None
+        whole = self.all_deaths[rows]
+        return replace(self, locations=states, problems=problems, all_deaths=whole, **layers)
 
     def cut(self, last_month: object, *, as_of: dt.date, vintage: str) -> Panel:
         """A pseudo-vintage: this panel up to ``last_month``, seen from ``as_of``.
@@ -413,6 +432,7 @@ class Panel:
     def data_hash(self) -> str:
         """Hash of all the panel holds: labels, dates and numbers, in any row order."""
         order = np.argsort(self.locations)
+        assert self.all_deaths is not None
         return content_hash(
             self.indicator,
             self.as_of,
@@ -421,6 +441,7 @@ class Panel:
             [self.locations[i] for i in order],
             self.months,
             *(getattr(self, name)[order] for name in _LAYERS),
+            self.all_deaths[order],
         )
 
     def populations(self) -> Floats:
@@ -438,3 +459,19 @@ class Panel:
             "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
         }
         return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in _LAYERS})
+
+
+def _all_deaths(archive: Archive, as_of: dt.date) -> dict[str, float]:
+    """Deaths from all causes by location, from the newest release known that day that has them.
+
+    The count of the year that ended twelve months before the release's last month is taken:
+    by then all records are in, if not all causes.
+    """
+    for date in reversed([d for d in archive.releases() if d <= as_of]):
+        table = archive.release(date, ALL_DEATHS)
+        counts = table[table["reported"].notna()]
+        if len(counts):
+            settled = counts["month"] <= counts["month"].max() - pd.DateOffset(months=12)
+            last = counts[settled].sort_values("month").groupby("state")["reported"].last()
+            return {str(state): float(n) for state, n in last.items()}
+    return {}

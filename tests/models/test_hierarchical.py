@@ -265,6 +265,8 @@ def test_the_nation_is_the_sum_of_its_parts() -> None:
     samples = result.samples()
     parts = [result.locations.index(s) for s in JURISDICTIONS]
     np.testing.assert_allclose(samples[:, 0], samples[:, parts].sum(axis=1))
+    np.testing.assert_allclose(result.draws[:, 0], result.draws[:, parts].sum(axis=1))
+    np.testing.assert_allclose(samples[:, 0], result.nation().samples()[:, 0])
 
 
 def test_new_innovations_are_drawn_for_the_future() -> None:

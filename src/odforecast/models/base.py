@@ -73,6 +73,10 @@ _BUILTIN: dict[str, str] = {
         ),
         "odforecast.models.classical:Classical",
     ),
+    "dlm": "odforecast.models.dlm:Dlm",
+    **dict.fromkeys(
+        ("ensemble", "ensemble-equal", "ensemble-linear"), "odforecast.models.ensemble:Ensemble"
+    ),
     "hierarchical": "odforecast.models.hierarchical:Hierarchical",
     "hierarchical-quick": "odforecast.models.hierarchical:Hierarchical",
 }
@@ -102,7 +106,12 @@ def model_names() -> tuple[str, ...]:
 
 
 def get_model(name: str) -> Forecaster:
-    """Make a forecaster by name.
+    """Make a forecaster by name; ``"NAME+delay"`` wraps it in the reporting-delay layer.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`model_names`, alone or followed by ``+delay``.
 
     Raises
     ------
@@ -114,6 +123,11 @@ def get_model(name: str) -> Forecaster:
     >>> get_model("drift").name
     'drift'
     """
+    inner, plus, wrapper = name.rpartition("+")
+    if plus and wrapper == "delay":
+        from odforecast.models.delay import Delayed
+
+        return Delayed(get_model(inner))
     if name in _REGISTERED:
         return _REGISTERED[name]()
     if name in _BUILTIN:

@@ -7,12 +7,13 @@ approximation at estimated scales and says so in every forecast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.diagnostics import Convergence, Limits, convergence, predictive_table
@@ -117,7 +118,7 @@ class FittedHierarchical:
             elif state == "US" and state not in self.skipped:
                 states.append(state)
                 out.append(self._nation(paths))
-        return Forecast.from_panel(
+        result = Forecast.from_panel(
             self.panel,
             np.stack(out, axis=1),
             states,
@@ -126,18 +127,40 @@ class FittedHierarchical:
             provenance=provenance(self.panel, self.model, self.version, seed),
             warnings=warnings,
         )
+        if not self._whole:
+            return result
+        known = result.known.copy()
+        known[states.index("US")] = self._parts_known[-11:]
+        return replace(result, known=known)
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the nation is forecast together with every jurisdiction."""
+        shown = set(self.panel.locations) - set(self.skipped)
+        return {"US", *JURISDICTIONS} <= shown
+
+    @property
+    def _parts_known(self) -> Floats:
+        """Last twelve months of the sum of the nation's parts."""
+        keep = [i for i, s in enumerate(self.inputs.locations) if s != "PR"]
+        return np.asarray(self.inputs.counts[keep, -12:].sum(axis=0))
 
     def _nation(self, paths: Floats) -> Floats:
-        """The sum of the parts, in the nation's own months, shape (D, H).
+        """The sum of the parts, shape (D, H).
 
         Months are known up to a constant per calendar month, and the nation's constants are
-        not the sum of its parts'. Shifting by the difference keeps every 12-month sum exact.
+        not the sum of its parts'. Where all parts are there, known months and forecast ones
+        are both the parts' sums; else the forecast is shifted by the difference to the
+        nation's own known months. Either way every 12-month sum is exact.
         """
         keep = [i for i, s in enumerate(self.inputs.locations) if s != "PR"]
-        known = self.inputs.counts[keep, -12:].sum(axis=0)
+        total = np.asarray(paths[:, keep].sum(axis=1))
+        if self._whole:
+            return total
+        known = self._parts_known
         shift = self.panel.monthly[self.panel.index("US"), -12:] - known
         ahead = np.arange(paths.shape[2]) % 12
-        return np.asarray(paths[:, keep].sum(axis=1) + shift[ahead])
+        return np.asarray(total + shift[ahead])
 
     def posterior_predictive(self, draws: int = 500, seed: int = 0) -> pd.DataFrame:
         """Statistics of the months fitted, observed and replicated.

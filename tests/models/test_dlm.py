@@ -1,0 +1,209 @@
+"""The state-space model: its filter against dense algebra, its draws against what they claim."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+from panel_factory import bundled_panel, cut_panel
+
+from odforecast.data.bundle import bundled
+from odforecast.data.locations import JURISDICTIONS
+from odforecast.data.monthly import rolling_sums
+from odforecast.models import get_model
+from odforecast.models.dlm import Dlm, Scales, _path_root
+from odforecast.models.dlm_kernels import draw_counts, kalman, trend_loglik
+from odforecast.models.pins import repin, rough_level, years_averaged
+from odforecast.panel import Panel
+
+
+def dense_step(mean, cov, scales, region, n_region):
+    """The transition of the state, written with matrices."""
+    n = region.size
+    size = 2 * n + n_region + 2
+    move = np.zeros((size, size))
+    noise = np.zeros((size, size))
+    for i in range(n):
+        move[i, [i, n + i, 2 * n + region[i], 2 * n + n_region]] = 1.0
+        move[n + i, n + i] = scales.damp_own
+        noise[n + i, n + i] = scales.slope_own**2
+        for j in range(n):
+            noise[i, j] = scales.level_us**2
+            noise[i, j] += (i == j) * scales.level_own**2
+            noise[i, j] += (region[i] == region[j]) * scales.level_region**2
+    for r in range(n_region):
+        move[2 * n + r, 2 * n + r] = scales.damp_region
+        noise[2 * n + r, 2 * n + r] = scales.slope_region**2
+    move[-2, -2] = scales.damp_us
+    noise[-2, -2] = scales.slope_us**2
+    noise[-1, -1] = scales.shock**2
+    return move @ mean, move @ cov @ move.T + noise
+
+
+def test_the_filter_equals_dense_algebra():
+    rng = np.random.default_rng(1)
+    region = np.array([0, 1, 0])
+    scales = Scales()
+    months = rng.poisson(80, (3, 6)).astype(float)
+    months[1, 3] = np.nan
+    size = 2 * 3 + 2 + 2
+    start = rng.normal(0, 0.01, size)
+    start[:3] = np.log(80)
+    root = rng.normal(0, 0.05, (size, size))
+    first = root @ root.T
+    first[-1] = first[:, -1] = 0.0
+    start[-1] = 0.0
+    mean, cov = start.copy(), first.copy()
+    kalman(months, region, 2, np.array(astuple(scales)), mean, cov, np.ones(3))
+    m, p = start, first
+    for t in range(6):
+        if t:
+            m, p = dense_step(m, p, scales, region, 2)
+        else:
+            p = p.copy()
+            p[-1, -1] = scales.shock**2
+        for i in range(3):
+            if np.isnan(months[i, t]):
+                continue
+            load = np.zeros(size)
+            load[i] = load[-1] = 1.0
+            mu = np.exp(load @ m)
+            error = (months[i, t] - mu) / mu
+            error = error if error <= 1 else 1 + np.log(error)
+            total = load @ p @ load + scales.noise**2 + 1 / mu
+            gain = p @ load / total
+            m = m + gain * error
+            p = p - np.outer(gain, load @ p)
+    np.testing.assert_allclose(mean, m, atol=1e-10)
+    np.testing.assert_allclose(cov, p, atol=1e-10)
+
+
+def test_a_gap_is_skipped_not_read_as_a_number():
+    months = np.full((1, 40), 50.0)
+    months[0, 10:20] = np.nan
+    mean = np.zeros(2 + 4 + 2)
+    mean[0] = np.log(50)
+    cov = np.diag(np.full(mean.size, 0.01))
+    loglik = kalman(months, np.zeros(1, int), 4, np.array(astuple(Scales())), mean, cov, np.ones(1))
+    assert np.isfinite(loglik)
+    assert np.isfinite(mean).all()
+    assert np.exp(mean[0]) == pytest.approx(50, rel=0.05)
+
+
+def test_the_level_path_has_the_covariance_of_its_recursion():
+    rng = np.random.default_rng(0)
+    level, slope, damp, horizon, n = 0.03, 0.02, 0.8, 6, 200_000
+    drift = np.zeros(n)
+    path = np.zeros((n, horizon))
+    now = np.zeros(n)
+    for h in range(horizon):
+        now = now + drift + level * rng.standard_normal(n)
+        drift = damp * drift + slope * rng.standard_normal(n)
+        path[:, h] = now
+    root = _path_root(level, slope, damp, horizon)
+    np.testing.assert_allclose(np.cov(path.T), root @ root.T, rtol=0.05, atol=1e-5)
+
+
+def test_likelihood_prefers_the_scale_that_made_the_series():
+    rng = np.random.default_rng(3)
+    series = 10 + np.cumsum(0.03 * rng.standard_normal(400))
+    grid = np.array([0.003, 0.03, 0.3]) ** 2
+    loglik = trend_loglik(series, np.full(400, 1e-6), grid, np.full(3, 1e-12), 0.9)
+    assert loglik.argmax() == 1
+
+
+@pytest.mark.parametrize("mean", [0.5, 4.0, 11.0, 13.0, 200.0])
+def test_counts_have_mean_and_variance_of_the_model(mean):
+    rng = np.random.default_rng(5)
+    shape = (60_000, 1, 1)
+    noise = 0.06
+    out = np.empty(shape)
+    level = np.full(shape, np.log(mean), dtype=np.float32)
+    below = draw_counts(
+        level,
+        np.zeros(shape, np.float32),
+        noise,
+        np.zeros(1),
+        np.zeros((1, 1)),
+        rng.standard_normal(shape, dtype=np.float32),
+        rng.random(shape, dtype=np.float32),
+        out,
+    )
+    assert below == 0
+    assert out.mean() == pytest.approx(mean, rel=0.02)
+    assert out.var() == pytest.approx(mean + noise**2 * mean**2, rel=0.04)
+
+
+def test_clipped_counts_are_counted():
+    shape = (50, 1, 2)
+    out = np.empty(shape)
+    zeros = np.zeros(shape, np.float32)
+    shift = np.array([[-5.0, 0.0]])
+    below = draw_counts(zeros, zeros, 0.0, np.zeros(1), shift, zeros, zeros, out)
+    assert below == 50
+    assert (out[:, 0, 0] == 0).all()
+
+
+def test_pins_find_a_constant_season_and_leave_the_rest():
+    rng = np.random.default_rng(2)
+    season = rng.normal(0, 4, 12)
+    season -= season.mean()
+    level = 100 + np.cumsum(rng.normal(0, 0.5, 120))
+    months = (level + season[np.arange(120) % 12])[None]
+    pins = repin(months, rough_level(months))
+    np.testing.assert_allclose(pins[0], -season, atol=1.0)
+    assert abs(pins.sum()) < 1e-8
+
+
+def test_years_averaged():
+    weights = np.array([1.0, 1 / 1.3])
+    expected = [1.0, weights.sum() ** 2 / (weights**2).sum()]
+    assert years_averaged(np.array([12.0, 24.0])) == pytest.approx(expected)
+    long = years_averaged(np.array([36.0, 120.0]))
+    assert 1 < long[0] < long[1] < 5
+
+
+def test_draws_are_joint_and_the_nation_is_their_sum():
+    panel = Panel.from_archive(bundled(), "2025-09-17")
+    forecast = get_model("dlm").fit(panel).forecast(12, 400, 1)
+    whole = forecast.samples()
+    parts = [forecast.index(s) for s in JURISDICTIONS]
+    np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
+    # Shared shocks: the sum varies far more than independent jurisdictions would.
+    last = whole[:, parts, -1]
+    assert last.sum(axis=1).var() > 2 * last.var(axis=0).sum()
+
+
+def test_recovered_months_keep_their_identity_under_the_models_pins():
+    """The forecast is on the panel's pins: constants shifted there and back change no sum."""
+    panel = cut_panel()
+    forecast = get_model("dlm").fit(panel).forecast(12, 200, 1)
+    sums = forecast.samples()
+    known = panel.monthly[[panel.index(s) for s in forecast.locations], -11:]
+    joined = np.concatenate([np.broadcast_to(known, (200, *known.shape)), forecast.draws], axis=2)
+    np.testing.assert_allclose(sums, rolling_sums(joined))
+
+
+def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
+    panel = bundled_panel().select(["US", "OH", "WY"])
+    forecast = get_model("dlm").fit(panel).forecast(12, 100, 1)
+    assert "US is modelled on its own" in forecast.warnings[0]
+    us = forecast.quantiles([0.05, 0.95])[:, 0, 0]
+    assert us[0] < panel.reported[0, -1] * 1.05
+    assert us[1] - us[0] < 0.1 * panel.reported[0, -1]
+
+
+def test_a_turn_is_followed():
+    """After a year of steady falls the median goes on falling; after flat years it stays."""
+    panel = bundled_panel().select(["OH"])
+    months = np.full(panel.month_grid.size, 400.0)
+    falling = months.copy()
+    falling[-12:] *= 0.97 ** np.arange(1, 13)
+    medians = []
+    for row in (rolling_sums(months), np.round(rolling_sums(falling))):
+        made = replace(panel, reported=row[None], predicted=row[None])
+        forecast = Dlm().fit(made).forecast(6, 800, 1)
+        medians.append(forecast.quantiles([0.5])[0, 0, -1] - row[-1])
+    assert abs(medians[0]) < 60
+    assert medians[1] < -150
