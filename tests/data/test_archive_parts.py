@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -46,8 +48,6 @@ def test_an_indicator_that_is_not_there_has_no_rows(archive: Archive) -> None:
 def test_files_without_parts_are_read_too(archive: Archive) -> None:
     file = archive.path / f"release={DATE}.parquet"
     arrow = pq.read_table(file)
-    import json
-
     meta = json.loads(arrow.schema.metadata[b"odforecast"])
     del meta["parts"]
     old = arrow.replace_schema_metadata({b"odforecast": json.dumps(meta).encode()})
@@ -61,11 +61,8 @@ def test_a_changed_cell_is_seen_in_the_part_it_is_in(archive: Archive) -> None:
     arrow = pq.read_table(file)
     table = arrow.to_pandas()
     table.loc[0, "reported"] += 1
-    changed = arrow.schema
-    import pyarrow as pa
-
     pq.write_table(
-        pa.Table.from_pandas(table, schema=changed, preserve_index=False),
+        pa.Table.from_pandas(table, schema=arrow.schema, preserve_index=False),
         file,
         row_group_size=len(table) // 2,
     )
