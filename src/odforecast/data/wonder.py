@@ -264,7 +264,7 @@ class _Export:
             raise DataError(f"{name}: a header but no rows", _AGAIN)
 
     def _headers(self, cells: list[str]) -> list[str]:
-        found = [_HEADERS.get(re.sub(r"[^a-z]", "", c.lower()), "") for c in cells]
+        found = [_HEADERS.get(re.sub(r"[^0-9a-z]", "", c.lower()), "") for c in cells]
         for raw, column in zip(cells, found, strict=True):
             if not column:
                 raise DataError(
@@ -377,7 +377,10 @@ class _Export:
     def check_rates(self, i: int, cells: dict[str, str]) -> None:
         for column in ("population", "rate", "adjusted"):
             text = cells.get(column, "").lower()
-            if text not in BLANKS and text not in _RATE_WORDS and number(text) is None:
+            if text in BLANKS or text in _RATE_WORDS:
+                continue
+            value = number(text)
+            if value is None or value < 0:
                 raise self.refuse(i, f"no {column}", cells[column])
 
     def count(self, i: int, text: str) -> float:
