@@ -34,6 +34,9 @@ LOCATION: Final = "location"
 MONTH: Final = "month"
 FORECAST_DIMS: Final = (DRAW, LOCATION, MONTH)
 
+#: What the commands use when no model is named.
+DEFAULT_MODEL: Final = "dlm+delay"
+
 #: Hubverse targets.
 TARGET_12MO: Final = "deaths_12mo"
 TARGET_MONTH: Final = "deaths_month"

@@ -41,6 +41,8 @@ from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
 from odforecast.panel import ONE_MONTH, Panel
 
 DEFAULT_MODELS = (
+    "ensemble",
+    "dlm",
     "hub-baseline",
     "damped-trend",
     "naive",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from odforecast.cli.source import open_source, source_options
-from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
+from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, TARGET_12MO, TARGETS
 
 if TYPE_CHECKING:
     from odforecast.data.archive import Archive
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from odforecast.models.base import Forecaster
     from odforecast.panel import Panel
 
-#: Models tried in this order when none is named.
-DEFAULT_MODELS = ("dlm", "auto-ets")
 #: Locations on the screen; the file has them all.
 MAX_ROWS = 12
 
@@ -27,8 +25,8 @@ MAX_ROWS = 12
 @source_options
 @click.option("--as-of", metavar="DATE", help="Day the data are seen from: nothing published "
               "later is used.  [default: the last release]")  # fmt: skip
-@click.option("--model", metavar="NAME", help="Forecaster.  [default: dlm if it is there, else "
-              "auto-ets]")  # fmt: skip
+@click.option("--model", metavar="NAME", default=DEFAULT_MODEL, show_default=True,
+              help="Forecaster; NAME+delay completes the last months first.")  # fmt: skip
 @click.option("--horizon", default=12, show_default=True, type=click.IntRange(min=1),
               help="Months ahead.")  # fmt: skip
 @click.option("--locations", default="all", show_default=True, help="For example US,WV,NYC.")
@@ -47,7 +45,7 @@ def forecast(
     archive: Path | None,
     source: str,
     as_of: str | None,
-    model: str | None,
+    model: str,
     horizon: int,
     locations: str,
     indicator: str,
@@ -64,12 +62,10 @@ def forecast(
     screen shows 12-month-ending deaths: the median and, in brackets, the 90 % interval.
     """
     from odforecast.hub import file_kind, to_hub, write_hub
-    from odforecast.models.base import get_model, model_names
+    from odforecast.models.base import get_model
 
     if out is not None:
         file_kind(out)  # before the work, not after it
-    if model is None:
-        model = next(name for name in DEFAULT_MODELS if name in model_names())
     forecaster = get_model(model)
     panel, states = open_panel(
         open_source(archive, source), as_of, indicator, locations, joint=is_joint(forecaster)

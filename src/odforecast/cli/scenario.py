@@ -11,7 +11,7 @@ import click
 from odforecast.cli.forecast import content_seed, is_joint, keep, open_panel
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import PanelError, ScenarioError
-from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO, TARGETS
+from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGET_12MO, TARGETS
 from odforecast.scenario.evidence import CAVEAT
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from odforecast.data.archive import Archive
     from odforecast.panel import Panel
     from odforecast.scenario import Projection, Scenario
-
-#: Models tried in this order when none is named.
-DEFAULT_MODELS = ("dlm", "auto-ets")
 
 
 @click.group()
@@ -104,7 +101,7 @@ def show(name: str, toml: bool) -> None:
 @source_options
 @click.option("--as-of", metavar="DATE", help="Day the data are seen from (default: the last "
               "release).")  # fmt: skip
-@click.option("--model", help="Forecaster (default: dlm if it is there, else auto-ets).")
+@click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Forecaster.")
 @click.option("--locations", default="all", show_default=True, help="For example US,WV.")
 @click.option("--horizon", default=24, show_default=True, help="Months ahead.")
 @click.option("--draws", default=1000, show_default=True, help="Sample paths.")
@@ -124,7 +121,7 @@ def run(
     archive: Path | None,
     source: str,
     as_of: str | None,
-    model: str | None,
+    model: str,
     locations: str,
     horizon: int,
     draws: int,
@@ -141,7 +138,7 @@ def run(
     if out.exists() and not out.is_dir():
         raise click.UsageError(f"--out {out} is a file, give a folder")
     releases = open_source(archive, source)
-    forecaster = get_model(model or _default_model())
+    forecaster = get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
     panel, states = open_panel(releases, as_of, ALL_DRUGS, locations, joint=is_joint(forecaster))
     chosen = _scenarios(scenarios, onset, panel)
@@ -172,8 +169,8 @@ def run(
 @source_options
 @click.option("--as-of", metavar="DATE", help="Day the data are seen from (default: the last "
               "release).")  # fmt: skip
-@click.option("--model", help="For the null check and the hindcast (default: dlm if it is there, "
-              "else auto-ets).")  # fmt: skip
+@click.option("--model", default=DEFAULT_MODEL, show_default=True,
+              help="For the null check and the hindcast.")  # fmt: skip
 @click.option("--simulations", default=200, show_default=True, help="Of the recovery checks.")
 @click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for tables and figures.")
@@ -182,7 +179,7 @@ def validate(
     archive: Path | None,
     source: str,
     as_of: str | None,
-    model: str | None,
+    model: str,
     simulations: int,
     seed: int,
     out: Path | None,
@@ -197,7 +194,7 @@ def validate(
 
     releases = open_source(archive, source)
     setting = Setting(
-        releases, as_of or str(releases.last_seen), get_model(model or _default_model()),
+        releases, as_of or str(releases.last_seen), get_model(model),
         simulations, seed,
     )  # fmt: skip
     failed = 0
@@ -216,12 +213,6 @@ def validate(
     if failed:
         click.echo(f"error: {failed} check(s) failed", err=True)
         raise click.exceptions.Exit(1)
-
-
-def _default_model() -> str:
-    from odforecast.models.base import model_names
-
-    return next(name for name in DEFAULT_MODELS if name in model_names())
 
 
 def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
