@@ -1,0 +1,116 @@
+"""Scores of every model on clean pseudo-vintages and on real vintages, as markdown.
+
+    python benchmarks/bench_models.py clean
+    python benchmarks/bench_models.py real
+
+``clean``: origins every month 2019-01..2024-04, cut from the bundled release; truth is its
+reported counts whatever their age. ``real``: every release of ``../shared/data/vsrr`` that can
+be scored; truth is the bundled release, months at least 12 months old.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import odforecast as od
+from odforecast.errors import DataError
+
+GROUPS = ["1-3", "4-6", "7-12"]
+SHARED = Path(
+    os.environ.get("ODFORECAST_SHARED", Path(__file__).resolve().parents[2] / "shared" / "data")
+)
+CLEAN = [
+    "hub-baseline", "dlm", "ensemble", "ensemble-equal", "ensemble-linear", "auto-ets",
+    "auto-theta", "auto-ces", "auto-arima", "naive", "drift", "damped-trend", "auto-ets-sums",
+    "auto-theta-sums",
+]  # fmt: skip
+WITH_DELAY = ["dlm", "ensemble", "ensemble-equal", "auto-ets", "auto-theta", "hub-baseline"]
+
+
+def real_archive(folder: Path) -> od.Archive:
+    """Every real release that the reader accepts."""
+    archive = od.Archive(folder)
+    for path in sorted((SHARED / "vsrr").iterdir()):
+        if "metadata" in path.name:
+            continue
+        try:
+            archive.add(od.read_vsrr(path))
+        except DataError as error:
+            print(f"left out: {error.message}\n")
+    return archive
+
+
+def table(results: od.Results, by: list[str], *, best: bool = False) -> None:
+    board = results.leaderboard(by=[*by, "horizon_group"])
+    for head, part in board.groupby(by, observed=True, sort=False):
+        print(f"\n**{', '.join(map(str, head))}**\n")
+        print("| model | rel. WIS 1–3 | 4–6 | 7–12 | cov. 90 % 1–3 | 4–6 | 7–12 |")
+        print("|---|---|---|---|---|---|---|")
+        rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
+        order = sorted(rows, key=lambda m: rows[m]["rel_wis"].reindex(GROUPS).mean())
+        for model in order:
+            r = rows[model].reindex(GROUPS)
+            cells = [f"{x:.3f}" for x in r["rel_wis"]] + [f"{x:.3f}" for x in r["coverage_90"]]
+            print(f"| {model} | " + " | ".join(cells) + " |")
+        if best:
+            classical = [m for m in order if m.startswith(("auto-", "naive", "drift"))]
+            least = [min(rows[m]["wis"].get(g) for m in classical) for g in GROUPS]
+            for mine in ("dlm", "ensemble"):
+                ratios = [rows[mine]["wis"].get(g) / w for g, w in zip(GROUPS, least)]
+                text = " / ".join(f"{x:.3f}" for x in ratios)
+                print(f"\n{mine} relative to the best classical model of each group: {text}")
+
+
+def run(models: list[str], origins: list, truth: od.Truth) -> od.Results:
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        return od.run_backtest(models, origins, truth, draws=1000, executor=pool)
+
+
+def main(kind: str) -> None:
+    panel = od.Panel.from_archive(od.bundled(), "2025-09-17")
+    if kind == "clean":
+        origins = od.pseudo_origins(panel, start="2019-01", end="2024-04")
+        results = run(CLEAN, origins, od.Truth(panel, min_age=0))
+        print(f"{len(origins)} origins (pseudo-clean), truth: reported in {panel.release}, any age")
+        table(results, ["level"], best=True)
+        table(results, ["level", "regime"], best=True)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        archive = real_archive(Path(folder))
+        origins = [o for o in od.real_origins(archive, start="2018-02") if o.panel is not None]
+        models = [*WITH_DELAY, *(f"{m}+delay" for m in WITH_DELAY), "cdc-predicted"]
+        results = run(models, origins, od.Truth(panel))
+    scores = results.scores
+    shown = scores[(scores["model"] == "hub-baseline") & (scores["location"] == "US")]
+    counts = shown[shown["scorable"]].groupby("as_of")["horizon"].count()
+    print(f"truth: reported in {panel.release}, months at least 12 months old; scorable horizons:")
+    print(", ".join(f"{day:%Y-%m-%d} {n}" for day, n in counts.items()))
+    table(results, ["level"])
+    now = scores[scores["scorable"] & (scores["horizon"] == 0)]
+    now = now.assign(level=now["location"].eq("US").map({True: "nation", False: "jurisdictions"}))
+    # The raw count is what was reported: its error is the delay itself.
+    raw = now[now["model"] == "dlm+delay"]
+    error = (raw["last_reported"] - raw["observed"]).abs()
+    print("\n**Nowcast of the last 12-month-ending count: mean absolute error, deaths**\n")
+    print("| estimate | nation | jurisdictions | cov. 90 %, jurisdictions |\n|---|---|---|---|")
+    by_level = error.groupby(raw["level"]).mean()
+    print(f"| as reported | {by_level['nation']:.0f} | {by_level['jurisdictions']:.1f} | – |")
+    for model in ("cdc-predicted", "dlm+delay", "ensemble+delay"):
+        # Vintages that all three can answer: the first has no predicted history.
+        days = set(now.loc[now["model"] == "cdc-predicted", "as_of"])
+        mine = now[(now["model"] == model) & now["as_of"].isin(days)]
+        part = mine.groupby("level")[["ae", "cover_90"]].mean()
+        print(
+            f"| {model} | {part.loc['nation', 'ae']:.0f} | {part.loc['jurisdictions', 'ae']:.1f} "
+            f"| {part.loc['jurisdictions', 'cover_90']:.2f} |"
+        )
+    print(f"\n{len(days)} vintages in the last three rows.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "clean")

@@ -1,0 +1,149 @@
+"""Ensembles: pooling, joint draws, and that what is learned was known at the origin."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from panel_factory import bundled_panel
+
+from odforecast.data.bundle import bundled
+from odforecast.data.locations import JURISDICTIONS
+from odforecast.models import get_model
+from odforecast.models.ensemble import Ensemble
+from odforecast.models.learning import (
+    LEVELS,
+    MAX_HORIZON,
+    Past,
+    learn_weights,
+    learn_width,
+    past_forecasts,
+)
+from odforecast.names import HUB_QUANTILES, VINTAGE_CLEAN
+from odforecast.panel import Panel
+
+CHEAP = ["drift", "hub-baseline"]
+
+
+def cut(panel: Panel, month: str) -> Panel:
+    return panel.cut(month, as_of=dt.date(2022, 6, 15), vintage=VINTAGE_CLEAN)
+
+
+def gaussian_past(sds: list[float], cuts: int = 40, truth_sd: float = 10.0) -> Past:
+    """Members with normal quantiles around zero, and truths of sd ``truth_sd``."""
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(0)
+    z = norm.ppf(LEVELS)
+    shape = (len(sds), cuts, LEVELS.size, 30, MAX_HORIZON)
+    quantiles = np.empty(shape)
+    for m, sd in enumerate(sds):
+        quantiles[m] = (100 + sd * z)[None, :, None, None]
+    observed = 100 + truth_sd * rng.standard_normal((cuts, 30, MAX_HORIZON))
+    return Past(quantiles, observed)
+
+
+def test_weights_move_to_the_better_member_and_add_up():
+    past = gaussian_past([10.0, 10.0])
+    past.quantiles[1] += 25.0  # the second member is biased
+    weights = learn_weights(past, np.arange(30))
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    assert (weights[0] > 0.7).all()
+    assert (weights[1] >= 0.2).all()  # drawn half way back to equal weights
+
+
+def test_equal_members_get_equal_weights():
+    weights = learn_weights(gaussian_past([10.0, 10.0]), np.arange(30))
+    np.testing.assert_allclose(weights, 0.5, atol=1e-9)
+
+
+def test_without_a_past_weights_are_equal_and_widths_one():
+    past = gaussian_past([5.0, 10.0])
+    empty = Past(past.quantiles, np.full_like(past.observed, np.nan))
+    assert (learn_weights(empty, np.arange(30)) == 0.5).all()
+    assert (learn_width(empty.quantiles[0], empty.observed, np.arange(30)) == 1).all()
+
+
+@pytest.mark.parametrize("sd", [5.0, 20.0])
+def test_widths_are_drawn_towards_what_would_have_covered(sd):
+    past = gaussian_past([sd], cuts=400)
+    factors = learn_width(past.quantiles[0], past.observed, np.arange(30))
+    trust = 400 / 412
+    np.testing.assert_allclose(factors, (10.0 / sd) ** trust, rtol=0.15)
+
+
+def test_little_past_changes_little():
+    few = learn_width(*_half(gaussian_past([5.0], cuts=2)), np.arange(30))
+    many = learn_width(*_half(gaussian_past([5.0], cuts=200)), np.arange(30))
+    assert (few < many).all()
+    assert (few > 1).all()
+
+
+def _half(past: Past):
+    return past.quantiles[0], past.observed
+
+
+def test_what_is_learned_was_known_at_the_origin():
+    """Later numbers, changed at will, leave weights, widths and draws as they were."""
+    panel = bundled_panel()
+    changed = panel.reported.copy()
+    stop = int(np.flatnonzero(panel.months == np.datetime64("2021-06"))[0]) + 1
+    changed[:, stop:] *= 3.0
+    other = replace(panel, reported=np.round(changed))
+    fits = [Ensemble("ensemble", CHEAP).fit(cut(p, "2021-06")) for p in (panel, other)]
+    assert (fits[0].weights == fits[1].weights).all()
+    assert (fits[0].width == fits[1].width).all()
+    assert not (fits[0].weights == 0.5).all()
+    draws = [f.forecast(12, 60, 1).draws for f in fits]
+    assert (draws[0] == draws[1]).all()
+
+
+def test_past_forecasts_are_scored_on_the_panel_itself():
+    panel = cut(bundled_panel(), "2021-06").select(["OH", "WV"])
+    past = past_forecasts([get_model("drift")], panel, ["OH", "WV"])
+    last = past.observed[-1]
+    assert last[0, 0] == panel.reported[0, -1]
+    assert np.isnan(last[:, 1:]).all()
+    median = past.quantiles[0, -1, LEVELS.size // 2]
+    ratio = median[:, 0] / panel.reported[:, -2]
+    assert ((0.9 < ratio) & (ratio < 1.1)).all()
+
+
+def test_equal_pool_averages_the_members_quantiles():
+    panel = cut(bundled_panel(), "2021-06").select(["OH"])
+    members = [get_model(m) for m in CHEAP]
+    pooled = Ensemble("ensemble-equal", members).fit(panel).forecast(12, 4000, 1)
+    expected = np.mean(
+        [m.fit(panel).forecast(12, 4000, 5).quantiles(HUB_QUANTILES) for m in members], axis=0
+    )
+    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.02)
+
+
+def test_linear_pool_is_the_mixture():
+    panel = cut(bundled_panel(), "2021-06").select(["OH"])
+    members = [get_model(m) for m in CHEAP]
+    pooled = Ensemble("ensemble-linear", members).fit(panel).forecast(12, 4000, 1)
+    both = np.concatenate([m.fit(panel).forecast(12, 4000, 5).samples() for m in members])
+    expected = np.quantile(both, HUB_QUANTILES, axis=0)
+    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.04)
+
+
+def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
+    panel = Panel.from_archive(bundled(), "2025-09-17")
+    forecast = Ensemble("ensemble-equal", ["dlm", "drift"]).fit(panel).forecast(12, 80, 1)
+    whole = forecast.samples()
+    parts = [forecast.index(s) for s in JURISDICTIONS]
+    np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
+    assert forecast.locations == panel.locations
+
+
+def test_without_a_joint_member_locations_cannot_be_added():
+    panel = bundled_panel()
+    forecast = Ensemble("ensemble-equal", CHEAP).fit(panel).forecast(6, 40, 1)
+    assert forecast.joint == {"month"}
+
+
+def test_a_version_names_its_members():
+    assert "drift@" in Ensemble("ensemble", CHEAP).version
