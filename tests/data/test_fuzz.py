@@ -224,8 +224,7 @@ def damage_export(draw, grid: Grid) -> tuple[str, bytes]:
         draw, grid,
         needed=set(grid.header) - {"Population", "Crude Rate"},
         numbers={"Deaths"},
-        words={"Month", "Month Code", "Residence State", "Residence State Code", "Notes",
-               "Population", "Crude Rate"},
+        words={"Month", "Month Code", "Residence State", "Residence State Code", "Notes"},
     )  # fmt: skip
 
 
@@ -288,7 +287,7 @@ def test_damaged_releases_are_right_or_refused(vsrr_grid, tmp_path):
     run()
     counts = {k: outcomes.count(k) for k in ("refused", "same", "fewer", "flagged")}
     assert len(outcomes) >= CASES
-    assert min(counts.values()) >= 30, counts
+    assert min(counts.values()) >= 20, counts
 
 
 @pytest.mark.slow
@@ -310,4 +309,4 @@ def test_damaged_exports_are_right_or_refused(wonder_grid, tmp_path):
     run()
     counts = {k: outcomes.count(k) for k in ("refused", "same", "fewer")}
     assert len(outcomes) >= CASES
-    assert min(counts.values()) >= 30, counts
+    assert min(counts.values()) >= 20, counts

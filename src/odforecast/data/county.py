@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.data.cells import numbers, percents
+from odforecast.data.cells import european, numbers, percents
 from odforecast.data.locations import lookup
 from odforecast.data.tabular import Plain, read_plain
 from odforecast.errors import DataError, UnknownNameError
@@ -290,6 +290,7 @@ def _months(plain: Plain, release: dt.date) -> NDArray[np.datetime64]:
 def _counts(plain: Plain) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
     cells = plain.cells
     deaths, bad = numbers(cells["deaths"])
+    bad = bad | european(cells["deaths"])
     with np.errstate(invalid="ignore"):
         plain.refuse(bad | (deaths < 0) | (deaths % 1 > 0), "deaths", "is no count of deaths")
         plain.refuse(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.data.cells import cell_text, number, numbers, parse_each
+from odforecast.data.cells import cell_text, european, number, numbers, parse_each
 from odforecast.data.locations import lookup
 from odforecast.data.read import read_raw
 from odforecast.errors import DataError, UnknownNameError
@@ -62,9 +62,10 @@ class Plain:
 
     def counts(self, column: str, *, whole: bool = True) -> NDArray[np.float64]:
         """Non-negative numbers of a column without blanks."""
-        values, bad = (
-            numbers(self.cells[column]) if whole else parse_each(self.cells[column], _real)
-        )
+        cells = self.cells[column]
+        values, bad = numbers(cells) if whole else parse_each(cells, _real)
+        if whole:
+            bad = bad | european(cells)
         self.refuse(bad | np.isnan(values), column, "is no number")
         self.refuse(values < 0, column, "is negative", "a publisher's correction? Ask them")
         if whole:
