@@ -310,3 +310,19 @@ def test_damaged_exports_are_right_or_refused(wonder_grid, tmp_path):
     counts = {k: outcomes.count(k) for k in ("refused", "same", "fewer")}
     assert len(outcomes) >= CASES
     assert min(counts.values()) >= 20, counts
+
+
+def test_a_number_that_may_be_cut_off_is_refused_and_a_word_is_not(vsrr_grid, tmp_path):
+    path = tmp_path / "2024-12-11.csv"
+
+    def ending_with(column: str) -> str:
+        order = [h for h in vsrr_grid.header if h != column] + [column]
+        at = [vsrr_grid.header.index(h) for h in order]
+        kept = [r for r in vsrr_grid.rows if r[at[-1]] and "," not in r[at[-1]]]
+        return vsrr_grid.text(order, [[r[i] for i in at] for r in kept])
+
+    path.write_text(ending_with("Data Value")[:-2], encoding="utf-8")  # 845 is now 84
+    with pytest.raises(DataError, match="ends in a number"):
+        read_vsrr(path)
+    path.write_text(ending_with("State Name")[:-1], encoding="utf-8")
+    assert any("no line end" in note for note in read_vsrr(path).report.notes)

@@ -15,6 +15,7 @@ import click
 
 from odforecast.cli.data_check import check
 from odforecast.cli.data_fetch import fetch
+from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.source import open_source, source_options
 from odforecast.data.archive import Archive
@@ -265,5 +266,5 @@ def _replacing(path: Path) -> Iterator[Path]:
         temp.unlink(missing_ok=True)
 
 
-for command in (fetch, revisions, compare, check):
+for command in (fetch, revisions, compare, check, months):
     data.add_command(command)

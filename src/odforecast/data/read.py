@@ -188,7 +188,7 @@ def _csv(name: str, text: str, checked: bool) -> RawFile:
     raw = _raw(name, cells, "csv", blank)
     if not text.endswith(("\n", "\r")):
         last = str(cells.iloc[-1, -1]) if len(cells) else ""
-        if not checked and re.search(r"\d\W*$", last):
+        if not checked and re.fullmatch(r"[\d,.]+[+%]?", last.strip()):
             # 2,350 cut to 2,3 would be a wrong number; gzip has proven its content whole.
             raise DataError(
                 f"{name} row {len(cells) + 1}: the last line has no line end and ends in a number "
