@@ -13,8 +13,9 @@ from odforecast.data.bundle import bundled
 from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
+from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.panel import ONE_MONTH, Panel
+from odforecast.panel import Panel
 
 
 @pytest.fixture(scope="module")

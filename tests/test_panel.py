@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from odforecast.data.bundle import bundled
 from odforecast.data.monthly import rolling_sums
 from odforecast.errors import PanelError
+from odforecast.months import ONE_MONTH, month_end, to_month
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
-from odforecast.panel import ONE_MONTH, Panel, month_end, to_month
+from odforecast.panel import Panel
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from odforecast.data.locations import JURISDICTIONS, REGIONS, lookup
 from odforecast.data.monthly import rolling_sums
 from odforecast.errors import ForecastError
+from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     FORECAST_DIMS,
     HUB_QUANTILES,
@@ -22,7 +23,7 @@ from odforecast.names import (
     TARGET_MONTH,
     TARGETS,
 )
-from odforecast.panel import ONE_MONTH, Floats, Months, Panel, to_month
+from odforecast.panel import Floats, Panel
 
 if TYPE_CHECKING:
     import xarray as xr

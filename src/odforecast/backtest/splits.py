@@ -26,8 +26,9 @@ import numpy as np
 
 from odforecast.data.archive import Archive
 from odforecast.errors import BacktestError, OdforecastError
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN, VINTAGE_REAL, VINTAGE_THINNED
-from odforecast.panel import ONE_MONTH, Panel, to_month
+from odforecast.panel import Panel
 
 #: CDC publishes a month about 7 months later until January 2022, 5 since (DOMAIN: inferred).
 _LAST_SLOW = np.datetime64("2022-01")

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import BacktestError
+from odforecast.months import Months
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Floats, Months, Panel
+from odforecast.panel import Floats, Panel
 from odforecast.seeds import content_hash
 
 #: A count is taken as settled when its release came out this many months after its month.

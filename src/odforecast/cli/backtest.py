@@ -37,8 +37,9 @@ from odforecast.data.archive import Archive
 from odforecast.data.locations import resolve
 from odforecast.errors import BacktestError
 from odforecast.models.base import model_names
+from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
-from odforecast.panel import ONE_MONTH, Panel
+from odforecast.panel import Panel
 
 DEFAULT_MODELS = (
     "ensemble",

@@ -218,7 +218,7 @@ def validate(
 def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
     import numpy as np
 
-    from odforecast.panel import to_month
+    from odforecast.months import to_month
     from odforecast.scenario import NULL, Scenario, named, prior_names, read_scenarios
 
     start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))

@@ -16,8 +16,8 @@ from odforecast.data.locations import LOCATIONS, lookup
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.months import month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS
-from odforecast.panel import month_end
 
 #: Values are written to a thousandth of a death: more digits would only look precise.
 DECIMALS = 3

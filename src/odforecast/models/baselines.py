@@ -30,8 +30,9 @@ from odforecast.models.paths import (
     trailing_sums,
     usable_locations,
 )
+from odforecast.months import ONE_MONTH
 from odforecast.names import MONTH, TARGET_12MO, VINTAGE_REAL
-from odforecast.panel import ONE_MONTH, Floats, Panel
+from odforecast.panel import Floats, Panel
 
 #: Fewest past errors a spread is read from.
 MIN_ERRORS = 8

@@ -22,8 +22,9 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.base import Fitted, Forecaster
 from odforecast.models.paths import check_request, provenance
+from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, TARGET_MONTH, VINTAGE_CLEAN
-from odforecast.panel import ONE_MONTH, Floats, Panel
+from odforecast.panel import Floats, Panel
 from odforecast.seeds import seed_from
 
 #: Share of the records pending beyond the usual that end as overdose deaths: the mean of the

@@ -212,7 +212,7 @@ class Hierarchical:
     """
 
     name: str = "hierarchical"
-    draws: int = 1500
+    draws: int = 2500
     tune: int = 500
     chains: int = 4
     cores: int | None = None

@@ -12,7 +12,8 @@ from odforecast.data.locations import JURISDICTIONS, lookup
 from odforecast.data.monthly import recover_months
 from odforecast.errors import DataError, PanelError
 from odforecast.models.paths import require_some, usable_locations
-from odforecast.panel import Floats, Months, Panel
+from odforecast.months import Months
+from odforecast.panel import Floats, Panel
 
 Bools = NDArray[np.bool_]
 

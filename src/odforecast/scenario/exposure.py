@@ -10,7 +10,8 @@ import pandas as pd
 
 from odforecast.data.locations import lookup
 from odforecast.errors import ScenarioError
-from odforecast.panel import Floats, Months, Panel
+from odforecast.months import Months
+from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
 
 #: A share older than this many months says nothing about today's supply.

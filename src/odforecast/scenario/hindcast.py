@@ -11,8 +11,9 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.models.base import Forecaster
+from odforecast.months import to_month
 from odforecast.names import TARGET_12MO, VINTAGE_CLEAN
-from odforecast.panel import Panel, to_month
+from odforecast.panel import Panel
 from odforecast.scenario.check import CheckResult
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project

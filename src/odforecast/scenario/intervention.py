@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from odforecast.errors import ScenarioError
-from odforecast.panel import Floats, Months, to_month
+from odforecast.months import Months, to_month
+from odforecast.panel import Floats
 from odforecast.scenario.priors import Beta, Fixed, Prior, SpikeSlab
 from odforecast.seeds import content_hash, seed_from
 

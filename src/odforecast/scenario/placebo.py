@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
-from odforecast.panel import Floats, Panel, to_month
+from odforecast.months import to_month
+from odforecast.panel import Floats, Panel
 from odforecast.scenario.check import CheckResult
 from odforecast.scenario.evidence import events
 from odforecast.scenario.intervention import NATION

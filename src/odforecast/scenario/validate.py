@@ -11,8 +11,9 @@ from odforecast.data.archive import Archive
 from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import PanelError, ScenarioError
 from odforecast.models.base import Forecaster
+from odforecast.months import to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-from odforecast.panel import Panel, to_month
+from odforecast.panel import Panel
 from odforecast.scenario.check import CheckResult
 from odforecast.scenario.detect import check_detectable, check_identifiability
 from odforecast.scenario.episodes import check_leave_one_out
