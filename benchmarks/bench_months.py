@@ -96,9 +96,9 @@ def main(folder: Path) -> None:
     print(
         "interval of the draws, which are of months by *occurrence*: for states the noise between"
     )
-    print("the two counts is larger than the interval, so the share is below 0.90 by construction.")
+    print("the two counts is larger than the interval: the share is below 0.90 at any spread.")
     print("The root mean square of (mean error of a calendar month over five years) / sd averages")
-    print("most of that noise out, and should be 1.\n")
+    print("most of that noise out, and should be 1; above it, the spread is too small.\n")
     print("| pinned by | US inside | states inside | US rms | states rms |\n|---|---|---|---|---|")
     for name, found in (("days and season", season), ("WONDER 2018", one)):
         inside, ratio = _calibration(found, true)
