@@ -134,7 +134,10 @@ def damage(
         return "error", grid.text(rows=[*rows, row]).encode()
     if kind == "cell corrupted":
         column = draw(st.sampled_from(sorted(numbers | words)))
-        rows[at][grid.header.index(column)] = draw(st.sampled_from(GARBAGE))
+        # 4.000 may be April, or four per cent; as a count it is four or four thousand.
+        counts = ("Data Value", "Predicted Value", "Deaths")
+        bad = [g for g in GARBAGE if g != "4.000" or column in counts]
+        rows[at][grid.header.index(column)] = draw(st.sampled_from(bad))
         return "error", grid.text(rows=rows).encode()
     if kind == "encoded":
         newline, mark = draw(st.sampled_from([("\r\n", b""), ("\n", b"\xef\xbb\xbf")]))
