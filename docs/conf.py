@@ -57,13 +57,12 @@ html_static_path = ["_static"]
 html_css_files = ["odforecast.css"]
 templates_path = ["_templates"]
 html_show_sourcelink = False
-# Only the API reference has pages below it to show in a sidebar.
+# Only the models and the API reference have pages below them to show in a sidebar.
 _PAGES = (
     "quickstart",
     "data",
     "download",
     "quality",
-    "models",
     "scores",
     "scenarios",
     "evidence",

@@ -5,40 +5,39 @@ Files are the same, byte for byte, for the same numbers, so a diff shows a chang
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import odforecast as od
+from odforecast.data.locations import lookup
+from odforecast.report.figures import (
+    BLUE,
+    GREY,
+    ORANGE,
+    coverage_figure,
+    draw_fan,
+    origins_figure,
+)
 
 STATIC = Path(__file__).parent / "_static"
-BLUE, GREY = "#1f5a94", "#555555"
+RELEASE = "2025-09-17"
+DRAWS = 4000
 
 
-def fan(model: str, state: str, path: Path) -> None:
-    """12-month-ending deaths of a location, and the forecast of the next 12 months."""
-    panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17")
-    forecast = od.get_model(model).fit(panel).forecast(horizon=12, draws=4000, seed=1)
-    row = forecast.index(state)
-    low90, low50, median, high50, high90 = forecast.quantiles([0.05, 0.25, 0.5, 0.75, 0.95])[:, row]
+def forecast(model: str, panel: od.Panel) -> od.Forecast:
+    """The next 12 months, always with the same seed."""
+    return od.get_model(model).fit(panel).forecast(horizon=12, draws=DRAWS, seed=1)
+
+
+def history(axes: Axes, panel: od.Panel, state: str) -> None:
+    """What was reported, and the day of the forecast."""
     known = panel.reported[panel.index(state)]
-    # The fan starts at the last reported count.
-    months = np.concatenate([panel.months[-1:], forecast.months]).astype("datetime64[D]")
-
-    def joined(values: np.ndarray) -> np.ndarray:
-        return np.concatenate([known[-1:], values])
-
-    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
-    axes.plot(panel.months.astype("datetime64[D]"), known, color=GREY, lw=1.6, label="reported")
-    for low, high, alpha, label in (
-        (low90, high90, 0.22, "90 % interval"),
-        (low50, high50, 0.38, "50 % interval"),
-    ):
-        axes.fill_between(
-            months, joined(low), joined(high), color=BLUE, alpha=alpha, lw=0, label=label
-        )
-    axes.plot(months, joined(median), color=BLUE, lw=1.6, label=f"median ({model})")
+    axes.plot(panel.months.astype("M8[D]"), known, color=GREY, lw=1.6, label="reported")
     axes.axvline(np.datetime64(panel.as_of), color=GREY, lw=0.8, ls=":")
     axes.annotate(
         f"as of {panel.as_of}",
@@ -52,16 +51,80 @@ def fan(model: str, state: str, path: Path) -> None:
         fontsize=8,
         color=GREY,
     )
+
+
+def finish(axes: Axes) -> None:
     axes.set_ylim(0, None)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set_ylabel("deaths in the 12 months ending")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(loc="lower left", frameon=False, fontsize=9)
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
-    print(path)
+
+
+def fan(panel: od.Panel) -> Figure:
+    """The nation's next twelve months."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    history(axes, panel, "US")
+    label = "dlm+delay: median, 50 and 90 % intervals"
+    draw_fan(axes, forecast("dlm+delay", panel), "US", panel=panel, label=label)
+    finish(axes)
+    return figure
+
+
+def delay(panel: od.Panel) -> Figure:
+    """The same release taken as it is, and with its last months completed."""
+    raw, completed = forecast("dlm", panel), forecast("dlm+delay", panel)
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    for axes, state in zip(figure.subplots(1, 2), ("US", "WV")):
+        history(axes, panel, state)
+        draw_fan(axes, raw, state, panel=panel, color=ORANGE, label="dlm: months as reported")
+        draw_fan(axes, completed, state, panel=panel, color=BLUE)
+        finish(axes)
+        axes.set_xlim(np.datetime64("2019-01-01"))
+        axes.set_title(lookup(state).name, fontsize=10)
+    return figure
+
+
+def origins(panel: od.Panel) -> Figure:
+    """Before the rise, at the peak, and now; the last is the release itself."""
+    cut = [
+        origin.panel
+        for month in ("2019-09", "2023-06")
+        for origin in od.pseudo_origins(panel, start=month, end=month)
+        if origin.panel is not None
+    ]
+    panels = [*cut, panel]
+    return origins_figure(
+        [forecast("dlm+delay", each) for each in panels],
+        panels,
+        od.Truth(panel, min_age=0),
+        ["US", "OH"],
+        [forecast("hub-baseline", each) for each in panels],
+    )
+
+
+def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
+    """How often intervals held, by horizon: 64 monthly origins."""
+    cuts = od.pseudo_origins(panel, start="2019-01", end="2024-04")
+    truth = od.Truth(panel, min_age=0)
+    models = ["dlm", "hub-baseline"]
+    results = od.run_backtest(models, cuts, truth, draws=1000)
+    for level in ("jurisdictions", "nation"):
+        figure = coverage_figure(results, models, level)
+        figure.suptitle({"nation": "the nation"}.get(level, level), fontsize=10)
+        yield f"coverage-{level}", figure
+
+
+def main() -> None:
+    mpl.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
+    panel = od.Panel.from_archive(od.bundled(), as_of=RELEASE)
+    drawn = {"fan": fan(panel), "delay": delay(panel), "origins": origins(panel)}
+    for name, figure in {**drawn, **dict(coverage(panel))}.items():
+        path = STATIC / f"{name}.svg"
+        figure.savefig(path, metadata={"Date": None})
+        print(path.relative_to(STATIC.parents[1]))
 
 
 if __name__ == "__main__":
-    plt.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
-    fan("auto-ets", "US", STATIC / "fan.svg")
+    main()
