@@ -44,7 +44,7 @@ backtest: $(ENV)  ## forecast past years as they were known then, and score them
 	  $(if $(START),--start $(START)) $(if $(END),--end $(END)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
 test: $(ENV)  ## run every test, and every example in the docstrings and the docs
-	@$(BIN)/pytest $(PYTEST)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)
 
 lint: $(ENV)  ## ruff: likely mistakes and unused code
 	@$(BIN)/ruff check $(SRC)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from odforecast.cli.data_check import check
 from odforecast.cli.data_fetch import fetch
 from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
+from odforecast.cli.output import replacing
 from odforecast.cli.source import open_source, source_options
 from odforecast.data.archive import Archive
 from odforecast.data.report import LoadReport, check_sums, summarise
@@ -241,7 +238,7 @@ def export(
         click.echo(_csv(seen.table), nl=False)
         return
     path = Path(out)
-    with _replacing(path) as temp:
+    with replacing(path) as temp:
         if path.suffix == ".csv":
             temp.write_text(_csv(seen.table), encoding="utf-8", newline="")
         else:
@@ -253,17 +250,6 @@ def _csv(table: Any) -> str:
     buffer = io.StringIO()
     to_text(table).to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its place only once it is whole."""
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield temp
-        os.replace(temp, path)
-    finally:
-        temp.unlink(missing_ok=True)
 
 
 for command in (fetch, revisions, compare, check, months):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.output import replacing
 from odforecast.cli.source import open_source, source_options
 from odforecast.names import ALL_DRUGS
 
@@ -78,9 +79,7 @@ def months(
     if out is None:
         click.echo(text, nl=False)
         return
-    from odforecast.cli.data import _replacing
-
-    with _replacing(Path(out)) as temp:
+    with replacing(Path(out)) as temp:
         temp.write_text(text, encoding="utf-8", newline="")
     click.echo(f"{out}: release {seen.date}, {len(found.table):,} months", err=True)
 

@@ -80,6 +80,8 @@ _BUILTIN: dict[str, str] = {
     "hierarchical": "odforecast.models.hierarchical:Hierarchical",
     "hierarchical-quick": "odforecast.models.hierarchical:Hierarchical",
 }
+#: Layers around any model: ``"NAME+delay"``.
+_WRAPPERS = {"delay": "odforecast.models.delay:Delayed"}
 _REGISTERED: dict[str, ModelFactory] = {}
 
 
@@ -124,18 +126,23 @@ def get_model(name: str) -> Forecaster:
     'drift'
     """
     inner, plus, wrapper = name.rpartition("+")
-    if plus and wrapper == "delay":
-        from odforecast.models.delay import Delayed
-
-        return Delayed(get_model(inner))
+    if plus and wrapper in _WRAPPERS:
+        wrapped: Forecaster = _loaded(_WRAPPERS[wrapper])(get_model(inner))
+        return wrapped
     if name in _REGISTERED:
         return _REGISTERED[name]()
     if name in _BUILTIN:
-        module, _, attribute = _BUILTIN[name].partition(":")
-        found: Forecaster = getattr(import_module(module), attribute)(name)
+        found: Forecaster = _loaded(_BUILTIN[name])(name)
         return found
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
             plugged: Forecaster = point.load()()
             return plugged
     raise UnknownNameError(f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}")
+
+
+def _loaded(path: str) -> Callable[..., Forecaster]:
+    """What a ``"module:attribute"`` path names."""
+    module, _, attribute = path.partition(":")
+    factory: Callable[..., Forecaster] = getattr(import_module(module), attribute)
+    return factory

@@ -7,6 +7,7 @@ therefore paired: the worse half of one is the worse half of the other.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from odforecast.panel import Floats
 
 
 @dataclass(frozen=True)
-class Prior:
+class Prior(ABC):
     """Base of the priors; use one of the subclasses.
 
     Subclasses name their parameters as dataclass fields, in the order in which a scenario
@@ -27,9 +28,9 @@ class Prior:
 
     kind: ClassVar[str] = ""
 
+    @abstractmethod
     def _frozen(self) -> Any:
         """The scipy distribution."""
-        raise NotImplementedError
 
     def ppf(self, u: Floats) -> Floats:
         """Quantile function: values at the probabilities ``u``, same shape."""
@@ -64,9 +65,9 @@ class Prior:
         """Density."""
         return np.asarray(self._frozen().pdf(x), dtype=float)
 
+    @abstractmethod
     def to_pymc(self, name: str) -> Any:
         """The same distribution as a PyMC variable, inside a model context."""
-        raise NotImplementedError
 
     def parameters(self) -> dict[str, float]:
         """Parameters by name."""
@@ -93,6 +94,9 @@ class Fixed(Prior):
 
     value: float
     kind: ClassVar[str] = "fixed"
+
+    def _frozen(self) -> Any:
+        raise ScenarioError("a fixed value has no distribution", hint="use its value")
 
     def ppf(self, u: Floats) -> Floats:
         """The value, whatever the probability."""
