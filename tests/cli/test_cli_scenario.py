@@ -72,7 +72,9 @@ def test_run_writes_everything(tmp_path):
     assert str(again[1].interventions[0].onset[0]) == "2025-10"  # the month after the as-of date
 
 
-@pytest.mark.parametrize("words", [(), ("--seed", "7", "--target", "both")])
+@pytest.mark.parametrize(
+    "words", [(), ("--seed", "7", "--target", "both"), ("--model", "dlm+delay")]
+)
 def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     out = tmp_path / "out"
     assert run(out, "--scenario", "null", *words).exit_code == 0

@@ -13,7 +13,7 @@ import odforecast as od
 from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError
 from odforecast.forecast import Forecast
-from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGETS
 from odforecast.scenario import (
     NULL,
     Fixed,
@@ -165,6 +165,44 @@ def test_nowcast_months_are_left_alone():
     )  # fmt: skip
     path = project(early, scenario(onset="2025-03", ramp=Fixed(0))).forecasts["s"]
     assert (path.draws[:, :, :3] == early.draws[:, :, :3]).all()
+
+
+@pytest.mark.parametrize("model", ["dlm", DEFAULT_MODEL])
+@pytest.mark.parametrize("onset", ["2024-01", "2025-10"])
+def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
+    shares = {"fentanyl-share": fentanyl_share(*panels, fill="region")}
+    fitted = od.get_model(model).fit(panels[0])
+    shock = Scenario("shock", (named("supply-shock-2023-like", onset=onset),))
+    projection = project(fitted, shock, 24, 60, 5, exposures=shares)
+    base, path = projection.baseline, projection.forecasts["shock"]
+    assert (projection.forecasts["null"].draws == fitted.forecast(24, 60, 5).draws).all()
+    known = base.horizons <= 0
+    assert known.sum() == (12 if model == DEFAULT_MODEL else 0)
+    assert (projection.ahead == ~known).all()
+    assert (path.draws[:, :, known] == base.draws[:, :, known]).all()
+    assert (path.draws[:, :, ~known] != base.draws[:, :, ~known]).any()
+    us = base.locations.index("US")
+    parts = [base.locations.index(s) for s in JURISDICTIONS]
+    for each in (base, path):
+        for target in TARGETS:
+            samples = each.samples(target)
+            assert np.allclose(samples[:, parts].sum(axis=1), samples[:, us], rtol=1e-12)
+    # The effect is the one relative to the last known month, wherever the draws begin.
+    drawn = shock.interventions[0].draw(
+        np.arange(base.last_month, base.last_month + 25 * MONTH),
+        base.locations,
+        projection.exposures["shock"]["supply-shock-2023-like"],
+        60,
+        5,
+    )
+    begun = np.datetime64(onset) <= base.last_month
+    delta = drawn[:, parts, 1:] - (drawn[:, parts, :1] if begun else 0.0)
+    expected = np.exp(delta) * base.draws[:, parts][:, :, ~known]
+    assert np.allclose(path.draws[:, parts][:, :, ~known], expected, rtol=1e-12)
+    table = projection.averted_table().set_index(["location", "period"])
+    row = table.loc[("US", "all")]
+    assert (row["first_month"], row["last_month"]) == ("2025-05", "2027-04")
+    assert row["baseline"] == pytest.approx(base.draws[:, us, ~known].sum(axis=1).mean())
 
 
 def test_late_onset_is_said():

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from odforecast.errors import ScenarioError
@@ -57,6 +59,19 @@ def test_tornado_by_hand(baseline):
     expected = works * 24 * 6000 * -np.expm1(low)
     assert table.at["size", "averted_low"] == pytest.approx(expected, rel=0.06)
     assert table["swing"].is_monotonic_decreasing
+
+
+def test_months_a_nowcast_revises_count_nowhere(baseline):
+    nowcast = replace(
+        baseline,
+        draws=np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2),
+        months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH),
+    )
+    for onset in ("2025-01", "2025-08"):
+        one, two = (attribution(f, onset, exposures=SHARES) for f in (baseline, nowcast))
+        pd.testing.assert_frame_equal(one, two)
+    x = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-01", ramp=Uniform(1, 9)),))
+    pd.testing.assert_frame_equal(tornado(baseline, x), tornado(nowcast, x))
 
 
 def test_every_uncertain_assumption_is_varied(baseline):

@@ -340,8 +340,8 @@ def _summary(projection: Projection) -> None:
         [
             str(r["scenario_id"]),
             str(r["period"]),
-            f"{r['averted_mean']:,.0f}",
-            f"{r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}",
+            f"{r['averted_mean']:z,.0f}",
+            f"{r['averted_q05']:z,.0f} … {r['averted_q95']:z,.0f}",
             f"{r['probability_fewer']:.2f}",
         ]
         for r in table.to_dict("records")

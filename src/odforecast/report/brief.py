@@ -95,7 +95,7 @@ def write_brief(
         raise ScenarioError("a brief compares scenarios with the status quo, and none is there")
     baseline = projection.baseline
     place = "the United States" if location == NATION else location
-    ahead = baseline.months[baseline.months > baseline.last_month]
+    ahead = baseline.months[projection.ahead]
     span = f"{ahead[0]} to {ahead[-1]}"
     averted = projection.averted_table()
     averted = averted[averted["location"] == location]
@@ -180,8 +180,8 @@ def _percent(value: float) -> str:
 def _short(averted: pd.DataFrame, place: str) -> str:
     """The answer in a list: one line per scenario, over all months."""
     lines = [
-        f"<li><strong>{_e(r['scenario_id'])}</strong>: {r['averted_mean']:,.0f} deaths averted in "
-        f"the mean (90 % interval {r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}), "
+        f"<li><strong>{_e(r['scenario_id'])}</strong>: {r['averted_mean']:z,.0f} deaths averted in "
+        f"the mean (90 % interval {r['averted_q05']:z,.0f} … {r['averted_q95']:z,.0f}), "
         f"{_percent(r['percent_mean'])}; fewer deaths than the status quo in "
         f"{100 * r['probability_fewer']:.0f} % of the draws.</li>"
         for r in averted[averted["period"] == "all"].to_dict("records")
@@ -244,9 +244,9 @@ def _averted(table: pd.DataFrame) -> str:
             r["scenario_id"],
             f"{r['period']} ({r['first_month']} – {r['last_month']})",
             f"{r['baseline']:,.0f}",
-            f"{r['averted_mean']:,.0f}",
-            f"{r['averted_q50']:,.0f}",
-            f"{r['averted_q05']:,.0f} … {r['averted_q95']:,.0f}",
+            f"{r['averted_mean']:z,.0f}",
+            f"{r['averted_q50']:z,.0f}",
+            f"{r['averted_q05']:z,.0f} … {r['averted_q95']:z,.0f}",
             _percent(r["percent_mean"]),
             f"{100 * r['probability_fewer']:.0f} %",
         ]
@@ -311,8 +311,8 @@ def _attribution(
         projection.baseline, onset, location=location, exposures=exposures, seed=projection.seed
     )
     rows = [
-        [r["share"], f"{r['averted_mean']:,.0f}", f"{r['averted_q05']:,.0f} … "
-         f"{r['averted_q95']:,.0f}", _percent(r["percent_mean"])]
+        [r["share"], f"{r['averted_mean']:z,.0f}", f"{r['averted_q05']:z,.0f} … "
+         f"{r['averted_q95']:z,.0f}", _percent(r["percent_mean"])]
         for r in table.to_dict("records")
     ]  # fmt: skip
     return [

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ScenarioError, UnknownNameError
@@ -128,6 +129,15 @@ class Projection:
         here = set(self.baseline.locations)
         return NATION in here or (set(JURISDICTIONS) <= here and LOCATION in self.baseline.joint)
 
+    @property
+    def ahead(self) -> NDArray[np.bool_]:
+        """Which months follow the last known one, shape (M,).
+
+        The others are known, or revised by a nowcast: no scenario changes them, and no total
+        counts them.
+        """
+        return np.asarray(self.baseline.months > self.baseline.last_month)
+
     def averted(self, name: str, target: str = TARGET_MONTH) -> Floats:
         """Deaths averted against the baseline, draw by draw, shape (D, L, M).
 
@@ -146,14 +156,15 @@ class Projection:
         Returns
         -------
         DataFrame
-            ``scenario_id, location, period`` (``months 1-12`` …, and ``all`` months),
+            ``scenario_id, location, period`` (``months 1-12`` after the last known one …, and
+            ``all`` of these),
             ``first_month, last_month, baseline`` (mean deaths), ``averted_mean``,
             ``averted_q05`` …, ``percent_mean`` (mean of the paired percent changes; below 0:
             fewer deaths), ``percent_q05`` …, ``probability_fewer`` (share of draws with
             fewer deaths).
         """
         probs = _levels(levels)
-        ahead = self.baseline.months > self.baseline.last_month
+        ahead = self.ahead
         base = self.baseline.draws[:, :, ahead]
         months = self.baseline.months[ahead]
         rows: list[dict[str, Any]] = []
@@ -220,7 +231,7 @@ class Projection:
             ``recovered`` (share of those that came back within the horizon),
             ``median_months`` (over affected draws; NaN where fewer than half came back).
         """
-        ahead = self.baseline.months > self.baseline.last_month
+        ahead = self.ahead
         base = self.baseline.draws[:, :, ahead]
         rows = []
         for name in self._not_null():

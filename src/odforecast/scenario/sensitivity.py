@@ -90,7 +90,7 @@ def tornado(
     scenario : Scenario
         Not null.
     location : str
-        Whose deaths averted, over all months projected.
+        Whose deaths averted, over all months after the last known one.
     exposures, seed
         As in :func:`~odforecast.scenario.project`.
     level : float
@@ -166,7 +166,7 @@ def attribution(
     -------
     DataFrame
         ``share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
-        percent_mean``, over all months projected.
+        percent_mean``, over all months after the last known one.
     """
     chosen: list[tuple[str, Prior]] = [
         (f"{100 * s:g} %", Fixed(s)) for s in (shares or attribution_shares())
@@ -179,7 +179,7 @@ def attribution(
         projection = project(forecast, scenario, seed=seed, exposures=exposures)
         row = projection.baseline.index(location)
         saved = projection.averted("attribution")[:, row].sum(axis=1)
-        base = projection.baseline.draws[:, row].sum(axis=1)
+        base = projection.baseline.draws[:, row, projection.ahead].sum(axis=1)
         low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
         rows.append(
             {
