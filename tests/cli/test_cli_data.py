@@ -125,14 +125,17 @@ def test_archive_commands(file, bad, tmp_path):
     assert other.exit_code == 1
     assert other.stderr.startswith("error: the archive holds other numbers for release 2024-12-11")
     assert other.stderr.count("\n") == 1
-    # All or nothing.
+    # A bad file is refused by itself; the good one beside it is added.
     later = tmp_path / "2025-01-15.csv"
     later.write_text(HEADER + ROW)
-    assert run("data", "add", later, bad, "--archive", store).exit_code == 1
+    mixed = run("data", "add", bad, later, "--archive", store)
+    assert mixed.exit_code == 1
+    assert "1 of 2 files refused" in mixed.stderr
+    assert "holds 2 releases, 2024-12-11 to 2025-01-15" in mixed.stdout
     done = run("data", "releases", "--archive", store)
     assert done.exit_code == 0
-    assert len(done.stdout.splitlines()) == 2
-    (row,) = json.loads(run("data", "releases", "--archive", store, "--json").stdout)
+    assert len(done.stdout.splitlines()) == 3
+    row, _ = json.loads(run("data", "releases", "--archive", store, "--json").stdout)
     assert (row["release"], row["rows"], row["us_last"]) == ("2024-12-11", 1, None)
     missing = run("data", "releases", "--archive", tmp_path / "none")
     assert missing.exit_code == 1

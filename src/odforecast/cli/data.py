@@ -19,7 +19,7 @@ from odforecast.data.archive import Archive
 from odforecast.data.report import LoadReport, check_sums, summarise
 from odforecast.data.table import to_text
 from odforecast.data.vsrr import Loaded, read_vsrr
-from odforecast.errors import DataError
+from odforecast.errors import ArchiveError, DataError
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
@@ -129,15 +129,22 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
 def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
     """Add the releases in FILE... to an archive.
 
-    Nothing is added unless every FILE can be trusted. A release never changes: adding the same
-    numbers again does nothing, other numbers for the same date are refused.
+    A FILE is added whole or not at all. One that cannot be trusted is refused with the row and
+    the reason; the others are added, and the exit status is 1. A release never changes: adding
+    the same numbers again does nothing, other numbers for the same date are refused.
     """
     _one_release(files, release)
     store = Archive(archive)
-    loaded: list[Loaded] = [read_vsrr(file, release) for file in files]
-    for one in loaded:
+    refused = 0
+    for file in files:
+        try:
+            one: Loaded = read_vsrr(file, release)
+            done = store.add(one)
+        except (DataError, ArchiveError) as error:
+            refused += 1
+            click.echo(f"error: {error}", err=True)
+            continue
         report = one.report
-        done = store.add(one)
         click.echo(
             f"{report.file}: release {report.release} "
             + (
@@ -149,10 +156,15 @@ def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
         )
         for note in report.notes:
             click.echo(f"note: {report.file}: {note}", err=True)
-    dates = store.releases()
-    click.echo(
-        f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}, {dates[0]} to {dates[-1]}"
-    )
+    if dates := store.releases():
+        click.echo(
+            f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}, "
+            f"{dates[0]} to {dates[-1]}"
+        )
+    if refused:
+        if len(files) > 1:
+            click.echo(f"error: {refused} of {len(files)} files refused", err=True)
+        raise click.exceptions.Exit(1)
 
 
 @data.command(short_help="List the releases of an archive.")
