@@ -167,3 +167,12 @@ def test_a_broken_file_is_named_with_row_and_column(files):
     result = run(files[0])
     assert result.exit_code == 1
     assert f"{files[0]}, row 10, column value: '-5'; deaths cannot be negative" in result.stderr
+
+
+def test_a_truth_the_forecast_could_know_is_said(tmp_path):
+    panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=("US",))
+    made = od.get_model("dlm+delay").fit(panel).forecast(3, 80, 1)
+    path = write_hub(to_hub(made), tmp_path / "2025-09-17-dlm.csv")
+    result = run(path)
+    assert result.exit_code == 0, result.output
+    assert "the truth came out no later than the forecasts" in result.output

@@ -167,6 +167,11 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
         f"Truth: {truth.name} in release {truth.release}, months at least {truth.min_age} months "
         "old then"
     )
+    if str(truth.release) <= days[-1]:
+        say(
+            f"note: the truth came out no later than the forecasts ({days[-1]}), which could know "
+            "it; score against a later release"
+        )
     unscored = scores.loc[~scores["scorable"], "reason"]
     if not unscored.empty:
         counts = unscored.str.partition(":")[0].value_counts()
