@@ -65,6 +65,19 @@ def test_brief_reports_the_posterior_where_there_is_one(projection):
     assert "posterior sd / prior sd = 0.21" in text
 
 
+def test_brief_says_what_a_nowcast_completed(projection, panel):
+    assert "completed for deaths still to be reported" not in write_brief(
+        projection, exposures=SHARES
+    )
+    fitted = od.get_model("drift+delay").fit(panel)
+    resumes = Scenario("resumes", (named("cooperation-resumed", onset="2025-10"),))
+    text = write_brief(
+        project(fitted, resumes, 12, 50, exposures=SHARES), panel=panel, exposures=SHARES
+    )
+    assert "Grey up to 2025-04" in text
+    assert "The United States, 2025-05 to 2026-04" in text
+
+
 def test_brief_needs_something_to_compare(panel):
     fitted = od.get_model("drift").fit(panel)
     with pytest.raises(ScenarioError, match="none is there"):

@@ -117,7 +117,7 @@ def write_brief(
         "</div>",
         "<h2>What would change</h2>",
         f"<p>12-month-ending deaths in {_e(place)}: status quo grey, scenario in colour; median, "
-        "50 and 90 % intervals.</p>",
+        f"50 and 90 % intervals.{_nowcast(projection)}</p>",
         _figure(lambda: draw.fan_figure(projection, location, panel), "Fan per scenario"),
         _averted(averted),
         _figure(lambda: draw.averted_figure(projection, location), "Deaths averted"),
@@ -136,6 +136,16 @@ def write_brief(
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{_e(question)}</title><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def _nowcast(projection: Projection) -> str:
+    """What the fans show before the last known month, where the model revises it."""
+    if projection.ahead.all():
+        return ""
+    return (
+        f" Grey up to {projection.baseline.last_month}: the reported counts (black) completed for "
+        "deaths still to be reported. No scenario changes these months and no total counts them."
     )
 
 
@@ -338,9 +348,9 @@ def _mind(projection: Projection, location: str) -> str:
             for name, f in projection.forecasts.items()
         )
         items.append(
-            f"A reported 12-month-ending count in {base.months[j]} below {low[j]:,.0f} or above "
-            f"{high[j]:,.0f}: the status quo leaves 10 % outside. Probability of a count below "
-            f"{low[j]:,.0f}: {inside}."
+            f"A 12-month-ending count for {base.months[j]}, once late reports are in, below "
+            f"{low[j]:,.0f} or above {high[j]:,.0f}: the status quo leaves 10 % outside. "
+            f"Probability of a count below {low[j]:,.0f}: {inside}."
         )
     items += [
         "A fall in the most exposed states and none in the least exposed (low fentanyl share): it "

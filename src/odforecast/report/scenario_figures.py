@@ -114,8 +114,10 @@ def fan_figure(
             axes.plot(days(panel.months[recent]), counts[recent], color="black", linewidth=1.2)
         for name in dict.fromkeys((null, scenario.name)):
             forecast = projection.forecasts[name]
-            when = days(forecast.months)
             q = forecast.quantiles([0.05, 0.25, 0.5, 0.75, 0.95], TARGET_12MO)[:, row]
+            # What a nowcast revises is the same in all scenarios: the status quo's.
+            shown = projection.ahead if name != null else np.ones(q.shape[1], dtype=bool)
+            when, q = days(forecast.months[shown]), q[:, shown]
             colour = shade[name]
             axes.fill_between(when, q[0], q[4], color=colour, alpha=0.20, linewidth=0)
             axes.fill_between(when, q[1], q[3], color=colour, alpha=0.25, linewidth=0)
