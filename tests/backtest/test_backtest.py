@@ -59,7 +59,10 @@ def test_one_row_per_forecast_unit(panel, origins):
     assert len(results.quantiles) == 23 * len(results.scores)
 
 
-@pytest.mark.parametrize("name", ["naive", "drift", "auto-theta", "hub-baseline", "damped-trend"])
+@pytest.mark.parametrize(
+    "name",
+    ["naive", "auto-theta", "hub-baseline", "damped-trend", "dlm", "dlm+delay", "ensemble-equal"],
+)
 @given(data=st.data())
 @settings(max_examples=4, deadline=None)
 def test_changing_anything_published_after_the_origin_changes_nothing(name, data):
