@@ -42,7 +42,7 @@ DIMS: Mapping[str, tuple[str, ...]] = {
     "damping_group": ("group_level",),
     "increment_0": ("group_0",),
     "increment_1": ("group_1",),
-    "effect": ("effect",),
+    "effect": ("effect_name",),
 }
 
 APPROXIMATE = (
@@ -354,7 +354,7 @@ def container(
         "month": months.astype("datetime64[ns]"),
         "calendar_month": np.arange(1, 13),
         "group_level": [(), ("nation",), ("region", "nation")][len(inputs.members)],
-        "effect": [e.name for e in effects],
+        "effect_name": [e.name for e in effects],
     }
     for g, names in enumerate(inputs.group_names):
         coords[f"group_{g}"] = list(names)

@@ -75,7 +75,8 @@ def past(
         out[name] = np.broadcast_to(array, (draws, *array.shape)).copy()
     if inputs.effect_scale.size:
         # The approximation leaves effects at their prior: it does not learn them.
-        out["effect"] = inputs.effect_scale * rng.standard_normal((draws, inputs.effect_scale.size))
+        noise = rng.standard_normal((draws, inputs.effect_scale.size))
+        out["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     return out
 
 

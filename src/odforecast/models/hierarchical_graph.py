@@ -100,6 +100,7 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
         data["size"] = guide.center - guide.center.mean()
     if n_effects := inputs.effect_scale.size:
         data["exposure"] = inputs.exposure.reshape(n_effects, -1)
+        data["effect_mean"] = inputs.effect_mean
         data["effect_scale"] = inputs.effect_scale
     if len(cells := np.argwhere(inputs.censored)):
         data["censored_state"] = np.eye(n_states)[cells[:, 0]]
@@ -215,7 +216,7 @@ def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
         eta = pt.dot(vector, d["design"].T) + d["offset"] + _common(d, shape)
         if shape.effects:
             raw = pm.Normal("effect_raw", 0.0, 1.0, shape=shape.effects)
-            effect = pm.Deterministic("effect", raw * d["effect_scale"])
+            effect = pm.Deterministic("effect", d["effect_mean"] + raw * d["effect_scale"])
             eta += pt.dot(effect, d["exposure"]).reshape((shape.states, shape.months))
         known = d["seen"] > 0
         terms = negative_binomial(d["counts"], pt.switch(known, eta, 0.0), alpha[:, None])

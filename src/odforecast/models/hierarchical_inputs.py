@@ -41,7 +41,9 @@ class Effect:
         Takes the locations (CDC codes, or ``"rest of US"``) and months, past and future;
         returns an array of shape (L, M).
     scale : float
-        Prior standard deviation of the coefficient; its prior mean is 0.
+        Prior standard deviation of the coefficient.
+    mean : float
+        Its prior mean.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Effect:
     name: str
     exposure: Exposure
     scale: float
+    mean: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ class Inputs:
     group_names : tuple of tuple of str
         Names of the nodes of each level.
     exposure : ndarray, shape (J, S, T)
-    effect_scale : ndarray, shape (J,)
+    effect_mean, effect_scale : ndarray, shape (J,)
     """
 
     locations: tuple[str, ...]
@@ -95,6 +98,7 @@ class Inputs:
     members: tuple[Floats, ...]
     group_names: tuple[tuple[str, ...], ...]
     exposure: Floats
+    effect_mean: Floats
     effect_scale: Floats
 
     @property
@@ -210,6 +214,7 @@ def from_panel(
         members=members,
         group_names=group_names,
         exposure=np.zeros((0, *seen.shape)) if exposure is None else exposure,
+        effect_mean=np.array([e.mean for e in effects], dtype=float),
         effect_scale=np.array([e.scale for e in effects], dtype=float),
     )
     return inputs, skipped

@@ -131,7 +131,8 @@ def simulate(
         p["shock_scale"] = log_normal("shock_scale")
         p["shock"] = p["shock_scale"][:, None] * rng.standard_normal((draws, used))
     if inputs.effect_scale.size:
-        p["effect"] = inputs.effect_scale * rng.standard_normal((draws, inputs.effect_scale.size))
+        noise = rng.standard_normal((draws, inputs.effect_scale.size))
+        p["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     eta = np.minimum(fitted_log_mean(p, inputs), MAX_LOG_MEAN)
     return p | {"deaths": counts(eta, p["extra"], rng)}
 
