@@ -93,7 +93,7 @@ def test_changing_anything_published_after_the_origin_changes_nothing(name, data
 
 
 def test_serial_threads_and_processes_agree(panel, origins):
-    options = {"models": ["drift", "auto-theta"], "origins": origins, "truth": Truth(panel)}
+    options = {"models": ["drift", "auto-theta", "dlm"], "origins": origins, "truth": Truth(panel)}
     serial = run_backtest(**options, draws=30)
     with ThreadPoolExecutor(2) as pool:
         threads = run_backtest(**options, draws=30, executor=pool)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from odforecast.backtest.splits import Origin
 from odforecast.backtest.truth import Truth
@@ -105,7 +106,10 @@ def run_unit(unit: Unit) -> Outcome:
         joint = bool(getattr(unit.model, "joint", False))
         held = [s for s in unit.locations if s in panel.locations]
         seen = panel if joint else panel.select(held)
-        forecast = unit.model.fit(seen).forecast(unit.horizon, unit.draws, seed)
+        # One BLAS thread: sums in another order differ in their last digits, and a unit must
+        # give the same numbers in a process of its own as in this one.
+        with threadpool_limits(limits=1, user_api="blas"):
+            forecast = unit.model.fit(seen).forecast(unit.horizon, unit.draws, seed)
         seconds = perf_counter() - started
     except Exception as error:
         # A third party's model may raise anything; its rows fail, the run goes on.
