@@ -326,3 +326,27 @@ def test_what_the_model_gets_holds_no_truth(panel, origins):
         unit.origin.panel.reported.base.shape[1] == unit.origin.panel.months.size
     )
     assert run_unit(unit).seconds > 0
+
+
+def test_a_model_without_the_target_fails_its_rows_not_the_run(panel, origins):
+    results = run_backtest(
+        ["naive", "hub-baseline"], origins, Truth(panel), draws=30, targets=(TARGET_MONTH,)
+    )
+    assert set(results.scores["model"]) == {"naive"}
+    assert set(results.failures["reason"]) == {"does not forecast deaths_month"}
+
+
+def test_targets_are_never_averaged_together(panel, origins):
+    both = (TARGET_12MO, TARGET_MONTH)
+    results = run_backtest(["naive", "drift"], origins, Truth(panel), draws=30, targets=both)
+    board = results.leaderboard()
+    assert set(board["target"]) == set(both)
+    one = run_backtest(["naive", "drift"], origins, Truth(panel), draws=30).leaderboard()
+    same_target = board[board["target"] == TARGET_12MO].reset_index(drop=True)
+    same(same_target[["model", "wis"]], one[["model", "wis"]])
+
+
+def test_failures_come_in_the_order_asked(panel, origins):
+    asked = ("WV", "US", "CA", "OH", "TX")
+    results = run_backtest(["naive"], origins[:1], Truth(panel), draws=30, locations=asked)
+    assert results.failures["location"].tolist() == ["WV", "CA", "TX"]

@@ -45,6 +45,13 @@ def test_split_by_regime():
     assert "jurisdictions, rise" in result.output
 
 
+def test_two_targets_make_two_boards():
+    result = run(*QUICK, "--target", "both")
+    assert result.exit_code == 0, result.output
+    assert "deaths_12mo, nation" in result.output
+    assert "deaths_month, nation" in result.output
+
+
 def test_dry_run_counts_and_writes_nothing(tmp_path):
     result = run(*QUICK, "--dry-run", "--out", str(tmp_path / "none"))
     assert result.exit_code == 0, result.output

@@ -75,7 +75,9 @@ class Results:
         ----------
         by : sequence of str
             Columns to split by: ``level`` (nation or jurisdictions), ``horizon_group``,
-            ``regime``, ``location``, ``target``, ``vintage``, ``horizon``, ``as_of``.
+            ``regime``, ``location``, ``target``, ``vintage``, ``horizon``, ``as_of``. Where
+            there are several targets or kinds of vintage, they are split as well: months and
+            12-month sums have no common mean.
         baseline : str or None
             Model to which WIS is related (``rel_wis``, on the units both have).
 
@@ -86,6 +88,8 @@ class Results:
             CRPS, MAE, MAPE, bias, coverage.
         """
         scores = self.labelled()
+        apart = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by]
+        by = [*apart, *by]
         if baseline is not None and baseline not in set(scores["model"]):
             baseline = None
         return summarise(scores, by=list(by), baseline=baseline)

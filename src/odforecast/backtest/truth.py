@@ -70,7 +70,7 @@ class Truth:
         Parameters
         ----------
         locations : sequence of str
-            CDC codes, or a census region (the sum of its jurisdictions is not held here).
+            CDC codes.
         months : ndarray of datetime64[M], shape (M,)
         target : {"deaths_12mo", "deaths_month"}
             Monthly truth is known up to a constant per calendar month: see

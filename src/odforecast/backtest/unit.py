@@ -116,8 +116,9 @@ def run_unit(unit: Unit) -> Outcome:
         detail = "" if isinstance(error, OdforecastError) else traceback.format_exc()
         return _failed(unit, f"{type(error).__name__}: {error}", detail, started)
     skipped = {s: r for s, r in forecast.skipped.items() if s in unit.locations}
-    for state in set(unit.locations) - set(forecast.locations) - set(skipped):
-        skipped[state] = f"release {panel.release} has no {state}"
+    for state in unit.locations:
+        if state not in forecast.locations and state not in skipped:
+            skipped[state] = f"release {panel.release} has no {state}"
     kept = [s for s in unit.locations if s in forecast.locations]
     failures = pd.DataFrame(
         [_keys(unit) | {"location": s, "reason": r, "detail": ""} for s, r in skipped.items()],
@@ -127,8 +128,15 @@ def run_unit(unit: Unit) -> Outcome:
         return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds)
     forecast = forecast.select(kept)
     targets = [t for t in unit.targets if t in forecast.targets]
-    scores = pd.concat([_score(unit, forecast, t, seed) for t in targets], ignore_index=True)
-    quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
+    if not targets:
+        reason = f"does not forecast {', '.join(unit.targets)}"
+        return _failed(unit, reason, "", started)
+    try:
+        scores = pd.concat([_score(unit, forecast, t, seed) for t in targets], ignore_index=True)
+        quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
+    except OdforecastError as error:
+        # Draws that cannot be scored are the model's failure, too.
+        return _failed(unit, f"{type(error).__name__}: {error}", "", started)
     return Outcome(scores, quantiles, failures, seconds)
 
 

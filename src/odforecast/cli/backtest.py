@@ -266,6 +266,7 @@ def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     """One table per level (and further split): a row a model, the best first."""
     keys = ["level", *extra]
     board = results.leaderboard(by=[*keys, "horizon_group"])
+    keys = [k for k in ("vintage", "target") if k in board and k not in keys] + keys
     groups = list(dict.fromkeys(board["horizon_group"].astype(str)))
     for head, part in board.groupby(keys, sort=False, observed=True):
         units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()

@@ -41,6 +41,8 @@ REVISION_PROFILE = np.array([0.40, 0.25, 0.15, 0.10, 0.05, 0.05])
 #: A relative error of the last 12-month count is twice that in the level forecast from: the
 #: deaths missing belong to the last months of the twelve.
 LEVEL = 2.0
+#: Largest relative error of the last count that is drawn.
+MAX_ERROR = 0.25
 
 
 def missing_deaths(panel: Panel) -> tuple[Floats, dict[str, str]]:
@@ -194,6 +196,8 @@ class FittedDelayed:
         months = complete.monthly[rows, -AGES:] + errors
         below = months < 0
         known = np.where(below, 0.0, months)
+        far = np.abs(relative) > MAX_ERROR
+        relative = np.clip(relative, -MAX_ERROR, MAX_ERROR)
         future = self._widened(inner, known, relative, horizon)
         paths = np.concatenate([known, future], axis=2)
         whole = _adds_up(complete) if LOCATION in inner.joint else None
@@ -203,6 +207,11 @@ class FittedDelayed:
         warnings = list(inner.warnings)
         if below.any():
             warnings.append(f"{int(below.sum()):,} revised months were below zero and set to 0")
+        if far.any():
+            warnings.append(
+                f"{int(far.sum()):,} of {far.size:,} drawn errors of the last count were beyond "
+                f"{MAX_ERROR:.0%} of it and set to that"
+            )
         bare = [s for s in inner.locations if self.how[s] == "nothing"]
         if bare:
             warnings.append(f"no delay known for {', '.join(bare)}: last months as reported")
@@ -248,10 +257,10 @@ class FittedDelayed:
         """Future months under the errors of the completed ones, shape (D, L, H)."""
         if TARGET_MONTH in inner.targets:
             paths = inner.draws[:, :, -horizon:]
-            return np.asarray(paths * np.exp(np.clip(LEVEL * relative, -0.5, 0.5))[..., None])
+            return np.asarray(paths * np.exp(LEVEL * relative)[..., None])
         # Sums move with the last sum; months follow from them and the revised months.
         sums = inner.samples()[:, :, -horizon:]
-        sums = sums * np.exp(np.clip(relative, -0.5, 0.5))[..., None]
+        sums = sums * np.exp(relative)[..., None]
         before = known.sum(axis=2, keepdims=True)
         steps = np.diff(np.concatenate([before, sums], axis=2), axis=2)
         out = np.concatenate([known, steps], axis=2)

@@ -181,8 +181,9 @@ class FittedEnsemble:
         )
         middle = np.median(ordered, axis=0)
         stretched = middle + (ordered - middle) * factor[:, None, :]
-        # Factors differ between levels: keep the quantiles in order, and counts positive.
-        return np.maximum(np.maximum.accumulate(stretched, axis=0), 0.0)
+        # Factors differ between levels: keep the quantiles in order. A sum stretched below
+        # zero makes months below zero, which are set to zero and counted further on.
+        return np.maximum.accumulate(stretched, axis=0)
 
     def _months(self, sums: Floats, states: list[str]) -> tuple[Floats, tuple[str, ...]]:
         """Monthly paths behind the sums; a month below zero becomes zero, and is counted."""
