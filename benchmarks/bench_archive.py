@@ -23,7 +23,7 @@ RELEASES = 100
 ASK = """
 import json, resource, sys, time
 import odforecast as od
-from odforecast.data.revisions import revisions
+from odforecast.vintage.revisions import revisions
 import pyarrow.parquet
 folder, what = sys.argv[1:]
 def peak():
@@ -54,8 +54,8 @@ def build(folder: Path) -> tuple[int, float]:
     import numpy as np
     import pandas as pd
 
-    from odforecast.data.archive import Archive
-    from odforecast.data.vsrr import Loaded, read_vsrr
+    from odforecast.sources.vsrr import Loaded, read_vsrr
+    from odforecast.vintage.archive import Archive
 
     loaded = read_vsrr(SHARED / "2025-07-16.parquet")
     store, rng, rows = Archive(folder), np.random.default_rng(1), 0

@@ -15,10 +15,10 @@ import time
 import numpy as np
 
 import odforecast as od
-from odforecast.data.locations import JURISDICTIONS
-from odforecast.models.hierarchical import Hierarchical
-from odforecast.models.hierarchical_graph import compiled, graph_data, shape_of
-from odforecast.models.hierarchical_laplace import approximate
+from odforecast.geography.places import JURISDICTIONS
+from odforecast.models.hierarchy.graph import compiled, graph_data, shape_of
+from odforecast.models.hierarchy.laplace import approximate
+from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import weighted_interval_score
 

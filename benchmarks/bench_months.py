@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from odforecast.data.bundle import bundled
-from odforecast.data.locations import JURISDICTIONS
-from odforecast.data.monthly import recover_months
-from odforecast.data.recover import recovered_months
-from odforecast.data.wonder import read_wonder, us_months
+from odforecast.geography.places import JURISDICTIONS
+from odforecast.monthly.sums import recover_months
 from odforecast.names import ALL_DRUGS
+from odforecast.sources.wonder import read_wonder, us_months
+from odforecast.vintage.bundle import bundled
+from odforecast.vintage.recover import recovered_months
 
 STATES = ("US", *(s for s in JURISDICTIONS if s not in ("NY", "YC")), "NY+YC")
 

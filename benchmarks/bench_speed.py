@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import odforecast as od
-from odforecast.data.locations import JURISDICTIONS
+from odforecast.geography.places import JURISDICTIONS
 
 
 def seconds(model: str, panels: list[od.Panel], draws: int = 1000) -> float:

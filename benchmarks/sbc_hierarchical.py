@@ -19,10 +19,10 @@ import numpy as np
 import scipy.stats as st
 
 import odforecast as od
-from odforecast.models.diagnostics import Limits, convergence
-from odforecast.models.hierarchical import Hierarchical, container
-from odforecast.models.hierarchical_laplace import approximate
-from odforecast.models.hierarchical_prior import simulate
+from odforecast.models.hierarchy.diagnostics import Limits, convergence
+from odforecast.models.hierarchy.laplace import approximate
+from odforecast.models.hierarchy.model import Hierarchical, container
+from odforecast.models.hierarchy.prior import simulate
 
 STATES = ("CT", "MA", "ME", "OH", "MI", "IN")
 BINS = 10

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from odforecast.data.locations import lookup
+from odforecast.geography.places import lookup
 from odforecast.report.figures import (
     BLUE,
     GREY,

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from odforecast.data.archive import Archive
-from odforecast.data.revisions import revisions
-from odforecast.data.vsrr import read_vsrr
 from odforecast.errors import DataError
 from odforecast.report.revision_figure import revision_figure
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.revisions import revisions
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"

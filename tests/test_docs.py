@@ -31,7 +31,7 @@ def test_code_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("odforecast.models.base._REGISTERED", {})
+    monkeypatch.setattr("odforecast.models.registry._REGISTERED", {})
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for match, printed in outputs.run(page):

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odforecast.data.bundle import bundled
-from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
+from odforecast.vintage.bundle import bundled
 
 
 @pytest.fixture(scope="module")

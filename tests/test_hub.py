@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odforecast.data.locations import LOCATIONS
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import LOCATIONS
 from odforecast.hub import check_hub, read_hub, to_hub, write_hub
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 

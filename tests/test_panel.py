@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odforecast.data.bundle import bundled
-from odforecast.data.monthly import rolling_sums
 from odforecast.errors import PanelError
+from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end, to_month
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
 from odforecast.panel import Panel
+from odforecast.vintage.bundle import bundled
 
 
 @pytest.fixture(scope="module")

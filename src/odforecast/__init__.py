@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING
 from odforecast.errors import OdforecastError
 
 if TYPE_CHECKING:
-    from odforecast.backtest import Results, Truth, pseudo_origins, real_origins, run_backtest
-    from odforecast.data.archive import Archive
-    from odforecast.data.bundle import bundled
-    from odforecast.data.vsrr import read_vsrr
+    from odforecast.backtesting import Results, Truth, pseudo_origins, real_origins, run_backtest
     from odforecast.forecast import Forecast
     from odforecast.hub import read_hub, to_hub, write_hub
-    from odforecast.models.base import Fitted, Forecaster, get_model, model_names, register
+    from odforecast.models.registry import Fitted, Forecaster, get_model, model_names, register
     from odforecast.panel import Panel
     from odforecast.scenario import Projection, Scenario, project
     from odforecast.scoring import relative_skill, score_units, weighted_interval_score
+    from odforecast.sources.vsrr import read_vsrr
+    from odforecast.vintage.archive import Archive
+    from odforecast.vintage.bundle import bundled
 
 __version__ = "0.1.0"
 
@@ -68,26 +68,26 @@ __all__ = [
 
 #: Where each public name lives; imported when first asked for.
 _HOME = {
-    "Archive": "odforecast.data.archive",
-    "Fitted": "odforecast.models.base",
+    "Archive": "odforecast.vintage.archive",
+    "Fitted": "odforecast.models.registry",
     "Forecast": "odforecast.forecast",
-    "Forecaster": "odforecast.models.base",
+    "Forecaster": "odforecast.models.registry",
     "Panel": "odforecast.panel",
     "Projection": "odforecast.scenario",
-    "Results": "odforecast.backtest",
+    "Results": "odforecast.backtesting",
     "Scenario": "odforecast.scenario",
-    "Truth": "odforecast.backtest",
-    "bundled": "odforecast.data.bundle",
-    "get_model": "odforecast.models.base",
-    "model_names": "odforecast.models.base",
+    "Truth": "odforecast.backtesting",
+    "bundled": "odforecast.vintage.bundle",
+    "get_model": "odforecast.models.registry",
+    "model_names": "odforecast.models.registry",
     "project": "odforecast.scenario",
-    "pseudo_origins": "odforecast.backtest",
+    "pseudo_origins": "odforecast.backtesting",
     "read_hub": "odforecast.hub",
-    "read_vsrr": "odforecast.data.vsrr",
-    "real_origins": "odforecast.backtest",
-    "register": "odforecast.models.base",
+    "read_vsrr": "odforecast.sources.vsrr",
+    "real_origins": "odforecast.backtesting",
+    "register": "odforecast.models.registry",
     "relative_skill": "odforecast.scoring",
-    "run_backtest": "odforecast.backtest",
+    "run_backtest": "odforecast.backtesting",
     "score_units": "odforecast.scoring",
     "to_hub": "odforecast.hub",
     "weighted_interval_score": "odforecast.scoring",

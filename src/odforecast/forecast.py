@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.data.locations import JURISDICTIONS, REGIONS, lookup
-from odforecast.data.monthly import rolling_sums
 from odforecast.errors import ForecastError
+from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     FORECAST_DIMS,

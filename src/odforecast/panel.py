@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.data.archive import Archive
-from odforecast.data.locations import JURISDICTIONS, lookup, population
-from odforecast.data.monthly import recover_months
 from odforecast.errors import DataError, PanelError
+from odforecast.geography.places import JURISDICTIONS, lookup, population
+from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_KINDS, VINTAGE_REAL, VINTAGE_THINNED
 from odforecast.seeds import content_hash
+from odforecast.vintage.archive import Archive
 
 Floats = NDArray[np.float64]
 
@@ -280,7 +280,7 @@ class Panel:
         """Monthly deaths behind the reported sums, shape (L, T + 11), on :attr:`month_grid`.
 
         Exact up to one additive constant per calendar month; see
-        :mod:`odforecast.data.monthly`.
+        :mod:`odforecast.monthly.sums`.
         """
         return self._recovered[0]
 
@@ -408,7 +408,7 @@ class Panel:
 
     def populations(self) -> Floats:
         """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
-        denominators do not match CDC's split (see :func:`odforecast.data.locations.population`).
+        denominators do not match CDC's split (see :func:`odforecast.geography.places.population`).
         """
         years = self.months.astype("datetime64[Y]").astype(int) + 1970
         return np.array([[population(s, int(y)) for y in years] for s in self.locations])

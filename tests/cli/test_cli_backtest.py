@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from odforecast.backtest import Results
+from odforecast.backtesting import Results
 from odforecast.cli import main
 
 SPAN = ["--start", "2021-01", "--end", "2021-03", "--locations", "US,WV", "--draws", "40"]

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from odforecast import __version__
 from odforecast.cli import COMMANDS, main
-from odforecast.data.bundle import bundled
-from odforecast.data.vsrr import read_vsrr
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.bundle import bundled
 
 ROW = f"WV,2024,July,{ALL_DRUGS},1234,1300,99.5+\n"
 HEADER = "state,year,month,indicator,data_value,predicted_value,percent_complete\n"

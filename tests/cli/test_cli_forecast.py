@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from odforecast.cli import main
 from odforecast.forecast import Forecast
 from odforecast.hub import read_hub
-from odforecast.models import base
-from odforecast.models.base import register
+from odforecast.models import registry as base
+from odforecast.models.registry import register
 
 QUICK = ["--model", "hub-baseline", "--draws", "60"]
 

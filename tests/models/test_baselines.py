@@ -10,10 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panel_factory import bundled_panel, cut_panel, small_counts, with_counts
 
-from odforecast.data.monthly import rolling_sums
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.models import get_model, model_names, register
-from odforecast.models.base import _REGISTERED
 from odforecast.models.baselines import (
     REVISED_MONTHS,
     Baseline,
@@ -25,6 +23,8 @@ from odforecast.models.baselines import (
 )
 from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations, ThetaPaths
 from odforecast.models.paths import months_from_sums
+from odforecast.models.registry import _REGISTERED
+from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO, TARGET_MONTH, VINTAGE_REAL
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)

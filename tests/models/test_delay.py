@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel
 
-from odforecast.data.archive import Archive
-from odforecast.data.bundle import bundled
-from odforecast.data.locations import JURISDICTIONS
-from odforecast.data.vsrr import read_vsrr
 from odforecast.errors import PanelError
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
-from odforecast.models.delay import AGES, KAPPA, corrected, missing_deaths
+from odforecast.models.delay.layer import AGES, KAPPA, corrected, missing_deaths
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.bundle import bundled
 
 STATES = ["US", "OH", "WV", "WY"]
 

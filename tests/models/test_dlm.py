@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel
 
-from odforecast.data.bundle import bundled
-from odforecast.data.locations import JURISDICTIONS
-from odforecast.data.monthly import rolling_sums
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
-from odforecast.models.dlm import Dlm, Scales, _path_root
-from odforecast.models.dlm_kernels import draw_counts, kalman, trend_loglik
-from odforecast.models.pins import repin, rough_level, years_averaged
+from odforecast.models.statespace.kernels import draw_counts, kalman, trend_loglik
+from odforecast.models.statespace.model import Dlm, Scales, _path_root
+from odforecast.models.statespace.pins import repin, rough_level, years_averaged
+from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Panel
+from odforecast.vintage.bundle import bundled
 
 
 def dense_step(mean, cov, scales, region, n_region):

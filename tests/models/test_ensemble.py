@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from panel_factory import bundled_panel
 
-from odforecast.data.bundle import bundled
-from odforecast.data.locations import JURISDICTIONS
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
-from odforecast.models.ensemble import Ensemble
-from odforecast.models.learning import (
+from odforecast.models.ensemble.learning import (
     LEVELS,
     MAX_HORIZON,
     Past,
@@ -21,8 +19,10 @@ from odforecast.models.learning import (
     learn_width,
     past_forecasts,
 )
+from odforecast.models.ensemble.model import Ensemble
 from odforecast.names import HUB_QUANTILES, VINTAGE_CLEAN
 from odforecast.panel import Panel
+from odforecast.vintage.bundle import bundled
 
 CHEAP = ["drift", "hub-baseline"]
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as hs
 from panel_factory import bundled_panel, cut_panel, small_counts
 
-from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import PanelError
-from odforecast.models import hierarchical_inputs as hi
-from odforecast.models.hierarchical import FittedHierarchical, Hierarchical
-from odforecast.models.hierarchical_draws import fitted_log_mean, future
-from odforecast.models.hierarchical_laplace import LEVEL_SD, approximate, path_basis, whiten
-from odforecast.models.hierarchical_prior import prior_predictive, simulate
+from odforecast.geography.places import JURISDICTIONS
+from odforecast.models.hierarchy import inputs as hi
+from odforecast.models.hierarchy.draws import fitted_log_mean, future
+from odforecast.models.hierarchy.laplace import LEVEL_SD, approximate, path_basis, whiten
+from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
+from odforecast.models.hierarchy.prior import prior_predictive, simulate
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel
 
@@ -85,7 +85,7 @@ def evaluate(expression: object) -> np.ndarray:
 def test_negative_binomial_agrees_with_scipy() -> None:
     from scipy.special import gammaln
 
-    from odforecast.models.hierarchical_graph import negative_binomial
+    from odforecast.models.hierarchy.graph import negative_binomial
 
     y = np.array([0.0, 1.0, 8.0, 700.0])[:, None]
     alpha, mu = np.array([0.7, 30.0, 4000.0]), 12.0
@@ -95,7 +95,7 @@ def test_negative_binomial_agrees_with_scipy() -> None:
 
 
 def test_interval_censored_agrees_with_scipy() -> None:
-    from odforecast.models.hierarchical_graph import interval_censored
+    from odforecast.models.hierarchy.graph import interval_censored
 
     mu, alpha = np.array([0.4, 5.0, 30.0]), np.array([2.0, 50.0, 300.0])
     ours = evaluate(interval_censored(np.log(mu), alpha))
@@ -107,7 +107,7 @@ def test_interval_censored_agrees_with_scipy() -> None:
 def test_a_graph_with_censored_counts_uses_them() -> None:
     import pymc as pm
 
-    from odforecast.models import hierarchical_graph as hg
+    from odforecast.models.hierarchy import graph as hg
 
     panel = cut_panel("2018-06", ("OH", "WY"))
     sums = panel.reported.copy()
@@ -134,7 +134,7 @@ def padded_to(months: int) -> Iterator[None]:
 
 def graph_logp(inputs: hi.Inputs, point: dict[str, np.ndarray] | None, seed: int = 3):
     """Log density of a graph at a point (drawn if None; coordinates in use only)."""
-    from odforecast.models import hierarchical_graph as hg
+    from odforecast.models.hierarchy import graph as hg
 
     guide = approximate(inputs, 5.0)
     data = hg.graph_data(inputs, guide)

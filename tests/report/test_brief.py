@@ -98,7 +98,7 @@ def test_figures_draw(projection, panel, tmp_path):
 
 
 def test_events_are_numbered_within_the_chart():
-    from odforecast.scenario.draw import canvas
+    from odforecast.plot.style import canvas
 
     _, axes = canvas()
     shown = figures.mark_events(axes, np.datetime64("2017-01"), np.datetime64("2019-12"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odforecast.backtest import Truth, pseudo_origins, run_backtest
-from odforecast.data.bundle import bundled
+from odforecast.backtesting import pseudo_origins, run_backtest
 from odforecast.errors import ScoringError
-from odforecast.models.base import get_model
+from odforecast.models.registry import get_model
 from odforecast.panel import Panel
 from odforecast.report.figures import coverage_figure, origins_figure, pit_figure, skill_figure
+from odforecast.scoring.truth import Truth
+from odforecast.vintage.bundle import bundled
 
 STATES = ["US", "WV"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import odforecast as od
-from odforecast.data.revisions import Revisions, revisions
 from odforecast.errors import ArchiveError
 from odforecast.report.revision_figure import revision_figure
+from odforecast.vintage.revisions import Revisions, revisions
 
 
 def test_every_release_is_drawn_and_the_newest_is_the_line() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from odforecast.errors import UnknownNameError
 from odforecast.scenario import named
-from odforecast.scenario.evidence import (
+from odforecast.scenario.catalogue import (
     attribution_shares,
     events,
     levers,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from odforecast.errors import ScenarioError
-from odforecast.models.hierarchical import Hierarchical, container
-from odforecast.models.hierarchical_inputs import REST
+from odforecast.evidence.placebo import growth_changes
+from odforecast.models.hierarchy.inputs import REST
+from odforecast.models.hierarchy.model import Hierarchical, container
 from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN
 from odforecast.panel import Panel
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.likelihood import past_effects, posterior_against_prior
-from odforecast.scenario.placebo import growth_changes
 from odforecast.scenario.priors import Beta, Fixed, Normal
 
 STATES = ("AZ", "CT", "OH", "WV")

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGETS
 from odforecast.scenario import (
     NULL,

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 from rich.table import Table
 
-from odforecast.backtest import (
+from odforecast.backtesting import (
     Origin,
     Progress,
     Results,
@@ -31,15 +31,15 @@ from odforecast.backtest import (
     run_backtest,
     run_unit,
 )
-from odforecast.backtest.results import BASELINE
+from odforecast.backtesting.results import BASELINE
 from odforecast.cli.source import open_source
-from odforecast.data.archive import Archive
-from odforecast.data.locations import resolve
 from odforecast.errors import BacktestError
-from odforecast.models.base import model_names
+from odforecast.geography.places import resolve
+from odforecast.models.registry import model_names
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
 from odforecast.panel import Panel
+from odforecast.vintage.archive import Archive
 
 DEFAULT_MODELS = (
     "ensemble",

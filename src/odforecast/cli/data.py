@@ -15,11 +15,11 @@ from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.output import replacing
 from odforecast.cli.source import open_source, source_options
-from odforecast.data.archive import Archive
-from odforecast.data.report import LoadReport, check_sums, summarise
-from odforecast.data.table import to_text
-from odforecast.data.vsrr import Loaded, read_vsrr
 from odforecast.errors import ArchiveError, DataError
+from odforecast.sources.report import LoadReport, check_sums, summarise
+from odforecast.sources.table import to_text
+from odforecast.sources.vsrr import Loaded, read_vsrr
+from odforecast.vintage.archive import Archive
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)

@@ -32,9 +32,9 @@ def check(
     a section on each code. From an archive, the release before is looked at too. The exit
     status is 1 if the numbers contradict themselves.
     """
-    from odforecast.data.locations import lookup
-    from odforecast.data.quality import SEVERITIES
-    from odforecast.data.quality import check as run
+    from odforecast.geography.places import lookup
+    from odforecast.vintage.quality import SEVERITIES
+    from odforecast.vintage.quality import check as run
 
     store = open_source(archive, source, release)
     dates = store.releases()

@@ -59,9 +59,9 @@ def fetch(
     not downloaded again. A download that was cut off goes on where it stopped. Put an app token
     of data.cdc.gov into SOCRATA_APP_TOKEN to be throttled later.
     """
-    from odforecast.data.fetch import default_folder, download, write_rows
-    from odforecast.data.fetch import fetch as run
-    from odforecast.data.socrata import Socrata
+    from odforecast.vintage.fetch import default_folder, download, write_rows
+    from odforecast.vintage.fetch import fetch as run
+    from odforecast.vintage.socrata import Socrata
 
     if since is not None and out is None:
         raise click.UsageError(

@@ -53,9 +53,9 @@ def months(
     by WONDER's known months, and what remains uncertain is in the quantiles. Rolling sums of
     the months column give back the release's counts exactly.
     """
-    from odforecast.data.recover import recovered_months
-    from odforecast.data.wonder import read_wonder
     from odforecast.errors import DataError
+    from odforecast.sources.wonder import read_wonder
+    from odforecast.vintage.recover import recovered_months
 
     if draws < 100:
         raise click.BadParameter("quantiles need at least 100", param_hint="--draws")

@@ -13,7 +13,7 @@ from odforecast.names import ALL_DRUGS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.data.archive import Archive
+    from odforecast.vintage.archive import Archive
 
 _ARCHIVE = click.option(
     "--archive",
@@ -26,9 +26,9 @@ _INDICATOR = "Indicator, as CDC spells it."
 
 def _open(archive: Path | None) -> Archive:
     from odforecast.cli.source import open_source
-    from odforecast.data.archive import Archive
-    from odforecast.data.fetch import default_folder
     from odforecast.errors import ArchiveError
+    from odforecast.vintage.archive import Archive
+    from odforecast.vintage.fetch import default_folder
 
     if archive is None and Archive(default_folder()).last_seen is None:
         raise ArchiveError(
@@ -71,9 +71,9 @@ def revisions(
     """
     import pandas as pd
 
-    from odforecast.data.locations import lookup
-    from odforecast.data.revisions import completeness
-    from odforecast.data.revisions import revisions as run
+    from odforecast.geography.places import lookup
+    from odforecast.vintage.revisions import completeness
+    from odforecast.vintage.revisions import revisions as run
 
     store = _open(archive)
     seen = run(store, location, indicator)
@@ -155,8 +155,8 @@ def compare(
     out: Path | None,
 ) -> None:
     """Show what release B says otherwise than release A (dates: 2024-12-11)."""
-    from odforecast.data.locations import lookup
-    from odforecast.data.revisions import compare as run
+    from odforecast.geography.places import lookup
+    from odforecast.vintage.revisions import compare as run
 
     store = _open(archive)
     found = run(store, a, b, None if indicator == "all" else indicator)

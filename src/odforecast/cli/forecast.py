@@ -12,10 +12,10 @@ from odforecast.cli.source import open_source, source_options
 from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, TARGET_12MO, TARGETS
 
 if TYPE_CHECKING:
-    from odforecast.data.archive import Archive
     from odforecast.forecast import Forecast
-    from odforecast.models.base import Forecaster
+    from odforecast.models.registry import Forecaster
     from odforecast.panel import Panel
+    from odforecast.vintage.archive import Archive
 
 #: Locations on the screen; the file has them all.
 MAX_ROWS = 12
@@ -62,7 +62,7 @@ def forecast(
     screen shows 12-month-ending deaths: the median and, in brackets, the 90 % interval.
     """
     from odforecast.hub import file_kind, to_hub, write_hub
-    from odforecast.models.base import get_model
+    from odforecast.models.registry import get_model
 
     if out is not None:
         file_kind(out)  # before the work, not after it
@@ -113,7 +113,7 @@ def open_panel(
     releases: Archive, as_of: str | None, indicator: str, locations: str, *, joint: bool
 ) -> tuple[Panel, tuple[str, ...]]:
     """The panel a model is fitted to, and the locations asked for."""
-    from odforecast.data.locations import resolve
+    from odforecast.geography.places import resolve
     from odforecast.panel import Panel
 
     seen = releases.as_of(as_of if as_of is not None else str(releases.last_seen))

@@ -12,14 +12,14 @@ from odforecast.cli.forecast import content_seed, is_joint, keep, open_panel
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import PanelError, ScenarioError
 from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGET_12MO, TARGETS
-from odforecast.scenario.evidence import CAVEAT
+from odforecast.scenario.catalogue import CAVEAT
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.data.archive import Archive
     from odforecast.panel import Panel
     from odforecast.scenario import Projection, Scenario
+    from odforecast.vintage.archive import Archive
 
 
 @click.group()
@@ -32,7 +32,7 @@ def scenario() -> None:
 @scenario.command("list")
 def list_() -> None:
     """List the named priors and the event calendar of the evidence library."""
-    from odforecast.scenario.evidence import events, prior_names, prior_table, prior_title
+    from odforecast.scenario.catalogue import events, prior_names, prior_table, prior_title
 
     click.echo(CAVEAT)
     click.echo("\nNamed priors (use one as --scenario NAME, or as prior: NAME in a file):")
@@ -52,7 +52,7 @@ def show(name: str, toml: bool) -> None:
     """Show a named prior, an event, or the scenarios of a file, with source and grade."""
     from odforecast.errors import UnknownNameError
     from odforecast.scenario import NULL, Scenario, dump_scenarios, named, read_scenarios
-    from odforecast.scenario.evidence import events, prior_names, prior_title
+    from odforecast.scenario.catalogue import events, prior_names, prior_title
 
     suffix = ".toml" if toml else ".yaml"
     if Path(name).suffix in (".yaml", ".yml", ".toml"):
@@ -132,7 +132,7 @@ def run(
     out: Path,
 ) -> None:
     """Project a model's forecast under scenarios, and write tables, draws, figures, a brief."""
-    from odforecast.models.base import get_model
+    from odforecast.models.registry import get_model
     from odforecast.scenario import project
 
     if out.exists() and not out.is_dir():
@@ -189,8 +189,8 @@ def validate(
     Exit status 1 if a check fails; a check that only reports cannot fail, and one that the
     data do not allow is named.
     """
-    from odforecast.models.base import get_model
-    from odforecast.scenario.validate import Setting, run_checks
+    from odforecast.evidence.validate import Setting, run_checks
+    from odforecast.models.registry import get_model
 
     releases = open_source(archive, source)
     setting = Setting(

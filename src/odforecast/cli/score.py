@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from odforecast.backtest import Truth
+    from odforecast.backtesting import Truth
 
 _COLUMNS = {
     "n_scorable": ("scored", "{:,.0f}"),
@@ -67,7 +67,7 @@ def score(
     differ in the date only are one model. Counts younger than --min-truth-age may still
     change and are not scored; nothing is dropped, --out has a reason for every such row.
     """
-    from odforecast.backtest import Truth
+    from odforecast.backtesting import Truth
     from odforecast.panel import Panel
 
     if out is not None and out.suffix not in (".csv", ".parquet"):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from odforecast.data.archive import Archive
+    from odforecast.vintage.archive import Archive
 
 BUNDLED = "bundled"
 
@@ -37,10 +37,10 @@ def open_source(
     ArchiveError, DataError
         If there is no such archive, or the file cannot be trusted.
     """
-    from odforecast.data.archive import Archive
-    from odforecast.data.bundle import bundled
-    from odforecast.data.vsrr import read_vsrr
     from odforecast.errors import ArchiveError
+    from odforecast.sources.vsrr import read_vsrr
+    from odforecast.vintage.archive import Archive
+    from odforecast.vintage.bundle import bundled
 
     if archive is not None:
         if str(source) != BUNDLED:

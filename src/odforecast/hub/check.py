@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from odforecast.data.locations import LOCATIONS
 from odforecast.errors import DataError
+from odforecast.geography.places import LOCATIONS
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, TARGETS
 
 OUTPUT_TYPES = ("quantile", "sample")

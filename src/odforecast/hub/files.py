@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from odforecast.data.locations import LOCATIONS, lookup
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
 from odforecast.months import month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS

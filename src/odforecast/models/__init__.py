@@ -1,6 +1,6 @@
 """Forecasters: the protocol, the registry, and the models built in."""
 
-from odforecast.models.base import (
+from odforecast.models.registry import (
     ENTRY_POINT_GROUP,
     Fitted,
     Forecaster,

@@ -164,7 +164,7 @@ class FittedBaseline:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
     def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.base.Fitted`.
+        """Sample paths; see :class:`odforecast.models.registry.Fitted`.
 
         Raises
         ------

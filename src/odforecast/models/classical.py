@@ -12,7 +12,7 @@ Drawing here also leaves numpy's global random state alone.
 
 Scale and form were set once, and are not tuned on the years they are scored on. No model has
 a season: sums show the months only up to one constant per calendar month, and
-:mod:`odforecast.data.monthly` picks the smoothest series, so a constant season cannot be
+:mod:`odforecast.monthly.sums` picks the smoothest series, so a constant season cannot be
 seen. (On the twelve origins of 2017, all with truth before 2019, a season in ETS lowered the
 jurisdictions' WIS at 7-12 months by a tenth and raised the nation's by a third; log and square
 root took turns. Those origins hold three to four years of months each: too few to choose by.)
@@ -26,7 +26,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from odforecast.data.monthly import rolling_sums
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.paths import (
@@ -39,6 +38,7 @@ from odforecast.models.paths import (
     trailing_months,
     usable_locations,
 )
+from odforecast.monthly.sums import rolling_sums
 from odforecast.names import MONTH, TARGET_12MO, TARGETS
 from odforecast.panel import Floats, Panel
 
@@ -273,7 +273,7 @@ class FittedClassical:
     sums: bool
 
     def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.base.Fitted`.
+        """Sample paths; see :class:`odforecast.models.registry.Fitted`.
 
         Raises
         ------

@@ -8,8 +8,8 @@ from importlib.metadata import version as installed_version
 
 import numpy as np
 
-from odforecast.data.monthly import rolling_sums
 from odforecast.errors import ForecastError, PanelError
+from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import seed_from
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from odforecast.backtest import Results, Truth
-from odforecast.data.locations import lookup
+from odforecast.backtesting import Results, Truth
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO
 from odforecast.panel import Floats, Panel
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odforecast.data.locations import lookup
-from odforecast.data.revisions import Revisions
 from odforecast.errors import ArchiveError
+from odforecast.geography.places import lookup
+from odforecast.vintage.revisions import Revisions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
 from odforecast.scenario import Projection, Scenario, events
-from odforecast.scenario.draw import BLUE, GREY, ORANGE, canvas, days
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.seeds import seed_from
 

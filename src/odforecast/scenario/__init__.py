@@ -4,7 +4,7 @@ Effects are assumptions with a source and a grade, never estimates from a step a
 date: the counts cannot identify cooperation.
 """
 
-from odforecast.scenario.evidence import CAVEAT, events, levers, prior_names
+from odforecast.scenario.catalogue import CAVEAT, events, levers, prior_names
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from odforecast.data.locations import lookup
 from odforecast.errors import ScenarioError
+from odforecast.geography.places import lookup
 from odforecast.months import Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure

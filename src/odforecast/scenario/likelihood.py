@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
-from odforecast.models.hierarchical import FittedHierarchical
-from odforecast.models.hierarchical_inputs import REST, Effect
+from odforecast.evidence.placebo import growth_changes
+from odforecast.models.hierarchy.inputs import REST, Effect
+from odforecast.models.hierarchy.model import FittedHierarchical
 from odforecast.months import Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.placebo import growth_changes
 from odforecast.scenario.sensitivity import identifiability
 
 Shares = Mapping[str, Mapping[str, float]]

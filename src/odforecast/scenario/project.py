@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.models.base import Fitted
+from odforecast.geography.places import JURISDICTIONS
+from odforecast.models.registry import Fitted
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats
 from odforecast.scenario.exposure import exposure_vector

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.data.locations import JURISDICTIONS
 from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.forecast import Forecast
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats
-from odforecast.scenario.evidence import CAVEAT
+from odforecast.scenario.catalogue import CAVEAT
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.scenario import Scenario
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from odforecast.errors import OdforecastError, ScenarioError
-from odforecast.scenario.evidence import prior_table
+from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import Prior, parse_prior
 from odforecast.scenario.scenario import NULL, Scenario

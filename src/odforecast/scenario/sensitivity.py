@@ -11,7 +11,7 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.scenario.evidence import attribution_shares
+from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.intervention import ATTRIBUTION, NATION, Intervention
 from odforecast.scenario.priors import Fixed, Prior
 from odforecast.scenario.project import project

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from odforecast.data.locations import LOCATIONS, lookup, population
 from odforecast.errors import ScoringError
+from odforecast.geography.places import LOCATIONS, lookup, population
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, TARGET_12MO
 from odforecast.scoring.calibration import interval_coverage
 from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS, UNIT_COLUMNS, regimes
@@ -111,7 +111,7 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
         Columns of :data:`odforecast.names.HUB_COLUMNS`, checked.
     observe : callable
         ``(locations, months, target) -> (values, reasons)``, arrays of shape (L, M); for
-        example :meth:`odforecast.backtest.Truth.observed`.
+        example :meth:`odforecast.backtesting.Truth.observed`.
 
     Returns
     -------

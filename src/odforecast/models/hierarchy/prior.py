@@ -1,0 +1,183 @@
+"""Priors of the hierarchy, and data drawn from them.
+
+The simulation is written in numpy on its own: it is the reference against which the graph is
+checked (simulation-based calibration), and what the prior says about data.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from odforecast.models.hierarchy.draws import MAX_LOG_MEAN, counts, fitted_log_mean
+from odforecast.models.hierarchy.inputs import Inputs
+from odforecast.models.hierarchy.laplace import LEVEL_SD, level_center, path_basis
+from odforecast.panel import Floats
+
+#: Log-normal priors: median, and standard deviation of the log.
+LOG_NORMAL: Final = {
+    "scale_group": (0.03, 0.7),
+    "scale_state": (0.05, 0.5),
+    "noise": (0.06, 0.7),
+    "season_scale": (0.02, 0.5),
+    "season_spread": (0.02, 0.5),
+    "shock_scale": (0.012, 0.5),
+}
+#: Half-normal (spreads of log scales over states) and normal priors: standard deviation.
+HALF_NORMAL: Final = {"scale_spread": 0.3, "noise_spread": 0.4}
+SIZE_SD: Final = 0.3
+#: Beta prior of every damping factor, per knot step.
+DAMPING: Final = (1.5, 3.0)
+#: Gamma prior (shape, rate) of the degrees of freedom above 2, where they are estimated.
+TAIL: Final = (2.0, 0.4)
+
+
+def simulate(
+    inputs: Inputs,
+    draws: int,
+    rng: np.random.Generator,
+    *,
+    tail: float | None = 5.0,
+    season_state: bool = False,
+    center: Floats | None = None,
+) -> dict[str, Floats]:
+    """Parameters and data from the prior, on the months and places of ``inputs``.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Only its labels and masks are used, and its counts for ``center``.
+    draws : int
+    rng : Generator
+    tail : float or None
+    season_state : bool
+    center : ndarray, shape (S,), optional
+        Prior mean of the log levels; default: log mean of the last 12 months seen.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (draws, ...)
+        The variables of the graph, and ``deaths``, shape (draws, S, n), without padding.
+        Means above :data:`~odforecast.models.hierarchy.draws.MAX_LOG_MEAN` are stopped
+        there.
+    """
+    n_states = inputs.shape[0]
+    n = inputs.shape[2] - inputs.first
+    if center is None:
+        center = level_center(inputs.counts, inputs.seen)
+
+    def log_normal(name: str, *shape: int) -> Floats:
+        median, sd = LOG_NORMAL[name]
+        return np.asarray(median * np.exp(sd * rng.standard_normal((draws, *shape))))
+
+    def zero_sum(*shape: int) -> Floats:
+        z = rng.standard_normal((draws, *shape))
+        return np.asarray(z - z.mean(axis=-1, keepdims=True))
+
+    freedom = np.full(draws, tail) if tail else 2.0 + rng.gamma(TAIL[0], 1 / TAIL[1], draws)
+
+    def deviations(scale: Floats, damping: Floats, n_nodes: int) -> Floats:
+        """Increments (draws, n_nodes, n - 1)."""
+        out = np.empty((draws, n_nodes, n - 1))
+        start = scale / np.sqrt(1 - damping[:, None] ** 2)
+        out[..., 0] = start * rng.standard_normal((draws, n_nodes))
+        for k in range(1, n - 1):
+            shock = scale * rng.standard_t(freedom[:, None], (draws, n_nodes))
+            out[..., k] = damping[:, None] * out[..., k - 1] + shock
+        return out
+
+    p: dict[str, Floats] = {}
+    if tail is None:
+        p["tail"] = freedom
+    parent = np.zeros((draws, 1, n - 1))
+    if inputs.members:
+        n_levels = len(inputs.members)
+        p["scale_group"] = log_normal("scale_group", n_levels)
+        p["damping_group"] = rng.beta(*DAMPING, (draws, n_levels))
+        for g in reversed(range(n_levels)):
+            n_nodes = inputs.members[g].shape[1]
+            if g + 1 < n_levels:
+                parent = np.einsum("nm,dmk->dnk", inputs.members[g + 1], parent)
+            own = deviations(p["scale_group"][:, g, None], p["damping_group"][:, g], n_nodes)
+            p[f"increment_{g}"] = own[..., -1]
+            parent = parent + own
+        parent = np.einsum("sn,dnk->dsk", inputs.members[0], parent)
+    pooled = log_normal("scale_state")[:, None]
+    p["scale_state"], p["scale"] = pooled[:, 0], np.repeat(pooled, n_states, axis=1)
+    p["noise"] = log_normal("noise")
+    p["extra"] = np.repeat(p["noise"][:, None], n_states, axis=1)
+    if n_states > 2:
+        p["scale_size"] = SIZE_SD * rng.standard_normal(draws)
+        for name, sd in HALF_NORMAL.items():
+            p[name] = np.abs(sd * rng.standard_normal(draws))
+        size = p["scale_size"][:, None] * (center - center.mean())
+        p["scale"] = pooled * np.exp(size + p["scale_spread"][:, None] * zero_sum(n_states))
+        p["extra"] = p["extra"] * np.exp(p["noise_spread"][:, None] * zero_sum(n_states))
+    p["damping"] = rng.beta(*DAMPING, draws)
+    own = deviations(p["scale"], p["damping"], n_states)
+    p["increment"] = own[..., -1]
+    p["level"] = center + LEVEL_SD * rng.standard_normal((draws, n_states))
+    vector = np.concatenate([p["level"][..., None], own + parent], axis=2)
+    p["path"] = vector @ path_basis(n).T
+    p["season_scale"] = log_normal("season_scale")
+    p["season"] = p["season_scale"][:, None] * zero_sum(12)
+    if season_state:
+        p["season_spread"] = log_normal("season_spread")
+        p["season_state"] = p["season_spread"][:, None, None] * zero_sum(n_states, 12)
+    if inputs.members:
+        used = int((inputs.seen | inputs.censored).any(axis=0).sum())
+        p["shock_scale"] = log_normal("shock_scale")
+        p["shock"] = p["shock_scale"][:, None] * rng.standard_normal((draws, used))
+    if inputs.effect_scale.size:
+        noise = rng.standard_normal((draws, inputs.effect_scale.size))
+        p["effect"] = inputs.effect_mean + inputs.effect_scale * noise
+    eta = np.minimum(fitted_log_mean(p, inputs), MAX_LOG_MEAN)
+    return p | {"deaths": counts(eta, p["extra"], rng)}
+
+
+def prior_predictive(
+    inputs: Inputs, draws: int = 1000, seed: int = 0, *, tail: float | None = 5.0
+) -> pd.DataFrame:
+    """What the priors say about data, next to the data.
+
+    Levels have a wide prior by design and say nothing, so the statistics are relative.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        From :meth:`odforecast.models.hierarchy.model.Hierarchical.inputs`.
+    draws, seed : int
+    tail : float or None
+
+    Returns
+    -------
+    DataFrame
+        One row per statistic: prior ``q05``, ``q50``, ``q95``, and the same quantiles of the
+        data over locations (and years).
+    """
+    rng = np.random.default_rng(seed)
+    drawn = simulate(inputs, draws, rng, tail=tail)["deaths"]
+    n = drawn.shape[2]
+    real = np.where(inputs.seen, inputs.counts, np.nan)[None, :, -n:]
+    rows = []
+    for name, ours, theirs in zip(
+        ("change of 12-month deaths in a year", "month-to-month change of log deaths"),
+        _relative(drawn),
+        _relative(real),
+    ):
+        prior = np.nanquantile(ours, [0.05, 0.5, 0.95])
+        data = np.nanquantile(theirs, [0.05, 0.5, 0.95])
+        rows.append((name, *prior, *data))
+    columns = ["statistic", "q05", "q50", "q95", "data_q05", "data_q50", "data_q95"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _relative(deaths: Floats) -> tuple[Floats, Floats]:
+    total = deaths[..., ::-1]
+    years = total.shape[-1] // 12
+    sums = total[..., : 12 * years].reshape(*total.shape[:-1], years, 12).sum(axis=-1)
+    before, after = sums[..., 1:], sums[..., :-1]
+    ratio = np.divide(after, before, out=np.full_like(after, np.nan), where=before > 0)
+    return ratio - 1.0, np.diff(np.log(deaths + 0.5), axis=-1)

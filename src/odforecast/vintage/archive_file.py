@@ -1,0 +1,192 @@
+"""One release on disk: a Parquet file that is written once, whole or not at all.
+
+A file has one row group per indicator, so one indicator is read without the others, and a hash
+of the table and of each indicator's rows, checked whenever they are read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ArchiveError
+from odforecast.sources.table import canonical, table_hash
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_META = b"odforecast"
+_AGAIN = "delete it and add the release again from CDC's file"
+
+
+def read_meta(file: Path) -> dict[str, Any]:
+    """What a file says of itself: ``data_hash``, ``source``, and ``parts`` (hash by indicator).
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(file):
+        return _meta(pq.read_schema(file))
+
+
+def read_release(
+    file: Path, date: dt.date, indicator: str | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Rows of a file, checked against the hash they were written with.
+
+    Parameters
+    ----------
+    file : path
+    date : datetime.date
+        Release the file must hold.
+    indicator : str, optional
+        Read this one only; the table has no rows if the release lacks it.
+
+    Returns
+    -------
+    table : DataFrame
+        Canonical.
+    data_hash : str
+        Content hash of the whole release, whatever part of it was read.
+
+    Raises
+    ------
+    ArchiveError
+        If the file is damaged, or its rows are not those written.
+    """
+    import pyarrow.parquet as pq
+
+    with _readable(file), pq.ParquetFile(file) as handle:
+        meta = _meta(handle.schema_arrow)
+        parts = meta.get("parts")
+        if indicator is None or parts is None:  # files of the first version have no parts
+            table = canonical(handle.read().to_pandas(ignore_metadata=True))
+            expected = meta["data_hash"]
+        else:
+            groups = [i for i, name in enumerate(parts) if name == indicator]
+            table = handle.read_row_groups(groups).to_pandas(ignore_metadata=True)
+            if not groups:
+                return table, str(meta["data_hash"])
+            table = canonical(table)
+            expected = parts[indicator]
+        if table_hash(table) != expected or table["release"].iloc[0].date() != date:
+            raise ArchiveError(f"{file} is not as it was written", hint=_AGAIN)
+    if indicator is not None:
+        table = table[table["indicator"] == indicator].reset_index(drop=True)
+    return table, str(meta["data_hash"])
+
+
+def write_release(file: Path, table: pd.DataFrame, source: Mapping[str, str]) -> bool:
+    """Write a file that must not exist yet, whole or not at all.
+
+    The content goes to a hidden file beside it, which is then linked to the final name:
+    linking fails if another process was first, so nothing is ever written over, and a
+    process that dies half way leaves no release behind.
+
+    Parameters
+    ----------
+    file : path
+    table : DataFrame
+        Canonical.
+    source : mapping of str to str
+        Where it came from.
+
+    Returns
+    -------
+    bool
+        False if the file existed.
+    """
+    if file.exists():
+        return False
+    temp = file.parent / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temp.open("wb") as handle:
+            _write(handle, table, source)
+            handle.flush()
+            os.fsync(handle.fileno())
+        try:
+            os.link(temp, file)
+        except FileExistsError:
+            return False
+        except OSError:
+            return _rename_once(temp, file)
+        return True
+    except OSError as error:
+        raise ArchiveError(
+            f"cannot write {file}: {error.strerror or error}", hint="is the folder writable?"
+        ) from error
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _write(handle: Any, table: pd.DataFrame, source: Mapping[str, str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = table["indicator"].to_numpy()
+    # A canonical table is sorted by indicator: each is one slice.
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], len(names)])]
+    meta = {
+        "data_hash": table_hash(table),
+        "parts": {str(names[s.start]): table_hash(table.iloc[s]) for s in slices},
+        "source": dict(source),
+    }
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    arrow = arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
+    with pq.ParquetWriter(handle, arrow.schema, compression="zstd") as writer:
+        for s in slices:
+            writer.write_table(arrow.slice(s.start, s.stop - s.start))
+
+
+def _meta(schema: pa.Schema) -> dict[str, Any]:
+    found = json.loads((schema.metadata or {})[_META])
+    assert isinstance(found, dict)
+    return found
+
+
+@contextlib.contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """Turn whatever a damaged file raises into one error that names it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except ArchiveError:
+        raise
+    except (pa.ArrowException, OSError, LookupError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArchiveError(f"{file} cannot be read as a release ({first})", hint=_AGAIN) from error
+
+
+def _rename_once(temp: Path, file: Path) -> bool:
+    """As linking, on file systems without hard links: a lock file decides who renames."""
+    lock = file.with_name(f".{file.name}.lock")
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError as error:
+        raise ArchiveError(
+            f"another process is adding {file.name}",
+            hint=f"try again; if none is, delete {lock}",
+        ) from error
+    try:
+        if file.exists():
+            return False
+        os.replace(temp, file)
+        return True
+    finally:
+        lock.unlink()

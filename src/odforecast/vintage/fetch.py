@@ -1,0 +1,407 @@
+"""Download a release of CDC's, and keep it: resumable, checked, never half written.
+
+A folder holds, besides the archive's own files:
+
+* ``downloads/2025-07-16_vsrr_1752674192.json.gz``: the rows as CDC answered them, one file per
+  release and data set, named by release date and the moment the rows last changed;
+* ``.partial/``: pages of a download that was cut off. They are used only while CDC's table is
+  still the one they were cut from, and removed when it is complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from odforecast.errors import DataError, DownloadError
+from odforecast.seeds import content_hash
+from odforecast.sources.vsrr import Loaded, read_vsrr
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.socrata import Metadata, Rows, Socrata
+
+#: Told the number of rows that are here, and of those there are.
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set of data.cdc.gov.
+
+    Attributes
+    ----------
+    key : str
+        Short name.
+    id : str
+        Socrata identifier.
+    needs : tuple of str
+        Fields without which its rows mean nothing.
+    knows : tuple of str
+        Fields it is known to have; another one means that CDC has changed the table. Empty if
+        nothing is checked.
+    """
+
+    key: str
+    id: str
+    needs: tuple[str, ...]
+    knows: tuple[str, ...] = ()
+
+
+_VSRR = ("state", "year", "month", "indicator", "data_value")
+DATASETS = {
+    "vsrr": Dataset(
+        "vsrr",
+        "xkb8-kh2a",
+        needs=_VSRR,
+        knows=(
+            *_VSRR,
+            "period",
+            "percent_complete",
+            "percent_pending_investigation",
+            "state_name",
+            "footnote",
+            "footnote_symbol",
+            "predicted_value",
+        ),
+    ),
+    "county": Dataset("county", "gb4e-yj24", needs=("year", "month")),
+}
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch found and did.
+
+    Attributes
+    ----------
+    dataset : str
+        ``"vsrr"`` or ``"county"``.
+    release : datetime.date
+        Day in Washington when CDC last changed the rows.
+    file : path or None
+        Rows as CDC answered them; None where they were in the archive already.
+    sha256 : str
+        Of the file's bytes.
+    rows : int
+        Rows downloaded, or read from the pages of an earlier try.
+    resumed : int
+        How many of them were here from an earlier try.
+    added : bool
+        Whether there is a new release now.
+    why : str
+        What was done, in words.
+    loaded : Loaded or None
+        The release, read; None for county tables, and where nothing had to be read.
+    """
+
+    dataset: str
+    release: dt.date
+    file: Path | None
+    sha256: str
+    rows: int
+    resumed: int
+    added: bool
+    why: str
+    loaded: Loaded | None = None
+
+
+def default_folder() -> Path:
+    """Folder of the user's own archive, where the system keeps a user's data."""
+    import platformdirs
+
+    return platformdirs.user_data_path("odforecast", appauthor=False) / "archive"
+
+
+def fetch(
+    dataset: str,
+    folder: str | Path,
+    client: Socrata,
+    *,
+    progress: Progress | None = None,
+    restarts: int = 3,
+) -> Fetched:
+    """Download the present release of a data set, and add it to the archive in a folder.
+
+    Parameters
+    ----------
+    dataset : str
+        ``"vsrr"``, or ``"county"``: county tables are kept as downloaded, in ``downloads/``.
+    folder : path
+        Archive; made if it does not exist.
+    client : Socrata
+        Where from.
+    progress : callable, optional
+        Called as ``progress(rows_here, rows_in_all)``.
+    restarts : int
+        How often to begin again if CDC changes the table meanwhile.
+
+    Returns
+    -------
+    Fetched
+
+    Raises
+    ------
+    DownloadError
+        If the server does not answer, or its answers do not fit together. What was downloaded
+        is kept, and the next fetch goes on from there.
+    DataError
+        If the rows cannot be trusted. Nothing is kept.
+    ArchiveError
+        If the archive holds other numbers for that date.
+    """
+    kind = _dataset(dataset)
+    folder = Path(folder)
+    store = Archive(folder)
+    meta = client.metadata(kind.id)
+    name = f"{meta.release}_{kind.key}_{meta.updated}.json.gz"
+    file = folder / "downloads" / name
+    if kind.key == "vsrr" and meta.release in store.releases():
+        source = store.source(meta.release)
+        if source.get("file") == name:
+            return Fetched(
+                dataset, meta.release, file if file.exists() else None, source["sha256"], 0, 0,
+                added=False, why=f"release {meta.release} was there already, unchanged",
+            )  # fmt: skip
+    rows = resumed = 0
+    if file.exists():
+        if kind.key != "vsrr":
+            return Fetched(
+                dataset, meta.release, file, _sha256(file), 0, 0,
+                added=False, why=f"release {meta.release} was there already, unchanged",
+            )  # fmt: skip
+    else:
+        found = download(
+            dataset, folder / ".partial", client, meta=meta, progress=progress, restarts=restarts
+        )
+        meta, rows, resumed = found.meta, len(found.rows), found.resumed
+        file = file.with_name(f"{meta.release}_{kind.key}_{meta.updated}.json.gz")
+        # A folder of its own: another process may remove the pages when it is done with them.
+        whole = found.folder.with_name(f"{kind.id}_{meta.updated}_{secrets.token_hex(4)}")
+        try:
+            _write(whole / file.name, _packed(found.rows))
+            if kind.key == "vsrr":
+                read_vsrr(whole / file.name, meta.release)  # refused here, it is not kept
+            file.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(whole / file.name, file)
+        finally:
+            shutil.rmtree(whole, ignore_errors=True)
+            shutil.rmtree(found.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                whole.parent.rmdir()  # unless it holds pages of another data set
+    digest = _sha256(file)
+    if kind.key != "vsrr":
+        return Fetched(
+            dataset, meta.release, file, digest, rows, resumed,
+            added=True, why=f"release {meta.release} kept in {file}",
+        )  # fmt: skip
+    loaded = read_vsrr(file, meta.release)
+    if (same := _same_as_last(store, loaded)) is not None:
+        why = f"the numbers are those of release {same}: nothing added"
+        return Fetched(
+            dataset, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
+        )
+    added = store.add(loaded)
+    why = "added" if added else "was there already, the same numbers"
+    return Fetched(
+        dataset, meta.release, file, digest, rows, resumed,
+        added=added, why=f"release {meta.release} {why}", loaded=loaded,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Download:
+    """All rows of a data set at one moment.
+
+    Attributes
+    ----------
+    meta : Metadata
+        Of the table they are from.
+    rows : list of dict
+        As CDC answered them.
+    resumed : int
+        How many were here from an earlier try.
+    folder : path
+        Where their pages lie.
+    """
+
+    meta: Metadata
+    rows: Rows
+    resumed: int
+    folder: Path
+
+
+def download(
+    dataset: str,
+    partial: Path,
+    client: Socrata,
+    *,
+    meta: Metadata | None = None,
+    since: int | None = None,
+    progress: Progress | None = None,
+    restarts: int = 3,
+) -> Download:
+    """All rows of a data set, from one and the same state of CDC's table.
+
+    The catalogue is asked before and after, the rows are counted by the server, and no row may
+    come twice; if anything does not fit, the download begins again.
+
+    Parameters
+    ----------
+    dataset : str
+        ``"vsrr"`` or ``"county"``.
+    partial : path
+        Folder that keeps pages until all are there.
+    client : Socrata
+    meta : Metadata, optional
+        If the catalogue has been asked already.
+    since : int, optional
+        Only rows of this year and later.
+    progress : callable, optional
+        Called as ``progress(rows_here, rows_in_all)``.
+    restarts : int
+        How often to begin again.
+
+    Raises
+    ------
+    DownloadError, DataError
+        As in :func:`fetch`.
+    """
+    kind = _dataset(dataset)
+    where = None if since is None else f"year >= {since}"
+    meta = meta or client.metadata(kind.id)
+    problem = ""
+    for _ in range(1 + restarts):
+        _check_columns(kind, meta)
+        key = content_hash(client.page_size, where or "", client.soda3)
+        folder = partial / f"{kind.id}_{meta.updated}_{key}"
+        _forget(partial, f"{kind.id}_", but=f"{kind.id}_{meta.updated}_")
+        total = client.count(kind.id, where)
+        rows: Rows = []
+        resumed = 0
+        # Until a page is not full: a count that is too small must not end it.
+        for number in itertools.count():
+            page = _kept(folder / f"page-{number:05d}.json")
+            if page is None:
+                page = client.page(kind.id, number, where)
+                _write(folder / f"page-{number:05d}.json", json.dumps(page).encode())
+            else:
+                resumed += len(page)
+            rows += page
+            if progress is not None:
+                progress(len(rows), total)
+            if len(page) < client.page_size or len(rows) > total:
+                break
+        after = client.metadata(kind.id)
+        twice = len(rows) - len({json.dumps(row, sort_keys=True) for row in rows})
+        if after.updated != meta.updated:
+            problem = f"CDC changed {kind.id} during the download"
+        elif len(rows) != total:
+            problem = f"{kind.id} has {total:,} rows, {len(rows):,} came"
+        elif twice:
+            problem = f"{twice:,} rows of {kind.id} came twice, so others did not come"
+        elif not rows:
+            raise DataError(f"{kind.id} has no rows{f' where {where}' if where else ''}")
+        else:
+            return Download(meta, rows, resumed, folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        meta = after
+    raise DownloadError(f"{problem} ({1 + restarts} tries)", hint="try again in an hour")
+
+
+def write_rows(path: Path, rows: Rows) -> str:
+    """Write rows as gzipped JSON, whole or not at all; the same rows give the same bytes.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+    """
+    content = _packed(rows)
+    _write(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _dataset(key: str) -> Dataset:
+    if key not in DATASETS:
+        raise DataError(f"no data set {key!r}", hint=f"one of {', '.join(DATASETS)}")
+    return DATASETS[key]
+
+
+def _check_columns(kind: Dataset, meta: Metadata) -> None:
+    """Refuse a table whose columns are not those this version understands, before the rows."""
+    missing = [c for c in kind.needs if c not in meta.columns]
+    new = [c for c in meta.columns if kind.knows and c not in kind.knows]
+    if missing or new:
+        said = [f"without {', '.join(missing)}"] * bool(missing)
+        said += [f"with the new {', '.join(new)}"] * bool(new)
+        raise DataError(
+            f"CDC has changed the columns of {kind.id}: {' and '.join(said)}",
+            hint="nothing was downloaded; look for a newer version of odforecast",
+        )
+
+
+def _same_as_last(store: Archive, loaded: Loaded) -> dt.date | None:
+    """The release before, if it has the very same numbers."""
+    before = [d for d in store.releases() if d < loaded.release]
+    if not before or loaded.release in store.releases():
+        return None
+    last = store.release(before[-1])
+    same = pd.DataFrame.equals(last.drop(columns="release"), loaded.table.drop(columns="release"))
+    return before[-1] if same else None
+
+
+def _kept(path: Path) -> Rows | None:
+    """Page of an earlier try; None if it is not there, or no page."""
+    try:
+        page = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return page if isinstance(page, list) else None
+
+
+def _forget(partial: Path, start: str, but: str) -> None:
+    """Remove pages of states of the table that are gone."""
+    if partial.is_dir():
+        for folder in partial.iterdir():
+            if folder.name.startswith(start) and not folder.name.startswith(but):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _packed(rows: Rows) -> bytes:
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    return gzip.compress(f"[{lines}]\n".encode(), compresslevel=6, mtime=0)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole, or not there."""
+    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    for attempt in (1, 2, 3):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temp.open("wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(temp, path)
+            return
+        except FileNotFoundError:
+            # Another process, done with the same download, removed the folder just now.
+            if attempt == 3:
+                raise
+        finally:
+            temp.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,179 @@
+"""Monthly deaths of a release, labelled: months, their uncertainty, and what pinned them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import DataError, UnknownNameError
+from odforecast.geography.places import lookup
+from odforecast.monthly.pinning import Pinned, pin_months
+from odforecast.names import ALL_DRUGS
+from odforecast.sources.table import INDICATORS
+from odforecast.sources.wonder import NEW_YORK, Wonder, us_months
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True)
+class RecoveredMonths:
+    """Months behind one release's 12-month-ending counts.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row per location and month: state, month, deaths (whole; rolling sums are the
+        published counts), sd, q05 … q95, pinned (``season`` or ``wonder``).
+    level : Series
+        By state: deaths counted where they occurred per death of WONDER's residents; NaN where
+        WONDER pins nothing.
+    pinned : Pinned
+        Arrays and draws, rows as in ``states``.
+    states : tuple of str
+        CDC codes.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    table: pd.DataFrame
+    level: pd.Series
+    pinned: Pinned
+    states: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def recovered_months(
+    table: pd.DataFrame,
+    locations: str | Iterable[str] = "all",
+    *,
+    indicator: str = ALL_DRUGS,
+    wonder: Sequence[Wonder] = (),
+    draws: int = 1000,
+    seed: int = 1,
+) -> RecoveredMonths:
+    """Recover the months of one release, with quantiles.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical table of one release.
+    locations : str or iterable of str
+        Codes, ``"all"``, and ``NY+YC`` for New York State with the city. The nation is always
+        used for the seasonal pattern, where the release has it.
+    indicator : str
+        Of CDC's table.
+    wonder : sequence of Wonder
+        Exports by residence in the official definition; a later one overrules an earlier one.
+        They pin the US, ``NY+YC`` and every state but ``NY`` and ``YC`` alone.
+    draws, seed : int
+        Draws behind the quantiles, and their seed.
+
+    Returns
+    -------
+    RecoveredMonths
+
+    Raises
+    ------
+    DataError
+        If the release lacks the indicator or a location, or an export has another definition
+        or counts by occurrence.
+    """
+    if indicator not in INDICATORS:
+        raise UnknownNameError(
+            f"unknown indicator {indicator!r}", f"one of {', '.join(INDICATORS)}"
+        )
+    rows = table[table["indicator"] == indicator]
+    if rows["reported"].isna().all():
+        raise DataError(f"the release has no reported counts of {indicator!r}")
+    sums = rows.pivot(index="state", columns="month", values="reported")
+    hidden = rows.assign(h=rows["status"] == "suppressed").pivot(
+        index="state", columns="month", values="h"
+    )
+    every = pd.date_range(sums.columns.min(), sums.columns.max(), freq="MS")
+    sums = sums.reindex(columns=every)
+    hidden = hidden.reindex(columns=every).eq(True)
+    if {"NY", "YC"} <= set(sums.index):
+        sums.loc[NEW_YORK[0]] = sums.loc["NY"] + sums.loc["YC"]
+        hidden.loc[NEW_YORK[0]] = False
+    states = _states(locations, list(sums.index))
+    wanted = list(states)
+    if "US" in sums.index and "US" not in wanted:
+        wanted.append("US")  # for its seasonal pattern
+    first = np.datetime64(every[0], "M") - np.timedelta64(11, "M")
+    stamps = pd.date_range(pd.Timestamp(first), every[-1], freq="MS")
+    known = _known(wonder, wanted, stamps)
+    pinned = pin_months(
+        sums.loc[wanted].to_numpy(dtype=float),
+        first,
+        known=known.to_numpy(dtype=float),
+        suppressed=hidden.loc[wanted].to_numpy(dtype=bool),
+        nation=wanted.index("US") if "US" in wanted else None,
+    )
+    sample = pinned.draws(draws, seed)
+    parts = []
+    for i, state in enumerate(states):
+        seen = ~np.isnan(pinned.months[i])
+        if not seen.any():
+            continue
+        quantiles = np.quantile(sample[:, i, seen], QUANTILES, axis=0)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "state": state,
+                    "month": stamps[seen],
+                    "deaths": pinned.months[i, seen],
+                    "sd": pinned.sd[i, seen],
+                    **{f"q{100 * q:02.0f}": row for q, row in zip(QUANTILES, quantiles)},
+                    "pinned": "wonder" if known.loc[state].notna().any() else "season",
+                }
+            )
+        )
+    if not parts:
+        raise DataError(f"no reported counts of {indicator!r} for {', '.join(states)}")
+    level = pd.Series(pinned.level, index=wanted, name="level").loc[list(states)]
+    notes = ["draws are independent between locations: do not add quantiles up"]
+    if wonder and {"NY", "YC"} & set(states):
+        notes.append("WONDER has New York State as a whole: NY and YC are pinned by season only")
+    if "US" in states and not np.isnan(level["US"]):
+        notes.append(f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents")
+    return RecoveredMonths(pd.concat(parts, ignore_index=True), level, pinned, states, tuple(notes))
+
+
+def _states(locations: str | Iterable[str], available: list[str]) -> tuple[str, ...]:
+    if isinstance(locations, str):
+        if locations.strip().lower() == "all":
+            return tuple(sorted(available, key=lambda s: (s != "US", s)))
+        locations = [x for x in locations.split(",") if x.strip()]
+    asked = [k.strip() if k.strip() == NEW_YORK[0] else lookup(k).state for k in locations]
+    if missing := [s for s in asked if s not in available]:
+        raise DataError(
+            f"the release has no rows for {', '.join(missing)}",
+            hint=f"it has {', '.join(sorted(available))}",
+        )
+    if not asked:
+        raise DataError("no location given", "for example US,WV or all")
+    return tuple(dict.fromkeys(asked))
+
+
+def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex) -> pd.DataFrame:
+    """WONDER's months (final ones only) as states by months, NaN where unknown."""
+    out = pd.DataFrame(np.nan, index=pd.Index(states), columns=stamps)
+    for export in wonder:
+        report = export.report
+        if not report.official or report.counted_by != "residence":
+            raise DataError(
+                f"{report.file}: {report.definition}, by {report.counted_by}: it cannot pin CDC's "
+                "counts of all drug-overdose deaths",
+                hint="export underlying cause X40-X44, X60-X64, X85, Y10-Y14 by residence",
+            )
+        table = export.table[~export.table["provisional"] & export.table["deaths"].notna()]
+        wide = table.pivot(index="state", columns="month", values="deaths")
+        if "US" in states and (len(report.places) == 51 or not export.totals.empty):
+            final = us_months(export)["deaths"].reindex(table["month"].unique())
+            wide.loc["US"] = final.reindex(wide.columns)
+        wide = wide.where(wide > 0)
+        out.update(wide.reindex(index=out.index, columns=out.columns))
+    return out

@@ -1,0 +1,376 @@
+"""How counts were revised: releases × months, what changed between two releases, completeness.
+
+A count's **age** in a release is the number of months from the month that ends its 12-month
+period to the month of the release. Its **final** value is the reported count of the newest
+release of the archive, and only where that release is old enough to be one: at least 12 months
+(``settled``) after the end of the period. Completeness is the reported count divided by the
+final one; it may be above 100 %, as revisions can be negative.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import ArchiveError, UnknownNameError
+from odforecast.geography.places import JURISDICTIONS, LOCATIONS, lookup
+from odforecast.names import ALL_DRUGS
+from odforecast.sources.table import INDICATORS
+from odforecast.vintage.archive import Archive
+
+Floats = NDArray[np.float64]
+Months = NDArray[np.datetime64]
+
+_ORDER = tuple(x.state for x in LOCATIONS)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Revisions:
+    """One indicator in every release: releases × locations × months.
+
+    Attributes
+    ----------
+    indicator : str
+    releases : tuple of datetime.date
+        Oldest first, R of them. Releases without a reported count of the indicator are left
+        out and listed in ``skipped``.
+    locations : tuple of str
+        CDC codes, L of them.
+    months : ndarray of datetime64[M], shape (M,)
+        End of the 12-month periods, without gaps.
+    reported, predicted : ndarray, shape (R, L, M)
+        12-month-ending deaths; NaN where the release has none.
+    hashes : tuple of str
+        Content hash of each release.
+    skipped : tuple of datetime.date
+        Releases with no reported count of the indicator at these locations.
+    """
+
+    indicator: str
+    releases: tuple[dt.date, ...]
+    locations: tuple[str, ...]
+    months: Months
+    reported: Floats
+    predicted: Floats
+    hashes: tuple[str, ...]
+    skipped: tuple[dt.date, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Revisions of {self.indicator!r}: {len(self.releases)} releases "
+            f"{self.releases[0]}..{self.releases[-1]}, {len(self.locations)} locations, "
+            f"{self.months[0]}..{self.months[-1]}>"
+        )
+
+    @property
+    def ages(self) -> NDArray[np.int64]:
+        """Months from the end of each period to each release, shape (R, M)."""
+        published = np.array(self.releases, dtype="datetime64[D]").astype("datetime64[M]")
+        return (published[:, None] - self.months[None, :]).astype(np.int64)
+
+    def triangle(self, location: str = "US", column: str = "reported") -> pd.DataFrame:
+        """Releases × months of one location, as a labelled table.
+
+        Parameters
+        ----------
+        location : str
+        column : {"reported", "predicted"}
+
+        Returns
+        -------
+        DataFrame, shape (R, M)
+            Index ``release``, columns ``month`` (both datetime64); NaN where a release has no
+            count.
+        """
+        values = self.reported if column == "reported" else self.predicted
+        return pd.DataFrame(
+            values[:, self._index(location)],
+            index=pd.DatetimeIndex([pd.Timestamp(d) for d in self.releases], name="release"),
+            columns=pd.DatetimeIndex(self.months.astype("datetime64[ns]"), name="month"),
+        )
+
+    def final(self, settled: int = 12) -> tuple[Floats, dt.date]:
+        """Reported counts of the newest release, where they are old enough to be final.
+
+        Parameters
+        ----------
+        settled : int
+            Months from the end of a period to the release.
+
+        Returns
+        -------
+        final : ndarray, shape (L, M)
+            NaN where the newest release has no count, or one that is too young.
+        release : datetime.date
+        """
+        old = self.ages[-1] >= settled
+        return np.where(old[None, :], self.reported[-1], np.nan), self.releases[-1]
+
+    def units(self, settled: int = 12) -> pd.DataFrame:
+        """Every count that has a final value: one row per (location, month, release).
+
+        Parameters
+        ----------
+        settled : int
+            As in :meth:`final`.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``location`` (CDC code), ``month``, ``release``, ``age`` (months),
+            ``reported``, ``final`` (deaths), ``completeness`` (reported / final) and
+            ``final_release``. The newest release itself has no rows: it is the final one.
+        """
+        final, release = self.final(settled)
+        ages = self.ages[:-1]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.reported[:-1] / final[None]
+        r, place, m = np.nonzero(np.isfinite(ratio))
+        return pd.DataFrame(
+            {
+                "location": np.array(self.locations, dtype=object)[place],
+                "month": self.months[m].astype("datetime64[ns]"),
+                "release": np.array(self.releases, dtype="datetime64[ns]")[r],
+                "age": ages[r, m],
+                "reported": self.reported[r, place, m],
+                "final": final[place, m],
+                "completeness": ratio[r, place, m],
+                "final_release": pd.Timestamp(release),
+            }
+        )
+
+    def _index(self, location: str) -> int:
+        state = lookup(location).state
+        if state not in self.locations:
+            raise UnknownNameError(
+                f"no revisions of {state}", hint=f"there are those of {', '.join(self.locations)}"
+            )
+        return self.locations.index(state)
+
+
+def revisions(
+    archive: Archive,
+    locations: str | Iterable[str] = "US",
+    indicator: str = ALL_DRUGS,
+) -> Revisions:
+    """What every release of an archive said.
+
+    One release is in memory at a time, and only its rows of the indicator.
+
+    Parameters
+    ----------
+    archive : Archive
+    locations : str or iterable of str
+        Codes or names; ``"all"`` for the US and every jurisdiction.
+    indicator : str
+        As CDC spells it.
+
+    Returns
+    -------
+    Revisions
+
+    Raises
+    ------
+    ArchiveError
+        If no release has a reported count of the indicator at any of the locations.
+    UnknownNameError
+        If a location or the indicator is unknown.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> seen = revisions(od.bundled(), "US")
+    >>> seen.triangle("US").shape
+    (1, 124)
+    """
+    if indicator not in INDICATORS:
+        raise UnknownNameError(
+            f"unknown indicator {indicator!r}", hint=f"one of {'; '.join(INDICATORS)}"
+        )
+    states = _states(locations)
+    found: dict[dt.date, pd.DataFrame] = {}
+    for date in archive.releases():
+        table = archive.release(date, indicator)
+        found[date] = table.loc[
+            table["state"].isin(states), ["state", "month", "reported", "predicted"]
+        ]
+    kept = {d: t for d, t in found.items() if t["reported"].notna().any()}
+    if not kept:
+        raise ArchiveError(
+            f"no release has a reported count of {indicator!r} for {', '.join(states)}",
+            hint="is it the right indicator?",
+        )
+    stamps = {d: t["month"].to_numpy().astype("datetime64[M]") for d, t in kept.items()}
+    first = min(s.min() for s in stamps.values())
+    last = max(s.max() for s in stamps.values())
+    months = np.arange(first, last + np.timedelta64(1, "M"))
+    shape = (len(kept), len(states), months.size)
+    layers = {name: np.full(shape, np.nan) for name in ("reported", "predicted")}
+    for r, (date, table) in enumerate(kept.items()):
+        row = pd.Index(states).get_indexer(pd.Index(table["state"]))
+        column = (stamps[date] - first).astype(int)
+        for name, layer in layers.items():
+            layer[r, row, column] = table[name].to_numpy(dtype=float)
+    return Revisions(
+        indicator=indicator,
+        releases=tuple(kept),
+        locations=states,
+        months=months,
+        reported=layers["reported"],
+        predicted=layers["predicted"],
+        hashes=tuple(archive.data_hash(d) for d in kept),
+        skipped=tuple(d for d in found if d not in kept),
+    )
+
+
+def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.DataFrame:
+    """Completeness by months since the end of the period.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As :meth:`Revisions.units` gives it.
+    by : iterable of str
+        Columns besides ``age``; empty for one curve over all.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``*by``, ``age``, ``n`` (counts behind it), ``median``, ``low`` and ``high``
+        (5 and 95 %) of reported / final.
+    """
+    grouped = units.groupby([*by, "age"], sort=True)["completeness"]
+    curve = grouped.agg(
+        n="size",
+        median="median",
+        low=lambda x: x.quantile(0.05),
+        high=lambda x: x.quantile(0.95),
+    )
+    return curve.reset_index()
+
+
+def settling(units: pd.DataFrame, within: float = 1.0) -> pd.DataFrame:
+    """How each count moved until it was final: number, spread, lag.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As :meth:`Revisions.units` gives it.
+    within : float
+        Percent of the final count.
+
+    Returns
+    -------
+    DataFrame
+        One row per (location, month): ``releases`` (that had it, besides the final one),
+        ``first`` (first reported count), ``final``, ``first_age``, ``first_change`` (percent
+        from first to final), ``spread`` (percent of final, highest less lowest) and
+        ``settled_age``: the age in the first release from which on all stayed within
+        ``within`` % of final; NaN if even the last before the final one was outside. Ages
+        between two releases cannot be told apart, so it is an upper bound.
+    """
+    rows = []
+    for (location, month), group in units.groupby(["location", "month"], sort=True):
+        one = group.sort_values("release")
+        values = one["reported"].to_numpy()
+        final = float(one["final"].iloc[0])
+        near = np.abs(values / final - 1) <= within / 100
+        outside = np.flatnonzero(~near)
+        start = 0 if outside.size == 0 else int(outside[-1]) + 1
+        ages = one["age"].to_numpy()
+        everything = np.append(values, final)
+        rows.append(
+            {
+                "location": location,
+                "month": month,
+                "releases": len(one),
+                "first": values[0],
+                "final": final,
+                "first_age": int(ages[0]),
+                "first_change": 100 * (final / values[0] - 1) if values[0] else np.nan,
+                "spread": 100 * np.ptp(everything) / final,
+                "settled_age": float(ages[start]) if start < len(ages) else np.nan,
+            }
+        )
+    columns = [
+        "location", "month", "releases", "first", "final", "first_age", "first_change", "spread",
+        "settled_age",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def compare(
+    archive: Archive, a: str | dt.date, b: str | dt.date, indicator: str | None = None
+) -> pd.DataFrame:
+    """What one release says otherwise than another.
+
+    Parameters
+    ----------
+    archive : Archive
+    a, b : date or str
+        Release dates.
+    indicator : str, optional
+        This one only.
+
+    Returns
+    -------
+    DataFrame
+        Rows whose reported count or status differs, in the order of the table: ``state``,
+        ``month``, ``indicator``, ``reported_a``, ``reported_b``, ``change`` (b less a),
+        ``percent`` (of a), ``status_a``, ``status_b`` (``"absent"`` where a release has no such
+        row) and ``kind``: ``"changed"``, ``"appeared"`` or ``"vanished"``.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive does not hold one of them.
+    """
+    keys = ["indicator", "state", "month"]
+    sides = [
+        archive.release(day, indicator)[[*keys, "reported", "status"]].astype({"status": object})
+        for day in (a, b)
+    ]
+    both = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_a", "_b"))
+    for side in ("status_a", "status_b"):
+        both[side] = both[side].where(both[side].notna(), "absent")
+    same = (both["reported_a"] == both["reported_b"]) | (
+        both["reported_a"].isna()
+        & both["reported_b"].isna()
+        & (both["status_a"] == both["status_b"])
+    )
+    found = both[~same].copy()
+    found["change"] = found["reported_b"] - found["reported_a"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        percent = 100 * found["change"].to_numpy() / found["reported_a"].to_numpy()
+    found["percent"] = np.where(np.isfinite(percent), percent, np.nan)
+    found["kind"] = np.where(
+        found["reported_a"].isna() & found["reported_b"].notna(),
+        "appeared",
+        np.where(found["reported_a"].notna() & found["reported_b"].isna(), "vanished", "changed"),
+    )
+    rank = {
+        "indicator": {k: i for i, k in enumerate(INDICATORS)},
+        "state": {k: i for i, k in enumerate(_ORDER)},
+    }
+    found = found.sort_values(
+        keys, key=lambda c: c.map(rank[str(c.name)]) if c.name in rank else c
+    ).reset_index(drop=True)
+    return found[
+        [
+            "state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
+            "status_a", "status_b", "kind",
+        ]
+    ]  # fmt: skip
+
+
+def _states(locations: str | Iterable[str]) -> tuple[str, ...]:
+    if isinstance(locations, str):
+        if locations.strip().lower() == "all":
+            return ("US", *JURISDICTIONS)
+        locations = [k for k in locations.split(",") if k.strip()]
+    return tuple(dict.fromkeys(lookup(k).state for k in locations))

@@ -1,0 +1,218 @@
+"""The validation ladder: each check on data where the answer is known, or on CDC's counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ScenarioError
+from odforecast.evidence.check import CheckResult
+from odforecast.evidence.detect import check_detectable, past_effect
+from odforecast.evidence.episodes import check_leave_one_out, predict_each
+from odforecast.evidence.hindcast import check_hindcast, coverage_summary
+from odforecast.evidence.placebo import (
+    check_placebo_outcome,
+    check_placebo_time,
+    check_placebo_units,
+    event_ranks,
+    growth_changes,
+)
+from odforecast.evidence.recovery import check_recovery, estimate_effect, simulate_panel
+from odforecast.evidence.validate import CHECKS, Setting, run_checks
+from odforecast.names import SYNTHETIC_OPIOIDS
+from odforecast.scenario import named
+from odforecast.scenario.intervention import rise_and_fade
+
+
+@pytest.fixture(scope="module")
+def setting():
+    return Setting(od.bundled(), "2025-09-17", od.get_model("auto-ets"), simulations=20)
+
+
+@pytest.fixture(scope="module")
+def panel(setting):
+    return setting.panel()
+
+
+def shape(before=60, after=30, ramp=6.0, half=12.0):
+    since = np.arange(before + after, dtype=float)[None] - before
+    return rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half]))[0]
+
+
+@pytest.mark.slow
+def test_recovery_over_two_hundred_simulations():
+    result = check_recovery(simulations=200, seed=1)
+    assert result.passed
+    assert 0.85 <= result.table["covered"].mean() <= 0.95
+    assert result.table["injected"].iloc[0] == pytest.approx(np.log(0.8))
+
+
+def test_estimator_is_exact_given_the_variances():
+    """Against generalised least squares written out for the whole panel."""
+    rng = np.random.default_rng(5)
+    x, n_loc = shape(36, 12), 4
+    felt = np.array([1.0, 0.5, 0.8, 0.2])
+    months = rng.poisson(2000 * np.exp(-0.2 * felt[:, None] * x)).astype(float)
+    found = estimate_effect(months, x, felt, spread=0.0)
+    best = int(np.argmax(found.weights))
+    # More exposure, more information: dropping the contrasts must widen the posterior.
+    alone = estimate_effect(months, x, np.full(n_loc, felt.mean()), spread=0.0)
+    assert found.sd < alone.sd
+    assert found.sds[best] > 0
+    low, high = found.interval(0.9)
+    assert low < -0.2 < high
+    assert found.cdf(high) - found.cdf(low) == pytest.approx(0.9, abs=1e-6)
+
+
+def test_prior_takes_over_where_data_are_few():
+    rng = np.random.default_rng(1)
+    panel = simulate_panel(rng, shape(40, 2), -0.2)
+    found = estimate_effect(panel, shape(40, 2), prior_mean=-0.1, prior_sd=0.05)
+    assert found.mean == pytest.approx(-0.1, abs=0.02)
+    assert found.sd / 0.05 > 0.9
+
+
+def test_estimator_refuses_what_it_cannot_use():
+    months = np.ones((2, 30))
+    with pytest.raises(ScenarioError, match="never changes"):
+        estimate_effect(months, np.zeros(30))
+    with pytest.raises(ScenarioError, match="missing or negative"):
+        estimate_effect(np.full((2, 30), np.nan), shape(20, 10))
+    with pytest.raises(ScenarioError, match="allowed"):
+        estimate_effect(months, np.zeros(12))
+    with pytest.raises(ScenarioError, match="no location is exposed"):
+        estimate_effect(months, shape(20, 10), np.zeros(2))
+
+
+def test_placebo_ranks_of_the_evidence(panel):
+    """EVIDENCE: 2, 14, 42, 61, 89 among 92 months; another release, so not to the digit."""
+    ranks = event_ranks(growth_changes(panel, until="2024-08")).set_index("month")["percentile"]
+    given = {"2023-07": 2, "2017-03": 14, "2018-02": 42, "2022-08": 61, "2019-05": 89}
+    for month, value in given.items():
+        assert ranks[month] == pytest.approx(value, abs=2.5)
+    assert len(growth_changes(panel, until="2024-08")) == 92
+    result = check_placebo_time(panel)
+    assert result.passed is None
+    assert result.table["months_all"].unique().tolist() == [100]
+
+
+def test_placebo_needs_three_years(panel):
+    with pytest.raises(ScenarioError, match="37 or more"):
+        growth_changes(panel, until="2017-01")
+
+
+def test_growth_changes_by_hand(panel):
+    table = growth_changes(panel).set_index("month")
+    us = dict(zip(panel.months.astype(str), panel.reported[0]))
+    by_hand = np.log(us["2024-07"] / us["2023-07"]) - np.log(us["2023-07"] / us["2022-07"])
+    assert table.at["2023-07", "change"] == pytest.approx(by_hand)
+    assert table["percentile"].max() == 100.0
+
+
+def test_placebo_outcome(setting, vsrr):
+    loaded = od.read_vsrr(vsrr / "2025-07-16.parquet")
+    archive = od.Archive.in_memory({loaded.release: loaded.table})
+    here = Setting(archive, str(loaded.release), setting.model)
+    ((_, result),) = run_checks(here, ("placebo-outcome",))
+    assert isinstance(result, CheckResult)
+    assert result.table["percentile_placebo"].notna().sum() >= 5
+    ((_, missing),) = run_checks(setting, ("placebo-outcome",))
+    assert isinstance(missing, ScenarioError)
+    assert "has no Psychostimulants" in str(missing)
+
+
+def test_placebo_outcome_compares_two_panels(setting, panel):
+    result = check_placebo_outcome(panel, setting.panel(SYNTHETIC_OPIOIDS))
+    assert result.table["placebo"].iloc[0] == SYNTHETIC_OPIOIDS
+
+
+def test_placebo_units_see_an_exposure_gradient(panel, setting):
+    shares = setting.shares("2023-07")
+    result = check_placebo_units(panel, shares, permutations=200)
+    groups = result.table.groupby("group")["change"].mean()
+    assert groups["high"] < groups["low"]
+    turned = {k: 1 - v for k, v in shares.items()}
+    assert "p = 1.0" in check_placebo_units(panel, turned, permutations=200).text
+    with pytest.raises(ScenarioError, match="6 or more"):
+        check_placebo_units(panel, {"OH": 0.5})
+
+
+def test_hindcast_from_december_2022(panel, setting):
+    few = panel.select(["US", "OH", "WV", "CA", "NV"])
+    result = check_hindcast(few, setting.model, setting.shares("2022-12"), draws=400)
+    assert result.passed
+    summary = coverage_summary(result.table).set_index("scenario_id")
+    shock = summary.loc["supply-shock-2023-like"]
+    assert shock["nation"] > summary.loc["null", "nation"]
+    assert abs(shock["median_error_nation"]) < abs(summary.loc["null", "median_error_nation"])
+    assert len(result.table) == 2 * 5 * 12
+
+
+def test_hindcast_uses_nothing_after_its_origin(panel, setting):
+    few = panel.select(["US"])
+    changed = few.reported.copy()
+    changed[:, few.months > np.datetime64("2022-12")] *= 3
+    later = od.Panel(**{**few.__getstate__(), "reported": changed})
+    shares = setting.shares("2022-12")
+    one, two = (
+        check_hindcast(p, setting.model, shares, draws=50).table[["low", "median", "high"]]
+        for p in (few, later)
+    )
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_leave_one_episode_out():
+    result = check_leave_one_out()
+    assert len(result.table) == 6
+    assert result.table["mean_shift"].abs().max() > 0.05
+    with pytest.raises(ScenarioError, match="4 or more"):
+        predict_each(["a"], np.zeros(1))
+
+
+def test_detectable_effect_shrinks_with_data(panel):
+    result = check_detectable(panel.select(["OH", "PA", "WV", "CA"]), after=(3, 12, 24))
+    assert (np.diff(result.table["minimum_percent"]) > 0).all()
+    assert (result.table["minimum_percent"] < 0).all()
+    with pytest.raises(ScenarioError, match="too few"):
+        check_detectable(panel.select(["US"]), after=(400,))
+
+
+def test_past_effect_reports_what_the_data_said(panel):
+    states = [s for s in panel.locations if s != "US"]
+    posterior, report = past_effect(
+        panel.select(states), named("cooperation-suspended", onset="2022-08")
+    )
+    assert report.prior_dominated
+    assert 0 < report.ratio <= 1.05
+    assert posterior.sd == pytest.approx(report.posterior_sd)
+
+
+def test_identifiability_of_past_events(panel, setting):
+    ((_, result),) = run_checks(setting, ("identifiability",))
+    table = result.table.set_index("prior")
+    assert len(table) == 6
+    assert table.loc["cooperation-suspended", "prior_dominated"]
+    assert (table["ratio"] <= 1.1).all()
+    assert table["percentile"].between(0, 100).all()
+    assert table.loc["supply-shock-2023-like", "posterior_mean"] < 0
+
+
+def test_null_check_and_names(setting):
+    ((_, result),) = run_checks(setting, ("null",))
+    assert result.passed
+    with pytest.raises(ScenarioError, match="unknown check 'luck', allowed: null"):
+        list(run_checks(setting, ("luck",)))
+    assert len(CHECKS) == 10
+
+
+@pytest.mark.parametrize(
+    "name", ["recovery", "placebo-time", "placebo-units", "leave-one-episode-out"]
+)
+def test_figures_can_be_drawn(setting, name, tmp_path):
+    ((_, result),) = run_checks(setting, (name,))
+    for key, draw in result.figures.items():
+        draw().savefig(tmp_path / f"{key}.svg")
+        assert (tmp_path / f"{key}.svg").stat().st_size > 5000
+    assert name in str(result)

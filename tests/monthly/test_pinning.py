@@ -1,0 +1,137 @@
+"""Months with their uncertainty: exact sums, whole non-negative draws, and the truth inside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odforecast.errors import DataError
+from odforecast.monthly.pinning import month_draws, pin_months
+from odforecast.monthly.sums import rolling_sums
+from odforecast.monthly.truncated import Polytope, draw_truncated, whole_months
+
+FIRST = np.datetime64("2014-02")
+
+
+def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.ndarray:
+    """Months of a place: a random-walk level, a smooth season, days, Poisson noise."""
+    rng = np.random.default_rng(seed)
+    n = 12 * years
+    stamps = FIRST + np.arange(n + 1).astype("timedelta64[M]")
+    days = np.diff(stamps.astype("datetime64[D]")).astype(float)
+    level = np.log(scale / 30) + np.cumsum(rng.normal(0, 0.02, n)) + 0.5 * np.arange(n) / n
+    season = amplitude * np.cos(2 * np.pi * (stamps[:-1].astype(int) % 12 - 4) / 12)
+    return rng.poisson(days * np.exp(level + season)).astype(float)
+
+
+@given(
+    scale=st.floats(0.2, 500),
+    years=st.integers(1, 6),
+    seed=st.integers(0, 2**20),
+    holes=st.sets(st.integers(0, 60), max_size=4),
+)
+def test_draws_are_whole_non_negative_and_give_back_every_sum(scale, years, seed, holes):
+    sums = rolling_sums(made(scale, years, seed))[None]
+    kept = [h for h in holes if h < sums.size]
+    if len(kept) < sums.size:
+        sums[0, kept] = np.nan
+    draws = month_draws(sums, 20, seed, FIRST)
+    assert draws.shape == (20, 1, sums.size + 11)
+    seen = ~np.isnan(sums[0])
+    back = rolling_sums(draws)[:, 0]
+    assert (back[:, seen] == sums[0, seen]).all()
+    inside = draws[~np.isnan(draws)]
+    assert (inside >= 0).all()
+    if seen.all():
+        assert (inside == np.round(inside)).all()
+
+
+def test_point_and_draws_are_the_same_for_the_same_seed_and_any_row_set():
+    sums = rolling_sums(np.stack([made(300, 8, 1), made(40, 8, 2)]))
+    both, one = pin_months(sums, FIRST), pin_months(sums[:1], FIRST)
+    assert (both.months[0] == one.months[0]).all()
+    assert (both.draws(10, 3)[:, 0] == one.draws(10, 3)[:, 0]).all()
+    assert (rolling_sums(both.months) == sums).all()
+    # The months of the object are those its draws surround.
+    gap = np.abs(both.draws(2000, 5).mean(axis=0) - both.months)
+    assert (gap <= 0.15 * both.sd + 0.6).all()
+
+
+def test_the_spread_is_right_on_made_months():
+    z = []
+    for seed in range(60):
+        months = made(400, 10, seed)
+        pinned = pin_months(rolling_sums(months)[None], FIRST)
+        z.append((pinned.months[0, :12] - months[:12]) / pinned.sd[0, :12])
+    # One location's twelve errors go together, so the mean square over 60 is rough.
+    assert 0.6 < np.sqrt(np.mean(np.square(z))) < 1.4
+
+
+def test_known_months_pin_the_rest_and_the_level_is_free():
+    months = made(5000, 10, 7)
+    known = np.full(months.shape, np.nan)
+    known[48:60] = np.round(months[48:60] / 1.007)
+    sums = rolling_sums(months)[None]
+    loose = pin_months(sums, FIRST)
+    tight = pin_months(sums, FIRST, known=known[None])
+    assert tight.level[0] == pytest.approx(1.007, abs=0.001)
+    assert np.isnan(loose.level[0])
+    error = np.abs(tight.months[0] / months - 1)
+    assert error.mean() < 0.004
+    assert (tight.sd[0] < loose.sd[0]).all()
+
+
+def test_suppressed_sums_stay_below_ten():
+    rng = np.random.default_rng(4)
+    months = rng.poisson(0.9, 72).astype(float)
+    sums = rolling_sums(months)
+    hidden = sums < 10
+    assert 0 < hidden.sum() < sums.size
+    shown = np.where(hidden, np.nan, sums)[None]
+    draws = month_draws(shown, 50, 1, FIRST, suppressed=hidden[None])
+    back = rolling_sums(draws)[:, 0]
+    first, last = np.flatnonzero(~np.isnan(shown[0]))[[0, -1]]
+    inner = np.zeros(sums.size, dtype=bool)
+    inner[first : last + 1] = True
+    assert (back[:, hidden & inner] <= 9.5).all()
+    assert (back[:, ~hidden] == sums[~hidden]).all()
+
+
+def test_contradictions_and_wrong_shapes_are_refused():
+    with pytest.raises(DataError, match="contradict"):
+        pin_months(np.array([[100.0, 0, 100, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 100]]), FIRST)
+    with pytest.raises(DataError, match="need known"):
+        pin_months(np.ones((1, 5)), FIRST, known=np.ones((1, 5)))
+    with pytest.raises(DataError, match="not positive"):
+        pin_months(np.full((1, 2), 24.0), FIRST, known=np.zeros((1, 13)))
+
+
+def test_rows_without_sums_stay_empty():
+    sums = np.vstack([rolling_sums(made(100, 3, 1)), np.full(25, np.nan)])
+    pinned = pin_months(sums, FIRST, nation=1)
+    assert np.isnan(pinned.months[1]).all()
+    assert np.isnan(pinned.draws(2, 1)[:, 1]).all()
+    assert not np.isnan(pinned.months[0]).any()
+
+
+def test_gibbs_agrees_with_rejection():
+    bounds = Polytope(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.5]))
+    factor = np.linalg.cholesky(np.array([[1.0, 0.5], [0.5, 1.0]]))
+    draws = draw_truncated(np.zeros(2), factor, bounds, 4000, np.random.default_rng(1))
+    free = np.random.default_rng(2).standard_normal((400_000, 2)) @ factor.T
+    kept = free[bounds.holds(free)]
+    assert draws.mean(axis=0) == pytest.approx(kept.mean(axis=0), abs=0.04)
+    assert draws.std(axis=0) == pytest.approx(kept.std(axis=0), abs=0.04)
+
+
+def test_an_empty_polytope_is_refused():
+    none = Polytope(np.array([[1.0], [-1.0]]), np.array([1.0, 1.0]))
+    with pytest.raises(DataError, match="no non-negative months"):
+        draw_truncated(np.zeros(1), np.eye(1), none, 5, np.random.default_rng(1))
+
+
+def test_whole_months_leave_real_sums_alone():
+    months = np.full((2, 13), 1.3)
+    assert whole_months(months, np.array([15.6, 15.6])) is months

@@ -1,0 +1,333 @@
+"""An archive never tells the future, never changes a release, and survives company."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import pickle
+import subprocess
+import sys
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+from release_factory import cdc_cells, csv_bytes
+
+from odforecast.errors import ArchiveError, DataError
+from odforecast.names import ALL_DRUGS
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage import archive as module
+from odforecast.vintage.archive import Archive
+
+DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
+
+
+def write(folder, day, first="1000"):
+    cells = cdc_cells()
+    cells.loc[0, "Data Value"] = first
+    path = folder / f"{day}.csv"
+    path.write_bytes(csv_bytes(cells))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [write(tmp_path, day, first=str(1000 + i)) for i, day in enumerate(DAYS)]
+
+
+@pytest.fixture
+def archive(files, tmp_path):
+    store = Archive(tmp_path / "deep" / "archive")
+    for file in reversed(files):  # the order does not matter
+        assert store.add(read_vsrr(file))
+    return store
+
+
+def days(store):
+    return [str(day) for day in store.releases()]
+
+
+def first(snapshot):
+    rows = snapshot.table
+    at = (
+        (rows["state"] == "US") & (rows["month"] == "2024-05-01") & (rows["indicator"] == ALL_DRUGS)
+    )
+    return rows.loc[at, "reported"].item()
+
+
+def test_it_answers_with_what_was_known(archive):
+    assert days(archive) == DAYS
+    assert str(archive.last_seen) == DAYS[-1]
+    seen = archive.as_of("2024-11-30")
+    assert (str(seen.as_of), str(seen.date), first(seen)) == ("2024-11-30", "2024-11-13", 1002)
+    assert seen.note is None
+    assert archive.as_of(dt.date(2024, 11, 13)).date == dt.date(2024, 11, 13)
+    assert archive.as_of(dt.datetime(2024, 11, 12, 23)).date == dt.date(2024, 10, 16)
+    assert archive.as_of(pd.Timestamp("2024-12-11")).note is None
+    later = archive.as_of("2025-03-01")
+    assert str(later.date) == DAYS[-1]
+    assert later.note == (
+        "the last release seen is 2024-12-11: asked for 2025-03-01, answered with it"
+    )
+    assert "2 rows" not in repr(later)
+    assert "27 rows" in repr(later)
+
+
+def test_before_the_first_release(archive, tmp_path):
+    with pytest.raises(ArchiveError, match=r"nothing was known on 2024-09-10: the first .*09-11"):
+        archive.as_of("2024-09-10")
+    empty = Archive(tmp_path / "nothing")
+    assert empty.releases() == ()
+    assert empty.last_seen is None
+    assert "empty" in repr(empty)
+    with pytest.raises(ArchiveError, match="holds no release; add one"):
+        empty.as_of("2024-09-10")
+    assert not (tmp_path / "nothing").exists()  # looking makes nothing
+    with pytest.raises(DataError, match="'2024-09' is not a day"):
+        archive.as_of("2024-09")
+
+
+def test_silence_in_between_is_said(files):
+    store = Archive.in_memory(
+        {"2024-09-11": read_vsrr(files[0]).table, "2024-12-11": read_vsrr(files[3]).table}
+    )
+    assert store.as_of("2024-10-20").note is None
+    assert "80 days old" in store.as_of("2024-11-30").note
+
+
+@given(
+    releases=st.sets(st.dates(dt.date(2024, 8, 1), dt.date(2030, 1, 1)), min_size=1, max_size=5),
+    asked=st.dates(dt.date(2024, 7, 1), dt.date(2031, 1, 1)),
+)
+def test_never_later_than_asked(releases, asked):
+    base = read_vsrr_table()
+    store = Archive.in_memory({d: base.assign(release=pd.Timestamp(d)) for d in releases})
+    known = [d for d in releases if d <= asked]
+    if not known:
+        with pytest.raises(ArchiveError):
+            store.as_of(asked)
+        return
+    seen = store.as_of(asked)
+    assert seen.date == max(known)
+    assert (seen.table["release"] <= pd.Timestamp(asked)).all()
+    assert (seen.note is None) or seen.date == max(releases) or (asked - seen.date).days > 45
+
+
+_TABLE = []
+
+
+def read_vsrr_table():
+    if not _TABLE:
+        from odforecast.vintage.bundle import bundled
+
+        table = bundled().as_of("2025-09-17").table
+        _TABLE.append(table[table["month"] < "2015-03"])
+    return _TABLE[0]
+
+
+def test_later_releases_change_nothing_known_before(archive, tmp_path):
+    before = archive.as_of("2024-12-20")
+    archive.add(read_vsrr(write(tmp_path, "2025-01-15", first="7777")))
+    after = archive.as_of("2024-12-20")
+    assert after.data_hash == before.data_hash
+    assert_frame_equal(after.table, before.table)
+
+
+def test_disk_and_memory_agree(archive, files):
+    tables = {str(d): read_vsrr(f).table for d, f in zip(DAYS, files)}
+    memory = Archive.in_memory(tables)
+    assert memory.content_hash == archive.content_hash
+    for day in DAYS:
+        assert memory.as_of(day).data_hash == archive.as_of(day).data_hash
+        assert_frame_equal(memory.as_of(day).table, archive.as_of(day).table)
+        assert_frame_equal(archive.as_of(day).table, tables[day])
+    shuffled = {d: t.sample(frac=1, random_state=1) for d, t in tables.items()}
+    assert Archive.in_memory(shuffled).content_hash == archive.content_hash
+    one = Archive.in_memory({DAYS[0]: tables[DAYS[0]]})
+    assert one.content_hash != archive.content_hash
+    assert pickle.loads(pickle.dumps(archive)).content_hash == archive.content_hash
+    assert pickle.loads(pickle.dumps(memory)).content_hash == archive.content_hash
+    assert memory.path is None
+
+
+def test_what_a_caller_does_to_a_table_stays_with_the_caller(archive, files):
+    table = read_vsrr(files[0]).table
+    memory = Archive.in_memory({DAYS[0]: table})
+    table.loc[:, "reported"] = 0.0
+    for store in (archive, memory):
+        seen = store.as_of(DAYS[0])
+        seen.table.loc[:, "reported"] = -1.0
+        again = store.as_of(DAYS[0])
+        assert again.table["reported"].min() > 0
+        assert again.data_hash == seen.data_hash
+
+
+@pytest.mark.parametrize("where", ["disk", "memory"])
+def test_a_release_never_changes(archive, files, tmp_path, where):
+    store = archive
+    if where == "memory":
+        store = Archive.in_memory({d: read_vsrr(f).table for d, f in zip(DAYS, files)})
+    before = store.content_hash
+    assert store.add(read_vsrr(files[1])) is False
+    assert store.content_hash == before
+    other = write(tmp_path, DAYS[1], first="5")
+    with pytest.raises(ArchiveError, match="holds other numbers for release 2024-10-16: 27 rows"):
+        store.add(read_vsrr(other))
+    assert store.content_hash == before
+
+
+def test_tables_that_are_refused(files):
+    table = read_vsrr(files[0]).table
+    for bad, message in [
+        (table.drop(columns="status"), "missing .'status'."),
+        (table.assign(predicted=-1.0), "predicted is -1.0"),
+        (table.assign(status="ok"), "with status 'ok'"),
+        (table.assign(location="01"), "contradict"),
+        (table.assign(state="ZZ"), "unknown state 'ZZ'"),
+        (table.assign(indicator="x"), "unknown indicator 'x'"),
+        (table.assign(release=pd.Timestamp("2024-09-12")), "says that it is release 2024-09-12"),
+        (pd.concat([table, table]), "two rows for US"),
+        (table.iloc[:0], "no rows"),
+    ]:
+        with pytest.raises(ArchiveError, match=message):
+            Archive.in_memory({DAYS[0]: bad})
+
+
+def test_damaged_files_are_refused(archive, files):
+    file = archive.path / f"release={DAYS[0]}.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArchiveError, match=r"release=2024-09-11.parquet cannot be read"):
+        archive.as_of(DAYS[0])
+    with pytest.raises(ArchiveError, match="cannot be read"):
+        _ = archive.content_hash
+    arrow = pq.read_table(io_bytes(whole), partitioning=None)
+    frame = arrow.to_pandas()
+    frame.loc[0, "reported"] += 1
+    edited = arrow.from_pandas(frame, preserve_index=False)
+    pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
+    with pytest.raises(ArchiveError, match="is not as it was written; delete it"):
+        archive.as_of(DAYS[0])
+    frame.to_parquet(file)  # somebody else's file
+    with pytest.raises(ArchiveError, match="cannot be read as a release"):
+        archive.as_of(DAYS[0])
+    file.write_bytes((archive.path / f"release={DAYS[1]}.parquet").read_bytes())
+    with pytest.raises(ArchiveError, match="is not as it was written"):
+        archive.as_of(DAYS[0])
+    file.unlink()
+    assert archive.add(read_vsrr(files[0]))
+    assert days(archive) == DAYS
+
+
+def io_bytes(data):
+    import io
+
+    return io.BytesIO(data)
+
+
+def test_foreign_files_are_left_alone(archive, tmp_path):
+    (archive.path / "notes.txt").write_text("mine")
+    (archive.path / ".release=2024-01-01.parquet.1.ab.tmp").write_text("left by a crash")
+    assert days(archive) == DAYS
+    (archive.path / "release=2024-13-01.parquet").write_text("")
+    with pytest.raises(ArchiveError, match="2024-13-01 is no day"):
+        archive.releases()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArchiveError, match="is a file, not an archive folder"):
+        Archive(tmp_path / "file")
+
+
+def leftovers(store):
+    return [name for name in os.listdir(store.path) if not name.startswith("release=")]
+
+
+def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(ArchiveError, match="No space left on device; is the folder writable"):
+        archive.add(read_vsrr(write(tmp_path, "2025-01-15")))
+    assert days(archive) == DAYS
+    assert not leftovers(archive)
+
+
+def test_without_hard_links(archive, files, tmp_path, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(module.os, "link", refuse)
+    assert archive.add(read_vsrr(write(tmp_path, "2025-01-15")))
+    assert archive.add(read_vsrr(files[0])) is False
+    assert not leftovers(archive)
+    new = read_vsrr(write(tmp_path, "2025-02-12"))
+    lock = archive.path / ".release=2025-02-12.parquet.lock"
+    lock.write_text("")
+    with pytest.raises(ArchiveError, match="another process is adding"):
+        archive.add(new)
+    lock.unlink()
+    assert archive.add(new)
+    assert not leftovers(archive)
+
+
+_WORKER = """
+import pathlib, sys, time
+from odforecast.vintage.archive import Archive
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.errors import ArchiveError
+store, *files = sys.argv[1:]
+loaded = [read_vsrr(f) for f in files]
+print("ready", flush=True)
+sys.stdin.readline()
+for one in loaded:
+    try:
+        print(one.release, Archive(store).add(one), flush=True)
+    except ArchiveError:
+        print(one.release, "refused", flush=True)
+"""
+
+
+def race(store, *lists):
+    """Add each list of files in a process of its own, at the same moment."""
+    command = [sys.executable, "-c", _WORKER, str(store)]
+    workers = [
+        subprocess.Popen(
+            [*command, *map(str, files)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for files in lists
+    ]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    return [worker.communicate()[0].splitlines() for worker in workers]
+
+
+def test_two_processes_lose_nothing(files, tmp_path):
+    store = tmp_path / "archive"
+    answers = [line for lines in race(store, files, files) for line in lines]
+    for day in DAYS:  # each release added once, seen twice
+        assert sorted(a for a in answers if a.startswith(day)) == [f"{day} False", f"{day} True"]
+    archive = Archive(store)
+    assert days(archive) == DAYS
+    assert [first(archive.as_of(day)) for day in DAYS] == [1000, 1001, 1002, 1003]
+    assert not leftovers(archive)
+
+
+def test_two_processes_that_disagree(files, tmp_path):
+    (tmp_path / "other").mkdir()
+    others = [write(tmp_path / "other", day, first="42") for day in DAYS]
+    mine, theirs = race(tmp_path / "archive", files, others)
+    archive = Archive(tmp_path / "archive")
+    for i, day in enumerate(DAYS):  # one wins, the other hears of it
+        outcome = (mine[i].split()[1], theirs[i].split()[1])
+        assert outcome in (("True", "refused"), ("refused", "True"))
+        assert first(archive.as_of(day)) == (1000 + i if outcome[0] == "True" else 42)
+    assert not leftovers(archive)

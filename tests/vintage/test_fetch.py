@@ -1,0 +1,457 @@
+"""Downloads against a real server on this machine that behaves like Socrata, and misbehaves."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from email.utils import format_datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from socrata_server import UPDATED, FakeSocrata, release_rows
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import ArchiveError, DataError, DownloadError
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.fetch import default_folder, download, fetch
+from odforecast.vintage.socrata import Metadata, Socrata
+
+ROWS = release_rows()
+DATE = dt.date(2025, 9, 17)
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
+
+
+@pytest.fixture
+def server():
+    with FakeSocrata(list(ROWS)) as fake:
+        yield fake
+
+
+class Waits(list):
+    """Waits that were asked for, and not waited."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def client(server: FakeSocrata, waits: Waits | None = None, **options) -> Socrata:
+    options = {
+        "page_size": 50,
+        "timeout": 5,
+        "sleep": Waits() if waits is None else waits,
+    } | options
+    return Socrata(server.url, **options)
+
+
+def get(server: FakeSocrata, folder: Path, waits: Waits | None = None, **options):
+    with client(server, waits, **options) as one:
+        return fetch("vsrr", folder, one)
+
+
+def left_over(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def check_whole(folder: Path) -> None:
+    """The archive holds the release exactly, its raw rows, and nothing else."""
+    name = f"{DATE}_vsrr_{UPDATED}.json.gz"
+    assert left_over(folder) == [f"downloads/{name}", f"release={DATE}.parquet"]
+    assert json.loads(gzip.decompress((folder / "downloads" / name).read_bytes())) == ROWS
+    expected = od.bundled().as_of(DATE).table
+    got = Archive(folder).release(DATE)
+    keys = ["state", "month", "indicator"]
+    expected = expected.merge(got[keys], on=keys)
+    pd.testing.assert_frame_equal(got, expected)
+
+
+def test_all_pages_in_a_stable_order(server: FakeSocrata, tmp_path: Path) -> None:
+    done = get(server, tmp_path / "a")
+    assert done.added
+    assert (done.release, done.rows, done.resumed) == (DATE, len(ROWS), 0)
+    assert done.sha256 == hashlib.sha256(done.file.read_bytes()).hexdigest()
+    assert Archive(tmp_path / "a").source(DATE)["sha256"] == done.sha256
+    check_whole(tmp_path / "a")
+    pages = [params for kind, params, _ in server.log if kind == "page"]
+    assert [p["$offset"] for p in pages] == [str(50 * i) for i in range(-(-len(ROWS) // 50))]
+    assert {(p["$order"], p["$limit"]) for p in pages} == {(":id", "50")}
+    assert server.kinds()[0] == server.kinds()[-1] == "meta"
+
+
+def test_an_unchanged_release_is_not_downloaded_again(server: FakeSocrata, tmp_path: Path) -> None:
+    get(server, tmp_path)
+    before = left_over(tmp_path)
+    server.log.clear()
+    again = get(server, tmp_path)
+    assert (again.added, again.rows) == (False, 0)
+    assert "unchanged" in again.why
+    assert server.kinds() == ["meta"]
+    assert left_over(tmp_path) == before
+
+
+def test_a_later_release_is_added_beside_the_first(server: FakeSocrata, tmp_path: Path) -> None:
+    get(server, tmp_path)
+    server.updated += 28 * 86_400
+    server.rows[0] = server.rows[0] | {"data_value": "1"}
+    assert get(server, tmp_path).added
+    assert Archive(tmp_path).releases() == (DATE, dt.date(2025, 10, 15))
+
+
+def test_a_touched_table_with_the_same_numbers_adds_nothing(
+    server: FakeSocrata, tmp_path: Path
+) -> None:
+    get(server, tmp_path)
+    server.updated += 86_400
+    done = get(server, tmp_path)
+    assert not done.added
+    assert done.why == f"the numbers are those of release {DATE}: nothing added"
+    assert Archive(tmp_path).releases() == (DATE,)
+
+
+def test_other_numbers_on_the_same_day_are_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    get(server, tmp_path)
+    kept = Archive(tmp_path).data_hash(DATE)
+    server.updated += 3600
+    server.rows[0] = server.rows[0] | {"data_value": "1"}
+    with pytest.raises(ArchiveError, match="other numbers for release 2025-09-17"):
+        get(server, tmp_path)
+    assert Archive(tmp_path).data_hash(DATE) == kept
+
+
+@pytest.mark.parametrize("kind", ["meta", "count", "page"])
+@pytest.mark.parametrize(
+    "fault", ["429", "500", "502", "503", "408", "html", "truncate", "cut-json", "drop"]
+)
+def test_what_may_pass_is_asked_again(
+    server: FakeSocrata, tmp_path: Path, kind: str, fault: str
+) -> None:
+    server.faults[kind] = deque([fault, fault])
+    waits = Waits()
+    assert get(server, tmp_path, waits).added
+    check_whole(tmp_path)
+    assert len(waits) == 2
+    assert 1 <= waits[0] <= 2
+    assert 2 <= waits[1] <= 3
+
+
+def test_the_wait_the_server_asks_for_is_kept(server: FakeSocrata, tmp_path: Path) -> None:
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=40)
+    server.faults["page"] = deque(["429:7", f"503:{format_datetime(soon, usegmt=True)}"])
+    waits = Waits()
+    get(server, tmp_path, waits)
+    assert waits[0] == 7
+    assert 30 < waits[1] <= 40
+
+
+def test_a_server_that_asks_for_an_hour_is_left_alone(server: FakeSocrata, tmp_path: Path) -> None:
+    server.faults["page"] = deque(["429:3600"])
+    with pytest.raises(DownloadError, match="asks to wait 3,600 seconds"):
+        get(server, tmp_path)
+
+
+@pytest.mark.parametrize("fault", ["stall", "trickle"])
+def test_a_slow_answer_is_given_up(server: FakeSocrata, tmp_path: Path, fault: str) -> None:
+    server.faults["page"] = deque([fault])
+    waits = Waits()
+    assert get(server, tmp_path, waits, timeout=0.3, limit=0.6).added
+    assert len(waits) == 1
+    check_whole(tmp_path)
+
+
+def test_a_server_that_stays_down_is_reported_and_the_pages_are_kept(
+    server: FakeSocrata, tmp_path: Path
+) -> None:
+    server.faults["page"] = deque(["", "", *["html"] * 6])
+    with pytest.raises(DownloadError, match=r"a web page: Down for maintenance.*6 attempts"):
+        get(server, tmp_path)
+    assert Archive(tmp_path).releases() == ()
+    assert len(left_over(tmp_path / ".partial")) == 2
+    done = get(server, tmp_path)
+    assert (done.added, done.resumed) == (True, 100)
+    check_whole(tmp_path)
+
+
+def test_a_damaged_page_of_an_earlier_try_is_asked_for_again(
+    server: FakeSocrata, tmp_path: Path
+) -> None:
+    server.faults["page"] = deque(["", "", *["500"] * 6])
+    with pytest.raises(DownloadError):
+        get(server, tmp_path)
+    first = next((tmp_path / ".partial").rglob("page-00000.json"))
+    first.write_bytes(first.read_bytes()[:100])
+    assert get(server, tmp_path).resumed == 50
+    check_whole(tmp_path)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_a_refusal_is_not_repeated(server: FakeSocrata, tmp_path: Path, status: int) -> None:
+    server.faults["count"] = deque([str(status)])
+    with pytest.raises(DownloadError, match=rf"answer {status} \(no, because\)"):
+        get(server, tmp_path)
+    assert server.kinds().count("count") == 1
+
+
+def test_redirects_are_not_followed(server: FakeSocrata, tmp_path: Path) -> None:
+    server.faults["meta"] = deque(["302"])
+    with pytest.raises(DownloadError, match="answer 302"):
+        get(server, tmp_path)
+
+
+def test_a_change_during_the_download_is_noticed(server: FakeSocrata, tmp_path: Path) -> None:
+    old = [row | {"data_value": "7"} for row in ROWS]
+    server.rows, server.updated = old, UPDATED - 3600
+
+    def change(kind: str, number: int) -> None:
+        if kind == "page" and number == 2:
+            server.rows, server.updated = list(ROWS), UPDATED
+
+    server.before = change
+    done = get(server, tmp_path)
+    assert done.added
+    assert done.rows == len(ROWS)
+    check_whole(tmp_path)
+
+
+def test_a_table_that_never_rests_is_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    def change(kind: str, number: int) -> None:
+        server.updated += kind == "page"
+
+    server.before = change
+    with pytest.raises(DownloadError, match="changed xkb8-kh2a during the download"):
+        get(server, tmp_path)
+    assert left_over(tmp_path) == []
+
+
+def test_pages_of_a_state_that_is_gone_are_not_used(server: FakeSocrata, tmp_path: Path) -> None:
+    server.updated -= 3600
+    server.rows = [row | {"data_value": "7"} for row in ROWS]
+    server.faults["page"] = deque(["", "", *["500"] * 6])
+    with pytest.raises(DownloadError):
+        get(server, tmp_path)
+    server.updated, server.rows = UPDATED, list(ROWS)
+    assert get(server, tmp_path).resumed == 0
+    check_whole(tmp_path)
+
+
+@pytest.mark.parametrize("offset", [-40, -1, 1, 60])
+def test_a_wrong_number_of_rows_is_refused(
+    server: FakeSocrata, tmp_path: Path, offset: int
+) -> None:
+    server.count_offset = offset
+    with pytest.raises(DownloadError, match="rows"):
+        get(server, tmp_path)
+    assert Archive(tmp_path).releases() == ()
+
+
+def test_a_row_that_comes_twice_is_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    server.rows[60] = server.rows[10]
+    with pytest.raises(DownloadError, match="1 rows of xkb8-kh2a came twice"):
+        get(server, tmp_path)
+    assert left_over(tmp_path) == []
+
+
+def test_changed_columns_are_refused_before_the_rows(server: FakeSocrata, tmp_path: Path) -> None:
+    server.fields["data_value_adjusted"] = server.fields.pop("data_value")
+    with pytest.raises(DataError, match=r"without data_value and with the new data_value_adj"):
+        get(server, tmp_path)
+    assert "page" not in server.kinds()
+
+
+def test_rows_that_cannot_be_trusted_are_not_kept(server: FakeSocrata, tmp_path: Path) -> None:
+    server.rows[3] = server.rows[3] | {"data_value": "many"}
+    with pytest.raises(DataError, match="'many'"):
+        get(server, tmp_path)
+    assert left_over(tmp_path) == []
+
+
+def test_an_empty_table_is_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    server.rows = []
+    with pytest.raises(DataError, match="no rows"):
+        get(server, tmp_path)
+
+
+def test_something_else_than_a_catalogue_is_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    server.updated = "yesterday"
+    with pytest.raises(DataError, match="catalogue entry of xkb8-kh2a"):
+        get(server, tmp_path)
+
+
+def test_nobody_answers(tmp_path: Path) -> None:
+    with FakeSocrata([]) as gone:
+        pass
+    with (
+        Socrata(gone.url, sleep=Waits(), attempts=2) as one,
+        pytest.raises(DownloadError, match="2 attempts"),
+    ):
+        fetch("vsrr", tmp_path, one)
+    with pytest.raises(DownloadError, match="check the address"), Socrata("ftp://x") as one:
+        fetch("vsrr", tmp_path, one)
+
+
+def test_the_token_goes_into_a_header(
+    server: FakeSocrata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", " secret ")
+    get(server, tmp_path)
+    assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
+    assert "secret" not in repr(client(server))
+
+
+def test_soda3_gives_the_same_release(server: FakeSocrata, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="only with an app token"):
+        client(server, soda3=True)
+    assert get(server, tmp_path, soda3=True, token="t").added
+    check_whole(tmp_path)
+    assert any("pageNumber" in str(params) for kind, params, _ in server.log if kind == "page")
+
+
+def test_county_rows_are_kept_as_they_are(tmp_path: Path) -> None:
+    rows = [{"fips": f"{i:05d}", "year": "2024", "month": "6", "deaths": "12"} for i in range(120)]
+    with FakeSocrata(rows, dataset="gb4e-yj24") as server:
+        server.fields = {"fips": "text", "year": "number", "month": "number", "deaths": "number"}
+        with client(server) as one:
+            done = fetch("county", tmp_path, one)
+            again = fetch("county", tmp_path, one)
+    assert (done.added, again.added) == (True, False)
+    assert again.sha256 == done.sha256
+    assert json.loads(gzip.decompress(done.file.read_bytes())) == rows
+    assert Archive(tmp_path).releases() == ()
+
+
+def test_since_asks_for_fewer_rows(server: FakeSocrata, tmp_path: Path) -> None:
+    told = []
+    with client(server) as one:
+        found = download(
+            "vsrr", tmp_path, one, since=2025, progress=lambda *rows: told.append(rows)
+        )
+    assert {row["year"] for row in found.rows} == {"2025"}
+    assert told[-1] == (len(found.rows), len(found.rows))
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(
+        st.sampled_from(["", "429", "503", "truncate", "cut-json", "html", "drop"]), max_size=12
+    ),
+    st.integers(40, 300),
+)
+def test_whatever_the_faults_the_release_is_whole_or_absent(
+    tmp_path_factory: pytest.TempPathFactory, faults: list[str], size: int
+) -> None:
+    folder = tmp_path_factory.mktemp("archive")
+    with FakeSocrata(list(ROWS)) as server:
+        server.faults["page"] = deque(faults)
+        for _ in range(12):
+            try:
+                get(server, folder, attempts=2, page_size=size)
+            except DownloadError:
+                assert Archive(folder).releases() == ()
+            else:
+                break
+        check_whole(folder)
+
+
+def test_release_date_is_the_day_in_washington() -> None:
+    # 2025-09-18 02:30 UTC is the evening of the 17th there.
+    assert Metadata("xkb8-kh2a", "", 1758162600, {}).release == DATE
+
+
+def test_the_users_archive_is_where_the_system_keeps_data(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    if sys.platform.startswith("linux"):
+        assert default_folder() == tmp_path / "odforecast" / "archive"
+    assert default_folder().name == "archive"
+
+
+def _command(server: FakeSocrata, folder: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "odforecast.cli", "data", "fetch", "--url", server.url,
+        "--archive", str(folder), "--page-size", "20",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.parametrize("at", [1, 4])
+def test_killed_in_the_middle_it_leaves_no_release_and_goes_on(
+    server: FakeSocrata, tmp_path: Path, at: int
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(kind: str, number: int) -> None:
+        if kind == "page" and number == at and not go_on.is_set():
+            reached.set()
+            go_on.wait(30)
+
+    server.before = hold
+    env = os.environ | {"NO_PROXY": "127.0.0.1"}
+    running = subprocess.Popen(
+        _command(server, tmp_path), env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        assert reached.wait(60)
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait(30)
+        go_on.set()
+    assert Archive(tmp_path).releases() == ()
+    assert not (tmp_path / "downloads").exists()
+    done = get(server, tmp_path, page_size=20)
+    assert (done.added, done.resumed) == (True, 20 * (at - 1))
+    check_whole(tmp_path)
+
+
+def test_two_at_once_lose_nothing(server: FakeSocrata, tmp_path: Path) -> None:
+    env = os.environ | {"NO_PROXY": "127.0.0.1"}
+    both = [
+        subprocess.Popen(
+            _command(server, tmp_path), env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    told = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], told
+    check_whole(tmp_path)
+
+
+def test_command_line(server: FakeSocrata, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    folder = tmp_path / "archive"
+    args = ["data", "fetch", "--url", server.url, "--archive", str(folder), "--page-size", "50"]
+    first = run(main, args)
+    assert first.exit_code == 0, first.output
+    assert "release 2025-09-17 added" in first.output
+    assert f"{len(ROWS):,} rows downloaded" in first.output
+    assert "unchanged" in run(main, args).output
+    assert run(main, ["data", "releases", "--archive", str(folder)]).exit_code == 0
+
+    out = tmp_path / "2025.json.gz"
+    part = run(main, ["data", "fetch", "--url", server.url, "--since", "2025", "--out", str(out)])
+    assert part.exit_code == 0, part.output
+    assert out.exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["2025.json.gz", "archive"]
+    assert run(main, ["data", "fetch", "--since", "2025"]).exit_code == 2
+
+    server.faults["meta"] = deque(["404"])
+    failed = run(main, args)
+    assert failed.exit_code == 1
+    assert failed.output.startswith("error: ")

@@ -1,0 +1,181 @@
+"""Releases × months, what changed, completeness: by hand, by property, and on real releases."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import ArchiveError, DataError, UnknownNameError
+from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
+from odforecast.sources.table import canonical, location_codes
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.revisions import compare, completeness, revisions, settling
+
+DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
+#: Releases × months 2022-11..2023-01 of one place; NaN: not published.
+VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
+
+
+def table(date: str, counts: dict[str, np.ndarray], first: str = "2022-11") -> pd.DataFrame:
+    months = np.datetime64(first, "M") + np.arange(len(next(iter(counts.values()))))
+    rows = []
+    for state, row in counts.items():
+        for month, value in zip(months, row):
+            if not np.isnan(value):
+                rows.append((pd.Timestamp(date), state, pd.Timestamp(month), ALL_DRUGS, value))
+    frame = pd.DataFrame(rows, columns=["release", "state", "month", "indicator", "reported"])
+    frame["location"] = location_codes(frame["state"].to_numpy(dtype=object))
+    frame["predicted"] = frame["reported"] + 1
+    frame["percent_complete"] = frame["percent_pending"] = np.nan
+    frame["status"] = "ok"
+    return canonical(frame[list(TABLE_COLUMNS)])
+
+
+def archive(values: np.ndarray = VALUES, state: str = "WV") -> Archive:
+    return Archive.in_memory({d: table(d, {state: row}) for d, row in zip(DATES, values)})
+
+
+def test_triangle_by_hand() -> None:
+    seen = revisions(archive(), "West Virginia")
+    np.testing.assert_array_equal(seen.triangle("54").to_numpy(), VALUES)
+    np.testing.assert_array_equal(seen.triangle("WV", "predicted").to_numpy(), VALUES + 1)
+    np.testing.assert_array_equal(seen.ages[0], [7, 6, 5])
+    assert seen.releases == tuple(dt.date.fromisoformat(d) for d in DATES)
+    assert seen.hashes == tuple(archive().data_hash(d) for d in DATES)
+
+
+def test_units_and_curves_by_hand() -> None:
+    units = revisions(archive(), "WV").units()
+    assert units["age"].tolist() == [7, 8, 7]
+    assert units["reported"].tolist() == [100, 104, 90]
+    assert units["final"].tolist() == [103, 103, 99]
+    curve = completeness(units)
+    assert curve["n"].tolist() == [2, 1]
+    assert curve["median"].tolist() == pytest.approx([(100 / 103 + 90 / 99) / 2, 104 / 103])
+    done = settling(units, within=2).set_index("month")
+    nov = done.loc["2022-11-01"]
+    assert (nov["releases"], nov["first_age"], nov["settled_age"]) == (2, 7, 8)
+    assert nov["spread"] == pytest.approx(100 * 4 / 103)
+    assert nov["first_change"] == pytest.approx(3.0)
+    assert np.isnan(done.loc["2022-12-01", "settled_age"])
+
+
+def test_counts_too_young_have_no_final_value() -> None:
+    seen = revisions(archive(), "WV")
+    assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
+    assert seen.units(settled=30).empty
+    assert completeness(seen.units(settled=30)).empty
+    assert settling(seen.units(settled=30)).empty
+
+
+def test_a_release_without_reported_counts_is_named() -> None:
+    blank = table(DATES[1], {"WV": VALUES[1]}).assign(reported=np.nan, status="missing")
+    tables = {d: table(d, {"WV": r}) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
+    seen = revisions(Archive.in_memory(tables), "WV")
+    assert seen.skipped == (dt.date(2023, 7, 12),)
+    assert len(seen.releases) == 2
+
+
+def test_refusals() -> None:
+    with pytest.raises(UnknownNameError, match="unknown indicator"):
+        revisions(archive(), "WV", "deaths")
+    with pytest.raises(UnknownNameError, match="unknown location"):
+        revisions(archive(), "Atlantis")
+    with pytest.raises(ArchiveError, match="no release has a reported count"):
+        revisions(archive(), "OH")
+    with pytest.raises(UnknownNameError, match="no revisions of OH"):
+        revisions(archive(), "WV").triangle("OH")
+    with pytest.raises(ArchiveError, match=r"no release 2023-06-15; the nearest is 2023-06-14"):
+        compare(archive(), "2023-06-15", DATES[1])
+
+
+def test_compare_by_hand() -> None:
+    found = compare(archive(), DATES[0], DATES[1])
+    assert found["kind"].tolist() == ["changed", "appeared"]
+    assert found["change"].tolist()[0] == 4
+    assert found["percent"].tolist()[0] == pytest.approx(4.0)
+    assert found["status_a"].tolist() == ["ok", "absent"]
+    back = compare(archive(), DATES[1], DATES[0])
+    assert back["kind"].tolist() == ["changed", "vanished"]
+
+
+counts = hnp.arrays(
+    float, (3, 3), elements=st.integers(0, 500).map(float) | st.just(float("nan"))
+).filter(lambda x: not np.isnan(x).all(axis=1).any())
+
+
+@given(counts)
+def test_the_triangle_is_the_releases(values: np.ndarray) -> None:
+    store = archive(values)
+    seen = revisions(store, "WV")
+    got = seen.triangle("WV").reindex(columns=pd.date_range("2022-11-01", periods=3, freq="MS"))
+    np.testing.assert_array_equal(got.to_numpy(), values)
+    assert compare(store, DATES[0], DATES[0]).empty
+    there, back = (compare(store, *pair) for pair in (DATES[:2], DATES[1::-1]))
+    np.testing.assert_array_equal(there["change"], -back["change"])
+    same = (values[0] == values[1]) | (np.isnan(values[0]) & np.isnan(values[1]))
+    assert len(there) == int((~same).sum())
+    units = seen.units(settled=0)
+    assert np.isfinite(units["completeness"]).all()
+
+
+@pytest.fixture(scope="module")
+def real(vsrr: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    store = Archive(tmp_path_factory.mktemp("real") / "archive")
+    for file in sorted(vsrr.glob("20*")):
+        if file.suffix == ".json" or ".xlsx" in file.suffixes:
+            continue
+        try:
+            store.add(od.read_vsrr(file))
+        except DataError:
+            assert "appended" in file.name
+    return store
+
+
+def test_real_revisions_are_those_known(real: Archive) -> None:
+    seen = revisions(real, "US")
+    triangle = seen.triangle("US")
+    assert triangle.loc["2018-11-14", "2017-12-01"] == 70_908
+    assert triangle.loc["2019-04-17", "2017-12-01"] == 70_699  # closing the year: downwards
+    assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
+    assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
+    assert seen.skipped == (dt.date(2020, 12, 16), dt.date(2023, 4, 12))
+    first = settling(seen.units()).query("first_age <= 8")
+    assert first["first_change"].between(-1, 4).all()
+    change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
+    december = change["month"] == pd.Timestamp("2023-12-01")
+    assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
+
+
+def test_commands(real: Archive, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    at = ["--archive", str(real.path)]
+    plot, out = tmp_path / "us.png", tmp_path / "us.csv"
+    done = run(main, ["data", "revisions", "US", *at, "--plot", str(plot), "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "2023-12  2024-12-11    12    107,682  2025-07-16    106,881      -801" in done.output
+    assert plot.read_bytes()[:4] == b"\x89PNG"
+    read = pd.read_csv(out, index_col="release")
+    assert read.loc["2018-11-14", "2017-12"] == 70_908
+    done = run(main, ["data", "compare", "2024-12-11", "2025-07-16", *at, "--location", "NC"])
+    assert "NC     2024-07      2,269      2,857      +588   +25.91" in done.output
+    done = run(main, ["data", "compare", "2024-12-11", "2025-07-16", *at, "--json"])
+    assert '"kind": "changed"' in done.output
+    assert run(main, ["data", "revisions", "US", *at, "--plot", "x.docx"]).exit_code == 2
+
+
+def test_your_own_archive_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("odforecast.vintage.fetch.default_folder", lambda: tmp_path / "none")
+    done = CliRunner().invoke(main, ["data", "revisions"])
+    assert done.exit_code == 1
+    assert "odforecast data fetch" in done.output
