@@ -39,7 +39,7 @@ for _ in range(5 if "revisions" not in what else 1):
 print(json.dumps({"first": times[0], "best": min(times), "memory": peak() - before}))
 """
 QUESTIONS = {
-    "panel as of a day, all drugs, US and 52 jurisdictions": "od.Panel.from_archive(archive, day)",
+    "panel as of a day, all drugs, US and 52 jurisdictions": "archive.as_of(day).panel()",
     "its rows only (`as_of(day, indicator)`)": (
         "archive.as_of(day, 'Number of Drug Overdose Deaths')"
     ),

@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--origins", nargs="+", default=list(ORIGINS))
     options = parser.parse_args()
-    whole = od.Panel.from_archive(od.bundled(), as_of=AS_OF)
+    whole = od.bundled().as_of(AS_OF).panel()
     models = {n: Hierarchical(n) for n in ("hierarchical", "hierarchical-quick")}
     found: dict[str, list[Scores]] = {n: [] for n in (*models, "hub-baseline")}
     print(f"{os.cpu_count()} cores. Fit: seconds without compiling.\n")

@@ -72,7 +72,7 @@ def run(models: list[str], origins: list, truth: od.Truth) -> od.Results:
 
 
 def main(kind: str) -> None:
-    panel = od.Panel.from_archive(od.bundled(), "2025-09-17")
+    panel = od.bundled().as_of("2025-09-17").panel()
     if kind == "clean":
         origins = od.pseudo_origins(panel, start="2019-01", end="2024-04")
         results = run(CLEAN, origins, od.Truth(panel, min_age=0))

@@ -37,7 +37,7 @@ def seconds(work) -> float:
 def main() -> None:
     archive = od.bundled()
     panels = [
-        od.Panel.from_archive(archive, AS_OF, indicator=i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)
+        archive.as_of(AS_OF).panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)
     ]
     shares = {"fentanyl-share": fentanyl_share(panels[0], panels[1], fill="region")}
     scenarios = [NULL, *(Scenario(n, (named(n, onset="2025-10"),)) for n in NAMES)]

@@ -51,7 +51,7 @@ def default_ets(panels: list[od.Panel], draws: int = 1000) -> float:
 
 
 def main() -> None:
-    panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=JURISDICTIONS)
+    panel = od.bundled().as_of("2025-09-17").panel().select(JURISDICTIONS)
     origins = od.pseudo_origins(panel, start="2019-01", end="2024-04")
     panels = [o.panel for o in origins if o.panel is not None]
     # Months are recovered once per panel, whoever asks first: leave that out of every row.

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=500, help="per chain, two chains")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=STATES)
+    panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
     panel = panel.cut("2018-12", as_of=panel.as_of, vintage="pseudo-clean")
     model = Hierarchical(draws=options.draws, tune=400, chains=2)
     inputs, _ = model.inputs(panel)

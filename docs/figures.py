@@ -118,7 +118,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
 
 def main() -> None:
     mpl.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
-    panel = od.Panel.from_archive(od.bundled(), as_of=RELEASE)
+    panel = od.bundled().as_of(RELEASE).panel()
     drawn = {"fan": fan(panel), "delay": delay(panel), "origins": origins(panel)}
     for name, figure in {**drawn, **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"

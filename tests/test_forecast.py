@@ -20,7 +20,7 @@ from odforecast.vintage.bundle import bundled
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return Panel.from_archive(bundled(), "2025-09-17")
+    return bundled().as_of("2025-09-17").panel()
 
 
 def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forecast:
@@ -31,7 +31,7 @@ def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forec
 @given(st.integers(1, 30), st.integers(0, 5))
 @settings(max_examples=30, deadline=None)
 def test_twelve_month_counts_are_known_plus_forecast_months(months, seed):
-    panel = Panel.from_archive(bundled(), "2025-09-17")
+    panel = bundled().as_of("2025-09-17").panel()
     forecast = make(panel, ["WV", "OH"], months=months, seed=seed)
     got = forecast.samples(TARGET_12MO)
     for h in range(1, months + 1):

@@ -21,7 +21,7 @@ from odforecast.vintage.bundle import bundled
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return Panel.from_archive(bundled(), "2025-09-17")
+    return bundled().as_of("2025-09-17").panel()
 
 
 def test_bundled_panel_has_the_nation_and_52_jurisdictions(panel):
@@ -50,7 +50,7 @@ def test_arrays_are_read_only(panel):
 @given(st.integers(0, 123))
 @settings(max_examples=30, deadline=None)
 def test_a_cut_panel_knows_nothing_later(last):
-    panel = Panel.from_archive(bundled(), "2025-09-17", locations=["US", "WY"])
+    panel = bundled().as_of("2025-09-17").panel().select(["US", "WY"])
     month = panel.months[last]
     seen = panel.cut(month, as_of=dt.date(2026, 1, 1), vintage=VINTAGE_CLEAN)
     assert seen.last_month == month

@@ -4,17 +4,13 @@ Every forecast is made from the data as it was known that day, and scored agains
 truth. The whole public API is on this screen; everything is imported when first used, so
 ``import odforecast`` costs next to nothing.
 
-The function that runs a backtest is ``run_backtest``: the name ``backtest`` belongs to the
-subpackage.
-
 Examples
 --------
 >>> import odforecast as od
->>> archive = od.bundled()
->>> panel = od.Panel.from_archive(archive, as_of="2025-09-17", locations=["US"])
->>> forecast = od.get_model("drift").fit(panel).forecast(horizon=12, draws=1000, seed=1)
->>> forecast.quantiles([0.05, 0.5, 0.95]).shape
-(3, 1, 12)
+>>> fitted = od.get_model().fit(od.archive().as_of("2025-09-17").panel())
+>>> forecast = fitted.forecast(draws=200)
+>>> forecast.select("Ohio").quantiles([0.05, 0.5, 0.95]).shape
+(3, 1, 24)
 """
 
 from __future__ import annotations
@@ -25,80 +21,82 @@ from typing import TYPE_CHECKING
 from odforecast.errors import OdforecastError
 
 if TYPE_CHECKING:
-    from odforecast.backtesting import Results, Truth, pseudo_origins, real_origins, run_backtest
+    from odforecast import evidence, models, scenario
+    from odforecast.backtesting import Results, backtest, origins
     from odforecast.forecast import Forecast
     from odforecast.hub import read_hub, to_hub, write_hub
-    from odforecast.models.registry import Fitted, Forecaster, get_model, model_names, register
+    from odforecast.models import forecaster, get_model, register
     from odforecast.panel import Panel
     from odforecast.scenario import Projection, Scenario, project
-    from odforecast.scoring import relative_skill, score_units, weighted_interval_score
-    from odforecast.sources.vsrr import read_vsrr
-    from odforecast.vintage.archive import Archive
-    from odforecast.vintage.bundle import bundled
+    from odforecast.scoring import Truth, score
+    from odforecast.vintage import Archive, Vintage, archive, bundled, read
 
 __version__ = "0.1.0"
 
+#: Each public name and where it lives; imported when first asked for. A bare module is itself.
+_HOME = {
+    "Archive": "odforecast.vintage",
+    "Forecast": "odforecast.forecast",
+    "Panel": "odforecast.panel",
+    "Projection": "odforecast.scenario",
+    "Results": "odforecast.backtesting",
+    "Scenario": "odforecast.scenario",
+    "Truth": "odforecast.scoring",
+    "Vintage": "odforecast.vintage",
+    "archive": "odforecast.vintage",
+    "backtest": "odforecast.backtesting",
+    "bundled": "odforecast.vintage",
+    "evidence": "",
+    "forecaster": "odforecast.models",
+    "get_model": "odforecast.models",
+    "models": "",
+    "origins": "odforecast.backtesting",
+    "project": "odforecast.scenario",
+    "read": "odforecast.vintage",
+    "read_hub": "odforecast.hub",
+    "register": "odforecast.models",
+    "scenario": "",
+    "score": "odforecast.scoring",
+    "to_hub": "odforecast.hub",
+    "write_hub": "odforecast.hub",
+}
+
 __all__ = [
     "Archive",
-    "Fitted",
     "Forecast",
-    "Forecaster",
     "OdforecastError",
     "Panel",
     "Projection",
     "Results",
     "Scenario",
     "Truth",
+    "Vintage",
+    "archive",
+    "backtest",
     "bundled",
+    "evidence",
+    "forecaster",
     "get_model",
-    "model_names",
+    "models",
+    "origins",
     "project",
-    "pseudo_origins",
+    "read",
     "read_hub",
-    "read_vsrr",
-    "real_origins",
     "register",
-    "relative_skill",
-    "run_backtest",
-    "score_units",
+    "scenario",
+    "score",
     "to_hub",
-    "weighted_interval_score",
     "write_hub",
 ]
-
-#: Where each public name lives; imported when first asked for.
-_HOME = {
-    "Archive": "odforecast.vintage.archive",
-    "Fitted": "odforecast.models.registry",
-    "Forecast": "odforecast.forecast",
-    "Forecaster": "odforecast.models.registry",
-    "Panel": "odforecast.panel",
-    "Projection": "odforecast.scenario",
-    "Results": "odforecast.backtesting",
-    "Scenario": "odforecast.scenario",
-    "Truth": "odforecast.backtesting",
-    "bundled": "odforecast.vintage.bundle",
-    "get_model": "odforecast.models.registry",
-    "model_names": "odforecast.models.registry",
-    "project": "odforecast.scenario",
-    "pseudo_origins": "odforecast.backtesting",
-    "read_hub": "odforecast.hub",
-    "read_vsrr": "odforecast.sources.vsrr",
-    "real_origins": "odforecast.backtesting",
-    "register": "odforecast.models.registry",
-    "relative_skill": "odforecast.scoring",
-    "run_backtest": "odforecast.backtesting",
-    "score_units": "odforecast.scoring",
-    "to_hub": "odforecast.hub",
-    "weighted_interval_score": "odforecast.scoring",
-    "write_hub": "odforecast.hub",
-}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'odforecast' has no attribute {name!r}")
-    value: object = getattr(import_module(_HOME[name]), name)
+    home = _HOME[name]
+    value: object = (
+        getattr(import_module(home), name) if home else import_module(f"odforecast.{name}")
+    )
     globals()[name] = value  # the next look-up does not come here
     return value
 

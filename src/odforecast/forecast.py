@@ -1,17 +1,18 @@
-"""Forecast: joint sample paths of monthly deaths, and everything derived by adding."""
+"""Forecast: joint sample paths, and everything derived by adding."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, lookup, parts_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
@@ -19,6 +20,7 @@ from odforecast.names import (
     HUB_QUANTILES,
     LOCATION,
     MONTH,
+    OCCURRENCE,
     TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
@@ -31,42 +33,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """Sample paths, draws × locations × months, of monthly deaths.
+    """Sample paths, draws × locations × months.
+
+    A model of months keeps paths of **monthly deaths**, and everything else is derived by
+    adding. A model of 12-month counts keeps paths of *those*: differences of them can be
+    negative, so months are refused, not clipped.
 
     Attributes
     ----------
     draws : ndarray, shape (D, L, M)
-        Monthly deaths.
+        Monthly deaths, or 12-month-ending deaths: see ``target``.
     locations : tuple of str
         CDC codes, length L.
     months : ndarray of datetime64[M], shape (M,)
         Consecutive months. Months up to ``last_month`` appear where a model revises what is
         known (a nowcast); the rest are forecasts.
     known : ndarray, shape (L, 11)
-        The months before ``months[0]``, as known: with them the draws add up to
-        12-month-ending counts.
+        Months of death before ``months[0]``, as known: with them draws of months add up to
+        12-month-ending counts. NaN where they are hidden; counts that need them are NaN.
     as_of : datetime.date
         The origin: the day the forecast could have been made.
     last_month : datetime64[M]
         Last month of the panel; horizon h is the h-th month after it.
+    target : {"deaths_month", "deaths_12mo"}
+        What the draws are.
     joint : frozenset of str
         Axes over which the draws are joint, out of ``"location"`` and ``"month"``.
         Adding over another axis is an error.
-    targets : frozenset of str
-        What the draws mean: ``"deaths_12mo"``, ``"deaths_month"``, or both.
+    basis : {"occurrence", "residence"}
+        How deaths are counted.
+    panel : Panel or None
+        The panel it was made from.
     skipped : mapping of str to str
         Locations asked for and not forecast, and why.
     provenance : mapping of str to str
-        Model, its version, seed, panel hash, vintage kind, library version.
+        Model, label, spec hash, seed, panel hash, vintage kind, library version.
     warnings : tuple of str
         What a reader must know before using the numbers (failed diagnostics, clips).
 
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=12, draws=200, seed=1)
-    >>> forecast.quantiles([0.5]).shape
+    >>> forecast.select("Ohio").quantiles([0.5]).shape
     (1, 1, 12)
     """
 
@@ -76,16 +86,19 @@ class Forecast:
     known: Floats
     as_of: dt.date
     last_month: np.datetime64
+    target: str = TARGET_MONTH
     joint: frozenset[str] = frozenset({LOCATION, MONTH})
-    targets: frozenset[str] = frozenset(TARGETS)
+    basis: str = OCCURRENCE
+    panel: Panel | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        draws = np.asarray(self.draws, dtype=float)
-        months = np.asarray(self.months, dtype="datetime64[M]")
-        known = np.asarray(self.known, dtype=float)
+        # Copies: a forecast shares no array with its maker.
+        draws = np.array(self.draws, dtype=float)
+        months = np.array(self.months, dtype="datetime64[M]")
+        known = np.array(self.known, dtype=float)
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
             raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
@@ -93,8 +106,8 @@ class Forecast:
             raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
-        if not self.joint <= {LOCATION, MONTH} or not self.targets <= set(TARGETS):
-            raise ForecastError(f"unknown axis in {self.joint} or target in {self.targets}")
+        if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
+            raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
         bad = np.argwhere(~np.isfinite(draws))
@@ -104,16 +117,22 @@ class Forecast:
                 f"{len(bad)} draws are not finite, first at draw {d}, {self.locations[i]}, "
                 f"{months[m]}"
             )
-        if not np.isfinite(known).all():
-            row = int(np.argwhere(~np.isfinite(known))[0, 0])
-            raise ForecastError(f"known months of {self.locations[row]} are not finite")
         for name, array in (("draws", draws), ("months", months), ("known", known)):
-            array = array.view()
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        object.__setattr__(self, "skipped", MappingProxyType(dict(self.skipped)))
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def __getstate__(self) -> dict[str, object]:
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return state | {"skipped": dict(self.skipped), "provenance": dict(self.provenance)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
 
     def __repr__(self) -> str:
-        model = self.provenance.get("model", "?")
+        model = self.provenance.get("label", self.provenance.get("model", "?"))
         return (
             f"<Forecast {model} as of {self.as_of}: {self.draws.shape[0]} draws, "
             f"{len(self.locations)} locations, {self.months[0]}..{self.months[-1]}>"
@@ -130,7 +149,7 @@ class Forecast:
         panel : Panel
             What the model was fitted to.
         draws : ndarray, shape (D, L, M)
-            Monthly deaths.
+            Monthly deaths, or 12-month-ending deaths with ``target="deaths_12mo"``.
         locations : sequence of str
             The L locations of the draws.
         **keywords
@@ -144,11 +163,10 @@ class Forecast:
         rows = [panel.locations.index(s) for s in locations]
         known = panel.monthly[rows, stop - 11 : stop].copy()
         joint = keywords.get("joint", frozenset({LOCATION, MONTH}))
-        if LOCATION in joint and {"US", *JURISDICTIONS} <= set(locations):  # type: ignore[operator]
+        if LOCATION in joint:  # type: ignore[operator]
             # Each row's months have their own constants; those of a coherent nation are its
             # parts', so that sums with known months add up too.
-            parts = [locations.index(s) for s in JURISDICTIONS]
-            known[locations.index("US")] = known[parts].sum(axis=0)
+            known = closed(known, locations)
         return cls(
             draws=draws,
             locations=tuple(locations),
@@ -156,13 +174,25 @@ class Forecast:
             known=known,
             as_of=panel.as_of,
             last_month=panel.last_month,
+            basis=panel.basis,
+            panel=panel,
             **keywords,  # type: ignore[arg-type]
         )
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """What can be asked for: a model of months has both targets, one of sums only those."""
+        return frozenset(TARGETS) if self.target == TARGET_MONTH else frozenset({TARGET_12MO})
 
     @property
     def horizons(self) -> NDArray[np.int64]:
         """Months after the panel's last month, shape (M,); 0 and below are revisions."""
         return (self.months - self.last_month).astype(np.int64)
+
+    @property
+    def horizons_from_origin(self) -> NDArray[np.int64]:
+        """Months after the month of the as-of date, shape (M,)."""
+        return (self.months - np.datetime64(self.as_of, "M")).astype(np.int64)
 
     def samples(self, target: str = TARGET_12MO) -> Floats:
         """Draws of a target, shape (D, L, M).
@@ -170,7 +200,8 @@ class Forecast:
         Raises
         ------
         ForecastError
-            If the target is unknown, or the draws do not mean it.
+            If the target is unknown, the draws do not mean it, or sums are asked of months
+            that are not joint.
         """
         if target not in TARGETS:
             raise ForecastError(f"unknown target {target!r}", hint=f"one of {', '.join(TARGETS)}")
@@ -179,10 +210,68 @@ class Forecast:
                 f"{self.provenance.get('model', 'this model')} does not forecast {target}",
                 hint=f"it forecasts {', '.join(sorted(self.targets))}",
             )
-        if target == TARGET_MONTH:
+        if target == self.target:
             return self.draws
+        if MONTH not in self.joint and self.months.size > 1:
+            raise ForecastError(
+                "these draws are not joint over months, so they cannot be added",
+                hint="ask for single months, or use a model whose paths are joint over months",
+            )
         known = np.broadcast_to(self.known, (self.draws.shape[0], *self.known.shape))
         return rolling_sums(np.concatenate([known, self.draws], axis=2))
+
+    def count_at(self, month: object) -> Floats:
+        """12-month-ending deaths at a month in every draw, shape (D, L).
+
+        A month that the draws reach is drawn (where counts are not final, it is the nowcast of
+        the same draw); an earlier one is the reported count of the panel.
+
+        Raises
+        ------
+        ForecastError
+            If the month lies after the forecast, or before the panel.
+        """
+        when = to_month(month)
+        position = int((when - self.months[0]).astype(int))
+        if position >= self.months.size:
+            raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
+        if position >= 0:
+            return np.asarray(self.samples()[:, :, position])
+        if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
+            raise ForecastError(f"no count is known for {when}")
+        column = int((when - self.panel.months[0]).astype(int))
+        if self.locations and any(s not in self.panel.locations for s in self.locations):
+            raise ForecastError("a sum of locations has no reported count of its own")
+        rows = [self.panel.locations.index(s) for s in self.locations]
+        counts = self.panel.reported[rows, column]
+        return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
+
+    def change(self, month: object) -> Floats:
+        """Change of the 12-month-ending count at a month on the count 12 months earlier.
+
+        Both counts are taken in the same draw and as once final: where the earlier one is not
+        final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
+        this and nothing else.
+
+        Parameters
+        ----------
+        month : month
+
+        Returns
+        -------
+        ndarray, shape (D, L)
+            Deaths; below zero is a fall.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> ohio = fitted.forecast(draws=100).select("Ohio")
+        >>> ohio.change("2026-04").shape
+        (100, 1)
+        """
+        when = to_month(month)
+        return self.count_at(when) - self.count_at(when - 12 * ONE_MONTH)
 
     def quantiles(
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
@@ -223,9 +312,10 @@ class Forecast:
             raise ForecastError(f"no forecast for {code}", hint=reason)
         return self.locations.index(code)
 
-    def select(self, locations: Iterable[str]) -> Forecast:
-        """Only these locations, in this order."""
-        rows = [self.index(s) for s in locations]
+    def select(self, locations: str | Iterable[str]) -> Forecast:
+        """Only these locations, by any of their names, in this order; one may be given bare."""
+        asked = [locations] if isinstance(locations, str) else list(locations)
+        rows = [self.index(s) for s in asked]
         return replace(
             self,
             draws=self.draws[:, rows],
@@ -247,7 +337,9 @@ class Forecast:
                 "these draws are not joint over locations, so they cannot be added",
                 hint="use a model with joint draws (dlm, hierarchical), or forecast the sum itself",
             )
-        if "US" in [self.locations[i] for i in rows] and len(rows) > 1:
+        if len(set(rows)) < len(rows):
+            raise ForecastError("a location is named twice; adding it counts twice")
+        if NATION in [self.locations[i] for i in rows] and len(rows) > 1:
             raise ForecastError("US already holds the other locations; adding it counts twice")
         return replace(
             self,
@@ -269,7 +361,7 @@ class Forecast:
         """
         if name not in REGIONS:
             raise ForecastError(f"unknown region {name!r}", hint=f"one of {', '.join(REGIONS)}")
-        return self.total([s for s in JURISDICTIONS if lookup(s).region == name], name)
+        return self.total(parts_of(name), name)
 
     def with_nation(self) -> Forecast:
         """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ Months = NDArray[np.datetime64]
 
 #: numpy 2.5 warns where a bare number is added to a date.
 ONE_MONTH = np.timedelta64(1, "M")
+
+#: A year, a month, and perhaps a day and a time: never words, for "July" and "today" mean no month.
+_MONTH = re.compile(r"([12][0-9]{3})-([01]?[0-9])(?:-([0-3]?[0-9])(?:[T ].*)?)?")
 
 
 def to_month(value: object) -> np.datetime64:
@@ -30,11 +34,21 @@ def to_month(value: object) -> np.datetime64:
     np.datetime64('2024-07')
     """
     if isinstance(value, np.datetime64):
-        return np.datetime64(value, "M")
-    try:
-        return np.datetime64(pd.Timestamp(str(value)), "M")
-    except ValueError as error:
-        raise PanelError(f"{value!r} is no month", hint="write it as 2024-07") from error
+        month = np.datetime64(value, "M")
+    elif isinstance(value, dt.date):  # datetimes and timestamps too
+        month = np.datetime64(str(value)[:7], "M") if value is not pd.NaT else np.datetime64("NaT")
+    else:
+        found = _MONTH.fullmatch(str(value).strip())
+        if found is None:
+            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
+        try:
+            pd.Timestamp(f"{found[1]}-{found[2]}-{found[3] or '01'}")
+        except ValueError as error:
+            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07") from error
+        month = np.datetime64(f"{found[1]}-{found[2]}", "M")
+    if np.isnat(month):
+        raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
+    return np.datetime64(month, "M")
 
 
 def month_end(month: np.datetime64) -> dt.date:

@@ -35,7 +35,12 @@ MONTH: Final = "month"
 FORECAST_DIMS: Final = (DRAW, LOCATION, MONTH)
 
 #: What the commands use when no model is named.
-DEFAULT_MODEL: Final = "dlm+delay"
+DEFAULT_MODEL: Final = "dlm"
+
+#: The same defaults in Python and on the command line.
+DEFAULT_HORIZON: Final = 12
+DEFAULT_DRAWS: Final = 1000
+DEFAULT_SEED: Final = 1
 
 #: Hubverse targets.
 TARGET_12MO: Final = "deaths_12mo"
@@ -63,9 +68,45 @@ HUB_QUANTILES: Final = (
 #: Central intervals whose coverage is reported.
 COVERAGE_LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 
-#: How a panel came to be: a release as it was; a later release cut at a month;
-#: or cut and thinned by a completeness curve.
+#: How a panel came to be: a release as it was; a later release cut at a month; cut, and made as
+#: incomplete as a donor release was; or made up by the caller, which no backtest takes.
 VINTAGE_REAL: Final = "real"
 VINTAGE_CLEAN: Final = "pseudo-clean"
-VINTAGE_THINNED: Final = "pseudo-thinned"
-VINTAGE_KINDS: Final = (VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_THINNED)
+VINTAGE_DELAYED: Final = "pseudo-delayed"
+VINTAGE_SYNTHETIC: Final = "synthetic"
+VINTAGE_KINDS: Final = (VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC)
+
+#: Data sets of an archive.
+STATES: Final = "states"
+COUNTIES: Final = "counties"
+DATASETS: Final = (STATES, COUNTIES)
+#: How deaths are counted: where they occurred, or where people lived.
+OCCURRENCE: Final = "occurrence"
+RESIDENCE: Final = "residence"
+
+#: Short names of CDC's indicators.
+INDICATOR_NAMES: Final = {
+    "all-drugs": ALL_DRUGS,
+    "all-deaths": ALL_DEATHS,
+    "T40.4": SYNTHETIC_OPIOIDS,
+    "opioids": "Opioids (T40.0-T40.4,T40.6)",
+    "heroin": "Heroin (T40.1)",
+    "natural-opioids": "Natural & semi-synthetic opioids (T40.2)",
+    "methadone": "Methadone (T40.3)",
+    "cocaine": "Cocaine (T40.5)",
+    "psychostimulants": "Psychostimulants with abuse potential (T43.6)",
+}
+
+
+def indicator_name(name: str) -> str:
+    """CDC's name of an indicator, from that or from a short one; case does not matter.
+
+    Names that are neither come back as they are: a release may hold others.
+
+    Examples
+    --------
+    >>> indicator_name("cocaine")
+    'Cocaine (T40.5)'
+    """
+    short = {key.lower(): value for key, value in INDICATOR_NAMES.items()}
+    return short.get(name.strip().lower(), name)

@@ -36,7 +36,7 @@ STATES = ("US", "OH", "WY")
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return Panel.from_archive(bundled(), "2025-09-17", locations=STATES)
+    return bundled().as_of("2025-09-17").panel().select(STATES)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_changing_anything_published_after_the_origin_changes_nothing(name, data
             {dt.date(2024, 1, 17): known.assign(release=pd.Timestamp("2024-01-17")),
              dt.date(2025, 9, 17): source}
         )  # fmt: skip
-        panel = Panel.from_archive(archive, "2025-09-17", locations=STATES)
+        panel = archive.as_of("2025-09-17").panel().select(STATES)
         pseudo = pseudo_origins(panel, start=month, end=month)
         real = real_origins(archive, locations=STATES)[:1]
         for chosen in (pseudo, real):

@@ -20,7 +20,7 @@ def run(*arguments: object):
 
 def forecast_of(model: str, last: str = "2023-09", states=("US", "WV", "OH")):
     """A forecast from the bundled release, cut at a month."""
-    panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=states)
+    panel = od.bundled().as_of("2025-09-17").panel().select(states)
     month = np.datetime64(last, "M")
     day = (month + np.timedelta64(5, "M")).astype("datetime64[D]").astype(object)
     cut = panel.cut(month, as_of=day, vintage=VINTAGE_CLEAN)
@@ -59,7 +59,7 @@ def test_the_scores_are_those_of_the_library(files, tmp_path):
     assert run(files[0], "--out", out).exit_code == 0
     have = pd.read_parquet(out).set_index(["location", "month"])
     forecast = forecast_of("hub-baseline")
-    truth = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=forecast.locations)
+    truth = od.bundled().as_of("2025-09-17").panel().select(forecast.locations)
     start = int((forecast.months[0] - truth.months[0]).astype(int))
     want = score_units(forecast, truth.reported[:, start : start + 12])
     want = want.set_index(["location", "month"])
@@ -170,7 +170,7 @@ def test_a_broken_file_is_named_with_row_and_column(files):
 
 
 def test_a_truth_the_forecast_could_know_is_said(tmp_path):
-    panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=("US",))
+    panel = od.bundled().as_of("2025-09-17").panel().select(("US",))
     made = od.get_model("dlm+delay").fit(panel).forecast(3, 80, 1)
     path = write_hub(to_hub(made), tmp_path / "2025-09-17-dlm.csv")
     result = run(path)

@@ -106,7 +106,7 @@ def test_sums_of_a_sums_model_move_with_the_last_sum():
 
 
 def test_joint_draws_still_add_up_to_the_nation():
-    panel = Panel.from_archive(bundled(), "2025-09-17")
+    panel = bundled().as_of("2025-09-17").panel()
     forecast = get_model("dlm+delay").fit(panel).forecast(12, 60, 1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]
@@ -140,10 +140,10 @@ def test_real_releases_know_their_deaths_from_all_causes(vsrr):
             )
         }
     )
-    panel = Panel.from_archive(archive, "2019-06-12")
+    panel = archive.as_of("2019-06-12").panel()
     assert 2.7e6 < panel.all_deaths[0] < 2.9e6
     # A release without them takes the newest earlier one that day knew.
-    later = Panel.from_archive(archive, "2024-04-17")
+    later = archive.as_of("2024-04-17").panel()
     assert (later.all_deaths == panel.all_deaths).all()
     assert later.release == dt.date(2024, 4, 17)
     missing, how = missing_deaths(later)

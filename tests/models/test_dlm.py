@@ -165,7 +165,7 @@ def test_years_averaged():
 
 
 def test_draws_are_joint_and_the_nation_is_their_sum():
-    panel = Panel.from_archive(bundled(), "2025-09-17")
+    panel = bundled().as_of("2025-09-17").panel()
     forecast = get_model("dlm").fit(panel).forecast(12, 400, 1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]

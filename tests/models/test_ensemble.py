@@ -131,7 +131,7 @@ def test_linear_pool_is_the_mixture():
 
 
 def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
-    panel = Panel.from_archive(bundled(), "2025-09-17")
+    panel = bundled().as_of("2025-09-17").panel()
     forecast = Ensemble("ensemble-equal", ["dlm", "drift"]).fit(panel).forecast(12, 80, 1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]

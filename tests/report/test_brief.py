@@ -31,7 +31,7 @@ class Balance(HTMLParser):
 
 @pytest.fixture(scope="module")
 def panel():
-    return od.Panel.from_archive(od.bundled(), "2025-09-17", locations=["US"])
+    return od.bundled().as_of("2025-09-17").panel().select(["US"])
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ STATES = ["US", "WV"]
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return Panel.from_archive(bundled(), "2025-09-17", locations=STATES)
+    return bundled().as_of("2025-09-17").panel().select(STATES)
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def scenario(name="s", size=-0.3, **changes):
 def panels():
     archive = od.bundled()
     return [
-        od.Panel.from_archive(archive, "2025-09-17", indicator=i)
+        archive.as_of("2025-09-17").panel(i)
         for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)
     ]
 

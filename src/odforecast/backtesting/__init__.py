@@ -1,22 +1,30 @@
 """The backtest: forecasts from every origin, scored on what became known."""
 
+from odforecast.backtesting.origin import Origin, cuts, origins
 from odforecast.backtesting.results import Results
-from odforecast.backtesting.run import Progress, plan, run_backtest
-from odforecast.backtesting.splits import Origin, pseudo_origins, publication_date, real_origins
-from odforecast.backtesting.unit import Outcome, Unit, run_unit
-from odforecast.scoring.truth import Truth
+from odforecast.backtesting.run import (
+    DEFAULT_MODELS,
+    Progress,
+    backtest,
+    default_models,
+    plan,
+    run_units,
+)
+from odforecast.backtesting.unit import Outcome, Unit, run_block, run_unit
 
 __all__ = [
+    "DEFAULT_MODELS",
     "Origin",
     "Outcome",
     "Progress",
     "Results",
-    "Truth",
     "Unit",
+    "backtest",
+    "cuts",
+    "default_models",
+    "origins",
     "plan",
-    "pseudo_origins",
-    "publication_date",
-    "real_origins",
-    "run_backtest",
+    "run_block",
     "run_unit",
+    "run_units",
 ]

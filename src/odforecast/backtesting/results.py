@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from odforecast import __version__
+from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.unit import FAILURE_COLUMNS, Outcome, Unit
 from odforecast.errors import BacktestError
+from odforecast.geography import lookup
+from odforecast.io import replacing
 from odforecast.scoring import horizon_group, summarise
 from odforecast.seeds import content_hash
 
 BASELINE = "hub-baseline"
 
 
-@dataclass(frozen=True, eq=False)
 class Results:
-    """Scores, quantiles and failures of a backtest.
+    """Scores, quantiles and failures of a backtest: a view of its folder, read when asked for.
 
     Attributes
     ----------
@@ -32,15 +32,45 @@ class Results:
     quantiles : DataFrame
         The 23 hub quantiles of every forecast, long.
     failures : DataFrame
-        Models or locations without a forecast, and why.
+        Models, targets or locations without a forecast, and why.
     manifest : dict
-        What was run: models and versions, origins, truth, data hashes, seed, library version.
+        What was run: models and their specs, origins, truth, data hashes, seed, library version.
     """
 
-    scores: pd.DataFrame
-    quantiles: pd.DataFrame
-    failures: pd.DataFrame
-    manifest: dict[str, object] = field(default_factory=dict)
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        manifest: Mapping[str, object],
+        folder: Path | None = None,
+    ) -> None:
+        self._tables = dict(tables)
+        self._folder = folder
+        self.manifest = dict(manifest)
+
+    def _table(self, name: str) -> pd.DataFrame:
+        if name not in self._tables:
+            assert self._folder is not None
+            path = self._folder / f"{name}.parquet"
+            try:
+                self._tables[name] = pd.read_parquet(path)
+            except (OSError, ValueError) as error:
+                raise _broken(self._folder, error) from error
+        return self._tables[name]
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per forecast unit."""
+        return self._table("scores")
+
+    @property
+    def quantiles(self) -> pd.DataFrame:
+        """The 23 hub quantiles of every forecast."""
+        return self._table("quantiles")
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """What could not be forecast, and why."""
+        return self._table("failures")
 
     def __repr__(self) -> str:
         return (
@@ -48,6 +78,32 @@ class Results:
             f"{len(self.manifest.get('origins', []))} origins, "  # type: ignore[arg-type]
             f"{len(self.scores):,} score rows, {len(self.failures):,} failures>"
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The score table: one row per forecast unit."""
+        return self.scores.copy()
+
+    def select(self, locations: str | Iterable[str]) -> Results:
+        """Only these locations, by any of their names.
+
+        Raises
+        ------
+        BacktestError
+            If one of them was not scored.
+        """
+        asked = [locations] if isinstance(locations, str) else list(locations)
+        states = [lookup(s).state for s in asked]
+        held = set(self.scores["location"])
+        if absent := [s for s in states if s not in held]:
+            raise BacktestError(
+                f"no scores for {', '.join(absent)}", hint=f"there are: {', '.join(sorted(held))}"
+            )
+        tables = {
+            name: table[table["location"].isin([*states, "*"])].reset_index(drop=True)
+            for name in ("scores", "quantiles", "failures")
+            if not (table := self._table(name)).empty or name == "failures"
+        }
+        return Results(tables, {**self.manifest, "locations": states})
 
     @classmethod
     def from_outcomes(cls, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Results:
@@ -64,7 +120,7 @@ class Results:
                 f"every unit failed; most often: {reasons.index[0]}",
                 hint="run one unit in Python to see its traceback",
             )
-        return cls(**tables, manifest=_manifest(units, outcomes))
+        return cls(tables, _manifest(units, outcomes))
 
     def leaderboard(
         self, by: Sequence[str] = ("level", "horizon_group"), baseline: str | None = BASELINE
@@ -91,7 +147,9 @@ class Results:
         apart = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by]
         by = [*apart, *by]
         if baseline is not None and baseline not in set(scores["model"]):
-            baseline = None
+            # Without the baseline there is nothing to relate to; the columns stay.
+            board = summarise(scores, by=list(by))
+            return board.assign(rel_wis=float("nan"), n_common=0)
         return summarise(scores, by=list(by), baseline=baseline)
 
     def labelled(self) -> pd.DataFrame:
@@ -106,18 +164,15 @@ class Results:
         ``manifest.json``; each file is complete or absent.
         """
         folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
         for name in ("scores", "quantiles", "failures"):
-            part = folder / f"{name}.parquet.part"
-            getattr(self, name).to_parquet(part, index=False)
-            os.replace(part, folder / f"{name}.parquet")
-        part = folder / "manifest.json.part"
-        part.write_text(json.dumps(self.manifest, indent=1) + "\n")
-        os.replace(part, folder / "manifest.json")
+            with replacing(folder / f"{name}.parquet") as part:
+                self._table(name).to_parquet(part, index=False)
+        with replacing(folder / "manifest.json") as part:
+            part.write_text(json.dumps(self.manifest, indent=1) + "\n")
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
-        """Read what :meth:`save` wrote.
+        """Look at what :meth:`save` wrote; its tables are read when they are asked for.
 
         Raises
         ------
@@ -126,17 +181,20 @@ class Results:
         """
         folder = Path(directory)
         try:
-            tables = {
-                name: pd.read_parquet(folder / f"{name}.parquet")
-                for name in ("scores", "quantiles", "failures")
-            }
             manifest = json.loads((folder / "manifest.json").read_text())
         except (OSError, ValueError) as error:
-            raise BacktestError(
-                f"{folder} holds no complete backtest: {error}",
-                hint="run `odforecast backtest --out` again; finished units are reused",
-            ) from error
-        return cls(**tables, manifest=manifest)
+            raise _broken(folder, error) from error
+        absent = [n for n in ("scores", "failures") if not (folder / f"{n}.parquet").exists()]
+        if absent:
+            raise _broken(folder, f"no {', '.join(absent)}")
+        return cls({}, manifest, folder)
+
+
+def _broken(folder: Path, error: object) -> BacktestError:
+    return BacktestError(
+        f"{folder} holds no complete backtest: {error}",
+        hint="run `odforecast backtest --out` again; finished units are reused",
+    )
 
 
 def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -158,14 +216,16 @@ def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, o
     first = units[0]
     seconds: dict[str, float] = {}
     for unit, outcome in zip(units, outcomes):
-        seconds[unit.model.name] = seconds.get(unit.model.name, 0.0) + outcome.seconds
+        seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
     origins = list(dict.fromkeys(id(u.origin) for u in units))
     by_id = {id(u.origin): u.origin for u in units}
     return {
         "odforecast": __version__,
         "python": platform.python_version(),
         "run": content_hash(*(u.key for u in units)),
-        "models": {u.model.name: u.model.version for u in units},
+        "models": {u.model.label: u.model.spec.version for u in units},
+        "specs": {u.model.label: u.model.spec.hash for u in units},
+        "code": code_digest(),
         "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
         "origins": [
             {
@@ -179,7 +239,7 @@ def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, o
             for o in (by_id[i] for i in origins)
         ],
         "truth": {
-            "name": first.truth.name,
+            "name": first.truth.kind,
             "release": str(first.truth.release),
             "min_age": first.truth.min_age,
             "data_hash": first.truth.data_hash,

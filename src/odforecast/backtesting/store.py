@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from odforecast.backtesting.unit import Outcome, Unit
 from odforecast.errors import BacktestError
+from odforecast.io import replacing
+from odforecast.seeds import content_hash
 
-_TABLES = ("scores", "quantiles", "failures")
+TABLES = ("scores", "quantiles", "failures")
 
 
 class UnitStore:
-    """One folder per finished unit, named by its content key.
+    """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
 
-    A unit counts as finished when its ``done.json`` is there, which is written last; a unit
-    killed half way is computed again.
+    ``model=<spec hash>/block-<hash>.json`` names the units of a block and is written last: what
+    it does not name is not there. A unit that failed as a whole is not stored, and so tried
+    again. Labels are never paths.
 
     Parameters
     ----------
@@ -32,45 +35,77 @@ class UnitStore:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BacktestError(f"cannot write to {directory}: {error.strerror}") from error
-
-    def _folder(self, unit: Unit) -> Path:
-        return self.directory / unit.model.name / f"{unit.origin.as_of}-{unit.key}"
+        self._blocks: dict[str, tuple[Path, float]] = {}
+        for marker in sorted(self.directory.glob("model=*/block-*.json")):
+            try:
+                units = json.loads(marker.read_text())["units"]
+            except (OSError, ValueError, KeyError) as error:
+                raise BacktestError(
+                    f"stored block {marker} cannot be read: {error}", hint="delete that file"
+                ) from error
+            self._blocks |= {key: (marker, float(s)) for key, s in units.items()}
 
     def has(self, unit: Unit) -> bool:
-        """Whether a unit is finished."""
-        return (self._folder(unit) / "done.json").exists()
+        """Whether a unit is finished, and may be reused."""
+        return unit.reusable and unit.key in self._blocks
 
-    def save(self, unit: Unit, outcome: Outcome) -> None:
-        """Store an outcome; the marker comes last."""
-        folder = self._folder(unit)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _TABLES:
-            table: pd.DataFrame = getattr(outcome, name)
-            if not table.empty:
-                table.to_parquet(folder / f"{name}.parquet", index=False)
-        marker = folder / "done.json.part"
-        marker.write_text(json.dumps({"seconds": outcome.seconds, "unit": unit.label}))
-        os.replace(marker, folder / "done.json")
+    def save(self, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> None:
+        """Store the units of a block that did not fail; the marker comes last."""
+        done = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
+        if not done:
+            return
+        folder = self.directory / f"model={units[0].model.spec.hash}"
+        name = f"block-{content_hash(*(u.key for u, _ in done))}"
+        for table in TABLES:
+            parts = [
+                getattr(o, table).assign(unit=u.key) for u, o in done if not getattr(o, table).empty
+            ]
+            if parts:
+                with replacing(folder / f"{name}.{table}.parquet") as part:
+                    _plain(pd.concat(parts, ignore_index=True)).to_parquet(part, index=False)
+        seconds = {u.key: o.seconds for u, o in done}
+        with replacing(folder / f"{name}.json") as part:
+            part.write_text(json.dumps({"units": seconds, "label": units[0].model.label}))
+        self._blocks |= {k: (folder / f"{name}.json", s) for k, s in seconds.items()}
 
-    def load(self, unit: Unit) -> Outcome:
-        """Read an outcome back.
+    def load(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Read outcomes back, each under the label its unit has now.
 
         Raises
         ------
         BacktestError
-            If its files cannot be read.
+            If their files cannot be read.
         """
-        folder = self._folder(unit)
-        try:
-            seconds = json.loads((folder / "done.json").read_text())["seconds"]
-            tables = {
-                name: pd.read_parquet(path)
-                if (path := folder / f"{name}.parquet").exists()
-                else pd.DataFrame()
-                for name in _TABLES
-            }
-        except (OSError, ValueError, KeyError) as error:
-            raise BacktestError(
-                f"stored unit {folder} cannot be read: {error}", hint="delete that folder"
-            ) from error
-        return Outcome(**tables, seconds=float(seconds))
+        tables: dict[Path, dict[str, pd.DataFrame]] = {}
+        outcomes = []
+        for unit in units:
+            marker, seconds = self._blocks[unit.key]
+            if marker not in tables:
+                tables[marker] = {t: _read(marker, t) for t in TABLES}
+            found = {}
+            for name, whole in tables[marker].items():
+                rows = whole
+                if not whole.empty:
+                    rows = whole[whole["unit"] == unit.key].drop(columns="unit")
+                    rows = rows.reset_index(drop=True).assign(model=unit.model.label)
+                found[name] = rows
+            outcomes.append(Outcome(**found, seconds=seconds))
+        return outcomes
+
+
+def _read(marker: Path, table: str) -> pd.DataFrame:
+    path = marker.with_name(f"{marker.stem}.{table}.parquet")
+    if not path.exists() and table == "failures":
+        return pd.DataFrame()
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise BacktestError(
+            f"stored block {path} cannot be read: {error}", hint=f"delete {marker}"
+        ) from error
+
+
+def _plain(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with text where it had categories, so that all blocks have one schema."""
+    categories = table.select_dtypes("category").columns
+    return table.astype(dict.fromkeys(categories, object))

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from odforecast.backtesting.splits import Origin
+from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.origin import Origin
 from odforecast.errors import OdforecastError
 from odforecast.forecast import Forecast
-from odforecast.models.registry import Forecaster
-from odforecast.names import HUB_QUANTILES, LOCATION
-from odforecast.scoring import score_units
-from odforecast.scoring.truth import Truth
-from odforecast.seeds import content_hash, seed_from
+from odforecast.models import Fitted, Model
+from odforecast.names import HUB_QUANTILES
+from odforecast.panel import Panel
+from odforecast.scoring import Truth, score
+from odforecast.seeds import content_hash
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What to compute.
+    """What to compute: one model at one origin.
 
     Attributes
     ----------
-    model : Forecaster
+    model : Model
     origin : Origin
     truth : Truth
     locations : tuple of str
-        Locations scored. A model whose draws are joint still sees the whole panel.
+        Locations scored. A model of the whole panel still sees all of it.
     targets : tuple of str
     horizon, draws, seed : int
-        Months ahead; sample paths; the run's seed (the unit's own is derived from content).
+        Months ahead; sample paths; the run's seed.
     """
 
-    model: Forecaster
+    model: Model
     origin: Origin
     truth: Truth
     locations: tuple[str, ...]
@@ -48,11 +49,14 @@ class Unit:
 
     @property
     def key(self) -> str:
-        """Content key: equal keys give equal results, so a stored result can be reused."""
+        """Content key: equal keys give equal results, so a stored result can be reused.
+
+        The model's whole configuration and the code count, its label does not.
+        """
         panel = self.origin.panel
         return content_hash(
-            self.model.name,
-            self.model.version,
+            self.model.spec.hash,
+            code_digest(),
             panel.data_hash if panel is not None else self.origin.reason,
             self.truth.data_hash,
             self.locations,
@@ -63,9 +67,26 @@ class Unit:
         )
 
     @property
+    def reusable(self) -> bool:
+        """Whether a stored result may be reused: not where the code's origin is unknown."""
+        specs = [self.model.spec]
+        for spec in specs:
+            specs += spec.members
+        return all(s.origin for s in specs)
+
+    @property
+    def seen(self) -> Panel:
+        """What the model is given: the whole panel, or the locations asked for."""
+        panel = self.origin.panel
+        assert panel is not None
+        if self.model.spec.by is None:
+            return panel
+        return panel.select([s for s in self.locations if s in panel.locations])
+
+    @property
     def label(self) -> str:
         """For people: model and as-of date."""
-        return f"{self.model.name} as of {self.origin.as_of}"
+        return f"{self.model.label} as of {self.origin.as_of}"
 
 
 @dataclass(frozen=True)
@@ -90,26 +111,52 @@ class Outcome:
         """Why the whole unit failed; empty if it did not."""
         if self.failures.empty:
             return ""
-        whole = self.failures.loc[self.failures["location"] == "*", "reason"]
-        return "; ".join(whole.astype(str))
+        rows = (self.failures["location"] == "*") & (self.failures["target"] == "*")
+        return "; ".join(self.failures.loc[rows, "reason"].astype(str))
 
 
-def run_unit(unit: Unit) -> Outcome:
-    """Fit, forecast and score. Any error of the model becomes a failure row with its reason."""
-    started = perf_counter()
+def run_block(units: Sequence[Unit]) -> list[Outcome]:
+    """Run units of one model together, so that it may share work between origins.
+
+    A model that offers ``fit_many`` is asked once for all; if that fails, the block is split,
+    and each unit stands or fails by itself.
+    """
+    ready = [u for u in units if u.origin.panel is not None]
+    fitted: dict[int, tuple[Fitted, float]] = {}
+    if len(ready) > 1 and hasattr(ready[0].model.inner, "fit_many"):
+        started = perf_counter()
+        try:
+            with threadpool_limits(limits=1, user_api="blas"):
+                made = ready[0].model.fit_many([u.seen for u in ready])
+            each = (perf_counter() - started) / len(ready)
+            fitted = {id(u): (f, each) for u, f in zip(ready, made, strict=True)}
+        except Exception:
+            fitted = {}
+    return [run_unit(u, *fitted.get(id(u), (None, 0.0))) for u in units]
+
+
+def run_unit(unit: Unit, fitted: Fitted | None = None, spent: float = 0.0) -> Outcome:
+    """Fit, forecast and score. Any error of the model becomes a failure row with its reason.
+
+    Parameters
+    ----------
+    unit : Unit
+    fitted : Fitted, optional
+        The model, if it was fitted with others of its block.
+    spent : float
+        Seconds that took.
+    """
+    started = perf_counter() - spent
     panel = unit.origin.panel
     if panel is None:
         return _failed(unit, unit.origin.reason, "", started)
-    seed = seed_from(unit.seed, unit.model.name, panel.data_hash)
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
-        joint = bool(getattr(unit.model, "joint", False))
-        held = [s for s in unit.locations if s in panel.locations]
-        seen = panel if joint else panel.select(held)
         # One BLAS thread: sums in another order differ in their last digits, and a unit must
         # give the same numbers in a process of its own as in this one.
         with threadpool_limits(limits=1, user_api="blas"):
-            forecast = unit.model.fit(seen).forecast(unit.horizon, unit.draws, seed)
+            fitted = unit.model.fit(unit.seen) if fitted is None else fitted
+            forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
     except Exception as error:
         # A third party's model may raise anything; its rows fail, the run goes on.
@@ -120,19 +167,21 @@ def run_unit(unit: Unit) -> Outcome:
         if state not in forecast.locations and state not in skipped:
             skipped[state] = f"release {panel.release} has no {state}"
     kept = [s for s in unit.locations if s in forecast.locations]
-    failures = pd.DataFrame(
-        [_keys(unit) | {"location": s, "reason": r, "detail": ""} for s, r in skipped.items()],
-        columns=FAILURE_COLUMNS,
-    )
-    if not kept:
-        return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds)
-    forecast = forecast.select(kept)
+    rows = [_failure(unit, s, "*", r, "") for s, r in skipped.items()]
     targets = [t for t in unit.targets if t in forecast.targets]
+    for target in unit.targets:
+        if target not in targets:
+            rows.append(_failure(unit, "*", target, f"does not forecast {target}", ""))
+    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
     if not targets:
-        reason = f"does not forecast {', '.join(unit.targets)}"
-        return _failed(unit, reason, "", started)
+        return _failed(unit, f"does not forecast {', '.join(unit.targets)}", "", started)
+    if not kept:
+        return _failed(unit, "no location asked for could be forecast: "
+                       + "; ".join(f"{s}: {r}" for s, r in list(skipped.items())[:3]),
+                       "", started)  # fmt: skip
+    forecast = forecast.select(kept)
     try:
-        scores = pd.concat([_score(unit, forecast, t, seed) for t in targets], ignore_index=True)
+        scores = pd.concat([_score(unit, forecast, t) for t in targets], ignore_index=True)
         quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
     except OdforecastError as error:
         # Draws that cannot be scored are the model's failure, too.
@@ -148,6 +197,7 @@ FAILURE_COLUMNS = (
     "last_month",
     "vintage",
     "location",
+    "target",
     "reason",
     "detail",
 )
@@ -157,45 +207,37 @@ def _keys(unit: Unit) -> dict[str, object]:
     panel = unit.origin.panel
     month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
     return {
-        "model": unit.model.name,
-        "model_version": unit.model.version,
+        "model": unit.model.label,
+        "model_version": unit.model.spec.version,
         "as_of": pd.Timestamp(unit.origin.as_of),
         "last_month": month,
         "vintage": unit.origin.vintage,
     }
 
 
+def _failure(unit: Unit, location: str, target: str, reason: str, detail: str) -> dict[str, object]:
+    return _keys(unit) | {
+        "location": location, "target": target, "reason": reason, "detail": detail,
+    }  # fmt: skip
+
+
 def _failed(unit: Unit, reason: str, detail: str, started: float) -> Outcome:
-    row = _keys(unit) | {"location": "*", "reason": reason, "detail": detail}
-    failures = pd.DataFrame([row], columns=FAILURE_COLUMNS)
+    failures = pd.DataFrame(
+        [_failure(unit, "*", "*", reason, detail)], columns=list(FAILURE_COLUMNS)
+    )
     return Outcome(pd.DataFrame(), pd.DataFrame(), failures, perf_counter() - started)
 
 
-def _score(unit: Unit, forecast: Forecast, target: str, seed: int) -> pd.DataFrame:
+def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     panel = unit.origin.panel
     assert panel is not None
-    observed, reasons = unit.truth.observed(forecast.locations, forecast.months, target)
-    table = score_units(forecast, observed, target=target)
-    last = [panel.reported[panel.index(s), -1] for s in forecast.locations]
-    added: dict[str, Any] = _keys(unit) | {
-        "target": target,
-        "truth": unit.truth.name,
-        "truth_release": pd.Timestamp(unit.truth.release),
-        "reason": reasons.ravel(),
-        "last_reported": np.repeat(last, forecast.months.size),
-        "joint_locations": LOCATION in forecast.joint,
+    added = _keys(unit) | {
+        "donor": panel.donor,
         "data_hash": panel.data_hash,
-        "seed": seed,
-        "n_draws": forecast.draws.shape[0],
-        "warnings": "; ".join(forecast.warnings),
+        "spec_hash": unit.model.spec.hash,
+        "seed": unit.seed,
     }
-    for name, value in added.items():
-        table[name] = value
-    origin_month = np.datetime64(unit.origin.as_of, "M")
-    table["horizon_from_origin"] = np.tile(
-        (forecast.months - origin_month).astype(int), len(forecast.locations)
-    )
-    return table
+    return score(forecast, unit.truth, target).assign(**added)
 
 
 def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
@@ -204,7 +246,7 @@ def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     size = values.size
     return pd.DataFrame(
         {
-            "model": pd.Categorical([unit.model.name] * size),
+            "model": pd.Categorical([unit.model.label] * size),
             "as_of": pd.Timestamp(unit.origin.as_of),
             "last_month": np.datetime64(forecast.last_month, "ms"),
             "target": pd.Categorical([target] * size),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -15,45 +15,35 @@ import click
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 
 from odforecast.backtesting import (
     Origin,
-    Progress,
     Results,
-    Truth,
     Unit,
+    default_models,
+    origins,
     plan,
-    pseudo_origins,
-    real_origins,
-    run_backtest,
     run_unit,
+    run_units,
 )
+from odforecast.backtesting.bar import bar
 from odforecast.backtesting.results import BASELINE
 from odforecast.cli.source import open_source
 from odforecast.errors import BacktestError
-from odforecast.geography.places import resolve
-from odforecast.models.registry import model_names
-from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DRUGS, TARGET_12MO, TARGETS
-from odforecast.panel import Panel
-from odforecast.vintage.archive import Archive
-
-DEFAULT_MODELS = (
-    "ensemble",
-    "dlm",
-    "hub-baseline",
-    "damped-trend",
-    "naive",
-    "drift",
-    "seasonal-naive",
-    "auto-ets",
-    "auto-theta",
-    "auto-ets-sums",
-    "auto-theta-sums",
+from odforecast.models import get_model, model_names
+from odforecast.names import (
+    DEFAULT_DRAWS,
+    DEFAULT_HORIZON,
+    DEFAULT_SEED,
+    TARGET_12MO,
+    TARGETS,
+    VINTAGE_CLEAN,
+    VINTAGE_REAL,
 )
+from odforecast.panel import Panel
+from odforecast.scoring import Truth
+from odforecast.vintage import Archive
 
 #: Shown per horizon group: summary column, title, format.
 _SHOWN = (
@@ -63,23 +53,28 @@ _SHOWN = (
 )
 
 
+#: Widest number of a leaderboard.
+_CELL = 7
+
+
 @click.command()
 @click.option("--archive", type=click.Path(path_type=Path), help="Archive of real releases.")
-@click.option("--source", default="bundled", show_default=True, help="One file, or 'bundled'.")
+@click.option("--source", help="One file, or 'bundled'.")
 @click.option(
     "--models",
-    default=",".join(DEFAULT_MODELS),
-    show_default=True,
-    help="Names, comma-separated; 'all' for every registered model.",
+    help="Names, comma-separated; 'all' for every registered model.  [default: dlm, ensemble, the "
+    "hub baseline and classical ones]",
 )
 @click.option("--locations", default="all", show_default=True, help="For example US,WV.")
 @click.option("--start", help="First origin, as the last known month: 2019-01.")
 @click.option("--end", help="Last origin, as the last known month: 2024-04.")
 @click.option("--step", default=1, show_default=True, help="Months between pseudo-vintages.")
-@click.option("--horizon", default=12, show_default=True, help="Months ahead.")
-@click.option("--draws", default=500, show_default=True, help="Sample paths per forecast.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--indicator", default=ALL_DRUGS, show_default=True)
+@click.option("--horizon", default=DEFAULT_HORIZON, show_default=True, help="Months ahead.")
+@click.option(
+    "--draws", default=DEFAULT_DRAWS, show_default=True, help="Sample paths per forecast."
+)
+@click.option("--seed", default=DEFAULT_SEED, show_default=True)
+@click.option("--indicator", default="all-drugs", show_default=True)
 @click.option(
     "--target",
     type=click.Choice([*TARGETS, "both"]),
@@ -109,8 +104,8 @@ _SHOWN = (
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def backtest(
     archive: Path | None,
-    source: str,
-    models: str,
+    source: str | None,
+    models: str | None,
     locations: str,
     start: str | None,
     end: str | None,
@@ -141,46 +136,44 @@ def backtest(
         vintages = "real" if archive is not None else "pseudo"
     truth = Truth(_truth_panel(releases, truth_as_of, indicator), truth_name, min_truth_age)
     if vintages == "real":
-        origins = real_origins(releases, start=start, end=end, indicator=indicator)
+        found = origins(releases, VINTAGE_REAL, start, end, indicator=indicator)
     else:
-        origins = pseudo_origins(
-            truth.panel,
-            start=start or "2019-01",
-            end=end or str(truth.panel.last_month - 12 * ONE_MONTH),
-            step=step,
-        )
-    states = resolve(locations, truth.panel.locations)
-    names = model_names() if models == "all" else [m.strip() for m in models.split(",")]
+        until = truth.release
+        found = origins(releases.until(until), VINTAGE_CLEAN, start, end, step, indicator=indicator)
+    if models is None:
+        names: tuple[str, ...] = default_models(found)
+    elif models == "all":
+        names = model_names()
+    else:
+        names = tuple(m.strip() for m in models.split(",") if m.strip())
     targets = TARGETS if target == "both" else (target,)
-    options = {"locations": states, "horizon": horizon, "draws": draws, "seed": seed}
-    units = plan(names, origins, truth, targets=targets, **options)  # type: ignore[arg-type]
-    screen = Console() if sys.stdout.isatty() else Console(width=100)
-    _announce(screen, origins, truth, len(states))
+    units = plan(
+        [get_model(n) for n in names],
+        found,
+        truth,
+        targets=targets,
+        locations=locations,
+        horizon=horizon,
+        draws=draws,
+        seed=seed,
+    )
+    screen = Console() if sys.stdout.isatty() else Console(width=120)
+    _announce(screen, found, truth, len(units[0].locations))
     if dry_run:
         _estimate(screen, units, jobs)
         return
     started = perf_counter()
     with (
         _executor(jobs) as executor,
-        _bar(len(units), quiet, {o.reason for o in origins}) as report,
+        bar(len(units), quiet, {o.reason for o in found}) as report,
     ):
-        results = run_backtest(
-            names,
-            origins,
-            truth,
-            targets=targets,
-            out=out,
-            executor=executor,
-            progress=report,
-            **options,  # type: ignore[arg-type]
-        )
+        results = run_units(units, out=out, executor=executor, progress=report)
     _leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
     _closing(screen, results, perf_counter() - started, out)
 
 
 def _truth_panel(releases: Archive, as_of: str | None, indicator: str) -> Panel:
-    day = as_of or str(releases.releases()[-1])
-    panel = Panel.from_archive(releases, day, indicator=indicator)
+    panel = releases.as_of(as_of).panel(indicator)
     if "US" not in panel.locations:
         raise BacktestError(
             f"release {panel.release} has no US row and is no good truth",
@@ -189,17 +182,17 @@ def _truth_panel(releases: Archive, as_of: str | None, indicator: str) -> Panel:
     return panel
 
 
-def _announce(screen: Console, origins: list[Origin], truth: Truth, n_locations: int) -> None:
-    usable = [o.panel for o in origins if o.panel is not None]
-    kinds = ", ".join(sorted({o.vintage for o in origins}))
+def _announce(screen: Console, found: list[Origin], truth: Truth, n_locations: int) -> None:
+    usable = [o.panel for o in found if o.panel is not None]
+    kinds = ", ".join(sorted({o.vintage for o in found}))
     span = f"{usable[0].last_month}..{usable[-1].last_month}" if usable else "none"
     screen.print(
         f"{len(usable)} origins ({kinds}), last known months {span}; {n_locations} locations; "
-        f"truth: {truth.name} in release {truth.release}, months at least {truth.min_age} "
+        f"truth: {truth.kind} in release {truth.release}, months at least {truth.min_age} "
         "months old",
         highlight=False,
     )
-    for origin in origins:
+    for origin in found:
         if origin.panel is None:
             screen.print(f"  no origin {origin.as_of}: {origin.reason}", highlight=False)
 
@@ -208,8 +201,8 @@ def _estimate(screen: Console, units: list[Unit], jobs: int) -> None:
     """Time the last unit of each model and extrapolate."""
     total = 0.0
     table = Table("model", "fits", "s per fit", "s in all")
-    for name in dict.fromkeys(u.model.name for u in units):
-        mine = [u for u in units if u.model.name == name and u.origin.panel is not None]
+    for name in dict.fromkeys(u.model.label for u in units):
+        mine = [u for u in units if u.model.label == name and u.origin.panel is not None]
         if mine:
             run_unit(mine[-1])  # the first call pays for imports and compilation
             seconds = run_unit(mine[-1]).seconds
@@ -240,28 +233,6 @@ def _executor(jobs: int) -> Iterator[Executor | None]:
     pool.shutdown()
 
 
-@contextmanager
-def _bar(total: int, quiet: bool, said: set[str]) -> Iterator[Callable[[Progress], None]]:
-    """A progress callback that draws a bar on standard error; failures already said are not
-    said again.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), disable=quiet) as bar:
-        task = bar.add_task("starting", total=total)
-
-        def report(step: Progress) -> None:
-            bar.update(task, completed=step.done, description=step.label)
-            if step.failure and step.failure not in said:
-                bar.console.print(f"failed: {step.label}: {step.failure}", highlight=False)
-
-        yield report
-
-
 def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     """One table per level (and further split): a row a model, the best first."""
     keys = ["level", *extra]
@@ -270,29 +241,43 @@ def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     groups = list(dict.fromkeys(board["horizon_group"].astype(str)))
     for head, part in board.groupby(keys, sort=False, observed=True):
         units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
-        table = Table(
-            title=f"{', '.join(map(str, head))} ({units.sum():,.0f} units a model)",
-            title_justify="left",
-            title_style="bold",
-            padding=(0, 1, 0, 0),
-            box=SIMPLE_HEAD,
-        )
-        table.add_column("horizon, months", no_wrap=True)
-        for _, title, _ in _SHOWN:
-            for group in groups:
-                table.add_column(f"{title}\n{group}", justify="right", no_wrap=True)
+        title = f"{', '.join(map(str, head))} ({units.sum():,.0f} units a model)"
         rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
-        for model, row in sorted(rows.items(), key=lambda item: item[1]["wis"].mean()):
-            cells = [
-                _cell(row[key].get(group), form) for key, _, form in _SHOWN for group in groups
-            ]
-            table.add_row(str(model), *cells)
-        screen.print(table)
+        shown = [s for s in _SHOWN if part[s[0]].notna().any()]
+        ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
+        for columns in _fitting(shown, len(groups), max(map(len, rows)), screen.width):
+            table = Table(
+                title=title,
+                title_justify="left",
+                title_style="bold",
+                padding=(0, 1, 0, 0),
+                box=SIMPLE_HEAD,
+            )
+            table.add_column("horizon, months", no_wrap=True)
+            for _, name, _ in columns:
+                for group in groups:
+                    table.add_column(f"{name}\n{group}", justify="right", no_wrap=True)
+            for model, row in ordered:
+                cells = [
+                    _cell(row[key].get(group), form) for key, _, form in columns for group in groups
+                ]
+                table.add_row(str(model), *cells)
+            screen.print(table)
     screen.print(
         f"WIS: mean weighted interval score, deaths, lower is better; rel: as a share of "
         f"{BASELINE}'s on the same units; cov90: share of truths inside the 90 % interval.",
         highlight=False,
     )
+
+
+def _fitting(
+    shown: list[tuple[str, str, str]], n_groups: int, name: int, width: int
+) -> list[list[tuple[str, str, str]]]:
+    """The scores that fit beside one another; the rest go into a table of their own."""
+    room = width - max(name, len("horizon, months")) - 2
+    each = n_groups * (_CELL + 2)
+    n = max(1, room // each)
+    return [shown[i : i + n] for i in range(0, len(shown), n)]
 
 
 def _cell(value: object, form: str) -> str:

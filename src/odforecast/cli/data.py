@@ -13,9 +13,9 @@ from odforecast.cli.data_check import check
 from odforecast.cli.data_fetch import fetch
 from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
-from odforecast.cli.output import replacing
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
+from odforecast.io import replacing
 from odforecast.sources.report import LoadReport, check_sums, summarise
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import Loaded, read_vsrr
@@ -241,9 +241,7 @@ def export(
     if out != "-" and Path(out).suffix not in (".csv", ".parquet"):
         raise click.BadParameter("the name must end in .csv or .parquet", param_hint="--out")
     store = open_source(archive, source, release)
-    last = store.last_seen
-    assert last is not None
-    seen = store.as_of(as_of or last)
+    seen = store.as_of(as_of)
     if seen.note:
         click.echo(f"note: {seen.note}", err=True)
     if out == "-":

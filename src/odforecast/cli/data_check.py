@@ -20,7 +20,7 @@ from odforecast.cli.source import open_source, source_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 def check(
     archive: Path | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     release: str | None,
     location: str | None,

@@ -59,7 +59,8 @@ def fetch(
     not downloaded again. A download that was cut off goes on where it stopped. Put an app token
     of data.cdc.gov into SOCRATA_APP_TOKEN to be throttled later.
     """
-    from odforecast.vintage.fetch import default_folder, download, write_rows
+    from odforecast.vintage.bundle import default_folder
+    from odforecast.vintage.fetch import download, write_rows
     from odforecast.vintage.fetch import fetch as run
     from odforecast.vintage.socrata import Socrata
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.output import replacing
 from odforecast.cli.source import open_source, source_options
+from odforecast.io import replacing
 from odforecast.names import ALL_DRUGS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 def months(
     locations: str,
     archive: Path | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     release: str | None,
     indicator: str,
@@ -62,9 +62,7 @@ def months(
     if out is not None and not out.endswith(".csv"):
         raise click.BadParameter("the name must end in .csv", param_hint="--out")
     store = open_source(archive, source, release)
-    last = store.last_seen
-    assert last is not None
-    seen = store.as_of(as_of or last)
+    seen = store.as_of(as_of)
     if seen.note:
         click.echo(f"note: {seen.note}", err=True)
     exports = [read_wonder(path) for path in wonder]

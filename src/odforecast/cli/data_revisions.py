@@ -28,7 +28,7 @@ def _open(archive: Path | None) -> Archive:
     from odforecast.cli.source import open_source
     from odforecast.errors import ArchiveError
     from odforecast.vintage.archive import Archive
-    from odforecast.vintage.fetch import default_folder
+    from odforecast.vintage.bundle import default_folder
 
     if archive is None and Archive(default_folder()).last_seen is None:
         raise ArchiveError(

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.source import open_source, source_options
-from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, TARGET_12MO, TARGETS
+from odforecast.cli.source import open_source, say_age, source_options
+from odforecast.names import (
+    DEFAULT_DRAWS,
+    DEFAULT_HORIZON,
+    DEFAULT_MODEL,
+    DEFAULT_SEED,
+    TARGET_12MO,
+    TARGETS,
+)
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
-    from odforecast.models.registry import Forecaster
+    from odforecast.models import Fitted, Model
     from odforecast.panel import Panel
-    from odforecast.vintage.archive import Archive
+    from odforecast.vintage import Archive
 
 #: Locations on the screen; the file has them all.
 MAX_ROWS = 12
@@ -26,24 +33,24 @@ MAX_ROWS = 12
 @click.option("--as-of", metavar="DATE", help="Day the data are seen from: nothing published "
               "later is used.  [default: the last release]")  # fmt: skip
 @click.option("--model", metavar="NAME", default=DEFAULT_MODEL, show_default=True,
-              help="Forecaster; NAME+delay completes the last months first.")  # fmt: skip
-@click.option("--horizon", default=12, show_default=True, type=click.IntRange(min=1),
+              help="Model; NAME+delay completes the last months first.")  # fmt: skip
+@click.option("--horizon", default=DEFAULT_HORIZON, show_default=True, type=click.IntRange(min=1),
               help="Months ahead.")  # fmt: skip
 @click.option("--locations", default="all", show_default=True, help="For example US,WV,NYC.")
-@click.option("--indicator", default=ALL_DRUGS, show_default=True,
-              help="CDC's name of the count.")  # fmt: skip
+@click.option("--indicator", default="all-drugs", show_default=True,
+              help="CDC's name of the count, or a short one: T40.4, cocaine.")  # fmt: skip
 @click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
               show_default=True, help="12-month sums, single months, or both.")  # fmt: skip
 @click.option("--output-type", type=click.Choice(["quantile", "sample"]), default="quantile",
               show_default=True, help="23 quantiles, or the draws.")  # fmt: skip
-@click.option("--draws", default=1000, show_default=True, type=click.IntRange(min=2),
+@click.option("--draws", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
               help="Sample paths.")  # fmt: skip
-@click.option("--seed", type=int, help="Seed of the draws.  [default: from model and data]")
+@click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Seed of the draws.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Hub file to write: .csv, .csv.gz or .parquet.")  # fmt: skip
 def forecast(
     archive: Path | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     model: str,
     horizon: int,
@@ -52,34 +59,29 @@ def forecast(
     target: str,
     output_type: str,
     draws: int,
-    seed: int | None,
+    seed: int,
     out: Path | None,
 ) -> None:
     """Forecast from what CDC had published by a day.
 
-    A model whose draws are joint over locations is fitted to all of them, so that states and
-    nation agree whichever are printed; any other model is fitted to those asked for. The
+    Places are chosen on the forecast: a model of the whole panel is fitted to all of it. The
     screen shows 12-month-ending deaths: the median and, in brackets, the 90 % interval.
     """
     from odforecast.hub import file_kind, to_hub, write_hub
-    from odforecast.models.registry import get_model
+    from odforecast.models import get_model
 
     if out is not None:
         file_kind(out)  # before the work, not after it
     forecaster = get_model(model)
-    panel, states = open_panel(
-        open_source(archive, source), as_of, indicator, locations, joint=is_joint(forecaster)
-    )
-    if seed is None:
-        seed = content_seed(forecaster, panel)
-    made = forecaster.fit(panel).forecast(horizon, draws, seed)
+    panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
+    made = fit(forecaster, panel, states).forecast(horizon, draws=draws, seed=seed)
     made = keep(made, states)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
     table = to_hub(made, targets=chosen, output_type=output_type)
     for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
         click.echo(f"note: {model} does not forecast {lacking}", err=True)
     show(made, panel, chosen[0])
-    if not getattr(forecaster, "corrects_delay", False):
+    if not forecaster.spec.corrects_delay:
         click.echo(
             "note: the last months are incomplete when published (nationally 0.3 to 3.3 % too low "
             f"at first); {model} takes them as reported, so it leans low",
@@ -87,7 +89,9 @@ def forecast(
         )
     for warning in made.warnings:
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"model {model} {forecaster.version}, {draws} draws, seed {seed}")
+    click.echo(
+        f"model {forecaster.label} (spec {forecaster.spec.hash}), {draws} draws, seed {seed}"
+    )
     if out is None:
         click.echo("nothing written; --out forecasts.csv keeps all locations, months and quantiles")
     else:
@@ -95,47 +99,24 @@ def forecast(
         click.echo(f"{len(table):,} rows: {out}")
 
 
-def is_joint(model: Forecaster) -> bool:
-    """Whether a model's draws are joint over locations, so that it must see them all."""
-    return bool(getattr(model, "joint", False))
-
-
-def content_seed(model: Forecaster, panel: Panel) -> int:
-    """The default seed: the same for the same model, version, release and day."""
-    from odforecast.seeds import seed_from
-
-    return seed_from(
-        "forecast", model.name, model.version, panel.indicator, panel.as_of, panel.release
-    )
-
-
 def open_panel(
-    releases: Archive, as_of: str | None, indicator: str, locations: str, *, joint: bool
+    releases: Archive, as_of: str | None, indicator: str, locations: str
 ) -> tuple[Panel, tuple[str, ...]]:
-    """The panel a model is fitted to, and the locations asked for."""
-    from odforecast.geography.places import resolve
-    from odforecast.panel import Panel
+    """The panel of a day, and the locations asked for."""
+    from odforecast.geography import resolve
 
-    seen = releases.as_of(as_of if as_of is not None else str(releases.last_seen))
-    if seen.note:
-        click.echo(f"note: {seen.note}", err=True)
-    panel = Panel.from_table(seen.table, as_of=seen.as_of, release=seen.date, indicator=indicator)
-    if locations.strip().lower() == "all":
-        return panel, panel.locations
-    places = seen.table.loc[seen.table["indicator"] == indicator, "state"].unique()
-    states = resolve(locations, (*panel.locations, *sorted(set(places) - set(panel.locations))))
-    if joint:
-        return panel, states
-    return (
-        Panel.from_table(
-            seen.table,
-            as_of=seen.as_of,
-            release=seen.date,
-            indicator=indicator,
-            locations=states,
-        ),
-        states,
-    )
+    vintage = releases.as_of(as_of)
+    say_age(vintage)
+    panel = vintage.panel(indicator)
+    for note in panel.notes:
+        if note != vintage.note:
+            click.echo(f"note: {note}", err=True)
+    return panel, resolve(locations, panel.locations)
+
+
+def fit(model: Model, panel: Panel, states: Sequence[str]) -> Fitted:
+    """Fit to the whole panel, or to the locations asked for where each stands by itself."""
+    return model.fit(panel if model.spec.by is None else panel.select(states))
 
 
 def keep(made: Forecast, states: Sequence[str]) -> Forecast:
@@ -176,6 +157,8 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         table.add_column(f"{ends}\n{made.months[m]}", justify="right", no_wrap=True)
     if yearly:
         table.add_column("chance\nof a fall", justify="right", no_wrap=True)
+    last = made.months[picks[-1]]
+    falls = (made.change(last) < 0).mean(axis=0) if yearly else ()
     for i, state in enumerate(made.locations[:MAX_ROWS]):
         cells = [state]
         if yearly:
@@ -184,16 +167,16 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         for m in picks:
             cells.append(f"{middle[i, m]:,.0f} ({low[i, m]:,.0f}–{high[i, m]:,.0f})")
         if yearly:
-            below = made.samples(target)[:, i, picks[-1]] < known
-            cells.append(f"{100 * below.mean():.0f} %")
+            cells.append(f"{100 * falls[i]:.0f} %")
         table.add_row(*cells)
     console.print(table)
     if (more := len(made.locations) - MAX_ROWS) > 0:
         console.print(f"… and {more} more locations", highlight=False)
     if yearly:
+        before = last - np.timedelta64(12, "M")
         console.print(
-            f"chance of a fall: that the count for {made.months[picks[-1]]} lies below the one "
-            f"reported for {panel.last_month}",
+            f"chance of a fall: that the count for {last} lies below the one for {before}, both as "
+            "once final (not as reported so far)",
             highlight=False,
             soft_wrap=True,
         )

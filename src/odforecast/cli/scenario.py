@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.forecast import content_seed, is_joint, keep, open_panel
+from odforecast.cli.forecast import fit, keep, open_panel
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import PanelError, ScenarioError
-from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS, TARGET_12MO, TARGETS
+from odforecast.names import (
+    ALL_DRUGS,
+    DEFAULT_DRAWS,
+    DEFAULT_MODEL,
+    DEFAULT_SEED,
+    SYNTHETIC_OPIOIDS,
+    TARGET_12MO,
+    TARGETS,
+)
 from odforecast.scenario.catalogue import CAVEAT
 
 if TYPE_CHECKING:
@@ -104,9 +112,9 @@ def show(name: str, toml: bool) -> None:
 @click.option("--model", default=DEFAULT_MODEL, show_default=True, help="Forecaster.")
 @click.option("--locations", default="all", show_default=True, help="For example US,WV.")
 @click.option("--horizon", default=24, show_default=True, help="Months ahead.")
-@click.option("--draws", default=1000, show_default=True, help="Sample paths.")
-@click.option("--seed", type=int, help="Seed of all random numbers.  [default: as in "
-              "odforecast forecast, from model and data]")  # fmt: skip
+@click.option("--draws", default=DEFAULT_DRAWS, show_default=True, help="Sample paths.")
+@click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Seed of all random "
+              "numbers, as in odforecast forecast.")  # fmt: skip
 @click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
               show_default=True, help="What the quantile and sample rows hold.")  # fmt: skip
 @click.option(
@@ -119,20 +127,20 @@ def run(
     scenarios: tuple[str, ...],
     onset: str | None,
     archive: Path | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     model: str,
     locations: str,
     horizon: int,
     draws: int,
-    seed: int | None,
+    seed: int,
     target: str,
     tables: tuple[str, ...],
     samples: int,
     out: Path,
 ) -> None:
     """Project a model's forecast under scenarios, and write tables, draws, figures, a brief."""
-    from odforecast.models.registry import get_model
+    from odforecast.models import get_model
     from odforecast.scenario import project
 
     if out.exists() and not out.is_dir():
@@ -140,13 +148,11 @@ def run(
     releases = open_source(archive, source)
     forecaster = get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, states = open_panel(releases, as_of, ALL_DRUGS, locations, joint=is_joint(forecaster))
+    panel, states = open_panel(releases, as_of, ALL_DRUGS, locations)
     chosen = _scenarios(scenarios, onset, panel)
     shares = _exposures(releases, panel, tables)
-    if seed is None:
-        seed = content_seed(forecaster, panel)
-    click.echo(f"{forecaster.name} as of {panel.as_of}, last known month {panel.last_month}")
-    forecast = forecaster.fit(panel).forecast(horizon, draws, seed)
+    click.echo(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}")
+    forecast = fit(forecaster, panel, states).forecast(horizon, draws=draws, seed=seed)
     projection = project(
         forecast, chosen, seed=seed, exposures=shares, first_month=panel.month_grid[0]
     )
@@ -177,7 +183,7 @@ def run(
 def validate(
     checks: tuple[str, ...],
     archive: Path | None,
-    source: str,
+    source: str | None,
     as_of: str | None,
     model: str,
     simulations: int,
@@ -190,7 +196,7 @@ def validate(
     data do not allow is named.
     """
     from odforecast.evidence.validate import Setting, run_checks
-    from odforecast.models.registry import get_model
+    from odforecast.models import get_model
 
     releases = open_source(archive, source)
     setting = Setting(
@@ -241,14 +247,13 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
 def _exposures(
     releases: Archive, panel: Panel, tables: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    from odforecast.panel import Panel
     from odforecast.scenario import fentanyl_share, read_exposure
 
     out: dict[str, dict[str, float]] = {}
     try:
         # All locations, whatever was asked for: a region's share needs its neighbours.
-        whole = Panel.from_archive(releases, panel.as_of)
-        synthetic = Panel.from_archive(releases, panel.as_of, indicator=SYNTHETIC_OPIOIDS)
+        whole = releases.as_of(panel.as_of).panel()
+        synthetic = releases.as_of(panel.as_of).panel(SYNTHETIC_OPIOIDS)
     except PanelError:
         pass  # a scenario that needs the share says so itself
     else:

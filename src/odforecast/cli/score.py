@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +10,14 @@ import click
 
 from odforecast.cli.source import BUNDLED, open_source
 from odforecast.errors import DataError, ScoringError
-from odforecast.names import ALL_DRUGS, HUB_QUANTILES, TARGET_MONTH
+from odforecast.io import replacing
+from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from odforecast.backtesting import Truth
+    from odforecast.scoring import Truth
 
 _COLUMNS = {
     "n_scorable": ("scored", "{:,.0f}"),
@@ -43,7 +43,7 @@ MAX_MODELS = 4
               help="Take the truth from an archive instead.")  # fmt: skip
 @click.option("--truth-as-of", metavar="DATE", help="Score against the release known that day.  "
               "[default: the last]")  # fmt: skip
-@click.option("--indicator", default=ALL_DRUGS, show_default=True,
+@click.option("--indicator", default="all-drugs", show_default=True,
               help="What the files forecast (hub files do not say it).")  # fmt: skip
 @click.option("--min-truth-age", default=12, show_default=True, type=click.IntRange(min=0),
               help="Months between a month and the truth's release; younger is not "
@@ -67,25 +67,16 @@ def score(
     differ in the date only are one model. Counts younger than --min-truth-age may still
     change and are not scored; nothing is dropped, --out has a reason for every such row.
     """
-    from odforecast.backtesting import Truth
-    from odforecast.panel import Panel
+    from odforecast.scoring import Truth
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(f"{out}: unknown file type {out.suffix!r}", hint="use .csv or .parquet")
     tables = [(model_name(path), path, _read(path)) for path in forecasts]
-    releases = open_source(archive, truth)
-    seen = releases.as_of(truth_as_of if truth_as_of is not None else str(releases.last_seen))
+    releases = open_source(archive, None if archive is not None else truth)
+    seen = releases.as_of(truth_as_of)
     if seen.note:
         click.echo(f"note: {seen.note}", err=True)
-    # Every location of the release, for Puerto Rico may be forecast, too.
-    places = seen.table.loc[seen.table["indicator"] == indicator, "state"].unique()
-    panel = Panel.from_table(
-        seen.table,
-        as_of=seen.as_of,
-        release=seen.date,
-        indicator=indicator,
-        locations=sorted(places) or None,
-    )
+    panel = seen.panel(indicator)
     against = Truth(panel, min_age=min_truth_age)
     scores = _score(tables, against)
     names = set(scores["model"])
@@ -95,7 +86,7 @@ def score(
         )
     if out is not None:
         _write(scores, out)
-    _print(scores, against, indicator, baseline)
+    _print(scores, against, panel.indicator, baseline)
     if out is not None:
         click.echo(f"{len(scores):,} rows: {out}")
     if not scores["scorable"].any():
@@ -134,7 +125,7 @@ def _score(tables: list[tuple[str, Path, pd.DataFrame]], truth: Truth) -> pd.Dat
         part = score_hub(table, truth.observed)
         part.insert(0, "model", model)
         part.insert(1, "file", str(path))
-        part["truth"] = truth.name
+        part["truth"] = truth.kind
         part["truth_release"] = pd.Timestamp(truth.release)
         parts.append(part)
     scores = pd.concat(parts, ignore_index=True)
@@ -164,7 +155,7 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
     origins = days[0] if len(days) == 1 else f"{len(days)} origins, {days[0]} to {days[-1]}"
     say(f"Forecasts as of {origins}: {indicator}")
     say(
-        f"Truth: {truth.name} in release {truth.release}, months at least {truth.min_age} months "
+        f"Truth: {truth.kind} in release {truth.release}, months at least {truth.min_age} months "
         "old then"
     )
     if str(truth.release) <= days[-1]:
@@ -276,13 +267,8 @@ def _table() -> Table:
 
 def _write(scores: pd.DataFrame, out: Path) -> None:
     """Write the unit-level table; the file is complete or absent."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
+    with replacing(out) as part:
         if out.suffix == ".parquet":
             scores.to_parquet(part, index=False)
         else:
             scores.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)

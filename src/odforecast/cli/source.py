@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from odforecast.vintage.archive import Archive
+    from odforecast.vintage import Archive, Vintage
 
 BUNDLED = "bundled"
 
 
 def open_source(
     archive: str | Path | None = None,
-    source: str | Path = BUNDLED,
+    source: str | Path | None = None,
     release: str | None = None,
 ) -> Archive:
     """Releases a command works on.
@@ -25,8 +26,9 @@ def open_source(
     ----------
     archive : path, optional
         Archive folder; it must exist.
-    source : path
-        One file of CDC's, or ``"bundled"``.
+    source : path, optional
+        One file of CDC's, or ``"bundled"``. Default: your own releases with the bundled one
+        beneath.
     release : str, optional
         Release date of the file, where its name does not say it.
 
@@ -37,21 +39,14 @@ def open_source(
     ArchiveError, DataError
         If there is no such archive, or the file cannot be trusted.
     """
-    from odforecast.errors import ArchiveError
     from odforecast.sources.vsrr import read_vsrr
-    from odforecast.vintage.archive import Archive
-    from odforecast.vintage.bundle import bundled
+    from odforecast.vintage import Archive, bundled
+    from odforecast.vintage import archive as own
 
-    if archive is not None:
-        if str(source) != BUNDLED:
-            raise click.UsageError("give --archive or --source, not both")
-        found = Archive(archive)
-        if found.last_seen is None:
-            raise ArchiveError(
-                f"{archive} holds no release",
-                hint=f"fill it: odforecast data add FILE... --archive {archive}",
-            )
-        return found
+    if archive is not None and source is not None:
+        raise click.UsageError("give --archive or --source, not both")
+    if source is None:
+        return own(archive)
     if str(source) == BUNDLED:
         return bundled()
     loaded = read_vsrr(source, release)
@@ -60,12 +55,18 @@ def open_source(
     return Archive.in_memory({loaded.release: loaded.table})
 
 
+def say_age(vintage: Vintage) -> None:
+    """One line: which release is used, and how old it is."""
+    if vintage.note:
+        click.echo(f"note: {vintage.note}", err=True)
+    days = (dt.date.today() - vintage.date).days
+    click.echo(f"release {vintage.date}, {days:,} days old today", err=True)
+
+
 def source_options[F: Callable[..., object]](command: F) -> F:
     """Add ``--archive`` and ``--source`` to a command."""
     command = click.option(
         "--source",
-        default=BUNDLED,
-        show_default=True,
         metavar="FILE",
         help="One of CDC's files, or 'bundled'.",
     )(command)
@@ -73,5 +74,5 @@ def source_options[F: Callable[..., object]](command: F) -> F:
         "--archive",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Archive of releases (see: odforecast data add).",
+        help="Archive of releases.  [default: your own, with the bundled release beneath]",
     )(command)

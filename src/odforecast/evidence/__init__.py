@@ -1,0 +1,1 @@
+"""The ladder of evidence: what the data can and cannot say about an effect."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +11,11 @@ from scipy.stats import norm
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
-from odforecast.evidence.placebo import growth_changes
 from odforecast.evidence.recovery import EffectPosterior, estimate_effect
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.names import VINTAGE_CLEAN
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.exposure import exposure_vector
+from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import NATION, Intervention, rise_and_fade
 from odforecast.scenario.schema import named
 from odforecast.scenario.sensitivity import Identifiability, identifiability
@@ -144,7 +143,9 @@ PAST = {
 WINDOW = 24
 
 
-def check_identifiability(panel: Panel, shares: Mapping[str, float]) -> CheckResult:
+def check_identifiability(
+    panel: Panel, shares: Callable[[object], Mapping[str, float]]
+) -> CheckResult:
     """Posterior against prior for every past event, with its placebo rank.
 
     One event at a time, with counts up to two years after it, as if nothing else had happened.
@@ -153,8 +154,8 @@ def check_identifiability(panel: Panel, shares: Mapping[str, float]) -> CheckRes
     ----------
     panel : Panel
         US and jurisdictions.
-    shares : mapping of str to float
-        Fentanyl shares.
+    shares : callable
+        Takes a month, returns fentanyl shares by location as they were then.
 
     Returns
     -------
@@ -167,8 +168,10 @@ def check_identifiability(panel: Panel, shares: Mapping[str, float]) -> CheckRes
     for month, name in PAST.items():
         x = named(name, onset=month)
         last = min(x.onset[0] + np.timedelta64(WINDOW, "M"), panel.last_month)
-        seen = panel.cut(last, as_of=panel.as_of, vintage=VINTAGE_CLEAN)
-        posterior, report = past_effect(seen, x, {"fentanyl-share": shares})
+        seen = panel.cut(last)
+        # Exposure as it stood on the eve of the event, not what later years made of it.
+        before = x.onset[0] - np.timedelta64(1, "M")
+        posterior, report = past_effect(seen, x, {"fentanyl-share": shares(before)})
         rows.append(
             {
                 "month": month,

@@ -11,9 +11,9 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
-from odforecast.models.registry import Forecaster
+from odforecast.models import Model
 from odforecast.months import to_month
-from odforecast.names import TARGET_12MO, VINTAGE_CLEAN
+from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project
@@ -28,7 +28,7 @@ SHOCK = "supply-shock-2023-like"
 
 def check_hindcast(
     panel: Panel,
-    model: Forecaster,
+    model: Model,
     shares: Mapping[str, float],
     *,
     origin: object = "2022-12",
@@ -47,7 +47,7 @@ def check_hindcast(
     ----------
     panel : Panel
         A later release; cut at ``origin`` for the model (a pseudo-vintage without thinning).
-    model : Forecaster
+    model : Model
         Any model of months.
     shares : mapping of str to float
         Fentanyl shares as known at the origin.
@@ -72,7 +72,7 @@ def check_hindcast(
         raise ScenarioError(
             f"the panel ends {panel.last_month}, allowed: a release that holds {last}"
         )
-    cut = panel.cut(end, as_of=_day(end), vintage=VINTAGE_CLEAN)
+    cut = panel.cut(end)
     horizon = int((last - end).astype(int))
     fitted = model.fit(cut)
     scenarios = [NULL, Scenario(SHOCK, (named(SHOCK, onset=str(to_month(onset))),))]
@@ -117,7 +117,7 @@ def check_hindcast(
         )
     )
     text = (
-        f"{model.name}, last known month {end}, shock from {to_month(onset)}; share of "
+        f"{model.label}, last known month {end}, shock from {to_month(onset)}; share of "
         f"12-month-ending counts {first}..{last} inside the {100 * level:g} % interval: {told}. "
         "The onset is hindsight."
     )

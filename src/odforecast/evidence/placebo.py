@@ -12,69 +12,13 @@ from odforecast.evidence.check import CheckResult
 from odforecast.months import to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.catalogue import events
+from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import NATION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.figure import Figure
-
-YEAR = 12
-
-
-def growth_changes(panel: Panel, state: str = NATION, until: object | None = None) -> pd.DataFrame:
-    """Change in 12-month growth after every month, and its rank among all months.
-
-    With S the 12-month-ending count: ``log S(t+12)/S(t) - log S(t)/S(t-12)``. Low ranks are
-    unusually large falls in growth.
-
-    Parameters
-    ----------
-    panel : Panel
-        Counts of one release.
-    state : str
-        Location.
-    until : month, optional
-        Use counts up to this month only: ranks depend on which months there are.
-
-    Returns
-    -------
-    DataFrame
-        ``month, before, after, change`` and ``percentile`` (share of months whose change is
-        as low or lower, in percent), one row per month with a year of counts on either side.
-
-    Raises
-    ------
-    ScenarioError
-        If there are fewer than 37 months of counts.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=["US"])
-    >>> len(growth_changes(panel)), len(growth_changes(panel, until="2024-08"))
-    (100, 92)
-    """
-    keep = panel.months <= (panel.last_month if until is None else to_month(until))
-    counts = panel.reported[panel.index(state)][keep]
-    months = panel.months[keep]
-    if months.size < 3 * YEAR + 1:
-        raise ScenarioError(
-            f"{months.size} months of counts are too few for placebo ranks, allowed: 37 or more"
-        )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(counts)
-    growth = logs[YEAR:] - logs[:-YEAR]
-    table = pd.DataFrame(
-        {
-            "month": months[YEAR:-YEAR].astype(str),
-            "before": growth[:-YEAR],
-            "after": growth[YEAR:],
-            "change": growth[YEAR:] - growth[:-YEAR],
-        }
-    )
-    table = table.dropna(subset="change").reset_index(drop=True)
-    return table.assign(percentile=100.0 * table["change"].rank(method="max") / len(table))
 
 
 def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS
 
@@ -60,7 +60,7 @@ def to_hub(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=3, draws=200, seed=1)
     >>> table = to_hub(forecast, targets=["deaths_12mo"])
     >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()
@@ -145,9 +145,7 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     target = Path(path)
     kind = file_kind(target)
     checked = check_hub(table, levels=None, source=str(target), first_row=1)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with replacing(target) as part:
         if kind == "parquet":
             checked.to_parquet(part, index=False)
         else:
@@ -159,9 +157,6 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
             lines = text.to_csv(index=False, lineterminator="\n").encode()
             # No time or name inside: the same table gives the same bytes.
             part.write_bytes(gzip.compress(lines, mtime=0) if kind == "gz" else lines)
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

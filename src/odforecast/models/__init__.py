@@ -1,19 +1,60 @@
-"""Forecasters: the protocol, the registry, and the models built in."""
+"""Forecasters: what a model is, the registry, and the models built in.
 
-from odforecast.models.registry import (
-    ENTRY_POINT_GROUP,
-    Fitted,
-    Forecaster,
-    get_model,
-    model_names,
-    register,
-)
+The package can be called: ``odforecast.models()`` lists the models. It has to be one object with
+the package, for importing any module of it binds ``odforecast.models``.
+"""
+
+import sys
+from types import ModuleType
+
+import pandas as pd
+
+from odforecast.models.decorate import forecaster
+from odforecast.models.model import Drawer, Fitted, Forecaster, Model
+from odforecast.models.registry import ENTRY_POINT_GROUP, get_model, model_names, register
+from odforecast.models.spec import Spec
 
 __all__ = [
     "ENTRY_POINT_GROUP",
+    "Drawer",
     "Fitted",
     "Forecaster",
+    "Model",
+    "Spec",
+    "forecaster",
     "get_model",
     "model_names",
     "register",
 ]
+
+
+class _Callable(ModuleType):
+    def __call__(self) -> pd.DataFrame:
+        """All models: name, what it is fitted to at a time, what its paths are, delay.
+
+        Returns
+        -------
+        DataFrame
+            Index ``model``; columns ``by``, ``target``, ``joint``, ``corrects_delay``,
+            ``spec_hash``.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> bool(od.models().loc["dlm", "corrects_delay"])
+        True
+        """
+        specs = {name: get_model(name).spec for name in model_names()}
+        return pd.DataFrame(
+            {
+                "by": [s.by or "whole panel" for s in specs.values()],
+                "target": [s.target for s in specs.values()],
+                "joint": ["+".join(sorted(s.joint)) for s in specs.values()],
+                "corrects_delay": [s.corrects_delay for s in specs.values()],
+                "spec_hash": [s.hash for s in specs.values()],
+            },
+            index=pd.Index(list(specs), name="model"),
+        )
+
+
+sys.modules[__name__].__class__ = _Callable

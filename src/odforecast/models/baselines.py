@@ -11,28 +11,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.paths import (
-    MIN_MONTHS,
-    check_request,
     floor_at_zero,
-    generator,
-    months_from_sums,
-    provenance,
     require_some,
     since_last_gap,
-    trailing_months,
     trailing_sums,
     usable_locations,
 )
+from odforecast.models.spec import MIN_MONTHS, Spec
 from odforecast.months import ONE_MONTH
-from odforecast.names import MONTH, TARGET_12MO, VINTAGE_REAL
+from odforecast.names import MONTH, TARGET_12MO
 from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
 
 #: Fewest past errors a spread is read from.
 MIN_ERRORS = 8
@@ -147,8 +142,8 @@ class FittedBaseline:
 
     Attributes
     ----------
-    model, version : str
-        Name and version.
+    model : str
+        Name.
     panel : Panel
         What it forecasts from.
     locations : tuple of str
@@ -158,34 +153,21 @@ class FittedBaseline:
     """
 
     model: str
-    version: str
     panel: Panel
     locations: tuple[str, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
 
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.registry.Fitted`.
-
-        Raises
-        ------
-        ForecastError
-            If horizon or draws is not a positive whole number.
-        """
-        horizon, draws = check_request(horizon, draws)
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         states, stretched, paths = list(self.locations), {}, []
         for state in states:
-            rng = generator(self.model, self.version, seed, state)
-            drawn, first = self._sums(state, horizon, shuffled_levels(draws, rng))
+            levels = shuffled_levels(draws, streams.generator("location", state))
+            drawn, first = self._sums(state, horizon, levels)
             paths.append(drawn)
             if first:
                 stretched[state] = first
         out, warnings = floor_at_zero(np.stack(paths, axis=1), states, "12-month sums")
         revised = out.shape[2] - horizon
-        for i, state in enumerate(states):
-            # Months before the first drawn one, and the sum they end with.
-            months = trailing_months(self.panel, state)
-            months = months[: months.size - revised]
-            out[:, i] = months_from_sums(out[:, i], months[-12:].sum(), months)
         if stretched:
             warnings += (
                 f"too few past errors from horizon {min(stretched.values())} on "
@@ -198,10 +180,9 @@ class FittedBaseline:
             states,
             first_month=self.panel.last_month + (1 - revised) * ONE_MONTH,
             joint=frozenset({MONTH}),
-            targets=frozenset({TARGET_12MO}),
+            target=TARGET_12MO,
             skipped=self.skipped,
-            provenance=provenance(self.panel, self.model, self.version, seed),
-            warnings=warnings + self._cautions(),
+            warnings=warnings,
         )
 
     def _sums(self, state: str, horizon: int, levels: Floats) -> tuple[Floats, int]:
@@ -211,9 +192,6 @@ class FittedBaseline:
         points = rule(sums, horizon)
         spread, stretched = _spread(sums, points, levels)
         return points[-1] + spread, stretched
-
-    def _cautions(self) -> tuple[str, ...]:
-        return ()
 
 
 class FittedPredicted(FittedBaseline):
@@ -231,15 +209,6 @@ class FittedPredicted(FittedBaseline):
         side = np.sign(levels - 0.5)[:, None]
         future = points[-1] + side * np.hypot(predicted[-1] * relative, spread)
         return np.concatenate([now, future], axis=1), stretched
-
-    def _cautions(self) -> tuple[str, ...]:
-        if self.panel.vintage == VINTAGE_REAL:
-            return ()
-        return (
-            f"the panel is a {self.panel.vintage} vintage: its predicted values come from the "
-            f"release of {self.panel.release}, and are not what CDC predicted on "
-            f"{self.panel.as_of}",
-        )
 
 
 def settled_gaps(reported: Floats, predicted: Floats) -> Floats:
@@ -276,12 +245,16 @@ class Baseline:
 
     Examples
     --------
-    >>> Baseline("hub-baseline").version
-    '1'
+    >>> Baseline("hub-baseline").spec.target
+    'deaths_12mo'
     """
 
     name: str
-    version: str = "1"
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return Spec(self.name, "2", by="location", target=TARGET_12MO, joint=frozenset({MONTH}))
 
     def fit(self, panel: Panel) -> FittedBaseline:
         """Bind to a panel.
@@ -292,7 +265,7 @@ class Baseline:
             If no location can be used.
         """
         states, skipped = usable_locations(panel, self.name)
-        return FittedBaseline(self.name, self.version, panel, tuple(states), skipped)
+        return FittedBaseline(self.name, panel, tuple(states), skipped)
 
 
 @dataclass(frozen=True)
@@ -306,13 +279,23 @@ class Predicted:
     the predicted series' past changes over h months come on top. The median is CDC's number as
     it stands: its lasting excess of 1 to 3 % over final counts is not corrected.
 
-    Only a real vintage holds what CDC predicted then; forecasts from pseudo-vintages carry a
-    warning. Locations without predicted values in the release are skipped.
+    A clean pseudo-vintage holds no predicted values, for what CDC would have said is not known.
+    Locations without predicted values are skipped.
     """
 
     name: str = "cdc-predicted"
-    version: str = "1"
-    corrects_delay: ClassVar[bool] = True
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return Spec(
+            self.name,
+            "2",
+            by="location",
+            target=TARGET_12MO,
+            joint=frozenset({MONTH}),
+            corrects_delay=True,
+        )
 
     def fit(self, panel: Panel) -> FittedPredicted:
         """Bind to a panel.
@@ -340,4 +323,4 @@ class Predicted:
             else:
                 kept.append(state)
         require_some(kept, skipped, panel, self.name)
-        return FittedPredicted(self.name, self.version, panel, tuple(kept), skipped)
+        return FittedPredicted(self.name, panel, tuple(kept), skipped)

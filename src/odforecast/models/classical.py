@@ -29,18 +29,16 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.paths import (
-    check_request,
     floor_at_zero,
-    generator,
-    months_from_sums,
-    provenance,
     require_some,
     trailing_months,
     usable_locations,
 )
+from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
-from odforecast.names import MONTH, TARGET_12MO, TARGETS
+from odforecast.names import MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
 
 
 class Paths(Protocol):
@@ -253,8 +251,8 @@ class FittedClassical:
 
     Attributes
     ----------
-    model, version : str
-        Name and version of the model.
+    model : str
+        Name of the model.
     panel : Panel
         What it was fitted to.
     series : mapping of str to Paths
@@ -266,26 +264,22 @@ class FittedClassical:
     """
 
     model: str
-    version: str
     panel: Panel
     series: Mapping[str, Paths]
     skipped: Mapping[str, str]
     sums: bool
 
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.registry.Fitted`.
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths; see :class:`odforecast.models.model.Drawer`.
 
         Raises
         ------
-        ForecastError
-            If horizon or draws is not a positive whole number.
         PanelError
             If the draws of every location explode.
         """
-        horizon, draws = check_request(horizon, draws)
         skipped, states, paths = dict(self.skipped), [], []
         for state, fitted in self.series.items():
-            rng = generator(self.model, self.version, seed, state)
+            rng = streams.generator("location", state)
             with np.errstate(over="ignore", invalid="ignore"):
                 drawn = np.expm1(fitted.draw(horizon, draws, rng))
             if np.isfinite(drawn).all():
@@ -296,18 +290,13 @@ class FittedClassical:
         require_some(states, skipped, self.panel, self.model)
         what = "12-month sums" if self.sums else "months"
         out, warnings = floor_at_zero(np.stack(paths, axis=1), states, what)
-        if self.sums:
-            for i, state in enumerate(states):
-                months = trailing_months(self.panel, state)
-                out[:, i] = months_from_sums(out[:, i], months[-12:].sum(), months)
         return Forecast.from_panel(
             self.panel,
             out,
             states,
             joint=frozenset({MONTH}),
-            targets=frozenset({TARGET_12MO} if self.sums else TARGETS),
+            target=TARGET_12MO if self.sums else TARGET_MONTH,
             skipped=skipped,
-            provenance=provenance(self.panel, self.model, self.version, seed),
             warnings=warnings,
         )
 
@@ -331,7 +320,17 @@ class Classical:
     """
 
     name: str
-    version: str = "1"
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return Spec(
+            self.name,
+            "2",
+            by="location",
+            target=TARGET_12MO if self.name.endswith("-sums") else TARGET_MONTH,
+            joint=frozenset({MONTH}),
+        )
 
     def fit(self, panel: Panel) -> FittedClassical:
         """Fit every usable location of a panel.
@@ -354,7 +353,7 @@ class Classical:
                 # statsforecast raises bare Exceptions; one series must not end the others.
                 skipped[state] = f"{self.name} could not be fitted: {error}"
         require_some(list(series), skipped, panel, self.name)
-        return FittedClassical(self.name, self.version, panel, series, skipped, sums)
+        return FittedClassical(self.name, panel, series, skipped, sums)
 
 
 def _fit_one(base: str, y: Floats) -> Paths:

@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
-from importlib.metadata import version as installed_version
 
 import numpy as np
 
-from odforecast.errors import ForecastError, PanelError
+from odforecast.errors import PanelError
+from odforecast.models.spec import MIN_MONTHS
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import seed_from
-
-#: Months a location needs: two years of 12-month sums, so that twelve-month changes exist.
-MIN_MONTHS = 36
-
-
-def check_request(horizon: int, draws: int) -> tuple[int, int]:
-    """Horizon and number of draws as positive whole numbers.
-
-    Raises
-    ------
-    ForecastError
-        If one of them is not a whole number, or below 1.
-
-    Examples
-    --------
-    >>> check_request(12, 500)
-    (12, 500)
-    """
-    checked = []
-    for name, value in (("horizon", horizon), ("draws", draws)):
-        try:
-            number = operator.index(value)
-        except TypeError:
-            number = 0
-        if number < 1 or isinstance(value, bool):
-            raise ForecastError(f"{name} must be a whole number of at least 1, got {value!r}")
-        checked.append(number)
-    return checked[0], checked[1]
 
 
 def usable_locations(
@@ -160,25 +130,3 @@ def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, 
     where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
     text = f"{count:,} of {draws.size:,} drawn {what} were below zero and set to 0 ({where})"
     return np.where(below, 0.0, draws), (text,)
-
-
-def generator(model: str, version: str, seed: int, state: str) -> np.random.Generator:
-    """A location's own random numbers: the same in any order, subset or process."""
-    return np.random.default_rng(seed_from(model, version, seed, state))
-
-
-def provenance(panel: Panel, model: str, version: str, seed: int) -> dict[str, str]:
-    """Where a forecast comes from, for :attr:`Forecast.provenance`.
-
-    Keys: ``model``, ``model_version``, ``seed``, ``data_hash``, ``vintage``, ``release``,
-    ``odforecast``.
-    """
-    return {
-        "model": model,
-        "model_version": version,
-        "seed": str(seed),
-        "data_hash": panel.data_hash,
-        "vintage": panel.vintage,
-        "release": str(panel.release),
-        "odforecast": installed_version("odforecast"),
-    }

@@ -1,56 +1,28 @@
-"""What a forecaster is, and the registry that finds them by name."""
+"""The registry: models by name, built in, registered, or plugged in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from odforecast.errors import UnknownNameError
-from odforecast.forecast import Forecast
-from odforecast.panel import Panel
+from odforecast.models.model import Forecaster, Model
+from odforecast.names import DEFAULT_MODEL
 
 ENTRY_POINT_GROUP = "odforecast.models"
 
-
-@runtime_checkable
-class Fitted(Protocol):
-    """A fitted model: it can forecast, any number of times."""
-
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths of the ``horizon`` months after the panel's last month.
-
-        The same seed gives the same draws, bit for bit.
-        """
-        ...
-
-
-@runtime_checkable
-class Forecaster(Protocol):
-    """All that is required of a model.
-
-    Attributes
-    ----------
-    name : str
-        Name in the registry and in every result row.
-    version : str
-        Changes whenever the model's numbers may change; stored results of another version
-        are not reused.
-    """
-
-    name: str
-    version: str
-
-    def fit(self, panel: Panel) -> Fitted:
-        """Fit to what was known: nothing but the panel may be used."""
-        ...
-
-
-ModelFactory = Callable[[], Forecaster]
+ModelFactory = Callable[[], Forecaster | Model]
 
 #: Built-in models: name -> "module:attribute" of a factory, imported when first asked for.
 _BUILTIN: dict[str, str] = {
+    "dlm": "odforecast.models.statespace.model:Dlm",
+    **dict.fromkeys(
+        ("ensemble", "ensemble-equal", "ensemble-linear"),
+        "odforecast.models.ensemble.model:Ensemble",
+    ),
     "hub-baseline": "odforecast.models.baselines:Baseline",
     "damped-trend": "odforecast.models.baselines:Baseline",
     "cdc-predicted": "odforecast.models.baselines:Predicted",
@@ -73,17 +45,15 @@ _BUILTIN: dict[str, str] = {
         ),
         "odforecast.models.classical:Classical",
     ),
-    "dlm": "odforecast.models.statespace.model:Dlm",
-    **dict.fromkeys(
-        ("ensemble", "ensemble-equal", "ensemble-linear"),
-        "odforecast.models.ensemble.model:Ensemble",
-    ),
     "hierarchical": "odforecast.models.hierarchy.model:Hierarchical",
     "hierarchical-quick": "odforecast.models.hierarchy.model:Hierarchical",
 }
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
 _REGISTERED: dict[str, ModelFactory] = {}
+
+#: A label is shown in tables and stored beside results; it is never a path.
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=()\[\]'-]*")
 
 
 def register(name: str, factory: ModelFactory) -> None:
@@ -97,7 +67,7 @@ def register(name: str, factory: ModelFactory) -> None:
     name : str
         Lower case, words joined by hyphens.
     factory : callable
-        Takes nothing, returns a :class:`Forecaster`.
+        Takes nothing, returns a forecaster with a ``spec``, or what ``@od.forecaster`` made.
     """
     _REGISTERED[name] = factory
 
@@ -108,42 +78,90 @@ def model_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
 
 
-def get_model(name: str) -> Forecaster:
-    """Make a forecaster by name; ``"NAME+delay"`` wraps it in the reporting-delay layer.
+def get_model(name: str | None = None, label: str | None = None, **parameters: Any) -> Model:
+    """Make a model by name; ``"NAME+delay"`` completes the last months for any other one.
 
     Parameters
     ----------
-    name : str
-        One of :func:`model_names`, alone or followed by ``+delay``.
+    name : str, optional
+        One of :func:`model_names`, alone or followed by ``+delay``; default: ``dlm``.
+    label : str, optional
+        What tables call it; default: its name and parameters.
+    **parameters
+        Settings of the model, for example ``delay=False`` for ``dlm``.
+
+    Returns
+    -------
+    Model
 
     Raises
     ------
     UnknownNameError
-        If no model has that name.
+        If no model has that name or parameter, a label is no label, or ``+delay`` is put on a
+        model that corrects the delay itself.
 
     Examples
     --------
-    >>> get_model("drift").name
-    'drift'
+    >>> get_model().label, get_model("dlm", delay=False).label
+    ('dlm', 'dlm(delay=False)')
     """
+    name = DEFAULT_MODEL if name is None else name
     inner, plus, wrapper = name.rpartition("+")
     if plus and wrapper in _WRAPPERS:
-        wrapped: Forecaster = _loaded(_WRAPPERS[wrapper])(get_model(inner))
-        return wrapped
+        base = get_model(inner, **parameters)
+        if base.spec.corrects_delay:
+            raise UnknownNameError(
+                f"unknown model {name!r}: {inner} corrects the delay itself", hint=f"use {inner}"
+            )
+        made: Forecaster | Model = _loaded(_WRAPPERS[wrapper])(base)
+    else:
+        made = _made(name, parameters)
+    label = label or _label(name, parameters)
+    if not _LABEL.fullmatch(label):
+        raise UnknownNameError(
+            f"{label!r} is no label", hint="letters, digits, spaces and _.,+=()[]'- only"
+        )
+    if isinstance(made, Model):
+        return Model(made.inner, label, made.reference)
+    return Model(made, label)
+
+
+def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
     if name in _REGISTERED:
-        return _REGISTERED[name]()
+        return _called(name, _REGISTERED[name], parameters)
     if name in _BUILTIN:
-        found: Forecaster = _loaded(_BUILTIN[name])(name)
-        return found
+        factory = _loaded(_BUILTIN[name])
+        return _called(name, lambda **given: factory(name, **given), parameters)
     for point in entry_points(group=ENTRY_POINT_GROUP):
         if point.name == name:
-            plugged: Forecaster = point.load()()
-            return plugged
+            found = point.load()
+            return found if isinstance(found, Model) else _called(name, found, parameters)
     raise UnknownNameError(f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}")
 
 
-def _loaded(path: str) -> Callable[..., Forecaster]:
+def _called(
+    name: str, factory: Callable[..., Forecaster | Model], parameters: Mapping[str, Any]
+) -> Forecaster | Model:
+    try:
+        return factory(**parameters)
+    except TypeError as error:
+        if not parameters:
+            raise
+        raise UnknownNameError(
+            f"{name} cannot be made with {', '.join(sorted(parameters))}: {error}"
+        ) from error
+
+
+def _label(name: str, parameters: Mapping[str, Any]) -> str:
+    if not parameters:
+        return name
+    given = ", ".join(f"{k}={v!r}" for k, v in sorted(parameters.items()))
+    text = f"{name}({given})"
+    return text if _LABEL.fullmatch(text) and len(text) <= 60 else f"{name}(...)"
+
+
+def _loaded(path: str) -> Callable[..., Any]:
     """What a ``"module:attribute"`` path names."""
     module, _, attribute = path.partition(":")
-    factory: Callable[..., Forecaster] = getattr(import_module(module), attribute)
+    factory: Callable[..., Any] = getattr(import_module(module), attribute)
     return factory

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from odforecast.months import Months
 from odforecast.monthly.sums import Floats
+from odforecast.months import Months
 
 BLUE, ORANGE, GREY = "#1f5a92", "#c8590a", "#6b7280"
 

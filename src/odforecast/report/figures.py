@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from odforecast.backtesting import Results, Truth
+from odforecast.backtesting import Results
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO
 from odforecast.panel import Floats, Panel
+from odforecast.scoring import Truth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +123,7 @@ def origins_figure(
         for j, (forecast, panel) in enumerate(zip(forecasts, panels)):
             axes = grid[i, j]
             months = np.concatenate([panel.months[-12 * years :], forecast.months])
-            later, _ = Truth(truth.panel, truth.name, 0).observed([state], np.unique(months))
+            later, _ = Truth(truth.panel, truth.kind, 0).observed([state], np.unique(months))
             axes.plot(
                 _days(np.unique(months)),
                 later[0],

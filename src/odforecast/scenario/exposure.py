@@ -44,7 +44,7 @@ def fentanyl_share(
     --------
     >>> import odforecast as od
     >>> from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-    >>> panels = [od.Panel.from_archive(od.bundled(), "2025-09-17", indicator=i, locations=["US"])
+    >>> panels = [od.bundled().as_of("2025-09-17").panel(i).select(["US"])
     ...           for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
     >>> round(fentanyl_share(*panels)["US"], 3)
     0.573

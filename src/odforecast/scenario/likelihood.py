@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
-from odforecast.evidence.placebo import growth_changes
 from odforecast.models.hierarchy.inputs import REST, Effect
 from odforecast.models.hierarchy.model import FittedHierarchical
 from odforecast.months import Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.exposure import exposure_vector
+from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.sensitivity import identifiability
 
@@ -87,7 +87,7 @@ def past_effects(
     --------
     >>> import odforecast as od
     >>> from odforecast.scenario import named
-    >>> panel = od.Panel.from_archive(od.bundled(), "2025-09-17", locations=["OH", "WV"])
+    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["OH", "WV"])
     >>> effect, = past_effects([named("analogue-scheduling", onset="2017-03")], panel)
     >>> effect.mean, effect.scale
     (-0.12, 0.08)
@@ -208,5 +208,7 @@ def posterior_against_prior(
 def _summed(panel: Panel) -> Panel:
     """The panel's locations added up; a month unknown in one is unknown. First one's label."""
     first = panel.select(panel.locations[:1])
-    layers = {k: getattr(panel, k).sum(axis=0)[None] for k in ("reported", "predicted")}
+    layers = {
+        k: getattr(panel, k).sum(axis=0)[None] for k in ("reported", "predicted", "low", "high")
+    }
     return replace(first, **layers)

@@ -9,9 +9,9 @@ import numpy as np
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS
-from odforecast.models.registry import Fitted
-from odforecast.names import LOCATION, TARGET_MONTH
+from odforecast.geography import JURISDICTIONS
+from odforecast.models import Fitted
+from odforecast.names import DEFAULT_SEED, LOCATION, TARGET_MONTH
 from odforecast.panel import Floats
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.intervention import NATION
@@ -27,7 +27,7 @@ def project(
     scenarios: Scenario | Iterable[Scenario],
     horizon: int | None = None,
     draws: int | None = None,
-    seed: int = 1,
+    seed: int | None = None,
     *,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
     first_month: np.datetime64 | None = None,
@@ -52,8 +52,8 @@ def project(
         ``null`` is put first if it is not among them.
     horizon, draws : int, optional
         For a fitted model; 24 months and 1,000 draws.
-    seed : int
-        Seed of the model's draws and of the scenarios'.
+    seed : int, optional
+        Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
     exposures : mapping of str to (mapping of str to float), optional
         Shares by location for named exposures: ``{"fentanyl-share": {"OH": 0.62, …}}``.
     first_month : month, optional
@@ -73,7 +73,7 @@ def project(
     --------
     >>> import odforecast as od
     >>> from odforecast.scenario import NULL, Scenario, named, project
-    >>> panel = od.Panel.from_archive(od.bundled(), as_of="2025-09-17", locations=["US"])
+    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> fitted = od.get_model("drift").fit(panel)
     >>> resumes = Scenario("resumes", (named("cooperation-resumed", onset="2025-10"),))
     >>> projection = project(fitted, [NULL, resumes], horizon=24, draws=200, seed=1)
@@ -86,6 +86,9 @@ def project(
     names = [s.name for s in chosen]
     if len(set(names)) != len(names):
         raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
+    if seed is None:
+        own = source.provenance.get("seed") if isinstance(source, Forecast) else None
+        seed = DEFAULT_SEED if own is None else int(own)
     if isinstance(source, Forecast):
         if horizon is not None or draws is not None:
             raise ScenarioError(
@@ -94,7 +97,7 @@ def project(
             )
         baseline = source
     else:
-        baseline = source.forecast(horizon or HORIZON, draws or DRAWS, seed)
+        baseline = source.forecast(horizon or HORIZON, draws=draws or DRAWS, seed=seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
     felt: dict[str, dict[str, Floats]] = {}

@@ -19,12 +19,15 @@ from odforecast.scoring.rules import (
     quantile_score,
     weighted_interval_score,
 )
+from odforecast.scoring.score import score
 from odforecast.scoring.significance import diebold_mariano
 from odforecast.scoring.summary import summarise
+from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import per_100k, score_hub, score_units
 
 __all__ = [
     "WIS",
+    "Truth",
     "absolute_error",
     "absolute_percentage_error",
     "bias_from_draws",
@@ -44,6 +47,7 @@ __all__ = [
     "regimes",
     "relative_skill",
     "relative_to_baseline",
+    "score",
     "score_hub",
     "score_units",
     "summarise",

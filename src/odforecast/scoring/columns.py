@@ -22,9 +22,11 @@ PROVENANCE_COLUMNS: Final = (
     "as_of",
     "last_month",
     "vintage",
+    "donor",
     "truth",
     "truth_release",
     "data_hash",
+    "spec_hash",
     "seed",
 )
 

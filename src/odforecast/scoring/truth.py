@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import BacktestError
+from odforecast.errors import ScoringError
 from odforecast.months import Months
-from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.names import TARGET_12MO, TARGET_MONTH, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import content_hash
 
@@ -27,7 +27,7 @@ class Truth:
     ----------
     panel : Panel
         The release scored against.
-    name : {"reported", "predicted"}
+    kind : {"reported", "predicted"}
         Which of its counts. ``predicted`` never converges to the final count: use it to
         look at CDC's estimate, not to judge a model.
     min_age : int
@@ -36,21 +36,25 @@ class Truth:
     Examples
     --------
     >>> import odforecast as od
-    >>> truth = Truth(od.Panel.from_archive(od.bundled(), "2025-09-17", locations=["US"]))
+    >>> truth = Truth(od.bundled().as_of("2025-09-17").panel())
     >>> values, reasons = truth.observed(["US"], np.array(["2024-09", "2024-10"], "M8[M]"))
     >>> bool(np.isnan(values[0, 1])), reasons[0, 1]
     (True, 'too young: release 2025-09-17 is 11 months after the month, 12 needed')
     """
 
     panel: Panel
-    name: str = "reported"
+    kind: str = "reported"
     min_age: int = MIN_AGE
 
     def __post_init__(self) -> None:
-        if self.name not in ("reported", "predicted"):
-            raise BacktestError(f"unknown truth {self.name!r}", hint="reported or predicted")
+        # What stands beside the counts is no truth, and is not sent to workers.
+        object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
+        if self.kind not in ("reported", "predicted"):
+            raise ScoringError(f"unknown truth {self.kind!r}", hint="reported or predicted")
+        if self.panel.vintage == VINTAGE_SYNTHETIC:
+            raise ScoringError("a made-up panel is no truth", hint="take one from an archive")
         if self.min_age < 0:
-            raise BacktestError(f"min_age must not be negative, got {self.min_age}")
+            raise ScoringError(f"min_age must not be negative, got {self.min_age}")
 
     @property
     def release(self) -> dt.date:
@@ -60,7 +64,12 @@ class Truth:
     @property
     def data_hash(self) -> str:
         """Hash of everything a score depends on."""
-        return content_hash(self.panel.data_hash, self.name, self.min_age)
+        return content_hash(self.panel.data_hash, self.kind, self.min_age)
+
+    @property
+    def basis(self) -> str:
+        """How its deaths are counted."""
+        return self.panel.basis
 
     def observed(
         self, locations: Sequence[str], months: Months, target: str = TARGET_12MO
@@ -83,10 +92,10 @@ class Truth:
             Empty where the count is scorable.
         """
         monthly = target == TARGET_MONTH
-        if monthly and self.name != "reported":
-            raise BacktestError("monthly truth exists for reported counts only")
+        if monthly and self.kind != "reported":
+            raise ScoringError("monthly truth exists for reported counts only")
         grid = self.panel.month_grid if monthly else self.panel.months
-        counts = self.panel.monthly if monthly else getattr(self.panel, self.name)
+        counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
         values = np.full((len(locations), months.size), np.nan)
         reasons = np.full(values.shape, "", dtype=object)
         column = (months - grid[0]).astype(int)

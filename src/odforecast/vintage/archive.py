@@ -12,7 +12,6 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +22,11 @@ from odforecast.seeds import content_hash
 from odforecast.sources.table import canonical, table_hash, to_date
 from odforecast.sources.vsrr import Loaded
 from odforecast.vintage.archive_file import read_meta, read_release, write_release
+from odforecast.vintage.vintage import Vintage
 
 _FILE = re.compile(r"release=(\d{4}-\d{2}-\d{2})\.parquet")
 #: CDC publishes every month: a longer silence means that the archive lacks releases.
 _STALE_DAYS = 45
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Snapshot:
-    """The newest release known on a day.
-
-    Attributes
-    ----------
-    as_of : datetime.date
-        The day asked for.
-    date : datetime.date
-        Release date of the numbers; never after ``as_of``.
-    table : DataFrame
-        Canonical long table of the release; the caller's own copy.
-    data_hash : str
-        Content hash of the table.
-    note : str or None
-        Set when the day lies after the last release the archive has seen, or so long after
-        ``date`` that CDC must have published a release the archive lacks.
-    """
-
-    as_of: dt.date
-    date: dt.date
-    table: pd.DataFrame
-    data_hash: str
-    note: str | None
-
-    def __repr__(self) -> str:
-        return (
-            f"<Snapshot as of {self.as_of}: release {self.date}, {len(self.table):,} rows"
-            f"{'; ' + self.note if self.note else ''}>"
-        )
 
 
 class Archive:
@@ -218,33 +186,31 @@ class Archive:
         """
         return self._read(self._held(date), indicator)[0]
 
-    def as_of(self, day: str | dt.date, indicator: str | None = None) -> Snapshot:
-        """The newest release known on a day, never anything later.
+    def as_of(self, day: str | dt.date | None = None) -> Vintage:
+        """What was known on a day: the newest release by then, never anything later.
 
         Parameters
         ----------
-        day : date or str
-            ``"2024-12-11"``. A release is known on its own day.
-        indicator : str, optional
-            Only its rows are read, in an eighth of the time; none are there if the release
-            lacks it. The hash is that of the whole release.
+        day : date or str, optional
+            ``"2024-12-11"``; default: the day of the last release. A release is known on its
+            own day.
 
         Returns
         -------
-        Snapshot
+        Vintage
 
         Raises
         ------
         ArchiveError
             If the archive holds nothing that old.
         """
-        day = to_date(day)
         dates = self.releases()
         if not dates:
             raise ArchiveError(
                 f"{self._path or 'the archive'} holds no release",
                 hint="add one: odforecast data add FILE --archive DIR",
             )
+        day = dates[-1] if day is None else to_date(day)
         known = [d for d in dates if d <= day]
         if not known:
             raise ArchiveError(
@@ -260,8 +226,14 @@ class Archive:
                 f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
                 "month, so the archive lacks the releases between"
             )
-        table, digest = self._read(date, indicator)
-        return Snapshot(as_of=day, date=date, table=table, data_hash=digest, note=note)
+        return Vintage(self, day, date, note)
+
+    def until(self, day: str | dt.date) -> Archive:
+        """The releases known on a day, as an archive of their own; nothing later is in it."""
+        day = to_date(day)
+        from odforecast.vintage.views import Until
+
+        return Until(self, tuple(d for d in self.releases() if d <= day))
 
     # Storage
 

@@ -8,11 +8,16 @@ footnotes of the original are not in it, so percentages are NaN and blank counts
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
+from odforecast.errors import ArchiveError
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.views import Layered
+from odforecast.vintage.vintage import Vintage
 
 BUNDLED_RELEASE = "2025-09-17"
 
@@ -40,3 +45,68 @@ def bundled() -> Archive:
     archive = Archive._empty()
     archive.add(_loaded())
     return archive
+
+
+def default_folder() -> Path:
+    """Where ``odforecast data fetch`` keeps releases unless told otherwise."""
+    import platformdirs
+
+    return platformdirs.user_data_path("odforecast", appauthor=False) / "archive"
+
+
+def archive(path: str | os.PathLike[str] | None = None) -> Archive:
+    """Your releases and the bundled one; or, given a folder, the releases in it.
+
+    Parameters
+    ----------
+    path : path, optional
+        A folder of releases: then they alone are used. Default: the folder that
+        ``odforecast data fetch`` fills, with the bundled release beneath; where both hold a
+        release, yours is taken.
+
+    Returns
+    -------
+    Archive
+
+    Raises
+    ------
+    ArchiveError
+        If a folder is given and it holds no release.
+
+    Examples
+    --------
+    >>> archive().as_of("2025-09-17").date
+    datetime.date(2025, 9, 17)
+    """
+    if path is None:
+        return Layered(Archive(default_folder()), bundled())
+    found = Archive(path)
+    if found.last_seen is None:
+        raise ArchiveError(
+            f"{path} holds no release",
+            hint=f"fill it: odforecast data add FILE... --archive {path}",
+        )
+    return found
+
+
+def read(file: str | os.PathLike[str], release: str | None = None) -> Vintage:
+    """One of CDC's files, seen from its own release date.
+
+    Parameters
+    ----------
+    file : path
+        A release in any of CDC's forms: CSV, Excel, Parquet, JSON.
+    release : str, optional
+        Release date, where the file's name does not say it.
+
+    Returns
+    -------
+    Vintage
+
+    Raises
+    ------
+    DataError
+        If the file cannot be trusted.
+    """
+    loaded = read_vsrr(file, release)
+    return Archive.in_memory({loaded.release: loaded.table}).as_of(loaded.release)

@@ -116,13 +116,6 @@ class Fetched:
     loaded: Loaded | None = None
 
 
-def default_folder() -> Path:
-    """Folder of the user's own archive, where the system keeps a user's data."""
-    import platformdirs
-
-    return platformdirs.user_data_path("odforecast", appauthor=False) / "archive"
-
-
 def fetch(
     dataset: str,
     folder: str | Path,

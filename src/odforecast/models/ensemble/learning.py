@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import OdforecastError
-from odforecast.models.registry import Forecaster
-from odforecast.names import HUB_QUANTILES, VINTAGE_CLEAN
+from odforecast.models.model import Model
+from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import content_hash, seed_from
+from odforecast.seeds import content_hash
 
 #: Horizons learned; longer ones take what was learned for the last.
 MAX_HORIZON = 12
@@ -57,12 +57,12 @@ class Past:
         return len(self.observed)
 
 
-def past_forecasts(members: Sequence[Forecaster], panel: Panel, locations: Sequence[str]) -> Past:
+def past_forecasts(members: Sequence[Model], panel: Panel, locations: Sequence[str]) -> Past:
     """Forecast from earlier cuts of a panel.
 
     Parameters
     ----------
-    members : sequence of Forecaster
+    members : sequence of Model
     panel : Panel
     locations : sequence of str
         Locations learned from, length L.
@@ -83,22 +83,21 @@ def past_forecasts(members: Sequence[Forecaster], panel: Panel, locations: Seque
     for k, end in enumerate(ends):
         since = panel.reported[rows, end + 1 : end + 1 + MAX_HORIZON]
         observed[k, :, : since.shape[1]] = since
-        cut = panel.cut(panel.months[end], as_of=panel.as_of, vintage=VINTAGE_CLEAN)
+        cut = panel.cut(panel.months[end])
         for m, member in enumerate(members):
             quantiles[m, k] = _quantiles(member, cut, locations)
     return Past(quantiles, observed)
 
 
-def _quantiles(member: Forecaster, cut: Panel, locations: Sequence[str]) -> Floats:
+def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
     """A member's quantiles from one cut, shape (23, L, 12), read back if made before."""
-    key = content_hash(
-        member.name, member.version, cut.indicator, cut.locations, cut.months, cut.reported
-    )
+    # All that a forecast hangs on: the whole panel, and the model's whole configuration.
+    key = content_hash(member.spec.hash, cut.locations, cut.data_hash)
     found = _CACHE.get(key)
     if found is None:
         found = np.full((LEVELS.size, len(cut.locations), MAX_HORIZON), np.nan)
         try:
-            forecast = member.fit(cut).forecast(MAX_HORIZON, PAST_DRAWS, seed_from(key))
+            forecast = member.fit(cut).forecast(MAX_HORIZON, draws=PAST_DRAWS)
         except OdforecastError:
             # A member that cannot forecast a short past teaches nothing about it.
             pass

@@ -8,13 +8,13 @@ shuffle). So draws stay joint, and the nation stays the sum of its parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS, closed, whole_and_parts
 from odforecast.models.ensemble.learning import (
     LEVELS,
     MAX_HORIZON,
@@ -22,54 +22,41 @@ from odforecast.models.ensemble.learning import (
     learn_width,
     past_forecasts,
 )
-from odforecast.models.paths import (
-    check_request,
-    floor_at_zero,
-    months_from_sums,
-    provenance,
-    usable_locations,
-)
-from odforecast.models.registry import Fitted, Forecaster, get_model
+from odforecast.models.model import Drawer, Fitted, Model
+from odforecast.models.paths import floor_at_zero, months_from_sums, usable_locations
+from odforecast.models.registry import get_model
+from odforecast.models.spec import Spec, as_parameters
 from odforecast.names import LOCATION, MONTH
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import seed_from
+from odforecast.seeds import Streams
 
-#: The first member with joint draws lends its dependence.
+#: The first member with joint draws lends its dependence. Members take the last months as they
+#: are: the ensemble completes them once, for all.
 MEMBERS = ("dlm", "auto-ets", "auto-theta")
 
 
-class Ensemble:
-    """Pool several forecasters.
+class Pool:
+    """Pool several models, without a view on the reporting delay.
 
-    Parameters
-    ----------
-    name : str
-        ``"ensemble"``: quantiles averaged, weights and interval widths learned from earlier
-        cuts of the panel. ``"ensemble-equal"``: quantiles averaged with equal weights, widths
-        left as they are. ``"ensemble-linear"``: linear pool (mixture) with equal weights.
-    members : sequence of str or Forecaster
-        At least two.
-
-    Notes
-    -----
-    Averaging quantiles keeps the members' mean width; a linear pool adds their disagreement
-    to it (Lichtendahl et al. 2013, Management Science 59(7)). Widths are recalibrated by split
-    conformal factors per horizon, learned from earlier cuts only.
-
-    Examples
-    --------
-    >>> Ensemble("ensemble-equal", members=["auto-ets", "drift"]).joint
-    True
+    See :class:`Ensemble` for the parameters.
     """
 
-    joint = True  # fitted to the whole panel: it learns from all jurisdictions
-
-    def __init__(
-        self, name: str = "ensemble", members: Sequence[str | Forecaster] = MEMBERS
-    ) -> None:
+    def __init__(self, name: str, members: Sequence[Model]) -> None:
         self.name = name
-        self.members = [get_model(m) if isinstance(m, str) else m for m in members]
-        self.version = "+".join(["1", *(f"{m.name}@{m.version}" for m in self.members)])
+        self.members = tuple(members)
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        joint = any(LOCATION in m.spec.joint for m in self.members)
+        return Spec(
+            self.name,
+            "2",
+            joint=frozenset({LOCATION, MONTH}) if joint else frozenset({MONTH}),
+            min_months=max(m.spec.min_months for m in self.members),
+            parameters=as_parameters(pool=self.name),
+            members=tuple(m.spec for m in self.members),
+        )
 
     def fit(self, panel: Panel) -> FittedEnsemble:
         """Fit every member, and learn from earlier cuts of the panel.
@@ -89,12 +76,83 @@ class Ensemble:
         if self.name == "ensemble":
             past = past_forecasts(self.members, panel, states)
             # The nation is one series among 53 but as large as all others: learn from parts.
-            rows = np.flatnonzero([s != "US" for s in states] if len(states) > 1 else [True])
+            parts = [s in JURISDICTIONS for s in states]
+            rows = np.flatnonzero(parts if any(parts) else [True] * len(states))
             if past.cuts:
                 weights = learn_weights(past, rows)
                 pooled = np.einsum("mh,mkqlh->kqlh", weights, past.quantiles)
                 width = learn_width(pooled, past.observed, rows)
         return FittedEnsemble(self, panel, asked, fitted, weights, width)
+
+
+class Ensemble:
+    """Pool several forecasters; the last months are completed once, for all members.
+
+    Parameters
+    ----------
+    name : str
+        ``"ensemble"``: quantiles averaged, weights and interval widths learned from earlier
+        cuts of the panel. ``"ensemble-equal"``: quantiles averaged with equal weights, widths
+        left as they are. ``"ensemble-linear"``: linear pool (mixture) with equal weights.
+    members : sequence of str or Model
+        At least two that take the last months as they are. ``"dlm"`` stands for ``dlm`` with
+        ``delay=False``.
+    delay : bool
+        Complete the last months first.
+
+    Notes
+    -----
+    Averaging quantiles keeps the members' mean width; a linear pool adds their disagreement
+    to it (Lichtendahl et al. 2013, Management Science 59(7)). Widths are recalibrated by split
+    conformal factors per horizon, learned from earlier cuts only.
+
+    Examples
+    --------
+    >>> Ensemble("ensemble-equal", members=["auto-ets", "drift"]).spec.corrects_delay
+    True
+    """
+
+    def __init__(
+        self,
+        name: str = "ensemble",
+        members: Sequence[str | Model] = MEMBERS,
+        *,
+        delay: bool = True,
+    ) -> None:
+        from odforecast.models.delay.layer import Delayed
+
+        made = [_member(m) for m in members]
+        if len(made) < 2:
+            raise PanelError(f"{name} needs at least two members, got {len(made)}")
+        if knows := [m.label for m in made if m.spec.corrects_delay]:
+            raise PanelError(
+                f"{', '.join(knows)} corrects the delay itself, and so does {name}",
+                hint="give members that take the last months as they are",
+            )
+        self.name = name
+        self.pool = Pool(name, made)
+        self.model = Delayed(Model(self.pool, name)) if delay else self.pool
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return replace(self.model.spec, model=self.name, version="2")
+
+    def fit(self, panel: Panel) -> Drawer:
+        """Fit every member, and learn from earlier cuts of the panel.
+
+        Raises
+        ------
+        PanelError
+            If a member can use none of the locations.
+        """
+        return self.model.fit(panel)
+
+
+def _member(member: str | Model) -> Model:
+    if isinstance(member, Model):
+        return member
+    return get_model("dlm", delay=False) if member == "dlm" else get_model(member)
 
 
 @dataclass
@@ -109,26 +167,22 @@ class FittedEnsemble:
         Factor on the distance from the median, by horizon and central interval (98 % first).
     """
 
-    model: Ensemble
+    model: Pool
     panel: Panel
     asked: tuple[str, ...]
     fitted: list[Fitted]
     weights: Floats
     width: Floats
 
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Pooled sample paths.
+    def __repr__(self) -> str:
+        mean = ", ".join(
+            f"{f.model.label} {w:.2f}" for f, w in zip(self.fitted, self.weights.mean(axis=1))
+        )
+        return f"<FittedEnsemble: mean weights {mean}>"
 
-        Raises
-        ------
-        ForecastError
-            If horizon or draws are not positive whole numbers.
-        """
-        horizon, draws = check_request(horizon, draws)
-        parts = [
-            f.forecast(horizon, draws, seed_from(self.model.name, i, seed))
-            for i, f in enumerate(self.fitted)
-        ]
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Pooled sample paths; see :class:`odforecast.models.model.Drawer`."""
+        parts = [f.draw(horizon, draws, streams) for f in self.fitted]
         states = [s for s in self.panel.locations if all(s in p.locations for p in parts)]
         if not states:
             raise PanelError(f"{self.model.name}: no location that every member can forecast")
@@ -139,18 +193,17 @@ class FittedEnsemble:
         marginal = self._widened(self._pooled(sums, horizon), horizon)
         ranks = np.argsort(np.argsort(template, axis=0, kind="stable"), axis=0)
         paths = np.take_along_axis(marginal, ranks, axis=0)
-        if joint is not None and {"US", *JURISDICTIONS} <= set(states):
+        if joint is not None and whole_and_parts(states) is not None:
             paths = _reconciled(paths, states)
         months, warnings = self._months(paths, states)
-        if joint is not None and {"US", *JURISDICTIONS} <= set(states):
-            months[:, states.index("US")] = months[:, _parts(states)].sum(axis=1)
+        if joint is not None:
+            months = closed(months, states, axis=1)
         pooled = Forecast.from_panel(
             self.panel,
             months,
             states,
-            joint=frozenset({LOCATION, MONTH}) if joint is not None else frozenset({MONTH}),
+            joint=self.model.spec.joint,
             skipped=skipped,
-            provenance=provenance(self.panel, self.model.name, self.model.version, seed),
             warnings=(*dict.fromkeys(w for p in parts for w in p.warnings), *warnings),
         )
         return pooled.select([s for s in self.asked if s in states])
@@ -196,18 +249,15 @@ class FittedEnsemble:
         return floor_at_zero(months, states, "months")
 
 
-def _parts(states: list[str]) -> list[int]:
-    return [i for i, s in enumerate(states) if s in JURISDICTIONS]
-
-
 def _reconciled(sums: Floats, states: list[str]) -> Floats:
     """Scale the parts, draw by draw, to the nation's pooled distribution.
 
     The nation has its own pooled distribution and ranks; the parts are scaled by one factor
     per draw and month, so that they add up to it exactly.
     """
-    us = states.index("US")
-    parts = _parts(states)
+    rows = whole_and_parts(states)
+    assert rows is not None
+    us, parts = rows
     total = sums[:, parts].sum(axis=1)
     order = np.argsort(np.argsort(total, axis=0, kind="stable"), axis=0)
     nation = np.take_along_axis(np.sort(sums[:, us], axis=0), order, axis=0)

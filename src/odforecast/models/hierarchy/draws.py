@@ -9,14 +9,13 @@ import numpy as np
 from odforecast.models.hierarchy.inputs import Effect, Inputs, month_one_hot
 from odforecast.models.hierarchy.laplace import Approximation
 from odforecast.panel import Floats
+from odforecast.seeds import Streams
 
 #: Log of the deaths a month at which a path is stopped, with a warning (9 million).
 MAX_LOG_MEAN = 16.0
 
 
-def past(
-    guide: Approximation, inputs: Inputs, draws: int, rng: np.random.Generator
-) -> dict[str, Floats]:
+def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> dict[str, Floats]:
     """Draws of the approximate posterior at fixed scales, by variable of the graph.
 
     Parameters
@@ -24,7 +23,7 @@ def past(
     guide : Approximation
     inputs : Inputs
     draws : int
-    rng : Generator
+    streams : Streams
 
     Returns
     -------
@@ -47,7 +46,14 @@ def past(
         mean = np.einsum("skl,sl->sk", level.inverse, level.info)
         mean = mean + np.einsum("skl,dsl->dsk", follow, above, optimize=True)
         root = np.linalg.cholesky(level.inverse)
-        z = rng.standard_normal(mean.shape)
+        names = inputs.locations if g == 0 else inputs.group_names[g - 1]
+        z = np.stack(
+            [
+                streams.generator(f"posterior-{g}", s).standard_normal((draws, mean.shape[2]))
+                for s in names
+            ],
+            axis=1,
+        )
         vector = mean + np.einsum("skl,dsl->dsk", root, z, optimize=True)
         if g == 0:
             out["level"] = vector[:, :, 0]
@@ -75,6 +81,7 @@ def past(
         out[name] = np.broadcast_to(array, (draws, *array.shape)).copy()
     if inputs.effect_scale.size:
         # The approximation leaves effects at their prior: it does not learn them.
+        rng = streams.generator("posterior-effect")
         noise = rng.standard_normal((draws, inputs.effect_scale.size))
         out["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     return out
@@ -86,7 +93,7 @@ def future(
     effects: Sequence[Effect],
     tail: float | None,
     horizon: int,
-    rng: np.random.Generator,
+    streams: Streams,
 ) -> tuple[Floats, float]:
     """Monthly deaths after the origin, joint over locations and months.
 
@@ -103,7 +110,8 @@ def future(
     tail : float or None
         Degrees of freedom; None where ``posterior["tail"]`` holds them.
     horizon : int
-    rng : Generator
+    streams : Streams
+        Every location, region and the nation draw from streams of their own.
 
     Returns
     -------
@@ -115,15 +123,20 @@ def future(
     freedom = posterior["tail"][:, None] if tail is None else tail
     steps = -(-horizon // inputs.every)
 
-    def walk(last: Floats, damping: Floats, scale: Floats) -> Floats:
+    def walk(
+        last: Floats, damping: Floats, scale: Floats, rngs: list[np.random.Generator]
+    ) -> Floats:
         """Deviations' increments at the knots to come, summed: (D, N, steps + 1)."""
         path = np.zeros((*last.shape, steps + 1))
+        jumps = np.stack([g.standard_t(freedom, size=(n_draws, steps)) for g in rngs], axis=1)
         for k in range(steps):
-            last = damping * last + scale * rng.standard_t(freedom, size=last.shape)
+            last = damping * last + scale * jumps[..., k]
             path[..., k + 1] = path[..., k] + last
         return path
 
-    total = walk(posterior["increment"], posterior["damping"][:, None], posterior["scale"])
+    places = [streams.generator("location", s) for s in inputs.locations]
+    nation = streams.generator("nation")
+    total = walk(posterior["increment"], posterior["damping"][:, None], posterior["scale"], places)
     link = np.eye(n_states)
     for g, member in enumerate(inputs.members):
         link = link @ member
@@ -131,6 +144,10 @@ def future(
             posterior[f"increment_{g}"],
             posterior["damping_group"][:, g, None],
             posterior["scale_group"][:, g, None],
+            [
+                nation if g == len(inputs.members) - 1 else streams.generator("region", s)
+                for s in inputs.group_names[g]
+            ],
         )
         total = total + np.einsum("sn,dnk->dsk", link, nodes)
     ahead = np.arange(1, horizon + 1) / inputs.every
@@ -145,12 +162,15 @@ def future(
     if "season_state" in posterior:
         eta += posterior["season_state"] @ hot.T
     if inputs.members:
-        shocks = rng.standard_normal((n_draws, horizon)) * posterior["shock_scale"][:, None]
+        shocks = nation.standard_normal((n_draws, horizon)) * posterior["shock_scale"][:, None]
         eta += shocks[:, None]
     for j, effect in enumerate(effects):
         eta += posterior["effect"][:, j, None, None] * effect.exposure(inputs.locations, months)
     stopped = float((eta > MAX_LOG_MEAN).mean())
-    return counts(np.minimum(eta, MAX_LOG_MEAN), posterior["extra"], rng), stopped
+    eta = np.minimum(eta, MAX_LOG_MEAN)
+    extra = posterior["extra"]
+    drawn = [counts(eta[:, [i]], extra[:, [i]], g) for i, g in enumerate(places)]
+    return np.concatenate(drawn, axis=1), stopped
 
 
 def fitted_log_mean(posterior: Mapping[str, Floats], inputs: Inputs) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, PanelError
-from odforecast.geography.places import JURISDICTIONS, lookup
+from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.models.paths import require_some, usable_locations
 from odforecast.monthly.sums import recover_months
 from odforecast.months import Months

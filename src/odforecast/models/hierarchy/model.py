@@ -7,7 +7,7 @@ approximation at estimated scales and says so in every forecast.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS
 from odforecast.models.hierarchy.diagnostics import (
     Convergence,
     Limits,
@@ -23,12 +23,11 @@ from odforecast.models.hierarchy.diagnostics import (
     predictive_table,
 )
 from odforecast.models.hierarchy.draws import MAX_LOG_MEAN, counts, fitted_log_mean, future, past
-from odforecast.models.hierarchy.inputs import Bools, Effect, Inputs, from_panel
+from odforecast.models.hierarchy.inputs import MIN_MONTHS, Bools, Effect, Inputs, from_panel
 from odforecast.models.hierarchy.laplace import approximate
-from odforecast.models.paths import check_request, provenance
-from odforecast.names import LOCATION, MONTH
+from odforecast.models.spec import Spec, as_parameters
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import seed_from
+from odforecast.seeds import Streams
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +60,7 @@ class FittedHierarchical:
 
     Attributes
     ----------
-    model, version : str
+    model : str
     panel : Panel
     inputs : Inputs
         The padded arrays it was fitted to.
@@ -78,7 +77,6 @@ class FittedHierarchical:
     """
 
     model: str
-    version: str
     panel: Panel
     inputs: Inputs
     idata: xr.DataTree
@@ -97,20 +95,20 @@ class FittedHierarchical:
         arrays = {str(k): np.asarray(v.values) for k, v in posterior.data_vars.items()}
         return {k: v.reshape(size, *v.shape[2:])[rows] for k, v in arrays.items()}
 
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Sample paths, joint over locations and months.
+    def __repr__(self) -> str:
+        passed = "approximate" if self.checks is None else f"{len(self.warnings)} failed checks"
+        return (
+            f"<FittedHierarchical {self.model}: {len(self.inputs.locations)} locations to "
+            f"{self.panel.last_month}, {passed}>"
+        )
 
-        The nation, if the panel has it, is the sum of its parts.
-
-        Raises
-        ------
-        ForecastError
-            If horizon or draws is not a positive whole number.
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths, joint over locations and months; see
+        :class:`odforecast.models.model.Drawer`. The nation, if the panel has it, is the sum of
+        its parts.
         """
-        horizon, draws = check_request(horizon, draws)
-        rng = np.random.default_rng(seed_from(self.model, self.version, "forecast", seed))
-        rows = self._rows(draws, rng)
-        paths, stopped = future(rows, self.inputs, self.effects, self.tail, horizon, rng)
+        rows = self._rows(draws, streams.generator("posterior"))
+        paths, stopped = future(rows, self.inputs, self.effects, self.tail, horizon, streams)
         warnings = self.warnings
         if stopped:
             warnings += (f"{stopped:.2%} of the means were stopped at e^{MAX_LOG_MEAN:g} a month",)
@@ -127,9 +125,7 @@ class FittedHierarchical:
             self.panel,
             np.stack(out, axis=1),
             states,
-            joint=frozenset({LOCATION, MONTH}),
             skipped=dict(self.skipped),
-            provenance=provenance(self.panel, self.model, self.version, seed),
             warnings=warnings,
         )
         if not self._whole:
@@ -175,7 +171,7 @@ class FittedHierarchical:
         DataFrame
             See :func:`odforecast.models.hierarchy.diagnostics.predictive_table`.
         """
-        rng = np.random.default_rng(seed_from(self.model, "replicated", seed))
+        rng = _streams(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
         fake = counts(fitted_log_mean(rows, self.inputs), rows["extra"], rng)
         n = fake.shape[2]
@@ -228,7 +224,14 @@ class Hierarchical:
     effects: tuple[Effect, ...] = ()
     censored: Callable[[Panel], Bools] | None = None
     limits: Limits = field(default_factory=Limits)
-    version: str = "1"
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is; effects and masks given as functions count by their names."""
+        shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
+        shown["effects"] = [(e.name, e.scale, e.mean) for e in self.effects]
+        shown["censored"] = getattr(self.censored, "__qualname__", None)
+        return Spec(self.name, "2", min_months=MIN_MONTHS, parameters=as_parameters(**shown))
 
     def inputs(self, panel: Panel) -> tuple[Inputs, dict[str, str]]:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
@@ -263,7 +266,7 @@ class Hierarchical:
             finds no place to start.
         """
         inputs, skipped = self.inputs(panel)
-        seed = seed_from(self.name, self.version, panel.data_hash) % 2**31
+        streams = _streams(panel)
         guide = approximate(inputs, self.tail or 6.0)
         checks, stats = None, None
         if self.name.endswith("-quick"):
@@ -272,11 +275,11 @@ class Hierarchical:
                     f"{self.name} has no state seasons, censored counts or effects",
                     hint="use the model 'hierarchical'",
                 )
-            drawn = past(guide, inputs, 1000, np.random.default_rng(seed))
+            drawn = past(guide, inputs, 1000, streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:
-            arrays, stats = self._sample(inputs, guide, seed)
+            arrays, stats = self._sample(inputs, guide, streams.number("posterior") % 2**31)
             warnings = ()
         idata = container(inputs, self.effects, arrays, stats)
         if stats is not None:
@@ -284,7 +287,6 @@ class Hierarchical:
             warnings = checks.warnings
         return FittedHierarchical(
             self.name,
-            self.version,
             panel,
             inputs,
             idata,
@@ -329,6 +331,11 @@ class Hierarchical:
         stats = trace["sample_stats"]
         keep = ("diverging", "n_steps", "step_size", "depth", "energy", "logp")
         return posterior, {k: np.asarray(stats[k].values) for k in keep if k in stats}
+
+
+def _streams(panel: Panel, seed: int = 1) -> Streams:
+    """Streams of what is drawn when the model is fitted; the posterior does not hang on a run."""
+    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
 def container(

@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models.paths import MIN_MONTHS, check_request, provenance, usable_locations
+from odforecast.geography import JURISDICTIONS, REGIONS, lookup
+from odforecast.models.model import Drawer, Model
+from odforecast.models.paths import usable_locations
+from odforecast.models.spec import MIN_MONTHS, Spec, as_parameters
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import seed_from
+from odforecast.seeds import Streams
 
 # Draws are made in single precision: twice as fast, and far finer than a death.
 Singles = NDArray[np.float32]
@@ -86,13 +88,13 @@ class _State:
     region: NDArray[np.int64]  # (L,), row of REGIONS
 
 
-class Dlm:
+class StateSpace:
     """Hierarchical state space of monthly deaths, filtered exactly, drawn jointly.
+
+    It takes the last months as they are reported; ``dlm`` (:class:`Dlm`) completes them first.
 
     Parameters
     ----------
-    name : str
-        Name in the registry.
     scales : Scales
         Innovation scales.
     learn : bool
@@ -102,28 +104,19 @@ class Dlm:
     -----
     The 52 jurisdictions are modelled and the US row is their sum. Where some of them are
     missing, the US is modelled on its own, and the forecast's ``warnings`` say so.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.Panel.from_archive(od.bundled(), "2025-09-17")
-    >>> forecast = od.get_model("dlm").fit(panel).forecast(horizon=12, draws=100, seed=1)
-    >>> whole = forecast.samples()
-    >>> bool(np.allclose(whole[:, 0], whole[:, 1:].sum(axis=1)))
-    True
     """
 
-    joint = True
-    version = "1"
-
-    def __init__(
-        self, name: str = "dlm", scales: Scales | None = None, *, learn: bool = True
-    ) -> None:
-        self.name = name
+    def __init__(self, scales: Scales | None = None, *, learn: bool = True) -> None:
         self.scales = Scales() if scales is None else scales
         self.learn = learn
 
-    def fit(self, panel: Panel) -> FittedDlm:
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return Spec("state-space", "2", parameters=as_parameters(
+            scales=astuple(self.scales), learn=self.learn))  # fmt: skip
+
+    def fit(self, panel: Panel) -> FittedStateSpace:
         """Filter the months up to the panel's last.
 
         Raises
@@ -131,7 +124,7 @@ class Dlm:
         PanelError
             If no location has enough months.
         """
-        usable, skipped = usable_locations(panel, self.name)
+        usable, skipped = usable_locations(panel, "dlm")
         # A fixed order, whatever the panel's: the same draws for the same data.
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
@@ -144,35 +137,28 @@ class Dlm:
                     states.append(_filtered(panel, (state,), scales, learn=False))
             else:
                 states.append(_filtered(panel, (state,), self.scales, learn=False))
-        return FittedDlm(self, panel, states, skipped, adds_up)
+        return FittedStateSpace(panel, states, skipped, adds_up)
 
 
 @dataclass
-class FittedDlm:
+class FittedStateSpace:
     """Filtered states of one panel."""
 
-    model: Dlm
     panel: Panel
     states: list[_State]
     skipped: dict[str, str]
     adds_up: bool
 
-    def forecast(self, horizon: int, draws: int, seed: int) -> Forecast:
-        """Joint sample paths of monthly deaths.
+    def __repr__(self) -> str:
+        n = sum(len(s.locations) for s in self.states)
+        return f"<FittedStateSpace: {n} locations filtered to {self.panel.last_month}>"
 
-        Raises
-        ------
-        ForecastError
-            If horizon or draws are not positive whole numbers.
-        """
-        horizon, draws = check_request(horizon, draws)
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Joint sample paths of monthly deaths; see :class:`odforecast.models.model.Drawer`."""
         paths: dict[str, Floats] = {}
         below = 0
         for state in self.states:
-            rng = np.random.default_rng(
-                seed_from(self.model.name, self.model.version, seed, state.locations)
-            )
-            drawn, clipped = _drawn(state, self.panel, horizon, draws, rng)
+            drawn, clipped = _drawn(state, self.panel, horizon, draws, streams)
             below += clipped
             paths |= {s: drawn[:, i] for i, s in enumerate(state.locations)}
         if self.adds_up:
@@ -189,9 +175,64 @@ class FittedDlm:
             np.stack([paths[s] for s in locations], axis=1),
             locations,
             skipped=self.skipped,
-            provenance=provenance(self.panel, self.model.name, self.model.version, seed),
             warnings=tuple(warnings),
         )
+
+
+class Dlm:
+    """The default: the state space, with the reporting delay corrected.
+
+    Parameters
+    ----------
+    name : str
+        Name in the registry.
+    delay : bool
+        Complete the last months first, and carry what is uncertain in that. False is for the
+        ablation: it leans low on real releases.
+    scales : Scales
+        Innovation scales.
+    learn : bool
+        Learn the nation's innovation scale at each origin.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> forecast = od.get_model("dlm").fit(panel).forecast(horizon=12, draws=100, seed=1)
+    >>> whole = forecast.samples()
+    >>> bool(np.allclose(whole[:, 0], whole[:, 1:].sum(axis=1)))
+    True
+    """
+
+    def __init__(
+        self,
+        name: str = "dlm",
+        scales: Scales | None = None,
+        *,
+        delay: bool = True,
+        learn: bool = True,
+    ) -> None:
+        from odforecast.models.delay.layer import Delayed
+
+        self.name = name
+        self.core = StateSpace(scales, learn=learn)
+        self.model = Delayed(Model(self.core, name)) if delay else self.core
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        inner = self.model.spec
+        return replace(inner, model=self.name, version="2", parameters=self.core.spec.parameters)
+
+    def fit(self, panel: Panel) -> Drawer:
+        """Fit to a panel.
+
+        Raises
+        ------
+        PanelError
+            If no location has enough months, or nothing says how incomplete the panel is.
+        """
+        return self.model.fit(panel)
 
 
 def _filtered(panel: Panel, states: tuple[str, ...], scales: Scales, learn: bool) -> _State:
@@ -282,46 +323,70 @@ def _path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
 
 
 def _drawn(
-    state: _State, panel: Panel, horizon: int, draws: int, rng: np.random.Generator
+    state: _State, panel: Panel, horizon: int, draws: int, streams: Streams
 ) -> tuple[Floats, int]:
-    """Joint draws (D, L, H) of monthly deaths on the panel's pins, and how many were clipped."""
+    """Joint draws (D, L, H) of monthly deaths on the panel's pins, and how many were clipped.
+
+    Every location, region and the nation draw from streams of their own. A location filtered
+    alone (the US without its parts, Puerto Rico) has a nation of its own, too.
+    """
     from odforecast.models.statespace.kernels import draw_counts
 
     f32 = np.float32
     scales, n_loc, n_region = state.scales, len(state.locations), len(REGIONS)
+    alone = state.locations[0] if n_loc == 1 else ""
+    nation = streams.generator("nation", alone)
+    regions = [streams.generator("region", f"{alone}{name}") for name in REGIONS]
+    places = [streams.generator("location", s) for s in state.locations]
+
+    def normal(generators: list[np.random.Generator], n: int) -> Singles:
+        """Standard normals (D, generators, n), one stream each."""
+        out = np.empty((draws, len(generators), n), dtype=f32)
+        for i, rng in enumerate(generators):
+            out[:, i] = rng.standard_normal((draws, n), dtype=f32)
+        return out
+
     size = state.mean.size - 1  # the shock of the last month is over
+    first = 2 * n_loc
     root = np.linalg.cholesky(state.cov[:size, :size] + 1e-10 * np.eye(size)).astype(f32)
-    now = state.mean[:size].astype(f32) + rng.standard_normal((draws, size), dtype=f32) @ root.T
+    start = np.empty((draws, size), dtype=f32)
+    own_start = normal(places, 2)
+    start[:, :n_loc], start[:, n_loc:first] = own_start[..., 0], own_start[..., 1]
+    start[:, first : first + n_region] = normal(regions, 1)[..., 0]
+    start[:, -1:] = normal([nation], 1)[..., 0]
+    now = state.mean[:size].astype(f32) + start @ root.T
     ahead = np.arange(1, horizon + 1)
 
     def carried(damp: float) -> Singles:
         return np.asarray((1.0 - damp**ahead) / (1.0 - damp), dtype=f32)
 
-    def paths(level: float, slope: float, damp: float, *shape: int) -> Singles:
-        normal = rng.standard_normal((*shape, horizon), dtype=f32)
-        return np.asarray(normal @ _path_root(level, slope, damp, horizon).T, dtype=f32)
+    def paths(generators: list[np.random.Generator], level: float, slope: float,
+              damp: float) -> Singles:  # fmt: skip
+        root = _path_root(level, slope, damp, horizon).T
+        return np.asarray(normal(generators, horizon) @ root, dtype=f32)
 
-    tail = np.sqrt(TAIL_DF / rng.chisquare(TAIL_DF, draws))[:, None].astype(f32)
+    tail = np.sqrt(TAIL_DF / nation.chisquare(TAIL_DF, draws))[:, None].astype(f32)
     us = now[:, -1:] * carried(scales.damp_us)
-    us = us + tail * paths(scales.level_us, scales.slope_us, scales.damp_us, draws)
-    us = us + f32(scales.shock) * rng.standard_normal((draws, horizon), dtype=f32)
-    first = 2 * n_loc
+    us = us + tail * paths([nation], scales.level_us, scales.slope_us, scales.damp_us)[:, 0]
+    us = us + f32(scales.shock) * normal([nation], horizon)[:, 0]
     regional = now[:, first : first + n_region, None] * carried(scales.damp_region)
     regional = regional + us[:, None]
     regional = regional + paths(
-        scales.level_region, scales.slope_region, scales.damp_region, draws, n_region
+        regions, scales.level_region, scales.slope_region, scales.damp_region
     )
-    own = paths(scales.level_own, scales.slope_own, scales.damp_own, draws, n_loc)
+    own = paths(places, scales.level_own, scales.slope_own, scales.damp_own)
     level = now[:, :n_loc, None] + now[:, n_loc:first, None] * carried(scales.damp_own)
     level = level + regional[:, state.region]
     # A new month carries its own noise and the error of its pin.
     pin = 1.0 / state.years
-    normal = rng.standard_normal((draws, n_loc, horizon), dtype=f32)
-    normal *= np.sqrt(1.0 + pin).astype(f32)[:, None]
-    uniform = rng.random((draws, n_loc, horizon), dtype=f32)
+    noise = normal(places, horizon)
+    noise *= np.sqrt(1.0 + pin).astype(f32)[:, None]
+    uniform = np.empty((draws, n_loc, horizon), dtype=f32)
+    for i, rng in enumerate(places):
+        uniform[:, i] = rng.random((draws, horizon), dtype=f32)
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
     out = np.empty((draws, n_loc, horizon))
     below = draw_counts(
-        level.astype(f32), own, scales.noise, pin, state.shift[:, calendar], normal, uniform, out
+        level.astype(f32), own, scales.noise, pin, state.shift[:, calendar], noise, uniform, out
     )
     return out, int(below)

@@ -1,0 +1,41 @@
+"""The code digest: what a stored result hangs on besides model, data and request."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import odforecast
+from odforecast.seeds import content_hash
+
+#: Modules and packages up to ``models``: a change in any of them may change a forecast. Scores,
+#: readers and figures change no forecast; scoring is here because stored rows hold its scores.
+_CODE = (
+    "errors.py", "names.py", "seeds.py", "months.py", "publication.py", "geography", "monthly",
+    "panel", "forecast.py", "models", "scoring",
+)  # fmt: skip
+_LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
+
+
+@cache
+def code_digest() -> str:
+    """Hash of the package's version, its modules up to ``models``, and numerical libraries."""
+    root = Path(odforecast.__file__).parent
+    files = []
+    for name in _CODE:
+        path = root / name
+        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    digests = [
+        (str(f.relative_to(root)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
+    ]
+    return content_hash(odforecast.__version__, digests, [_version(x) for x in _LIBRARIES])
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {installed_version(library)}"
+    except PackageNotFoundError:
+        return f"{library} absent"

@@ -1,0 +1,75 @@
+"""Which wholes are made of which parts, and arrays closed over them.
+
+The US row is the sum of the 50 states, DC and New York City, in reported counts, exactly.
+Every place where a nation is put together from its parts goes through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+
+Floats = NDArray[np.float64]
+
+NATION = "US"
+
+
+def parts_of(whole: str) -> tuple[str, ...]:
+    """CDC codes of the parts of the nation or of a census region.
+
+    Examples
+    --------
+    >>> len(parts_of("US")), parts_of("Northeast")[:3]
+    (52, ('CT', 'MA', 'ME'))
+    """
+    if whole in REGIONS:
+        return tuple(s for s in JURISDICTIONS if lookup(s).region == whole)
+    return JURISDICTIONS if lookup(whole).state == NATION else ()
+
+
+def whole_and_parts(locations: Sequence[str]) -> tuple[int, list[int]] | None:
+    """Position of the US and of its 52 parts; None unless all 53 are there.
+
+    Examples
+    --------
+    >>> whole_and_parts(("US", "OH")) is None
+    True
+    """
+    if not {NATION, *JURISDICTIONS} <= set(locations):
+        return None
+    place = {s: i for i, s in enumerate(locations)}
+    return place[NATION], [place[s] for s in JURISDICTIONS]
+
+
+def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
+    """The array with the US replaced by the sum of its parts, where all are there.
+
+    Parameters
+    ----------
+    values : ndarray
+        One entry per location along ``axis``.
+    locations : sequence of str
+        CDC codes.
+    axis : int
+
+    Returns
+    -------
+    ndarray
+        A new array where something was replaced, the same one otherwise.
+
+    Examples
+    --------
+    >>> closed(np.ones(53), ("US", *JURISDICTIONS))[0]
+    np.float64(52.0)
+    """
+    rows = whole_and_parts(locations)
+    if rows is None:
+        return values
+    us, parts = rows
+    out = np.moveaxis(np.array(values, dtype=float), axis, 0)
+    out[us] = out[parts].sum(axis=0)
+    return np.moveaxis(out, 0, axis)

@@ -1,0 +1,162 @@
+"""``@od.forecaster``: a model from one function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from importlib.metadata import version as installed_version
+
+import numpy as np
+
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast
+from odforecast.models.model import Model
+from odforecast.models.paths import usable_locations
+from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
+from odforecast.names import MONTH, TARGET_MONTH, TARGETS
+from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams, content_hash
+
+#: Takes (panel, horizon, draws, rng), returns paths of shape (draws, locations, horizon).
+Function = Callable[[Panel, int, int, np.random.Generator], Floats]
+
+
+def forecaster(
+    by: str | None = "location",
+    joint: Collection[str] = (MONTH,),
+    target: str = TARGET_MONTH,
+    min_months: int = MIN_MONTHS,
+    corrects_delay: bool = False,
+    label: str | None = None,
+) -> Callable[[Function], Model]:
+    """Make a model of a function.
+
+    Parameters
+    ----------
+    by : {"location", None}
+        ``"location"``: the function gets one place at a time, and its own random numbers.
+        None: the whole panel at once.
+    joint : collection of str
+        Axes over which its paths are joint: ``"month"``, ``"location"``.
+    target : {"deaths_month", "deaths_12mo"}
+        What its paths are.
+    min_months : int
+        Months a location needs; others are skipped with the reason.
+    corrects_delay : bool
+        Whether it completes the last months itself.
+    label : str, optional
+        Default: the function's name.
+
+    Returns
+    -------
+    callable
+        Decorator. The function takes ``(panel, horizon, draws, rng)`` and returns an array
+        (draws, locations of the panel, horizon), deaths, none below zero.
+
+    Raises
+    ------
+    ForecastError
+        If ``by``, ``joint`` or ``target`` is none of the above.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> @od.forecaster(by="location", joint=("month",))
+    ... def last_year(panel, horizon, draws, rng):
+    ...     mean = panel.reported[:, -1] / 12
+    ...     return rng.poisson(mean[None, :, None], (draws, 1, horizon)).astype(float)
+    >>> panel = od.bundled().as_of().panel().select("Ohio")
+    >>> last_year.fit(panel).forecast(draws=10).draws.shape
+    (10, 1, 12)
+    """
+    if by not in WAYS or by == "state":
+        raise ForecastError(f"by is {by!r}", hint="location or None")
+    if not set(joint) <= {"month", "location"} or target not in TARGETS:
+        raise ForecastError(f"unknown axis in {tuple(joint)} or target {target!r}")
+
+    def decorate(function: Function) -> Model:
+        spec = Spec(
+            model=function.__name__,
+            version=_source_hash(function),
+            by=by,
+            target=target,
+            joint=frozenset(joint),
+            min_months=min_months,
+            corrects_delay=corrects_delay,
+            parameters=as_parameters(),
+            origin=_distribution(function.__module__),
+        )
+        reference = None
+        if "<locals>" not in function.__qualname__:
+            reference = (function.__module__, function.__qualname__)
+        return Model(_Function(function, spec), label or function.__name__, reference)
+
+    return decorate
+
+
+def _source_hash(function: Function) -> str:
+    try:
+        return content_hash(inspect.getsource(function))
+    except (OSError, TypeError):
+        return "unknown"
+
+
+def _distribution(module: str) -> str:
+    """Distribution and version a module comes from; empty if that is unknown."""
+    names = packages_distributions().get(module.partition(".")[0], [])
+    return f"{names[0]}=={installed_version(names[0])}" if names else ""
+
+
+@dataclass(frozen=True, eq=False)
+class _Function:
+    function: Function
+    spec: Spec
+
+    def fit(self, panel: Panel) -> _Fitted:
+        states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)
+        return _Fitted(self.function, self.spec, panel, tuple(states), skipped)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    function: Function
+    spec: Spec
+    panel: Panel
+    locations: tuple[str, ...]
+    skipped: dict[str, str]
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths; see :class:`odforecast.models.model.Drawer`."""
+        if self.spec.by is None:
+            seen = self.panel.select(self.locations)
+            paths = self._call(seen, horizon, draws, streams.generator("model"))
+        else:
+            paths = np.concatenate(
+                [
+                    self._call(
+                        self.panel.select([s]), horizon, draws, streams.generator("location", s)
+                    )
+                    for s in self.locations
+                ],
+                axis=1,
+            )
+        return Forecast.from_panel(
+            self.panel,
+            paths,
+            self.locations,
+            target=self.spec.target,
+            joint=self.spec.joint,
+            skipped=self.skipped,
+        )
+
+    def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        paths = np.asarray(self.function(panel, horizon, draws, rng), dtype=float)
+        expected = (draws, len(panel.locations), horizon)
+        if paths.shape != expected:
+            raise ForecastError(
+                f"{self.spec.model} returned an array of shape {paths.shape}, expected {expected}",
+                hint="the model is at fault",
+            )
+        return paths

@@ -1,0 +1,281 @@
+"""Model: the one wrapper round every forecaster. It seeds, calls, and checks what comes back.
+
+API, command line, backtest, scenarios and evidence all go through it, so a model that returns
+the wrong months, places or number of draws is refused in all of them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from importlib.metadata import version as installed_version
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from odforecast.errors import ForecastError, PanelError
+from odforecast.forecast import Forecast
+from odforecast.models.spec import Spec
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED
+from odforecast.panel import Panel
+from odforecast.seeds import Streams
+
+
+@runtime_checkable
+class Drawer(Protocol):
+    """A fitted forecaster, as its author writes it."""
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths of the ``horizon`` months after the panel's last month.
+
+        Random numbers come from ``streams`` alone, each location's from its own stream.
+        """
+        ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A forecaster, as its author writes it.
+
+    Attributes
+    ----------
+    spec : Spec
+        What it is: see :class:`odforecast.models.spec.Spec`.
+    """
+
+    @property
+    def spec(self) -> Spec:
+        """What it is."""
+        ...
+
+    def fit(self, panel: Panel) -> Drawer:
+        """Fit to what was known: nothing but the panel may be used."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A forecaster with a label, as :func:`odforecast.get_model` returns it.
+
+    Attributes
+    ----------
+    inner : Forecaster
+        What its author wrote.
+    label : str
+        Its name in tables; two configurations of one model differ in it. Never a path.
+    reference : tuple of str or None
+        Module and name to find a decorated function by, for other processes.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.get_model("dlm", delay=False)
+    <Model dlm(delay=False)>
+    """
+
+    inner: Forecaster
+    label: str
+    reference: tuple[str, str] | None = None
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        return self.inner.spec
+
+    def __repr__(self) -> str:
+        return f"<Model {self.label}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.reference is not None:
+            return (_by_reference, self.reference)
+        return (Model, (self.inner, self.label))
+
+    def fit(self, panel: Panel) -> Fitted:
+        """Fit to a panel.
+
+        Raises
+        ------
+        PanelError
+            If no location can be used, or a model of the whole panel is given a selection.
+        """
+        if self.spec.by is None and panel.selected:
+            raise PanelError(
+                f"{self.label} is fitted to the whole panel at once, and this one is a selection "
+                f"({len(panel.locations)} locations)",
+                hint="fit the whole panel, then forecast.select(...)",
+            )
+        return Fitted(self, panel, self.inner.fit(panel))
+
+    def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
+        """Fit to several panels; equal, bit for bit, to :meth:`fit` one at a time.
+
+        A forecaster that can share work between panels offers ``fit_many`` itself.
+        """
+        many = getattr(self.inner, "fit_many", None)
+        if many is None or any(p.selected for p in panels):
+            return [self.fit(p) for p in panels]
+        return [Fitted(self, p, f) for p, f in zip(panels, many(panels), strict=True)]
+
+
+def _by_reference(module: str, name: str) -> Model:
+    found: Any = import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    assert isinstance(found, Model)
+    return found
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """A fitted model: it can forecast, any number of times.
+
+    Attributes
+    ----------
+    model : Model
+    panel : Panel
+        What it was fitted to.
+    inner : Drawer
+        What its author's ``fit`` returned, with whatever it learned.
+    """
+
+    model: Model
+    panel: Panel
+    inner: Drawer
+
+    def __repr__(self) -> str:
+        return f"<Fitted {self.model.label} on {self.panel!r}>"
+
+    @property
+    def idata(self) -> Any:
+        """ArviZ's container of the posterior, where the model has one."""
+        found = getattr(self.inner, "idata", None)
+        if found is None:
+            raise AttributeError(f"{self.model.label} has no posterior sample")
+        return found
+
+    def forecast(
+        self,
+        horizon: int | None = None,
+        until: object | None = None,
+        draws: int = DEFAULT_DRAWS,
+        seed: int = DEFAULT_SEED,
+    ) -> Forecast:
+        """Sample paths of the months after the panel's last, checked.
+
+        The same seed gives the same draws, bit for bit; two vintages of one month, or models
+        that use the same streams, are paired.
+
+        Parameters
+        ----------
+        horizon : int, optional
+            Months ahead, counted from the panel's last month; 12 if neither is given.
+        until : month, optional
+            Forecast up to this month instead.
+        draws : int
+            Sample paths.
+        seed : int
+            The run's seed.
+
+        Raises
+        ------
+        ForecastError
+            If horizon or draws is not a positive whole number, both horizon and ``until`` are
+            given, or the model returns something else than was asked for.
+        """
+        if until is not None:
+            if horizon is not None:
+                raise ForecastError("give horizon or until, not both")
+            horizon = int((to_month(until) - self.panel.last_month).astype(int))
+            if horizon < 1:
+                raise ForecastError(
+                    f"until {to_month(until)} is not after the last known month "
+                    f"{self.panel.last_month}"
+                )
+        horizon = DEFAULT_HORIZON if horizon is None else horizon
+        horizon, draws = check_request(horizon, draws)
+        panel = self.panel
+        streams = Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
+        made = self.draw(horizon, draws, streams)
+        spec = self.model.spec
+        labels = {
+            "model": spec.model,
+            "model_version": spec.version,
+            "label": self.model.label,
+            "spec_hash": spec.hash,
+            "seed": str(seed),
+            "data_hash": panel.data_hash,
+            "vintage": panel.vintage,
+            "release": str(panel.release),
+            "odforecast": installed_version("odforecast"),
+        }
+        return replace(made, provenance={**made.provenance, **labels})
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """As :meth:`forecast`, from given streams: what a model made of models calls."""
+        made = self.inner.draw(horizon, draws, streams)
+        _check(made, self.model, self.panel, horizon, draws)
+        return made
+
+
+def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:
+    """Refuse a forecast that is not what was asked for, or not what the spec declares."""
+    spec = model.spec
+
+    def refuse(what: str) -> None:
+        raise ForecastError(f"{model.label} returned {what}", hint="the model is at fault")
+
+    if not isinstance(made, Forecast):
+        refuse(f"a {type(made).__name__}, not a Forecast")
+        return
+    if made.last_month != panel.last_month:
+        refuse(f"last month {made.last_month}, the panel's is {panel.last_month}")
+    if made.as_of != panel.as_of:
+        refuse(f"as-of date {made.as_of}, the panel's is {panel.as_of}")
+    if made.months[-1] != panel.last_month + horizon * ONE_MONTH:
+        refuse(
+            f"months to {made.months[-1]}, asked for {horizon} months, to "
+            f"{panel.last_month + horizon * ONE_MONTH}"
+        )
+    if made.months[0] > panel.last_month + ONE_MONTH:
+        refuse(f"months from {made.months[0]}, later than the first after {panel.last_month}")
+    if len(made.draws) != draws:
+        refuse(f"{len(made.draws)} draws, asked for {draws}")
+    if unknown := [s for s in made.locations if s not in panel.locations]:
+        refuse(f"{', '.join(unknown)}, which the panel has not")
+    if made.target != spec.target:
+        refuse(f"paths of {made.target}, its spec declares {spec.target}")
+    if made.joint != spec.joint:
+        refuse(f"draws joint over {sorted(made.joint)}, its spec declares {sorted(spec.joint)}")
+    if made.basis != panel.basis:
+        refuse(f"deaths by {made.basis}, the panel's are by {panel.basis}")
+    if (made.draws < 0).any():
+        d, i, m = np.argwhere(made.draws < 0)[0]
+        refuse(f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}")
+
+
+def check_request(horizon: int, draws: int) -> tuple[int, int]:
+    """Horizon and number of draws as positive whole numbers.
+
+    Raises
+    ------
+    ForecastError
+        If one of them is not a whole number, or below 1.
+
+    Examples
+    --------
+    >>> check_request(12, 500)
+    (12, 500)
+    """
+    checked = []
+    for name, value in (("horizon", horizon), ("draws", draws)):
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = 0
+        if number < 1 or isinstance(value, bool):
+            raise ForecastError(f"{name} must be a whole number of at least 1, got {value!r}")
+        checked.append(number)
+    return checked[0], checked[1]

@@ -1,0 +1,55 @@
+"""A made-up panel from a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import PanelError
+from odforecast.geography import lookup
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.names import VINTAGE_SYNTHETIC, indicator_name
+from odforecast.panel.panel import Panel
+
+_OPTIONAL = ("predicted", "complete", "pending")
+
+
+def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) -> Panel:
+    """See :meth:`odforecast.panel.Panel.from_frame`."""
+    lacking = [c for c in ("location", "month", "reported") if c not in frame]
+    if lacking or frame.empty:
+        raise PanelError(
+            f"the frame has no {', '.join(lacking) or 'rows'}",
+            hint="it needs location, month, reported: one row per location and month",
+        )
+    day = dt.date.fromisoformat(str(as_of)[:10])
+    states = [lookup(str(s)).state for s in frame["location"]]
+    stamps = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
+    locations = tuple(dict.fromkeys(states))
+    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
+    rows = np.array([locations.index(s) for s in states])
+    columns = (stamps - months[0]).astype(int)
+    cells = pd.Series(list(zip(states, stamps)))
+    if (twice := cells[cells.duplicated()]).size:
+        state, month = twice.iloc[0]
+        raise PanelError(f"{state} {month} is given twice", hint="one row per location and month")
+    layers = {}
+    for name in ("reported", *_OPTIONAL):
+        layers[name] = np.full((len(locations), months.size), np.nan)
+        if name in frame:
+            layers[name][rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float)
+    counts = layers["reported"]
+    if (counts < 0).any() or np.isinf(counts).any():
+        i, t = np.argwhere((counts < 0) | np.isinf(counts))[0]
+        raise PanelError(f"{locations[i]} {months[t]}: reported is {counts[i, t]:g}, no count")
+    return Panel(
+        indicator=indicator_name(indicator),
+        as_of=day,
+        release=day,
+        vintage=VINTAGE_SYNTHETIC,
+        locations=locations,
+        months=months,
+        **layers,
+    )

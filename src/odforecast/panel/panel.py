@@ -1,0 +1,417 @@
+"""Panel: one target seen at one date, months × locations.
+
+A panel is all a forecaster is given. It has no path back to the archive or to the truth.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import DataError, PanelError
+from odforecast.geography import lookup, population
+from odforecast.monthly.sums import recover_months
+from odforecast.months import ONE_MONTH, Months, to_month
+from odforecast.names import OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
+from odforecast.panel.triangle import Triangle
+from odforecast.seeds import content_hash
+
+if TYPE_CHECKING:
+    from odforecast.panel.donor import Donor
+
+Floats = NDArray[np.float64]
+
+#: Arrays (L, T) of a panel.
+LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One target as it was known on a day. Immutable; arrays are read-only.
+
+    A panel comes from ``vintage.panel(indicator)``, from :meth:`cut` or :meth:`delayed`, or, made
+    up, from :meth:`from_frame`.
+
+    Attributes
+    ----------
+    indicator : str
+        CDC's indicator, for example ``"Number of Drug Overdose Deaths"``.
+    as_of : datetime.date
+        The day the panel is seen from. Nothing published later is in it.
+    release : datetime.date
+        Release the numbers come from. For a pseudo-vintage this is the later release that
+        was cut.
+    vintage : {"real", "pseudo-clean", "pseudo-delayed", "synthetic"}
+        How the panel came to be.
+    locations : tuple of str
+        CDC codes, length L (``US``, ``AL`` …, ``YC``).
+    months : ndarray of datetime64[M], shape (T,)
+        Ends of the 12-month periods, consecutive.
+    reported, predicted : ndarray, shape (L, T)
+        12-month-ending deaths; NaN where not published.
+    complete, pending : ndarray, shape (L, T)
+        CDC's data-quality figures, in percent; NaN where not published.
+    low, high : ndarray, shape (L, T)
+        What the reported count lies between: itself where it was published, 1 and 9 where it
+        was suppressed, NaN where it is missing.
+    dataset : {"states", "counties"}
+    basis : {"occurrence", "residence"}
+        Whether deaths are counted where they occurred or where people lived.
+    beside : mapping of str to Panel
+        Panels of the same day that a model may want, by short name: ``"all-deaths"`` (deaths
+        from all causes), ``"T40.4"``. One level deep; absent where there is none.
+    triangle : Triangle or None
+        What earlier releases said of the same cells.
+    final_through : datetime64[M]
+        Last month whose counts are final. Models read it and never work it out themselves.
+    donor : str
+        The release that a pseudo-delayed panel takes its delay from; else empty.
+    notes : tuple of str
+        What to know of the data: an old release, a US row added up from its parts.
+    problems : mapping of str to str
+        Locations without usable months, and why.
+    selected : bool
+        Whether locations were left out by :meth:`select`.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel.last_month, len(panel.locations), panel.final_through
+    (np.datetime64('2025-04'), 53, np.datetime64('2024-12'))
+    """
+
+    indicator: str
+    as_of: dt.date
+    release: dt.date
+    vintage: str
+    locations: tuple[str, ...]
+    months: Months
+    reported: Floats
+    predicted: Floats
+    complete: Floats
+    pending: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    dataset: str = STATES
+    basis: str = OCCURRENCE
+    beside: Mapping[str, Panel] = field(default_factory=dict)
+    triangle: Triangle | None = None
+    final_through: np.datetime64 | None = None
+    donor: str = ""
+    notes: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    selected: bool = False
+
+    def __post_init__(self) -> None:
+        if self.vintage not in VINTAGE_KINDS:
+            raise PanelError(
+                f"unknown vintage kind {self.vintage!r}", hint=f"one of {', '.join(VINTAGE_KINDS)}"
+            )
+        if self.basis not in (OCCURRENCE, RESIDENCE):
+            raise PanelError(f"unknown basis {self.basis!r}", hint=f"{OCCURRENCE} or {RESIDENCE}")
+        if not self.locations or len(set(self.locations)) != len(self.locations):
+            raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
+        months = np.array(self.months, dtype="datetime64[M]")
+        if months.size == 0 or (np.diff(months).astype(int) != 1).any():
+            raise PanelError("months must be consecutive and not empty")
+        if np.datetime64(self.as_of, "D") < months[-1].astype("datetime64[D]"):
+            raise PanelError(f"as-of date {self.as_of} lies before the last month {months[-1]}")
+        months.flags.writeable = False
+        object.__setattr__(self, "months", months)
+        shape = (len(self.locations), months.size)
+        for name in LAYERS:
+            given = getattr(self, name)
+            array = np.array(self.reported if given is None else given, dtype=float)
+            if array.shape != shape:
+                raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        if self.triangle is not None and self.triangle.reported.shape[1:] != shape:
+            raise PanelError(
+                f"the triangle has cells {self.triangle.reported.shape[1:]}, expected {shape}"
+            )
+        if any(p.beside for p in self.beside.values()):
+            raise PanelError("a panel beside another has none beside itself")
+        final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
+        object.__setattr__(self, "final_through", np.datetime64(final, "M"))
+        for name in ("problems", "beside"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __repr__(self) -> str:
+        donor = f", donor {self.donor}" if self.donor else ""
+        return (
+            f"<Panel {self.indicator!r} as of {self.as_of} ({self.vintage}, release "
+            f"{self.release}{donor}): {len(self.locations)} locations, "
+            f"{self.months[0]}..{self.months[-1]}>"
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        # Caches are rebuilt; a mapping proxy does not pickle.
+        state = {f.name: getattr(self, f.name) for f in fields(self)}
+        return state | {"problems": dict(self.problems), "beside": dict(self.beside)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
+    @classmethod
+    def from_frame(
+        cls, frame: pd.DataFrame, as_of: dt.date | str, indicator: str = "all-drugs"
+    ) -> Panel:
+        """A made-up panel, labelled ``synthetic``: for teaching and tests; no backtest takes it.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            One row per location and month: ``location``, ``month``, ``reported``
+            (12-month-ending deaths), and optionally ``predicted``, ``complete``, ``pending``.
+        as_of : date or str
+            The day it is meant to be seen from.
+        indicator : str
+
+        Raises
+        ------
+        PanelError
+            If a column is missing, a cell is given twice, or a value is no count.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame(
+        ...     {"location": "Ohio", "month": ["2024-01", "2024-02"], "reported": [50, 51]}
+        ... )
+        >>> Panel.from_frame(frame, as_of="2024-06-01").locations
+        ('OH',)
+        """
+        from odforecast.panel.frame import panel_from_frame
+
+        return panel_from_frame(frame, as_of, indicator)
+
+    @property
+    def last_month(self) -> np.datetime64:
+        """Last month with a reported count anywhere."""
+        return np.datetime64(self.months[-1], "M")
+
+    @property
+    def month_grid(self) -> Months:
+        """Months behind the sums, shape (T + 11,): starts 11 before ``months``."""
+        return np.arange(self.months[0] - 11 * ONE_MONTH, self.months[-1] + ONE_MONTH)
+
+    @cached_property
+    def _recovered(self) -> tuple[Floats, dict[str, str]]:
+        problems = dict(self.problems)
+        sums = self.reported.copy()
+        # A suppressed count is 1 to 9, not something smooth: months are those after the last one.
+        for row, hidden in enumerate(self.hidden):
+            if hidden.any():
+                sums[row, : int(np.flatnonzero(hidden)[-1]) + 1] = np.nan
+        try:
+            months = recover_months(sums)
+        except DataError:
+            rows = []
+            for state, one in zip(self.locations, sums):
+                try:
+                    rows.append(recover_months(one[None])[0])
+                except DataError as error:
+                    problems[state] = error.message
+                    rows.append(np.full(one.size + 11, np.nan))
+            months = np.stack(rows)
+        months.flags.writeable = False
+        return months, problems
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Whether a count was suppressed, shape (L, T)."""
+        assert self.low is not None
+        return np.isnan(self.reported) & ~np.isnan(self.low)
+
+    @property
+    def monthly(self) -> Floats:
+        """Monthly deaths behind the reported sums, shape (L, T + 11), on :attr:`month_grid`.
+
+        Exact up to one additive constant per calendar month; see
+        :mod:`odforecast.monthly.sums`. NaN up to the last suppressed count of a row.
+        """
+        return self._recovered[0]
+
+    @property
+    def all_deaths(self) -> Floats:
+        """Deaths from all causes in a year, shape (L,): what a percentage of records pending is
+        a percentage of; NaN where unknown.
+
+        The newest count of ``beside["all-deaths"]`` that is final or at least 12 months old: by
+        then all records are in, if not all causes.
+        """
+        out = np.full(len(self.locations), np.nan)
+        whole = self.beside.get("all-deaths")
+        if whole is None:
+            return out
+        assert whole.final_through is not None
+        until = max(whole.final_through, whole.last_month - 12 * ONE_MONTH)
+        if whole.final_through < whole.last_month:
+            until = whole.last_month - 12 * ONE_MONTH
+        counts = whole.reported[:, whole.months <= until]
+        for i, state in enumerate(self.locations):
+            if state in whole.locations:
+                row = counts[whole.locations.index(state)]
+                known = row[~np.isnan(row)]
+                out[i] = known[-1] if known.size else np.nan
+        return out
+
+    def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Locations a model can use, and why the others cannot be used.
+
+        A usable location has a reported count in the last month and at least ``min_months``
+        months without a gap before it.
+
+        Returns
+        -------
+        usable : tuple of str
+        skipped : dict of str to str
+            Location to reason.
+        """
+        months, problems = self._recovered
+        skipped: dict[str, str] = {}
+        good: list[str] = []
+        for i, (state, row) in enumerate(zip(self.locations, months)):
+            gaps = np.flatnonzero(np.isnan(row))
+            length = row.size if gaps.size == 0 else row.size - 1 - int(gaps[-1])
+            if state in problems:
+                skipped[state] = problems[state]
+            elif self.hidden[i, -1]:
+                skipped[state] = f"the count of the last month ({self.last_month}) is suppressed"
+            elif length == 0:
+                skipped[state] = f"no reported count in the last month ({self.last_month})"
+            elif length < min_months:
+                why = " since a suppressed count" if self.hidden[i].any() else ""
+                skipped[state] = f"only {length} months up to {self.last_month}{why}"
+            else:
+                good.append(state)
+        return tuple(good), skipped
+
+    def index(self, location: str) -> int:
+        """Row of a location, given by any of its names.
+
+        Raises
+        ------
+        PanelError
+            If the panel does not hold it.
+        """
+        code = lookup(location).state
+        if code not in self.locations:
+            raise PanelError(
+                f"the panel has no {code}", hint=f"it has: {', '.join(self.locations)}"
+            )
+        return self.locations.index(code)
+
+    def select(self, locations: str | Iterable[str]) -> Panel:
+        """Only these locations, in this order: for looking.
+
+        A model that fits the whole panel at once refuses a selection: fit the whole one, and
+        use ``forecast.select``.
+        """
+        asked = [locations] if isinstance(locations, str) else list(locations)
+        rows = [self.index(s) for s in asked]
+        states = tuple(self.locations[r] for r in rows)
+        layers = {name: getattr(self, name)[rows] for name in LAYERS}
+        beside = {}
+        for name, panel in self.beside.items():
+            there = [s for s in states if s in panel.locations]
+            if there:
+                beside[name] = panel.select(there)
+        return replace(
+            self,
+            locations=states,
+            problems={s: r for s, r in self.problems.items() if s in states},
+            beside=beside,
+            triangle=None if self.triangle is None else self.triangle.rows(rows),
+            selected=self.selected or set(states) != set(self.locations),
+            **layers,
+        )
+
+    def cut(self, month: object) -> Panel:
+        """A clean pseudo-vintage: this panel up to ``month``, complete to the end.
+
+        Predicted counts and percentages are blank, for what CDC would have said is not known;
+        deaths from all causes end twelve months earlier; there are no earlier releases. It is
+        seen from the day CDC would have published the month.
+
+        Parameters
+        ----------
+        month : month
+            Last month kept.
+
+        Raises
+        ------
+        PanelError
+            If the month is not in the panel.
+        """
+        from odforecast.panel.pseudo import clean
+
+        return clean(self, to_month(month))
+
+    def delayed(self, month: object, donor: Donor) -> Panel:
+        """A pseudo-vintage with delay: cut at ``month``, and as incomplete as a donor was.
+
+        Parameters
+        ----------
+        month : month
+            Last month kept.
+        donor : Donor
+            What a real release missed, and what it said about itself.
+
+        Raises
+        ------
+        PanelError
+            If the month is not in the panel, or the panel is not complete up to it.
+        """
+        from odforecast.panel.pseudo import delayed
+
+        return delayed(self, to_month(month), donor)
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Hash of all the panel holds: labels, dates and numbers, in any row order."""
+        order = np.argsort(self.locations)
+        triangle: tuple[object, ...] = ()
+        if self.triangle is not None:
+            triangle = (self.triangle.releases, self.triangle.reported[:, order])
+        return content_hash(
+            self.indicator,
+            self.as_of,
+            self.release,
+            self.vintage,
+            self.dataset,
+            self.basis,
+            self.donor,
+            self.final_through,
+            [self.locations[i] for i in order],
+            self.months,
+            *(getattr(self, name)[order] for name in LAYERS),
+            *triangle,
+            *(x for name in sorted(self.beside) for x in (name, self.beside[name].data_hash)),
+        )
+
+    def populations(self) -> Floats:
+        """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
+        denominators do not match CDC's split (see :func:`odforecast.geography.population`).
+        """
+        years = self.months.astype("datetime64[Y]").astype(int) + 1970
+        return np.array([[population(s, int(y)) for y in years] for s in self.locations])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long table: location, month, reported, predicted, complete, pending, low, high."""
+        n_loc, n_time = self.reported.shape
+        columns: dict[str, object] = {
+            "location": np.repeat(self.locations, n_time),
+            "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
+        }
+        return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in LAYERS})

@@ -1,0 +1,76 @@
+"""CDC's calendar: when a month comes out, and when a year's file closes.
+
+Both are read by every kind of vintage, so they stand in one place.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from odforecast.months import ONE_MONTH, to_month
+
+#: CDC published a month about 7 months later until January 2022, 5 months later since.
+LAST_SLOW = np.datetime64("2022-01")
+#: Months after December until NCHS has closed that year's file (about September).
+CLOSES_AFTER = 8
+
+
+def publication_date(last_month: object) -> dt.date:
+    """The day CDC would have published a month: mid-month, 7 months on until January 2022,
+    5 months on since. Three months (2021-07..09) came out at once when the lag shortened, in
+    February 2022.
+
+    Examples
+    --------
+    >>> publication_date("2019-01"), publication_date("2024-07")
+    (datetime.date(2019, 8, 15), datetime.date(2024, 12, 15))
+    >>> publication_date("2021-07") == publication_date("2021-09")
+    True
+    """
+    month = to_month(last_month)
+    issued = month + 7 * ONE_MONTH
+    if issued > LAST_SLOW:
+        issued = max(month + 5 * ONE_MONTH, LAST_SLOW + ONE_MONTH)
+    first = issued.astype("datetime64[D]").astype(object)
+    assert isinstance(first, dt.date)
+    return first.replace(day=15)
+
+
+def last_published(day: dt.date) -> np.datetime64:
+    """The last month CDC had published by a day, by :func:`publication_date`.
+
+    Examples
+    --------
+    >>> last_published(dt.date(2018, 12, 31)), last_published(dt.date(2024, 12, 14))
+    (np.datetime64('2018-05'), np.datetime64('2024-06'))
+    """
+    month = np.datetime64(day, "M")
+    while publication_date(month) > day:
+        month = month - ONE_MONTH
+    return np.datetime64(month, "M")
+
+
+def final_through(release: dt.date) -> np.datetime64:
+    """Last month whose counts are final in a release.
+
+    NCHS closes a year's file about September of the next year; what was pending in it then
+    never resolves. The counts up to December of the last closed year no longer change.
+
+    Parameters
+    ----------
+    release : datetime.date
+        Release date.
+
+    Examples
+    --------
+    >>> final_through(dt.date(2025, 7, 16)), final_through(dt.date(2025, 9, 17))
+    (np.datetime64('2023-12'), np.datetime64('2024-12'))
+    """
+    month = np.datetime64(release, "M")
+    year = (month - CLOSES_AFTER * ONE_MONTH).astype("datetime64[Y]")
+    december = year.astype("datetime64[M]") + 11 * ONE_MONTH
+    if (month - december).astype(int) < CLOSES_AFTER:
+        december = december - 12 * ONE_MONTH
+    return np.datetime64(december, "M")

@@ -1,0 +1,70 @@
+"""Score one forecast against one truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ScoringError
+from odforecast.forecast import Forecast
+from odforecast.names import LOCATION, TARGET_12MO
+from odforecast.scoring.truth import Truth
+from odforecast.scoring.units import score_units
+
+
+def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.DataFrame:
+    """Scores of a forecast, one row per location and month.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    truth : Truth
+        Counts of a later release. A count too young is *not scorable*, with the reason.
+    target : {"deaths_12mo", "deaths_month"}
+
+    Returns
+    -------
+    DataFrame
+        The score table (see :func:`odforecast.scoring.score_units`) with ``truth``,
+        ``truth_release``, ``reason``, ``last_reported``, ``joint_locations``,
+        ``horizon_from_origin`` and ``warnings``.
+
+    Raises
+    ------
+    ScoringError
+        If forecast and truth count deaths in different ways.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> forecast = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=100)
+    >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
+    True
+    """
+    if forecast.basis != truth.basis:
+        raise ScoringError(
+            f"the forecast counts deaths by {forecast.basis}, the truth by {truth.basis}",
+            hint="score against counts of the same kind",
+        )
+    observed, reasons = truth.observed(forecast.locations, forecast.months, target)
+    table = score_units(forecast, observed, target=target)
+    panel = forecast.panel
+    last = np.full(len(forecast.locations), np.nan)
+    if panel is not None:
+        last = np.array(
+            [
+                panel.reported[panel.locations.index(s), -1] if s in panel.locations else np.nan
+                for s in forecast.locations
+            ]
+        )
+    return table.assign(
+        target=target,
+        truth=truth.kind,
+        truth_release=pd.Timestamp(truth.release),
+        reason=reasons.ravel(),
+        last_reported=np.repeat(last, forecast.months.size),
+        joint_locations=LOCATION in forecast.joint,
+        horizon_from_origin=np.tile(forecast.horizons_from_origin, len(forecast.locations)),
+        warnings="; ".join(forecast.warnings),
+    )

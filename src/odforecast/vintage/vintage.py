@@ -1,0 +1,278 @@
+"""Vintage: what was known on a day. The one door to a panel."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ArchiveError, PanelError
+from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import (
+    ALL_DEATHS,
+    DATASETS,
+    INDICATOR_NAMES,
+    STATES,
+    VINTAGE_REAL,
+    indicator_name,
+)
+from odforecast.panel import Floats, Panel, Triangle
+from odforecast.publication import final_through
+
+if TYPE_CHECKING:
+    from odforecast.vintage.archive import Archive
+    from odforecast.vintage.revisions import Revisions
+
+#: Columns of the canonical table behind the layers of a panel.
+_COLUMNS = {
+    "reported": "reported",
+    "predicted": "predicted",
+    "complete": "percent_complete",
+    "pending": "percent_pending",
+}
+#: A suppressed count lies between these two, both included.
+SUPPRESSED = (1.0, 9.0)
+#: Earlier releases whose counts a panel carries: those of the last two years.
+TRIANGLE_MONTHS = 24
+#: Indicators that stand beside another, by short name.
+_BESIDE = ("all-deaths", "T40.4")
+
+
+class Vintage:
+    """What an archive knew on a day: the newest release by then, and what earlier ones said.
+
+    Made by :meth:`odforecast.vintage.archive.Archive.as_of`. It reads lazily from its archive and
+    stays in the process that opened it: send panels to workers, not vintages.
+
+    Attributes
+    ----------
+    as_of : datetime.date
+        The day asked for.
+    date : datetime.date
+        Release date of the numbers; never after ``as_of``.
+    note : str or None
+        Set when the day lies after the last release the archive has seen, or so long after
+        ``date`` that CDC must have published a release the archive lacks.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> vintage = od.bundled().as_of("2025-12-01")
+    >>> vintage.note
+    'the last release seen is 2025-09-17: asked for 2025-12-01, answered with it'
+    >>> vintage.panel("T40.4").indicator
+    'Synthetic opioids, excl. methadone (T40.4)'
+    """
+
+    def __init__(self, archive: Archive, as_of: dt.date, date: dt.date, note: str | None) -> None:
+        self._archive = archive
+        self.as_of = as_of
+        self.date = date
+        self.note = note
+
+    def __repr__(self) -> str:
+        return (
+            f"<Vintage as of {self.as_of}: release {self.date}"
+            f"{'; ' + self.note if self.note else ''}>"
+        )
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a vintage stays in the process that opened its archive; send vintage.panel(...)"
+        )
+
+    @property
+    def data_hash(self) -> str:
+        """Content hash of the whole release."""
+        return self._archive.data_hash(self.date)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Canonical long table of the release; the caller's own copy."""
+        return self._archive.release(self.date)
+
+    def rows(self, indicator: str) -> pd.DataFrame:
+        """Rows of one indicator; only they are read. None are there if the release lacks it."""
+        return self._archive.release(self.date, indicator_name(indicator))
+
+    def release(self, dataset: str = STATES) -> dt.date:
+        """Release date of the newest release of a data set known that day.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive holds no release of that data set.
+        """
+        if dataset not in DATASETS:
+            raise ArchiveError(
+                f"unknown data set {dataset!r}", hint=f"one of {', '.join(DATASETS)}"
+            )
+        if dataset != STATES:
+            raise ArchiveError(
+                f"the archive holds no release of {dataset}", hint="it keeps the states' counts"
+            )
+        return self.date
+
+    def revisions(self, location: str = NATION, indicator: str = "all-drugs") -> Revisions:
+        """How counts were revised between the releases known that day.
+
+        Parameters
+        ----------
+        location : str
+            Any name of a place.
+        indicator : str
+
+        Returns
+        -------
+        Revisions
+            See :func:`odforecast.vintage.revisions.revisions`.
+        """
+        from odforecast.vintage.revisions import revisions
+
+        return revisions(self._archive.until(self.as_of), location, indicator_name(indicator))
+
+    def panel(self, indicator: str = "all-drugs", dataset: str = STATES) -> Panel:
+        """One target as it was known that day, all locations.
+
+        Parameters
+        ----------
+        indicator : str
+            CDC's name, or a short one: ``all-drugs``, ``T40.4``, ``cocaine``, …
+        dataset : {"states", "counties"}
+
+        Returns
+        -------
+        Panel
+            US first where the release has it or all of its parts, then the jurisdictions; with
+            deaths of all causes and T40.4 of the same day beside it, and what earlier releases
+            said of the same cells.
+
+        Raises
+        ------
+        PanelError
+            If the release lacks the indicator, or holds no count of it.
+        ArchiveError
+            If the archive has no release of the data set.
+        """
+        self.release(dataset)
+        name = indicator_name(indicator)
+        rows = self.rows(name)
+        if rows.empty:
+            known = ", ".join(sorted(map(str, self.table["indicator"].unique())))
+            raise PanelError(
+                f"release {self.date} has no indicator {name!r}", hint=f"it has: {known}"
+            )
+        panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
+        return _with(
+            panel,
+            beside=self._beside(name),
+            triangle=self._triangle(panel, name),
+        )
+
+    def _beside(self, indicator: str) -> dict[str, Panel]:
+        out = {}
+        for short in _BESIDE:
+            name = INDICATOR_NAMES[short]
+            if name == indicator:
+                continue
+            # All causes: the newest release that has them; a class: the same release only.
+            dates = self._earlier(self.date) if name == ALL_DEATHS else []
+            for date in (self.date, *reversed(dates)):
+                rows = self._archive.release(date, name)
+                if not rows.empty and rows["reported"].notna().any():
+                    out[short] = _panel(rows, name, self.as_of, date, ())
+                    break
+        return out
+
+    def _earlier(self, date: dt.date) -> list[dt.date]:
+        return [d for d in self._archive.releases() if d < date]
+
+    def _triangle(self, panel: Panel, indicator: str) -> Triangle | None:
+        first = np.datetime64(self.date, "M") - TRIANGLE_MONTHS * ONE_MONTH
+        dates, tables = [], []
+        for date in self._earlier(self.date):
+            if np.datetime64(date, "M") < first:
+                continue
+            rows = self._archive.release(date, indicator)
+            table = _grid(rows, panel.locations, panel.months, ("reported",))["reported"]
+            if not np.isnan(table).all():
+                dates.append(date)
+                tables.append(table)
+        return Triangle(tuple(dates), np.stack(tables)) if dates else None
+
+
+def _with(panel: Panel, **changes: object) -> Panel:
+    from dataclasses import replace
+
+    return replace(panel, **changes)  # type: ignore[arg-type]
+
+
+def _grid(
+    rows: pd.DataFrame, locations: tuple[str, ...], months: Months, columns: tuple[str, ...]
+) -> dict[str, Floats]:
+    """Columns of a table on a grid of locations and months; cells outside it are left out."""
+    row = pd.Index(locations).get_indexer(pd.Index(rows["state"]))
+    column = (rows["month"].to_numpy().astype("datetime64[M]") - months[0]).astype(int)
+    inside = (row >= 0) & (column >= 0) & (column < months.size)
+    out = {}
+    for name in columns:
+        out[name] = np.full((len(locations), months.size), np.nan)
+        out[name][row[inside], column[inside]] = rows[name].to_numpy(dtype=float)[inside]
+    return out
+
+
+def _panel(
+    rows: pd.DataFrame,
+    indicator: str,
+    as_of: dt.date,
+    release: dt.date,
+    notes: tuple[str, ...],
+) -> Panel:
+    """A panel of one indicator's rows of one release."""
+    present = set(rows["state"])
+    locations = tuple(x.state for x in LOCATIONS if x.state in present)
+    stamps = rows["month"].to_numpy().astype("datetime64[M]")
+    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
+    layers = _grid(rows, locations, months, tuple(_COLUMNS.values()))
+    suppressed = rows["status"].to_numpy() == "suppressed"
+    marks = rows.assign(hidden=suppressed.astype(float))
+    hidden = _grid(marks, locations, months, ("hidden",))["hidden"] == 1.0
+    if NATION not in present and set(JURISDICTIONS) <= present:
+        parts = [locations.index(s) for s in JURISDICTIONS]
+        for name, array in layers.items():
+            # Predicted counts do not add up, and percentages are no sums.
+            whole = array[parts].sum(axis=0) if name == "reported" else np.full(months.size, np.nan)
+            layers[name] = np.concatenate([whole[None], array])
+        hidden = np.concatenate([np.zeros((1, months.size), dtype=bool), hidden])
+        locations = (NATION, *locations)
+        notes += (f"release {release} has no US row: the US is the sum of the 52 jurisdictions",)
+    reported = layers["reported"]
+    if np.isnan(reported).all():
+        raise PanelError(
+            f"release {release} holds no reported counts for {indicator!r}",
+            hint="it has predicted values only; use another release for this date",
+        )
+    # Months after the last one any location reports say nothing about the counts.
+    keep = np.flatnonzero(~np.isnan(reported).all(axis=0))
+    span = slice(keep[0], keep[-1] + 1)
+    arrays = {short: layers[name][:, span] for short, name in _COLUMNS.items()}
+    bounds: Mapping[str, Floats] = {
+        edge: np.where(hidden, value, reported)[:, span]
+        for edge, value in zip(("low", "high"), SUPPRESSED)
+    }
+    return Panel(
+        indicator=indicator,
+        as_of=as_of,
+        release=release,
+        vintage=VINTAGE_REAL,
+        locations=locations,
+        months=months[span],
+        final_through=final_through(release),
+        notes=notes,
+        **arrays,
+        **bounds,
+    )
