@@ -23,11 +23,11 @@ export MPLBACKEND = Agg
 
 BIN  := .venv/bin
 ENV  := .venv/.ready
-SRC  := src tests docs
+SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test lint format types layers docs figures bench constraints clean
+.PHONY: help install backtest test lint format types layers docs figures bench constants pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -70,7 +70,10 @@ figures: $(ENV)  ## draw the figures and write the outputs of README and docs ag
 bench: $(ENV)  ## run every script in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-constraints: $(ENV)  ## resolve the newest versions that fit, into constraints.txt
+constants: $(ENV)  ## estimate the constants of the dlm, into constants.csv (CHECK=1 only compares)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/constants.py $(if $(CHECK),--check)
+
+pins: $(ENV)  ## resolve the newest versions of packages that fit, into constraints.txt
 	@.tools/bin/uv pip compile pyproject.toml --upgrade --universal --all-extras \
 	  --python-version 3.12 --no-header --no-annotate --quiet -o constraints.txt
 	@git diff --stat -- constraints.txt

@@ -40,10 +40,8 @@ print(json.dumps({"first": times[0], "best": min(times), "memory": peak() - befo
 """
 QUESTIONS = {
     "panel as of a day, all drugs, US and 52 jurisdictions": "archive.as_of(day).panel()",
-    "its rows only (`as_of(day, indicator)`)": (
-        "archive.as_of(day, 'Number of Drug Overdose Deaths')"
-    ),
-    "a whole release (`as_of(day)`)": "archive.as_of(day)",
+    "its rows only (`as_of(day).rows(indicator)`)": "archive.as_of(day).rows('all-drugs')",
+    "a whole release (`as_of(day).table`)": "archive.as_of(day).table",
     "triangle of the US, 100 releases": "revisions(archive, 'US')",
     "triangles of the US and 52 jurisdictions, 100 releases": "revisions(archive, 'all')",
 }

@@ -15,10 +15,9 @@ import time
 import numpy as np
 
 import odforecast as od
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS
 from odforecast.models.hierarchy.graph import compiled, graph_data, shape_of
 from odforecast.models.hierarchy.laplace import approximate
-from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.rules import weighted_interval_score
 
@@ -56,9 +55,10 @@ def line(model: list[Scores], base: list[Scores]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--origins", nargs="+", default=list(ORIGINS))
+    parser.add_argument("--draws", type=int, default=2000, help="sample paths of a forecast")
     options = parser.parse_args()
     whole = od.bundled().as_of(AS_OF).panel()
-    models = {n: Hierarchical(n) for n in ("hierarchical", "hierarchical-quick")}
+    models = {n: od.get_model(n) for n in ("hierarchical", "hierarchical-quick")}
     found: dict[str, list[Scores]] = {n: [] for n in (*models, "hub-baseline")}
     print(f"{os.cpu_count()} cores. Fit: seconds without compiling.\n")
     print(
@@ -66,8 +66,8 @@ def main() -> None:
         "| quick fit |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     for month in options.origins:
-        panel = whole.cut(month, as_of=whole.as_of, vintage="pseudo-clean")
-        inputs, _ = models["hierarchical"].inputs(panel)
+        panel = whole.cut(month)
+        inputs, _ = models["hierarchical"].inner.inputs(panel)
         began = time.perf_counter()
         guide = approximate(inputs, 5.0)
         compiled(shape_of(inputs, tail=5.0, season_state=False), graph_data(inputs, guide))
@@ -76,10 +76,10 @@ def main() -> None:
             began = time.perf_counter()
             fitted = model.fit(panel)
             spent.append(time.perf_counter() - began)
-            found[name].append(scores(fitted.forecast(12, 2000, 1), whole))
+            found[name].append(scores(fitted.forecast(draws=options.draws), whole))
             if name == "hierarchical":
-                checks, load = fitted.checks, os.getloadavg()[0]
-        base = od.get_model("hub-baseline").fit(panel).forecast(12, 2000, 1)
+                checks, load = fitted.inner.checks, os.getloadavg()[0]
+        base = od.get_model("hub-baseline").fit(panel).forecast(draws=options.draws)
         found["hub-baseline"].append(scores(base, whole))
         t = checks.table
         print(

@@ -22,11 +22,10 @@ import odforecast as od
 from odforecast.errors import DataError
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-od.read_vsrr
+od.read
 imports, start = peak(), time.perf_counter()
 try:
-    loaded = od.read_vsrr(sys.argv[1])
-    rows = loaded.report.rows_kept
+    rows = len(od.read(sys.argv[1]).table)
 except DataError as error:
     rows = None
 took = time.perf_counter() - start

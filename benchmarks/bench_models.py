@@ -10,15 +10,18 @@ be scored; truth is the bundled release, months at least 12 months old.
 
 from __future__ import annotations
 
+import argparse
 import os
-import sys
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 import odforecast as od
 from odforecast.errors import DataError
+from odforecast.sources.vsrr import read_vsrr
 
 GROUPS = ["1-3", "4-6", "7-12"]
 SHARED = Path(
@@ -29,7 +32,9 @@ CLEAN = [
     "auto-theta", "auto-ces", "auto-arima", "naive", "drift", "damped-trend", "auto-ets-sums",
     "auto-theta-sums",
 ]  # fmt: skip
-WITH_DELAY = ["dlm", "ensemble", "ensemble-equal", "auto-ets", "auto-theta", "hub-baseline"]
+#: Those that complete the last months themselves, and those that a layer does it for.
+KNOW_DELAY = ["dlm", "ensemble", "ensemble-equal"]
+WITH_LAYER = ["auto-ets", "auto-theta", "naive", "drift", "hub-baseline"]
 
 
 def real_archive(folder: Path) -> od.Archive:
@@ -39,7 +44,7 @@ def real_archive(folder: Path) -> od.Archive:
         if "metadata" in path.name:
             continue
         try:
-            archive.add(od.read_vsrr(path))
+            archive.add(read_vsrr(path))
         except DataError as error:
             print(f"left out: {error.message}\n")
     return archive
@@ -59,32 +64,45 @@ def table(results: od.Results, by: list[str], *, best: bool = False) -> None:
             print(f"| {model} | " + " | ".join(cells) + " |")
         if best:
             classical = [m for m in order if m.startswith(("auto-", "naive", "drift"))]
-            least = [min(rows[m]["wis"].get(g) for m in classical) for g in GROUPS]
+            least = np.min([rows[m]["wis"].reindex(GROUPS) for m in classical], axis=0)
             for mine in ("dlm", "ensemble"):
-                ratios = [rows[mine]["wis"].get(g) / w for g, w in zip(GROUPS, least)]
+                ratios = rows[mine]["wis"].reindex(GROUPS) / least
                 text = " / ".join(f"{x:.3f}" for x in ratios)
                 print(f"\n{mine} relative to the best classical model of each group: {text}")
 
 
-def run(models: list[str], origins: list, truth: od.Truth) -> od.Results:
+def run(models: list, origins: list, truth: od.Truth, draws: int) -> od.Results:
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        return od.run_backtest(models, origins, truth, draws=1000, executor=pool)
+        return od.backtest(models, origins, truth=truth, draws=draws, executor=pool)
 
 
-def main(kind: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", nargs="?", choices=["clean", "real"], default="clean")
+    parser.add_argument("--step", type=int, default=1, help="clean: months between origins")
+    parser.add_argument("--start", help="first origin, as its last known month")
+    parser.add_argument("--draws", type=int, default=1000)
+    options = parser.parse_args()
     panel = od.bundled().as_of("2025-09-17").panel()
-    if kind == "clean":
-        origins = od.pseudo_origins(panel, start="2019-01", end="2024-04")
-        results = run(CLEAN, origins, od.Truth(panel, min_age=0))
+    if options.kind == "clean":
+        origins = od.origins(od.bundled(), start=options.start, end="2024-04", step=options.step)
+        results = run(CLEAN, origins, od.Truth(panel, min_age=0), options.draws)
         print(f"{len(origins)} origins (pseudo-clean), truth: reported in {panel.release}, any age")
         table(results, ["level"], best=True)
         table(results, ["level", "regime"], best=True)
         return
     with tempfile.TemporaryDirectory() as folder:
         archive = real_archive(Path(folder))
-        origins = [o for o in od.real_origins(archive, start="2018-02") if o.panel is not None]
-        models = [*WITH_DELAY, *(f"{m}+delay" for m in WITH_DELAY), "cdc-predicted"]
-        results = run(models, origins, od.Truth(panel))
+        found = od.origins(archive, "real", start=options.start or "2018-02")
+        origins = [o for o in found if o.panel is not None]
+        models = [
+            *KNOW_DELAY,
+            *(od.get_model(m, delay=False) for m in KNOW_DELAY),
+            *WITH_LAYER,
+            *(f"{m}+delay" for m in WITH_LAYER),
+            "cdc-predicted",
+        ]
+        results = run(models, origins, od.Truth(panel), options.draws)
     scores = results.scores
     shown = scores[(scores["model"] == "hub-baseline") & (scores["location"] == "US")]
     counts = shown[shown["scorable"]].groupby("as_of")["horizon"].count()
@@ -94,13 +112,13 @@ def main(kind: str) -> None:
     now = scores[scores["scorable"] & (scores["horizon"] == 0)]
     now = now.assign(level=now["location"].eq("US").map({True: "nation", False: "jurisdictions"}))
     # The raw count is what was reported: its error is the delay itself.
-    raw = now[now["model"] == "dlm+delay"]
+    raw = now[now["model"] == "dlm"]
     error = (raw["last_reported"] - raw["observed"]).abs()
     print("\n**Nowcast of the last 12-month-ending count: mean absolute error, deaths**\n")
     print("| estimate | nation | jurisdictions | cov. 90 %, jurisdictions |\n|---|---|---|---|")
     by_level = error.groupby(raw["level"]).mean()
     print(f"| as reported | {by_level['nation']:.0f} | {by_level['jurisdictions']:.1f} | – |")
-    for model in ("cdc-predicted", "dlm+delay", "ensemble+delay"):
+    for model in ("cdc-predicted", "dlm", "ensemble"):
         # Vintages that all three can answer: the first has no predicted history.
         days = set(now.loc[now["model"] == "cdc-predicted", "as_of"])
         mine = now[(now["model"] == model) & now["as_of"].isin(days)]
@@ -113,4 +131,4 @@ def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "clean")
+    main()

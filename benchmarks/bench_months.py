@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from odforecast.geography.places import JURISDICTIONS
+import odforecast as od
+from odforecast.geography import JURISDICTIONS
 from odforecast.monthly.sums import recover_months
 from odforecast.names import ALL_DRUGS
 from odforecast.sources.wonder import read_wonder, us_months
-from odforecast.vintage.bundle import bundled
 from odforecast.vintage.recover import recovered_months
 
 STATES = ("US", *(s for s in JURISDICTIONS if s not in ("NY", "YC")), "NY+YC")
@@ -61,7 +61,7 @@ def main(folder: Path) -> None:
         for y in range(2018, 2024)
     }
     true = truth([by_year[y] for y in range(2019, 2024)])
-    table = bundled().as_of("2025-09-17").table
+    table = od.bundled().as_of("2025-09-17").table
     start = time.perf_counter()
     season = recovered_months(table, STATES, draws=1000)
     seconds = time.perf_counter() - start

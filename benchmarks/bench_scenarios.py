@@ -11,8 +11,7 @@ from statistics import median
 from time import perf_counter
 
 import odforecast as od
-from odforecast.names import ALL_DRUGS, DEFAULT_MODEL, SYNTHETIC_OPIOIDS
-from odforecast.scenario import NULL, Scenario, fentanyl_share, named, project
+from odforecast.scenario import NULL, Scenario, fentanyl_share, named_intervention, project
 
 AS_OF = "2025-09-17"
 NAMES = (
@@ -35,21 +34,19 @@ def seconds(work) -> float:
 
 
 def main() -> None:
-    archive = od.bundled()
-    panels = [
-        archive.as_of(AS_OF).panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)
-    ]
+    vintage = od.bundled().as_of(AS_OF)
+    panels = [vintage.panel(name) for name in ("all-drugs", "T40.4")]
     shares = {"fentanyl-share": fentanyl_share(panels[0], panels[1], fill="region")}
-    scenarios = [NULL, *(Scenario(n, (named(n, onset="2025-10"),)) for n in NAMES)]
+    scenarios = [NULL, *(Scenario(n, (named_intervention(n, onset="2025-10"),)) for n in NAMES)]
     rows, sizes = {}, {}
-    for model in ("drift", "dlm", DEFAULT_MODEL):
-        fitted = od.get_model(model).fit(panels[0])
-        forecast = fitted.forecast(24, 1000, 1)
+    for made in (od.get_model("drift"), od.get_model("dlm", delay=False), od.get_model()):
+        model, fitted = made.label, made.fit(panels[0])
+        forecast = fitted.forecast(24)
         projection = project(forecast, scenarios, exposures=shares)
         n_draws, n_loc, _ = forecast.draws.shape
         sizes[model] = forecast.months.size
         rows[model] = [
-            seconds(partial(fitted.forecast, 24, 1000, 1)),
+            seconds(partial(fitted.forecast, 24)),
             seconds(partial(project, forecast, scenarios, exposures=shares)),
             seconds(projection.averted_table),
         ]

@@ -1,6 +1,6 @@
 """Simulation-based calibration of the hierarchy: does the sampler return the prior's truth?
 
-Parameters and months are drawn from the prior in numpy (``hierarchical_prior.simulate``), the
+Parameters and months are drawn from the prior in numpy (``hierarchy.prior.simulate``), the
 graph is fitted to the months, and the rank of each true value among its posterior draws is
 noted. Over many simulations the ranks are uniform if graph, whitening and sampler are right.
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
-    panel = panel.cut("2018-12", as_of=panel.as_of, vintage="pseudo-clean")
+    panel = panel.cut("2018-12")
     model = Hierarchical(draws=options.draws, tune=400, chains=2)
     inputs, _ = model.inputs(panel)
     center = approximate(inputs, 5.0).center

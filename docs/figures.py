@@ -5,8 +5,11 @@ Files are the same, byte for byte, for the same numbers, so a diff shows a chang
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 import numpy as np
@@ -14,7 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from odforecast.geography.places import lookup
+from odforecast.cli import main as cli
+from odforecast.geography import lookup
 from odforecast.report.figures import (
     BLUE,
     GREY,
@@ -29,9 +33,9 @@ RELEASE = "2025-09-17"
 DRAWS = 4000
 
 
-def forecast(model: str, panel: od.Panel) -> od.Forecast:
+def forecast(model: str, panel: od.Panel, **parameters: object) -> od.Forecast:
     """The next 12 months, always with the same seed."""
-    return od.get_model(model).fit(panel).forecast(horizon=12, draws=DRAWS, seed=1)
+    return od.get_model(model, **parameters).fit(panel).forecast(horizon=12, draws=DRAWS, seed=1)
 
 
 def history(axes: Axes, panel: od.Panel, state: str) -> None:
@@ -66,19 +70,19 @@ def fan(panel: od.Panel) -> Figure:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     history(axes, panel, "US")
-    label = "dlm+delay: median, 50 and 90 % intervals"
-    draw_fan(axes, forecast("dlm+delay", panel), "US", panel=panel, label=label)
+    label = "dlm: median, 50 and 90 % intervals"
+    draw_fan(axes, forecast("dlm", panel), "US", panel=panel, label=label)
     finish(axes)
     return figure
 
 
 def delay(panel: od.Panel) -> Figure:
     """The same release taken as it is, and with its last months completed."""
-    raw, completed = forecast("dlm", panel), forecast("dlm+delay", panel)
+    raw, completed = forecast("dlm", panel, delay=False), forecast("dlm", panel)
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, state in zip(figure.subplots(1, 2), ("US", "WV")):
         history(axes, panel, state)
-        draw_fan(axes, raw, state, panel=panel, color=ORANGE, label="dlm: months as reported")
+        draw_fan(axes, raw, state, panel=panel, color=ORANGE, label="dlm(delay=False): as reported")
         draw_fan(axes, completed, state, panel=panel, color=BLUE)
         finish(axes)
         axes.set_xlim(np.datetime64("2019-01-01"))
@@ -88,15 +92,9 @@ def delay(panel: od.Panel) -> Figure:
 
 def origins(panel: od.Panel) -> Figure:
     """Before the rise, at the peak, and now; the last is the release itself."""
-    cut = [
-        origin.panel
-        for month in ("2019-09", "2023-06")
-        for origin in od.pseudo_origins(panel, start=month, end=month)
-        if origin.panel is not None
-    ]
-    panels = [*cut, panel]
+    panels = [panel.cut("2019-09"), panel.cut("2023-06"), panel]
     return origins_figure(
-        [forecast("dlm+delay", each) for each in panels],
+        [forecast("dlm", each) for each in panels],
         panels,
         od.Truth(panel, min_age=0),
         ["US", "OH"],
@@ -106,17 +104,33 @@ def origins(panel: od.Panel) -> Figure:
 
 def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
     """How often intervals held, by horizon: 64 monthly origins."""
-    cuts = od.pseudo_origins(panel, start="2019-01", end="2024-04")
-    truth = od.Truth(panel, min_age=0)
     models = ["dlm", "hub-baseline"]
-    results = od.run_backtest(models, cuts, truth, draws=1000)
+    results = od.backtest(
+        models,
+        archive=od.bundled(),
+        truth=od.Truth(panel, min_age=0),
+        start="2019-01",
+        end="2024-04",
+        progress=False,
+    )
     for level in ("jurisdictions", "nation"):
         figure = coverage_figure(results, models, level)
         figure.suptitle({"nation": "the nation"}.get(level, level), fontsize=10)
         yield f"coverage-{level}", figure
 
 
+def brief() -> None:
+    """The brief of the example, by the command that the page on scenarios prints."""
+    example = STATIC.parents[1] / "examples" / "cooperation-2026.yaml"
+    with TemporaryDirectory() as folder:
+        command = f"scenario run --scenario null,{example} --source bundled --locations US"
+        cli([*command.split(), "--horizon", "36", "--out", folder], standalone_mode=False)
+        shutil.copy(Path(folder, "brief.html"), STATIC / "brief-cooperation-2026.html")
+        shutil.copy(Path(folder, "figures", "fan.svg"), STATIC / "brief-fan.svg")
+
+
 def main() -> None:
+    os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date of today in the brief's figures
     mpl.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
     panel = od.bundled().as_of(RELEASE).panel()
     drawn = {"fan": fan(panel), "delay": delay(panel), "origins": origins(panel)}
@@ -124,6 +138,7 @@ def main() -> None:
         path = STATIC / f"{name}.svg"
         figure.savefig(path, metadata={"Date": None})
         print(path.relative_to(STATIC.parents[1]))
+    brief()
 
 
 if __name__ == "__main__":

@@ -34,3 +34,14 @@ def shared() -> Path:
 def vsrr(shared: Path) -> Path:
     """Folder of real releases of CDC's provisional counts."""
     return shared / "vsrr"
+
+
+@pytest.fixture(autouse=True)
+def own_archive(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The user's own archive, as on a machine where nobody has fetched anything: an empty place
+    of this test's; and a screen of known width.
+    """
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return home / "odforecast" / "archive"

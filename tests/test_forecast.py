@@ -13,7 +13,7 @@ from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.months import ONE_MONTH
-from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.vintage.bundle import bundled
 
@@ -99,7 +99,7 @@ def test_impossible_levels(panel, levels):
 
 
 def test_a_target_the_model_does_not_forecast(panel):
-    forecast = make(panel, ["WV"], targets=frozenset({TARGET_12MO}))
+    forecast = make(panel, ["WV"], target=TARGET_12MO)
     with pytest.raises(ForecastError, match="does not forecast deaths_month"):
         forecast.samples(TARGET_MONTH)
     with pytest.raises(ForecastError, match="unknown target"):
@@ -143,3 +143,52 @@ def test_shapes_are_checked(panel):
             as_of=dt.date(2025, 9, 17),
             last_month=np.datetime64("2025-04"),
         )
+
+
+def test_samples_do_not_add_months_that_are_not_joint(panel):
+    forecast = make(panel, ["WV"], joint=frozenset({LOCATION}))
+    assert forecast.samples(TARGET_MONTH).shape == forecast.draws.shape
+    with pytest.raises(ForecastError, match="not joint over months"):
+        forecast.samples(TARGET_12MO)
+
+
+def test_total_refuses_a_location_named_twice(panel):
+    with pytest.raises(ForecastError, match="named twice"):
+        make(panel, ["WV", "OH"]).total(["WV", "54"], "both")
+
+
+def test_a_forecast_shares_no_array_with_its_maker(panel):
+    paths = np.full((3, 1, 2), 5.0)
+    forecast = Forecast.from_panel(panel, paths, ["WV"])
+    paths[:] = 0.0
+    assert (forecast.draws == 5.0).all()
+
+
+def test_places_by_any_name(panel):
+    forecast = make(panel, ["WV", "OH"])
+    for name in ("Ohio", "39", "oh", ["Ohio"]):
+        assert forecast.select(name).locations == ("OH",)
+
+
+def test_change_compares_with_the_nowcast_of_the_same_draw(panel):
+    # Draws begin at horizon -11: the count a year before horizon 12 is drawn, not reported.
+    rng = np.random.default_rng(0)
+    paths = rng.poisson(100, (50, 1, 24)).astype(float)
+    first = panel.last_month - np.timedelta64(11, "M")
+    forecast = Forecast.from_panel(panel, paths, ["WV"], first_month=first)
+    last = forecast.months[-1]
+    now, then = paths[:, 0, :12].sum(axis=1), paths[:, 0, 12:].sum(axis=1)
+    assert np.allclose(forecast.change(last)[:, 0], then - now)
+    # Before the draws, the reported count stands.
+    early = first - np.timedelta64(1, "M")
+    at = panel.reported[panel.index("WV"), panel.months == early]
+    assert np.allclose(forecast.count_at(early), at)
+    with pytest.raises(ForecastError, match="after the forecast"):
+        forecast.change(last + np.timedelta64(1, "M"))
+
+
+def test_paths_of_counts_are_counts_and_give_no_months(panel):
+    paths = np.full((3, 1, 2), 900.0)
+    forecast = Forecast.from_panel(panel, paths, ["WV"], target=TARGET_12MO)
+    assert (forecast.samples() == 900.0).all()
+    assert forecast.targets == {TARGET_12MO}

@@ -84,8 +84,8 @@ def test_what_a_hub_file_cannot_hold():
     with pytest.raises(ForecastError, match="unknown output type 'cdf'"):
         to_hub(made(), output_type="cdf")
     with pytest.raises(ForecastError, match="does not forecast deaths_month"):
-        to_hub(made(targets=frozenset({"deaths_12mo"})), targets=["deaths_month"])
-    only = to_hub(made(targets=frozenset({"deaths_12mo"})))
+        to_hub(made(target="deaths_12mo"), targets=["deaths_month"])
+    only = to_hub(made(target="deaths_12mo"))
     assert only["target"].unique().tolist() == ["deaths_12mo"]
 
 

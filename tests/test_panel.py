@@ -16,6 +16,8 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end, to_month
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
 from odforecast.panel import Panel
+from odforecast.publication import publication_date
+from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import bundled
 
 
@@ -52,54 +54,42 @@ def test_arrays_are_read_only(panel):
 def test_a_cut_panel_knows_nothing_later(last):
     panel = bundled().as_of("2025-09-17").panel().select(["US", "WY"])
     month = panel.months[last]
-    seen = panel.cut(month, as_of=dt.date(2026, 1, 1), vintage=VINTAGE_CLEAN)
-    assert seen.last_month == month
+    seen = panel.cut(month)
+    assert seen.last_month == seen.final_through == month
+    assert seen.vintage == VINTAGE_CLEAN
+    assert seen.as_of == min(publication_date(month), panel.as_of)
     assert (seen.reported == panel.reported[:, : last + 1]).all()
-    # Equal to a panel made from a table that never held the later months.
+    for layer in (seen.predicted, seen.complete, seen.pending):
+        assert np.isnan(layer).all()
+    # Equal to a cut of an archive that never held the later months.
     table = bundled().as_of("2025-09-17").table
     stamp = pd.Timestamp(month.astype("datetime64[s]"))
-    fresh = Panel.from_table(
-        table[table["month"] <= stamp],
-        as_of=dt.date(2026, 1, 1),
-        release=panel.release,
-        locations=["US", "WY"],
-        vintage=VINTAGE_CLEAN,
-    )
+    short = Archive.in_memory({"2025-09-17": table[table["month"] <= stamp]})
+    fresh = short.as_of("2025-09-17").panel().select(["US", "WY"]).cut(month)
     assert fresh.data_hash == seen.data_hash
     assert (fresh.monthly == seen.monthly).all()
 
 
-def test_cutting_never_gives_a_real_vintage(panel):
-    with pytest.raises(PanelError, match="not a real vintage"):
-        panel.cut("2020-01", as_of=dt.date(2020, 8, 15), vintage=VINTAGE_REAL)
+def test_cutting_outside_the_panel_is_refused(panel):
     with pytest.raises(PanelError, match="cannot cut at 2026-01"):
-        panel.cut("2026-01", as_of=dt.date(2026, 8, 15), vintage=VINTAGE_CLEAN)
+        panel.cut("2026-01")
 
 
 def test_as_of_before_the_last_month_is_refused(panel):
     with pytest.raises(PanelError, match="lies before the last month"):
-        panel.cut("2020-01", as_of=dt.date(2019, 12, 31), vintage=VINTAGE_CLEAN)
-
-
-def test_thinning_reduces_only_the_last_sums_and_says_so(panel):
-    thin = panel.thinned(np.array([0.9, 0.95]))
-    assert thin.vintage == "pseudo-thinned"
-    assert (thin.reported[:, :-2] == panel.reported[:, :-2]).all()
-    assert (thin.reported[:, -1] == np.round(0.9 * panel.reported[:, -1])).all()
-    assert (thin.reported[:, -2] == np.round(0.95 * panel.reported[:, -2])).all()
-    assert np.isnan(thin.predicted[:, -2:]).all()
+        Panel(**{**_fields(panel), "as_of": dt.date(2019, 12, 31)})
 
 
 def test_hash_ignores_row_order_and_sees_every_number(panel):
     order = list(panel.locations[::-1])
     assert panel.select(order).data_hash == panel.data_hash
     table = bundled().as_of("2025-09-17").table.copy()
-    shuffled = table.sample(frac=1, random_state=1)
-    kinds = {"as_of": panel.as_of, "release": panel.release}
-    assert Panel.from_table(shuffled, **kinds).data_hash == panel.data_hash
+    shuffled = Archive.in_memory({"2025-09-17": table.sample(frac=1, random_state=1)})
+    assert shuffled.as_of("2025-09-17").panel().data_hash == panel.data_hash
     row = table.index[(table["state"] == "WY") & (table["month"] == "2020-05-01")][0]
     table.loc[row, "reported"] += 1
-    assert Panel.from_table(table, **kinds).data_hash != panel.data_hash
+    other = Archive.in_memory({"2025-09-17": table})
+    assert other.as_of("2025-09-17").panel().data_hash != panel.data_hash
 
 
 def test_pickles(panel):
@@ -110,12 +100,8 @@ def test_pickles(panel):
 
 
 def test_unknown_indicator_and_location_say_what_is_there(panel):
-    table = bundled().as_of("2025-09-17").table
-    kinds = {"as_of": panel.as_of, "release": panel.release}
     with pytest.raises(PanelError, match="no indicator 'Fentanyl'; it has: Number of Drug"):
-        Panel.from_table(table, indicator="Fentanyl", **kinds)
-    with pytest.raises(PanelError, match="for PR"):
-        Panel.from_table(table, locations=["US", "PR"], **kinds)
+        bundled().as_of("2025-09-17").panel("Fentanyl")
     with pytest.raises(PanelError, match="has no PR"):
         panel.index("PR")
 
@@ -153,9 +139,12 @@ def test_months(text):
     assert month_end(to_month(text)) == dt.date(2024, 2, 29)
 
 
-def test_what_is_no_month():
-    with pytest.raises(PanelError, match="'Febtober' is no month"):
-        to_month("Febtober")
+@pytest.mark.parametrize(
+    "text", ["Febtober", "July", "today", "now", "2024", "2024-13", "2024-02-31", "", None, "NaT"]
+)
+def test_what_is_no_month(text):
+    with pytest.raises(PanelError, match="is no month"):
+        to_month(text)
 
 
 def test_months_must_be_consecutive(panel):

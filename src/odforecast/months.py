@@ -36,7 +36,7 @@ def to_month(value: object) -> np.datetime64:
     if isinstance(value, np.datetime64):
         month = np.datetime64(value, "M")
     elif isinstance(value, dt.date):  # datetimes and timestamps too
-        month = np.datetime64(str(value)[:7], "M") if value is not pd.NaT else np.datetime64("NaT")
+        month = np.datetime64("NaT") if pd.isna(value) else np.datetime64(str(value)[:7], "M")
     else:
         found = _MONTH.fullmatch(str(value).strip())
         if found is None:

@@ -46,9 +46,9 @@ def last_published(day: dt.date) -> np.datetime64:
     >>> last_published(dt.date(2018, 12, 31)), last_published(dt.date(2024, 12, 14))
     (np.datetime64('2018-05'), np.datetime64('2024-06'))
     """
-    month = np.datetime64(day, "M")
+    month: np.datetime64 = np.datetime64(str(day), "M")
     while publication_date(month) > day:
-        month = month - ONE_MONTH
+        month = np.datetime64(month - ONE_MONTH, "M")
     return np.datetime64(month, "M")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import numpy as np
@@ -13,43 +14,46 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import odforecast as od
 from odforecast.backtesting import (
     Origin,
     Results,
-    Truth,
+    backtest,
+    cuts,
     plan,
-    pseudo_origins,
-    publication_date,
-    real_origins,
-    run_backtest,
+    run,
     run_unit,
 )
-from odforecast.errors import BacktestError
-from odforecast.models.registry import get_model
+from odforecast.errors import BacktestError, UnknownNameError
+from odforecast.models import Model, get_model
+from odforecast.models.spec import as_parameters
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
-from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import bundled
+from odforecast.panel.donor import Donor
+from odforecast.publication import publication_date
+from odforecast.scoring import Truth
+from odforecast.vintage import Archive, bundled
 
 STATES = ("US", "OH", "WY")
 
 
 @pytest.fixture(scope="module")
 def panel() -> Panel:
-    return bundled().as_of("2025-09-17").panel().select(STATES)
+    """Three places as if there were no others: not a selection, so any model takes it."""
+    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
 
 
 @pytest.fixture(scope="module")
-def origins(panel):
-    return pseudo_origins(panel, start="2021-01", end="2021-05", step=2)
+def found(panel):
+    return cuts(panel, start="2021-01", end="2021-05", step=2)
 
 
 def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
-def test_one_row_per_forecast_unit(panel, origins):
-    results = run_backtest(["naive", "hub-baseline"], origins, Truth(panel), draws=50)
+def test_one_row_per_forecast_unit(panel, found):
+    results = backtest(["naive", "hub-baseline"], found, truth=Truth(panel), draws=50)
     keys = ["model", "last_month", "location", "target", "horizon"]
     assert len(results.scores) == 2 * 3 * 3 * 12
     assert not results.scores.duplicated(keys).any()
@@ -61,13 +65,14 @@ def test_one_row_per_forecast_unit(panel, origins):
 
 @pytest.mark.parametrize(
     "name",
-    ["naive", "auto-theta", "hub-baseline", "damped-trend", "dlm", "dlm+delay", "ensemble-equal"],
+    ["naive", "naive+delay", "auto-theta", "hub-baseline", "damped-trend", "dlm", "ensemble-equal"],
 )
 @given(data=st.data())
 @settings(max_examples=4, deadline=None)
 def test_changing_anything_published_after_the_origin_changes_nothing(name, data):
     """The leak test: later numbers, later releases and the truth are out of reach."""
     table = bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(STATES)]
     month = data.draw(st.sampled_from(["2018-12", "2020-06", "2023-01"]))
     later = table["month"] > pd.Timestamp(month)
     factor = data.draw(st.floats(0.1, 10))
@@ -82,23 +87,23 @@ def test_changing_anything_published_after_the_origin_changes_nothing(name, data
             {dt.date(2024, 1, 17): known.assign(release=pd.Timestamp("2024-01-17")),
              dt.date(2025, 9, 17): source}
         )  # fmt: skip
-        panel = archive.as_of("2025-09-17").panel().select(STATES)
-        pseudo = pseudo_origins(panel, start=month, end=month)
-        real = real_origins(archive, locations=STATES)[:1]
+        panel = archive.as_of("2025-09-17").panel()
+        pseudo = cuts(panel, start=month, end=month)
+        real = od.origins(archive, "real")[:1]
         for chosen in (pseudo, real):
-            results = run_backtest([name], chosen, Truth(panel), draws=40)
+            results = backtest([name], chosen, truth=Truth(panel), draws=40)
             tables.append(results.quantiles)
     same(tables[0], tables[2])
     same(tables[1], tables[3])
 
 
-def test_serial_threads_and_processes_agree(panel, origins):
-    options = {"models": ["drift", "auto-theta", "dlm"], "origins": origins, "truth": Truth(panel)}
-    serial = run_backtest(**options, draws=30)
+def test_serial_threads_and_processes_agree(panel, found):
+    options = {"models": ["drift", "auto-theta", "dlm"], "origins": found, "truth": Truth(panel)}
+    serial = backtest(**options, draws=30)
     with ThreadPoolExecutor(2) as pool:
-        threads = run_backtest(**options, draws=30, executor=pool)
+        threads = backtest(**options, draws=30, executor=pool)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        processes = run_backtest(**options, draws=30, executor=pool)
+        processes = backtest(**options, draws=30, executor=pool)
     for other in (threads, processes):
         same(serial.scores, other.scores)
         same(serial.quantiles, other.quantiles)
@@ -108,18 +113,25 @@ def test_serial_threads_and_processes_agree(panel, origins):
 class Counting:
     """A third party's model: repeats the last month; counts its fits."""
 
-    name = "counting"
-    version = "1"
-    fits = itertools.count()
+    def __init__(self, version="1", **parameters):
+        self.spec = replace(
+            get_model("naive").spec,
+            model="counting",
+            version=version,
+            parameters=as_parameters(**parameters),
+            origin="counting==1",
+        )
+        self.fits = itertools.count()
 
     def fit(self, panel):
         next(self.fits)
-        return get_model("naive").fit(panel)
+        return get_model("naive").inner.fit(panel)
 
 
-def test_a_stopped_run_goes_on_without_recomputing(panel, origins, tmp_path):
-    model = Counting()
-    model.fits = itertools.count()
+def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "BLOCK", 1)
+    counting = Counting()
+    model = Model(counting, "counting")
     truth = Truth(panel)
 
     class Stop(Exception):
@@ -130,13 +142,13 @@ def test_a_stopped_run_goes_on_without_recomputing(panel, origins, tmp_path):
             raise Stop
 
     with pytest.raises(Stop):
-        run_backtest([model], origins, truth, draws=30, out=tmp_path, progress=stop_after_two)
+        backtest([model], found, truth=truth, draws=30, out=tmp_path, progress=stop_after_two)
     assert not (tmp_path / "scores.parquet").exists()
     steps = []
-    resumed = run_backtest([model], origins, truth, draws=30, out=tmp_path, progress=steps.append)
-    assert next(model.fits) == 3
+    resumed = backtest([model], found, truth=truth, draws=30, out=tmp_path, progress=steps.append)
+    assert next(counting.fits) == 3
     assert [s.reused for s in steps] == [True, True, False]
-    fresh = run_backtest([model], origins, truth, draws=30)
+    fresh = backtest([model], found, truth=truth, draws=30)
     same(fresh.scores, resumed.scores)
     same(fresh.quantiles, resumed.quantiles)
     loaded = Results.load(tmp_path)
@@ -144,29 +156,30 @@ def test_a_stopped_run_goes_on_without_recomputing(panel, origins, tmp_path):
     assert len(loaded.scores) == len(fresh.scores)
 
 
-def test_a_new_version_of_a_model_is_computed_again(panel, origins, tmp_path):
-    model = Counting()
-    model.fits = itertools.count()
-    run_backtest([model], origins, Truth(panel), draws=30, out=tmp_path)
-    model.version = "2"
-    run_backtest([model], origins, Truth(panel), draws=30, out=tmp_path)
-    assert next(model.fits) == 6
+def test_a_new_version_of_a_model_is_computed_again(panel, found, tmp_path):
+    for version in ("1", "2"):
+        counting = Counting(version)
+        model = Model(counting, "counting")
+        backtest([model], found, truth=Truth(panel), draws=30, out=tmp_path)
+        assert next(counting.fits) == 3
 
 
 class Broken:
     """A third party's model that fails at one origin."""
 
-    name = "broken"
-    version = "1"
+    spec = replace(get_model("naive").spec, model="broken", origin="broken==1")
 
     def fit(self, panel):
         if str(panel.last_month) == "2021-03":
             raise ZeroDivisionError("no variance")
-        return get_model("naive").fit(panel)
+        return get_model("naive").inner.fit(panel)
 
 
-def test_a_failing_model_fails_its_own_rows_with_the_reason(panel, origins):
-    results = run_backtest(["naive", Broken()], origins, Truth(panel), draws=30)
+BROKEN = Model(Broken(), "broken")
+
+
+def test_a_failing_model_fails_its_own_rows_with_the_reason(panel, found):
+    results = backtest(["naive", BROKEN], found, truth=Truth(panel), draws=30)
     assert results.scores["model"].value_counts().to_dict() == {"naive": 108, "broken": 72}
     row = results.failures.iloc[0]
     assert (row["model"], row["location"]) == ("broken", "*")
@@ -175,14 +188,14 @@ def test_a_failing_model_fails_its_own_rows_with_the_reason(panel, origins):
 
 
 def test_when_all_fails_the_reason_is_said(panel):
-    only = pseudo_origins(panel, start="2021-03", end="2021-03")
+    only = cuts(panel, start="2021-03", end="2021-03")
     with pytest.raises(BacktestError, match="every unit failed; most often: ZeroDivision"):
-        run_backtest([Broken()], only, Truth(panel), draws=30)
+        backtest([BROKEN], only, truth=Truth(panel), draws=30)
 
 
-def test_an_origin_without_a_panel_is_a_failure_not_a_hole(panel, origins):
+def test_an_origin_without_a_panel_is_a_failure_not_a_hole(panel, found):
     hole = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
-    results = run_backtest(["naive"], [*origins, hole], Truth(panel), draws=30)
+    results = backtest(["naive"], [*found, hole], truth=Truth(panel), draws=30)
     assert results.failures["reason"].tolist() == ["no reported counts"]
     assert results.manifest["origins"][-1]["reason"] == "no reported counts"
 
@@ -192,16 +205,16 @@ def test_a_missing_location_fails_its_row_only(panel):
     reported[2, -1] = np.nan
     fields = {n: getattr(panel, n) for n in panel.__dataclass_fields__}
     gappy = Panel(**{**fields, "reported": reported})
-    results = run_backtest(
-        ["naive"], [Origin(panel.as_of, "real", gappy)], Truth(panel, min_age=0), draws=30
+    results = backtest(
+        ["naive"], [Origin(panel.as_of, "real", gappy)], truth=Truth(panel, min_age=0), draws=30
     )
     assert results.failures["location"].tolist() == ["WY"]
     assert set(results.scores["location"]) == {"US", "OH"}
 
 
 def test_truth_too_young_is_not_scorable(panel):
-    late = pseudo_origins(panel, start="2024-06", end="2024-06")
-    results = run_backtest(["naive"], late, Truth(panel), draws=30)
+    late = cuts(panel, start="2024-06", end="2024-06")
+    results = backtest(["naive"], late, truth=Truth(panel), draws=30)
     scores = results.scores.set_index(["location", "month"])
     assert scores.loc[("US", "2024-09-01"), "scorable"]
     young = scores.loc[("US", "2024-10-01")]
@@ -226,17 +239,17 @@ def test_truth_values_are_the_releases(panel):
     assert (predicted[0] == panel.predicted[0, :3]).all()
 
 
-def test_seed_and_draws_matter(panel, origins):
-    base = run_backtest(["drift"], origins, Truth(panel), draws=30).quantiles
-    again = run_backtest(["drift"], origins, Truth(panel), draws=30).quantiles
-    other = run_backtest(["drift"], origins, Truth(panel), draws=30, seed=1).quantiles
+def test_seed_and_draws_matter(panel, found):
+    base = backtest(["drift"], found, truth=Truth(panel), draws=30).quantiles
+    again = backtest(["drift"], found, truth=Truth(panel), draws=30).quantiles
+    other = backtest(["drift"], found, truth=Truth(panel), draws=30, seed=2).quantiles
     same(base, again)
     assert not base["value"].equals(other["value"])
 
 
-def test_both_targets(panel, origins):
-    results = run_backtest(
-        ["drift"], origins, Truth(panel), draws=30, targets=(TARGET_12MO, TARGET_MONTH)
+def test_both_targets(panel, found):
+    results = backtest(
+        ["drift"], found, truth=Truth(panel), draws=30, targets=(TARGET_12MO, TARGET_MONTH)
     )
     assert set(results.scores["target"]) == {TARGET_12MO, TARGET_MONTH}
 
@@ -247,9 +260,9 @@ def test_publication_dates_follow_the_lag():
 
 
 def test_origins_published_on_one_day_stay_apart(panel):
-    close = pseudo_origins(panel, start="2021-06", end="2021-10")
+    close = cuts(panel, start="2021-06", end="2021-10")
     assert len({o.as_of for o in close}) == 3
-    results = run_backtest(["naive", "hub-baseline"], close, Truth(panel), draws=30)
+    results = backtest(["naive", "hub-baseline"], close, truth=Truth(panel), draws=30)
     board = results.leaderboard()
     assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 3 * 12
 
@@ -260,8 +273,8 @@ def test_publication_never_goes_back():
     assert days == sorted(days)
 
 
-def test_both_dates_are_counted_from(panel, origins):
-    scores = run_backtest(["naive"], origins, Truth(panel), draws=30).scores
+def test_both_dates_are_counted_from(panel, found):
+    scores = backtest(["naive"], found, truth=Truth(panel), draws=30).scores
     first = scores.iloc[0]
     assert first["horizon"] == 1
     # 2021-01 is published in August 2021: its next month is six months before the origin.
@@ -275,11 +288,11 @@ def test_both_dates_are_counted_from(panel, origins):
         ({"draws": 1}, "draws"),
         ({"targets": ("deaths_week",)}, "unknown target"),
         ({"models": []}, "nothing to do"),
-        ({"models": ["naive", "naive"]}, "two models named naive"),
+        ({"models": ["naive", "naive"]}, "two models labelled naive"),
     ],
 )
-def test_impossible_plans(panel, origins, change, message):
-    options = {"models": ["naive"], "origins": origins, "truth": Truth(panel)} | change
+def test_impossible_plans(panel, found, change, message):
+    options = {"models": ["naive"], "found": found, "truth": Truth(panel)} | change
     with pytest.raises(BacktestError, match=message):
         plan(**options)
 
@@ -290,63 +303,79 @@ def test_impossible_plans(panel, origins, change, message):
         ({"start": "2022-01"}, "lies after end"),
         ({"step": 0}, "at least 1"),
         ({"end": "2030-01"}, "outside the panel"),
-        ({"completeness": [1.2]}, "completeness must lie"),
     ],
 )
 def test_impossible_origins(panel, change, message):
     options = {"start": "2021-01", "end": "2021-05"} | change
     with pytest.raises(BacktestError, match=message):
-        pseudo_origins(panel, **options)
+        cuts(panel, **options)
 
 
-def test_thinned_origins_are_labelled(panel):
-    thin = pseudo_origins(panel, start="2021-01", end="2021-02", completeness=[0.97, 0.99])
-    assert {o.vintage for o in thin} == {"pseudo-thinned"}
-    results = run_backtest(["naive"], thin, Truth(panel), draws=30)
-    assert set(results.scores["vintage"]) == {"pseudo-thinned"}
+def test_delayed_origins_are_labelled_with_their_donor(panel):
+    whole = bundled().as_of("2025-09-17").panel()
+    states = tuple(s for s in whole.locations if s != "US")
+    shape, unknown = (len(states), 3), np.full((len(states), 3), np.nan)
+    late = np.tile([0.2, 0.05, 0.01], (len(states), 1))
+    donor = Donor(dt.date(2024, 12, 11), states, 133, late, np.ones(shape), unknown, unknown, 7)
+    thin = whole.delayed("2021-02", donor)
+    results = backtest(
+        ["naive"],
+        [Origin(thin.as_of, thin.vintage, thin)],
+        truth=Truth(panel),
+        draws=30,
+        locations=STATES,
+    )
+    assert set(results.scores["vintage"]) == {"pseudo-delayed"}
+    assert set(results.scores["donor"]) == {f"{donor.release}/{donor.data_hash}"}
 
 
-def test_a_unit_key_changes_with_everything_that_matters(panel, origins):
-    base = plan(["naive"], origins, Truth(panel))[0]
+def test_a_unit_key_changes_with_everything_that_matters(panel, found):
+    base = plan(["naive"], found, Truth(panel))[0]
     others = [
-        plan(["drift"], origins, Truth(panel))[0],
-        plan(["naive"], origins[1:], Truth(panel))[0],
-        plan(["naive"], origins, Truth(panel, min_age=0))[0],
-        plan(["naive"], origins, Truth(panel), draws=999)[0],
-        plan(["naive"], origins, Truth(panel), seed=1)[0],
-        plan(["naive"], origins, Truth(panel), locations=["US"])[0],
+        plan(["drift"], found, Truth(panel))[0],
+        plan(["naive"], found[1:], Truth(panel))[0],
+        plan(["naive"], found, Truth(panel, min_age=0))[0],
+        plan(["naive"], found, Truth(panel), draws=999)[0],
+        plan(["naive"], found, Truth(panel), seed=2)[0],
+        plan(["naive"], found, Truth(panel), locations=["US"])[0],
     ]
     assert len({u.key for u in [base, *others]}) == 7
-    assert base.key == plan(["naive"], origins, Truth(panel))[0].key
+    assert base.key == plan(["naive"], found, Truth(panel))[0].key
 
 
-def test_what_the_model_gets_holds_no_truth(panel, origins):
-    unit = plan(["naive"], origins, Truth(panel))[0]
+def test_what_the_model_gets_holds_no_truth(panel, found):
+    unit = plan(["naive"], found, Truth(panel))[0]
     assert unit.origin.panel.reported.base is None or (
         unit.origin.panel.reported.base.shape[1] == unit.origin.panel.months.size
     )
     assert run_unit(unit).seconds > 0
 
 
-def test_a_model_without_the_target_fails_its_rows_not_the_run(panel, origins):
-    results = run_backtest(
-        ["naive", "hub-baseline"], origins, Truth(panel), draws=30, targets=(TARGET_MONTH,)
+def test_a_model_without_the_target_fails_its_rows_not_the_run(panel, found):
+    results = backtest(
+        ["naive", "hub-baseline"], found, truth=Truth(panel), draws=30, targets=(TARGET_MONTH,)
     )
     assert set(results.scores["model"]) == {"naive"}
     assert set(results.failures["reason"]) == {"does not forecast deaths_month"}
 
 
-def test_targets_are_never_averaged_together(panel, origins):
+def test_targets_are_never_averaged_together(panel, found):
     both = (TARGET_12MO, TARGET_MONTH)
-    results = run_backtest(["naive", "drift"], origins, Truth(panel), draws=30, targets=both)
+    results = backtest(["naive", "drift"], found, truth=Truth(panel), draws=30, targets=both)
     board = results.leaderboard()
     assert set(board["target"]) == set(both)
-    one = run_backtest(["naive", "drift"], origins, Truth(panel), draws=30).leaderboard()
+    one = backtest(["naive", "drift"], found, truth=Truth(panel), draws=30).leaderboard()
     same_target = board[board["target"] == TARGET_12MO].reset_index(drop=True)
     same(same_target[["model", "wis"]], one[["model", "wis"]])
 
 
-def test_failures_come_in_the_order_asked(panel, origins):
+def test_failures_come_in_the_order_asked(panel, found):
     asked = ("WV", "US", "CA", "OH", "TX")
-    results = run_backtest(["naive"], origins[:1], Truth(panel), draws=30, locations=asked)
+    whole = cuts(bundled().as_of("2025-09-17").panel(), start="2021-07", end="2021-07")
+    results = backtest(["naive"], [found[0], *whole], truth=Truth(panel), draws=30, locations=asked)
     assert results.failures["location"].tolist() == ["WV", "CA", "TX"]
+    assert set(results.failures["reason"]) == {
+        f"release 2025-09-17 has no {s}" for s in ("WV", "CA", "TX")
+    }
+    with pytest.raises(UnknownNameError, match="no data for PR"):
+        plan(["naive"], found, Truth(panel), locations=["PR"])

@@ -180,9 +180,13 @@ def test_export_refuses_what_makes_no_sense(file, tmp_path):
     assert "not both" in both.stderr
     assert run("data", "export", "--out", tmp_path / "a.txt").exit_code == 2
     assert run("data", "export").exit_code == 2
-    lost = run("data", "export", "--out", tmp_path / "no" / "a.csv")
+    made = run("data", "export", "--out", tmp_path / "new" / "a.csv")
+    assert made.exit_code == 0
+    assert (tmp_path / "new" / "a.csv").exists()
+    lost = run("data", "export", "--out", tmp_path / "new" / "a.csv" / "b.csv")
     assert lost.exit_code == 1
-    assert lost.stderr.startswith("error: No such file or directory: ")
+    assert lost.stderr.startswith("error: ")
+    assert lost.stderr.count("\n") == 1
     named = file.rename(tmp_path / "vsrr.csv")
     dateless = run("data", "export", "--source", named, "--out", "-")
     assert dateless.exit_code == 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -11,6 +12,7 @@ from odforecast.forecast import Forecast
 from odforecast.hub import read_hub
 from odforecast.models import registry as base
 from odforecast.models.registry import register
+from odforecast.models.spec import Spec
 
 QUICK = ["--model", "hub-baseline", "--draws", "60"]
 
@@ -31,7 +33,7 @@ def models():
 class Joint:
     """Joint draws over all locations of the panel it sees, which it remembers."""
 
-    name, version, joint = "joint", "1", True
+    spec = Spec("joint", by=None, origin="tests==1")
     seen: tuple[str, ...] = ()
 
     def fit(self, panel):
@@ -39,21 +41,21 @@ class Joint:
         self.panel = panel
         return self
 
-    def forecast(self, horizon, draws, seed):
+    def draw(self, horizon, draws, streams):
         states = [s for s in self.panel.locations if s != "WY"]
-        rng = np.random.default_rng(seed)
+        rng = streams.generator("model")
         return Forecast.from_panel(
             self.panel,
             rng.poisson(50.0, (draws, len(states), horizon)).astype(float),
             states,
+            joint=self.spec.joint,
             skipped={"WY": "too small for it"},
-            provenance={"model": "joint"},
             warnings=("read with care",),
         )
 
 
 class Alone(Joint):
-    name, joint = "alone", False
+    spec = Spec("alone", by="location", joint=frozenset({"month"}), origin="tests==1")
 
 
 def test_table_and_file(tmp_path):
@@ -72,7 +74,7 @@ def test_table_and_file(tmp_path):
     assert f"828 rows: {out}" in text
 
 
-def test_the_default_seed_comes_from_content_and_locations_do_not_matter(tmp_path):
+def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
     for name, places in (("a", "US,WV"), ("b", "US,WV"), ("c", "WV")):
         args = (*QUICK, "--model", "drift", "--locations", places)
         assert run(*args, "--out", str(tmp_path / f"{name}.csv")).exit_code == 0
@@ -179,12 +181,13 @@ def test_puerto_rico_on_request(vsrr):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--model", "oracle"], 1, "error: unknown model 'oracle'; one of: hub-baseline"),
+        (["--model", "oracle"], 1, "error: unknown model 'oracle'; one of: dlm, ensemble"),
         (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
         (["--locations", "PR"], 1, "error: no data for PR"),
         (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
         (["--as-of", "soon"], 1, "soon"),
-        (["--indicator", "Heroin"], 1, "no indicator 'Heroin'; it has: Number of Drug"),
+        (["--indicator", "Heroin"], 1, "no indicator 'Heroin (T40.1)'; it has: Number of Drug"),
+        (["--indicator", "Moonshine"], 1, "no indicator 'Moonshine'; it has: Number of Drug"),
         (["--out", "f.xlsx"], 1, "error: f.xlsx: unknown file type '.xlsx'"),
         (["--source", "nope.csv"], 1, "nope.csv"),
         (["--horizon", "0"], 2, "--horizon"),
@@ -198,5 +201,8 @@ def test_mistakes_are_one_line(arguments, code, message):
     assert result.exit_code == code
     assert message in result.stderr
     if code == 1:
-        assert len(result.stderr.strip().splitlines()) == 1
+        *before, mistake = result.stderr.strip().splitlines()
+        assert mistake.startswith("error: ")
+        # Once the release is open, its age is said before anything else.
+        assert all(re.match(r"release \S+, [\d,]+ days old today$", x) for x in before)
     assert "Traceback" not in result.stderr

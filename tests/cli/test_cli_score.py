@@ -10,7 +10,6 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.hub import to_hub, write_hub
-from odforecast.names import VINTAGE_CLEAN
 from odforecast.scoring import score_units
 
 
@@ -21,17 +20,14 @@ def run(*arguments: object):
 def forecast_of(model: str, last: str = "2023-09", states=("US", "WV", "OH")):
     """A forecast from the bundled release, cut at a month."""
     panel = od.bundled().as_of("2025-09-17").panel().select(states)
-    month = np.datetime64(last, "M")
-    day = (month + np.timedelta64(5, "M")).astype("datetime64[D]").astype(object)
-    cut = panel.cut(month, as_of=day, vintage=VINTAGE_CLEAN)
-    return od.get_model(model).fit(cut).forecast(12, 80, 1)
+    return od.get_model(model).fit(panel.cut(last)).forecast(12, draws=80, seed=1)
 
 
 @pytest.fixture
 def files(tmp_path):
     """Hub files of two models, three locations, one origin."""
     return [
-        write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-01-{m}.csv")
+        write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-15-{m}.csv")
         for m in ("hub-baseline", "naive")
     ]
 
@@ -41,7 +37,7 @@ def test_one_file(files, tmp_path):
     result = run(files[0], "--out", out)
     assert result.exit_code == 0, result.output
     text = result.output
-    assert "Forecasts as of 2024-02-01: Number of Drug Overdose Deaths" in text
+    assert "Forecasts as of 2024-02-15: Number of Drug Overdose Deaths" in text
     assert "Truth: reported in release 2025-09-17" in text
     assert "deaths_12mo, nation, by months ahead: hub-baseline" in text
     assert "deaths_12mo, WIS by location: every location" in text
@@ -124,7 +120,7 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
         paths.append(write_hub(to_hub(forecast), tmp_path / f"{forecast.as_of}-naive.csv"))
     result = run(*paths)
     assert result.exit_code == 0, result.output
-    assert "2 origins, 2023-11-01 to 2024-02-01" in result.output
+    assert "2 origins, 2023-11-15 to 2024-02-15" in result.output
     again = run(*paths, paths[0])
     assert again.exit_code == 1
     assert "repeats a forecast of model naive" in again.stderr
@@ -146,7 +142,7 @@ def test_truth_from_a_file_of_cdcs(vsrr, files):
         (["{file}", "--out", "s.xlsx"], 1, "unknown file type '.xlsx'; use .csv or .parquet"),
         (["{file}", "--truth", "gone.csv"], 1, "gone.csv"),
         (["{file}", "--truth-as-of", "2001-01-01"], 1, "nothing was known on 2001-01-01"),
-        (["{file}", "--indicator", "Heroin"], 1, "no indicator 'Heroin'"),
+        (["{file}", "--indicator", "Heroin"], 1, "no indicator 'Heroin (T40.1)'"),
         (["{file}", "--min-truth-age", "-1"], 2, "--min-truth-age"),
         (["{file}", "--truth", "a.csv", "--archive", "b"], 2, "not both"),
     ],
@@ -170,8 +166,8 @@ def test_a_broken_file_is_named_with_row_and_column(files):
 
 
 def test_a_truth_the_forecast_could_know_is_said(tmp_path):
-    panel = od.bundled().as_of("2025-09-17").panel().select(("US",))
-    made = od.get_model("dlm+delay").fit(panel).forecast(3, 80, 1)
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("dlm").fit(panel).forecast(3, draws=80, seed=1).select(["US"])
     path = write_hub(to_hub(made), tmp_path / "2025-09-17-dlm.csv")
     result = run(path)
     assert result.exit_code == 0, result.output

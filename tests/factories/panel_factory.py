@@ -10,8 +10,10 @@ from importlib import resources
 import numpy as np
 import pandas as pd
 
-from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN, VINTAGE_REAL
+from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
 from odforecast.panel import Panel
+from odforecast.panel.panel import LAYERS
+from odforecast.publication import final_through, publication_date
 
 #: The nation, a large, a middling, a badly delayed and the smallest jurisdiction.
 STATES = ("US", "OH", "AZ", "WV", "WY")
@@ -40,28 +42,52 @@ def bundled_panel(states: tuple[str, ...] = STATES) -> Panel:
         months=months,
         reported=layers["reported"].to_numpy(),
         predicted=layers["predicted"].to_numpy(),
-        percent_complete=unknown,
-        percent_pending=unknown,
+        complete=unknown,
+        pending=unknown,
+        final_through=final_through(RELEASE),
     )
 
 
 @cache
 def cut_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
-    """The bundled release up to a month, as a clean pseudo-vintage."""
-    month = np.datetime64(last, "M")
-    day = (month + np.timedelta64(5, "M")).astype("datetime64[D]").astype(object)
-    return bundled_panel(states).cut(month, as_of=day, vintage=VINTAGE_CLEAN)
+    """The bundled release up to a month, as a clean pseudo-vintage: final, nothing predicted."""
+    return bundled_panel(states).cut(last)
+
+
+def as_release(whole: Panel, last: str = "2021-06") -> Panel:
+    """A panel as a release of its last month might have been: predicted counts, the last half
+    year not final.
+    """
+    cut = whole.cut(last)
+    stop = cut.months.size
+    return replace(
+        cut,
+        vintage=VINTAGE_REAL,
+        predicted=whole.predicted[:, :stop],
+        final_through=cut.last_month - np.timedelta64(6, "M"),
+    )
+
+
+@cache
+def release_panel(last: str = "2021-06", states: tuple[str, ...] = STATES) -> Panel:
+    """:func:`as_release` of the bundled release."""
+    return as_release(bundled_panel(states), last)
 
 
 def with_counts(panel: Panel, reported: np.ndarray, predicted: np.ndarray | None = None) -> Panel:
     """The same panel with other counts; predicted ones follow the reported unless given."""
-    return replace(panel, reported=reported, predicted=reported if predicted is None else predicted)
+    predicted = reported if predicted is None else predicted
+    return replace(panel, reported=reported, predicted=predicted, low=None, high=None)
+
+
+def only(panel: Panel, states: list[str] | tuple[str, ...]) -> Panel:
+    """A panel of these locations, as if there were no others: not a selection."""
+    return replace(panel.select(states), selected=False)
 
 
 def shortened(panel: Panel, n_sums: int) -> Panel:
     """Only the last ``n_sums`` months of a panel."""
-    layers = ("reported", "predicted", "percent_complete", "percent_pending")
-    cut = {name: getattr(panel, name)[:, -n_sums:] for name in layers}
+    cut = {name: getattr(panel, name)[:, -n_sums:] for name in LAYERS}
     return replace(panel, months=panel.months[-n_sums:], **cut)
 
 
@@ -70,3 +96,24 @@ def small_counts(n_sums: int = 70) -> Panel:
     months = np.random.default_rng(5).poisson(0.5, size=n_sums + 11).astype(float)
     sums = np.lib.stride_tricks.sliding_window_view(months, 12).sum(axis=1)
     return with_counts(shortened(cut_panel(states=("WY",)), n_sums), sums[None])
+
+
+def made_panel(months: dict[str, np.ndarray], last: str = "2021-06") -> Panel:
+    """A panel of made-up months of death, all final."""
+    counts = np.round(np.array(list(months.values())))
+    sums = np.lib.stride_tricks.sliding_window_view(counts, 12, axis=1).sum(axis=2)
+    end = np.datetime64(last, "M")
+    unknown = np.full(sums.shape, np.nan)
+    return Panel(
+        indicator=ALL_DRUGS,
+        as_of=publication_date(end),
+        release=publication_date(end),
+        vintage=VINTAGE_SYNTHETIC,
+        locations=tuple(months),
+        months=end - np.arange(sums.shape[1])[::-1].astype("timedelta64[M]"),
+        reported=sums,
+        predicted=unknown,
+        complete=unknown,
+        pending=unknown,
+        final_through=end,
+    )

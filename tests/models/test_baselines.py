@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panel_factory import bundled_panel, cut_panel, small_counts, with_counts
+from panel_factory import bundled_panel, cut_panel, release_panel, small_counts, with_counts
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.models import get_model, model_names, register
@@ -25,7 +25,7 @@ from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations,
 from odforecast.models.paths import months_from_sums
 from odforecast.models.registry import _REGISTERED
 from odforecast.monthly.sums import rolling_sums
-from odforecast.names import TARGET_12MO, TARGET_MONTH, VINTAGE_REAL
+from odforecast.names import TARGET_12MO, TARGET_MONTH
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 ONE_MONTH = np.timedelta64(1, "M")
@@ -59,7 +59,7 @@ def test_a_registered_model_is_found() -> None:
     register("mine", lambda: Baseline("hub-baseline"))
     try:
         assert "mine" in model_names()
-        assert get_model("mine").name == "hub-baseline"
+        assert get_model("mine").spec.model == "hub-baseline"
     finally:
         del _REGISTERED["mine"]
 
@@ -180,11 +180,11 @@ def test_settled_gaps_leave_out_what_cannot_be_compared() -> None:
     np.testing.assert_allclose(gaps, 0.02)
 
 
-def test_predicted_values_of_a_cut_release_come_with_a_warning() -> None:
-    forecast = get_model("cdc-predicted").fit(cut_panel()).forecast(horizon=1, draws=9, seed=1)
-    assert any("not what CDC predicted" in text for text in forecast.warnings)
-    real = replace(cut_panel(), vintage=VINTAGE_REAL)
-    assert not get_model("cdc-predicted").fit(real).forecast(1, 9, seed=1).warnings
+def test_a_clean_cut_holds_no_predicted_values_so_it_is_refused() -> None:
+    with pytest.raises(PanelError, match=r"cdc-predicted can use none .* 0 predicted values"):
+        get_model("cdc-predicted").fit(cut_panel())
+    fitted = get_model("cdc-predicted").fit(release_panel())
+    assert not fitted.forecast(1, draws=9, seed=1).warnings
 
 
 def test_a_release_without_predicted_values_is_refused() -> None:
@@ -195,7 +195,7 @@ def test_a_release_without_predicted_values_is_refused() -> None:
 
 
 def test_a_location_without_predicted_values_is_skipped() -> None:
-    panel = cut_panel()
+    panel = release_panel()
     predicted = panel.predicted.copy()
     predicted[panel.index("WY"), -1] = np.nan
     some = with_counts(panel, panel.reported, predicted)

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from panel_factory import (
     STATES,
+    as_release,
     bundled_panel,
-    cut_panel,
+    only,
+    release_panel,
     shortened,
     small_counts,
     with_counts,
@@ -23,8 +25,8 @@ from panel_factory import (
 
 from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.forecast import Forecast
-from odforecast.models import Fitted, Forecaster, get_model, model_names
-from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH, VINTAGE_CLEAN
+from odforecast.models import Drawer, Fitted, Forecaster, Model, get_model, model_names
+from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
 
 SLOW: frozenset[str] = frozenset()
@@ -44,7 +46,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 @cache
 def fitted(name: str) -> Fitted:
     """Fitted once per model to the standard panel."""
-    return get_model(name).fit(cut_panel())
+    return get_model(name).fit(release_panel())
 
 
 @cache
@@ -75,15 +77,17 @@ def test_there_are_models() -> None:
 @every_model
 def test_protocol_and_name(name: str) -> None:
     model = get_model(name)
-    assert isinstance(model, Forecaster)
-    assert model.name == name
-    assert model.version
+    assert isinstance(model, Model)
+    assert isinstance(model.inner, Forecaster)
+    assert model.label == model.spec.model == name
+    assert model.spec.version
     assert isinstance(fitted(name), Fitted)
+    assert isinstance(fitted(name).inner, Drawer)
 
 
 @every_model
 def test_finite_and_labelled(name: str) -> None:
-    panel, result = cut_panel(), forecast(name)
+    panel, result = release_panel(), forecast(name)
     assert np.isfinite(result.draws).all()
     assert result.draws.shape[0] == DRAWS
     assert set(result.locations) | set(result.skipped) == set(STATES)
@@ -99,12 +103,14 @@ def test_finite_and_labelled(name: str) -> None:
 
 @every_model
 def test_provenance(name: str) -> None:
-    panel, record = cut_panel(), forecast(name).provenance
+    panel, record = release_panel(), forecast(name).provenance
     assert record["model"] == name
-    assert record["model_version"] == get_model(name).version
+    assert record["model_version"] == get_model(name).spec.version
     assert record["seed"] == "1"
     assert record["data_hash"] == panel.data_hash
-    assert record["vintage"] == VINTAGE_CLEAN
+    assert record["label"] == name
+    assert record["spec_hash"] == get_model(name).spec.hash
+    assert record["vintage"] == panel.vintage
     assert record["release"] == str(panel.release)
     assert record["odforecast"]
 
@@ -118,12 +124,12 @@ def test_same_seed_same_draws_other_seed_other_draws(name: str) -> None:
 
 @every_model
 def test_refitting_gives_the_same(name: str) -> None:
-    np.testing.assert_array_equal(refit(name, cut_panel()).draws, forecast(name).draws)
+    np.testing.assert_array_equal(refit(name, release_panel()).draws, forecast(name).draws)
 
 
 @every_model
 def test_order_of_locations_does_not_matter(name: str) -> None:
-    backwards = refit(name, cut_panel().select(STATES[::-1]))
+    backwards = refit(name, release_panel().select(STATES[::-1]))
     same_draws(forecast(name), backwards)
 
 
@@ -131,29 +137,29 @@ def test_order_of_locations_does_not_matter(name: str) -> None:
 def test_other_locations_do_not_matter_unless_joint(name: str) -> None:
     if LOCATION in forecast(name).joint:
         pytest.skip("a joint model may borrow strength from other locations")
-    alone = refit(name, cut_panel().select(["WV"]))
+    alone = refit(name, only(release_panel(), ["WV"]))
     same_draws(alone, forecast(name), ("WV",))
 
 
 @every_model
 def test_what_comes_later_does_not_matter(name: str) -> None:
     whole = bundled_panel()
-    month, day = cut_panel().last_month, cut_panel().as_of
+    month = release_panel().last_month
     stop = int((month - whole.months[0]).astype(int)) + 1
     reported, predicted = whole.reported.copy(), whole.predicted.copy()
     reported[:, stop:] *= 3.0
     predicted[:, stop:] = 1.0
-    other = with_counts(whole, reported, predicted).cut(month, as_of=day, vintage=VINTAGE_CLEAN)
+    other = as_release(with_counts(whole, reported, predicted))
     np.testing.assert_array_equal(refit(name, other).draws, forecast(name).draws)
 
 
 @every_model
 def test_a_missing_location_is_skipped_with_its_reason(name: str) -> None:
-    panel = cut_panel()
+    panel = release_panel()
     reported = panel.reported.copy()
     reported[panel.index("AZ")] = np.nan
     reported[panel.index("OH"), -2:] = np.nan
-    result = refit(name, replace(panel, reported=reported))
+    result = refit(name, with_counts(panel, reported, panel.predicted))
     assert set(result.skipped) == {"AZ", "OH"}
     assert all(result.skipped.values())
     assert set(result.locations) == {"US", "WV", "WY"}
@@ -163,26 +169,26 @@ def test_a_missing_location_is_skipped_with_its_reason(name: str) -> None:
 
 @every_model
 def test_a_gap_in_the_past_is_survived(name: str) -> None:
-    panel = cut_panel()
+    panel = release_panel()
     reported = panel.reported.copy()
     reported[panel.index("WY"), 10:12] = np.nan
-    result = refit(name, replace(panel, reported=reported))
+    result = refit(name, with_counts(panel, reported, panel.predicted))
     assert np.isfinite(result.select(["WY"]).draws).all()
 
 
 @every_model
 def test_too_short_a_history_is_refused(name: str) -> None:
     with pytest.raises(PanelError, match=name) as caught:
-        get_model(name).fit(shortened(cut_panel(), 6))
+        get_model(name).fit(shortened(release_panel(), 6))
     assert caught.value.hint
 
 
 @every_model
 def test_one_short_series_does_not_stop_the_others(name: str) -> None:
-    panel = cut_panel()
+    panel = release_panel()
     reported = panel.reported.copy()
     reported[panel.index("WV"), :-5] = np.nan
-    result = refit(name, replace(panel, reported=reported))
+    result = refit(name, with_counts(panel, reported, panel.predicted))
     assert "WV" in result.locations or "WV" in result.skipped
     assert {"US", "OH", "AZ", "WY"} <= set(result.locations)
 
@@ -197,7 +203,7 @@ def refit_or_refusal(name: str, panel: Panel) -> Forecast | str:
 
 @every_model
 def test_a_short_history_is_used_or_refused_clearly(name: str) -> None:
-    result = refit_or_refusal(name, shortened(cut_panel(), 30))
+    result = refit_or_refusal(name, shortened(release_panel(), 30))
     if isinstance(result, str):
         assert name in result
     else:
@@ -244,8 +250,13 @@ def test_quantiles_rise(name: str) -> None:
 
 @every_model
 def test_twelve_month_counts_are_known_months_plus_draws(name: str) -> None:
-    panel, result = cut_panel(), forecast(name)
+    panel, result = release_panel(), forecast(name)
     samples = result.samples(TARGET_12MO)
+    if result.target == TARGET_12MO:
+        np.testing.assert_array_equal(samples, result.draws)
+        with pytest.raises(ForecastError, match=TARGET_MONTH):
+            result.samples(TARGET_MONTH)
+        return
     first = int((result.months[0] - panel.month_grid[0]).astype(int))
     for i, state in enumerate(result.locations):
         known = panel.monthly[panel.index(state), :first]
@@ -277,8 +288,8 @@ def test_impossible_requests(name: str, horizon: int, draws: int) -> None:
 
 @every_model
 def test_the_panel_stays_as_it_was(name: str) -> None:
-    panel = replace(cut_panel())
-    layers = ("reported", "predicted", "percent_complete", "percent_pending", "monthly")
+    panel = replace(release_panel())
+    layers = ("reported", "predicted", "complete", "pending", "monthly")
     before = [getattr(panel, layer).copy() for layer in layers]
     refit(name, panel)
     for layer, old in zip(layers, before):
@@ -289,7 +300,7 @@ def test_the_panel_stays_as_it_was(name: str) -> None:
 def test_numpys_global_random_state_is_left_alone(name: str) -> None:
     np.random.seed(99)  # noqa: NPY002
     before = np.random.get_state()  # noqa: NPY002
-    refit(name, cut_panel().select(["US", "WY"]))
+    refit(name, only(release_panel(), ["US", "WY"]))
     after = np.random.get_state()  # noqa: NPY002
     assert before[0] == after[0]
     np.testing.assert_array_equal(before[1], after[1])

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_factory import bundled_panel, cut_panel
+from panel_factory import bundled_panel, cut_panel, only, with_counts
 
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.models import get_model
+from odforecast.models import Model, get_model
 from odforecast.models.delay.layer import AGES, KAPPA, corrected, missing_deaths
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
@@ -24,15 +24,13 @@ STATES = ["US", "OH", "WV", "WY"]
 
 def pending_panel(extra: float = 1.0) -> Panel:
     """A panel whose last count has ``extra`` % more pending than usual, the one before half."""
-    panel = bundled_panel().select(STATES)
+    panel = only(bundled_panel(), STATES)
     pending = np.full(panel.reported.shape, 0.2)
     pending[:, -1] += extra
     pending[:, -2] += extra / 2
-    return replace(
-        panel,
-        percent_pending=pending,
-        all_deaths=np.array([3e6, 130_000.0, 25_000.0, 5_000.0]),
-    )
+    counts = np.array([[3e6], [130_000.0], [25_000.0], [5_000.0]])
+    everyone = with_counts(panel, np.broadcast_to(counts, panel.reported.shape))
+    return replace(panel, pending=pending, beside={"all-deaths": everyone})
 
 
 def test_missing_deaths_follow_the_formula():
@@ -49,7 +47,7 @@ def test_less_pending_than_usual_takes_nothing_away():
 
 
 def test_predicted_counts_stand_in_where_pending_is_unknown():
-    panel = bundled_panel().select(STATES)
+    panel = only(bundled_panel(), STATES)
     predicted = panel.reported * 1.02
     predicted[:, -1] = panel.reported[:, -1] * 1.02 * 1.05
     panel = replace(panel, predicted=predicted)
@@ -60,35 +58,41 @@ def test_predicted_counts_stand_in_where_pending_is_unknown():
 
 
 def test_nothing_known_is_an_error_not_a_silent_zero():
-    panel = bundled_panel().select(STATES)
+    panel = only(bundled_panel(), STATES)
     bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
     with pytest.raises(PanelError, match="says nothing on how incomplete"):
         get_model("drift+delay").fit(bare)
 
 
 def test_a_location_without_information_is_named():
-    panel = bundled_panel().select(STATES)
+    panel = only(bundled_panel(), STATES)
     predicted = panel.predicted.copy()
     predicted[2] = np.nan
-    forecast = get_model("drift+delay").fit(replace(panel, predicted=predicted)).forecast(3, 40, 1)
+    fitted = get_model("drift+delay").fit(replace(panel, predicted=predicted))
+    forecast = fitted.forecast(3, draws=40, seed=1)
     assert any("no delay known for WV" in w for w in forecast.warnings)
+
+
+def with_and_without(name: str) -> tuple[Model, Model]:
+    """A model without and with the delay: ``dlm`` corrects it itself."""
+    if name == "dlm":
+        return get_model("dlm", delay=False), get_model("dlm")
+    return get_model(name), get_model(f"{name}+delay")
 
 
 @pytest.mark.parametrize("name", ["drift", "hub-baseline", "dlm"])
 def test_a_clean_pseudo_vintage_comes_back_unchanged(name):
     panel = cut_panel()
-    plain = get_model(name).fit(panel).forecast(6, 50, 3)
-    wrapped = get_model(f"{name}+delay").fit(panel).forecast(6, 50, 3)
+    plain, wrapped = (m.fit(panel).forecast(6, draws=50, seed=3) for m in with_and_without(name))
     assert (plain.draws == wrapped.draws).all()
-    assert wrapped.provenance["model"] == f"{name}+delay"
+    assert wrapped.provenance["model"] == (name if name == "dlm" else f"{name}+delay")
 
 
 @pytest.mark.parametrize("name", ["drift", "auto-ets", "hub-baseline", "dlm"])
 def test_the_correction_lifts_the_nowcast_and_the_forecast(name):
     panel = pending_panel(1.0)
     missing, _ = missing_deaths(panel)
-    raw = get_model(name).fit(panel).forecast(12, 400, 1)
-    lifted = get_model(f"{name}+delay").fit(panel).forecast(12, 400, 1)
+    raw, lifted = (m.fit(panel).forecast(12, draws=400, seed=1) for m in with_and_without(name))
     assert lifted.horizons.tolist() == list(range(-AGES + 1, 13))
     now = lifted.quantiles([0.5])[0, :, AGES - 1]
     expected = panel.reported[:, -1] + missing[:, 0]
@@ -98,7 +102,7 @@ def test_the_correction_lifts_the_nowcast_and_the_forecast(name):
 
 def test_sums_of_a_sums_model_move_with_the_last_sum():
     panel = pending_panel(1.0)
-    forecast = get_model("hub-baseline+delay").fit(panel).forecast(12, 500, 1)
+    forecast = get_model("hub-baseline+delay").fit(panel).forecast(12, draws=500, seed=1)
     assert forecast.targets == {TARGET_12MO}
     complete = corrected(panel, missing_deaths(panel)[0])
     first = forecast.quantiles([0.5])[0, :, AGES]
@@ -107,7 +111,7 @@ def test_sums_of_a_sums_model_move_with_the_last_sum():
 
 def test_joint_draws_still_add_up_to_the_nation():
     panel = bundled().as_of("2025-09-17").panel()
-    forecast = get_model("dlm+delay").fit(panel).forecast(12, 60, 1)
+    forecast = get_model("dlm").fit(panel).forecast(12, draws=60, seed=1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]
     np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
@@ -115,16 +119,17 @@ def test_joint_draws_still_add_up_to_the_nation():
 
 def test_same_draws_for_a_subset_of_locations():
     panel = pending_panel()
-    all_of_them = get_model("drift+delay").fit(panel).forecast(6, 50, 1)
-    some = get_model("drift+delay").fit(panel.select(["WV", "OH"])).forecast(6, 50, 1)
+    all_of_them = get_model("drift+delay").fit(panel).forecast(6, draws=50, seed=1)
+    some = get_model("drift+delay").fit(only(panel, ["WV", "OH"])).forecast(6, draws=50, seed=1)
     for state in ("WV", "OH"):
         a = all_of_them.draws[:, all_of_them.index(state)]
         assert (a == some.draws[:, some.index(state)]).all()
 
 
 def test_uncertainty_grows_with_what_is_missing():
+    model = get_model("drift+delay")
     little, much = (
-        get_model("drift+delay").fit(pending_panel(x)).forecast(1, 500, 1).quantiles([0.05, 0.95])
+        model.fit(pending_panel(x)).forecast(1, draws=500).quantiles([0.05, 0.95])
         for x in (0.5, 5.0)
     )
     assert ((much[1] - much[0])[1:, AGES - 1] > (little[1] - little[0])[1:, AGES - 1]).all()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import numpy as np
 import pytest
-from panel_factory import bundled_panel, cut_panel
+from panel_factory import bundled_panel, cut_panel, only, with_counts
 
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
 from odforecast.models.statespace.kernels import draw_counts, kalman, trend_loglik
-from odforecast.models.statespace.model import Dlm, Scales, _path_root
+from odforecast.models.statespace.model import Scales, _path_root
 from odforecast.models.statespace.pins import repin, rough_level, years_averaged
 from odforecast.monthly.sums import rolling_sums
-from odforecast.panel import Panel
 from odforecast.vintage.bundle import bundled
 
 
@@ -166,7 +165,7 @@ def test_years_averaged():
 
 def test_draws_are_joint_and_the_nation_is_their_sum():
     panel = bundled().as_of("2025-09-17").panel()
-    forecast = get_model("dlm").fit(panel).forecast(12, 400, 1)
+    forecast = get_model("dlm").fit(panel).forecast(12, draws=400, seed=1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]
     np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
@@ -178,7 +177,7 @@ def test_draws_are_joint_and_the_nation_is_their_sum():
 def test_recovered_months_keep_their_identity_under_the_models_pins():
     """The forecast is on the panel's pins: constants shifted there and back change no sum."""
     panel = cut_panel()
-    forecast = get_model("dlm").fit(panel).forecast(12, 200, 1)
+    forecast = get_model("dlm").fit(panel).forecast(12, draws=200, seed=1)
     sums = forecast.samples()
     known = panel.monthly[[panel.index(s) for s in forecast.locations], -11:]
     joined = np.concatenate([np.broadcast_to(known, (200, *known.shape)), forecast.draws], axis=2)
@@ -186,8 +185,8 @@ def test_recovered_months_keep_their_identity_under_the_models_pins():
 
 
 def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
-    panel = bundled_panel().select(["US", "OH", "WY"])
-    forecast = get_model("dlm").fit(panel).forecast(12, 100, 1)
+    panel = only(bundled_panel(), ["US", "OH", "WY"])
+    forecast = get_model("dlm", delay=False).fit(panel).forecast(12, draws=100, seed=1)
     assert "US is modelled on its own" in forecast.warnings[0]
     us = forecast.quantiles([0.05, 0.95])[:, 0, 0]
     assert us[0] < panel.reported[0, -1] * 1.05
@@ -196,14 +195,14 @@ def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
 
 def test_a_turn_is_followed():
     """After a year of steady falls the median goes on falling; after flat years it stays."""
-    panel = bundled_panel().select(["OH"])
+    panel = only(cut_panel(), ["OH"])
     months = np.full(panel.month_grid.size, 400.0)
     falling = months.copy()
     falling[-12:] *= 0.97 ** np.arange(1, 13)
     medians = []
     for row in (rolling_sums(months), np.round(rolling_sums(falling))):
-        made = replace(panel, reported=row[None], predicted=row[None])
-        forecast = Dlm().fit(made).forecast(6, 800, 1)
+        made = with_counts(panel, row[None])
+        forecast = get_model("dlm").fit(made).forecast(6, draws=800, seed=1)
         medians.append(forecast.quantiles([0.5])[0, 0, -1] - row[-1])
     assert abs(medians[0]) < 60
     assert medians[1] < -150

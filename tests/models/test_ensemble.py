@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from panel_factory import bundled_panel
+from panel_factory import bundled_panel, cut_panel, with_counts
 
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
@@ -19,16 +16,13 @@ from odforecast.models.ensemble.learning import (
     learn_width,
     past_forecasts,
 )
-from odforecast.models.ensemble.model import Ensemble
-from odforecast.names import HUB_QUANTILES, VINTAGE_CLEAN
-from odforecast.panel import Panel
+from odforecast.models.ensemble.model import Ensemble, Pool
+from odforecast.models.spec import Spec
+from odforecast.names import HUB_QUANTILES
+from odforecast.seeds import Streams
 from odforecast.vintage.bundle import bundled
 
 CHEAP = ["drift", "hub-baseline"]
-
-
-def cut(panel: Panel, month: str) -> Panel:
-    return panel.cut(month, as_of=dt.date(2022, 6, 15), vintage=VINTAGE_CLEAN)
 
 
 def gaussian_past(sds: list[float], cuts: int = 40, truth_sd: float = 10.0) -> Past:
@@ -91,17 +85,19 @@ def test_what_is_learned_was_known_at_the_origin():
     changed = panel.reported.copy()
     stop = int(np.flatnonzero(panel.months == np.datetime64("2021-06"))[0]) + 1
     changed[:, stop:] *= 3.0
-    other = replace(panel, reported=np.round(changed))
-    fits = [Ensemble("ensemble", CHEAP).fit(cut(p, "2021-06")) for p in (panel, other)]
+    other = with_counts(panel, np.round(changed))
+    members = [get_model(m) for m in CHEAP]
+    fits = [Pool("ensemble", members).fit(p.cut("2021-06")) for p in (panel, other)]
     assert (fits[0].weights == fits[1].weights).all()
     assert (fits[0].width == fits[1].width).all()
     assert not (fits[0].weights == 0.5).all()
-    draws = [f.forecast(12, 60, 1).draws for f in fits]
+    streams = Streams(1, "states", panel.indicator, "2021-06")
+    draws = [f.draw(12, 60, streams).draws for f in fits]
     assert (draws[0] == draws[1]).all()
 
 
 def test_past_forecasts_are_scored_on_the_panel_itself():
-    panel = cut(bundled_panel(), "2021-06").select(["OH", "WV"])
+    panel = cut_panel("2021-06", ("OH", "WV"))
     past = past_forecasts([get_model("drift")], panel, ["OH", "WV"])
     last = past.observed[-1]
     assert last[0, 0] == panel.reported[0, -1]
@@ -112,27 +108,29 @@ def test_past_forecasts_are_scored_on_the_panel_itself():
 
 
 def test_equal_pool_averages_the_members_quantiles():
-    panel = cut(bundled_panel(), "2021-06").select(["OH"])
+    panel = cut_panel("2021-06", ("OH",))
     members = [get_model(m) for m in CHEAP]
-    pooled = Ensemble("ensemble-equal", members).fit(panel).forecast(12, 4000, 1)
+    pooled = get_model("ensemble-equal", members=members).fit(panel).forecast(12, draws=400)
+    # Members draw from the pool's streams, so the mean is exact.
     expected = np.mean(
-        [m.fit(panel).forecast(12, 4000, 5).quantiles(HUB_QUANTILES) for m in members], axis=0
+        [m.fit(panel).forecast(12, draws=400).quantiles(HUB_QUANTILES) for m in members], axis=0
     )
-    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.02)
+    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=1e-9)
 
 
 def test_linear_pool_is_the_mixture():
-    panel = cut(bundled_panel(), "2021-06").select(["OH"])
+    panel = cut_panel("2021-06", ("OH",))
     members = [get_model(m) for m in CHEAP]
-    pooled = Ensemble("ensemble-linear", members).fit(panel).forecast(12, 4000, 1)
-    both = np.concatenate([m.fit(panel).forecast(12, 4000, 5).samples() for m in members])
+    pooled = get_model("ensemble-linear", members=members).fit(panel).forecast(12, draws=4000)
+    both = np.concatenate([m.fit(panel).forecast(12, draws=4000).samples() for m in members])
     expected = np.quantile(both, HUB_QUANTILES, axis=0)
-    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.04)
+    np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.02)
 
 
 def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
     panel = bundled().as_of("2025-09-17").panel()
-    forecast = Ensemble("ensemble-equal", ["dlm", "drift"]).fit(panel).forecast(12, 80, 1)
+    model = get_model("ensemble-equal", members=["dlm", "drift"])
+    forecast = model.fit(panel).forecast(12, draws=80, seed=1)
     whole = forecast.samples()
     parts = [forecast.index(s) for s in JURISDICTIONS]
     np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
@@ -141,9 +139,14 @@ def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
 
 def test_without_a_joint_member_locations_cannot_be_added():
     panel = bundled_panel()
-    forecast = Ensemble("ensemble-equal", CHEAP).fit(panel).forecast(6, 40, 1)
+    forecast = get_model("ensemble-equal", members=CHEAP).fit(panel).forecast(6, draws=40, seed=1)
     assert forecast.joint == {"month"}
 
 
-def test_a_version_names_its_members():
-    assert "drift@" in Ensemble("ensemble", CHEAP).version
+def test_the_members_are_part_of_the_identity():
+    def members(spec: Spec) -> set[str]:
+        return {spec.model}.union(*(members(m) for m in spec.members))
+
+    spec = Ensemble("ensemble", CHEAP).spec
+    assert set(CHEAP) <= members(spec)
+    assert spec.hash != Ensemble("ensemble", ["drift", "damped-trend"]).spec.hash

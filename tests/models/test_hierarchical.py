@@ -13,15 +13,18 @@ from panel_factory import bundled_panel, cut_panel, small_counts
 
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
+from odforecast.models import Fitted, get_model
 from odforecast.models.hierarchy import inputs as hi
 from odforecast.models.hierarchy.draws import fitted_log_mean, future
 from odforecast.models.hierarchy.laplace import LEVEL_SD, approximate, path_basis, whiten
-from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
+from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.models.hierarchy.prior import prior_predictive, simulate
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel
+from odforecast.seeds import Streams
 
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each: all levels are there
+STREAMS = Streams(1, "states", "all-drugs", "2018-06")
 QUICK = Hierarchical("hierarchical-quick")
 
 
@@ -239,8 +242,8 @@ def test_whitening_changes_coordinates_not_the_model() -> None:
 # --- draws ------------------------------------------------------------------------------
 
 
-def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> FittedHierarchical:
-    return QUICK.fit(cut_panel(last, states))
+def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
+    return get_model("hierarchical-quick").fit(cut_panel(last, states))
 
 
 def test_approximation_says_so() -> None:
@@ -273,8 +276,7 @@ def test_new_innovations_are_drawn_for_the_future() -> None:
     fitted = quick()
     posterior = fitted.idata["posterior"]
     one = {k: np.repeat(v.values[0, :1], 400, axis=0) for k, v in posterior.data_vars.items()}
-    rng = np.random.default_rng(0)
-    draws, stopped = future(one, fitted.inputs, (), 5.0, 12, rng)
+    draws, stopped = future(one, fitted.inner.inputs, (), 5.0, 12, STREAMS)
     assert stopped == 0.0
     spread = np.log(draws + 1).std(axis=0).mean(axis=0)
     assert spread[-1] > 1.5 * spread[0]
@@ -297,7 +299,7 @@ def test_effects_enter_past_and_future() -> None:
             (step,),
             5.0,
             1,
-            np.random.default_rng(1),
+            STREAMS,
         )[0].mean()
         for p in (one, none)
     ]
@@ -308,14 +310,14 @@ def test_idata_is_labelled_and_survives_a_pickle() -> None:
     fitted = quick()
     posterior = fitted.idata["posterior"]
     assert posterior["path"].dims == ("chain", "draw", "location", "knot")
-    assert list(posterior["location"].values) == list(fitted.inputs.locations)
+    assert list(posterior["location"].values) == list(fitted.inner.inputs.locations)
     assert posterior["knot"].values[-1] == fitted.panel.last_month
     again = pickle.loads(pickle.dumps(fitted)).forecast(horizon=2, draws=5, seed=1)
-    np.testing.assert_array_equal(again.draws, fitted.forecast(2, 5, 1).draws)
+    np.testing.assert_array_equal(again.draws, fitted.forecast(2, draws=5, seed=1).draws)
 
 
 def test_posterior_predictive_finds_the_data_ordinary() -> None:
-    table = quick(last="2021-06").posterior_predictive(draws=200)
+    table = quick(last="2021-06").inner.posterior_predictive(draws=200)
     assert set(table["location"]) == set(FOUR)
     means = table[table["statistic"] == "mean"]
     assert means["p"].between(0.05, 0.95).all()
@@ -344,7 +346,8 @@ def test_approximation_recovers_what_made_the_data() -> None:
 
 
 def test_small_counts() -> None:
-    result = QUICK.fit(small_counts()).forecast(horizon=12, draws=200, seed=0)
+    fitted = get_model("hierarchical-quick").fit(small_counts())
+    result = fitted.forecast(horizon=12, draws=200, seed=0)
     assert result.samples(TARGET_MONTH).max() < 30
 
 
@@ -354,14 +357,13 @@ def test_small_counts() -> None:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_nuts_samples_warns_and_repeats() -> None:
-    model = Hierarchical(draws=120, tune=150, chains=2, cores=1)
-    panel = bundled_panel(("CT", "OH", "WY")).cut(
-        "2018-02", as_of=cut_panel("2018-02").as_of, vintage="pseudo-clean"
-    )
+    model = get_model("hierarchical", draws=120, tune=150, chains=2, cores=1)
+    panel = bundled_panel(("CT", "OH", "WY")).cut("2018-02")
     fitted = model.fit(panel)
-    assert fitted.checks is not None
-    assert {"r_hat", "ess_bulk", "ess_tail"} <= set(fitted.checks.table.columns)
-    assert not fitted.checks.passed  # 240 draws cannot reach an effective size of 400
+    checks = fitted.inner.checks
+    assert checks is not None
+    assert {"r_hat", "ess_bulk", "ess_tail"} <= set(checks.table.columns)
+    assert not checks.passed  # 240 draws cannot reach an effective size of 400
     result = fitted.forecast(horizon=12, draws=100, seed=0)
     assert any("not converged" in w for w in result.warnings)
     again = model.fit(panel).forecast(horizon=12, draws=100, seed=0)

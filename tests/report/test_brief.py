@@ -9,7 +9,7 @@ import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.report import scenario_figures as figures
 from odforecast.report.brief import write_brief
-from odforecast.scenario import CAVEAT, NULL, Scenario, named, project
+from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
 
 SHARES = {"fentanyl-share": {"US": 0.57}}
 VOID = {"meta", "img", "br"}
@@ -36,7 +36,7 @@ def panel():
 
 @pytest.fixture(scope="module")
 def projection(panel):
-    shock = named("supply-shock-2023-like", onset="2025-10", note="a < b & c")
+    shock = named_intervention("supply-shock-2023-like", onset="2025-10", note="a < b & c")
     scenarios = [Scenario("shock", (shock,), question="What <if>?")]
     fitted = od.get_model("drift").fit(panel)
     return project(fitted, scenarios, 24, 100, exposures=SHARES)
@@ -69,10 +69,12 @@ def test_brief_says_what_a_nowcast_completed(projection, panel):
     assert "completed for deaths still to be reported" not in write_brief(
         projection, exposures=SHARES
     )
-    fitted = od.get_model("drift+delay").fit(panel)
-    resumes = Scenario("resumes", (named("cooperation-resumed", onset="2025-10"),))
+    whole = od.bundled().as_of("2025-09-17").panel()
+    fitted = od.get_model("drift+delay").fit(whole)
+    nowcast = fitted.forecast(12, draws=50, seed=1).select("US")
+    resumes = Scenario("resumes", (named_intervention("cooperation-resumed", onset="2025-10"),))
     text = write_brief(
-        project(fitted, resumes, 12, 50, exposures=SHARES), panel=panel, exposures=SHARES
+        project(nowcast, resumes, seed=1, exposures=SHARES), panel=panel, exposures=SHARES
     )
     assert "Grey up to 2025-04" in text
     assert "The United States, 2025-05 to 2026-04" in text

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from odforecast.backtesting import pseudo_origins, run_backtest
+from odforecast.backtesting import backtest, cuts
 from odforecast.errors import ScoringError
 from odforecast.models.registry import get_model
 from odforecast.panel import Panel
 from odforecast.report.figures import coverage_figure, origins_figure, pit_figure, skill_figure
-from odforecast.scoring.truth import Truth
+from odforecast.scoring import Truth
 from odforecast.vintage.bundle import bundled
 
 STATES = ["US", "WV"]
@@ -23,14 +23,14 @@ def panel() -> Panel:
 
 @pytest.fixture(scope="module")
 def results(panel):
-    origins = pseudo_origins(panel, start="2021-01", end="2021-04")
-    return run_backtest(["drift", "hub-baseline"], origins, Truth(panel), draws=60)
+    origins = cuts(panel, start="2021-01", end="2021-04")
+    return backtest(["drift", "hub-baseline"], origins, truth=Truth(panel), draws=60)
 
 
 def test_fans_show_the_truth_and_the_median(panel, tmp_path):
-    origins = pseudo_origins(panel, start="2020-01", end="2022-01", step=12)
+    origins = cuts(panel, start="2020-01", end="2022-01", step=12)
     panels = [o.panel for o in origins]
-    forecasts = [get_model("drift").fit(p).forecast(12, 60, 1) for p in panels]
+    forecasts = [get_model("drift").fit(p).forecast(12, draws=60, seed=1) for p in panels]
     figure = origins_figure(forecasts, panels, Truth(panel), STATES, forecasts)
     assert len(figure.axes) == 6
     lines = {line.get_label(): line for line in figure.axes[0].lines}
@@ -44,7 +44,7 @@ def test_fans_show_the_truth_and_the_median(panel, tmp_path):
 
 
 def test_one_panel_per_forecast(panel):
-    forecast = get_model("drift").fit(panel).forecast(3, 20, 1)
+    forecast = get_model("drift").fit(panel).forecast(3, draws=20, seed=1)
     with pytest.raises(ScoringError, match="1 forecasts, 0 panels"):
         origins_figure([forecast], [], Truth(panel), STATES)
 

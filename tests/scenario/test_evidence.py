@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from odforecast.errors import UnknownNameError
-from odforecast.scenario import named
+from odforecast.scenario import named_intervention
 from odforecast.scenario.catalogue import (
     attribution_shares,
     events,
@@ -21,14 +21,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 
 def test_eight_priors_with_the_numbers_of_the_evidence():
     assert len(prior_names()) == 8
-    shock = named("supply-shock-2023-like", onset="2026-03")
+    shock = named_intervention("supply-shock-2023-like", onset="2026-03")
     assert (shock.size.mean, shock.size.sd, shock.p_null) == (-0.45, pytest.approx(0.2), 0.1)
     assert (shock.lag.median, shock.half_life.median) == (2, 30)
     assert (shock.ramp.low, shock.ramp.high) == (9, 15)
-    national = named("analogue-scheduling", onset="2026-03")
+    national = named_intervention("analogue-scheduling", onset="2026-03")
     assert national.size.mean * national.exposure["default"] == pytest.approx(-0.04)
-    assert named("tariff-only", onset="2026-03").half_life is None
-    assert all(named(n, onset="2026-03").spread == 0.15 for n in prior_names())
+    assert named_intervention("tariff-only", onset="2026-03").half_life is None
+    assert all(named_intervention(n, onset="2026-03").spread == 0.15 for n in prior_names())
 
 
 def test_every_event_has_a_source_a_grade_and_tags():

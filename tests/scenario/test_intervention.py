@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odforecast.errors import ScenarioError
-from odforecast.scenario import Fixed, Intervention, Normal, Rebound, Uniform, named
+from odforecast.scenario import Fixed, Intervention, Normal, Rebound, Uniform, named_intervention
 from odforecast.scenario.intervention import rise_and_fade
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
@@ -39,7 +39,7 @@ def test_step_and_permanent():
 
 
 def test_state_draws_do_not_depend_on_order_or_company():
-    x = named("supply-shock-2023-like", onset="2026-03", exposure=1.0)
+    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0)
     both = effect(x, ("OH", "WV"))
     turned = effect(x, ("WV", "OH"))
     alone = effect(x, ("WV",))
@@ -82,18 +82,20 @@ def test_onset_range_is_drawn_evenly():
 
 @given(share=st.floats(0, 1), seed=st.integers(0, 5))
 def test_share_scales_the_size(share, seed):
-    x = named("supply-shock-2023-like", onset="2026-03", exposure=1.0, spread=0.0)
+    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0, spread=0.0)
     whole, part = effect(x, seed=seed), effect(x.scaled(share), seed=seed)
     assert np.allclose(part, share * whole)
 
 
 def test_share_of_zero_is_no_effect_at_all():
-    x = named("supply-shock-2023-like", onset="2026-03", exposure=1.0).scaled(0)
+    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0).scaled(0)
     assert (effect(x) == 0).all()
 
 
 def test_pickles_and_hashes_with_a_table():
-    x = named("analogue-scheduling", onset="2026-03", exposure={"OH": 1.0, "default": 0.3})
+    x = named_intervention(
+        "analogue-scheduling", onset="2026-03", exposure={"OH": 1.0, "default": 0.3}
+    )
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)

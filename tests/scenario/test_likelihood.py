@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from odforecast.errors import ScenarioError
-from odforecast.evidence.placebo import growth_changes
 from odforecast.models.hierarchy.inputs import REST
 from odforecast.models.hierarchy.model import Hierarchical, container
 from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN
 from odforecast.panel import Panel
+from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.likelihood import past_effects, posterior_against_prior
 from odforecast.scenario.priors import Beta, Fixed, Normal
@@ -56,8 +56,8 @@ def panel() -> Panel:
         months=GRID[11:],
         reported=sums,
         predicted=sums,
-        percent_complete=unknown,
-        percent_pending=unknown,
+        complete=unknown,
+        pending=unknown,
     )
 
 

@@ -17,7 +17,7 @@ from odforecast.scenario import (
     Uniform,
     dump_scenarios,
     grid,
-    named,
+    named_intervention,
     parse_scenarios,
     prior_names,
     read_scenarios,
@@ -63,7 +63,10 @@ def test_files_give_the_scenario_back(x, suffix, version):
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml", ".toml"])
 def test_several_on_disk(tmp_path, suffix):
-    several = (NULL, *(Scenario(n, (named(n, onset="2026-03"),)) for n in prior_names()))
+    several = (
+        NULL,
+        *(Scenario(n, (named_intervention(n, onset="2026-03"),)) for n in prior_names()),
+    )
     path = write_scenarios(tmp_path / f"all{suffix}", several)
     assert read_scenarios(path) == several
 
@@ -74,10 +77,13 @@ def test_unquoted_null_is_the_null_scenario():
 
 
 def test_hash_sees_assumptions_and_not_words():
-    x = named("cooperation-resumed", onset="2026-03")
+    x = named_intervention("cooperation-resumed", onset="2026-03")
     base = Scenario("s", (x,))
     assert base.hash == Scenario("s", (x,), question="?", title="t").hash
-    assert base.hash != Scenario("s", (named("cooperation-resumed", onset="2026-04"),)).hash
+    assert (
+        base.hash
+        != Scenario("s", (named_intervention("cooperation-resumed", onset="2026-04"),)).hash
+    )
     assert base.hash != Scenario("s", (x,), version=2).hash
 
 
@@ -143,7 +149,7 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
 
 
 def test_null_assumes_nothing_and_names_are_distinct():
-    x = named("tariff-only", onset="2026-03")
+    x = named_intervention("tariff-only", onset="2026-03")
     with pytest.raises(ScenarioError, match="null has interventions"):
         Scenario("null", (x,))
     with pytest.raises(ScenarioError, match="two interventions are named"):
@@ -151,8 +157,8 @@ def test_null_assumes_nothing_and_names_are_distinct():
 
 
 def test_grid_is_two_by_two():
-    resumes = named("cooperation-resumed", onset="2026-03")
-    shock = named("supply-shock-2023-like", onset="2026-03")
+    resumes = named_intervention("cooperation-resumed", onset="2026-03")
+    shock = named_intervention("supply-shock-2023-like", onset="2026-03")
     four = grid({
         "cooperation": {"resumes": resumes, "off": None},
         "supply": {"shock": [shock], "calm": []},

@@ -19,7 +19,7 @@ from odforecast.scenario import (
     Uniform,
     attribution,
     identifiability,
-    named,
+    named_intervention,
     tornado,
 )
 
@@ -96,5 +96,5 @@ def test_attribution_shows_all_shares(baseline):
     assert mean[0] == 0.0
     assert (np.diff(mean[:5]) > 0).all()
     assert mean[0] < mean[5] < mean[2]  # the prior's mean is 0.27
-    same = named("supply-shock-2023-like", onset="2025-06").scaled(Fixed(1))
+    same = named_intervention("supply-shock-2023-like", onset="2025-06").scaled(Fixed(1))
     assert same.share == Fixed(1)

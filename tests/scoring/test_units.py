@@ -60,11 +60,11 @@ def test_columns_are_locked():
     table = score_units(made_forecast(), truth_for(made_forecast()))
     assert tuple(table.columns) == (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
     assert SCORE_COLUMNS == (
-        "model", "model_version", "as_of", "last_month", "vintage", "truth", "truth_release",
-        "data_hash", "seed", "location", "target", "horizon", "month", "horizon_from_origin",
-        "regime", "observed", "scorable", "reason", "n_draws", "median", "wis", "wis_spread",
-        "wis_over", "wis_under", "log_wis", "crps", "log_score", "ae", "ape", "bias", "pit",
-        "cover_50", "cover_80", "cover_90", "cover_95",
+        "model", "model_version", "as_of", "last_month", "vintage", "donor", "truth",
+        "truth_release", "data_hash", "spec_hash", "seed", "location", "target", "horizon",
+        "month", "horizon_from_origin", "regime", "observed", "scorable", "reason", "n_draws",
+        "median", "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score",
+        "ae", "ape", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",
     )  # fmt: skip
 
 
@@ -143,9 +143,7 @@ def test_wrong_truth_is_refused():
     with pytest.raises(ScoringError, match="not negative"):
         score_units(forecast, np.full((3, 4), -1.0))
     with pytest.raises(ForecastError, match="does not forecast deaths_month"):
-        score_units(
-            made_forecast(targets=frozenset({"deaths_12mo"})), np.zeros((3, 4)), "deaths_month"
-        )
+        score_units(made_forecast(target="deaths_12mo"), np.zeros((3, 4)), "deaths_month")
 
 
 def test_rates_divide_counts_and_say_where_there_is_no_population():

@@ -281,7 +281,9 @@ def test_a_place_by_name_alone(tmp_path, expected):
 
 def test_release_dates(tmp_path):
     nameless = save(tmp_path, CELLS, "vsrr.csv")
-    with pytest.raises(DataError, match="no release date in the file name; give it"):
+    with pytest.raises(
+        DataError, match="no release date in the file name; name the file with its date"
+    ):
         read_vsrr(nameless)
     assert str(read_vsrr(nameless, "2024-12-11").release) == "2024-12-11"
     named = save(tmp_path, CELLS, "2024-12-11 (1).csv")

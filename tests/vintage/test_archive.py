@@ -19,7 +19,7 @@ from release_factory import cdc_cells, csv_bytes
 from odforecast.errors import ArchiveError, DataError
 from odforecast.names import ALL_DRUGS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage import archive as module
+from odforecast.vintage import archive_file as module
 from odforecast.vintage.archive import Archive
 
 DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
@@ -72,8 +72,7 @@ def test_it_answers_with_what_was_known(archive):
     assert later.note == (
         "the last release seen is 2024-12-11: asked for 2025-03-01, answered with it"
     )
-    assert "2 rows" not in repr(later)
-    assert "27 rows" in repr(later)
+    assert "release 2024-12-11" in repr(later)
 
 
 def test_before_the_first_release(archive, tmp_path):
@@ -159,7 +158,8 @@ def test_what_a_caller_does_to_a_table_stays_with_the_caller(archive, files):
     table.loc[:, "reported"] = 0.0
     for store in (archive, memory):
         seen = store.as_of(DAYS[0])
-        seen.table.loc[:, "reported"] = -1.0
+        table = seen.table
+        table.loc[:, "reported"] = -1.0
         again = store.as_of(DAYS[0])
         assert again.table["reported"].min() > 0
         assert again.data_hash == seen.data_hash
@@ -201,7 +201,7 @@ def test_damaged_files_are_refused(archive, files):
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArchiveError, match=r"release=2024-09-11.parquet cannot be read"):
-        archive.as_of(DAYS[0])
+        _ = archive.as_of(DAYS[0]).table
     with pytest.raises(ArchiveError, match="cannot be read"):
         _ = archive.content_hash
     arrow = pq.read_table(io_bytes(whole), partitioning=None)
@@ -210,13 +210,13 @@ def test_damaged_files_are_refused(archive, files):
     edited = arrow.from_pandas(frame, preserve_index=False)
     pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
     with pytest.raises(ArchiveError, match="is not as it was written; delete it"):
-        archive.as_of(DAYS[0])
+        _ = archive.as_of(DAYS[0]).table
     frame.to_parquet(file)  # somebody else's file
     with pytest.raises(ArchiveError, match="cannot be read as a release"):
-        archive.as_of(DAYS[0])
+        _ = archive.as_of(DAYS[0]).table
     file.write_bytes((archive.path / f"release={DAYS[1]}.parquet").read_bytes())
     with pytest.raises(ArchiveError, match="is not as it was written"):
-        archive.as_of(DAYS[0])
+        _ = archive.as_of(DAYS[0]).table
     file.unlink()
     assert archive.add(read_vsrr(files[0]))
     assert days(archive) == DAYS

@@ -31,18 +31,18 @@ def archive(tmp_path: Path) -> Archive:
 @pytest.mark.parametrize("indicator", [ALL_DRUGS, SYNTHETIC_OPIOIDS])
 def test_one_indicator_is_a_slice_of_the_whole(archive: Archive, indicator: str) -> None:
     whole = archive.as_of(DATE)
-    part = archive.as_of(DATE, indicator)
+    part = archive.as_of(DATE).rows(indicator)
     expected = whole.table[whole.table["indicator"] == indicator].reset_index(drop=True)
-    pd.testing.assert_frame_equal(part.table, expected)
-    pd.testing.assert_frame_equal(od.bundled().as_of(DATE, indicator).table, expected)
-    assert part.data_hash == whole.data_hash == archive.data_hash(DATE)
+    pd.testing.assert_frame_equal(part, expected)
+    pd.testing.assert_frame_equal(od.bundled().as_of(DATE).rows(indicator), expected)
+    assert whole.data_hash == archive.data_hash(DATE)
 
 
 def test_an_indicator_that_is_not_there_has_no_rows(archive: Archive) -> None:
     for store in (archive, od.bundled()):
         assert store.release(DATE, "Cocaine (T40.5)").empty
         with pytest.raises(PanelError, match="it has: Number of Drug Overdose Deaths"):
-            od.Panel.from_archive(store, DATE, indicator="Cocaine (T40.5)")
+            store.as_of(DATE).panel("cocaine")
 
 
 def test_files_without_parts_are_read_too(archive: Archive) -> None:

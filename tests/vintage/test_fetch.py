@@ -26,7 +26,8 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.fetch import default_folder, download, fetch
+from odforecast.vintage.bundle import default_folder
+from odforecast.vintage.fetch import download, fetch
 from odforecast.vintage.socrata import Metadata, Socrata
 
 ROWS = release_rows()

@@ -174,7 +174,7 @@ def test_every_code_is_explained_in_the_docs() -> None:
 
 def test_real_releases(vsrr: Path) -> None:
     def of(name: str) -> pd.DataFrame:
-        return od.read_vsrr(vsrr / name).table
+        return od.read(vsrr / name).table
 
     old = check(of("2018-09-12.csv"))
     missing = [(f.location, f.month) for f in old if f.code == "missing-month"]

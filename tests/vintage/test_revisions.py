@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, UnknownNameError
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
@@ -136,7 +135,7 @@ def real(vsrr: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
         if file.suffix == ".json" or ".xlsx" in file.suffixes:
             continue
         try:
-            store.add(od.read_vsrr(file))
+            store.add(file)
         except DataError:
             assert "appended" in file.name
     return store
@@ -175,7 +174,7 @@ def test_commands(real: Archive, tmp_path: Path) -> None:
 
 
 def test_your_own_archive_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("odforecast.vintage.fetch.default_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr("odforecast.vintage.bundle.default_folder", lambda: tmp_path / "none")
     done = CliRunner().invoke(main, ["data", "revisions"])
     assert done.exit_code == 1
     assert "odforecast data fetch" in done.output

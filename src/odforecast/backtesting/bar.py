@@ -30,7 +30,7 @@ def bar(
         Failures already told.
     """
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -41,6 +41,8 @@ def bar(
         def report(step: Progress) -> None:
             drawn.update(task, completed=step.done, description=step.label)
             if step.failure and step.failure not in said:
-                drawn.console.print(f"failed: {step.label}: {step.failure}", highlight=False)
+                drawn.console.print(
+                    f"failed: {step.label}: {step.failure}", highlight=False, markup=False
+                )
 
         yield report

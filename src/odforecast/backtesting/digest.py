@@ -27,7 +27,7 @@ def code_digest() -> str:
     files = []
     for name in _CODE:
         path = root / name
-        files += sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        files += sorted([*path.rglob("*.py"), *path.rglob("*.csv")]) if path.is_dir() else [path]
     digests = [
         (str(f.relative_to(root)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
     ]

@@ -121,8 +121,10 @@ def _real(
             panel = archive.as_of(date).panel(indicator, dataset)
         except OdforecastError as error:
             reason = str(error)
-        # A release without a panel belongs where its last month would have been.
-        month = last_published(date) if panel is None else panel.last_month
+        # A release without a panel belongs where its last month would have been: the calendar
+        # says the 15th, and CDC publishes on a Wednesday about then.
+        issued = max(date, date.replace(day=15))
+        month = last_published(issued) if panel is None else panel.last_month
         if (first is not None and month < first) or (last is not None and month > last):
             continue
         found.append(Origin(date, VINTAGE_REAL, panel, reason))

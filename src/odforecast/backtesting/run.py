@@ -129,6 +129,8 @@ def plan(
     if any(p.basis != truth.basis for p in panels):
         raise BacktestError(f"origins and truth count deaths in different ways: truth by "
                             f"{truth.basis}")  # fmt: skip
+    if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
+        raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
     known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
     states = known if locations is None else resolve(locations, known or truth.panel.locations)
     return [
@@ -284,8 +286,8 @@ def _outcomes(
     units: Sequence[Unit], store: UnitStore | None, executor: Executor | None
 ) -> Iterator[tuple[list[int], list[Outcome], bool]]:
     """Indices, outcomes, and whether they were reused, as they come."""
-    todo = []
-    stored = []
+    todo: list[int] = []
+    stored: list[int] = []
     for index, unit in enumerate(units):
         (stored if store is not None and store.has(unit) else todo).append(index)
     if stored and store is not None:

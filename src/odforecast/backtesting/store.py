@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from odforecast.backtesting.unit import Outcome, Unit
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Outcome, Unit
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -88,6 +88,9 @@ class UnitStore:
                 if not whole.empty:
                     rows = whole[whole["unit"] == unit.key].drop(columns="unit")
                     rows = rows.reset_index(drop=True).assign(model=unit.model.label)
+                if name == "quantiles" and not rows.empty:
+                    # As a fresh unit has them: stored and fresh ones are put together.
+                    rows = rows.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
                 found[name] = rows
             outcomes.append(Outcome(**found, seconds=seconds))
         return outcomes

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -183,6 +184,7 @@ def run_unit(unit: Unit, fitted: Fitted | None = None, spent: float = 0.0) -> Ou
     try:
         scores = pd.concat([_score(unit, forecast, t) for t in targets], ignore_index=True)
         quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
+        quantiles = quantiles.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
     except OdforecastError as error:
         # Draws that cannot be scored are the model's failure, too.
         return _failed(unit, f"{type(error).__name__}: {error}", "", started)
@@ -231,7 +233,7 @@ def _failed(unit: Unit, reason: str, detail: str, started: float) -> Outcome:
 def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     panel = unit.origin.panel
     assert panel is not None
-    added = _keys(unit) | {
+    added: dict[str, Any] = _keys(unit) | {
         "donor": panel.donor,
         "data_hash": panel.data_hash,
         "spec_hash": unit.model.spec.hash,
@@ -240,17 +242,22 @@ def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     return score(forecast, unit.truth, target).assign(**added)
 
 
+#: Columns of the quantile table with few distinct values, kept as categories in memory.
+QUANTILE_CATEGORIES = ("model", "target", "location")
+
+
 def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     values = forecast.quantiles(HUB_QUANTILES, target)
     n_levels, n_loc, n_months = values.shape
-    size = values.size
     return pd.DataFrame(
         {
-            "model": pd.Categorical([unit.model.label] * size),
+            "model": unit.model.label,
             "as_of": pd.Timestamp(unit.origin.as_of),
             "last_month": np.datetime64(forecast.last_month, "ms"),
-            "target": pd.Categorical([target] * size),
-            "location": pd.Categorical(np.tile(np.repeat(forecast.locations, n_months), n_levels)),
+            "target": target,
+            "location": np.tile(
+                np.repeat(np.array(forecast.locations, dtype=object), n_months), n_levels
+            ),
             "month": np.tile(forecast.months.astype("datetime64[ms]"), n_levels * n_loc),
             "horizon": np.tile(forecast.horizons, n_levels * n_loc),
             "level": np.repeat(HUB_QUANTILES, n_loc * n_months),

@@ -95,6 +95,6 @@ def main(debug: bool) -> None:
     """Forecast US drug-overdose deaths from CDC's provisional counts, and score every forecast
     on the data as it was known that day.
 
-    Without --archive or --source, commands use the release that ships with the package
-    (2025-09-17).
+    Without --archive or --source, commands use your own releases, with the one that ships with
+    the package (2025-09-17) beneath.
     """

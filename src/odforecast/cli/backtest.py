@@ -157,7 +157,9 @@ def backtest(
         draws=draws,
         seed=seed,
     )
-    screen = Console() if sys.stdout.isatty() else Console(width=120)
+    # Labels may hold brackets: no markup. A file is as wide as COLUMNS says, else 120.
+    known = sys.stdout.isatty() or "COLUMNS" in os.environ
+    screen = Console(markup=False) if known else Console(markup=False, width=120)
     _announce(screen, found, truth, len(units[0].locations))
     if dry_run:
         _estimate(screen, units, jobs)
@@ -245,7 +247,7 @@ def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
         rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
         shown = [s for s in _SHOWN if part[s[0]].notna().any()]
         ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
-        for columns in _fitting(shown, len(groups), max(map(len, rows)), screen.width):
+        for columns in _fitting(shown, len(groups), max(len(str(m)) for m in rows), screen.width):
             table = Table(
                 title=title,
                 title_justify="left",
@@ -253,7 +255,7 @@ def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
                 padding=(0, 1, 0, 0),
                 box=SIMPLE_HEAD,
             )
-            table.add_column("horizon, months", no_wrap=True)
+            table.add_column("horizon, months", overflow="fold")
             for _, name, _ in columns:
                 for group in groups:
                     table.add_column(f"{name}\n{group}", justify="right", no_wrap=True)
@@ -263,9 +265,11 @@ def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
                 ]
                 table.add_row(str(model), *cells)
             screen.print(table)
+    related = f" rel: as a share of {BASELINE}'s on the same units;"
     screen.print(
-        f"WIS: mean weighted interval score, deaths, lower is better; rel: as a share of "
-        f"{BASELINE}'s on the same units; cov90: share of truths inside the 90 % interval.",
+        f"WIS: mean weighted interval score, deaths, lower is better;"
+        f"{related if board['rel_wis'].notna().any() else ''} "
+        "cov90: share of truths inside the 90 % interval.",
         highlight=False,
     )
 

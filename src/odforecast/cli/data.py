@@ -20,6 +20,7 @@ from odforecast.sources.report import LoadReport, check_sums, summarise
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.bundle import default_folder
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
@@ -120,13 +121,12 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
 @_FILES
 @click.option(
     "--archive",
-    required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Archive folder; made if it does not exist.",
+    help="Archive folder; made if it does not exist.  [default: your own]",
 )
 @_RELEASE
-def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
+def add(files: tuple[Path, ...], archive: Path | None, release: str | None) -> None:
     """Add the releases in FILE... to an archive.
 
     A FILE is added whole or not at all. One that cannot be trusted is refused with the row and
@@ -134,6 +134,7 @@ def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
     the same numbers again does nothing, other numbers for the same date are refused.
     """
     _one_release(files, release)
+    archive = archive or default_folder()
     store = Archive(archive)
     refused = 0
     for file in files:
@@ -170,13 +171,12 @@ def add(files: tuple[Path, ...], archive: Path, release: str | None) -> None:
 @data.command(short_help="List the releases of an archive.")
 @click.option(
     "--archive",
-    required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Archive folder.",
+    help="Archive folder.  [default: your own, with the bundled release beneath]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per release.")
-def releases(archive: Path, as_json: bool) -> None:
+def releases(archive: Path | None, as_json: bool) -> None:
     """List the releases of an archive: what was known, and when."""
     store = open_source(archive)
     rows = []

@@ -174,9 +174,8 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         console.print(f"… and {more} more locations", highlight=False)
     if yearly:
         before = last - np.timedelta64(12, "M")
-        console.print(
-            f"chance of a fall: that the count for {last} lies below the one for {before}, both as "
-            "once final (not as reported so far)",
-            highlight=False,
-            soft_wrap=True,
-        )
+        for line in (
+            f"chance of a fall: that the count for {last} lies below the one for {before},",
+            "both as once final (not as reported so far)",
+        ):
+            console.print(line, highlight=False, soft_wrap=True)

@@ -59,7 +59,13 @@ def list_() -> None:
 def show(name: str, toml: bool) -> None:
     """Show a named prior, an event, or the scenarios of a file, with source and grade."""
     from odforecast.errors import UnknownNameError
-    from odforecast.scenario import NULL, Scenario, dump_scenarios, named, read_scenarios
+    from odforecast.scenario import (
+        NULL,
+        Scenario,
+        dump_scenarios,
+        named_intervention,
+        read_scenarios,
+    )
     from odforecast.scenario.catalogue import events, prior_names, prior_title
 
     suffix = ".toml" if toml else ".yaml"
@@ -74,7 +80,7 @@ def show(name: str, toml: bool) -> None:
         return
     if name in prior_names():
         click.echo(f"# {prior_title(name)}. The onset is an example: give your own.")
-        item = Scenario(name, (named(name, onset="2026-03"),))
+        item = Scenario(name, (named_intervention(name, onset="2026-03"),))
         click.echo(dump_scenarios(item, suffix))
         click.echo(f"# {CAVEAT}")
         return
@@ -225,7 +231,7 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
     import numpy as np
 
     from odforecast.months import to_month
-    from odforecast.scenario import NULL, Scenario, named, prior_names, read_scenarios
+    from odforecast.scenario import NULL, Scenario, named_intervention, prior_names, read_scenarios
 
     start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
     found: list[Scenario] = []
@@ -235,7 +241,7 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
         elif word == NULL.name:
             found.append(NULL)
         elif word in prior_names():
-            found.append(Scenario(word, (named(word, onset=start),)))
+            found.append(Scenario(word, (named_intervention(word, onset=start),)))
         else:
             raise ScenarioError(
                 f"--scenario: {word!r} is no scenario, allowed: a .yaml or .toml file, null, "
@@ -302,7 +308,7 @@ def _write(
     (out / "scenarios.yaml").write_text(dump_scenarios(projection.scenarios), encoding="utf-8")
     if all(s.is_null for s in projection.scenarios):
         return
-    _csv(projection.averted_table(), out / "deaths_averted.csv")
+    _csv(projection.averted(), out / "deaths_averted.csv")
     _csv(projection.recovery_table(), out / "time_to_recover.csv")
     _csv(projection.exposure_table(), out / "exposure.csv")
     _draw(projection, panel, shares, out)
@@ -338,7 +344,7 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
 def _summary(projection: Projection) -> None:
     if all(s.is_null for s in projection.scenarios):
         return
-    table = projection.averted_table()
+    table = projection.averted()
     table = table[(table["location"] == projection.baseline.locations[0])]
     head = ["scenario", "period", "averted (mean)", "90 % interval", "P(fewer)"]
     rows = [

@@ -72,7 +72,8 @@ def score(
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(f"{out}: unknown file type {out.suffix!r}", hint="use .csv or .parquet")
     tables = [(model_name(path), path, _read(path)) for path in forecasts]
-    releases = open_source(archive, None if archive is not None else truth)
+    # Without --archive 'bundled' is the default; with it, a file as well is one too many.
+    releases = open_source(archive, None if archive is not None and truth == BUNDLED else truth)
     seen = releases.as_of(truth_as_of)
     if seen.note:
         click.echo(f"note: {seen.note}", err=True)

@@ -17,7 +17,7 @@ from odforecast.panel import Floats, Panel
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import NATION, Intervention, rise_and_fade
-from odforecast.scenario.schema import named
+from odforecast.scenario.schema import named_intervention
 from odforecast.scenario.sensitivity import Identifiability, identifiability
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def check_identifiability(
     ranks = growth_changes(panel).set_index("month")["percentile"]
     rows = []
     for month, name in PAST.items():
-        x = named(name, onset=month)
+        x = named_intervention(name, onset=month)
         last = min(x.onset[0] + np.timedelta64(WINDOW, "M"), panel.last_month)
         seen = panel.cut(last)
         # Exposure as it stood on the eve of the event, not what later years made of it.

@@ -18,7 +18,7 @@ from odforecast.panel import Panel
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import NULL, Scenario
-from odforecast.scenario.schema import named
+from odforecast.scenario.schema import named_intervention
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +75,7 @@ def check_hindcast(
     cut = panel.cut(end)
     horizon = int((last - end).astype(int))
     fitted = model.fit(cut)
-    scenarios = [NULL, Scenario(SHOCK, (named(SHOCK, onset=str(to_month(onset))),))]
+    scenarios = [NULL, Scenario(SHOCK, (named_intervention(SHOCK, onset=str(to_month(onset))),))]
     projection = project(
         fitted, scenarios, horizon, draws, seed, exposures={"fentanyl-share": shares}
     )

@@ -26,7 +26,7 @@ from odforecast.scenario.exposure import fentanyl_share
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import NULL, Scenario
-from odforecast.scenario.schema import named
+from odforecast.scenario.schema import named_intervention
 from odforecast.vintage.archive import Archive
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"
@@ -75,7 +75,9 @@ class Setting:
 def check_null(setting: Setting) -> CheckResult:
     """The null scenario and an effect of zero reproduce the baseline, draw for draw."""
     fitted = setting.model.fit(setting.panel())
-    zero = Scenario("zero", (named("tariff-only", onset="2014-02", size=0.0, spread=0.0),))
+    zero = Scenario(
+        "zero", (named_intervention("tariff-only", onset="2014-02", size=0.0, spread=0.0),)
+    )
     projection = project(fitted, [NULL, zero], 24, 200, setting.seed)
     again = fitted.forecast(24, draws=200, seed=setting.seed)
     rows = [

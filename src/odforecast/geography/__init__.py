@@ -1,14 +1,16 @@
-"""Places: names and codes, populations, and what adds up to what."""
+"""Places: names and codes, counties, populations, and what adds up to what."""
 
+from odforecast.geography.counties import County, Edition, counties_of
 from odforecast.geography.places import (
     JURISDICTIONS,
     LOCATIONS,
     REGIONS,
     Location,
+    find,
     lookup,
     population,
-    resolve,
 )
+from odforecast.geography.request import resolve
 from odforecast.geography.sums import NATION, closed, parts_of, whole_and_parts
 
 __all__ = [
@@ -16,8 +18,12 @@ __all__ = [
     "LOCATIONS",
     "NATION",
     "REGIONS",
+    "County",
+    "Edition",
     "Location",
     "closed",
+    "counties_of",
+    "find",
     "lookup",
     "parts_of",
     "population",

@@ -1,107 +1,37 @@
-"""Jurisdictions: postal codes, FIPS, names, census regions, populations.
+"""One place as people write it, and populations.
 
-CDC's ``NY`` **excludes** New York City, which is its own row (``YC``; ``NYC`` in hub files).
-The 50 states, DC and YC add up to the US row exactly, in reported counts; Puerto Rico is
-outside the US total.
+``"OH"``, ``"Ohio"``, ``"39"``, ``"39035"``, ``"Hamilton, Ohio"`` or ``"Hamilton County, OH"``; case
+does not matter. For lists and ``"Ohio/*"`` see :func:`odforecast.geography.request.resolve`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import difflib
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
 import pandas as pd
 
 from odforecast.errors import UnknownNameError
-
-REGIONS = ("Northeast", "Midwest", "South", "West")
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """One jurisdiction of CDC's table.
-
-    Attributes
-    ----------
-    state : str
-        CDC's code: postal abbreviation, ``US``, or ``YC`` for New York City.
-    code : str
-        Hub code: two-digit FIPS, ``US``, or ``NYC``.
-    name : str
-        Name in full.
-    region : str or None
-        Census region; None for the nation and for Puerto Rico.
-    """
-
-    state: str
-    code: str
-    name: str
-    region: str | None
-
-
-LOCATIONS: tuple[Location, ...] = (
-    Location("US", "US", "United States", None),
-    Location("AK", "02", "Alaska", "West"),
-    Location("AL", "01", "Alabama", "South"),
-    Location("AR", "05", "Arkansas", "South"),
-    Location("AZ", "04", "Arizona", "West"),
-    Location("CA", "06", "California", "West"),
-    Location("CO", "08", "Colorado", "West"),
-    Location("CT", "09", "Connecticut", "Northeast"),
-    Location("DC", "11", "District of Columbia", "South"),
-    Location("DE", "10", "Delaware", "South"),
-    Location("FL", "12", "Florida", "South"),
-    Location("GA", "13", "Georgia", "South"),
-    Location("HI", "15", "Hawaii", "West"),
-    Location("IA", "19", "Iowa", "Midwest"),
-    Location("ID", "16", "Idaho", "West"),
-    Location("IL", "17", "Illinois", "Midwest"),
-    Location("IN", "18", "Indiana", "Midwest"),
-    Location("KS", "20", "Kansas", "Midwest"),
-    Location("KY", "21", "Kentucky", "South"),
-    Location("LA", "22", "Louisiana", "South"),
-    Location("MA", "25", "Massachusetts", "Northeast"),
-    Location("MD", "24", "Maryland", "South"),
-    Location("ME", "23", "Maine", "Northeast"),
-    Location("MI", "26", "Michigan", "Midwest"),
-    Location("MN", "27", "Minnesota", "Midwest"),
-    Location("MO", "29", "Missouri", "Midwest"),
-    Location("MS", "28", "Mississippi", "South"),
-    Location("MT", "30", "Montana", "West"),
-    Location("NC", "37", "North Carolina", "South"),
-    Location("ND", "38", "North Dakota", "Midwest"),
-    Location("NE", "31", "Nebraska", "Midwest"),
-    Location("NH", "33", "New Hampshire", "Northeast"),
-    Location("NJ", "34", "New Jersey", "Northeast"),
-    Location("NM", "35", "New Mexico", "West"),
-    Location("NV", "32", "Nevada", "West"),
-    Location("NY", "36", "New York", "Northeast"),
-    Location("OH", "39", "Ohio", "Midwest"),
-    Location("OK", "40", "Oklahoma", "South"),
-    Location("OR", "41", "Oregon", "West"),
-    Location("PA", "42", "Pennsylvania", "Northeast"),
-    Location("RI", "44", "Rhode Island", "Northeast"),
-    Location("SC", "45", "South Carolina", "South"),
-    Location("SD", "46", "South Dakota", "Midwest"),
-    Location("TN", "47", "Tennessee", "South"),
-    Location("TX", "48", "Texas", "South"),
-    Location("UT", "49", "Utah", "West"),
-    Location("VA", "51", "Virginia", "South"),
-    Location("VT", "50", "Vermont", "Northeast"),
-    Location("WA", "53", "Washington", "West"),
-    Location("WI", "55", "Wisconsin", "Midwest"),
-    Location("WV", "54", "West Virginia", "South"),
-    Location("WY", "56", "Wyoming", "West"),
-    Location("YC", "NYC", "New York City", "Northeast"),
-    Location("PR", "72", "Puerto Rico", None),
+from odforecast.geography.counties import (
+    FORMER,
+    County,
+    Edition,
+    by_fips,
+    close_to,
+    counties_of,
+    edition_of,
+    named,
 )
+from odforecast.geography.jurisdictions import BY_KEY, JURISDICTIONS, LOCATIONS, REGIONS, Location
 
-#: The 50 states, DC and New York City: they add up to the US row.
-JURISDICTIONS: tuple[str, ...] = tuple(x.state for x in LOCATIONS if x.state not in ("US", "PR"))
+__all__ = [
+    "JURISDICTIONS", "LOCATIONS", "REGIONS", "Location", "counties_in", "find", "lookup",
+    "population",
+]  # fmt: skip
 
-_BY_KEY = {key.upper(): x for x in LOCATIONS for key in (x.name, x.code, x.state)}
+_HINT = "use a postal code (WV), a FIPS code (54), US, or NYC for New York City"
 
 
 def lookup(key: str) -> Location:
@@ -115,46 +45,120 @@ def lookup(key: str) -> Location:
     Raises
     ------
     UnknownNameError
-        If no jurisdiction has that code or name.
+        If no jurisdiction has that code or name; says so where it is a county's.
 
     Examples
     --------
     >>> lookup("WV").code, lookup("nyc").state
     ('54', 'YC')
     """
-    found = _BY_KEY.get(str(key).strip().upper())
+    found = BY_KEY.get(str(key).strip().upper())
     if found is None:
-        raise UnknownNameError(
-            f"unknown location {key!r}",
-            hint="use a postal code (WV), a FIPS code (54), US, or NYC for New York City",
-        )
+        if among := _counties_called(str(key).strip()):
+            what = among[0].label if len(among) == 1 else f"the name of {len(among)} counties"
+            raise UnknownNameError(
+                f"unknown location {key!r}: it is {what}, and a state is asked for here"
+            )
+        raise _unknown(key, _states_close_to(str(key)))
     return found
 
 
-def resolve(keys: str | Iterable[str], available: Sequence[str]) -> tuple[str, ...]:
-    """Turn what a person typed (``"US,WV"``, ``"all"``) into CDC codes, in the order asked.
+def find(key: str, edition: Edition | None = None) -> Location | County:
+    """Find one place: a jurisdiction or a county, by any of its names.
+
+    Parameters
+    ----------
+    key : str
+        What :func:`lookup` takes; or a county's five digits, its name with its state
+        (``"Hamilton, Ohio"``), or its name alone where only one county has it.
+    edition : {"counties", "planning-regions"}, optional
+        Refuse places of Connecticut's other edition.
 
     Raises
     ------
     UnknownNameError
-        If a key is no jurisdiction, or one that ``available`` lacks.
+        If nothing, or more than one county, has that name; says which are near.
 
     Examples
     --------
-    >>> resolve("US,54", available=("US", "WV", "OH"))
-    ('US', 'WV')
+    >>> find("ohio").code, find("39035").label, find("Hamilton County, oh").fips
+    ('39', 'Cuyahoga County, Ohio', '39061')
     """
-    if isinstance(keys, str):
-        if keys.strip().lower() == "all":
-            return tuple(available)
-        keys = [k for k in keys.split(",") if k.strip()]
-    states = tuple(dict.fromkeys(lookup(k).state for k in keys))
-    if missing := [s for s in states if s not in available]:
+    text = str(key).strip()
+    if (state := BY_KEY.get(text.upper())) is not None:
+        return state
+    found = _counties_called(text)
+    if not found:
+        raise _no_county(text)
+    if len(found) > 1:
         raise UnknownNameError(
-            f"no data for {', '.join(missing)}",
-            hint=f"{len(available)} locations are there: {', '.join(available)}",
+            f"{text!r} is {len(found)} counties: "
+            + "; ".join(f"{c.name}, {c.state}" for c in found),
+            hint=f"write one of these, or its FIPS code ({found[0].fips})",
         )
-    return states
+    (county,) = found
+    if edition is not None and edition_of(county.fips) not in (None, edition):
+        raise UnknownNameError(
+            f"{county.label} ({county.fips}) is not of the edition {edition!r}",
+            hint="Connecticut has counties (09001-09015) or planning regions (09110-09190)",
+        )
+    return county
+
+
+def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
+    """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order.
+
+    Examples
+    --------
+    >>> len(counties_in("New York")), counties_in("New York City")[0], len(counties_in("US"))
+    (57, '36005', 3142)
+    """
+    if (region := whole.strip().title()) in REGIONS:
+        inside = {x.state for x in LOCATIONS if x.region == region}
+        return tuple(c.fips for c in counties_of(edition=edition) if c.state in inside)
+    state = lookup(whole).state
+    return tuple(c.fips for c in counties_of(None if state == "US" else state, edition))
+
+
+def _counties_called(text: str) -> tuple[County, ...]:
+    if (county := by_fips().get(text)) is not None:
+        return (county,)
+    name, comma, of = text.rpartition(",")
+    if not comma:
+        return named(text)
+    state = BY_KEY.get(of.strip().upper())
+    return () if state is None else named(name, state.state)
+
+
+def _states_close_to(text: str) -> tuple[str, ...]:
+    names = {x.name.lower(): x.name for x in LOCATIONS}
+    near = difflib.get_close_matches(text.strip().lower(), names, n=2, cutoff=0.75)
+    return tuple(names[n] for n in near)
+
+
+def _unknown(key: str, near: Sequence[str], hint: str = _HINT) -> UnknownNameError:
+    did = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else hint
+    return UnknownNameError(f"unknown location {key!r}", hint=did)
+
+
+def _no_county(text: str) -> UnknownNameError:
+    if text in FORMER:
+        now = by_fips()[FORMER[text]]
+        return UnknownNameError(
+            f"{text} is no county any more", hint=f"it is in {now.label} ({now.fips})"
+        )
+    if text.isdigit() and (county := by_fips().get(text.zfill(5))):
+        return _unknown(text, [f"{county.fips} ({county.label})"])
+    name, comma, of = text.rpartition(",")
+    if not comma:
+        return _unknown(text, [*_states_close_to(text), *close_to(text)][:3])
+    state = BY_KEY.get(of.strip().upper())
+    if state is None:
+        return _unknown(text, [f"{name}, {s}" for s in _states_close_to(of)])
+    near = close_to(name, None if state.state == "US" else state.state)
+    elsewhere = [c.label for c in named(name)][:3]
+    hint = f"{state.name} has no county {name.strip()!r}"
+    return _unknown(text, near or elsewhere or _states_close_to(name), hint)
 
 
 @cache

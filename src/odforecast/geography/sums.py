@@ -7,27 +7,54 @@ Every place where a nation is put together from its parts goes through here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+from odforecast.errors import UnknownNameError
+from odforecast.geography.counties import Edition
+from odforecast.geography.places import JURISDICTIONS, REGIONS, counties_in, lookup
 
 Floats = NDArray[np.float64]
 
 NATION = "US"
 
 
-def parts_of(whole: str) -> tuple[str, ...]:
-    """CDC codes of the parts of the nation or of a census region.
+def parts_of(
+    whole: str,
+    level: Literal["states", "counties"] = "states",
+    edition: Edition = "counties",
+) -> tuple[str, ...]:
+    """Codes of the parts of the nation, a census region or a jurisdiction.
+
+    Parameters
+    ----------
+    whole : str
+        The nation or a jurisdiction by any of its names, or a census region.
+    level : {"states", "counties"}
+        Parts of which kind: CDC codes, or FIPS codes.
+    edition : {"counties", "planning-regions"}
+        What Connecticut is made of.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the whole has no such parts.
 
     Examples
     --------
     >>> len(parts_of("US")), parts_of("Northeast")[:3]
     (52, ('CT', 'MA', 'ME'))
+    >>> len(parts_of("OH", level="counties")), len(parts_of("Northeast", level="counties"))
+    (88, 217)
     """
-    if whole in REGIONS:
-        return tuple(s for s in JURISDICTIONS if lookup(s).region == whole)
+    if level == "counties":
+        return counties_in(whole, edition)
+    if level != "states":
+        raise UnknownNameError(f"unknown level {level!r}", hint="one of states, counties")
+    if (region := whole.strip().title()) in REGIONS:
+        return tuple(s for s in JURISDICTIONS if lookup(s).region == region)
     return JURISDICTIONS if lookup(whole).state == NATION else ()
 
 

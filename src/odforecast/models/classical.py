@@ -269,6 +269,10 @@ class FittedClassical:
     skipped: Mapping[str, str]
     sums: bool
 
+    def __repr__(self) -> str:
+        n, last = len(self.series), self.panel.last_month
+        return f"<FittedClassical {self.model}: {n} locations to {last}>"
+
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`.
 

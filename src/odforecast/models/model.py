@@ -7,6 +7,7 @@ the wrong months, places or number of draws is refused in all of them.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -15,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from odforecast.errors import ForecastError, PanelError
+from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
@@ -56,6 +57,10 @@ class Forecaster(Protocol):
         ...
 
 
+#: A label is shown in tables and stored beside results; it is never a path.
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=()\[\]'-]*")
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A forecaster with a label, as :func:`odforecast.get_model` returns it.
@@ -80,6 +85,13 @@ class Model:
     label: str
     reference: tuple[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        if not LABEL.fullmatch(self.label):
+            raise UnknownNameError(
+                f"{self.label!r} is no label",
+                hint="letters, digits, spaces and _.,+=()[]'- only",
+            )
+
     @property
     def spec(self) -> Spec:
         """What the model is."""
@@ -90,7 +102,7 @@ class Model:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
-            return (_by_reference, self.reference)
+            return (_by_reference, (*self.reference, self.label))
         return (Model, (self.inner, self.label))
 
     def fit(self, panel: Panel) -> Fitted:
@@ -120,12 +132,12 @@ class Model:
         return [Fitted(self, p, f) for p, f in zip(panels, many(panels), strict=True)]
 
 
-def _by_reference(module: str, name: str) -> Model:
+def _by_reference(module: str, name: str, label: str) -> Model:
     found: Any = import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
     assert isinstance(found, Model)
-    return found
+    return found if found.label == label else replace(found, label=label)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
 from odforecast.errors import UnknownNameError
-from odforecast.models.model import Forecaster, Model
+from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.names import DEFAULT_MODEL
 
 ENTRY_POINT_GROUP = "odforecast.models"
@@ -51,9 +50,6 @@ _BUILTIN: dict[str, str] = {
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
 _REGISTERED: dict[str, ModelFactory] = {}
-
-#: A label is shown in tables and stored beside results; it is never a path.
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=()\[\]'-]*")
 
 
 def register(name: str, factory: ModelFactory) -> None:
@@ -117,10 +113,6 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     else:
         made = _made(name, parameters)
     label = label or _label(name, parameters)
-    if not _LABEL.fullmatch(label):
-        raise UnknownNameError(
-            f"{label!r} is no label", hint="letters, digits, spaces and _.,+=()[]'- only"
-        )
     if isinstance(made, Model):
         return Model(made.inner, label, made.reference)
     return Model(made, label)
@@ -157,7 +149,7 @@ def _label(name: str, parameters: Mapping[str, Any]) -> str:
         return name
     given = ", ".join(f"{k}={v!r}" for k, v in sorted(parameters.items()))
     text = f"{name}({given})"
-    return text if _LABEL.fullmatch(text) and len(text) <= 60 else f"{name}(...)"
+    return text if LABEL.fullmatch(text) and len(text) <= 60 else f"{name}(...)"
 
 
 def _loaded(path: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
     if (twice := cells[cells.duplicated()]).size:
         state, month = twice.iloc[0]
         raise PanelError(f"{state} {month} is given twice", hint="one row per location and month")
-    layers = {}
+    layers: dict[str, Any] = {}
     for name in ("reported", *_OPTIONAL):
         layers[name] = np.full((len(locations), months.size), np.nan)
         if name in frame:
@@ -51,5 +52,6 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
         vintage=VINTAGE_SYNTHETIC,
         locations=locations,
         months=months,
+        final_through=months[-1],  # made-up counts are what they are
         **layers,
     )

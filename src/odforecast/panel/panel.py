@@ -99,13 +99,13 @@ class Panel:
     predicted: Floats
     complete: Floats
     pending: Floats
-    low: Floats | None = None
-    high: Floats | None = None
+    low: Floats = None  # type: ignore[assignment]
+    high: Floats = None  # type: ignore[assignment]
     dataset: str = STATES
     basis: str = OCCURRENCE
     beside: Mapping[str, Panel] = field(default_factory=dict)
     triangle: Triangle | None = None
-    final_through: np.datetime64 | None = None
+    final_through: np.datetime64 = None  # type: ignore[assignment]
     donor: str = ""
     notes: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -135,16 +135,26 @@ class Panel:
                 raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        self._bound()
         if self.triangle is not None and self.triangle.reported.shape[1:] != shape:
             raise PanelError(
                 f"the triangle has cells {self.triangle.reported.shape[1:]}, expected {shape}"
             )
         if any(p.beside for p in self.beside.values()):
             raise PanelError("a panel beside another has none beside itself")
+        # Unless something says otherwise, no count is final.
         final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
         for name in ("problems", "beside"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def _bound(self) -> None:
+        """A published count is its own bounds; without one they are an interval, or unknown."""
+        interval = np.isnan(self.reported) & (self.low < self.high)
+        for name in ("low", "high"):
+            bound = np.where(interval, getattr(self, name), self.reported)
+            bound.flags.writeable = False
+            object.__setattr__(self, name, bound)
 
     def __repr__(self) -> str:
         donor = f", donor {self.donor}" if self.donor else ""
@@ -230,7 +240,6 @@ class Panel:
     @property
     def hidden(self) -> NDArray[np.bool_]:
         """Whether a count was suppressed, shape (L, T)."""
-        assert self.low is not None
         return np.isnan(self.reported) & ~np.isnan(self.low)
 
     @property
@@ -247,17 +256,16 @@ class Panel:
         """Deaths from all causes in a year, shape (L,): what a percentage of records pending is
         a percentage of; NaN where unknown.
 
-        The newest count of ``beside["all-deaths"]`` that is final or at least 12 months old: by
-        then all records are in, if not all causes.
+        The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
+        that is at least 12 months old: by then all records are in, if not all causes.
         """
         out = np.full(len(self.locations), np.nan)
         whole = self.beside.get("all-deaths")
         if whole is None:
             return out
-        assert whole.final_through is not None
-        until = max(whole.final_through, whole.last_month - 12 * ONE_MONTH)
-        if whole.final_through < whole.last_month:
-            until = whole.last_month - 12 * ONE_MONTH
+        until = whole.last_month
+        if whole.final_through < until:
+            until = np.datetime64(until - 12 * ONE_MONTH, "M")
         counts = whole.reported[:, whole.months <= until]
         for i, state in enumerate(self.locations):
             if state in whole.locations:

@@ -23,10 +23,10 @@ from dataclasses import replace
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.geography import NATION, closed
+from odforecast.geography import NATION, closed, whole_and_parts
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED
+from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC
 from odforecast.panel.donor import Donor
 from odforecast.panel.panel import LAYERS, Floats, Panel
 from odforecast.panel.triangle import Triangle
@@ -59,16 +59,12 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         predicted[i, recent] = reported[i, recent] * donor.ratio[row, :n][::-1]
         pending[i, recent] = donor.pending[row, :n][::-1]
         complete[i, recent] = donor.complete[row, :n][::-1]
-    low = np.where(base.hidden, base.low, reported)
-    high = np.where(base.hidden, base.high, reported)
     return replace(
         base,
         reported=reported,
         predicted=np.round(predicted),
         pending=pending,
         complete=complete,
-        low=low,
-        high=high,
         # A class has late arrivals of its own, which the donor does not hold.
         beside={k: p for k, p in base.beside.items() if k == "all-deaths"},
         triangle=_triangle(panel, month, donor, base),
@@ -81,6 +77,8 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
     if not panel.months[0] <= month <= panel.months[-1]:
         raise PanelError(f"cannot cut at {month}: the panel has {panel.months[0]}.."
                          f"{panel.months[-1]}")  # fmt: skip
+    if panel.vintage == VINTAGE_SYNTHETIC:
+        vintage = VINTAGE_SYNTHETIC  # what is made up stays so, however it is cut
     stop = int((month - panel.months[0]).astype(int)) + 1
     layers = {name: getattr(panel, name)[:, :stop] for name in LAYERS}
     blank = np.full((len(panel.locations), stop), np.nan)
@@ -115,15 +113,12 @@ def _incomplete(base: Panel, donor: Donor) -> Floats:
     sums = rolling_sums(months)
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))
-    sums = closed(sums, base.locations)
-    if NATION in base.locations and donor.row(NATION) is None:
-        us = base.locations.index(NATION)
-        if np.array_equal(sums[us], base.reported[us]) and len(base.locations) > 1:
-            raise PanelError(
-                "the US cannot be thinned: not all of its parts are in the panel",
-                hint="delay the whole panel, and select from the forecast",
-            )
-    return sums
+    if NATION in base.locations and whole_and_parts(base.locations) is None:
+        raise PanelError(
+            "the US cannot be delayed: not all of its parts are in the panel",
+            hint="delay the whole panel, and select from the forecast",
+        )
+    return closed(sums, base.locations)
 
 
 def _triangle(panel: Panel, month: np.datetime64, donor: Donor, base: Panel) -> Triangle | None:

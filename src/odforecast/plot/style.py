@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-from odforecast.monthly.sums import Floats
 from odforecast.months import Months
+
+Floats = NDArray[np.float64]
 
 BLUE, ORANGE, GREY = "#1f5a92", "#c8590a", "#6b7280"
 

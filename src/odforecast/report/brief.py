@@ -97,7 +97,7 @@ def write_brief(
     place = "the United States" if location == NATION else location
     ahead = baseline.months[projection.ahead]
     span = f"{ahead[0]} to {ahead[-1]}"
-    averted = projection.averted_table()
+    averted = projection.averted()
     averted = averted[averted["location"] == location]
     question = next((s.question for s in chosen if s.question), "") or (
         f"How would overdose deaths in {place} from {span} differ from the status quo?"

@@ -134,7 +134,7 @@ def fan_figure(
 
 def averted_figure(projection: Projection, location: str = NATION) -> Figure:
     """Deaths averted by scenario and period: mean, median and 90 % interval."""
-    table = projection.averted_table()
+    table = projection.averted()
     table = table[table["location"] == location]
     shade = colours(projection)
     figure, axes = canvas(height=0.34 * len(table) + 1.0)

@@ -22,6 +22,7 @@ from odforecast.scenario.scenario import NULL, Scenario, grid
 from odforecast.scenario.schema import (
     dump_scenarios,
     named,
+    named_intervention,
     parse_scenarios,
     read_scenarios,
     write_scenarios,
@@ -56,6 +57,7 @@ __all__ = [
     "identifiability",
     "levers",
     "named",
+    "named_intervention",
     "parse_scenarios",
     "prior_names",
     "project",

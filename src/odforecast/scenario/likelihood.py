@@ -86,9 +86,9 @@ def past_effects(
     Examples
     --------
     >>> import odforecast as od
-    >>> from odforecast.scenario import named
+    >>> from odforecast.scenario import named_intervention
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["OH", "WV"])
-    >>> effect, = past_effects([named("analogue-scheduling", onset="2017-03")], panel)
+    >>> effect, = past_effects([named_intervention("analogue-scheduling", onset="2017-03")], panel)
     >>> effect.mean, effect.scale
     (-0.12, 0.08)
     >>> effect.exposure(["OH"], np.array(["2017-02", "2018-02"], "datetime64[M]")).round(2).tolist()

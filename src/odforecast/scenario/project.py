@@ -11,12 +11,14 @@ from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, TARGET_MONTH
 from odforecast.panel import Floats
-from odforecast.scenario.exposure import exposure_vector
+from odforecast.scenario.exposure import exposure_vector, fentanyl_share
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.projection import Projection
 from odforecast.scenario.scenario import NULL, Scenario
+from odforecast.scenario.schema import OpenScenario
 
 HORIZON = 24
 DRAWS = 1000
@@ -24,7 +26,7 @@ DRAWS = 1000
 
 def project(
     source: Forecast | Fitted,
-    scenarios: Scenario | Iterable[Scenario],
+    scenarios: Scenario | OpenScenario | Iterable[Scenario | OpenScenario],
     horizon: int | None = None,
     draws: int | None = None,
     seed: int | None = None,
@@ -49,6 +51,7 @@ def project(
     source : Forecast or Fitted
         What to project: a forecast, or a fitted model to forecast with.
     scenarios : Scenario or iterable of Scenario
+        One named without an onset begins in the month after the as-of date.
         ``null`` is put first if it is not among them.
     horizon, draws : int, optional
         For a fitted model; 24 months and 1,000 draws.
@@ -56,6 +59,7 @@ def project(
         Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
     exposures : mapping of str to (mapping of str to float), optional
         Shares by location for named exposures: ``{"fentanyl-share": {"OH": 0.62, …}}``.
+        Default for ``fentanyl-share``: from the forecast's panel, where T40.4 stands beside it.
     first_month : month, optional
         First month of the data: an onset before it is refused.
 
@@ -72,15 +76,19 @@ def project(
     Examples
     --------
     >>> import odforecast as od
-    >>> from odforecast.scenario import NULL, Scenario, named, project
+    >>> from odforecast.scenario import NULL, Scenario, named_intervention, project
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> fitted = od.get_model("drift").fit(panel)
-    >>> resumes = Scenario("resumes", (named("cooperation-resumed", onset="2025-10"),))
+    >>> resumes = Scenario("resumes", (named_intervention("cooperation-resumed", onset="2025-10"),))
     >>> projection = project(fitted, [NULL, resumes], horizon=24, draws=200, seed=1)
     >>> projection.forecasts["null"].draws is projection.baseline.draws
     True
     """
-    chosen = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+    given = [scenarios] if isinstance(scenarios, Scenario | OpenScenario) else list(scenarios)
+    as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
+    # The default onset is the month after the as-of date, never the clock's.
+    onset = str(to_month(as_of) + ONE_MONTH)
+    chosen = [s.at(onset) if isinstance(s, OpenScenario) else s for s in given]
     if not any(s.is_null for s in chosen):
         chosen.insert(0, NULL)
     names = [s.name for s in chosen]
@@ -98,6 +106,11 @@ def project(
         baseline = source
     else:
         baseline = source.forecast(horizon or HORIZON, draws=draws or DRAWS, seed=seed)
+    shares = dict(exposures or {})
+    panel = baseline.panel
+    if "fentanyl-share" not in shares and panel is not None and "T40.4" in panel.beside:
+        # What the panel itself says of fentanyl's share, as it was known that day.
+        shares["fentanyl-share"] = fentanyl_share(panel, panel.beside["T40.4"], fill="region")
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
     felt: dict[str, dict[str, Floats]] = {}
@@ -107,7 +120,7 @@ def project(
             continue
         _check(baseline, scenario, first_month, warnings)
         felt[scenario.name] = {
-            x.name: exposure_vector(x.exposure, baseline.locations, exposures or {}, x.name)
+            x.name: exposure_vector(x.exposure, baseline.locations, shares, x.name)
             for x in scenario.interventions
         }
         forecasts[scenario.name] = _apply(baseline, scenario, felt[scenario.name], seed)
@@ -189,7 +202,8 @@ def _check(
                 f"{baseline.last_month}: only what changes after it is projected"
             )
         if x.onset[0] > baseline.months[-1]:
-            warnings.append(
+            raise ScenarioError(
                 f"{scenario.name}: {x.name} begins {x.onset[0]}, after the last month "
-                f"projected ({baseline.months[-1]}): it changes nothing here"
+                f"projected ({baseline.months[-1]})",
+                hint=f"forecast further: until={str(x.onset[0])!r} or later (--horizon)",
             )

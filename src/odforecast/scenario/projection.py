@@ -110,8 +110,34 @@ class Projection:
             forecasts[null], self.scenarios, forecasts, exposures, self.seed, self.warnings
         )
 
-    def select(self, locations: Sequence[str]) -> Projection:
-        """Only these locations, in this order."""
+    def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+        """Quantiles of the 12-month counts under every scenario, tidy.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id``, ``location``, ``month``, ``level``, ``value``.
+        """
+        parts = []
+        for name, forecast in self.forecasts.items():
+            values = forecast.quantiles(levels)
+            n_levels, n_loc, n_months = values.shape
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "scenario_id": name,
+                        "location": np.tile(np.repeat(forecast.locations, n_months), n_levels),
+                        "month": np.tile(forecast.months.astype(str), n_levels * n_loc),
+                        "level": np.repeat(levels, n_loc * n_months),
+                        "value": values.ravel(),
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def select(self, locations: str | Sequence[str]) -> Projection:
+        """Only these locations, by any of their names, in this order."""
+        locations = [locations] if isinstance(locations, str) else list(locations)
         rows = [self.baseline.index(s) for s in locations]
         null = next(s.name for s in self.scenarios if s.is_null)
         forecasts = {name: f.select(locations) for name, f in self.forecasts.items()}
@@ -138,14 +164,14 @@ class Projection:
         """
         return np.asarray(self.baseline.months > self.baseline.last_month)
 
-    def averted(self, name: str, target: str = TARGET_MONTH) -> Floats:
+    def averted_draws(self, name: str, target: str = TARGET_MONTH) -> Floats:
         """Deaths averted against the baseline, draw by draw, shape (D, L, M).
 
         Positive: fewer deaths than under the status quo.
         """
         return np.asarray(self.baseline.samples(target) - self.forecast(name).samples(target))
 
-    def averted_table(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+    def averted(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Deaths averted and percent change, by scenario, location and period.
 
         Parameters

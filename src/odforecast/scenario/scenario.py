@@ -105,9 +105,9 @@ def grid(
 
     Examples
     --------
-    >>> from odforecast.scenario import named
-    >>> resumes = named("cooperation-resumed", onset="2026-03")
-    >>> shock = named("supply-shock-2023-like", onset="2026-03")
+    >>> from odforecast.scenario import named_intervention
+    >>> resumes = named_intervention("cooperation-resumed", onset="2026-03")
+    >>> shock = named_intervention("supply-shock-2023-like", onset="2026-03")
     >>> [s.name for s in grid({
     ...     "cooperation": {"resumes": resumes, "stays-off": None},
     ...     "supply": {"shock": shock, "calm": None},

@@ -11,6 +11,7 @@ import difflib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -304,7 +305,7 @@ def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
     return value
 
 
-def named(name: str, onset: object, **changes: object) -> Intervention:
+def named_intervention(name: str, onset: object, **changes: object) -> Intervention:
     """A named prior of the evidence library as an intervention.
 
     Parameters
@@ -318,7 +319,48 @@ def named(name: str, onset: object, **changes: object) -> Intervention:
 
     Examples
     --------
-    >>> named("cooperation-resumed", onset="2026-03").prior.p_null
+    >>> named_intervention("cooperation-resumed", onset="2026-03").prior.p_null
     0.4
     """
     return intervention_from_dict({"prior": name, "onset": onset, **changes}, name)
+
+
+@dataclass(frozen=True)
+class OpenScenario:
+    """A named scenario whose onset is fixed when it is projected: the month after the as-of date.
+
+    Attributes
+    ----------
+    name : str
+    changes : tuple of (str, object)
+    """
+
+    name: str
+    changes: tuple[tuple[str, object], ...] = ()
+
+    def at(self, onset: object) -> Scenario:
+        """The scenario with this onset."""
+        made = named_intervention(self.name, onset=onset, **dict(self.changes))
+        return Scenario(self.name, (made,))
+
+
+def named(name: str, onset: object | None = None, **changes: object) -> Scenario | OpenScenario:
+    """A named prior of the evidence library as a scenario of that name.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"supply-shock-2023-like"``; see :func:`odforecast.scenario.prior_names`.
+    onset : month, optional
+        ``"2026-03"``. Default: the month after the as-of date of the forecast it is projected on.
+    **changes
+        Any other key of a scenario file: ``probability=0.5``.
+
+    Examples
+    --------
+    >>> named("supply-shock-2023-like", onset="2026-01").name
+    'supply-shock-2023-like'
+    """
+    prior_table(name)  # an unknown name is refused here, not when it is projected
+    found = OpenScenario(name, tuple(sorted(changes.items())))
+    return found if onset is None else found.at(onset)

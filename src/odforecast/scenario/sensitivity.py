@@ -16,7 +16,7 @@ from odforecast.scenario.intervention import ATTRIBUTION, NATION, Intervention
 from odforecast.scenario.priors import Fixed, Prior
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import Scenario
-from odforecast.scenario.schema import named
+from odforecast.scenario.schema import named_intervention
 
 #: Posterior sd over prior sd above which a result is the prior's.
 PRIOR_DOMINATED = 0.8
@@ -108,7 +108,7 @@ def tornado(
     def averted(changed: Scenario) -> float:
         projection = project(forecast, changed, seed=seed, exposures=exposures)
         row = projection.baseline.index(location)
-        return float(projection.averted(changed.name)[:, row].sum(axis=1).mean())
+        return float(projection.averted_draws(changed.name)[:, row].sum(axis=1).mean())
 
     centre = averted(scenario)
     rows = []
@@ -172,13 +172,13 @@ def attribution(
         (f"{100 * s:g} %", Fixed(s)) for s in (shares or attribution_shares())
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
-    episode = named(prior, onset=onset)
+    episode = named_intervention(prior, onset=onset)
     rows = []
     for label, share in chosen:
         scenario = Scenario("attribution", (episode.scaled(share),))
         projection = project(forecast, scenario, seed=seed, exposures=exposures)
         row = projection.baseline.index(location)
-        saved = projection.averted("attribution")[:, row].sum(axis=1)
+        saved = projection.averted_draws("attribution")[:, row].sum(axis=1)
         base = projection.baseline.draws[:, row, projection.ahead].sum(axis=1)
         low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
         rows.append(

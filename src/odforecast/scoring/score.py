@@ -32,7 +32,7 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
     Raises
     ------
     ScoringError
-        If forecast and truth count deaths in different ways.
+        If forecast and truth count deaths in different ways, or different deaths.
 
     Examples
     --------
@@ -47,9 +47,14 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
             f"the forecast counts deaths by {forecast.basis}, the truth by {truth.basis}",
             hint="score against counts of the same kind",
         )
+    panel = forecast.panel
+    if panel is not None and panel.indicator != truth.panel.indicator:
+        raise ScoringError(
+            f"the forecast is of {panel.indicator!r}, the truth of {truth.panel.indicator!r}",
+            hint="score against counts of the same indicator",
+        )
     observed, reasons = truth.observed(forecast.locations, forecast.months, target)
     table = score_units(forecast, observed, target=target)
-    panel = forecast.panel
     last = np.full(len(forecast.locations), np.nan)
     if panel is not None:
         last = np.array(

@@ -314,7 +314,8 @@ class _Interpreter:
         else:
             raise DataError(
                 f"{self.raw.name}: no release date in the file name",
-                hint="give it (--release 2024-12-11), or rename the file to 2024-12-11.csv",
+                hint="name the file with its date (2024-12-11.csv), or give --release where the "
+                "command has it",
             )
         if inside is not None and release != inside:
             raise DataError(
@@ -376,9 +377,13 @@ def _state(text: str) -> str | None:
 
 
 def _date_of_name(name: str) -> dt.date | None:
-    found = re.match(r"\d{4}-\d{2}-\d{2}(?!\d)", name)
+    """The date a name begins with, or the only one in it (CDC's export: ``..._20241211.csv``)."""
+    first = re.match(r"\d{4}-\d{2}-\d{2}(?!\d)", name)
+    dates = re.findall(r"(?<!\d)(\d{4}-\d{2}-\d{2}|20\d{6})(?!\d)", name)
+    if first is None and len(dates) != 1:
+        return None
     try:
-        return None if found is None else dt.date.fromisoformat(found.group())
+        return dt.date.fromisoformat(dates[0] if first is None else first.group())
     except ValueError:
         return None
 

@@ -20,7 +20,7 @@ import pandas as pd
 from odforecast.errors import ArchiveError, DataError
 from odforecast.seeds import content_hash
 from odforecast.sources.table import canonical, table_hash, to_date
-from odforecast.sources.vsrr import Loaded
+from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive_file import read_meta, read_release, write_release
 from odforecast.vintage.vintage import Vintage
 
@@ -112,13 +112,23 @@ class Archive:
         """Hash of all releases: the same releases give the same hash, wherever they lie."""
         return content_hash(*(f"{d} {self._stored_hash(d)}" for d in self.releases()))
 
-    def add(self, loaded: Loaded) -> bool:
+    @property
+    def log(self) -> pd.DataFrame:
+        """Every release, oldest first: ``release``, ``data_hash``, ``file``, ``sha256``."""
+        rows = []
+        for date in self.releases():
+            source = self._stored_meta(date).get("source", {})
+            rows.append((date, self._stored_hash(date), source.get("file", ""),
+                         source.get("sha256", "")))  # fmt: skip
+        return pd.DataFrame(rows, columns=["release", "data_hash", "file", "sha256"])
+
+    def add(self, loaded: Loaded | str | os.PathLike[str]) -> bool:
         """Add one release, for good.
 
         Parameters
         ----------
-        loaded : Loaded
-            As :func:`odforecast.sources.vsrr.read_vsrr` returns it.
+        loaded : path or Loaded
+            One of CDC's files, or what :func:`odforecast.sources.vsrr.read_vsrr` made of it.
 
         Returns
         -------
@@ -130,6 +140,8 @@ class Archive:
         ArchiveError
             If the archive holds other numbers for that release date.
         """
+        if not isinstance(loaded, Loaded):
+            loaded = read_vsrr(Path(loaded))
         table = _checked(loaded.table, loaded.release)
         source = {"file": loaded.report.file, "sha256": loaded.report.sha256}
         return self._put(table, source)

@@ -35,7 +35,7 @@ def bundled() -> Archive:
     Returns
     -------
     Archive
-        The caller's own: adding to it, or changing a snapshot's table, touches nobody else's.
+        The caller's own: adding to it, or changing a vintage's table, touches nobody else's.
 
     Examples
     --------
@@ -108,5 +108,5 @@ def read(file: str | os.PathLike[str], release: str | None = None) -> Vintage:
     DataError
         If the file cannot be trusted.
     """
-    loaded = read_vsrr(file, release)
+    loaded = read_vsrr(Path(file), release)
     return Archive.in_memory({loaded.release: loaded.table}).as_of(loaded.release)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -167,11 +167,7 @@ class Vintage:
                 f"release {self.date} has no indicator {name!r}", hint=f"it has: {known}"
             )
         panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
-        return _with(
-            panel,
-            beside=self._beside(name),
-            triangle=self._triangle(panel, name),
-        )
+        return replace(panel, beside=self._beside(name), triangle=self._triangle(panel, name))
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
@@ -203,12 +199,6 @@ class Vintage:
                 dates.append(date)
                 tables.append(table)
         return Triangle(tuple(dates), np.stack(tables)) if dates else None
-
-
-def _with(panel: Panel, **changes: object) -> Panel:
-    from dataclasses import replace
-
-    return replace(panel, **changes)  # type: ignore[arg-type]
 
 
 def _grid(
@@ -259,8 +249,8 @@ def _panel(
     # Months after the last one any location reports say nothing about the counts.
     keep = np.flatnonzero(~np.isnan(reported).all(axis=0))
     span = slice(keep[0], keep[-1] + 1)
-    arrays = {short: layers[name][:, span] for short, name in _COLUMNS.items()}
-    bounds: Mapping[str, Floats] = {
+    arrays: dict[str, Any] = {short: layers[name][:, span] for short, name in _COLUMNS.items()}
+    bounds: dict[str, Any] = {
         edge: np.where(hidden, value, reported)[:, span]
         for edge, value in zip(("low", "high"), SUPPRESSED)
     }

@@ -21,6 +21,7 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, closed
 from odforecast.models.model import Fitted, Model
+from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -98,7 +99,6 @@ def missing_deaths(panel: Panel) -> tuple[Floats, dict[str, str]]:
 
 def is_final(panel: Panel) -> bool:
     """Whether all counts of a panel are final, so that nothing is missing from them."""
-    assert panel.final_through is not None
     return bool(panel.final_through >= panel.last_month)
 
 
@@ -106,9 +106,7 @@ def corrected(panel: Panel, missing: Floats) -> Panel:
     """The panel with the missing deaths added to its last 12-month-ending counts."""
     reported = panel.reported.copy()
     reported[:, -AGES:] += missing[:, ::-1]
-    low = np.where(panel.hidden, panel.low, reported)
-    high = np.where(panel.hidden, panel.high, reported)
-    return replace(panel, reported=reported, low=low, high=high)
+    return replace(panel, reported=reported)
 
 
 class Delayed:
@@ -167,6 +165,8 @@ class Delayed:
         if is_final(panel):
             return FittedDelayed(panel, self.model.fit(panel), None, how)
         if set(how.values()) == {"nothing"}:
+            # A panel too short for the model is refused for that.
+            usable_locations(panel, self.model.label, self.model.spec.min_months)
             raise PanelError(
                 f"release {panel.release} says nothing on how incomplete its last months are",
                 hint="use a model without the delay layer (dlm with delay=False, or NAME without "

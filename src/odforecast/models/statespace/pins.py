@@ -62,7 +62,13 @@ def _normal_equations(
     return left, right
 
 
-def repin(months: Floats, trend: Floats) -> Floats:
+def repin(
+    months: Floats,
+    trend: Floats,
+    *,
+    level_variance: float = LEVEL_VARIANCE,
+    forget: float = FORGET,
+) -> Floats:
     """Constants to add to each calendar month, shape (L, 12), adding up to zero.
 
     Parameters
@@ -71,6 +77,8 @@ def repin(months: Floats, trend: Floats) -> Floats:
         Monthly deaths on any pins; NaN where unknown.
     trend : ndarray, shape (L, n)
         Rough monthly level, above zero: the noise is scaled by it.
+    level_variance, forget : float
+        See :data:`LEVEL_VARIANCE` and :data:`FORGET`.
 
     Returns
     -------
@@ -83,7 +91,7 @@ def repin(months: Floats, trend: Floats) -> Floats:
     >>> bool(np.allclose(repin(wave, np.full((1, 48), 50.0)), np.tile([2.0, -2.0], 6)))
     True
     """
-    left, right = _normal_equations(np.asarray(months, dtype=float), trend, LEVEL_VARIANCE, FORGET)
+    left, right = _normal_equations(np.asarray(months, dtype=float), trend, level_variance, forget)
     kkt = np.zeros((len(months), 13, 13))
     # A calendar month never seen, in a very short row, keeps its constant near zero.
     kkt[:, :12, :12] = left + 1e-12 * np.eye(12)
@@ -110,10 +118,10 @@ def rough_level(months: Floats) -> Floats:
     return np.asarray(np.maximum(padded, 1.0))
 
 
-def years_averaged(n_months: Floats) -> Floats:
+def years_averaged(n_months: Floats, *, forget: float = FORGET) -> Floats:
     """How many years' noise averages out in a pin, given months used: (sum w)² / sum w²."""
     out = np.empty(len(n_months))
     for i, n in enumerate(n_months):
-        weights = 1.0 / (1.0 + FORGET * np.arange(max(int(n) // 12, 1)) ** 2)
+        weights = 1.0 / (1.0 + forget * np.arange(max(int(n) // 12, 1)) ** 2)
         out[i] = weights.sum() ** 2 / (weights**2).sum()
     return out

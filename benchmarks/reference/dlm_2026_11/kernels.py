@@ -1,0 +1,220 @@
+"""Compiled parts of the ``dlm``: coupled Kalman filter, national likelihood, counts."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.panel import Floats
+
+# Reordering of sums is allowed; the assumption that nothing is NaN is not: gaps are NaN.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+#: Months before the likelihood counts: the filter is still finding its level.
+BURN_IN = 24
+
+
+@nb.njit(cache=True, fastmath=_FAST)
+def kalman(
+    months: Floats,
+    region: NDArray[np.int64],
+    n_region: int,
+    scales: Floats,
+    mean: Floats,
+    cov: Floats,
+    share: Floats,
+) -> float:
+    """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
+
+    The state is [L levels | L own slopes | R region slopes | US slope | US shock], length K.
+    Counts enter through the log link, linearised at the prediction.
+
+    Parameters
+    ----------
+    months : ndarray, shape (L, T)
+        Deaths; NaN is skipped.
+    region : ndarray of int, shape (L,)
+    n_region : int
+    scales : ndarray, shape (11,)
+        :class:`~dlm_2026_11.model.Scales` in order.
+    mean : ndarray, shape (K,)
+    cov : ndarray, shape (K, K)
+    share : ndarray, shape (L,)
+        Share of the count noise left after the pins took up theirs.
+
+    Returns
+    -------
+    float
+        Log likelihood after the burn-in, up to a constant.
+    """
+    n_loc, n_time = months.shape
+    us = 2 * n_loc + n_region
+    shock = us + 1
+    size = shock + 1
+    moved = np.empty((n_loc, size))
+    column = np.empty(size)
+    loglik = 0.0
+    for t in range(n_time):
+        if t > 0:
+            for i in range(n_loc):
+                own = n_loc + i
+                reg = 2 * n_loc + region[i]
+                mean[i] += mean[own] + mean[reg] + mean[us]
+                for j in range(size):
+                    moved[i, j] = cov[i, j] + cov[own, j] + cov[reg, j] + cov[us, j]
+            cov[:n_loc] = moved
+            for k in range(size):
+                for i in range(n_loc):
+                    cov[k, i] += cov[k, n_loc + i] + cov[k, 2 * n_loc + region[i]] + cov[k, us]
+            for i in range(n_loc, size):
+                damp = 0.0
+                if i < 2 * n_loc:
+                    damp = scales[2]
+                elif i < us:
+                    damp = scales[5]
+                elif i == us:
+                    damp = scales[8]
+                mean[i] *= damp
+                for j in range(size):
+                    cov[i, j] *= damp
+                for j in range(size):
+                    cov[j, i] *= damp
+            for i in range(n_loc):
+                cov[i, i] += scales[0] ** 2
+                cov[n_loc + i, n_loc + i] += scales[1] ** 2
+                for j in range(n_loc):
+                    cov[i, j] += scales[6] ** 2
+                    if region[i] == region[j]:
+                        cov[i, j] += scales[3] ** 2
+            for i in range(n_region):
+                cov[2 * n_loc + i, 2 * n_loc + i] += scales[4] ** 2
+            cov[us, us] += scales[7] ** 2
+        cov[shock, shock] = scales[10] ** 2
+        for i in range(n_loc):
+            if np.isnan(months[i, t]):
+                continue
+            expected = np.exp(mean[i] + mean[shock])
+            error = (months[i, t] - expected) / expected
+            if error > 1.0:
+                # The linear step overshoots after a large surprise: take its logarithm.
+                error = 1.0 + np.log(error)
+            noise = (scales[9] ** 2 + 1.0 / expected) * share[i]
+            total = cov[i, i] + 2.0 * cov[i, shock] + cov[shock, shock] + noise
+            if t >= BURN_IN:
+                loglik -= 0.5 * (np.log(total) + error * error / total)
+            for j in range(size):
+                column[j] = cov[i, j] + cov[shock, j]
+            for j in range(size):
+                gain = column[j] / total
+                mean[j] += gain * error
+                for k in range(size):
+                    cov[j, k] -= gain * column[k]
+    return loglik
+
+
+@nb.njit(cache=True, fastmath=_FAST)
+def trend_loglik(
+    series: Floats, noise: Floats, level: Floats, slope: Floats, damp: float
+) -> Floats:
+    """Log likelihood of a local damped trend, for each pair of innovation variances.
+
+    Parameters
+    ----------
+    series, noise : ndarray, shape (T,)
+        Log deaths of the nation, and the variance of their noise.
+    level, slope : ndarray, shape (G,)
+        Innovation variances.
+    damp : float
+
+    Returns
+    -------
+    ndarray, shape (G,)
+    """
+    out = np.empty(level.size)
+    for g in range(level.size):
+        a = series[0]
+        b = 0.0
+        p11 = noise[0] + level[g]
+        p12 = 0.0
+        p22 = min(slope[g] / (1.0 - damp * damp), 4e-4)
+        loglik = 0.0
+        for t in range(1, series.size):
+            a += b
+            b *= damp
+            p11 = p11 + 2.0 * p12 + p22 + level[g]
+            p12 = damp * (p12 + p22)
+            p22 = damp * damp * p22 + slope[g]
+            total = p11 + noise[t]
+            error = series[t] - a
+            if t >= 12:
+                loglik -= 0.5 * (np.log(total) + error * error / total)
+            k1 = p11 / total
+            k2 = p12 / total
+            a += k1 * error
+            b += k2 * error
+            p22 -= k2 * p12
+            p12 -= k1 * p12
+            p11 -= k1 * p11
+        out[g] = loglik
+    return out
+
+
+@nb.njit(cache=True, fastmath=_FAST)
+def draw_counts(
+    level: NDArray[np.float32],
+    own: NDArray[np.float32],
+    noise: float,
+    pin: Floats,
+    shift: Floats,
+    normal: NDArray[np.float32],
+    uniform: NDArray[np.float32],
+    out: Floats,
+) -> int:
+    """Deaths from log means; below a mean of 12 the Poisson is exact.
+
+    Parameters
+    ----------
+    level, own : ndarray, shape (D, L, H)
+        Log mean, in two parts.
+    noise : float
+        Sd of the extra noise on the log scale.
+    pin : ndarray, shape (L,)
+        Variance of the error of a pin, as a share of a month's mean.
+    shift : ndarray, shape (L, H)
+        From the model's pins to those of the panel.
+    normal, uniform : ndarray, shape (D, L, H)
+    out : ndarray, shape (D, L, H)
+        Overwritten.
+
+    Returns
+    -------
+    int
+        Draws that came out below zero and were set to zero.
+    """
+    n_draws, n_loc, horizon = level.shape
+    below = 0
+    for d in range(n_draws):
+        for i in range(n_loc):
+            for h in range(horizon):
+                mean = np.exp(min(level[d, i, h] + own[d, i, h], 16.0))
+                z = normal[d, i, h]
+                if mean < 12.0:
+                    rate = mean * np.exp(noise * z - 0.5 * noise * noise) + 1e-12
+                    p = np.exp(-rate)
+                    reached = p
+                    count = 0
+                    while uniform[d, i, h] > reached and count < 100:
+                        count += 1
+                        p *= rate / count
+                        reached += p
+                    drawn = count + np.sqrt(pin[i] * mean) * z + shift[i, h]
+                else:
+                    # Normal with the Poisson's skewness (Cornish-Fisher).
+                    sd = np.sqrt(mean + noise * noise * mean * mean)
+                    drawn = mean + sd * z + (z * z - 1.0) / 6.0 + shift[i, h]
+                if drawn < 0.0:
+                    drawn = 0.0
+                    below += 1
+                out[d, i, h] = drawn
+    return below

@@ -1,0 +1,114 @@
+"""Places a person asks for, as codes: texts, lists and ``"Ohio/*"``, checked against the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from odforecast.errors import UnknownNameError
+from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
+from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import counties_in, find
+
+#: As many codes as an error lists.
+SHOWN = 60
+
+
+def resolve(
+    keys: str | Iterable[str],
+    available: Sequence[str] | None = None,
+    edition: Edition | None = None,
+) -> tuple[str, ...]:
+    """Turn what a person typed (``"US,WV"``, ``"Ohio/*"``, ``"all"``) into codes, in that order.
+
+    In a text, commas separate; ``"Hamilton, Ohio"`` is one county, because the first is no state.
+
+    Parameters
+    ----------
+    keys : str or iterable of str
+        Places, as :func:`find` takes them, or ``"WHOLE/*"``: every county of that whole.
+    available : sequence of str, optional
+        Codes there are data for; a place that is not among them is refused.
+    edition : {"counties", "planning-regions"}, optional
+        What Connecticut is made of; by default what ``available`` holds, or else counties.
+
+    Returns
+    -------
+    tuple of str
+        CDC codes of jurisdictions and FIPS codes of counties, each once.
+
+    Raises
+    ------
+    UnknownNameError
+        If a key is no place, or one that ``available`` lacks; if both of Connecticut's
+        editions are asked for.
+
+    Examples
+    --------
+    >>> resolve("US,54", available=("US", "WV", "OH"))
+    ('US', 'WV')
+    >>> resolve("Hamilton, Ohio, 39035"), len(resolve(["Ohio/*", "39035"]))
+    (('39061', '39035'), 88)
+    """
+    if isinstance(keys, str):
+        if available is not None and keys.strip().lower() == "all":
+            return tuple(available)
+        keys = _split(keys)
+    regions = {c.fips for c in PLANNING_REGIONS}
+    made_of: Edition = "counties" if regions.isdisjoint(available or ()) else "planning-regions"
+    codes: dict[str, None] = {}
+    for key in map(str, keys):
+        whole, star, rest = key.strip().partition("/*")
+        if star and not rest:
+            codes |= dict.fromkeys(counties_in(whole, edition or made_of))
+        else:
+            place = find(key, edition)
+            codes[place.fips if isinstance(place, County) else place.state] = None
+    if len({edition_of(code) for code in codes} - {None}) > 1:
+        raise UnknownNameError(
+            "counties and planning regions of Connecticut do not nest: together they count twice",
+            hint="ask for one edition (09001-09015, or 09110-09190)",
+        )
+    if available is not None:
+        _check(tuple(codes), available)
+    return tuple(codes)
+
+
+def _split(text: str) -> list[str]:
+    """Places of a text; a name that is no place on its own goes with the state after it."""
+    out: list[str] = []
+    parts = [p.strip() for p in text.split(",") if p.strip()]
+    while parts:
+        head = parts.pop(0)
+        alone = head.upper() in BY_KEY or head.isdigit() or head.endswith("/*")
+        state = parts and not alone and BY_KEY.get(parts[0].upper())
+        out.append(f"{head}, {parts.pop(0)}" if state and state.state != "US" else head)
+    return out
+
+
+def _check(codes: Sequence[str], available: Sequence[str]) -> None:
+    """Refuse what there are no data for; codes of counties are digits, those of states letters."""
+    there = set(available)
+    missing = [c for c in codes if c not in there]
+    if not missing:
+        return
+    of_counties = any(code.isdigit() for code in there)
+    odd = [c for c in missing if c.isdigit() != of_counties] if there else []
+    if odd:
+        county = by_fips().get(odd[0])
+        kind, kinds, held = (
+            ("state", "states", "counties") if county is None else ("county", "counties", "states")
+        )
+        what = odd[0] if county is None else county.label
+        is_one = f"is a {kind}" if len(odd) == 1 else f"and {len(odd) - 1} more are {kinds}"
+        raise UnknownNameError(
+            f"{what} {is_one}, and this panel holds {held}",
+            hint=f"its counties are {what}/*" if county is None else f"ask for {county.state}",
+        )
+    raise UnknownNameError(
+        f"no data for {_listed(missing)}",
+        hint=f"{len(available)} locations are there: {_listed(available)}",
+    )
+
+
+def _listed(codes: Sequence[str]) -> str:
+    return ", ".join(codes[:SHOWN]) + (", ..." if len(codes) > SHOWN else "")

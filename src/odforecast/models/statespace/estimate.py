@@ -1,0 +1,276 @@
+"""Estimate the numbers that the ``dlm`` carries, from months alone: arrays in, numbers out.
+
+In three steps, none of which sees a forecast score:
+
+1. the eleven scales, by the filter's own log likelihood with the weak penalty :data:`PRIORS`;
+2. how the pins forget and how fast they let the level move, by the likelihood of each next
+   month given the months before it (:data:`PIN_GRID`), and the scales once more under them;
+3. the tail of the nation's innovations, by a Student-t fit to its one-step innovations.
+
+``make constants`` runs this on dated spans of the bundled release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from odforecast.errors import PanelError
+from odforecast.models.spec import MIN_MONTHS
+from odforecast.models.statespace.kernels import kalman
+from odforecast.models.statespace.model import _prior
+from odforecast.models.statespace.pins import repin, rough_level, years_averaged
+from odforecast.models.statespace.tail import (
+    ASSUMED,
+    Z90,
+    Number,
+    estimate_tail,
+    national_innovations,
+)
+from odforecast.panel import Floats
+
+#: Normal priors on the log of a scale, or the logit of a damping: centre on the natural
+#: scale, sd on the transformed one. Round values, the same for own, region and nation; set
+#: before any of the estimates was made, and not changed since.
+PRIORS = {
+    "level_own": (0.03, 1.0),
+    "slope_own": (0.002, 1.0),
+    "damp_own": (0.9, 1.5),
+    "level_region": (0.03, 1.0),
+    "slope_region": (0.002, 1.0),
+    "damp_region": (0.9, 1.5),
+    "level_us": (0.03, 1.0),
+    "slope_us": (0.002, 1.0),
+    "damp_us": (0.9, 1.5),
+    "noise": (0.05, 1.0),
+    "shock": (0.01, 1.0),
+}
+NAMES = tuple(PRIORS)
+_CENTRE = np.array([centre for centre, _ in PRIORS.values()])
+_SD = np.array([sd for _, sd in PRIORS.values()])
+_LOGIT = np.array([name.startswith("damp") for name in NAMES])
+
+#: Values tried for the pins, with flat weight on this logarithmic grid.
+PIN_GRID = {
+    "level_variance": (0.00003, 0.00006, 0.000125, 0.00025, 0.0005, 0.001, 0.002, 0.004),
+    "forget": (0.003, 0.006, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4),
+}
+#: The pins that the first estimate of the scales starts from.
+PIN_START = (0.001, 0.2)
+#: Next months predicted to compare pins: at most this many, the last ones.
+PIN_MONTHS = 36
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Months of some locations.
+
+    Attributes
+    ----------
+    months : ndarray, shape (L, n)
+        Monthly deaths on any pins, oldest first, without gaps.
+    region : ndarray of int, shape (L,)
+        Region of each location, 0 to ``n_region`` - 1.
+    n_region : int
+    """
+
+    months: Floats
+    region: NDArray[np.int64]
+    n_region: int
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.months).any() or self.months.shape[1] < MIN_MONTHS:
+            raise PanelError(f"{MIN_MONTHS} months without gaps are needed to estimate scales")
+
+    def pinned(self, level_variance: float, forget: float) -> tuple[Floats, Floats]:
+        """Months on the model's pins, and the years a pin averages, shape (L,)."""
+        pins = repin(
+            self.months, rough_level(self.months), level_variance=level_variance, forget=forget
+        )
+        n_loc, n = self.months.shape
+        months = np.maximum(self.months + pins[:, np.arange(n) % 12], 0.0)
+        return months, years_averaged(np.full(n_loc, float(n)), forget=forget)
+
+
+def to_line(theta: Floats) -> Floats:
+    """Scales to the real line: logs, and logits of the dampings."""
+    theta = np.asarray(theta, dtype=float)
+    return np.where(_LOGIT, np.log(theta / np.where(_LOGIT, 1.0 - theta, 1.0)), np.log(theta))
+
+
+def from_line(u: Floats) -> Floats:
+    """The inverse of :func:`to_line`.
+
+    Examples
+    --------
+    >>> bool(np.allclose(from_line(to_line(_CENTRE)), _CENTRE))
+    True
+    """
+    power = np.exp(np.clip(u, -30.0, 30.0))
+    return np.where(_LOGIT, power / (1.0 + power), power)
+
+
+def penalised(counts: Counts, pins: tuple[float, float]) -> Callable[[Floats], float]:
+    """Log likelihood of the filter plus log prior, as a function on the real line.
+
+    Parameters
+    ----------
+    counts : Counts
+    pins : (float, float)
+        Level variance and forgetting of the pins, held fixed.
+
+    Returns
+    -------
+    callable
+        Takes eleven numbers of :func:`to_line`; up to a constant.
+    """
+    months, years = counts.pinned(*pins)
+    share = 1.0 - 1.0 / np.maximum(years, 1.01)
+    centre = to_line(_CENTRE)
+
+    def value(u: Floats) -> float:
+        theta = from_line(u)
+        mean, cov = _prior(months, counts.n_region, theta)
+        loglik = kalman(months, counts.region, counts.n_region, theta, mean, cov, share)
+        return float(loglik - 0.5 * (((u - centre) / _SD) ** 2).sum())
+
+    return value
+
+
+def curvature(
+    value: Callable[[Floats], float], u: Floats, step: float = 0.05
+) -> tuple[Floats, Floats]:
+    """Gradient and Hessian by central differences."""
+    n = u.size
+    moves = step * np.eye(n)
+    here = value(u)
+    up = np.array([value(u + move) for move in moves])
+    down = np.array([value(u - move) for move in moves])
+    hessian = np.diag((up - 2.0 * here + down) / step**2)
+    for i in range(n):
+        for j in range(i):
+            both = value(u + moves[i] + moves[j]) + value(u - moves[i] - moves[j])
+            crossed = value(u + moves[i] - moves[j]) + value(u - moves[i] + moves[j])
+            hessian[i, j] = hessian[j, i] = (both - crossed) / (4.0 * step**2)
+    return (up - down) / (2.0 * step), hessian
+
+
+def estimate_scales(
+    counts: Counts, pins: tuple[float, float], start: Floats | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Penalised maximum of the filter's likelihood.
+
+    Parameters
+    ----------
+    counts : Counts
+    pins : (float, float)
+        Level variance and forgetting of the pins.
+    start : ndarray, shape (11,), optional
+        Default: the centres of the priors.
+
+    Returns
+    -------
+    theta, low, high : ndarray, shape (11,)
+        In the order of :data:`NAMES`; 90 % intervals from the curvature at the maximum.
+    """
+    value = penalised(counts, pins)
+    u = to_line(_CENTRE if start is None else start)
+
+    def lost(x: Floats) -> float:
+        return -value(x)
+
+    found = minimize(lost, u, method="L-BFGS-B", jac="3-point", options={"maxfun": 20_000})
+    u = np.asarray(found.x, dtype=float)
+    for _ in range(3):  # Newton: flat directions stop L-BFGS early
+        gradient, hessian = curvature(value, u)
+        root, axes = np.linalg.eigh(-hessian)
+        root = np.maximum(root, 0.5 / _SD.max() ** 2)  # no flatter than half the prior
+        step = axes @ ((axes.T @ gradient) / root)
+        if np.abs(step).max() < 1e-3 or value(u + step) <= value(u):
+            break
+        u = u + step
+    sd = np.sqrt(((axes**2) / root).sum(axis=1))
+    return from_line(u), from_line(u - Z90 * sd), from_line(u + Z90 * sd)
+
+
+def next_month(counts: Counts, pins: tuple[float, float], theta: Floats) -> float:
+    """Log density of all locations' last month given the months before it.
+
+    The pins too are those of the months before; the counts need not be on any pins.
+    """
+    before = Counts(counts.months[:, :-1], counts.region, counts.n_region)
+    months, years = before.pinned(*pins)
+    n_loc, n = months.shape
+    mean, cov = _prior(months, counts.n_region, theta)
+    share = 1.0 - 1.0 / np.maximum(years, 1.01)
+    kalman(months, counts.region, counts.n_region, theta, mean, cov, share)
+    i = np.arange(n_loc)
+    us = 2 * n_loc + counts.n_region
+    move = np.zeros((n_loc, mean.size))
+    for column in (i, n_loc + i, 2 * n_loc + counts.region, us):
+        move[i, column] = 1.0
+    expected = np.exp(move @ mean)
+    spread = move @ cov @ move.T + theta[0] ** 2 * np.eye(n_loc) + theta[6] ** 2 + theta[10] ** 2
+    spread += theta[3] ** 2 * np.equal.outer(counts.region, counts.region)
+    spread += np.diag((theta[9] ** 2 + 1.0 / expected) * (1.0 + 1.0 / years))
+    pin = (months - before.months)[:, n - 12]  # of the calendar month to come
+    error = (counts.months[:, -1] + pin - expected) / expected
+    large = error > 1.0
+    error[large] = 1.0 + np.log(error[large])
+    root = np.linalg.cholesky(spread)
+    white = np.linalg.solve(root, error)
+    return float(-0.5 * white @ white - np.log(np.diag(root)).sum() - np.log(expected).sum())
+
+
+def estimate_pins(counts: Counts, theta: Floats) -> tuple[Number, Number]:
+    """Level variance and forgetting of the pins, by the likelihood of each next month.
+
+    Returns
+    -------
+    level_variance, forget : Number
+        The best pair of :data:`PIN_GRID`; the interval is that of the posterior on the grid,
+        and ends at its edges.
+    """
+    n = counts.months.shape[1]
+    stops = range(max(MIN_MONTHS + 1, n - PIN_MONTHS + 1), n + 1)
+    grids = [np.array(grid) for grid in PIN_GRID.values()]
+    score = np.zeros([grid.size for grid in grids])
+    for at in np.ndindex(*score.shape):
+        pins = (float(grids[0][at[0]]), float(grids[1][at[1]]))
+        score[at] = sum(
+            next_month(Counts(counts.months[:, :stop], counts.region, counts.n_region), pins, theta)
+            for stop in stops
+        )
+    weight = np.exp(score - score.max())
+    best = np.unravel_index(int(score.argmax()), score.shape)
+    numbers = []
+    for axis, grid in enumerate(grids):
+        mass = np.cumsum(weight.sum(axis=1 - axis)) / weight.sum()
+        low, high = grid[np.searchsorted(mass, 0.05)], grid[np.searchsorted(mass, 0.95)]
+        method = f"likelihood of the next month, the last {len(stops)}"
+        numbers.append(Number(grid[best[axis]], low, high, "estimated", method))
+    return numbers[0], numbers[1]
+
+
+def estimate_all(counts: Counts) -> dict[str, Number]:
+    """Every constant from one span of months, in the order of the table."""
+    theta, _, _ = estimate_scales(counts, PIN_START)
+    level_variance, forget = estimate_pins(counts, theta)
+    pins = (level_variance.value, forget.value)
+    theta, low, high = estimate_scales(counts, pins, theta)
+    method = "penalised maximum likelihood of the filter"
+    out = {
+        name: Number(float(theta[i]), float(low[i]), float(high[i]), "estimated", method)
+        for i, name in enumerate(NAMES)
+    }
+    out |= {"pin_level_variance": level_variance, "pin_forget": forget}
+    months, _ = counts.pinned(*pins)
+    out["tail_df"] = estimate_tail(national_innovations(months, counts.region, theta))
+    nan = float("nan")
+    reason = "a judgement: one nation is one draw of the factor"
+    out["factor_sd"] = Number(ASSUMED["factor_sd"], nan, nan, "assumed", reason)
+    return out

@@ -1,0 +1,503 @@
+"""Backtests that once went wrong, each test named after the fault."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import json
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.backtesting import (
+    Origin,
+    Results,
+    backtest,
+    cuts,
+    default_models,
+    plan,
+    run,
+    run_block,
+    run_units,
+)
+from odforecast.backtesting.store import UnitStore
+from odforecast.errors import BacktestError, ScoringError, UnknownNameError
+from odforecast.forecast import Forecast
+from odforecast.models import Model, get_model
+from odforecast.models.spec import Spec, as_parameters
+from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.panel import Panel
+from odforecast.scoring import Truth
+from odforecast.vintage import Archive, bundled
+
+STATES = ("US", "OH", "WV")
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    """Three places as if there were no others."""
+    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
+
+
+@pytest.fixture(scope="module")
+def truth(panel) -> Truth:
+    return Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def found(panel) -> list[Origin]:
+    return cuts(panel, start="2021-01", end="2021-03")
+
+
+def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(a, b, check_exact=True)
+
+
+def release_of(day: str, last: str) -> pd.DataFrame:
+    """A release as CDC might have published it: the bundled counts up to a month."""
+    table = bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(STATES) & (table["month"] <= pd.Timestamp(last))]
+    return table.assign(release=pd.Timestamp(day)).reset_index(drop=True)
+
+
+def archive_of(**changed: pd.DataFrame) -> Archive:
+    """Three monthly releases of early 2022, and the bundled one."""
+    spans = {
+        "2022-03-16": "2021-10", "2022-04-13": "2021-11", "2022-05-11": "2021-12",
+        "2025-09-17": "2025-04",
+    }  # fmt: skip
+    tables = {day: release_of(day, last) for day, last in spans.items()}
+    return Archive.in_memory(tables | changed)
+
+
+class Steps:
+    """A third party's model of months: the last year again, times a factor."""
+
+    def __init__(self, factor: float = 1.0, fail: frozenset[str] = frozenset()):
+        self.factor, self.fail = factor, fail
+        self.fits: list[str] = []
+        self.spec = Spec(
+            "steps", by="location", joint=frozenset({"month"}), origin="steps==1",
+            parameters=as_parameters(factor=factor),
+        )  # fmt: skip
+
+    def fit(self, panel):
+        self.fits.append(str(panel.last_month))
+        if str(panel.last_month) in self.fail:
+            raise ZeroDivisionError("not today")
+        return _Steps(self, panel)
+
+
+class _Steps:
+    def __init__(self, model, panel):
+        self.model, self.panel = model, panel
+
+    def draw(self, horizon, draws, streams):
+        rng = streams.generator("model")
+        mean = self.panel.reported[:, -1:] / 12 * self.model.factor
+        paths = rng.poisson(mean, (draws, len(self.panel.locations), horizon)).astype(float)
+        return self.shaped(paths)
+
+    def shaped(self, paths):
+        return Forecast.from_panel(
+            self.panel, paths, self.panel.locations, joint=self.model.spec.joint
+        )
+
+
+class Many(Steps):
+    """Offers ``fit_many``, which fails if one of the panels is beyond it."""
+
+    def fit_many(self, panels):
+        self.fits.append(f"many {len(panels)}")
+        return [self.fit(p) for p in panels]
+
+
+# Without the baseline, and with one target of two
+
+
+def test_a_backtest_without_hub_baseline_crashed(truth, found):
+    results = backtest(["drift", "naive"], found, truth=truth, draws=20)
+    board = results.leaderboard()
+    assert board["rel_wis"].isna().all()
+    assert (board["n_common"] == 0).all()
+    assert set(board["model"]) == {"drift", "naive"}
+
+
+def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
+    both = (TARGET_12MO, TARGET_MONTH)
+    results = backtest(["naive", "hub-baseline"], found, truth=truth, draws=20, targets=both)
+    mine = results.scores[results.scores["model"] == "hub-baseline"]
+    assert set(mine["target"]) == {TARGET_12MO}
+    assert len(mine) == len(found) * 3 * 12
+    alone = backtest(["hub-baseline"], found, truth=truth, draws=20).scores
+    same(mine.reset_index(drop=True), alone)
+    assert len(results.failures) == len(found)
+    assert set(results.failures["model"]) == {"hub-baseline"}
+    assert set(results.failures["target"]) == {TARGET_MONTH}
+    assert set(results.failures["location"]) == {"*"}
+    assert set(results.failures["reason"]) == {"does not forecast deaths_month"}
+    board = results.leaderboard()
+    months = board[board["target"] == TARGET_MONTH]
+    assert set(months["model"]) == {"naive"}
+    assert months["rel_wis"].isna().all()
+    assert board[board["target"] == TARGET_12MO]["rel_wis"].notna().all()
+
+
+# The default list
+
+
+def test_the_default_models_lacked_the_default_model(found):
+    clean = default_models(found)
+    assert clean[0] == "dlm"
+    assert not any(m.endswith("+delay") for m in clean)
+    assert "cdc-predicted" not in clean
+    for name in clean:
+        get_model(name)
+
+
+def test_real_releases_showed_baselines_without_the_delay_layer_only():
+    names = default_models(od.origins(archive_of(), "real"))
+    assert names[0] == "dlm"
+    for name in ("naive", "drift", "auto-ets", "auto-theta"):
+        assert name in names
+        assert f"{name}+delay" in names
+    assert {"hub-baseline", "cdc-predicted", "ensemble"} <= set(names)
+    assert len(set(names)) == len(names)
+    assert not {"dlm+delay", "ensemble+delay"} & set(names)
+
+
+def test_real_releases_show_a_baseline_with_and_without_the_delay_layer(truth):
+    found = od.origins(archive_of(), "real", end="2021-12")
+    results = backtest(["naive", "naive+delay", "hub-baseline"], found, truth=truth, draws=20)
+    counts = results.scores["model"].value_counts()
+    assert set(counts.index) == {"naive", "naive+delay", "hub-baseline"}
+    assert set(results.scores["vintage"]) == {"real"}
+
+
+# Going on with a stopped run
+
+
+def test_two_configurations_of_one_model_were_stored_as_one(truth, found, tmp_path):
+    low, high = (Model(Steps(f), label) for f, label in ((0.5, "steps low"), (2.0, "steps high")))
+    units = plan([low, high], found, truth, draws=20)
+    assert len({u.key for u in units}) == len(units)
+    together = run_units(units, out=tmp_path)
+    assert {p.name for p in (tmp_path / "units").iterdir()} == {
+        f"model={m.spec.hash}" for m in (low, high)
+    }
+    again = run_units(plan([low, high], found, truth, draws=20), out=tmp_path)
+    same(again.scores, together.scores)
+    for model in (low, high):
+        mine = together.scores[together.scores["model"] == model.label].reset_index(drop=True)
+        same(mine, backtest([model], found, truth=truth, draws=20).scores)
+    medians = together.scores.groupby("model")["median"].mean()
+    assert medians["steps high"] > 1.5 * medians["steps low"]
+
+
+def test_a_resumed_run_with_another_configuration_answered_with_the_first_ones_scores(
+    truth, found, tmp_path
+):
+    first = backtest([Model(Steps(1.0), "steps")], found, truth=truth, draws=20, out=tmp_path)
+    other = Steps(2.0)
+    second = backtest([Model(other, "steps")], found, truth=truth, draws=20, out=tmp_path)
+    assert len(other.fits) == len(found)
+    same(second.scores, backtest([Model(Steps(2.0), "steps")], found, truth=truth, draws=20).scores)
+    assert not second.scores["wis"].equals(first.scores["wis"])
+    assert second.manifest["specs"] != first.manifest["specs"]
+    # The first one's are still there.
+    third = Steps(1.0)
+    backtest([Model(third, "steps")], found, truth=truth, draws=20, out=tmp_path)
+    assert third.fits == []
+
+
+def test_the_parameters_of_a_built_in_model_are_part_of_the_key(truth, found):
+    plain, other = get_model("dlm"), get_model("dlm", delay=False)
+    keys = [plan([m], found, truth)[0].key for m in (plain, other)]
+    assert keys[0] != keys[1]
+    layered = [plan([get_model(n)], found, truth)[0].key for n in ("naive", "naive+delay")]
+    assert layered[0] != layered[1]
+
+
+def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
+    bad = Steps(fail=frozenset({"2021-01"}))
+    first = backtest([Model(bad, "steps")], found, truth=truth, draws=20, out=tmp_path)
+    assert first.failures["reason"].tolist() == ["ZeroDivisionError: not today"]
+    good = Steps()
+    steps = []
+    second = backtest(
+        [Model(good, "steps")], found, truth=truth, draws=20, out=tmp_path, progress=steps.append
+    )
+    assert good.fits == ["2021-01"]
+    assert sorted(s.reused for s in steps) == [False, True, True]
+    assert second.failures.empty
+    fresh = backtest([Model(Steps(), "steps")], found, truth=truth, draws=20)
+    same(second.scores, fresh.scores)
+    same(second.quantiles, fresh.quantiles)
+
+
+def test_a_run_of_stored_units_only_equals_a_fresh_one(truth, found, tmp_path):
+    options = {"truth": truth, "draws": 20, "targets": (TARGET_12MO, TARGET_MONTH)}
+    models = ["naive", "hub-baseline"]
+    fresh = backtest(models, found, **options, out=tmp_path)
+    stored = backtest(models, found, **options, out=tmp_path)
+    for name in ("scores", "quantiles", "failures"):
+        same(getattr(fresh, name), getattr(stored, name))
+
+
+@pytest.mark.parametrize("label", ["a/b", "../up", "a\\b", "", " x", "a\nb"])
+def test_a_label_could_be_a_path(label):
+    with pytest.raises(UnknownNameError, match="is no label"):
+        Model(Steps(), label)
+    if label:
+        with pytest.raises(UnknownNameError, match="is no label"):
+            get_model("naive", label=label)
+        with pytest.raises(UnknownNameError, match="is no label"):
+            od.forecaster(label=label)(lambda *_: None)
+
+
+def test_a_stored_result_is_reused_under_a_new_label_and_shown_under_it(truth, found, tmp_path):
+    backtest([get_model("naive", label="old")], found, truth=truth, draws=20, out=tmp_path)
+    steps = []
+    again = backtest(
+        [get_model("naive", label="new name")], found, truth=truth, draws=20, out=tmp_path,
+        progress=steps.append,
+    )  # fmt: skip
+    assert all(s.reused for s in steps)
+    assert set(again.scores["model"]) == {"new name"}
+    assert set(again.quantiles["model"]) == {"new name"}
+    assert set(again.leaderboard()["model"]) == {"new name"}
+    assert list(again.manifest["models"]) == ["new name"]
+    loaded = Results.load(tmp_path)
+    assert set(loaded.scores["model"]) == {"new name"}
+
+
+def test_a_relabelled_function_lost_its_label_on_the_way_to_a_worker():
+    renamed = Model(LAST_YEAR.inner, "last year (mine)", LAST_YEAR.reference)
+    assert pickle.loads(pickle.dumps(renamed)).label == "last year (mine)"
+    assert pickle.loads(pickle.dumps(LAST_YEAR)).label == "LAST_YEAR"
+
+
+@od.forecaster()
+def LAST_YEAR(panel, horizon, draws, rng):
+    return rng.poisson(panel.reported[:, -1] / 12, (draws, 1, horizon)).astype(float)
+
+
+# Origins
+
+
+def test_real_origins_outside_the_window_were_run_all_the_same():
+    blank = release_of("2022-04-13", "2021-11")
+    blank["reported"] = np.nan
+    blank["status"] = "missing"
+    archive = archive_of(**{"2022-04-13": blank})
+    everything = od.origins(archive, "real")
+    assert [o.panel is None for o in everything] == [False, True, False, False]
+    assert "no reported counts" in everything[1].reason
+    late = od.origins(archive, "real", start="2021-12")
+    assert [str(o.as_of) for o in late] == ["2022-05-11", "2025-09-17"]
+    early = od.origins(archive, "real", end="2021-10")
+    assert [str(o.as_of) for o in early] == ["2022-03-16"]
+    within = od.origins(archive, "real", start="2021-11", end="2021-12")
+    assert [str(o.as_of) for o in within] == ["2022-04-13", "2022-05-11"]
+    with pytest.raises(BacktestError, match="no release with a last month in"):
+        od.origins(archive, "real", start="2023-01", end="2023-06")
+
+
+def made_up(panel: Panel) -> Panel:
+    frame = panel.to_frame()[["location", "month", "reported"]]
+    return Panel.from_frame(frame, as_of="2025-09-17")
+
+
+def test_a_made_up_panel_was_taken_as_origin_and_as_truth(panel, truth, found):
+    synthetic = made_up(panel)
+    origin = Origin(synthetic.as_of, synthetic.vintage, synthetic)
+    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+        backtest(["naive"], [*found, origin], truth=truth, draws=20)
+    with pytest.raises(ScoringError, match="a made-up panel is no truth"):
+        Truth(synthetic)
+    relabelled = Origin(synthetic.as_of, "real", synthetic)
+    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+        plan(["naive"], [relabelled], truth)
+
+
+def test_a_cut_of_a_made_up_panel_passed_as_a_pseudo_vintage(panel, truth):
+    cut = made_up(panel).cut("2021-03")
+    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+        plan(["naive"], [Origin(cut.as_of, cut.vintage, cut)], truth)
+    with pytest.raises(ScoringError, match="a made-up panel is no truth"):
+        Truth(cut)
+
+
+def test_deaths_of_one_kind_were_scored_against_those_of_another(panel, found):
+    opioids = bundled().as_of("2025-09-17").panel("T40.4")
+    with pytest.raises(BacktestError, match=r"T40\.4"):
+        plan(["naive"], found, Truth(opioids))
+    forecast = get_model("naive").fit(found[0].panel).forecast(draws=20)
+    with pytest.raises(ScoringError, match=r"T40\.4"):
+        od.score(forecast, Truth(opioids))
+
+
+def test_a_location_named_twice_was_scored_twice(truth, found):
+    twice = backtest(
+        ["naive"], found, truth=truth, draws=20, locations=["WV", "West Virginia", "54"]
+    )
+    once = backtest(["naive"], found, truth=truth, draws=20, locations=["WV"])
+    same(twice.scores, once.scores)
+    assert twice.manifest["run"] == once.manifest["run"]
+
+
+# Models that return something else than was asked for
+
+
+class Wrong(Steps):
+    """Steps with one thing wrong."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+        self.spec = replace(self.spec, model="wrong")
+
+    def fit(self, panel):
+        fitted = super().fit(panel)
+        fitted.shaped = lambda paths: self.change(panel, paths)
+        return fitted
+
+
+def from_panel(panel, paths, states=None, **keywords):
+    options = {"joint": frozenset({"month"})} | keywords
+    return Forecast.from_panel(panel, paths, states or panel.locations, **options)
+
+
+def later(made):
+    """A forecast that leaves its first month out."""
+    return replace(made, draws=made.draws[:, :, 1:], months=made.months[1:])
+
+
+WRONG = {
+    "months to": lambda p, x: from_panel(p, x[:, :, :-1]),
+    "19 draws": lambda p, x: from_panel(p, x[1:]),
+    "later than the first": lambda p, x: later(from_panel(p, x)),
+    "negative deaths": lambda p, x: from_panel(p, x - 1e6),
+    "not finite": lambda p, x: from_panel(p, x * np.nan),
+    "draws have shape": lambda p, x: from_panel(p, x[:, :1]),
+    "a ndarray, not a Forecast": lambda _, x: x,
+    "a NoneType, not a Forecast": lambda *_: None,
+    "draws joint over": lambda p, x: from_panel(p, x, joint=frozenset()),
+    "paths of deaths_12mo": lambda p, x: from_panel(p, x, target=TARGET_12MO),
+    "last month": lambda p, x: replace(
+        from_panel(p, x), last_month=p.last_month - np.timedelta64(1, "M")
+    ),
+    "as-of date": lambda p, x: replace(from_panel(p, x), as_of=dt.date(2024, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_a_forecast_of_the_wrong_shape_was_scored_or_stopped_the_run(truth, found, message):
+    wrong = Model(Wrong(WRONG[message]), "wrong")
+    results = backtest(["naive", wrong], found, truth=truth, draws=20)
+    assert set(results.scores["model"]) == {"naive"}
+    assert results.failures["model"].tolist() == ["wrong"] * len(found)
+    assert results.failures["reason"].str.contains(message, regex=False).all()
+    same(results.scores, backtest(["naive"], found, truth=truth, draws=20).scores)
+
+
+def test_a_function_that_returns_too_few_months_fails_its_rows(truth, found):
+    @od.forecaster()
+    def short(panel, horizon, draws, rng):
+        return np.ones((draws, 1, horizon - 1))
+
+    results = backtest(["naive", short], found, truth=truth, draws=20)
+    assert set(results.scores["model"]) == {"naive"}
+    assert results.failures["reason"].str.contains("returned an array of shape").all()
+
+
+# Units fitted together
+
+
+def test_one_bad_panel_failed_its_whole_block(truth, found):
+    many = Many(fail=frozenset({"2021-02"}))
+    units = plan([Model(many, "many")], found, truth, draws=20)
+    outcomes = run_block(units)
+    assert many.fits[0] == "many 3"
+    assert [bool(o.failed) for o in outcomes] == [False, True, False]
+    assert outcomes[1].failures["reason"].tolist() == ["ZeroDivisionError: not today"]
+    alone = plan([Model(Steps(), "many")], found, truth, draws=20)
+    for have, unit in zip(outcomes[::2], alone[::2]):
+        same(have.scores.drop(columns="spec_hash"),
+             run_block([unit])[0].scores.drop(columns="spec_hash"))  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [lambda made: made[:-1], lambda made: [*made, made[0]]])
+def test_fit_many_that_returns_another_number_of_fits(truth, found, answer):
+    class Miscounts(Many):
+        def fit_many(self, panels):
+            return answer([self.fit(p) for p in panels])
+
+    units = plan([Model(Miscounts(), "many")], found, truth, draws=20)
+    assert [o.failed for o in run_block(units)] == ["", "", ""]
+
+
+@pytest.mark.parametrize("name", ["dlm", "naive+delay"])
+def test_fit_many_differed_from_one_at_a_time(truth, found, name):
+    model = get_model(name)
+    panels = [o.panel for o in found]
+    for one, together in zip(panels, model.fit_many(panels), strict=True):
+        alone = model.fit(one).forecast(draws=20)
+        made = together.forecast(draws=20)
+        assert (made.draws == alone.draws).all()
+        assert made.provenance == alone.provenance
+
+
+def test_blocks_change_no_number(truth, found, monkeypatch):
+    models = ["naive", "dlm"]
+    blocks = backtest(models, found, truth=truth, draws=20)
+    monkeypatch.setattr(run, "BLOCK", 1)
+    single = backtest(models, found, truth=truth, draws=20)
+    same(blocks.scores, single.scores)
+    same(blocks.quantiles, single.quantiles)
+
+
+# Folders of earlier versions
+
+
+def test_a_results_folder_of_an_earlier_version_still_opens(truth, found, tmp_path):
+    made = backtest(["naive", "hub-baseline"], found, truth=truth, draws=20)
+    made.scores.drop(columns=["donor", "spec_hash"]).to_parquet(tmp_path / "scores.parquet")
+    made.quantiles.to_parquet(tmp_path / "quantiles.parquet")
+    made.failures.drop(columns="target").to_parquet(tmp_path / "failures.parquet")
+    manifest = {k: v for k, v in made.manifest.items() if k not in ("specs", "code")}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    old = tmp_path / "units" / "naive" / "2021-08-15-0123456789abcdef"
+    old.mkdir(parents=True)
+    (old / "done.json").write_text(json.dumps({"seconds": 1.0, "unit": "naive"}))
+    loaded = Results.load(tmp_path)
+    assert repr(loaded).startswith("<Results: 2 models, 3 origins, 216 score rows")
+    same(loaded.leaderboard(), made.leaderboard())
+    assert len(loaded.quantiles) == len(made.quantiles)
+    assert loaded.failures.empty
+    assert set(loaded.select("Ohio").scores["location"]) == {"OH"}
+    # Its units are of another code: computed again, not reused, not in the way.
+    units = plan(["naive"], found, truth, draws=20)
+    assert not any(UnitStore(tmp_path / "units").has(u) for u in units)
+    assert len(run_units(units, out=tmp_path).scores) == 108
+
+
+def test_units_of_unknown_code_were_reused(truth, found, tmp_path):
+    counts = itertools.count()
+
+    class Unknown(Steps):
+        def __init__(self):
+            super().__init__()
+            self.spec = replace(self.spec, origin="")
+
+        def fit(self, panel):
+            next(counts)
+            return super().fit(panel)
+
+    for _ in range(2):
+        backtest([Model(Unknown(), "unknown")], found, truth=truth, draws=20, out=tmp_path)
+    assert next(counts) == 2 * len(found)

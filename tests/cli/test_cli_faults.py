@@ -1,0 +1,305 @@
+"""Commands that once went wrong, each test named after the fault."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from socrata_server import FakeSocrata, release_rows
+
+import odforecast as od
+from odforecast.backtesting import Results, backtest, cuts
+from odforecast.cli import main
+from odforecast.cli.backtest import _leaderboard
+from odforecast.errors import BacktestError
+from odforecast.forecast import Forecast
+from odforecast.hub import read_hub
+from odforecast.models import registry
+from odforecast.models.spec import Spec
+from odforecast.scoring import Truth
+
+STATES = ("US", "OH", "WV")
+SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
+QUICK = [*SPAN, "--jobs", "1", "--quiet"]
+
+
+def run(*arguments: object, **options):
+    return CliRunner().invoke(main, [str(a) for a in arguments], **options)
+
+
+def release_file(folder, day: str, last: str, states=STATES, factor: float = 1.0):
+    """A release as CDC might have published it: the bundled counts up to a month."""
+    table = od.bundled().as_of("2025-09-17").table
+    if states is not None:
+        table = table[table["state"].isin(states)]
+    table = table[table["month"] <= pd.Timestamp(last)]
+    table = table.assign(
+        release=day,
+        month=table["month"].dt.strftime("%Y-%m"),
+        reported=(table["reported"] * factor).round(),
+    )
+    path = folder / f"{day}.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def real(tmp_path):
+    """An archive of three real releases, the last one old enough to be a truth."""
+    store = tmp_path / "store"
+    for day, last in (("2022-03-16", "2021-10"), ("2022-04-13", "2021-11"),
+                      ("2024-03-13", "2023-10")):  # fmt: skip
+        done = run("data", "add", release_file(tmp_path, day, last), "--archive", store)
+        assert done.exit_code == 0, done.output
+    return store
+
+
+# backtest
+
+
+def test_a_backtest_without_hub_baseline_crashed():
+    result = run("backtest", *QUICK, "--models", "drift,naive")
+    assert result.exit_code == 0, result.output
+    assert "drift" in result.stdout
+    assert "cov90" in result.stdout
+    assert not re.search(r"\brel\b", result.stdout)
+    with_it = run("backtest", *QUICK, "--models", "drift,hub-baseline")
+    assert re.search(r"\brel\b", with_it.stdout)
+
+
+def test_both_targets_lost_the_rows_of_a_model_with_one(tmp_path):
+    result = run("backtest", *QUICK, "--models", "naive,hub-baseline", "--target", "both",
+                 "--out", tmp_path)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "2 × does not forecast deaths_month" in result.stdout
+    results = Results.load(tmp_path)
+    mine = results.scores[results.scores["model"] == "hub-baseline"]
+    assert set(mine["target"]) == {"deaths_12mo"}
+    assert len(mine) == 2 * 2 * 12
+    assert results.failures["target"].tolist() == ["deaths_month"] * 2
+
+
+@pytest.mark.parametrize("columns", [80, 100, None])
+def test_the_leaderboard_cut_labels_and_numbers_off(real, columns):
+    env = {} if columns is None else {"COLUMNS": str(columns)}
+    names = "naive+delay,drift+delay,seasonal-naive-sums+delay,hub-baseline"
+    result = run("backtest", "--archive", real, "--models", names, "--draws", "20",
+                 "--jobs", "1", "--quiet", env=env)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "…" not in result.stdout
+    for name in names.split(","):
+        assert f" {name} " in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= (columns or 120)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width):
+    panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
+    found = cuts(panel, start="2021-01", end="2021-01")
+    long = "auto-theta(" + "a" * 57 + ")+delay"
+    models = [
+        od.get_model("naive", label=long),
+        od.get_model("drift", label="drift [bold]"),
+        "hub-baseline",
+    ]
+    results = backtest(models, found, truth=Truth(panel), draws=20)
+    screen = Console(markup=False, width=width, file=StringIO())
+    _leaderboard(screen, results, [])
+    text = screen.file.getvalue()
+    assert "…" not in text
+    assert "drift [bold]" in text
+    assert "a" * 30 in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def asked_for(monkeypatch, *arguments):
+    """Labels of the models a backtest would run."""
+    seen = []
+
+    def stop(models, *_, **__):
+        seen.extend(m.label for m in models)
+        raise BacktestError("far enough")
+
+    monkeypatch.setattr("odforecast.cli.backtest.plan", stop)
+    result = run("backtest", *arguments)
+    assert "far enough" in result.stderr, result.output
+    return seen
+
+
+def test_the_default_models_lacked_the_default_model(monkeypatch):
+    seen = asked_for(monkeypatch, *QUICK)
+    assert seen[0] == "dlm"
+    assert not any(s.endswith("+delay") for s in seen)
+
+
+def test_real_releases_showed_baselines_without_the_delay_layer_only(monkeypatch, real):
+    seen = asked_for(monkeypatch, "--archive", real)
+    assert seen[0] == "dlm"
+    for name in ("naive", "drift", "auto-ets", "auto-theta"):
+        assert {name, f"{name}+delay"} <= set(seen)
+
+
+def test_real_releases_show_a_baseline_with_and_without_the_delay_layer(real):
+    result = run("backtest", "--archive", real, "--models", "naive,naive+delay,hub-baseline",
+                 "--draws", "20", "--jobs", "1", "--quiet")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "3 origins (real), last known months 2021-10..2023-10" in result.stdout
+    rows = [line.split()[0] for line in result.stdout.splitlines() if line.strip()]
+    assert "naive" in rows
+    assert "naive+delay" in rows
+
+
+def test_a_location_named_twice(tmp_path):
+    out = tmp_path / "f.csv"
+    words = ("--model", "naive", "--draws", "20", "--horizon", "2", "--out", out)
+    result = run("forecast", "--locations", "WV,54,West Virginia", *words)
+    assert result.exit_code == 0, result.output
+    assert len(read_hub(out)) == 2 * 23
+    scored = run("backtest", *QUICK, "--models", "naive", "--locations", "WV,WV")
+    assert scored.exit_code == 0, scored.output
+    assert "1 locations" in scored.stdout
+
+
+# forecast
+
+
+@pytest.fixture
+def models():
+    before = dict(registry._REGISTERED)
+    yield
+    registry._REGISTERED.clear()
+    registry._REGISTERED.update(before)
+
+
+class Revises:
+    """Completes the last count by 5,000 deaths, and forecasts 2,500 more than was reported."""
+
+    spec = Spec("revises", joint=frozenset({"month"}), corrects_delay=True, origin="tests==1")
+
+    def fit(self, panel):
+        self.panel = panel
+        return self
+
+    def draw(self, horizon, draws, streams):  # noqa: ARG002
+        month = self.panel.monthly[:1, -1]
+        ahead = (self.panel.reported[:1, -1] + 2500) / 12
+        paths = np.repeat(ahead[None, :, None], horizon + 1, axis=2)
+        paths[:, :, 0] = month + 5000
+        paths = np.repeat(paths, draws, axis=0)
+        return Forecast.from_panel(
+            self.panel, paths, ["US"], first_month=self.panel.last_month, joint=self.spec.joint
+        )
+
+
+def chances(text: str) -> dict[str, int]:
+    """The printed chances of a fall, by location."""
+    rows = (line.split() for line in text.splitlines() if line.rstrip().endswith(" %"))
+    return {row[0]: int(row[-2]) for row in rows}
+
+
+def test_the_chance_of_a_fall_was_against_the_incomplete_count(models):
+    registry.register("revises", Revises)
+    result = run("forecast", "--model", "revises", "--locations", "US", "--draws", "20")
+    assert result.exit_code == 0, result.output
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("revises").fit(panel).forecast(draws=20)
+    # Above the count as reported, below the count as once complete.
+    assert (made.count_at("2026-04") > panel.reported[0, -1]).all()
+    assert (made.change("2026-04") < 0).all()
+    assert chances(result.stdout) == {"US": 100}
+
+
+def test_the_command_and_the_library_differed(vsrr, tmp_path):
+    file, store, out = vsrr / "2024-12-11.csv.gz", tmp_path / "store", tmp_path / "f.csv"
+    assert run("data", "add", file, "--archive", store).exit_code == 0
+    result = run("forecast", "--archive", store, "--locations", "US,WV,NYC", "--draws", "100",
+                 "--seed", "3", "--out", out)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    panel = od.archive(store).as_of().panel()
+    made = od.get_model("dlm").fit(panel).forecast(draws=100, seed=3).select(["US", "WV", "NYC"])
+    pd.testing.assert_frame_equal(
+        read_hub(out), od.to_hub(made, targets=["deaths_12mo"]), check_exact=True
+    )
+    from_file = tmp_path / "g.csv"
+    other = run("forecast", "--source", file, "--locations", "US,WV,NYC", "--draws", "100",
+                "--seed", "3", "--out", from_file)  # fmt: skip
+    assert other.exit_code == 0, other.output
+    assert from_file.read_bytes() == out.read_bytes()
+    # The last counts are incomplete: the chance of a fall is against the nowcast.
+    last = made.months[-1]
+    falls = (made.change(last) < 0).mean(axis=0)
+    printed = chances(result.stdout)
+    assert [printed[s] for s in made.locations] == [int(f"{100 * x:.0f}") for x in falls]
+    nowcast = np.median(made.count_at(last - np.timedelta64(12, "M")), axis=0)
+    reported = [panel.reported[panel.index(s), -1] for s in made.locations]
+    assert nowcast[1] > reported[1]
+
+
+def test_the_null_scenario_differed_from_the_forecast(vsrr, tmp_path):
+    file, fast = vsrr / "2024-12-11.csv.gz", ("--locations", "US,WV", "--draws", "60")
+    words = ("--source", file, *fast, "--horizon", "13")
+    done = run("scenario", "run", "--scenario", "null", *words, "--out", tmp_path / "s")
+    assert done.exit_code == 0, done.output
+    made = run("forecast", *words, "--out", tmp_path / "f.csv")
+    assert made.exit_code == 0, made.output
+    null, forecast = (
+        pd.read_csv(f, dtype=str, keep_default_na=False)
+        for f in (tmp_path / "s" / "quantiles.csv", tmp_path / "f.csv")
+    )
+    pd.testing.assert_frame_equal(null.drop(columns="scenario_id"), forecast)
+
+
+# Your own archive
+
+
+def said_of_release(stderr: str) -> tuple[str, int]:
+    (line,) = [x for x in stderr.splitlines() if x.startswith("release ")]
+    found = re.fullmatch(r"release (\S+), ([\d,]+) days old today", line)
+    assert found, line
+    return found[1], int(found[2].replace(",", ""))
+
+
+FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20")
+
+
+def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive):
+    before = run(*FORECAST)
+    assert said_of_release(before.stderr)[0] == "2025-09-17"
+    file = release_file(tmp_path, "2025-10-15", "2025-04", factor=1.5)
+    added = run("data", "add", file)
+    assert added.exit_code == 0, added.output
+    assert f"{own_archive} holds 1 release" in added.stdout
+    after = run(*FORECAST)
+    assert after.exit_code == 0, after.output
+    day, age = said_of_release(after.stderr)
+    assert day == "2025-10-15"
+    assert abs(age - (dt.date.today() - dt.date(2025, 10, 15)).days) <= 1
+    assert "as of 2025-10-15" in after.stdout
+    assert after.stdout != before.stdout
+    listed = run("data", "releases")
+    assert listed.exit_code == 0, listed.output
+    assert [x.split()[0] for x in listed.stdout.splitlines()[1:]] == ["2025-09-17", "2025-10-15"]
+    # On request the bundled one, as before.
+    bundled = run(*FORECAST, "--source", "bundled")
+    assert bundled.stdout == before.stdout
+
+
+def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
+    updated = int(dt.datetime(2025, 10, 15, 14, tzinfo=dt.UTC).timestamp())
+    with FakeSocrata(release_rows(months=60), updated=updated) as server:
+        done = run("data", "fetch", "--url", server.url)
+    assert done.exit_code == 0, done.output
+    assert f"archive: {own_archive}" in done.stdout
+    after = run(*FORECAST)
+    assert after.exit_code == 0, after.output
+    assert said_of_release(after.stderr)[0] == "2025-10-15"
+    assert od.archive().as_of().date == dt.date(2025, 10, 15)
+    assert (own_archive / "release=2025-10-15.parquet").exists()

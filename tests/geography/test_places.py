@@ -1,0 +1,231 @@
+"""Places as people write them: every name finds its place, and nothing is guessed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from panel_factory import bundled_panel
+
+from odforecast.errors import UnknownNameError
+from odforecast.geography import (
+    JURISDICTIONS,
+    LOCATIONS,
+    County,
+    Location,
+    counties_of,
+    find,
+    lookup,
+    parts_of,
+    resolve,
+)
+from odforecast.geography.counties import PLANNING_REGIONS, by_fips
+
+ALL = (*counties_of(), *PLANNING_REGIONS)
+STATES = tuple(x.state for x in LOCATIONS)
+TWINS = {
+    c.fips for c in ALL if sum(d.short == c.short and d.state == c.state for d in ALL) > 1
+}  # fmt: skip
+
+
+def names_of(county: County) -> Iterator[str]:
+    """Every name a county has."""
+    yield county.fips
+    states = {county.state, "NY" if county.state == "YC" else county.state}
+    for state in map(lookup, sorted(states)):
+        for of in (state.state, state.code, state.name):
+            yield f"{county.name}, {of}"
+            if county.fips not in TWINS:
+                yield f"{county.short},{of}"
+
+
+def test_every_county_by_each_of_its_names() -> None:
+    for county in ALL:
+        for name in names_of(county):
+            assert find(name) == find(name.upper()) == find(f" {name.lower()} ") == county
+
+
+def test_every_jurisdiction_by_each_of_its_names() -> None:
+    for place in LOCATIONS:
+        for name in (place.state, place.code, place.name):
+            for typed in (name, name.lower(), f" {name} "):
+                assert find(typed) is lookup(typed) is place
+                assert resolve(typed) == (place.state,)
+
+
+@given(st.lists(st.sampled_from(ALL), min_size=1, max_size=8), st.data())
+def test_lists_keep_order_and_drop_repeats(asked: list[County], data: st.DataObject) -> None:
+    asked = [c for c in asked if c not in PLANNING_REGIONS] or [ALL[0]]
+    keys = [data.draw(st.sampled_from([*names_of(c)])) for c in asked]
+    codes = tuple(dict.fromkeys(c.fips for c in asked))
+    assert resolve(keys) == codes
+    assert resolve(keys + keys[::-1], available=parts_of("US", "counties")) == codes
+    # In one text as well, if no county is named like a state: "Ohio, KY" is two states there.
+    if not {find_or_none(k.partition(",")[0]) for k in keys if "," in k} - {None}:
+        assert resolve(", ".join(keys)) == codes
+
+
+def find_or_none(text: str) -> Location | None:
+    try:
+        return lookup(text)
+    except UnknownNameError:
+        return None
+
+
+@given(st.lists(st.sampled_from(STATES), min_size=1, max_size=60))
+def test_lists_of_states(asked: list[str]) -> None:
+    once = tuple(dict.fromkeys(asked))
+    assert resolve(asked) == resolve(",".join(asked), available=STATES) == once
+
+
+@given(st.text(max_size=12))
+def test_what_is_no_place_is_refused_by_name(text: str) -> None:
+    try:
+        said = find(text).name
+    except UnknownNameError as error:
+        said = error.message
+    assert said
+    assert "\n" not in said
+
+
+def test_a_state_and_all_its_counties() -> None:
+    for state in JURISDICTIONS:
+        name = lookup(state).name
+        codes = tuple(c.fips for c in counties_of(state))
+        assert resolve(f"{name}/*") == resolve([f"{state.lower()}/*"]) == codes
+    assert len(resolve("New York/*")) == 57
+    assert len(resolve("New York City/*")) == 5
+    assert len(resolve("Midwest/*, 01001")) == 1056
+    assert resolve("US/*") == parts_of("US", "counties")
+    assert resolve("Ohio/*, 39035, WV, Kings County, NY")[-2:] == ("WV", "36047")
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Hamilton, Ohio", ("39061",)),
+        ("hamilton county , oh,US", ("39061", "US")),
+        ("Cuyahoga, Hamilton, OH", ("39035", "39061")),
+        ("Washington, Ohio", ("WA", "OH")),  # both are states: as ever
+        ("Iowa County, Wisconsin", ("55049",)),
+        ("Cuyahoga,US", ("39035", "US")),
+        ("dona ana, nm", ("35013",)),
+        ("st louis city, mo", ("29510",)),
+        ("Prince Georges, MD", ("24033",)),
+        ("De Kalb, 13", ("13089",)),
+        ("District of Columbia", ("DC",)),
+        ("District of Columbia, DC", ("DC",)),
+        ("Richmond (city), VA", ("51760",)),
+    ],
+)
+def test_texts(text: str, codes: tuple[str, ...]) -> None:
+    assert resolve(text) == codes
+
+
+def test_an_item_of_a_list_is_one_place() -> None:
+    assert resolve(["Washington, Ohio", "Ohio, Kentucky"]) == ("39167", "21183")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("Hamilton", "'Hamilton' is 10 counties: Hamilton County, FL; Hamilton County, IL"),
+        ("Washington County", "'Washington County' is 30 counties: .*Washington County, WI"),
+        ("Richmond, VA", "is 2 counties: Richmond County, VA; Richmond city, VA"),
+        ("Ohoi", "unknown location 'Ohoi'; did you mean Ohio"),
+        ("Hamiltn, Ohio", "did you mean Hamilton County, Ohio"),
+        ("Hamilton, Ohoi", "did you mean Hamilton, Ohio"),
+        ("Cuyahoga, WV", "did you mean Cuyahoga County, Ohio"),
+        ("Cuyahogga", "did you mean Cuyahoga County, Ohio"),
+        ("Albany, NYC", "'Albany, NYC'; did you mean Albany County, New York"),
+        ("Zork, oh", "unknown location 'Zork, oh'; Ohio has no county 'Zork'"),
+        ("Captol, CT", "did you mean Capitol Planning Region, Connecticut"),
+        ("1001", r"did you mean 01001 \(Autauga County, Alabama\)"),
+        ("51515", r"no county any more; it is in Bedford County, Virginia \(51019\)"),
+        ("51560", r"no county any more; it is in Alleghany County, Virginia \(51005\)"),
+        ("72021", "unknown location '72021'; use a postal code"),
+        ("", "unknown location ''; use a postal code"),
+        ("/*", "unknown location"),
+        (",", "unknown location ','"),
+    ],
+)
+def test_refusals(key: str, message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        find(key)
+
+
+def test_of_two_places_in_a_text_the_wrong_one_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="unknown location 'Xanadu'; use"):
+        resolve("Xanadu,US")
+    with pytest.raises(UnknownNameError, match="'Alabma, WV'; did you mean Alabama"):
+        resolve("Alabma,WV")
+    with pytest.raises(UnknownNameError, match="unknown location 'Ohoi'; did you mean Ohio"):
+        resolve("Ohoi/*")
+
+
+def test_lookup_takes_states_only_and_says_so() -> None:
+    for key in ("39061", "Hamilton, Ohio", "Hamilton County, oh"):
+        message = f"'{key}': it is Hamilton County, Ohio, and a state is asked for here"
+        with pytest.raises(UnknownNameError, match=message):
+            lookup(key)
+    with pytest.raises(UnknownNameError, match="it is the name of 10 counties, and a state"):
+        lookup("Hamilton")
+    with pytest.raises(UnknownNameError, match="'West Virgina'; did you mean West Virginia"):
+        lookup("West Virgina")
+
+
+def test_a_panel_holds_states_or_counties() -> None:
+    with pytest.raises(UnknownNameError) as error:
+        resolve("Hamilton, Ohio", available=("US", "OH", "NY+YC"))
+    assert str(error.value) == (
+        "Hamilton County, Ohio is a county, and this panel holds states; ask for OH"
+    )
+    with pytest.raises(UnknownNameError, match=r"Adams County, Ohio and 87 more are counties, and"):
+        resolve("Ohio/*", available=("US", "OH"))
+    with pytest.raises(UnknownNameError, match=r"OH is a state, .* counties; its .* are OH/\*"):
+        resolve("Ohio", available=("39001", "39003"))
+    with pytest.raises(UnknownNameError, match="no data for 39061; 2 locations are there: 39001"):
+        resolve("Hamilton, OH", available=("39001", "39003"))
+    with pytest.raises(UnknownNameError, match=r"no data for 36001; 3072 .* 01119, \.\.\.$"):
+        resolve("Albany, NY", available=[c.fips for c in ALL if c.fips[:2] not in ("36", "09")])
+    with pytest.raises(UnknownNameError, match="no data for WV; 0 locations"):
+        resolve("WV", available=())
+    assert resolve("all", available=("39001", "39003")) == ("39001", "39003")
+    with pytest.raises(UnknownNameError, match="unknown location 'all'"):
+        resolve("all")
+
+
+def test_a_panel_of_states_refuses_a_county() -> None:
+    panel = bundled_panel()
+    with pytest.raises(UnknownNameError, match="and a state is asked for here"):
+        panel.select("Hamilton, Ohio")
+    with pytest.raises(UnknownNameError, match="is a county, and this panel holds states"):
+        resolve("39061", available=panel.locations)
+
+
+def test_connecticut_is_of_one_edition() -> None:
+    with pytest.raises(UnknownNameError, match="do not nest"):
+        resolve(["09001", "09110"])
+    with pytest.raises(UnknownNameError, match="do not nest"):
+        resolve("CT/*, Capitol, CT")
+    assert resolve("CT/*", edition="planning-regions")[::8] == ("09110", "09190")
+    assert resolve("CT/*", available=("09110", *(f"091{i}0" for i in range(2, 10))))[0] == "09110"
+    assert resolve("CT/*, OH/*")[:2] == ("09001", "09003")
+    assert find("Capitol, CT", "planning-regions") == by_fips()["09110"]
+    assert find("39061", "planning-regions") == find("39061", "counties")
+    for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
+        with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
+            resolve(key, edition=edition)
+
+
+def test_states_need_no_county_table() -> None:
+    code = (
+        "from odforecast.geography import resolve, counties\n"
+        "resolve('US,WV', available=('US', 'WV'))\n"
+        "assert counties._bundled.cache_info().currsize == 0"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,244 @@
+"""The constants that ship: found by date, a maximum, and what `make constants` gives."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.util
+import itertools
+import math
+import pickle
+import sys
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from odforecast.errors import PanelError
+from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
+from odforecast.models.statespace import estimate
+from odforecast.models.statespace.estimate import (
+    Counts,
+    estimate_scales,
+    from_line,
+    next_month,
+    penalised,
+    to_line,
+)
+from odforecast.models.statespace.model import Scales
+from odforecast.models.statespace.tail import estimate_tail, national_innovations
+
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def tool():
+    path = ROOT / "tools" / "constants.py"
+    spec = importlib.util.spec_from_file_location("tool_constants", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["tool_constants"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def simulated(theta, n_loc=16, n_region=2, n=120, seed=1):
+    """Months of the model itself."""
+    own, own_slope, own_damp, reg, reg_slope, reg_damp, us, us_slope, us_damp, noise, shock = theta
+    rng = np.random.default_rng(seed)
+    region = np.arange(n_loc) % n_region
+    level = np.log(rng.uniform(60, 400, n_loc))
+    slopes = [np.zeros(n_loc), np.zeros(n_region), np.zeros(1)]
+    out = np.empty((n_loc, n))
+    for t in range(n):
+        mean = np.exp(level + shock * rng.standard_normal())
+        out[:, t] = np.maximum(
+            mean + np.sqrt(mean + (noise * mean) ** 2) * rng.standard_normal(n_loc), 0
+        )
+        level = level + slopes[0] + slopes[1][region] + slopes[2]
+        level += own * rng.standard_normal(n_loc) + us * rng.standard_normal()
+        level += (reg * rng.standard_normal(n_region))[region]
+        for i, (damp, sd) in enumerate(
+            [(own_damp, own_slope), (reg_damp, reg_slope), (us_damp, us_slope)]
+        ):
+            slopes[i] = damp * slopes[i] + sd * rng.standard_normal(slopes[i].size)
+    return Counts(out, region, n_region)
+
+
+def test_names_are_those_of_the_model_and_of_the_estimator():
+    assert tuple(f.name for f in fields(Scales)) == SCALES == estimate.NAMES
+
+
+def test_the_newest_set_not_later_than_the_day():
+    sets = all_constants()
+    assert [s.cutoff.isoformat() for s in sets] == [
+        "2018-12-31",
+        "2020-12-31",
+        "2022-12-31",
+        "2025-09-17",
+    ]
+    for before, after in itertools.pairwise(sets):
+        assert constants_for(before.cutoff) is before
+        assert constants_for(after.cutoff - DAY) is before
+        assert before.last_month < after.last_month < after.cutoff.isoformat()
+    assert constants_for(dt.date(2050, 1, 1)) is sets[-1]
+    assert not any(s.early for s in sets)
+
+
+def test_before_the_first_cutoff_the_first_set_says_that_it_is_early():
+    first = all_constants()[0]
+    early = constants_for(first.cutoff - DAY)
+    assert early.early
+    assert early.cutoff == first.cutoff
+    assert early.values == first.values
+
+
+def test_a_set_is_frozen_and_pickles():
+    chosen = constants_for(dt.date(2021, 1, 1))
+    with pytest.raises(TypeError):
+        chosen.values["noise"] = 1.0
+    again = pickle.loads(pickle.dumps(chosen))
+    assert again == chosen
+    assert Scales(*again.scales()).noise == chosen.values["noise"]
+
+
+def test_the_table_is_whole(tool):
+    rows = read_rows(tool.TABLE.read_text(encoding="utf-8"))
+    names = [*SCALES, "pin_level_variance", "pin_forget", "tail_df", "factor_sd"]
+    for each in all_constants():
+        mine = [r for r in rows if r["cutoff"] == each.cutoff.isoformat()]
+        assert [r["name"] for r in mine] == names
+        for row in mine:
+            assert row["how"] in ("estimated", "assumed")
+            if row["how"] == "estimated":
+                assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+            if row["name"].startswith("damp"):
+                assert 0 < float(row["value"]) < 1
+
+
+def test_a_set_rests_on_what_was_published_by_its_cutoff(tool):
+    for each in all_constants():
+        part = tool.span(each.cutoff.isoformat())
+        assert str(part.last_month) == each.last_month
+        assert part.data_hash == each.data_hash
+        assert tool.publication_date(part.last_month) <= each.cutoff
+
+
+def test_the_shipped_scales_are_a_maximum(tool):
+    for each in all_constants():
+        counts = tool.span(each.cutoff.isoformat()).counts
+        pins = (each.values["pin_level_variance"], each.values["pin_forget"])
+        value = penalised(counts, pins)
+        theta = np.array(each.scales())
+        best = value(to_line(theta))
+        for i, name in enumerate(SCALES):
+            for factor in (0.97, 1.03):
+                moved = theta.copy()
+                moved[i] = min(moved[i] * factor, 0.9999)
+                assert value(to_line(moved)) <= best + 0.05, (each.cutoff, name, factor)
+
+
+def test_the_first_set_is_what_make_constants_estimates(tool):
+    # The pins' grid takes most of the time; the scales under the shipped pins do not need it.
+    first = all_constants()[0]
+    counts = tool.span(first.cutoff.isoformat()).counts
+    pins = (first.values["pin_level_variance"], first.values["pin_forget"])
+    theta = estimate_scales(counts, pins)[0]
+    assert (np.abs(theta - first.scales()) <= 0.02 * np.array(first.scales())).all()
+    tail = estimate_tail(national_innovations(counts.pinned(*pins)[0], counts.region, theta))
+    assert tail.value == pytest.approx(first.values["tail_df"], rel=0.02)
+
+
+@pytest.mark.slow
+def test_all_of_the_first_set_is_estimated_again(tool):
+    rows = read_rows(tool.TABLE.read_text(encoding="utf-8"))
+    shipped = {r["name"]: r for r in rows if r["cutoff"] == tool.CUTOFFS[0]}
+    again = tool.estimated(tool.span(tool.CUTOFFS[0]))
+    assert [r["name"] for r in again if tool.differs(r, shipped[r["name"]])] == []
+
+
+def test_a_changed_number_is_named(tool):
+    row = {"last_month": "2018-05", "how": "estimated", "data_hash": "a", "value": "1"}
+    row |= {"low": "0.99", "high": "1.01"}
+    assert not tool.differs(row | {"value": "1.015"}, row)
+    assert tool.differs(row | {"value": "1.03"}, row)
+    assert not tool.differs(row | {"value": "1.03"}, row | {"low": "0.8", "high": "1.2"})
+    assert tool.differs(row | {"data_hash": "b"}, row)
+    assert tool.differs(row, None)
+
+
+def test_the_line_and_back():
+    theta = np.array(all_constants()[0].scales())
+    assert np.allclose(from_line(to_line(theta)), theta)
+
+
+def test_the_scales_of_simulated_months_are_found_again():
+    true = dict(zip(SCALES, (0.05, 0.004, 0.8, 0.03, 0.004, 0.85, 0.03, 0.006, 0.9, 0.08, 0.02)))
+    inside, total = 0, 0
+    for seed in range(3):
+        counts = simulated(tuple(true.values()), seed=seed)
+        theta, low, high = estimate_scales(counts, (0.001, 0.05))
+        inside += int(((low <= list(true.values())) & (list(true.values()) <= high)).sum())
+        total += len(true)
+        for name, near in (("level_own", 0.3), ("noise", 0.3), ("level_us", 0.6)):
+            found = theta[SCALES.index(name)]
+            assert abs(math.log(found / true[name])) < near, (seed, name, found)
+    assert inside >= 0.8 * total
+
+
+def test_next_month_prefers_the_truth_to_a_worse_scale():
+    theta = (0.05, 0.004, 0.8, 0.03, 0.004, 0.85, 0.03, 0.006, 0.9, 0.08, 0.02)
+    counts = simulated(theta, n=90)
+    scores = {
+        factor: sum(
+            next_month(
+                Counts(counts.months[:, :stop], counts.region, counts.n_region),
+                (0.001, 0.05),
+                np.array([factor * theta[0], *theta[1:9], factor * theta[9], theta[10]]),
+            )
+            for stop in range(60, 91)
+        )
+        for factor in (0.3, 1.0, 3.0)
+    }
+    assert max(scores, key=scores.get) == 1.0
+
+
+def test_next_month_does_not_mind_which_pins_the_months_are_on():
+    theta = np.array(all_constants()[0].scales())
+    counts = simulated(theta, n=72)
+    shift = np.random.default_rng(3).normal(0, 3, (len(counts.region), 12))
+    shift -= shift.mean(axis=1, keepdims=True)
+    moved = counts.months + shift[:, np.arange(72) % 12]
+    other = Counts(moved, counts.region, counts.n_region)
+    here, there = (next_month(c, (0.001, 0.05), theta) for c in (counts, other))
+    # The rough level that scales the pins' noise is a 12-month mean: the same but at the ends.
+    assert here == pytest.approx(there, abs=0.5)
+
+
+def test_innovations_of_the_model_itself_are_standard():
+    theta = (0.05, 0.004, 0.8, 0.03, 0.004, 0.85, 0.03, 0.006, 0.9, 0.08, 0.02)
+    spread = []
+    for seed in range(6):
+        counts = simulated(theta, n_loc=32, n_region=4, seed=seed)
+        spread.append(np.var(national_innovations(counts.months, counts.region, np.array(theta))))
+    assert 0.75 < np.mean(spread) < 1.25
+
+
+def test_a_heavy_tail_is_found_and_a_light_one_is_not_told():
+    rng = np.random.default_rng(1)
+    heavy = estimate_tail(rng.standard_t(3, 400))
+    assert heavy.how == "estimated"
+    assert heavy.low < 3 < heavy.high
+    light = estimate_tail(rng.standard_normal(40))
+    assert light.how == "assumed"
+    assert light.value == 5.0
+    assert math.isinf(light.high)
+
+
+def test_too_few_months_or_gaps_are_refused():
+    region = np.zeros(2, dtype=np.int64)
+    with pytest.raises(PanelError, match="36 months"):
+        Counts(np.ones((2, 35)), region, 1)
+    gap = np.ones((2, 40))
+    gap[0, 3] = np.nan
+    with pytest.raises(PanelError, match="without gaps"):
+        Counts(gap, region, 1)

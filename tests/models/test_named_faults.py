@@ -1,0 +1,768 @@
+"""One test for each fault that once was made, or could be: the test's name says which.
+
+Each was seen to fail with its line broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+import pytest
+from panel_factory import bundled_panel, cut_panel, made_panel, only, release_panel, with_counts
+from scipy.stats import spearmanr
+from scipy.stats import t as student
+
+import odforecast as od
+from odforecast.errors import ForecastError, OdforecastError, PanelError, UnknownNameError
+from odforecast.forecast import Forecast
+from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+from odforecast.models import Drawer, Fitted, Model, Spec, get_model, model_names, register
+from odforecast.models.delay.layer import AGES, KAPPA, corrected, missing_deaths
+from odforecast.models.ensemble.model import Pool
+from odforecast.models.hierarchy.draws import future
+from odforecast.models.registry import _REGISTERED
+from odforecast.models.statespace.model import TAIL_DF, Scales
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DEATHS, LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
+from odforecast.panel import Panel
+from odforecast.seeds import Streams
+from odforecast.vintage.archive import Archive
+
+FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each
+#: Models of one place at a time; those that take long to fit are in the contract.
+BY_LOCATION = (
+    "naive",
+    "drift",
+    "auto-ets",
+    "auto-theta",
+    "drift-sums",
+    "hub-baseline",
+    "damped-trend",
+    "cdc-predicted",
+)
+by_location = pytest.mark.parametrize("name", BY_LOCATION)
+
+#: Scales of which none can be left out without being seen.
+LOUD = Scales(
+    level_own=0.04,
+    slope_own=0.03,
+    damp_own=0.7,
+    level_region=0.05,
+    slope_region=0.03,
+    damp_region=0.8,
+    level_us=0.03,
+    slope_us=0.03,
+    damp_us=0.9,
+    noise=0.05,
+    shock=0.04,
+)
+
+
+def flat(level: float = 300_000.0, states: tuple[str, ...] = FOUR, n: int = 72) -> Panel:
+    """The same deaths every month: no pins to find, no Poisson noise to speak of."""
+    return made_panel({s: np.full(n, level) for s in states})
+
+
+def dlm(panel: Panel, scales: Scales, *, learn: bool = False) -> Fitted:
+    return get_model("dlm", delay=False, learn=learn, scales=scales).fit(panel)
+
+
+def log_draws(fitted: Fitted, horizon: int, draws: int = 20_000) -> np.ndarray:
+    return np.log(fitted.forecast(horizon, draws=draws).samples(TARGET_MONTH))
+
+
+# (a) Deaths from all causes
+
+
+def everyone(panel: Panel, counts: np.ndarray, last: str) -> Panel:
+    """Deaths from all causes beside a panel, up to a month."""
+    stop = int((np.datetime64(last, "M") - panel.months[0]).astype(int)) + 1
+    whole = with_counts(panel, counts)
+    layers = {k: getattr(whole, k)[:, :stop] for k in ("reported", "predicted", "complete")}
+    return replace(
+        whole, pending=layers["complete"], months=panel.months[:stop], low=None, high=None, **layers
+    )
+
+
+def small_release(day: str, last: str, deaths: float | None) -> object:
+    """A release of Ohio and West Virginia, with a jump of what is pending in its last month."""
+    rows = od.bundled().as_of().rows("all-drugs")
+    rows = rows[rows["state"].isin(["OH", "WV"]) & (rows["month"] <= f"{last}-01")].copy()
+    rows["release"] = np.datetime64(day, "s")
+    rows["percent_pending"] = 0.2
+    rows.loc[rows["month"] == f"{last}-01", "percent_pending"] = 1.2
+    if deaths is None:
+        return rows
+    import pandas as pd
+
+    return pd.concat([rows, rows.assign(indicator=ALL_DEATHS, reported=deaths)])
+
+
+@pytest.mark.parametrize("known", [100_000.0, None])
+def test_all_cause_deaths_of_a_later_release_do_not_reach_an_earlier_panel(
+    known: float | None,
+) -> None:
+    early = {"2021-11-15": small_release("2021-11-15", "2021-04", known)}
+    late = {"2021-12-15": small_release("2021-12-15", "2021-05", 900_000.0)}
+    alone = Archive.in_memory(early).as_of("2021-11-20").panel()
+    among = Archive.in_memory(early | late).as_of("2021-11-20").panel()
+    for panel in (alone, among):
+        missing, how = missing_deaths(panel)
+        if known is None:
+            assert np.isnan(panel.all_deaths).all()
+            assert "pending" not in how.values()
+        else:
+            assert set(how.values()) == {"pending"}
+            assert (missing[:, 0] == np.round(KAPPA * 0.01 * known)).all()
+    np.testing.assert_array_equal(missing_deaths(alone)[0], missing_deaths(among)[0])
+
+
+def test_all_cause_deaths_of_the_year_before_a_cut_are_not_known_at_it() -> None:
+    panel = only(bundled_panel(), ["OH", "WV"])
+    counts = np.broadcast_to(1000.0 * np.arange(panel.months.size), panel.reported.shape).copy()
+    later = counts.copy()
+    stop = int((np.datetime64("2020-06") - panel.months[0]).astype(int)) + 1
+    later[:, stop:] *= 7.0
+    for final in (np.datetime64("2030-01"), np.datetime64("2010-01")):
+        found = []
+        for values in (counts, later):
+            beside = replace(everyone(panel, values, "2025-04"), final_through=final)
+            cut = replace(panel, beside={"all-deaths": beside}).cut("2021-06")
+            pending = np.full(cut.reported.shape, 0.2)
+            pending[:, -1] = 1.2
+            seen = replace(cut, pending=pending, final_through=cut.months[0])
+            assert set(missing_deaths(seen)[1].values()) == {"pending"}
+            found.append(missing_deaths(seen)[0])
+        np.testing.assert_array_equal(*found)
+
+
+# (b) The calendar
+
+
+def test_the_season_comes_back_in_its_own_calendar_months() -> None:
+    n = 79  # no whole number of years: a column is not a calendar month
+    season = np.array([600, 250, -100, -400, 100, 350, -250, -500, 50, 450, -300, -250.0])
+    panel = flat(3000.0, n=n)
+    # Pins are free within a vintage: these are as good as the smooth ones, and seasonal.
+    months = np.broadcast_to(3000.0 + season[np.arange(n) % 12], (4, n)).copy()
+    panel.__dict__["_recovered"] = (months, {})
+    result = get_model("dlm").fit(panel).forecast(14, draws=4000)
+    ahead = 3000.0 + season[(n + np.arange(14)) % 12]
+    median = np.median(result.samples(TARGET_MONTH), axis=0)
+    np.testing.assert_allclose(median, np.broadcast_to(ahead, median.shape), rtol=0.03)
+    sums = np.median(result.samples(TARGET_12MO), axis=0)
+    np.testing.assert_allclose(sums, 36_000.0, rtol=0.01)
+
+
+# (c) The parts of the dlm's spread
+
+
+def test_the_nations_heavy_tail_is_not_dropped() -> None:
+    """All that moves is the nation: its log path at horizon 1 has Student's quantiles."""
+    quiet = Scales(*[1e-5] * 2, 0.5, *[1e-5] * 2, 0.5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
+    path = log_draws(dlm(flat(), quiet), 1)[:, 0, 0]
+    levels = np.array([0.005, 0.02, 0.98, 0.995])
+    spread = np.subtract(*np.quantile(path, [0.75, 0.25]))
+    got = (np.quantile(path, levels) - np.median(path)) / spread
+    expected = student.ppf(levels, TAIL_DF) / np.subtract(*student.ppf([0.75, 0.25], TAIL_DF))
+    np.testing.assert_allclose(got, expected, rtol=0.08)
+    # Student's tails at half a percent are wider by two fifths than the Gaussian's.
+    assert (np.abs(got[[0, -1]]) > 1.25 * 2.576 / 1.349).all()
+
+
+def test_the_nations_tail_is_one_scale_for_a_whole_path() -> None:
+    quiet = Scales(*[1e-5] * 2, 0.5, *[1e-5] * 2, 0.5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
+    paths = log_draws(dlm(flat(), quiet), 3)[:, 0]
+    steps = np.diff(paths, axis=1, prepend=np.median(paths[:, 0]))
+    for a, b in combinations(range(3), 2):
+        # A wide month makes wide months, whatever their sign.
+        assert spearmanr(*np.abs(steps[:, [a, b]]).T).statistic > 0.08
+        assert abs(spearmanr(steps[:, a], steps[:, b]).statistic) < 0.03
+    np.testing.assert_allclose(
+        np.median(np.abs(steps), axis=0) / 0.05, student.ppf(0.75, TAIL_DF), rtol=0.04
+    )
+
+
+def test_regional_innovations_are_not_dropped() -> None:
+    paths = log_draws(dlm(flat(), LOUD), 1, 6000)[:, :, 0]
+    found = np.corrcoef(paths.T)
+    within = found[0, 1], found[2, 3]  # Connecticut with Massachusetts, Ohio with Michigan
+    across = found[:2, 2:]
+    assert min(within) > across.max() + 0.2
+
+
+def test_the_learned_national_factor_is_not_dropped() -> None:
+    rng = np.random.default_rng(4)
+    own = 1 + 0.02 * rng.standard_normal((4, 96))
+    factors, widths = [], []
+    for sd in (0.002, 0.12):
+        level = 4000 * np.exp(np.cumsum(sd * rng.standard_normal(96)))
+        panel = made_panel(dict(zip(FOUR, level * own)))
+        learned, given = (dlm(panel, Scales(), learn=learn) for learn in (True, False))
+        scales = learned.inner.states[0].scales
+        factors.append(scales.level_us / Scales().level_us)
+        assert scales.slope_us / Scales().slope_us == pytest.approx(factors[-1])
+        assert scales.level_own == Scales().level_own
+        assert given.inner.states[0].scales == Scales()
+        spread = [
+            np.log(f.forecast(3, draws=2000).samples(TARGET_MONTH).sum(axis=1))[:, -1].std()
+            for f in (learned, given)
+        ]
+        widths.append(spread[0] / spread[1])
+    assert factors[0] < 0.85 < 1.5 < factors[1]
+    assert widths[0] < 0.95 < 1.2 < widths[1]
+
+
+# (d) The delay
+
+
+def delayed_panel(extra: float) -> Panel:
+    """Two places whose last counts have ``extra`` percent more pending than usual."""
+    panel = only(bundled_panel(), ["OH", "AZ"])
+    pending = np.full(panel.reported.shape, 0.2)
+    pending[:, -2:] += [extra / 2, extra]
+    beside = with_counts(panel, np.full(panel.reported.shape, 130_000.0))
+    return replace(panel, pending=pending, beside={"all-deaths": beside})
+
+
+def test_a_relative_error_of_the_last_count_is_twice_that_in_the_level() -> None:
+    panel = delayed_panel(1.0)
+    whole = corrected(panel, missing_deaths(panel)[0])
+    plain = get_model("drift").fit(whole).forecast(3, draws=200)
+    result = get_model("drift+delay").fit(panel).forecast(3, draws=200)
+    now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
+    assert now.std() > 0.005
+    ratio = np.log(result.draws[:, :, AGES:] / plain.draws)
+    np.testing.assert_allclose(ratio, np.broadcast_to(2.0 * now[..., None], ratio.shape), atol=1e-9)
+
+
+def test_12_month_counts_move_as_much_as_the_last_one() -> None:
+    panel = delayed_panel(1.0)
+    whole = corrected(panel, missing_deaths(panel)[0])
+    plain = get_model("hub-baseline").fit(whole).forecast(3, draws=200)
+    result = get_model("hub-baseline+delay").fit(panel).forecast(3, draws=200)
+    now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
+    ratio = np.log(result.draws[:, :, AGES:] / plain.draws)
+    np.testing.assert_allclose(ratio, np.broadcast_to(now[..., None], ratio.shape), atol=1e-9)
+
+
+def test_a_revision_falls_on_the_last_six_months_most_on_the_last() -> None:
+    panel = delayed_panel(0.0)  # nothing is missing: revisions alone
+    assert (missing_deaths(panel)[0] == 0).all()
+    result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
+    change = result.draws[:, :, :AGES] - panel.monthly[:, -AGES:]
+    total = change.sum(axis=2)
+    np.testing.assert_allclose(
+        change[..., ::-1] / total[..., None],
+        np.broadcast_to([0.40, 0.25, 0.15, 0.10, 0.05, 0.05] + [0.0] * 6, change.shape),
+        atol=1e-6,
+    )
+    relative = total / panel.reported[:, -1]
+    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.007, 0.0025), rtol=0.05)
+    shared = np.corrcoef(relative.T)[0, 1]
+    assert shared == pytest.approx(0.0025**2 / (0.007**2 + 0.0025**2), abs=0.05)
+
+
+def test_what_is_missing_falls_on_the_months_that_miss_it() -> None:
+    panel = delayed_panel(1.0)
+    missing, _ = missing_deaths(panel)
+    result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
+    added = np.median(result.draws[:, :, :AGES], axis=0) - panel.monthly[:, -AGES:]
+    by_month = np.zeros_like(added)
+    by_month[:, -1] = missing[:, 0] - missing[:, 1]
+    by_month[:, -2] = missing[:, 1]
+    assert (by_month[:, -2:] > 200).all()
+    np.testing.assert_allclose(added, by_month, atol=20.0)
+
+
+# (e) Ensembles
+
+
+@od.forecaster(by="location", joint=("month",))
+def too_sure(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Next year as the last one, give or take a thousandth."""
+    level = panel.reported[:, -1] / 12
+    return level[None, :, None] * (1 + 0.001 * rng.standard_normal((draws, 1, horizon)))
+
+
+def pooled(name: str, members: list[Model], panel: Panel) -> Fitted:
+    return Model(Pool(name, members), name).fit(panel)
+
+
+def test_an_ensemble_learns_how_wide_it_should_have_been() -> None:
+    panel = cut_panel("2021-06", ("OH", "WV"))
+    width = {}
+    for name in ("ensemble", "ensemble-equal"):
+        result = pooled(name, [too_sure, too_sure], panel).forecast(6, draws=400)
+        low, high = result.quantiles([0.1, 0.9])
+        width[name] = high - low
+    assert (width["ensemble"] > 2.0 * width["ensemble-equal"]).all()
+
+
+def test_the_learned_width_stretches_every_distance_from_the_median() -> None:
+    fitted = pooled("ensemble-equal", [get_model("drift")] * 2, cut_panel("2021-06", ("US", "OH")))
+    plain = fitted.forecast(3, draws=301).samples()
+    fitted.inner.width[:] = 1.25
+    wide = fitted.forecast(3, draws=301).samples()
+    middle = np.median(plain, axis=0)
+    np.testing.assert_allclose(wide - middle, 1.25 * (plain - middle), rtol=1e-6, atol=1e-6)
+
+
+def test_pooled_draws_keep_the_ranks_of_the_joint_member_and_are_not_comonotone() -> None:
+    panel = cut_panel("2021-06", FOUR)
+    joint = get_model("dlm", delay=False)
+    members = [get_model("hub-baseline"), joint]
+    result = pooled("ensemble-equal", members, panel).forecast(6, draws=500)
+    template = joint.fit(panel).forecast(6, draws=500)
+    for state in FOUR:
+        one, other = (f.select(state).samples()[:, 0] for f in (result, template))
+        np.testing.assert_array_equal(one.argsort(axis=0), other.argsort(axis=0))
+    for a, b in combinations(range(4), 2):
+        ranks = spearmanr(result.samples()[:, a, -1], result.samples()[:, b, -1]).statistic
+        assert 0.1 < ranks < 0.9
+
+
+def test_pooled_draws_of_separate_members_are_separate() -> None:
+    members = [get_model("hub-baseline"), get_model("drift")]
+    result = pooled("ensemble-equal", members, cut_panel()).forecast(6, draws=500)
+    assert result.joint == {MONTH}
+    for a, b in combinations(range(5), 2):
+        ranks = spearmanr(result.samples()[:, a, -1], result.samples()[:, b, -1]).statistic
+        assert abs(ranks) < 0.2
+
+
+@pytest.mark.parametrize("name", ["ensemble-equal", "ensemble-linear"])
+def test_two_identical_members_are_that_member(name: str) -> None:
+    panel = cut_panel("2021-06", ("OH", "WV"))
+    member = get_model("drift")
+    one = member.fit(panel).forecast(14, draws=101)
+    two = pooled(name, [member, member], panel).forecast(14, draws=101)
+    np.testing.assert_allclose(two.samples(), one.samples(), rtol=1e-9)
+    np.testing.assert_allclose(two.draws, one.draws, rtol=1e-6)
+
+
+# (f) The hierarchy's season
+
+
+def test_the_hierarchys_future_has_its_season() -> None:
+    fitted = get_model("hierarchical-quick").fit(cut_panel("2018-06", FOUR))
+    posterior = fitted.inner.idata["posterior"]
+    one = {k: np.repeat(v.values[0, :1], 300, axis=0) for k, v in posterior.data_vars.items()}
+    one["level"] = np.full_like(one["level"], np.log(20_000.0))
+    season = 0.03 * np.arange(-5.5, 6.0)  # January first
+    streams = Streams(1, "states", "all-drugs", "2018-06")
+    means = []
+    for wave in (season, np.zeros(12)):
+        one["season"] = np.tile(wave, (300, 1))
+        draws, _ = future(one, fitted.inner.inputs, (), 5.0, 12, streams)
+        means.append(draws.mean(axis=0))
+    july_on = np.roll(season, -6)
+    ratio = np.log(means[0] / means[1])
+    np.testing.assert_allclose(ratio, np.broadcast_to(july_on, ratio.shape), atol=0.015)
+
+
+# (g) Streams
+
+
+@od.forecaster(by="location", joint=("month",))
+def noisy(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """The last month's level with noise."""
+    return panel.reported[:, -1, None] / 12 + rng.random((draws, 1, horizon))
+
+
+def model_named(name: str) -> Model:
+    return noisy if name == "noisy" else get_model(name)
+
+
+@cache
+def three(name: str) -> Forecast:
+    return model_named(name).fit(release_panel("2021-06", ("OH", "AZ", "WV"))).forecast(3, draws=50)
+
+
+@pytest.mark.parametrize("name", [*BY_LOCATION, "noisy"])
+def test_a_stream_does_not_hang_on_a_locations_position(name: str) -> None:
+    panel = release_panel("2021-06", ("OH", "AZ", "WV"))
+    for states in (["WV", "AZ", "OH"], ["AZ", "WV"], ["WV"]):
+        other = model_named(name).fit(panel.select(states)).forecast(3, draws=50)
+        for state in states:
+            one = three(name).select(state).draws
+            np.testing.assert_array_equal(other.select(state).draws, one)
+
+
+@pytest.mark.parametrize("name", [*BY_LOCATION, "noisy"])
+def test_revising_one_cell_redraws_nothing_else(name: str) -> None:
+    panel = release_panel("2021-06", ("OH", "AZ", "WV"))
+    reported = panel.reported.copy()
+    reported[2, -1] += 7
+    predicted = panel.predicted.copy()
+    predicted[2, -1] += 7
+    other = model_named(name).fit(with_counts(panel, reported, predicted)).forecast(3, draws=50)
+    for state in ("OH", "AZ"):
+        np.testing.assert_array_equal(other.select(state).draws, three(name).select(state).draws)
+    assert (other.select("WV").draws != three(name).select("WV").draws).any()
+
+
+def twins(last: str) -> Panel:
+    """Two places with the same deaths, and CDC's predicted counts somewhat off."""
+    rng = np.random.default_rng(9)
+    months = 300 * np.exp(np.cumsum(0.05 * rng.standard_normal(90)))
+    panel = made_panel({"OH": months, "MI": months}, last)
+    gaps = 1 + 0.02 * rng.standard_normal(panel.reported.shape[1])
+    return replace(panel, predicted=np.round(panel.reported * gaps))
+
+
+@pytest.mark.parametrize("name", [*BY_LOCATION, "noisy"])
+def test_two_locations_or_two_origins_do_not_share_a_stream(name: str) -> None:
+    here, later = (model_named(name).fit(twins(m)).forecast(2, draws=400) for m in
+                   ("2021-06", "2021-07"))  # fmt: skip
+    places = here.draws[:, :, -1]
+    assert abs(spearmanr(places[:, 0], places[:, 1]).statistic) < 0.2
+    for i in range(2):
+        found = spearmanr(places[:, i], later.draws[:, i, -1]).statistic
+        assert abs(found) < 0.2
+
+
+OWN = Scales(level_own=0.08, level_region=0.001, slope_region=1e-4, level_us=0.001, slope_us=1e-4)
+
+
+def test_the_dlms_locations_and_origins_do_not_share_a_stream() -> None:
+    here, later = (dlm(twins(m), OWN).forecast(2, draws=1000).draws[..., -1] for m in
+                   ("2021-06", "2021-07"))  # fmt: skip
+    assert abs(np.corrcoef(here.T)[0, 1]) < 0.2
+    for i in range(2):
+        assert abs(np.corrcoef(here[:, i], later[:, i])[0, 1]) < 0.15
+
+
+def test_the_dlms_innovations_are_paired_with_and_without_a_part() -> None:
+    panel = cut_panel("2021-06", FOUR)
+    whole = dlm(panel, OWN).forecast(3, draws=500)
+    fewer = dlm(only(panel, ["OH", "MI"]), OWN).forecast(3, draws=500)
+    turned = dlm(panel.select(FOUR[::-1]), OWN).forecast(3, draws=500)
+    for state in ("OH", "MI"):
+        one, other = (np.log(f.select(state).draws[:, 0, -1]) for f in (whole, fewer))
+        assert np.corrcoef(one, other)[0, 1] > 0.98
+    np.testing.assert_array_equal(turned.select(FOUR).draws, whole.draws)
+
+
+def test_revising_one_cell_leaves_the_dlms_innovations_paired() -> None:
+    panel = cut_panel("2021-06", FOUR)
+    reported = panel.reported.copy()
+    reported[0, -1] += 9
+    one, other = (
+        np.log(get_model("dlm").fit(p).forecast(3, draws=500).draws)
+        for p in (panel, with_counts(panel, reported))
+    )
+    for i in range(1, 4):
+        assert np.corrcoef(one[:, i, -1], other[:, i, -1])[0, 1] > 0.999
+
+
+# (h) The dlm in closed form
+
+
+def covariance_ahead(fitted: Fitted, horizon: int) -> np.ndarray:
+    """Covariance of the log deaths of a month ahead, from the filter's: matrices only."""
+    state = fitted.inner.states[0]
+    s, n = state.scales, len(state.locations)
+    size = 2 * n + len(REGIONS) + 1
+    move, noise, us = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
+    for i, name in enumerate(state.locations):
+        region = 2 * n + REGIONS.index(lookup(name).region)
+        move[i, [i, n + i, region, size - 1]] = 1.0
+        move[n + i, n + i] = s.damp_own
+        noise[i, i] += s.level_own**2
+        noise[n + i, n + i] = s.slope_own**2
+        for j, other in enumerate(state.locations):
+            noise[i, j] += s.level_region**2 * (lookup(other).region == lookup(name).region)
+    for r in range(len(REGIONS)):
+        move[2 * n + r, 2 * n + r] = s.damp_region
+        noise[2 * n + r, 2 * n + r] = s.slope_region**2
+    move[-1, -1] = s.damp_us
+    us[:n, :n], us[-1, -1] = s.level_us**2, s.slope_us**2
+    cov = state.cov[:size, :size]
+    for _ in range(horizon):
+        cov = move @ cov @ move.T + noise + us * TAIL_DF / (TAIL_DF - 2.0)
+    out = cov[:n, :n] + s.shock**2
+    return out + np.diag(s.noise**2 * (1.0 + 1.0 / state.years))
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 4])
+def test_the_dlms_variance_is_the_filters_carried_ahead(horizon: int) -> None:
+    fitted = dlm(flat(), LOUD)
+    found = np.cov(log_draws(fitted, horizon, 30_000)[:, :, -1].T)
+    expected = covariance_ahead(fitted, horizon)
+    sd = np.sqrt(np.diag(expected))
+    gap = (found - expected) / np.outer(sd, sd)
+    np.testing.assert_allclose(gap, 0.0, atol=0.04)
+
+
+@pytest.mark.parametrize("delay", [True, False])
+def test_the_parts_add_up_to_the_nation_in_every_draw(delay: bool) -> None:
+    panel = od.bundled().as_of().panel()
+    result = get_model("dlm", delay=delay).fit(panel).forecast(6, draws=25)
+    parts = [result.index(s) for s in JURISDICTIONS]
+    for target in (TARGET_MONTH, TARGET_12MO):
+        found = result.samples(target)
+        np.testing.assert_allclose(found[:, parts].sum(axis=1), found[:, result.index("US")])
+    regions = sum(result.region(name).samples() for name in REGIONS)
+    np.testing.assert_allclose(regions[:, 0], result.select("US").samples()[:, 0])
+
+
+# (i) The wrapper
+
+
+@dataclass(frozen=True)
+class Bent:
+    """A forecaster whose forecast is bent before it is returned."""
+
+    bend: Callable[[Forecast], object]
+
+    @property
+    def spec(self) -> Spec:
+        return Spec("bent", joint=frozenset({MONTH}))
+
+    def fit(self, panel: Panel) -> Drawer:
+        bend = self.bend
+
+        class Straight:
+            def draw(self, horizon: int, draws: int, _: Streams) -> Forecast:
+                paths = np.full((draws, len(panel.locations), horizon), 5.0)
+                made = Forecast.from_panel(panel, paths, panel.locations, joint=frozenset({MONTH}))
+                return bend(made)  # type: ignore[return-value]
+
+        return Straight()
+
+
+def fewer_months(f: Forecast) -> Forecast:
+    return replace(f, draws=f.draws[..., :3], months=f.months[:3])
+
+
+def later_months(f: Forecast) -> Forecast:
+    return replace(f, draws=f.draws[..., 1:], months=f.months[1:])
+
+
+def negative(f: Forecast) -> Forecast:
+    draws = f.draws.copy()
+    draws[3, 1, 2] = -1.0
+    return replace(f, draws=draws)
+
+
+FAULTS = {
+    "the right forecast": (lambda f: f, None),
+    "another last month": (
+        lambda f: replace(f, last_month=f.last_month - ONE_MONTH),
+        "last month 2021-05, the panel's is 2021-06",
+    ),
+    "three months": (fewer_months, "months to 2021-09, asked for 12 months, to 2022-06"),
+    "a month left out": (later_months, "months from 2021-08, later than the first"),
+    "50 draws": (lambda f: replace(f, draws=f.draws[:50]), "50 draws, asked for 60"),
+    "negative deaths": (negative, "negative deaths, first at draw 3, WV, 2021-09"),
+    "another location": (lambda f: replace(f, locations=("OH", "TX")), "TX, which the panel has"),
+    "another day": (
+        lambda f: replace(f, as_of=f.as_of.replace(year=2031)),
+        "as-of date 2031-",
+    ),
+    "another target": (lambda f: replace(f, target=TARGET_12MO), "paths of deaths_12mo"),
+    "more joint than declared": (
+        lambda f: replace(f, joint=frozenset({LOCATION, MONTH})),
+        r"draws joint over \['location', 'month'\]",
+    ),
+    "another basis": (lambda f: replace(f, basis="residence"), "deaths by residence"),
+    "no forecast": (lambda f: f.draws, "a ndarray, not a Forecast"),
+}
+
+
+def refused(model: Model, message: str) -> None:
+    """The model's forecast is refused with one clear line that names the model."""
+    fitted = model.fit(cut_panel("2021-06", ("OH", "WV")))
+    with pytest.raises(ForecastError, match=message) as caught:
+        fitted.forecast(12, draws=60)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert len(text) < 200
+    assert isinstance(caught.value, OdforecastError)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("registered", [False, True])
+def test_the_wrapper_refuses(fault: str, registered: bool) -> None:
+    bend, message = FAULTS[fault]
+    if registered:
+        register("bent", lambda: Bent(bend))
+        try:
+            model = get_model("bent")
+        finally:
+            del _REGISTERED["bent"]
+    else:
+        model = Model(Bent(bend), "bent")
+    if message is None:
+        fitted = model.fit(cut_panel("2021-06", ("OH", "WV")))
+        assert fitted.forecast(12, draws=60).draws.shape == (60, 2, 12)
+    else:
+        refused(model, f"bent returned {message}")
+
+
+def test_the_wrapper_refuses_what_is_not_finite() -> None:
+    def bend(f: Forecast) -> Forecast:
+        return replace(f, draws=np.where(f.draws == 5.0, np.nan, f.draws))
+
+    refused(Model(Bent(bend), "bent"), "draws are not finite, first at draw 0, OH, 2021-07")
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "message"),
+    [
+        ((0, 0, -9), 5.0, r"shape \(60, 1, 3\), expected \(60, 1, 12\)"),
+        ((-10, 0, 0), 5.0, r"shape \(50, 1, 12\), expected \(60, 1, 12\)"),
+        ((0, 1, 0), 5.0, r"shape \(60, 2, 12\), expected \(60, 1, 12\)"),
+        ((0, 0, 0), -5.0, "careless returned negative deaths, first at draw 0, OH, 2021-07"),
+        ((0, 0, 0), np.nan, "720 draws are not finite|1440 draws are not finite"),
+        ((0, 0, 0), np.inf, "draws are not finite"),
+    ],
+)
+def test_a_decorated_function_is_refused(
+    shape: tuple[int, int, int], value: float, message: str
+) -> None:
+    @od.forecaster(by="location", joint=("month",))
+    def careless(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+        return np.full(np.add((draws, 1, horizon), shape), value)
+
+    refused(careless, message)
+    register("careless", lambda: careless)
+    try:
+        refused(get_model("careless"), message)
+    finally:
+        del _REGISTERED["careless"]
+
+
+@pytest.mark.parametrize("asked", [{"horizon": 0}, {"horizon": -1}, {"horizon": 2.5},
+                                   {"draws": 0}, {"draws": True}])  # fmt: skip
+def test_impossible_requests_do_not_reach_the_model(asked: dict[str, float]) -> None:
+    def never(f: Forecast) -> Forecast:
+        raise AssertionError
+
+    fitted = Model(Bent(never), "bent").fit(cut_panel("2021-06", ("OH",)))
+    (name,) = asked
+    with pytest.raises(ForecastError, match=f"{name} must be a whole number of at least 1"):
+        fitted.forecast(**asked)
+    with pytest.raises(ForecastError, match="not after the last known month"):
+        fitted.forecast(until="2021-06")
+    with pytest.raises(ForecastError, match="horizon or until, not both"):
+        fitted.forecast(horizon=3, until="2021-09")
+
+
+# (j) The identity
+
+
+def test_two_configurations_have_two_hashes() -> None:
+    models = [
+        get_model("dlm"),
+        get_model("dlm", delay=False),
+        get_model("dlm", learn=False),
+        get_model("dlm", scales=LOUD),
+        get_model("dlm", scales=OWN),
+        get_model("ensemble"),
+        get_model("ensemble", delay=False),
+        get_model("ensemble", members=["dlm", "drift"]),
+        get_model("ensemble", members=["dlm", get_model("hierarchical-quick")]),
+        get_model("ensemble", members=["dlm", get_model("hierarchical-quick", every=2)]),
+        get_model("ensemble-equal"),
+        get_model("hierarchical-quick"),
+        get_model("hierarchical-quick", every=2),
+        get_model("hierarchical-quick", tail=None),
+        get_model("drift"),
+        get_model("drift+delay"),
+        get_model("drift-sums"),
+        too_sure,
+        noisy,
+    ]
+    hashes = [m.spec.hash for m in models]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_every_field_of_a_spec_counts() -> None:
+    spec = get_model("drift").spec
+    other = {
+        "model": "drift2",
+        "version": "99",
+        "by": None,
+        "target": TARGET_12MO,
+        "joint": frozenset({LOCATION}),
+        "min_months": 99,
+        "corrects_delay": True,
+        "parameters": (("a", "1"),),
+        "members": (spec,),
+        "origin": "elsewhere==1.0",
+    }
+    assert set(other) == {f.name for f in fields(Spec)}
+    hashes = {replace(spec, **{name: value}).hash for name, value in other.items()}
+    assert len({spec.hash, *hashes}) == 1 + len(other)
+
+
+def test_a_label_is_not_part_of_the_identity() -> None:
+    plain, named = get_model("drift"), get_model("drift", label="my drift")
+    assert named.label == "my drift"
+    assert named.spec.hash == plain.spec.hash
+    panel = cut_panel("2021-06", ("OH",))
+    one, other = (m.fit(panel).forecast(2, draws=9) for m in (plain, named))
+    np.testing.assert_array_equal(one.draws, other.draws)
+    assert other.provenance["label"] == "my drift"
+    assert other.provenance["spec_hash"] == one.provenance["spec_hash"]
+
+
+@pytest.mark.parametrize("name", ["dlm", "ensemble", "ensemble-equal", "cdc-predicted",
+                                  "drift+delay"])  # fmt: skip
+def test_the_delay_is_not_corrected_twice(name: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        get_model(f"{name}+delay")
+    assert f"{name} corrects the delay itself" in str(caught.value)
+    assert caught.value.hint == f"use {name}"
+
+
+@pytest.mark.parametrize("name", [n for n in model_names() if n != "hierarchical"])
+def test_a_fitted_model_is_shown_in_three_lines(name: str) -> None:
+    fitted = get_model(name).fit(release_panel("2021-06", ("OH", "WY")))
+    for shown in (repr(fitted), repr(fitted.inner), repr(fitted.model)):
+        assert len(shown.splitlines()) <= 3
+        assert len(shown) < 500
+    assert name in repr(fitted)
+
+
+# (k) A selection
+
+
+@pytest.mark.parametrize("name", ["dlm", "ensemble", "hierarchical-quick", "drift+delay"])
+def test_a_model_of_the_whole_panel_refuses_a_selection(name: str) -> None:
+    panel = release_panel()
+    model = get_model(name)
+    assert model.spec.by is None
+    with pytest.raises(PanelError, match="this one is a selection") as caught:
+        model.fit(panel.select(["OH", "WV"]))
+    assert name in str(caught.value)
+    assert "forecast.select" in caught.value.hint
+    with pytest.raises(PanelError, match="selection"):
+        model.fit_many([panel, panel.select("OH")])
+    # Another order is no selection.
+    assert not panel.select(panel.locations[::-1]).selected
+
+
+@by_location
+def test_a_model_of_one_place_takes_a_selection(name: str) -> None:
+    model = get_model(name)
+    assert model.spec.by == "location"
+    assert model.fit(release_panel().select("OH")).forecast(2, draws=9).locations == ("OH",)
+
+
+def test_a_model_that_fits_many_panels_at_once_refuses_a_selection_too() -> None:
+    class Many(Bent):
+        def fit_many(self, panels: list[Panel]) -> list[Drawer]:
+            return [self.fit(p) for p in panels]
+
+    model = Model(Many(lambda f: f), "many")
+    panel = release_panel()
+    assert len(model.fit_many([panel, panel])) == 2
+    with pytest.raises(PanelError, match="many is fitted to the whole panel"):
+        model.fit_many([panel, panel.select("OH")])

@@ -1,0 +1,217 @@
+"""Every command printed in README, docs and examples runs, as it is printed.
+
+Each runs in an empty folder, with the files it names made first. What is added to a command, so
+that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away. A
+command that cannot be run here must be in ``NOT_RUN`` with the reason, or the test fails.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from socrata_server import FakeSocrata, release_rows
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.geography import lookup
+from odforecast.months import ONE_MONTH
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.bundle import default_folder
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "models").glob("*.md")),
+    *sorted(p for p in (ROOT / "examples").rglob("*") if p.is_file()),
+]
+FENCE = re.compile(r"^(```+|:::+)(?:\{code-block\} )?(?:console|bash|sh)\n(.*?)^\1", re.M | re.S)
+ANY_FENCE = re.compile(r"^(```+|:::+).*?^\1", re.M | re.S)
+#: In a sentence.
+INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
+#: In the comment of an example.
+COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
+LOOKS_LIKE_ONE = re.compile(
+    r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|backtest|score|scenario)|"
+    r"make backtest)\b.*",
+    re.M,
+)
+
+#: Commands that are printed and not run here, each with the reason.
+NOT_RUN: dict[str, str] = {}
+
+#: Words that stand for one of the reader's own.
+STAND_FOR = {"NAME": "cooperation-resumed"}
+#: A reader's files, and the last month in each: made of the bundled counts.
+FILES = {"2021-07-14.csv": "2020-12", "2024-12-11.csv": "2024-07", "2025-07-16.csv": "2025-02"}
+
+
+def _printed(page: Path) -> tuple[list[str], list[str]]:
+    """Commands of a page: in fences or comments, and in sentences."""
+    text = page.read_text()
+    if page.suffix != ".md":
+        joined = re.sub(r"\\\n#\s*", "", text)
+        return [match[1].strip() for match in COMMENT.finditer(joined)], []
+    lines = [
+        line.partition(" # ")[0].strip().removeprefix("$ ").removeprefix(".venv/bin/")
+        for match in FENCE.finditer(text)
+        for line in re.sub(r"\\\n\s*", "", match[2]).splitlines()
+    ]
+    fenced = [s for s in lines if s.startswith(("odforecast ", "make backtest"))]
+    said = [" ".join(m[1].split()) for m in INLINE.finditer(ANY_FENCE.sub("", text))]
+    return fenced, said
+
+
+def _arguments(command: str) -> list[str]:
+    """Words after ``odforecast``; of ``make backtest``, what the Makefile makes of it."""
+    words = [STAND_FOR.get(w, w) for w in shlex.split(command)]
+    if words[0] == "odforecast":
+        return words[1:]
+    recipe = re.search(r"^backtest:.*?\n\n", (ROOT / "Makefile").read_text(), re.M | re.S)
+    assert recipe is not None
+    options = dict(re.findall(r"\$\(if \$\((\w+)\),(--\w+) \$\(\1\)\)", recipe[0]))
+    args = ["backtest"]
+    for name, value in (word.split("=", 1) for word in words[2:]):
+        args += shlex.split(value) if name == "ARGS" else [options[name], value]
+    return args
+
+
+def _after_name(args: list[str]) -> list[str]:
+    """The words after a command's name; the name must exist."""
+    found: click.Command = main
+    context = click.Context(main)
+    while args and isinstance(found, click.Group) and not args[0].startswith("-"):
+        inner = found.get_command(context, args[0])
+        assert inner is not None, f"no such command: {args[0]}"
+        found, args = inner, args[1:]
+    return args
+
+
+def _to_run() -> Iterator[str]:
+    for page in PAGES:
+        fenced, said = _printed(page)
+        yield from fenced
+        # A sentence may only name a command; with arguments, it is one to be run.
+        yield from (command for command in said if _after_name(_arguments(command)))
+
+
+COMMANDS = list(dict.fromkeys(_to_run()))
+
+
+@cache
+def _release(name: str) -> bytes:
+    """A file in CDC's form: the bundled counts up to a month, North Carolina's end too low."""
+    last = pd.Timestamp(FILES[name])
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[table["month"] <= last]
+    late = (table["month"] > last - pd.DateOffset(months=3)) & (table["state"] == "NC")
+    lacking = np.ceil(table["reported"] * 0.02).where(late, 0.0)
+    # The parts add up to the US row, here as in CDC's files.
+    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
+    cells = {
+        "State": table["state"],
+        "Year": table["month"].dt.year,
+        "Month": table["month"].dt.month_name(),
+        "Period": "12 month-ending",
+        "Indicator": table["indicator"],
+        "Data Value": table["reported"] - lacking.where(table["state"] != "US", whole),
+        "State Name": table["state"].map(lambda state: lookup(state).name),
+        "Predicted Value": table["predicted"],
+    }
+    return pd.DataFrame(cells).to_csv(index=False).encode()
+
+
+def _archive(folder: Path) -> None:
+    store = od.Archive(folder)
+    for name in FILES:
+        file = Path(name)
+        file.write_bytes(_release(name))
+        store.add(read_vsrr(file))
+        file.unlink()
+
+
+def _prepare(args: list[str]) -> None:
+    """Make the files that a command names; its own archive where it needs one."""
+    shutil.copytree(ROOT / "examples", "examples")
+    adds = args[:2] == ["data", "add"]
+    for before, word in zip(["", *args], args):
+        if word in FILES:
+            Path(word).write_bytes(_release(word))
+        elif before == "--archive" and not adds:
+            _archive(Path(word))
+    if args[:2] in (["data", "revisions"], ["data", "compare"]) and "--archive" not in args:
+        _archive(default_folder())
+
+
+def _quick(args: list[str], server: str) -> list[str]:
+    """The command with what makes it quick; its own options stay."""
+
+    def unless(option: str, value: str) -> list[str]:
+        return [] if option in args else [option, value]
+
+    if args[:2] == ["data", "fetch"]:
+        return [*args, "--url", server]
+    if args[0] == "backtest":
+        more = [*unless("--models", "dlm,naive"), *unless("--draws", "20"), *unless("--jobs", "1")]
+        if "--archive" not in args:
+            start = args[args.index("--start") + 1] if "--start" in args else "2023-03"
+            end = str(np.datetime64(start, "M") + ONE_MONTH)
+            more += [*unless("--start", start), *unless("--end", end)]
+        return [*args, *more, "--quiet"]
+    if args[:2] == ["scenario", "validate"]:
+        return [*args, *unless("--simulations", "4")]
+    if args[:2] == ["scenario", "run"]:
+        return [*args, *unless("--draws", "20"), *unless("--samples", "5")]
+    return args
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with FakeSocrata(release_rows()) as fake:
+        yield fake.url
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in NOT_RUN], ids=str)
+def test_a_printed_command_runs(
+    command: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    assert tmp_path in default_folder().parents
+    args = _arguments(command)
+    _prepare(args)
+    done = CliRunner().invoke(main, _quick(args, server), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert done.output
+    for before, word in pairwise(args):
+        if before in ("--out", "--plot"):
+            assert Path(word).exists(), f"{before} {word} was not written"
+
+
+def test_a_command_in_a_sentence_exists() -> None:
+    for page in PAGES:
+        for command in _printed(page)[1]:
+            _after_name(_arguments(command))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.suffix == ".md"], ids=lambda p: p.name)
+def test_no_command_hides_in_another_kind_of_block(page: Path) -> None:
+    hidden = LOOKS_LIKE_ONE.findall(FENCE.sub("", page.read_text()))
+    assert not hidden, "write it in a ```console block, where it is found and run"
+
+
+def test_exceptions_are_printed_somewhere() -> None:
+    assert set(NOT_RUN) <= set(COMMANDS)
+    assert len(COMMANDS) > 15

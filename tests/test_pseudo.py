@@ -1,0 +1,215 @@
+"""Pseudo-vintages treat every layer as the table of panel/pseudo.py says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import odforecast as od
+from odforecast.errors import BacktestError, PanelError
+from odforecast.geography import JURISDICTIONS
+from odforecast.panel import Donor, Panel
+from odforecast.publication import final_through, last_published, publication_date
+
+AGES = 6
+END = "2022-06"
+RNG = np.random.default_rng(4)
+#: The donor tells of two years, so that a model sees what was usual before.
+TOLD = 24
+LATE = np.zeros((52, TOLD))
+LATE[:, :AGES] = np.linspace(0.3, 0.01, AGES) * RNG.uniform(0.5, 1.5, (52, AGES))
+
+
+def donor(back: int = 0, late: np.ndarray = LATE, predecessors: tuple[Donor, ...] = ()) -> Donor:
+    """A made-up release: what it missed, and what it said of itself."""
+    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
+    release = month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13)
+    shape = late.shape
+    return Donor(
+        release=release,
+        locations=JURISDICTIONS,
+        age=135,
+        late=late,
+        ratio=np.full(shape, 1.05),
+        pending=np.full(shape, 0.4),
+        complete=np.full(shape, 98.0),
+        final_back=6,
+        predecessors=predecessors,
+    )
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    """The bundled panel with deaths from all causes beside it."""
+    whole = od.bundled().as_of("2025-09-17").panel()
+    beside = {**whole.beside, "all-deaths": replace(
+        whole, reported=30 * whole.reported, beside={}, triangle=None)}  # fmt: skip
+    return replace(whole, beside=beside)
+
+
+def test_a_clean_cut_keeps_nothing_later_in_any_layer(panel):
+    seen = panel.cut(END)
+    assert seen.vintage == "pseudo-clean"
+    assert seen.as_of == publication_date(END)
+    assert str(seen.final_through) == END
+    assert seen.triangle is None
+    for name in ("predicted", "complete", "pending"):
+        assert np.isnan(getattr(seen, name)).all(), name
+    assert str(seen.beside["all-deaths"].last_month) == "2021-06"
+    assert str(seen.beside["T40.4"].last_month) == END
+    # The last count of all causes that may be known is that of a year before.
+    us = panel.beside["all-deaths"].index("US")
+    at = panel.beside["all-deaths"].months == np.datetime64("2021-06")
+    assert seen.all_deaths[0] == panel.beside["all-deaths"].reported[us, at][0]
+
+
+def test_scrambling_the_future_moves_no_clean_cut(panel):
+    later = panel.months > np.datetime64(END)
+    noise = np.where(later, 7.0, panel.reported)
+    scrambled = replace(
+        panel,
+        reported=noise,
+        predicted=np.full(noise.shape, 3.0),
+        beside={k: replace(p, reported=np.where(p.months > np.datetime64(END), 9.0, p.reported))
+                for k, p in panel.beside.items()},
+    )  # fmt: skip
+    assert scrambled.cut(END).data_hash == panel.cut(END).data_hash
+    for model in ("dlm", "naive", "hub-baseline", "ensemble-equal"):
+        one, two = (
+            od.get_model(model).fit(p.cut(END)).forecast(draws=20) for p in (panel, scrambled)
+        )
+        assert np.array_equal(one.draws, two.draws), model
+
+
+def test_a_delayed_vintage_misses_the_donors_late_arrivals(panel):
+    seen = panel.delayed(END, donor())
+    clean = panel.cut(END)
+    assert seen.vintage == "pseudo-delayed"
+    assert seen.donor.startswith("2023-11-14/")
+    assert seen.as_of == dt.date(2022, 6, 30) + dt.timedelta(days=135)
+    assert str(seen.final_through) == "2021-12"
+    # Month by month: the last count misses all late arrivals of the last six months.
+    for state in ("WV", "OH"):
+        row, late = clean.index(state), LATE[JURISDICTIONS.index(state), :AGES][::-1]
+        missing = (clean.monthly[row, -AGES:] * late).sum()
+        assert seen.reported[row, -1] == pytest.approx(clean.reported[row, -1] - missing, abs=0.5)
+        first = (clean.monthly[row, -AGES] * late[0]).sum()
+        assert seen.reported[row, -AGES] == pytest.approx(
+            clean.reported[row, -AGES] - first, abs=0.5
+        )
+        assert seen.reported[row, -AGES - 1] == clean.reported[row, -AGES - 1]
+        assert seen.predicted[row, -1] == np.round(1.05 * seen.reported[row, -1])
+        assert (seen.pending[row, -TOLD:] == 0.4).all()
+        assert np.isnan(seen.pending[row, :-TOLD]).all()
+    assert np.array_equal(seen.reported[1:].sum(axis=0), seen.reported[0])
+    assert set(seen.beside) == {"all-deaths"}
+    assert str(seen.beside["all-deaths"].last_month) == "2021-06"
+    assert seen.triangle is None
+
+
+def test_a_delayed_vintage_has_the_donors_predecessors_within_three_months(panel):
+    earlier = tuple(donor(back) for back in (4, 2, 1))
+    seen = panel.delayed(END, donor(predecessors=earlier))
+    assert seen.triangle is not None
+    assert len(seen.triangle) == 2  # the one of four months before is too old
+    assert all(d < seen.as_of for d in seen.triangle.releases)
+    newest = seen.triangle.reported[-1]
+    assert np.isnan(newest[:, -1]).all()  # it did not have the last month
+    assert np.isfinite(newest[:, -2]).all()
+    assert (newest[:, -2] <= panel.cut(END).reported[:, -2]).all()
+
+
+def test_scrambling_what_comes_later_moves_no_delayed_vintage(panel):
+    made = donor(predecessors=(donor(1),))
+    later = panel.months > np.datetime64(END)
+    scrambled = replace(panel, reported=np.where(later, 7.0, panel.reported))
+    one, two = panel.delayed(END, made), scrambled.delayed(END, made)
+    assert one.data_hash == two.data_hash
+    forecasts = [od.get_model("dlm").fit(p).forecast(draws=20) for p in (one, two)]
+    assert np.array_equal(forecasts[0].draws, forecasts[1].draws)
+
+
+def test_another_donor_is_another_panel(panel):
+    one, two = panel.delayed(END, donor()), panel.delayed(END, donor(late=LATE / 2))
+    assert one.data_hash != two.data_hash
+    assert one.donor != two.donor
+
+
+def test_a_donor_that_misses_nothing_gives_the_clean_counts(panel):
+    none = donor(late=np.zeros((52, TOLD)))
+    assert np.array_equal(panel.delayed(END, none).reported, panel.cut(END).reported)
+
+
+def test_what_is_no_donor():
+    with pytest.raises(PanelError, match="below 1"):
+        donor(late=np.ones((52, AGES)))
+    with pytest.raises(PanelError, match="has shape"):
+        Donor(dt.date(2023, 1, 1), ("OH",), 100, *(np.zeros((2, 3)),) * 4, final_back=3)
+
+
+def test_select_hash_and_pickle_go_through_everything(panel):
+    seen = panel.delayed(END, donor(predecessors=(donor(1),)))
+    few = seen.select(["Ohio", "US"])
+    assert few.selected
+    assert not seen.select(seen.locations).selected
+    assert few.beside["all-deaths"].locations == ("OH", "US")
+    assert few.triangle is not None
+    assert few.triangle.reported.shape[1] == 2
+    again = pickle.loads(pickle.dumps(few))
+    assert again.data_hash == few.data_hash
+    moved = seen.beside["all-deaths"]
+    moved = replace(moved, reported=moved.reported + 1)
+    assert replace(seen, beside={"all-deaths": moved}).data_hash != seen.data_hash
+    assert replace(seen, triangle=None).data_hash != seen.data_hash
+
+
+def test_a_suppressed_count_is_an_interval_and_no_month(panel):
+    reported, low, high = (np.array(x) for x in (panel.reported, panel.low, panel.high))
+    wy = panel.index("WY")
+    reported[wy, 40], low[wy, 40], high[wy, 40] = np.nan, 1.0, 9.0
+    reported[wy, 50] = np.nan  # lost, not suppressed
+    seen = replace(panel, reported=reported, low=low, high=high)
+    assert seen.hidden[wy].sum() == 1
+    assert np.isnan(seen.low[wy, 50])
+    # Counts from 41 on: the first of them is the sum of months 41 to 52.
+    assert np.isnan(seen.monthly[wy, :41]).all()
+    assert np.isfinite(seen.monthly[wy, 41:]).all()
+    low[wy, 40] = high[wy, 40] = 5.0  # no interval: missing
+    assert not replace(seen, low=low, high=high).hidden.any()
+
+
+def test_a_synthetic_panel_is_for_looking_and_no_backtest_takes_it():
+    import pandas as pd
+
+    months = np.arange("2018-01", "2023-01", dtype="datetime64[M]").astype(str)
+    frame = pd.DataFrame({"location": "Ohio", "month": months,
+                          "reported": 4000 + np.arange(60)})  # fmt: skip
+    made = Panel.from_frame(frame, as_of="2023-06-01")
+    assert made.vintage == "synthetic"
+    assert od.get_model("dlm").fit(made).forecast(draws=10).locations == ("OH",)
+    truth = od.Truth(od.bundled().as_of().panel())
+    origin = od.origins(od.bundled(), start="2022-01", end="2022-01")[0]
+    with pytest.raises(BacktestError, match="made-up"):
+        od.backtest(["naive"], [replace(origin, panel=made)], truth=truth, progress=False)
+    with pytest.raises(PanelError, match="given twice"):
+        Panel.from_frame(pd.concat([frame, frame]), as_of="2023-06-01")
+
+
+@pytest.mark.parametrize(
+    ("release", "final"),
+    [("2024-12-11", "2023-12"), ("2025-07-16", "2023-12"), ("2025-08-13", "2024-12"),
+     ("2025-09-17", "2024-12"), ("2018-10-17", "2017-12"), ("2019-04-17", "2017-12")],
+)  # fmt: skip
+def test_the_calendar_of_annual_files(release, final):
+    assert str(final_through(dt.date.fromisoformat(release))) == final
+
+
+def test_last_published_is_the_inverse_of_publication():
+    for month in np.arange("2016-01", "2025-01", dtype="datetime64[M]"):
+        day = publication_date(month)
+        assert last_published(day) >= month
+        assert publication_date(last_published(day)) <= day

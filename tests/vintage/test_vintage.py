@@ -1,0 +1,157 @@
+"""The one door to what was known: what a vintage gives, and that it gives nothing later."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ArchiveError, PanelError
+from odforecast.models.delay.layer import missing_deaths
+from odforecast.names import ALL_DEATHS, ALL_DRUGS
+from odforecast.sources.vsrr import read_vsrr
+
+FILES = ("2018-09-12.csv", "2018-10-17.csv", "2018-11-14.csv", "2024-12-11.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def tables(vsrr: Path) -> dict[dt.date, pd.DataFrame]:
+    loaded = [read_vsrr(vsrr / name) for name in FILES]
+    return {x.release: x.table for x in loaded}
+
+
+@pytest.fixture(scope="module")
+def archive(tables) -> od.Archive:
+    return od.Archive.in_memory(tables)
+
+
+def test_a_vintage_stays_in_its_process(archive):
+    with pytest.raises(TypeError, match="send vintage"):
+        pickle.dumps(archive.as_of())
+
+
+def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
+    panel = archive.as_of("2018-11-14").panel()
+    assert panel.beside["all-deaths"].indicator == ALL_DEATHS
+    assert "T40.4" in panel.beside
+    assert all(p.as_of == panel.as_of and not p.beside for p in panel.beside.values())
+    assert panel.triangle is not None
+    assert [str(d) for d in panel.triangle.releases] == ["2018-09-12", "2018-10-17"]
+    earlier = archive.as_of("2018-10-17").panel()
+    us, month = earlier.index("US"), earlier.last_month
+    here = int((month - panel.months[0]).astype(int))
+    assert panel.triangle.reported[1, panel.index("US"), here] == earlier.reported[us, -1]
+    assert np.isnan(panel.triangle.reported[1, 0, -1])  # had not been published
+    assert archive.as_of("2018-09-12").panel().triangle is None
+    # Releases older than two years are in no triangle.
+    assert archive.as_of("2024-12-11").panel().triangle is None
+
+
+def test_deaths_of_all_causes_come_from_no_later_release(tables):
+    """The newest known that day: a later release must not reach an earlier panel."""
+    first, second = list(tables)[:2]
+    without = tables[second][tables[second]["indicator"] != ALL_DEATHS]
+    panel = od.Archive.in_memory(tables | {second: without}).as_of(second).panel()
+    assert panel.beside["all-deaths"].release == first
+    bare = tables[first][tables[first]["indicator"] != ALL_DEATHS]
+    panel = od.Archive.in_memory(tables | {first: bare}).as_of(first).panel()
+    assert "all-deaths" not in panel.beside
+    assert np.isnan(panel.all_deaths).all()
+
+
+def test_scrambling_every_later_release_moves_nothing(tables):
+    day = list(tables)[1]
+    later = {
+        d: t.assign(reported=t["reported"].where(t["reported"].isna(), 5.0))
+        for d, t in tables.items()
+        if d > day
+    }
+    one = od.Archive.in_memory(tables).as_of(day).panel()
+    two = od.Archive.in_memory(tables | later).as_of(day).panel()
+    assert one.data_hash == two.data_hash
+    assert np.array_equal(missing_deaths(one)[0], missing_deaths(two)[0])
+    forecasts = [od.get_model().fit(p).forecast(draws=50) for p in (one, two)]
+    assert np.array_equal(forecasts[0].draws, forecasts[1].draws)
+
+
+def test_the_us_row_is_the_sum_where_it_is_missing(vsrr):
+    panel = od.read(vsrr / "2020-12-16_totals_no_us.csv", "2020-12-16").panel()
+    assert panel.locations[0] == "US"
+    assert np.array_equal(panel.reported[1:].sum(axis=0), panel.reported[0])
+    assert any("sum of the 52" in note for note in panel.notes)
+    assert od.get_model("naive").fit(panel.select("US")).forecast(draws=5).locations == ("US",)
+
+
+def test_short_names_of_indicators(archive):
+    vintage = archive.as_of()
+    assert vintage.panel("all-drugs").indicator == ALL_DRUGS
+    assert vintage.panel("cocaine").indicator == "Cocaine (T40.5)"
+    assert vintage.panel("Cocaine (T40.5)").data_hash == vintage.panel("COCAINE").data_hash
+
+
+def test_suppressed_cells_of_a_class_are_one_to_nine(archive):
+    panel = archive.as_of("2024-12-11").panel("heroin")
+    if not panel.hidden.any():
+        pytest.skip("this copy shows no suppressed cell of heroin")
+    assert (panel.low[panel.hidden] == 1).all()
+    assert (panel.high[panel.hidden] == 9).all()
+
+
+def test_a_data_set_the_archive_does_not_hold(archive):
+    with pytest.raises(ArchiveError, match="no release of counties"):
+        archive.as_of().panel(dataset="counties")
+    with pytest.raises(ArchiveError, match="unknown data set"):
+        archive.as_of().panel(dataset="towns")
+
+
+def test_revisions_know_nothing_later(archive, vsrr):
+    seen = archive.as_of("2018-10-17").revisions()
+    assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
+    with pytest.raises(ArchiveError, match="read only"):
+        archive.until("2018-10-17").add(vsrr / FILES[0])
+
+
+def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("odforecast.vintage.bundle.default_folder", lambda: tmp_path / "own")
+    assert [str(d) for d in od.archive().releases()] == ["2025-09-17"]
+    table = od.bundled().as_of().table
+    table.loc[table["state"] == "WY", "predicted"] += 1
+    other = table.assign(release=pd.Timestamp("2025-10-15"))
+    for name, each in (("2025-09-17", table), ("2025-10-15", other)):
+        each.to_parquet(tmp_path / f"{name}.parquet")
+        od.Archive(tmp_path / "own").add(tmp_path / f"{name}.parquet")
+    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2025-10-15"]
+    mine = od.archive().as_of("2025-09-17").panel()
+    bundled = od.bundled().as_of("2025-09-17").panel()
+    wy = mine.index("WY")
+    assert np.array_equal(mine.predicted[wy], bundled.predicted[wy] + 1)
+    assert len(od.archive().log) == 2
+    with pytest.raises(ArchiveError, match="holds no release"):
+        od.archive(tmp_path / "nothing")
+
+
+def test_a_release_with_predicted_values_only_says_so(vsrr):
+    vintage = od.read(vsrr / "2023-04-12_year2022_only.csv", "2023-04-12")
+    with pytest.raises(PanelError, match="no reported counts"):
+        vintage.panel()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VSRR_Provisional_Drug_Overdose_Death_Counts_20241211.csv",
+        "vsrr_2024-12-11.csv",
+        "2024-12-11.csv",
+        "VSRR 2024-12-11 copy.csv",
+    ],
+)
+def test_a_file_under_cdcs_own_export_name_is_read(tmp_path, name):
+    table = od.bundled().as_of().table
+    table = table[table["month"] <= "2024-07-01"].drop(columns="release")
+    table.to_csv(tmp_path / name, index=False)
+    assert read_vsrr(tmp_path / name).release == dt.date(2024, 12, 11)
