@@ -148,15 +148,20 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         "median and 90 % interval",
     ):
         console.print(line, highlight=False, soft_wrap=True)
+    # Where the last counts are not final, the model says what they will be.
+    nowcast = yearly and bool((made.horizons == 0).any())
+    final = made.count_at(panel.last_month) if nowcast else np.empty((0, 0))
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("", no_wrap=True, min_width=3)
     if yearly:
         table.add_column(f"reported\n{panel.last_month}", justify="right", no_wrap=True)
+        if nowcast:
+            table.add_column("once\nfinal", justify="right", no_wrap=True)
     for m in picks:
         ends = f"{made.horizons[m]} months ahead" if made.horizons[m] > 1 else "1 month ahead"
         table.add_column(f"{ends}\n{made.months[m]}", justify="right", no_wrap=True)
     if yearly:
-        table.add_column("chance\nof a fall", justify="right", no_wrap=True)
+        table.add_column("chance\nof fall", justify="right", no_wrap=True)
     last = made.months[picks[-1]]
     falls = (made.change(last) < 0).mean(axis=0) if yearly else ()
     for i, state in enumerate(made.locations[:MAX_ROWS]):
@@ -164,6 +169,8 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         if yearly:
             known = panel.reported[panel.index(state), -1]
             cells.append(f"{known:,.0f}")
+            if nowcast:
+                cells.append(f"{np.median(final[:, i]):,.0f}")
         for m in picks:
             cells.append(f"{middle[i, m]:,.0f} ({low[i, m]:,.0f}–{high[i, m]:,.0f})")
         if yearly:
