@@ -9,7 +9,7 @@ import pytest
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
-from odforecast.evidence.detect import check_detectable, past_effect
+from odforecast.evidence.detect import check_detectable, check_identifiability, past_effect
 from odforecast.evidence.episodes import check_leave_one_out, predict_each
 from odforecast.evidence.hindcast import check_hindcast, coverage_summary
 from odforecast.evidence.placebo import (
@@ -216,3 +216,16 @@ def test_figures_can_be_drawn(setting, name, tmp_path):
         draw().savefig(tmp_path / f"{key}.svg")
         assert (tmp_path / f"{key}.svg").stat().st_size > 5000
     assert name in str(result)
+
+
+def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(panel, setting):
+    """What later years made of a state's exposure must not reach the posterior of an event."""
+    asked = []
+
+    def shares(month):
+        asked.append(str(np.datetime64(month, "M")))
+        return setting.shares("2022-12")
+
+    table = check_identifiability(panel, shares).table
+    eve = [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
+    assert asked == eve
