@@ -25,6 +25,9 @@ def test_a_forecast_in_the_lines_one_remembers(fitted):
         "US",
     )
     assert ohio.probability_below(1e9).min() == 1.0
+    table = ohio.to_frame()
+    at = table[(table["horizon"] == 12) & (table["level"] == 0.5)]["value"].item()
+    assert at == np.quantile(ohio.samples()[:, 0, -1], 0.5)
     assert ohio.to_xarray().sizes["month"] == 24
 
 
@@ -91,7 +94,7 @@ def test_an_onset_past_the_end_is_refused_and_names_until(fitted):
 
 
 def test_what_comes_later_is_absent_and_no_stub():
-    for name in ("update", "hub", "plot", "testing", "load_forecast"):
+    for name in ("update", "hub", "plot", "testing"):
         assert name not in od.__all__
     panel = od.bundled().as_of().panel()
     assert not hasattr(panel, "with_counts")

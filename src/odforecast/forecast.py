@@ -28,6 +28,7 @@ from odforecast.names import (
 from odforecast.panel import Floats, Panel
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 
@@ -373,6 +374,44 @@ class Forecast:
             draws=np.concatenate([nation.draws, self.draws], axis=1),
             known=np.concatenate([nation.known, self.known]),
             locations=("US", *self.locations),
+        )
+
+    def to_frame(
+        self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
+    ) -> pd.DataFrame:
+        """Quantiles of a target, tidy.
+
+        Returns
+        -------
+        DataFrame
+            One row per location, month and level: ``location``, ``month``, ``horizon`` (from the
+            panel's last month; 0 and below are the nowcast), ``horizon_from_origin``,
+            ``target``, ``level``, ``value`` (deaths).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> table = od.get_model("naive").fit(panel).forecast(draws=50).select("Ohio").to_frame()
+        >>> len(table), table["horizon"].max()
+        (60, np.int64(12))
+        """
+        import pandas as pd
+
+        values = self.quantiles(levels, target)
+        n_levels, n_loc, n_months = values.shape
+        return pd.DataFrame(
+            {
+                "location": np.repeat(self.locations, n_months * n_levels),
+                "month": np.tile(np.repeat(self.months.astype("datetime64[s]"), n_levels), n_loc),
+                "horizon": np.tile(np.repeat(self.horizons, n_levels), n_loc),
+                "horizon_from_origin": np.tile(
+                    np.repeat(self.horizons_from_origin, n_levels), n_loc
+                ),
+                "target": target,
+                "level": np.tile(np.asarray(levels, dtype=float), n_loc * n_months),
+                "value": np.moveaxis(values, 0, 2).ravel(),
+            }
         )
 
     def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:

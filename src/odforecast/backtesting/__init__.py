@@ -1,10 +1,10 @@
 """The backtest: forecasts from every origin, scored on what became known."""
 
+from odforecast.backtesting.bar import Progress
 from odforecast.backtesting.origin import Origin, cuts, origins
 from odforecast.backtesting.results import Results
 from odforecast.backtesting.run import (
     DEFAULT_MODELS,
-    Progress,
     backtest,
     default_models,
     plan,

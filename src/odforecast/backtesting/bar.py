@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
-if TYPE_CHECKING:
-    from odforecast.backtesting.run import Progress
+@dataclass(frozen=True)
+class Progress:
+    """What a progress callback is told after each unit.
+
+    Attributes
+    ----------
+    done, total : int
+        Units.
+    label : str
+        The unit just finished.
+    seconds : float
+        Time it took; 0 where it was read back.
+    reused : bool
+        Whether it was stored by an earlier run.
+    failure : str
+        Why it failed; empty if it did not.
+    """
+
+    done: int
+    total: int
+    label: str
+    seconds: float
+    reused: bool
+    failure: str
 
 
 @contextmanager
@@ -29,6 +48,10 @@ def bar(
     said : collection of str
         Failures already told.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

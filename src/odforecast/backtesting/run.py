@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
 from pathlib import Path
 
+from odforecast.backtesting.bar import Progress, bar
 from odforecast.backtesting.origin import Origin, origins
 from odforecast.backtesting.results import Results
 from odforecast.backtesting.store import UnitStore
@@ -47,32 +47,6 @@ DEFAULT_MODELS = (
 BLOCK = 8
 #: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
 WINDOW = 8
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a progress callback is told after each unit.
-
-    Attributes
-    ----------
-    done, total : int
-        Units.
-    label : str
-        The unit just finished.
-    seconds : float
-        Time it took; 0 where it was read back.
-    reused : bool
-        Whether it was stored by an earlier run.
-    failure : str
-        Why it failed; empty if it did not.
-    """
-
-    done: int
-    total: int
-    label: str
-    seconds: float
-    reused: bool
-    failure: str
 
 
 def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
@@ -240,8 +214,6 @@ def backtest(
         return run_units(units, out=out, executor=executor, progress=progress)
     if not progress or not sys.stderr.isatty():
         return run_units(units, out=out, executor=executor)
-    from odforecast.backtesting.bar import bar
-
     with bar(len(units)) as report:
         return run_units(units, out=out, executor=executor, progress=report)
 
