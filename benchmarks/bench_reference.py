@@ -61,13 +61,17 @@ def main() -> None:
             wis=("wis", "mean"), cov90=("cover_90", "mean")
         )
         parts.append(means.reset_index().assign(seed=seed))
-    today = pd.concat(parts).groupby(KEYS)[["wis", "cov90"]].agg(["mean", "min", "max"])
+    today = (
+        pd.concat(parts).groupby(KEYS, observed=True)[["wis", "cov90"]].agg(["mean", "min", "max"])
+    )
     frozen = pd.read_csv(HERE / "frozen_scores.csv").groupby(KEYS)[["wis", "cov90"]]
     frozen = frozen.agg(["mean", "min", "max"])
     rows = []
     for (model, level, group), row in today.iterrows():
         old = frozen.loc[(PAIRS[model], level, group)]
-        inside = row["wis", "min"] <= old["wis", "max"] and row["wis", "max"] >= old["wis", "min"]
+        # The frozen figures are rounded to five digits.
+        inside = row["wis", "min"] <= old["wis", "max"] + 1e-4
+        inside &= row["wis", "max"] >= old["wis", "min"] - 1e-4
         rows.append(
             {
                 "model": model,

@@ -195,6 +195,12 @@ def test_a_synthetic_panel_is_for_looking_and_no_backtest_takes_it():
     origin = od.origins(od.bundled(), start="2022-01", end="2022-01")[0]
     with pytest.raises(BacktestError, match="made-up"):
         od.backtest(["naive"], [replace(origin, panel=made)], truth=truth, progress=False)
+    with pytest.raises(PanelError, match="'soon', no day"):
+        Panel.from_frame(frame, as_of="soon")
+    with pytest.raises(PanelError, match="reported holds something else than numbers"):
+        Panel.from_frame(frame.assign(reported="many"), as_of="2023-06-01")
+    with pytest.raises(PanelError, match="reported is -1, no count"):
+        Panel.from_frame(frame.assign(reported=-1), as_of="2023-06-01")
     with pytest.raises(PanelError, match="given twice"):
         Panel.from_frame(pd.concat([frame, frame]), as_of="2023-06-01")
 

@@ -27,13 +27,15 @@ from odforecast.models.statespace.model import Scales
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", HERE.parents[2] / "shared" / "data"))
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Members of the ensembles then: the dlm had the scales set by hand.
+MEMBERS = (od.get_model("dlm", delay=False, scales=Scales()), "auto-ets", "auto-theta")
 #: What a model was called then -> what it is now.
 TODAY = {
     "dlm": ("dlm", {"delay": False, "scales": Scales()}),
     "dlm+delay": ("dlm", {"scales": Scales()}),
-    "ensemble": ("ensemble", {"delay": False}),
-    "ensemble-equal": ("ensemble-equal", {"delay": False}),
-    "ensemble-linear": ("ensemble-linear", {"delay": False}),
+    "ensemble": ("ensemble", {"delay": False, "members": MEMBERS}),
+    "ensemble-equal": ("ensemble-equal", {"delay": False, "members": MEMBERS}),
+    "ensemble-linear": ("ensemble-linear", {"delay": False, "members": MEMBERS}),
 }
 
 

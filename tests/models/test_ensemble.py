@@ -150,3 +150,16 @@ def test_the_members_are_part_of_the_identity():
     spec = Ensemble("ensemble", CHEAP).spec
     assert set(CHEAP) <= members(spec)
     assert spec.hash != Ensemble("ensemble", ["drift", "damped-trend"]).spec.hash
+
+
+def test_past_forecasts_of_two_configurations_are_not_taken_for_one():
+    """The cache hangs on the whole spec and the whole panel, not on a name and the counts."""
+    import odforecast as od
+    from odforecast.models.ensemble.learning import _quantiles
+
+    cut = od.bundled().as_of().panel().cut("2021-06")
+    one = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))
+    two = _quantiles(od.get_model("dlm", delay=False, learn=False), cut, ("OH",))
+    assert not np.array_equal(one, two)
+    again = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))
+    assert np.array_equal(one, again)

@@ -25,7 +25,10 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
             f"the frame has no {', '.join(lacking) or 'rows'}",
             hint="it needs location, month, reported: one row per location and month",
         )
-    day = dt.date.fromisoformat(str(as_of)[:10])
+    try:
+        day = dt.date.fromisoformat(str(as_of)[:10])
+    except ValueError as error:
+        raise PanelError(f"as_of is {as_of!r}, no day", hint="write it as 2024-12-11") from error
     states = [lookup(str(s)).state for s in frame["location"]]
     stamps = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
     locations = tuple(dict.fromkeys(states))
@@ -40,7 +43,11 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
     for name in ("reported", *_OPTIONAL):
         layers[name] = np.full((len(locations), months.size), np.nan)
         if name in frame:
-            layers[name][rows, columns] = pd.to_numeric(frame[name]).to_numpy(dtype=float)
+            try:
+                numbers = pd.to_numeric(frame[name]).to_numpy(dtype=float)
+            except (TypeError, ValueError) as error:
+                raise PanelError(f"{name} holds something else than numbers: {error}") from error
+            layers[name][rows, columns] = numbers
     counts = layers["reported"]
     if (counts < 0).any() or np.isinf(counts).any():
         i, t = np.argwhere((counts < 0) | np.isinf(counts))[0]
