@@ -70,8 +70,9 @@ figures: $(ENV)  ## draw the figures and write the outputs of README and docs ag
 bench: $(ENV)  ## run every script in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-constants: $(ENV)  ## estimate the constants of the dlm, into constants.csv (CHECK=1 only compares)
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/constants.py $(if $(CHECK),--check)
+constants: $(ENV)  ## estimate the models' constants, into constants.csv (CHECK=1 only compares; RELEASES=DIR)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/constants.py $(if $(CHECK),--check) \
+	  $(if $(RELEASES),--releases $(RELEASES)) $(if $(ONLY),--only $(ONLY))
 
 pins: $(ENV)  ## resolve the newest versions of packages that fit, into constraints.txt
 	@.tools/bin/uv pip compile pyproject.toml --upgrade --universal --all-extras \

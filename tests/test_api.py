@@ -93,8 +93,38 @@ def test_an_onset_past_the_end_is_refused_and_names_until(fitted):
         od.project(fitted.forecast(draws=20), [late])
 
 
+def test_a_forecast_is_saved_and_loaded(fitted, tmp_path):
+    forecast = fitted.forecast(draws=20)
+    again = od.load_forecast(forecast.save(tmp_path / "saved"))
+    assert np.array_equal(again.draws, forecast.draws)
+    assert again.panel.data_hash == fitted.panel.data_hash
+    joined = od.Forecast.concat([again.select("Ohio"), forecast.select("Alaska")])
+    assert joined.locations == ("AK", "OH")
+    assert joined.joint == {"location", "month"}
+
+
+def test_hub_files(fitted, tmp_path):
+    forecast = fitted.forecast(draws=20).select(["Ohio", "US"])
+    path = od.hub.write(forecast, tmp_path / "hub.csv")
+    table = od.hub.read(path)
+    assert table.equals(od.read_hub(path))
+    assert sorted(table["location"].unique()) == ["39", "US"]
+    # A table goes the same way, and the old names stay.
+    assert od.hub.write(table, tmp_path / "again.csv").read_bytes() == path.read_bytes()
+    old = od.write_hub(od.to_hub(forecast), tmp_path / "old.csv")
+    assert old.read_bytes() == path.read_bytes()
+    few = od.hub.write(forecast, tmp_path / "few.csv", levels=[0.5], targets=["deaths_12mo"])
+    assert len(od.hub.read(few, levels=[0.5])) == 2 * forecast.months.size
+
+
+def test_a_model_is_checked_against_the_contract():
+    kept = od.testing.check_forecaster(od.get_model("naive"))
+    assert "ordinary" in kept.panels
+    assert "ordinary" not in kept.refused
+
+
 def test_what_comes_later_is_absent_and_no_stub():
-    for name in ("update", "hub", "plot", "testing"):
+    for name in ("update", "plot"):
         assert name not in od.__all__
     panel = od.bundled().as_of().panel()
     assert not hasattr(panel, "with_counts")

@@ -144,14 +144,17 @@ def _archive(folder: Path) -> None:
 def _prepare(args: list[str]) -> None:
     """Make the files that a command names; its own archive where it needs one."""
     shutil.copytree(ROOT / "examples", "examples")
+    own = ("revisions", "compare", "accept", "replace", "retract", "log")
+    if args[0] == "data" and args[1] in own and "--archive" not in args:
+        _archive(default_folder())
+    if args[:2] == ["data", "accept"]:
+        od.Archive(default_folder()).retract(args[2], "stored apart for this test")
     adds = args[:2] == ["data", "add"]
     for before, word in zip(["", *args], args):
         if word in FILES:
             Path(word).write_bytes(_release(word))
         elif before == "--archive" and not adds:
             _archive(Path(word))
-    if args[:2] in (["data", "revisions"], ["data", "compare"]) and "--archive" not in args:
-        _archive(default_folder())
 
 
 def _quick(args: list[str], server: str) -> list[str]:

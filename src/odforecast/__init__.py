@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 from odforecast.errors import OdforecastError
 
 if TYPE_CHECKING:
-    from odforecast import evidence, models, scenario
+    from odforecast import evidence, hub, models, scenario, testing
     from odforecast.backtesting import Results, backtest, origins
-    from odforecast.forecast import Forecast
+    from odforecast.forecast import Forecast, load_forecast
     from odforecast.hub import read_hub, to_hub, write_hub
     from odforecast.models import forecaster, get_model, register
     from odforecast.panel import Panel
@@ -49,6 +49,8 @@ _HOME = {
     "evidence": "",
     "forecaster": "odforecast.models",
     "get_model": "odforecast.models",
+    "hub": "",
+    "load_forecast": "odforecast.forecast",
     "models": "",
     "origins": "odforecast.backtesting",
     "project": "odforecast.scenario",
@@ -57,6 +59,7 @@ _HOME = {
     "register": "odforecast.models",
     "scenario": "",
     "score": "odforecast.scoring",
+    "testing": "",
     "to_hub": "odforecast.hub",
     "write_hub": "odforecast.hub",
 }
@@ -77,6 +80,8 @@ __all__ = [
     "evidence",
     "forecaster",
     "get_model",
+    "hub",
+    "load_forecast",
     "models",
     "origins",
     "project",
@@ -85,6 +90,7 @@ __all__ = [
     "register",
     "scenario",
     "score",
+    "testing",
     "to_hub",
     "write_hub",
 ]

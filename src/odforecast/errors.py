@@ -45,6 +45,10 @@ class ArchiveError(OdforecastError, ValueError):
     """An archive that cannot answer, or that refuses a release."""
 
 
+class QuarantineError(ArchiveError):
+    """A release that contradicts itself: it was stored apart, and nothing uses it."""
+
+
 class PanelError(OdforecastError, ValueError):
     """A panel that cannot be built, or that a model cannot use."""
 

@@ -204,7 +204,7 @@ def test_export_refuses_what_makes_no_sense(file, tmp_path):
     ],
 )
 def test_anything_else_is_one_line(monkeypatch, error, code, words):
-    def fail(*args):
+    def fail(*args, **options):
         raise error
 
     monkeypatch.setattr("odforecast.cli.data.open_source", fail)

@@ -43,6 +43,7 @@ def release_file(folder, day: str, last: str, states=STATES, factor: float = 1.0
         release=day,
         month=table["month"].dt.strftime("%Y-%m"),
         reported=(table["reported"] * factor).round(),
+        predicted=(table["predicted"] * factor).round(),
     )
     path = folder / f"{day}.csv"
     table.to_csv(path, index=False)
@@ -271,7 +272,7 @@ FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20"
 def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive):
     before = run(*FORECAST)
     assert said_of_release(before.stderr)[0] == "2025-09-17"
-    file = release_file(tmp_path, "2025-10-15", "2025-04", factor=1.5)
+    file = release_file(tmp_path, "2025-10-15", "2025-04", states=["US", "OH"], factor=1.3)
     added = run("data", "add", file)
     assert added.exit_code == 0, added.output
     assert f"{own_archive} holds 1 release" in added.stdout
@@ -302,4 +303,4 @@ def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
     assert after.exit_code == 0, after.output
     assert said_of_release(after.stderr)[0] == "2025-10-15"
     assert od.archive().as_of().date == dt.date(2025, 10, 15)
-    assert (own_archive / "release=2025-10-15.parquet").exists()
+    assert od.Archive(own_archive).last_seen == dt.date(2025, 10, 15)

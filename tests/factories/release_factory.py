@@ -8,6 +8,8 @@ from odforecast.names import ALL_DRUGS
 
 NAME = "2024-12-11.csv"
 _STATES = {"US": "United States", "WV": "West Virginia", "YC": "New York City"}
+#: The nation holds more than the two of its parts that have rows.
+_BASE = (1000, 200, 300)
 _SPECIFIED = "Percent with drugs specified"
 _METHADONE = "Methadone (T40.3)"
 _USUAL = "Numbers may differ from published reports using final data. See Technical Notes."
@@ -19,7 +21,7 @@ def cdc_cells() -> pd.DataFrame:
     for s, (state, name) in enumerate(_STATES.items()):
         for m, month in enumerate(("May", "June", "July")):
             for indicator in (ALL_DRUGS, _METHADONE, _SPECIFIED):
-                note, value, predicted = _USUAL, f"{1000 * (s + 1) + 11 * m}", f"{1100 + m}"
+                note, value, predicted = _USUAL, f"{_BASE[s] + 11 * m}", f"{_BASE[s] + 13 * m}"
                 if indicator == _METHADONE and state == "WV":
                     value, predicted = "", ""
                     note += (

@@ -16,6 +16,7 @@ import pytest
 from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
+from odforecast.models.delay.estimate import DELAY_NAMES, MIN_RELEASES
 from odforecast.models.statespace import estimate
 from odforecast.models.statespace.estimate import (
     Counts,
@@ -37,7 +38,10 @@ def tool():
     spec = importlib.util.spec_from_file_location("tool_constants", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["tool_constants"] = module
-    spec.loader.exec_module(module)
+    # It imports its neighbour, as a script does.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(path.parent)
+        spec.loader.exec_module(module)
     return module
 
 
@@ -103,7 +107,7 @@ def test_a_set_is_frozen_and_pickles():
 
 def test_the_table_is_whole(tool):
     rows = read_rows(tool.TABLE.read_text(encoding="utf-8"))
-    names = [*SCALES, "pin_level_variance", "pin_forget", "tail_df", "factor_sd"]
+    names = [*SCALES, "pin_level_variance", "pin_forget", "tail_df", "factor_sd", *DELAY_NAMES]
     for each in all_constants():
         mine = [r for r in rows if r["cutoff"] == each.cutoff.isoformat()]
         assert [r["name"] for r in mine] == names
@@ -242,3 +246,73 @@ def test_too_few_months_or_gaps_are_refused():
     gap[0, 3] = np.nan
     with pytest.raises(PanelError, match="without gaps"):
         Counts(gap, region, 1)
+
+
+# The delay's rows, from real releases.
+
+
+def delay_rows_that_ship(tool):
+    return [r for r in read_rows(tool.TABLE.read_text(encoding="utf-8")) if tool.is_delay(r)]
+
+
+def test_the_delays_rows_do_not_speak_for_a_set(tool):
+    rows = read_rows(tool.TABLE.read_text(encoding="utf-8"))
+    for each in all_constants():
+        own = next(r for r in rows if r["cutoff"] == each.cutoff.isoformat())
+        assert not tool.is_delay(own)
+        assert (own["last_month"], own["data_hash"]) == (each.last_month, each.data_hash)
+
+
+def test_a_spread_over_releases_is_not_told_from_a_few(tool):
+    for row in delay_rows_that_ship(tool):
+        few = row["cutoff"] == "2018-12-31" and row["name"] in ("delay_sd_us", "revision_us")
+        assert row["how"] == ("assumed" if few else "estimated"), row
+        assert not few or "too few" in row["method"]
+    assert MIN_RELEASES > 4
+
+
+def test_the_delays_rows_are_what_the_releases_give(tool, vsrr):
+    archive = tool.read_releases(vsrr)
+    shipped = delay_rows_that_ship(tool)
+    again = []
+    for cutoff in tool.CUTOFFS:
+        part = tool.delay_span(archive, cutoff)
+        assert part.truth <= cutoff
+        assert part.last_month < cutoff
+        assert all(each.release < part.truth for each in part.seen)
+        again += tool.delay_rows(part)
+    assert tool.compared(again, shipped) == []
+    # Later releases, whatever they say, do not move an earlier set.
+    only_then = archive.until("2018-12-31")
+    assert tool.delay_span(only_then, "2018-12-31").data_hash == again[0]["data_hash"]
+
+
+def test_without_releases_the_delay_is_skipped_with_a_line(tool, tmp_path, capsys):
+    before = tool.TABLE.read_bytes()
+    folder = tmp_path / "none"
+    command = ["--only", "delay", "--releases", str(folder)]
+    assert tool.main([*command, "--check"]) == 0
+    said = capsys.readouterr().out
+    assert f"delay: skipped, no releases in {folder}" in said
+    assert "nothing compared" in said
+    # Nor does writing lose the rows that ship.
+    assert tool.main(command) == 0
+    assert tool.TABLE.read_bytes() == before
+
+
+def test_a_changed_row_of_the_delay_is_named(tool):
+    shipped = delay_rows_that_ship(tool)
+    moved = [dict(r) for r in shipped]
+    moved[0]["value"] = "0.2"
+    assert any("delay_kappa" in line for line in tool.compared(moved, shipped))
+    assert any("now: nothing" in line for line in tool.compared(shipped[1:], shipped))
+
+
+def test_what_the_layer_uses_stands_beside_what_was_estimated(tool):
+    shipped = delay_rows_that_ship(tool)
+    lines = tool.printed_delay(shipped).splitlines()[2:]
+    assert len(lines) == len(shipped)
+    outside = [line for line in lines if "OUTSIDE" in line]
+    # docs/models/delay.md says so in words: change both.
+    assert [line.split(" | ")[1] for line in outside] == ["delay_sd_us", "revision_us"]
+    assert all(line.startswith("| 2025-09-17 |") for line in outside)

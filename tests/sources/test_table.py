@@ -74,7 +74,7 @@ def test_text(table):
     assert tuple(text.columns) == TABLE_COLUMNS
     assert text.iloc[1].tolist() == [
         "2024-12-11", "US", "US", "2024-06", "Number of Drug Overdose Deaths",
-        "1011", "1101", "99.5", "0.101", "ok",
+        "1011", "1013", "99.5", "0.101", "ok",
     ]  # fmt: skip
     blank = text[text["status"] == "suppressed"].iloc[0]
     assert (blank["reported"], blank["predicted"]) == ("", "")

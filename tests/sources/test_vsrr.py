@@ -239,7 +239,7 @@ def test_conflicts_are_refused_and_repeats_counted(tmp_path, expected):
     with pytest.raises(DataError, match=r"1 keys .* rows 5 and 29: US, 2024-06.*1011 and 1012"):
         read_vsrr(save(tmp_path, other))
     blank = pd.concat([CELLS, changed("Predicted Value", 3, "").iloc[3:4]])
-    with pytest.raises(DataError, match=r"Predicted Value 1101 and blank"):
+    with pytest.raises(DataError, match=r"Predicted Value 1013 and blank"):
         read_vsrr(save(tmp_path, blank))
 
 

@@ -46,7 +46,7 @@ def test_an_indicator_that_is_not_there_has_no_rows(archive: Archive) -> None:
 
 
 def test_files_without_parts_are_read_too(archive: Archive) -> None:
-    file = archive.path / f"release={DATE}.parquet"
+    (file,) = archive.path.glob(f"dataset=states/release={DATE}.*.parquet")
     arrow = pq.read_table(file)
     meta = json.loads(arrow.schema.metadata[b"odforecast"])
     del meta["parts"]
@@ -57,7 +57,7 @@ def test_files_without_parts_are_read_too(archive: Archive) -> None:
 
 
 def test_a_changed_cell_is_seen_in_the_part_it_is_in(archive: Archive) -> None:
-    file = archive.path / f"release={DATE}.parquet"
+    (file,) = archive.path.glob(f"dataset=states/release={DATE}.*.parquet")
     arrow = pq.read_table(file)
     table = arrow.to_pandas()
     table.loc[0, "reported"] += 1

@@ -24,7 +24,7 @@ from socrata_server import UPDATED, FakeSocrata, release_rows
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.errors import ArchiveError, DataError, DownloadError
+from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder
 from odforecast.vintage.fetch import download, fetch
@@ -74,7 +74,8 @@ def left_over(folder: Path) -> list[str]:
 def check_whole(folder: Path) -> None:
     """The archive holds the release exactly, its raw rows, and nothing else."""
     name = f"{DATE}_vsrr_{UPDATED}.json.gz"
-    assert left_over(folder) == [f"downloads/{name}", f"release={DATE}.parquet"]
+    kept = f"dataset=states/release={DATE}.{Archive(folder).data_hash(DATE)}.parquet"
+    assert left_over(folder) == [kept, f"downloads/{name}", "ledger.jsonl"]
     assert json.loads(gzip.decompress((folder / "downloads" / name).read_bytes())) == ROWS
     expected = od.bundled().as_of(DATE).table
     got = Archive(folder).release(DATE)
@@ -110,9 +111,22 @@ def test_an_unchanged_release_is_not_downloaded_again(server: FakeSocrata, tmp_p
 def test_a_later_release_is_added_beside_the_first(server: FakeSocrata, tmp_path: Path) -> None:
     get(server, tmp_path)
     server.updated += 28 * 86_400
-    server.rows[0] = server.rows[0] | {"data_value": "1"}
+    last = max(i for i, row in enumerate(server.rows) if row.get("predicted_value"))
+    value = str(int(server.rows[last]["predicted_value"]) + 1)
+    server.rows[last] = server.rows[last] | {"predicted_value": value}
     assert get(server, tmp_path).added
     assert Archive(tmp_path).releases() == (DATE, dt.date(2025, 10, 15))
+
+
+def test_a_release_that_contradicts_itself_is_not_used(server: FakeSocrata, tmp_path: Path) -> None:
+    get(server, tmp_path)
+    server.updated += 28 * 86_400
+    server.rows[0] = server.rows[0] | {"data_value": "1"}
+    for _ in range(2):  # and again, without a second entry
+        with pytest.raises(QuarantineError, match="contradicts itself and was stored apart"):
+            get(server, tmp_path)
+    assert Archive(tmp_path).releases() == (DATE,)
+    assert list(Archive(tmp_path).log["event"]) == ["added", "quarantined"]
 
 
 def test_a_touched_table_with_the_same_numbers_adds_nothing(

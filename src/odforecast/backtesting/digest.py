@@ -15,7 +15,7 @@ from odforecast.seeds import content_hash
 #: readers and figures change no forecast; scoring is here because stored rows hold its scores.
 _CODE = (
     "errors.py", "names.py", "seeds.py", "months.py", "publication.py", "geography", "monthly",
-    "panel", "forecast.py", "models", "scoring",
+    "panel", "forecast", "models", "scoring",
 )  # fmt: skip
 _LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
 

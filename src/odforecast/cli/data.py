@@ -11,6 +11,8 @@ import click
 
 from odforecast.cli.data_check import check
 from odforecast.cli.data_fetch import fetch
+from odforecast.cli.data_ledger import accept as accept_
+from odforecast.cli.data_ledger import log, replace, retract
 from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.source import open_source, source_options
@@ -126,21 +128,33 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
     help="Archive folder; made if it does not exist.  [default: your own]",
 )
 @_RELEASE
-def add(files: tuple[Path, ...], archive: Path | None, release: str | None) -> None:
+@click.option(
+    "--accept",
+    metavar="REASON",
+    help="Use a release that contradicts itself, or was retracted; needs one FILE.",
+)
+def add(
+    files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
+) -> None:
     """Add the releases in FILE... to an archive.
 
     A FILE is added whole or not at all. One that cannot be trusted is refused with the row and
     the reason; the others are added, and the exit status is 1. A release never changes: adding
     the same numbers again does nothing, other numbers for the same date are refused.
+
+    A release that contradicts itself (sums, classes, jumps) is stored apart and used by nothing.
+    If CDC did publish it so, --accept REASON: the reason stays with all that is made from it.
     """
     _one_release(files, release)
+    if accept is not None and len(files) > 1:
+        raise click.UsageError("--accept is about one file; give one FILE")
     archive = archive or default_folder()
     store = Archive(archive)
     refused = 0
     for file in files:
         try:
             one: Loaded = read_vsrr(file, release)
-            done = store.add(one)
+            done = store.add(one, accept)
         except (DataError, ArchiveError) as error:
             refused += 1
             click.echo(f"error: {error}", err=True)
@@ -240,7 +254,7 @@ def export(
     """
     if out != "-" and Path(out).suffix not in (".csv", ".parquet"):
         raise click.BadParameter("the name must end in .csv or .parquet", param_hint="--out")
-    store = open_source(archive, source, release)
+    store = open_source(archive, source, release, look=True)
     seen = store.as_of(as_of)
     if seen.note:
         click.echo(f"note: {seen.note}", err=True)
@@ -262,5 +276,5 @@ def _csv(table: Any) -> str:
     return buffer.getvalue()
 
 
-for command in (fetch, revisions, compare, check, months):
+for command in (accept_, replace, retract, log, fetch, revisions, compare, check, months):
     data.add_command(command)

@@ -36,7 +36,7 @@ def check(
     from odforecast.vintage.quality import SEVERITIES
     from odforecast.vintage.quality import check as run
 
-    store = open_source(archive, source, release)
+    store = open_source(archive, source, release, look=True)
     dates = store.releases()
     seen = store.as_of(as_of or dates[-1])
     if seen.note:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.source import BUNDLED, open_source
+from odforecast.cli.source import BUNDLED, accept_option, open_source
 from odforecast.errors import DataError, ScoringError
 from odforecast.io import replacing
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
@@ -48,6 +48,7 @@ MAX_MODELS = 4
 @click.option("--min-truth-age", default=12, show_default=True, type=click.IntRange(min=0),
               help="Months between a month and the truth's release; younger is not "
               "scorable.")  # fmt: skip
+@accept_option
 @click.option("--baseline", metavar="MODEL", help="Model (file) to relate WIS to.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write one row per forecast: .csv or .parquet.")  # fmt: skip

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from odforecast.vintage import Archive, Vintage
 
 BUNDLED = "bundled"
+_ACCEPT = f"{__name__}.accept"
 
 
 def open_source(
     archive: str | Path | None = None,
     source: str | Path | None = None,
     release: str | None = None,
+    look: bool = False,
 ) -> Archive:
     """Releases a command works on.
 
@@ -31,18 +33,25 @@ def open_source(
         beneath.
     release : str, optional
         Release date of the file, where its name does not say it.
+    look : bool
+        For commands that show what is in a file: one that contradicts itself is shown too.
 
     Raises
     ------
     click.UsageError
         If both an archive and a file are given.
     ArchiveError, DataError
-        If there is no such archive, or the file cannot be trusted.
+        If there is no such archive, or the file cannot be trusted, or contradicts itself and no
+        ``--accept REASON`` was given.
     """
     from odforecast.sources.vsrr import read_vsrr
     from odforecast.vintage import Archive, bundled
     from odforecast.vintage import archive as own
+    from odforecast.vintage.bundle import of_file
 
+    accept = click.get_current_context().meta.get(_ACCEPT)
+    if accept is not None and (source is None or str(source) == BUNDLED):
+        raise click.UsageError("--accept is about a --source FILE; in an archive: data accept")
     if archive is not None and source is not None:
         raise click.UsageError("give --archive or --source, not both")
     if source is None:
@@ -52,7 +61,9 @@ def open_source(
     loaded = read_vsrr(source, release)
     for note in loaded.report.notes:
         click.echo(f"note: {loaded.report.file}: {note}", err=True)
-    return Archive.in_memory({loaded.release: loaded.table})
+    if look:
+        return Archive.in_memory({loaded.release: loaded.table})
+    return of_file(loaded, accept)
 
 
 def say_age(vintage: Vintage) -> None:
@@ -64,7 +75,8 @@ def say_age(vintage: Vintage) -> None:
 
 
 def source_options[F: Callable[..., object]](command: F) -> F:
-    """Add ``--archive`` and ``--source`` to a command."""
+    """Add ``--archive``, ``--source`` and ``--accept`` to a command."""
+    command = accept_option(command)
     command = click.option(
         "--source",
         metavar="FILE",
@@ -75,4 +87,20 @@ def source_options[F: Callable[..., object]](command: F) -> F:
         type=click.Path(path_type=Path),
         metavar="DIR",
         help="Archive of releases.  [default: your own, with the bundled release beneath]",
+    )(command)
+
+
+def accept_option[F: Callable[..., object]](command: F) -> F:
+    """Add ``--accept``, which :func:`open_source` finds by itself."""
+
+    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            ctx.meta[_ACCEPT] = value
+
+    return click.option(
+        "--accept",
+        metavar="REASON",
+        expose_value=False,
+        callback=keep,
+        help="Use a --source that contradicts itself all the same; the reason stays with it.",
     )(command)

@@ -6,7 +6,106 @@ is the as-of date; ``horizon`` counts months after the last month CDC had publis
 target month.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from odforecast.forecast import Forecast
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
 from odforecast.hub.files import file_kind, read_hub, to_hub, write_hub
+from odforecast.names import HUB_QUANTILES
 
-__all__ = ["OUTPUT_TYPES", "check_hub", "file_kind", "read_hub", "to_hub", "write_hub"]
+__all__ = [
+    "OUTPUT_TYPES",
+    "check_hub",
+    "file_kind",
+    "read",
+    "read_hub",
+    "to_hub",
+    "write",
+    "write_hub",
+]
+
+
+def write(
+    forecast: Forecast | pd.DataFrame,
+    path: str | os.PathLike[str],
+    levels: Sequence[float] = HUB_QUANTILES,
+    targets: Sequence[str] | None = None,
+    output_type: str = "quantile",
+) -> Path:
+    """Write a forecast, or a hub table, as a hubverse model-output file.
+
+    Parameters
+    ----------
+    forecast : Forecast or DataFrame
+        A forecast, or a table as :func:`odforecast.to_hub` gives it.
+    path : path
+        ``.csv``, ``.csv.gz`` or ``.parquet``.
+    levels, targets, output_type
+        As for :func:`odforecast.to_hub`; a table has them already.
+
+    Returns
+    -------
+    Path
+        Where it was written: whole, or not at all.
+
+    Raises
+    ------
+    DataError
+        If the table breaks a rule of the hub, or the file type is unknown.
+    ForecastError
+        If a location has no hub code, or a target is not forecast.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
+    >>> path = od.hub.write(forecast.select("Ohio"), tempfile.mkdtemp() + "/drift.csv")
+    >>> len(od.hub.read(path))
+    552
+    """
+    table = forecast
+    if isinstance(forecast, Forecast):
+        table = to_hub(forecast, levels, targets, output_type)
+    assert isinstance(table, pd.DataFrame)
+    return write_hub(table, Path(path))
+
+
+def read(
+    path: str | os.PathLike[str], levels: Sequence[float] | None = HUB_QUANTILES
+) -> pd.DataFrame:
+    """Read a hubverse model-output file and check every row.
+
+    Parameters
+    ----------
+    path : path
+        ``.csv``, ``.csv.gz`` or ``.parquet``.
+    levels : sequence of float or None
+        Levels every unit with quantiles must have; None to accept any.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`odforecast.to_hub` gives it.
+
+    Raises
+    ------
+    DataError
+        With file, row, column and value, at the first thing wrong.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.hub.read("nowhere.csv")
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.DataError: nowhere.csv: no such file
+    """
+    return read_hub(Path(path), levels)

@@ -54,7 +54,9 @@ class Constants:
     data_hash : str
         Hash of the counts it was estimated from.
     values : mapping of str to float
-        Name to value.
+        Name to value. Those of the delay (``delay_*``, ``revision_*``) rest on real releases,
+        with a month and a hash of their own in the table, and no model takes them from here:
+        what the layer uses stands in :mod:`odforecast.models.delay.layer`.
     early : bool
         The day asked for lies before the first cut-off, so that the set has seen months that
         were not published by then.

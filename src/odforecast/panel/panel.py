@@ -313,7 +313,8 @@ class Panel:
         PanelError
             If the panel does not hold it.
         """
-        code = lookup(location).state
+        # A county's row has a code that is no jurisdiction's.
+        code = location if location in self.locations else lookup(location).state
         if code not in self.locations:
             raise PanelError(
                 f"the panel has no {code}", hint=f"it has: {', '.join(self.locations)}"

@@ -1,30 +1,38 @@
 """Archive: every release ever loaded, and what was known on a day.
 
-On disk an archive is a folder with one Parquet file per release,
-``release=2024-12-11.parquet``. Files are written once and never changed: a release is
-complete or absent, processes may add at the same time, and each file carries the hash of its
-table, which is checked whenever it is read.
+On disk an archive is a folder::
+
+    dataset=states/release=2024-12-11.4f0c…parquet    figures, named by date and content hash
+    ledger.jsonl                                      what happened to them, one line an event
+
+Files are written once and never changed; the ledger only grows. What counts for a date is what
+the events add up to (:mod:`odforecast.vintage.ledger`): the first figures added, unless they
+were retracted or replaced. A release that contradicts itself is stored apart (*quarantined*) and
+invisible until somebody accepts it with a reason. Archives from before the ledger, with files
+``release=2024-12-11.parquet`` in the folder itself, are read as they are.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from odforecast.errors import ArchiveError, DataError
+from odforecast.errors import ArchiveError
+from odforecast.names import STATES
 from odforecast.seeds import content_hash
-from odforecast.sources.table import canonical, table_hash, to_date
+from odforecast.sources.table import table_hash, to_date
 from odforecast.sources.vsrr import Loaded, read_vsrr
-from odforecast.vintage.archive_file import read_meta, read_release, write_release
+from odforecast.vintage import ledger
+from odforecast.vintage.adding import checked, found, put, reason_of, source_of
+from odforecast.vintage.archive_file import Kept
+from odforecast.vintage.ledger import Event
+from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
 from odforecast.vintage.vintage import Vintage
 
-_FILE = re.compile(r"release=(\d{4}-\d{2}-\d{2})\.parquet")
 #: CDC publishes every month: a longer silence means that the archive lacks releases.
 _STALE_DAYS = 45
 
@@ -48,13 +56,19 @@ class Archive:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path: Path | None = Path(path)
-        self._tables: dict[dt.date, pd.DataFrame] = {}
-        if self._path.exists() and not self._path.is_dir():
+        path = Path(path)
+        if path.exists() and not path.is_dir():
             raise ArchiveError(
-                f"{self._path} is a file, not an archive folder",
+                f"{path} is a file, not an archive folder",
                 hint="give a folder, or read the file as a source",
             )
+        self._store: Store = Folder(path)
+
+    @classmethod
+    def _over(cls, store: Store) -> Archive:
+        archive = cls.__new__(cls)
+        archive._store = store
+        return archive
 
     @classmethod
     def in_memory(cls, tables: Mapping[str | dt.date, pd.DataFrame]) -> Archive:
@@ -63,43 +77,37 @@ class Archive:
         Parameters
         ----------
         tables : mapping of date to DataFrame
-            Canonical long tables by release date; copied.
+            Canonical long tables by release date; copied, and taken as they are: whether they
+            contradict themselves is not asked.
 
         Raises
         ------
         ArchiveError
             If a table is not canonical, or is of another release than its date.
         """
-        archive = cls._empty()
+        archive = cls._over(Memory())
         for key, table in tables.items():
-            archive._put(_checked(table, to_date(key)), source={})
-        return archive
-
-    @classmethod
-    def _empty(cls) -> Archive:
-        archive = cls.__new__(cls)
-        archive._path = None
-        archive._tables = {}
+            put(archive._store.own(), checked(table, to_date(key)), {})
         return archive
 
     def __repr__(self) -> str:
         dates = self.releases()
         span = f"{len(dates)} releases, {dates[0]}..{dates[-1]}" if dates else "empty"
-        return f"<Archive {self._path or 'in memory'}: {span}>"
+        return f"<Archive {self.path or 'in memory'}: {span}>"
 
     @property
     def path(self) -> Path | None:
         """Folder; None in memory."""
-        return self._path
+        return self._store.path
 
-    def releases(self) -> tuple[dt.date, ...]:
-        """Release dates, oldest first."""
-        if self._path is None:
-            return tuple(sorted(self._tables))
-        if not self._path.is_dir():
-            return ()
-        found = (_FILE.fullmatch(entry) for entry in os.listdir(self._path))
-        return tuple(sorted(_day(self._path, m) for m in found if m))
+    def releases(self, dataset: str = STATES) -> tuple[dt.date, ...]:
+        """Dates of the releases that count, oldest first.
+
+        Parameters
+        ----------
+        dataset : {"states", "counties"}
+        """
+        return tuple(sorted(self._store.kept(dataset)))
 
     @property
     def last_seen(self) -> dt.date | None:
@@ -110,25 +118,34 @@ class Archive:
     @property
     def content_hash(self) -> str:
         """Hash of all releases: the same releases give the same hash, wherever they lie."""
-        return content_hash(*(f"{d} {self._stored_hash(d)}" for d in self.releases()))
+        kept = self._store.kept()
+        return content_hash(*(f"{d} {kept[d].data_hash}" for d in sorted(kept)))
 
     @property
     def log(self) -> pd.DataFrame:
-        """Every release, oldest first: ``release``, ``data_hash``, ``file``, ``sha256``."""
-        rows = []
-        for date in self.releases():
-            source = self._stored_meta(date).get("source", {})
-            rows.append((date, self._stored_hash(date), source.get("file", ""),
-                         source.get("sha256", "")))  # fmt: skip
-        return pd.DataFrame(rows, columns=["release", "data_hash", "file", "sha256"])
+        """What happened to the releases, oldest event first.
 
-    def add(self, loaded: Loaded | str | os.PathLike[str]) -> bool:
+        Columns ``at`` (UTC; empty for what is older than the ledger), ``event``, ``dataset``,
+        ``release``, ``data_hash``, ``reason``, ``replaces``, ``file`` and ``sha256`` of CDC's
+        file.
+        """
+        columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces",
+                   "file", "sha256"]  # fmt: skip
+        rows = []
+        for event in self._store.events(explained=True):
+            rows.append({**event.__dict__, **{k: event.source.get(k, "") for k in columns[-2:]}})
+        return pd.DataFrame(rows, columns=columns)
+
+    def add(self, loaded: Loaded | str | os.PathLike[str], accept: str | None = None) -> bool:
         """Add one release, for good.
 
         Parameters
         ----------
         loaded : path or Loaded
             One of CDC's files, or what :func:`odforecast.sources.vsrr.read_vsrr` made of it.
+        accept : str, optional
+            Use the release although it contradicts itself, or was retracted, and why. The
+            reason goes into the ledger and into every result made from the release.
 
         Returns
         -------
@@ -137,14 +154,104 @@ class Archive:
 
         Raises
         ------
+        QuarantineError
+            If the release contradicts itself; see :mod:`odforecast.vintage.consistency`. It is
+            stored apart, and used by nothing.
         ArchiveError
             If the archive holds other numbers for that release date.
         """
-        if not isinstance(loaded, Loaded):
-            loaded = read_vsrr(Path(loaded))
-        table = _checked(loaded.table, loaded.release)
-        source = {"file": loaded.report.file, "sha256": loaded.report.sha256}
-        return self._put(table, source)
+        loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
+        table = checked(loaded.table, loaded.release)
+        return put(self._store.own(), table, source_of(loaded), accept=accept, check=True)
+
+    def replace(
+        self, loaded: Loaded | str | os.PathLike[str], reason: str, accept: str | None = None
+    ) -> bool:
+        """Put right figures in place of wrong ones; those stay in the archive, unused.
+
+        Parameters
+        ----------
+        loaded : path or Loaded
+            The right file of a release that the archive holds.
+        reason : str
+            Why; it goes into the ledger and into every result made from the new figures.
+        accept : str, optional
+            As in :meth:`add`.
+
+        Returns
+        -------
+        bool
+            False if the archive holds these very figures already.
+
+        Raises
+        ------
+        QuarantineError
+            If the new figures contradict themselves.
+        ArchiveError
+            If there is no such release, or no reason.
+        """
+        loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
+        table = checked(loaded.table, loaded.release)
+        old = found(self._store.own(), loaded.release).data_hash
+        if old == table_hash(table):
+            return False
+        reason = reason_of(reason)
+        return put(
+            self._store.own(),
+            table,
+            source_of(loaded),
+            accept=accept,
+            check=True,
+            instead=(old, reason),
+        )
+
+    def retract(self, date: str | dt.date, reason: str) -> None:
+        """Use a release no more; its figures stay in the archive, apart.
+
+        Raises
+        ------
+        ArchiveError
+            If there is no such release, or no reason.
+        """
+        store = self._store.own()
+        held = found(store, date)
+        store.append(
+            Event(ledger.RETRACTED, STATES, held.release, held.data_hash, reason_of(reason))
+        )
+
+    def accept(self, date: str | dt.date, reason: str) -> None:
+        """Use a release that was stored apart, quarantined or retracted, after all.
+
+        Raises
+        ------
+        ArchiveError
+            If none of that date lies apart, several do, another one counts already, or there
+            is no reason.
+        """
+        date, reason = to_date(date), reason_of(reason)
+        store = self._store.own()
+        state = ledger.fold(store.events())
+        apart = state.apart.get((STATES, date), {})
+        if (STATES, date) in state.current:
+            raise ArchiveError(
+                f"release {date} has figures that count already", hint="retract them first"
+            )
+        if len(apart) != 1:
+            raise ArchiveError(
+                f"{len(apart) or 'no'} figures of release {date} lie apart",
+                hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
+            )
+        digest = next(iter(apart))
+        store.append(Event(ledger.ACCEPTED, STATES, date, digest, reason))
+
+    def quarantined(self) -> pd.DataFrame:
+        """Releases that lie apart, never used: rows of :attr:`log`."""
+        own = Archive._over(self._store.own())
+        apart, log = ledger.fold(own._store.events()).apart, own.log
+        held = [(d, h) for (_, d), found in apart.items() for h in found]
+        last = log.drop_duplicates(["release", "data_hash"], keep="last")
+        mask = [pair in held for pair in zip(last["release"], last["data_hash"], strict=True)]
+        return last[mask].reset_index(drop=True)
 
     def source(self, date: str | dt.date) -> dict[str, str]:
         """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
@@ -159,7 +266,7 @@ class Archive:
         ArchiveError
             If the archive does not hold that release.
         """
-        return dict(self._stored_meta(self._held(date)).get("source", {}))
+        return self._held(date).source
 
     def data_hash(self, date: str | dt.date) -> str:
         """Content hash of a release; not its rows, only what its file says, is read.
@@ -174,7 +281,7 @@ class Archive:
         ArchiveError
             If the archive does not hold that release.
         """
-        return self._stored_hash(self._held(date))
+        return self._held(date).data_hash
 
     def release(self, date: str | dt.date, indicator: str | None = None) -> pd.DataFrame:
         """The table of one release.
@@ -196,7 +303,7 @@ class Archive:
         ArchiveError
             If the archive does not hold that release, or its file is damaged.
         """
-        return self._read(self._held(date), indicator)[0]
+        return self._held(date).read(indicator)
 
     def as_of(self, day: str | dt.date | None = None) -> Vintage:
         """What was known on a day: the newest release by then, never anything later.
@@ -219,7 +326,7 @@ class Archive:
         dates = self.releases()
         if not dates:
             raise ArchiveError(
-                f"{self._path or 'the archive'} holds no release",
+                f"{self.path or 'the archive'} holds no release",
                 hint="add one: odforecast data add FILE --archive DIR",
             )
         day = dates[-1] if day is None else to_date(day)
@@ -238,87 +345,25 @@ class Archive:
                 f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
                 "month, so the archive lacks the releases between"
             )
-        return Vintage(self, day, date, note)
+        notes = [note, self.reason(date)]
+        return Vintage(self, day, date, "; ".join(n for n in notes if n) or None)
+
+    def reason(self, date: str | dt.date) -> str:
+        """Why figures that contradict themselves, or replaced others, count; else empty."""
+        held = self._held(date)
+        return f"release {held.release} was {held.reason}" if held.reason else ""
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
         day = to_date(day)
-        from odforecast.vintage.views import Until
+        return Archive._over(Until(self._store, day))
 
-        return Until(self, tuple(d for d in self.releases() if d <= day))
+    def above(self, beneath: Archive) -> Archive:
+        """This archive with the releases of another beneath; where both have one, this one's.
 
-    # Storage
+        What is added, accepted, replaced or retracted is so in this archive.
+        """
+        return Archive._over(Layered(self._store, beneath._store))
 
-    def _put(self, table: pd.DataFrame, source: Mapping[str, str]) -> bool:
-        date = table["release"].iloc[0].date()
-        if self._path is None:
-            if date not in self._tables:
-                self._tables[date] = table
-                return True
-        else:
-            if write_release(self._file(date), table, source):
-                return True
-        old, new = self._stored_hash(date), table_hash(table)
-        if old != new:
-            held = len(self._read(date)[0])
-            raise ArchiveError(
-                f"the archive holds other numbers for release {date}: {held:,} rows "
-                f"(hash {old}) there, {len(table):,} rows (hash {new}) in the new one",
-                hint="a release never changes: is the release date right, is one of them a "
-                "subset? Keep a second version in an archive of its own",
-            )
-        return False
-
-    def _file(self, date: dt.date) -> Path:
-        assert self._path is not None
-        return self._path / f"release={date}.parquet"
-
-    def _held(self, date: str | dt.date) -> dt.date:
-        date = to_date(date)
-        if date not in (dates := self.releases()):
-            near = min(dates, key=lambda d: abs(d - date), default=None)
-            raise ArchiveError(
-                f"{self._path or 'the archive'} holds no release {date}",
-                hint="it is empty" if near is None else f"the nearest is {near}",
-            )
-        return date
-
-    def _stored_meta(self, date: dt.date) -> dict[str, Any]:
-        return {} if self._path is None else read_meta(self._file(date))
-
-    def _stored_hash(self, date: dt.date) -> str:
-        if self._path is None:
-            return table_hash(self._tables[date])
-        return str(self._stored_meta(date)["data_hash"])
-
-    def _read(self, date: dt.date, indicator: str | None = None) -> tuple[pd.DataFrame, str]:
-        if self._path is not None:
-            return read_release(self._file(date), date, indicator)
-        table = self._tables[date]
-        digest = table_hash(table)
-        if indicator is not None:
-            table = table[table["indicator"] == indicator].reset_index(drop=True)
-        return table.copy(), digest
-
-
-def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
-    try:
-        table = canonical(table)
-    except DataError as error:
-        raise ArchiveError(f"release {date}: {error.message}", error.hint) from error
-    inside = table["release"].iloc[0].date()
-    if inside != date:
-        raise ArchiveError(
-            f"the table filed under {date} says that it is release {inside}",
-            hint="file it under its own release date",
-        )
-    return table
-
-
-def _day(path: Path, found: re.Match[str]) -> dt.date:
-    try:
-        return dt.date.fromisoformat(found.group(1))
-    except ValueError as error:
-        raise ArchiveError(
-            f"{path / found.group()}: {found.group(1)} is no day", hint="was it renamed?"
-        ) from error
+    def _held(self, date: str | dt.date) -> Kept:
+        return found(self._store, date)

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,59 @@ from odforecast.sources.table import canonical, table_hash
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The figures of one release, wherever they are kept.
+
+    Attributes
+    ----------
+    release : datetime.date
+    reason : str
+        Why they count although they contradict themselves or replaced others; else empty.
+    file : path or None
+        On disk.
+    table : DataFrame or None
+        In memory.
+    digest : str
+        Content hash, where the file's name says it.
+    """
+
+    release: dt.date
+    reason: str = ""
+    file: Path | None = None
+    table: pd.DataFrame | None = None
+    digest: str = ""
+
+    @property
+    def data_hash(self) -> str:
+        """Content hash."""
+        if self.digest:
+            return self.digest
+        if self.table is not None:
+            return table_hash(self.table)
+        assert self.file is not None
+        return str(read_meta(self.file)["data_hash"])
+
+    @property
+    def source(self) -> dict[str, str]:
+        """``file`` and ``sha256`` of CDC's file; empty in memory."""
+        return {} if self.file is None else dict(read_meta(self.file).get("source", {}))
+
+    def read(self, indicator: str | None = None) -> pd.DataFrame:
+        """The rows, or those of one indicator; the caller's own."""
+        if self.file is not None:
+            table, digest = read_release(self.file, self.release, indicator)
+            if self.digest and digest != self.digest:
+                raise ArchiveError(f"{self.file} is not as it was written", hint=_AGAIN)
+            return table
+        assert self.table is not None
+        table = self.table
+        if indicator is not None:
+            table = table[table["indicator"] == indicator].reset_index(drop=True)
+        return table.copy()
+
 
 _META = b"odforecast"
 _AGAIN = "delete it and add the release again from CDC's file"

@@ -13,10 +13,12 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from odforecast.errors import ArchiveError
+from odforecast.errors import ArchiveError, DataError
 from odforecast.sources.vsrr import Loaded, read_vsrr
+from odforecast.vintage.adding import listed, put, reason_of
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.views import Layered
+from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.storage import Memory
 from odforecast.vintage.vintage import Vintage
 
 BUNDLED_RELEASE = "2025-09-17"
@@ -42,9 +44,8 @@ def bundled() -> Archive:
     >>> bundled().as_of("2025-09-17").table["state"].nunique()
     53
     """
-    archive = Archive._empty()
-    archive.add(_loaded())
-    return archive
+    loaded = _loaded()
+    return Archive.in_memory({loaded.release: loaded.table})
 
 
 def default_folder() -> Path:
@@ -79,7 +80,7 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     datetime.date(2025, 9, 17)
     """
     if path is None:
-        return Layered(Archive(default_folder()), bundled())
+        return Archive(default_folder()).above(bundled())
     found = Archive(path)
     if found.last_seen is None:
         raise ArchiveError(
@@ -89,7 +90,9 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     return found
 
 
-def read(file: str | os.PathLike[str], release: str | None = None) -> Vintage:
+def read(
+    file: str | os.PathLike[str], release: str | None = None, accept: str | None = None
+) -> Vintage:
     """One of CDC's files, seen from its own release date.
 
     Parameters
@@ -98,6 +101,9 @@ def read(file: str | os.PathLike[str], release: str | None = None) -> Vintage:
         A release in any of CDC's forms: CSV, Excel, Parquet, JSON.
     release : str, optional
         Release date, where the file's name does not say it.
+    accept : str, optional
+        Use a release that contradicts itself all the same, and why; the reason goes into the
+        notes of every panel.
 
     Returns
     -------
@@ -106,7 +112,22 @@ def read(file: str | os.PathLike[str], release: str | None = None) -> Vintage:
     Raises
     ------
     DataError
-        If the file cannot be trusted.
+        If the file cannot be trusted, or contradicts itself.
     """
     loaded = read_vsrr(Path(file), release)
-    return Archive.in_memory({loaded.release: loaded.table}).as_of(loaded.release)
+    return of_file(loaded, accept).as_of(loaded.release)
+
+
+def of_file(loaded: Loaded, accept: str | None = None) -> Archive:
+    """An archive in memory with the release of one file; see :func:`read`."""
+    reason = None if accept is None else reason_of(accept)
+    wrong = contradictions(loaded.table)
+    if wrong and reason is None:
+        raise DataError(
+            f"{loaded.report.file} contradicts itself: {listed(wrong)}",
+            hint="get the file again; if CDC did publish these figures, --accept REASON "
+            "(accept= in Python)",
+        )
+    store = Memory()
+    put(store, loaded.table, {}, accept=reason, check=bool(wrong))
+    return Archive._over(store)

@@ -19,6 +19,7 @@ from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS, LOCATIONS, lookup
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED
+from odforecast.vintage.consistency import contradictions
 
 #: Severities: the table contradicts itself; numbers to handle with care; good to know.
 SEVERITIES = ("error", "warning", "note")
@@ -26,6 +27,7 @@ SEVERITIES = ("error", "warning", "note")
 #: Code -> what it is about, in a few words.
 CODES = {
     "sum-mismatch": "jurisdictions do not add up to the US",
+    "contradiction": "a cell that cannot be right beside another",
     "no-reported": "no reported counts",
     "missing-location": "jurisdictions without rows",
     "ny-without-nyc": "New York without New York City",
@@ -113,6 +115,12 @@ def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]
         _north_carolina, _specified, _classes,
     )  # fmt: skip
     flags = [flag for one in checks for flag in one(table)]
+    # Broken sums have a flag of their own, one an indicator.
+    flags += [
+        Flag("contradiction", "error", c.location, c.month, str(c))
+        for c in contradictions(table, before)
+        if c.kind != "sum"
+    ]
     if before is not None:
         flags += _revised(table, before)
     return sorted(

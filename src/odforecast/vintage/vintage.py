@@ -56,7 +56,8 @@ class Vintage:
         Release date of the numbers; never after ``as_of``.
     note : str or None
         Set when the day lies after the last release the archive has seen, or so long after
-        ``date`` that CDC must have published a release the archive lacks.
+        ``date`` that CDC must have published a release the archive lacks; or when the release
+        contradicts itself and was accepted, or was replaced: with the reason.
 
     Examples
     --------
@@ -111,11 +112,14 @@ class Vintage:
             raise ArchiveError(
                 f"unknown data set {dataset!r}", hint=f"one of {', '.join(DATASETS)}"
             )
-        if dataset != STATES:
+        if dataset == STATES:
+            return self.date
+        known = [d for d in self._archive.releases(dataset) if d <= self.as_of]
+        if not known:
             raise ArchiveError(
                 f"the archive holds no release of {dataset}", hint="it keeps the states' counts"
             )
-        return self.date
+        return known[-1]
 
     def revisions(self, location: str = NATION, indicator: str = "all-drugs") -> Revisions:
         """How counts were revised between the releases known that day.
@@ -167,7 +171,10 @@ class Vintage:
                 f"release {self.date} has no indicator {name!r}", hint=f"it has: {known}"
             )
         panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
-        return replace(panel, beside=self._beside(name), triangle=self._triangle(panel, name))
+        triangle = self._triangle(panel, name)
+        earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
+        notes = (*panel.notes, *(reason for reason in earlier if reason))
+        return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}

@@ -29,9 +29,12 @@ from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-#: Share of the records pending beyond the usual that end as overdose deaths. Set by hand from the
-#: releases 2017-12, 2018-02 and 2018-04, whose estimates were .396, .424 and .421 (mean .414);
-#: no command re-estimates it yet.
+# The numbers the layer uses, set by hand, stand here and nowhere else. `make constants` estimates
+# them (models/delay/estimate.py) into constants.csv and prints both side by side;
+# docs/models/delay.md says where they part.
+
+#: Share of the records pending beyond the usual that end as overdose deaths. From the releases
+#: 2017-12, 2018-02 and 2018-04, whose estimates by hand were .396, .424 and .421 (mean .414).
 KAPPA = 0.42
 #: Months corrected; older counts are taken as reported.
 AGES = 12
@@ -76,25 +79,50 @@ def missing_deaths(panel: Panel) -> tuple[Floats, dict[str, str]]:
     how = dict.fromkeys(panel.locations, "nothing")
     if is_final(panel) or n_time < AGES + 2:
         return out, how
-    recent = slice(n_time - AGES, n_time)
-    older = slice(max(n_time - 2 * AGES, 0), n_time - AGES)
+    recent, older = _windows(panel)
     all_deaths = panel.all_deaths
     for i, state in enumerate(panel.locations):
-        pending = panel.pending[i]
         ratio = panel.predicted[i] / np.where(panel.reported[i] > 0, panel.reported[i], np.nan)
-        if np.isfinite(pending[recent]).all() and np.isfinite(all_deaths[i]):
-            usual = pending[older][np.isfinite(pending[older])]
-            if usual.size:
-                beyond = np.maximum(pending[recent] - usual.mean(), 0.0)
-                out[i] = (KAPPA * beyond / 100.0 * all_deaths[i])[::-1]
-                how[state] = "pending"
-                continue
+        pending = pending_beyond(panel, i) if np.isfinite(all_deaths[i]) else None
+        if pending is not None:
+            out[i] = (KAPPA * pending / 100.0 * all_deaths[i])[::-1]
+            how[state] = "pending"
+            continue
         usual = ratio[older][np.isfinite(ratio[older])]
         if np.isfinite(ratio[recent]).all() and usual.size:
             beyond = np.maximum(ratio[recent] / usual.mean() - 1.0, 0.0)
             out[i] = (panel.reported[i, recent] * beyond)[::-1]
             how[state] = "predicted"
     return closed(np.round(out), panel.locations), how
+
+
+def pending_beyond(panel: Panel, row: int) -> Floats | None:
+    """Percentage pending beyond the usual of a location's last twelve counts, oldest first.
+
+    Parameters
+    ----------
+    panel : Panel
+    row : int
+        The location's place in the panel.
+
+    Returns
+    -------
+    ndarray, shape (12,), or None
+        Never negative; None where the release does not say.
+    """
+    recent, older = _windows(panel)
+    pending = panel.pending[row]
+    usual = pending[older][np.isfinite(pending[older])]
+    if not usual.size or not np.isfinite(pending[recent]).all():
+        return None
+    beyond: Floats = np.maximum(pending[recent] - usual.mean(), 0.0)
+    return beyond
+
+
+def _windows(panel: Panel) -> tuple[slice, slice]:
+    """The last twelve counts, and the twelve before them that say what is usual."""
+    n_time = panel.reported.shape[1]
+    return slice(n_time - AGES, n_time), slice(max(n_time - 2 * AGES, 0), n_time - AGES)
 
 
 def is_final(panel: Panel) -> bool:

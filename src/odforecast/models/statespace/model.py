@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS, REGIONS, lookup
+from odforecast.geography import JURISDICTIONS, REGIONS, find, lookup
 from odforecast.models.constants import all_constants, constants_for
 from odforecast.models.model import Drawer, Model
 from odforecast.models.paths import usable_locations
@@ -281,7 +281,7 @@ def _filtered(panel: Panel, states: tuple[str, ...], scales: Scales, learn: bool
 
 
 def _region(state: str) -> int:
-    name = lookup(state).region
+    name = lookup(find(state).state).region  # a county's is its state's
     # The US and Puerto Rico have no region; alone in their filter, any index will do.
     return 0 if name is None else REGIONS.index(name)
 

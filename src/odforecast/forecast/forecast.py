@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -97,9 +99,10 @@ class Forecast:
 
     def __post_init__(self) -> None:
         # Copies: a forecast shares no array with its maker.
-        draws = np.array(self.draws, dtype=float)
+        # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
+        draws = np.array(self.draws, dtype=float, order="C")
         months = np.array(self.months, dtype="datetime64[M]")
-        known = np.array(self.known, dtype=float)
+        known = np.array(self.known, dtype=float, order="C")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
             raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
@@ -179,6 +182,84 @@ class Forecast:
             panel=panel,
             **keywords,  # type: ignore[arg-type]
         )
+
+    @staticmethod
+    def concat(forecasts: Iterable[Forecast]) -> Forecast:
+        """Join forecasts of different locations, made at one time with one seed, into one.
+
+        Locations come in the order of CDC's table, counties after them by code. The draws are
+        joint over the axes that all of them are joint over, but over locations only where all
+        are pieces of one and the same forecast: one model, seed and panel, as the provenance
+        says, so that draw d is one world in all of them. Fitted apart, places are drawn each
+        from its own stream, as if independent: adding such draws makes the spread of the sum
+        too narrow.
+
+        Parameters
+        ----------
+        forecasts : iterable of Forecast
+
+        Returns
+        -------
+        Forecast
+            Its panel holds the rows of all panels; None if a forecast has none. What their
+            provenances say differently stands joined by ``" + "``.
+
+        Raises
+        ------
+        ForecastError
+            If there are none, a location comes twice, or they differ in as-of date, months,
+            target, basis, number of draws, seed, scenario or panel.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> west = od.get_model("drift").fit(panel.select(["WY", "CA"])).forecast(draws=50)
+        >>> east = od.get_model("naive").fit(panel.select("ME")).forecast(draws=50)
+        >>> both = od.Forecast.concat([west, east])
+        >>> both.locations, sorted(both.joint), both.provenance["model"]
+        (('CA', 'ME', 'WY'), ['month'], 'drift + naive')
+        """
+        from odforecast.forecast.concat import concat
+
+        return concat(forecasts)
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+        """Write all of it, its panel too, into a folder: JSON and Parquet, no pickle.
+
+        At every moment the folder holds a whole forecast or none;
+        :func:`odforecast.load_forecast` reads it, bit for bit.
+
+        Parameters
+        ----------
+        path : path
+            The folder. It is made if it is absent.
+        overwrite : bool
+            Take the place of a forecast that is there.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        ForecastError
+            If a forecast or something else is there, it cannot be written, or the forecast
+            holds values that have no form in the file.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
+        >>> forecast.save(tempfile.mkdtemp() + "/drift").name
+        'drift'
+        """
+        from odforecast.forecast.file import save_forecast
+
+        return save_forecast(self, path, overwrite)
 
     @property
     def targets(self) -> frozenset[str]:
@@ -307,7 +388,8 @@ class Forecast:
         ForecastError
             If it is not in the forecast; says why if the model skipped it.
         """
-        code = lookup(state).state
+        # A county or a sum has a name that is no jurisdiction's.
+        code = state if state in self.locations else lookup(state).state
         if code not in self.locations:
             reason = self.skipped.get(code, f"it has: {', '.join(self.locations)}")
             raise ForecastError(f"no forecast for {code}", hint=reason)

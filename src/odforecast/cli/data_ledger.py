@@ -1,0 +1,97 @@
+"""``odforecast data accept, replace, retract, log``: which figures of a release count."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from odforecast.vintage.archive import Archive
+from odforecast.vintage.bundle import default_folder
+
+_ARCHIVE = click.option(
+    "--archive",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Archive folder.  [default: your own]",
+)
+_REASON = click.option(
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    help="Why; it goes into the archive's log and into every result.",
+)
+
+
+def _open(archive: Path | None) -> Archive:
+    return Archive(archive or default_folder())
+
+
+@click.command(short_help="Use a release that was stored apart.")
+@click.argument("date")
+@_ARCHIVE
+@_REASON
+def accept(date: str, archive: Path | None, reason: str) -> None:
+    """Use the release of DATE that was stored apart, although it contradicts itself.
+
+    For figures that CDC did publish so. The reason goes with every panel, forecast and score
+    made from them.
+    """
+    _open(archive).accept(date, reason)
+    click.echo(f"release {date} is used from now on: {' '.join(reason.split())}")
+
+
+@click.command(short_help="Put a right file in place of a wrong one.")
+@click.argument("file", type=click.Path(path_type=Path))
+@_ARCHIVE
+@click.option("--release", metavar="DATE", help="Release date, if FILE's name has none.")
+@click.option("--accept", metavar="REASON", help="Use FILE although it contradicts itself.")
+@_REASON
+def replace(
+    file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str
+) -> None:
+    """Put FILE in place of the figures that the archive holds for its date.
+
+    The old figures stay in the archive and are used no more; results made from them name them
+    by their hash.
+    """
+    from odforecast.sources.vsrr import read_vsrr
+
+    loaded = read_vsrr(file, release)
+    done = _open(archive).replace(loaded, reason, accept)
+    what = "replaced" if done else "holds these very figures already"
+    click.echo(f"release {loaded.release} {what}")
+
+
+@click.command(short_help="Use a release no more.")
+@click.argument("date")
+@_ARCHIVE
+@_REASON
+def retract(date: str, archive: Path | None, reason: str) -> None:
+    """Use the release of DATE no more; its figures stay in the archive."""
+    _open(archive).retract(date, reason)
+    click.echo(f"release {date} is used no more: {' '.join(reason.split())}")
+
+
+@click.command(short_help="What happened to the releases of an archive.")
+@_ARCHIVE
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per event.")
+def log(archive: Path | None, as_json: bool) -> None:
+    """What happened to the releases of an archive, oldest event first.
+
+    Added, quarantined (stored apart, for it contradicts itself), accepted, retracted, replaced:
+    each with the hash of the figures, and why.
+    """
+    found = _open(archive).log
+    if as_json:
+        rows = found.assign(release=found["release"].astype(str)).to_dict("records")
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in found.to_dict("records"):
+        line = "{:<20}  {:<11}  {}  {}  {}".format(
+            row["at"] or "-", row["event"], row["release"], row["data_hash"], row["file"] or "-"
+        )
+        click.echo(line + (f"  {row['reason']}" if row["reason"] else ""))
+    if found.empty:
+        click.echo("nothing happened yet: the archive is empty", err=True)

@@ -1,0 +1,295 @@
+"""Ledger: what happened to the releases of an archive, one line an event, never rewritten.
+
+``ledger.jsonl`` only grows: each event is one line, appended in one write, so processes may
+append at the same time. What an archive holds is what the events add up to (:func:`fold`); the
+first of two that disagree wins, and the same events give the same answer to everybody.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from odforecast.errors import ArchiveError
+from odforecast.names import DATASETS
+from odforecast.seeds import content_hash
+
+LEDGER = "ledger.jsonl"
+ADDED = "added"
+QUARANTINED = "quarantined"
+ACCEPTED = "accepted"
+RETRACTED = "retracted"
+REPLACED = "replaced"
+EVENTS = (ADDED, QUARANTINED, ACCEPTED, RETRACTED, REPLACED)
+
+#: The data set and the date of a release.
+Key = tuple[str, dt.date]
+#: What a line has at its end, and an append that was cut off lacks.
+_CHECK = re.compile(r'"check": "[0-9a-f]{16}"$')
+_WHOLE = re.compile(r'"check": "[0-9a-f]{16}"|\}$')
+_HASH = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to one release.
+
+    Attributes
+    ----------
+    event : str
+        One of :data:`EVENTS`.
+    dataset : str
+    release : datetime.date
+    data_hash : str
+        Content hash of the figures it is about; for a replacement, of the new ones. Empty for a
+        file of an archive that had no ledger yet.
+    reason : str
+        Why: a user's words, or what the release contradicts itself in.
+    replaces : str
+        Hash of the figures that a replacement puts aside.
+    source : dict of str to str
+        ``file`` and ``sha256`` of CDC's file.
+    at : str
+        When, in UTC.
+    id : str
+        Tells two processes that did the same thing at the same time apart.
+    """
+
+    event: str
+    dataset: str
+    release: dt.date
+    data_hash: str
+    reason: str = ""
+    replaces: str = ""
+    source: dict[str, str] = field(default_factory=dict)
+    at: str = ""
+    id: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Data set and date."""
+        return (self.dataset, self.release)
+
+    def signed(self) -> Event:
+        """The event as it happens now."""
+        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return Event(**{**self.__dict__, "at": now, "id": secrets.token_hex(8)})
+
+
+@dataclass(frozen=True)
+class Current:
+    """The figures that count for one release.
+
+    Attributes
+    ----------
+    event : Event
+        What made them count.
+    reason : str
+        Why figures that contradict themselves, or replace others, count; empty otherwise.
+    """
+
+    event: Event
+    reason: str
+
+    @property
+    def data_hash(self) -> str:
+        """Content hash of the figures; empty for a file older than the ledger."""
+        return self.event.data_hash
+
+
+@dataclass
+class State:
+    """What events add up to.
+
+    Attributes
+    ----------
+    current : dict
+        Data set and date to the figures that count.
+    apart : dict
+        Data set and date to figures that are kept and not used, by hash: quarantined or
+        retracted, with the event that put them there.
+    """
+
+    current: dict[Key, Current] = field(default_factory=dict)
+    apart: dict[Key, dict[str, Event]] = field(default_factory=dict)
+
+
+def fold(events: Iterable[Event]) -> State:
+    """What the events of an archive add up to.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        In the order in which they were written.
+
+    Returns
+    -------
+    State
+
+    Examples
+    --------
+    >>> day = dt.date(2024, 12, 11)
+    >>> wrong, right = "0" * 16, "1" * 16
+    >>> state = fold([
+    ...     Event("added", "states", day, wrong),
+    ...     Event("added", "states", day, right),  # too late: the place is taken
+    ... ])
+    >>> state.current["states", day].data_hash == wrong
+    True
+    >>> state = fold([
+    ...     Event("added", "states", day, wrong),
+    ...     Event("replaced", "states", day, right, reason="a typing error", replaces=wrong),
+    ... ])
+    >>> state.current["states", day].reason
+    'replaced: a typing error'
+    """
+    state = State()
+    for event in events:
+        held = state.current.get(event.key)
+        apart = state.apart.setdefault(event.key, {})
+        # A file older than the ledger has no hash here; there is one of a date only.
+        same = held is not None and held.data_hash in ("", event.replaces or event.data_hash)
+        if event.event == QUARANTINED:
+            if held is None or held.data_hash != event.data_hash:
+                apart[event.data_hash] = event
+        elif event.event in (ADDED, ACCEPTED):
+            if held is None:
+                reason = f"accepted: {event.reason}" if event.reason else ""
+                state.current[event.key] = Current(event, reason)
+                apart.pop(event.data_hash, None)
+        elif event.event == RETRACTED:
+            if same:
+                del state.current[event.key]
+                apart[event.data_hash] = event
+        elif same:  # replaced
+            assert held is not None
+            apart[event.replaces] = event
+            apart.pop(event.data_hash, None)
+            state.current[event.key] = Current(event, f"replaced: {event.reason}")
+    return state
+
+
+def read(path: Path) -> list[Event]:
+    """Events of a ledger, oldest first; none if there is no such file.
+
+    A last line that an append left unfinished (a full disk, a power cut) is passed over: what
+    it was to say never happened.
+
+    Raises
+    ------
+    ArchiveError
+        If a line was changed after it was written, or says what this version does not know.
+    """
+    try:
+        lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ArchiveError(f"cannot read {path}: {error.strerror or error}") from error
+    events = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip() and (event := _parsed(line, f"{path}, line {number}")) is not None:
+            events.append(event)
+    return events
+
+
+def begin(path: Path) -> None:
+    """Make an empty ledger, unless there is one.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def append(path: Path, event: Event) -> None:
+    """Write an event at the end of a ledger, in one piece.
+
+    Raises
+    ------
+    ArchiveError
+        If it cannot be written.
+    """
+    line = _line(_plain(event))
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":
+                line = b"\n" + line  # an append before this one was cut off
+            written = os.write(descriptor, line)
+            if written < len(line):
+                raise OSError(28, "No space left on device")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> ArchiveError:
+    return ArchiveError(
+        f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
+    )
+
+
+def _plain(event: Event) -> dict[str, str]:
+    """The event as flat text, its source as ``file`` and ``sha256``."""
+    values = {k: str(v) for k, v in event.__dict__.items() if k != "source"}
+    return values | {k: event.source.get(k, "") for k in _SOURCE}
+
+
+def _line(values: dict[str, str]) -> bytes:
+    """One line of JSON whose last character alone is a closing brace."""
+    text = json.dumps(values | {"check": _check(values)}, ensure_ascii=True)
+    return ("{" + text[1:-1].replace("}", "\\u007d") + "}\n").encode()
+
+
+def _check(values: dict[str, str]) -> str:
+    return content_hash(json.dumps(values, sort_keys=True))
+
+
+def _parsed(line: str, where: str) -> Event | None:
+    """The event of a line; None if its append was cut off."""
+    if _CHECK.search(line):  # cut off before its last character
+        line += "}"
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        if not _WHOLE.search(line):
+            return None
+        raise ArchiveError(f"{where} was changed: no JSON", hint=_RESTORE) from error
+    if not isinstance(values, dict) or values.pop("check", None) != _check(values):
+        raise ArchiveError(f"{where} is not as it was written", hint=_RESTORE)
+    kind, dataset = str(values.get("event")), str(values.get("dataset"))
+    if kind not in EVENTS or dataset not in DATASETS or set(values) != _FIELDS:
+        raise ArchiveError(
+            f"{where}: this version does not know the event {kind!r} of the data set {dataset!r}",
+            hint="look for a newer version of odforecast",
+        )
+    # Both become part of a file's name.
+    try:
+        day = dt.date.fromisoformat(values["release"])
+    except (TypeError, ValueError):
+        day = None
+    if day is None or not _HASH.fullmatch(str(values["data_hash"])):
+        raise ArchiveError(f"{where}: no release date or no hash", hint=_RESTORE)
+    source = {k: v for k in _SOURCE if (v := values.pop(k))}
+    return Event(**{**values, "release": day, "source": source})
+
+
+_SOURCE = ("file", "sha256")
+_FIELDS = {*Event.__dataclass_fields__, *_SOURCE} - {"source"}
+_RESTORE = "restore the ledger from a copy: it says which figures of a release count"

@@ -1,0 +1,240 @@
+"""A saved forecast comes back bit for bit, or one line says which file is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from forecast_factory import PANEL, made, same
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast, load_forecast
+from odforecast.forecast.file import INDEX, VERSION, _checksum
+from odforecast.months import ONE_MONTH
+from odforecast.names import TARGETS
+from odforecast.panel import Panel
+from odforecast.panel.panel import LAYERS
+from odforecast.testing import zoo
+
+text = st.text(st.characters(codec="utf-8"), max_size=8)
+bits = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def forecasts(draw: st.DrawFn) -> Forecast:
+    n_draws, n_months = draw(st.integers(1, 4)), draw(st.integers(1, 14))
+    places = draw(st.lists(text, min_size=1, max_size=3, unique=True))
+    shape = (n_draws, len(places), n_months)
+    first = np.datetime64("2020-01") + draw(st.integers(0, 60)) * ONE_MONTH
+    return made(
+        draw(st.sampled_from([None, *zoo().values()])),
+        draws=draw(arrays(float, shape, elements=bits)),
+        known=draw(arrays(float, (len(places), 11), elements=st.floats())),
+        locations=tuple(places),
+        months=first + np.arange(n_months) * ONE_MONTH,
+        target=draw(st.sampled_from(TARGETS)),
+        joint=draw(st.frozensets(st.sampled_from(["month", "location"]))),
+        basis=draw(st.sampled_from(["occurrence", "residence"])),
+        skipped=draw(st.dictionaries(text, text, max_size=2)),
+        provenance=draw(st.dictionaries(text, text, max_size=2)),
+        warnings=tuple(draw(st.lists(text, max_size=2))),
+    )
+
+
+@given(forecasts())
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, forecast):
+    folder = tmp_path_factory.mktemp("saved")
+    same(load_forecast(forecast.save(folder)), forecast)
+
+
+@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive+delay"])
+def test_the_forecast_of_a_release_comes_back_with_its_panel(tmp_path, name):
+    panel = od.bundled().as_of("2025-09-17").panel()
+    forecast = od.get_model(name).fit(panel).forecast(draws=20)
+    back = od.load_forecast(forecast.save(tmp_path / "f"))
+    same(back, forecast)
+    assert back.panel.data_hash == panel.data_hash
+    last = forecast.months[-1]
+    same(back.select("Ohio").change(last), forecast.select("Ohio").change(last))
+    same(back.quantiles(), forecast.quantiles())
+
+
+def test_every_layer_and_field_of_a_panel_is_kept(tmp_path):
+    rich = replace(
+        PANEL,
+        donor="2020-01-15/abc",
+        notes=("US added up from its parts",),
+        problems={"WY": "gap"},
+        selected=True,
+        predicted=np.where(PANEL.predicted > 0, -0.0, PANEL.predicted),
+    )
+    same(load_forecast(made(rich).save(tmp_path / "f")).panel, rich)
+    assert set(LAYERS) < {f.name for f in fields(Panel)}
+
+
+def test_a_loaded_forecast_can_be_saved_pickled_and_used_again(tmp_path):
+    first = made().save(tmp_path / "a")
+    second = load_forecast(first).save(tmp_path / "b")
+    assert [p.name for p in sorted(first.iterdir())] == [p.name for p in sorted(second.iterdir())]
+    same(pickle.loads(pickle.dumps(load_forecast(second))), made())
+
+
+def test_nothing_is_overwritten_silently(tmp_path):
+    folder = made().save(tmp_path / "f")
+    with pytest.raises(ForecastError, match=r"holds a forecast already; .*overwrite=True"):
+        made(warnings=()).save(folder)
+    other = made(draws=np.ones((3, 2, 5)), panel=None)
+    assert other.save(folder, overwrite=True) == folder
+    same(load_forecast(folder), other)
+    # What the old forecast needed is gone.
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_other_peoples_files_are_left_alone(tmp_path):
+    (tmp_path / "report.txt").write_text("mine")
+    with pytest.raises(ForecastError, match=r"holds other things \(report.txt\)"):
+        made().save(tmp_path, overwrite=True)
+    with pytest.raises(ForecastError, match="is a file"):
+        made().save(tmp_path / "report.txt", overwrite=True)
+    with pytest.raises(ForecastError, match="cannot be written"):
+        made().save(tmp_path / "report.txt" / "below")
+
+
+def test_a_killed_writer_leaves_the_old_forecast(tmp_path, monkeypatch):
+    folder = made().save(tmp_path / "f")
+    monkeypatch.setattr(json, "dumps", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(MemoryError):
+        made(draws=np.ones((3, 2, 5))).save(folder, overwrite=True)
+    monkeypatch.undo()
+    same(load_forecast(folder), made())
+    assert not list(folder.glob(".*"))
+
+
+def test_what_has_no_form_in_the_file_is_named(tmp_path):
+    with pytest.raises(ForecastError, match=r"provenance\['when'\] is a float64"):
+        made(provenance={"when": np.float64(1)}).save(tmp_path / "f")
+    assert not (tmp_path / "f").exists()
+
+
+# --- damage -----------------------------------------------------------------------------
+
+
+def data(folder: Path, kind: str = "draws") -> Path:
+    return next(folder.glob(f"{kind}-*.parquet"))
+
+
+def flip(path: Path) -> None:
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 1
+    path.write_bytes(held)
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def rows_gone(path: Path) -> None:
+    pq.write_table(pq.read_table(path).slice(2), path)
+
+
+def edited(change: Callable[[dict], object], sign: bool = False) -> Callable[[Path], None]:
+    """Changes the JSON; ``sign`` puts the checksum right again."""
+
+    def damage(folder: Path) -> None:
+        record = json.loads((folder / INDEX).read_text())
+        change(record)
+        if sign:
+            record["checksum"] = _checksum(record)
+        (folder / INDEX).write_text(json.dumps(record))
+
+    return damage
+
+
+def forged(folder: Path) -> None:
+    """Rows gone, and all checksums put right."""
+    path = data(folder)
+    rows_gone(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    edited(lambda r: r["files"]["draws"].update(sha256=digest), sign=True)(folder)
+
+
+DAMAGE = {
+    "no-folder": (lambda f: f.rename(f.with_name("g")), "no saved forecast"),
+    "empty-folder": (lambda f: (f / INDEX).unlink(), "no saved forecast"),
+    "flipped-draws": (lambda f: flip(data(f)), r"draws-\w+.parquet is not what was saved"),
+    "flipped-panel": (lambda f: flip(data(f, "panel")), r"panel-\w+.parquet is not what"),
+    "flipped-beside": (lambda f: flip(data(f, "beside-0")), r"beside-0-\w+.parquet is not"),
+    "flipped-json": (lambda f: flip(f / INDEX), "forecast.json"),
+    "missing-draws": (lambda f: data(f).unlink(), r"draws-\w+.parquet is missing; copy the whole"),
+    "short-draws": (lambda f: cut_short(data(f)), r"draws-\w+.parquet is not what was saved"),
+    "short-json": (lambda f: cut_short(f / INDEX), "forecast.json is no JSON"),
+    "empty-json": (lambda f: (f / INDEX).write_bytes(b""), "forecast.json is no JSON"),
+    "binary-json": (lambda f: (f / INDEX).write_bytes(b"\xff\xfe\x00"), "forecast.json is no JSON"),
+    "deep-json": (lambda f: (f / INDEX).write_text("[" * 10**6), "forecast.json is no JSON"),
+    "list-json": (lambda f: (f / INDEX).write_text("[]"), "forecast.json is no saved forecast"),
+    "other-json": (lambda f: (f / INDEX).write_text("{}"), "forecast.json is no saved forecast"),
+    "rows-gone": (lambda f: rows_gone(data(f)), r"draws-\w+.parquet is not what was saved"),
+    "edited": (edited(lambda r: r.update(draws=3)), "forecast.json is not what was saved"),
+    "newer": (edited(lambda r: r.update(version=VERSION + 1)), "has format 2.*update odforecast"),
+    "no-version": (edited(lambda r: r.pop("version")), "has format None"),
+    "true-version": (edited(lambda r: r.update(version=True)), "has format True"),
+    "forged-rows": (forged, r"does not hold a forecast \(ValueError"),
+    "forged-field": (
+        edited(lambda r: r["fields"].update(as_of={"date": "soon"}), sign=True),
+        "does not hold a forecast",
+    ),
+    "forged-tag": (
+        edited(lambda r: r["fields"].update(as_of={"code": "import os"}), sign=True),
+        "does not hold a forecast",
+    ),
+    "forged-panel": (
+        edited(lambda r: r["panel"]["fields"].update(donor="x"), sign=True),
+        "the panel is not the one",
+    ),
+    "forged-path": (
+        edited(lambda r: r["files"]["draws"].update(file="../../secret"), sign=True),
+        "which is none of its files",
+    ),
+    "no-fields": (edited(lambda r: r.pop("fields"), sign=True), "does not hold a forecast"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_one_line_that_names_the_file(tmp_path, kind):
+    folder = made().save(tmp_path / "f")
+    damage, said = DAMAGE[kind]
+    damage(folder)
+    with pytest.raises(ForecastError, match=said) as caught:
+        load_forecast(folder)
+    assert "\n" not in str(caught.value)
+    assert str(tmp_path) in str(caught.value)
+
+
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_no_flipped_bit_goes_unseen(tmp_path_factory, where, bit):
+    folder = made().save(tmp_path_factory.mktemp("saved"))
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        held = bytearray(whole)
+        held[int(where * len(held))] ^= 1 << bit
+        path.write_bytes(held)
+        # White space of the JSON may turn into other white space; what is read is then the same.
+        try:
+            back = load_forecast(folder)
+        except ForecastError:
+            pass
+        else:
+            assert path.name == INDEX
+            same(back, made())
+        path.write_bytes(whole)

@@ -1,0 +1,149 @@
+"""A release that contradicts itself is seen; the real ones do not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.geography import JURISDICTIONS
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.sources.table import INDICATORS
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage import consistency
+from odforecast.vintage.consistency import WITHIN, contradictions
+
+TABLE = od.bundled().as_of("2025-09-17").table
+LAST = TABLE["month"].max()
+
+
+def bent(state, month, how, indicator=ALL_DRUGS, column="reported", table=TABLE):
+    out = table.copy()
+    month = pd.Timestamp(month)
+    at = (out["state"] == state) & (out["month"] == month) & (out["indicator"] == indicator)
+    assert at.sum() == 1
+    value = out.loc[at, column].item()
+    out.loc[at, column] = how(value)
+    return out
+
+
+def cells(table, before=None):
+    return [(c.location, c.month) for c in contradictions(table, before)]
+
+
+def test_the_bundled_release_is_consistent():
+    assert contradictions(TABLE) == []
+    assert contradictions(TABLE, TABLE.assign(release=pd.Timestamp("2025-08-13"))) == []
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_real_releases_are_consistent(vsrr, before):
+    last, seen = None, 0
+    for path in sorted(vsrr.iterdir()):
+        if "appended" in path.name or not path.name.startswith("20") or "metadata" in path.name:
+            continue
+        table = read_vsrr(path).table
+        assert contradictions(table, last if before else None) == [], path.name
+        last, seen = table, seen + 1
+    assert seen >= 15
+
+
+def test_a_digit_too_many_in_the_last_count_of_a_state():
+    found = contradictions(bent("WV", LAST, lambda x: 10 * x + 3))
+    assert {c.location for c in found} == {"WV", "US"}
+    assert found[0].location == "WV"  # the cell itself comes before the sum it breaks
+    assert "a month before it is" in str(found[0])
+    assert any("perhaps it is WV" in c.message for c in found)
+
+
+def test_two_digits_swapped_in_the_nation():
+    def swapped(x):
+        digits = list(str(int(x)))
+        digits[1], digits[2] = digits[2], digits[1]
+        assert int("".join(digits)) != x
+        return float("".join(digits))
+
+    (found,) = contradictions(bent("US", LAST, swapped))
+    assert (found.location, found.month) == ("US", str(LAST)[:7])
+    assert "jurisdictions add up to" in found.message
+
+
+def test_ten_times_a_state_in_the_middle_names_that_cell_alone():
+    found = contradictions(bent("OH", "2020-07-01", lambda x: 10 * x))
+    assert {(c.location, c.month) for c in found} == {("OH", "2020-07"), ("US", "2020-07")}
+
+
+def test_one_death_too_many_breaks_the_sum():
+    (found,) = contradictions(bent("OH", "2020-07-01", lambda x: x + 1))
+    whole = TABLE[(TABLE["state"] == "US") & (TABLE["month"] == "2020-07-01")
+                  & (TABLE["indicator"] == ALL_DRUGS)]["reported"].item()  # fmt: skip
+    assert found.value == whole
+    assert f"{whole + 1:,.0f}" in found.message
+
+
+def test_known_jurisdictions_that_are_more_than_the_nation():
+    # One is hidden: the others cannot be more than the whole, but may be less.
+    hidden = bent("WY", "2020-07-01", lambda _: np.nan)
+    assert cells(hidden) == []
+    assert cells(bent("TX", "2020-07-01", lambda x: x + 200, table=hidden)) == [("US", "2020-07")]
+    less = bent("TX", "2020-07-01", lambda x: x - 200, table=hidden)
+    assert cells(less) == []
+
+
+def test_a_class_larger_than_its_whole():
+    small = bent("OH", "2020-07-01", lambda x: x * 1.4, indicator=SYNTHETIC_OPIOIDS)
+    rows = small[small["state"] == "OH"].assign(predicted=np.nan)
+    found = contradictions(rows)
+    assert [(c.location, c.indicator) for c in found] == [("OH", SYNTHETIC_OPIOIDS)]
+    assert f"of '{ALL_DRUGS}', which holds them all" in found[0].message
+
+
+def test_wholes_and_parts_are_cdcs_names():
+    assert {name for pair in WITHIN for name in pair} <= set(INDICATORS)
+    assert (SYNTHETIC_OPIOIDS, ALL_DRUGS) in WITHIN
+    assert (SYNTHETIC_OPIOIDS, "Opioids (T40.0-T40.4,T40.6)") in WITHIN
+    assert not any("Cocaine" in part and "Opioids" in whole for part, whole in WITHIN)
+
+
+def test_a_predicted_value_far_from_the_reported_one():
+    for factor in (0.5, 6.0):
+        table = bent("OH", LAST, lambda x: x * factor, column="predicted")  # noqa: B023
+        assert cells(table) == [("OH", str(LAST)[:7])]
+
+
+def test_a_revision_that_no_reporting_explains():
+    # Both cells of a pair of months moved: no jump inside, sums without the US hold.
+    table = TABLE[TABLE["state"] == "OH"]
+    before = table.assign(release=pd.Timestamp("2025-08-13"), reported=table["reported"] * 0.4,
+                          predicted=np.nan)  # fmt: skip
+    assert len(cells(table, before)) > 100
+    old = before.assign(release=pd.Timestamp("2023-08-13"))
+    assert cells(table, old) == []  # too long ago to compare with
+    later = before.assign(release=pd.Timestamp("2025-10-15"))
+    assert cells(table, later) == []  # nothing later is looked at
+
+
+def test_the_limits_are_where_they_are_said_to_be():
+    assert (consistency.SHARE, consistency.ROOTS, consistency.DEATHS) == (0.5, 5.0, 10.0)
+    a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
+    room = 0.5 * 100 + 5 * np.sqrt(b) + 10
+    assert (consistency._too_far(a, b) == (b - a > room)).all()
+    assert consistency._too_far(a, b).tolist() == [[False, True]]
+
+
+def test_every_digit_changed_in_a_sum_is_seen():
+    rng = np.random.default_rng(3)
+    months = TABLE[(TABLE["state"] == "US") & (TABLE["indicator"] == ALL_DRUGS)]["month"]
+    for _ in range(40):
+        state = str(rng.choice(["US", *JURISDICTIONS]))
+        month = pd.Timestamp(rng.choice(months))
+
+        def change(x):
+            digits = list(str(int(x)))
+            i = rng.integers(len(digits))
+            digits[i] = str((int(digits[i]) + int(rng.integers(1, 10))) % 10)
+            return float("".join(digits))
+
+        table = bent(state, month, change)
+        assert (str(month)[:7]) in {m for _, m in cells(table)}, (state, month)

@@ -1,0 +1,197 @@
+"""The ledger only grows, loses nothing, and nobody's change of it goes unseen."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odforecast.errors import ArchiveError
+from odforecast.vintage import ledger
+from odforecast.vintage.ledger import Event, append, fold, read
+
+DAY = dt.date(2024, 12, 11)
+A, B, C = "a" * 16, "b" * 16, "c" * 16
+KEY = ("states", DAY)
+
+
+def event(kind, digest=A, **more):
+    return Event(kind, "states", DAY, digest, **more)
+
+
+def current(*events):
+    held = fold(events).current.get(KEY)
+    return None if held is None else held.data_hash
+
+
+def apart(*events):
+    return set(fold(events).apart.get(KEY, {}))
+
+
+def test_the_first_figures_count():
+    assert current(event("added", A), event("added", B)) == A
+    assert current(event("added", A), event("accepted", B, reason="why")) == A
+
+
+def test_quarantined_figures_do_not_count_until_they_are_accepted():
+    held = event("quarantined", A, reason="WV 2024-07")
+    assert current(held) is None
+    assert apart(held) == {A}
+    taken = event("accepted", A, reason="CDC says so")
+    assert current(held, taken) == A
+    assert fold([held, taken]).current[KEY].reason == "accepted: CDC says so"
+    assert apart(held, taken) == set()
+    # The right file of the same day needs nobody's leave.
+    assert current(held, event("added", B)) == B
+    assert apart(held, event("added", B)) == {A}
+    # What counts already is not put apart by somebody who looks again.
+    assert current(event("added", A), held) == A
+    assert apart(event("added", A), held) == set()
+
+
+def test_retracted_figures_count_no_more():
+    added, gone = event("added", A), event("retracted", A, reason="wrong file")
+    assert current(added, gone) is None
+    assert apart(added, gone) == {A}
+    assert current(added, gone, event("added", B)) == B
+    assert current(added, event("retracted", B, reason="another")) == A
+    assert current(added, gone, event("accepted", A, reason="right after all")) == A
+
+
+def test_replaced_figures_lie_apart():
+    added = event("added", A)
+    new = event("replaced", B, reason="digits swapped", replaces=A)
+    assert current(added, new) == B
+    assert fold([added, new]).current[KEY].reason == "replaced: digits swapped"
+    assert apart(added, new) == {A}
+    # Two who replace at once: the first is right, the second replaces what counts no more.
+    assert current(added, new, event("replaced", C, reason="me too", replaces=A)) == B
+    assert current(new) is None
+
+
+def test_files_older_than_the_ledger_have_no_hash_in_it():
+    old = event("added", "")
+    assert current(old) == ""
+    assert current(old, event("retracted", A, reason="wrong")) is None
+    assert current(old, event("replaced", B, reason="wrong", replaces=A)) == B
+
+
+@given(
+    st.lists(
+        st.builds(
+            Event,
+            st.sampled_from(ledger.EVENTS),
+            st.sampled_from(["states", "counties"]),
+            st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)),
+            st.sampled_from([A, B, C]),
+            reason=st.text(max_size=30),
+            replaces=st.sampled_from(["", A, B]),
+            source=st.sampled_from([{}, {"file": "a}b.csv", "sha256": "0f" * 32}]),
+        ),
+        max_size=6,
+    )
+)
+def test_what_is_written_is_read(tmp_path_factory, events):
+    file = tmp_path_factory.mktemp("ledger") / ledger.LEDGER
+    signed = [e.signed() for e in events]
+    for one in signed:
+        append(file, one)
+    assert read(file) == signed
+    if events:
+        assert file.read_bytes().count(b"\n") == len(events)
+
+
+def test_an_append_that_was_cut_off_never_happened(tmp_path):
+    file = tmp_path / ledger.LEDGER
+    first, second, third = (
+        event("added", h, reason='"x"} "check', source={"file": "a}"}).signed() for h in (A, B, C)
+    )
+    append(file, first)
+    start = file.stat().st_size
+    append(file, second)
+    whole = file.read_bytes()
+    for size in range(start, len(whole)):
+        file.write_bytes(whole[:size])
+        # All but the newline or the closing brace: everything that was to be said is there.
+        expected = [first, second] if size >= len(whole) - 2 else [first]
+        assert read(file) == expected, size
+        append(file, third)
+        assert read(file) == [*expected, third], size
+
+
+def test_a_changed_line_is_named(tmp_path):
+    file = tmp_path / ledger.LEDGER
+    for one in (event("added", A), event("retracted", A, reason="the wrong file")):
+        append(file, one.signed())
+    whole = file.read_bytes()
+    rest = whole.index(b"\n") + 1
+    for place in range(rest, len(whole) - 1):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ArchiveError, match=r"line 2 (is not as it was written|was changed)"):
+            read(file)
+    file.write_bytes(whole[:rest].replace(A.encode(), B.encode()) + whole[rest:])
+    with pytest.raises(ArchiveError, match=r"ledger.jsonl, line 1 is not as it was written"):
+        read(file)
+    for line in (b"[1, 2]\n", b"7\n", b'{"a": 1}\n', b"[" * 100_000 + b"}\n"):
+        file.write_bytes(line)
+        with pytest.raises(ArchiveError, match=r"line 1 (is not as it was|was changed)"):
+            read(file)
+
+
+def signed_line(**values):
+    return ledger._line(ledger._plain(event("added").signed()) | values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"event": "split"}, "does not know the event 'split' of the data set 'states'"),
+        ({"dataset": "../x"}, "of the data set '../x'"),
+        ({"more": 1}, "does not know the event"),
+        ({"release": "../../x"}, "no release date or no hash"),
+        ({"release": 7}, "no release date or no hash"),
+        ({"data_hash": "../../../etc/passwd"}, "no release date or no hash"),
+    ],
+)
+def test_what_this_version_does_not_know_is_refused(tmp_path, values, message):
+    file = tmp_path / ledger.LEDGER
+    file.write_bytes(signed_line(**values))
+    with pytest.raises(ArchiveError, match=message):
+        read(file)
+
+
+def test_no_room_is_said(tmp_path, monkeypatch):
+    file = tmp_path / ledger.LEDGER
+    append(file, event("added", A).signed())
+    whole = os.write
+    monkeypatch.setattr(ledger.os, "write", lambda f, line: whole(f, line[:20]))
+    with pytest.raises(ArchiveError, match="No space left on device; is the folder writable"):
+        append(file, event("added", B).signed())
+    monkeypatch.undo()
+    assert [e.data_hash for e in read(file)] == [A]
+    append(file, event("added", C).signed())
+    assert [e.data_hash for e in read(file)] == [A, C]
+
+
+_WRITER = """
+import datetime as dt, sys
+from pathlib import Path
+from odforecast.vintage.ledger import Event, append
+for i in range(50):
+    event = Event("added", "states", dt.date(2024, 1, 1), f"{i:016x}", reason="x" * 900)
+    append(Path(sys.argv[1]), event.signed())
+"""
+
+
+def test_processes_that_append_at_once_lose_nothing(tmp_path):
+    file = tmp_path / ledger.LEDGER
+    command = [sys.executable, "-c", _WRITER, str(file)]
+    workers = [subprocess.Popen(command) for _ in range(4)]
+    assert [w.wait() for w in workers] == [0] * 4
+    hashes = [e.data_hash for e in read(file)]
+    assert sorted(hashes) == sorted([f"{i:016x}" for i in range(50)] * 4)

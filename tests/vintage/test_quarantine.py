@@ -1,0 +1,227 @@
+"""A wrong release is stored apart, named, and taken or replaced with a reason that travels."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ArchiveError, DataError, QuarantineError
+
+DAY = "2025-10-15"
+LAST = pd.Timestamp("2025-04-01")
+
+
+def release(folder, change=None, day=DAY, name=""):
+    table = od.bundled().as_of("2025-09-17").table.assign(release=day)
+    if change is not None:
+        state, factor = change
+        at = (table["state"] == state) & (table["month"] == LAST)
+        table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{day}{name}.csv"
+    table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def right(tmp_path):
+    return release(tmp_path / "right")
+
+
+@pytest.fixture
+def wrong(tmp_path):
+    return release(tmp_path / "wrong", ("WV", 10))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    store = od.Archive(tmp_path / "archive")
+    store.add(release(tmp_path / "first", day="2025-09-17"))
+    return store
+
+
+def events(store):
+    return list(store.log["event"])
+
+
+def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, right):
+    with pytest.raises(QuarantineError, match=r"release 2025-10-15 contradicts itself and was "
+                       r"stored apart: WV 2025-04, Number of Drug.*--accept REASON"):  # fmt: skip
+        archive.add(wrong)
+    assert archive.as_of().date == dt.date(2025, 9, 17)
+    assert [str(d) for d in archive.releases()] == ["2025-09-17"]
+    apart = archive.quarantined()
+    assert list(apart["event"]) == ["quarantined"]
+    assert "WV 2025-04" in apart["reason"].item()
+    with pytest.raises(QuarantineError):  # told again, written once
+        archive.add(wrong)
+    assert events(archive) == ["added", "quarantined"]
+    assert archive.add(right)
+    assert archive.as_of().date == dt.date(2025, 10, 15)
+    assert archive.as_of().note is None
+    assert len(archive.quarantined()) == 1
+
+
+def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
+    assert archive.add(wrong, accept="CDC published it so,\n  asked 2025-10-16")
+    note = "release 2025-10-15 was accepted: CDC published it so, asked 2025-10-16"
+    vintage = archive.as_of()
+    assert vintage.note == note
+    panel = vintage.panel()
+    assert panel.notes == (note,)
+    forecast = od.get_model("naive").fit(panel).forecast(draws=20)
+    assert note in forecast.panel.notes
+    # A panel of a later release whose triangle holds it says so too.
+    later = release(tmp_path / "later", day="2025-11-12")
+    with pytest.raises(QuarantineError, match="the release before said"):
+        archive.add(later)  # for the cell it puts right
+    archive.accept("2025-11-12", "the digit of October was a typing error")
+    notes = archive.as_of().panel().notes
+    assert len(notes) == 2
+    assert notes[1] == note
+
+
+def test_a_right_release_with_a_reason_needs_none(archive, right):
+    assert archive.add(right, accept="just in case")
+    assert archive.as_of().note is None
+
+
+def test_accepted_later(archive, wrong):
+    with pytest.raises(ArchiveError, match="no figures of release 2025-10-15 lie apart"):
+        archive.accept(DAY, "because")
+    with pytest.raises(QuarantineError):
+        archive.add(wrong)
+    with pytest.raises(ArchiveError, match="a reason has 3 to 500 characters, got 0"):
+        archive.accept(DAY, "  ")
+    archive.accept(DAY, "CDC says so")
+    assert archive.as_of().note == "release 2025-10-15 was accepted: CDC says so"
+    assert events(archive) == ["added", "quarantined", "accepted"]
+    with pytest.raises(ArchiveError, match="has figures that count already"):
+        archive.accept(DAY, "CDC says so")
+
+
+def test_replaced(archive, wrong, right):
+    archive.add(wrong, accept="seemed right")
+    old = archive.data_hash(DAY)
+    with pytest.raises(ArchiveError, match="data replace FILE --reason"):
+        archive.add(right)
+    assert archive.replace(right, "West Virginia had a digit too many")
+    assert archive.data_hash(DAY) != old
+    assert archive.as_of().note == (
+        "release 2025-10-15 was replaced: West Virginia had a digit too many"
+    )
+    assert archive.replace(right, "again") is False
+    assert archive.log.iloc[-1]["replaces"] == old
+    assert events(archive) == ["added", "added", "replaced"]
+    # Figures put aside come back only when somebody says so.
+    with pytest.raises(ArchiveError, match="were replaced: West Virginia had a digit"):
+        archive.replace(wrong, "back to before")
+    assert archive.data_hash(DAY) != old
+    assert archive.replace(wrong, "back to before", accept="CDC says so")
+    assert archive.data_hash(DAY) == old
+    with pytest.raises(ArchiveError, match="holds no release 2025-08-13; the nearest is"):
+        archive.retract("2025-08-13", "wrong")
+
+
+def test_retracted_and_taken_back(archive, right):
+    archive.add(right)
+    archive.retract(DAY, "a file of the test server")
+    assert archive.as_of().date == dt.date(2025, 9, 17)
+    with pytest.raises(ArchiveError, match="were retracted: a file of the test server; --accept"):
+        archive.add(right)
+    assert archive.add(right, accept="it was CDC's after all")
+    assert "it was CDC's after all" in archive.as_of().note
+    archive.retract(DAY, "once more")
+    archive.accept(DAY, "and back")
+    assert archive.as_of().date == dt.date(2025, 10, 15)
+
+
+def test_in_an_archive_older_than_the_ledger(tmp_path, right, wrong):
+    store = od.Archive(tmp_path / "old")
+    store.add(right)
+    old = tmp_path / "old"
+    (file,) = old.glob("dataset=states/*.parquet")
+    expected = store.as_of().data_hash
+    file.rename(old / f"release={DAY}.parquet")
+    (old / "ledger.jsonl").unlink()
+    store = od.Archive(old)
+    assert store.as_of().data_hash == expected
+    assert list(store.log["data_hash"]) == [expected]
+    assert list(store.log["file"]) == [f"{DAY}.csv"]
+    assert store.add(right) is False
+    with pytest.raises(ArchiveError, match="holds other numbers"):
+        store.add(wrong)
+    store.retract(DAY, "wrong file")
+    assert store.releases() == ()
+    assert len(store.quarantined()) == 1
+    store.accept(DAY, "right after all")
+    assert store.as_of().data_hash == expected
+    assert store.replace(release(tmp_path / "third", ("AK", 1.0), name=""), "x" * 5) is False
+    assert store.replace(wrong, "a test", accept="a test too")
+    assert store.as_of().data_hash != expected
+    assert (old / f"release={DAY}.parquet").exists()  # nothing is ever deleted
+
+
+def test_a_ledger_that_is_gone_is_a_loss_not_an_empty_archive(archive):
+    (archive.path / "ledger.jsonl").unlink()
+    for ask in (archive.releases, archive.as_of, od.Archive(archive.path).releases):
+        with pytest.raises(ArchiveError, match=r"has releases and no ledger\.jsonl"):
+            ask()
+
+
+def test_a_kill_between_file_and_ledger_leaves_no_release(archive, right, monkeypatch):
+    from odforecast.vintage import ledger
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        archive.add(right)
+    monkeypatch.undo()
+    assert [str(d) for d in archive.releases()] == ["2025-09-17"]
+    assert archive.add(right)
+    assert archive.as_of().date == dt.date(2025, 10, 15)
+
+
+def test_a_deleted_file_is_put_back(archive, right, wrong):
+    archive.add(right)
+    (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
+    file.unlink()
+    with pytest.raises(ArchiveError, match="cannot be read as a release"):
+        archive.as_of().panel()
+    assert archive.add(right)
+    assert archive.as_of().panel().last_month == LAST.to_numpy().astype("datetime64[M]")
+
+
+def test_views(archive, wrong, right, tmp_path):
+    both = archive.above(od.bundled())
+    assert both.add(right)
+    assert archive.as_of().date == dt.date(2025, 10, 15)
+    with pytest.raises(ArchiveError, match="ends at 2025-09-30 and is read only"):
+        archive.until("2025-09-30").retract("2025-09-17", "no reason")
+    assert len(archive.until("2025-09-30").log) == 1
+    own = od.Archive(tmp_path / "own").above(od.bundled())
+    with pytest.raises(ArchiveError, match="holds no release 2025-09-17"):
+        own.retract("2025-09-17", "the bundled one is not mine")
+    with pytest.raises(QuarantineError):
+        own.add(wrong)
+    assert len(own.quarantined()) == 1
+    assert own.as_of().date == dt.date(2025, 9, 17)
+
+
+def test_a_file_by_itself(wrong):
+    with pytest.raises(DataError, match=r"2025-10-15.csv contradicts itself: WV 2025-04"):
+        od.read(wrong)
+    vintage = od.read(wrong, accept="for a test")
+    assert vintage.note == "release 2025-10-15 was accepted: for a test"
+    assert vintage.panel().notes == (vintage.note,)
+
+
+def test_counties_are_a_data_set_of_their_own(archive):
+    assert archive.releases("counties") == ()
+    with pytest.raises(ArchiveError, match="holds no release of counties"):
+        archive.as_of().panel(dataset="counties")
