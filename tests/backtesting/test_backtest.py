@@ -148,6 +148,7 @@ def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monke
     resumed = backtest([model], found, truth=truth, draws=30, out=tmp_path, progress=steps.append)
     assert next(counting.fits) == 3
     assert [s.reused for s in steps] == [True, True, False]
+    assert [s.seconds > 0 for s in steps] == [False, False, True]  # nothing was computed twice
     fresh = backtest([model], found, truth=truth, draws=30)
     same(fresh.scores, resumed.scores)
     same(fresh.quantiles, resumed.quantiles)

@@ -22,7 +22,7 @@ from odforecast.models.baselines import (
     symmetric_quantiles,
 )
 from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations, ThetaPaths
-from odforecast.models.paths import months_from_sums
+from odforecast.models.paths import floor_at_zero, months_from_sums
 from odforecast.models.registry import _REGISTERED
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -351,3 +351,11 @@ def test_all_known_locations_of_the_release_are_forecast() -> None:
         forecast = get_model(name).fit(panel).forecast(horizon=12, draws=20, seed=1)
         assert forecast.locations == states
         assert forecast.months[0] == panel.last_month + ONE_MONTH
+
+
+def test_what_is_not_below_zero_stays_as_drawn():
+    draws = np.array([[[0.5, -0.25, 0.0], [1e-9, 3.0, 0.9]]])
+    kept, said = floor_at_zero(draws, ["WY", "OH"], "months")
+    assert kept.tolist() == [[[0.5, 0.0, 0.0], [1e-9, 3.0, 0.9]]]
+    assert said == ("1 of 6 drawn months were below zero and set to 0 (WY)",)
+    assert floor_at_zero(kept, ["WY", "OH"], "months")[1] == ()

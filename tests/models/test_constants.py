@@ -218,6 +218,27 @@ def test_next_month_does_not_mind_which_pins_the_months_are_on():
     assert here == pytest.approx(there, abs=0.5)
 
 
+def test_a_large_surprise_of_the_next_month_counts_by_its_logarithm():
+    pins, theta = (0.001, 0.05), np.array(constants_for(dt.date(2019, 1, 1)).scales())
+    months = np.random.default_rng(6).poisson(200, (1, 60)).astype(float)
+    before = Counts(months[:, :-1], np.array([0]), 1)
+
+    def density(last):
+        counts = Counts(np.append(months[:, :-1], [[last]], axis=1), np.array([0]), 1)
+        return next_month(counts, pins, theta)
+
+    # Small errors are normal: three points give the parabola, its top the expected count.
+    x = np.array([190.0, 200.0, 210.0])
+    a, b, c = np.polyfit(x, [density(v) for v in x], 2)
+    top = -b / (2 * a)
+    pin = (before.pinned(*pins)[0] - before.months)[0, 59 - 12]
+    expected = top + pin
+    for error in (-0.9, 0.5, 0.99, 1.05, 1.5, 4.0):
+        seen = error if error <= 1 else 1 + np.log(error)
+        at = np.polyval([a, b, c], top) + a * (seen * expected) ** 2
+        assert density(top + error * expected) == pytest.approx(at, rel=1e-6)
+
+
 def test_innovations_of_the_model_itself_are_standard():
     theta = (0.05, 0.004, 0.8, 0.03, 0.004, 0.85, 0.03, 0.006, 0.9, 0.08, 0.02)
     spread = []

@@ -6,12 +6,20 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
-from panel_factory import bundled_panel, cut_panel, only, with_counts
+from panel_factory import bundled_panel, cut_panel, made_panel, only, with_counts
+from scales_factory import HAND
+from scipy.stats import multivariate_normal
 
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.statespace.kernels import draw_counts, kalman, trend_loglik
-from odforecast.models.statespace.model import Scales, _path_root
+from odforecast.models.statespace.model import (
+    FACTOR_SD,
+    FACTORS,
+    _national_factor,
+    _path_root,
+    _prior,
+)
 from odforecast.models.statespace.pins import repin, rough_level, years_averaged
 from odforecast.monthly.sums import rolling_sums
 from odforecast.vintage.bundle import bundled
@@ -43,7 +51,7 @@ def dense_step(mean, cov, scales, region, n_region):
 def test_the_filter_equals_dense_algebra():
     rng = np.random.default_rng(1)
     region = np.array([0, 1, 0])
-    scales = Scales()
+    scales = HAND
     months = rng.poisson(80, (3, 6)).astype(float)
     months[1, 3] = np.nan
     size = 2 * 3 + 2 + 2
@@ -78,13 +86,88 @@ def test_the_filter_equals_dense_algebra():
     np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
+def dense_trend(series, noise, level, slope, damp, burn=12):
+    """Log likelihood of a damped trend after the burn-in, by the covariance of all months."""
+    n = series.size
+    move = np.array([[1.0, 1.0], [0.0, damp]])
+    state = [np.diag([noise[0] + level, min(slope / (1 - damp**2), 4e-4)])]
+    for _ in range(1, n):
+        state.append(move @ state[-1] @ move.T + np.diag([level, slope]))
+    cov = np.empty((n, n))
+    for s in range(n):
+        across = state[s]
+        for t in range(s, n):
+            cov[s, t] = cov[t, s] = across[0, 0]
+            across = across @ move.T
+    # The first month is where the level starts: known, but for its own noise.
+    seen = cov[1:, 1:] + np.diag(noise[1:])
+    gap = series[1:] - series[0]
+
+    def density(k):
+        return multivariate_normal(np.zeros(k), seen[:k, :k]).logpdf(gap[:k])
+
+    return density(n - 1) - density(burn - 1) + 0.5 * (n - burn) * np.log(2 * np.pi)
+
+
+@pytest.mark.parametrize("damp", [0.5, 0.97])
+def test_the_likelihood_of_a_trend_equals_dense_algebra(damp):
+    rng = np.random.default_rng(8)
+    series = 8 + np.cumsum(0.05 * rng.standard_normal(40) + 0.02)
+    noise = rng.uniform(1e-4, 4e-4, 40)
+    level, slope = np.array([1e-4, 1e-3]), np.array([1e-6, 2e-4])
+    got = trend_loglik(series, noise, level, slope, damp)
+    expected = [dense_trend(series, noise, *pair, damp) for pair in zip(level, slope)]
+    np.testing.assert_allclose(got, expected, rtol=1e-9)
+
+
+def test_the_factor_of_the_nation_rests_on_its_own_noise():
+    rng = np.random.default_rng(9)
+    months = np.exp(7 + np.cumsum(0.03 * rng.standard_normal(60))) * rng.uniform(
+        0.9, 1.1, (3, 60)
+    ) * np.array([[1.0], [2.0], [5.0]])  # fmt: skip
+    total = months.sum(axis=0)
+    square = sum((row.sum() / months.sum()) ** 2 for row in months)
+    level = HAND.level_own**2 * square + (0.52 * HAND.level_region) ** 2
+    noise = 1 / total + HAND.noise**2 * square + HAND.shock**2
+    log_post = np.array([
+        dense_trend(np.log(total), noise, level + (f * HAND.level_us) ** 2,
+                    (f * HAND.slope_us) ** 2, HAND.damp_us)
+        - 0.5 * (np.log(f) / FACTOR_SD) ** 2
+        for f in FACTORS
+    ])  # fmt: skip
+    weight = np.exp(log_post - log_post.max())
+    expected = np.sqrt((weight * FACTORS**2).sum() / weight.sum())
+    assert _national_factor(months, HAND) == pytest.approx(expected, rel=1e-8)
+
+
+def test_pins_take_up_their_share_of_the_noise():
+    rng = np.random.default_rng(10)
+    panel = made_panel({"OH": rng.poisson(300, 84), "WV": rng.poisson(80, 84)})
+    fitted = get_model("dlm", delay=False, learn=False, scales=HAND).fit(panel)
+    for state in fitted.inner.states:
+        rows = [panel.index(s) for s in state.locations]
+        n = panel.monthly.shape[1]
+        months = panel.monthly[rows] - state.shift[:, np.arange(n) % 12]
+        months = np.maximum(months, 0.0)
+        theta = np.array(astuple(state.scales))
+        mean, cov = _prior(months, 4, theta)
+        region = np.array([("Northeast", "Midwest", "South", "West").index(lookup(s).region)
+                           for s in state.locations])  # fmt: skip
+        # n years average into a pin, so of a month's noise 1/n went into the pin.
+        left = 1 - 1 / years_averaged(np.full(len(rows), float(n)))
+        assert (left < 1).all()
+        kalman(months, region, 4, theta, mean, cov, left)
+        np.testing.assert_allclose(state.cov, cov, rtol=1e-9)
+        np.testing.assert_allclose(state.mean, mean, rtol=1e-9)
+
+
 def test_a_gap_is_skipped_not_read_as_a_number():
     months = np.full((1, 40), 50.0)
     months[0, 10:20] = np.nan
     mean = np.zeros(2 + 4 + 2)
     mean[0] = np.log(50)
     cov = np.diag(np.full(mean.size, 0.01))
-    loglik = kalman(months, np.zeros(1, int), 4, np.array(astuple(Scales())), mean, cov, np.ones(1))
+    loglik = kalman(months, np.zeros(1, int), 4, np.array(astuple(HAND)), mean, cov, np.ones(1))
     assert np.isfinite(loglik)
     assert np.isfinite(mean).all()
     assert np.exp(mean[0]) == pytest.approx(50, rel=0.05)

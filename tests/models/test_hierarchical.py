@@ -282,6 +282,10 @@ def test_new_innovations_are_drawn_for_the_future() -> None:
     assert spread[-1] > 1.5 * spread[0]
 
 
+def test_an_effect_is_centred_on_none_unless_told():
+    assert hi.Effect("step", lambda s, m: np.ones((len(s), m.size)), 0.1).mean == 0.0
+
+
 def test_effects_enter_past_and_future() -> None:
     step = hi.Effect("step", lambda s, m: np.ones((len(s), m.size)), 0.1)
     inputs, _ = hi.from_panel(four_states(), "m", effects=[step])

@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel, made_panel, only, release_panel, with_counts
+from scales_factory import HAND
 from scipy.stats import spearmanr
 from scipy.stats import t as student
 
@@ -202,12 +203,12 @@ def test_the_learned_national_factor_is_not_dropped() -> None:
     for sd in (0.002, 0.12):
         level = 4000 * np.exp(np.cumsum(sd * rng.standard_normal(96)))
         panel = made_panel(dict(zip(FOUR, level * own)))
-        learned, given = (dlm(panel, Scales(), learn=learn) for learn in (True, False))
+        learned, given = (dlm(panel, HAND, learn=learn) for learn in (True, False))
         scales = learned.inner.states[0].scales
-        factors.append(scales.level_us / Scales().level_us)
-        assert scales.slope_us / Scales().slope_us == pytest.approx(factors[-1])
-        assert scales.level_own == Scales().level_own
-        assert given.inner.states[0].scales == Scales()
+        factors.append(scales.level_us / HAND.level_us)
+        assert scales.slope_us / HAND.slope_us == pytest.approx(factors[-1])
+        assert scales.level_own == HAND.level_own
+        assert given.inner.states[0].scales == HAND
         spread = [
             np.log(f.forecast(3, draws=2000).samples(TARGET_MONTH).sum(axis=1))[:, -1].std()
             for f in (learned, given)
@@ -426,7 +427,9 @@ def test_two_locations_or_two_origins_do_not_share_a_stream(name: str) -> None:
         assert abs(found) < 0.2
 
 
-OWN = Scales(level_own=0.08, level_region=0.001, slope_region=1e-4, level_us=0.001, slope_us=1e-4)
+OWN = replace(
+    HAND, level_own=0.08, level_region=0.001, slope_region=1e-4, level_us=0.001, slope_us=1e-4
+)
 
 
 def test_the_dlms_locations_and_origins_do_not_share_a_stream() -> None:

@@ -2,15 +2,12 @@
 
 from odforecast.backtesting.bar import Progress
 from odforecast.backtesting.origin import Origin, cuts, origins
+from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.planning import DEFAULT_MODELS, default_models, plan
 from odforecast.backtesting.results import Results
-from odforecast.backtesting.run import (
-    DEFAULT_MODELS,
-    backtest,
-    default_models,
-    plan,
-    run_units,
-)
-from odforecast.backtesting.unit import Outcome, Unit, run_block, run_unit
+from odforecast.backtesting.run import backtest, run_units
+from odforecast.backtesting.unit import Unit, run_block, run_unit
+from odforecast.backtesting.workers import Workers
 
 __all__ = [
     "DEFAULT_MODELS",
@@ -19,6 +16,7 @@ __all__ = [
     "Progress",
     "Results",
     "Unit",
+    "Workers",
     "backtest",
     "cuts",
     "default_models",

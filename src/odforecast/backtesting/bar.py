@@ -52,6 +52,8 @@ def bar(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
+    from odforecast.backtesting.outcome import on_screen
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -64,8 +66,8 @@ def bar(
         def report(step: Progress) -> None:
             drawn.update(task, completed=step.done, description=step.label)
             if step.failure and step.failure not in said:
-                drawn.console.print(
-                    f"failed: {step.label}: {step.failure}", highlight=False, markup=False
-                )
+                # A reason is somebody else's text: no markup, no emoji, no control characters.
+                line = f"failed: {step.label}: {on_screen(step.failure)}"
+                drawn.console.print(line, highlight=False, markup=False, emoji=False)
 
         yield report

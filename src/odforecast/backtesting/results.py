@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
 import pandas as pd
 
 from odforecast import __version__
 from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.unit import FAILURE_COLUMNS, Outcome, Unit
+from odforecast.backtesting.outcome import FAILURE_COLUMNS, Outcome, on_screen
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
 from odforecast.errors import BacktestError
 from odforecast.geography import lookup
 from odforecast.io import replacing
@@ -19,6 +23,8 @@ from odforecast.scoring import horizon_group, summarise
 from odforecast.seeds import content_hash
 
 BASELINE = "hub-baseline"
+#: Warnings kept per model.
+_WARNINGS = 10
 
 
 class Results:
@@ -34,7 +40,8 @@ class Results:
     failures : DataFrame
         Models, targets or locations without a forecast, and why.
     manifest : dict
-        What was run: models and their specs, origins, truth, data hashes, seed, library version.
+        What was run: models and their specs, what they warned of, origins, truth, data hashes,
+        seed, library version, notes.
     """
 
     def __init__(
@@ -56,6 +63,11 @@ class Results:
             except (OSError, ValueError) as error:
                 raise _broken(self._folder, error) from error
         return self._tables[name]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the run: stored units that were damaged, processes that died."""
+        return tuple(self.manifest.get("notes", ()))  # type: ignore[arg-type]
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -106,21 +118,24 @@ class Results:
         return Results(tables, {**self.manifest, "locations": states})
 
     @classmethod
-    def from_outcomes(cls, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Results:
+    def from_outcomes(
+        cls, units: Sequence[Unit], outcomes: Sequence[Outcome], notes: Sequence[str] = ()
+    ) -> Results:
         """Join the outcomes of the units of one plan."""
+        joined = list(_by_origin(units, outcomes))
         tables = {}
         for name in ("scores", "quantiles", "failures"):
-            parts = [t for o in outcomes if not (t := getattr(o, name)).empty]
+            parts = [t for o in joined if not (t := getattr(o, name)).empty]
             tables[name] = _join(parts) if parts else pd.DataFrame()
         if tables["failures"].empty:
             tables["failures"] = pd.DataFrame(columns=list(FAILURE_COLUMNS))
         if tables["scores"].empty:
             reasons = tables["failures"]["reason"].value_counts()
             raise BacktestError(
-                f"every unit failed; most often: {reasons.index[0]}",
+                f"every unit failed; most often: {on_screen(reasons.index[0])}",
                 hint="run one unit in Python to see its traceback",
             )
-        return cls(tables, _manifest(units, outcomes))
+        return cls(tables, {**_manifest(units, outcomes), "notes": list(notes)})
 
     def leaderboard(
         self, by: Sequence[str] = ("level", "horizon_group"), baseline: str | None = BASELINE
@@ -164,11 +179,20 @@ class Results:
         ``manifest.json``; each file is complete or absent.
         """
         folder = Path(directory)
-        for name in ("scores", "quantiles", "failures"):
-            with replacing(folder / f"{name}.parquet") as part:
-                self._table(name).to_parquet(part, index=False)
-        with replacing(folder / "manifest.json") as part:
-            part.write_text(json.dumps(self.manifest, indent=1) + "\n")
+        try:
+            # All are written before the first takes its place, the manifest takes its place
+            # last: a full disk leaves an earlier run's files as they were.
+            with ExitStack() as stack:
+                manifest = stack.enter_context(replacing(folder / "manifest.json"))
+                manifest.write_text(json.dumps(self.manifest, indent=1) + "\n")
+                for name in ("scores", "quantiles", "failures"):
+                    part = stack.enter_context(replacing(folder / f"{name}.parquet"))
+                    self._table(name).to_parquet(part, index=False)
+        except OSError as error:
+            raise BacktestError(
+                f"cannot write to {folder}: {error.strerror or error}",
+                hint="finished units are kept: run again into the same folder to go on",
+            ) from error
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
@@ -190,11 +214,49 @@ class Results:
         return cls({}, manifest, folder)
 
 
+def save_reasons(folder: Path, outcomes: Sequence[Outcome]) -> None:
+    """Write ``failures.parquet`` alone, where everything failed and no earlier results are."""
+    if not (folder / "manifest.json").exists():
+        failures = _join([o.failures for o in outcomes])
+        with replacing(folder / "failures.parquet") as part:
+            failures.to_parquet(part, index=False)
+
+
 def _broken(folder: Path, error: object) -> BacktestError:
     return BacktestError(
         f"{folder} holds no complete backtest: {error}",
         hint="run `odforecast backtest --out` again; finished units are reused",
     )
+
+
+def _by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Outcomes of whole origins: states put together in the order an undivided unit has."""
+    pairs = zip(units, outcomes, strict=True)
+    for (_, _, split), group in groupby(
+        pairs, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
+    ):
+        members = list(group)
+        if not split:
+            yield from (o for _, o in members)
+            continue
+        targets = members[0][0].targets
+        tables = {}
+        for name in ("scores", "quantiles", "failures"):
+            parts = [t for _, o in members if not (t := getattr(o, name)).empty]
+            table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            if parts and name == "failures":
+                table = table.drop_duplicates(ignore_index=True)
+            elif parts:
+                place = table["target"].astype(object).map(targets.index)
+                keys = {"place": place} | ({"level": table["level"]} if "level" in table else {})
+                order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
+                table = table.loc[order].reset_index(drop=True)
+            if parts and name == "quantiles":
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, object))
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
+            tables[name] = table
+        seconds = sum(o.seconds for _, o in members)
+        yield Outcome(tables["scores"], tables["quantiles"], tables["failures"], seconds)
 
 
 def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -215,8 +277,10 @@ def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, object]:
     first = units[0]
     seconds: dict[str, float] = {}
+    said: dict[str, Counter[str]] = {}
     for unit, outcome in zip(units, outcomes):
         seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
+        said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
     origins = list(dict.fromkeys(id(u.origin) for u in units))
     by_id = {id(u.origin): u.origin for u in units}
     return {
@@ -226,6 +290,12 @@ def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, o
         "models": {u.model.label: u.model.spec.version for u in units},
         "specs": {u.model.label: u.model.spec.hash for u in units},
         "code": code_digest(),
+        # The commonest, each with the number of units it came up in.
+        "warnings": {
+            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+            for name, texts in said.items()
+            if texts
+        },
         "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
         "origins": [
             {
@@ -244,7 +314,7 @@ def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, o
             "min_age": first.truth.min_age,
             "data_hash": first.truth.data_hash,
         },
-        "locations": list(first.locations),
+        "locations": list(dict.fromkeys(s for u in units for s in u.locations)),
         "targets": list(first.targets),
         "horizon": first.horizon,
         "draws": first.draws,

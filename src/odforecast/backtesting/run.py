@@ -3,115 +3,35 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import Executor
 from pathlib import Path
 
 from odforecast.backtesting.bar import Progress, bar
+from odforecast.backtesting.dispatch import dispatched
+from odforecast.backtesting.lock import locked
 from odforecast.backtesting.origin import Origin, origins
-from odforecast.backtesting.results import Results
+from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.planning import default_models, plan
+from odforecast.backtesting.results import Results, save_reasons
 from odforecast.backtesting.store import UnitStore
-from odforecast.backtesting.unit import Outcome, Unit, run_block
-from odforecast.errors import BacktestError
-from odforecast.geography import resolve
-from odforecast.models import Model, get_model
+from odforecast.backtesting.unit import Unit, run_block
+from odforecast.models import Model
 from odforecast.names import (
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     STATES,
     TARGET_12MO,
-    TARGETS,
     VINTAGE_CLEAN,
-    VINTAGE_SYNTHETIC,
 )
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
 
-#: Models of a backtest unless told otherwise: the default model first. Each classical baseline is
-#: there with the delay layer; on real releases also without it. CDC's predicted value is left out
-#: on clean pseudo-vintages, which do not hold it.
-DEFAULT_MODELS = (
-    "dlm",
-    "ensemble",
-    "hub-baseline",
-    "cdc-predicted",
-    "naive+delay",
-    "drift+delay",
-    "auto-ets+delay",
-    "auto-theta+delay",
-    "auto-ets-sums",
-)
 #: Units of one model that are submitted together.
 BLOCK = 8
-#: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
-WINDOW = 8
-
-
-def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
-    """Models run when none is named.
-
-    On clean pseudo-vintages nothing is missing, so that a baseline with the delay layer equals
-    the one without, and CDC's predicted values are not there; on real ones both are shown.
-    """
-    if all(o.vintage == VINTAGE_CLEAN for o in found):
-        names = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m != "cdc-predicted"]
-    else:
-        bare = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m.endswith("+delay")]
-        names = [*DEFAULT_MODELS, *bare]
-    return tuple(names)
-
-
-def plan(
-    models: Sequence[str | Model],
-    found: Sequence[Origin],
-    truth: Truth,
-    *,
-    locations: str | Iterable[str] | None = None,
-    horizon: int = DEFAULT_HORIZON,
-    draws: int = DEFAULT_DRAWS,
-    seed: int = DEFAULT_SEED,
-    targets: Sequence[str] = (TARGET_12MO,),
-) -> list[Unit]:
-    """The units of a backtest, model by model, origins in order.
-
-    Parameters are those of :func:`backtest`.
-
-    Raises
-    ------
-    BacktestError
-        If there is nothing to do, two models have one label, a number is out of range, or an
-        origin is made up.
-    """
-    made = [get_model(m) if isinstance(m, str) else m for m in models]
-    if not made or not found:
-        raise BacktestError("nothing to do", hint="give at least one model and one origin")
-    labels = [m.label for m in made]
-    if doubled := {n for n in labels if labels.count(n) > 1}:
-        raise BacktestError(
-            f"two models labelled {', '.join(sorted(doubled))}",
-            hint="give one of them another: get_model(name, label=...)",
-        )
-    if horizon < 1 or draws < 2:
-        raise BacktestError(f"horizon must be ≥ 1 and draws ≥ 2, got {horizon} and {draws}")
-    if unknown := [t for t in targets if t not in TARGETS]:
-        raise BacktestError(f"unknown target {unknown[0]!r}", hint=f"one of {', '.join(TARGETS)}")
-    panels = [o.panel for o in found if o.panel is not None]
-    if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
-        raise BacktestError("a made-up panel is no origin", hint="take panels from an archive")
-    if any(p.basis != truth.basis for p in panels):
-        raise BacktestError(f"origins and truth count deaths in different ways: truth by "
-                            f"{truth.basis}")  # fmt: skip
-    if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
-        raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
-    known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
-    states = known if locations is None else resolve(locations, known or truth.panel.locations)
-    return [
-        Unit(model, origin, truth, states, tuple(targets), horizon, draws, seed)
-        for model in made
-        for origin in found
-    ]
 
 
 def backtest(
@@ -168,7 +88,8 @@ def backtest(
         Folder to store finished units in (``units/``) and, at the end, the results. A run
         started again with the same folder computes only what is missing or had failed.
     executor : concurrent.futures.Executor, optional
-        Where to run: a process pool, or a Dask client's executor. Default: this process.
+        Where to run: :class:`odforecast.backtesting.Workers`, another process pool, or a Dask
+        client's executor. Default: this process.
     progress : bool or callable
         A bar on a terminal; or a function told :class:`Progress` after each unit.
 
@@ -180,7 +101,24 @@ def backtest(
     Raises
     ------
     BacktestError
-        If there is nothing to do, every unit failed, or a worker process died.
+        If there is nothing to do, every unit failed, the folder cannot be written to or another
+        run holds it, or an executor broke that is not made of processes.
+
+    Notes
+    -----
+    A model may be anybody's: whatever it raises (an exit, too), returns, prints or warns of,
+    its units end as scores or as a failure row with the reason, and change no other unit. What
+    it warns of is counted in ``manifest["warnings"]``; what it prints is dropped.
+
+    In processes (``executor=Workers(jobs)``, or a ``ProcessPoolExecutor``) that holds for models
+    that kill their process as well: a unit whose process dies, or that runs out of memory, is
+    run once more, alone, and fails if that happens again. **In this process** it cannot be: a
+    model that calls ``os._exit``, crashes the interpreter or takes all memory ends the run
+    (finished units are in ``out``), and ``KeyboardInterrupt`` is taken for yours. Nothing ends a
+    model that loops for ever, here or there, but you.
+
+    Stored units that were damaged are computed again. One line about that, or about units that
+    were run again, is in ``manifest["notes"]`` and issued as a warning.
 
     Examples
     --------
@@ -211,11 +149,15 @@ def backtest(
         targets=targets,
     )
     if callable(progress):
-        return run_units(units, out=out, executor=executor, progress=progress)
-    if not progress or not sys.stderr.isatty():
-        return run_units(units, out=out, executor=executor)
-    with bar(len(units)) as report:
-        return run_units(units, out=out, executor=executor, progress=report)
+        results = run_units(units, out=out, executor=executor, progress=progress)
+    elif not progress or not sys.stderr.isatty():
+        results = run_units(units, out=out, executor=executor)
+    else:
+        with bar(len(units)) as report:
+            results = run_units(units, out=out, executor=executor, progress=report)
+    for note in results.notes:
+        warnings.warn(note, stacklevel=2)
+    return results
 
 
 _origins = origins
@@ -229,9 +171,32 @@ def run_units(
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters."""
-    store = None if out is None else UnitStore(Path(out) / "units")
+    if out is None:
+        return _run(units, None, executor, progress)
+    # A model may change the working directory.
+    folder = Path(out).absolute()
+    with locked(folder):
+        _tidy(folder)
+        return _run(units, folder, executor, progress)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed run had begun to write; nobody else writes here now."""
+    for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
+        for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
+            part.unlink(missing_ok=True)
+
+
+def _run(
+    units: Sequence[Unit],
+    folder: Path | None,
+    executor: Executor | None,
+    progress: Callable[[Progress], None] | None,
+) -> Results:
+    store = None if folder is None else UnitStore(folder / "units")
     outcomes: dict[int, Outcome] = {}
-    for indices, made, reused in _outcomes(units, store, executor):
+    notes: list[str] = []
+    for indices, made, reused in _outcomes(units, store, executor, notes):
         if store is not None and not reused:
             store.save([units[i] for i in indices], made)
         for index, outcome in zip(indices, made, strict=True):
@@ -247,15 +212,20 @@ def run_units(
                         failure=outcome.failed,
                     )
                 )
+    if store is not None:
+        notes += store.notes
     # Put together in the order of the plan, whatever order the executor finished in.
-    results = Results.from_outcomes(units, [outcomes[i] for i in range(len(units))])
-    if out is not None:
-        results.save(out)
+    ordered = [outcomes[i] for i in range(len(units))]
+    if folder is not None and all(o.failed for o in ordered):
+        save_reasons(folder, ordered)
+    results = Results.from_outcomes(units, ordered, notes)
+    if folder is not None:
+        results.save(folder)
     return results
 
 
 def _outcomes(
-    units: Sequence[Unit], store: UnitStore | None, executor: Executor | None
+    units: Sequence[Unit], store: UnitStore | None, executor: Executor | None, notes: list[str]
 ) -> Iterator[tuple[list[int], list[Outcome], bool]]:
     """Indices, outcomes, and whether they were reused, as they come."""
     todo: list[int] = []
@@ -269,26 +239,8 @@ def _outcomes(
         for block in waiting:
             yield block, run_block([units[i] for i in block]), False
         return
-    limit = WINDOW * int(getattr(executor, "_max_workers", 4))
-    running: dict[Future[list[Outcome]], list[int]] = {}
-    try:
-        while waiting or running:
-            while waiting and len(running) < limit:
-                block = waiting.pop(0)
-                running[executor.submit(run_block, [units[i] for i in block])] = block
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                block = running.pop(future)
-                yield block, future.result(), False
-    except BrokenExecutor as error:
-        raise BacktestError(
-            f"a worker process died ({error})",
-            hint="finished units are kept where --out was given: run again to go on, with fewer "
-            "jobs if memory ran out",
-        ) from error
-    finally:
-        for future in running:
-            future.cancel()
+    for block, made in dispatched(units, waiting, executor, notes):
+        yield block, made, False
 
 
 def _blocks(units: Sequence[Unit], todo: Sequence[int]) -> list[list[int]]:

@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import math
+import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Outcome, Unit
+from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
 
 TABLES = ("scores", "quantiles", "failures")
+#: Version of the markers; those of the first version have no checksums.
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What a marker says: seconds and warnings per unit, SHA-256 per table (None: no rows)."""
+
+    marker: Path
+    units: dict[str, tuple[float, tuple[str, ...]]]
+    files: dict[str, str | None]
+
+    def path(self, table: str) -> Path:
+        return self.marker.with_name(f"{self.marker.stem}.{table}.parquet")
 
 
 class UnitStore:
     """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
 
     ``model=<spec hash>/block-<hash>.json`` names the units of a block and is written last: what
-    it does not name is not there. A unit that failed as a whole is not stored, and so tried
-    again. Labels are never paths.
+    it does not name is not there. It holds a SHA-256 of each table's file and one of itself, so
+    a block that was changed in any way is noticed: it is set aside (``.damaged`` is added to the
+    names of its files), its units count as not finished, and :attr:`notes` says so in one line. So
+    are blocks of earlier versions, which have no checksums. A unit that failed as a whole is not
+    stored, and so tried again; neither is one that may not be reused. Labels are never paths.
 
     Parameters
     ----------
     directory : path
         Made if absent.
+
+    Raises
+    ------
+    BacktestError
+        If the directory cannot be made.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -34,39 +64,82 @@ class UnitStore:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BacktestError(f"cannot write to {directory}: {error.strerror}") from error
-        self._blocks: dict[str, tuple[Path, float]] = {}
+            raise _unwritable(self.directory, error) from error
+        self._blocks: dict[str, list[_Block]] = {}
+        self._sound: set[Path] = set()
+        self._damaged: list[tuple[Path, str]] = []
         for marker in sorted(self.directory.glob("model=*/block-*.json")):
             try:
-                units = json.loads(marker.read_text())["units"]
-            except (OSError, ValueError, KeyError) as error:
-                raise BacktestError(
-                    f"stored block {marker} cannot be read: {error}", hint="delete that file"
-                ) from error
-            self._blocks |= {key: (marker, float(s)) for key, s in units.items()}
+                block = _read_marker(marker)
+            except (OSError, ValueError) as error:
+                self._set_aside(marker, _why(error))
+                continue
+            for key in block.units:
+                self._blocks.setdefault(key, []).append(block)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell people: one line if stored blocks could not be trusted."""
+        if not self._damaged:
+            return ()
+        marker, reason = self._damaged[0]
+        n = len(self._damaged)
+        blocks = "1 stored block was" if n == 1 else f"{n} stored blocks were"
+        first = "" if n == 1 else "first: "
+        return (
+            f"{blocks} damaged and not used, so that what is missing was computed again "
+            f"({first}{marker.parent.name}/{marker.name}: {reason})",
+        )
 
     def has(self, unit: Unit) -> bool:
-        """Whether a unit is finished, and may be reused."""
-        return unit.reusable and unit.key in self._blocks
+        """Whether a unit is finished, undamaged, and may be reused."""
+        return unit.reusable and self._block(unit.key) is not None
 
     def save(self, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> None:
-        """Store the units of a block that did not fail; the marker comes last."""
-        done = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
+        """Store the units of a block that did not fail; the marker comes last.
+
+        Raises
+        ------
+        BacktestError
+            If they cannot be written; nothing of the block is left then.
+        """
+        pairs = zip(units, outcomes, strict=True)
+        done = [(u, o) for u, o in pairs if u.reusable and not o.failed]
         if not done:
             return
         folder = self.directory / f"model={units[0].model.spec.hash}"
-        name = f"block-{content_hash(*(u.key for u, _ in done))}"
-        for table in TABLES:
-            parts = [
-                getattr(o, table).assign(unit=u.key) for u, o in done if not getattr(o, table).empty
-            ]
-            if parts:
-                with replacing(folder / f"{name}.{table}.parquet") as part:
-                    _plain(pd.concat(parts, ignore_index=True)).to_parquet(part, index=False)
-        seconds = {u.key: o.seconds for u, o in done}
-        with replacing(folder / f"{name}.json") as part:
-            part.write_text(json.dumps({"units": seconds, "label": units[0].model.label}))
-        self._blocks |= {k: (folder / f"{name}.json", s) for k, s in seconds.items()}
+        said = {u.key: (o.seconds, o.warnings) for u, o in done}
+        block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(TABLES))
+        try:
+            for table in TABLES:
+                parts = [
+                    rows.assign(unit=u.key)
+                    for u, o in done
+                    if not (rows := getattr(o, table)).empty
+                ]
+                if parts:
+                    buffer = BytesIO()
+                    _plain(pd.concat(parts, ignore_index=True)).to_parquet(buffer, index=False)
+                    data = buffer.getvalue()
+                    with replacing(block.path(table)) as part:
+                        part.write_bytes(data)
+                    block.files[table] = hashlib.sha256(data).hexdigest()
+            body = {
+                "format": FORMAT,
+                "label": units[0].model.label,
+                "units": {k: {"seconds": s, "warnings": w} for k, (s, w) in said.items()},
+                "files": block.files,
+            }
+            with replacing(block.marker) as part:
+                part.write_text(json.dumps(body | {"checksum": _checksum(body)}))
+        except OSError as error:
+            for table in TABLES:
+                with contextlib.suppress(OSError):
+                    block.path(table).unlink()
+            raise _unwritable(folder, error) from error
+        self._sound.add(block.marker)
+        for key in said:
+            self._blocks.setdefault(key, []).insert(0, block)
 
     def load(self, units: Sequence[Unit]) -> list[Outcome]:
         """Read outcomes back, each under the label its unit has now.
@@ -74,38 +147,125 @@ class UnitStore:
         Raises
         ------
         BacktestError
-            If their files cannot be read.
+            If a unit is not there, or its files were changed since :meth:`has` was asked.
         """
         tables: dict[Path, dict[str, pd.DataFrame]] = {}
         outcomes = []
         for unit in units:
-            marker, seconds = self._blocks[unit.key]
-            if marker not in tables:
-                tables[marker] = {t: _read(marker, t) for t in TABLES}
+            key = unit.key
+            block = self._block(key)
+            if block is None:
+                raise BacktestError(f"{unit.label} is not in {self.directory}")
+            if block.marker not in tables:
+                try:
+                    tables[block.marker] = {t: _read(block, t) for t in TABLES}
+                except (OSError, ValueError) as error:
+                    raise BacktestError(f"stored block {block.marker} changed: {error}") from error
             found = {}
-            for name, whole in tables[marker].items():
+            for name, whole in tables[block.marker].items():
                 rows = whole
                 if not whole.empty:
-                    rows = whole[whole["unit"] == unit.key].drop(columns="unit")
+                    rows = whole[whole["unit"] == key].drop(columns="unit")
                     rows = rows.reset_index(drop=True).assign(model=unit.model.label)
                 if name == "quantiles" and not rows.empty:
                     # As a fresh unit has them: stored and fresh ones are put together.
                     rows = rows.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
                 found[name] = rows
-            outcomes.append(Outcome(**found, seconds=seconds))
+            seconds, warnings = block.units[key]
+            outcomes.append(Outcome(**found, seconds=seconds, warnings=warnings))
         return outcomes
 
+    def _block(self, key: str) -> _Block | None:
+        """An undamaged block that holds a unit; blocks are verified when they are first needed."""
+        for block in self._blocks.get(key, ()):
+            if block.marker in self._sound:
+                return block
+            try:
+                for table in TABLES:
+                    _bytes(block, table)
+            except (OSError, ValueError) as error:
+                if block.marker not in dict(self._damaged):
+                    self._set_aside(block.marker, _why(error))
+                continue
+            self._sound.add(block.marker)
+            return block
+        return None
 
-def _read(marker: Path, table: str) -> pd.DataFrame:
-    path = marker.with_name(f"{marker.stem}.{table}.parquet")
-    if not path.exists() and table == "failures":
-        return pd.DataFrame()
+    def _set_aside(self, marker: Path, reason: str) -> None:
+        self._damaged.append((marker, reason))
+        try:
+            # The marker goes first: without it the others are nothing.
+            for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in TABLES)):
+                aside = marker.with_name(f"{name}.damaged")
+                if aside.is_dir():
+                    shutil.rmtree(aside)
+                with contextlib.suppress(FileNotFoundError):
+                    marker.with_name(name).replace(aside)
+        except OSError as error:
+            raise _unwritable(marker.parent, error) from error
+
+
+def _read_marker(marker: Path) -> _Block:
+    """A marker, checked; ValueError says what is wrong with it."""
+    body = json.loads(marker.read_bytes())
+    if not isinstance(body, dict):
+        raise ValueError("the marker is no mapping")
+    if "checksum" not in body:
+        raise ValueError("without a checksum, as earlier versions wrote it")
+    if body.pop("checksum") != _checksum(body):
+        raise ValueError("the marker's checksum differs")
+    if body.get("format") != FORMAT:
+        raise ValueError(f"unknown format {body.get('format')!r}")
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise BacktestError(
-            f"stored block {path} cannot be read: {error}", hint=f"delete {marker}"
-        ) from error
+        units = {
+            str(k): (float(u["seconds"]), tuple(map(str, u["warnings"])))
+            for k, u in body["units"].items()
+        }
+        files = {t: body["files"][t] for t in TABLES}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"the marker lacks {error}") from error
+    if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
+        raise ValueError("the marker has impossible times")
+    if marker.stem != _name(units):
+        raise ValueError("the marker names other units than its file name")
+    return _Block(marker, units, files)
+
+
+def _bytes(block: _Block, table: str) -> bytes:
+    """A table's file; ValueError if it is not what was written."""
+    expected = block.files[table]
+    if expected is None:
+        return b""
+    data = block.path(table).read_bytes()
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise ValueError(f"the checksum of {table} differs")
+    return data
+
+
+def _read(block: _Block, table: str) -> pd.DataFrame:
+    data = _bytes(block, table)
+    return pd.read_parquet(BytesIO(data)) if data else pd.DataFrame()
+
+
+def _name(units: dict[str, Any]) -> str:
+    return f"block-{content_hash(*units)}"
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{Path(error.filename or '?').name}: {error.strerror or error}"
+    return str(error)
+
+
+def _unwritable(folder: Path, error: OSError) -> BacktestError:
+    return BacktestError(
+        f"cannot write to {folder}: {error.strerror or error}",
+        hint="units finished before are kept: run again into the same folder to go on",
+    )
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,22 +10,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
+from odforecast.backtesting.contain import Said, contained, must_stop
 from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.outcome import (
+    FAILURE_COLUMNS,
+    Outcome,
+    failed,
+    failure_row,
+    reason_of,
+)
 from odforecast.errors import OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.models import Fitted, Model
 from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Panel
 from odforecast.scoring import Truth, score
-from odforecast.seeds import content_hash
+from odforecast.seeds import Streams, content_hash
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What to compute: one model at one origin.
+    """What to compute: one model at one origin, and in one state for a model by state.
 
     Attributes
     ----------
@@ -37,6 +44,8 @@ class Unit:
     targets : tuple of str
     horizon, draws, seed : int
         Months ahead; sample paths; the run's seed.
+    state : str
+        The state of the locations, for a model by state; else empty.
     """
 
     model: Model
@@ -47,6 +56,7 @@ class Unit:
     horizon: int
     draws: int
     seed: int
+    state: str = ""
 
     @property
     def key(self) -> str:
@@ -65,6 +75,7 @@ class Unit:
             self.horizon,
             self.draws,
             self.seed,
+            self.state,
         )
 
     @property
@@ -86,34 +97,9 @@ class Unit:
 
     @property
     def label(self) -> str:
-        """For people: model and as-of date."""
-        return f"{self.model.label} as of {self.origin.as_of}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a unit.
-
-    Attributes
-    ----------
-    scores, quantiles, failures : DataFrame
-        One row per forecast unit; per quantile; per location or model that failed.
-    seconds : float
-        Time to fit and forecast, scoring left out.
-    """
-
-    scores: pd.DataFrame
-    quantiles: pd.DataFrame
-    failures: pd.DataFrame
-    seconds: float
-
-    @property
-    def failed(self) -> str:
-        """Why the whole unit failed; empty if it did not."""
-        if self.failures.empty:
-            return ""
-        rows = (self.failures["location"] == "*") & (self.failures["target"] == "*")
-        return "; ".join(self.failures.loc[rows, "reason"].astype(str))
+        """For people: model, as-of date and, for a model by state, the state."""
+        where = f" in {self.state}" if self.state else ""
+        return f"{self.model.label} as of {self.origin.as_of}{where}"
 
 
 def run_block(units: Sequence[Unit]) -> list[Outcome]:
@@ -122,22 +108,28 @@ def run_block(units: Sequence[Unit]) -> list[Outcome]:
     A model that offers ``fit_many`` is asked once for all; if that fails, the block is split,
     and each unit stands or fails by itself.
     """
-    ready = [u for u in units if u.origin.panel is not None]
-    fitted: dict[int, tuple[Fitted, float]] = {}
-    if len(ready) > 1 and hasattr(ready[0].model.inner, "fit_many"):
+    ready = [u for u in units if u.origin.panel is not None and _places(u)]
+    fitted: dict[int, tuple[Fitted, float, tuple[str, ...]]] = {}
+    if len(ready) > 1:
         started = perf_counter()
         try:
-            with threadpool_limits(limits=1, user_api="blas"):
-                made = ready[0].model.fit_many([u.seen for u in ready])
-            each = (perf_counter() - started) / len(ready)
-            fitted = {id(u): (f, each) for u, f in zip(ready, made, strict=True)}
-        except Exception:
+            if hasattr(ready[0].model.inner, "fit_many"):
+                panels = [u.seen for u in ready]
+                with contained(panels, _global_seed(ready[0])) as said:
+                    made = ready[0].model.fit_many(panels)
+                each = (perf_counter() - started) / len(ready)
+                fitted = {id(u): (f, each, said.warnings) for u, f in zip(ready, made, strict=True)}
+        except BaseException as error:
+            if must_stop(error):
+                raise
             fitted = {}
-    return [run_unit(u, *fitted.get(id(u), (None, 0.0))) for u in units]
+    return [run_unit(u, *fitted.get(id(u), ())) for u in units]
 
 
-def run_unit(unit: Unit, fitted: Fitted | None = None, spent: float = 0.0) -> Outcome:
-    """Fit, forecast and score. Any error of the model becomes a failure row with its reason.
+def run_unit(
+    unit: Unit, fitted: Fitted | None = None, spent: float = 0.0, warned: tuple[str, ...] = ()
+) -> Outcome:
+    """Fit, forecast and score. Whatever the model does becomes a failure row with its reason.
 
     Parameters
     ----------
@@ -146,63 +138,111 @@ def run_unit(unit: Unit, fitted: Fitted | None = None, spent: float = 0.0) -> Ou
         The model, if it was fitted with others of its block.
     spent : float
         Seconds that took.
+    warned : tuple of str
+        What it warned of meanwhile.
     """
     started = perf_counter() - spent
+    said = Said()
     panel = unit.origin.panel
+
+    def stopped(reason: str, detail: str = "") -> Outcome:
+        row = failure_row(_keys(unit), unit.state or "*", "*", reason, detail)
+        return failed([row], perf_counter() - started, (*warned, *said.warnings))
+
     if panel is None:
-        return _failed(unit, unit.origin.reason, "", started)
+        return stopped(unit.origin.reason)
+    absent = {s: f"release {panel.release} has no {s}" for s in unit.locations}
+    if not _places(unit):
+        return _without_place(unit, absent, started)
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
-        # One BLAS thread: sums in another order differ in their last digits, and a unit must
-        # give the same numbers in a process of its own as in this one.
-        with threadpool_limits(limits=1, user_api="blas"):
-            fitted = unit.model.fit(unit.seen) if fitted is None else fitted
+        seen = fitted.panel if fitted is not None else unit.seen
+        if unit.state:
+            usable, why = seen.usable(unit.model.spec.min_months)
+            if not usable:
+                return _without_place(unit, absent | why, started)
+        with contained([seen], _global_seed(unit)) as said:
+            fitted = unit.model.fit(seen) if fitted is None else fitted
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
-    except Exception as error:
-        # A third party's model may raise anything; its rows fail, the run goes on.
+        return _outcome(unit, forecast, absent, seconds, (*warned, *said.warnings))
+    except BaseException as error:
+        # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
+        if must_stop(error):
+            raise
         detail = "" if isinstance(error, OdforecastError) else traceback.format_exc()
-        return _failed(unit, f"{type(error).__name__}: {error}", detail, started)
-    skipped = {s: r for s, r in forecast.skipped.items() if s in unit.locations}
+        return stopped(reason_of(error), detail)
+
+
+def _outcome(
+    unit: Unit,
+    forecast: Forecast,
+    absent: dict[str, str],
+    seconds: float,
+    warned: tuple[str, ...],
+) -> Outcome:
+    """Scores of a forecast, and a failure row for each place and target that it has not."""
+    keys = _keys(unit)
+    panel = unit.origin.panel
+    assert panel is not None
+    skipped: dict[str, str] = {}
+    for state, reason in forecast.skipped.items():
+        if state in unit.locations and state not in forecast.locations:
+            skipped[state] = str(reason)
     for state in unit.locations:
         if state not in forecast.locations and state not in skipped:
-            skipped[state] = f"release {panel.release} has no {state}"
+            silent = f"{unit.model.label} left it out and does not say why"
+            skipped[state] = silent if state in panel.locations else absent[state]
     kept = [s for s in unit.locations if s in forecast.locations]
-    rows = [_failure(unit, s, "*", r, "") for s, r in skipped.items()]
     targets = [t for t in unit.targets if t in forecast.targets]
-    for target in unit.targets:
-        if target not in targets:
-            rows.append(_failure(unit, "*", target, f"does not forecast {target}", ""))
-    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    rows = [failure_row(keys, s, "*", r) for s, r in skipped.items()]
+    rows += [
+        failure_row(keys, "*", t, f"does not forecast {t}")
+        for t in unit.targets
+        if t not in targets
+    ]
     if not targets:
-        return _failed(unit, f"does not forecast {', '.join(unit.targets)}", "", started)
+        reason = f"does not forecast {', '.join(unit.targets)}"
+        return failed([failure_row(keys, unit.state or "*", "*", reason)], seconds, warned)
     if not kept:
-        return _failed(unit, "no location asked for could be forecast: "
-                       + "; ".join(f"{s}: {r}" for s, r in list(skipped.items())[:3]),
-                       "", started)  # fmt: skip
+        return _without_place(unit, skipped, perf_counter() - seconds, warned)
     forecast = forecast.select(kept)
-    try:
-        scores = pd.concat([_score(unit, forecast, t) for t in targets], ignore_index=True)
-        quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
-        quantiles = quantiles.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
-    except OdforecastError as error:
-        # Draws that cannot be scored are the model's failure, too.
-        return _failed(unit, f"{type(error).__name__}: {error}", "", started)
-    return Outcome(scores, quantiles, failures, seconds)
+    scores = pd.concat([_score(unit, forecast, t) for t in targets], ignore_index=True)
+    quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
+    quantiles = quantiles.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
+    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    return Outcome(scores, quantiles, failures, seconds, warned)
 
 
-#: Columns of the failures table.
-FAILURE_COLUMNS = (
-    "model",
-    "model_version",
-    "as_of",
-    "last_month",
-    "vintage",
-    "location",
-    "target",
-    "reason",
-    "detail",
-)
+def failed_unit(unit: Unit, reason: str, seconds: float = 0.0) -> Outcome:
+    """The outcome of a unit that could not be run at all."""
+    return failed([failure_row(_keys(unit), unit.state or "*", "*", reason)], seconds)
+
+
+def _without_place(
+    unit: Unit, reasons: dict[str, str], started: float, warned: tuple[str, ...] = ()
+) -> Outcome:
+    """A unit of which no location could be forecast: one row; by state, one per location."""
+    keys, seconds = _keys(unit), perf_counter() - started
+    if unit.state:
+        return failed(
+            [failure_row(keys, s, "*", reasons[s]) for s in unit.locations], seconds, warned
+        )
+    first = "; ".join(f"{s}: {r}" for s, r in list(reasons.items())[:3])
+    reason = f"no location asked for could be forecast: {first}"
+    return failed([failure_row(keys, "*", "*", reason)], seconds, warned)
+
+
+def _places(unit: Unit) -> list[str]:
+    panel = unit.origin.panel
+    return [] if panel is None else [s for s in unit.locations if s in panel.locations]
+
+
+def _global_seed(unit: Unit) -> int:
+    panel = unit.origin.panel
+    assert panel is not None
+    streams = Streams(unit.seed, panel.dataset, panel.indicator, str(panel.last_month))
+    return streams.number("global", unit.state)
 
 
 def _keys(unit: Unit) -> dict[str, object]:
@@ -215,19 +255,6 @@ def _keys(unit: Unit) -> dict[str, object]:
         "last_month": month,
         "vintage": unit.origin.vintage,
     }
-
-
-def _failure(unit: Unit, location: str, target: str, reason: str, detail: str) -> dict[str, object]:
-    return _keys(unit) | {
-        "location": location, "target": target, "reason": reason, "detail": detail,
-    }  # fmt: skip
-
-
-def _failed(unit: Unit, reason: str, detail: str, started: float) -> Outcome:
-    failures = pd.DataFrame(
-        [_failure(unit, "*", "*", reason, detail)], columns=list(FAILURE_COLUMNS)
-    )
-    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, perf_counter() - started)
 
 
 def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import perf_counter
 
@@ -21,6 +19,7 @@ from odforecast.backtesting import (
     Origin,
     Results,
     Unit,
+    Workers,
     default_models,
     origins,
     plan,
@@ -28,9 +27,11 @@ from odforecast.backtesting import (
     run_units,
 )
 from odforecast.backtesting.bar import bar
+from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.results import BASELINE
-from odforecast.cli.source import open_source
+from odforecast.cli.source import accept_option, open_source
 from odforecast.errors import BacktestError
+from odforecast.io import replacing
 from odforecast.models import get_model, model_names
 from odforecast.names import (
     DEFAULT_DRAWS,
@@ -60,6 +61,7 @@ _CELL = 7
 @click.command()
 @click.option("--archive", type=click.Path(path_type=Path), help="Archive of real releases.")
 @click.option("--source", help="One file, or 'bundled'.")
+@accept_option
 @click.option(
     "--models",
     help="Names, comma-separated; 'all' for every registered model.  [default: dlm, ensemble, the "
@@ -159,8 +161,8 @@ def backtest(
     )
     # Labels may hold brackets: no markup. A file is as wide as COLUMNS says, else 120.
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    screen = Console(markup=False) if known else Console(markup=False, width=120)
-    _announce(screen, found, truth, len(units[0].locations))
+    screen = Console(markup=False, emoji=False, width=None if known else 120)
+    _announce(screen, found, truth, len({s for u in units for s in u.locations}))
     if dry_run:
         _estimate(screen, units, jobs)
         return
@@ -170,6 +172,8 @@ def backtest(
         bar(len(units), quiet, {o.reason for o in found}) as report,
     ):
         results = run_units(units, out=out, executor=executor, progress=report)
+    for note in results.notes:
+        click.echo(f"note: {on_screen(note)}", err=True)
     _leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
     _closing(screen, results, perf_counter() - started, out)
 
@@ -196,7 +200,8 @@ def _announce(screen: Console, found: list[Origin], truth: Truth, n_locations: i
     )
     for origin in found:
         if origin.panel is None:
-            screen.print(f"  no origin {origin.as_of}: {origin.reason}", highlight=False)
+            reason = on_screen(origin.reason)
+            screen.print(f"  no origin {origin.as_of}: {reason}", highlight=False)
 
 
 def _estimate(screen: Console, units: list[Unit], jobs: int) -> None:
@@ -217,22 +222,9 @@ def _estimate(screen: Console, units: list[Unit], jobs: int) -> None:
     )
 
 
-@contextmanager
-def _executor(jobs: int) -> Iterator[Executor | None]:
-    """A process pool, or None for one job: the same numbers either way."""
-    if jobs <= 1:
-        yield None
-        return
-    # One thread per process: the pool already fills the cores. Spawned workers inherit this.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+def _executor(jobs: int) -> AbstractContextManager[Executor | None]:
+    """Processes, or None for one job: the same numbers either way."""
+    return nullcontext() if jobs <= 1 else Workers(jobs)
 
 
 def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
@@ -299,7 +291,8 @@ def _closing(screen: Console, results: Results, seconds: float, out: Path | None
     if len(results.failures):
         screen.print(f"{len(results.failures)} failures, the commonest reasons:")
         for reason, n in results.failures["reason"].value_counts().head(3).items():
-            screen.print(f"  {n} × {reason}", highlight=False)
+            screen.print(f"  {n} × {on_screen(str(reason))}", highlight=False)
     if out is not None:
-        results.leaderboard().to_csv(out / "leaderboard.csv", index=False)
+        with replacing(out / "leaderboard.csv") as part:
+            results.leaderboard().to_csv(part, index=False)
         screen.print(f"results: {out}{os.sep}", highlight=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
+from odforecast.geography import find
 from odforecast.models.model import Model
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
@@ -35,9 +36,10 @@ def forecaster(
 
     Parameters
     ----------
-    by : {"location", None}
+    by : {"location", "state", None}
         ``"location"``: the function gets one place at a time, and its own random numbers.
-        None: the whole panel at once.
+        ``"state"``: the places of one state at a time (a jurisdiction is its own, and so is the
+        nation). None: the whole panel at once.
     joint : collection of str
         Axes over which its paths are joint: ``"month"``, ``"location"``.
     target : {"deaths_month", "deaths_12mo"}
@@ -71,8 +73,8 @@ def forecaster(
     >>> last_year.fit(panel).forecast(draws=10).draws.shape
     (10, 1, 12)
     """
-    if by not in WAYS or by == "state":
-        raise ForecastError(f"by is {by!r}", hint="location or None")
+    if by not in WAYS:
+        raise ForecastError(f"by is {by!r}", hint="location, state or None")
     if not set(joint) <= {"month", "location"} or target not in TARGETS:
         raise ForecastError(f"unknown axis in {tuple(joint)} or target {target!r}")
 
@@ -132,6 +134,14 @@ class _Fitted:
         if self.spec.by is None:
             seen = self.panel.select(self.locations)
             paths = self._call(seen, horizon, draws, streams.generator("model"))
+        elif self.spec.by == "state":
+            paths = np.empty((draws, len(self.locations), horizon))
+            states = np.array([find(s).state for s in self.locations])
+            for state in dict.fromkeys(states.tolist()):
+                rows = np.flatnonzero(states == state)
+                seen = self.panel.select([self.locations[i] for i in rows])
+                rng = streams.generator("state", state)
+                paths[:, rows] = self._call(seen, horizon, draws, rng)
         else:
             paths = np.concatenate(
                 [

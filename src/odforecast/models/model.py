@@ -246,6 +246,8 @@ def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -
         refuse(f"last month {made.last_month}, the panel's is {panel.last_month}")
     if made.as_of != panel.as_of:
         refuse(f"as-of date {made.as_of}, the panel's is {panel.as_of}")
+    if made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
+        refuse("the forecast of another panel")
     if made.months[-1] != panel.last_month + horizon * ONE_MONTH:
         refuse(
             f"months to {made.months[-1]}, asked for {horizon} months, to "

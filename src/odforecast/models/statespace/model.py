@@ -41,22 +41,21 @@ class Scales:
     """Standard deviations a month on the log scale, damping factors, noise.
 
     A model without scales of its own takes them from the table that ``make constants`` writes
-    (:mod:`odforecast.models.constants`). The defaults here are those of November 2026, set by
-    hand; ``dlm-2026-11`` in ``benchmarks/reference`` still uses them. The nation's two are
-    multiplied by a factor learned at each origin.
+    (:mod:`odforecast.models.constants`). The nation's two are multiplied by a factor learned at
+    each origin.
     """
 
-    level_own: float = 0.0355
-    slope_own: float = 0.0009
-    damp_own: float = 0.737
-    level_region: float = 0.0188
-    slope_region: float = 0.001
-    damp_region: float = 0.864
-    level_us: float = 0.0283
-    slope_us: float = 0.0034
-    damp_us: float = 0.976
-    noise: float = 0.0601
-    shock: float = 0.0075
+    level_own: float
+    slope_own: float
+    damp_own: float
+    level_region: float
+    slope_region: float
+    damp_region: float
+    level_us: float
+    slope_us: float
+    damp_us: float
+    noise: float
+    shock: float
 
     def of_the_nation(self) -> Scales:
         """Scales of the US as a single series: the parts' own innovations average out."""

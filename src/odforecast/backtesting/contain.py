@@ -1,0 +1,155 @@
+"""Containing a model: what it prints, warns, raises and changes stays with its own unit.
+
+A model may be anybody's. What can be contained in a process is contained here; what cannot be
+(``os._exit``, a crash of the interpreter, memory without end) only ends a worker process: see
+:mod:`odforecast.backtesting.dispatch`.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import random
+import sys
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from odforecast.errors import BacktestError
+from odforecast.panel import Panel
+from odforecast.panel.panel import LAYERS
+
+#: Kinds of warnings kept per unit, and characters of each.
+_KINDS, _LENGTH = 5, 300
+
+
+@dataclass
+class Said:
+    """What a model said while it was contained.
+
+    Attributes
+    ----------
+    counts : Counter of str
+        Warnings, by text.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each kind of warning once, with how often; the rest as one line."""
+        lines = [f"{text} (×{n})" if n > 1 else text for text, n in self.counts.most_common(_KINDS)]
+        rest = len(self.counts) - _KINDS
+        return (*lines, f"and {rest} other warnings") if rest > 0 else tuple(lines)
+
+
+class _Sink(io.TextIOBase):
+    """A text stream that takes everything and keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@contextmanager
+def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
+    """Run somebody's model inside; what it says is in the result, what it changed is put back.
+
+    Warnings are counted, not shown. What is printed is dropped. numpy's and Python's global
+    random states begin at ``seed``, so that a model that uses them gives the same numbers in
+    every order of units, and are put back afterwards, like numpy's error settings.
+
+    Printing, warnings and global random states belong to the process, not to a thread, so they
+    are contained where the unit runs in the main thread: in this process, and in every process
+    of a pool; not on an executor of threads.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        What the model is given; their arrays are read-only.
+    seed : int
+        For the global random states.
+
+    Raises
+    ------
+    BacktestError
+        If the model changed a panel all the same. Its numbers are put back first.
+    """
+    said = Said()
+    with ExitStack() as stack:
+        # One BLAS thread: sums in another order differ in their last digits, and a unit must
+        # give the same numbers in a process of its own as in this one.
+        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        stack.enter_context(np.errstate())
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(redirect_stdout(_Sink()))
+            if not sys.stderr.isatty():  # where the bar is drawn meanwhile
+                stack.enter_context(redirect_stderr(_Sink()))
+            stack.enter_context(_random_states(seed))
+            stack.enter_context(_counted(said))
+        kept = [(a, a.tobytes()) for panel in panels for a in _arrays(panel)]
+        changed = False
+        try:
+            yield said
+        finally:
+            # Panels are shared between units: the next one must not see this one's changes.
+            for array, before in kept:
+                if array.tobytes() != before:
+                    changed = True
+                    array.flags.writeable = True
+                    array[...] = np.frombuffer(before, array.dtype).reshape(array.shape)
+                array.flags.writeable = False
+        if changed:
+            raise BacktestError("the model changed its panel")
+
+
+def must_stop(error: BaseException) -> bool:
+    """Whether an error is the user's Ctrl-C in this process, not the model's doing."""
+    return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
+
+
+def _arrays(panel: Panel) -> list[NDArray[Any]]:
+    found: list[NDArray[Any]] = [panel.monthly]
+    for part in (panel, *panel.beside.values()):
+        found += [part.months, *(getattr(part, name) for name in LAYERS)]
+    if panel.triangle is not None:
+        found.append(panel.triangle.reported)
+    return found
+
+
+@contextmanager
+def _random_states(seed: int) -> Iterator[None]:
+    ours, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(ours)  # noqa: NPY002
+        random.setstate(pythons)
+
+
+@contextmanager
+def _counted(said: Said) -> Iterator[None]:
+    def count(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        text = f"{category.__name__}: {' '.join(str(message).split())}"[:_LENGTH]
+        # Ten thousand different texts would be as bad as ten thousand lines.
+        if text in said.counts or len(said.counts) < 10 * _KINDS:
+            said.counts[text] += 1
+        else:
+            said.counts["other warnings"] += 1
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = count
+        yield

@@ -1,0 +1,137 @@
+"""Blocks of units through an executor, so that the death of a process costs one unit at most."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from dataclasses import replace
+
+from odforecast.backtesting.outcome import Outcome, reason_of
+from odforecast.backtesting.unit import Unit, failed_unit, run_block
+from odforecast.backtesting.workers import WorkerDiedError, Workers, end_with_parent
+from odforecast.errors import BacktestError
+
+#: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
+WINDOW = 8
+
+Done = tuple[list[int], list[Outcome]]
+
+
+def dispatched(
+    units: Sequence[Unit], blocks: Iterable[list[int]], executor: Executor, notes: list[str]
+) -> Iterator[Done]:
+    """Indices and outcomes of blocks, as they finish.
+
+    - A block whose worker process dies is split: each of its units is run once more, alone, in a
+      fresh process, when nothing else is running. A unit that kills that one as well fails with
+      the reason. So does a unit that runs out of memory twice.
+    - A ``ProcessPoolExecutor`` that breaks cannot be mended, and does not say which block broke
+      it: its blocks, and those still waiting, go to as many :class:`Workers` of our own.
+    - Any other executor that breaks ends the run.
+    - A block that cannot be sent, or answers with an error of its own, fails with the reason.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+    blocks : iterable of list of int
+        Indices of the units that are submitted together.
+    executor : concurrent.futures.Executor
+    notes : list of str
+        Gets one line on what was run again.
+
+    Raises
+    ------
+    BacktestError
+        If an executor that is not made of processes breaks.
+    """
+    waiting = deque(blocks)
+    running: dict[Future[list[Outcome]], list[int]] = {}
+    again: dict[int, Outcome] = {}
+    limit = WINDOW * int(getattr(executor, "_max_workers", 4))
+    processes = isinstance(executor, Workers | ProcessPoolExecutor)
+    spare: Workers | None = None
+    try:
+        while waiting or running:
+            while waiting and len(running) < limit:
+                block = waiting.popleft()
+                try:
+                    future = (spare or executor).submit(_run, [units[i] for i in block])
+                except BrokenExecutor as error:
+                    waiting.appendleft(block)
+                    spare = _spare(executor, error)
+                    continue
+                running[future] = block
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                block = running.pop(future)
+                try:
+                    made = future.result()
+                except WorkerDiedError as died:
+                    again |= {i: failed_unit(units[i], str(died)) for i in block}
+                except BrokenExecutor as broke:
+                    spare = spare or _spare(executor, broke)
+                    waiting.appendleft(block)
+                except Exception as error:
+                    reason = f"could not be run in another process: {reason_of(error)}"
+                    yield block, [failed_unit(units[i], reason) for i in block]
+                else:
+                    hungry = {i: o for i, o in zip(block, made) if processes and o.starved}
+                    again |= hungry
+                    kept = [(i, o) for i, o in zip(block, made) if i not in hungry]
+                    if kept:
+                        yield [i for i, _ in kept], [o for _, o in kept]
+        if spare is not None:
+            notes.append("the executor broke, as a worker process of it died: the rest was run "
+                         "in other processes")  # fmt: skip
+        if again:
+            ours = executor if isinstance(executor, Workers) else spare
+            mine = ours or Workers.like(executor)
+            for index in sorted(again):
+                yield [index], [_alone(mine, units[index], again[index])]
+            many = len(again) > 1
+            notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
+                         f"ran out of memory {'were' if many else 'was'} run again, "
+                         f"{'each ' if many else ''}alone")  # fmt: skip
+    finally:
+        for future in running:
+            future.cancel()
+        if spare is not None:
+            spare.shutdown(cancel_futures=True)
+
+
+def _run(units: list[Unit]) -> list[Outcome]:
+    end_with_parent(at_once=False)
+    return run_block(units)
+
+
+def _alone(workers: Workers, unit: Unit, first: Outcome) -> Outcome:
+    """A unit's second and last try."""
+    try:
+        outcome: Outcome = workers.alone(_run, [unit])[0]
+    except WorkerDiedError as error:
+        reason = str(error)
+        twice = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
+        return failed_unit(unit, twice)
+    except Exception as error:
+        return failed_unit(unit, f"could not be run in another process: {reason_of(error)}")
+    if outcome.starved:
+        rows = outcome.failures.assign(reason=outcome.failures["reason"] + ", twice")
+        return replace(outcome, failures=rows)
+    return outcome
+
+
+def _spare(executor: Executor, error: BaseException) -> Workers:
+    if isinstance(executor, ProcessPoolExecutor):
+        return Workers.like(executor)
+    raise BacktestError(
+        f"the executor broke ({error})",
+        hint="finished units are kept where an output folder was given: run again to go on",
+    ) from error

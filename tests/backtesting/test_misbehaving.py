@@ -1,0 +1,226 @@
+"""Somebody else's model may do anything: its units end as scores or as one row with the reason."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import toys
+from click.testing import CliRunner
+
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
+from odforecast.backtesting.outcome import SCREEN, on_screen
+from odforecast.cli import main
+from odforecast.errors import BacktestError, ForecastError
+from odforecast.models import Model
+from odforecast.models.registry import _REGISTERED
+from odforecast.scoring import Truth
+from odforecast.vintage import bundled
+
+STATES = ("US", "OH", "WV")
+OPTIONS = {"draws": 20, "progress": False}
+
+#: Every unit of these fails, with this in the reason.
+FAILS = {
+    toys.returns_none: "a NoneType, not a Forecast",
+    toys.returns_text: "a str, not a Forecast",
+    toys.exits: "SystemExit: enough",
+    toys.raises_base: "Away: gone",
+    toys.changes_panel: "read-only",
+    toys.forces_panel: "the model changed its panel",
+    toys.negative: "negative deaths",
+    toys.of_sums: "paths of deaths_12mo",
+    toys.not_a_number: "not finite",
+    toys.infinite: "not finite",
+    toys.last_months_missing: "months to",
+    toys.first_months_missing: "later than the first",
+    toys.too_few_draws: "19 draws",
+    toys.out_of_memory: "MemoryError: no room for the posterior",
+    toys.recurses: "RecursionError",
+    toys.other_panel: "the forecast of another panel",
+    toys.raises_unprintable: "Unprintable: (its message cannot be shown)",
+    toys.raises_surrogate: r"ValueError: bad \udcff byte",
+    toys.raises_markup: "[red]stop[/red] :skull:",
+}
+#: These give scores all the same.
+WORKS = (toys.warns, toys.seeds_the_world, toys.prints)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def found(panel):
+    return cuts(panel, start="2021-02", end="2021-03")
+
+
+@pytest.fixture(scope="module")
+def good(truth, found):
+    return backtest([toys.model(name="good")], found, truth=truth, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with Workers(1) as workers:
+        yield workers
+
+
+def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(
+        a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True
+    )
+
+
+def crowd() -> list[Model]:
+    """All bad models, well behaved ones before and after them."""
+    bad = [toys.model(odd, odd.__name__) for odd in (*FAILS, *WORKS)]
+    return [toys.model(name="good"), *bad, toys.model(name="last")]
+
+
+def check(results: Results, good: Results, found, twice: str = "") -> None:
+    scores, failures = results.scores, results.failures
+    names = {o.__name__: reason for o, reason in FAILS.items()}
+    assert set(scores["model"]) == {"good", "last", *(o.__name__ for o in WORKS)}
+    # Exactly one row a unit, with the reason.
+    assert failures["model"].value_counts().to_dict() == dict.fromkeys(names, len(found))
+    assert set(failures["location"]) == {"*"}
+    for row in failures.itertuples():
+        assert names[row.model] in row.reason, row.model
+    memory = failures.loc[failures["model"] == "out_of_memory", "reason"]
+    assert memory.str.endswith(f"posterior{twice}").all()
+    # The others are as if the bad ones had not been there.
+    same(scores[scores["model"] == "good"], good.scores)
+    # The PIT of counts is randomised, from a seed of the model's own.
+    own = ["model", "spec_hash", "pit"]
+    for name in ("last", "prints", "warns"):
+        same(scores[scores["model"] == name].drop(columns=own), good.scores.drop(columns=own))
+    said = results.manifest["warnings"]
+    assert set(said) == {"warns"}
+    assert len(said["warns"]) <= 12
+    assert f"RuntimeWarning: once more (×10000) ({len(found)} units)" in said["warns"]
+
+
+def test_in_this_process(truth, found, good, tmp_path, capfd):
+    np.random.seed(5)  # noqa: NPY002
+    random.seed(5)
+    before = np.random.get_state()[1].copy(), random.getstate(), np.geterr()  # noqa: NPY002
+    results = backtest(crowd(), found, truth=truth, out=tmp_path, **OPTIONS)
+    check(results, good, found)
+    assert (np.random.get_state()[1] == before[0]).all()  # noqa: NPY002
+    assert (random.getstate(), np.geterr()) == before[1:]
+    assert capfd.readouterr() == ("", "")
+    # Whatever the reasons are, they can be kept, whole.
+    again = Results.load(tmp_path)
+    same(again.failures, results.failures)
+    assert again.failures["reason"].str.len().max() > 1000
+
+
+def test_in_processes(truth, found, pool, capfd):
+    one = found[1:]
+    good = backtest([toys.model(name="good")], one, truth=truth, **OPTIONS)
+    with pytest.warns(UserWarning, match="1 unit .* was run again, alone"):
+        results = backtest(crowd(), one, truth=truth, executor=pool, **OPTIONS)
+    check(results, good, one, twice=", twice")
+    alone = backtest(crowd(), one, truth=truth, **OPTIONS)
+    same(results.scores, alone.scores)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_global_random_numbers_are_the_same_in_any_order(truth, found):
+    units = plan([toys.model(toys.seeds_the_world)], found, truth, draws=20)
+    first = [run_unit(u).scores for u in units]
+    np.random.seed(99)  # noqa: NPY002
+    for unit, before in list(zip(units, first))[::-1]:
+        same(run_unit(unit).scores, before)
+
+
+def test_a_changed_panel_is_put_back(panel, truth, found):
+    before = [o.panel.reported.copy() for o in found]
+    units = plan([toys.model(toys.forces_panel)], found, truth, draws=20)
+    assert all("changed its panel" in run_unit(u).failed for u in units)
+    for origin, counts in zip(found, before):
+        assert (origin.panel.reported == counts).all()
+        assert not origin.panel.reported.flags.writeable
+
+
+def test_a_place_left_out_in_silence_is_named(truth, found):
+    class Whole(toys.Toy):
+        by = None
+
+    silent = Model(Whole("silent", toys.leaves_one_out), "silent")
+    results = backtest([silent], found, truth=truth, **OPTIONS)
+    assert results.failures["location"].tolist() == ["US", "US"]
+    assert set(results.failures["reason"]) == {"silent left it out and does not say why"}
+
+
+def test_deaths_below_zero_are_refused_in_sums_too(truth, found):
+    with pytest.raises(ForecastError, match="sums returned negative deaths, first at draw 0"):
+        Model(toys.Sums(), "sums").fit(found[0].panel).forecast(draws=20)
+    units = plan([Model(toys.Sums(), "sums")], found[:1], truth, draws=20)
+    assert "negative deaths" in run_unit(units[0]).failed
+
+
+def test_ctrl_c_in_this_process_is_the_users(truth, found):
+    def interrupted(panel, paths):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backtest([toys.model(interrupted)], found, truth=truth, **OPTIONS)
+
+
+def test_a_model_that_changes_the_working_folder(truth, found, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    backtest([toys.model(toys.changes_folder)], found, truth=truth, out="here", **OPTIONS)
+    assert (tmp_path / "here" / "scores.parquet").exists()
+    os.chdir(tmp_path)
+
+
+def test_a_model_that_cannot_be_sent(truth, found, pool, good):
+    local = Model(toys.Toy("local", lambda _, paths: paths), "local")
+    models = [toys.model(name="good"), local]
+    results = backtest(models, found, truth=truth, executor=pool, **OPTIONS)
+    same(results.scores, good.scores)
+    assert results.failures["reason"].str.startswith("could not be run in another process").all()
+
+
+def test_reasons_on_a_screen():
+    assert on_screen("a\n b\tc\x1b[31m") == "a b c [31m"
+    assert len(on_screen("x" * 1000)) == SCREEN
+    assert on_screen("[red]no[/red] :x:") == "[red]no[/red] :x:"
+
+
+def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_path):
+    monkeypatch.setitem(_REGISTERED, "mark", lambda: toys.model(toys.raises_markup))
+    monkeypatch.setitem(_REGISTERED, "m[red]k", toys.model)
+    arguments = ["backtest", "--start", "2021-01", "--end", "2021-01", "--locations", "US",
+                 "--draws", "20", "--jobs", "1", "--models"]  # fmt: skip
+    result = CliRunner().invoke(main, [*arguments, "mark,m[red]k", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "1 × ValueError: [red]stop[/red] :skull: [31m very" in result.stdout
+    assert "ValueError: [red]stop[/red] :skull: [31m very" in result.stderr
+    assert "m[red]k " in result.stdout
+    assert "\x1b" not in result.output
+    assert "long" not in result.output.replace("longer", "")
+    kept = Results.load(tmp_path).failures["reason"].iloc[0]
+    assert kept.endswith("very long")
+    failed = CliRunner().invoke(main, [*arguments, "mark", "--quiet"])
+    assert failed.exit_code == 1
+    assert "[red]stop[/red]" in failed.output
+    assert len(failed.output.splitlines()[-1]) < 2 * SCREEN
+
+
+def test_when_all_fails_nothing_is_shown_twice(truth, found):
+    units = plan([toys.model(toys.exits)], found, truth, draws=20)
+    with pytest.raises(BacktestError, match="every unit failed; most often: SystemExit: enough"):
+        run_units(units)

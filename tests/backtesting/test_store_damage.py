@@ -1,0 +1,309 @@
+"""A stored block that was changed in any way is computed again, and one line says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import toys
+from click.testing import CliRunner
+
+from odforecast.backtesting import Results, cuts, plan, run, run_units
+from odforecast.backtesting.store import UnitStore, _checksum
+from odforecast.cli import main
+from odforecast.models import Model
+from odforecast.scoring import Truth
+from odforecast.vintage import bundled
+
+STATES = ("US", "WY")
+
+
+@pytest.fixture(scope="module")
+def units():
+    panel = replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
+    found = cuts(panel, start="2021-01", end="2021-02")
+
+    class Partly(toys.Toy):
+        """Leaves the nation out, so that there are failures to store as well."""
+
+        by = None
+
+    models = [Model(Partly("toy", toys.leaves_one_out), "toy"), toys.model(name="other")]
+    return plan(models, found, Truth(panel), draws=20)
+
+
+@pytest.fixture(scope="module")
+def whole(units, tmp_path_factory) -> tuple[Results, Path]:
+    """An undisturbed run, and its folder: two blocks a model."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "BLOCK", 1)
+        return run_units(units, out=folder), folder
+
+
+def same(a: Results, b: Results) -> None:
+    for name in ("scores", "quantiles", "failures"):
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
+
+
+def markers(folder: Path) -> list[Path]:
+    return sorted(folder.glob("units/model=*/block-*.json"))
+
+
+def marker(folder: Path) -> Path:
+    """The marker of a block that has all three tables."""
+    return next(m for m in markers(folder) if table(m, "failures").exists())
+
+
+def table(mark: Path, name: str) -> Path:
+    return mark.with_name(f"{mark.stem}.{name}.parquet")
+
+
+# Kinds of damage: each takes a marker.
+
+
+def edit(change):
+    """Change what a marker says."""
+
+    def damage(mark):
+        body = json.loads(mark.read_text())
+        body = change(body) or body
+        mark.write_text(json.dumps(body))
+
+    return damage
+
+
+def edit_signed(change):
+    """Change what a marker says, and its checksum with it."""
+
+    def damage(mark):
+        body = json.loads(mark.read_text())
+        change(body)
+        body.pop("checksum")
+        mark.write_text(json.dumps(body | {"checksum": _checksum(body)}))
+
+    return damage
+
+
+def rewrite(name, change):
+    """Change a table and write it again, as a valid file."""
+
+    def damage(mark):
+        path = table(mark, name)
+        change(pd.read_parquet(path)).to_parquet(path, index=False)
+
+    return damage
+
+
+def flip(name, place):
+    def damage(mark):
+        path = mark if name == "marker" else table(mark, name)
+        data = bytearray(path.read_bytes())
+        data[int(place * (len(data) - 1))] ^= 1
+        path.write_bytes(data)
+
+    return damage
+
+
+def cut(name, share):
+    def damage(mark):
+        path = mark if name == "marker" else table(mark, name)
+        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    return damage
+
+
+def delete(name):
+    return lambda mark: table(mark, name).unlink()
+
+
+def as_folder(name):
+    def damage(mark):
+        path = mark if name == "marker" else table(mark, name)
+        path.unlink()
+        path.mkdir()
+
+    return damage
+
+
+def others(name):
+    """The table of another block in its place."""
+
+    def damage(mark):
+        other = next(m for m in markers(mark.parents[2]) if m != mark)
+        shutil.copy(table(other, name), table(mark, name))
+
+    return damage
+
+
+def swapped(mark):
+    a, b = table(mark, "scores"), table(mark, "quantiles")
+    data = a.read_bytes()
+    a.write_bytes(b.read_bytes())
+    b.write_bytes(data)
+
+
+def others_marker(mark):
+    other = next(m for m in markers(mark.parents[2]) if m != mark)
+    mark.write_bytes(other.read_bytes())
+
+
+def renamed(mark):
+    for path in mark.parent.glob(f"{mark.stem}.*"):
+        path.rename(path.with_name(path.name.replace("block-", "block-0")))
+
+
+def first_unit(body):
+    return next(iter(body["units"].values()))
+
+
+DAMAGE = {
+    "a bit of the scores": flip("scores", 0.5),
+    "the first byte of the scores": flip("scores", 0.0),
+    "a bit of the footer of the scores": flip("scores", 1.0),
+    "a bit of the quantiles": flip("quantiles", 0.3),
+    "a bit of the failures": flip("failures", 0.4),
+    "a bit of the marker": flip("marker", 0.6),
+    "rows of the scores gone": rewrite("scores", lambda t: t.iloc[:-3]),
+    "all rows of the scores gone": rewrite("scores", lambda t: t.iloc[:0]),
+    "a row of the scores twice": rewrite("scores", lambda t: pd.concat([t, t.iloc[:1]])),
+    "rows of the scores in another order": rewrite("scores", lambda t: t.iloc[::-1]),
+    "a column of the scores gone": rewrite("scores", lambda t: t.drop(columns="wis")),
+    "the unit column gone": rewrite("scores", lambda t: t.drop(columns="unit")),
+    "a column too many": rewrite("scores", lambda t: t.assign(more=1)),
+    "a score is 0": rewrite("scores", lambda t: t.assign(wis=t["wis"].where(t.index > 0, 0.0))),
+    "all scores are 0": rewrite("scores", lambda t: t.assign(wis=0.0)),
+    "scores are missing": rewrite("scores", lambda t: t.assign(wis=float("nan"))),
+    "scores as text": rewrite("scores", lambda t: t.assign(wis=t["wis"].astype(str))),
+    "another unit's rows": rewrite("scores", lambda t: t.assign(unit=t["unit"].iloc[0])),
+    "quantiles a little off": rewrite("quantiles", lambda t: t.assign(value=t["value"] + 1e-9)),
+    "rows of the quantiles gone": rewrite("quantiles", lambda t: t.iloc[5:]),
+    "failures forgotten": rewrite("failures", lambda t: t.iloc[:0]),
+    "a reason changed": rewrite("failures", lambda t: t.assign(reason="none")),
+    "scores cut short": cut("scores", 0.7),
+    "scores empty": cut("scores", 0.0),
+    "quantiles cut short": cut("quantiles", 0.99),
+    "marker cut short": cut("marker", 0.5),
+    "marker empty": cut("marker", 0.0),
+    "scores deleted": delete("scores"),
+    "quantiles deleted": delete("quantiles"),
+    "failures deleted": delete("failures"),
+    "scores are a folder": as_folder("scores"),
+    "the marker is a folder": as_folder("marker"),
+    "scores of another block": others("scores"),
+    "quantiles of another block": others("quantiles"),
+    "scores and quantiles swapped": swapped,
+    "the marker of another block": others_marker,
+    "block under another name": renamed,
+    "the marker is a list": edit(lambda body: [body]),
+    "the marker is a number": lambda mark: mark.write_text("1"),
+    "the marker is no JSON": lambda mark: mark.write_text("units"),
+    "the marker is no text": lambda mark: mark.write_bytes(b"\xff\xfe\x00"),
+    "an extra unit": edit(lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})),
+    "an extra unit, signed": edit_signed(
+        lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})
+    ),
+    "a unit gone": edit(lambda body: body["units"].popitem() and None),
+    "seconds not a number": edit(lambda b: first_unit(b).update(seconds=float("nan"))),
+    "seconds not a number, signed": edit_signed(
+        lambda b: first_unit(b).update(seconds=float("nan"))
+    ),
+    "seconds below zero, signed": edit_signed(lambda b: first_unit(b).update(seconds=-1.0)),
+    "seconds as text, signed": edit_signed(lambda b: first_unit(b).update(seconds="soon")),
+    "units are a list, signed": edit_signed(lambda b: b.update(units=list(b["units"]))),
+    "failures said not to be there": edit(lambda b: b["files"].update(failures=None)),
+    "checksums gone, signed": edit_signed(lambda b: b.update(files={})),
+    "another format, signed": edit_signed(lambda b: b.update(format=99)),
+    "a marker without checksum": edit(lambda b: b.pop("checksum") and None),
+    "a marker of the former format": edit(
+        lambda b: {"units": {k: u["seconds"] for k, u in b["units"].items()}, "label": "toy"}
+    ),
+}
+
+
+def test_there_are_many_kinds_of_damage():
+    assert len(DAMAGE) >= 31
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
+    undisturbed, folder = whole
+    out = tmp_path / "run"
+    shutil.copytree(folder, out)
+    DAMAGE[kind](marker(out))
+    steps = []
+    resumed = run_units(units, out=out, progress=steps.append)
+    same(resumed, undisturbed)
+    assert sum(not s.reused for s in steps) == 1
+    (note,) = resumed.notes
+    assert note.startswith("1 stored block was damaged")
+    assert "\n" not in note
+    # Once is enough: then all is well again, and nothing is said.
+    store = UnitStore(out / "units")
+    assert all(store.has(u) for u in units)
+    assert store.notes == ()
+
+
+def test_all_blocks_damaged_is_still_one_line(units, whole, tmp_path):
+    undisturbed, folder = whole
+    out = tmp_path / "run"
+    shutil.copytree(folder, out)
+    for mark in markers(out):
+        DAMAGE["a bit of the scores"](mark)
+    resumed = run_units(units, out=out)
+    same(resumed, undisturbed)
+    (note,) = resumed.notes
+    assert note.startswith("4 stored blocks were damaged")
+    same(Results.load(out), undisturbed)
+    assert Results.load(out).notes == (note,)
+    again = run_units(units, out=out)
+    same(again, undisturbed)
+    assert again.notes == ()
+
+
+def test_a_missing_marker_is_a_block_that_was_never_finished(units, whole, tmp_path):
+    undisturbed, folder = whole
+    out = tmp_path / "run"
+    shutil.copytree(folder, out)
+    marker(out).unlink()
+    resumed = run_units(units, out=out)
+    same(resumed, undisturbed)
+    assert resumed.notes == ()
+
+
+def test_an_undisturbed_folder_says_nothing(units, whole):
+    undisturbed, folder = whole
+    assert undisturbed.notes == ()
+    store = UnitStore(folder / "units")
+    assert all(store.has(u) for u in units)
+    assert store.notes == ()
+
+
+def test_warnings_are_stored_with_their_units(units, tmp_path):
+    panel = units[0].truth.panel
+    mine = plan([toys.model(toys.warns, "warns")], [units[0].origin], Truth(panel), draws=20)
+    first = run_units(mine, out=tmp_path)
+    again = run_units(mine, out=tmp_path)
+    assert first.manifest["warnings"] == again.manifest["warnings"]
+    assert first.manifest["warnings"]["warns"]
+
+
+def test_the_command_says_so_in_one_line(tmp_path):
+    arguments = ["backtest", "--start", "2021-01", "--end", "2021-02", "--locations", "US,WV",
+                 "--draws", "20", "--jobs", "1", "--quiet", "--models", "naive",
+                 "--out", str(tmp_path)]  # fmt: skip
+    first = CliRunner().invoke(main, arguments)
+    assert first.exit_code == 0
+    assert first.stderr.count("damaged") == 0
+    before = (tmp_path / "scores.parquet").read_bytes()
+    (mark,) = markers(tmp_path)
+    DAMAGE["a bit of the scores"](mark)
+    second = CliRunner().invoke(main, arguments)
+    assert second.exit_code == 0, second.output
+    (line,) = [x for x in second.stderr.splitlines() if "damaged" in x]
+    assert line.startswith("note: 1 stored block was damaged")
+    assert (tmp_path / "scores.parquet").read_bytes() == before

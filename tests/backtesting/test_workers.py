@@ -1,0 +1,250 @@
+"""Dead workers: a block is split, a unit is tried again alone, nobody else notices."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import toys
+
+from odforecast.backtesting import Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting.workers import WorkerDiedError
+from odforecast.errors import BacktestError
+from odforecast.models import Model
+from odforecast.scoring import Truth
+from odforecast.vintage import bundled
+
+STATES = ("US", "OH")
+OPTIONS = {"draws": 20, "progress": False}
+AGAIN = "run again, (each )?alone"
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def found(panel):
+    return cuts(panel, start="2021-01", end="2021-03")
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """One worker for the whole module: it is replaced when it dies, and by nobody else."""
+    with Workers(1) as workers:
+        yield workers
+
+
+def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(
+        a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True
+    )
+
+
+def of(results, name, *drop):
+    table = results.scores
+    return table[table["model"] == name].drop(columns=[*drop])
+
+
+# Units fitted together
+
+
+def test_fit_many_equals_one_at_a_time(truth, found):
+    together = run_block(plan([Model(toys.Many(), "many")], found, truth, draws=20))
+    for unit, made in zip(plan([Model(toys.Many(), "many")], found, truth, draws=20), together):
+        alone = run_block([unit])[0]
+        same(made.scores, alone.scores)
+        same(made.quantiles, alone.quantiles)
+
+
+@pytest.mark.parametrize("how", [toys.many_raises, toys.many_exits])
+def test_a_failing_fit_many_falls_back(truth, found, how):
+    good = run_block(plan([Model(toys.Many(), "many")], found, truth, draws=20))
+    made = run_block(plan([Model(toys.Many(how=how), "many")], found, truth, draws=20))
+    for one, other in zip(made, good):
+        same(one.scores, other.scores)
+
+
+def test_a_block_whose_worker_dies_is_split(truth, found, pool):
+    found = found[:2]
+    models = [Model(toys.Many("many", how=toys.many_dies), "many"), toys.model(name="good")]
+    with pytest.warns(UserWarning, match=f"2 units .* {AGAIN}"):
+        results = backtest(models, found, truth=truth, executor=pool, **OPTIONS)
+    assert results.failures.empty
+    good = backtest([Model(toys.Many(), "many"), toys.model(name="good")], found, truth=truth,
+                    **OPTIONS)  # fmt: skip
+    same(results.scores, good.scores)
+    same(results.quantiles, good.quantiles)
+
+
+# Deaths
+
+
+def test_a_unit_that_kills_its_worker_twice_fails_with_the_reason(truth, found, pool, tmp_path):
+    found = found[1:]
+    models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
+    with pytest.warns(UserWarning, match=f"2 units .* {AGAIN}"):
+        results = backtest(models, found, truth=truth, executor=pool, out=tmp_path, **OPTIONS)
+    assert results.failures["reason"].tolist() == ["worker process died (signal 9), twice"]
+    assert results.failures["last_month"].tolist() == [pd.Timestamp("2021-03")]
+    good = backtest([toys.model(name="good"), toys.model(name="march")], found, truth=truth,
+                    **OPTIONS)  # fmt: skip
+    same(of(results, "good"), of(good, "good"))
+    march = of(good, "march")
+    same(of(results, "march"), march[march["last_month"] != pd.Timestamp("2021-03")])
+    # Those that went well are stored.
+    steps = []
+    units = plan(models, found[:1], truth, draws=20)
+    run_units(units, out=tmp_path, executor=pool, progress=steps.append)
+    assert all(s.reused for s in steps)
+
+
+def test_memory_that_ran_out_once_is_enough_alone(truth, found, pool, tmp_path):
+    once = toys.model(toys.Once(tmp_path / "flag", toys.out_of_memory), "once")
+    with pytest.warns(UserWarning, match=AGAIN):
+        results = backtest([once], found[:1], truth=truth, executor=pool, **OPTIONS)
+    assert results.failures.empty
+    same(results.scores, backtest([toys.model(name="once")], found[:1], truth=truth,
+                                  **OPTIONS).scores)  # fmt: skip
+
+
+def test_a_pool_of_the_callers_that_breaks(truth, found):
+    models = [toys.model(toys.dies, "dies"), toys.model(name="good")]
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.warns(UserWarning) as said,  # noqa: PT030
+    ):
+        results = backtest(models, found[:1], truth=truth, executor=pool, **OPTIONS)
+    assert [str(w.message).partition(",")[0] for w in said] == [
+        "the executor broke",
+        "1 unit whose worker process died or ran out of memory was run again",
+    ]
+    assert results.failures["reason"].tolist() == ["worker process died (exit code 3), twice"]
+    same(results.scores, backtest([toys.model(name="good")], found[:1], truth=truth,
+                                  **OPTIONS).scores)  # fmt: skip
+
+
+def test_another_executor_that_breaks_ends_the_run(truth, found):
+    class Breaks(Executor):
+        def submit(self, fn, /, *args, **kwargs):  # noqa: ARG002
+            future = Future()
+            future.set_exception(BrokenExecutor("all gone"))
+            return future
+
+    with pytest.raises(BacktestError, match=r"the executor broke \(all gone\)"):
+        backtest(["naive"], found, truth=truth, executor=Breaks(), **OPTIONS)
+
+
+# Workers by themselves
+
+
+def test_errors_and_unsendable_answers_come_back(pool):
+    with pytest.raises(ZeroDivisionError):
+        pool.submit(divmod, 1, 0).result()
+    with pytest.raises(BacktestError, match="SystemExit: 4"):
+        pool.submit(sys.exit, 4).result()
+    with pytest.raises(Exception, match="pickle"):
+        pool.submit(compile, "1", "x", "eval").result()
+    assert pool.submit(abs, -2).result() == 2
+    with pytest.raises(WorkerDiedError, match="exit code 5"):
+        pool.submit(os._exit, 5).result()
+    assert pool.submit(abs, -3).result() == 3
+    threads = pool.submit(os.getenv, "OMP_NUM_THREADS").result()
+    assert threads == os.environ.get("OMP_NUM_THREADS", "1")
+
+
+def test_nothing_is_taken_after_the_end():
+    workers = Workers(1)
+    workers.shutdown()
+    with pytest.raises(RuntimeError, match="shut down"):
+        workers.submit(abs, 1)
+
+
+def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
+    options = {"truth": truth, "out": tmp_path, **OPTIONS}
+    with (
+        Workers(1, initializer=os._exit, initargs=(6,)) as workers,
+        pytest.raises(BacktestError, match=r"could not be started \(exit code 6\)"),
+    ):
+        backtest(["naive"], found, executor=workers, **options)
+
+
+def test_an_error_ends_work_in_progress():
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), Workers(1) as workers:  # noqa: PT012
+        workers.submit(abs, 1).result()
+        workers.submit(time.sleep, 60)
+        workers.submit(time.sleep, 60)
+        raise KeyboardInterrupt
+    assert time.monotonic() - started < 20
+
+
+PARENT = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from odforecast.backtesting.workers import Workers, end_with_parent
+
+if __name__ == "__main__":
+    if sys.argv[1] == "ours":
+        pool = Workers(2)
+    else:  # the portable way alone
+        pool = ProcessPoolExecutor(2, get_context("spawn"), end_with_parent, (False,))
+    busy = [pool.submit(time.sleep, 60), pool.submit(time.sleep, 60)]
+    if sys.argv[1] == "ours":
+        while sum(w.ready for w in list(pool._live)) < 2:
+            time.sleep(0.01)
+        print(*(w.process.pid for w in pool._live))
+    else:
+        print(*pool._processes)
+    while not all(b.running() for b in busy):
+        time.sleep(0.01)
+    time.sleep(0.7)
+    print("busy", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("pool", ["ours", "theirs"])
+def test_workers_end_with_their_parent(tmp_path, pool):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script, pool], stdout=subprocess.PIPE, text=True)
+    with parent:
+        assert parent.stdout is not None
+        pids = [int(p) for p in parent.stdout.readline().split()]
+        assert parent.stdout.readline() == "busy\n"
+        assert len(pids) == 2
+        assert all(map(alive, pids))
+        parent.send_signal(signal.SIGKILL)
+    limit = time.monotonic() + 5
+    while any(map(alive, pids)) and time.monotonic() < limit:
+        time.sleep(0.05)
+    left = [p for p in pids if alive(p)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

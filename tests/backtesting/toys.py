@@ -1,0 +1,268 @@
+"""Models for tests of the backtest, some of them bad; importable in worker processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+import odforecast as od
+from odforecast.forecast import Forecast
+from odforecast.models import Model
+from odforecast.models.spec import Spec, as_parameters
+
+JOINT = frozenset({"month"})
+
+
+class Toy:
+    """The last year again, with noise; what is odd about a model is in ``odd``."""
+
+    by: str | None = "location"
+
+    def __init__(self, name: str = "toy", odd=None, **parameters):
+        self.name, self.odd = name, odd
+        self.spec = Spec(
+            name, by=self.by, joint=JOINT, origin="toys==1", parameters=as_parameters(**parameters)
+        )
+
+    def fit(self, panel):
+        return Drawn(self, panel)
+
+
+class Drawn:
+    def __init__(self, toy, panel):
+        self.toy, self.panel = toy, panel
+
+    def paths(self, horizon, draws, streams):
+        rows = [
+            streams.generator("location", s).poisson(
+                self.panel.reported[i, -1] / 12, (draws, horizon)
+            )
+            for i, s in enumerate(self.panel.locations)
+        ]
+        return np.stack(rows, axis=1).astype(float)
+
+    def draw(self, horizon, draws, streams):
+        paths = self.paths(horizon, draws, streams)
+        if self.toy.odd is not None:
+            answer = self.toy.odd(self.panel, paths)
+            if not isinstance(answer, np.ndarray):
+                return answer
+            paths = answer
+        return made(self.panel, paths)
+
+
+def made(panel, paths, **keywords):
+    return Forecast.from_panel(panel, paths, panel.locations, joint=JOINT, **keywords)
+
+
+# What is odd: (panel, paths) -> paths, or whatever is returned instead of a forecast.
+
+
+def returns_none(panel, paths):
+    return None
+
+
+def returns_text(panel, paths):
+    return "deaths will fall"
+
+
+def exits(panel, paths):
+    sys.exit("enough")
+
+
+class Away(BaseException):
+    """No Exception, like KeyboardInterrupt."""
+
+
+def raises_base(panel, paths):
+    raise Away("gone")
+
+
+def warns(panel, paths):
+    for i in range(10_000):
+        warnings.warn("once more", RuntimeWarning, stacklevel=1)
+        warnings.warn(f"number {i}", UserWarning, stacklevel=1)
+    return paths
+
+
+def changes_panel(panel, paths):
+    panel.reported[:] = 0.0
+    return paths
+
+
+def forces_panel(panel, paths):
+    panel.reported.flags.writeable = True
+    panel.reported[:] = 0.0
+    return paths
+
+
+def seeds_the_world(panel, paths):
+    np.random.seed(7)  # noqa: NPY002
+    random.seed(7)
+    np.seterr(all="ignore")
+    return paths + np.random.poisson(1.0, paths.shape)  # noqa: NPY002
+
+
+def negative(panel, paths):
+    return paths - 1e6
+
+
+def of_sums(panel, paths):
+    return made(panel, paths, target="deaths_12mo")
+
+
+def not_a_number(panel, paths):
+    paths[0, 0, 0] = np.nan
+    return paths
+
+
+def infinite(panel, paths):
+    paths[0, 0, 0] = np.inf
+    return paths
+
+
+def last_months_missing(panel, paths):
+    return paths[:, :, :-1]
+
+
+def first_months_missing(panel, paths):
+    whole = made(panel, paths)
+    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
+
+
+def too_few_draws(panel, paths):
+    return paths[1:]
+
+
+def out_of_memory(panel, paths):
+    raise MemoryError("no room for the posterior")
+
+
+def recurses(panel, paths):
+    return recurses(panel, paths)
+
+
+def prints(panel, paths):
+    for _ in range(10_000):
+        print("look at me")
+    print("and here", file=sys.stderr)
+    return paths
+
+
+def other_panel(panel, paths):
+    counts = panel.reported * 2
+    return made(replace(panel, reported=counts, low=None, high=None), paths)
+
+
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def raises_unprintable(panel, paths):
+    raise Unprintable
+
+
+def raises_surrogate(panel, paths):
+    raise ValueError("bad \udcff byte")
+
+
+def raises_markup(panel, paths):
+    raise ValueError("[red]stop[/red] :skull: \x1b[31m " + "very " * 200 + "long")
+
+
+def leaves_one_out(panel, paths):
+    if len(panel.locations) == 1:
+        return paths
+    return Forecast.from_panel(panel, paths[:, 1:], panel.locations[1:], joint=JOINT)
+
+
+def changes_folder(panel, paths):
+    os.chdir("/")
+    return paths
+
+
+# What no process survives.
+
+
+def dies(panel, paths):
+    os._exit(3)
+
+
+def is_killed(panel, paths):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_in_march(panel, paths):
+    if str(panel.last_month) == "2021-03":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return paths
+
+
+class Once:
+    """Does something the first time only, told by a file: the second time all is well."""
+
+    def __init__(self, flag, action):
+        self.flag, self.action = str(flag), action
+
+    def __call__(self, panel, paths):
+        try:
+            os.close(os.open(self.flag, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return paths
+        return self.action(panel, paths)
+
+
+def sleeps(panel, paths):
+    time.sleep(60)
+    return paths
+
+
+class Sums(Toy):
+    """A model on 12-month counts, all of them below zero."""
+
+    def __init__(self, name="sums"):
+        super().__init__(name, lambda panel, paths: made(panel, paths - 1e6, target="deaths_12mo"))
+        self.spec = replace(self.spec, target="deaths_12mo")
+
+
+class Many(Toy):
+    """Offers ``fit_many``; ``how`` is what happens in it."""
+
+    def __init__(self, name="many", odd=None, how=None):
+        super().__init__(name, odd)
+        self.how = how
+
+    def fit_many(self, panels):
+        if self.how is not None:
+            self.how(panels)
+        return [self.fit(p) for p in panels]
+
+
+def many_dies(panels):
+    os._exit(9)
+
+
+def many_raises(panels):
+    raise ZeroDivisionError("not together")
+
+
+def many_exits(panels):
+    sys.exit(1)
+
+
+@od.forecaster(by="state")
+def by_state(panel, horizon, draws, rng):
+    shape = (draws, len(panel.locations), horizon)
+    return rng.poisson(panel.reported[:, -1][None, :, None] / 12, shape).astype(float)
+
+
+def model(odd=None, name="toy", **parameters) -> Model:
+    return Model(Toy(name, odd, **parameters), name)
