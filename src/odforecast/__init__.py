@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from odforecast.errors import OdforecastError
+from odforecast.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from odforecast import evidence, hub, models, scenario, testing
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from odforecast.scenario import Projection, Scenario, project
     from odforecast.scoring import Truth, score
     from odforecast.vintage import Archive, Vintage, archive, bundled, read
-
-__version__ = "0.1.0"
 
 #: Each public name and where it lives; imported when first asked for. A bare module is itself.
 _HOME = {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from panel_factory import bundled_panel
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import PanelError, UnknownNameError
 from odforecast.geography import (
     JURISDICTIONS,
     LOCATIONS,
@@ -201,7 +201,7 @@ def test_a_panel_holds_states_or_counties() -> None:
 
 def test_a_panel_of_states_refuses_a_county() -> None:
     panel = bundled_panel()
-    with pytest.raises(UnknownNameError, match="and a state is asked for here"):
+    with pytest.raises(PanelError, match="the panel has no 39061"):
         panel.select("Hamilton, Ohio")
     with pytest.raises(UnknownNameError, match="is a county, and this panel holds states"):
         resolve("39061", available=panel.locations)

@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-import odforecast
 from odforecast.seeds import content_hash
+from odforecast.version import __version__
 
 #: Modules and packages up to ``models``: a change in any of them may change a forecast. Scores,
 #: readers and figures change no forecast; scoring is here because stored rows hold its scores.
@@ -23,7 +23,7 @@ _LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
 @cache
 def code_digest() -> str:
     """Hash of the package's version, its modules up to ``models``, and numerical libraries."""
-    root = Path(odforecast.__file__).parent
+    root = Path(__file__).resolve().parents[1]
     files = []
     for name in _CODE:
         path = root / name
@@ -31,7 +31,7 @@ def code_digest() -> str:
     digests = [
         (str(f.relative_to(root)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
     ]
-    return content_hash(odforecast.__version__, digests, [_version(x) for x in _LIBRARIES])
+    return content_hash(__version__, digests, [_version(x) for x in _LIBRARIES])
 
 
 def _version(library: str) -> str:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from odforecast import __version__
 from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.outcome import FAILURE_COLUMNS, Outcome, on_screen
 from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
 from odforecast.errors import BacktestError
-from odforecast.geography import lookup
+from odforecast.geography import code_of
 from odforecast.io import replacing
 from odforecast.scoring import horizon_group, summarise
 from odforecast.seeds import content_hash
+from odforecast.version import __version__
 
 BASELINE = "hub-baseline"
 #: Warnings kept per model.
@@ -104,7 +104,7 @@ class Results:
             If one of them was not scored.
         """
         asked = [locations] if isinstance(locations, str) else list(locations)
-        states = [lookup(s).state for s in asked]
+        states = [code_of(s) for s in asked]
         held = set(self.scores["location"])
         if absent := [s for s in states if s not in held]:
             raise BacktestError(

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from odforecast import __version__
+from odforecast.version import __version__
 from odforecast.errors import OdforecastError
 
 #: Command -> where it lives, and what ``--help`` says about it.

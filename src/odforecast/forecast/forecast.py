@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, lookup, parts_of
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
@@ -388,8 +388,8 @@ class Forecast:
         ForecastError
             If it is not in the forecast; says why if the model skipped it.
         """
-        # A county or a sum has a name that is no jurisdiction's.
-        code = state if state in self.locations else lookup(state).state
+        # A sum has a name that is no place's.
+        code = state if state in self.locations else code_of(state)
         if code not in self.locations:
             reason = self.skipped.get(code, f"it has: {', '.join(self.locations)}")
             raise ForecastError(f"no forecast for {code}", hint=reason)

@@ -105,6 +105,23 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
     return county
 
 
+def code_of(key: str) -> str:
+    """Code that a place has in panels, forecasts and results: CDC's, or a county's five digits.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`find`.
+
+    Examples
+    --------
+    >>> code_of("Ohio"), code_of("nyc"), code_of("Hamilton, Ohio")
+    ('OH', 'YC', '39061')
+    """
+    found = find(key)
+    return found.fips if isinstance(found, County) else found.state
+
+
 def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
     """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order.
 

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, PanelError
-from odforecast.geography import lookup, population
+from odforecast.geography import code_of, population
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
@@ -313,8 +313,7 @@ class Panel:
         PanelError
             If the panel does not hold it.
         """
-        # A county's row has a code that is no jurisdiction's.
-        code = location if location in self.locations else lookup(location).state
+        code = location if location in self.locations else code_of(location)
         if code not in self.locations:
             raise PanelError(
                 f"the panel has no {code}", hint=f"it has: {', '.join(self.locations)}"

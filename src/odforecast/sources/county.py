@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, UnknownNameError
+from odforecast.geography.counties import NEW_YORK_CITY, by_fips, edition_of
 from odforecast.geography.places import lookup
 from odforecast.sources.cells import european, numbers, percents
 from odforecast.sources.tabular import Plain, read_plain
@@ -36,18 +37,6 @@ COUNTY_COLUMNS = (
     "release", "fips", "state", "county", "month", "deaths", "status", "percent_pending",
     "completeness_note",
 )  # fmt: skip
-
-#: Connecticut's planning regions (from 2022) and counties (until 2021).
-CT_REGIONS = {
-    "09110": "Capitol", "09120": "Greater Bridgeport", "09130": "Lower Connecticut River Valley",
-    "09140": "Naugatuck Valley", "09150": "Northeastern Connecticut", "09160": "Northwest Hills",
-    "09170": "South Central Connecticut", "09180": "Southeastern Connecticut",
-    "09190": "Western Connecticut",
-}  # fmt: skip
-CT_COUNTIES = {
-    "09001": "Fairfield", "09003": "Hartford", "09005": "Litchfield", "09007": "Middlesex",
-    "09009": "New Haven", "09011": "New London", "09013": "Tolland", "09015": "Windham",
-}  # fmt: skip
 
 _HEADERS = {
     "dataasof": "as_of",
@@ -106,9 +95,10 @@ def connecticut_geography(fips: str) -> str | None:
     >>> [connecticut_geography(fips) for fips in ("09110", "09001", "39049")]
     ['planning region', 'county', None]
     """
-    if fips in CT_REGIONS:
-        return "planning region"
-    return "county" if fips in CT_COUNTIES else None
+    county = by_fips().get(fips)
+    if county is None or county.state != "CT":
+        return None
+    return "county" if edition_of(fips) == "counties" else "planning region"
 
 
 def read_county(path: str | Path) -> Counties:
@@ -230,7 +220,7 @@ def _one_release(plain: Plain) -> dt.date:
 
 
 def _places(plain: Plain) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """CDC codes (``NY`` is the whole state here: its counties include the five boroughs)."""
+    """CDC codes and FIPS; the five counties of New York City are ``YC``, as everywhere."""
     cells = plain.cells
     wrong = ~cells["fips"].str.fullmatch(r"\d{4,5}").to_numpy(dtype=bool)
     plain.refuse(wrong, "fips", "is no FIPS code of four or five digits")
@@ -259,7 +249,8 @@ def _places(plain: Plain) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     names = pd.DataFrame({"fips": fips, "county": cells["county"]})
     doubled = names.groupby("fips")["county"].transform("nunique") > 1
     plain.refuse(doubled.to_numpy(), "county", "is one of two names for a FIPS code")
-    return cells["state"].to_numpy(dtype=object), fips.to_numpy(dtype=object)
+    state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
+    return state.to_numpy(dtype=object), fips.to_numpy(dtype=object)
 
 
 def _code_of(name: str) -> str | None:
