@@ -232,7 +232,7 @@ def _outcomes(
     stored: list[int] = []
     for index, unit in enumerate(units):
         (stored if store is not None and store.has(unit) else todo).append(index)
-    if stored and store is not None:
+    if store is not None:
         yield stored, store.load([units[i] for i in stored]), True
     waiting = _blocks(units, todo)
     if executor is None:
