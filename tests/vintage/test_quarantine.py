@@ -74,6 +74,7 @@ def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     assert panel.notes == (note,)
     forecast = od.get_model("naive").fit(panel).forecast(draws=20)
     assert note in forecast.panel.notes
+    assert forecast.provenance["notes"] == note  # with which briefs end
     # A panel of a later release whose triangle holds it says so too.
     later = release(tmp_path / "later", day="2025-11-12")
     with pytest.raises(QuarantineError, match="the release before said"):
@@ -225,3 +226,16 @@ def test_counties_are_a_data_set_of_their_own(archive):
     assert archive.releases("counties") == ()
     with pytest.raises(ArchiveError, match="holds no release of counties"):
         archive.as_of().panel(dataset="counties")
+
+
+def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
+    archive.add(wrong, accept="for a test of backtests")
+    note = "release 2025-10-15 was accepted: for a test of backtests"
+    results = od.backtest(
+        ["naive"], archive=archive, start="2023-01", end="2023-01", locations="OH", draws=20,
+        out=tmp_path / "out", progress=False,
+    )  # fmt: skip
+    assert note in results.data_notes
+    assert note in (tmp_path / "out" / "manifest.json").read_text()
+    # A pseudo-vintage is made of the release's figures: it says so too.
+    assert note in archive.as_of().panel().cut("2023-01").notes

@@ -65,6 +65,11 @@ class Results:
         return self._tables[name]
 
     @property
+    def data_notes(self) -> tuple[str, ...]:
+        """What is to be known of the releases behind it: accepted or replaced, and why."""
+        return tuple(self.manifest.get("data_notes", ()))  # type: ignore[arg-type]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the run: stored units that were damaged, processes that died."""
         return tuple(self.manifest.get("notes", ()))  # type: ignore[arg-type]
@@ -135,7 +140,10 @@ class Results:
                 f"every unit failed; most often: {on_screen(reasons.index[0])}",
                 hint="run one unit in Python to see its traceback",
             )
-        return cls(tables, {**_manifest(units, outcomes), "notes": list(notes)})
+        panels = [u.origin.panel for u in units if u.origin.panel is not None]
+        said = (n for p in (*panels, units[0].truth.panel) for n in p.notes)
+        about = {"notes": list(notes), "data_notes": list(dict.fromkeys(said))}
+        return cls(tables, {**_manifest(units, outcomes), **about})
 
     def leaderboard(
         self, by: Sequence[str] = ("level", "horizon_group"), baseline: str | None = BASELINE

@@ -172,7 +172,7 @@ def backtest(
         bar(len(units), quiet, {o.reason for o in found}) as report,
     ):
         results = run_units(units, out=out, executor=executor, progress=report)
-    for note in results.notes:
+    for note in (*results.notes, *results.data_notes):
         click.echo(f"note: {on_screen(note)}", err=True)
     _leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
     _closing(screen, results, perf_counter() - started, out)

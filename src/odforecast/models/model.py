@@ -223,6 +223,8 @@ class Fitted:
             "release": str(panel.release),
             "odforecast": installed_version("odforecast"),
         }
+        if panel.notes:
+            labels["notes"] = "; ".join(panel.notes)
         return replace(made, provenance={**made.provenance, **labels})
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:

@@ -97,7 +97,6 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
         triangle=None,
         final_through=month,
         donor="",
-        notes=(),
         **layers,
     )
 
