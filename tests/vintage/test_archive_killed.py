@@ -35,7 +35,8 @@ def files(tmp_path_factory) -> list[str]:
     out = []
     for i, day in enumerate(DAYS):
         file = folder / f"{day}.parquet"
-        table.assign(release=pd.Timestamp(day), reported=table["reported"] + i).to_parquet(file)
+        counts = {n: table[n] + i for n in ("reported", "predicted")}
+        table.assign(release=pd.Timestamp(day), **counts).to_parquet(file)
         out.append(str(file))
     return out
 
