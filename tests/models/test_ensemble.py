@@ -48,6 +48,16 @@ def test_weights_move_to_the_better_member_and_add_up():
     assert (weights[1] >= 0.2).all()  # drawn half way back to equal weights
 
 
+@pytest.mark.parametrize("sds", [[10.0, 14.0], [10.0, 14.0, 9.0]])
+def test_weights_do_not_hang_on_the_unit_of_the_counts(sds):
+    past = gaussian_past(sds)
+    past.quantiles[1] += 6.0
+    weights = learn_weights(past, np.arange(30))
+    thousands = Past(past.quantiles / 1000, past.observed / 1000)
+    np.testing.assert_allclose(learn_weights(thousands, np.arange(30)), weights, rtol=1e-6)
+    assert not np.allclose(weights[0], weights[1])
+
+
 def test_equal_members_get_equal_weights():
     weights = learn_weights(gaussian_past([10.0, 10.0]), np.arange(30))
     np.testing.assert_allclose(weights, 0.5, atol=1e-9)
