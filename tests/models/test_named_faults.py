@@ -23,6 +23,7 @@ from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models import Drawer, Fitted, Model, Spec, get_model, model_names, register
 from odforecast.models.delay.layer import AGES, KAPPA, corrected, missing_deaths
+from odforecast.models.ensemble.learning import LEVELS
 from odforecast.models.ensemble.model import Pool
 from odforecast.models.hierarchy.draws import future
 from odforecast.models.registry import _REGISTERED
@@ -302,6 +303,20 @@ def test_an_ensemble_learns_how_wide_it_should_have_been() -> None:
         low, high = result.quantiles([0.1, 0.9])
         width[name] = high - low
     assert (width["ensemble"] > 2.0 * width["ensemble-equal"]).all()
+
+
+def test_each_level_is_stretched_by_its_own_factor() -> None:
+    fitted = get_model("ensemble", members=("drift", "naive"), delay=False).fit(cut_panel())
+    inner = fitted.inner
+    half = LEVELS.size // 2  # .01 … .45 and their mirror images
+    inner.width[:] = 1.0 + np.linspace(0.9, 0.0, half)  # the tails most
+    n = 9_999
+    ordered = np.repeat(np.linspace(-1.0, 1.0, n)[:, None, None] * 100.0 + 500.0, 3, axis=2)
+    wide = inner._widened(ordered, 3)
+    for level, factor in zip(LEVELS[:half], inner.width[0]):
+        for q in (level, 1.0 - level):
+            before, after = (np.quantile(x[:, 0, 1], q) - 500.0 for x in (ordered, wide))
+            assert after / before == pytest.approx(factor, abs=0.01), q
 
 
 def test_the_learned_width_stretches_every_distance_from_the_median() -> None:
