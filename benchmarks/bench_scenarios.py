@@ -48,7 +48,7 @@ def main() -> None:
         rows[model] = [
             seconds(partial(fitted.forecast, 24)),
             seconds(partial(project, forecast, scenarios, exposures=shares)),
-            seconds(projection.averted_table),
+            seconds(projection.averted),
         ]
     print(
         f"{n_loc} locations × {len(scenarios)} scenarios × {n_draws:,} draws × 24 months ahead, "
