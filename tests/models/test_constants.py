@@ -127,6 +127,14 @@ def test_a_set_rests_on_what_was_published_by_its_cutoff(tool):
         assert tool.publication_date(part.last_month) <= each.cutoff
 
 
+def test_priors_are_round_and_the_same_for_own_region_and_nation():
+    for kind in ("level", "slope", "damp"):
+        assert len({estimate.PRIORS[f"{kind}_{of}"] for of in ("own", "region", "us")}) == 1, kind
+    for name, (centre, sd) in estimate.PRIORS.items():
+        assert float(f"{centre:.1g}") == centre, name
+        assert sd in (1.0, 1.5), name
+
+
 def test_the_shipped_scales_are_a_maximum(tool):
     for each in all_constants():
         counts = tool.span(each.cutoff.isoformat()).counts
