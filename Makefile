@@ -27,7 +27,7 @@ SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test lint format types layers docs figures bench constants pins clean
+.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -46,6 +46,10 @@ backtest: $(ENV)  ## forecast past years as they were known then, and score them
 test: $(ENV)  ## run every test, and every example in the docstrings and the docs
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)
 
+fuzz: $(ENV)  ## mutate data files: N cases of each data set (N=5000), from SEED on (SEED=0)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ODFORECAST_FUZZ=$(or $(N),5000) \
+	  ODFORECAST_FUZZ_SEED=$(or $(SEED),0) nice -n 5 $(BIN)/pytest -q tests/fuzz
+
 lint: $(ENV)  ## ruff: likely mistakes and unused code
 	@$(BIN)/ruff check $(SRC)
 
@@ -57,6 +61,9 @@ types: $(ENV)  ## mypy, strict
 
 layers: $(ENV)  ## import-linter: imports go one way only
 	@$(BIN)/lint-imports
+
+audit: $(ENV)  ## look the dependencies up in the database of known vulnerabilities
+	@$(BIN)/python tools/audit.py
 
 docs: $(ENV)  ## build docs/_build/html; a warning is an error
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

@@ -2,40 +2,22 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import gzip
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from hub_tables import made
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub import check_hub, read_hub, to_hub, write_hub
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 STATES = [x.state for x in LOCATIONS]
-
-
-def made(
-    states=("US", "AL", "YC"), n_months=3, draws=40, seed=1, level=500.0, back=0, **keywords
-) -> Forecast:
-    rng = np.random.default_rng(seed)
-    first = np.datetime64("2023-12", "M")
-    return Forecast(
-        draws=rng.gamma(9, level / 9, (draws, len(states), n_months)),
-        locations=tuple(states),
-        months=first + np.arange(n_months).astype("timedelta64[M]"),
-        known=np.full((len(states), 11), level),
-        as_of=dt.date(2024, 4, 17),
-        last_month=first - np.timedelta64(1, "M") + np.timedelta64(back, "M"),
-        provenance={"model": "made"},
-        **keywords,
-    )
 
 
 def test_rows_of_a_forecast():
@@ -196,7 +178,7 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
         ),
         (lambda t: t.head(0), "FILE: no rows"),
         (lambda t: t.drop(columns="horizon"), "FILE: no column horizon; columns: origin_date"),
-        (lambda t: t.assign(model_id="x"), "FILE: unknown column model_id"),
+        (lambda t: t.assign(model_id="x"), "FILE: unknown column 'model_id'"),
     ],
 )
 def test_every_broken_rule_is_named(tmp_path, change, message):

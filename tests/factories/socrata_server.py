@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,7 +54,9 @@ class FakeSocrata:
 
     Kinds of requests: ``meta``, ``count``, ``page``. Faults: ``"429"`` and ``"503"``, optionally
     with the value of Retry-After (``"429:7"``); ``"html"``; ``"truncate"``; ``"cut-json"``;
-    ``"stall"``; ``"trickle"``; ``"drop"``; any other three digits: that status; ``""``: none.
+    ``"stall"``; ``"trickle"``; ``"drop"``; ``"endless"``, ``"endless-gzip"``, ``"endless-rows"``,
+    ``"chunked"`` (an answer without end); ``"gzip"``, ``"gzip-cut"``, ``"gzip-more"``; ``"deep"``
+    (nested JSON); ``"too-many"`` (rows); any other three digits: that status; ``""``: none.
     """
 
     def __init__(
@@ -181,8 +185,45 @@ class FakeSocrata:
                     handler.wfile.flush()
                 except OSError:
                     return
+        elif fault.startswith(("endless", "chunked")):
+            self.without_end(handler, fault)
+        elif fault.startswith("gzip"):
+            packed = gzip.compress(body)
+            packed = {"gzip-cut": packed[:-9], "gzip-more": packed + b"x"}.get(fault, packed)
+            self.send(handler, 200, packed, {"Content-Encoding": "gzip"})
+        elif fault == "deep":
+            self.send(handler, 200, b"[" * 200_000)
+        elif fault == "too-many":
+            self.send(handler, 200, b"[" + b",".join([b"{}"] * 60_000) + b"]")
         else:
             self.send(handler, 200, body)
+
+    def without_end(self, handler: BaseHTTPRequestHandler, fault: str) -> None:
+        """Send rows for ever, in one of four ways."""
+        piece = b'{"state": "WV", "year": "2024", "month": "July"},' * 2000
+        start = b"["
+        if fault == "endless-gzip":
+            packer = zlib.compressobj(1, wbits=31)
+            start = packer.compress(b"[")
+            piece = b" " * 1_000_000
+        handler.close_connection = True
+        handler.send_response(200)
+        if fault == "endless-gzip":
+            handler.send_header("Content-Encoding", "gzip")
+        if fault == "chunked":
+            handler.send_header("Transfer-Encoding", "chunked")
+        elif fault == "endless":
+            handler.send_header("Content-Length", str(10**15))
+        handler.end_headers()
+        try:
+            while not self.stop.is_set():
+                data = packer.compress(piece) if fault == "endless-gzip" else piece
+                data, start = start + data, b""
+                if fault == "chunked":
+                    data = f"{len(data):x}\r\n".encode() + data + b"\r\n"
+                handler.wfile.write(data)
+        except OSError:
+            return
 
     def send(
         self,

@@ -246,13 +246,20 @@ def test_exposure_tables_of_users(tmp_path):
     path.write_text("location,exposure\nWest Virginia,0.7\n39,0.6\n")
     assert read_exposure(path) == {"WV": 0.7, "OH": 0.6}
     for text, words in (
-        ("location,x\nWV,1\n", "no column 'exposure'"),
+        ("location,x\nWV,1\n", "no column exposure"),
         ("location,exposure\nWV,\n", "row 2"),
-        ("location,exposure\nWV,1\n54,1\n", "given twice"),
+        ("location,exposure\nWV,1\n54,1\n", "row 3: location '54' is given twice"),
+        ("location,exposure\nWV,1_0\n", "row 2: exposure '1_0' is no number from 0 to 5"),
+        ("location,exposure\nWV,１\n", "is no number from 0 to 5"),
+        ("location,exposure\nWV,nan\n", "is no number from 0 to 5"),
+        ("location,exposure\nWV,5.1\n", "is no number from 0 to 5"),
+        ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is no place"),
+        ("location,exposure\nWV," + "9" * 5000 + "\n", "is no number from 0 to 5"),
     ):
         path.write_text(text)
-        with pytest.raises(ScenarioError, match=words):
+        with pytest.raises(ScenarioError, match=words) as refused:
             read_exposure(path)
+        assert len(str(refused.value)) < 400
 
 
 def test_tables():

@@ -383,6 +383,87 @@ def test_whatever_the_faults_the_release_is_whole_or_absent(
         check_whole(folder)
 
 
+# Answers without end, packed or damaged
+
+
+@pytest.mark.parametrize("kind", ["meta", "count", "page"])
+@pytest.mark.parametrize("fault", ["endless", "endless-gzip", "endless-rows", "chunked"])
+def test_an_answer_without_end_is_given_up(
+    server: FakeSocrata, tmp_path: Path, kind: str, fault: str
+) -> None:
+    server.faults[kind].append(fault)
+    with pytest.raises(DownloadError, match="the answer is longer than 3 MB") as refused:
+        get(server, tmp_path, most_bytes=3_000_000)
+    assert str(refused.value).isprintable()
+    assert not Archive(tmp_path).releases()
+
+
+_RUN = """
+import re, sys, time
+from odforecast.errors import OdforecastError
+from odforecast.vintage.fetch import fetch
+from odforecast.vintage.socrata import Socrata
+start = time.process_time()  # a busy machine must not fail a test
+try:
+    with Socrata(sys.argv[1], timeout=5) as client:
+        fetch("vsrr", sys.argv[2], client)
+    said = "read"
+except OdforecastError as error:
+    said = str(error)
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024
+print(peak, round(time.process_time() - start, 1), said)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["endless", "endless-gzip", "chunked"])
+def test_an_answer_without_end_takes_neither_memory_nor_time(
+    server: FakeSocrata, tmp_path: Path, fault: str
+) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("peak memory of a process is read from /proc")
+    server.faults["page"].append(fault)
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, server.url, str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    peak, seconds, said = done.stdout.split(" ", 2)
+    assert "the answer is longer than 200 MB" in said
+    assert int(peak) < 1000
+    assert float(seconds) < 30
+
+
+def test_packed_answers_are_unpacked(server: FakeSocrata, tmp_path: Path) -> None:
+    server.faults["page"].extend(["gzip", "gzip-cut", "gzip", "gzip-more"])
+    assert get(server, tmp_path).added
+    check_whole(tmp_path)
+
+
+def test_nested_answers_are_no_rows(server: FakeSocrata, tmp_path: Path) -> None:
+    server.faults["page"].append("deep")  # asked again
+    assert get(server, tmp_path).added
+    server.updated += 86_400
+    server.faults["page"].append("too-many")
+    with pytest.raises(DownloadError, match="more rows than the 50 asked for"):
+        get(server, tmp_path)
+
+
+def test_a_table_that_is_too_large_is_refused(server: FakeSocrata, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="more than any release"):
+        get(server, tmp_path, most_rows=10)
+    with pytest.raises(DownloadError, match="of rows, more than any release"):
+        get(server, tmp_path, most_bytes=40_000)
+
+
+@pytest.mark.parametrize("updated", [-1, 10**18, True, "1758117600"])
+def test_a_moment_that_is_none_is_refused(
+    server: FakeSocrata, tmp_path: Path, updated: object
+) -> None:
+    server.updated = updated  # type: ignore[assignment]
+    with pytest.raises(DataError, match="has no rowsUpdatedAt"):
+        get(server, tmp_path)
+
+
 def test_release_date_is_the_day_in_washington() -> None:
     # 2025-09-18 02:30 UTC is the evening of the 17th there.
     assert Metadata("xkb8-kh2a", "", 1758162600, {}).release == DATE

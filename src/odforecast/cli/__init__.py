@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import click
 
-from odforecast.version import __version__
 from odforecast.errors import OdforecastError
+from odforecast.version import __version__
 
 #: Command -> where it lives, and what ``--help`` says about it.
 COMMANDS = {

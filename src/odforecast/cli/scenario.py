@@ -10,7 +10,9 @@ import click
 
 from odforecast.cli.forecast import fit, keep, open_panel
 from odforecast.cli.source import open_source, source_options
+from odforecast.cli.spreadsheet import for_spreadsheets
 from odforecast.errors import PanelError, ScenarioError
+from odforecast.io import replacing
 from odforecast.names import (
     ALL_DRUGS,
     DEFAULT_DRAWS,
@@ -218,9 +220,11 @@ def validate(
         failed += result.passed is False
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
-            result.table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+            with replacing(out / f"{name}.csv") as part:
+                result.table.to_csv(part, index=False, lineterminator="\n")
             for key, draw in result.figures.items():
-                draw().savefig(out / f"{key}.svg")
+                with replacing(out / f"{key}.svg") as part:
+                    draw().savefig(part, format="svg")
     click.echo(CAVEAT)
     if failed:
         click.echo(f"error: {failed} check(s) failed", err=True)
@@ -303,9 +307,12 @@ def _write(
         rows = to_hub(few, targets=targets, output_type="sample")
         sampled.append(rows.assign(scenario_id=name))
     _csv(pd.concat(quantiles, ignore_index=True), out / "quantiles.csv")
-    pd.concat(sampled, ignore_index=True).to_parquet(out / "samples.parquet", index=False)
-    projection.to_parquet(out / "draws.parquet")
-    (out / "scenarios.yaml").write_text(dump_scenarios(projection.scenarios), encoding="utf-8")
+    with replacing(out / "samples.parquet") as part:
+        pd.concat(sampled, ignore_index=True).to_parquet(part, index=False)
+    with replacing(out / "draws.parquet") as part:
+        projection.to_parquet(part)
+    with replacing(out / "scenarios.yaml") as part:
+        part.write_text(dump_scenarios(projection.scenarios), encoding="utf-8")
     if all(s.is_null for s in projection.scenarios):
         return
     _csv(projection.averted(), out / "deaths_averted.csv")
@@ -321,15 +328,19 @@ def _draw(
     from odforecast.report.brief import write_brief
 
     where = "US" if "US" in projection.baseline.locations else projection.baseline.locations[0]
-    (out / "figures").mkdir(exist_ok=True)
-    for item in projection.scenarios:
-        if not item.is_null:
-            name = f"prior_{item.name}.svg"
-            figures.prior_figure(item).savefig(out / "figures" / name)
-    figures.fan_figure(projection, where, panel).savefig(out / "figures" / "fan.svg")
-    figures.averted_figure(projection, where).savefig(out / "figures" / "averted.svg")
+    drawn = {
+        f"prior_{item.name}": figures.prior_figure(item)
+        for item in projection.scenarios
+        if not item.is_null
+    }
+    drawn["fan"] = figures.fan_figure(projection, where, panel)
+    drawn["averted"] = figures.averted_figure(projection, where)
+    for name, figure in drawn.items():
+        with replacing(out / "figures" / f"{name}.svg") as part:
+            figure.savefig(part, format="svg")
     text = write_brief(projection, panel=panel, location=where, exposures=shares)
-    (out / "brief.html").write_text(text, encoding="utf-8")
+    with replacing(out / "brief.html") as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _csv(table: pd.DataFrame, path: Path) -> None:
@@ -338,7 +349,8 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
             table[column] = table[column].dt.strftime("%Y-%m-%d")
     if "output_type_id" in table:
         table["output_type_id"] = [f"{x:.12g}" for x in table["output_type_id"]]
-    table.to_csv(path, index=False, lineterminator="\n")
+    with replacing(path) as part:
+        for_spreadsheets(table).to_csv(part, index=False, lineterminator="\n")
 
 
 def _summary(projection: Projection) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from odforecast.cli.source import BUNDLED, accept_option, open_source
+from odforecast.cli.spreadsheet import for_spreadsheets
 from odforecast.errors import DataError, ScoringError
 from odforecast.io import replacing
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
+from odforecast.sources.quoting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,13 +103,24 @@ def score(
 def model_name(path: Path) -> str:
     """Model a hub file is of: its name without endings and the leading date.
 
+    Raises
+    ------
+    DataError
+        If the file's name holds what no screen or table should: control codes, bytes that are
+        no text.
+
     Examples
     --------
     >>> model_name(Path("2024-12-11-team-model.csv.gz"))
     'team-model'
     """
     stem = re.sub(r"\.(csv|csv\.gz|parquet)$", "", path.name, flags=re.IGNORECASE)
-    return re.sub(r"^\d{4}-\d{2}-\d{2}-(?=.)", "", stem)
+    name = re.sub(r"^\d{4}-\d{2}-\d{2}-(?=.)", "", stem)
+    if not name.isprintable():
+        raise DataError(
+            f"{quoted(path.name)} names no model: it holds control codes", hint="rename the file"
+        )
+    return name
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -273,4 +286,6 @@ def _write(scores: pd.DataFrame, out: Path) -> None:
         if out.suffix == ".parquet":
             scores.to_parquet(part, index=False)
         else:
-            scores.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")
+            # Models and files are named by whoever made them: "=cmd|..." is a name too.
+            safe = for_spreadsheets(scores)
+            safe.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")

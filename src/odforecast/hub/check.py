@@ -9,9 +9,17 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography.places import LOCATIONS
+from odforecast.hub.cells import days, numbers
+from odforecast.hub.raw import check_header
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, TARGETS
+from odforecast.sources.quoting import plain, quoted
 
 OUTPUT_TYPES = ("quantile", "sample")
+
+#: Longest horizon, in months.
+MAX_HORIZON = 1200
+#: Least step between two quantile levels of a unit.
+MIN_STEP = 0.0001
 
 _CODES = frozenset(x.code for x in LOCATIONS)
 _UNIT = ["origin_date", "location", "target", "horizon", "target_end_date"]
@@ -21,7 +29,8 @@ def check_hub(
     table: pd.DataFrame,
     levels: Sequence[float] | None = HUB_QUANTILES,
     source: str = "table",
-    first_row: int = 0,
+    first_row: int = 1,
+    rows: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Check a hub table and give its columns their types and order.
 
@@ -35,6 +44,8 @@ def check_hub(
         Name of the file, for messages.
     first_row : int
         Number of the first row, for messages.
+    rows : ndarray of int, optional
+        Number of every row, where they do not follow one another in the file.
 
     Returns
     -------
@@ -46,23 +57,27 @@ def check_hub(
     DataError
         At the first row that breaks a rule; see :func:`read_hub`.
     """
-    return _Checker(table, source, first_row).run(levels)
+    if rows is None:
+        rows = np.arange(first_row, first_row + len(table))
+    return _Checker(table, source, rows).run(levels)
 
 
 class _Checker:
     """One table under inspection; every method raises at the first bad row."""
 
-    def __init__(self, table: pd.DataFrame, source: str, first_row: int) -> None:
-        self.source, self.first_row = source, first_row
+    def __init__(self, table: pd.DataFrame, source: str, rows: np.ndarray) -> None:
+        self.source, self.rows = source, rows
+        check_header(list(table.columns), source)
         missing = [c for c in HUB_COLUMNS if c not in table]
         if missing:
             raise DataError(
                 f"{source}: no column {', '.join(missing)}",
                 hint=f"columns: {', '.join(HUB_COLUMNS)}",
             )
-        if extra := [str(c) for c in table.columns if c not in HUB_COLUMNS]:
+        if extra := [c for c in table.columns if c not in HUB_COLUMNS]:
+            more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
             raise DataError(
-                f"{source}: unknown column {', '.join(extra)}",
+                f"{source}: unknown column {quoted(extra[0])}{more}",
                 hint="hub files name the model in the file name, and hold no other columns",
             )
         self.raw = table[list(HUB_COLUMNS)].reset_index(drop=True)
@@ -96,22 +111,20 @@ class _Checker:
         row = int(np.flatnonzero(bad.to_numpy())[0])
         n = int(bad.sum())
         more = f" ({n} such rows)" if n > 1 else ""
-        value = self.raw[column].iloc[row]
-        shown = repr(value) if isinstance(value, str) else str(value)
+        cell = self.raw[column].iloc[row]
+        value = quoted(cell) if isinstance(cell, str) else plain(cell)
         raise DataError(
-            f"{self.source}, row {row + self.first_row}, column {column}: {shown}"
+            f"{self.source}, row {self.rows[row]}, column {column}: {value}"
             f"{' ' + what if what else ''}{more}",
             hint=hint,
         )
 
     def dates(self, column: str) -> None:
-        raw = self.raw[column]
-        if pd.api.types.is_datetime64_any_dtype(raw):
-            days = raw
-        else:
-            days = pd.to_datetime(raw.astype(str), format="%Y-%m-%d", errors="coerce")
-        self.refuse(days.isna(), column, "write dates as 2024-07-31", "is no date")
-        self.out[column] = days.astype("datetime64[s]")
+        found = pd.Series(days(self.raw[column]))
+        self.refuse(
+            found.isna(), column, "write days as 2024-07-31, without time or zone", "is no date"
+        )
+        self.out[column] = found
         if column == "target_end_date":
             month_ends = self.out[column].dt.is_month_end
             self.refuse(
@@ -120,11 +133,14 @@ class _Checker:
             )  # fmt: skip
 
     def locations(self) -> None:
-        codes = self.raw["location"].astype(str)
+        codes = self.texts("location")
         unknown = ~codes.isin(_CODES)
-        padded = codes.str.zfill(2).isin(_CODES)
+        # ASCII: other scripts have digits too. Looked for only where something is unknown.
+        lost = unknown
+        if unknown.any():
+            lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
         self.refuse(
-            unknown & padded & codes.str.fullmatch(r"\d"),
+            lost,
             "location",
             "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1",
         )
@@ -136,18 +152,22 @@ class _Checker:
         )
         self.out["location"] = codes
 
+    def texts(self, column: str) -> pd.Series[str]:
+        return self.raw[column].astype(object).astype(str)
+
     def choices(self, column: str, allowed: Sequence[str]) -> None:
-        values = self.raw[column].astype(str)
+        values = self.texts(column)
         self.refuse(~values.isin(allowed), column, f"one of {', '.join(allowed)}")
         self.out[column] = values
 
     def numbers(self, column: str, *, whole: bool = False) -> None:
-        values = pd.to_numeric(self.raw[column], errors="coerce").astype(float)
+        values = pd.Series(numbers(self.raw[column]))
         self.refuse(
-            ~pd.Series(np.isfinite(values)), column, "give a finite number", "is no finite number"
+            values.isna(), column, "give a finite number such as 1345.5", "is no finite number"
         )
         if whole:
             self.refuse(values != values.round(), column, "give a whole number of months")
+            self.refuse(values.abs() > MAX_HORIZON, column, f"at most {MAX_HORIZON} months")
             self.out[column] = values.astype(np.int64)
         else:
             self.out[column] = values
@@ -186,8 +206,19 @@ class _Checker:
         )
 
     def duplicates(self) -> None:
-        again = self.out.duplicated([*_UNIT, "output_type", "output_type_id"])
+        keys = [*_UNIT, "output_type", "output_type_id"]
+        again = self.out.duplicated(keys)
         self.refuse(again, "output_type_id", "give every forecast once", "repeats a row")
+        # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
+        near = self.out[keys].sort_values(keys, kind="stable")
+        same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
+        close = same & (near["output_type_id"].diff() < MIN_STEP)
+        self.refuse(
+            close.reindex(self.out.index),
+            "output_type_id",
+            f"levels of a unit lie at least {MIN_STEP} apart",
+            "nearly repeats a level",
+        )
 
     def order(self) -> None:
         rows = self.out[self.out["output_type"] == "quantile"]
@@ -218,7 +249,7 @@ class _Checker:
         lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
         more = f" ({short.size} such units)" if short.size > 1 else ""
         raise DataError(
-            f"{self.source}, row {int(rows.index[row]) + self.first_row}, origin "
+            f"{self.source}, row {self.rows[int(rows.index[row])]}, origin "
             f"{first['origin_date']:%Y-%m-%d}, location {first['location']}, {first['target']}, "
             f"{first['target_end_date']:%Y-%m-%d}: {len(lacking)} of {len(wanted)} quantile "
             f"levels missing, first {lacking[0]:g}{more}",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import warnings
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.hub.raw import read_raw
 from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS
@@ -144,10 +143,10 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     """
     target = Path(path)
     kind = file_kind(target)
-    checked = check_hub(table, levels=None, source=str(target), first_row=1)
+    checked = check_hub(table, levels=None, source=str(target))
     with replacing(target) as part:
         if kind == "parquet":
-            checked.to_parquet(part, index=False)
+            checked.to_parquet(part, index=False, write_page_checksum=True)
         else:
             text = checked.assign(
                 origin_date=checked["origin_date"].dt.strftime("%Y-%m-%d"),
@@ -178,38 +177,23 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     Raises
     ------
     DataError
-        With file, row, column and value: a file that cannot be read, missing columns, lost
-        leading zeros, unknown locations or targets, bad dates, values that are not finite
-        or negative, duplicates, quantiles out of order, missing levels, horizons that
-        contradict the dates. Rows are numbered as a text editor numbers lines in a CSV file
-        (the header is line 1), from 1 in Parquet.
+        With file, row, column and value: a file that cannot be read or is cut off, missing or
+        doubled columns, lost leading zeros, unknown locations or targets, bad dates, values
+        that are no finite number or negative, duplicates, quantiles out of order, missing
+        levels, horizons that contradict the dates. Rows are numbered as a text editor
+        numbers lines in a CSV file (the header is line 1), from 1 in Parquet.
     """
     source = Path(path)
-    kind = file_kind(source)
-    try:
-        if kind == "parquet":
-            table = pd.read_parquet(source)
-        else:
-            with warnings.catch_warnings():  # rows longer than the header
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                table = pd.read_csv(
-                    source,
-                    dtype=str,
-                    keep_default_na=False,
-                    index_col=False,
-                    encoding="utf-8-sig",
-                    compression="gzip" if kind == "gz" else None,
-                )
-    except FileNotFoundError as error:
-        raise DataError(f"{source}: no such file") from error
-    except (OSError, EOFError, ValueError, zlib.error, pd.errors.ParserWarning) as error:
+    raw = read_raw(source, file_kind(source))
+    table = check_hub(raw.cells, levels=levels, source=str(source), rows=raw.rows)
+    if not raw.ends:
+        # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
+        # number too, and only the missing line end tells.
         raise DataError(
-            f"{source}: cannot be read as {kind}: {error}",
-            hint="is it a hubverse model-output file?",
-        ) from error
-    return check_hub(
-        table, levels=levels, source=str(source), first_row=1 if kind == "parquet" else 2
-    )
+            f"{source}, row {raw.rows[-1]}: the last line has no line end; is the file cut off?",
+            hint="get it again, or end the line if it is whole",
+        )
+    return table
 
 
 def file_kind(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +51,15 @@ footer { color: #57606a; font-size: 12px; margin-top: 30px; border-top: 1px soli
 """
 
 
+# Nothing is loaded and nothing runs, whatever a scenario's texts hold: the page's own style and
+# pictures inside the page are all there is.
+_POLICY = (
+    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; style-src 'sha256-"
+    + base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+    + "'"
+)
+
+
 def write_brief(
     projection: Projection,
     *,
@@ -81,7 +91,8 @@ def write_brief(
     Returns
     -------
     str
-        A complete HTML document; figures are inside.
+        A complete HTML document; figures are inside, and its Content-Security-Policy lets
+        nothing else in.
 
     Raises
     ------
@@ -134,6 +145,8 @@ def write_brief(
     body = "\n".join(parts)
     return (
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
+        f'<meta http-equiv=Content-Security-Policy content="{_POLICY}">'
+        "<meta name=referrer content=no-referrer>"
         "<meta name=viewport content='width=device-width, initial-scale=1'>"
         f"<title>{_e(question)}</title><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n"
     )

@@ -14,6 +14,7 @@ from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO
 from odforecast.panel import Floats, Panel
+from odforecast.report.words import literal
 from odforecast.scoring import Truth
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def draw_fan(
     for i in range(len(bands)):
         axes.fill_between(days, values[1 + 2 * i], values[2 + 2 * i], color=color, alpha=0.2, lw=0)
     name = label if label is not None else forecast.provenance.get("model", "forecast")
-    axes.plot(days, values[0], color=color, lw=1.6, label=name)
+    axes.plot(days, values[0], color=color, lw=1.6, label=literal(name))
 
 
 def _tidy(axes: Axes) -> None:
@@ -183,7 +184,7 @@ def coverage_figure(
             shade = (0.35 + 0.2 * i,)
             axes.plot(share.index, share, color=BLUE, alpha=shade[0], lw=1.6)
             axes.axhline(nominal, color=GREY, lw=0.7, ls=":")
-        axes.set_title(model, fontsize=10)
+        axes.set_title(literal(model), fontsize=10)
         axes.set_xlabel("horizon, months", fontsize=9)
         axes.set_ylim(0.2, 1)
         axes.set_xticks(range(3, int(scores["horizon"].max()) + 1, 3))
@@ -220,7 +221,7 @@ def pit_figure(results: Results, models: Sequence[str], bins: int = 10) -> Figur
             if i == 0:
                 axes.set_title(f"horizon {group}", fontsize=10)
             if j == 0:
-                axes.set_ylabel(model, fontsize=9)
+                axes.set_ylabel(literal(model), fontsize=9)
     return figure
 
 
@@ -247,10 +248,12 @@ def skill_figure(results: Results, models: Sequence[str], split: str = "regime")
         part = board[board[split].astype(str) == value]
         for k, model in enumerate(models):
             heights = _by_group(part[part["model"] == model], groups)
-            axes.bar(np.arange(len(groups)) + k * width, heights, width * 0.92, label=model)
+            axes.bar(
+                np.arange(len(groups)) + k * width, heights, width * 0.92, label=literal(model)
+            )
         axes.axhline(1, color=GREY, lw=0.8, ls=":")
         axes.set_xticks(np.arange(len(groups)) + 0.4 - width / 2, groups)
-        axes.set_title(f"{split}: {value}", fontsize=10)
+        axes.set_title(literal(f"{split}: {value}"), fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     row[0].set_ylabel("WIS relative to the hub baseline", fontsize=9)
     handles, labels = row[0].get_legend_handles_labels()

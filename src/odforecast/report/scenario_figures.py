@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
+from odforecast.report.words import literal
 from odforecast.scenario import Projection, Scenario, events
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.seeds import seed_from
@@ -63,7 +64,7 @@ def _size(axes: Any, x: Intervention) -> None:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
     nothing = 1 - x.probability * (1 - x.p_null)
-    axes.set_title(f"{x.name}: P(no effect) = {nothing:.2f}", fontsize=9, loc="left")
+    axes.set_title(f"{literal(x.name)}: P(no effect) = {nothing:.2f}", fontsize=9, loc="left")
     axes.set_xlabel("full effect at exposure 1, %", fontsize=8)
     axes.set_yticks([])
 
@@ -175,7 +176,7 @@ def tornado_figure(table: pd.DataFrame) -> Figure:
     axes.axvline(float(table["averted"].iloc[0]), color="black", linewidth=0.8)
     many = len(set(table["intervention"])) > 1
     names = zip(table["intervention"], table["assumption"])
-    labels = [f"{i}: {a}" if many else a for i, a in names]
+    labels = [literal(f"{i}: {a}" if many else a) for i, a in names]
     axes.set_yticks(np.arange(len(table)), labels, fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.15)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import UnknownNameError
+from odforecast.scenario.wording import shown
 
 #: Said wherever a result of this layer is shown.
 CAVEAT = (
@@ -94,7 +95,7 @@ def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
     priors: Mapping[str, Any] = _library()["priors"]
     if name not in priors:
         raise UnknownNameError(
-            f"{where}: unknown prior {name!r}", hint=f"allowed: {', '.join(priors)}"
+            f"{where}: unknown prior {shown(name)}", hint=f"allowed: {', '.join(priors)}"
         )
     table = copy.deepcopy({k: v for k, v in priors[name].items() if k != "title"})
     return {"name": name, **table}

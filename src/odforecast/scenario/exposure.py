@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError
-from odforecast.geography.places import lookup
+from odforecast.errors import DataError, ScenarioError, UnknownNameError
+from odforecast.geography.places import code_of, lookup
 from odforecast.months import Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
+from odforecast.sources.cells import parse_each
+from odforecast.sources.tabular import Plain, read_plain
 
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24
@@ -103,24 +106,34 @@ def read_exposure(path: str | Path) -> dict[str, float]:
         If a column is missing, a location unknown or given twice, or a value outside 0..5.
     """
     try:
-        table = pd.read_csv(path, dtype={"location": str}, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"cannot read {path}: {error}") from error
-    if missing := [c for c in ("location", "exposure") if c not in table]:
-        raise ScenarioError(f"{path}: no column {missing[0]!r}, allowed: location, exposure")
-    out: dict[str, float] = {}
-    for row, (place, text) in enumerate(zip(table["location"], table["exposure"]), start=2):
-        state = lookup(str(place)).state
+        table = read_plain(path)
+        table.require("location", "exposure")
+        values, bad = parse_each(table.cells["exposure"], _share)
+        wrong = bad | ~((values >= 0.0) & (values <= 5.0))
+        table.refuse(wrong, "exposure", "is no number from 0 to 5")
+        states = _codes(table)
+        seen = pd.Series(states, dtype=object).duplicated().to_numpy(dtype=bool)
+        table.refuse(seen, "location", "is given twice")
+    except DataError as error:
+        raise ScenarioError(error.message, error.hint) from error
+    return dict(zip(states, values.tolist(), strict=True))
+
+
+def _codes(table: Plain) -> list[str]:
+    """Codes of the places of a table; the first that has none is named with its row."""
+    codes: dict[str, str] = {}
+    for place in table.cells["location"].unique():
         try:
-            value = float(str(text))
-        except ValueError:
-            value = float("nan")
-        if not 0.0 <= value <= 5.0:
-            raise ScenarioError(f"{path}, row {row}: exposure is {text!r}, allowed: 0 to 5")
-        if state in out:
-            raise ScenarioError(f"{path}, row {row}: {state} is given twice")
-        out[state] = value
-    return out
+            codes[place] = code_of(place)
+        except UnknownNameError as error:
+            bad = (table.cells["location"] == place).to_numpy(dtype=bool)
+            table.refuse(bad, "location", "is no place", error.hint or "")
+    return [codes[place] for place in table.cells["location"]]
+
+
+def _share(text: str) -> float | None:
+    """A number as it is written, and nothing that only looks like one."""
+    return float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,17})?", text) else None
 
 
 def exposure_vector(

@@ -23,6 +23,7 @@ from odforecast.errors import ScenarioError
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.priors import Beta, Fixed, Prior, SpikeSlab
+from odforecast.scenario.wording import shown
 from odforecast.seeds import content_hash, seed_from
 
 #: First month behind CDC's counts, and the last month an onset may have.
@@ -143,7 +144,9 @@ class Intervention:
     def __post_init__(self) -> None:
         pair = self.onset if isinstance(self.onset, tuple | list) else (self.onset, self.onset)
         if len(pair) != 2:
-            raise ScenarioError(f"{self.name}: onset is {self.onset!r}, allowed: one or two months")
+            raise ScenarioError(
+                f"{self.name}: onset is {shown(self.onset)}, allowed: one or two months"
+            )
         onset = (to_month(pair[0]), to_month(pair[1]))
         object.__setattr__(self, "onset", onset)
         if not FIRST_MONTH <= onset[0] <= onset[1] <= LAST_MONTH:
@@ -161,7 +164,7 @@ class Intervention:
             _nonnegative(f"{self.name}: {key}", getattr(self, key))
         if self.grade not in GRADES:
             raise ScenarioError(
-                f"{self.name}: grade is {self.grade!r}, allowed: {', '.join(GRADES)}"
+                f"{self.name}: grade is {shown(self.grade)}, allowed: {', '.join(GRADES)}"
             )
         if isinstance(self.exposure, Mapping):
             table = {str(k): float(v) for k, v in self.exposure.items()}
@@ -170,8 +173,8 @@ class Intervention:
         elif isinstance(self.exposure, str):
             if self.exposure not in NAMED_EXPOSURES:
                 raise ScenarioError(
-                    f"{self.name}: exposure is {self.exposure!r}, allowed: a number, a table by "
-                    f"location, or {', '.join(NAMED_EXPOSURES)}"
+                    f"{self.name}: exposure is {shown(self.exposure)}, allowed: a number, a "
+                    f"table by location, or {', '.join(NAMED_EXPOSURES)}"
                 )
         else:
             _check_exposure(self.name, {"exposure": float(self.exposure)})

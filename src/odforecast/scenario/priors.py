@@ -16,6 +16,8 @@ import numpy as np
 
 from odforecast.errors import ScenarioError
 from odforecast.panel import Floats
+from odforecast.scenario.wording import shown
+from odforecast.sources.quoting import plain
 
 
 @dataclass(frozen=True)
@@ -257,6 +259,9 @@ def _positive(kind: str, key: str, value: float) -> None:
         raise ScenarioError(f"{kind}: {key} is {value:g}, allowed: above 0")
 
 
+#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
+SMALLEST, LARGEST = 1e-6, 1e6
+
 PRIORS: dict[str, type[Prior]] = {
     cls.kind: cls for cls in (Fixed, Normal, LogNormal, Uniform, Beta)
 }
@@ -303,30 +308,38 @@ def parse_prior(value: object, where: str, low: float = -math.inf, high: float =
         ((kind, given),) = value.items()
         if kind not in PRIORS:
             raise ScenarioError(
-                f"{where}: unknown distribution {kind!r}, allowed: {', '.join(PRIORS)}"
+                f"{where}: unknown distribution {shown(kind)}, allowed: {', '.join(PRIORS)}"
             )
         keys = _KEYS[str(kind)]
         if isinstance(given, Mapping):
             if set(given) != set(keys):
                 raise ScenarioError(
-                    f"{where}: {kind} has keys {', '.join(map(str, given))}, "
+                    f"{where}: {kind} has keys {plain(', '.join(map(str, given)))}, "
                     f"allowed: exactly {', '.join(keys)}"
                 )
             numbers = [given[key] for key in keys]
         else:
             numbers = list(given) if isinstance(given, list | tuple) else [given]
         if len(numbers) != len(keys) or not all(map(_is_number, numbers)):
-            raise ScenarioError(f"{where}: {kind} is {given!r}, allowed: {', '.join(keys)}")
+            raise ScenarioError(f"{where}: {kind} is {shown(given)}, allowed: {', '.join(keys)}")
+        if any(x and not SMALLEST <= abs(x) <= LARGEST for x in numbers):
+            raise ScenarioError(
+                f"{where}: {kind} is {shown(given)}, allowed: numbers from {SMALLEST:g} to "
+                f"{LARGEST:g} in size, and 0"
+            )
         try:
             prior = PRIORS[str(kind)](*(float(x) for x in numbers))
         except ScenarioError as error:
             raise ScenarioError(f"{where}: {error.message}") from error
     else:
         raise ScenarioError(
-            f"{where} is {value!r}, allowed: a number or one distribution "
+            f"{where} is {shown(value)}, allowed: a number or one distribution "
             f"({', '.join(PRIORS)}), such as {{normal: [-0.1, 0.1]}}"
         )
-    bottom, top = prior.interval(0.99)
+    with np.errstate(all="ignore"):
+        bottom, top = prior.interval(0.99)
+    if not (math.isfinite(bottom) and math.isfinite(top)):
+        raise ScenarioError(f"{where} is {prior}, allowed: a distribution with finite percentiles")
     if bottom < low or top > high:
         got = f"{prior}" if isinstance(prior, Fixed) else f"{prior} (99 % in {bottom:g}..{top:g})"
         raise ScenarioError(f"{where} is {got}, allowed: {_range(low, high)}")

@@ -12,9 +12,10 @@ from typing import Any
 from odforecast.errors import ScenarioError
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import Prior
+from odforecast.scenario.wording import shown
 from odforecast.seeds import content_hash
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]*")
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,199}")  # prior_NAME.svg is a file
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class Scenario:
         object.__setattr__(self, "interventions", tuple(self.interventions))
         if not _NAME.fullmatch(self.name):
             raise ScenarioError(
-                f"name is {self.name!r}, allowed: lower-case letters, digits and . + _ -"
+                f"name is {shown(self.name)}, allowed: up to 200 lower-case letters, "
+                "digits and . + _ -"
             )
         if self.version < 1:
             raise ScenarioError(f"{self.name}: version is {self.version}, allowed: 1 or more")
         names = [x.name for x in self.interventions]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ScenarioError(
-                f"{self.name}: two interventions are named {twice[0]!r}, allowed: distinct names",
+                f"{self.name}: two interventions are named {shown(twice[0])}, "
+                "allowed: distinct names",
                 hint="interventions of one name share their random numbers",
             )
         if self.name == "null" and self.interventions:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import math
-import tomllib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,11 @@ from typing import Any
 from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.intervention import Intervention, Rebound
+from odforecast.scenario.loading import check_suffix, load, read_text
 from odforecast.scenario.priors import Prior, parse_prior
 from odforecast.scenario.scenario import NULL, Scenario
+from odforecast.scenario.wording import shown
+from odforecast.sources.quoting import plain
 
 SCENARIO_KEYS = ("name", "version", "title", "question", "interventions")
 INTERVENTION_KEYS = (
@@ -27,6 +30,9 @@ INTERVENTION_KEYS = (
     "half_life", "rebound", "exposure", "spread", "share", "source", "grade", "note",
 )  # fmt: skip
 REBOUND_KEYS = ("prior", "size", "p_null", "after", "ramp", "half_life")
+
+#: Most characters of a name, which becomes part of file names.
+MAX_NAME = 100
 
 _MONTHS = ("lag", "ramp", "plateau", "half_life", "after")
 
@@ -40,10 +46,7 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
         One line that names the file and the key.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"cannot read {path}: {error}") from error
+    text = read_text(path)
     try:
         return parse_scenarios(text, path.suffix)
     except OdforecastError as error:
@@ -67,7 +70,7 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     odforecast.errors.ScenarioError: x, intervention 1: unknown key 'spred', did you mean
     'spread'?; allowed: prior, name, onset, ...
     """
-    loaded = _load(text, suffix)
+    loaded = load(text, suffix)
     if not isinstance(loaded, Mapping):
         raise ScenarioError(
             "a scenario file is a table of keys", hint=f"allowed: {', '.join(SCENARIO_KEYS)}"
@@ -81,7 +84,7 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     found = tuple(scenario_from_dict(x) for x in items)
     names = [s.name for s in found]
     if twice := sorted({n for n in names if names.count(n) > 1}):
-        raise ScenarioError(f"name {twice[0]!r} is given twice, allowed: distinct names")
+        raise ScenarioError(f"name {shown(twice[0])} is given twice, allowed: distinct names")
     return found
 
 
@@ -103,29 +106,9 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
 def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
     """Write a scenario file; the suffix decides between YAML and TOML."""
     path = Path(path)
-    _check_suffix(path.suffix)
+    check_suffix(path.suffix)
     path.write_text(dump_scenarios(scenarios, path.suffix), encoding="utf-8")
     return path
-
-
-def _load(text: str, suffix: str) -> object:
-    _check_suffix(suffix)
-    if suffix == ".toml":
-        try:
-            return tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ScenarioError(f"not TOML: {error}") from error
-    import yaml
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ScenarioError(f"not YAML: {' '.join(str(error).split())}") from error
-
-
-def _check_suffix(suffix: str) -> None:
-    if suffix not in (".yaml", ".yml", ".toml"):
-        raise ScenarioError(f"file type is {suffix!r}, allowed: .yaml, .yml or .toml")
 
 
 def scenario_from_dict(plain: object) -> Scenario:
@@ -137,18 +120,18 @@ def scenario_from_dict(plain: object) -> Scenario:
         One line that names the key and what is allowed.
     """
     if not isinstance(plain, Mapping):
-        raise ScenarioError(f"a scenario is a table of keys, got {plain!r}")
-    check_keys(plain, SCENARIO_KEYS, str(plain.get("name", "scenario")))
+        raise ScenarioError(f"a scenario is a table of keys, got {shown(plain)}")
+    check_keys(plain, SCENARIO_KEYS, _label(plain.get("name", "scenario")))
     if "name" not in plain:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
     # An unquoted null in YAML is no text, but what it means is plain.
-    name = NULL.name if plain["name"] is None else _text(plain, "name", "scenario")
+    name = NULL.name if plain["name"] is None else _name(plain, "scenario")
     version = plain.get("version", 1)
     if isinstance(version, bool) or not isinstance(version, int):
-        raise ScenarioError(f"{name}: version is {version!r}, allowed: a whole number from 1")
+        raise ScenarioError(f"{name}: version is {shown(version)}, allowed: a whole number from 1")
     items = plain.get("interventions", [])
     if not isinstance(items, list):
-        raise ScenarioError(f"{name}: interventions is {items!r}, allowed: a list")
+        raise ScenarioError(f"{name}: interventions is {shown(items)}, allowed: a list")
     parts = tuple(
         intervention_from_dict(x, f"{name}, intervention {i}") for i, x in enumerate(items, 1)
     )
@@ -170,12 +153,12 @@ def intervention_from_dict(plain: object, where: str) -> Intervention:
         One line that names the key and what is allowed.
     """
     if not isinstance(plain, Mapping):
-        raise ScenarioError(f"{where}: an intervention is a table of keys, got {plain!r}")
+        raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
     check_keys(plain, INTERVENTION_KEYS, where)
     merged = dict(plain)
     if "prior" in merged:
-        base = prior_table(str(merged.pop("prior")), where)
-        merged = {**base, **merged}
+        base = prior_table(_text(merged, "prior", where), where)
+        merged = {**base, **{k: v for k, v in merged.items() if k != "prior"}}
     for key in ("name", "onset", "size"):
         if key not in merged:
             raise ScenarioError(
@@ -197,10 +180,11 @@ def intervention_from_dict(plain: object, where: str) -> Intervention:
     words: dict[str, Any] = {
         key: _text(merged, key, where) for key in ("source", "grade", "note") if key in merged
     }
+    name, onset = _name(merged, where), _onset(merged["onset"], where)
     try:
         return Intervention(
-            name=_text(merged, "name", where),
-            onset=_onset(merged["onset"], where),
+            name=name,
+            onset=onset,
             **numbers,
             **priors,
             **words,
@@ -219,10 +203,10 @@ def check_keys(plain: Mapping[Any, Any], allowed: Sequence[str], where: str) -> 
     """
     for key in plain:
         if key not in allowed:
-            near = difflib.get_close_matches(str(key), allowed, 1)
+            near = difflib.get_close_matches(str(key)[:40], allowed, 1)
             tail = f", did you mean {near[0]!r}?" if near else ""
             raise ScenarioError(
-                f"{where}: unknown key {key!r}{tail}", hint=f"allowed: {', '.join(allowed)}"
+                f"{where}: unknown key {shown(key)}{tail}", hint=f"allowed: {', '.join(allowed)}"
             )
 
 
@@ -240,11 +224,12 @@ def _rebound(plain: object, where: str) -> Rebound | None:
     if plain is None or plain == "none":
         return None
     if not isinstance(plain, Mapping):
-        raise ScenarioError(f"{where} is {plain!r}, allowed: a table of keys, or none")
+        raise ScenarioError(f"{where} is {shown(plain)}, allowed: a table of keys, or none")
     check_keys(plain, REBOUND_KEYS, where)
     merged = dict(plain)
     if "prior" in merged:
-        base = prior_table(str(merged.pop("prior")), where)
+        base = prior_table(_text(merged, "prior", where), where)
+        del merged["prior"]
         merged = {**{k: v for k, v in base.items() if k in REBOUND_KEYS}, **merged}
         merged.setdefault("after", base["lag"])
     if "size" not in merged:
@@ -266,33 +251,47 @@ def _exposure(value: object, where: str) -> float | str | dict[str, float]:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        return {str(k): _number(v, f"{where}: exposure.{k}", 0.0, 5.0) for k, v in value.items()}
+        return {
+            str(k): _number(v, f"{where}: exposure.{_label(k)}", 0.0, 5.0) for k, v in value.items()
+        }
     return _number(value, f"{where}: exposure", 0.0, 5.0)
 
 
 def _onset(value: object, where: str) -> tuple[str, str]:
-    pair = [value, value]
+    pair: Any = [value, value]
     if isinstance(value, Mapping):
         check_keys(value, ("between",), f"{where}: onset")
-        pair = value["between"]
+        pair = value.get("between")
         if not isinstance(pair, list) or len(pair) != 2:
-            raise ScenarioError(f"{where}: onset.between is {pair!r}, allowed: two months")
+            raise ScenarioError(f"{where}: onset.between is {shown(pair)}, allowed: two months")
     months = []
     for item in pair:
+        # A day is taken as its month: the counts know nothing finer.
         text = item.isoformat() if isinstance(item, dt.date) else str(item)
-        parts = text.split("-")
-        if len(parts) not in (2, 3) or not all(p.isdigit() for p in parts) or len(parts[0]) != 4:
+        if not _is_month(text):
             raise ScenarioError(
-                f"{where}: onset is {item!r}, allowed: a month such as 2026-03, or "
+                f"{where}: onset is {shown(item)}, allowed: a month such as 2026-03, or "
                 "{between: [2026-01, 2026-06]}"
             )
-        months.append("-".join(parts[:2]))
+        months.append(text[:7])
     return months[0], months[1]
+
+
+def _is_month(text: str) -> bool:
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", text) is None:
+        return False
+    try:
+        dt.date.fromisoformat(text if len(text) == 10 else f"{text}-01")
+    except ValueError:
+        return False
+    return True
 
 
 def _number(value: object, where: str, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ScenarioError(f"{where} is {value!r}, allowed: a number from {low:g} to {high:g}")
+        raise ScenarioError(
+            f"{where} is {shown(value)}, allowed: a number from {low:g} to {high:g}"
+        )
     if not low <= value <= high:
         raise ScenarioError(f"{where} is {value:g}, allowed: {low:g} to {high:g}")
     return float(value)
@@ -301,8 +300,23 @@ def _number(value: object, where: str, low: float, high: float) -> float:
 def _text(plain: Mapping[str, Any], key: str, where: str) -> str:
     value = plain.get(key, "")
     if not isinstance(value, str):
-        raise ScenarioError(f"{where}: {key} is {value!r}, allowed: text")
+        raise ScenarioError(f"{where}: {key} is {shown(value)}, allowed: text")
     return value
+
+
+def _name(plain: Mapping[str, Any], where: str) -> str:
+    """A name: it stands in every table and message, and in the names of files."""
+    name = _text(plain, "name", where)
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise ScenarioError(
+            f"{where}: name is {shown(name)}, allowed: 1 to {MAX_NAME} printable characters"
+        )
+    return name
+
+
+def _label(value: object) -> str:
+    """A name that nobody has checked yet, for a message."""
+    return plain(value, 40)
 
 
 def named_intervention(name: str, onset: object, **changes: object) -> Intervention:

@@ -7,6 +7,7 @@ knows the file, the row and the key, and refuses.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable
 
@@ -21,7 +22,7 @@ Texts = NDArray[np.object_]
 #: What publishers and tools write into a cell that holds nothing.
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
 
-_NUMBER = re.compile(r"[+-]?([1-9]\d{0,2}(,\d{3})+|\d+)(\.\d*)?([eE]\+?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
 # Not calendar.month_name, which speaks the language of the machine.
 _NAMES = (
     "january", "february", "march", "april", "may", "june",
@@ -74,12 +75,15 @@ def number(text: str) -> float | None:
     --------
     >>> number("4,034"), number("126.0"), number("1e+05"), number("1,23"), number("0,012")
     (4034.0, 126.0, 100000.0, None, None)
+    >>> number("9" * 400), number("\u0663")  # more than a float holds; a digit of another script
+    (None, None)
     """
     if text.lower() in BLANKS:
         return float("nan")
     if _NUMBER.fullmatch(text) is None:
         return None
-    return float(text.replace(",", ""))
+    value = float(text.replace(",", ""))
+    return None if math.isinf(value) else value
 
 
 def numbers(column: pd.Series) -> tuple[Floats, Bools]:
@@ -95,7 +99,7 @@ def european(column: pd.Series) -> Bools:
     if pd.api.types.is_numeric_dtype(column):
         return np.zeros(len(column), dtype=bool)
     codes, unique = texts(column)
-    return np.array([bool(re.fullmatch(r"\d{1,3}\.000", text)) for text in unique])[codes]
+    return np.array([bool(re.fullmatch(r"[0-9]{1,3}\.000", text)) for text in unique])[codes]
 
 
 def percents(column: pd.Series) -> tuple[Floats, Bools, int]:
@@ -133,10 +137,10 @@ def month_cell(text: str) -> tuple[int | None, int] | None:
     key = text.lower().removesuffix(".")
     if key in _MONTHS:
         return None, _MONTHS[key]
-    if re.fullmatch(r"\d{1,2}(\.0+)?", key):
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", key):
         month = int(float(key))
         return (None, month) if 1 <= month <= 12 else None
-    if found := re.fullmatch(r"(\d{4})-(\d{2})(-01([t ]00:00:00(\.0+)?z?)?)?", key):
+    if found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([t ]00:00:00(\.0+)?z?)?)?", key):
         month = int(found.group(2))
         return (int(found.group(1)), month) if 1 <= month <= 12 else None
     return None

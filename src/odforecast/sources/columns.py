@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.sources.cells import cell_text
+from odforecast.sources.quoting import listed, plain, quoted
 from odforecast.sources.read import RawFile
 
 #: Header, letters only -> column.
@@ -80,16 +81,17 @@ class Columns(Mapping[str, pd.Series]):
                 unknown.append(header)
             elif name in self._columns:
                 raise DataError(
-                    f"{raw.name}: two columns for {title(name)} (one is {header!r})",
+                    f"{raw.name}: two columns for {title(name)} (one is {quoted(header)})",
                     hint="keep one",
                 )
             else:
                 self._columns[name] = raw.cells.iloc[:, position]
         self._require()
         if unknown:
+            more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise DataError(
                 f"{raw.name}: unknown column{'s' * (len(unknown) > 1)} "
-                f"{', '.join(map(repr, unknown))}",
+                f"{', '.join(quoted(u, 40) for u in unknown[:5])}{more}",
                 hint="delete what was added to CDC's table, or report a new column of CDC's",
             )
 
@@ -116,11 +118,9 @@ class Columns(Mapping[str, pd.Series]):
         }
         missing = [k for k, any_of in needs.items() if not any(n in self for n in any_of)]
         if missing:
-            headers = [str(c)[:40] for c in self.raw.cells.columns]
-            more = f" and {len(headers) - 8} more" if len(headers) > 8 else ""
             raise DataError(
                 f"{self.raw.name}: no column {' and no column '.join(missing)}; "
-                f"it has {', '.join(headers[:8])}{more}",
+                f"it has {listed(self.raw.cells.columns)}",
                 hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
             )
 
@@ -128,7 +128,7 @@ class Columns(Mapping[str, pd.Series]):
         """File, row and key of record ``i``, as the file writes them."""
         place = next(name for name in _PLACES if name in self)
         key = [
-            cell_text(self[name].iloc[i])
+            plain(cell_text(self[name].iloc[i]))
             for name in (place, "year", "month", "indicator")
             if name in self
         ]
@@ -156,4 +156,4 @@ class Columns(Mapping[str, pd.Series]):
             first = int(at[0])
             cell = cell_text(self[name].iloc[first])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
-            raise DataError(f"{self.where(first)}: {title(name)} {cell!r} {why}{more}", hint)
+            raise DataError(f"{self.where(first)}: {title(name)} {quoted(cell)} {why}{more}", hint)

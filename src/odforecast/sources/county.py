@@ -26,11 +26,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError, UnknownNameError
+from odforecast.errors import DataError
 from odforecast.geography.counties import NEW_YORK_CITY, by_fips, edition_of
-from odforecast.geography.places import lookup
+from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.sources.cells import european, numbers, percents
+from odforecast.sources.quoting import listed, quoted
 from odforecast.sources.tabular import Plain, read_plain
+from odforecast.sources.unpack import Limits
 
 #: Columns of the table, in order.
 COUNTY_COLUMNS = (
@@ -101,13 +103,15 @@ def connecticut_geography(fips: str) -> str | None:
     return "county" if edition_of(fips) == "counties" else "planning region"
 
 
-def read_county(path: str | Path) -> Counties:
+def read_county(path: str | Path, limits: Limits | None = None) -> Counties:
     """Read county-level provisional counts, as CDC's site or API exports them.
 
     Parameters
     ----------
     path : path
         CSV, JSON rows, Excel or Parquet.
+    limits : Limits, optional
+        How large a file may be; default: beyond any release.
 
     Returns
     -------
@@ -131,7 +135,7 @@ def read_county(path: str | Path) -> Counties:
     ...     read_county(path).table[["fips", "deaths"]].values.tolist()
     [['01001', 14.0]]
     """
-    plain = _renamed(read_plain(path))
+    plain = _renamed(read_plain(path, limits))
     cells = plain.cells
     notes: list[str] = []
     release = _one_release(plain)
@@ -180,11 +184,11 @@ def _renamed(plain: Plain) -> Plain:
         key = re.sub(r"[^0-9a-z]", "", header.lower())
         if key not in _HEADERS:
             raise DataError(
-                f"{plain.name}: unknown column {header!r}",
+                f"{plain.name}: unknown column {quoted(header)}",
                 hint="delete what was added to CDC's table (gb4e-yj24)",
             )
         if _HEADERS[key] in names.values():
-            raise DataError(f"{plain.name}: two columns for {header!r}", "keep one")
+            raise DataError(f"{plain.name}: two columns for {quoted(header)}", "keep one")
         names[header] = _HEADERS[key]
     renamed = Plain(plain.name, plain.cells.rename(columns=names), plain.rows)
     renamed.require(*_NEEDS)
@@ -193,9 +197,9 @@ def _renamed(plain: Plain) -> Plain:
 
 def _day(text: str) -> dt.date | None:
     """A day as ``10/8/2023``, ``2023-10-08`` or ``2023-10-08T00:00:00.000``."""
-    if found := re.fullmatch(r"(\d{1,2})/(\d{1,2})/(\d{4})", text):
+    if found := re.fullmatch(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", text):
         parts = (int(found[3]), int(found[1]), int(found[2]))
-    elif found := re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})(T00:00:00(\.0+)?)?", text):
+    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})(T00:00:00(\.0+)?)?", text):
         parts = (int(found[1]), int(found[2]), int(found[3]))
     else:
         return None
@@ -211,7 +215,7 @@ def _one_release(plain: Plain) -> dt.date:
     plain.refuse(bad, "as_of", "is no day (10/8/2023)")
     if len(set(days.values())) != 1:
         raise DataError(
-            f"{plain.name}: {len(days)} releases in one table ({', '.join(sorted(days)[:3])})",
+            f"{plain.name}: {len(days)} releases in one table ({listed(sorted(days), 3)})",
             hint="one file per release",
         )
     (day,) = set(days.values())
@@ -222,15 +226,10 @@ def _one_release(plain: Plain) -> dt.date:
 def _places(plain: Plain) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     """CDC codes and FIPS; the five counties of New York City are ``YC``, as everywhere."""
     cells = plain.cells
-    wrong = ~cells["fips"].str.fullmatch(r"\d{4,5}").to_numpy(dtype=bool)
+    wrong = ~cells["fips"].str.fullmatch(r"[0-9]{4,5}").to_numpy(dtype=bool)
     plain.refuse(wrong, "fips", "is no FIPS code of four or five digits")
     fips = cells["fips"].str.zfill(5)
-    codes = {}
-    for text in cells["state"].unique():
-        try:
-            codes[text] = lookup(text).code if re.fullmatch("[A-Z]{2}", text) else None
-        except UnknownNameError:
-            codes[text] = None
+    codes = {t: _code_of(t) if len(t) == 2 and t.isupper() else None for t in cells["state"]}
     expected = cells["state"].map(codes)
     plain.refuse(expected.isna().to_numpy(), "state", "is no state")
     plain.refuse((fips.str[:2] != expected).to_numpy(), "fips", "lies in another state")
@@ -254,10 +253,8 @@ def _places(plain: Plain) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
 
 
 def _code_of(name: str) -> str | None:
-    try:
-        return lookup(name).code
-    except UnknownNameError:
-        return None
+    place = BY_KEY.get(name.upper())
+    return place.code if place else None
 
 
 def _months(plain: Plain, release: dt.date) -> NDArray[np.datetime64]:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.seeds import content_hash
+from odforecast.sources.quoting import listed, plain
 from odforecast.sources.table import to_date
 
 #: Columns of every covariate table, in order.
@@ -70,7 +71,7 @@ class Covariate:
         self.name, self.lag, self.revised, self.notes = name, lag, revised, notes
         if list(table.columns) != list(COVARIATE_COLUMNS):
             raise DataError(
-                f"{name}: columns {', '.join(map(str, table.columns))}",
+                f"{name}: columns {listed(table.columns)}",
                 hint=f"a covariate has {', '.join(COVARIATE_COLUMNS)}",
             )
         table = table.astype({"value": float})
@@ -88,8 +89,8 @@ class Covariate:
             if not rows.empty:
                 row = rows.iloc[0]
                 raise DataError(
-                    f"{name}: {row['series']} of {row['state']}, {row['start']:%Y-%m-%d} to "
-                    f"{row['end']:%Y-%m-%d}, {why}"
+                    f"{name}: {plain(row['series'])} of {plain(row['state'])}, "
+                    f"{row['start']:%Y-%m-%d} to {row['end']:%Y-%m-%d}, {why}"
                 )
         self.__table = table.sort_values(keys, ignore_index=True)
 

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
+from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.sources.cells import numbers
 from odforecast.sources.covariate import Covariate
 from odforecast.sources.tabular import TERRITORIES, UNKNOWN_PLACE, Plain, month_ends, read_plain
@@ -25,6 +26,7 @@ DISPENSING_LAG_DAYS = 365
 PURITY_LAG_DAYS = 240
 
 Dates = NDArray[np.datetime64]
+_REAL = r"[0-9]{1,6}(?:\.[0-9]{0,6})?"
 
 
 def read_nflis_halfyears(path: str | Path) -> Covariate:
@@ -52,16 +54,17 @@ def read_nflis_halfyears(path: str | Path) -> Covariate:
     plain.require("STATE", "half", "fentanyl_class_reports", "fentanyl_reports")
     half = plain.cells["half"]
     plain.refuse(
-        ~half.str.fullmatch(r"20\d\dH[12]").to_numpy(dtype=bool), "half", "is no half-year"
+        ~half.str.fullmatch(r"20[0-9][0-9]H[12]").to_numpy(dtype=bool), "half", "is no half-year"
     )
     state = plain.states("STATE", known=TERRITORIES | {UNKNOWN_PLACE})
+    _names_agree(plain)
     plain.refuse(plain.cells.duplicated(["STATE", "half"]).to_numpy(), "half", "is there twice")
     start = np.array(
         [f"{h[:4]}-{'01' if h[-1] == '1' else '07'}" for h in half], dtype="datetime64[M]"
     )
     klass = plain.counts("fentanyl_class_reports")
     drug, bad = numbers(plain.cells["fentanyl_reports"])
-    plain.refuse(bad | (drug < 0), "fentanyl_reports", "is no count")
+    plain.refuse(bad | (drug < 0) | (drug % 1 > 0), "fentanyl_reports", "is no count")
     plain.refuse(drug > klass, "fentanyl_reports", "is more than its class")
     blanks = int(np.isnan(drug).sum())
     end = month_ends(_later(start, 5))
@@ -104,12 +107,16 @@ def read_nflis_substances(path: str | Path) -> Covariate:
     )  # fmt: skip
     cells = plain.cells
     year, bad = numbers(cells["YYYY"])
-    plain.refuse(bad | ~((year >= 1990) & (year <= 2100)), "YYYY", "is no year")
+    bad |= ~((year >= 1990) & (year <= 2100) & (year % 1 == 0))
+    plain.refuse(bad, "YYYY", "is no year")
     plain.refuse((cells["PERIOD"] != cells["YYYY"]).to_numpy(), "PERIOD", "is not the year")
     keys = ["YYYY", "STATE", "SUBSTANCE_ID"]
     plain.refuse(cells.duplicated(keys).to_numpy(), "SUBSTANCE_ID", "is there twice for its key")
     reports = plain.counts("DRUG_REPORTS")
     state = plain.states("STATE", known=TERRITORIES | {UNKNOWN_PLACE})
+    _names_agree(plain)
+    dated = cells["QUERY_RUN_DATE"].str.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}[ 0-9:.]*")
+    plain.refuse(~dated.to_numpy(dtype=bool), "QUERY_RUN_DATE", "is no day and time")
     queried = cells["QUERY_RUN_DATE"].str[:4].astype(int).min()
     frame = pd.DataFrame(
         {
@@ -203,15 +210,17 @@ def read_purity(path: str | Path) -> Covariate:
     plain = read_plain(path)
     plain.require("period", "measure", "value", "unit", "source")
     value = plain.counts("value", whole=False)
+    percent = (plain.cells["unit"] == "percent").to_numpy()
+    plain.refuse(percent & (value > 100), "value", "is more than 100 percent")
     bounds = []
     for i, text in enumerate(plain.cells["period"]):
-        if found := re.search(r"\bFY(\d{4})\b", text):
+        if found := re.search(r"\bFY(20[0-9]{2})\b", text):
             year = int(found[1])
             bounds.append((f"{year - 1}-10", f"{year}-09"))
-        elif found := re.search(r"NDTA\s?(\d{4})", text):
+        elif found := re.search(r"NDTA\s?(20[0-9]{2})\b", text):
             year = int(found[1]) - 1
             bounds.append((f"{year}-01", f"{year}-12"))
-        elif re.fullmatch(r"\d{4}", text):
+        elif re.fullmatch(r"(19|20)[0-9]{2}", text):
             bounds.append((f"{text}-01", f"{text}-12"))
         else:
             one = np.arange(len(plain.cells)) == i
@@ -272,12 +281,23 @@ def _by_fips(plain: Plain) -> NDArray[np.object_]:
     return Plain(plain.name, plain.cells.assign(STATE_FIPS=padded), plain.rows).states("STATE_FIPS")
 
 
+def _names_agree(plain: Plain) -> None:
+    """Refuse rows whose name or FIPS code is another state's than their postal code."""
+    mine = plain.cells["STATE"].map(lambda t: BY_KEY.get(t))
+    for column in ("STATE_LONG_NAME", "STATE_FIPS"):
+        if column in plain.cells:
+            keys = plain.cells[column].str.upper()
+            other = (keys.str.zfill(2) if column == "STATE_FIPS" else keys).map(BY_KEY.get)
+            wrong = np.array([a is not b for a, b in zip(mine, other, strict=True)])
+            plain.refuse(wrong, column, "contradicts the state")
+
+
 def _in_class(value: float, text: str) -> bool:
     """Whether a rate lies in its published class, to within the rounding of one decimal."""
-    if found := re.fullmatch(r"([\d.]+) - ([\d.]+)", text):
+    if found := re.fullmatch(rf"({_REAL}) - ({_REAL})", text):
         return float(found[1]) - 0.05 <= value <= float(found[2]) + 0.05
-    if found := re.fullmatch(r"<([\d.]+)", text):
+    if found := re.fullmatch(rf"<({_REAL})", text):
         return value <= float(found[1]) + 0.05
-    if found := re.fullmatch(r">([\d.]+)", text):
+    if found := re.fullmatch(rf">({_REAL})", text):
         return value >= float(found[1]) - 0.05
     return False

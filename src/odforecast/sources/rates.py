@@ -109,6 +109,7 @@ def read_populations(path: str | Path) -> Populations:
     plain.require("state", "year", "population")
     state = plain.states("state")
     year = plain.counts("year")
+    plain.refuse((year < 1900) | (year > 2100), "year", "is no year of a census")
     people = plain.counts("population")
     plain.refuse(people < 1000, "population", "is too small for a state")
     plain.refuse(plain.cells.duplicated(["state", "year"]).to_numpy(), "year", "is there twice")

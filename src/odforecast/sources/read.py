@@ -1,30 +1,31 @@
 """Files to raw cells: CSV, gzip, Excel, Parquet and JSON rows, told apart by their content.
 
 Nothing is interpreted here: a cell is text, or the number or date the file itself stores.
-A file that is cut off, undecodable or of another kind is refused.
+A file that is cut off, undecodable, of another kind, or larger than any release is refused.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
-import json
 import re
-import warnings
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from odforecast.errors import DataError
+from odforecast.sources.json_rows import records, refuse_object
+from odforecast.sources.parquet import read_parquet
+from odforecast.sources.quoting import plain, quoted
+from odforecast.sources.rows import Filling, check_width, delimited, object_frame
+from odforecast.sources.unpack import AGAIN, DEFAULT, Limits, file_bytes, gunzipped, utf8
+from odforecast.sources.workbook import read_workbook
 
-_AGAIN = "download the file again"
+#: Bytes from which the kind of a text is told.
+PEEK = 100_000
+_MOST_BLANK = 1_100_000  # a worksheet saved to its end has as many
 
 
 @dataclass
@@ -36,17 +37,22 @@ class RawFile:
     name : str
         File name, for messages.
     cells : DataFrame
-        Columns as the file names them; blank cells are ``""`` or NaN.
+        Columns as the file names them; blank cells are ``""``, None or NaN.
     rows : ndarray of int
         Where each record stands in the file (see ``row_word``).
     row_word : str
         ``"row"`` (1-based, the header is row 1) or ``"record"`` (1-based, no header).
     kind : str
         csv, xlsx, parquet or json.
+    file : str
+        File name, as it is.
     sha256 : str
         Of the file's bytes.
     blank_rows : int
         Entirely empty rows left out.
+    open_end : bool
+        Whether the last row ends in a blank cell without a line end, so that nobody can tell
+        whether a value is cut off there.
     notes : list of str
         What a reader should know.
     """
@@ -56,52 +62,51 @@ class RawFile:
     rows: Any
     row_word: str
     kind: str
-    sha256: str
+    file: str = ""
+    sha256: str = ""
     blank_rows: int = 0
+    open_end: bool = False
     notes: list[str] = field(default_factory=list)
 
 
-def read_raw(path: str | Path) -> RawFile:
+def read_raw(path: str | Path, limits: Limits | None = None) -> RawFile:
     """Read the cells of a file, whatever its format.
 
     Parameters
     ----------
     path : path
         The kind is told from the first bytes, not from the name.
+    limits : Limits, optional
+        How large a file may be, packed and unpacked; default: beyond any release.
 
     Raises
     ------
     DataError
-        If the file cannot be read, decoded or recognised, or is cut off.
+        If the file cannot be read, decoded or recognised, is cut off or too large.
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"cannot read {path}: {error.strerror or error}", hint="check the path"
-        ) from error
+    limits = limits or DEFAULT
+    data = file_bytes(path, limits)
     digest = hashlib.sha256(data).hexdigest()
-    name = path.name
+    file = Path(path).name
+    name = plain(file)
     checked = data[:2] == b"\x1f\x8b"
     if checked:
-        try:
-            data = gzip.decompress(data)
-        except (EOFError, OSError, zlib.error) as error:
-            raise DataError(f"{name}: gzip file is cut off or damaged ({error})", _AGAIN) from error
-    if not data.strip():
-        raise DataError(f"{name}: the file is empty", hint=_AGAIN)
+        data = gunzipped(name, data, limits)
+    if not data[:4096].strip() and not data.strip():
+        raise DataError(f"{name}: the file is empty", hint=AGAIN)
     if data[:4] == b"PAR1":
-        raw = _parquet(name, data)
+        raw = _complete(name, read_parquet(name, data, limits), "parquet")
     elif data[:4] == b"PK\x03\x04":
-        raw = _excel(name, data)
+        table = read_workbook(name, data, limits)
+        rows = np.array(table.rows, dtype=int)
+        raw = RawFile(name, table.cells, rows, "row", "xlsx", blank_rows=table.blank_rows)
     elif data[:4] == b"\xd0\xcf\x11\xe0":
         raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
     else:
-        raw = _text(name, data, checked)
-    raw.sha256 = digest
+        raw = _text(name, utf8(name, data), checked, limits)
+    raw.file, raw.sha256 = file, digest
     if raw.cells.empty:
-        raise DataError(f"{name}: a header but no rows", hint=_AGAIN)
+        raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
         raw.notes.append(
             "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut; "
@@ -110,172 +115,104 @@ def read_raw(path: str | Path) -> RawFile:
     return raw
 
 
-def _raw(
-    name: str, cells: pd.DataFrame, kind: str, blank: NDArray[np.bool_] | None = None
-) -> RawFile:
-    header = 1 if kind in ("csv", "xlsx") else 0
-    rows = pd.RangeIndex(1 + header, 1 + header + len(cells)).to_numpy()
-    if blank is None:
-        blank = (cells.isna() | (cells == "")).all(axis=1).to_numpy()
-    return RawFile(
-        name=name,
-        cells=cells[~blank].reset_index(drop=True) if blank.any() else cells,
-        rows=rows[~blank],
-        row_word="row" if header else "record",
-        kind=kind,
-        sha256="",
-        blank_rows=int(blank.sum()),
-    )
+def _complete(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
+    """Records of a file that has no header row."""
+    blank = (cells.isna() | (cells == "")).all(axis=1).to_numpy()
+    rows = np.arange(1, 1 + len(cells))
+    if blank.any():
+        cells = cells[~blank].reset_index(drop=True)
+    return RawFile(name, cells, rows[~blank], "record", kind, blank_rows=int(blank.sum()))
 
 
-def _text(name: str, data: bytes, checked: bool) -> RawFile:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{name} line {line}: byte {error.start} is not {encoding.removesuffix('-sig')} text",
-            hint="save the file as UTF-8",
-        ) from error
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise DataError(f"{name} line {line}: binary data, not text", hint=_AGAIN)
-    start = text.lstrip()[:1]
-    if start == "<":
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        what = f" ({' '.join(title.group(1).split())})" if title else ""
-        raise DataError(f"{name}: a web page or XML{what}, not data", hint=_AGAIN)
-    if start in ("{", "["):
-        return _json(name, text)
-    return _csv(name, text, checked)
+def _text(name: str, data: bytes, checked: bool, limits: Limits) -> RawFile:
+    start = data[:PEEK].decode("utf-8", errors="replace").lstrip()
+    if start[:1] == "<":
+        title = re.search(r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
+        what = f" ({plain(' '.join(title.group(1).split()))})" if title else ""
+        raise DataError(f"{name}: a web page or XML{what}, not data", hint=AGAIN)
+    if start[:1] == "{":
+        raise refuse_object(name, data)
+    if start[:1] == "[":
+        return _json(name, data, limits)
+    return _csv(name, data, checked, limits)
 
 
-def _csv(name: str, text: str, checked: bool) -> RawFile:
-    header = text.lstrip("\r\n").split("\n", 1)[0]
-    separator = "\t" if header.count("\t") > header.count(",") else ","
-    if header.count(";") > header.count(separator):
+def _json(name: str, data: bytes, limits: Limits) -> RawFile:
+    columns: dict[str, list[object]] = {}
+    count = 0
+    for record in records(name, data):
+        for key, value in record.items():
+            if key.startswith(":"):
+                continue  # Socrata's own fields (":id", ":created_at") say nothing about deaths
+            column = columns.get(key)
+            if column is None:
+                column = columns[key] = []
+            if len(column) < count:
+                column += [None] * (count - len(column))
+            column.append(value)
+        count += 1
+        limits.check_cells(name, count * max(1, len(columns)))
+        check_width(name, len(columns))
+    if not count:
+        raise DataError(f"{name}: an empty list of rows", hint=AGAIN)
+    for column in columns.values():
+        column += [None] * (count - len(column))
+    return _complete(name, object_frame(list(columns.values()), list(columns), count), "json")
+
+
+def _csv(name: str, data: bytes, checked: bool, limits: Limits) -> RawFile:
+    first = data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0].decode("utf-8", errors="replace")
+    separator = "\t" if first.count("\t") > first.count(",") else ","
+    if first.count(";") > first.count(separator):
         raise DataError(
             f"{name}: columns separated by semicolons, where numbers are ambiguous",
             hint="save it with commas between columns and points before decimals",
         )
-    if separator not in header:
+    if separator not in first:
         raise DataError(
-            f"{name}: no table: its first line is {header.strip()[:60]!r}",
+            f"{name}: no table: its first line is {quoted(first.strip(), 60)}",
             hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
         )
-    # Not pandas' parser, which fills the end of a row that is too short.
-    rows: list[list[str]] = []
-    try:
-        rows.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        raise DataError(
-            f"{name} row {len(rows) + 1}: {error}", hint=f"a quote is never closed? {_AGAIN}"
-        ) from error
-    names = rows[0]
-    blank = np.array([not any(row) for row in rows[1:]], dtype=bool)
-    for i, row in enumerate(rows):
-        if len(row) != len(names):
-            if any(row):
-                raise DataError(
-                    f"{name} row {i + 1}: {len(row)} cells where the header has {len(names)}",
-                    hint=f"the file is cut off or damaged; {_AGAIN}",
-                )
-            rows[i] = [""] * len(names)
-    columns = list(zip(*rows[1:])) or [()] * len(names)
-    cells = pd.DataFrame({i: np.array(c, dtype=object) for i, c in enumerate(columns)})
-    cells.columns = pd.Index(names)
-    raw = _raw(name, cells, "csv", blank)
-    if not text.endswith(("\n", "\r")):
-        last = str(cells.iloc[-1, -1]) if len(cells) else ""
-        if not checked and re.fullmatch(r"[\d,.]+[+%]?", last.strip()):
-            # 2,350 cut to 2,3 would be a wrong number; gzip has proven its content whole.
+    rows = delimited(name, data, separator)
+    names = next(rows)
+    filling = Filling(name, len(names), limits)
+    blank = 0
+    for number, row in enumerate(rows, start=2):
+        if not any(row):
+            blank += 1
+            if blank > _MOST_BLANK:
+                raise DataError(f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN)
+        elif len(row) != len(names):
             raise DataError(
-                f"{name} row {len(cells) + 1}: the last line has no line end and ends in a number "
-                f"({last!r}), which may be cut off",
-                hint=f"{_AGAIN}, or add a line end if the file is whole",
+                f"{name} row {number}: {len(row)} cells where the header has {len(names)}",
+                hint=f"the file is cut off or damaged; {AGAIN}",
             )
+        else:
+            filling.add(number, row)
+    cells = filling.frame(names)
+    raw = RawFile(name, cells, np.array(filling.rows, dtype=int), "row", "csv", blank_rows=blank)
+    if not data.endswith((b"\n", b"\r")) and len(cells):
+        if not checked:  # gzip has proven its content whole
+            _check_end(raw)
         raw.notes.append("the last line has no line end: check that the file is complete")
     return raw
 
 
-def _excel(name: str, data: bytes) -> RawFile:
-    import openpyxl
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl remarks on styles
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            sheets = {
-                sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets
-            }
-    except Exception as error:  # openpyxl raises KeyError, BadZipFile, XML errors … alike
+def _check_end(raw: RawFile) -> None:
+    """Refuse a last cell that may be the beginning of another, where no line end follows it."""
+    column = [str(cell).strip() for cell in raw.cells.iloc[:, -1]]
+    last, others = column[-1], set(column[:-1])
+    if not last:
+        raw.open_end = any(others)
+        return
+    why = ""
+    if re.fullmatch(r"[\d,.]+[+%]?", last):
+        # 2,350 cut to 2,3 would be a wrong number.
+        why = f"ends in a number ({quoted(last)}), which may be cut off"
+    elif last not in others or any(o != last and o.startswith(last) for o in others):
+        why = f"ends in {quoted(last)}, which may be the beginning of a longer text"
+    if why:
         raise DataError(
-            f"{name}: a damaged workbook, or a zip file that is none ({error})", _AGAIN
-        ) from error
-    filled = {k: v for k, v in sheets.items() if any(c is not None for r in v for c in r)}
-    if len(filled) != 1:
-        raise DataError(
-            f"{name}: {len(filled)} sheets hold data ({', '.join(filled)})",
-            hint="keep the one sheet with the release",
+            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and {why}",
+            hint=f"{AGAIN}, or add a line end if the file is whole",
         )
-    (rows,) = filled.values()
-    names = ["" if c is None else str(c) for c in rows[0]]
-    while names and not names[-1] and all(len(r) < len(names) or r[-1] is None for r in rows):
-        names.pop()
-        rows = [r[: len(names)] for r in rows]
-    frame = pd.DataFrame(rows[1:], dtype=object)
-    frame = frame.reindex(columns=range(len(names)))
-    frame.columns = pd.Index(names)
-    return _raw(name, frame, "xlsx")
-
-
-def _parquet(name: str, data: bytes) -> RawFile:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        arrow = pq.read_table(io.BytesIO(data))
-        cells = arrow.to_pandas(ignore_metadata=True, strings_to_categorical=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise DataError(f"{name}: a damaged Parquet file ({first})", hint=_AGAIN) from error
-    # pandas stores its row labels as a column of this name; they mean nothing.
-    return _raw(name, cells.drop(columns="__index_level_0__", errors="ignore"), "parquet")
-
-
-def _json(name: str, text: str) -> RawFile:
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise DataError(f"{name}: a JSON record repeats a field: {[k for k, _ in pairs]}")
-        return found
-
-    try:
-        content = json.loads(text, object_pairs_hook=once)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{name} line {error.lineno}: JSON that is cut off or damaged ({error.msg})", _AGAIN
-        ) from error
-    if isinstance(content, dict):
-        if "columns" in content and "id" in content:
-            raise DataError(
-                f"{name}: the catalogue entry of data set {content['id']} (metadata), not its rows",
-                hint="download /resource/xkb8-kh2a.json?$limit=500000, or the CSV",
-            )
-        if "message" in content:
-            raise DataError(f"{name}: an error answer: {content['message']}", hint=_AGAIN)
-        raise DataError(
-            f"{name}: a JSON object with {', '.join(list(content)[:5])}; expected a list of rows",
-            hint="download /resource/xkb8-kh2a.json?$limit=500000, or the CSV",
-        )
-    if not content:
-        raise DataError(f"{name}: an empty list of rows", hint=_AGAIN)
-    for i, record in enumerate(content, start=1):
-        if not isinstance(record, dict) or any(isinstance(v, dict | list) for v in record.values()):
-            raise DataError(f"{name} record {i}: not a flat row of named values", hint=_AGAIN)
-    # Socrata's own fields (":id", ":created_at") say nothing about deaths.
-    cells = pd.DataFrame.from_records(
-        [{k: v for k, v in r.items() if not k.startswith(":")} for r in content]
-    )
-    return _raw(name, cells.astype(object), "json")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.sources import quoting
 from odforecast.sources.covariate import Covariate
 from odforecast.sources.tabular import Plain, month_ends, read_plain
 
@@ -69,7 +70,7 @@ def read_seizures(paths: Sequence[str | Path]) -> Covariate:
         if gap.any():
             key = both[gap.any(axis=1)][0]
             raise DataError(
-                f"{plain.name}: {key[1]} in {key[0]:%Y-%m} was restated: "
+                f"{plain.name}: {quoting.plain(key[1])} in {key[0]:%Y-%m} was restated: "
                 f"{found.loc[key].tolist()} here, {months.loc[key].tolist()} in an earlier file "
                 f"({int(gap.any(axis=1).sum())} months differ)",
                 hint="read the newest file only, or one file per fiscal year",
@@ -80,7 +81,8 @@ def read_seizures(paths: Sequence[str | Path]) -> Covariate:
         )
         if len(same):
             raise DataError(
-                f"{plain.name}: {same[0][1]} in {same[0][0]:%Y-%m} is missing in one of the files",
+                f"{plain.name}: {quoting.plain(same[0][1])} in {same[0][0]:%Y-%m} is missing in "
+                "one of the files",
                 hint="read the newest file only",
             )
         if covered:
@@ -115,7 +117,8 @@ def _fiscal(plain: Plain) -> pd.DataFrame:
     plain.require("FY", "Month (abbv)", *_KEYS, "Count of Event", "Sum Qty (lbs)")
     cells = plain.cells
     text = cells["FY"].str.replace(" (FYTD)", "", regex=False)
-    plain.refuse(~text.str.fullmatch(r"20\d\d").to_numpy(dtype=bool), "FY", "is no fiscal year")
+    wrong = ~text.str.fullmatch(r"20[0-9]{2}").to_numpy(dtype=bool)
+    plain.refuse(wrong, "FY", "is no fiscal year")
     unknown = ~cells["Month (abbv)"].isin(_MONTHS).to_numpy()
     plain.refuse(unknown, "Month (abbv)", "is no month (JAN … DEC)")
     keys = ["FY", "Month (abbv)", *_KEYS]
@@ -138,7 +141,8 @@ def _monthly(plain: Plain) -> pd.DataFrame:
     """Pounds and events by (month, drug) of a monthly table."""
     plain.require("month", "drug", "lbs", "events")
     cells = plain.cells
-    wrong = ~cells["month"].str.fullmatch(r"20\d\d-(0[1-9]|1[0-2])-01").to_numpy(dtype=bool)
+    known = cells["month"].str.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])-01")
+    wrong = ~known.to_numpy(dtype=bool)
     plain.refuse(wrong, "month", "is no month (2024-07-01)")
     plain.refuse(cells.duplicated(["month", "drug"]).to_numpy(), "drug", "is there twice")
     frame = pd.DataFrame(

@@ -34,6 +34,7 @@ from odforecast.errors import DataError
 from odforecast.geography.places import LOCATIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
 from odforecast.seeds import content_hash
+from odforecast.sources.quoting import quoted
 
 PERCENT_SPECIFIED = "Percent with drugs specified"
 
@@ -79,12 +80,12 @@ def to_date(value: object) -> dt.date:
     if isinstance(value, np.datetime64):
         value = str(value)[:10]
     text = str(value).strip()
-    if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         try:
             return dt.date.fromisoformat(text)
         except ValueError:
             pass
-    raise DataError(f"{value!r} is not a day", hint="write it as 2024-12-11")
+    raise DataError(f"{quoted(text)} is not a day", hint="write it as 2024-12-11")
 
 
 def location_codes(states: NDArray[np.object_]) -> NDArray[np.object_]:
@@ -142,7 +143,7 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
     for name, known in (("state", _STATES), ("indicator", INDICATORS), ("status", STATUSES)):
         ranks[name] = pd.Index(known).get_indexer(columns[name])
         if (unknown := np.flatnonzero(ranks[name] < 0)).size:
-            raise DataError(f"row {unknown[0]}: unknown {name} {columns[name][unknown[0]]!r}")
+            raise DataError(f"row {unknown[0]}: unknown {name} {quoted(columns[name][unknown[0]])}")
     if np.isnat(columns["month"]).any():
         raise DataError("a row has no month")
     if (columns["location"] != location_codes(columns["state"])).any():

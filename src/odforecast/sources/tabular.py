@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography.places import lookup
+from odforecast.errors import DataError
+from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.sources.cells import cell_text, european, number, numbers, parse_each
+from odforecast.sources.quoting import listed, plain, quoted
 from odforecast.sources.read import read_raw
+from odforecast.sources.unpack import AGAIN, Limits
 
 #: Postal codes of these publishers that are no jurisdiction of CDC's table.
 TERRITORIES = frozenset({"GU", "VI", "AS", "MP"})
@@ -44,8 +46,7 @@ class Plain:
         """Refuse the file unless it has these columns."""
         if missing := [c for c in columns if c not in self.cells]:
             raise DataError(
-                f"{self.name}: no column {', '.join(missing)}; it has "
-                f"{', '.join(map(str, self.cells.columns))[:200]}",
+                f"{self.name}: no column {', '.join(missing)}; it has {listed(self.cells.columns)}",
                 hint="is it the right file?",
             )
 
@@ -55,8 +56,8 @@ class Plain:
         if at.size:
             more = f" (and {at.size - 1:,} more)" if at.size > 1 else ""
             raise DataError(
-                f"{self.name} row {self.rows[at[0]]}: {column} "
-                f"{self.cells[column].iloc[int(at[0])]!r} {why}{more}",
+                f"{self.name} row {self.rows[at[0]]}: {plain(column)} "
+                f"{quoted(self.cells[column].iloc[int(at[0])])} {why}{more}",
                 hint=hint or "correct the cell, or download the file again",
             )
 
@@ -76,16 +77,14 @@ class Plain:
         """CDC codes of a column of postal codes; New York is ``NY+YC``."""
         found: dict[str, str | None] = {}
         for text in self.cells[column].unique():
-            try:
-                found[text] = text if text in known else lookup(text).state
-            except UnknownNameError:
-                found[text] = None
+            place = BY_KEY.get(text.upper())
+            found[text] = text if text in known else place.state if place else None
         values = self.cells[column].map(found)
         self.refuse(values.isna().to_numpy(), column, "is no state")
         return values.replace("NY", NEW_YORK).to_numpy(dtype=object)
 
 
-def read_plain(path: str | Path) -> Plain:
+def read_plain(path: str | Path, limits: Limits | None = None) -> Plain:
     """Text cells of a CSV (gzip or not), Excel or Parquet table.
 
     Raises
@@ -93,11 +92,17 @@ def read_plain(path: str | Path) -> Plain:
     DataError
         If the file is damaged, or a column name is there twice.
     """
-    raw = read_raw(path)
+    raw = read_raw(path, limits)
+    if raw.open_end:
+        raise DataError(
+            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and ends in "
+            "a blank cell, where a value may be cut off",
+            hint=f"{AGAIN}, or add a line end if the file is whole",
+        )
     names = [str(c).strip() for c in raw.cells.columns]
     if len(set(names)) != len(names):
         twice = next(n for n in names if names.count(n) > 1)
-        raise DataError(f"{raw.name}: two columns named {twice!r}", hint="keep one")
+        raise DataError(f"{raw.name}: two columns named {quoted(twice)}", hint="keep one")
     cells = pd.DataFrame(
         {n: raw.cells.iloc[:, i].map(cell_text) for i, n in enumerate(names)}, dtype=object
     )
@@ -106,7 +111,7 @@ def read_plain(path: str | Path) -> Plain:
 
 def _real(text: str) -> float | None:
     """A number that may be tiny: ``6.6e-05`` too."""
-    return float(text) if re.fullmatch(r"\d(\.\d+)?[eE]-\d{1,2}", text) else number(text)
+    return float(text) if re.fullmatch(r"[0-9](\.[0-9]+)?[eE]-[0-9]{1,2}", text) else number(text)
 
 
 def month_ends(months: NDArray[np.datetime64]) -> NDArray[np.datetime64]:

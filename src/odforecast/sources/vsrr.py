@@ -29,13 +29,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography.places import lookup
+from odforecast.errors import DataError
+from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.names import STATUSES
 from odforecast.sources import cells as parse
 from odforecast.sources.columns import Columns, title
+from odforecast.sources.quoting import printable
 from odforecast.sources.read import RawFile, read_raw
 from odforecast.sources.report import LoadReport, release_note, summarise, table_notes
+from odforecast.sources.swapped import check_columns, check_open_end
 from odforecast.sources.table import (
     INDICATORS,
     PERCENT_SPECIFIED,
@@ -43,6 +45,7 @@ from odforecast.sources.table import (
     location_codes,
     to_date,
 )
+from odforecast.sources.unpack import Limits
 
 _FIRST_MONTH = np.datetime64("2015-01")  # the data set starts here
 _MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
@@ -76,7 +79,9 @@ class Loaded:
         )
 
 
-def read_vsrr(path: str | Path, release: str | dt.date | None = None) -> Loaded:
+def read_vsrr(
+    path: str | Path, release: str | dt.date | None = None, limits: Limits | None = None
+) -> Loaded:
     """Read one release of CDC's provisional counts, in any form it was published in.
 
     Parameters
@@ -85,6 +90,8 @@ def read_vsrr(path: str | Path, release: str | dt.date | None = None) -> Loaded:
         CSV, Excel workbook, Parquet, or JSON rows as the Socrata API answers; gzip or not.
     release : date or str, optional
         Release date. Default: the date the file name starts with (``2024-12-11.csv``).
+    limits : Limits, optional
+        How large a file may be, packed and unpacked; default: beyond any release.
 
     Returns
     -------
@@ -107,7 +114,7 @@ def read_vsrr(path: str | Path, release: str | dt.date | None = None) -> Loaded:
     >>> loaded.table[["location", "reported", "status"]].values.tolist()
     [['54', 42.0, 'ok']]
     """
-    return interpret(read_raw(path), release)
+    return interpret(read_raw(path, limits), release)
 
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
@@ -139,6 +146,8 @@ class _Interpreter:
         for name in ("percent_complete", "percent_pending"):
             frame[name], found = self.percents(name)
             bounds += found
+        check_columns(self.columns, frame)
+        check_open_end(self.columns, frame)
         frame["status"] = self.statuses(frame["reported"])
         release = self.release(asked)
         self.check_months(month, release)
@@ -154,7 +163,7 @@ class _Interpreter:
         if duplicates:
             self.notes.append(f"left out {duplicates:,} rows that repeat an earlier row exactly")
         report = LoadReport(
-            file=self.raw.name,
+            file=printable(self.raw.file),
             sha256=self.raw.sha256,
             kind=self.raw.kind,
             release=release,
@@ -306,7 +315,7 @@ class _Interpreter:
                     f"{self.raw.name}: {len(unique)} releases in one table", "one file per release"
                 )
             inside = to_date(unique[0])
-        named = _date_of_name(self.raw.name)
+        named = _date_of_name(self.raw.file)
         if asked is not None:
             release = to_date(asked)
         elif (known := inside or named) is not None:
@@ -370,16 +379,14 @@ _INDICATORS = {_squash(name): name for name in INDICATORS}
 
 
 def _state(text: str) -> str | None:
-    try:
-        return lookup(text.zfill(2) if text.isdigit() else text).state
-    except UnknownNameError:
-        return None
+    place = BY_KEY.get(text.zfill(2) if text.isdigit() else text.upper())
+    return place.state if place else None
 
 
 def _date_of_name(name: str) -> dt.date | None:
     """The date a name begins with, or the only one in it (CDC's export: ``..._20241211.csv``)."""
-    first = re.match(r"\d{4}-\d{2}-\d{2}(?!\d)", name)
-    dates = re.findall(r"(?<!\d)(\d{4}-\d{2}-\d{2}|20\d{6})(?!\d)", name)
+    first = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", name)
+    dates = re.findall(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2}|20[0-9]{6})(?![0-9])", name)
     if first is None and len(dates) != 1:
         return None
     try:

@@ -18,9 +18,7 @@ What it decides, so that nobody has to guess:
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import re
 from pathlib import Path
 
@@ -30,6 +28,10 @@ import pandas as pd
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography.places import lookup
 from odforecast.sources.cells import BLANKS, number
+from odforecast.sources.quoting import listed, plain, quoted
+from odforecast.sources.read import PEEK
+from odforecast.sources.rows import delimited
+from odforecast.sources.unpack import Limits, file_bytes, utf8
 from odforecast.sources.wonder_footer import Footer, read_footer
 from odforecast.sources.wonder_table import (
     NEW_YORK,
@@ -61,18 +63,24 @@ _HEADERS = {
     "ageadjustedrate": "adjusted",
 }
 _RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
-_MONTH = re.compile(r"([A-Z][a-z]{2})\.?, (\d{4})(?: \((provisional(?: and partial)?)\))?")
+_MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _AGAIN = "export it from CDC WONDER again"
+#: WONDER answers with 75,000 rows at most.
+LIMITS = Limits(size=50_000_000)
+_MOST_ROWS = 200_000
+_FOOTER_LINES = 2000
 
 
-def read_wonder(path: str | Path) -> Wonder:
+def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     """Read one CDC WONDER export of monthly deaths, by state or for the US.
 
     Parameters
     ----------
     path : path
         Tab-separated text as WONDER exports it, or a CSV copy.
+    limits : Limits, optional
+        How large a file may be; default: 50 MB (WONDER gives 75,000 rows at most).
 
     Returns
     -------
@@ -95,82 +103,80 @@ def read_wonder(path: str | Path) -> Wonder:
     ...     read_wonder(path).table[["location", "deaths", "status"]].values.tolist()
     [['01', 56.0, 'ok']]
     """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}", "check the path") from error
-    name = path.name
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise DataError(f"{name} line {line}: not UTF-8 text", "save it as UTF-8") from error
-    if not text.strip():
+    data = file_bytes(path, limits or LIMITS)
+    name = plain(Path(path).name)
+    if not data[:4096].strip() and not data.strip():
         raise DataError(f"{name}: the file is empty", _AGAIN)
-    if "\0" in text:
-        raise DataError(f"{name}: binary data, not text", _AGAIN)
-    return _Export(name, text, hashlib.sha256(data).hexdigest()).wonder()
+    return _Export(name, utf8(name, data), hashlib.sha256(data).hexdigest()).wonder()
 
 
 class _Export:
     """Cells of one export, and the words to refuse them with."""
 
-    def __init__(self, name: str, text: str, sha256: str) -> None:
+    def __init__(self, name: str, data: bytes, sha256: str) -> None:
         self.name, self.sha256 = name, sha256
         self.notes: list[str] = []
-        tab = "\t" in text.lstrip("\r\n").split("\n", 1)[0]
-        try:
-            lines = [
-                [cell.strip() for cell in row]
-                for row in csv.reader(
-                    io.StringIO(text, newline=""), delimiter="\t" if tab else ",", strict=True
-                )
-            ]
-        except csv.Error as error:
-            raise DataError(f"{name}: {error}: the file is cut off or damaged", _AGAIN) from error
-        end = next((i for i, row in enumerate(lines) if row and row[0] == "---"), len(lines))
         self.footer: Footer | None = None
-        if end < len(lines):
-            self.footer = read_footer(name, lines[end:])
+        tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
+        lines = delimited(name, data, "\t" if tab else ",")
+        header = [cell.strip() for cell in next(lines)]
+        self.rows: list[tuple[int, dict[str, str]]] = []
+        footer: list[list[str]] = []
+        short: DataError | None = None
+        columns = self._columns(header)
+        for i, line in enumerate(lines, start=2):
+            row = [cell.strip() for cell in line]
+            if footer or (row and row[0] == "---"):
+                footer.append(row)
+                if len(footer) > _FOOTER_LINES:
+                    raise DataError(f"{name} row {i}: an endless footer", _AGAIN)
+            elif any(row):
+                if len(row) == len(header):
+                    self.rows.append((i, dict(zip(columns, row, strict=True))))
+                elif short is None:
+                    short = DataError(
+                        f"{name} row {i}: {len(row)} cells where the header has {len(header)}",
+                        hint=f"the file is cut off or damaged; {_AGAIN}",
+                    )
+                if len(self.rows) > _MOST_ROWS:
+                    raise DataError(f"{name}: more than {_MOST_ROWS:,} rows", "is it an export?")
+        if footer:
+            self.footer = read_footer(name, footer)
         elif tab:
             raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
         else:
             self.notes.append("no footer: cause and query date unknown, completeness unproven")
-            if not text.endswith(("\n", "\r")):
+            if not data.endswith((b"\n", b"\r")):
                 raise DataError(
-                    f"{name} row {len(lines)}: the last line has no line end: cut off?", _AGAIN
+                    f"{name} row {len(self.rows) + 1}: the last line has no line end: cut off?",
+                    _AGAIN,
                 )
-        self.header = self._headers(lines[0])
-        self.rows: list[tuple[int, dict[str, str]]] = []
-        for i, row in enumerate(lines[1:end], start=2):
-            if not any(row):
-                continue
-            if len(row) != len(self.header):
-                raise DataError(
-                    f"{name} row {i}: {len(row)} cells where the header has {len(self.header)}",
-                    hint=f"the file is cut off or damaged; {_AGAIN}",
-                )
-            self.rows.append((i, dict(zip(self.header, row, strict=True))))
+        self.header = self._headers(header)
+        if short is not None:
+            raise short
         if not self.rows:
             raise DataError(f"{name}: a header but no rows", _AGAIN)
 
+    @staticmethod
+    def _columns(cells: list[str]) -> list[str]:
+        return [_HEADERS.get(re.sub(r"[^0-9a-z]", "", c.lower()), "") for c in cells]
+
     def _headers(self, cells: list[str]) -> list[str]:
-        found = [_HEADERS.get(re.sub(r"[^0-9a-z]", "", c.lower()), "") for c in cells]
+        found = self._columns(cells)
         for raw, column in zip(cells, found, strict=True):
             if not column:
                 raise DataError(
-                    f"{self.name}: unknown column {raw!r}",
+                    f"{self.name}: unknown column {quoted(raw)}",
                     hint="group by state and month only, and delete what was added",
                 )
             if found.count(column) > 1:
-                raise DataError(f"{self.name}: two columns for {raw!r}", "keep one")
+                raise DataError(f"{self.name}: two columns for {quoted(raw)}", "keep one")
         needs = ["month", "month_code", "deaths"]
         if "place" in found or "code" in found:
             needs += ["place", "code"]
         if missing := [n for n in needs if n not in found]:
             raise DataError(
-                f"{self.name}: no column {', '.join(missing)}; it has {', '.join(cells)[:200]}",
+                f"{self.name}: no column {', '.join(missing)}; it has {listed(cells)}",
                 hint="is it a CDC WONDER export grouped by month (and state)?",
             )
         self.counted_by = (
@@ -180,13 +186,13 @@ class _Export:
             by_state = "state" in self.footer.group_by.lower()
             if by_state != ("place" in found):
                 raise DataError(
-                    f"{self.name}: the footer says it is grouped by {self.footer.group_by}, "
+                    f"{self.name}: the footer says it is grouped by {plain(self.footer.group_by)}, "
                     f"the header has {'a' if 'place' in found else 'no'} state column", _AGAIN,
                 )  # fmt: skip
         return found
 
     def refuse(self, row: int, what: str, value: str, hint: str = _AGAIN) -> DataError:
-        return DataError(f"{self.name} row {row}: {what}: {value!r}", hint)
+        return DataError(f"{self.name} row {row}: {what}: {quoted(value)}", hint)
 
     def wonder(self) -> Wonder:
         data: dict[tuple[str, np.datetime64], tuple[str, float, str, bool, bool]] = {}
@@ -277,7 +283,7 @@ class _Export:
 
     def count(self, i: int, text: str) -> float:
         value = number(text)
-        if value is None or not re.fullmatch(r"[\d,]+", text):
+        if value is None or not re.fullmatch(r"[0-9,]+", text):
             raise self.refuse(i, "no count of deaths", text)
         return value
 

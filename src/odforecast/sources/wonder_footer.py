@@ -7,13 +7,14 @@ import re
 from dataclasses import dataclass
 
 from odforecast.errors import DataError
+from odforecast.sources.quoting import quoted
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(
     [f"X{n}" for n in (*range(40, 45), *range(60, 65), 85)] + [f"Y{n}" for n in range(10, 15)]
 )
 
-_RANGE = re.compile(r"\b([A-Z])(\d\d)(?:\.(\d))?(?:-([A-Z])(\d\d))?\b")
+_RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(?:\.([0-9]))?(?:-([A-Z])([0-9][0-9]))?\b")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -76,7 +77,9 @@ def read_footer(name: str, lines: list[list[str]]) -> Footer:
     joined = "\n".join(text)
     dataset = re.search(r"^Dataset: (.+)$", joined, re.MULTILINE)
     group_by = re.search(r"^Group By: (.+)$", joined, re.MULTILINE)
-    query = re.search(r"^Query Date: ([A-Z][a-z]{2}) (\d{1,2}), (\d{4})", joined, re.MULTILINE)
+    query = re.search(
+        r"^Query Date: ([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4})", joined, re.MULTILINE
+    )
     if dataset is None or group_by is None or query is None or query[1] not in _MONTHS:
         raise DataError(
             f"{name}: the footer is incomplete (no data set, grouping or query date)",
@@ -89,12 +92,12 @@ def read_footer(name: str, lines: list[list[str]]) -> Footer:
     codes = tuple(
         found for part in re.split(r"Codes: AND", asked) if (found := frozenset(_codes(part)))
     )
-    as_of = re.search(r"as of ([A-Z][a-z]+) (\d{1,2}), (\d{4})", joined)
+    as_of = re.search(r"as of ([A-Z][a-z]+) ([0-9]{1,2}), ([0-9]{4})", joined)
     try:
         query_date = _date(query[1], query[2], query[3])
         data_as_of = None if as_of is None else _date(as_of[1][:3], as_of[2], as_of[3])
     except ValueError as error:
-        raise DataError(f"{name}: the footer holds no date: {query[0]!r}") from error
+        raise DataError(f"{name}: the footer holds no date: {quoted(query[0])}") from error
     return Footer(
         dataset=dataset[1],
         basis=basis,

@@ -27,6 +27,7 @@ import pandas as pd
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.seeds import content_hash
+from odforecast.sources.quoting import listed, quoted
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
@@ -281,7 +282,7 @@ def download(
         _forget(partial, f"{kind.id}_", but=f"{kind.id}_{meta.updated}_")
         total = client.count(kind.id, where)
         rows: Rows = []
-        resumed = 0
+        resumed = size = 0
         # Until a page is not full: a count that is too small must not end it.
         for number in itertools.count():
             page = _kept(folder / f"page-{number:05d}.json")
@@ -290,6 +291,13 @@ def download(
                 _write(folder / f"page-{number:05d}.json", json.dumps(page).encode())
             else:
                 resumed += len(page)
+            size += sum(len(str(row)) for row in page)
+            if size > client.most_bytes:
+                raise DownloadError(
+                    f"{kind.id}: more than {client.most_bytes / 1e6:,.0f} MB of rows, more than "
+                    "any release",
+                    hint="is it the right server?",
+                )
             rows += page
             if progress is not None:
                 progress(len(rows), total)
@@ -327,7 +335,7 @@ def write_rows(path: Path, rows: Rows) -> str:
 
 def _dataset(key: str) -> Dataset:
     if key not in DATASETS:
-        raise DataError(f"no data set {key!r}", hint=f"one of {', '.join(DATASETS)}")
+        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(DATASETS)}")
     return DATASETS[key]
 
 
@@ -336,8 +344,8 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
     missing = [c for c in kind.needs if c not in meta.columns]
     new = [c for c in meta.columns if kind.knows and c not in kind.knows]
     if missing or new:
-        said = [f"without {', '.join(missing)}"] * bool(missing)
-        said += [f"with the new {', '.join(new)}"] * bool(new)
+        said = [f"without {listed(missing)}"] * bool(missing)
+        said += [f"with the new {listed(new)}"] * bool(new)
         raise DataError(
             f"CDC has changed the columns of {kind.id}: {' and '.join(said)}",
             hint="nothing was downloaded; look for a newer version of odforecast",
@@ -358,7 +366,7 @@ def _kept(path: Path) -> Rows | None:
     """Page of an earlier try; None if it is not there, or no page."""
     try:
         page = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return page if isinstance(page, list) else None
 

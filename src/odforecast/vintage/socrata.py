@@ -8,8 +8,7 @@ the server names (``Retry-After``); anything else is an error at once.
 from __future__ import annotations
 
 import datetime as dt
-import email.utils
-import json
+import itertools
 import os
 import re
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import requests
@@ -25,6 +25,9 @@ import tenacity
 import urllib3
 
 from odforecast.errors import DataError, DownloadError
+from odforecast.sources.json_rows import NoRowsError, records, whole
+from odforecast.sources.quoting import plain, quoted
+from odforecast.vintage.receive import AgainError, body, retry_after, said
 
 CDC = "https://data.cdc.gov"
 #: Environment variable that holds an app token of data.cdc.gov; without one, CDC answers too,
@@ -32,7 +35,11 @@ CDC = "https://data.cdc.gov"
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
 
 _WASHINGTON = ZoneInfo("America/New_York")
+#: This machine: nobody else can read what is sent to it.
+_OWN = frozenset({"localhost", "127.0.0.1", "::1"})
 _ID = re.compile(r"[a-z0-9]{4}-[a-z0-9]{4}")
+
+_YEAR_2100 = 4_102_444_800
 
 Rows = list[dict[str, Any]]
 
@@ -62,14 +69,6 @@ class Metadata:
         return dt.datetime.fromtimestamp(self.updated, _WASHINGTON).date()
 
 
-class _AgainError(Exception):
-    """A failure that may pass; ``after`` is the wait in seconds the server asked for."""
-
-    def __init__(self, message: str, after: float | None = None) -> None:
-        super().__init__(message)
-        self.after = after
-
-
 class Socrata:
     """Client of one server; use it as a context manager.
 
@@ -89,6 +88,11 @@ class Socrata:
         Seconds an answer may take as a whole.
     attempts : int
         How often a request is tried.
+    most_bytes : int
+        An answer, and all rows of a data set together, may have so many bytes (a release is
+        below 100 MB); a server that sends more is left.
+    most_rows : int
+        Rows that a data set may have.
     longest_wait : float
         A server that asks for a longer wait (seconds) is left alone.
     sleep : callable
@@ -112,12 +116,16 @@ class Socrata:
         timeout: float = 60,
         limit: float = 600,
         attempts: int = 6,
+        most_bytes: int = 200_000_000,
+        most_rows: int = 1_000_000,
         longest_wait: float = 300,
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.page_size = page_size
+        self.most_bytes = most_bytes
+        self.most_rows = most_rows
         self.soda3 = soda3
         token = (token if token is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
         if soda3 and not token:
@@ -125,7 +133,14 @@ class Socrata:
                 "the SODA3 API answers only with an app token, and there is none",
                 hint=f"set {TOKEN_VARIABLE}, or leave SODA3 out",
             )
+        where = urlsplit(self.url)
+        if token and where.scheme != "https" and where.hostname not in _OWN:
+            raise DownloadError(
+                f"{plain(self.url)}: the app token could be read on its way there",
+                hint=f"use https://, or unset {TOKEN_VARIABLE}",
+            )
         self.has_token = bool(token)
+        self._token = token
         self._timeout = timeout
         self._limit = limit
         self._attempts = attempts
@@ -135,6 +150,7 @@ class Socrata:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept"] = "application/json"
+        self._session.headers["Accept-Encoding"] = "gzip"
         if token:
             self._session.headers["X-App-Token"] = token
 
@@ -152,6 +168,10 @@ class Socrata:
         trace: TracebackType | None,
     ) -> None:
         self._session.close()
+
+    def _hidden(self, text: str) -> str:
+        """A message without the token, which a server may send back in an answer."""
+        return text.replace(self._token, "(token)") if self._token else text
 
     def metadata(self, dataset: str) -> Metadata:
         """What the catalogue says of a data set.
@@ -172,8 +192,10 @@ class Socrata:
         updated = found.get("rowsUpdatedAt") if isinstance(found, dict) else None
         columns = found.get("columns") if isinstance(found, dict) else None
         if (
-            not isinstance(updated, int)
+            type(updated) is not int
+            or not 0 < updated < _YEAR_2100
             or not isinstance(columns, list)
+            or not all(isinstance(c, dict) for c in columns)
             or found.get("id") != dataset
         ):
             raise DataError(
@@ -195,11 +217,18 @@ class Socrata:
         """
         found = self._query(dataset, "count(*) as n", where, order=False)
         try:
-            return int(found[0]["n"])
+            count = int(found[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
             raise DataError(
-                f"{self.url}: asked how many rows {dataset} has, got {str(found)[:80]}"
+                f"{self.url}: asked how many rows {dataset} has, got {self._hidden(plain(found))}"
             ) from error
+        if not 0 <= count <= self.most_rows:
+            raise DataError(
+                f"{self.url}: {dataset} has {count:,} rows, it says; {self.most_rows:,} are more "
+                "than any release",
+                hint="is it the right data set?",
+            )
+        return count
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
         """One page of rows, in the order of their identifiers.
@@ -224,7 +253,7 @@ class Socrata:
             found = self._ask(
                 "POST",
                 f"/api/v3/views/{dataset}/query.json",
-                body={
+                content={
                     "query": query,
                     "page": {"pageNumber": page + 1, "pageSize": self.page_size},
                     "includeSynthetic": False,
@@ -240,7 +269,9 @@ class Socrata:
                 }
             found = self._ask("GET", f"/resource/{dataset}.json", params=params)
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise DataError(f"{self.url}: asked for rows of {dataset}, got {str(found)[:80]}")
+            raise DataError(
+                f"{self.url}: asked for rows of {dataset}, got {self._hidden(plain(found))}"
+            )
         return found
 
     def _ask(
@@ -248,7 +279,7 @@ class Socrata:
         method: str,
         path: str,
         params: dict[str, str] | None = None,
-        body: dict[str, Any] | None = None,
+        content: dict[str, Any] | None = None,
     ) -> Any:
         """JSON of an answer, asked for until it is whole."""
 
@@ -258,7 +289,7 @@ class Socrata:
             self._notify(f"{state.outcome.exception()}; again in {wait:.0f} s")
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_AgainError),
+            retry=tenacity.retry_if_exception_type(AgainError),
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=self._wait,
             sleep=self._sleep,
@@ -266,8 +297,8 @@ class Socrata:
             reraise=True,
         )
         try:
-            return retrying(self._once, method, self.url + path, params, body)
-        except _AgainError as error:
+            return retrying(self._once, method, self.url + path, params, content)
+        except AgainError as error:
             raise DownloadError(
                 f"{error} ({self._attempts} attempts)",
                 hint="try again later: what was downloaded is kept, and the next try goes on",
@@ -284,7 +315,7 @@ class Socrata:
         method: str,
         url: str,
         params: dict[str, str] | None,
-        body: dict[str, Any] | None,
+        sent: dict[str, Any] | None,
     ) -> Any:
         shown = url.removeprefix("https://")
         try:
@@ -293,97 +324,60 @@ class Socrata:
                 method,
                 url,
                 params=params,
-                json=body,
+                json=sent,
                 timeout=self._timeout,
                 stream=True,
                 allow_redirects=False,
             ) as answer:
-                content = self._content(answer, shown)
+                content = body(answer, shown, seconds=self._limit, most=self.most_bytes)
         except requests.exceptions.SSLError as error:
-            raise DownloadError(f"{shown}: no secure connection ({error})") from error
+            raise DownloadError(
+                f"{shown}: no secure connection ({self._hidden(plain(error, 160))})"
+            ) from error
         except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
-            what = " ".join(str(error).split())[:160]
-            raise _AgainError(f"{shown}: {type(error).__name__} ({what})") from error
+            what = self._hidden(plain(" ".join(str(error).split()), 160))
+            raise AgainError(f"{shown}: {type(error).__name__} ({what})") from error
         except requests.RequestException as error:
-            raise DownloadError(f"{shown}: {error}", hint="check the address") from error
-        text = content.decode("utf-8", errors="replace")
+            raise DownloadError(
+                f"{shown}: {self._hidden(plain(error, 160))}", hint="check the address"
+            ) from error
         status = answer.status_code
         if status in (408, 429) or status >= 500:
-            after = _retry_after(answer.headers.get("Retry-After"))
+            after = retry_after(answer.headers.get("Retry-After"))
             if after is not None and after > self._longest_wait:
                 raise DownloadError(
                     f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
                     hint="try again then; an app token raises the limits",
                 )
-            raise _AgainError(f"{shown}: answer {status}{_said(text)}", after)
+            raise AgainError(f"{shown}: answer {status}{self._hidden(said(content))}", after)
         if status != 200:
             to = answer.headers.get("Location")
             raise DownloadError(
-                f"{shown}: answer {status}{_said(text)}{f', moved to {to}' if to else ''}",
+                f"{shown}: answer {status}"
+                + self._hidden(f"{said(content)}{f', moved to {plain(to)}' if to else ''}"),
                 hint=f"is the token in {TOKEN_VARIABLE} right?"
                 if status in (401, 403) and self.has_token
                 else None,
             )
         try:
-            return json.loads(content)
-        except ValueError as error:
+            if content.lstrip()[:1] != b"[":
+                return whole(shown, content)
+            rows = list(itertools.islice(records(shown, content, as_is=True), self.page_size + 1))
+        except (NoRowsError, ValueError) as error:
             # A page in place of data is what servers under maintenance answer.
-            raise _AgainError(f"{shown}: no JSON{_said(text) or ' (cut off?)'}") from error
-
-    def _content(self, answer: requests.Response, shown: str) -> bytes:
-        """Body of an answer; a server that sends it byte by byte is given up."""
-        end = time.monotonic() + self._limit
-        pieces = []
-        while piece := answer.raw.read1(1 << 20, decode_content=True):
-            pieces.append(piece)
-            if time.monotonic() > end:
-                raise _AgainError(f"{shown}: the answer took longer than {self._limit:g} s")
-        return b"".join(pieces)
+            why = self._hidden(said(content)) or " (cut off?)"
+            raise AgainError(f"{shown}: no JSON{why}") from error
+        if len(rows) > self.page_size:
+            raise DownloadError(
+                f"{shown}: more rows than the {self.page_size:,} asked for",
+                hint="is it the right server?",
+            )
+        return rows
 
 
 def _checked(dataset: str) -> str:
     if not _ID.fullmatch(dataset):
-        raise DataError(f"{dataset!r} is no data set of Socrata", hint="it looks like xkb8-kh2a")
+        raise DataError(
+            f"{quoted(dataset)} is no data set of Socrata", hint="it looks like xkb8-kh2a"
+        )
     return dataset
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header: a number, or the date until when.
-
-    Examples
-    --------
-    >>> _retry_after("120"), _retry_after("soon"), _retry_after(None)
-    (120.0, None, None)
-    """
-    if text is None:
-        return None
-    if re.fullmatch(r"\d+(\.\d+)?", text.strip()):
-        return float(text)
-    try:
-        until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=dt.UTC)
-    return (until - dt.datetime.now(dt.UTC)).total_seconds()
-
-
-def _said(text: str) -> str:
-    """What an answer that is no data says, in a few words.
-
-    Examples
-    --------
-    >>> _said('{"message": "Invalid app token"}')
-    ' (Invalid app token)'
-    >>> _said("<html><title>Down for maintenance</title></html>")
-    ' (a web page: Down for maintenance)'
-    """
-    if text.lstrip().startswith("<"):
-        found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return f" (a web page{': ' + ' '.join(found.group(1).split())[:80] if found else ''})"
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return ""
-    message = content.get("message") if isinstance(content, dict) else None
-    return f" ({' '.join(str(message).split())[:160]})" if message else ""

@@ -1,0 +1,283 @@
+"""Mutated scenario files: read as they stand, or refused in a line; never anything else.
+
+``ODFORECAST_FUZZ=5000`` runs that many cases; ``ODFORECAST_FUZZ_SEED`` sets the first seed. Every
+case has a seed of its own, printed where it fails. What stands in a file is found by looking for
+``key: value`` on its lines, without a parser of YAML or TOML.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import traceback
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import OdforecastError
+from odforecast.scenario import Scenario, dump_scenarios, read_scenarios
+from odforecast.scenario.schema import INTERVENTION_KEYS, REBOUND_KEYS, SCENARIO_KEYS
+
+CASES = int(os.environ.get("ODFORECAST_FUZZ", "300"))
+FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
+#: Seeds of cases that were once wrong; they are run always.
+FAILED = (2, 78, 115, 206, 785, 811, 3610)
+
+YAML = """\
+name: shock-2026
+version: 2
+title: A shock
+question: What if?
+interventions:
+  - name: supply
+    onset: 2026-03
+    probability: 0.8
+    size: {normal: [-0.45, 0.2]}
+    p_null: 0.1
+    lag: 2
+    ramp: {lognormal: [6.5, 0.4]}
+    plateau: {uniform: [1.5, 12]}
+    half_life: 18
+    exposure: {OH: 1.25, default: 0.3}
+    spread: 0.15
+    share: {beta: [1.5, 4]}
+    source: a paper
+    grade: low
+    note: "nothing: much"
+    rebound:
+      size: 0.1
+      p_null: 0.5
+      after: 7
+      ramp: 3
+      half_life: none
+  - prior: tariff-only
+    onset: {between: [2026-01, 2026-06]}
+    name: tariffs
+"""
+TOML = """\
+name = "shock-2026"
+version = 2
+title = "A shock"
+question = "What if?"
+
+[[interventions]]
+name = "supply"
+onset = "2026-03"
+probability = 0.8
+p_null = 0.1
+lag = 2
+half_life = 18
+spread = 0.15
+source = "a paper"
+grade = "low"
+note = "nothing: much"
+size = {normal = [-0.45, 0.2]}
+ramp = {lognormal = [6.5, 0.4]}
+plateau = {uniform = [1.5, 12]}
+exposure = {OH = 1.25, default = 0.3}
+share = {beta = [1.5, 4]}
+
+[interventions.rebound]
+size = 0.1
+p_null = 0.5
+after = 7
+ramp = 3
+half_life = "none"
+
+[[interventions]]
+prior = "tariff-only"
+onset = {between = ["2026-01", "2026-06"]}
+name = "tariffs"
+"""
+VALUES = (
+    ".nan", "nan", ".inf", "-.inf", "inf", "1e999", "1.0e+308", "-1", "0", "1", "9", "99", "true",
+    "no", "yes", "null", "~", "", "1_000", "0x1F", "0o17", "010", "1:30", "6 months", "20%", "1,5",
+    "１２", "9" * 30, "9" * 5_000, "a" * 6_000, "2026-03-01", "2026-03-01T10:00:00Z", "2026-02-30",
+    "2013-01", "[]", "{}", "[1, 2]", "{a: 1}", "{a = 1}", "'x'", '"x"', '"\\u0007"', "[" * 3_000,
+    "{a: " * 400, "[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", "&a [1]", "*a", "!!python/object:os.system x",
+    "!!binary aGk=", "!!float 1", "!x 1", "<<", "| \n  a", "../../etc/passwd", "con", "<script>",
+    "=1+1", "[red]x", "\x1b[2J", "\u202e", "é", "0.25", "0.5", "1.5", "3", "US", "fentanyl-share",
+    "tariff-only", "{normal: [0, 1]}", "{normal: [0, -1]}", "{beta: [1.0e+300, 1.0e-300]}",
+    "{lognormal: [1.0e+200, 1.0e+200]}", "{uniform: [1, 0]}", "{normal: {mean: 0.0, sd: 0.1}}",
+    "{between: [2026-06, 2026-01]}", "{between: [1]}", "2026-12", "none", "-0.0", "1.", ".5", "+1",
+)  # fmt: skip
+KEYS = (*SCENARIO_KEYS, *INTERVENTION_KEYS, *REBOUND_KEYS, "scenarios", "sise", "1", "true",
+        "k" * 600, "a b", "[a]", "? x", "name ", "{}", "__class__", "2026-03-01")  # fmt: skip
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(9 * ['*' + a])}]\n" for a, b in zip("abcdefghij", "bcdefghijk")
+)
+
+
+def changed_value(lines: list[str], r: random.Random) -> None:
+    i = r.randrange(len(lines))
+    if found := re.match(r"(\s*(?:- )?[\w]+\s*[:=] ?)(.+)$", lines[i]):
+        old = found[2]
+        new = r.choice(VALUES)
+        if (numbers := list(re.finditer(r"\d+", old))) and r.random() < 0.4:
+            one = r.choice(numbers)
+            digit = r.choice(("", "7", "0", "9.5", "-", ".", "e5", "_", " "))
+            new = old[: one.start()] + digit + old[one.end() :]
+        lines[i] = found[1] + new
+
+
+def changed_key(lines: list[str], r: random.Random) -> None:
+    i = r.randrange(len(lines))
+    lines[i] = re.sub(r"\w+(?=\s*[:=])", lambda _: r.choice(KEYS), lines[i], count=1)
+
+
+def changed_structure(lines: list[str], r: random.Random) -> None:
+    i, j = r.randrange(len(lines)), r.randrange(len(lines))
+    kind = r.randrange(8)
+    if kind == 0:
+        lines.insert(j, lines[i])
+    elif kind == 1:
+        del lines[i : i + r.randrange(1, 6)]
+    elif kind == 2:
+        lines[i], lines[j] = lines[j], lines[i]
+    elif kind == 3:
+        lines[i] = r.choice((" ", "  ", "    ", "\t")) + lines[i]
+    elif kind == 4:
+        lines[i] = lines[i].lstrip()
+    elif kind == 5:
+        lines[i:i] = r.choice((BOMB, "---", "...", "<<: {p_null: 0.9}", "%TAG ! x", "#")).split(
+            "\n"
+        )
+    elif kind == 6:
+        lines += lines[i:]
+    else:
+        lines[i] = lines[i][: r.randrange(len(lines[i]) + 1)]
+
+
+def changed_bytes(data: bytes, r: random.Random) -> bytes:
+    raw = bytearray(data)
+    for _ in range(r.choice((1, 1, 2, 6))):
+        at, kind = r.randrange(len(raw)), r.randrange(5)
+        if kind == 0:
+            raw[at] ^= 1 << r.randrange(8)
+        elif kind == 1:
+            raw[at] = r.choice(b"\0\n\r:={}[]\"'#&*!|>%@`-,.0123456789\xff\xe9\t ")
+        elif kind == 2:
+            raw[at:at] = bytes([r.choice(b"\0\n\r:={}[]\"'#&*!|>-.0123456789\xff\t ")])
+        elif kind == 3:
+            del raw[at : at + r.choice((1, 1, 2, 40))]
+        else:
+            del raw[max(1, at) :]
+        if not raw:
+            break
+    return bytes(raw)
+
+
+def case(seed: int) -> tuple[str, bytes, str]:
+    """File name, bytes and kind of mutation of a seed."""
+    r = random.Random(seed)
+    name, text = r.choice((("s.yaml", YAML), ("s.toml", TOML)))
+    kind = r.choice(("value", "value", "key", "structure", "bytes"))
+    if kind == "bytes":
+        return name, changed_bytes(text.encode(), r), f"{name[2:]} {kind}"
+    lines = text.splitlines()
+    for _ in range(r.choice((1, 1, 1, 2, 4))):
+        {"value": changed_value, "key": changed_key, "structure": changed_structure}[kind](lines, r)
+    end = r.choice(("\n", "\n", "\n", "\r\n"))
+    code = r.choice(("utf-8",) * 8 + ("utf-8-sig", "utf-16"))
+    return name, (end.join(lines) + end).encode(code), f"{name[2:]} {kind}"
+
+
+def numbers_in(text: str) -> Counter[float]:
+    """Every number of a text that stands alone, as Python reads it."""
+    found: Counter[float] = Counter()
+    for word in re.split(r"[\s\[\]{},=:]+", re.sub(r"#.*", "", text)):
+        if re.fullmatch(r"[-+]?(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+)", word):
+            found[float(int(word.replace("_", ""), 0))] += 1
+        elif re.fullmatch(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?", word):
+            found[float(word.replace("_", ""))] += 1
+    return found
+
+
+def invented(found: tuple[Scenario, ...], text: str) -> str:
+    """A number or word that was read although it stands nowhere in the file; empty if none.
+
+    What a named prior fills in stands in the library, so only what the file may say is looked at.
+    """
+    there = numbers_in(text)
+    for scenario in found:
+        if scenario.name not in text and scenario.name != "null":
+            return f"name {scenario.name!r}"
+        if scenario.version != 1 and not there[float(scenario.version)]:
+            return f"version {scenario.version}"
+        for x in scenario.interventions:
+            if x.name not in text:
+                return f"name {x.name!r}"
+            if any(str(m) not in text for m in x.onset):
+                return f"onset {x.onset}"
+            if "prior" in text:
+                # Two interventions, one of them from a named prior: the written one is first.
+                if x.name == "tariffs" or x is not scenario.interventions[0]:
+                    continue
+                if re.search(r"prior\W", text.split("interventions", 1)[-1].split("tariff-only")[0]
+                             .rsplit("\n", 1)[0]):  # fmt: skip
+                    continue
+            written = [x.probability, x.p_null, x.spread]
+            for prior in (x.size, x.lag, x.ramp, x.plateau, x.half_life, x.share):
+                written += [] if prior is None else list(prior.parameters().values())
+            if isinstance(x.exposure, dict):
+                written += x.exposure.values()
+            for value in written:
+                if not there[float(value)] and value not in (0.0, 1.0, 0.15):
+                    return f"{x.name}: {value}"
+    return ""
+
+
+def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
+    """Class of an outcome, and what is to be said of it."""
+    path = folder / name
+    path.write_bytes(data)
+    try:
+        found = read_scenarios(path)
+    except OdforecastError as error:
+        line = str(error).replace(str(path), "FILE")
+        if "FILE" not in line or not line.isprintable() or len(line) > 700:
+            return "badly said", f"{len(line)}: {line[:900]}"
+        return "refused", line
+    except Exception:
+        return "traceback", traceback.format_exc()
+    if said := invented(found, data.decode("utf-8-sig")):
+        return "wrong", said
+    # What was read can be written, and means the same then.
+    for suffix in (".yaml", ".toml"):
+        again = folder / f"again{suffix}"
+        again.write_text(dump_scenarios(found, suffix), encoding="utf-8")
+        if read_scenarios(again) != found:
+            return "lost", f"not the same from {suffix}"
+    months = np.arange("2026-01", "2028-01", dtype="datetime64[M]")
+    for x in (x for s in found for x in s.interventions):
+        if not np.isfinite(x.draw(months, ["US"], np.ones(1), 20, 1)).all():
+            return "wrong", f"{x.name} draws what is no number"
+    return "right", ""
+
+
+def test_mutated_scenario_files(tmp_path, capsys):
+    counts: Counter[tuple[str, str]] = Counter()
+    bad = []
+    for seed in (*FAILED, *range(FIRST, FIRST + CASES)):
+        name, data, what = case(seed)
+        kind, said = outcome(name, data, tmp_path)
+        counts[what, kind] += 1
+        if kind not in ("right", "refused"):
+            bad.append(f"seed {seed} ({what}): {kind}: {said}")
+    table = pd.Series(counts).unstack(fill_value=0)
+    with capsys.disabled():
+        if CASES > 1000:
+            print(f"\nseeds {FIRST}..{FIRST + CASES - 1}\n{table}\n{table.sum().to_dict()}")
+    assert not bad, f"{len(bad)} cases; {table.sum().to_dict()}\n" + "\n".join(bad[:12])
+    assert {"right", "refused"} <= set(table.columns)
+
+
+def test_what_is_not_mutated_is_read(tmp_path):
+    for name, text in (("s.yaml", YAML), ("s.toml", TOML)):
+        assert outcome(name, text.encode(), tmp_path) == ("right", "")
+    yaml, toml = (read_scenarios(tmp_path / n)[0] for n in ("s.yaml", "s.toml"))
+    assert yaml == toml

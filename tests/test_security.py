@@ -1,0 +1,570 @@
+"""What comes from outside stays data: it is no path, no formula, no page and no program.
+
+Each claim of docs/security.md names a test of this file.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import csv
+import gzip
+import hashlib
+import html
+import importlib.util
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hub_tables import made
+from socrata_server import FakeSocrata, release_rows
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.cli.score import model_name
+from odforecast.cli.spreadsheet import for_spreadsheets, harmless
+from odforecast.errors import DataError, DownloadError, OdforecastError, ScenarioError
+from odforecast.hub import read_hub, to_hub, write_hub
+from odforecast.models import registry
+from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.socrata import Socrata
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "odforecast"
+
+#: Names nobody may turn into a path.
+NAMES = (
+    "../up", "../../etc/passwd", "/etc/passwd", "a/b", "a\\b", "~", "~root", ".", "..", ".hidden",
+    "a\0b", "a\nb", "CON", "nul ", "C:x", "x" * 5_000, "", " ", "-rf", "$HOME", "%00", "\u202etxt",
+)  # fmt: skip
+
+
+def test_every_test_that_the_page_names_is_there():
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    there = {n for p in (ROOT / "tests").rglob("test_*.py") for n in re.findall(
+        r"^def (test_\w+)", p.read_text(encoding="utf-8"), flags=re.MULTILINE)}  # fmt: skip
+    assert len(named) > 15
+    assert named <= there
+    assert all((ROOT / f).exists() for f in re.findall(r"`(tests/[\w/]+\.py)`", page))
+
+
+# Names and paths
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_scenarios_are_no_paths(name, tmp_path):
+    with pytest.raises(ScenarioError, match="name is "):
+        Scenario(name)
+    path = tmp_path / "s.toml"
+    path.write_text(f"name = {ast_toml(name)}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError):
+        read_scenarios(path)
+
+
+def ast_toml(text: str) -> str:
+    """A text as a TOML string."""
+    return '"' + "".join(f"\\U{ord(c):08x}" for c in text) + '"'
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n])
+def test_names_of_models_and_data_sets_are_no_paths(name, tmp_path):
+    with pytest.raises(OdforecastError):
+        od.get_model(name)
+    if not re.fullmatch(r"-rf", name):
+        with pytest.raises(OdforecastError), Socrata("http://127.0.0.1:1") as client:
+            client.metadata(name)
+    with pytest.raises(OdforecastError):
+        od.bundled().as_of("2025-09-17").panel().select([name])
+
+
+def test_a_label_is_no_path_and_no_formula():
+    """A label may hold no separator, and what it may hold is used in tables only."""
+    for name in (*NAMES, "=1+1", "+1", "-1", "@x", "\t1"):
+        if not name or name in ("nul ", "CON") or name == "x" * 5_000:
+            continue
+        with pytest.raises(OdforecastError):
+            od.get_model("drift", label=name)
+
+
+def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
+    """A scenario file whose free texts are as bad as they can be."""
+    bad = "../../x<script>alert(1)</script>"
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: ok\nquestion: '../../q'\ninterventions:\n"
+        "  - {prior: tariff-only, onset: 2026-03, note: '=1+1', "
+        f"name: '{bad}', source: '{bad}'}}\n"
+    )
+    out = tmp_path / "deep" / "out"
+    before = set(tmp_path.rglob("*"))
+    result = CliRunner().invoke(main, [
+        "scenario", "run", "--scenario", str(path), "--source", "bundled", "--model", "drift",
+        "--locations", "US", "--horizon", "12", "--draws", "40", "--samples", "5",
+        "--out", str(out),
+    ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    made_here = set(tmp_path.rglob("*")) - before - {out.parent}
+    assert all(p.is_relative_to(out) for p in made_here)
+    names = sorted(p.name for p in (out / "figures").iterdir())
+    assert names == ["averted.svg", "fan.svg", "prior_ok.svg"]
+    assert "<script" not in (out / "brief.html").read_text(encoding="utf-8")
+    cells = list(csv.reader((out / "exposure.csv").read_text(encoding="utf-8").splitlines()))
+    assert cells[1][1] == bad  # two points begin no formula
+
+
+def test_names_of_hub_files_become_names_of_models_only(tmp_path):
+    for name in ("..", "a b", "=x", "~"):
+        assert model_name(Path(f"2024-12-11-{name}.csv")) == name
+    for name in ("a\x1b[2J", "a\nb", "\udcff", "a\u202eb"):
+        with pytest.raises(DataError, match="names no model: it holds control codes"):
+            model_name(Path(f"2024-12-11-{name}.csv"))
+
+
+# Formulas
+
+
+@pytest.mark.parametrize("text", [
+    "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "=cmd|' /C calc'!A0", "-x",
+])  # fmt: skip
+def test_no_text_of_a_table_begins_a_formula(text):
+    table = pd.DataFrame(
+        {text: [text, "a=1", None], "n": [-1.5, 2, 3], "s": ["-1.5", "+2", "1e-3"]}
+    )
+    lines = for_spreadsheets(table).to_csv(index=False)
+    first = pd.read_csv(io.StringIO(lines), dtype=str, keep_default_na=False)
+    assert first.columns[0].startswith("'")
+    assert first.iloc[0, 0].startswith("'")
+    assert first.iloc[1, 0] == "a=1"
+    assert first["n"].tolist() == ["-1.5", "2.0", "3.0"]
+    assert first["s"].tolist() == ["-1.5", "+2", "1e-3"]  # numbers are untouched
+    assert table.columns[0] == text  # and so is the table itself
+    assert harmless(-2) == -2
+
+
+def test_scores_of_a_model_named_as_a_formula(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    forecast = od.get_model("naive").fit(panel.cut("2023-09")).forecast(12, draws=80, seed=1)
+    write_hub(to_hub(forecast), "=1+1.csv")
+    result = CliRunner().invoke(main, ["score", "=1+1.csv", "--out", "s.csv"])
+    assert result.exit_code == 0, result.output
+    scores = pd.read_csv("s.csv")
+    assert set(scores["model"]) == {"'=1+1"}
+    assert set(scores["file"]) == {"'=1+1.csv"}
+    assert scores["bias"].dtype == float
+
+
+def test_tables_of_cdcs_figures_hold_cdcs_words_only(tmp_path):
+    """What `data export` and `data months` write comes from lists of known words."""
+    for key in ("indicator", "state"):
+        rows = [dict(r) for r in release_rows(("US", "WV"), months=30)]
+        rows[3][key] = "=1+1"
+        path = tmp_path / "2025-09-17.json"
+        path.write_text(json.dumps(rows))
+        with pytest.raises(DataError, match=r"'=1\+1' is no"):
+            read_vsrr(path)
+
+
+# Pages
+
+EVIL = (
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)",
+    "javascript:alert(1)", "</title></style><b>", "&lt;b&gt;", "<a href='javascript:x'>x</a>",
+    "$\\frac$", "{{7*7}}", "]]>", "<!--",
+)  # fmt: skip
+
+
+class Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes, self.texts = set(), [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += [(tag, k, v or "") for k, v in attrs]
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    from odforecast.report.brief import write_brief
+
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    text = "".join(EVIL)
+    tariffs = named_intervention("tariff-only", onset="2025-10")
+    parts = tuple(
+        replace(tariffs, name=f"{i}{evil}", source=text, note=text) for i, evil in enumerate(EVIL)
+    )
+    scenario = Scenario("evil", parts, title=text, question=text)
+    made_of = od.get_model("drift").fit(panel).forecast(12, draws=40, seed=1)
+    made_of = replace(made_of, provenance={**made_of.provenance, "model": text})
+    return write_brief(project(made_of, [scenario], seed=1), panel=panel)
+
+
+def test_a_page_escapes_everything(page):
+    parsed = Page()
+    parsed.feed(page)
+    assert parsed.tags <= {
+        "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "strong", "ul",
+        "li", "table", "tr", "th", "td", "figure", "figcaption", "img", "footer", "br", "em",
+    }  # fmt: skip
+    keys = {k for _, k, _ in parsed.attributes}
+    assert keys <= {"lang", "charset", "name", "content", "http-equiv", "class", "alt", "src"}
+    sources = [v for _, k, v in parsed.attributes if k == "src"]
+    assert all(v.startswith("data:image/svg+xml;base64,") for v in sources)
+    shown = "".join(parsed.texts)
+    assert all(evil in shown for evil in EVIL)  # and all of it is there to be read
+    for source in sources:
+        svg = base64.b64decode(source.partition(",")[2]).decode()
+        assert "<script" not in svg
+        assert "onerror=" not in re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+
+
+def test_a_page_carries_a_policy_that_lets_nothing_in(page):
+    (policy,) = re.findall(r'http-equiv=Content-Security-Policy content="([^"]*)"', page)
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    assert "img-src data:" in policy
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}'" in policy
+    assert " style=" not in page  # the policy would not let it
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+
+
+def test_every_page_is_written_by_the_brief():
+    """No other module makes HTML: a second one must escape, and carry the policy, too."""
+    makers = {
+        p.relative_to(SOURCE).as_posix()
+        for p in SOURCE.rglob("*.py")
+        if re.search(r"<(body|td|div|script|h1|a href)[ >]", p.read_text(encoding="utf-8"))
+    }
+    assert makers == {"report/brief.py"}
+    assert html.escape("'\"<>&") == "&#x27;&quot;&lt;&gt;&amp;"
+
+
+# Programs
+
+
+def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
+    loaded = []
+
+    class Point:
+        name = "plugged-in"
+
+        def load(self):
+            loaded.append(self.name)
+            raise ImportError("a stranger's code would run here")
+
+    monkeypatch.setattr(registry, "entry_points", lambda **_: [Point()])
+    assert "plugged-in" in registry.model_names()
+    od.get_model("drift")
+    assert loaded == []
+    with pytest.raises(ImportError):
+        od.get_model("plugged-in")
+    assert loaded == ["plugged-in"]
+
+
+#: Where pickles are made or read, and why that is no way in.
+ALLOWED = {
+    ("backtesting/workers.py", "pickle"): "between this process and its own workers, over a pipe",
+    ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
+}
+MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}
+CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}
+
+
+def risks(tree: ast.AST) -> list[str]:
+    """Names of what can run a program or make an object from bytes."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.split(".")[0] in MODULES]
+        elif isinstance(node, ast.ImportFrom):
+            if (node.module or "").split(".")[0] in MODULES:
+                found.append(str(node.module))
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in CALLS or name in ("os.system", "os.popen") or name.startswith("os.exec"):
+                found.append(name)
+            if name.endswith(("read_pickle", "to_pickle", "yaml.unsafe_load", "yaml.full_load")):
+                found.append(name)
+            if name == "yaml.load":
+                loaders = [ast.unparse(k.value) for k in node.keywords if k.arg == "Loader"]
+                found += [] if loaders == ["_loader()"] else [name]
+            for k in node.keywords:
+                value = ast.unparse(k.value)
+                if (k.arg, value) in (("allow_pickle", "True"), ("shell", "True")):
+                    found.append(f"{k.arg}={value}")
+                if k.arg == "verify" and value == "False":
+                    found.append("verify=False")
+            if name in ("np.load", "numpy.load"):
+                found.append(name)
+        elif isinstance(node, ast.Attribute) and node.attr in (
+            "_create_unverified_context", "CERT_NONE", "disable_warnings"
+        ):  # fmt: skip
+            found.append(node.attr)
+        elif isinstance(node, ast.Assign) and ast.unparse(node).endswith(".verify = False"):
+            found.append("verify=False")
+    return found
+
+
+def test_the_source_runs_no_program_and_reads_no_pickle():
+    found = {
+        (p.relative_to(SOURCE).as_posix(), risk)
+        for p in SOURCE.rglob("*.py")
+        for risk in risks(ast.parse(p.read_text(encoding="utf-8")))
+    }
+    assert found == set(ALLOWED)
+
+
+def test_the_search_for_programs_finds_them():
+    lines = (
+        "import pickle", "from joblib import dump", "eval('1')", "np.load(f, allow_pickle=True)",
+        "yaml.load(f)", "yaml.load(f, Loader=yaml.Loader)", "os.system('x')", "pd.read_pickle(f)",
+        "subprocess.run('x', shell=True)", "requests.get(u, verify=False)", "s.verify = False",
+        "ssl._create_unverified_context()", "ssl.CERT_NONE", "os.execv(a, b)",
+    )  # fmt: skip
+    for line in lines:
+        assert risks(ast.parse(line)), line
+    assert risks(ast.parse("yaml.load(text, Loader=_loader())\nast.literal_eval(x)")) == []
+
+
+def test_files_of_ours_hold_no_pickles(tmp_path):
+    """An archive, a store, a saved forecast, hub files: JSON, Parquet, CSV and locks."""
+    with FakeSocrata(release_rows(("US", "WV"), months=30)) as server:
+        fetched = CliRunner().invoke(
+            main, ["data", "fetch", "--url", server.url, "--archive", str(tmp_path / "archive")]
+        )
+    assert fetched.exit_code == 0, fetched.output
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    forecast = od.get_model("drift").fit(panel).forecast(6, draws=50, seed=1)
+    forecast.save(tmp_path / "saved")
+    write_hub(to_hub(forecast), tmp_path / "hub.parquet")
+    result = CliRunner().invoke(main, [
+        "backtest", "--source", "bundled", "--models", "naive", "--locations", "US", "--start",
+        "2023-01", "--end", "2023-02", "--horizon", "3", "--draws", "20", "--jobs", "1", "--quiet",
+        "--out", str(tmp_path / "run"),
+    ])  # fmt: skip
+    assert result.exit_code == 0, result.output
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and p.stat().st_size]
+    assert len(files) > 6
+    for path in files:
+        data = path.read_bytes()
+        assert data[:1] != b"\x80", path
+        assert b"\x80\x04\x95" not in data[:64], path
+        data = gzip.decompress(data) if path.suffix == ".gz" else data
+        assert data[:4] == b"PAR1" or data.decode("utf-8"), path
+        assert b"SOCRATA" not in data
+
+
+# The token
+
+TOKEN = "s3cret-app-token-0123456789"
+
+
+class Elsewhere:
+    """Another server, which keeps the headers of whoever comes."""
+
+    def __init__(self):
+        self.seen = []
+        seen = self.seen
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                seen.append(dict(self.headers))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"[]")
+
+            do_POST = do_GET
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://localhost:{self.server.server_port}/"
+
+    def __enter__(self):
+        Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
+        return self
+
+    def __exit__(self, *error):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Talkative(FakeSocrata):
+    """Answers every request with a status, headers, and the headers it got."""
+
+    status, headers, answer_with = 302, {}, None
+
+    def answer(self, handler, kind, params, make):  # noqa: ARG002
+        self.log.append((kind, params, dict(handler.headers)))
+        body = self.answer_with or (
+            '{"message": "your headers: X-App-Token: '
+            + handler.headers.get("X-App-Token", "")
+            + '"}'
+        )
+        self.send(handler, self.status, body.encode(), self.headers)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("soda3", [False, True])
+def test_the_token_does_not_follow_a_redirect(status, soda3):
+    with Elsewhere() as other, Talkative(release_rows(months=2)) as server:
+        server.status, server.headers = status, {"Location": f"{other.url}?t={TOKEN}"}
+        client = Socrata(server.url, token=TOKEN, soda3=soda3, sleep=lambda _: None)
+        with client, pytest.raises(DownloadError) as caught:
+            client.page("xkb8-kh2a", 0)
+        assert f"answer {status}" in str(caught.value)
+        assert "moved to" in str(caught.value)
+        assert TOKEN not in str(caught.value)
+        assert server.log[0][2]["X-App-Token"] == TOKEN
+        assert other.seen == []
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 404, 429, 500, 503])
+def test_the_token_is_in_no_message(status, caplog):
+    told = []
+    with caplog.at_level("DEBUG"), Talkative(release_rows(months=2)) as server:
+        server.status = status
+        client = Socrata(
+            server.url, token=TOKEN, sleep=lambda _: None, attempts=2, notify=told.append
+        )
+        for ask in (
+            lambda: client.metadata("xkb8-kh2a"),
+            lambda: client.count("xkb8-kh2a"),
+            lambda: client.page("xkb8-kh2a", 0),
+        ):
+            with pytest.raises(OdforecastError) as caught:
+                ask()
+            chain = [caught.value, caught.value.__cause__, caught.value.__context__]
+            assert TOKEN not in "".join(f"{e!r}{e}" for e in chain)
+        server.answer_with = f"<title>{TOKEN}</title>"
+        with pytest.raises(OdforecastError) as caught:
+            client.page("xkb8-kh2a", 0)
+        assert TOKEN not in str(caught.value)
+    assert TOKEN not in "".join(told) + repr(client) + caplog.text
+
+
+def test_the_token_is_in_no_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", TOKEN)
+    with FakeSocrata(release_rows(("US", "WV"), months=30)) as server:
+        result = CliRunner().invoke(
+            main, ["data", "fetch", "--url", server.url, "--archive", str(tmp_path / "a")]
+        )
+        assert {h.get("X-App-Token") for _, _, h in server.log} == {TOKEN}
+    assert TOKEN not in result.output
+    files = [p for p in (tmp_path / "a").rglob("*") if p.is_file()]
+    assert files
+    for path in files:
+        data = path.read_bytes()
+        data += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else b""
+        assert TOKEN.encode() not in data
+
+
+def test_the_token_is_not_sent_where_it_can_be_read(monkeypatch):
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", TOKEN)
+    with pytest.raises(DownloadError, match="could be read on its way there") as caught:
+        Socrata("http://data.example.org")
+    assert TOKEN not in str(caught.value)
+    assert Socrata("https://data.example.org").has_token
+    monkeypatch.delenv("SOCRATA_APP_TOKEN")
+    assert not Socrata("http://data.example.org").has_token
+
+
+def test_servers_are_checked_for_who_they_are():
+    """Certificates are verified: requests' default, which nothing here changes."""
+    with Socrata("https://data.example.org") as client:
+        assert client._session.verify is True
+
+
+# Dependencies
+
+
+@pytest.fixture(scope="module")
+def audit():
+    spec = importlib.util.spec_from_file_location("audit", ROOT / "tools" / "audit.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def package(*found: str, **more) -> dict:
+    return {
+        "name": "x",
+        "version": "1",
+        "vulns": [{"id": i, "fix_versions": ["2"]} for i in found],
+    } | more
+
+
+def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass(audit):
+    assert audit.judged({"dependencies": [package(), package("CVE-1")]}) == (
+        1,
+        "dependencies with known vulnerabilities:\nx 1: CVE-1, fixed in 2",
+    )
+    fine = audit.judged({"dependencies": [package(), {"name": "y", "skip_reason": "unknown"}]})
+    assert fine == (
+        0,
+        "1 dependencies audited, no known vulnerability; "
+        "1 unknown to the database were not audited",
+    )
+    # An index without the database answers "unknown" for everything, and pip-audit ends with 0.
+    nothing = audit.judged({"dependencies": [{"name": "y", "skip_reason": "unknown"}] * 3})
+    assert nothing == (0, "dependencies were not audited: the database knows none of 3")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'no route to host' >&2; exit 2", "dependencies were not audited: no route to host"),
+        ("exit 1", "dependencies were not audited: no answer"),
+        ("echo '[1]'", "dependencies were not audited: [1]"),
+        ("sleep 30", "dependencies were not audited: no answer in 0.5 s"),
+        (None, "does not run (No such file or directory)"),
+    ],
+)
+def test_an_audit_that_cannot_be_made_says_so(audit, tmp_path, script, said):
+    uv = tmp_path / "uv"
+    if script is not None:
+        uv.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n")
+        uv.chmod(0o755)
+    status, text = audit.judged(audit.report(uv, 0.5 if script == "sleep 30" else 20))
+    assert status == 0
+    assert said in text
+
+
+def test_the_audit_is_part_of_every_run_before_a_change_lands():
+    assert "step make audit" in (ROOT / ".ci" / "run").read_text()
+    assert "tools/audit.py" in (ROOT / "Makefile").read_text()
+
+
+# Limits
+
+
+def test_a_hub_file_is_read_up_to_a_limit(tmp_path):
+    from odforecast.hub import raw
+
+    assert raw.MAX_BYTES <= 256 * 2**20
+    path = write_hub(to_hub(made()), tmp_path / "a.csv")
+    with pytest.raises(DataError, match="more than 0 MB unpacked"):
+        raw.read_raw(path, "csv", limit=100)
+    assert np.isfinite(read_hub(path)["value"]).all()
