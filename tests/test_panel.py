@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from panel_factory import bundled_panel
 
 from odforecast.errors import PanelError
 from odforecast.monthly.sums import rolling_sums
@@ -159,3 +160,12 @@ def test_long_table_round_trip(panel):
     assert len(frame) == 53 * 124
     wide = frame.pivot(index="location", columns="month", values="reported")
     assert (wide.loc["WV"].to_numpy() == panel.reported[panel.index("WV")]).all()
+
+
+def test_a_location_with_just_enough_months_is_usable():
+    panel = bundled_panel()
+    n = panel.monthly.shape[1]
+    assert panel.usable(min_months=n)[0] == panel.locations
+    good, skipped = panel.usable(min_months=n + 1)
+    assert good == ()
+    assert skipped["OH"] == f"only {n} months up to {panel.last_month}"

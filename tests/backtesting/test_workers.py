@@ -248,3 +248,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("exitcode", "words"),
+    [(None, "how is unknown"), (0, "exit code 0"), (3, "exit code 3"), (-9, "signal 9")],
+)
+def test_how_a_worker_died_is_said(exitcode, words):
+    assert str(WorkerDiedError(exitcode)) == f"worker process died ({words})"

@@ -161,6 +161,24 @@ def test_pins_take_up_their_share_of_the_noise():
         np.testing.assert_allclose(state.mean, mean, rtol=1e-9)
 
 
+def test_all_months_of_a_series_that_begins_late_are_used():
+    rng = np.random.default_rng(11)
+    counts = {s: rng.poisson(300, 120) for s in ("OH", "MI")}
+    panel = made_panel(counts)
+    reported = panel.reported.copy()
+    # 73 sums tell of 73 + 11 months: 7 years.
+    reported[0, : panel.months.size - 73] = np.nan
+    gap = with_counts(panel, reported)
+    recovered = gap.monthly[gap.index("OH")]
+    after = recovered.size - 1 - np.flatnonzero(np.isnan(recovered))[-1]
+    fitted = get_model("dlm", delay=False, learn=False, scales=HAND).fit(gap)
+    (state,) = [s for s in fitted.inner.states if "OH" in s.locations]
+    years = state.years[state.locations.index("OH")]
+    assert after % 12 == 0  # one month less would be a year less
+    assert years == years_averaged(np.array([float(after)]))[0]
+    assert years > years_averaged(np.array([after - 1.0]))[0]
+
+
 def test_a_gap_is_skipped_not_read_as_a_number():
     months = np.full((1, 40), 50.0)
     months[0, 10:20] = np.nan

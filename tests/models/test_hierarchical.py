@@ -376,3 +376,20 @@ def test_nuts_samples_warns_and_repeats() -> None:
     level = fitted.idata["posterior"]["level"].mean(("chain", "draw")).values
     other = Hierarchical("hierarchical-quick").fit(panel).idata["posterior"]["level"]
     np.testing.assert_allclose(level, other.mean(("chain", "draw")).values, atol=0.12)
+
+
+def test_the_innovations_are_student_t_of_any_tail():
+    from odforecast.models.hierarchy.graph import _student_t
+
+    x = np.array([-2.0, 0.1, 3.0])
+    for tail, scale in ((2.5, 0.7), (5.0, 1.0), (30.0, 2.0)):
+        got = _student_t(x**2, np.float64(scale), np.float64(tail)).eval()
+        np.testing.assert_allclose(got, st.t(tail, scale=scale).logpdf(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("states", "spread"), [(("OH", "WV"), False), (("OH", "WV", "AZ"), True)])
+def test_scales_differ_between_states_from_three_on(states, spread):
+    inputs, _ = Hierarchical().inputs(cut_panel("2021-06", states))
+    drawn = simulate(inputs, 50, np.random.default_rng(1))
+    assert ("scale_size" in drawn) == spread
+    assert (drawn["scale"].std(axis=1) > 0).all() == spread

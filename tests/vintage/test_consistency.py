@@ -147,3 +147,11 @@ def test_every_digit_changed_in_a_sum_is_seen():
 
         table = bent(state, month, change)
         assert (str(month)[:7]) in {m for _, m in cells(table)}, (state, month)
+
+
+@pytest.mark.parametrize("month", ["2015-01-01", "2015-02-01", str(LAST)[:10]])
+def test_the_cell_that_breaks_a_sum_is_named_in_any_month(month):
+    # Too small a change to be a jump: the sum alone tells, and the month next to it who.
+    found = contradictions(bent("OH", month, lambda x: round(x * 1.2)))
+    (us,) = [c for c in found if c.kind == "sum"]
+    assert "perhaps it is OH" in us.message

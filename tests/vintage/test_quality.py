@@ -202,3 +202,14 @@ def test_command(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert '"docs": "quality.html#quality-sum-mismatch"' in done.output
     assert run(main, ["data", "check", "--location", "OH"]).output.endswith("nothing to flag\n")
+
+
+@pytest.mark.parametrize(
+    ("month", "flagged"),
+    [("2022-12", False), ("2023-01", True), ("2024-11", True), ("2024-12", False)],
+)
+def test_north_carolinas_2023_is_in_periods_with_a_month_of_it(month, flagged):
+    table = od.bundled().as_of("2025-09-17").table
+    rows = table[(table["state"] == "NC") & (table["month"] == f"{month}-01")]
+    codes = {f.code for f in check(rows.reset_index(drop=True))}
+    assert ("north-carolina-2023" in codes) == flagged
