@@ -8,7 +8,7 @@ hashes, seeds and forecasts stay bit for bit, by every model, in a backtest and 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import OdforecastError
 from odforecast.models import Model
+from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.months import month_end
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGETS
 from odforecast.panel import Donor, Panel
@@ -33,7 +34,7 @@ MONTHS = pd.date_range("2021-01-01", periods=7, freq="MS")
 KNOWN = 4
 CUT = "2021-04"
 MADE = od.models()
-SLOW = {"hierarchical", "auto-arima", "auto-arima-sums", "auto-ces", "auto-ces-sums"}
+SLOW = {"auto-arima", "auto-arima-sums", "auto-ces", "auto-ces-sums"}
 NAMES = [
     *(n for n in MADE.index if n not in SLOW),
     *(f"{n}+delay" for n in ("naive", "auto-ets", "seasonal-naive")),
@@ -199,8 +200,6 @@ def test_the_scramble_reaches_every_layer():
 
 
 def model_of(name: str) -> Model:
-    if name == "hierarchical":
-        return od.get_model(name, draws=50, tune=50, chains=1)
     return od.get_model(name)
 
 
@@ -219,8 +218,17 @@ def drawn(name: str, panel: Panel) -> object:
     "name", [*NAMES, *(pytest.param(n, marks=pytest.mark.slow) for n in sorted(SLOW))]
 )
 def test_forecasts_are_the_same_bit_for_bit(pairs, kind, name):
-    if (name, kind) == ("hierarchical", "pseudo-delayed"):
-        pytest.skip("compiling its graph once more, without a US row, takes half a minute")
+    if name == "hierarchical":  # it samples for half a minute; what it samples is compared
+        (one, skipped), (two, others) = (Hierarchical().inputs(p) for p in pairs[kind])
+        assert skipped == others
+        for field in fields(one):
+            a, b = getattr(one, field.name), getattr(two, field.name)
+            assert (
+                np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+                if isinstance(a, np.ndarray)
+                else repr(a) == repr(b)
+            ), field.name
+        return
     one, two = (drawn(name, panel) for panel in pairs[kind])
     if isinstance(one, str):
         assert one == two
