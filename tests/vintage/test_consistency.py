@@ -106,7 +106,8 @@ def test_wholes_and_parts_are_cdcs_names():
 
 
 def test_a_predicted_value_far_from_the_reported_one():
-    for factor in (0.5, 6.0):
+    assert cells(bent("OH", LAST, lambda x: 5.0 * x, column="predicted")) == []
+    for factor in (0.5, 12.0):
         table = bent("OH", LAST, lambda x: x * factor, column="predicted")  # noqa: B023
         assert cells(table) == [("OH", str(LAST)[:7])]
 
@@ -154,3 +155,35 @@ def test_the_cell_that_breaks_a_sum_is_named_in_any_month(month):
     found = contradictions(bent("OH", month, lambda x: round(x * 1.2)))
     (us,) = [c for c in found if c.kind == "sum"]
     assert "perhaps it is OH" in us.message
+
+
+def outage(months):
+    """Tennessee without records for some months: the release of then, and all counts after it."""
+    table = TABLE[TABLE["state"] == "TN"].copy()
+    back = 12 * (LAST.year - table["month"].dt.year) + LAST.month - table["month"].dt.month
+    missing = np.maximum(months - back, 0) / 12.0
+    then = table.assign(release=pd.Timestamp("2025-08-13"), predicted=np.nan,
+                        reported=(table["reported"] * (1 - missing)).round())  # fmt: skip
+    return then, table.assign(predicted=np.nan)
+
+
+@pytest.mark.parametrize("months", [1, 3, 6, 8])
+def test_a_backlog_that_arrives_at_once_is_no_contradiction(months):
+    then, now = outage(months)
+    assert contradictions(then) == []
+    assert contradictions(now, then) == []
+    # The same the other way round is: deaths do not go away.
+    back = contradictions(then.assign(release=pd.Timestamp("2025-10-15")), now)
+    assert (len(back) > 0) == (months >= 6)
+
+
+def test_as_many_deaths_as_never_before_are_one():
+    then, now = outage(0)
+    bent_ = now.copy()
+    bent_.loc[bent_["month"] >= "2024-10-01", "reported"] *= 4.0
+    assert "move" in {c.kind for c in contradictions(bent_, then)}
+    old = now.copy()
+    early = old["month"] <= pd.Timestamp("2016-12-01")
+    old.loc[early, "reported"] = (old.loc[early, "reported"] * 2.2).round()
+    kinds = [c.kind for c in contradictions(old, then)]
+    assert kinds.count("revision") > 10  # not in the months in which records still come

@@ -195,3 +195,13 @@ def test_processes_that_append_at_once_lose_nothing(tmp_path):
     assert [w.wait() for w in workers] == [0] * 4
     hashes = [e.data_hash for e in read(file)]
     assert sorted(hashes) == sorted([f"{i:016x}" for i in range(50)] * 4)
+
+
+def test_it_needs_no_calls_that_windows_lacks(tmp_path, monkeypatch):
+    for name in ("pread", "pwrite"):
+        monkeypatch.delattr(ledger.os, name)
+    file = tmp_path / ledger.LEDGER
+    file.write_bytes(b'{"cut off')
+    for digest in (A, B):
+        append(file, event("added", digest).signed())
+    assert [e.data_hash for e in read(file)] == [A, B]

@@ -206,7 +206,7 @@ def test_views(archive, wrong, right, tmp_path):
         archive.until("2025-09-30").retract("2025-09-17", "no reason")
     assert len(archive.until("2025-09-30").log) == 1
     own = od.Archive(tmp_path / "own").above(od.bundled())
-    with pytest.raises(ArchiveError, match="holds no release 2025-09-17"):
+    with pytest.raises(ArchiveError, match="is the bundled one, and not in your archive"):
         own.retract("2025-09-17", "the bundled one is not mine")
     with pytest.raises(QuarantineError):
         own.add(wrong)
@@ -239,3 +239,42 @@ def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
     assert note in (tmp_path / "out" / "manifest.json").read_text()
     # A pseudo-vintage is made of the release's figures: it says so too.
     assert note in archive.as_of().panel().cut("2023-01").notes
+
+
+def test_what_was_retracted_does_not_come_back_from_beneath(archive):
+    both = archive.above(od.bundled())
+    both.retract("2025-09-17", "a wrong file")
+    assert both.releases() == ()
+    with pytest.raises(ArchiveError, match="holds no release"):
+        both.as_of()
+    own = od.Archive(archive.path.parent / "own").above(od.bundled())
+    with pytest.raises(ArchiveError, match="is the bundled one, and not in your archive; to leave"):
+        own.retract("2025-09-17", "not mine")
+
+
+def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
+    table = od.bundled().as_of("2025-09-17").table
+    rows = table["state"] == "TN"
+    lost = (table["reported"] / 3).round().where(rows, 0.0)
+    # The sums hold: only the release before tells.
+    whole = (table["reported"] - lost).where(rows).groupby(
+        [table["month"], table["indicator"]]).transform("sum")  # fmt: skip
+    less = table["reported"].where(rows).groupby(
+        [table["month"], table["indicator"]]).transform("sum") - whole  # fmt: skip
+    table["reported"] = (table["reported"] / 3).round().where(
+        rows, table["reported"] - less.where(table["state"] == "US", 0.0))  # fmt: skip
+    file = tmp_path / f"{DAY}.csv"
+    table.assign(release=DAY, predicted="", month=table["month"].dt.strftime("%Y-%m")).to_csv(
+        file, index=False)  # fmt: skip
+    with pytest.raises(QuarantineError, match=r"TN 2015-01, .*the release before said"):
+        od.Archive(tmp_path / "own").above(od.bundled()).add(file)
+
+
+def test_figures_that_are_gone_are_not_accepted(archive, right):
+    archive.add(right)
+    archive.retract(DAY, "wrong file")
+    (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
+    file.unlink()
+    with pytest.raises(ArchiveError, match="cannot be read as a release"):
+        archive.accept(DAY, "right after all")
+    assert archive.as_of().date == dt.date(2025, 9, 17)

@@ -22,7 +22,7 @@ from odforecast.sources.report import LoadReport, check_sums, summarise
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import default_folder
+from odforecast.vintage.bundle import default_folder, folder_archive
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
@@ -154,7 +154,7 @@ def add(
     for file in files:
         try:
             one: Loaded = read_vsrr(file, release)
-            done = store.add(one, accept)
+            done = folder_archive(archive).add(one, accept)
         except (DataError, ArchiveError) as error:
             refused += 1
             click.echo(f"error: {error}", err=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import default_folder
+from odforecast.vintage.bundle import default_folder, folder_archive
 
 _ARCHIVE = click.option(
     "--archive",
@@ -25,7 +25,7 @@ _REASON = click.option(
 
 
 def _open(archive: Path | None) -> Archive:
-    return Archive(archive or default_folder())
+    return folder_archive(archive or default_folder())
 
 
 @click.command(short_help="Use a release that was stored apart.")
@@ -83,7 +83,7 @@ def log(archive: Path | None, as_json: bool) -> None:
     Added, quarantined (stored apart, for it contradicts itself), accepted, retracted, replaced:
     each with the hash of the figures, and why.
     """
-    found = _open(archive).log
+    found = Archive(archive or default_folder()).log
     if as_json:
         rows = found.assign(release=found["release"].astype(str)).to_dict("records")
         click.echo(json.dumps(rows, indent=2))

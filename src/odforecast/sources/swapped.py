@@ -10,7 +10,8 @@ from odforecast.errors import DataError
 from odforecast.sources.columns import Columns, title
 from odforecast.sources.unpack import AGAIN
 
-#: In every release known, percent complete is 94 or more and percent pending below 4.
+#: In every release known, percent pending is below 4. Percent complete is 94 or more, but may be
+#: far lower where a jurisdiction's records do not arrive.
 _HALF = 50.0
 
 
@@ -42,15 +43,21 @@ def check_columns(columns: Columns, frame: dict[str, Any]) -> None:
                 f"{title('percent_pending')} in most rows",
                 hint="are their headers swapped? Percent complete is near 100, pending near 0",
             )
-    for name, wrong in (("percent_complete", np.less), ("percent_pending", np.greater)):
-        if name in columns:
-            with np.errstate(invalid="ignore"):
-                columns.refuse(
-                    wrong(frame[name], _HALF), name,
-                    f"is {'below' if wrong is np.less else 'above'} {_HALF:g}, as in no release",
-                    "a changed cell, or another column's header?",
-                )  # fmt: skip
     with np.errstate(invalid="ignore"):
+        if "percent_complete" in columns:
+            complete = frame["percent_complete"]
+            if (complete < _HALF).sum() > (complete >= _HALF).sum():
+                raise DataError(
+                    f"{columns.raw.name}: {title('percent_complete')} is below {_HALF:g} in most "
+                    "rows",
+                    hint="another column's header? Percent complete is near 100",
+                )
+        if "percent_pending" in columns:
+            columns.refuse(
+                frame["percent_pending"] > _HALF, "percent_pending",
+                f"is above {_HALF:g}, as in no release",
+                "a changed cell, or another column's header?",
+            )  # fmt: skip
         below = (frame["predicted"] < frame["reported"]).sum()
         above = (frame["predicted"] > frame["reported"]).sum()
     if below > max(above, 5):

@@ -29,6 +29,7 @@ def put(
     accept: str | None = None,
     check: bool = False,
     instead: tuple[str, str] | None = None,
+    earlier: pd.DataFrame | None = None,
 ) -> bool:
     """Add the figures of a release to a store.
 
@@ -45,6 +46,8 @@ def put(
         Look for contradictions.
     instead : (str, str), optional
         Hash of figures they are put in place of, and why.
+    earlier : DataFrame, optional
+        The release before, to compare with.
 
     Returns
     -------
@@ -68,17 +71,17 @@ def put(
             return False
         store.write(table, event)  # somebody deleted the file
         return True
-    before = ledger.fold(store.events()).apart.get(event.key, {}).get(digest)
-    retracted = before is not None and before.event != ledger.QUARANTINED
-    if before is not None and retracted and accept is None:
+    known = ledger.fold(store.events()).apart.get(event.key, {}).get(digest)
+    retracted = known is not None and known.event != ledger.QUARANTINED
+    if known is not None and retracted and accept is None:
         raise ArchiveError(
-            f"these figures of release {date} were {before.event}: {before.reason}",
+            f"these figures of release {date} were {known.event}: {known.reason}",
             hint="--accept REASON takes them back",
         )
-    wrong = contradictions(table, _before(store, date)) if check else []
+    wrong = contradictions(table, earlier) if check else []
     store.write(table, event)
     if wrong and accept is None:
-        if before is None:
+        if known is None:
             kind, cells = ledger.QUARANTINED, listed(wrong, _KEPT)
             store.append(replace(event, event=kind, reason=cells))
         raise QuarantineError(
@@ -98,8 +101,8 @@ def put(
     return now.event == event
 
 
-def _before(store: Store, date: dt.date) -> pd.DataFrame | None:
-    """The release before a date."""
+def before(store: Store, date: dt.date) -> pd.DataFrame | None:
+    """The release before a date, also where it lies beneath."""
     kept = store.kept()
     earlier = [d for d in kept if d < date]
     return kept[max(earlier)].read() if earlier else None

@@ -17,6 +17,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,7 @@ from odforecast.seeds import content_hash
 from odforecast.sources.table import table_hash, to_date
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.adding import checked, found, put, reason_of, source_of
+from odforecast.vintage.adding import before, checked, found, put, reason_of, source_of
 from odforecast.vintage.archive_file import Kept
 from odforecast.vintage.ledger import Event
 from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
@@ -162,7 +163,10 @@ class Archive:
         """
         loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
         table = checked(loaded.table, loaded.release)
-        return put(self._store.own(), table, source_of(loaded), accept=accept, check=True)
+        return put(
+            self._store.own(), table, source_of(loaded), accept=accept, check=True,
+            earlier=before(self._store, loaded.release),
+        )  # fmt: skip
 
     def replace(
         self, loaded: Loaded | str | os.PathLike[str], reason: str, accept: str | None = None
@@ -197,13 +201,9 @@ class Archive:
             return False
         reason = reason_of(reason)
         return put(
-            self._store.own(),
-            table,
-            source_of(loaded),
-            accept=accept,
-            check=True,
-            instead=(old, reason),
-        )
+            self._store.own(), table, source_of(loaded), accept=accept, check=True,
+            instead=(old, reason), earlier=before(self._store, loaded.release),
+        )  # fmt: skip
 
     def retract(self, date: str | dt.date, reason: str) -> None:
         """Use a release no more; its figures stay in the archive, apart.
@@ -214,6 +214,11 @@ class Archive:
             If there is no such release, or no reason.
         """
         store = self._store.own()
+        if store is not self._store and to_date(date) in set(self.releases()) - set(store.kept()):
+            raise ArchiveError(
+                f"release {to_date(date)} is the bundled one, and not in your archive",
+                hint="to leave it out, use an archive of your own: --archive DIR",
+            )
         held = found(store, date)
         store.append(
             Event(ledger.RETRACTED, STATES, held.release, held.data_hash, reason_of(reason))
@@ -241,7 +246,8 @@ class Archive:
                 f"{len(apart) or 'no'} figures of release {date} lie apart",
                 hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
             )
-        digest = next(iter(apart))
+        digest, event = next(iter(apart.items()))
+        store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
         store.append(Event(ledger.ACCEPTED, STATES, date, digest, reason))
 
     def quarantined(self) -> pd.DataFrame:

@@ -55,6 +55,12 @@ def default_folder() -> Path:
     return platformdirs.user_data_path("odforecast", appauthor=False) / "archive"
 
 
+def folder_archive(folder: str | os.PathLike[str]) -> Archive:
+    """The archive in a folder, to add to: beneath your own lies the bundled release."""
+    own = Archive(folder)
+    return own.above(bundled()) if Path(folder) == default_folder() else own
+
+
 def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     """Your releases and the bundled one; or, given a folder, the releases in it.
 

@@ -34,8 +34,11 @@ WITHIN = (
 #: the real releases reach .64 (New York City, 2020-04) and .72 (North Carolina, 2023) of that.
 SHARE, ROOTS, DEATHS = 0.5, 5.0, 10.0
 #: CDC's predicted value lies between these two times the reported one; the real releases have
-#: .99 to 2.4 (Washington DC, 2018-04).
-PREDICTED = (0.9, 4.0)
+#: .99 to 2.4 (Washington DC, 2018-04), and after months without records it may be more.
+PREDICTED = (0.9, 10.0)
+#: Records that did not come may all come at once: of the last ``LATE`` months of the release
+#: before, a count may become this many times what it was, or its predicted value and a tenth.
+LATE, ARRIVED = 12, 3.0
 #: An earlier release is compared with where it is at most this old, in days.
 COMPARED = 400
 
@@ -139,12 +142,13 @@ class _Grid:
         row: Floats = self.reported[self.states.index(state)]
         return row
 
-    def like(self, other: _Grid) -> Floats:
-        """Reported counts on another's grid."""
+    def like(self, other: _Grid, layer: Floats | None = None) -> Floats:
+        """Reported counts, or another layer, on another's grid."""
+        values = self.reported if layer is None else layer
         rows = pd.Index(self.states).get_indexer(pd.Index(other.states))
         columns = (other.months - self.months[0]).astype(int)
         outside = (columns < 0) | (columns >= self.months.size)
-        out: Floats = self.reported[rows][:, np.where(outside, 0, columns)]
+        out: Floats = values[rows][:, np.where(outside, 0, columns)]
         out[rows < 0] = np.nan
         out[:, outside] = np.nan
         return out
@@ -239,6 +243,10 @@ def _predicted(name: str, grid: _Grid) -> Iterator[Contradiction]:
 
 
 def _revised(name: str, now: _Grid, before: _Grid) -> Iterator[Contradiction]:
-    was = before.like(now)
-    for i, t in zip(*np.nonzero(_too_far(now.reported, was)), strict=True):
+    was, predicted = before.like(now), before.like(now, before.predicted)
+    recent = now.months > before.months[-1] - np.timedelta64(LATE, "M")
+    with np.errstate(invalid="ignore"):
+        room = np.fmax(ARRIVED * was, 1.1 * predicted) + DEATHS
+        arrived = (now.reported >= was) & (now.reported <= room) & recent
+    for i, t in zip(*np.nonzero(_too_far(now.reported, was) & ~arrived), strict=True):
         yield now.cell(name, i, t, "revision", f"the release before said {was[i, t]:,.0f}")

@@ -30,6 +30,7 @@ from odforecast.seeds import content_hash
 from odforecast.sources.quoting import listed, quoted
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
 
 #: Told the number of rows that are here, and of those there are.
@@ -205,7 +206,7 @@ def fetch(
         return Fetched(
             dataset, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
         )
-    added = store.add(loaded)
+    added = folder_archive(folder).add(loaded)
     why = "added" if added else "was there already, the same numbers"
     return Fetched(
         dataset, meta.release, file, digest, rows, resumed,

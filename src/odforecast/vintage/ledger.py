@@ -33,6 +33,8 @@ Key = tuple[str, dt.date]
 #: What a line has at its end, and an append that was cut off lacks.
 _CHECK = re.compile(r'"check": "[0-9a-f]{16}"$')
 _WHOLE = re.compile(r'"check": "[0-9a-f]{16}"|\}$')
+# Windows would write another line end than was checked.
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -118,6 +120,16 @@ class State:
 
     current: dict[Key, Current] = field(default_factory=dict)
     apart: dict[Key, dict[str, Event]] = field(default_factory=dict)
+
+    def retracted(self, dataset: str) -> set[dt.date]:
+        """Dates whose figures were retracted, and that have no others."""
+        return {
+            date
+            for (name, date), held in self.apart.items()
+            if name == dataset
+            and (name, date) not in self.current
+            and any(e.event == RETRACTED for e in held.values())
+        }
 
 
 def fold(events: Iterable[Event]) -> State:
@@ -224,11 +236,12 @@ def append(path: Path, event: Event) -> None:
     """
     line = _line(_plain(event))
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(path, _APPEND, 0o666)
         try:
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                line = b"\n" + line  # an append before this one was cut off
+            if os.fstat(descriptor).st_size:
+                os.lseek(descriptor, -1, os.SEEK_END)
+                if os.read(descriptor, 1) != b"\n":
+                    line = b"\n" + line  # an append before this one was cut off
             written = os.write(descriptor, line)
             if written < len(line):
                 raise OSError(28, "No space left on device")

@@ -58,6 +58,10 @@ class OwnStore(Store, Protocol):
         """Keep the figures of an event that is about to happen."""
         ...
 
+    def figures(self, event: Event) -> Kept:
+        """The figures of an event, whether they count or not."""
+        ...
+
 
 class Folder:
     """Files in a folder, and its ledger."""
@@ -84,16 +88,21 @@ class Folder:
 
     def kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date."""
-        events = self.events()
-        old = {e.release for e in events if not e.data_hash}
-        found = {}
-        for (name, date), held in ledger.fold(events).current.items():
-            if name == dataset:
-                file = self._file(name, date, held.data_hash)
-                if date in old and not file.exists():
-                    file = self._old(date)  # it counts still, or again
-                found[date] = Kept(date, held.reason, file=file, digest=held.data_hash)
-        return found
+        current = ledger.fold(self.events()).current
+        return {
+            date: replace(self.figures(held.event), reason=held.reason)
+            for (name, date), held in current.items()
+            if name == dataset
+        }
+
+    def figures(self, event: Event) -> Kept:
+        """The file of an event's figures."""
+        file, old = self._file(event.dataset, event.release, event.data_hash), None
+        if not event.data_hash or not file.exists():
+            old = self._old(event.release)  # from before the ledger
+        if old is not None and old.exists():
+            file = old
+        return Kept(event.release, file=file, digest=event.data_hash)
 
     def append(self, event: Event) -> Event:
         """Write an event into the ledger."""
@@ -163,6 +172,10 @@ class Memory:
         self._events.append(event)
         return event
 
+    def figures(self, event: Event) -> Kept:
+        """The table of an event."""
+        return Kept(event.release, table=self._tables[event.data_hash])
+
     def write(self, table: pd.DataFrame, event: Event) -> None:
         """Keep a table."""
         self._tables[event.data_hash] = table
@@ -193,7 +206,10 @@ class Until:
 
 
 class Layered:
-    """A store with another beneath: where both have a release, the upper's counts."""
+    """A store with another beneath: where both have a release, the upper's counts.
+
+    A release that the upper one had and retracted is not taken from beneath either.
+    """
 
     def __init__(self, upper: Store, beneath: Store) -> None:
         self._upper, self._beneath = upper, beneath
@@ -209,7 +225,9 @@ class Layered:
 
     def kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date."""
-        return {**self._beneath.kept(dataset), **self._upper.kept(dataset)}
+        gone = ledger.fold(self._upper.events()).retracted(dataset)
+        beneath = self._beneath.kept(dataset)
+        return {d: k for d, k in beneath.items() if d not in gone} | self._upper.kept(dataset)
 
 
 def _day(path: Path, found: re.Match[str]) -> dt.date:
