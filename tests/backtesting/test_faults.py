@@ -476,6 +476,7 @@ def test_a_results_folder_of_an_earlier_version_still_opens(truth, found, tmp_pa
     (old / "done.json").write_text(json.dumps({"seconds": 1.0, "unit": "naive"}))
     loaded = Results.load(tmp_path)
     assert repr(loaded).startswith("<Results: 2 models, 3 origins, 216 score rows")
+    assert ["cannot be verified" in n for n in loaded.notes] == [True]
     same(loaded.leaderboard(), made.leaderboard())
     assert len(loaded.quantiles) == len(made.quantiles)
     assert loaded.failures.empty

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import cuts, plan, run, run_units
+from odforecast.backtesting import Results, cuts, plan, run, run_units
 from odforecast.backtesting.lock import NAME, locked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
@@ -82,6 +82,85 @@ def test_no_room_for_the_results_leaves_the_earlier_ones(units, tmp_path, monkey
     with pytest.raises(BacktestError, match="No space left on device; finished units are kept"):
         run_units(units, out=tmp_path)
     assert {n: (tmp_path / n).read_bytes() for n in files(tmp_path) if "/" not in n} == before
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_killed_between_the_tables(units, tmp_path, monkeypatch, n):
+    """Scores of a new run lay under the manifest of the earlier one, and loaded in silence."""
+    run_units(units[:1], out=tmp_path)
+    new = run_units(units)
+    real, left = os.replace, iter(range(n))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*names):
+        if next(left, None) is None:
+            raise Killed
+        real(*names)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", kill)
+        with pytest.raises(Killed):
+            new.save(tmp_path)
+    with pytest.raises(BacktestError, match=r"did not finish writing.*; run .* again") as caught:
+        Results.load(tmp_path)
+    assert "\n" not in str(caught.value)
+    run_units(units, out=tmp_path)
+    loaded = Results.load(tmp_path)
+    assert loaded.manifest["run"] == new.manifest["run"]
+    pd.testing.assert_frame_equal(loaded.scores, new.scores, check_exact=True)
+
+
+@pytest.mark.parametrize("name", ["scores", "quantiles", "failures"])
+def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
+    made = run_units(units, out=tmp_path)
+    path = tmp_path / f"{name}.parquet"
+    table = pd.read_parquet(path)
+    if name == "failures":
+        table = pd.DataFrame(columns=[*table.columns, "more"])
+    else:
+        table[{"scores": "wis", "quantiles": "value"}[name]] = 0.0
+    table.to_parquet(path, index=False)
+    loaded = Results.load(tmp_path)
+    with pytest.raises(BacktestError) as caught:
+        getattr(loaded, name)
+    text = str(caught.value)
+    assert text.startswith(f"{path} is not as the run wrote it")
+    assert text.endswith("run the backtest again into the folder; finished units are kept")
+    assert "\n" not in text
+    # The others are as they were; and the hint holds.
+    for other in {"scores", "quantiles", "failures"} - {name}:
+        assert len(getattr(loaded, other)) == len(getattr(made, other))
+    steps = []
+    run_units(units, out=tmp_path, progress=steps.append)
+    assert all(s.reused for s in steps)
+    assert len(getattr(Results.load(tmp_path), name)) == len(getattr(made, name))
+
+
+def test_a_manifest_without_checksums_is_said_to_be_one(units, tmp_path):
+    run_units(units, out=tmp_path)
+    path = tmp_path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    assert set(manifest["files"]) == {"scores", "quantiles", "failures"}
+    assert Results.load(tmp_path).notes == ()
+    bad = {**manifest, "files": {"scores": ""}}
+    path.write_text(json.dumps(bad))
+    with pytest.raises(BacktestError, match="does not name the checksums of its tables"):
+        Results.load(tmp_path)
+    path.write_text(json.dumps({k: v for k, v in manifest.items() if k != "files"}))
+    loaded = Results.load(tmp_path)
+    (note,) = loaded.notes
+    assert "cannot be verified" in note
+    assert loaded.select("US").notes == (note,)
+    # Saving elsewhere keeps the note, and it stays one.
+    loaded.save(tmp_path / "copy")
+    assert Results.load(tmp_path / "copy").notes == (note,)
+
+
+def test_a_folder_without_a_run(tmp_path):
+    with pytest.raises(BacktestError, match=r"holds no complete backtest: .*No such file"):
+        Results.load(tmp_path)
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
@@ -196,6 +275,37 @@ def test_a_lock_of_a_living_process_or_another_host_is_respected(tmp_path):
         with pytest.raises(BacktestError, match=f"process {named['pid']} on {named['host']}"):
             locked(tmp_path).__enter__()
         assert json.loads((tmp_path / NAME).read_text()) == named
+
+
+@pytest.fixture
+def windows(monkeypatch):
+    """What of Windows matters to a lock: less in ``os``, no ``fcntl``, no unlinking while open."""
+    monkeypatch.delattr(os, "pread")
+    monkeypatch.delattr(os, "pwrite")
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        held = (os.path.realpath(p) for p in Path("/proc/self/fd").iterdir())
+        if str(path.resolve()) in held:
+            raise PermissionError(errno.EACCES, "used by another process", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+
+
+def test_a_lock_without_posix(units, tmp_path, windows):
+    (tmp_path / NAME).write_text(json.dumps({"pid": dead_pid(), "host": "x" * 200})[:-2])
+    with locked(tmp_path):
+        named = json.loads((tmp_path / NAME).read_text())
+        assert (named["pid"], named["host"]) == (os.getpid(), socket.gethostname())
+        with pytest.raises(BacktestError, match=f"process {os.getpid()}"), locked(tmp_path):
+            pass
+        assert json.loads((tmp_path / NAME).read_text()) == named
+    assert files(tmp_path) == set()
+    run_units(units[:1], out=tmp_path)
+    assert NAME not in files(tmp_path)
+    assert not Results.load(tmp_path).scores.empty
 
 
 def test_a_failed_run_gives_the_folder_back(units, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import random
 from dataclasses import replace
@@ -18,6 +19,7 @@ from odforecast.cli import main
 from odforecast.errors import BacktestError, ForecastError
 from odforecast.models import Model
 from odforecast.models.registry import _REGISTERED
+from odforecast.panel.triangle import Triangle
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
@@ -152,6 +154,53 @@ def test_a_changed_panel_is_put_back(panel, truth, found):
     for origin, counts in zip(found, before):
         assert (origin.panel.reported == counts).all()
         assert not origin.panel.reported.flags.writeable
+
+
+def parts(panel):
+    return [panel, *panel.beside.values(), panel.triangle]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        toys.replaces_panel,
+        toys.replaces_beside,
+        toys.replaces_months,
+        toys.plants,
+        toys.forces_beside,
+        toys.forces_triangle,
+        toys.adds_problems,
+        toys.turns_panel,
+    ],
+)
+def test_whatever_is_changed_in_a_panel_is_noticed_and_put_back(panel, truth, found, odd):
+    beside = replace(found[0].panel, beside={}, triangle=None)
+    triangle = Triangle((dt.date(2021, 1, 1),), beside.reported[None])
+    seen = replace(beside, beside={"all-deaths": beside}, triangle=triangle)
+    expected = replace(seen).data_hash, seen.monthly.copy(), seen.usable(), seen.reported.shape
+    origin = replace(found[0], panel=seen)
+
+    class Whole(toys.Toy):
+        by = None
+
+    (unit,) = plan([Model(Whole(odd=odd), "whole")], [origin], truth, draws=20)
+    assert unit.seen is seen
+    before = [dict(vars(p)) for p in parts(seen)]
+    outcome = run_unit(unit)
+    assert outcome.scores.empty
+    assert outcome.failures["reason"].tolist() == ["BacktestError: the model changed its panel"]
+    for part, attributes in zip(parts(seen), before):
+        assert all(vars(part)[name] is value for name, value in attributes.items())
+    fresh = replace(seen)
+    assert (fresh.data_hash, fresh.usable(), fresh.reported.shape) == (
+        expected[0],
+        expected[2],
+        expected[3],
+    )
+    assert seen.usable() == expected[2]
+    for months in (seen.monthly, seen.beside["all-deaths"].monthly):
+        np.testing.assert_array_equal(months, expected[1])
+        assert not months.flags.writeable
 
 
 def test_a_place_left_out_in_silence_is_named(truth, found):

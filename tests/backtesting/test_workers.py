@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting import Workers, backtest, cuts, dispatch, plan, run_block, run_units
 from odforecast.backtesting.workers import WorkerDiedError
 from odforecast.errors import BacktestError
 from odforecast.models import Model
@@ -183,6 +183,35 @@ def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
         pytest.raises(BacktestError, match=r"could not be started \(exit code 6\)"),
     ):
         backtest(["naive"], found, executor=workers, **options)
+
+
+def cannot_begin():
+    raise RuntimeError("no licence")
+
+
+class Limited(Workers):
+    """Would rather fail than start processes without end."""
+
+    started = 0
+
+    def submit(self, fn, /, *args, **kwargs):
+        type(self).started += 1
+        if self.started > 8:
+            raise AssertionError("processes are started without end")
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd):
+    """The spare workers have it too: they were started again and again, without end."""
+    monkeypatch.setattr(dispatch, "Workers", Limited)
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
+        with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
+            backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
+        assert "its initializer failed" in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert Limited.started == 1
+    assert "no licence" in capfd.readouterr().err
 
 
 def test_an_error_ends_work_in_progress():

@@ -103,6 +103,51 @@ def forces_panel(panel, paths):
     return paths
 
 
+def replaces_panel(panel, paths):
+    object.__setattr__(panel, "reported", 2 * panel.reported)
+    return paths
+
+
+def replaces_beside(panel, paths):
+    for other in panel.beside.values():
+        object.__setattr__(other, "locations", other.locations[::-1])
+    return paths
+
+
+def plants(panel, paths):
+    panel.__dict__["populations"] = lambda: 0.0
+    return paths
+
+
+def replaces_months(panel, paths):
+    panel.__dict__["_recovered"] = (panel.monthly * 2, {})
+    return paths
+
+
+def forces_beside(panel, paths):
+    for other in panel.beside.values():
+        other.monthly.flags.writeable = True
+        other.monthly[:] = 0.0
+    return paths
+
+
+def forces_triangle(panel, paths):
+    object.__setattr__(panel.triangle, "reported", 2 * panel.triangle.reported)
+    return paths
+
+
+def adds_problems(panel, paths):
+    panel._recovered[1]["US"] = "not liked"
+    return paths
+
+
+def turns_panel(panel, paths):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        panel.reported.shape = panel.reported.shape[::-1]
+    return paths
+
+
 def seeds_the_world(panel, paths):
     np.random.seed(7)  # noqa: NPY002
     random.seed(7)

@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from odforecast.errors import BacktestError
 from odforecast.panel import Panel
 from odforecast.panel.panel import LAYERS
+from odforecast.panel.triangle import Triangle
 
 #: Kinds of warnings kept per unit, and characters of each.
 _KINDS, _LENGTH = 5, 300
@@ -83,7 +83,8 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     Raises
     ------
     BacktestError
-        If the model changed a panel all the same. Its numbers are put back first.
+        If the model changed a panel all the same: its numbers, or what its attributes are. All
+        is put back first.
     """
     said = Said()
     with ExitStack() as stack:
@@ -97,18 +98,14 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
                 stack.enter_context(redirect_stderr(_Sink()))
             stack.enter_context(_random_states(seed))
             stack.enter_context(_counted(said))
-        kept = [(a, a.tobytes()) for panel in panels for a in _arrays(panel)]
+        kept = [_Kept(part) for panel in panels for part in _parts(panel)]
         changed = False
         try:
             yield said
         finally:
             # Panels are shared between units: the next one must not see this one's changes.
-            for array, before in kept:
-                if array.tobytes() != before:
-                    changed = True
-                    array.flags.writeable = True
-                    array[...] = np.frombuffer(before, array.dtype).reshape(array.shape)
-                array.flags.writeable = False
+            for part in kept:
+                changed |= part.put_back()
         if changed:
             raise BacktestError("the model changed its panel")
 
@@ -118,13 +115,59 @@ def must_stop(error: BaseException) -> bool:
     return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
 
 
-def _arrays(panel: Panel) -> list[NDArray[Any]]:
-    found: list[NDArray[Any]] = [panel.monthly]
+#: On threads, what a panel works out only once must not be worked out twice.
+_ONCE = threading.Lock()
+
+
+def _parts(panel: Panel) -> Iterator[Panel | Triangle]:
+    """A panel and all that hangs on it, with what it caches."""
     for part in (panel, *panel.beside.values()):
-        found += [part.months, *(getattr(part, name) for name in LAYERS)]
-    if panel.triangle is not None:
-        found.append(panel.triangle.reported)
-    return found
+        with _ONCE:
+            _ = part.monthly, part.data_hash
+        yield part
+        if part.triangle is not None:
+            yield part.triangle
+
+
+class _Kept:
+    """A panel or triangle as it was: its attributes, and the numbers in its arrays."""
+
+    def __init__(self, part: Panel | Triangle) -> None:
+        self.part = part
+        self.attributes = dict(vars(part))
+        arrays: list[Any] = [part.reported]
+        self.problems: tuple[dict[str, str], dict[str, str]] | None = None
+        if isinstance(part, Panel):
+            months, problems = part._recovered
+            arrays += [part.months, months, *(getattr(part, name) for name in LAYERS)]
+            self.problems = problems, dict(problems)
+        self.arrays = [(a, a.shape, a.dtype, a.tobytes()) for a in arrays]
+
+    def put_back(self) -> bool:
+        """Undo what was changed; whether anything was."""
+        now, changed = vars(self.part), False
+        if now.keys() != self.attributes.keys() or not all(
+            # A hash may have been worked out by two threads.
+            now[name] is value or (isinstance(value, str) and now[name] == value)
+            for name, value in self.attributes.items()
+        ):
+            changed = True
+            now.clear()
+            now.update(self.attributes)
+        if self.problems is not None and self.problems[0] != self.problems[1]:
+            changed = True
+            self.problems[0].clear()
+            self.problems[0].update(self.problems[1])
+        for array, shape, dtype, before in self.arrays:
+            if (array.shape, array.dtype, array.tobytes()) != (shape, dtype, before):
+                changed = True
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    array.dtype, array.shape = dtype, shape
+                array.flags.writeable = True
+                array[...] = np.frombuffer(before, dtype).reshape(shape)
+            array.flags.writeable = False
+        return changed
 
 
 @contextmanager

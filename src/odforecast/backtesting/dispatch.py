@@ -16,7 +16,12 @@ from dataclasses import replace
 
 from odforecast.backtesting.outcome import Outcome, reason_of
 from odforecast.backtesting.unit import Unit, failed_unit, run_block
-from odforecast.backtesting.workers import WorkerDiedError, Workers, end_with_parent
+from odforecast.backtesting.workers import (
+    NoWorkerError,
+    WorkerDiedError,
+    Workers,
+    end_with_parent,
+)
 from odforecast.errors import BacktestError
 
 #: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
@@ -35,7 +40,8 @@ def dispatched(
       the reason. So does a unit that runs out of memory twice.
     - A ``ProcessPoolExecutor`` that breaks cannot be mended, and does not say which block broke
       it: its blocks, and those still waiting, go to as many :class:`Workers` of our own.
-    - Any other executor that breaks ends the run.
+    - Any other executor that breaks ends the run. So do workers of our own that cannot start:
+      others would not either.
     - A block that cannot be sent, or answers with an error of its own, fails with the reason.
 
     Parameters
@@ -50,10 +56,11 @@ def dispatched(
     Raises
     ------
     BacktestError
-        If an executor that is not made of processes breaks.
+        If an executor that is not made of processes breaks, or no worker process can start.
     """
     waiting = deque(blocks)
-    running: dict[Future[list[Outcome]], list[int]] = {}
+    # Per future: its block, and whether the spare workers have it.
+    running: dict[Future[list[Outcome]], tuple[list[int], bool]] = {}
     again: dict[int, Outcome] = {}
     limit = WINDOW * int(getattr(executor, "_max_workers", 4))
     processes = isinstance(executor, Workers | ProcessPoolExecutor)
@@ -68,15 +75,17 @@ def dispatched(
                     waiting.appendleft(block)
                     spare = _spare(executor, error)
                     continue
-                running[future] = block
+                running[future] = block, spare is not None
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
-                block = running.pop(future)
+                block, with_spare = running.pop(future)
                 try:
                     made = future.result()
                 except WorkerDiedError as died:
                     again |= {i: failed_unit(units[i], str(died)) for i in block}
                 except BrokenExecutor as broke:
+                    if with_spare or isinstance(broke, NoWorkerError):
+                        raise _broke(broke) from broke
                     spare = spare or _spare(executor, broke)
                     waiting.appendleft(block)
                 except Exception as error:
@@ -131,7 +140,11 @@ def _alone(workers: Workers, unit: Unit, first: Outcome) -> Outcome:
 def _spare(executor: Executor, error: BaseException) -> Workers:
     if isinstance(executor, ProcessPoolExecutor):
         return Workers.like(executor)
-    raise BacktestError(
+    raise _broke(error) from error
+
+
+def _broke(error: BaseException) -> BacktestError:
+    return BacktestError(
         f"the executor broke ({error})",
         hint="finished units are kept where an output folder was given: run again to go on",
-    ) from error
+    )

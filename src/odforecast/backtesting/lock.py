@@ -14,6 +14,8 @@ from typing import Any
 from odforecast.errors import BacktestError
 
 NAME = "run.lock"
+#: Windows alone has it: no translation of line ends.
+_BINARY = getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
@@ -29,6 +31,7 @@ def locked(folder: Path) -> Iterator[None]:
         If another run holds the folder, or it cannot be written to.
     """
     path = folder / NAME
+    left = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _opened(path)
@@ -42,15 +45,23 @@ def locked(folder: Path) -> Iterator[None]:
         me = {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
         try:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(me).encode(), 0)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            os.write(descriptor, json.dumps(me).encode())
         except OSError as error:
             raise BacktestError(f"cannot write to {folder}: {error.strerror or error}") from error
         try:
             yield
         finally:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except PermissionError:  # Windows: not while it is open
+                left = True
     finally:
         os.close(descriptor)
+        if left:
+            # Should it stay, it names a process that is gone, and is taken over.
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def _opened(path: Path) -> int | None:
@@ -59,7 +70,7 @@ def _opened(path: Path) -> int | None:
     The kernel's lock keeps two runs from taking over one stale file at the same moment.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
         try:
             import fcntl
         except ImportError:  # no such locks on Windows: the names in the file must do
@@ -80,7 +91,8 @@ def _opened(path: Path) -> int | None:
 def _holder(descriptor: int) -> dict[str, Any] | None:
     """Who is named in the file, if that may be a run in progress."""
     try:
-        named = json.loads(os.pread(descriptor, 4096, 0))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        named = json.loads(os.read(descriptor, 4096))
         pid, host = int(named["pid"]), str(named["host"])
     except (ValueError, KeyError, TypeError):
         return None  # empty, or torn by the end of a run

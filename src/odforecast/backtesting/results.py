@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from itertools import groupby
 from pathlib import Path
 
@@ -23,6 +25,13 @@ from odforecast.seeds import content_hash
 from odforecast.version import __version__
 
 BASELINE = "hub-baseline"
+#: Files of a folder, without their ending.
+TABLES = ("scores", "quantiles", "failures")
+_UNFINISHED = "its run did not finish writing, or every unit of it failed"
+_UNVERIFIED = (
+    "these results were written by an earlier version, without checksums: whether their tables "
+    "are as they were written cannot be verified"
+)
 #: Warnings kept per model.
 _WARNINGS = 10
 
@@ -49,9 +58,11 @@ class Results:
         tables: Mapping[str, pd.DataFrame],
         manifest: Mapping[str, object],
         folder: Path | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self._tables = dict(tables)
         self._folder = folder
+        self._files = dict(files or {})
         self.manifest = dict(manifest)
 
     def _table(self, name: str) -> pd.DataFrame:
@@ -59,7 +70,15 @@ class Results:
             assert self._folder is not None
             path = self._folder / f"{name}.parquet"
             try:
-                self._tables[name] = pd.read_parquet(path)
+                data = path.read_bytes()
+                if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
+                    raise BacktestError(
+                        f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
+                        hint="run the backtest again into the folder; finished units are kept",
+                    )
+                self._tables[name] = pd.read_parquet(BytesIO(data))
+            except BacktestError:  # a ValueError too
+                raise
             except (OSError, ValueError) as error:
                 raise _broken(self._folder, error) from error
         return self._tables[name]
@@ -185,6 +204,9 @@ class Results:
     def save(self, directory: str | Path) -> None:
         """Write ``scores.parquet``, ``quantiles.parquet``, ``failures.parquet`` and
         ``manifest.json``; each file is complete or absent.
+
+        The manifest names the SHA-256 of each table. It is written last, and that of earlier
+        results is removed first, so that it never describes other tables than those there.
         """
         folder = Path(directory)
         try:
@@ -192,10 +214,14 @@ class Results:
             # last: a full disk leaves an earlier run's files as they were.
             with ExitStack() as stack:
                 manifest = stack.enter_context(replacing(folder / "manifest.json"))
-                manifest.write_text(json.dumps(self.manifest, indent=1) + "\n")
-                for name in ("scores", "quantiles", "failures"):
+                files = {}
+                for name in TABLES:
                     part = stack.enter_context(replacing(folder / f"{name}.parquet"))
                     self._table(name).to_parquet(part, index=False)
+                    files[name] = hashlib.sha256(part.read_bytes()).hexdigest()
+                text = json.dumps({**self.manifest, "files": files}, indent=1)
+                manifest.write_text(text + "\n")
+                (folder / "manifest.json").unlink(missing_ok=True)
         except OSError as error:
             raise BacktestError(
                 f"cannot write to {folder}: {error.strerror or error}",
@@ -209,17 +235,29 @@ class Results:
         Raises
         ------
         BacktestError
-            If a file is missing or broken.
+            If a file is missing or broken. A table that is not as it was written is noticed
+            when it is read; in a folder of an earlier version that cannot be, and
+            :attr:`notes` says so.
         """
         folder = Path(directory)
         try:
-            manifest = json.loads((folder / "manifest.json").read_text())
-        except (OSError, ValueError) as error:
+            manifest = dict(json.loads((folder / "manifest.json").read_text()))
+            files = manifest.pop("files", None)
+            if files is not None and (not isinstance(files, dict) or set(files) != set(TABLES)):
+                raise ValueError("its manifest does not name the checksums of its tables")
+        except FileNotFoundError as error:
+            if any((folder / n).exists() for n in ("units", *(f"{t}.parquet" for t in TABLES))):
+                raise _broken(folder, _UNFINISHED) from error
             raise _broken(folder, error) from error
-        absent = [n for n in ("scores", "failures") if not (folder / f"{n}.parquet").exists()]
-        if absent:
+        except (OSError, ValueError, TypeError) as error:
+            raise _broken(folder, error) from error
+        needed = ("scores", "failures") if files is None else TABLES
+        if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
             raise _broken(folder, f"no {', '.join(absent)}")
-        return cls({}, manifest, folder)
+        if files is None:
+            notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
+            manifest["notes"] = [*notes, _UNVERIFIED]
+        return cls({}, manifest, folder, files)
 
 
 def save_reasons(folder: Path, outcomes: Sequence[Outcome]) -> None:

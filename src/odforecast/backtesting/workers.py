@@ -57,8 +57,8 @@ class NoWorkerError(BrokenExecutor):
 
     def __init__(self, exitcode: int | None) -> None:
         super().__init__(
-            f"a worker process could not be started ({_how(exitcode)}); in a script, what starts "
-            'workers belongs under if __name__ == "__main__":'
+            f"a worker process could not be started ({_how(exitcode)}): its initializer failed, or "
+            'a script starts workers outside if __name__ == "__main__":'
         )
 
 
