@@ -304,3 +304,23 @@ def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
     assert said_of_release(after.stderr)[0] == "2025-10-15"
     assert od.archive().as_of().date == dt.date(2025, 10, 15)
     assert od.Archive(own_archive).last_seen == dt.date(2025, 10, 15)
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80", None])
+def test_numbers_of_a_forecast_lost_their_ends(monkeypatch, columns):
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    done = run("forecast", "--model", "naive", "--locations", "US,WV", "--draws", "50",
+               "--as-of", "2025-09-17")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "…" not in done.stdout
+    assert re.search(r"US .*[0-9],[0-9]{3} \([0-9,]+–[0-9,]+\)", done.stdout)
+
+
+def test_a_release_date_without_a_file_was_not_read(tmp_path):
+    for command in (("data", "export", "--out", "-"), ("data", "check"), ("data", "months", "US")):
+        done = run(*command, "--release", "2024-12-11")
+        assert done.exit_code == 2
+        assert "to see a day of an archive: --as-of" in done.stderr

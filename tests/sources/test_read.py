@@ -269,7 +269,9 @@ def test_swapped_headers_are_refused(tmp_path):
     cells = cdc_cells()
     cells.loc[4, "Percent Pending Investigation"] = "99.1"
     path.write_bytes(csv_bytes(cells))
-    with pytest.raises(DataError, match=r"row 6 .*Percent Pending Investigation '99.1' is above 50"):
+    with pytest.raises(
+        DataError, match=r"row 6 .*Percent Pending Investigation '99.1' is above 50"
+    ):
         read_vsrr(path)
 
 

@@ -418,3 +418,8 @@ def test_every_rule_has_a_model_that_breaks_it():
     with open(__file__) as handle:
         text = handle.read()
     assert not [rule for rule in RULES if f'"{rule}"' not in text]
+
+
+def test_a_bare_function_is_no_forecaster():
+    with pytest.raises(TypeError, match=r"becomes one by @od\.forecaster"):
+        od.testing.check_forecaster(lambda panel: panel)

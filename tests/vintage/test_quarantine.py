@@ -91,7 +91,7 @@ def test_a_right_release_with_a_reason_needs_none(archive, right):
 
 
 def test_accepted_later(archive, wrong):
-    with pytest.raises(ArchiveError, match="no figures of release 2025-10-15 lie apart"):
+    with pytest.raises(ArchiveError, match="no files of release 2025-10-15 lie apart"):
         archive.accept(DAY, "because")
     with pytest.raises(QuarantineError):
         archive.add(wrong)
@@ -278,3 +278,20 @@ def test_figures_that_are_gone_are_not_accepted(archive, right):
     with pytest.raises(ArchiveError, match="cannot be read as a release"):
         archive.accept(DAY, "right after all")
     assert archive.as_of().date == dt.date(2025, 9, 17)
+
+
+def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
+    with pytest.raises(QuarantineError):
+        archive.add(wrong)
+    said = "release 2025-10-15 lies apart, unused: see odforecast data log"
+    assert archive.as_of().note == said
+    assert archive.as_of("2025-11-01").note == said
+    assert archive.as_of("2025-10-01").note is None
+    with pytest.raises(ArchiveError, match="holds no release 2025-10-15; release 2025-10-15 lies"):
+        archive.retract(DAY, "wrong")
+    empty = od.Archive(tmp_path / "empty")
+    with pytest.raises(QuarantineError):
+        empty.add(wrong)
+    for ask in (empty.as_of, lambda: od.archive(empty.path)):
+        with pytest.raises(ArchiveError, match=said):
+            ask()

@@ -10,6 +10,8 @@ import click
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
 
+#: Characters of a reason in a line.
+_SHOWN = 160
 _ARCHIVE = click.option(
     "--archive",
     metavar="DIR",
@@ -92,6 +94,9 @@ def log(archive: Path | None, as_json: bool) -> None:
         line = "{:<20}  {:<11}  {}  {}  {}".format(
             row["at"] or "-", row["event"], row["release"], row["data_hash"], row["file"] or "-"
         )
-        click.echo(line + (f"  {row['reason']}" if row["reason"] else ""))
+        why = str(row["reason"])
+        if len(why) > _SHOWN:
+            why = f"{why[:_SHOWN]}… (whole with --json)"
+        click.echo(line + (f"  {why}" if why else ""))
     if found.empty:
         click.echo("nothing happened yet: the archive is empty", err=True)

@@ -136,6 +136,8 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from odforecast.cli.screen import print_whole
+
     ahead = np.flatnonzero(made.horizons >= 1)
     picks = sorted({int(ahead[max(1, ahead.size // 2) - 1]), int(ahead[-1])})
     low, middle, high = made.quantiles([0.05, 0.5, 0.95], target)
@@ -176,7 +178,7 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
         if yearly:
             cells.append(f"{100 * falls[i]:.0f} %")
         table.add_row(*cells)
-    console.print(table)
+    print_whole(console, table)
     if (more := len(made.locations) - MAX_ROWS) > 0:
         console.print(f"… and {more} more locations", highlight=False)
     if yearly:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.screen import print_whole
 from odforecast.cli.source import BUNDLED, accept_option, open_source
 from odforecast.cli.spreadsheet import for_spreadsheets
 from odforecast.errors import DataError, ScoringError
@@ -200,12 +201,12 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
                 highlight=False,
                 soft_wrap=True,
             )
-            console.print(_by_horizon(ahead))
+            print_whole(console, _by_horizon(ahead))
         states = part[part["location"] != "US"]
         if len(set(states["location"])) > 1 and states["scorable"].any():
             title, grid = _by_location(summarise(states, by=["location"]))
             console.print(f"{target}, {title}", style="bold", highlight=False, soft_wrap=True)
-            console.print(grid)
+            print_whole(console, grid)
         if target == TARGET_MONTH:
             console.print(
                 "Single months are recovered from 12-month sums up to a constant per calendar "

@@ -54,6 +54,10 @@ def open_source(
         raise click.UsageError("--accept is about a --source FILE; in an archive: data accept")
     if archive is not None and source is not None:
         raise click.UsageError("give --archive or --source, not both")
+    if release is not None and source is None:
+        raise click.UsageError(
+            "--release is the date of a --source FILE; to see a day of an archive: --as-of"
+        )
     if source is None:
         return own(archive)
     if str(source) == BUNDLED:
@@ -102,5 +106,5 @@ def accept_option[F: Callable[..., object]](command: F) -> F:
         metavar="REASON",
         expose_value=False,
         callback=keep,
-        help="Use a --source that contradicts itself all the same; the reason stays with it.",
+        help="Use a file that contradicts itself all the same; the reason stays with it.",
     )(command)

@@ -240,7 +240,12 @@ class _Interpreter:
         if name not in self.columns:
             return np.full(len(counted), np.nan)
         values, bad = parse.numbers(self.columns[name])
-        self.refuse(bad, name, "is no number", "write 4034 or 4,034; leave the cell blank if none")
+        self.refuse(
+            bad,
+            name,
+            "is no number",
+            "write a count as 1234 or 1,234; leave the cell blank if none",
+        )
         self.refuse(
             counted & parse.european(self.columns[name]),
             name,

@@ -81,7 +81,12 @@ def _as_model(model: object) -> Model:
         return model
     if isinstance(model, str):
         return get_model(model)
-    return Model(model, model.spec.model)  # type: ignore[arg-type, attr-defined]
+    if not hasattr(model, "spec") or not hasattr(model, "fit"):
+        raise TypeError(
+            f"{model!r} is no forecaster: it has no spec and no fit; a function becomes one by "
+            "@od.forecaster"
+        )
+    return Model(model, model.spec.model)
 
 
 def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

@@ -115,9 +115,25 @@ def found(store: Store, date: str | dt.date) -> Kept:
         near = min(kept, key=lambda d: abs(d - date), default=None)
         raise ArchiveError(
             f"{store.path or 'the archive'} holds no release {date}",
-            hint="it is empty" if near is None else f"the nearest is {near}",
+            hint=said_apart([d for d in apart_dates(store) if d == date])
+            or ("it is empty" if near is None else f"the nearest is {near}"),
         )
     return kept[date]
+
+
+def apart_dates(store: Store) -> list[dt.date]:
+    """Dates of which figures lie apart, quarantined or retracted, and none count."""
+    state, kept = ledger.fold(store.events()), store.kept()
+    return sorted({d for (name, d), held in state.apart.items()
+                   if name == STATES and held and d not in kept})  # fmt: skip
+
+
+def said_apart(dates: list[dt.date]) -> str:
+    """One line on releases that lie apart; empty if there are none."""
+    if not dates:
+        return ""
+    first = f"release {dates[-1]}" if len(dates) == 1 else f"{len(dates)} releases to {dates[-1]}"
+    return f"{first} lie{'s' if len(dates) == 1 else ''} apart, unused: see odforecast data log"
 
 
 def source_of(loaded: Loaded) -> dict[str, str]:

@@ -28,7 +28,16 @@ from odforecast.seeds import content_hash
 from odforecast.sources.table import table_hash, to_date
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.adding import before, checked, found, put, reason_of, source_of
+from odforecast.vintage.adding import (
+    apart_dates,
+    before,
+    checked,
+    found,
+    put,
+    reason_of,
+    said_apart,
+    source_of,
+)
 from odforecast.vintage.archive_file import Kept
 from odforecast.vintage.ledger import Event
 from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
@@ -243,7 +252,7 @@ class Archive:
             )
         if len(apart) != 1:
             raise ArchiveError(
-                f"{len(apart) or 'no'} figures of release {date} lie apart",
+                f"{len(apart) or 'no'} files of release {date} lie apart",
                 hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
             )
         digest, event = next(iter(apart.items()))
@@ -329,13 +338,14 @@ class Archive:
         ArchiveError
             If the archive holds nothing that old.
         """
-        dates = self.releases()
+        dates, apart = self.releases(), apart_dates(self._store)
         if not dates:
             raise ArchiveError(
                 f"{self.path or 'the archive'} holds no release",
-                hint="add one: odforecast data add FILE --archive DIR",
+                hint=said_apart(apart) or "add one: odforecast data add FILE --archive DIR",
             )
-        day = dates[-1] if day is None else to_date(day)
+        last = max((*dates, *apart))
+        day = last if day is None else to_date(day)
         known = [d for d in dates if d <= day]
         if not known:
             raise ArchiveError(
@@ -344,14 +354,15 @@ class Archive:
             )
         date = known[-1]
         note = None
-        if day > date == dates[-1]:
+        if day > date == dates[-1] and last == date:
             note = f"the last release seen is {date}: asked for {day}, answered with it"
         elif (day - date).days > _STALE_DAYS:
             note = (
                 f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
                 "month, so the archive lacks the releases between"
             )
-        notes = [note, self.reason(date)]
+        unused = said_apart([d for d in apart if date < d <= day])
+        notes = [note, unused, self.reason(date)]
         return Vintage(self, day, date, "; ".join(n for n in notes if n) or None)
 
     def reason(self, date: str | dt.date) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from odforecast.errors import ArchiveError, DataError
 from odforecast.sources.vsrr import Loaded, read_vsrr
-from odforecast.vintage.adding import listed, put, reason_of
+from odforecast.vintage.adding import apart_dates, listed, put, reason_of, said_apart
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.consistency import contradictions
 from odforecast.vintage.storage import Memory
@@ -91,7 +91,8 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     if found.last_seen is None:
         raise ArchiveError(
             f"{path} holds no release",
-            hint=f"fill it: odforecast data add FILE... --archive {path}",
+            hint=said_apart(apart_dates(found._store))
+            or f"fill it: odforecast data add FILE... --archive {path}",
         )
     return found
 
