@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -295,3 +296,19 @@ def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     for ask in (empty.as_of, lambda: od.archive(empty.path)):
         with pytest.raises(ArchiveError, match=said):
             ask()
+
+
+def test_retracted_by_another_process_while_it_was_added(archive, right, monkeypatch):
+    from odforecast.vintage.storage import Folder
+
+    whole = Folder.append
+
+    def raced(store, event):
+        out = whole(store, event)
+        if event.event == "added":
+            whole(store, replace(event, event="retracted", reason="by somebody else"))
+        return out
+
+    monkeypatch.setattr(Folder, "append", raced)
+    with pytest.raises(ArchiveError, match="release 2025-10-15 was retracted meanwhile"):
+        archive.add(right)

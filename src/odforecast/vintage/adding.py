@@ -95,7 +95,9 @@ def put(
         why += f"; accepted: {taken}" if taken else ""
         event = replace(event, event=ledger.REPLACED, replaces=old, reason=why)
     event = store.append(event)
-    now = ledger.fold(store.events()).current[event.key]
+    now = ledger.fold(store.events()).current.get(event.key)
+    if now is None:  # another process retracted it just now
+        raise ArchiveError(f"release {date} was retracted meanwhile", hint="see data log")
     if now.data_hash != digest:  # another process was first
         raise _other(store.kept()[date], table)
     return now.event == event
