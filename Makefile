@@ -27,7 +27,7 @@ SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants pins clean
+.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants donors confirm pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -77,9 +77,17 @@ figures: $(ENV)  ## draw the figures and write the outputs of README and docs ag
 bench: $(ENV)  ## run every script in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-constants: $(ENV)  ## estimate the models' constants, into constants.csv (CHECK=1 only compares; RELEASES=DIR)
+constants: $(ENV)  ## estimate the models' constants, into constants.csv, delay.csv (CHECK=1 only compares; ONLY=dlm|delay)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/constants.py $(if $(CHECK),--check) \
-	  $(if $(RELEASES),--releases $(RELEASES)) $(if $(ONLY),--only $(ONLY))
+	  $(if $(ONLY),--only $(ONLY))
+
+donors: $(ENV)  ## make the table of donors from real releases (CHECK=1 only compares; RELEASES=DIR)
+	@$(BIN)/python tools/donors.py $(if $(CHECK),--check) $(if $(RELEASES),--releases $(RELEASES))
+
+confirm: $(ENV)  ## score the frozen default, once, on releases nobody has read (RELEASES=DIR, ARCHIVE=DIR; FREEZE=1)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/confirm.py \
+	  $(if $(RELEASES),--releases "$(RELEASES)") $(if $(ARCHIVE),--archive "$(ARCHIVE)") \
+	  $(if $(FREEZE),--freeze) $(if $(TAG),--tag "$(TAG)")
 
 pins: $(ENV)  ## resolve the newest versions of packages that fit, into constraints.txt
 	@.tools/bin/uv pip compile pyproject.toml --upgrade --universal --all-extras \

@@ -65,10 +65,26 @@ def table(results: od.Results, by: list[str], *, best: bool = False) -> None:
         if best:
             classical = [m for m in order if m.startswith(("auto-", "naive", "drift"))]
             least = np.min([rows[m]["wis"].reindex(GROUPS) for m in classical], axis=0)
-            for mine in ("dlm", "ensemble"):
+            for mine in [m for m in ("dlm", "ensemble") if m in rows]:
                 ratios = rows[mine]["wis"].reindex(GROUPS) / least
                 text = " / ".join(f"{x:.3f}" for x in ratios)
                 print(f"\n{mine} relative to the best classical model of each group: {text}")
+
+
+def by_release(results: od.Results) -> None:
+    """The default's ratio to the hub baseline, release by release."""
+    board = results.leaderboard(by=["level", "as_of", "horizon_group"])
+    mine = board[board["model"] == "dlm"]
+    print("\n**dlm, by release**: rel. WIS 1–3 / 4–6 / 7–12\n")
+    print("| release | jurisdictions | nation |\n|---|---|---|")
+    for day, part in mine.groupby("as_of"):
+        cells = []
+        for level in ("jurisdictions", "nation"):
+            rows = part[part["level"] == level].set_index("horizon_group")["rel_wis"]
+            cells.append(
+                " / ".join("–" if np.isnan(x) else f"{x:.2f}" for x in rows.reindex(GROUPS))
+            )
+        print(f"| {day:%Y-%m-%d} | " + " | ".join(cells) + " |")
 
 
 def run(models: list, origins: list, truth: od.Truth, draws: int) -> od.Results:
@@ -82,11 +98,15 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=1, help="clean: months between origins")
     parser.add_argument("--start", help="first origin, as its last known month")
     parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--models", help="these only")
     options = parser.parse_args()
     panel = od.bundled().as_of("2025-09-17").panel()
     if options.kind == "clean":
-        origins = od.origins(od.bundled(), start=options.start, end="2024-04", step=options.step)
-        results = run(CLEAN, origins, od.Truth(panel, min_age=0), options.draws)
+        origins = od.origins(
+            od.bundled(), "pseudo-clean", start=options.start, end="2024-04", step=options.step
+        )
+        models = options.models.split(",") if options.models else CLEAN
+        results = run(models, origins, od.Truth(panel, min_age=0), options.draws)
         print(f"{len(origins)} origins (pseudo-clean), truth: reported in {panel.release}, any age")
         table(results, ["level"], best=True)
         table(results, ["level", "regime"], best=True)
@@ -102,6 +122,8 @@ def main() -> None:
             *(f"{m}+delay" for m in WITH_LAYER),
             "cdc-predicted",
         ]
+        if options.models:
+            models = options.models.split(",")
         results = run(models, origins, od.Truth(panel), options.draws)
     scores = results.scores
     shown = scores[(scores["model"] == "hub-baseline") & (scores["location"] == "US")]
@@ -109,6 +131,9 @@ def main() -> None:
     print(f"truth: reported in {panel.release}, months at least 12 months old; scorable horizons:")
     print(", ".join(f"{day:%Y-%m-%d} {n}" for day, n in counts.items()))
     table(results, ["level"])
+    by_release(results)
+    if options.models:
+        return
     now = scores[scores["scorable"] & (scores["horizon"] == 0)]
     now = now.assign(level=now["location"].eq("US").map({True: "nation", False: "jurisdictions"}))
     # The raw count is what was reported: its error is the delay itself.

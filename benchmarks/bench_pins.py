@@ -42,7 +42,7 @@ def main() -> None:
     archive = od.bundled()
     truth = od.Truth(archive.as_of().panel())
     parts, seconds = [], {"smooth": 0.0, "pinned": 0.0}
-    for origin in od.origins(archive, step=given.step):
+    for origin in od.origins(archive, "pseudo-clean", step=given.step):
         assert origin.panel is not None
         for way in seconds:
             started = perf_counter()

@@ -49,6 +49,7 @@ def main() -> None:
     for seed in range(given.seeds):
         results = od.backtest(
             given.models.split(","),
+            "pseudo-clean",
             archive=od.bundled(),
             end="2024-04",
             step=given.step,

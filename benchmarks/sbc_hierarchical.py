@@ -5,6 +5,7 @@ graph is fitted to the months, and the rank of each true value among its posteri
 noted. Over many simulations the ranks are uniform if graph, whitening and sampler are right.
 
     python benchmarks/sbc_hierarchical.py --simulations 100
+    python benchmarks/sbc_hierarchical.py --simulations 100 --delay   with late arrivals
 
 writes a Markdown table to standard output. All simulations share one compiled graph.
 """
@@ -27,14 +28,14 @@ from odforecast.models.hierarchy.prior import simulate
 STATES = ("CT", "MA", "ME", "OH", "MI", "IN")
 BINS = 10
 SCALARS = (
-    "scale_state", "scale_size", "scale_spread", "damping", "noise", "noise_spread",
-    "season_scale", "shock_scale",
+    "scale_nation", "slope_ratio", "slope", "scale_region", "damping_region", "scale_state",
+    "scale_size", "scale_spread", "damping", "noise", "noise_spread", "season_scale", "shock_scale",
 )  # fmt: skip
 ELEMENTS = (
-    ("scale_group", 0), ("scale_group", 1), ("damping_group", 0), ("damping_group", 1),
-    ("level", 0), ("increment", 0), ("increment_0", 0), ("increment_1", 0), ("scale", 0),
-    ("extra", 0), ("season", 0), ("shock", -1),
+    ("level", 0), ("increment", 0), ("increment_region", 0), ("scale", 0), ("extra", 0),
+    ("season", 0), ("common", -1), ("common", -2),
 )  # fmt: skip
+LATE = (("late_error", 0), ("late_error", 1), ("revision_error", 0))
 
 
 def main() -> None:
@@ -42,10 +43,13 @@ def main() -> None:
     parser.add_argument("--simulations", type=int, default=100)
     parser.add_argument("--draws", type=int, default=500, help="per chain, two chains")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--delay", action="store_true", help="as the last release is incomplete")
+    parser.add_argument("--cores", type=int, default=2)
     options = parser.parse_args()
     panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
-    panel = panel.cut("2018-12")
-    model = Hierarchical(draws=options.draws, tune=400, chains=2)
+    if not options.delay:
+        panel = panel.cut("2018-12")
+    model = Hierarchical(draws=options.draws, tune=400, chains=2, cores=options.cores, window=59)
     inputs, _ = model.inputs(panel)
     center = approximate(inputs, 5.0).center
     truth = simulate(inputs, options.simulations, np.random.default_rng(options.seed))
@@ -65,7 +69,8 @@ def main() -> None:
         divergent += checks.divergences
         flat = {k: v.reshape(-1, *v.shape[2:])[::thin] for k, v in posterior.items()}
         pairs = [(name, flat[name], truth[name][i]) for name in SCALARS]
-        pairs += [(f"{name}[{j}]", flat[name][:, j], truth[name][i, j]) for name, j in ELEMENTS]
+        elements = ELEMENTS + (LATE if inputs.missing is not None else ())
+        pairs += [(f"{name}[{j}]", flat[name][:, j], truth[name][i, j]) for name, j in elements]
         for name, sample, value in pairs:
             ranks.setdefault(name, []).append(float((sample < value).mean()))
     print(

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 import odforecast as od
 from odforecast.cli import main as cli
 from odforecast.geography import lookup
+from odforecast.plot.nowcast import nowcast_figure
 from odforecast.report.figures import (
     BLUE,
     GREY,
@@ -90,6 +91,11 @@ def delay(panel: od.Panel) -> Figure:
     return figure
 
 
+def nowcast(panel: od.Panel) -> Figure:
+    """The nation's last twelve counts, as reported and once final."""
+    return nowcast_figure(forecast("dlm", panel).select("US").nowcast(), panel.to_frame())
+
+
 def origins(panel: od.Panel) -> Figure:
     """Before the rise, at the peak, and now; the last is the release itself."""
     panels = [panel.cut("2019-09"), panel.cut("2023-06"), panel]
@@ -107,6 +113,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
     models = ["dlm", "hub-baseline"]
     results = od.backtest(
         models,
+        "pseudo-clean",
         archive=od.bundled(),
         truth=od.Truth(panel, min_age=0),
         start="2019-01",
@@ -117,6 +124,34 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
         figure = coverage_figure(results, models, level)
         figure.suptitle({"nation": "the nation"}.get(level, level), fontsize=10)
         yield f"coverage-{level}", figure
+
+
+def calibration() -> Figure:
+    """How often the intervals of the default held on delayed pseudo-vintages, by era.
+
+    From eleven months before the last known month to twelve after it.
+    """
+    results = od.backtest(
+        ["dlm"], "pseudo-delayed", archive=od.bundled(), step=3, draws=500, progress=False
+    )
+    board = results.leaderboard(by=["level", "era", "horizon"])
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    for axes, level in zip(figure.subplots(1, 2, sharey=True), ("jurisdictions", "nation")):
+        for era, colour in (("6.5", BLUE), ("4.5", ORANGE)):
+            rows = board[(board["level"] == level) & (board["era"] == era)].sort_values("horizon")
+            for column, style in (("coverage_90", "-"), ("coverage_50", "--")):
+                label = f"{era} months" if style == "-" else None
+                axes.plot(rows["horizon"], 100 * rows[column], style, color=colour, label=label)
+        for nominal in (50, 90):
+            axes.axhline(nominal, color="0.6", linewidth=0.8, linestyle=":")
+        axes.axvline(0.5, color="0.8", linewidth=0.8)
+        axes.set_title(level, fontsize=10)
+        axes.set_xlabel("months after the last known one; to 0: nowcast")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("truths inside the interval, %")
+    figure.axes[0].set_ylim(0, 102)
+    figure.axes[1].legend(title="newest month at release", frameon=False, fontsize=8)
+    return figure
 
 
 def brief() -> None:
@@ -133,7 +168,13 @@ def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date of today in the brief's figures
     mpl.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
     panel = od.bundled().as_of(RELEASE).panel()
-    drawn = {"fan": fan(panel), "delay": delay(panel), "origins": origins(panel)}
+    drawn = {
+        "fan": fan(panel),
+        "delay": delay(panel),
+        "nowcast": nowcast(panel),
+        "origins": origins(panel),
+        "calibration": calibration(),
+    }
     for name, figure in {**drawn, **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"
         figure.savefig(path, metadata={"Date": None})

@@ -1,17 +1,25 @@
 """Run the code in README and docs, and write down what it prints: part of `make figures`.
 
 A ```python block runs in the namespace of its page; a ```text block right after it is what it
-prints. `tests/test_docs.py` runs the same and compares. Blocks that only illustrate are written
-as ``:::{code-block}``.
+prints. The commands of a ```console block run where a ```text block follows; what they print on
+standard output goes there. `tests/test_docs.py` runs the same and compares. Blocks that only
+illustrate are written as ``:::{code-block}``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
+import shlex
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from odforecast.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 # The page of the full hierarchy is left out: its code samples for minutes.
@@ -21,7 +29,8 @@ PAGES = [
     *(ROOT / "docs" / "models" / f"{card}.md" for card in ("delay", "dlm", "ensemble")),
 ]
 BLOCK = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<text>.*?)^```\n)?", re.M | re.S
+    r"^```(?P<kind>python|console)\n(?P<code>.*?)^```\n(?:\n```text\n(?P<text>.*?)^```\n)?",
+    re.M | re.S,
 )
 
 
@@ -30,11 +39,24 @@ def run(page: Path) -> Iterator[tuple[re.Match[str], str]]:
     space: dict[str, object] = {"__name__": "__page__"}
     text = page.read_text()
     for match in BLOCK.finditer(text):
+        if match["kind"] == "console":
+            if match["text"] is not None:
+                yield match, "".join(command(line) for line in match["code"].splitlines())
+            continue
         lines_before = text[: match.start("code")].count("\n")
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile("\n" * lines_before + match["code"], str(page), "exec"), space)
         yield match, printed.getvalue()
+
+
+def command(line: str) -> str:
+    """What a printed command writes on standard output, without spaces at the ends of lines."""
+    words = shlex.split(line.removeprefix("$ "))
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, words[1:], catch_exceptions=False)
+    if words[0] != "odforecast" or done.exit_code:
+        raise SystemExit(f"{line}: {done.output}")
+    return re.sub(r" +$", "", done.stdout, flags=re.M)
 
 
 def fill(page: Path) -> None:
@@ -49,5 +71,6 @@ def fill(page: Path) -> None:
 
 
 if __name__ == "__main__":
+    os.chdir(tempfile.mkdtemp())  # what a page writes stays out of the checkout
     for each in PAGES:
         fill(each)

@@ -29,6 +29,7 @@ def test_a_forecast_in_the_lines_one_remembers(fitted):
     at = table[(table["horizon"] == 12) & (table["level"] == 0.5)]["value"].item()
     assert at == np.quantile(ohio.samples()[:, 0, -1], 0.5)
     assert ohio.to_xarray().sizes["month"] == 24
+    assert ohio.nowcast()["horizon"].tolist() == list(range(-11, 1))
 
 
 def test_archive_vintage_panel():
@@ -128,4 +129,3 @@ def test_what_comes_later_is_absent_and_no_stub():
         assert name not in od.__all__
     panel = od.bundled().as_of().panel()
     assert not hasattr(panel, "with_counts")
-    assert not hasattr(od.Forecast, "nowcast")

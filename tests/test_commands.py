@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from past_server import FileServer, Made, release_csv, row
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
@@ -43,7 +44,7 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 #: In the comment of an example.
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 LOOKS_LIKE_ONE = re.compile(
-    r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|backtest|score|scenario)|"
+    r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|nowcast|backtest|score|scenario)|"
     r"make backtest)\b.*",
     re.M,
 )
@@ -157,14 +158,14 @@ def _prepare(args: list[str]) -> None:
             _archive(Path(word))
 
 
-def _quick(args: list[str], server: str) -> list[str]:
+def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
     """The command with what makes it quick; its own options stay."""
 
     def unless(option: str, value: str) -> list[str]:
         return [] if option in args else [option, value]
 
     if args[:2] == ["data", "fetch"]:
-        return [*args, "--url", server]
+        return [*args, *(past if "--past" in args else ["--url", server])]
     if args[0] == "backtest":
         more = [*unless("--models", "dlm,naive"), *unless("--draws", "20"), *unless("--jobs", "1")]
         if "--archive" not in args:
@@ -185,9 +186,22 @@ def server() -> Iterator[str]:
         yield fake.url
 
 
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Options that ask for made-up copies of past releases, on this machine."""
+    pairs = []
+    for date, last in (("2024-12-11", "2024-07"), ("2025-09-17", "2025-04")):
+        content = release_csv(last)
+        pairs.append((row(date, last, content, path=f"{date}.csv"), content))
+    made = Made.of(*pairs)
+    copies = made.write(tmp_path_factory.mktemp("past") / "copies.csv")
+    with FileServer(made.files) as fake:
+        yield ["--url", fake.url, "--copies", str(copies)]
+
+
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in NOT_RUN], ids=str)
 def test_a_printed_command_runs(
-    command: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, server: str, past: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
@@ -195,7 +209,7 @@ def test_a_printed_command_runs(
     assert tmp_path in default_folder().parents
     args = _arguments(command)
     _prepare(args)
-    done = CliRunner().invoke(main, _quick(args, server), catch_exceptions=False)
+    done = CliRunner().invoke(main, _quick(args, server, past), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output
     for before, word in pairwise(args):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS
+from odforecast.models import get_model
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
@@ -40,6 +42,73 @@ def test_twelve_month_counts_are_known_plus_forecast_months(months, seed):
         rows = [panel.index(s) for s in ("WV", "OH")]
         before = panel.monthly[rows, panel.monthly.shape[1] - n_known :].sum(axis=1)
         assert np.allclose(got[:, :, h - 1], ahead + before, rtol=0, atol=1e-9)
+
+
+def drawn_known(panel: Panel, states, draws=50, months=15, seed=3, **keywords) -> Forecast:
+    """A forecast of the last twelve months and three more, and of what the ones before miss."""
+    late = np.random.default_rng(seed).normal(2, 3, (draws, len(states), 11))
+    first = panel.last_month - 11 * ONE_MONTH
+    return make(panel, states, draws, months, seed, first_month=first, late=late, **keywords)
+
+
+def test_months_before_the_draws_can_differ_in_every_draw(panel):
+    forecast = drawn_known(panel, ["WV", "OH"])
+    rows = [panel.index(s) for s in ("WV", "OH")]
+    assert forecast.known.shape == (50, 2, 11)
+    late = np.random.default_rng(3).normal(2, 3, (50, 2, 11))
+    assert (forecast.known == panel.monthly[rows, -23:-12] + late).all()
+    with pytest.raises(ValueError, match="read-only"):
+        forecast.known[0] = 0.0
+    samples = forecast.samples()
+    for d in (0, 49):
+        path = np.concatenate([forecast.known[d], forecast.draws[d]], axis=1)
+        sums = np.stack([path[:, m : m + 12].sum(axis=1) for m in range(15)], axis=1)
+        np.testing.assert_allclose(samples[d], sums, rtol=1e-12)
+
+
+def test_nothing_late_leaves_the_months_known(panel):
+    first = panel.last_month - 11 * ONE_MONTH
+    for late in (None, np.zeros((50, 1, 11))):
+        forecast = make(panel, ["WV"], months=15, first_month=first, late=late)
+        assert forecast.known.shape == (1, 11)
+        assert (forecast.known[0] == panel.monthly[panel.index("WV"), -23:-12]).all()
+
+
+def test_one_draw_of_the_months_before_is_those_months(panel):
+    """With a single draw there are no two ways to write it: a file holds one row per place."""
+    one = drawn_known(panel, ["WV", "OH"], draws=1)
+    assert one.known.shape == (2, 11)
+    two = drawn_known(panel, ["WV", "OH"], draws=2)
+    assert two.known.shape == (2, 2, 11)
+    np.testing.assert_allclose(one.samples()[0, :, 0], one.known.sum(axis=1) + one.draws[0, :, 0])
+
+
+def test_drawn_known_months_follow_selections_and_sums(panel):
+    whole = drawn_known(panel, JURISDICTIONS)
+    us = whole.with_nation()
+    for f in (whole, us):
+        assert f.known.shape == (50, len(f.locations), 11)
+    assert us.locations[0] == "US"
+    np.testing.assert_allclose(us.known[:, 0], whole.known.sum(axis=1))
+    samples = us.samples()
+    np.testing.assert_allclose(samples[:, 0], samples[:, 1:].sum(axis=1))
+    some = whole.select(["OH", "WV"])
+    for i, state in enumerate(("OH", "WV")):
+        assert (some.known[:, i] == whole.known[:, whole.index(state)]).all()
+        assert (some.samples()[:, i] == whole.samples()[:, whole.index(state)]).all()
+    both = whole.total(["OH", "WV"], "both")
+    assert both.known.shape == (50, 1, 11)
+    np.testing.assert_allclose(both.samples()[:, 0], some.samples().sum(axis=1))
+    regions = [whole.region(r) for r in ("Northeast", "Midwest", "South", "West")]
+    np.testing.assert_allclose(sum(r.samples() for r in regions)[:, 0], samples[:, 0])
+    assert (some.change(whole.last_month + 1 * ONE_MONTH).shape) == (50, 2)
+
+
+@pytest.mark.parametrize("shape", [(2, 10), (3, 2, 11), (50, 1, 11), (50, 11), (11,)])
+def test_known_months_of_another_shape_are_refused(panel, shape):
+    forecast = make(panel, ["WV", "OH"])
+    with pytest.raises(ForecastError, match="known has shape"):
+        replace(forecast, known=np.ones(shape))
 
 
 def test_revised_months_replace_the_known_ones(panel):
@@ -192,3 +261,11 @@ def test_paths_of_counts_are_counts_and_give_no_months(panel):
     forecast = Forecast.from_panel(panel, paths, ["WV"], target=TARGET_12MO)
     assert (forecast.samples() == 900.0).all()
     assert forecast.targets == {TARGET_12MO}
+
+
+def test_the_first_draws_keep_their_own_months_before():
+    panel = bundled().as_of().panel()
+    whole = get_model("dlm").fit(panel).forecast(3, draws=12, seed=1)
+    few = whole.first(5)
+    assert len(few.draws) == 5
+    np.testing.assert_array_equal(few.samples(), whole.samples()[:5])

@@ -45,6 +45,27 @@ def test_models_of_places_one_by_one_give_the_forecast_of_all():
         joined.total(["OH", "WY"], "two")
 
 
+@given(st.permutations(PLACES), st.integers(1, 4))
+def test_pieces_whose_earlier_months_are_drawn_are_that_forecast(order, first):
+    late = np.random.default_rng(1).normal(0, 2, (20, len(WHOLE.locations), 11))
+    drawn = replace(WHOLE, known=WHOLE.known + late)
+    joined = od.Forecast.concat([drawn.select(p) for p in (order[:first], order[first:])])
+    same(joined, drawn.select(PLACES))
+    assert joined.known.shape == (20, 5, 11)
+
+
+def test_known_months_and_drawn_ones_are_joined_in_every_draw():
+    plain = replace(WHOLE, known=np.arange(55.0).reshape(5, 11))
+    late = np.random.default_rng(1).normal(0, 2, (20, 5, 11))
+    drawn = replace(plain, known=plain.known + late)
+    joined = od.Forecast.concat([plain.select("WV"), drawn.select(["OH", "US"])])
+    assert joined.known.shape == (20, 3, 11)
+    for f, place in ((plain, "WV"), (drawn, "OH"), (drawn, "US")):
+        one = joined.select(place)
+        assert (one.known == np.broadcast_to(f.select(place).known, (20, 1, 11))).all()
+        assert (one.samples() == f.select(place).samples()).all()
+
+
 def test_fitted_apart_is_not_joint_over_locations():
     naive = od.get_model("naive").fit(PANEL).forecast(24, draws=20)
     begins = WHOLE.months[0]

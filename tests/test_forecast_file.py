@@ -26,6 +26,7 @@ from odforecast.names import TARGETS
 from odforecast.panel import Panel
 from odforecast.panel.panel import LAYERS
 from odforecast.testing import zoo
+from odforecast.vintage.donors import shipped
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
 bits = st.floats(allow_nan=False, allow_infinity=False)
@@ -36,11 +37,12 @@ def forecasts(draw: st.DrawFn) -> Forecast:
     n_draws, n_months = draw(st.integers(1, 4)), draw(st.integers(1, 14))
     places = draw(st.lists(text, min_size=1, max_size=3, unique=True))
     shape = (n_draws, len(places), n_months)
+    known = (len(places), 11) if draw(st.booleans()) else (n_draws, len(places), 11)
     first = np.datetime64("2020-01") + draw(st.integers(0, 60)) * ONE_MONTH
     return made(
         draw(st.sampled_from([None, *zoo().values()])),
         draws=draw(arrays(float, shape, elements=bits)),
-        known=draw(arrays(float, (len(places), 11), elements=st.floats())),
+        known=draw(arrays(float, known, elements=st.floats())),
         locations=tuple(places),
         months=first + np.arange(n_months) * ONE_MONTH,
         target=draw(st.sampled_from(TARGETS)),
@@ -68,6 +70,29 @@ def test_the_forecast_of_a_release_comes_back_with_its_panel(tmp_path, name):
     last = forecast.months[-1]
     same(back.select("Ohio").change(last), forecast.select("Ohio").change(last))
     same(back.quantiles(), forecast.quantiles())
+
+
+def test_months_that_are_drawn_before_the_draws_come_back(tmp_path):
+    rng = np.random.default_rng(2)
+    drawn = made(known=rng.gamma(3, 20, (7, 2, 11)))
+    back = load_forecast(drawn.save(tmp_path / "f"))
+    same(back, drawn)
+    same(back.select("OH").samples(), drawn.select("OH").samples())
+    same(back.total(["OH", "WV"], "both").known, drawn.total(["OH", "WV"], "both").known)
+    # As many draws as places, and a single draw: no two shapes are taken for one another.
+    for shape in ((2, 2, 11), (1, 2, 11)):
+        other = made(draws=np.ones((shape[0], 2, 5)), known=rng.gamma(3, 20, shape))
+        same(load_forecast(other.save(tmp_path / f"{shape[0]}")), other)
+
+
+def test_a_forecast_of_a_year_that_has_closed_comes_back(tmp_path):
+    donor = next(d for d in shipped() if str(d.release) == "2024-12-11")
+    panel = od.bundled().as_of("2025-09-17").panel().delayed(donor.last_month, donor)
+    forecast = od.get_model("dlm").fit(panel).forecast(draws=20)
+    assert forecast.known.ndim == 3
+    back = od.load_forecast(forecast.save(tmp_path / "f"))
+    same(back, forecast)
+    same(back.samples(), forecast.samples())
 
 
 def test_every_layer_and_field_of_a_panel_is_kept(tmp_path):
@@ -186,7 +211,10 @@ DAMAGE = {
     "other-json": (lambda f: (f / INDEX).write_text("{}"), "forecast.json is no saved forecast"),
     "rows-gone": (lambda f: rows_gone(data(f)), r"draws-\w+.parquet is not what was saved"),
     "edited": (edited(lambda r: r.update(draws=3)), "forecast.json is not what was saved"),
-    "newer": (edited(lambda r: r.update(version=VERSION + 1)), "has format 2.*update odforecast"),
+    "newer": (
+        edited(lambda r: r.update(version=VERSION + 1)),
+        f"has format {VERSION + 1}.*update odforecast",
+    ),
     "no-version": (edited(lambda r: r.pop("version")), "has format None"),
     "true-version": (edited(lambda r: r.update(version=True)), "has format True"),
     "forged-rows": (forged, r"does not hold a forecast \(ValueError"),

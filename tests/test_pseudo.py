@@ -13,7 +13,12 @@ import odforecast as od
 from odforecast.errors import BacktestError, PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.panel import Donor, Panel
-from odforecast.publication import final_through, last_published, publication_date
+from odforecast.publication import (
+    final_through,
+    last_published,
+    not_final,
+    publication_date,
+)
 
 AGES = 6
 END = "2022-06"
@@ -39,6 +44,7 @@ def donor(back: int = 0, late: np.ndarray = LATE, predecessors: tuple[Donor, ...
         complete=np.full(shape, 98.0),
         final_back=6,
         predecessors=predecessors,
+        deaths=np.linspace(20, 40, shape[0]),
     )
 
 
@@ -111,6 +117,100 @@ def test_a_delayed_vintage_misses_the_donors_late_arrivals(panel):
     assert seen.triangle is None
 
 
+def test_deaths_of_all_causes_stand_as_they_did_to_the_donors_counts(panel):
+    """The deaths pending are so many of all deaths: in the donor's ratio to the overdose deaths,
+    whatever the base's own ratio is, and whether or not it has one.
+    """
+    made = donor()
+    seen, bare = panel.delayed(END, made), replace(panel, beside={}).delayed(END, made)
+    assert seen.data_hash == bare.data_hash
+    for state in ("WV", "OH"):
+        row = seen.index(state)
+        ratio = made.deaths[JURISDICTIONS.index(state)]
+        assert seen.all_deaths[row] == np.round(ratio * seen.reported[row, -1])
+    assert seen.all_deaths[0] == seen.all_deaths[1:].sum()
+    unknown = replace(made, deaths=np.where(np.arange(52) == 3, np.nan, made.deaths))
+    part = panel.delayed(END, unknown)
+    assert np.isnan(part.all_deaths[part.index(JURISDICTIONS[3])])
+    assert np.isnan(part.all_deaths[0])
+    assert np.isfinite(part.all_deaths).sum() == 51
+    assert not panel.delayed(END, replace(made, deaths=None)).beside
+
+
+@pytest.mark.parametrize(
+    ("month", "open_months", "columns"),
+    [
+        # The donor's December lies 6 months back, and so does that of June.
+        ("2022-06", 6, range(24)),
+        # March, released in August: 3 months are open. They take the newest columns, December and
+        # what is before it those from December on; the table ends three columns early.
+        ("2022-03", 3, [0, 1, 2, *range(6, 24), 23, 23, 23]),
+        # August: 8 months are open, and the oldest open column stands for those the donor lacks.
+        ("2022-08", 8, [0, 1, 2, 3, 4, 5, 5, 5, *range(6, 22)]),
+        # February, released in July: the December before is not closed, that of 2020 is, and
+        # its final file is out.
+        ("2022-02", 14, [0, 1, 2, 3, 4, 5, *[5] * 8, *range(6, 16)]),
+    ],
+)
+def test_tables_go_by_months_since_the_last_closed_december(panel, month, open_months, columns):
+    late = np.zeros((52, TOLD))
+    late[:] = np.linspace(0.24, 0.01, TOLD)
+    late[:, 6:] *= -1  # a closed year's file loses deaths again
+    made = replace(donor(late=late), pending=np.tile(np.arange(24.0, 0, -1), (52, 1)))
+    at = np.datetime64(month)
+    seen = panel.delayed(month, made)
+    assert made.distance(at) == abs(6 - open_months)
+    assert seen.final_through == at - np.timedelta64(open_months, "M")
+    assert seen.final_through == final_through(seen.as_of)
+    row = seen.index("OH")
+    # Percentages are of twelve months: from December on the donor's, after it what each adds.
+    expected = 24.0 - np.array(columns)
+    expected[:open_months] = 18.0 + open_months - np.arange(open_months)
+    assert seen.pending[row, ::-1][:TOLD].tolist() == expected.tolist()
+    moved = made.moved(at)
+    assert moved.final_back == open_months
+    expected = late[0][list(columns)]
+    if open_months < 6:  # beyond the table nothing is late
+        expected[open_months - 6 :] = 0.0
+    december = at - np.timedelta64(open_months, "M")
+    after = 1.0 if open_months == 6 else not_final(seen.as_of, december)
+    after /= 1.0 if open_months == 6 else not_final(made.release, "2022-12")
+    expected[open_months:] *= after
+    np.testing.assert_allclose(moved.late[0], expected, rtol=1e-12)
+    came = replace(made, late=np.abs(late)).moved(at)  # what came in does not grow with time
+    grown = np.abs(expected)
+    grown[open_months:] /= after or 1
+    np.testing.assert_allclose(came.late[0], grown, rtol=1e-12)
+    assert (moved is made) == (open_months == 6)
+
+
+def test_the_last_final_month_never_lies_after_the_origin():
+    old = replace(donor(), age=300)
+    assert old.final_at(np.datetime64("2021-12")) == np.datetime64("2021-12")
+    assert old.final_at(np.datetime64("2021-11")) == np.datetime64("2021-11")
+    assert old.final_at(np.datetime64("2022-01")) == np.datetime64("2021-12")
+
+
+def test_eras_and_last_months_of_donors():
+    assert donor().era == "4.5"
+    assert replace(donor(), age=197).era == "6.5"
+    made = replace(donor(), release=dt.date(2024, 12, 11), age=133)
+    assert made.last_month == np.datetime64("2024-07")
+    assert made.released(np.datetime64("2022-02")) == dt.date(2022, 7, 11)
+
+
+def test_a_place_that_the_donor_lacks_is_said(panel):
+    made = donor()
+    keep = [i for i, s in enumerate(JURISDICTIONS) if s != "WV"]
+    few = Donor(made.release, tuple(JURISDICTIONS[i] for i in keep), made.age, made.late[keep],
+                made.ratio[keep], made.pending[keep], made.complete[keep], 6)  # fmt: skip
+    seen = panel.delayed(END, few)
+    assert any("has no WV" in note for note in seen.notes)
+    row = seen.index("WV")
+    assert np.array_equal(seen.reported[row], panel.cut(END).reported[row])
+    assert not panel.delayed(END, made).notes
+
+
 def test_a_delayed_vintage_has_the_donors_predecessors_within_three_months(panel):
     earlier = tuple(donor(back) for back in (4, 2, 1))
     seen = panel.delayed(END, donor(predecessors=earlier))
@@ -121,6 +221,19 @@ def test_a_delayed_vintage_has_the_donors_predecessors_within_three_months(panel
     assert np.isnan(newest[:, -1]).all()  # it did not have the last month
     assert np.isfinite(newest[:, -2]).all()
     assert (newest[:, -2] <= panel.cut(END).reported[:, -2]).all()
+
+
+@pytest.mark.parametrize("month", ["2022-03", "2022-06", "2022-10"])
+def test_a_predecessor_is_what_its_own_pseudo_vintage_would_be(panel, month):
+    """Its December is moved by its own calendar, which may differ from the donor's."""
+    made = donor(predecessors=(donor(1), donor(2)))
+    seen = panel.delayed(month, made)
+    assert seen.triangle is not None
+    for table, earlier in zip(seen.triangle.reported, made.predecessors[::-1], strict=True):
+        back = int((made.last_month - earlier.last_month).astype(int))
+        alone = panel.delayed(np.datetime64(month) - np.timedelta64(back, "M"), earlier)
+        assert np.array_equal(table[:, :-back], alone.reported)
+        assert np.isnan(table[:, -back:]).all()
 
 
 def test_scrambling_what_comes_later_moves_no_delayed_vintage(panel):
@@ -192,7 +305,7 @@ def test_a_synthetic_panel_is_for_looking_and_no_backtest_takes_it():
     assert made.vintage == "synthetic"
     assert od.get_model("dlm").fit(made).forecast(draws=10).locations == ("OH",)
     truth = od.Truth(od.bundled().as_of().panel())
-    origin = od.origins(od.bundled(), start="2022-01", end="2022-01")[0]
+    origin = od.origins(od.bundled(), "pseudo-clean", start="2022-01", end="2022-01")[0]
     with pytest.raises(BacktestError, match="made-up"):
         od.backtest(["naive"], [replace(origin, panel=made)], truth=truth, progress=False)
     with pytest.raises(PanelError, match="'soon', no day"):

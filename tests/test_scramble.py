@@ -25,6 +25,7 @@ from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGETS
 from odforecast.panel import Donor, Panel
 from odforecast.panel.panel import LAYERS
 from odforecast.sources.table import canonical
+from odforecast.vintage.donors import shipped
 
 STATES = ("US", "OH", "AZ", "WV", "WY")
 NUMBERS = ("reported", "predicted", "percent_complete", "percent_pending")
@@ -121,6 +122,7 @@ def donor(back: int = 0) -> Donor:
         complete=np.full(shape, 98.0),
         final_back=6,
         predecessors=() if back else (donor(1), donor(2)),
+        deaths=np.full(shape[0], 30.0),
     )
 
 
@@ -177,6 +179,19 @@ def test_the_panel_is_the_same(pairs, kind):
     for name, panel in one.beside.items():
         assert panel.data_hash == two.beside[name].data_hash, name
     assert (one.triangle is None) == (two.triangle is None) == (kind == "pseudo-clean")
+
+
+@pytest.mark.parametrize("made", shipped(), ids=lambda d: str(d.release))
+def test_shipped_donors_show_nothing_later_either(made):
+    panel = od.bundled().as_of().panel()
+    month = np.datetime64("2023-02")
+    one, two = (p.delayed(month, made) for p in (panel, scrambled_panel(panel, month)))
+    assert one.data_hash == two.data_hash
+    assert one.as_of == two.as_of == made.released(month)
+    assert set(one.beside) == {"all-deaths"}
+    for name in ("dlm", "naive+delay"):
+        drawn_twice = [od.get_model(name).fit(p).forecast(4, draws=20).draws for p in (one, two)]
+        assert np.array_equal(*drawn_twice), name
 
 
 def test_the_scramble_reaches_every_layer():

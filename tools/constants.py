@@ -1,8 +1,10 @@
 """Estimate every constant of the ``dlm`` and of the delay again: ``make constants``.
 
-The ``dlm``'s come from the bundled release, the delay's from real releases, where they can be
-found (``--releases``, ``ODFORECAST_SHARED``). Writes src/odforecast/models/constants.csv, or with
-``--check`` compares with it.
+The ``dlm``'s come from the bundled release, the delay's from the donors that ship. Those of the
+share of T40.4 (``share_*``) come from the bundled release, and its late arrivals from the real
+releases in ../shared/data (or where ODFORECAST_SHARED points): without them, those rows stay.
+Writes src/odforecast/models/constants.csv and models/delay/delay.csv, or with ``--check`` compares
+with them.
 """
 
 from __future__ import annotations
@@ -10,40 +12,42 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from delay_constants import (
-    delay_rows,
-    delay_span,
-    is_delay,
-    printed_delay,
-    read_releases,
-    releases_folder,
-)
+from delay_constants import TABLE as DELAY_TABLE
+from delay_constants import compared_delay, estimated_delay, printed_delay, written_delay
 
 import odforecast as od
+from odforecast.errors import OdforecastError
+from odforecast.geography import NATION
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models.constants import COLUMNS, SCALES, read_rows
+from odforecast.models.constants import COLUMNS, SCALES, SHARE, all_constants, read_rows
 from odforecast.models.statespace.estimate import NAMES, Counts, estimate_all
+from odforecast.models.statespace.filter import filtered
+from odforecast.models.statespace.model import of_the_constants
+from odforecast.models.statespace.share_estimate import estimate_late, estimate_share
+from odforecast.models.statespace.share_inputs import share_inputs
+from odforecast.models.statespace.tail import Number
+from odforecast.months import month_lengths
 from odforecast.panel import Panel
 from odforecast.publication import publication_date
 from odforecast.seeds import content_hash
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
-TABLE = Path(__file__).resolve().parents[1] / "src" / "odforecast" / "models" / "constants.csv"
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "src" / "odforecast" / "models" / "constants.csv"
+RELEASES = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"
 NOTE = f"""\
-# Constants of the dlm and of the delay layer, estimated by `make constants`; do not edit.
+# Constants of the dlm, estimated by `make constants`; do not edit.
 # last_month is the last month CDC had published by the cut-off. The counts up to it are those
 # of the release of {BUNDLED_RELEASE}, as revised since: only the span is what was known. The newest
 # set ends with the last month whose count was a year old in that release.
 # low and high are a 90 % interval; inf: as far as a normal.
-# delay_* and revision_*: from real releases whose last count was a year old in the newest release
-# known by the cut-off; last_month is the last such count. The layer does not use them: its own
-# numbers stand in models/delay/layer.py.
 """
 #: Last day on which what a set rests on was published; the last is the bundled release's.
 CUTOFFS = ("2018-12-31", "2020-12-31", "2022-12-31", BUNDLED_RELEASE)
@@ -72,13 +76,23 @@ def span(cutoff: str, panel: Panel | None = None) -> Span:
     last = min(known[-1], settled)
     cut = panel.select(JURISDICTIONS).cut(last)
     region = [REGIONS.index(lookup(s).region or "") for s in cut.locations]
-    counts = Counts(np.array(cut.monthly), np.array(region, dtype=np.int64), len(REGIONS))
+    counts = Counts(
+        np.array(cut.monthly),
+        np.array(region, dtype=np.int64),
+        len(REGIONS),
+        month_lengths(cut.month_grid),
+    )
     digest = content_hash(cut.locations, [str(m) for m in cut.months], np.array(cut.reported))
     return Span(cutoff, last, counts, digest)
 
 
 def estimated(part: Span) -> list[dict[str, str]]:
     """Rows of one set."""
+    return as_rows(part, estimate_all(part.counts))
+
+
+def as_rows(part: Span, numbers: dict[str, Number]) -> list[dict[str, str]]:
+    """Numbers as rows of a set."""
     return [
         dict(
             zip(
@@ -97,8 +111,84 @@ def estimated(part: Span) -> list[dict[str, str]]:
                 strict=True,
             )
         )
-        for name, number in estimate_all(part.counts).items()
+        for name, number in numbers.items()
     ]
+
+
+def estimated_shares() -> list[dict[str, str]]:
+    """Rows of the share of T40.4, every cut-off; those of its late arrivals where releases are."""
+    whole = od.bundled().as_of(BUNDLED_RELEASE).panel()
+    scales = of_the_constants(all_constants()[0])
+    releases = [*read_releases(), (BUNDLED_RELEASE, whole)]
+    rows: list[dict[str, str]] = []
+    for cutoff in CUTOFFS:
+        part = span(cutoff, whole)
+        cut = whole.cut(part.last_month)
+        states = [filtered(cut, JURISDICTIONS, scales)]
+        found = share_inputs(cut, "T40.4", states, True, None, 1.0)
+        assert found is not None
+        numbers = estimate_share(found[0])
+        known = [(day, panel) for day, panel in releases if day <= cutoff]
+        if len(known) > 1:
+            numbers |= estimate_late(*late_of_parts(known))
+        digest = content_hash(part.data_hash, np.array(cut.beside["T40.4"].reported))
+        named = {f"share_{name}": number for name, number in numbers.items()}
+        rows += as_rows(replace(part, data_hash=digest), named)
+    return rows
+
+
+def read_releases() -> list[tuple[str, Panel]]:
+    """Real releases of all drugs that have T40.4 beside them, oldest first."""
+    found = []
+    for file in sorted(RELEASES.glob("20*")):
+        try:
+            panel = od.read(file).panel()
+        except OdforecastError:
+            continue
+        if "T40.4" in panel.beside:
+            found.append((str(panel.release), panel))
+    return found
+
+
+def late_of_parts(
+    known: list[tuple[str, Panel]],
+) -> tuple[list[float], list[tuple[np.ndarray, np.ndarray]]]:
+    """What the last counts of T40.4 missed, seen from the last of some releases.
+
+    Returns
+    -------
+    nation : list of float
+        Per release: late share of T40.4 over that of all drugs, in the nation.
+    own : list of (late, expected)
+        By location: deaths of T40.4 that came, and its share of those of all drugs that came.
+    """
+    day, truth = known[-1]
+    nation, own = [], []
+    for _, panel in known[:-1]:
+        part, last = panel.beside["T40.4"], panel.last_month
+        if part.last_month != last or int((np.datetime64(day, "M") - last).astype(int)) <= SETTLED:
+            continue
+        late, expected = [], []
+        for s in part.locations:
+            then, now = (count_at(p, s, last) for p in (panel, truth))
+            y, later = (count_at(p.beside["T40.4"], s, last) for p in (panel, truth))
+            if not np.isfinite(then + now + y + later) or then <= 0 or y <= 0:
+                continue
+            if s == NATION:
+                nation.append((later - y) / y / ((now - then) / then))
+            else:
+                late.append(later - y)
+                expected.append((now - then) * y / then)
+        own.append((np.array(late), np.array(expected)))
+    return nation, own
+
+
+def count_at(panel: Panel, location: str, month: np.datetime64) -> float:
+    """A reported count; NaN where there is none."""
+    if location not in panel.locations or month not in panel.months:
+        return float("nan")
+    column = int((month - panel.months[0]).astype(int))
+    return float(panel.reported[panel.locations.index(location), column])
 
 
 def differs(new: dict[str, str], old: dict[str, str] | None) -> bool:
@@ -148,17 +238,13 @@ def estimated_dlm() -> list[dict[str, str]]:
     return rows
 
 
-def estimated_delay(given: str | None) -> list[dict[str, str]] | None:
-    """Rows of the delay, every cut-off; None, and one line that says so, without releases."""
-    folder = releases_folder(given)
-    archive = read_releases(folder)
-    if archive is None:
-        print(
-            f"delay: skipped, no releases in {folder} (--releases DIR or ODFORECAST_SHARED): its "
-            "rows are neither estimated nor compared, and stay as they ship"
-        )
-        return None
-    return [row for cutoff in CUTOFFS for row in delay_rows(delay_span(archive, cutoff))]
+def merged(shipped: list[dict[str, str]], rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The table with some of its rows estimated anew, set by set, in the order of the names."""
+    names = [*dict.fromkeys(r["name"] for r in shipped if not r["name"].startswith("share_"))]
+    names += [n for n in dict.fromkeys(r["name"] for r in rows) if n not in (*names, *SHARE)]
+    held = {(r["cutoff"], r["name"]): r for r in [*shipped, *rows]}
+    order = [(cutoff, name) for cutoff in CUTOFFS for name in (*names, *SHARE)]
+    return [held[key] for key in order if key in held]
 
 
 def compared(rows: list[dict[str, str]], shipped: list[dict[str, str]]) -> list[str]:
@@ -179,35 +265,35 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--check", action="store_true", help="compare with what ships, write nothing"
     )
-    parser.add_argument("--releases", metavar="DIR", help="folder of CDC's releases")
-    parser.add_argument("--only", choices=("dlm", "delay"), help="leave the other's rows alone")
+    parser.add_argument(
+        "--only", choices=("dlm", "delay", "share"), help="leave the other's rows alone"
+    )
     arguments = parser.parse_args(argv)
     assert NAMES == SCALES
     shipped = read_rows(TABLE.read_text(encoding="utf-8"))
-    dlm = None if arguments.only == "delay" else estimated_dlm()
-    delay = None if arguments.only == "dlm" else estimated_delay(arguments.releases)
+    dlm = estimated_dlm() if arguments.only in (None, "dlm") else None
+    delay = estimated_delay(CUTOFFS) if arguments.only in (None, "delay") else None
+    if arguments.only in (None, "share"):
+        dlm = (dlm or []) + estimated_shares()
     if dlm is not None:
         print(printed(dlm))
         print("\n".join(line[2:] for line in NOTE.splitlines()[1:]))
     if delay is not None:
         print(printed_delay(delay))
     if not arguments.check:
-        parts = (
-            dlm if dlm is not None else [r for r in shipped if not is_delay(r)],
-            delay if delay is not None else [r for r in shipped if is_delay(r)],
-        )
-        # A set's own month and hash are those of its first row, which is one of the dlm's.
-        rows = sorted([row for part in parts for row in part], key=lambda r: r["cutoff"])
-        TABLE.write_text(written(rows), encoding="utf-8")
+        if dlm is not None:
+            TABLE.write_text(written(merged(shipped, dlm)), encoding="utf-8")
+        if delay is not None:
+            DELAY_TABLE.write_text(written_delay(delay), encoding="utf-8")
         return 0
-    lines = []
-    if dlm is not None:
-        lines += compared(dlm, [r for r in shipped if not is_delay(r)])
-    if delay is not None:
-        lines += compared(delay, [r for r in shipped if is_delay(r)])
+    if arguments.only is not None or not read_releases():
+        # Rows that were not estimated now are not compared.
+        now = {(r["cutoff"], r["name"]) for r in dlm or []}
+        shipped = [r for r in shipped if (r["cutoff"], r["name"]) in now]
+    lines = [] if dlm is None else compared(dlm, shipped)
+    lines += [] if delay is None else compared_delay(delay)
     what = " and ".join(n for n, r in (("dlm", dlm), ("delay", delay)) if r is not None)
-    same = f"constants.csv: {what} as estimated now" if what else "constants.csv: nothing compared"
-    print("\n".join(lines) if lines else same)
+    print("\n".join(lines) if lines else f"{what}: as estimated now")
     return 1 if lines else 0
 
 

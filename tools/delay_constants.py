@@ -1,152 +1,129 @@
-"""Estimate the delay's constants again, from real releases: part of ``make constants``.
+"""Estimate the delay's constants again, from the donors that ship: part of ``make constants``.
 
-The releases are not in the repository. They are looked for where ``--releases`` or
-``ODFORECAST_SHARED`` points, else beside the repository.
+Each dated set rests on the releases whose last count was a year old by its cut-off, and comes once
+more without each of them: a panel that is delayed by a release is completed without it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import sys
-from dataclasses import dataclass
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from scipy.stats import t as student
 
 import odforecast as od
-from odforecast.errors import DataError, PanelError
-from odforecast.models.constants import COLUMNS
-from odforecast.models.delay.estimate import (
-    DELAY_NAMES,
-    USED,
-    Settled,
-    estimate_delay,
-    settled,
-)
-from odforecast.seeds import content_hash
-from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage.archive import Archive
+from odforecast.models.constants import read_rows
+from odforecast.models.delay.constants import COLUMNS, NAMES, Delays
+from odforecast.models.delay.estimate import Seen, estimate, seen
 from odforecast.vintage.bundle import BUNDLED_RELEASE
+from odforecast.vintage.donors import shipped
 
-ROOT = Path(__file__).resolve().parents[1]
-SUFFIXES = (".csv", ".gz", ".xlsx", ".parquet")
-
-
-@dataclass(frozen=True)
-class DelaySpan:
-    """What a set rests on: the releases whose last count had settled by the cut-off."""
-
-    cutoff: str
-    truth: str
-    seen: tuple[Settled, ...]
-
-    @property
-    def last_month(self) -> str:
-        """Last month whose count had settled."""
-        return max(each.last_month for each in self.seen)
-
-    @property
-    def data_hash(self) -> str:
-        """Hash of the arrays that the estimates rest on."""
-        return content_hash(
-            self.truth,
-            [each.release for each in self.seen],
-            *(np.array([e.pending, e.missed, e.reported]) for e in self.seen),
-        )
+TABLE = (
+    Path(__file__).resolve().parents[1] / "src" / "odforecast" / "models" / "delay" / "delay.csv"
+)
+NOTE = f"""\
+# Constants of the reporting delay, estimated by `make constants`; do not edit.
+# From the donors that ship (vintage/bundled/donors.csv.gz): what real releases turned out to miss.
+# A set rests on the releases whose last count was a year old by the cut-off. What they missed is
+# that of the release of {BUNDLED_RELEASE}: only the span is what was known.
+# without: a release left out, for panels that are delayed by it.
+# low and high are a 90 % interval by the jackknife over releases, which overlap: rather too narrow.
+"""
+#: A count this old is settled.
+SETTLED = 12
+#: Relative difference that counts as the same: optima differ between machines.
+SAME = 0.02
 
 
-def releases_folder(given: str | None = None) -> Path:
-    """Where releases are looked for; it need not exist."""
-    if given:
-        folder = Path(given)
-    else:
-        folder = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
-    return folder / "vsrr" if (folder / "vsrr").is_dir() else folder
+def observations() -> tuple[Seen, ...]:
+    """What every donor turned out to miss, oldest first."""
+    truth = od.bundled().as_of(BUNDLED_RELEASE).panel()
+    found = (seen(truth.delayed(d.last_month, d), truth) for d in shipped())
+    return tuple(s for s in found if s is not None)
 
 
-def read_releases(folder: Path) -> Archive | None:
-    """Every release of a folder that can be read, and the bundled one; None without any."""
-    tables: dict[str | dt.date, pd.DataFrame] = {}
-    for file in sorted(folder.glob("*")) if folder.is_dir() else ():
-        if not file.name.endswith(SUFFIXES):
-            continue
-        try:
-            loaded = read_vsrr(file)
-        except DataError as error:
-            print(f"delay: left out {file.name}: {str(error)[:100]}", file=sys.stderr)
-            continue
-        tables[str(loaded.release)] = loaded.table
-    if not tables:
-        return None
-    tables.setdefault(BUNDLED_RELEASE, od.bundled().release(BUNDLED_RELEASE))
-    return Archive.in_memory(tables)
+def known_by(cutoff: str, found: Sequence[Seen]) -> tuple[Seen, ...]:
+    """Those whose last count was a year old by a cut-off."""
+    limit = np.datetime64(cutoff, "M")
+    ages = [int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in found]
+    return tuple(s for s, age in zip(found, ages, strict=True) if age >= SETTLED)
 
 
-def delay_span(archive: Archive, cutoff: str) -> DelaySpan:
-    """The releases and the truth that were published by a cut-off."""
-    known = archive.until(cutoff)
-    panels = []
-    for date in known.releases():
-        try:
-            panels.append(known.as_of(date).panel())
-        except PanelError as error:  # predicted values only
-            print(f"delay: left out {date}: {str(error)[:100]}", file=sys.stderr)
-    found = (settled(panel, panels[-1]) for panel in panels) if panels else ()
-    truth = str(panels[-1].release) if panels else ""
-    return DelaySpan(cutoff, truth, tuple(each for each in found if each is not None))
+def delay_rows(cutoff: str, found: Sequence[Seen]) -> list[dict[str, str]]:
+    """Rows of one set, and of the same without each release."""
+    known = known_by(cutoff, found)
+    whole, how = estimate(known)
+    without: dict[str, Delays] = {}
+    if len(known) > 2:
+        for left_out in known:
+            rest = [s for s in known if s is not left_out]
+            without[left_out.release] = estimate(rest)[0]
+    span = f"{len(known)} releases {known[0].release} to {known[-1].release}"
+    rows = []
+    for name in NAMES:
+        low = high = ""
+        value = getattr(whole, name)
+        if how[name] == "estimated" and without:
+            n = len(without)
+            others = np.array([getattr(each, name) for each in without.values()])
+            sd = np.sqrt((n - 1) / n * np.square(others - others.mean()).sum())
+            half = float(student.ppf(0.95, n - 1) * sd)
+            low, high = f"{max(value - half, 0.0):.4g}", f"{value + half:.4g}"
+        cells = (cutoff, "", name, f"{value:.4g}", low, high, how[name], span)
+        rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    for release, constants in without.items():
+        for name in NAMES:
+            value = getattr(constants, name)
+            cells = (cutoff, release, name, f"{value:.4g}", "", "", how[name], "")
+            rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    return rows
 
 
-def delay_rows(part: DelaySpan) -> list[dict[str, str]]:
-    """Rows of one set; none from fewer than two releases."""
-    if len(part.seen) < 2:
-        print(f"delay: {part.cutoff}: fewer than two settled releases, no rows", file=sys.stderr)
-        return []
-    return [
-        dict(
-            zip(
-                COLUMNS,
-                (
-                    part.cutoff,
-                    part.last_month,
-                    name,
-                    f"{number.value:.4g}",
-                    "" if np.isnan(number.low) else f"{number.low:.4g}",
-                    "" if np.isnan(number.high) else f"{number.high:.4g}",
-                    number.how,
-                    part.data_hash,
-                    f"{number.method}; settled in {part.truth}",
-                ),
-                strict=True,
-            )
-        )
-        for name, number in estimate_delay(part.seen).items()
-    ]
+def estimated_delay(cutoffs: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of every cut-off."""
+    found = observations()
+    return [row for cutoff in cutoffs for row in delay_rows(cutoff, found)]
 
 
-def is_delay(row: dict[str, str]) -> bool:
-    """Whether a row of the table is one of the delay's."""
-    return row["name"] in DELAY_NAMES
+def compared_delay(rows: list[dict[str, str]]) -> list[str]:
+    """Lines that name what differs from the table that ships."""
+    ships = {
+        (r["cutoff"], r["without"], r["name"]): r
+        for r in read_rows(TABLE.read_text(encoding="utf-8"))
+    }
+    lines = []
+    for row in rows:
+        key = (row["cutoff"], row["without"], row["name"])
+        old = ships.pop(key, None)
+        new = float(row["value"])
+        if old is None or abs(new - float(old["value"])) > SAME * max(abs(new), 1e-4):
+            lines += [f"ships: {','.join(old.values()) if old else 'nothing'}"]
+            lines += [f"  now: {','.join(row.values())}"]
+    return lines + [f"ships: {','.join(old.values())}\n  now: nothing" for old in ships.values()]
+
+
+def written_delay(rows: list[dict[str, str]]) -> str:
+    """The file's text."""
+    out = io.StringIO()
+    out.write(NOTE)
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
 
 
 def printed_delay(rows: list[dict[str, str]]) -> str:
-    """One line per cut-off and constant: what the layer uses beside what was estimated."""
-    lines = [
-        "| cut-off | constant | used | estimate | 90 % interval | used is | rests on | data hash |",
-        "|---" * 8 + "|",
-    ]
-    for row in rows:
-        used = USED[row["name"]]
-        if row["how"] == "assumed":
-            cells = ("–", "–", "not told")
-        else:
-            inside = float(row["low"]) <= used <= float(row["high"])
-            cells = (
-                row["value"],
-                f"{row['low']} to {row['high']}",
-                "inside" if inside else "OUTSIDE",
-            )
-        head = f"| {row['cutoff']} | {row['name']} | {used:.4g} | "
-        lines.append(head + " | ".join(cells) + f" | {row['method']} | {row['data_hash']} |")
-    return "\n".join(lines)
+    """One line per constant, one column per cut-off."""
+    whole = [r for r in rows if not r["without"]]
+    cutoffs = list(dict.fromkeys(r["cutoff"] for r in whole))
+    lines = ["| delay: cut-off | " + " | ".join(cutoffs) + " |", "|---" * (len(cutoffs) + 1) + "|"]
+    for name in NAMES:
+        cells = []
+        for r in (r for r in whole if r["name"] == name):
+            bounds = f" [{r['low']}, {r['high']}]" if r["low"] else ""
+            cells.append(r["value"] + bounds + (" *" if r["how"] == "assumed" else ""))
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "* assumed, not estimated"])

@@ -3,52 +3,42 @@
 ``frozen_2026_11.npz`` was written by the code as it stood then (commit 6798a75): on the bundled
 release, on the release of 2024-12-11 (from ``shared/data``) and on a clean cut at 2023-06,
 
-* what is deterministic: missing deaths, filter means and covariances of the ``dlm`` with the scales
-  of that day: these must be equal to 1e-9;
+* what is deterministic of the default of that day: missing deaths, filter means and covariances.
+  ``dlm-2026-11``, that default kept in ``dlm_2026_11``, must give them to 1e-9;
 * quantiles (5, 25, 50, 75, 95 %) of 12-month counts of every model, 20 blocks of 1,000 draws, with
   their Monte Carlo standard error: the difference over its standard error must look like noise.
+  The ``dlm`` of then is compared with ``dlm-2026-11``, and so are the ensembles with that member:
+  today's is another model. So is today's hierarchy: ``hierarchical-quick`` is left out.
 
     python benchmarks/reference/compare.py          about 12 minutes on one core
     python benchmarks/reference/compare.py --exact  the deterministic part only
-
-``frozen_hierarchical_2026_11.npz``, by the same code: what ``hierarchical`` was given to sample on
-the clean cut (must be equal to 1e-9), and the means of its posterior (4 chains of 1,000 draws),
-compared in units of their Monte Carlo error:
-
-    python benchmarks/reference/compare.py --posterior   about 2 minutes
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 
 import odforecast as od
-from odforecast.models.delay.layer import corrected, missing_deaths
-from odforecast.models.hierarchy.graph import graph_data
-from odforecast.models.hierarchy.laplace import approximate
-from odforecast.models.hierarchy.model import Hierarchical
-from odforecast.models.statespace.model import Scales
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from dlm_2026_11 import Dlm, register  # noqa: E402
+from dlm_2026_11.delay import corrected, missing_deaths  # noqa: E402
+
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", HERE.parents[2] / "shared" / "data"))
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-#: The scales of that day, set by hand.
-HAND = Scales(
-    level_own=0.0355, slope_own=0.0009, damp_own=0.737,
-    level_region=0.0188, slope_region=0.001, damp_region=0.864,
-    level_us=0.0283, slope_us=0.0034, damp_us=0.976,
-    noise=0.0601, shock=0.0075,
-)  # fmt: skip
-#: Members of the ensembles then: the dlm had the scales set by hand.
-MEMBERS = (od.get_model("dlm", delay=False, scales=HAND), "auto-ets", "auto-theta")
+register()
+#: Members of the ensembles then, and what a default model is today: the dlm is another one since.
+MEMBERS = (od.get_model("dlm-2026-11", delay=False), "auto-ets", "auto-theta")
 #: What a model was called then -> what it is now.
 TODAY = {
-    "dlm": ("dlm", {"delay": False, "scales": HAND}),
-    "dlm+delay": ("dlm", {"scales": HAND}),
+    "dlm": ("dlm-2026-11", {"delay": False}),
+    "dlm+delay": ("dlm-2026-11", {}),
     "ensemble": ("ensemble", {"delay": False, "members": MEMBERS}),
     "ensemble-equal": ("ensemble-equal", {"delay": False, "members": MEMBERS}),
     "ensemble-linear": ("ensemble-linear", {"delay": False, "members": MEMBERS}),
@@ -69,19 +59,15 @@ def main() -> None:
     """Compare and print; exit 1 if something deterministic moved."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exact", action="store_true")
-    parser.add_argument("--posterior", action="store_true")
     given = parser.parse_args()
-    if given.posterior:
-        _posterior()
-        return
     frozen = np.load(HERE / "frozen_2026_11.npz")
     worst = 0.0
     for name, panel in panels().items():
         missing, _ = missing_deaths(panel)
         worst = max(worst, float(np.abs(missing - frozen[f"{name}/missing"]).max()))
         for tag, seen in (("raw", panel), ("done", corrected(panel, missing))):
-            fitted = od.get_model("dlm", delay=False, scales=HAND).fit(seen)
-            for i, state in enumerate(fitted.inner.states):  # type: ignore[attr-defined]
+            fitted = Dlm(delay=False).fit(seen)
+            for i, state in enumerate(fitted.states):  # type: ignore[attr-defined]
                 mean = np.abs(state.mean - frozen[f"{name}/{tag}/mean{i}"]).max()
                 worst = max(worst, float(mean))
                 if f"{name}/{tag}/cov{i}" in frozen.files:
@@ -96,43 +82,12 @@ def main() -> None:
         raise SystemExit(1)
 
 
-def _posterior() -> None:
-    """Inputs and posterior means of ``hierarchical``; exit 1 if an input moved."""
-    import arviz as az
-
-    frozen = np.load(HERE / "frozen_hierarchical_2026_11.npz")
-    model = Hierarchical(draws=1000, tune=500, chains=4)
-    panel = panels()["clean-2023-06"]
-    inputs, _ = model.inputs(panel)
-    data = graph_data(inputs, approximate(inputs, 5.0))
-    worst = max(float(np.abs(data[k] - frozen[f"data_{k}"]).max()) for k in data)
-    print(f"what is sampled: largest difference {worst:.1e} over {len(data)} arrays")
-    fitted = model.fit(panel)
-    posterior = fitted.idata["posterior"]
-    effective = az.ess(fitted.idata)
-    total = []
-    for name, values in posterior.data_vars.items():
-        now = np.asarray(values.values)
-        size = np.asarray(effective[name].values)
-        error = np.hypot(
-            now.std((0, 1)) / np.sqrt(size),
-            frozen[f"sd_{name}"] / np.sqrt(frozen[f"ess_{name}"]),
-        )
-        z = np.ravel((now.mean((0, 1)) - frozen[f"mean_{name}"]) / error)
-        total.append(z)
-        print(f"{name:14} {z.size:5} means  rms z {np.sqrt((z**2).mean()):.2f}  "
-              f"largest {np.abs(z).max():.2f}", flush=True)  # fmt: skip
-    z = np.concatenate(total)
-    print(f"{'all':14} {z.size:5} means  rms z {np.sqrt((z**2).mean()):.2f}  beyond 4: "
-          f"{(np.abs(z) > 4).mean():.4f}")  # fmt: skip
-    if worst > 1e-9:
-        raise SystemExit(1)
-
-
 def _quantiles(name: str, panel: od.Panel, frozen: np.lib.npyio.NpzFile) -> None:
     for key in (k for k in frozen.files if k.startswith(f"{name}/q/")):
         then = key.split("/")[2]
         model, settings = TODAY.get(then, (then, {}))
+        if (then.endswith("+delay") and then != "dlm+delay") or then == "hierarchical-quick":
+            continue
         locations = list(frozen[f"{name}/loc/{then}"])
         fitted = od.get_model(model, **settings).fit(panel)  # type: ignore[arg-type]
         blocks = []

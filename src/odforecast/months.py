@@ -16,6 +16,9 @@ Months = NDArray[np.datetime64]
 #: numpy 2.5 warns where a bare number is added to a date.
 ONE_MONTH = np.timedelta64(1, "M")
 
+#: Days of the mean month.
+MEAN_DAYS = 365.2425 / 12
+
 #: A year, a month, and perhaps a day and a time: never words, for "July" and "today" mean no month.
 _MONTH = re.compile(r"([12][0-9]{3})-([01]?[0-9])(?:-([0-3]?[0-9])(?:[T ].*)?)?")
 
@@ -63,3 +66,20 @@ def month_end(month: np.datetime64) -> dt.date:
     day = (after - np.timedelta64(1, "D")).astype(object)
     assert isinstance(day, dt.date)
     return day
+
+
+def month_lengths(months: Months) -> NDArray[np.float64]:
+    """Days of each month over those of the mean month, 30.44.
+
+    Parameters
+    ----------
+    months : ndarray of datetime64[M], shape (T,)
+
+    Examples
+    --------
+    >>> month_lengths(np.array(["2023-02", "2024-02", "2024-03"], dtype="M8[M]")).round(3).tolist()
+    [0.92, 0.953, 1.019]
+    """
+    begin = months.astype("datetime64[D]")
+    end = (months + ONE_MONTH).astype("datetime64[D]")
+    return np.asarray((end - begin).astype(float) / MEAN_DAYS)

@@ -41,6 +41,8 @@ DEFAULT_MODEL: Final = "dlm"
 DEFAULT_HORIZON: Final = 12
 DEFAULT_DRAWS: Final = 1000
 DEFAULT_SEED: Final = 1
+#: Donors per month of a backtest with delay.
+DEFAULT_DONORS: Final = 3
 
 #: Hubverse targets.
 TARGET_12MO: Final = "deaths_12mo"

@@ -15,6 +15,9 @@ from odforecast.months import ONE_MONTH, to_month
 LAST_SLOW = np.datetime64("2022-01")
 #: Months after December until NCHS has closed that year's file (about September).
 CLOSES_AFTER = 8
+#: Months after December until the final file has replaced the provisional counts of that year:
+#: until then they hold records that came after closing and are not in the final file.
+FINAL_AFTER = 14
 
 
 def publication_date(last_month: object) -> dt.date:
@@ -74,3 +77,35 @@ def final_through(release: dt.date) -> np.datetime64:
     if (month - december).astype(int) < CLOSES_AFTER:
         december = december - 12 * ONE_MONTH
     return np.datetime64(december, "M")
+
+
+def not_final(release: object, december: object) -> float:
+    """How much of what a closed year gains until its final file is in a release.
+
+    Records go on to arrive after a year's file has closed. They are in the provisional counts until
+    the final file, which does not hold them, takes their place: such counts fall again.
+
+    Parameters
+    ----------
+    release : month
+        Month of the release.
+    december : month
+        Last month of the closed year.
+
+    Returns
+    -------
+    float
+        0.05 in August and September, growing with the square of the months since to 1 in December
+        and January; 0 from February on. The shape is a judgement: in the releases in hand next
+        to nothing is cut of what stood in September or October, 0.3 % of November's counts, 0.3
+        to 0.7 % of December's, and nothing of February's.
+
+    Examples
+    --------
+    >>> [round(not_final(m, "2023-12"), 2) for m in ("2024-09", "2024-11", "2024-12", "2025-02")]
+    [0.05, 0.44, 1.0, 0.0]
+    """
+    months = int((to_month(release) - to_month(december)).astype(int))
+    if not CLOSES_AFTER <= months < FINAL_AFTER:
+        return 0.0
+    return min(max(max(months - CLOSES_AFTER - 1, 0) ** 2 / 9.0, 0.05), 1.0)

@@ -252,8 +252,8 @@ def test_reasons_on_a_screen():
 def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_path):
     monkeypatch.setitem(_REGISTERED, "mark", lambda: toys.model(toys.raises_markup))
     monkeypatch.setitem(_REGISTERED, "m[red]k", toys.model)
-    arguments = ["backtest", "--start", "2021-01", "--end", "2021-01", "--locations", "US",
-                 "--draws", "20", "--jobs", "1", "--models"]  # fmt: skip
+    arguments = ["backtest", "--vintages", "clean", "--start", "2021-01", "--end", "2021-01",
+                 "--locations", "US", "--draws", "20", "--jobs", "1", "--models"]  # fmt: skip
     result = CliRunner().invoke(main, [*arguments, "mark,m[red]k", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "1 × ValueError: [red]stop[/red] :skull: [31m very" in result.stdout

@@ -10,7 +10,8 @@ from odforecast.backtesting import Results
 from odforecast.backtesting.lock import locked
 from odforecast.cli import main
 
-SPAN = ["--start", "2021-01", "--end", "2021-03", "--locations", "US,WV", "--draws", "40"]
+SPAN = ["--start", "2021-01", "--end", "2021-03", "--step", "1", "--locations", "US,WV",
+        "--draws", "40"]  # fmt: skip
 QUICK = [*SPAN, "--models", "naive,hub-baseline", "--jobs", "1", "--quiet"]
 
 
@@ -21,12 +22,13 @@ def run(*arguments: str):
 def test_leaderboard_and_files(tmp_path):
     result = run(*QUICK, "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
+    assert "9 origins (pseudo-delayed: 3 months by" in result.output
     assert "3 origins (pseudo-clean), last known months 2021-01..2021-03" in result.output
     assert "reported in" in result.output
     assert "nation" in result.output
     assert "jurisdictions" in result.output
     results = Results.load(tmp_path)
-    assert len(results.scores) == 2 * 3 * 2 * 12
+    assert len(results.scores) == 2 * (9 + 3) * 2 * 12
     board = pd.read_csv(tmp_path / "leaderboard.csv")
     baseline = board[board["model"] == "hub-baseline"]
     assert (baseline["rel_wis"] == 1).all()
@@ -74,7 +76,7 @@ def test_two_targets_make_two_boards():
 def test_dry_run_counts_and_writes_nothing(tmp_path):
     result = run(*QUICK, "--dry-run", "--out", str(tmp_path / "none"))
     assert result.exit_code == 0, result.output
-    assert "6 units" in result.output
+    assert "24 units" in result.output
     assert not (tmp_path / "none").exists()
 
 

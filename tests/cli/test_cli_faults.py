@@ -16,7 +16,7 @@ from socrata_server import FakeSocrata, release_rows
 import odforecast as od
 from odforecast.backtesting import Results, backtest, cuts
 from odforecast.cli import main
-from odforecast.cli.backtest import _leaderboard
+from odforecast.cli.leaderboard import leaderboard
 from odforecast.errors import BacktestError
 from odforecast.forecast import Forecast
 from odforecast.hub import read_hub
@@ -26,7 +26,7 @@ from odforecast.scoring import Truth
 
 STATES = ("US", "OH", "WV")
 SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
-QUICK = [*SPAN, "--jobs", "1", "--quiet"]
+QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1", "--quiet"]
 
 
 def run(*arguments: object, **options):
@@ -111,7 +111,7 @@ def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width):
     ]
     results = backtest(models, found, truth=Truth(panel), draws=20)
     screen = Console(markup=False, width=width, file=StringIO())
-    _leaderboard(screen, results, [])
+    leaderboard(screen, results, [])
     text = screen.file.getvalue()
     assert "…" not in text
     assert "drift [bold]" in text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from odforecast.models.statespace.model import Scales
+from odforecast.models.statespace.filter import Scales
 
 HAND = Scales(
     level_own=0.0355, slope_own=0.0009, damp_own=0.737,

@@ -290,7 +290,7 @@ def test_damaged_releases_are_right_or_refused(vsrr_grid, tmp_path):
     run()
     counts = {k: outcomes.count(k) for k in ("refused", "same", "fewer", "flagged")}
     assert len(outcomes) >= CASES
-    assert min(counts.values()) >= 20, counts
+    assert min(counts.values()) >= 10, counts
 
 
 @pytest.mark.slow
@@ -312,7 +312,7 @@ def test_damaged_exports_are_right_or_refused(wonder_grid, tmp_path):
     run()
     counts = {k: outcomes.count(k) for k in ("refused", "same", "fewer")}
     assert len(outcomes) >= CASES
-    assert min(counts.values()) >= 20, counts
+    assert min(counts.values()) >= 10, counts
 
 
 def test_a_number_that_may_be_cut_off_is_refused_and_a_word_is_not(vsrr_grid, tmp_path):

@@ -169,7 +169,7 @@ def test_past_forecasts_of_two_configurations_are_not_taken_for_one():
 
     cut = od.bundled().as_of().panel().cut("2021-06")
     one = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))
-    two = _quantiles(od.get_model("dlm", delay=False, learn=False), cut, ("OH",))
+    two = _quantiles(od.get_model("dlm", delay=False, dated=True), cut, ("OH",))
     assert not np.array_equal(one, two)
     again = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))
     assert np.array_equal(one, again)

@@ -5,6 +5,7 @@ Each was seen to fail with its line broken.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -12,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from delay_factory import DELAYS, with_all_deaths
 from panel_factory import bundled_panel, cut_panel, made_panel, only, release_panel, with_counts
 from scales_factory import HAND
 from scipy.stats import spearmanr
@@ -22,13 +24,18 @@ from odforecast.errors import ForecastError, OdforecastError, PanelError, Unknow
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models import Drawer, Fitted, Model, Spec, get_model, model_names, register
-from odforecast.models.delay.layer import AGES, KAPPA, corrected, missing_deaths
+from odforecast.models.delay import layer
+from odforecast.models.delay.constants import Delays, delays_for
+from odforecast.models.delay.deficit import deficit
+from odforecast.models.delay.layer import AGES, corrected
 from odforecast.models.ensemble.learning import LEVELS
 from odforecast.models.ensemble.model import Pool
 from odforecast.models.hierarchy.draws import future
 from odforecast.models.registry import _REGISTERED
-from odforecast.models.statespace.model import TAIL_DF, Scales
-from odforecast.months import ONE_MONTH
+from odforecast.models.statespace import model as statespace
+from odforecast.models.statespace.draws import TAIL_DF
+from odforecast.models.statespace.filter import Scales
+from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.names import ALL_DEATHS, LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
@@ -65,16 +72,23 @@ LOUD = Scales(
 
 
 def flat(level: float = 300_000.0, states: tuple[str, ...] = FOUR, n: int = 72) -> Panel:
-    """The same deaths every month: no pins to find, no Poisson noise to speak of."""
-    return made_panel({s: np.full(n, level) for s in states})
+    """The same deaths every day: no pins to find, no Poisson noise to speak of."""
+    days = month_lengths(np.datetime64("2021-06") - np.arange(n)[::-1] * ONE_MONTH)
+    return made_panel(dict.fromkeys(states, level * days))
 
 
-def dlm(panel: Panel, scales: Scales, *, learn: bool = False) -> Fitted:
-    return get_model("dlm", delay=False, learn=learn, scales=scales).fit(panel)
+def dlm(panel: Panel, scales: Scales) -> Fitted:
+    return get_model("dlm", delay=False, scales=scales).fit(panel)
 
 
 def log_draws(fitted: Fitted, horizon: int, draws: int = 20_000) -> np.ndarray:
-    return np.log(fitted.forecast(horizon, draws=draws).samples(TARGET_MONTH))
+    """Log deaths per day on the model's own pins: there they are levels and innovations."""
+    made = fitted.forecast(horizon, draws=draws)
+    (state,) = fitted.inner.states
+    calendar = (fitted.panel.monthly.shape[1] + np.arange(horizon)) % 12
+    rows = [state.locations.index(s) for s in made.locations]
+    per_day = made.samples(TARGET_MONTH) - state.shift[rows][:, calendar]
+    return np.log(per_day / month_lengths(made.months))
 
 
 # (a) Deaths from all causes
@@ -113,14 +127,14 @@ def test_all_cause_deaths_of_a_later_release_do_not_reach_an_earlier_panel(
     alone = Archive.in_memory(early).as_of("2021-11-20").panel()
     among = Archive.in_memory(early | late).as_of("2021-11-20").panel()
     for panel in (alone, among):
-        missing, how = missing_deaths(panel)
+        missing = deficit(panel, DELAYS)
         if known is None:
             assert np.isnan(panel.all_deaths).all()
-            assert "pending" not in how.values()
+            assert "pending" not in missing.how.values()
         else:
-            assert set(how.values()) == {"pending"}
-            assert (missing[:, 0] == np.round(KAPPA * 0.01 * known)).all()
-    np.testing.assert_array_equal(missing_deaths(alone)[0], missing_deaths(among)[0])
+            assert set(missing.how.values()) == {"pending"}
+            np.testing.assert_allclose(missing.late[:, -1], DELAYS.kappa * 0.01 * known)
+    np.testing.assert_array_equal(deficit(alone, DELAYS).late, deficit(among, DELAYS).late)
 
 
 def test_all_cause_deaths_of_the_year_before_a_cut_are_not_known_at_it() -> None:
@@ -136,9 +150,10 @@ def test_all_cause_deaths_of_the_year_before_a_cut_are_not_known_at_it() -> None
             cut = replace(panel, beside={"all-deaths": beside}).cut("2021-06")
             pending = np.full(cut.reported.shape, 0.2)
             pending[:, -1] = 1.2
-            seen = replace(cut, pending=pending, final_through=cut.months[0])
-            assert set(missing_deaths(seen)[1].values()) == {"pending"}
-            found.append(missing_deaths(seen)[0])
+            seen = replace(cut, pending=pending, final_through=np.datetime64("2020-12"))
+            missing = deficit(seen, DELAYS)
+            assert set(missing.how.values()) == {"pending"}
+            found.append(missing.late)
         np.testing.assert_array_equal(*found)
 
 
@@ -197,54 +212,44 @@ def test_regional_innovations_are_not_dropped() -> None:
     assert min(within) > across.max() + 0.2
 
 
-def test_the_learned_national_factor_is_not_dropped() -> None:
-    rng = np.random.default_rng(4)
-    own = 1 + 0.02 * rng.standard_normal((4, 96))
-    factors, widths = [], []
-    for sd in (0.002, 0.12):
-        level = 4000 * np.exp(np.cumsum(sd * rng.standard_normal(96)))
-        panel = made_panel(dict(zip(FOUR, level * own)))
-        learned, given = (dlm(panel, HAND, learn=learn) for learn in (True, False))
-        scales = learned.inner.states[0].scales
-        factors.append(scales.level_us / HAND.level_us)
-        assert scales.slope_us / HAND.slope_us == pytest.approx(factors[-1])
-        assert scales.level_own == HAND.level_own
-        assert given.inner.states[0].scales == HAND
-        spread = [
-            np.log(f.forecast(3, draws=2000).samples(TARGET_MONTH).sum(axis=1))[:, -1].std()
-            for f in (learned, given)
-        ]
-        widths.append(spread[0] / spread[1])
-    assert factors[0] < 0.85 < 1.5 < factors[1]
-    assert widths[0] < 0.95 < 1.2 < widths[1]
-
-
 # (d) The delay
 
 
-def delayed_panel(extra: float) -> Panel:
-    """Two places whose last counts have ``extra`` percent more pending than usual."""
+def delayed_panel(extra: float, day: str = "2026-03-11") -> Panel:
+    """Two places whose last counts have ``extra`` percent more pending than December's."""
     panel = only(bundled_panel(), ["OH", "AZ"])
     pending = np.full(panel.reported.shape, 0.2)
     pending[:, -2:] += [extra / 2, extra]
-    beside = with_counts(panel, np.full(panel.reported.shape, 130_000.0))
-    return replace(panel, pending=pending, beside={"all-deaths": beside})
+    date = dt.date.fromisoformat(day)
+    panel = replace(panel, pending=pending, as_of=date, release=date)
+    return with_all_deaths(panel, np.full(2, 130_000.0))
+
+
+def completed(panel: Panel) -> Panel:
+    return corrected(panel, deficit(panel, delays_for(panel)))
 
 
 def test_a_relative_error_of_the_last_count_is_twice_that_in_the_level() -> None:
-    panel = delayed_panel(1.0)
-    whole = corrected(panel, missing_deaths(panel)[0])
+    panel = delayed_panel(0.3)
+    whole = completed(panel)
     plain = get_model("drift").fit(whole).forecast(3, draws=200)
     result = get_model("drift+delay").fit(panel).forecast(3, draws=200)
     now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
     assert now.std() > 0.005
-    ratio = np.log(result.draws[:, :, AGES:] / plain.draws)
-    np.testing.assert_allclose(ratio, np.broadcast_to(2.0 * now[..., None], ratio.shape), atol=1e-9)
+    # Counts, for the months of the two stand on different constants.
+    gained = result.samples()[:, :, AGES + 2] - result.samples()[:, :, AGES - 1]
+    replaced = result.draws[:, :, :3].sum(axis=2)
+    grown = gained + replaced
+    ahead = plain.draws.sum(axis=2)
+    shift = (grown - ahead * np.exp(2.0 * now)).std(axis=0)
+    assert (shift < 1e-6 * ahead.mean(axis=0)).all()
+    other = (grown - ahead * np.exp(1.0 * now)).std(axis=0)
+    assert (other > 1e-3 * ahead.mean(axis=0)).all()
 
 
 def test_12_month_counts_move_as_much_as_the_last_one() -> None:
-    panel = delayed_panel(1.0)
-    whole = corrected(panel, missing_deaths(panel)[0])
+    panel = delayed_panel(0.3)
+    whole = completed(panel)
     plain = get_model("hub-baseline").fit(whole).forecast(3, draws=200)
     result = get_model("hub-baseline+delay").fit(panel).forecast(3, draws=200)
     now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
@@ -252,33 +257,163 @@ def test_12_month_counts_move_as_much_as_the_last_one() -> None:
     np.testing.assert_allclose(ratio, np.broadcast_to(now[..., None], ratio.shape), atol=1e-9)
 
 
-def test_a_revision_falls_on_the_last_six_months_most_on_the_last() -> None:
+@pytest.fixture
+def constants(monkeypatch: pytest.MonkeyPatch) -> Callable[[Delays], None]:
+    """Puts other constants of the delay in the place of those that ship."""
+
+    def put(other: Delays) -> None:
+        for module in (layer, statespace):
+            monkeypatch.setattr(module, "delays_for", lambda _: other)
+
+    return put
+
+
+def test_a_revision_falls_off_geometrically_to_the_closed_december(
+    constants: Callable[[Delays], None],
+) -> None:
+    constants(replace(DELAYS, revision_noise=0.0))
     panel = delayed_panel(0.0)  # nothing is missing: revisions alone
-    assert (missing_deaths(panel)[0] == 0).all()
     result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
     change = result.draws[:, :, :AGES] - panel.monthly[:, -AGES:]
-    total = change.sum(axis=2)
-    np.testing.assert_allclose(
-        change[..., ::-1] / total[..., None],
-        np.broadcast_to([0.40, 0.25, 0.15, 0.10, 0.05, 0.05] + [0.0] * 6, change.shape),
-        atol=1e-6,
-    )
-    relative = total / panel.reported[:, -1]
-    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.007, 0.0025), rtol=0.05)
+    shares = 0.15 * 0.85 ** np.arange(4)
+    whole = change.sum(axis=2) / shares.sum()
+    profile = np.zeros(AGES)
+    profile[-4:] = shares[::-1]  # January to April 2025
+    np.testing.assert_allclose(change, whole[..., None] * profile, atol=1e-6)
+    relative = whole / panel.reported[:, -1]
+    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.015, 0.004), rtol=0.05)
     shared = np.corrcoef(relative.T)[0, 1]
-    assert shared == pytest.approx(0.0025**2 / (0.007**2 + 0.0025**2), abs=0.05)
+    assert shared == pytest.approx(0.004**2 / (0.015**2 + 0.004**2), abs=0.05)
 
 
 def test_what_is_missing_falls_on_the_months_that_miss_it() -> None:
     panel = delayed_panel(1.0)
-    missing, _ = missing_deaths(panel)
+    missing = deficit(panel, delays_for(panel)).sums(panel.locations)
     result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
     added = np.median(result.draws[:, :, :AGES], axis=0) - panel.monthly[:, -AGES:]
     by_month = np.zeros_like(added)
-    by_month[:, -1] = missing[:, 0] - missing[:, 1]
-    by_month[:, -2] = missing[:, 1]
+    by_month[:, -1] = missing[:, -1] - missing[:, -2]
+    by_month[:, -2] = missing[:, -2]
     assert (by_month[:, -2:] > 200).all()
     np.testing.assert_allclose(added, by_month, atol=20.0)
+
+
+@pytest.mark.parametrize("name", ["drift+delay", "dlm", "hub-baseline+delay"])
+def test_nothing_is_added_to_a_final_count(name: str) -> None:
+    panel = delayed_panel(1.0)  # March: the closed year's file is final
+    result = get_model(name).fit(panel).forecast(1, draws=200)
+    final = np.flatnonzero(result.months <= panel.final_through)
+    assert final.size == 8
+    reported = panel.reported[:, -AGES:][:, final]
+    np.testing.assert_allclose(
+        result.samples()[..., final], np.broadcast_to(reported, (200, 2, 8)), rtol=1e-9
+    )
+    after = result.samples()[..., 8:AGES]
+    assert (after.std(axis=0) > 1.0).all()
+
+
+@pytest.mark.parametrize("name", ["drift+delay", "dlm"])
+def test_the_closed_december_is_the_panels_not_the_clocks(name: str) -> None:
+    """A later day closes no year that the panel does not say is closed."""
+    panel = delayed_panel(1.0)
+    assert str(panel.final_through) == "2024-12"
+    fits = {}
+    for day in ("2026-03-11", "2027-03-10"):
+        for closed in ("2024-12", "2023-12"):
+            date = dt.date.fromisoformat(day)
+            seen = replace(panel, as_of=date, release=date, final_through=np.datetime64(closed))
+            made = get_model(name).fit(seen).forecast(1, draws=60)
+            fits[day, closed] = made.draws[..., :AGES].std(axis=0) > 1e-6
+    for closed, n in (("2024-12", 4), ("2023-12", 12)):
+        for day in ("2026-03-11", "2027-03-10"):
+            assert fits[day, closed][:, AGES - n :].all()
+            assert not fits[day, closed][:, : AGES - n].any()
+
+
+def test_without_a_word_on_it_a_month_misses_what_its_age_says_not_its_row(
+    constants: Callable[[Delays], None],
+) -> None:
+    constants(DELAYS)
+    panel = delayed_panel(1.0, "2025-09-17")
+    bare = replace(panel, pending=np.full(panel.pending.shape, np.nan),
+                   predicted=np.full(panel.pending.shape, np.nan))  # fmt: skip
+    early, late = (
+        deficit(replace(bare, as_of=day, release=day), DELAYS).late[:, -4:]
+        for day in (dt.date(2025, 9, 17), dt.date(2025, 11, 12))
+    )
+    # Two months later the last month is as old as that two months before it was.
+    odds = [x / (panel.reported[:, [-1]] / 12 + x) for x in (early, late)]
+    np.testing.assert_allclose(odds[1][:, -1], odds[0][:, -3], rtol=1e-9)
+    np.testing.assert_allclose(odds[1], odds[0] * np.exp(-2 * 0.25), rtol=1e-9)
+    np.testing.assert_allclose(odds[1][:, -1], 0.1, rtol=1e-9)  # six months after its end
+
+
+def missing_months(short_of: float, pending: float) -> Panel:
+    """Two places with steady deaths; of the last month much or little is still to come, and what
+    is there falls short of the expected by ``short_of``.
+    """
+    panel = made_panel({s: np.full(90, 30_000.0) for s in ("OH", "AZ")}, "2021-04")
+    day = dt.date(2022, 3, 9)
+    percent = np.full(panel.reported.shape, 0.2)
+    percent[:, -1] += pending
+    panel = replace(
+        panel, pending=percent, as_of=day, release=day, final_through=np.datetime64("2020-12")
+    )
+    panel = with_all_deaths(panel, np.full(2, 600_000.0))
+    reported = panel.reported.copy()
+    reported[:, -1] -= np.round(deficit(panel, DELAYS).sums(panel.locations)[:, -1]) + short_of
+    return with_counts(panel, reported)
+
+
+@pytest.mark.parametrize(
+    "doubt", [{"sd_own": 0.35, "noise": 1e-6}, {"sd_own": 1e-6, "noise": 0.35}]
+)
+def test_a_month_with_a_large_deficit_weighs_less(
+    doubt: dict[str, float], constants: Callable[[Delays], None]
+) -> None:
+    """By the error of all its months, and by that of the single month."""
+    quiet = {"sd_shared": 1e-6, "kappa_error": 1e-6, "revision_own": 1e-4, "revision_shared": 1e-4}
+    constants(replace(DELAYS, revision_noise=1e-4, **quiet, **doubt))
+    moved = {}
+    for pending in (0.02, 3.0):
+        level = [
+            np.median(dlm_delayed(missing_months(x, pending)).draws[..., AGES:], axis=0)[:, 0]
+            for x in (0.0, 3000.0)
+        ]
+        moved[pending] = (level[0] - level[1]) / 3000.0
+    assert (moved[0.02] > 0.25).all()
+    assert (moved[3.0] < 0.6 * moved[0.02]).all()
+
+
+def dlm_delayed(panel: Panel, draws: int = 4000) -> Forecast:
+    return get_model("dlm", scales=HAND).fit(panel).forecast(3, draws=draws)
+
+
+def test_an_error_of_the_late_arrivals_moves_level_and_nowcast_together(
+    constants: Callable[[Delays], None],
+) -> None:
+    constants(DELAYS)
+    result = dlm_delayed(missing_months(0.0, 3.0))
+    now = np.log(result.samples()[:, :, AGES - 1])
+    ahead = np.log(result.draws[:, :, AGES])
+    for i in range(2):
+        assert np.corrcoef(now[:, i], ahead[:, i])[0, 1] > 0.2
+
+
+def test_a_place_alone_does_not_have_its_own_error_twice(
+    constants: Callable[[Delays], None],
+) -> None:
+    """Its own error, and what a release shares, are drawn from two streams."""
+    quiet = {"noise": 1e-6, "revision_own": 1e-6, "revision_shared": 1e-6, "revision_noise": 1e-6}
+    constants(replace(DELAYS, sd_own=0.3, sd_shared=0.3, kappa_error=0.0, **quiet))
+    panel = only(missing_months(0.0, 3.0), ["OH"])
+    fitted = get_model("dlm", scales=HAND).fit(panel)
+    (state,) = fitted.inner.states
+    own = state.cov[-4, -4]  # of late arrivals, as the months leave it; shared: as it was
+    late = deficit(panel, DELAYS).late[0, -1]
+    made = fitted.forecast(1, draws=20_000).draws[:, 0, AGES - 1]
+    assert own < 0.3**2
+    assert made.std() == pytest.approx(np.sqrt(own + 0.3**2) * late, rel=0.05)
 
 
 # (e) Ensembles
@@ -679,7 +814,6 @@ def test_two_configurations_have_two_hashes() -> None:
     models = [
         get_model("dlm"),
         get_model("dlm", delay=False),
-        get_model("dlm", learn=False),
         get_model("dlm", scales=LOUD),
         get_model("dlm", scales=OWN),
         get_model("ensemble"),

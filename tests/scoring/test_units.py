@@ -60,8 +60,8 @@ def test_columns_are_locked():
     table = score_units(made_forecast(), truth_for(made_forecast()))
     assert tuple(table.columns) == (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
     assert SCORE_COLUMNS == (
-        "model", "model_version", "as_of", "last_month", "vintage", "donor", "truth",
-        "truth_release", "data_hash", "spec_hash", "seed", "location", "target", "horizon",
+        "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
+        "truth", "truth_release", "data_hash", "spec_hash", "seed", "location", "target", "horizon",
         "month", "horizon_from_origin", "regime", "observed", "scorable", "reason", "n_draws",
         "median", "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score",
         "ae", "ape", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",

@@ -123,7 +123,7 @@ def _parts(panel: Panel) -> Iterator[Panel | Triangle]:
     """A panel and all that hangs on it, with what it caches."""
     for part in (panel, *panel.beside.values()):
         with _ONCE:
-            _ = part.monthly, part.data_hash
+            _ = part.monthly, part.data_hash, part.all_deaths
         yield part
         if part.triangle is not None:
             yield part.triangle
@@ -139,7 +139,8 @@ class _Kept:
         self.problems: tuple[dict[str, str], dict[str, str]] | None = None
         if isinstance(part, Panel):
             months, problems = part._recovered
-            arrays += [part.months, months, *(getattr(part, name) for name in LAYERS)]
+            arrays += [part.months, months, part.all_deaths]
+            arrays += [getattr(part, name) for name in LAYERS]
             self.problems = problems, dict(problems)
         self.arrays = [(a, a.shape, a.dtype, a.tobytes()) for a in arrays]
 

@@ -12,6 +12,12 @@ Clean pseudo-vintages, one origin per month, cut from one later release::
     month 2019-02     |■■■■■■■■■■■■■|
     month 2019-03     |■■■■■■■■■■■■■■|
 
+Pseudo-vintages with delay, a few per month, each as incomplete as another real release was::
+
+    month 2019-01     |■■■■■■■■■■■░|             by the release 2018-10-17
+                      |■■■■■■■■■■░░|             by the release 2022-10-12
+    month 2019-02     |■■■■■■■■■■■■░|            …
+
 A pseudo-vintage is seen from the day its last month would have been published, so its as-of
 date and last month differ as in real life. It is labelled in every row it leads to.
 """
@@ -19,19 +25,30 @@ date and last month differ as in real life. It is labelled in every row it leads
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from odforecast.backtesting.drawing import drawn
 from odforecast.errors import BacktestError, OdforecastError
-from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import STATES, VINTAGE_CLEAN, VINTAGE_REAL
-from odforecast.panel import Panel
+from odforecast.months import ONE_MONTH, Months, to_month
+from odforecast.names import (
+    ALL_DRUGS,
+    DEFAULT_DONORS,
+    STATES,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+    indicator_name,
+)
+from odforecast.panel import Donor, Panel
 from odforecast.publication import last_published
 from odforecast.vintage import Archive
+from odforecast.vintage.donors import available
 
 #: Kinds of origins there are.
-KINDS = (VINTAGE_CLEAN, VINTAGE_REAL)
+KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
 #: First origin of pseudo-vintages unless told otherwise.
 FIRST = "2019-01"
 
@@ -45,25 +62,36 @@ class Origin:
     as_of : datetime.date
         The day of the forecast.
     vintage : str
-        ``real`` or ``pseudo-clean``.
+        ``real``, ``pseudo-clean`` or ``pseudo-delayed``.
     panel : Panel or None
         What was known; None where no panel can be had.
     reason : str
         Why there is no panel.
+    donor : str
+        Release that a pseudo-delayed origin is as incomplete as; else empty.
+    distance : int or None
+        Months by which the donor's last closed December had to be moved.
     """
 
     as_of: dt.date
     vintage: str
     panel: Panel | None
     reason: str = ""
+    donor: str = ""
+    distance: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.donor and self.panel is not None and self.panel.donor:
+            object.__setattr__(self, "donor", self.panel.donor.partition("/")[0])
 
 
 def origins(
     archive: Archive,
-    kind: str = VINTAGE_CLEAN,
+    kind: str = VINTAGE_DELAYED,
     start: object | None = None,
     end: object | None = None,
     step: int = 1,
+    donors: int = DEFAULT_DONORS,
     indicator: str = "all-drugs",
     dataset: str = STATES,
 ) -> list[Origin]:
@@ -73,13 +101,18 @@ def origins(
     ----------
     archive : Archive
         Releases.
-    kind : {"pseudo-clean", "real"}
-        One origin per month, cut from the newest release; or one per release.
+    kind : {"pseudo-delayed", "pseudo-clean", "real"}
+        A few origins per month, cut from the newest release and made as incomplete as other
+        releases were; one per month, cut and complete; or one per release.
     start, end : month, optional
         First and last **last known month**. Pseudo-vintages: 2019-01, and 12 months before the
         end of the newest release; real ones: all.
     step : int
         Months between pseudo-vintages.
+    donors : int
+        Releases that each month's delay is taken from; each makes an origin. They come from the
+        archive, where its releases have settled, and from those that ship with the package. How
+        they are drawn: :func:`odforecast.backtesting.drawing.drawn`.
     indicator : str
     dataset : str
 
@@ -91,21 +124,44 @@ def origins(
     Raises
     ------
     BacktestError
-        If the kind is unknown, or there is no origin in the span.
+        If the kind is unknown, there is no origin in the span, or a delay is asked for of
+        something else than overdose deaths of all drugs in the states, or of counts that have
+        not settled themselves.
 
     Examples
     --------
     >>> import odforecast as od
-    >>> [str(o.as_of) for o in od.origins(od.bundled(), start="2024-01", end="2024-02")]
+    >>> found = od.origins(od.bundled(), "pseudo-clean", start="2024-01", end="2024-02")
+    >>> [str(o.as_of) for o in found]
     ['2024-06-15', '2024-07-15']
+    >>> [(o.donor, o.distance) for o in od.origins(od.bundled(), start="2024-01", end="2024-01")]
+    [...]
     """
     if kind == VINTAGE_REAL:
         return _real(archive, start, end, indicator, dataset)
-    if kind != VINTAGE_CLEAN:
+    if kind not in KINDS:
         raise BacktestError(f"unknown kind of origins {kind!r}", hint=f"one of {', '.join(KINDS)}")
+    if kind == VINTAGE_DELAYED and (indicator_name(indicator) != ALL_DRUGS or dataset != STATES):
+        raise BacktestError(
+            f"the delay of {indicator!r} ({dataset}) is not known: donors tell of overdose deaths "
+            "of all drugs in the states",
+            hint=f"take {VINTAGE_CLEAN!r} origins, or {VINTAGE_REAL!r} ones",
+        )
     panel = archive.as_of().panel(indicator, dataset)
-    last = panel.last_month - 12 * ONE_MONTH if end is None else to_month(end)
-    return cuts(panel, start=start or FIRST, end=last, step=step)
+    settled = np.datetime64(panel.last_month - 12 * ONE_MONTH, "M")
+    last = settled if end is None else to_month(end)
+    if kind == VINTAGE_DELAYED and last > settled:
+        # On counts that are incomplete themselves, the donor's delay would come on top.
+        raise BacktestError(
+            f"the counts after {settled} have not settled in release {panel.release}: no delay can "
+            f"be laid on {last}",
+            hint=f"end at {settled}, or take {VINTAGE_CLEAN!r} origins",
+        )
+    if kind == VINTAGE_CLEAN:
+        return cuts(panel, start=start or FIRST, end=last, step=step)
+    return delays(
+        panel, available(archive), start=start or FIRST, end=last, step=step, donors=donors
+    )
 
 
 def _real(
@@ -153,6 +209,50 @@ def cuts(panel: Panel, *, start: object, end: object, step: int = 1) -> list[Ori
     BacktestError
         If the span is empty or lies outside the panel.
     """
+    found = [panel.cut(m) for m in _months(panel, start, end, step)]
+    return [Origin(p.as_of, p.vintage, p) for p in found]
+
+
+def delays(
+    panel: Panel,
+    found: Sequence[Donor],
+    *,
+    start: object,
+    end: object,
+    step: int = 1,
+    donors: int = DEFAULT_DONORS,
+) -> list[Origin]:
+    """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each.
+
+    Parameters
+    ----------
+    panel : Panel
+        The later panel.
+    found : sequence of Donor
+        Donors to draw from.
+    start, end : month
+        First and last last-known month, both included.
+    step : int
+        Months between origins.
+    donors : int
+        Origins per month.
+
+    Raises
+    ------
+    BacktestError
+        If the span is empty or lies outside the panel, or there is no donor.
+    """
+    out = []
+    for month in _months(panel, start, end, step):
+        for donor in drawn(month, found, donors):
+            seen = panel.delayed(month, donor)
+            distance = donor.distance(month)
+            out.append(Origin(seen.as_of, seen.vintage, seen, "", str(donor.release), distance))
+    return out
+
+
+def _months(panel: Panel, start: object, end: object, step: int) -> Months:
+    """Last known months, checked."""
     first, last = to_month(start), to_month(end)
     if step < 1:
         raise BacktestError(f"step must be at least 1 month, got {step}")
@@ -162,5 +262,4 @@ def cuts(panel: Panel, *, start: object, end: object, step: int = 1) -> list[Ori
         raise BacktestError(
             f"origins {first}..{last} lie outside the panel", hint=f"it has {panel!r}"
         )
-    found = [panel.cut(m) for m in np.arange(first, last + ONE_MONTH, step * ONE_MONTH)]
-    return [Origin(p.as_of, p.vintage, p) for p in found]
+    return np.arange(first, last + ONE_MONTH, step * ONE_MONTH)

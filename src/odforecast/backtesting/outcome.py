@@ -14,6 +14,8 @@ FAILURE_COLUMNS = (
     "as_of",
     "last_month",
     "vintage",
+    "donor",
+    "donor_distance",
     "location",
     "target",
     "reason",

@@ -173,9 +173,9 @@ class Results:
         ----------
         by : sequence of str
             Columns to split by: ``level`` (nation or jurisdictions), ``horizon_group``,
-            ``regime``, ``location``, ``target``, ``vintage``, ``horizon``, ``as_of``. Where
-            there are several targets or kinds of vintage, they are split as well: months and
-            12-month sums have no common mean.
+            ``regime``, ``location``, ``target``, ``vintage``, ``donor``, ``era``, ``horizon``,
+            ``as_of``. Where there are several targets or kinds of vintage, they are split as
+            well: months and 12-month sums have no common mean.
         baseline : str or None
             Model to which WIS is related (``rel_wis``, on the units both have).
 
@@ -347,6 +347,8 @@ def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, o
             {
                 "as_of": str(o.as_of),
                 "vintage": o.vintage,
+                "donor": o.donor,
+                "donor_distance": o.distance,
                 "last_month": None if o.panel is None else str(o.panel.last_month),
                 "release": None if o.panel is None else str(o.panel.release),
                 "data_hash": None if o.panel is None else o.panel.data_hash,

@@ -6,7 +6,10 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
+
+import pandas as pd
 
 from odforecast.backtesting.bar import Progress, bar
 from odforecast.backtesting.dispatch import dispatched
@@ -19,12 +22,13 @@ from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import Unit, run_block
 from odforecast.models import Model
 from odforecast.names import (
+    DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     STATES,
     TARGET_12MO,
-    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
 )
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive
@@ -36,7 +40,7 @@ BLOCK = 8
 
 def backtest(
     models: Sequence[str | Model] | None = None,
-    origins: str | Sequence[Origin] = VINTAGE_CLEAN,
+    origins: str | Sequence[Origin] = VINTAGE_DELAYED,
     archive: Archive | None = None,
     indicator: str = "all-drugs",
     dataset: str = STATES,
@@ -44,6 +48,7 @@ def backtest(
     start: object | None = None,
     end: object | None = None,
     step: int = 1,
+    donors: int = DEFAULT_DONORS,
     locations: str | Iterable[str] | None = None,
     horizon: int = DEFAULT_HORIZON,
     draws: int = DEFAULT_DRAWS,
@@ -59,7 +64,7 @@ def backtest(
     ----------
     models : sequence of str or Model, optional
         Names, or what :func:`odforecast.get_model` makes; default: see :func:`default_models`.
-    origins : {"pseudo-clean", "real"} or sequence of Origin
+    origins : {"pseudo-delayed", "pseudo-clean", "real"} or sequence of Origin
         What to forecast from; see :func:`odforecast.origins`.
     archive : Archive, optional
         Releases; default: :func:`odforecast.archive`.
@@ -72,6 +77,8 @@ def backtest(
         First and last last-known month of the origins.
     step : int
         Months between pseudo-vintages.
+    donors : int
+        Releases that each month's delay is taken from, for pseudo-delayed origins.
     locations : str or iterable of str, optional
         Any names of places; default: all that any origin has. Models of the whole panel are
         fitted to all of it all the same.
@@ -127,12 +134,12 @@ def backtest(
     ...     ["naive", "hub-baseline"], archive=od.bundled(), start="2021-01", end="2021-03",
     ...     locations=["US", "West Virginia"], draws=100, progress=False,
     ... )
-    >>> len(results.scores)
-    144
+    >>> len(results.scores)  # 2 models, 3 months by 3 donors each, 2 places, 12 horizons
+    432
     """
     if isinstance(origins, str):
         archive = default_archive() if archive is None else archive
-        found = _origins(archive, origins, start, end, step, indicator, dataset)
+        found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
     else:
         found = list(origins)
     if truth is None:
@@ -169,10 +176,15 @@ def run_units(
     out: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
+    quantiles: bool = True,
 ) -> Results:
-    """Run the units of one plan; see :func:`backtest` for the parameters."""
+    """Run the units of one plan; see :func:`backtest` for the parameters.
+
+    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
+    the memory: of 650 units, two gigabytes.
+    """
     if out is None:
-        return _run(units, None, executor, progress)
+        return _run(units, None, executor, progress, quantiles)
     # A model may change the working directory.
     folder = Path(out).absolute()
     with locked(folder):
@@ -192,6 +204,7 @@ def _run(
     folder: Path | None,
     executor: Executor | None,
     progress: Callable[[Progress], None] | None,
+    quantiles: bool = True,
 ) -> Results:
     store = None if folder is None else UnitStore(folder / "units")
     outcomes: dict[int, Outcome] = {}
@@ -200,7 +213,7 @@ def _run(
         if store is not None and not reused:
             store.save([units[i] for i in indices], made)
         for index, outcome in zip(indices, made, strict=True):
-            outcomes[index] = outcome
+            outcomes[index] = outcome if quantiles else replace(outcome, quantiles=pd.DataFrame())
             if progress is not None:
                 progress(
                     Progress(

@@ -69,6 +69,8 @@ class Unit:
             self.model.spec.hash,
             code_digest(),
             panel.data_hash if panel is not None else self.origin.reason,
+            self.origin.donor,
+            self.origin.distance,
             self.truth.data_hash,
             self.locations,
             self.targets,
@@ -97,9 +99,10 @@ class Unit:
 
     @property
     def label(self) -> str:
-        """For people: model, as-of date and, for a model by state, the state."""
+        """For people: model, as-of date, donor and, for a model by state, the state."""
+        donor = f" by {self.origin.donor}" if self.origin.donor else ""
         where = f" in {self.state}" if self.state else ""
-        return f"{self.model.label} as of {self.origin.as_of}{where}"
+        return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
 
 
 def run_block(units: Sequence[Unit]) -> list[Outcome]:
@@ -248,12 +251,15 @@ def _global_seed(unit: Unit) -> int:
 def _keys(unit: Unit) -> dict[str, object]:
     panel = unit.origin.panel
     month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+    distance = unit.origin.distance
     return {
         "model": unit.model.label,
         "model_version": unit.model.spec.version,
         "as_of": pd.Timestamp(unit.origin.as_of),
         "last_month": month,
         "vintage": unit.origin.vintage,
+        "donor": unit.origin.donor if panel is None else panel.donor,
+        "donor_distance": np.nan if distance is None else float(distance),
     }
 
 
@@ -261,7 +267,6 @@ def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
     panel = unit.origin.panel
     assert panel is not None
     added: dict[str, Any] = _keys(unit) | {
-        "donor": panel.donor,
         "data_hash": panel.data_hash,
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
@@ -270,7 +275,7 @@ def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
 
 
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
-QUANTILE_CATEGORIES = ("model", "target", "location")
+QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
 
 
 def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
@@ -281,6 +286,7 @@ def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
             "model": unit.model.label,
             "as_of": pd.Timestamp(unit.origin.as_of),
             "last_month": np.datetime64(forecast.last_month, "ms"),
+            "donor": _keys(unit)["donor"],
             "target": target,
             "location": np.tile(
                 np.repeat(np.array(forecast.locations, dtype=object), n_months), n_levels

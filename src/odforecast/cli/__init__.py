@@ -1,4 +1,4 @@
-"""The command line: ``odforecast data | forecast | backtest | score``.
+"""The command line: ``odforecast data | forecast | nowcast | backtest | scenario | score``.
 
 Commands are imported when they are used, so ``odforecast --help`` is quick. Errors are
 handled here and nowhere else: a mistake in data or arguments is one line, exit 1 (2 for
@@ -22,6 +22,10 @@ from odforecast.version import __version__
 COMMANDS = {
     "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
     "forecast": ("odforecast.cli.forecast:forecast", "Forecast from what was known on a day."),
+    "nowcast": (
+        "odforecast.cli.nowcast:nowcast",
+        "What the last published counts will be once final.",
+    ),
     "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
     "scenario": (
         "odforecast.cli.scenario:scenario",

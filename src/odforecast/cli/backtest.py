@@ -10,8 +10,6 @@ from pathlib import Path
 from time import perf_counter
 
 import click
-import pandas as pd
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -28,34 +26,34 @@ from odforecast.backtesting import (
 )
 from odforecast.backtesting.bar import bar
 from odforecast.backtesting.outcome import on_screen
-from odforecast.backtesting.results import BASELINE
+from odforecast.cli.leaderboard import leaderboard
 from odforecast.cli.source import accept_option, open_source
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.models import get_model, model_names
+from odforecast.months import month_end
 from odforecast.names import (
+    ALL_DRUGS,
+    DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     TARGET_12MO,
     TARGETS,
     VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
     VINTAGE_REAL,
+    indicator_name,
 )
 from odforecast.panel import Panel
+from odforecast.panel.donor import ERAS, era_of
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive
 
-#: Shown per horizon group: summary column, title, format.
-_SHOWN = (
-    ("wis", "WIS", "{:,.0f}"),
-    ("rel_wis", "rel", "{:.2f}"),
-    ("coverage_90", "cov90", "{:.2f}"),
-)
-
-
-#: Widest number of a leaderboard.
-_CELL = 7
+#: Months between the pseudo-vintages of a run that does not say. With the default models every
+#: month takes a quarter of an hour on two cores. What is missing from a release hangs on the
+#: calendar month: 5 has no factor in common with 12, and so sees all twelve.
+DEFAULT_STEP = 5
 
 
 @click.command()
@@ -70,7 +68,8 @@ _CELL = 7
 @click.option("--locations", default="all", show_default=True, help="For example US,WV.")
 @click.option("--start", help="First origin, as the last known month: 2019-01.")
 @click.option("--end", help="Last origin, as the last known month: 2024-04.")
-@click.option("--step", default=1, show_default=True, help="Months between pseudo-vintages.")
+@click.option("--step", default=DEFAULT_STEP, show_default=True,
+              help="Months between pseudo-vintages; 1 takes all.")  # fmt: skip
 @click.option("--horizon", default=DEFAULT_HORIZON, show_default=True, help="Months ahead.")
 @click.option(
     "--draws", default=DEFAULT_DRAWS, show_default=True, help="Sample paths per forecast."
@@ -83,12 +82,16 @@ _CELL = 7
     default=TARGET_12MO,
     show_default=True,
 )
+@click.option("--donors", default=DEFAULT_DONORS, show_default=True,
+              help="Releases that each month's delay is taken from.")  # fmt: skip
 @click.option(
     "--vintages",
-    type=click.Choice(["auto", "real", "pseudo"]),
+    type=click.Choice(["auto", "real", "pseudo", "delayed", "clean"]),
     default="auto",
     show_default=True,
-    help="Real releases, or one release cut at each month; auto: real with --archive.",
+    help="Real releases; or one release cut at each month, with the delay of other releases "
+    "(delayed), complete (clean), or both, one after the other (pseudo). auto: real with "
+    "--archive, else pseudo.",
 )
 @click.option("--truth", "truth_name", type=click.Choice(["reported", "predicted"]),
               default="reported", show_default=True)  # fmt: skip
@@ -112,6 +115,7 @@ def backtest(
     start: str | None,
     end: str | None,
     step: int,
+    donors: int,
     horizon: int,
     draws: int,
     seed: int,
@@ -130,52 +134,71 @@ def backtest(
     """Forecast from every origin on what was known that day, and score it.
 
     With --archive, each release is an origin (real vintages). Otherwise one release is cut at
-    each month (pseudo-vintages, labelled so). A run stopped and started again with the same
-    --out computes only what is missing.
+    each month (pseudo-vintages, labelled so): first as incomplete as real releases were, then
+    complete to the last month. A run stopped and started again with the same --out computes only
+    what is missing.
     """
     releases = open_source(archive, source)
-    if vintages == "auto":
-        vintages = "real" if archive is not None else "pseudo"
     truth = Truth(_truth_panel(releases, truth_as_of, indicator), truth_name, min_truth_age)
-    if vintages == "real":
-        found = origins(releases, VINTAGE_REAL, start, end, indicator=indicator)
-    else:
-        until = truth.release
-        found = origins(releases.until(until), VINTAGE_CLEAN, start, end, step, indicator=indicator)
-    if models is None:
-        names: tuple[str, ...] = default_models(found)
-    elif models == "all":
-        names = model_names()
-    else:
-        names = tuple(m.strip() for m in models.split(",") if m.strip())
-    targets = TARGETS if target == "both" else (target,)
-    units = plan(
-        [get_model(n) for n in names],
-        found,
-        truth,
-        targets=targets,
-        locations=locations,
-        horizon=horizon,
-        draws=draws,
-        seed=seed,
-    )
+    units: list[Unit] = []
+    groups: list[list[Origin]] = []
+    for kind in _kinds(vintages, archive is not None, indicator):
+        seen = releases if kind == VINTAGE_REAL else releases.until(truth.release)
+        found = origins(seen, kind, start, end, step, donors, indicator=indicator)
+        if models is None:
+            names: tuple[str, ...] = default_models(found)
+        elif models == "all":
+            names = model_names()
+        else:
+            names = tuple(m.strip() for m in models.split(",") if m.strip())
+        groups.append(found)
+        units += plan(
+            [get_model(n) for n in names],
+            found,
+            truth,
+            targets=TARGETS if target == "both" else (target,),
+            locations=locations,
+            horizon=horizon,
+            draws=draws,
+            seed=seed,
+        )
     # Labels may hold brackets: no markup. A file is as wide as COLUMNS says, else 120.
     known = sys.stdout.isatty() or "COLUMNS" in os.environ
     screen = Console(markup=False, emoji=False, width=None if known else 120)
-    _announce(screen, found, truth, len({s for u in units for s in u.locations}))
+    for found in groups:
+        _announce(screen, found, truth, len({s for u in units for s in u.locations}))
     if dry_run:
         _estimate(screen, units, jobs)
         return
     started = perf_counter()
     with (
         _executor(jobs) as executor,
-        bar(len(units), quiet, {o.reason for o in found}) as report,
+        bar(len(units), quiet, {o.reason for found in groups for o in found}) as report,
     ):
-        results = run_units(units, out=out, executor=executor, progress=report)
+        results = run_units(
+            units, out=out, executor=executor, progress=report, quantiles=out is not None
+        )
     for note in (*results.notes, *results.data_notes):
         click.echo(f"note: {on_screen(note)}", err=True)
-    _leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
+    leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
     _closing(screen, results, perf_counter() - started, out)
+
+
+def _kinds(vintages: str, real: bool, indicator: str) -> tuple[str, ...]:
+    """Kinds of vintage to run, in order: what decides comes first."""
+    if vintages == "auto":
+        vintages = "real" if real else "pseudo"
+    if vintages == "pseudo" and indicator_name(indicator) != ALL_DRUGS:
+        click.echo(
+            f"note: the delay of {indicator!r} is not known: clean pseudo-vintages only", err=True
+        )
+        vintages = "clean"
+    return {
+        "real": (VINTAGE_REAL,),
+        "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
+        "delayed": (VINTAGE_DELAYED,),
+        "clean": (VINTAGE_CLEAN,),
+    }[vintages]
 
 
 def _truth_panel(releases: Archive, as_of: str | None, indicator: str) -> Panel:
@@ -193,7 +216,8 @@ def _announce(screen: Console, found: list[Origin], truth: Truth, n_locations: i
     kinds = ", ".join(sorted({o.vintage for o in found}))
     span = f"{usable[0].last_month}..{usable[-1].last_month}" if usable else "none"
     screen.print(
-        f"{len(usable)} origins ({kinds}), last known months {span}; {n_locations} locations; "
+        f"{len(usable)} origins ({kinds}{_by(found)}), last known months {span}; "
+        f"{n_locations} locations; "
         f"truth: {truth.kind} in release {truth.release}, months at least {truth.min_age} "
         "months old",
         highlight=False,
@@ -202,6 +226,21 @@ def _announce(screen: Console, found: list[Origin], truth: Truth, n_locations: i
         if origin.panel is None:
             reason = on_screen(origin.reason)
             screen.print(f"  no origin {origin.as_of}: {reason}", highlight=False)
+
+
+def _by(found: list[Origin]) -> str:
+    """How many donors their delay comes from, by era."""
+    if not (named := {o.donor: o for o in found if o.donor}):
+        return ""
+    months = {str(o.panel.last_month) for o in found if o.panel is not None}
+    eras = [
+        era_of((o.as_of - month_end(o.panel.last_month)).days)
+        for o in named.values()
+        if o.panel is not None
+    ]
+    many = ", ".join(f"{eras.count(e)} of the {e}-month era" for e in ERAS if e in eras)
+    plural = "" if len(months) == 1 else "s"
+    return f": {len(months)} month{plural} by {len(named)} donor releases, {many}"
 
 
 def _estimate(screen: Console, units: list[Unit], jobs: int) -> None:
@@ -225,59 +264,6 @@ def _estimate(screen: Console, units: list[Unit], jobs: int) -> None:
 def _executor(jobs: int) -> AbstractContextManager[Executor | None]:
     """Processes, or None for one job: the same numbers either way."""
     return nullcontext() if jobs <= 1 else Workers(jobs)
-
-
-def _leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
-    """One table per level (and further split): a row a model, the best first."""
-    keys = ["level", *extra]
-    board = results.leaderboard(by=[*keys, "horizon_group"])
-    keys = [k for k in ("vintage", "target") if k in board and k not in keys] + keys
-    groups = list(dict.fromkeys(board["horizon_group"].astype(str)))
-    for head, part in board.groupby(keys, sort=False, observed=True):
-        units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
-        title = f"{', '.join(map(str, head))} ({units.sum():,.0f} units a model)"
-        rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
-        shown = [s for s in _SHOWN if part[s[0]].notna().any()]
-        ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
-        for columns in _fitting(shown, len(groups), max(len(str(m)) for m in rows), screen.width):
-            table = Table(
-                title=title,
-                title_justify="left",
-                title_style="bold",
-                padding=(0, 1, 0, 0),
-                box=SIMPLE_HEAD,
-            )
-            table.add_column("horizon, months", overflow="fold")
-            for _, name, _ in columns:
-                for group in groups:
-                    table.add_column(f"{name}\n{group}", justify="right", no_wrap=True)
-            for model, row in ordered:
-                cells = [
-                    _cell(row[key].get(group), form) for key, _, form in columns for group in groups
-                ]
-                table.add_row(str(model), *cells)
-            screen.print(table)
-    related = f" rel: as a share of {BASELINE}'s on the same units;"
-    screen.print(
-        f"WIS: mean weighted interval score, deaths, lower is better;"
-        f"{related if board['rel_wis'].notna().any() else ''} "
-        "cov90: share of truths inside the 90 % interval.",
-        highlight=False,
-    )
-
-
-def _fitting(
-    shown: list[tuple[str, str, str]], n_groups: int, name: int, width: int
-) -> list[list[tuple[str, str, str]]]:
-    """The scores that fit beside one another; the rest go into a table of their own."""
-    room = width - max(name, len("horizon, months")) - 2
-    each = n_groups * (_CELL + 2)
-    n = max(1, room // each)
-    return [shown[i : i + n] for i in range(0, len(shown), n)]
-
-
-def _cell(value: object, form: str) -> str:
-    return "–" if pd.isna(value) else form.format(value)  # type: ignore[call-overload]
 
 
 def _closing(screen: Console, results: Results, seconds: float, out: Path | None) -> None:

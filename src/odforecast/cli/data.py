@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from odforecast.cli.data_check import check
-from odforecast.cli.data_fetch import fetch
+from odforecast.cli.data_donors import donors
+from odforecast.cli.data_fetch import fetch, print_lines
 from odforecast.cli.data_ledger import accept as accept_
 from odforecast.cli.data_ledger import log, replace, retract
 from odforecast.cli.data_months import months
@@ -18,6 +19,7 @@ from odforecast.cli.data_revisions import compare, revisions
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
 from odforecast.io import replacing
+from odforecast.sources.quoting import plain
 from odforecast.sources.report import LoadReport, check_sums, summarise
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import Loaded, read_vsrr
@@ -191,12 +193,19 @@ def add(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per release.")
 def releases(archive: Path | None, as_json: bool) -> None:
-    """List the releases of an archive: what was known, and when."""
+    """List the releases of an archive: what was known, and when, and where it came from.
+
+    DATE says how the release date is known: given with a file, known from CDC, or inferred by
+    CDC's calendar, from the list of copies or from the last month in the file. CHECKED says what
+    was checked: the bytes by a hash that was known before, or the structure alone (the file can
+    be read, and does not contradict itself). --json has more: places, indicators, hashes.
+    """
     store = open_source(archive)
     rows = []
     for date in store.releases():
         seen = store.as_of(date)
         found = summarise(seen.table)
+        origin = store.origin(date)
         rows.append(
             {
                 "release": str(date),
@@ -208,27 +217,47 @@ def releases(archive: Path | None, as_json: bool) -> None:
                 "us_last": found["us_last"],
                 "adds_up": check_sums(seen.table).adds_up,
                 "data_hash": seen.data_hash,
+                "origin": origin.kind,
+                "place": origin.place,
+                "file": origin.file,
+                "sha256": origin.sha256,
+                "basis": origin.basis,
+                "checks": origin.checks.split(", "),
             }
         )
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    line = "{:<10}  {:<16}  {:>6}  {:>10}  {:>6}  {:>8}  {}"
-    click.echo(
-        line.format("release", "months", "places", "indicators", "rows", "US, last", "data hash")
-    )
+    lines = [("release", "months", "places", "rows", "US, last", "date", "checked", "from")]
     for row in rows:
-        click.echo(
-            line.format(
+        lines.append(
+            (
                 row["release"],
                 f"{row['first_month']}..{row['last_month']}",
-                row["jurisdictions"],
-                row["indicators"],
+                str(row["jurisdictions"]),
                 f"{row['rows']:,}",
                 "-" if row["us_last"] is None else f"{row['us_last']:,.0f}",
-                row["data_hash"],
+                row["basis"],
+                _checked(row["checks"]),
+                _from(row["origin"], row["place"], row["file"]),
             )
         )
+    print_lines(lines, "{:<10}  {:<16}  {:>6}  {:>6}  {:>8}  {:<10}  {:<9}")
+
+
+def _checked(checks: list[str]) -> str:
+    """The strongest of the checks; that a release was accepted in spite of them counts more."""
+    return next(c for c in ("accepted", "sha256", "git blob", "structure") if c in checks)
+
+
+def _from(kind: str, place: str, file: str) -> str:
+    """Where a release came from, in words."""
+    words = {
+        "bundled": "bundled with odforecast",
+        "cdc": f"CDC{f', {place}' if place not in ('', 'data.cdc.gov') else ''}",
+        "past": f"past copy, {place.partition('@')[0]}",
+    }
+    return plain(words.get(kind) or (f"file {file}" if file else "a file"), 160)
 
 
 @data.command(short_help="Write one release as a clean long table.")
@@ -276,5 +305,7 @@ def _csv(table: Any) -> str:
     return buffer.getvalue()
 
 
-for command in (accept_, replace, retract, log, fetch, revisions, compare, check, months):
+for command in (
+    accept_, replace, retract, log, fetch, revisions, compare, check, months, donors,
+):  # fmt: skip
     data.add_command(command)

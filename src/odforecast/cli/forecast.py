@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,24 +28,35 @@ if TYPE_CHECKING:
 MAX_ROWS = 12
 
 
+def made_options[F: Callable[..., object]](command: F) -> F:
+    """Add what says which forecast is made: from which releases, of what, by which model."""
+    for option in reversed(_MADE):
+        command = option(command)
+    return source_options(command)
+
+
+_MADE = (
+    click.option("--as-of", metavar="DATE", help="Day the data are seen from: nothing published "
+                 "later is used.  [default: the last release]"),
+    click.option("--model", metavar="NAME", default=DEFAULT_MODEL, show_default=True,
+                 help="Model; NAME+delay completes the last months first."),
+    click.option("--locations", default="all", show_default=True, help="For example US,WV,NYC."),
+    click.option("--indicator", default="all-drugs", show_default=True,
+                 help="CDC's name of the count, or a short one: T40.4, cocaine."),
+    click.option("--draws", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
+                 help="Sample paths."),
+    click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Seed of the draws."),
+)  # fmt: skip
+
+
 @click.command()
-@source_options
-@click.option("--as-of", metavar="DATE", help="Day the data are seen from: nothing published "
-              "later is used.  [default: the last release]")  # fmt: skip
-@click.option("--model", metavar="NAME", default=DEFAULT_MODEL, show_default=True,
-              help="Model; NAME+delay completes the last months first.")  # fmt: skip
+@made_options
 @click.option("--horizon", default=DEFAULT_HORIZON, show_default=True, type=click.IntRange(min=1),
               help="Months ahead.")  # fmt: skip
-@click.option("--locations", default="all", show_default=True, help="For example US,WV,NYC.")
-@click.option("--indicator", default="all-drugs", show_default=True,
-              help="CDC's name of the count, or a short one: T40.4, cocaine.")  # fmt: skip
 @click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
               show_default=True, help="12-month sums, single months, or both.")  # fmt: skip
 @click.option("--output-type", type=click.Choice(["quantile", "sample"]), default="quantile",
               show_default=True, help="23 quantiles, or the draws.")  # fmt: skip
-@click.option("--draws", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
-              help="Sample paths.")  # fmt: skip
-@click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Seed of the draws.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Hub file to write: .csv, .csv.gz or .parquet.")  # fmt: skip
 def forecast(
@@ -87,11 +98,7 @@ def forecast(
             f"at first); {model} takes them as reported, so it leans low",
             err=True,
         )
-    for warning in made.warnings:
-        click.echo(f"warning: {warning}", err=True)
-    click.echo(
-        f"model {forecaster.label} (spec {forecaster.spec.hash}), {draws} draws, seed {seed}"
-    )
+    say_how(made, forecaster, seed)
     if out is None:
         click.echo("nothing written; --out forecasts.csv keeps all locations, months and quantiles")
     else:
@@ -129,6 +136,22 @@ def keep(made: Forecast, states: Sequence[str]) -> Forecast:
     return made.select(kept or states)  # without any, the error says why
 
 
+def say_how(made: Forecast, forecaster: Model, seed: int) -> None:
+    """The forecast's warnings on standard error, and which model made it."""
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(
+        f"model {forecaster.label} (spec {forecaster.spec.hash}), {len(made.draws)} draws, "
+        f"seed {seed}"
+    )
+
+
+def said_of(made: Forecast, panel: Panel) -> str:
+    """What is counted, and the day it is seen from."""
+    day = made.as_of if panel.release == made.as_of else f"{made.as_of} (release {panel.release})"
+    return f"{panel.indicator} as of {day}"
+
+
 def show(made: Forecast, panel: Panel, target: str) -> None:
     """Print medians and 90 % intervals at a few horizons."""
     import numpy as np
@@ -143,10 +166,9 @@ def show(made: Forecast, panel: Panel, target: str) -> None:
     low, middle, high = made.quantiles([0.05, 0.5, 0.95], target)
     yearly = target == TARGET_12MO
     console = Console(markup=False)
-    day = made.as_of if panel.release == made.as_of else f"{made.as_of} (release {panel.release})"
     what = "in the 12 months to the month shown" if yearly else "in the month shown"
     for line in (
-        f"{panel.indicator} as of {day}, {what}:",
+        f"{said_of(made, panel)}, {what}:",
         "median and 90 % interval",
     ):
         console.print(line, highlight=False, soft_wrap=True)

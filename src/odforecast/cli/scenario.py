@@ -292,7 +292,6 @@ def _write(
     out: Path,
 ) -> None:
     """All files of a run."""
-    from dataclasses import replace
 
     import pandas as pd
 
@@ -303,7 +302,7 @@ def _write(
     quantiles, sampled = [], []
     for name, forecast in projection.forecasts.items():
         quantiles.append(to_hub(forecast, targets=targets).assign(scenario_id=name))
-        few = replace(forecast, draws=forecast.draws[:samples])
+        few = forecast.first(samples)
         rows = to_hub(few, targets=targets, output_type="sample")
         sampled.append(rows.assign(scenario_id=name))
     _csv(pd.concat(quantiles, ignore_index=True), out / "quantiles.csv")

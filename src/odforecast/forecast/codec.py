@@ -176,7 +176,7 @@ def panel_record(panel: Panel, tables: dict[str, pa.Table], name: str = "panel")
         "layers": layers,
         "triangle": None if triangle is None else encode(triangle.releases, "triangle"),
         "beside": [
-            [key, panel_record(other, tables, f"beside-{i}")]
+            [key, panel_record(other, tables, f"{name.removesuffix('panel')}beside-{i}")]
             for i, (key, other) in enumerate(panel.beside.items())
         ],
         "data_hash": panel.data_hash,

@@ -38,17 +38,26 @@ def concat(forecasts: Iterable[Forecast]) -> Forecast:
     one = _pieces_of_one(parts)
     panel = parts[0].panel if one else _joined([f.panel for f in parts])
     skipped = {s: why for f in parts for s, why in f.skipped.items()}
-    return replace(
+    # Where some forecast draws the months before its own, all do.
+    drawn = any(f.known.ndim > 2 for f in parts)
+    known = [np.broadcast_to(f.known, (*f.draws.shape[:2], 11)) if drawn else f.known
+             for f in parts]  # fmt: skip
+    made = replace(
         parts[0],
+        beside={},
         draws=np.stack([parts[k].draws[:, i] for k, i in map(owner.__getitem__, places)], axis=1),
-        known=np.stack([parts[k].known[i] for k, i in map(owner.__getitem__, places)]),
+        known=np.stack([known[k][..., i, :] for k, i in map(owner.__getitem__, places)], axis=-2),
         locations=places,
         joint=joint if one else joint - {LOCATION},
         panel=panel,
         skipped={s: why for s, why in skipped.items() if one or s not in owner},
         provenance=_provenance(parts, panel),
         warnings=tuple(dict.fromkeys(w for f in parts for w in f.warnings)),
+        parts={s: of for f in parts for s, of in f.parts.items()},
     )
+    classes = dict.fromkeys(name for f in parts for name in f.beside)
+    held = {name: [f.part(name) for f in parts if name in f.beside] for name in classes}
+    return made.with_parts({name: concat(of) for name, of in held.items()}) if held else made
 
 
 def _order(place: str) -> tuple[int, str]:

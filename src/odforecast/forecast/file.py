@@ -8,6 +8,7 @@
       known-HASH.parquet       a row per location, a column per month before the draws
       panel-HASH.parquet       a row per location and month, a column per layer
       beside-0-HASH.parquet    the same of panels beside it
+      part-0-draws-HASH.parquet  the same of a drug class that it carries, and part-0-known
 
 ``forecast.json`` is written last and takes the old one's place at once, so that a folder holds a
 whole forecast, the old or the new one, at every moment.
@@ -45,14 +46,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from odforecast.forecast.forecast import Forecast
+    from odforecast.panel import Panel
 
 INDEX = "forecast.json"
 KIND = "odforecast forecast"
-#: Raised whenever a reader of the version before would misread the file.
-VERSION = 1
-_DATA = re.compile(r"(draws|known|panel|beside-\d+)-[0-9a-f]{16}\.parquet")
+#: Raised whenever a reader of the version before would misread the file. Files of 2 carry drug
+#: classes; a forecast without them is written as 1, which older readers know.
+VERSION = 2
+_DATA = re.compile(r"(part-\d+-)?(draws|known|panel|beside-\d+)-[0-9a-f]{16}\.parquet")
 #: Fields of a forecast that are not plain values.
-_SPECIAL = ("draws", "months", "known", "panel")
+_SPECIAL = ("draws", "months", "known", "panel", "beside")
 
 
 def save_forecast(
@@ -99,6 +102,30 @@ def save_forecast(
 
 def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     """A forecast as JSON, its numbers put into ``tables``."""
+    record = {
+        "kind": KIND,
+        "version": VERSION if forecast.beside else 1,
+        "odforecast": installed_version("odforecast"),
+        **_paths(forecast, tables),
+        "panel": None if forecast.panel is None else panel_record(forecast.panel, tables),
+    }
+    if forecast.beside:
+        record["parts"] = []
+    beside = {} if forecast.panel is None else forecast.panel.beside
+    for i, (short, part) in enumerate(forecast.beside.items()):
+        held = _paths(part, tables, f"part-{i}-")
+        if part.panel is None:
+            held["panel"] = None
+        elif short in beside and beside[short].data_hash == part.panel.data_hash:
+            held["panel"] = "beside"  # it is there already
+        else:
+            held["panel"] = panel_record(part.panel, tables, f"part-{i}-panel")
+        record["parts"].append([short, held])
+    return record
+
+
+def _paths(forecast: Forecast, tables: dict[str, pa.Table], prefix: str = "") -> dict[str, Any]:
+    """Draws and plain fields, the panel and what is beside it apart."""
     import pyarrow as pa
 
     places = np.array(forecast.locations, dtype=object)
@@ -110,13 +137,13 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     }
     columns |= {str(m): paths[:, i] for i, m in enumerate(forecast.months)}
     before = forecast.months[0] - np.arange(11, 0, -1) * ONE_MONTH
-    known = {str(m): forecast.known[:, i] for i, m in enumerate(before)}
-    tables["draws"] = pa.table(columns)
-    tables["known"] = pa.table({"location": places, **known})
+    # Without draws of its own a month is known: one row per location, else one per draw, too.
+    months = forecast.known.swapaxes(0, -2).reshape(-1, 11)
+    rows = np.repeat(places, len(months) // n_loc)
+    known = {str(m): months[:, i] for i, m in enumerate(before)}
+    tables[f"{prefix}draws"] = pa.table(columns)
+    tables[f"{prefix}known"] = pa.table({"location": rows, **known})
     return {
-        "kind": KIND,
-        "version": VERSION,
-        "odforecast": installed_version("odforecast"),
         "fields": {
             f.name: encode(getattr(forecast, f.name), f.name)
             for f in fields(forecast)
@@ -124,7 +151,6 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
         },
         "months": encode_months(forecast.months),
         "draws": n_draws,
-        "panel": None if forecast.panel is None else panel_record(forecast.panel, tables),
     }
 
 
@@ -180,20 +206,34 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
 
 
 def _forecast(record: dict[str, Any], tables: dict[str, pa.Table]) -> Forecast:
+    panel = None if record["panel"] is None else panel_from(record["panel"], tables)
+    parts = {}
+    for i, (short, held) in enumerate(record.get("parts", [])):
+        of: Panel | None = None
+        if held["panel"] == "beside":
+            assert panel is not None
+            of = panel.beside[short]
+        elif held["panel"] is not None:
+            of = panel_from(held["panel"], tables)
+        parts[short] = _from_paths(held, tables, f"part-{i}-", panel=of)
+    return _from_paths(record, tables, "", panel=panel, beside=parts)
+
+
+def _from_paths(
+    record: dict[str, Any], tables: dict[str, pa.Table], prefix: str, **held: Any
+) -> Forecast:
+    """What :func:`_paths` made, as it was."""
     from odforecast.forecast.forecast import Forecast
 
     plain = {name: decode(value) for name, value in record["fields"].items()}
     months = decode_months(record["months"])
     shape = (len(plain["locations"]), record["draws"], months.size)
-    paths = numbers(tables["draws"], [str(m) for m in months]).reshape(shape)
+    paths = numbers(tables[f"{prefix}draws"], [str(m) for m in months]).reshape(shape)
     before = months[0] - np.arange(11, 0, -1) * ONE_MONTH
-    return Forecast(
-        draws=paths.transpose(1, 0, 2),
-        months=months,
-        known=numbers(tables["known"], [str(m) for m in before]),
-        panel=None if record["panel"] is None else panel_from(record["panel"], tables),
-        **plain,
-    )
+    known = numbers(tables[f"{prefix}known"], [str(m) for m in before])
+    if len(known) != shape[0]:
+        known = known.reshape(*shape[:2], 11).transpose(1, 0, 2)
+    return Forecast(draws=paths.transpose(1, 0, 2), months=months, known=known, **held, **plain)
 
 
 def _index(folder: Path) -> dict[str, Any]:

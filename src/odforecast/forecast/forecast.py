@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError
+from odforecast.forecast.part import of_these_draws, part, with_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+#: Fields that are mappings: read-only, and plain where they travel.
+_MAPPINGS = ("skipped", "provenance", "parts", "beside")
+
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
@@ -51,9 +55,10 @@ class Forecast:
     months : ndarray of datetime64[M], shape (M,)
         Consecutive months. Months up to ``last_month`` appear where a model revises what is
         known (a nowcast); the rest are forecasts.
-    known : ndarray, shape (L, 11)
+    known : ndarray, shape (L, 11) or (D, L, 11)
         Months of death before ``months[0]``, as known: with them draws of months add up to
-        12-month-ending counts. NaN where they are hidden; counts that need them are NaN.
+        12-month-ending counts. In every draw, where they can still change. NaN where they are
+        hidden; counts that need them are NaN.
     as_of : datetime.date
         The origin: the day the forecast could have been made.
     last_month : datetime64[M]
@@ -73,6 +78,11 @@ class Forecast:
         Model, label, spec hash, seed, panel hash, vintage kind, library version.
     warnings : tuple of str
         What a reader must know before using the numbers (failed diagnostics, clips).
+    parts : mapping of str to tuple of str
+        What each sum of locations is made of.
+    beside : mapping of str to Forecast
+        Drug classes in the same draws, by short name: see :meth:`part`. Only those of these very
+        draws: with other draws they are left out.
 
     Examples
     --------
@@ -96,6 +106,8 @@ class Forecast:
     skipped: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # Copies: a forecast shares no array with its maker.
@@ -106,8 +118,9 @@ class Forecast:
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
             raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
-        if known.shape != (shape[0], 11):
+        if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
             raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+        known = known.reshape(shape[0], 11) if len(draws) == 1 else known
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
@@ -124,12 +137,14 @@ class Forecast:
         for name, array in (("draws", draws), ("months", months), ("known", known)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
-        object.__setattr__(self, "skipped", MappingProxyType(dict(self.skipped)))
-        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+        if self.beside:
+            object.__setattr__(self, "beside", of_these_draws(self))
+        for name in _MAPPINGS:
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __getstate__(self) -> dict[str, object]:
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {"skipped": dict(self.skipped), "provenance": dict(self.provenance)}
+        return state | {name: dict(getattr(self, name)) for name in _MAPPINGS}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -157,8 +172,9 @@ class Forecast:
         locations : sequence of str
             The L locations of the draws.
         **keywords
-            ``first_month`` (default: the month after the panel's last), and any other field
-            of :class:`Forecast`.
+            ``first_month`` (default: the month after the panel's last), ``late`` (D, L, 11):
+            deaths that the eleven months before it still miss, in every draw; and any other
+            field of :class:`Forecast`.
         """
         after = panel.last_month + ONE_MONTH
         first = to_month(keywords.pop("first_month", after))
@@ -171,6 +187,11 @@ class Forecast:
             # Each row's months have their own constants; those of a coherent nation are its
             # parts', so that sums with known months add up too.
             known = closed(known, locations)
+        late = keywords.pop("late", None)
+        if late is not None:
+            arriving = np.asarray(late, dtype=float)
+            if arriving.any():
+                known = known + arriving
         return cls(
             draws=draws,
             locations=tuple(locations),
@@ -261,6 +282,53 @@ class Forecast:
 
         return save_forecast(self, path, overwrite)
 
+    def part(self, indicator: str) -> Forecast:
+        """A drug class in the same draws: in each of them a part of the whole.
+
+        Draw d of the part and draw d of this forecast are one world: their difference is the
+        deaths without the class, and their ratio its share.
+
+        Parameters
+        ----------
+        indicator : str
+            CDC's name or a short one: ``"T40.4"``.
+
+        Returns
+        -------
+        Forecast
+            Of the locations that publish the class; ``skipped`` says why others are not there.
+
+        Raises
+        ------
+        ForecastError
+            If this forecast carries no such class.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> whole = fitted.forecast(draws=100)
+        >>> fentanyl = whole.part("T40.4").select(["US", "Ohio"])
+        >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())
+        True
+        """
+        return part(self, indicator)
+
+    def with_parts(self, parts: Mapping[str, Forecast]) -> Forecast:
+        """The same forecast, carrying drug classes in its draws; for authors of models.
+
+        Parameters
+        ----------
+        parts : mapping of str to Forecast
+            By short name, of the same draws and months.
+
+        Raises
+        ------
+        ForecastError
+            If one has other draws or months.
+        """
+        return with_parts(self, parts)
+
     @property
     def targets(self) -> frozenset[str]:
         """What can be asked for: a model of months has both targets, one of sums only those."""
@@ -299,7 +367,7 @@ class Forecast:
                 "these draws are not joint over months, so they cannot be added",
                 hint="ask for single months, or use a model whose paths are joint over months",
             )
-        known = np.broadcast_to(self.known, (self.draws.shape[0], *self.known.shape))
+        known = np.broadcast_to(self.known, (*self.draws.shape[:2], 11))
         return rolling_sums(np.concatenate([known, self.draws], axis=2))
 
     def count_at(self, month: object) -> Floats:
@@ -399,12 +467,21 @@ class Forecast:
         """Only these locations, by any of their names, in this order; one may be given bare."""
         asked = [locations] if isinstance(locations, str) else list(locations)
         rows = [self.index(s) for s in asked]
-        return replace(
+        places = tuple(self.locations[i] for i in rows)
+        made = replace(
             self,
             draws=self.draws[:, rows],
-            known=self.known[rows],
-            locations=tuple(self.locations[i] for i in rows),
+            known=self.known[..., rows, :],
+            locations=places,
+            beside={},
         )
+        there = {n: [s for s in places if s in p.locations] for n, p in self.beside.items()}
+        return made._carrying({n: self.beside[n].select(of) for n, of in there.items() if of})
+
+    def first(self, draws: int) -> Forecast:
+        """Only the first draws, without the parts; shape (n, L, M)."""
+        known = self.known if self.known.ndim == 2 else self.known[:draws]
+        return replace(self, draws=self.draws[:draws], known=known, beside={})
 
     def total(self, locations: Iterable[str], name: str) -> Forecast:
         """Sum over locations, draw by draw: a forecast with the single location ``name``.
@@ -424,12 +501,26 @@ class Forecast:
             raise ForecastError("a location is named twice; adding it counts twice")
         if NATION in [self.locations[i] for i in rows] and len(rows) > 1:
             raise ForecastError("US already holds the other locations; adding it counts twice")
-        return replace(
+        made_of = tuple(p for s in rows for p in self._parts_at(s))
+        places = [self.locations[i] for i in rows]
+        made = replace(
             self,
+            parts={name: made_of},
             draws=self.draws[:, rows].sum(axis=1, keepdims=True),
-            known=self.known[rows].sum(axis=0, keepdims=True),
+            known=self.known[..., rows, :].sum(axis=-2, keepdims=True),
             locations=(name,),
+            beside={},
         )
+        # A class that one of them does not publish has no sum.
+        whole = {n: p for n, p in self.beside.items() if set(places) <= set(p.locations)}
+        return made._carrying({n: p.total(places, name) for n, p in whole.items()})
+
+    def _carrying(self, parts: Mapping[str, Forecast]) -> Forecast:
+        return self.with_parts(parts) if parts else self
+
+    def _parts_at(self, row: int) -> tuple[str, ...]:
+        place = self.locations[row]
+        return self.parts.get(place, (place,))
 
     def nation(self) -> Forecast:
         """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
@@ -451,12 +542,55 @@ class Forecast:
         if "US" in self.locations:
             return self
         nation = self.nation()
-        return replace(
+        made = replace(
             self,
             draws=np.concatenate([nation.draws, self.draws], axis=1),
-            known=np.concatenate([nation.known, self.known]),
+            known=np.concatenate([nation.known, self.known], axis=-2),
             locations=("US", *self.locations),
+            parts={**self.parts, **nation.parts},
+            beside={},
         )
+        return made._carrying(
+            {n: p.with_nation() if n in nation.beside else p for n, p in self.beside.items()}
+        )
+
+    def nowcast(self, level: float = 0.9) -> pd.DataFrame:
+        """What the last published counts will be once final, beside what is published of them.
+
+        Parameters
+        ----------
+        level : float
+            Probability of the central interval, between 0 and 1.
+
+        Returns
+        -------
+        DataFrame
+            One row per location and month with a horizon of 0 or below, in the forecast's
+            order: ``location``, ``month`` (end of the 12 months), ``horizon``, ``level``; in
+            deaths of the 12 months ``reported`` (as released), ``low``, ``median`` and
+            ``high`` of the count once final, ``revision_low``, ``revision`` and
+            ``revision_high`` (final less reported), ``predicted`` (CDC's own estimate),
+            ``predicted_unbiased`` (that over the mean of predicted / reported of the location's
+            counts 12 to 23 months old); ``complete`` (CDC's percentage). NaN where nothing is
+            published. A region or total is the sum of its parts, draw by draw.
+
+        Raises
+        ------
+        ForecastError
+            If the model takes published counts as they are, or they are all final: then
+            nothing is left to nowcast.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
+        >>> table["horizon"].tolist() == list(range(-11, 1))
+        True
+        """
+        from odforecast.forecast.nowcast import nowcast
+
+        return nowcast(self, level)
 
     def to_frame(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO

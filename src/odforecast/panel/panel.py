@@ -251,7 +251,7 @@ class Panel:
         """
         return self._recovered[0]
 
-    @property
+    @cached_property
     def all_deaths(self) -> Floats:
         """Deaths from all causes in a year, shape (L,): what a percentage of records pending is
         a percentage of; NaN where unknown.
@@ -272,6 +272,7 @@ class Panel:
                 row = counts[whole.locations.index(state)]
                 known = row[~np.isnan(row)]
                 out[i] = known[-1] if known.size else np.nan
+        out.flags.writeable = False
         return out
 
     def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -8,11 +8,23 @@ layer                 clean, cut at month e      delayed, by a donor
 reported              to e                       to e, less the donor's late arrivals
 predicted             blank                      the donor's ratio to reported
 pending, complete     blank                      the donor's percentages
-deaths, all causes    to e - 12 months           to e - 12 months
+deaths, all causes    to e - 12 months           the donor's ratio to reported, at e - 12 months
+T40.4 beside it       to e                       none: the donor does not hold its late arrivals
 triangle              none                       the donor's predecessors within three months
-final_through         e                          the donor's, shifted
+final_through         e                          calendar of annual files, that day; never after e
 as-of date            publication calendar       end of e + the donor's age
 ====================  =========================  =============================================
+
+**Deaths of all causes go with the donor.** A percentage pending is one of all deaths. What it
+says of overdose deaths hangs on how many deaths there were for each of those: with 40 for each
+in 2017 and 31 in 2022, the same percentage of the base's own deaths would tell of another number
+of missing overdose deaths than the donor missed, and a rule for the delay would be scored on a
+release that contradicts itself. So the deaths pending stand in the same ratio to the overdose
+deaths as they did in the donor, and it does not matter whether the base has deaths of all causes.
+
+**The calendar is that of the day.** Where the donor's last closed December lies as many months
+back as that of the day, its tables are laid on as they are; else they are moved, by
+:meth:`odforecast.panel.Donor.moved`; :meth:`~odforecast.panel.Donor.distance` says by how much.
 """
 
 from __future__ import annotations
@@ -25,8 +37,8 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import NATION, closed, whole_and_parts
 from odforecast.monthly.sums import rolling_sums
-from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DEATHS, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC
 from odforecast.panel.donor import Donor
 from odforecast.panel.panel import LAYERS, Floats, Panel
 from odforecast.panel.triangle import Triangle
@@ -43,11 +55,14 @@ def clean(panel: Panel, month: np.datetime64) -> Panel:
 
 def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     """The panel up to ``month``, as incomplete as the donor was."""
-    as_of = month_end(month) + dt.timedelta(days=donor.age)
-    base = _cut(panel, month, as_of, VINTAGE_DELAYED)
-    parts = [s for s in base.locations if s in donor.locations]
+    label = f"{donor.release}/{donor.data_hash}"
+    base = _cut(panel, month, donor.released(month), VINTAGE_DELAYED)
+    parts = [s for s in base.locations if s in donor.locations and s != NATION]
     if not parts:
         raise PanelError(f"the donor of {donor.release} has none of the panel's locations")
+    triangle = _triangle(panel, month, donor, base)
+    final = donor.final_at(month)
+    donor = donor.moved(month)
     reported, predicted = _incomplete(base, donor), np.full(base.reported.shape, np.nan)
     pending, complete = predicted.copy(), predicted.copy()
     for i, state in enumerate(base.locations):
@@ -59,6 +74,9 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         predicted[i, recent] = reported[i, recent] * donor.ratio[row, :n][::-1]
         pending[i, recent] = donor.pending[row, :n][::-1]
         complete[i, recent] = donor.complete[row, :n][::-1]
+    notes = base.notes
+    if whole := [s for s in base.locations if s not in (*parts, NATION)]:
+        notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
     return replace(
         base,
         reported=reported,
@@ -66,11 +84,44 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         pending=pending,
         complete=complete,
         # A class has late arrivals of its own, which the donor does not hold.
-        beside={k: p for k, p in base.beside.items() if k == "all-deaths"},
-        triangle=_triangle(panel, month, donor, base),
-        final_through=month - donor.final_back * ONE_MONTH,
-        donor=f"{donor.release}/{donor.data_hash}",
+        beside=_all_deaths(base, donor, reported[:, -1]),
+        triangle=triangle,
+        final_through=final,
+        donor=label,
+        notes=notes,
     )
+
+
+def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
+    """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
+    counts = np.full((len(base.locations), 1), np.nan)
+    for i, state in enumerate(base.locations):
+        row = donor.row(state)
+        if row is not None:
+            counts[i, 0] = np.round(donor.deaths[row] * last[i])
+    if donor.row(NATION) is None:
+        counts = closed(counts, base.locations)
+    if np.isnan(counts).all():
+        return {}
+    month = np.array([base.last_month - 12 * ONE_MONTH])
+    blank = np.full(counts.shape, np.nan)
+    return {
+        "all-deaths": Panel(
+            indicator=ALL_DEATHS,
+            as_of=base.as_of,
+            release=base.release,
+            vintage=base.vintage,
+            locations=base.locations,
+            months=month,
+            reported=counts,
+            predicted=blank,
+            complete=blank,
+            pending=blank,
+            dataset=base.dataset,
+            basis=base.basis,
+            final_through=month[0],
+        )
+    }
 
 
 def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Panel:
@@ -127,12 +178,13 @@ def _triangle(panel: Panel, month: np.datetime64, donor: Donor, base: Panel) -> 
         back = int(
             (np.datetime64(donor.release, "M") - np.datetime64(earlier.release, "M")).astype(int)
         )
-        last = month - back * ONE_MONTH
+        # Its last month is as many months before as it was, three in one release included.
+        last = month - int((donor.last_month - earlier.last_month).astype(int)) * ONE_MONTH
         if not 1 <= back <= PREDECESSORS or last < panel.months[0]:
             continue
         seen = _cut(panel, last, base.as_of, VINTAGE_DELAYED)
         table = np.full(base.reported.shape, np.nan)
-        table[:, : seen.months.size] = _incomplete(seen, earlier)
+        table[:, : seen.months.size] = _incomplete(seen, earlier.moved(last))
         shift = donor.release - earlier.release
         releases.append(base.as_of - shift)
         tables.append(table)

@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
+from odforecast.months import ONE_MONTH
+from odforecast.panel.donor import ERAS, era_of
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
 PROVENANCE_COLUMNS: Final = (
@@ -23,6 +25,7 @@ PROVENANCE_COLUMNS: Final = (
     "last_month",
     "vintage",
     "donor",
+    "donor_distance",
     "truth",
     "truth_release",
     "data_hash",
@@ -80,11 +83,12 @@ COUNT_COLUMNS: Final = (
 
 #: What makes two rows the same forecast made by two models: those of these that a table has.
 #: An origin is its last known month as well as its day: CDC published three months at once
-#: in February 2022.
+#: in February 2022. And it is the donor of its delay: a month has several.
 UNIT_KEYS: Final = (
     "as_of",
     "last_month",
     "vintage",
+    "donor",
     "location",
     "target",
     "month",
@@ -132,6 +136,21 @@ def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
     return np.select(picks, ["rise", "fall"], "other").astype(object)
 
 
+def eras(as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]) -> NDArray[np.object_]:
+    """Era of each origin by the days from the end of its last month: see :func:`era_of`.
+
+    Examples
+    --------
+    >>> eras(np.array(["2019-08-14", "2024-12-11"], "M8[s]"),
+    ...      np.array(["2019-01-01", "2024-07-01"], "M8[s]")).tolist()
+    ['6.5', '4.5']
+    """
+    ends = (last_month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
+    ages = (as_of.astype("datetime64[D]") - ends).astype(int) + 1
+    different, which = np.unique(ages, return_inverse=True)
+    return np.array([era_of(int(age)) for age in different], dtype=object)[which]
+
+
 def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """The scores with the grouping columns of ``by`` that can be derived, in their order.
 
@@ -140,8 +159,9 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     scores : DataFrame
         Unit-level scores.
     by : sequence of str
-        Columns to group by; ``horizon_group``, ``regime`` and ``level`` (``nation``, the US
-        row, or ``jurisdictions``) are added if the table lacks them.
+        Columns to group by; ``horizon_group``, ``regime``, ``level`` (``nation``, the US
+        row, or ``jurisdictions``) and ``era`` (``6.5`` or ``4.5``: how many months old the
+        newest month was at the release, or would have been) are added if the table lacks them.
 
     Raises
     ------
@@ -158,6 +178,9 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     if "level" in by:
         level = np.where(out["location"].astype(str) == "US", "nation", "jurisdictions")
         out = out.assign(level=pd.Categorical(level, ("nation", "jurisdictions"), ordered=True))
+    if "era" in by and {"as_of", "last_month"} <= set(out.columns):
+        era = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy())
+        out = out.assign(era=pd.Categorical(era, ERAS, ordered=True))
     if missing := [name for name in by if name not in out]:
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",

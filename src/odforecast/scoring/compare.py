@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,9 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
+from odforecast.scoring.resampling import Cells, cells_of, weights
 
 Floats = NDArray[np.float64]
-
-#: Fewer origins than this say nothing about how a comparison varies between origins.
-MIN_ORIGINS = 5
 
 
 def relative_skill(
@@ -59,8 +56,9 @@ def relative_skill(
         Where a model lacks units others have: compare on the common units of each pair, or
         refuse.
     bootstrap : int
-        Bootstrap samples of **origins** for the interval; 0 for none. Units of one origin
-        are resampled together: they share their errors.
+        Bootstrap samples of **origins** for the interval, and independently of **donor
+        releases** within their era where the delay was taken from some; 0 for none. Units of
+        one origin, or of one donor, are resampled together: they share their errors.
     block : int, optional
         Neighbouring origins resampled together, for forecasts of neighbouring origins
         overlap. Default: as many as lie within 12 months, but at most a third of them.
@@ -73,9 +71,10 @@ def relative_skill(
     -------
     DataFrame
         ``by``, ``model``, ``n_units`` (scored), ``n_common`` (fewest units shared with any
-        other model), ``n_origins``, mean ``metric`` over the model's own units,
-        ``rel_skill``, ``lower``, ``upper``; best first. NaN where there is nothing in
-        common; no interval below 5 origins.
+        other model), ``n_origins``, ``n_blocks`` (of origins that do not overlap),
+        ``n_donors`` (0 where the delay was taken from none), mean ``metric`` over the model's
+        own units, ``rel_skill``, ``lower``, ``upper``; best first. NaN where there is nothing
+        in common; no interval below 5 origins, or below 3 donors of an era.
 
     Raises
     ------
@@ -98,9 +97,9 @@ def relative_skill(
     frames = []
     for labels, pairs in _groups(scores, baseline, metric, by, missing):
         skill = _scaled_theta(pairs.sums.sum(axis=0)[None], pairs.models.index(baseline))[0]
-        weights = _weights(pairs, bootstrap, block, seed)
+        often = weights(pairs.cells, bootstrap, block, seed)
         lower, upper = _interval(
-            _scaled_theta(np.tensordot(weights, pairs.sums, axes=1), pairs.models.index(baseline)),
+            _scaled_theta(np.tensordot(often, pairs.sums, axes=1), pairs.models.index(baseline)),
             level,
             len(pairs.models),
         )
@@ -136,15 +135,15 @@ def relative_to_baseline(
     -------
     DataFrame
         ``by``, ``model``, ``n_units``, ``n_common`` (units shared with the baseline),
-        ``n_origins``, mean ``metric`` over the model's own units, ``ratio``, ``lower``,
-        ``upper``; best first.
+        ``n_origins``, ``n_blocks``, ``n_donors``, mean ``metric`` over the model's own units,
+        ``ratio``, ``lower``, ``upper``; best first.
     """
     frames = []
     for labels, pairs in _groups(scores, baseline, metric, by, missing):
         base = pairs.models.index(baseline)
         ratios = _ratios(pairs.sums.sum(axis=0)[None])[0, :, base]
-        weights = _weights(pairs, bootstrap, block, seed)
-        spread = _ratios(np.tensordot(weights, pairs.sums, axes=1))[:, :, base]
+        often = weights(pairs.cells, bootstrap, block, seed)
+        spread = _ratios(np.tensordot(often, pairs.sums, axes=1))[:, :, base]
         lower, upper = _interval(spread, level, len(pairs.models))
         frames.append(
             pairs.frame(labels, metric, n_common=pairs.common[:, base]).assign(
@@ -156,14 +155,15 @@ def relative_to_baseline(
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Sums of scores over common units, per origin: all that comparisons need.
+    """Sums of scores over common units, per cell: all that comparisons need.
 
-    ``sums[o, i, j]`` is the sum of model i's scores at origin o over the units that model j
-    has as well; ``common[i, j]`` the number of such units, over all origins.
+    ``sums[c, i, j]`` is the sum of model i's scores in cell c (an origin, by one donor where
+    there are donors) over the units that model j has as well; ``common[i, j]`` the number of
+    such units, over all cells.
     """
 
     models: list[str]
-    origins: NDArray[np.datetime64]
+    cells: Cells
     sums: Floats
     common: NDArray[np.int64]
 
@@ -177,7 +177,9 @@ class _Pairs:
             "model": self.models,
             "n_units": n_units,
             "n_common": n_common,
-            "n_origins": self.origins.size,
+            "n_origins": self.cells.origins.size,
+            "n_blocks": self.cells.n_blocks,
+            "n_donors": len(self.cells.donors),
             metric: mean,
         }
         return pd.DataFrame(columns)
@@ -229,11 +231,6 @@ def common_units(
     return wide.reindex(columns=names)
 
 
-def origin_level(wide: pd.DataFrame) -> str:
-    """Index level that tells origins apart: the last known month, where the table has it."""
-    return "last_month" if "last_month" in wide.index.names else "as_of"
-
-
 def _groups(
     scores: pd.DataFrame, baseline: str, metric: str, by: Sequence[str], missing: str
 ) -> Iterator[tuple[dict[str, object], _Pairs]]:
@@ -265,18 +262,16 @@ def _groups(
 
 
 def _pairs(wide: pd.DataFrame) -> _Pairs:
-    days = pd.DatetimeIndex(wide.index.get_level_values(origin_level(wide)))
-    origins, which = np.unique(days.to_numpy(), return_inverse=True)
+    cells, rows_of = cells_of(wide)
     values = wide.to_numpy(dtype=float)
     seen = ~np.isnan(values)
     filled = np.where(seen, values, 0.0)
-    sums = np.empty((origins.size, values.shape[1], values.shape[1]))
-    for o in range(origins.size):
-        rows = which == o
-        sums[o] = filled[rows].T @ seen[rows].astype(float)
+    sums = np.empty((len(rows_of), values.shape[1], values.shape[1]))
+    for c, rows in enumerate(rows_of):
+        sums[c] = filled[rows].T @ seen[rows].astype(float)
     return _Pairs(
         models=[str(m) for m in wide.columns],
-        origins=origins,
+        cells=cells,
         sums=sums,
         common=seen.astype(np.int64).T @ seen.astype(np.int64),
     )
@@ -312,31 +307,6 @@ def _scaled_theta(sums: Floats, base: int) -> Floats:
         if theta.shape[1] > 1:  # a ratio to itself compares a model with nothing
             theta = np.where(alone, np.nan, theta)
         return np.asarray(np.exp(theta - theta[:, [base]]))
-
-
-def default_block(origins: NDArray[np.datetime64]) -> int:
-    """Neighbouring origins that lie within 12 months, at most a third of them, at least 1."""
-    if origins.size < 2:
-        return 1
-    days = np.array([int((b - a) / np.timedelta64(1, "D")) for a, b in pairwise(origins)])
-    within = round(365.25 / max(1.0, float(np.median(days))))
-    return int(max(1, min(within, origins.size // 3)))
-
-
-def _weights(pairs: _Pairs, samples: int, block: int | None, seed: int) -> Floats:
-    """How often each origin is drawn, shape (B, O): a circular block bootstrap."""
-    n = pairs.origins.size
-    if samples < 0 or (block is not None and block < 1):
-        raise ScoringError(f"bootstrap={samples} and block={block} must not be negative")
-    if samples == 0 or n < MIN_ORIGINS:
-        return np.zeros((0, n))
-    size = default_block(pairs.origins) if block is None else min(block, n)
-    rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n, size=(samples, -(-n // size)))
-    drawn = (starts[:, :, None] + np.arange(size)).reshape(samples, -1)[:, :n] % n
-    weights = np.zeros((samples, n))
-    np.add.at(weights, (np.arange(samples)[:, None], drawn), 1.0)
-    return weights
 
 
 def _interval(samples: Floats, level: float, n_models: int) -> tuple[Floats, Floats]:

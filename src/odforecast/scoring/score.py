@@ -7,7 +7,9 @@ import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
+from odforecast.forecast.nowcast import published
 from odforecast.names import LOCATION, TARGET_12MO
+from odforecast.scoring.revision import revised
 from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import score_units
 
@@ -26,8 +28,11 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
     -------
     DataFrame
         The score table (see :func:`odforecast.scoring.score_units`) with ``truth``,
-        ``truth_release``, ``reason``, ``last_reported``, ``joint_locations``,
-        ``horizon_from_origin`` and ``warnings``.
+        ``truth_release``, ``reason``, ``last_reported``, ``reported``, ``revised``,
+        ``joint_locations``, ``horizon_from_origin`` and ``warnings``. ``reported`` is the
+        12-month count that the release of the forecast itself had of a month (the nowcast's;
+        NaN after its last month), ``revised`` whether that became another one
+        (:func:`odforecast.scoring.revision.revised`).
 
     Raises
     ------
@@ -63,12 +68,17 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
                 for s in forecast.locations
             ]
         )
+    reported = np.full(observed.shape, np.nan)
+    if target == TARGET_12MO:
+        reported = published(forecast)
     return table.assign(
         target=target,
         truth=truth.kind,
         truth_release=pd.Timestamp(truth.release),
         reason=reasons.ravel(),
         last_reported=np.repeat(last, forecast.months.size),
+        reported=reported.ravel(),
+        revised=revised(observed, reported).ravel(),
         joint_locations=LOCATION in forecast.joint,
         horizon_from_origin=np.tile(forecast.horizons_from_origin, len(forecast.locations)),
         warnings="; ".join(forecast.warnings),

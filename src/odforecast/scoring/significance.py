@@ -11,7 +11,8 @@ from scipy.special import stdtr
 
 from odforecast.errors import ScoringError
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.compare import common_units, origin_level
+from odforecast.scoring.compare import common_units
+from odforecast.scoring.resampling import origin_level
 
 Floats = NDArray[np.float64]
 

@@ -11,6 +11,7 @@ from odforecast.errors import ScoringError
 from odforecast.names import TARGET_12MO
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.compare import relative_to_baseline
+from odforecast.scoring.revision import against_reported
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
 MEANS = {
@@ -55,7 +56,10 @@ def summarise(
         50/80/90/95. With a baseline: ``rel_wis``, the ratio of mean WIS on the units both
         have, and ``n_common``, their number. With a column ``last_reported``: ``direction``,
         the share of units where the median rightly says whether the 12-month count will be
-        above the last reported one.
+        above the last reported one. With a column ``reported``, where a unit has one (the
+        nowcast of published counts): ``mae_reported``, ``rel_wis_reported``, ``n_revised``
+        and ``coverage_90_revised``, see
+        :func:`~odforecast.scoring.revision.against_reported`.
         A mean is NaN, rather than a mean over fewer units, where a scorable unit lacks that
         score (no draws; a percentage of zero deaths).
 
@@ -93,6 +97,9 @@ def summarise(
     values = values.where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = values[column]
+    if "reported" in table and table["reported"].notna().any():
+        out = out.join(against_reported(table, keys))
+        out["n_revised"] = out["n_revised"].fillna(0).astype(int)
     out = out.reset_index()
     if baseline is not None:
         out = out.merge(_relative(table, baseline, groups), on=keys, how="left")

@@ -164,7 +164,7 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     pairs = list(zip(out["location"].astype(str), years))
     residents = {pair: _residents(*pair) for pair in set(pairs)}
     factor = 1e5 / np.array([residents[pair] for pair in pairs])
-    for name in COUNT_COLUMNS:
+    for name in (*COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
         out[name] = out[name] * factor
     out["log_score"] = out["log_score"] - np.log(factor)
     out["log_wis"] = np.nan

@@ -39,7 +39,7 @@ from odforecast.vintage.adding import (
     source_of,
 )
 from odforecast.vintage.archive_file import Kept
-from odforecast.vintage.ledger import Event
+from odforecast.vintage.ledger import Event, Origin
 from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
 from odforecast.vintage.vintage import Vintage
 
@@ -137,16 +137,23 @@ class Archive:
 
         Columns ``at`` (UTC; empty for what is older than the ledger), ``event``, ``dataset``,
         ``release``, ``data_hash``, ``reason``, ``replaces``, ``file`` and ``sha256`` of CDC's
-        file.
+        file, and for downloads ``origin``, ``place``, ``basis`` and ``checks`` (see
+        :meth:`origin`).
         """
-        columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces",
-                   "file", "sha256"]  # fmt: skip
+        source = ["file", "sha256", "origin", "place", "basis", "checks"]
+        columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
         rows = []
         for event in self._store.events(explained=True):
-            rows.append({**event.__dict__, **{k: event.source.get(k, "") for k in columns[-2:]}})
+            rows.append({**event.__dict__, **{k: event.source.get(k, "") for k in source}})
         return pd.DataFrame(rows, columns=columns)
 
-    def add(self, loaded: Loaded | str | os.PathLike[str], accept: str | None = None) -> bool:
+    def add(
+        self,
+        loaded: Loaded | str | os.PathLike[str],
+        accept: str | None = None,
+        *,
+        origin: Origin | None = None,
+    ) -> bool:
         """Add one release, for good.
 
         Parameters
@@ -156,6 +163,8 @@ class Archive:
         accept : str, optional
             Use the release although it contradicts itself, or was retracted, and why. The
             reason goes into the ledger and into every result made from the release.
+        origin : Origin, optional
+            Where it was downloaded from; default: a file added by hand.
 
         Returns
         -------
@@ -172,8 +181,9 @@ class Archive:
         """
         loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
         table = checked(loaded.table, loaded.release)
+        source = {} if origin is None else origin.source
         return put(
-            self._store.own(), table, source_of(loaded), accept=accept, check=True,
+            self._store.own(), table, source | source_of(loaded), accept=accept, check=True,
             earlier=before(self._store, loaded.release),
         )  # fmt: skip
 
@@ -266,7 +276,7 @@ class Archive:
         held = [(d, h) for (_, d), found in apart.items() for h in found]
         last = log.drop_duplicates(["release", "data_hash"], keep="last")
         mask = [pair in held for pair in zip(last["release"], last["data_hash"], strict=True)]
-        return last[mask].reset_index(drop=True)
+        return last[pd.Series(mask, index=last.index, dtype=bool)].reset_index(drop=True)
 
     def source(self, date: str | dt.date) -> dict[str, str]:
         """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
@@ -282,6 +292,36 @@ class Archive:
             If the archive does not hold that release.
         """
         return self._held(date).source
+
+    def origin(self, date: str | dt.date) -> Origin:
+        """Where a release came from, how its date is known, and what was checked.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+
+        Raises
+        ------
+        ArchiveError
+            If the archive does not hold that release.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> od.bundled().origin("2025-09-17").kind
+        'bundled'
+        """
+        held = self._held(date)
+        digest, source = held.data_hash, {}
+        for event in self._store.events():
+            if event.key == (STATES, held.release) and event.data_hash == digest and event.source:
+                source = event.source
+        found = Origin.of(source or held.source)
+        if "accepted: " in held.reason:  # the structure is what contradicts itself
+            kept = [c for c in found.checks.split(", ") if c != "structure"]
+            found = replace(found, checks=", ".join([*kept, "accepted"]))
+        return found
 
     def data_hash(self, date: str | dt.date) -> str:
         """Content hash of a release; not its rows, only what its file says, is read.

@@ -15,9 +15,18 @@ from pathlib import Path
 
 from odforecast.errors import ArchiveError, DataError
 from odforecast.sources.vsrr import Loaded, read_vsrr
-from odforecast.vintage.adding import apart_dates, listed, put, reason_of, said_apart
+from odforecast.vintage.adding import (
+    apart_dates,
+    checked,
+    listed,
+    put,
+    reason_of,
+    said_apart,
+    source_of,
+)
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.ledger import Origin
 from odforecast.vintage.storage import Memory
 from odforecast.vintage.vintage import Vintage
 
@@ -44,8 +53,10 @@ def bundled() -> Archive:
     >>> bundled().as_of("2025-09-17").table["state"].nunique()
     53
     """
-    loaded = _loaded()
-    return Archive.in_memory({loaded.release: loaded.table})
+    loaded, store = _loaded(), Memory()
+    origin = Origin("bundled", basis="known").source | source_of(loaded)
+    put(store, checked(loaded.table, loaded.release), origin)
+    return Archive._over(store)
 
 
 def default_folder() -> Path:

@@ -22,6 +22,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -31,6 +32,7 @@ from odforecast.sources.quoting import listed, quoted
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
+from odforecast.vintage.ledger import Origin
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
 
 #: Told the number of rows that are here, and of those there are.
@@ -206,7 +208,8 @@ def fetch(
         return Fetched(
             dataset, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
         )
-    added = folder_archive(folder).add(loaded)
+    origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
+    added = folder_archive(folder).add(loaded, origin=origin)
     why = "added" if added else "was there already, the same numbers"
     return Fetched(
         dataset, meta.release, file, digest, rows, resumed,

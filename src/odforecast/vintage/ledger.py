@@ -12,7 +12,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +38,65 @@ _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
+#: What fetch called its files before it wrote down where they came from.
+_FETCHED = re.compile(r"\d{4}-\d{2}-\d{2}_vsrr_\d+\.json\.gz")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the figures of a release came from.
+
+    Attributes
+    ----------
+    kind : {"file", "cdc", "past", "bundled"}
+        A file added by hand, data.cdc.gov, a public copy of a past release, the package.
+    place : str
+        Of a copy: repository, commit and path.
+    basis : {"given", "known", "inferred", "last month"}
+        How the release date is known: as given with a file, from CDC, by CDC's calendar as
+        listed, by CDC's calendar from the last month in the file.
+    checks : str
+        What was checked: ``"sha256"`` or ``"git blob"`` of the bytes, and ``"structure"``.
+    file, sha256 : str
+        Of CDC's file.
+
+    Examples
+    --------
+    >>> Origin.of({"file": "2025-07-16_vsrr_1752674192.json.gz", "sha256": "0f"}).kind
+    'cdc'
+    """
+
+    kind: str = "file"
+    place: str = ""
+    basis: str = "given"
+    checks: str = "structure"
+    file: str = ""
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, source: Mapping[str, str]) -> Origin:
+        """The origin that a line of the ledger says; lines of earlier versions say less."""
+        file = source.get("file", "")
+        kind = source.get("origin") or ("cdc" if _FETCHED.fullmatch(file) else "file")
+        return cls(
+            kind,
+            source.get("place", ""),
+            source.get("basis") or ("known" if kind == "cdc" else "given"),
+            source.get("checks") or "structure",
+            file,
+            source.get("sha256", ""),
+        )
+
+    @property
+    def source(self) -> dict[str, str]:
+        """As :attr:`Event.source`."""
+        values = {
+            "file": self.file, "sha256": self.sha256, "origin": self.kind, "place": self.place,
+            "basis": self.basis, "checks": self.checks,
+        }  # fmt: skip
+        return {name: text for name, text in values.items() if text}
+
+
 @dataclass(frozen=True)
 class Event:
     """One thing that happened to one release.
@@ -56,7 +115,7 @@ class Event:
     replaces : str
         Hash of the figures that a replacement puts aside.
     source : dict of str to str
-        ``file`` and ``sha256`` of CDC's file.
+        ``file`` and ``sha256`` of CDC's file, and what else :class:`Origin` says of it.
     at : str
         When, in UTC.
     id : str
@@ -259,9 +318,10 @@ def _unwritable(path: Path, error: OSError) -> ArchiveError:
 
 
 def _plain(event: Event) -> dict[str, str]:
-    """The event as flat text, its source as ``file`` and ``sha256``."""
+    """The event as flat text, its source as ``file`` and ``sha256``, and what more there is."""
     values = {k: str(v) for k, v in event.__dict__.items() if k != "source"}
-    return values | {k: event.source.get(k, "") for k in _SOURCE}
+    values |= {k: event.source.get(k, "") for k in _SOURCE}
+    return values | {k: event.source[k] for k in _MORE if event.source.get(k)}
 
 
 def _line(values: dict[str, str]) -> bytes:
@@ -287,7 +347,7 @@ def _parsed(line: str, where: str) -> Event | None:
     if not isinstance(values, dict) or values.pop("check", None) != _check(values):
         raise ArchiveError(f"{where} is not as it was written", hint=_RESTORE)
     kind, dataset = str(values.get("event")), str(values.get("dataset"))
-    if kind not in EVENTS or dataset not in DATASETS or set(values) != _FIELDS:
+    if kind not in EVENTS or dataset not in DATASETS or set(values) - {*_MORE} != _FIELDS:
         raise ArchiveError(
             f"{where}: this version does not know the event {kind!r} of the data set {dataset!r}",
             hint="look for a newer version of odforecast",
@@ -299,10 +359,12 @@ def _parsed(line: str, where: str) -> Event | None:
         day = None
     if day is None or not _HASH.fullmatch(str(values["data_hash"])):
         raise ArchiveError(f"{where}: no release date or no hash", hint=_RESTORE)
-    source = {k: v for k in _SOURCE if (v := values.pop(k))}
+    source = {k: v for k in (*_SOURCE, *_MORE) if (v := values.pop(k, ""))}
     return Event(**{**values, "release": day, "source": source})
 
 
 _SOURCE = ("file", "sha256")
+#: Only in lines of releases that were downloaded: files added by hand have lines as ever.
+_MORE = ("origin", "place", "basis", "checks")
 _FIELDS = {*Event.__dataclass_fields__, *_SOURCE} - {"source"}
 _RESTORE = "restore the ledger from a copy: it says which figures of a release count"

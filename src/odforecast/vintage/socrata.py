@@ -21,13 +21,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import requests
-import tenacity
-import urllib3
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.sources.json_rows import NoRowsError, records, whole
 from odforecast.sources.quoting import plain, quoted
-from odforecast.vintage.receive import AgainError, body, retry_after, said
+from odforecast.vintage.receive import AgainError, answered, check_status, patiently, said
 
 CDC = "https://data.cdc.gov"
 #: Environment variable that holds an app token of data.cdc.gov; without one, CDC answers too,
@@ -282,33 +280,12 @@ class Socrata:
         content: dict[str, Any] | None = None,
     ) -> Any:
         """JSON of an answer, asked for until it is whole."""
-
-        def told(state: tenacity.RetryCallState) -> None:
-            assert state.outcome is not None
-            wait = state.next_action.sleep if state.next_action else 0
-            self._notify(f"{state.outcome.exception()}; again in {wait:.0f} s")
-
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(AgainError),
-            stop=tenacity.stop_after_attempt(self._attempts),
-            wait=self._wait,
+        return patiently(
+            lambda: self._once(method, self.url + path, params, content),
+            attempts=self._attempts,
             sleep=self._sleep,
-            before_sleep=told,
-            reraise=True,
+            notify=self._notify,
         )
-        try:
-            return retrying(self._once, method, self.url + path, params, content)
-        except AgainError as error:
-            raise DownloadError(
-                f"{error} ({self._attempts} attempts)",
-                hint="try again later: what was downloaded is kept, and the next try goes on",
-            ) from error
-
-    def _wait(self, state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        growing = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)(state)
-        after = getattr(error, "after", None)
-        return growing if after is None else max(float(after), 0)
 
     def _once(
         self,
@@ -318,47 +295,27 @@ class Socrata:
         sent: dict[str, Any] | None,
     ) -> Any:
         shown = url.removeprefix("https://")
-        try:
-            # No redirects: they would carry the token to another server.
-            with self._session.request(
-                method,
-                url,
-                params=params,
-                json=sent,
-                timeout=self._timeout,
-                stream=True,
-                allow_redirects=False,
-            ) as answer:
-                content = body(answer, shown, seconds=self._limit, most=self.most_bytes)
-        except requests.exceptions.SSLError as error:
-            raise DownloadError(
-                f"{shown}: no secure connection ({self._hidden(plain(error, 160))})"
-            ) from error
-        except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
-            what = self._hidden(plain(" ".join(str(error).split()), 160))
-            raise AgainError(f"{shown}: {type(error).__name__} ({what})") from error
-        except requests.RequestException as error:
-            raise DownloadError(
-                f"{shown}: {self._hidden(plain(error, 160))}", hint="check the address"
-            ) from error
-        status = answer.status_code
-        if status in (408, 429) or status >= 500:
-            after = retry_after(answer.headers.get("Retry-After"))
-            if after is not None and after > self._longest_wait:
-                raise DownloadError(
-                    f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
-                    hint="try again then; an app token raises the limits",
-                )
-            raise AgainError(f"{shown}: answer {status}{self._hidden(said(content))}", after)
-        if status != 200:
-            to = answer.headers.get("Location")
-            raise DownloadError(
-                f"{shown}: answer {status}"
-                + self._hidden(f"{said(content)}{f', moved to {plain(to)}' if to else ''}"),
-                hint=f"is the token in {TOKEN_VARIABLE} right?"
-                if status in (401, 403) and self.has_token
-                else None,
-            )
+        answer, content = answered(
+            self._session,
+            method,
+            url,
+            shown,
+            timeout=self._timeout,
+            seconds=self._limit,
+            most=self.most_bytes,
+            hidden=self._hidden,
+            params=params,
+            json=sent,
+        )
+        check_status(
+            answer,
+            content,
+            shown,
+            longest_wait=self._longest_wait,
+            hidden=self._hidden,
+            advice=f"is the token in {TOKEN_VARIABLE} right?" if self.has_token else None,
+            limits="try again then; an app token raises the limits",
+        )
         try:
             if content.lstrip()[:1] != b"[":
                 return whole(shown, content)

@@ -14,6 +14,7 @@ from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import (
     ALL_DEATHS,
+    ALL_DRUGS,
     DATASETS,
     INDICATOR_NAMES,
     STATES,
@@ -40,6 +41,8 @@ SUPPRESSED = (1.0, 9.0)
 TRIANGLE_MONTHS = 24
 #: Indicators that stand beside another, by short name.
 _BESIDE = ("all-deaths", "T40.4")
+#: Those that have all drugs beside them: a model may take them as a part of the whole.
+_PARTS = ("T40.4",)
 
 
 class Vintage:
@@ -152,8 +155,8 @@ class Vintage:
         -------
         Panel
             US first where the release has it or all of its parts, then the jurisdictions; with
-            deaths of all causes and T40.4 of the same day beside it, and what earlier releases
-            said of the same cells.
+            deaths of all causes and T40.4 of the same day beside it (beside T40.4 itself: all
+            drugs), and what earlier releases said of the same cells.
 
         Raises
         ------
@@ -189,6 +192,11 @@ class Vintage:
                 if not rows.empty and rows["reported"].notna().any():
                     out[short] = _panel(rows, name, self.as_of, date, ())
                     break
+        if indicator in {INDICATOR_NAMES[short] for short in _PARTS}:
+            rows = self.rows(ALL_DRUGS)
+            if not rows.empty and rows["reported"].notna().any():
+                whole = _panel(rows, ALL_DRUGS, self.as_of, self.date, ())
+                out["all-drugs"] = replace(whole, triangle=self._triangle(whole, ALL_DRUGS))
         return out
 
     def _earlier(self, date: dt.date) -> list[dt.date]:

@@ -1,24 +1,19 @@
-"""Estimate the numbers of the delay layer from releases whose counts have since settled.
+"""Estimate the delay's constants from releases whose counts have since settled.
 
-Arrays in, numbers out: nothing here opens an archive, and nothing here sees a forecast score.
-The layer does not use the estimates (its numbers stand in
-:mod:`odforecast.models.delay.layer`); ``make constants`` prints both.
+Arrays in, numbers out: nothing here opens an archive, and nothing here sees a forecast score. The
+model is that of :mod:`odforecast.models.delay.deficit`; each number comes from the counts that
+tell it:
 
-The model is the layer's own. With ``x`` the deaths whose records are pending beyond the usual,
-``R`` the last reported 12-month count, ``e`` what it turned out to miss::
+* ``kappa`` from a regression through the origin of what the last counts missed on the deaths
+  pending, counts weighing by one over their size;
+* the errors of single months and their spreads from the likelihood of the late arrivals by month
+  of death, given ``kappa``, with what a release shares left free;
+* what a release shares from the likelihood of the nation's last counts, given those;
+* the closed year from the counts that end with its December;
+* the late share by age from the sums over jurisdictions.
 
-    e = κ x (1 + f + g) + R (r + q),    f ~ (0, sd_state²), g ~ (0, sd_us²) shared by a release,
-                                        r ~ (0, revision_state²), q ~ (0, revision_us²) shared
-
-Each number comes from the counts that tell it: κ from a regression through the origin over all
-last counts, the revisions from the counts that get no correction (``x`` = 0), the spreads of the
-correction from what is left of the others once the revisions are taken off.
-
-Intervals are 90 %: whole releases *and* whole jurisdictions are drawn again with replacement,
-for the errors of a state's releases are alike and so are those of a release's states. The sd of
-these draws, widened for the few releases, times Student's t with one degree of freedom fewer
-than there are releases. Releases a month apart share most of their records, and nothing corrects
-for that: the intervals are too narrow rather than too wide.
+Few releases tell little of what a release shares. Such spreads have a log-normal prior
+(:data:`PRIORS`), an assumption.
 """
 
 from __future__ import annotations
@@ -27,265 +22,334 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import t as student
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.layer import (
-    AGES,
-    KAPPA,
-    LEVEL,
-    REVISION_PROFILE,
-    REVISION_STATE,
-    REVISION_US,
-    SD_STATE,
-    SD_US,
-    pending_beyond,
+from odforecast.models.delay.constants import NAMES, Delays
+from odforecast.models.delay.deficit import (
+    SPAN,
+    months_between,
+    open_months,
+    pending_deaths,
+    predicted_excess,
 )
-from odforecast.models.statespace.tail import Number
 from odforecast.panel import Floats, Panel
+from odforecast.publication import not_final
 
-#: A count is settled when it is this many months old in the release that answers.
-SETTLED = 12
-#: What every release shares is a spread *over releases*: from fewer it is not told.
-MIN_RELEASES = 6
-#: Months whose level a forecast starts from. A judgement: the factor LEVEL is 12 over it where
-#: all of an error lies in these months.
-LEVEL_MONTHS = 6
-#: Draws behind an interval, and their seed.
-DRAWS, SEED = 400, 1
-#: Largest variance of a relative error that is looked for.
-_WIDEST = 25.0
-
-#: The layer's own numbers, by the name of their row in ``constants.csv``.
-USED: dict[str, float] = {
-    "delay_kappa": KAPPA,
-    "delay_sd_state": SD_STATE,
-    "delay_sd_us": SD_US,
-    "revision_state": REVISION_STATE,
-    "revision_us": REVISION_US,
-    **{f"revision_profile_{k}": float(w) for k, w in enumerate(REVISION_PROFILE)},
-    "delay_level": LEVEL,
+#: Median and sd of the log of spreads that few releases cannot tell.
+PRIORS = {
+    "sd_shared": (0.15, 0.7),
+    "revision_shared": (0.004, 0.7),
+    "late_shared": (0.35, 0.5),
 }
-DELAY_NAMES = tuple(USED)
-#: Told by the spread over releases only.
-_OVER_RELEASES = ("delay_sd_us", "revision_us")
-_METHOD = {
-    "delay_kappa": "regression through the origin over the last counts",
-    "delay_sd_state": "likelihood of the relative error of corrected counts",
-    "delay_sd_us": "likelihood of the nation's relative error",
-    "revision_state": "rms of counts without correction",
-    "revision_us": "what counts without correction share in a release",
-    "delay_level": f"slope of the error of the last {LEVEL_MONTHS} months on that of the twelve",
-}
+#: Where there is nothing to estimate it from.
+ASSUMED = {"kappa_predicted": 1.0, "closing_share": 0.3, "closing_size": 0.01}
+#: A closed year that changes by more than this share of its count has been cut.
+CUT = 0.002
+#: Half a death, squared: counts are whole.
+_WHOLE = 0.25
 
 
 @dataclass(frozen=True)
-class Settled:
-    """One release's last twelve counts, and what they turned out to miss.
+class Seen:
+    """A release, and what its months turned out to miss.
 
     Attributes
     ----------
     release : str
-    last_month : str
-    pending : ndarray, shape (52, 12)
-        Deaths whose records are pending beyond the usual, the last month's count first; NaN
-        where the release does not say.
-    missed : ndarray, shape (52, 12)
-        Settled less reported.
-    reported : ndarray, shape (52, 12)
+    n_open : int
+        Months after its last closed December.
+    closing : float
+        See :func:`odforecast.publication.not_final`.
+    pending, predicted : ndarray, shape (52, n_open)
+        What the release said is missing from its last sums, the last first; NaN where it did not.
+    late : ndarray, shape (52, SPAN)
+        Deaths that arrived late, by month of death, the last month first.
+    months : ndarray, shape (52, SPAN)
+        Settled deaths of those months.
+    last : ndarray, shape (52,)
+        The last reported count.
+    year : ndarray, shape (52,)
+        The reported count of the last closed year.
+    newest : int
+        Months from the end of the last month to the release.
     """
 
     release: str
-    last_month: str
+    n_open: int
+    closing: float
     pending: Floats
-    missed: Floats
-    reported: Floats
+    predicted: Floats
+    late: Floats
+    months: Floats
+    last: Floats
+    year: Floats
+    newest: int
+
+    @property
+    def missed(self) -> Floats:
+        """What the last counts missed of their open months, shape (52,)."""
+        return self.late[:, : min(self.n_open, 12)].sum(axis=1)
 
 
-def settled(panel: Panel, truth: Panel) -> Settled | None:
+def seen(panel: Panel, truth: Panel) -> Seen | None:
     """Compare a release with a later one in which its counts have settled.
 
     Parameters
     ----------
     panel : Panel
-        A real release.
+        A release, or a delayed panel at its donor's own last month.
     truth : Panel
-        The newest release known on the day the constants are for.
+        Later counts, on the same locations.
 
     Returns
     -------
-    Settled or None
-        None where the last count is younger than :data:`SETTLED` months in ``truth``, or the
-        release says nothing on pending records.
+    Seen or None
+        None where a jurisdiction, or an open month, is missing.
     """
-    answered = np.datetime64(truth.release, "M")
-    if (answered - panel.last_month).astype(int) < SETTLED:
+    n_open = open_months(panel)
+    span = min(SPAN, panel.months.size)
+    held = [s for s in JURISDICTIONS if s in panel.locations and s in truth.locations]
+    if len(held) < len(JURISDICTIONS) or not 0 < n_open < span:
         return None
-    months = panel.months[-AGES:]
-    missing = [s for s in JURISDICTIONS if s not in panel.locations or s not in truth.locations]
-    if missing or panel.months.size < AGES + 2 or not np.isin(months, truth.months).all():
-        return None
-    column = np.searchsorted(truth.months, months)
-    pending, missed, reported = (np.full((len(JURISDICTIONS), AGES), np.nan) for _ in range(3))
-    for i, state in enumerate(JURISDICTIONS):
-        here, there = panel.locations.index(state), truth.locations.index(state)
-        beyond = pending_beyond(panel, here)
-        if beyond is not None:
-            pending[i] = beyond[::-1] / 100.0 * panel.all_deaths[here]
-        reported[i] = panel.reported[here, -AGES:][::-1]
-        missed[i] = truth.reported[there, column][::-1] - reported[i]
-    if np.isnan(pending).all():
-        return None
-    return Settled(str(panel.release), str(panel.last_month), pending, missed, reported)
+    here = [panel.locations.index(s) for s in JURISDICTIONS]
+    there = [truth.locations.index(s) for s in JURISDICTIONS]
+    column = np.searchsorted(truth.months, panel.months[-span:])
+    settled, reported = truth.reported[there][:, column], panel.reported[here][:, -span:]
+    off = np.zeros((len(here), SPAN + 13))
+    off[:, :span] = np.nan_to_num(settled - reported)[:, ::-1]
+    late = np.zeros((len(here), SPAN + 12))
+    for back in range(span - 1, -1, -1):
+        late[:, back] = off[:, back] - off[:, back + 1] + late[:, back + 12]
+    grid = np.searchsorted(truth.month_grid, panel.months[-span:])
+    months = np.full((len(here), SPAN), np.nan)
+    months[:, :span] = truth.monthly[there][:, grid][:, ::-1]
+    told = []
+    for of in (pending_deaths, predicted_excess):
+        rows = [of(panel, i, n_open) for i in here]
+        told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
+    day = np.datetime64(min(panel.as_of, panel.release), "M")
+    return Seen(
+        release=panel.donor.partition("/")[0] or str(panel.release),
+        n_open=n_open,
+        closing=not_final(day, panel.final_through),
+        pending=told[0],
+        predicted=told[1],
+        late=late[:, :SPAN],
+        months=months,
+        last=reported[:, -1],
+        year=reported[:, -n_open - 1],
+        newest=int((day - panel.last_month).astype(int)) - 1,
+    )
 
 
-def estimate_delay(seen: Sequence[Settled]) -> dict[str, Number]:
-    """Estimate the delay's constants, with 90 % intervals.
+def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+    """All of the delay's constants.
 
     Parameters
     ----------
-    seen : sequence of Settled
-        At least two releases.
+    found : sequence of Seen
+        At least two releases that say how many records are pending.
 
     Returns
     -------
-    dict of str to Number
-        By the names of :data:`DELAY_NAMES`. A spread over releases keeps the layer's own number,
-        ``how="assumed"``, where there are fewer than :data:`MIN_RELEASES`.
+    constants : Delays
+    how : dict of str to str
+        Name to ``"estimated"`` or ``"assumed"``.
 
     Raises
     ------
     PanelError
-        With fewer than two releases.
+        With fewer than two such releases.
     """
-    if len(seen) < 2:
-        raise PanelError("two settled releases are needed to estimate the delay")
-    pending, missed, reported = (
-        np.stack([getattr(each, name) for each in seen])
-        for name in ("pending", "missed", "reported")
-    )
-    n, places = pending.shape[:2]
-    found = _point(pending, missed, reported, np.ones(n), np.ones(places))
-    rng = np.random.default_rng(SEED)
-    drawn = np.array(
-        [
-            list(
-                _point(
-                    pending,
-                    missed,
-                    reported,
-                    np.bincount(rng.integers(n, size=n), minlength=n).astype(float),
-                    np.bincount(rng.integers(places, size=places), minlength=places).astype(float),
-                ).values()
+    told = [s for s in found if np.isfinite(s.pending).all()]
+    if len(told) < 2:
+        raise PanelError("two settled releases with records pending are needed for the delay")
+    values = {"kappa": _slope(told, "pending")}
+    # By leaving out each release: one of few moves it a good deal.
+    n = len(told)
+    others = [_slope([s for s in told if s is not each], "pending") for each in told]
+    values["kappa_error"] = float(np.sqrt((n - 1) * np.var(others)) / values["kappa"])
+    predicted = [s for s in found if np.isfinite(s.predicted).all()]
+    if len(predicted) >= 2:
+        values["kappa_predicted"] = _slope(predicted, "predicted")
+    values |= _spreads(told, values["kappa"])
+    values |= _shared(told, values)
+    values |= _closing(found)
+    values |= _by_age(found)
+    how = {n: "estimated" if n in values else "assumed" for n in NAMES}
+    return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), how
+
+
+def _slope(found: Sequence[Seen], name: str) -> float:
+    up = down = 0.0
+    for s in found:
+        x, weight = getattr(s, name)[:, 0], 1.0 / np.maximum(s.last, 1.0)
+        up += float((weight * x * s.missed).sum())
+        down += float((weight * x * x).sum())
+    return up / down
+
+
+def _parts(s: Seen, kappa: float, decay: float) -> tuple[Floats, Floats, Floats]:
+    """Expected late arrivals, profile of a revision, and what is left; shape (52, n)."""
+    n = min(s.n_open, 12)
+    expected = months_between(kappa * s.pending)[:, :n]
+    profile = s.last[:, None] * (1.0 - decay) * decay ** np.arange(n)
+    return expected, profile, s.late[:, :n] - expected
+
+
+def _log_normal(value: float, name: str) -> float:
+    median, sd = PRIORS[name]
+    return float(0.5 * ((np.log(value) - np.log(median)) / sd) ** 2)
+
+
+def _spreads(found: Sequence[Seen], kappa: float) -> dict[str, float]:
+    """Spreads of a jurisdiction's errors, by the likelihood of its months."""
+    names = ("sd_own", "noise", "revision_own", "revision_noise")
+
+    def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
+        own = dict(zip(names, np.exp(theta[:4]).tolist(), strict=True))
+        return own, np.exp(theta[4:6]), 1.0 / (1.0 + float(np.exp(-theta[6])))
+
+    def loss(theta: Floats) -> float:
+        own, shared, decay = unpacked(theta)
+        total = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
+        for s in found:
+            expected, profile, left = _parts(s, kappa, decay)
+            variance = (
+                (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
             )
-            for _ in range(DRAWS)
-        ]
+            mine = np.stack([own["sd_own"] * expected, own["revision_own"] * profile], axis=-1)
+            ours = np.stack([shared[0] * expected, shared[1] * profile], axis=-1)
+            total += _normal_loss(left, variance, mine, ours)
+        return float(total)
+
+    start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
+    best = minimize(loss, start, method="L-BFGS-B", bounds=[(-9, 2)] * 6 + [(0.0, 4.0)])
+    own, _, decay = unpacked(best.x)
+    return own | {"revision_decay": decay}
+
+
+def _normal_loss(left: Floats, variance: Floats, mine: Floats, ours: Floats) -> float:
+    """Minus the log density of (L, n) normal values with factors of rows and factors of all.
+
+    ``mine`` and ``ours`` have shape (L, n, 2): loadings on two factors of each row, and on two
+    of the whole table.
+    """
+    scaled = mine / variance[..., None]
+    inner = np.eye(2) + np.einsum("lnk,lnm->lkm", mine, scaled)
+    inverse = np.linalg.inv(inner)
+
+    def solved(y: Floats) -> Floats:
+        z = y / variance[..., None]
+        g = np.einsum("lnk,lnq->lkq", mine, z)
+        return np.asarray(z - np.einsum("lnk,lkq->lnq", scaled, inverse @ g))
+
+    of_ours, of_left = solved(ours), solved(left[..., None])[..., 0]
+    outer = np.eye(2) + np.einsum("lnk,lnm->km", ours, of_ours)
+    right = np.einsum("lnk,ln->k", ours, of_left)
+    return float(
+        0.5
+        * (
+            np.log(variance).sum()
+            + np.linalg.slogdet(inner)[1].sum()
+            + np.linalg.slogdet(outer)[1]
+            + (left * of_left).sum()
+            - right @ np.linalg.solve(outer, right)
+        )
     )
-    # The sd of means of n things drawn again is short by (n - 1) / n.
-    half = student.ppf(0.95, n - 1) * np.nanstd(drawn, axis=0) * np.sqrt(n / (n - 1))
-    span = f"{n} releases {seen[0].release} to {seen[-1].release}"
-    out = {}
-    for (name, value), width in zip(found.items(), half, strict=True):
-        if name in _OVER_RELEASES and n < MIN_RELEASES:
-            out[name] = Number(
-                USED[name],
-                np.nan,
-                np.nan,
-                "assumed",
-                f"too few to tell a spread over releases: {n}",
-            )
+
+
+def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+    """What a release shares, by the likelihood of the nation's last counts."""
+    rows = []
+    for s in found:
+        expected, profile, left = _parts(s, own["kappa"], own["revision_decay"])
+        months = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2
+        variance = (
+            (own["sd_own"] * expected.sum(axis=1)) ** 2
+            + (own["revision_own"] * profile.sum(axis=1)) ** 2
+            + months.sum(axis=1)
+        )
+        rows.append((left.sum(), expected.sum(), profile.sum(), variance.sum()))
+    off, expected, profile, variance = np.array(rows).T
+
+    def loss(theta: Floats) -> float:
+        sd, revision = np.exp(theta)
+        total = variance + (sd * expected) ** 2 + (revision * profile) ** 2
+        return float(
+            0.5 * (np.log(total) + off**2 / total).sum()
+            + _log_normal(sd, "sd_shared")
+            + _log_normal(revision, "revision_shared")
+        )
+
+    best = minimize(loss, np.log([0.15, 0.004]), method="L-BFGS-B", bounds=[(-9, 2)] * 2)
+    sd, revision = np.exp(best.x)
+    return {"sd_shared": float(sd), "revision_shared": float(revision)}
+
+
+def _closing(found: Sequence[Seen]) -> dict[str, float]:
+    """How a year changes after its file has closed, from releases before its final file."""
+    cuts, others, nation = [], [], []
+    whole = cut = 0.0
+    for s in found:
+        if not s.closing or s.n_open > SPAN - 12:
             continue
-        low = value - width
-        if name.startswith(("delay_sd", "revision_state", "revision_us")):
-            low = max(low, 0.0)
-        method = _METHOD.get(name, "slope of a month's revision on that of the twelve")
-        out[name] = Number(value, low, value + width, "estimated", f"{method}; {span}")
-    return out
+        year = np.maximum(s.year, 1.0)
+        change = s.late[:, s.n_open : s.n_open + 12].sum(axis=1) / year
+        is_cut = change < -CUT
+        others += list(change[~is_cut])
+        nation.append(float((change * year)[~is_cut].sum() / year.sum()))
+        if s.closing > 0.4:  # in the others next to nothing is cut yet
+            whole, cut = whole + is_cut.size, cut + is_cut.sum()
+            cuts += list(-change[is_cut] / s.closing)
+    out: dict[str, float] = {}
+    if cuts:
+        out |= {"closing_share": float(cut / whole), "closing_size": float(np.mean(cuts))}
+    own = float(np.sqrt(np.mean(np.square(others)))) if others else 0.0
+    shared = float(np.sqrt(np.mean(np.square(nation)))) if nation else 0.0
+    # A closed year is not final: few closings have been seen: never less than one in a thousand.
+    return out | {"closing_own": max(own, 1e-3), "closing_shared": max(shared, 1e-3)}
 
 
-def _point(
-    pending: Floats, missed: Floats, reported: Floats, by_release: Floats, by_place: Floats
-) -> dict[str, float]:
-    """All numbers from weighted releases and jurisdictions; arrays (releases, places, ages)."""
-    whole = np.isfinite(pending + missed + reported).all(axis=2) & (reported[:, :, 0] > 0)
-    weight = by_release[:, None] * by_place[None, :] * whole
-    x, e, last = (np.where(whole, a[:, :, 0], 0.0) for a in (pending, missed, reported))
-    kappa = float((weight * x * e).sum() / (weight * x * x).sum())
-    correction, left = kappa * x, e - kappa * x
+def _by_age(found: Sequence[Seen]) -> dict[str, float]:
+    """Late share of a month's deaths by its age, and how far single releases are from it."""
+    ages, shares = [], []
+    for s in found:
+        n = min(s.n_open, 12)
+        late, months = s.late[:, :n].sum(axis=0), np.nansum(s.months[:, :n], axis=0)
+        ages.append(s.newest + np.arange(n, dtype=float) - 6.0)
+        shares.append(late / months)
+    age, share = np.concatenate(ages), np.concatenate(shares)
 
-    bare = whole & (x == 0)
-    relative = np.divide(e, last, out=np.zeros_like(e), where=bare)
-    own, shared = _revisions(relative, weight * bare, by_release, by_place * bare)
+    def curve(theta: Floats, at: Floats) -> Floats:
+        return np.asarray(np.exp(theta[0] - np.exp(theta[1]) * at))
 
-    # One count's relative error has the variance sd_state² + sd_us².
-    total = _variance(left**2, correction**2, (own + shared) * last**2, weight * (x > 0))
+    def loss(theta: Floats) -> float:
+        return float(np.square(share - curve(theta, age)).sum())
 
-    # The nation: what the states share adds up, what is their own averages out. A jurisdiction
-    # drawn twice errs twice in the same way.
-    copies = by_place * whole
-    whole_correction = (copies * correction).sum(axis=1)
-    square = (copies**2 * correction**2).sum(axis=1)
-    noise = own * (copies**2 * last**2).sum(axis=1) + shared * (copies * last).sum(axis=1) ** 2
-    n = by_release.sum()
-    sd_us = _variance(
-        (copies * left).sum(axis=1) ** 2 * n / (n - 1),  # κ was fitted to them
-        np.maximum(whole_correction**2 - square, 0.0),
-        total * square + noise,
-        by_release,
-    )
-    out = {
-        "delay_kappa": kappa,
-        "delay_sd_state": float(np.sqrt(max(total - sd_us, 0.0))),
-        "delay_sd_us": float(np.sqrt(sd_us)),
-        "revision_state": float(np.sqrt(own)),
-        "revision_us": float(np.sqrt(shared)),
+    theta = minimize(loss, np.array([np.log(0.1), -1.0])).x
+    national, own = [], []
+    for s, at in zip(found, ages, strict=True):
+        n = at.size
+        expected = (s.months[:, :n] * curve(theta, at)).sum(axis=1)
+        national.append(s.missed.sum() / expected.sum() - 1.0)
+        own += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
+    n = len(national)
+    median, _ = PRIORS["late_shared"]
+    # As if two releases more had been seen, as far off as the prior's median.
+    shared = np.sqrt((np.square(national).sum() + 2 * median**2) / (n + 2))
+    return {
+        "late": float(np.exp(theta[0])),
+        "late_decay": float(np.exp(theta[1])),
+        "late_own": float(_robust(np.array(own))),
+        "late_shared": float(shared),
     }
-    # By month: the error of a count less that of the count before it.
-    months = (missed - kappa * pending)[:, :, : AGES - 1] - (missed - kappa * pending)[:, :, 1:]
-    months = np.where(whole[..., None], months, 0.0) / np.where(whole, last, 1.0)[..., None]
-    size = (weight * bare * relative**2).sum()
-    for k in range(REVISION_PROFILE.size):
-        slope = (weight * bare * months[:, :, k] * relative).sum()
-        out[f"revision_profile_{k}"] = float(slope / size) if size > 0 else 0.0
-    # All that a count misses, whether foreseen or not, bears on the level.
-    raw = np.where(whole[..., None], missed, 0.0)
-    recent = (raw[:, :, 0] - raw[:, :, LEVEL_MONTHS]) / np.where(whole, last, 1.0)
-    miss = e / np.where(whole, last, 1.0)
-    slope = (weight * recent * miss).sum() / (weight * miss**2).sum()
-    out["delay_level"] = float(slope * 12 / LEVEL_MONTHS)
-    return out
 
 
-def _revisions(
-    relative: Floats, weight: Floats, by_release: Floats, by_place: Floats
-) -> tuple[float, float]:
-    """Variance of a revision that is a state's own, and of what a release's states share.
-
-    The shared part is the mean product of two different states of one release; a jurisdiction
-    drawn twice is not two states.
-    """
-    everything = float((weight * relative**2).sum() / weight.sum())
-    pairs = (by_place.sum(axis=1) ** 2 - (by_place**2).sum(axis=1)) * by_release
-    products = (by_place * relative).sum(axis=1) ** 2 - (by_place**2 * relative**2).sum(axis=1)
-    shared = max(float((by_release * products).sum() / pairs.sum()), 0.0)
-    return max(everything - shared, 0.0), shared
-
-
-def _variance(square: Floats, scale: Floats, noise: Floats, weight: Floats) -> float:
-    """The ``s`` of squares with mean ``s * scale + noise`` by normal likelihood, not below 0."""
-    use = (weight > 0) & (scale > 0) & (noise + scale > 0)
-    square, scale, noise, weight = (a[use] for a in (square, scale, noise, weight))
-    if not square.size:
-        return 0.0
-
-    def score(s: float) -> float:
-        variance = s * scale + noise + 1e-12 * scale
-        return float((weight * scale / variance * (square / variance - 1.0)).sum())
-
-    if score(0.0) <= 0:
-        return 0.0
-    if score(_WIDEST) >= 0:
-        return _WIDEST
-    return float(brentq(score, 0.0, _WIDEST, xtol=1e-10))
+def _robust(values: NDArray[np.float64]) -> float:
+    """Sd by the central 90 % of the values: a few backlogs do not set it."""
+    low, high = np.quantile(values, [0.05, 0.95])
+    return float((high - low) / (2 * 1.6448536269514722))

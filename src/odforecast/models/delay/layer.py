@@ -1,14 +1,8 @@
 """Reporting delay: what the last months of a release still miss, as a wrapper for any model.
 
-A death whose cause is pending is not yet an overdose death. Of the records pending beyond
-the usual, a share ends up as overdoses, so the count of the 12 months ending ``k`` months
-before the last still misses::
-
-    D[s,k] = KAPPA · max(pending[s,k] − usual[s], 0) / 100 · all_deaths[s]
-
-with ``usual`` the mean percentage pending of counts 12 to 23 months old. The month itself
-misses ``D[s,k] − D[s,k+1]``. Where the percentage or the deaths from all causes are not
-published, CDC's predicted over reported count, over its own older level, takes their place.
+The last counts are completed by what they are expected to miss
+(:mod:`odforecast.models.delay.deficit`), the model is fitted to the result, and its draws carry
+what is uncertain in the completion. ``dlm`` does without the wrapper: its filter knows the delay.
 """
 
 from __future__ import annotations
@@ -17,11 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography import NATION, closed
+from odforecast.geography import closed
+from odforecast.models.delay.constants import delays_for
+from odforecast.models.delay.deficit import SPAN, Deficit, deficit
+from odforecast.models.delay.errors import late_draws, prior_factors
 from odforecast.models.model import Fitted, Model
-from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -29,100 +24,14 @@ from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-# The numbers the layer uses, set by hand, stand here and nowhere else. `make constants` estimates
-# them (models/delay/estimate.py) into constants.csv and prints both side by side;
-# docs/models/delay.md says where they part.
-
-#: Share of the records pending beyond the usual that end as overdose deaths. From the releases
-#: 2017-12, 2018-02 and 2018-04, whose estimates by hand were .396, .424 and .421 (mean .414).
-KAPPA = 0.42
-#: Months corrected; older counts are taken as reported.
+#: Months of the nowcast: horizons -11 to 0.
 AGES = 12
-#: Relative error of the correction: a factor per jurisdiction, one for the nation.
-SD_STATE, SD_US = 0.30, 0.10
-#: Revision of the last count in either direction, as a share of it: own, and shared.
-REVISION_STATE, REVISION_US = 0.007, 0.0025
-#: Where a revision falls, the last month first.
-REVISION_PROFILE = np.array([0.40, 0.25, 0.15, 0.10, 0.05, 0.05])
 #: A relative error of the last 12-month count is twice that in the level forecast from: the
-#: deaths missing belong to the last months of the twelve.
+#: deaths missing belong to the last months of the twelve. `make constants` prints what the
+#: releases say of it.
 LEVEL = 2.0
 #: Largest relative error of the last count that is drawn.
 MAX_ERROR = 0.25
-
-
-def missing_deaths(panel: Panel) -> tuple[Floats, dict[str, str]]:
-    """Deaths still missing from the last 12-month-ending counts, as far as they can be foreseen.
-
-    Parameters
-    ----------
-    panel : Panel
-
-    Returns
-    -------
-    missing : ndarray, shape (L, 12)
-        Whole deaths, never negative, the last month's count first.
-    how : dict of str to str
-        Location to what the correction rests on: ``"pending"``, ``"predicted"`` or
-        ``"nothing"`` (no correction).
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
-    >>> missing, how = missing_deaths(panel)
-    >>> how["US"], bool(missing[0, 0] > missing[0, 6])
-    ('predicted', True)
-    """
-    n_loc, n_time = panel.reported.shape
-    out = np.zeros((n_loc, AGES))
-    how = dict.fromkeys(panel.locations, "nothing")
-    if is_final(panel) or n_time < AGES + 2:
-        return out, how
-    recent, older = _windows(panel)
-    all_deaths = panel.all_deaths
-    for i, state in enumerate(panel.locations):
-        ratio = panel.predicted[i] / np.where(panel.reported[i] > 0, panel.reported[i], np.nan)
-        pending = pending_beyond(panel, i) if np.isfinite(all_deaths[i]) else None
-        if pending is not None:
-            out[i] = (KAPPA * pending / 100.0 * all_deaths[i])[::-1]
-            how[state] = "pending"
-            continue
-        usual = ratio[older][np.isfinite(ratio[older])]
-        if np.isfinite(ratio[recent]).all() and usual.size:
-            beyond = np.maximum(ratio[recent] / usual.mean() - 1.0, 0.0)
-            out[i] = (panel.reported[i, recent] * beyond)[::-1]
-            how[state] = "predicted"
-    return closed(np.round(out), panel.locations), how
-
-
-def pending_beyond(panel: Panel, row: int) -> Floats | None:
-    """Percentage pending beyond the usual of a location's last twelve counts, oldest first.
-
-    Parameters
-    ----------
-    panel : Panel
-    row : int
-        The location's place in the panel.
-
-    Returns
-    -------
-    ndarray, shape (12,), or None
-        Never negative; None where the release does not say.
-    """
-    recent, older = _windows(panel)
-    pending = panel.pending[row]
-    usual = pending[older][np.isfinite(pending[older])]
-    if not usual.size or not np.isfinite(pending[recent]).all():
-        return None
-    beyond: Floats = np.maximum(pending[recent] - usual.mean(), 0.0)
-    return beyond
-
-
-def _windows(panel: Panel) -> tuple[slice, slice]:
-    """The last twelve counts, and the twelve before them that say what is usual."""
-    n_time = panel.reported.shape[1]
-    return slice(n_time - AGES, n_time), slice(max(n_time - 2 * AGES, 0), n_time - AGES)
 
 
 def is_final(panel: Panel) -> bool:
@@ -130,11 +39,24 @@ def is_final(panel: Panel) -> bool:
     return bool(panel.final_through >= panel.last_month)
 
 
-def corrected(panel: Panel, missing: Floats) -> Panel:
-    """The panel with the missing deaths added to its last 12-month-ending counts."""
+def corrected(panel: Panel, missing: Deficit) -> Panel:
+    """The panel with the deaths it is expected to miss added to its counts."""
+    ages = min(SPAN, panel.months.size)
     reported = panel.reported.copy()
-    reported[:, -AGES:] += missing[:, ::-1]
+    reported[:, -ages:] += missing.sums(panel.locations, ages)
     return replace(panel, reported=reported)
+
+
+def how_warnings(how: dict[str, str], locations: tuple[str, ...]) -> list[str]:
+    """What to say where a release does not say how incomplete it is."""
+    bare = [s for s in locations if how.get(s) == "age"]
+    if not bare:
+        return []
+    named = ", ".join(bare) if len(bare) <= 8 else f"{len(bare)} locations"
+    return [
+        f"the release says nothing on how incomplete {named} are: late deaths as in earlier "
+        "releases of that age, and wider intervals"
+    ]
 
 
 class Delayed:
@@ -171,7 +93,7 @@ class Delayed:
         inner = self.model.spec
         return Spec(
             f"{inner.model}+delay",
-            "2",
+            "3",
             by=None,
             target=inner.target,
             joint=inner.joint,
@@ -181,26 +103,12 @@ class Delayed:
         )
 
     def fit(self, panel: Panel) -> FittedDelayed:
-        """Complete the last months and fit the model to the result.
-
-        Raises
-        ------
-        PanelError
-            If nothing says how incomplete the panel is: no percentage pending, no predicted
-            count, for any location.
-        """
-        missing, how = missing_deaths(panel)
+        """Complete the last months and fit the model to the result."""
         if is_final(panel):
-            return FittedDelayed(panel, self.model.fit(panel), None, how)
-        if set(how.values()) == {"nothing"}:
-            # A panel too short for the model is refused for that.
-            usable_locations(panel, self.model.label, self.model.spec.min_months)
-            raise PanelError(
-                f"release {panel.release} says nothing on how incomplete its last months are",
-                hint="use a model without the delay layer (dlm with delay=False, or NAME without "
-                "+delay), and mind that it will lean low",
-            )
-        return FittedDelayed(panel, self.model.fit(corrected(panel, missing)), missing, how)
+            return FittedDelayed(panel, self.model.fit(panel), None, panel)
+        missing = deficit(panel, delays_for(panel))
+        complete = corrected(panel, missing)
+        return FittedDelayed(panel, self.model.fit(complete), missing, complete)
 
 
 @dataclass
@@ -209,8 +117,8 @@ class FittedDelayed:
 
     panel: Panel
     fitted: Fitted
-    missing: Floats | None
-    how: dict[str, str]
+    missing: Deficit | None
+    complete: Panel
 
     def __repr__(self) -> str:
         return f"<FittedDelayed: {self.fitted!r}>"
@@ -222,74 +130,58 @@ class FittedDelayed:
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
-        complete = corrected(self.panel, self.missing)
-        rows = [complete.locations.index(s) for s in inner.locations]
-        last = complete.reported[rows, -1]
-        errors, relative = self._errors(inner, rows, last, draws, streams)
-        months = complete.monthly[rows, -AGES:] + errors
-        below = months < 0
-        known = np.where(below, 0.0, months)
+        panel, missing = self.panel, self.missing
+        rows = [panel.locations.index(s) for s in inner.locations]
+        factors = prior_factors(missing, rows, panel.locations, draws, streams)
+        late = late_draws(missing, rows, panel.locations, factors, streams)
+        if LOCATION in inner.joint:
+            late = closed(late, inner.locations, axis=1)
+        off = late[..., -AGES:].sum(axis=2) - missing.months[rows, -AGES:].sum(axis=1)
+        relative = off / np.maximum(self.complete.reported[rows, -1], 1.0)
         far = np.abs(relative) > MAX_ERROR
         relative = np.clip(relative, -MAX_ERROR, MAX_ERROR)
-        paths = self._widened(inner, complete.monthly[rows], known, relative, horizon)
+        future = inner.draws[:, :, -horizon:]
+        warnings = list(inner.warnings)
+        if inner.target == TARGET_MONTH:
+            future = self._on_pins(future * np.exp(LEVEL * relative)[..., None], rows)
+            months = panel.monthly[rows, -AGES:] + late[..., -AGES:]
+            paths = np.concatenate([months, future], axis=2)
+        else:  # 12-month counts move with the last one
+            nowcast = panel.reported[rows, -AGES:] + rolling_sums(late)[..., -AGES:]
+            paths = np.concatenate([nowcast, future * np.exp(relative)[..., None]], axis=2)
+        below = paths < 0
+        if below.any():
+            what = "months" if inner.target == TARGET_MONTH else "counts"
+            warnings.append(
+                f"{int(below.sum()):,} of {below.size:,} drawn {what} were below zero and set to 0"
+            )
+        paths = np.where(below, 0.0, paths)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
-        warnings = list(inner.warnings)
-        if below.any():
-            warnings.append(f"{int(below.sum()):,} revised months were below zero and set to 0")
         if far.any():
             warnings.append(
                 f"{int(far.sum()):,} of {far.size:,} drawn errors of the last count were beyond "
                 f"{MAX_ERROR:.0%} of it and set to that"
             )
-        bare = [s for s in inner.locations if self.how[s] == "nothing"]
-        if bare:
-            warnings.append(f"no delay known for {', '.join(bare)}: last months as reported")
         return Forecast.from_panel(
-            self.panel,
+            panel,
             paths,
             inner.locations,
-            first_month=self.panel.last_month - (AGES - 1) * ONE_MONTH,
+            first_month=panel.last_month - (AGES - 1) * ONE_MONTH,
+            late=late[..., -2 * AGES + 1 : -AGES],
             joint=inner.joint,
             target=inner.target,
             skipped=inner.skipped,
-            warnings=tuple(warnings),
+            warnings=(*warnings, *how_warnings(missing.how, inner.locations)),
         )
 
-    def _errors(
-        self, inner: Forecast, rows: list[int], last: Floats, draws: int, streams: Streams
-    ) -> tuple[Floats, Floats]:
-        """Errors of the completed months (D, L, 12), oldest first; relative ones of the last
-        12-month count (D, L).
+    def _on_pins(self, future: Floats, rows: list[int]) -> Floats:
+        """Months drawn on the completed panel's pins, on those of the panel as released.
+
+        The completed panel's months are recovered afresh, and so differ from the released ones
+        with the late arrivals added by a constant for each calendar month.
         """
         assert self.missing is not None
-        us_factor, us_revision = streams.generator("delay").standard_normal((2, draws))
-        factor = np.empty((draws, len(rows)))
-        revision = np.empty_like(factor)
-        for i, state in enumerate(inner.locations):
-            own_factor, own_revision = streams.generator("delay", state).standard_normal((2, draws))
-            if state == NATION:  # the parts' own errors average out
-                own_factor, own_revision = 0.2 * own_factor, 0.2 * own_revision
-            factor[:, i] = SD_STATE * own_factor + SD_US * us_factor
-            revision[:, i] = REVISION_STATE * own_revision + REVISION_US * us_revision
-        revision *= last
-        missing = self.missing[rows]
-        by_month = missing - np.pad(missing[:, 1:], ((0, 0), (0, 1)))
-        errors = factor[..., None] * by_month
-        errors[..., : REVISION_PROFILE.size] += revision[..., None] * REVISION_PROFILE
-        relative = (factor * missing[:, 0] + revision) / np.maximum(last, 1.0)
-        return errors[..., ::-1], relative
-
-    def _widened(
-        self, inner: Forecast, before: Floats, known: Floats, relative: Floats, horizon: int
-    ) -> Floats:
-        """Nowcast and future under the errors of the completed months, shape (D, L, 12 + H)."""
-        future = inner.draws[:, :, -horizon:]
-        if inner.target == TARGET_MONTH:
-            future = future * np.exp(LEVEL * relative)[..., None]
-            return np.concatenate([known, future], axis=2)
-        # 12-month counts move with the last one; those of the nowcast are sums of revised months.
-        earlier = before[:, -2 * AGES + 1 : -AGES]
-        earlier = np.broadcast_to(earlier, (len(known), *earlier.shape))
-        nowcast = rolling_sums(np.concatenate([earlier, known], axis=2))
-        return np.concatenate([nowcast, future * np.exp(relative)[..., None]], axis=2)
+        added = self.panel.monthly[rows, -AGES:] + self.missing.months[rows, -AGES:]
+        shift = added - self.complete.monthly[rows, -AGES:]
+        return future + shift[:, np.arange(future.shape[2]) % AGES]

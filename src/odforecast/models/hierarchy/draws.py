@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from odforecast.models.hierarchy.inputs import Effect, Inputs, month_one_hot
-from odforecast.models.hierarchy.laplace import Approximation
+from odforecast.models.hierarchy.inputs import Effect, Inputs, between_knots, month_one_hot
+from odforecast.models.hierarchy.laplace import SLOPE_RATIO, Approximation, Nation
+from odforecast.models.hierarchy.tree import SLOPE_DAMP
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
@@ -30,23 +31,37 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
     dict of str to ndarray, shape (draws, ...)
         The variables of :data:`odforecast.models.hierarchy.graph.KEPT`, knots in use only.
     """
-    h, members = guide.scales, inputs.members
+    h = guide.scales
     n = guide.basis.shape[0]
     out: dict[str, Floats] = {}
     parent = np.zeros((draws, 1, n - 1))
+    fixed: dict[str, Floats | float] = {
+        "scale": h.state,
+        "damping": h.damp_state,
+        "extra": h.noise,
+        "season": guide.season,
+    }
+    if guide.nation is not None:
+        parent = _national_steps(out, guide.nation, inputs, draws, streams)[:, None]
+        fixed |= {
+            "scale_nation": h.nation,
+            "slope_ratio": SLOPE_RATIO,
+            "shock_scale": h.shock,
+        }
+    if inputs.regions:
+        fixed |= {"scale_region": h.region, "damping_region": h.damp_region}
     for g in reversed(range(len(guide.levels))):
         level = guide.levels[g]
-        n_nodes = level.info.shape[0]
-        link = members[g] if g < len(members) else np.ones((n_nodes, 1))
+        names = inputs.regions if g else inputs.locations
+        link = inputs.region if g == 0 and inputs.regions else np.ones((len(names), 1))
         above = np.einsum("nm,dmk->dnk", link, parent)
         if g == 0:
-            top = np.broadcast_to(guide.center[None, :, None], (draws, n_nodes, 1))
+            top = np.broadcast_to(guide.center[None, :, None], (draws, len(names), 1))
             above = np.concatenate([top, above], axis=2)
         follow = level.inverse @ level.prior
         mean = np.einsum("skl,sl->sk", level.inverse, level.info)
         mean = mean + np.einsum("skl,dsl->dsk", follow, above, optimize=True)
         root = np.linalg.cholesky(level.inverse)
-        names = inputs.locations if g == 0 else inputs.group_names[g - 1]
         z = np.stack(
             [
                 streams.generator(f"posterior-{g}", s).standard_normal((draws, mean.shape[2]))
@@ -60,22 +75,10 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
             out["path"] = vector @ guide.basis.T
             out["increment"] = vector[:, :, -1] - above[:, :, -1]
         else:
-            out[f"increment_{g - 1}"] = vector[:, :, -1] - above[:, :, -1]
+            out["increment_region"] = vector[:, :, -1] - above[:, :, -1]
         parent = vector
-    fixed: dict[str, Floats | float] = {
-        "scale": h.state,
-        "damping": h.damp_state,
-        "extra": h.noise,
-        "season": guide.season,
-    }
-    if members:
-        used = guide.shock[inputs.seen.any(axis=0)]
-        fixed |= {
-            "scale_group": h.group,
-            "damping_group": h.damp_group,
-            "shock_scale": h.shock,
-            "shock": used,
-        }
+    if inputs.pooled:
+        out["common"] += guide.shock[inputs.begin :]
     for name, value in fixed.items():
         array = np.asarray(value, dtype=float)
         out[name] = np.broadcast_to(array, (draws, *array.shape)).copy()
@@ -85,6 +88,22 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         noise = rng.standard_normal((draws, inputs.effect_scale.size))
         out["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     return out
+
+
+def _national_steps(
+    out: dict[str, Floats], nation: Nation, inputs: Inputs, draws: int, streams: Streams
+) -> Floats:
+    """The nation's steps from knot to knot, (draws, n - 1); ``out`` gets the rest of it."""
+    quarter, bridge = between_knots(inputs.counts.shape[1], inputs.every)
+    start = inputs.first * inputs.every
+    size = nation.mean.size
+    rng = streams.generator("posterior-nation")
+    steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
+    follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
+    spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
+    out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
+    out["common"] = steps @ bridge[inputs.begin :, start:].T
+    return np.asarray(steps @ quarter[inputs.first :, start:].T)
 
 
 def future(
@@ -97,9 +116,9 @@ def future(
 ) -> tuple[Floats, float]:
     """Monthly deaths after the origin, joint over locations and months.
 
-    New innovations are drawn for the nation, the regions and the states at every knot to
-    come, new shocks for every month; the log level is interpolated between knots as it was
-    in the past.
+    New innovations and shocks are drawn for the nation in every month to come, new innovations
+    for the regions and the states at every knot; those paths are interpolated between knots as
+    they were in the past.
 
     Parameters
     ----------
@@ -119,7 +138,7 @@ def future(
     stopped : float
         Share of cells whose mean was stopped at :data:`MAX_LOG_MEAN`.
     """
-    n_draws, n_states = posterior["level"].shape
+    n_draws = len(posterior["level"])
     freedom = posterior["tail"][:, None] if tail is None else tail
     steps = -(-horizon // inputs.every)
 
@@ -130,38 +149,32 @@ def future(
         path = np.zeros((*last.shape, steps + 1))
         jumps = np.stack([g.standard_t(freedom, size=(n_draws, steps)) for g in rngs], axis=1)
         for k in range(steps):
-            last = damping * last + scale * jumps[..., k]
+            last = damping[:, None] * last + scale * jumps[..., k]
             path[..., k + 1] = path[..., k] + last
         return path
 
     places = [streams.generator("location", s) for s in inputs.locations]
     nation = streams.generator("nation")
-    total = walk(posterior["increment"], posterior["damping"][:, None], posterior["scale"], places)
-    link = np.eye(n_states)
-    for g, member in enumerate(inputs.members):
-        link = link @ member
-        nodes = walk(
-            posterior[f"increment_{g}"],
-            posterior["damping_group"][:, g, None],
-            posterior["scale_group"][:, g, None],
-            [
-                nation if g == len(inputs.members) - 1 else streams.generator("region", s)
-                for s in inputs.group_names[g]
-            ],
-        )
-        total = total + np.einsum("sn,dnk->dsk", link, nodes)
+    total = walk(posterior["increment"], posterior["damping"], posterior["scale"], places)
+    if inputs.regions:
+        scale = posterior["scale_region"][:, None]
+        regions = [streams.generator("region", s) for s in inputs.regions]
+        own = walk(posterior["increment_region"], posterior["damping_region"], scale, regions)
+        total = total + np.einsum("sn,dnk->dsk", inputs.region, own)
     ahead = np.arange(1, horizon + 1) / inputs.every
     knot = np.minimum(ahead.astype(int), steps - 1)
     share = ahead - knot
     eta = posterior["level"][:, :, None] + (
         total[..., knot] * (1.0 - share) + total[..., knot + 1] * share
     )
+    if inputs.pooled:
+        eta += _national_path(posterior, freedom, horizon, nation)[:, None]
     months = inputs.months[-1] + np.arange(1, horizon + 1).astype("timedelta64[M]")
     hot = month_one_hot(months)
     eta += (posterior["season"] @ hot.T)[:, None]
     if "season_state" in posterior:
         eta += posterior["season_state"] @ hot.T
-    if inputs.members:
+    if inputs.pooled:
         shocks = nation.standard_normal((n_draws, horizon)) * posterior["shock_scale"][:, None]
         eta += shocks[:, None]
     for j, effect in enumerate(effects):
@@ -173,18 +186,36 @@ def future(
     return np.concatenate(drawn, axis=1), stopped
 
 
+def _national_path(
+    posterior: Mapping[str, Floats],
+    freedom: Floats | float,
+    horizon: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """The nation's log level in the months to come, from that of the last, shape (D, horizon)."""
+    scale = posterior["scale_nation"]
+    jumps = rng.standard_t(freedom, size=(scale.size, horizon))
+    turns = rng.standard_normal((scale.size, horizon))
+    slope, out = posterior["slope"], np.empty((scale.size, horizon))
+    last = np.zeros(scale.size)
+    for h in range(horizon):
+        slope = SLOPE_DAMP * slope + posterior["slope_ratio"] * scale * turns[:, h]
+        last = last + slope + scale * jumps[:, h]
+        out[:, h] = last
+    return out
+
+
 def fitted_log_mean(posterior: Mapping[str, Floats], inputs: Inputs) -> Floats:
     """Log mean of the months seen by the model, shape (D, S, n), without padding."""
-    used = (inputs.seen | inputs.censored).any(axis=0)
-    begin = int(np.argmax(used))
+    begin = inputs.begin
     months = inputs.months[begin:]
     hot = month_one_hot(months)
     eta = posterior["path"] @ inputs.weights[begin:, inputs.first :].T
     eta = eta + (posterior["season"] @ hot.T)[:, None]
     if "season_state" in posterior:
         eta += posterior["season_state"] @ hot.T
-    if "shock" in posterior:
-        eta += posterior["shock"][:, None]
+    if "common" in posterior:
+        eta += posterior["common"][:, None]
     if "effect" in posterior:
         eta += np.einsum("dj,jst->dst", posterior["effect"], inputs.exposure[:, :, begin:])
     return eta

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import pymc as pm  # type: ignore[import-untyped]
 import pytensor.tensor
-from scipy.special import gammaln
+from numpy.typing import NDArray
 
-from odforecast.models.hierarchy.inputs import CENSORED_HIGH, CENSORED_LOW, Inputs
-from odforecast.models.hierarchy.laplace import LEVEL_SD, Approximation, path_basis, whiten
+from odforecast.models.delay.deficit import SPAN
+from odforecast.models.hierarchy.density import likelihood, student_t
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
+from odforecast.models.hierarchy.laplace import LEVEL_SD, Approximation
 from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
+from odforecast.models.hierarchy.tree import Level, path_basis, slope_filter, whiten
 from odforecast.panel import Floats
 
 #: Untyped calls stay untyped.
@@ -28,9 +31,10 @@ pt: Any = pytensor.tensor
 #: Variables kept in ``idata`` (whitened coordinates and other raw variables are not).
 KEPT = (
     "level", "path", "increment", "scale", "scale_state", "scale_size", "scale_spread",
-    "damping", "extra", "noise", "noise_spread", "season", "season_scale", "shock",
-    "shock_scale", "scale_group", "damping_group", "increment_0", "increment_1", "effect",
-    "season_state", "season_spread", "tail",
+    "damping", "extra", "noise", "noise_spread", "season", "season_scale", "common",
+    "shock_scale", "scale_region", "damping_region", "increment_region", "scale_nation",
+    "slope_ratio", "slope", "effect", "season_state", "season_spread", "tail",
+    "late_error", "revision_error",
 )  # fmt: skip
 
 
@@ -41,12 +45,14 @@ class Shape:
     Attributes
     ----------
     states, months, knots : int
-    groups : tuple of int
-        Nodes per level of groups, regions first; empty for a single series.
+    regions : int
+        0 where there are none.
     effects : int
         Number of intervention terms.
-    censored, season_state : bool
-        Whether there are interval-censored counts; whether every state has its own season.
+    windows : int
+        Number of 12-month counts before a location's first month.
+    delay, season_state : bool
+        Whether late arrivals are in the likelihood; whether every state has its own season.
     tail : float or None
         Degrees of freedom of the innovations; None to estimate them.
     """
@@ -54,9 +60,10 @@ class Shape:
     states: int
     months: int
     knots: int
-    groups: tuple[int, ...] = ()
+    regions: int = 0
     effects: int = 0
-    censored: bool = False
+    windows: int = 0
+    delay: bool = False
     season_state: bool = False
     tail: float | None = 5.0
 
@@ -68,9 +75,10 @@ def shape_of(inputs: Inputs, *, tail: float | None, season_state: bool) -> Shape
         states=s,
         months=t,
         knots=k,
-        groups=tuple(m.shape[1] for m in inputs.members),
+        regions=len(inputs.regions),
         effects=inputs.effect_scale.size,
-        censored=bool(inputs.censored.any()),
+        windows=len(inputs.windows),
+        delay=inputs.missing is not None,
         season_state=season_state,
         tail=tail,
     )
@@ -90,7 +98,6 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
         "seen": inputs.seen.astype(float),
         "design": design,
         "month_hot": inputs.month_hot,
-        "offset": np.zeros((n_states, n_time)),
         "live": live,
         "start": start,
         "center": guide.center,
@@ -102,73 +109,67 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
         data["exposure"] = inputs.exposure.reshape(n_effects, -1)
         data["effect_mean"] = inputs.effect_mean
         data["effect_scale"] = inputs.effect_scale
-    if len(cells := np.argwhere(inputs.censored)):
-        data["censored_state"] = np.eye(n_states)[cells[:, 0]]
-        data["censored_cell"] = (cells[:, 0] * n_time + cells[:, 1]).astype(float)
-    scales = [guide.scales.state, *guide.scales.group]
+    if len(inputs.windows):
+        data["window"] = inputs.windows
+        data["window_state"] = np.eye(n_states)[inputs.window_row]
+        data["window_counts"] = np.nan_to_num(inputs.window_counts, nan=-1.0)
+    if (missing := inputs.missing) is not None:
+        ages = min(SPAN, n_time)
+        data |= {
+            "late": missing.late[:, -ages:],
+            "revised": missing.revised[:, -ages:],
+            "slack": inputs.slack[:, -ages:],
+            "late_own": missing.own,
+            "late_shared": missing.shared,
+            "revision_own": missing.revision_own,
+            "revision_shared": np.full(n_states, missing.revision_shared),
+        }
+    scales: tuple[Floats, Floats] = (guide.scales.state, np.array(guide.scales.region))
     for g, (level, scale) in enumerate(zip(guide.levels, scales)):
         skip = 1 if g == 0 else 0  # states have a level before their increments
-        forward, backward, strength, info = whiten(level)
         used = np.r_[np.arange(skip), skip + np.arange(first, n)]
-        n_nodes, m = info.shape[0], n + skip
-        everywhere = np.ix_(np.arange(n_nodes), used, used)
-        full = {name: np.zeros((n_nodes, m, m)) for name in ("forward", "backward")}
-        full["forward"][everywhere] = forward
-        full["backward"][everywhere] = backward
-        flat = {name: np.zeros((n_nodes, m)) for name in ("strength", "info")}
-        flat["strength"][:, used], flat["info"][:, used] = strength, info
-        base = full["backward"][:, :, 0] * guide.center[:, None] if g == 0 else None
-        data |= {
-            f"forward_{g}": full["forward"],
-            f"strength_{g}": flat["strength"],
-            f"info_{g}": flat["info"],
-            f"base_{g}": np.zeros((n_nodes, m)) if base is None else base,
-            f"reference_{g}": np.broadcast_to(scale, (n_nodes,)).copy(),
-        }
-        if g < len(inputs.members):
-            data[f"backward_{g}"] = np.ascontiguousarray(full["backward"][:, :, skip:])
-    return data | {f"member_{g}": m for g, m in enumerate(inputs.members)}
+        data |= _map(f"{g}", level, scale, used, n + skip)
+        if g == 0:
+            data["base_0"] = data["backward_0"][:, :, 0] * guide.center[:, None]
+        data[f"backward_{g}"] = np.ascontiguousarray(data[f"backward_{g}"][:, :, skip:])
+        if not inputs.pooled:
+            del data[f"backward_{g}"]
+    if inputs.regions:
+        data["region"] = inputs.region
+    if guide.nation is not None:
+        begin = first * inputs.every
+        used = np.arange(begin, n_time - 1)
+        data |= _map("nation", guide.nation.level, np.array(guide.scales.nation), used, n_time - 1)
+        quarter, bridge = between_knots(n_time, inputs.every)
+        full = np.zeros((n_time - 1, n_time - 1))
+        full[begin:, begin:] = slope_filter(n_time - 1 - begin)
+        alive = np.zeros(n_time - 1)
+        alive[used] = 1.0
+        data |= {"quarter": quarter, "bridge_basis": bridge, "slope_filter": full}
+        data |= {"live_nation": alive}
+        data |= {"shock_strength": guide.nation.strength, "shock_info": guide.nation.left}
+    return data
 
 
-def log_gamma(a: Any) -> Any:
-    """Stirling's series after a shift by four: exact to 4e-8, and cheap to differentiate."""
-    b = a + 4.0
-    s = 1.0 / (b * b)
-    series = (1.0 / 12.0 - s * (1.0 / 360.0 - s / 1260.0)) / b
-    shift = pt.log(a * (a + 1.0) * (a + 2.0) * (a + 3.0))
-    return (b - 0.5) * pt.log(b) - b + 0.9189385332046727 + series - shift
-
-
-def negative_binomial(y: Any, eta: Any, alpha: Any) -> Any:
-    """Log probability of counts with log mean ``eta`` and variance mu + mu²/alpha, up to
-    ``log y!``, which does not depend on parameters.
-    """
-    mu = pt.exp(eta)
-    return (
-        log_gamma(y + alpha)
-        - log_gamma(alpha)
-        + y * eta
-        + alpha * pt.log(alpha)
-        - (y + alpha) * pt.log(mu + alpha)
-    )
-
-
-def interval_censored(eta: Any, alpha: Any) -> Any:
-    """Log probability that a count lies in 1..9, shape (C,) from ``eta`` and ``alpha`` (C,)."""
-    y = np.arange(CENSORED_LOW, CENSORED_HIGH + 1.0)
-    log_factorial = gammaln(y + 1.0)
-    terms = negative_binomial(y[None], eta[:, None], alpha[:, None]) - log_factorial[None]
-    return pt.logsumexp(terms, axis=1)
+def _map(
+    name: str, level: Level, scale: Floats, used: NDArray[np.int64], size: int
+) -> dict[str, Floats]:
+    """The whitening map of a level, padded to ``size`` coordinates."""
+    forward, backward, strength, info = whiten(level)
+    n_nodes = len(info)
+    everywhere = np.ix_(np.arange(n_nodes), used, used)
+    full = {key: np.zeros((n_nodes, size, size)) for key in ("forward", "backward")}
+    full["forward"][everywhere] = forward
+    full["backward"][everywhere] = backward
+    flat = {key: np.zeros((n_nodes, size)) for key in ("strength", "info")}
+    flat["strength"][:, used], flat["info"][:, used] = strength, info
+    reference = np.broadcast_to(scale, (n_nodes,)).copy()
+    return {f"{k}_{name}": v for k, v in (full | flat | {"reference": reference}).items()}
 
 
 def _log_normal(name: str, **keywords: Any) -> Any:
     median, sd = LOG_NORMAL[name]
     return pm.LogNormal(name, np.log(median), sd, **keywords)
-
-
-def _student_t(square: Any, scale: Any, tail: Any) -> Any:
-    constant = pt.gammaln((tail + 1) / 2) - pt.gammaln(tail / 2) - 0.5 * pt.log(tail * np.pi)
-    return constant - pt.log(scale) - (tail + 1) / 2 * pt.log1p(square / (tail * scale**2))
 
 
 def _multiply(matrices: Any, vectors: Any) -> Any:
@@ -178,7 +179,8 @@ def _multiply(matrices: Any, vectors: Any) -> Any:
 def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
     """The PyMC model of a shape.
 
-    Priors (log scales are per knot step): see ``docs/models/hierarchical.md``.
+    Priors (log scales are per knot step, the nation's per month): see
+    ``docs/models/hierarchical.md``.
     """
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
@@ -186,79 +188,100 @@ def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
             tail = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *TAIL))
         else:
             tail = pt.constant(float(shape.tail))
-        parent = None
-        if shape.groups:
-            n_levels = len(shape.groups)
-            scale_group = _log_normal("scale_group", shape=n_levels)
-            damp_group = pm.Beta("damping_group", *DAMPING, shape=n_levels)
-            for g in reversed(range(n_levels)):
-                scale = pt.ones(shape.groups[g]) * scale_group[g]
-                _, deviation, parent = _node(
-                    d, g + 1, shape, scale, damp_group[g], tail, parent, shape.groups[g]
-                )
-                pm.Deterministic(f"increment_{g}", deviation[:, -1])
-                parent = pt.dot(d[f"member_{g}"], parent)
+        parent, common = None, _season(d, shape)
+        if shape.states > 1:
+            steps = _nation(d, shape, tail)
+            common = common + _month(d, shape, pt.dot(d["bridge_basis"], steps))[None]
+            parent = pt.dot(d["quarter"], steps)[None]
+        if shape.regions:
+            scale = _log_normal("scale_region")
+            damping = pm.Beta("damping_region", *DAMPING)
+            size = pt.ones(shape.regions) * scale
+            ends = (d["live"], d["start"])
+            parent = pt.repeat(parent, shape.regions, axis=0)
+            _, deviation, parent = _node(d, "1", size, damping, tail, parent, 0, ends)
+            pm.Deterministic("increment_region", deviation[:, -1])
+            parent = pt.dot(d["region"], parent)
+        elif parent is not None:
+            parent = pt.repeat(parent, shape.states, axis=0)
         scale = _state_scales(d, shape)
         damping = pm.Beta("damping", *DAMPING)
-        vector, deviation, _ = _node(d, 0, shape, scale, damping, tail, parent, shape.states)
+        ends = (d["live"], d["start"])
+        vector, deviation, _ = _node(d, "0", scale, damping, tail, parent, 1, ends)
         level = pm.Deterministic("level", vector[:, 0])
         pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / LEVEL_SD) ** 2).sum())
         pm.Deterministic("increment", deviation[:, -1])
         pm.Deterministic("path", pt.dot(vector, path_basis(shape.knots).T))
-        noise = _log_normal("noise")
-        if shape.states > 2:
-            spread = pm.HalfNormal("noise_spread", HALF_NORMAL["noise_spread"])
-            raw = pm.ZeroSumNormal("noise_raw", 1.0, shape=shape.states)
-            extra = pm.Deterministic("extra", noise * pt.exp(spread * raw))
-        else:
-            extra = pm.Deterministic("extra", noise * pt.ones(shape.states))
-        alpha = extra**-2.0
-        eta = pt.dot(vector, d["design"].T) + d["offset"] + _common(d, shape)
+        eta = pt.dot(vector, d["design"].T) + common
         if shape.effects:
             raw = pm.Normal("effect_raw", 0.0, 1.0, shape=shape.effects)
             effect = pm.Deterministic("effect", d["effect_mean"] + raw * d["effect_scale"])
             eta += pt.dot(effect, d["exposure"]).reshape((shape.states, shape.months))
-        known = d["seen"] > 0
-        terms = negative_binomial(d["counts"], pt.switch(known, eta, 0.0), alpha[:, None])
-        pm.Potential("likelihood", (d["seen"] * terms).sum())
-        if shape.censored:
-            cells = eta.reshape((-1,))[d["censored_cell"].astype("int64")]
-            chance = interval_censored(cells, pt.dot(d["censored_state"], alpha))
-            pm.Potential("censored_likelihood", chance.sum())
+        likelihood(d, eta, _extra(shape))
     return model
+
+
+def _nation(d: dict[str, Any], shape: Shape, tail: Any) -> Any:
+    """The nation's steps from month to month, shape (T - 1,)."""
+    scale = _log_normal("scale_nation")
+    ratio = _log_normal("slope_ratio")
+    raw = pm.Normal("slope_raw", 0.0, 1.0, shape=shape.months - 1)
+    slope = scale * ratio * pt.dot(d["slope_filter"], raw)
+    pm.Deterministic("slope", slope[-1])
+    ends = (d["live_nation"], None)
+    _, _, steps = _node(d, "nation", scale[None], 0.0, tail, slope[None], 0, ends)
+    return steps[0]
+
+
+def _month(d: dict[str, Any], shape: Shape, bridge: Any) -> Any:
+    """What is common to a month: the nation between its knots, and a shock; shape (T,)."""
+    scale = _log_normal("shock_scale")
+    z = pm.Flat("z_shock", shape=shape.months)
+    precision = d["shock_strength"] + scale**-2.0
+    shock = (d["shock_info"] - d["shock_strength"] * bridge) / precision + z / pt.sqrt(precision)
+    density = -0.5 * (shock / scale) ** 2 - pt.log(scale) - 0.5 * pt.log(precision)
+    pm.Potential("density_shock", density.sum())
+    return pm.Deterministic("common", bridge + shock)
 
 
 def _node(
     d: dict[str, Any],
-    g: int,
-    shape: Shape,
+    name: str,
     scale: Any,
     damping: Any,
     tail: Any,
     parent: Any,
-    n_nodes: int,
+    skip: int,
+    ends: tuple[Any, Any],
 ) -> tuple[Any, Any, Any]:
-    """Nodes of one level: (vector, deviations of increments from the parent, increments)."""
-    skip = 1 if g == 0 else 0
-    z = pm.Flat(f"z_{g}", shape=(n_nodes, shape.knots - 1 + skip))
-    live = pt.concatenate([pt.ones(skip), d["live"]]) if skip else d["live"]
-    shrink = ((d[f"reference_{g}"] / scale) ** 2)[:, None]
-    precision = d[f"strength_{g}"] + shrink
-    expected = d[f"base_{g}"]
+    """Nodes of one level: (vector, deviations of increments from the parent, increments).
+
+    ``skip`` is 1 where a level stands before the increments; ``ends`` are the increments in use
+    and which of them is the first, None where the first is like the others.
+    """
+    live, start = ends
+    z = pm.Flat(f"z_{name}", shape=d[f"info_{name}"].get_value().shape)
+    alive = pt.concatenate([pt.ones(skip), live]) if skip else live
+    shrink = ((d[f"reference_{name}"] / scale) ** 2)[:, None]
+    precision = d[f"strength_{name}"] + shrink
+    expected = d["base_0"] if skip else 0.0
     if parent is not None:
-        expected = expected + _multiply(d[f"backward_{g}"], parent)
-    white = (d[f"info_{g}"] + shrink * expected) / precision + z / pt.sqrt(precision)
-    vector = _multiply(d[f"forward_{g}"], white)
+        expected = expected + _multiply(d[f"backward_{name}"], parent)
+    white = (d[f"info_{name}"] + shrink * expected) / precision + z / pt.sqrt(precision)
+    vector = _multiply(d[f"forward_{name}"], white)
     # Jacobian of the map; coordinates of knots not in use are standard normal.
-    density = -0.5 * (live * pt.log(precision)).sum() - 0.5 * ((1.0 - live) * z**2).sum()
+    density = -0.5 * (alive * pt.log(precision)).sum() - 0.5 * ((1.0 - alive) * z**2).sum()
     increments = vector[:, skip:]
     deviation = increments if parent is None else increments - parent
-    later = (d["live"] - d["start"])[1:]
-    square = (deviation[:, 1:] - damping * deviation[:, :-1]) ** 2
-    density += (later * _student_t(square, scale[:, None], tail)).sum()
-    spread = scale / pt.sqrt(1.0 - damping**2)
-    density += (-0.5 * (pt.dot(deviation, d["start"]) / spread) ** 2 - pt.log(spread)).sum()
-    pm.Potential(f"density_{g}", density)
+    if start is None:
+        density += (live * student_t(deviation**2, scale[:, None], tail)).sum()
+    else:
+        later = (live - start)[1:]
+        square = (deviation[:, 1:] - damping * deviation[:, :-1]) ** 2
+        density += (later * student_t(square, scale[:, None], tail)).sum()
+        spread = scale / pt.sqrt(1.0 - damping**2)
+        density += (-0.5 * (pt.dot(deviation, start) / spread) ** 2 - pt.log(spread)).sum()
+    pm.Potential(f"density_{name}", density)
     return vector, deviation, increments
 
 
@@ -272,8 +295,18 @@ def _state_scales(d: dict[str, Any], shape: Shape) -> Any:
     return pm.Deterministic("scale", pooled * pt.exp(size * d["size"] + spread * raw))
 
 
-def _common(d: dict[str, Any], shape: Shape) -> Any:
-    """Season and common month shocks, (1, T) or (S, T)."""
+def _extra(shape: Shape) -> Any:
+    """Extra coefficient of variation of the counts, shape (S,)."""
+    noise = _log_normal("noise")
+    if shape.states <= 2:
+        return pm.Deterministic("extra", noise * pt.ones(shape.states))
+    spread = pm.HalfNormal("noise_spread", HALF_NORMAL["noise_spread"])
+    raw = pm.ZeroSumNormal("noise_raw", 1.0, shape=shape.states)
+    return pm.Deterministic("extra", noise * pt.exp(spread * raw))
+
+
+def _season(d: dict[str, Any], shape: Shape) -> Any:
+    """Season, (1, T) or (S, T)."""
     scale = _log_normal("season_scale")
     season = pm.Deterministic("season", scale * pm.ZeroSumNormal("season_raw", 1.0, shape=12))
     out = pt.dot(d["month_hot"], season)[None]
@@ -282,10 +315,6 @@ def _common(d: dict[str, Any], shape: Shape) -> Any:
         raw = pm.ZeroSumNormal("season_state_raw", 1.0, shape=(shape.states, 12))
         own = pm.Deterministic("season_state", spread * raw)
         out = out + pt.dot(own, d["month_hot"].T)
-    if shape.groups:
-        scale = _log_normal("shock_scale")
-        raw = pm.Normal("shock_raw", 0.0, 1.0, shape=shape.months)
-        out = out + pm.Deterministic("shock", scale * raw)[None]
     return out
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError, PanelError
-from odforecast.geography import JURISDICTIONS, lookup
+from odforecast.errors import DataError
+from odforecast.geography import JURISDICTIONS, NATION, lookup
+from odforecast.models.delay.deficit import SPAN, Deficit
 from odforecast.models.paths import require_some, usable_locations
 from odforecast.monthly.sums import recover_months
 from odforecast.months import Months
@@ -21,10 +22,10 @@ Bools = NDArray[np.bool_]
 MIN_MONTHS = 24
 #: The part of the nation that a panel does not show state by state.
 REST = "rest of US"
-#: The time axis is padded to a multiple of this, so that few graphs serve all origins.
+#: The time axis is padded to about a multiple of this, so that few graphs serve all origins.
 PAD = 24
-#: Suppressed counts lie between these two, both included.
-CENSORED_LOW, CENSORED_HIGH = 1, 9
+#: Counts that a suppressed one may be.
+HIDDEN = np.arange(1.0, 10.0)
 
 Exposure = Callable[[Sequence[str], Months], Floats]
 
@@ -60,10 +61,10 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Padded arrays of one panel. S jurisdictions, T months, K knots, J effects.
+    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects.
 
     Time ends at the origin and is padded on the left; knots stand every ``every`` months,
-    counted back from the last month.
+    counted back from the last month, the first of them at month 0.
 
     Attributes
     ----------
@@ -71,35 +72,43 @@ class Inputs:
         Length S, sorted, so that the order of a panel's rows does not matter.
     months : ndarray of datetime64[M], shape (T,)
     counts : ndarray, shape (S, T)
-        Deaths; 0 where not seen.
-    seen, censored : ndarray of bool, shape (S, T)
-        Known counts; and counts known only to lie in 1..9. Never both.
+        Deaths, completed by what is expected to arrive late; 0 where not seen.
+    seen : ndarray of bool, shape (S, T)
     weights : ndarray, shape (T, K)
         Linear interpolation between knots.
     first : int
         First knot in use.
-    members : tuple of ndarray
-        One-hot matrices up the tree: region of a state (S, R), nation of a region (R, 1);
-        or only (S, 1); or none for a single series.
-    group_names : tuple of tuple of str
-        Names of the nodes of each level.
+    region : ndarray, shape (S, R)
+        Region of a state, one-hot; R is 0 where there are none.
+    regions : tuple of str
     exposure : ndarray, shape (J, S, T)
     effect_mean, effect_scale : ndarray, shape (J,)
+    windows : ndarray, shape (C, T)
+        Months of the 12-month counts that stand before a location's first month, one after the
+        other: of the location's suppressed counts those that share no month.
+    window_row : ndarray of int, shape (C,)
+    window_counts : ndarray, shape (C, 9)
+        What such a count may be; NaN in the places left over.
+    missing : Deficit or None
+        What the counts of each row miss, in the order of ``locations``; None if nothing.
     """
 
     locations: tuple[str, ...]
     months: Months
     counts: Floats
     seen: Bools
-    censored: Bools
     weights: Floats
     first: int
     every: int
-    members: tuple[Floats, ...]
-    group_names: tuple[tuple[str, ...], ...]
+    region: Floats
+    regions: tuple[str, ...]
     exposure: Floats
     effect_mean: Floats
     effect_scale: Floats
+    windows: Floats
+    window_row: NDArray[np.int64]
+    window_counts: Floats
+    missing: Deficit | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -107,9 +116,39 @@ class Inputs:
         return (*self.counts.shape, self.weights.shape[1])
 
     @property
+    def pooled(self) -> bool:
+        """Whether there is a nation above the locations."""
+        return len(self.locations) > 1
+
+    @property
+    def used(self) -> Bools:
+        """Months that say something on any location, shape (T,)."""
+        return np.asarray(self.seen.any(axis=0) | (self.windows > 0).any(axis=0))
+
+    @property
+    def begin(self) -> int:
+        """First month in use."""
+        return int(np.argmax(self.used))
+
+    @property
     def month_hot(self) -> Floats:
         """Calendar month of each month, one-hot, shape (T, 12)."""
         return month_one_hot(self.months)
+
+    def last(self, array: Floats) -> Floats:
+        """An array (S, SPAN) of the last months on the grid of all, zero before."""
+        out = np.zeros(self.counts.shape)
+        ages = min(SPAN, out.shape[1])
+        out[:, -ages:] = array[:, -ages:]
+        return out
+
+    @property
+    def slack(self) -> Floats:
+        """Variance of a single month's late arrivals, as a share of its square, shape (S, T)."""
+        if self.missing is None:
+            return np.zeros(self.counts.shape)
+        ratio = self.last(self.missing.noise) / np.maximum(self.counts, 1.0)
+        return np.asarray(ratio**2)
 
 
 def month_one_hot(months: Months) -> Floats:
@@ -138,6 +177,31 @@ def interpolation(n_months: int, every: int) -> tuple[Floats, NDArray[np.int64]]
     return weights, position
 
 
+def between_knots(n_months: int, every: int) -> tuple[Floats, Floats]:
+    """What monthly steps of the nation add up to.
+
+    Returns
+    -------
+    quarter : ndarray, shape (K - 1, T - 1)
+        Steps from month to month to steps from knot to knot.
+    bridge : ndarray, shape (T, T - 1)
+        Steps to the distance of a month from the line between its knots.
+
+    Examples
+    --------
+    >>> quarter, bridge = between_knots(7, 3)
+    >>> quarter.astype(int).tolist()
+    [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
+    >>> bridge[5].round(2).tolist()
+    [0.0, 0.0, 0.0, 0.33, 0.33, -0.67]
+    """
+    weights, position = interpolation(n_months, every)
+    path = -np.triu(np.ones((n_months, n_months - 1)))
+    quarter = np.diff(path[position], axis=0)
+    bridge = path - weights @ path[position]
+    return quarter, np.where(np.abs(bridge) < 1e-12, 0.0, bridge)
+
+
 def from_panel(
     panel: Panel,
     model: str,
@@ -145,7 +209,7 @@ def from_panel(
     every: int = 3,
     window: int | None = None,
     effects: Sequence[Effect] = (),
-    censored: Callable[[Panel], Bools] | None = None,
+    missing: Deficit | None = None,
 ) -> tuple[Inputs, dict[str, str]]:
     """Arrays of a panel, and the locations that cannot be used with the reason.
 
@@ -155,6 +219,7 @@ def from_panel(
     Parameters
     ----------
     panel : Panel
+        Completed by what is expected to arrive late.
     model : str
         For messages.
     every : int
@@ -162,62 +227,99 @@ def from_panel(
     window : int, optional
         Use only the last so many months.
     effects : sequence of Effect
-    censored : callable, optional
-        Takes the panel; returns a mask of shape (L, T + 11) on ``panel.month_grid``: the
-        count is not published but known to lie in 1..9.
+    missing : Deficit, optional
+        What the panel missed, by its rows.
 
     Raises
     ------
     PanelError
-        If no location can be used, or the mask has the wrong shape.
+        If no location can be used.
     """
     states, skipped = usable_locations(panel, model, MIN_MONTHS)
-    mask = np.zeros(panel.monthly.shape, bool) if censored is None else censored(panel)
-    if mask.shape != panel.monthly.shape:
-        raise PanelError(f"the censoring mask has shape {mask.shape}", hint="use panel.month_grid")
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
-    hidden = {s: mask[panel.index(s)] & np.isnan(rows[s]) for s in parts}
-    if "US" in states:
+    members = [s for s in parts if s != "PR"]
+    if NATION in states:
         try:
-            rest = _rest(panel, [s for s in parts if s != "PR"])
+            rest = _rest(panel, members)
         except DataError as error:
-            skipped["US"] = f"its counts contradict its jurisdictions': {error.message}"
+            skipped[NATION] = f"its counts contradict its jurisdictions': {error.message}"
         else:
             if rest is not None:
-                name = REST if rows else "US"
-                rows[name], hidden[name] = rest, np.zeros(rest.size, bool)
+                rows[REST if rows else NATION] = rest
     require_some(list(rows), skipped, panel, model)
     names = tuple(rows)
     months, counts = panel.month_grid, np.stack(list(rows.values()))
-    dark = np.stack(list(hidden.values()))
-    begin = int(np.argmax((~np.isnan(counts) | dark).any(axis=0)))
+    cells = [c for i, s in enumerate(parts) for c in _before(panel, s, i, counts[i])]
+    begin = int(np.argmax((~np.isnan(counts)).any(axis=0)))
+    begin = min([begin, *(start for _, start, _ in cells)])
     if window is not None:
         begin = max(begin, months.size - window)
-    months, counts, dark = months[begin:], counts[:, begin:], dark[:, begin:]
-    n_time = PAD * -(-months.size // PAD)
-    left = ((0, 0), (n_time - months.size, 0))
+    months, counts = months[begin:], counts[:, begin:]
+    cells = [(row, start - begin, values) for row, start, values in cells if start >= begin]
+    unit = every * max(1, -(-PAD // every))
+    n_time = 1 + unit * -(-(months.size - 1) // unit)
+    early = n_time - months.size
+    left = ((0, 0), (early, 0))
     seen = np.pad(~np.isnan(counts), left)
     axis = months[-1] - np.arange(n_time - 1, -1, -1).astype("timedelta64[M]")
     weights, position = interpolation(n_time, every)
-    members, group_names = _tree(names)
+    region, regions = _tree(names)
     exposure = np.stack([e.exposure(names, axis) for e in effects]) if effects else None
+    windows = np.zeros((len(cells), n_time))
+    for c, (_, start, _) in enumerate(cells):
+        windows[c, early + start : early + start + 12] = 1.0
     inputs = Inputs(
         locations=names,
         months=axis,
         counts=np.pad(np.nan_to_num(counts), left),
         seen=seen,
-        censored=np.pad(dark, left),
         weights=weights,
-        first=int(np.searchsorted(position, n_time - months.size, side="right") - 1),
+        first=int(np.searchsorted(position, early, side="right") - 1),
         every=every,
-        members=members,
-        group_names=group_names,
+        region=region,
+        regions=regions,
         exposure=np.zeros((0, *seen.shape)) if exposure is None else exposure,
         effect_mean=np.array([e.mean for e in effects], dtype=float),
         effect_scale=np.array([e.scale for e in effects], dtype=float),
+        windows=windows,
+        window_row=np.array([row for row, _, _ in cells], dtype=np.int64),
+        window_counts=np.array([values for _, _, values in cells]).reshape(-1, HIDDEN.size),
+        missing=None if missing is None else _missing_of(missing, panel, names),
     )
     return inputs, skipped
+
+
+def _before(panel: Panel, state: str, row: int, months: Floats) -> list[tuple[int, int, Floats]]:
+    """Counts before a location's first known month, each of the 12 months before the next:
+    (row, first month on the panel's grid, what it may be).
+    """
+    i = panel.index(state)
+    if not panel.hidden[i].any():
+        return []
+    out = []
+    for k in range(int(np.argmax(~np.isnan(months))) - 12, -1, -12):
+        if panel.hidden[i, k]:
+            inside = (panel.low[i, k] <= HIDDEN) & (panel.high[i, k] >= HIDDEN)
+            out.append((row, k, np.where(inside, HIDDEN, np.nan)))
+        elif not np.isnan(panel.reported[i, k]):
+            out.append((row, k, np.r_[panel.reported[i, k], np.full(HIDDEN.size - 1, np.nan)]))
+    return out
+
+
+def _missing_of(missing: Deficit, panel: Panel, names: tuple[str, ...]) -> Deficit:
+    """What the rows of the inputs miss: the rest of the nation what its other parts do not."""
+    rows = [panel.locations.index(NATION if s == REST else s) for s in names]
+    layers = ("late", "noise", "revised", "cut", "year")
+    of = {k: getattr(missing, k)[rows].copy() for k in layers}
+    if REST in names:
+        here, us = names.index(REST), panel.locations.index(NATION)
+        parts = [panel.locations.index(s) for s in names if s not in (REST, "PR")]
+        for k in ("late", "revised", "cut", "year"):
+            whole = getattr(missing, k)
+            of[k][here] = np.maximum(whole[us] - whole[parts].sum(axis=0), 0.0)
+    errors = {k: getattr(missing, k)[rows] for k in ("own", "shared", "revision_own", "cut_share")}
+    return replace(missing, **of, **errors)
 
 
 def _rest(panel: Panel, parts: Sequence[str]) -> Floats | None:
@@ -225,7 +327,7 @@ def _rest(panel: Panel, parts: Sequence[str]) -> Floats | None:
     rows = [panel.index(s) for s in parts]
     sums = panel.reported[panel.index("US")] - np.nansum(panel.reported[rows], axis=0)
     whole = set(parts) == set(JURISDICTIONS)
-    if whole and not sums[~np.isnan(sums)].any():
+    if whole and not (np.abs(sums[~np.isnan(sums)]) > 0.5).any():
         return None
     if parts:
         # A month in which a part is missing says nothing about the rest.
@@ -233,14 +335,11 @@ def _rest(panel: Panel, parts: Sequence[str]) -> Floats | None:
     return np.asarray(recover_months(sums[None])[0])
 
 
-def _tree(names: Sequence[str]) -> tuple[tuple[Floats, ...], tuple[tuple[str, ...], ...]]:
-    """Regions exist where at least two of them have two members; a nation from two up."""
-    if len(names) < 2:
-        return (), ()
+def _tree(names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
+    """Regions exist where at least two of them have two members."""
     # Puerto Rico and the rest of the nation belong to no region: each is its own.
-    own = [(lookup(s).region or s) if s != REST else REST for s in names]
+    own = [s if s in (REST, NATION) else lookup(s).region or s for s in names]
     regions = sorted(set(own))
     if sum(own.count(r) >= 2 for r in regions) < 2:
-        return (np.ones((len(names), 1)),), (("nation",),)
-    hot = np.array([[float(r == o) for r in regions] for o in own])
-    return (hot, np.ones((len(regions), 1))), (tuple(regions), ("nation",))
+        return np.zeros((len(names), 0)), ()
+    return np.array([[float(r == o) for r in regions] for o in own]), tuple(regions)

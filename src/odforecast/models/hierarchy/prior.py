@@ -6,19 +6,25 @@ checked (simulation-based calibration), and what the prior says about data.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
+from odforecast.models.delay.deficit import Deficit
 from odforecast.models.hierarchy.draws import MAX_LOG_MEAN, counts, fitted_log_mean
-from odforecast.models.hierarchy.inputs import Inputs
-from odforecast.models.hierarchy.laplace import LEVEL_SD, level_center, path_basis
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
+from odforecast.models.hierarchy.laplace import LEVEL_SD, level_center
+from odforecast.models.hierarchy.tree import path_basis, slope_filter
 from odforecast.panel import Floats
 
-#: Log-normal priors: median, and standard deviation of the log.
+#: Log-normal priors: median, and standard deviation of the log. The nation's are a month's: with
+#: five degrees of freedom those of ``dlm`` at the end of 2018 (:mod:`odforecast.models.constants`).
 LOG_NORMAL: Final = {
-    "scale_group": (0.03, 0.7),
+    "scale_nation": (0.025, 0.5),
+    "slope_ratio": (0.12, 0.5),
+    "scale_region": (0.03, 0.7),
     "scale_state": (0.05, 0.5),
     "noise": (0.06, 0.7),
     "season_scale": (0.02, 0.5),
@@ -61,7 +67,8 @@ def simulate(
     dict of str to ndarray, shape (draws, ...)
         The variables of the graph, and ``deaths``, shape (draws, S, n), without padding.
         Means above :data:`~odforecast.models.hierarchy.draws.MAX_LOG_MEAN` are stopped
-        there.
+        there. Where the inputs miss late arrivals, ``deaths`` are completed by what is
+        expected of them, as the inputs' counts are.
     """
     n_states = inputs.shape[0]
     n = inputs.shape[2] - inputs.first
@@ -91,19 +98,15 @@ def simulate(
     p: dict[str, Floats] = {}
     if tail is None:
         p["tail"] = freedom
-    parent = np.zeros((draws, 1, n - 1))
-    if inputs.members:
-        n_levels = len(inputs.members)
-        p["scale_group"] = log_normal("scale_group", n_levels)
-        p["damping_group"] = rng.beta(*DAMPING, (draws, n_levels))
-        for g in reversed(range(n_levels)):
-            n_nodes = inputs.members[g].shape[1]
-            if g + 1 < n_levels:
-                parent = np.einsum("nm,dmk->dnk", inputs.members[g + 1], parent)
-            own = deviations(p["scale_group"][:, g, None], p["damping_group"][:, g], n_nodes)
-            p[f"increment_{g}"] = own[..., -1]
-            parent = parent + own
-        parent = np.einsum("sn,dnk->dsk", inputs.members[0], parent)
+    parent = np.zeros((draws, n_states, n - 1))
+    if inputs.pooled:
+        parent = _nation(p, inputs, draws, rng, freedom, log_normal)[:, None]
+    if inputs.regions:
+        p["scale_region"] = log_normal("scale_region")
+        p["damping_region"] = rng.beta(*DAMPING, draws)
+        own = deviations(p["scale_region"][:, None], p["damping_region"], len(inputs.regions))
+        p["increment_region"] = own[..., -1]
+        parent = np.einsum("sn,dnk->dsk", inputs.region, own + parent)
     pooled = log_normal("scale_state")[:, None]
     p["scale_state"], p["scale"] = pooled[:, 0], np.repeat(pooled, n_states, axis=1)
     p["noise"] = log_normal("noise")
@@ -126,15 +129,58 @@ def simulate(
     if season_state:
         p["season_spread"] = log_normal("season_spread")
         p["season_state"] = p["season_spread"][:, None, None] * zero_sum(n_states, 12)
-    if inputs.members:
-        used = int((inputs.seen | inputs.censored).any(axis=0).sum())
+    if inputs.pooled:
+        used = inputs.counts.shape[1] - inputs.begin
         p["shock_scale"] = log_normal("shock_scale")
-        p["shock"] = p["shock_scale"][:, None] * rng.standard_normal((draws, used))
+        p["common"] += p["shock_scale"][:, None] * rng.standard_normal((draws, used))
     if inputs.effect_scale.size:
         noise = rng.standard_normal((draws, inputs.effect_scale.size))
         p["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     eta = np.minimum(fitted_log_mean(p, inputs), MAX_LOG_MEAN)
-    return p | {"deaths": counts(eta, p["extra"], rng)}
+    deaths = counts(eta, p["extra"], rng)
+    if inputs.missing is not None:
+        deaths -= _late(p, inputs, inputs.missing, rng)[..., -deaths.shape[2] :]
+    return p | {"deaths": deaths}
+
+
+def _late(
+    p: dict[str, Floats], inputs: Inputs, missing: Deficit, rng: np.random.Generator
+) -> Floats:
+    """Deaths that arrive late beyond what is expected, (draws, S, T); ``p`` gets their errors."""
+    draws, n_states = p["level"].shape
+    z = rng.standard_normal((2, draws, n_states + 1))
+    p["late_error"] = missing.own * z[0, :, 1:] + missing.shared * z[0, :, :1]
+    p["revision_error"] = missing.revision_own * z[1, :, 1:]
+    p["revision_error"] += missing.revision_shared * z[1, :, :1]
+    noise = rng.standard_normal((draws, *inputs.counts.shape)) * inputs.last(missing.noise)
+    return np.asarray(
+        inputs.last(missing.late) * p["late_error"][..., None]
+        + inputs.last(missing.revised) * p["revision_error"][..., None]
+        + noise
+    )
+
+
+def _nation(
+    p: dict[str, Floats],
+    inputs: Inputs,
+    draws: int,
+    rng: np.random.Generator,
+    freedom: Floats,
+    log_normal: Callable[[str], Floats],
+) -> Floats:
+    """The nation's steps from knot to knot, shape (draws, n - 1); ``p`` gets what it is made of."""
+    n_time = inputs.counts.shape[1]
+    p["scale_nation"], p["slope_ratio"] = log_normal("scale_nation"), log_normal("slope_ratio")
+    scale = p["scale_nation"][:, None]
+    quarter, bridge = between_knots(n_time, inputs.every)
+    start = inputs.first * inputs.every
+    size = n_time - 1 - start
+    slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
+    slope *= scale * p["slope_ratio"][:, None]
+    p["slope"] = slope[:, -1]
+    steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
+    p["common"] = steps @ bridge[inputs.begin :, start:].T
+    return np.asarray(steps @ quarter[inputs.first :, start:].T)
 
 
 def prior_predictive(

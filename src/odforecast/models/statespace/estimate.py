@@ -21,11 +21,10 @@ from scipy.optimize import minimize
 
 from odforecast.errors import PanelError
 from odforecast.models.spec import MIN_MONTHS
+from odforecast.models.statespace.filter import COMPLETE, _prior
 from odforecast.models.statespace.kernels import kalman
-from odforecast.models.statespace.model import _prior
 from odforecast.models.statespace.pins import repin, rough_level, years_averaged
 from odforecast.models.statespace.tail import (
-    ASSUMED,
     Z90,
     Number,
     estimate_tail,
@@ -33,6 +32,7 @@ from odforecast.models.statespace.tail import (
 )
 from odforecast.panel import Floats
 
+_NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 #: Normal priors on the log of a scale, or the logit of a damping: centre on the natural
 #: scale, sd on the transformed one. Round values, the same for own, region and nation; set
 #: before any of the estimates was made, and not changed since.
@@ -76,24 +76,39 @@ class Counts:
     region : ndarray of int, shape (L,)
         Region of each location, 0 to ``n_region`` - 1.
     n_region : int
+    lengths : ndarray, shape (n,)
+        Of the months (:func:`odforecast.months.month_lengths`).
     """
 
     months: Floats
     region: NDArray[np.int64]
     n_region: int
+    lengths: Floats
 
     def __post_init__(self) -> None:
         if np.isnan(self.months).any() or self.months.shape[1] < MIN_MONTHS:
             raise PanelError(f"{MIN_MONTHS} months without gaps are needed to estimate scales")
 
-    def pinned(self, level_variance: float, forget: float) -> tuple[Floats, Floats]:
-        """Months on the model's pins, and the years a pin averages, shape (L,)."""
-        pins = repin(
-            self.months, rough_level(self.months), level_variance=level_variance, forget=forget
+    def pins(self, level_variance: float, forget: float) -> Floats:
+        """The model's constants of the calendar months, shape (L, 12)."""
+        return repin(
+            self.months,
+            rough_level(self.months),
+            self.lengths,
+            level_variance=level_variance,
+            forget=forget,
         )
+
+    def pinned(self, level_variance: float, forget: float) -> tuple[Floats, Floats]:
+        """Deaths a mean month on the model's pins, and the years a pin averages, shape (L,)."""
         n_loc, n = self.months.shape
-        months = np.maximum(self.months + pins[:, np.arange(n) % 12], 0.0)
+        pins = self.pins(level_variance, forget)
+        months = np.maximum(self.months + pins[:, np.arange(n) % 12], 0.0) / self.lengths
         return months, years_averaged(np.full(n_loc, float(n)), forget=forget)
+
+    def until(self, stop: int) -> Counts:
+        """The first months only."""
+        return Counts(self.months[:, :stop], self.region, self.n_region, self.lengths[:stop])
 
 
 def to_line(theta: Floats) -> Floats:
@@ -135,7 +150,9 @@ def penalised(counts: Counts, pins: tuple[float, float]) -> Callable[[Floats], f
     def value(u: Floats) -> float:
         theta = from_line(u)
         mean, cov = _prior(months, counts.n_region, theta)
-        loglik = kalman(months, counts.region, counts.n_region, theta, mean, cov, share)
+        loglik = kalman(
+            months, counts.region, counts.n_region, theta, mean, cov, share, 0, *_NOTHING_LATE
+        )
         return float(loglik - 0.5 * (((u - centre) / _SD) ** 2).sum())
 
     return value
@@ -202,12 +219,12 @@ def next_month(counts: Counts, pins: tuple[float, float], theta: Floats) -> floa
 
     The pins too are those of the months before; the counts need not be on any pins.
     """
-    before = Counts(counts.months[:, :-1], counts.region, counts.n_region)
+    before = counts.until(-1)
     months, years = before.pinned(*pins)
     n_loc, n = months.shape
     mean, cov = _prior(months, counts.n_region, theta)
     share = 1.0 - 1.0 / np.maximum(years, 1.01)
-    kalman(months, counts.region, counts.n_region, theta, mean, cov, share)
+    kalman(months, counts.region, counts.n_region, theta, mean, cov, share, 0, *_NOTHING_LATE)
     i = np.arange(n_loc)
     us = 2 * n_loc + counts.n_region
     move = np.zeros((n_loc, mean.size))
@@ -217,8 +234,8 @@ def next_month(counts: Counts, pins: tuple[float, float], theta: Floats) -> floa
     spread = move @ cov @ move.T + theta[0] ** 2 * np.eye(n_loc) + theta[6] ** 2 + theta[10] ** 2
     spread += theta[3] ** 2 * np.equal.outer(counts.region, counts.region)
     spread += np.diag((theta[9] ** 2 + 1.0 / expected) * (1.0 + 1.0 / years))
-    pin = (months - before.months)[:, n - 12]  # of the calendar month to come
-    error = (counts.months[:, -1] + pin - expected) / expected
+    pin = before.pins(*pins)[:, n % 12]  # of the calendar month to come
+    error = ((counts.months[:, -1] + pin) / counts.lengths[-1] - expected) / expected
     large = error > 1.0
     error[large] = 1.0 + np.log(error[large])
     root = np.linalg.cholesky(spread)
@@ -241,10 +258,7 @@ def estimate_pins(counts: Counts, theta: Floats) -> tuple[Number, Number]:
     score = np.zeros([grid.size for grid in grids])
     for at in np.ndindex(*score.shape):
         pins = (float(grids[0][at[0]]), float(grids[1][at[1]]))
-        score[at] = sum(
-            next_month(Counts(counts.months[:, :stop], counts.region, counts.n_region), pins, theta)
-            for stop in stops
-        )
+        score[at] = sum(next_month(counts.until(stop), pins, theta) for stop in stops)
     weight = np.exp(score - score.max())
     best = np.unravel_index(int(score.argmax()), score.shape)
     numbers = []
@@ -270,7 +284,4 @@ def estimate_all(counts: Counts) -> dict[str, Number]:
     out |= {"pin_level_variance": level_variance, "pin_forget": forget}
     months, _ = counts.pinned(*pins)
     out["tail_df"] = estimate_tail(national_innovations(months, counts.region, theta))
-    nan = float("nan")
-    reason = "a judgement: one nation is one draw of the factor"
-    out["factor_sd"] = Number(ASSUMED["factor_sd"], nan, nan, "assumed", reason)
     return out

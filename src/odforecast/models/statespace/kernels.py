@@ -1,4 +1,4 @@
-"""Compiled parts of the ``dlm``: coupled Kalman filter, national likelihood, counts."""
+"""Compiled parts of the ``dlm``: coupled Kalman filter, drawn counts."""
 
 from __future__ import annotations
 
@@ -24,24 +24,37 @@ def kalman(
     mean: Floats,
     cov: Floats,
     share: Floats,
+    first: int,
+    late: Floats,
+    revised: Floats,
+    noise: Floats,
 ) -> float:
     """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
 
-    The state is [L levels | L own slopes | R region slopes | US slope | US shock], length K.
-    Counts enter through the log link, linearised at the prediction.
+    The state is [L levels | L own slopes | R region slopes | US slope | US shock], length K,
+    and where months are incomplete [L errors of what arrives late | L revisions | the error that
+    all share | the revision that all share] after it, which do not move. Counts enter through the
+    log link, linearised at the prediction.
 
     Parameters
     ----------
     months : ndarray, shape (L, T)
-        Deaths; NaN is skipped.
+        Deaths, completed by what is expected to arrive late; NaN is skipped.
     region : ndarray of int, shape (L,)
     n_region : int
     scales : ndarray, shape (11,)
         :class:`~odforecast.models.statespace.model.Scales` in order.
-    mean : ndarray, shape (K,)
-    cov : ndarray, shape (K, K)
+    mean : ndarray, shape (K,) or (K + 2 L + 2,)
+    cov : ndarray, shape (K, K) or (K + 2 L + 2, K + 2 L + 2)
     share : ndarray, shape (L,)
         Share of the count noise left after the pins took up theirs.
+    first : int
+        The first of ``months`` that is filtered; those before it have been.
+    late, revised : ndarray, shape (L, T)
+        Deaths by which one unit of an error, or of a revision, changes a month. Read where the
+        state is the long one.
+    noise : ndarray, shape (L, T)
+        Variance of what arrives late in a single month, in deaths squared.
 
     Returns
     -------
@@ -51,11 +64,14 @@ def kalman(
     n_loc, n_time = months.shape
     us = 2 * n_loc + n_region
     shock = us + 1
-    size = shock + 1
+    size = mean.size
+    incomplete = size > shock + 1
+    errors = shock + 1
+    revisions = errors + n_loc
     moved = np.empty((n_loc, size))
     column = np.empty(size)
     loglik = 0.0
-    for t in range(n_time):
+    for t in range(first, n_time):
         if t > 0:
             for i in range(n_loc):
                 own = n_loc + i
@@ -67,7 +83,7 @@ def kalman(
             for k in range(size):
                 for i in range(n_loc):
                     cov[k, i] += cov[k, n_loc + i] + cov[k, 2 * n_loc + region[i]] + cov[k, us]
-            for i in range(n_loc, size):
+            for i in range(n_loc, errors):
                 damp = 0.0
                 if i < 2 * n_loc:
                     damp = scales[2]
@@ -96,68 +112,37 @@ def kalman(
                 continue
             expected = np.exp(mean[i] + mean[shock])
             error = (months[i, t] - expected) / expected
+            spread = (scales[9] ** 2 + 1.0 / expected) * share[i]
+            f = 0.0
+            r = 0.0
+            if incomplete:
+                # What is seen is the month less the errors of its completion.
+                f = late[i, t] / expected
+                r = revised[i, t] / expected
+                error += f * (mean[errors + i] + mean[size - 2])
+                error += r * (mean[revisions + i] + mean[size - 1])
+                spread += noise[i, t] / (expected * expected)
             if error > 1.0:
                 # The linear step overshoots after a large surprise: take its logarithm.
                 error = 1.0 + np.log(error)
-            noise = (scales[9] ** 2 + 1.0 / expected) * share[i]
-            total = cov[i, i] + 2.0 * cov[i, shock] + cov[shock, shock] + noise
-            if t >= BURN_IN:
-                loglik -= 0.5 * (np.log(total) + error * error / total)
             for j in range(size):
                 column[j] = cov[i, j] + cov[shock, j]
+            if incomplete:
+                for j in range(size):
+                    column[j] -= f * (cov[errors + i, j] + cov[size - 2, j])
+                    column[j] -= r * (cov[revisions + i, j] + cov[size - 1, j])
+            total = column[i] + column[shock] + spread
+            if incomplete:
+                total -= f * (column[errors + i] + column[size - 2])
+                total -= r * (column[revisions + i] + column[size - 1])
+            if t >= BURN_IN:
+                loglik -= 0.5 * (np.log(total) + error * error / total)
             for j in range(size):
                 gain = column[j] / total
                 mean[j] += gain * error
                 for k in range(size):
                     cov[j, k] -= gain * column[k]
     return loglik
-
-
-@nb.njit(cache=True, fastmath=_FAST)
-def trend_loglik(
-    series: Floats, noise: Floats, level: Floats, slope: Floats, damp: float
-) -> Floats:
-    """Log likelihood of a local damped trend, for each pair of innovation variances.
-
-    Parameters
-    ----------
-    series, noise : ndarray, shape (T,)
-        Log deaths of the nation, and the variance of their noise.
-    level, slope : ndarray, shape (G,)
-        Innovation variances.
-    damp : float
-
-    Returns
-    -------
-    ndarray, shape (G,)
-    """
-    out = np.empty(level.size)
-    for g in range(level.size):
-        a = series[0]
-        b = 0.0
-        p11 = noise[0] + level[g]
-        p12 = 0.0
-        p22 = min(slope[g] / (1.0 - damp * damp), 4e-4)
-        loglik = 0.0
-        for t in range(1, series.size):
-            a += b
-            b *= damp
-            p11 = p11 + 2.0 * p12 + p22 + level[g]
-            p12 = damp * (p12 + p22)
-            p22 = damp * damp * p22 + slope[g]
-            total = p11 + noise[t]
-            error = series[t] - a
-            if t >= 12:
-                loglik -= 0.5 * (np.log(total) + error * error / total)
-            k1 = p11 / total
-            k2 = p12 / total
-            a += k1 * error
-            b += k2 * error
-            p22 -= k2 * p12
-            p12 -= k1 * p12
-            p11 -= k1 * p11
-        out[g] = loglik
-    return out
 
 
 @nb.njit(cache=True, fastmath=_FAST)

@@ -1,10 +1,11 @@
 """Pin the twelve seasonal constants for a model, given how noisy counts are.
 
 Months recovered from rolling sums are known up to one constant per calendar month
-(:mod:`odforecast.monthly.sums`). Here the constants are those under which the months look
-most like a slowly moving level plus count noise: generalised least squares, the whitening
-done by the filter of a local-level model. Older years weigh less, since the seasonal pattern
-drifts.
+(:mod:`odforecast.monthly.sums`). Here the constants are those under which deaths **per day**
+look most like a slowly moving level plus count noise: generalised least squares, the whitening
+done by the filter of a local-level model. February has fewer deaths for it has fewer days, and the
+more so the more deaths there are: a constant cannot say that. Older years weigh less, since the
+seasonal pattern drifts.
 """
 
 from __future__ import annotations
@@ -14,17 +15,14 @@ import numpy as np
 
 from odforecast.panel import Floats
 
-#: Innovation variance of the level a month, as a share of its square; chosen by the WIS of
-#: origins 2016-06..2018-12.
-LEVEL_VARIANCE = 0.001
-#: Noise variance grows by this times the squared age in years; chosen by the WIS of origins
-#: 2016-06..2020-12.
-FORGET = 0.3
+#: Innovation variance of the level a month, as a share of its square, and growth of the noise
+#: variance with the squared age in years: those of `make constants`, 2018-12.
+LEVEL_VARIANCE, FORGET = 0.000125, 0.025
 
 
 @nb.njit(cache=True)
 def _normal_equations(
-    months: Floats, trend: Floats, variance: float, forget: float
+    months: Floats, trend: Floats, variance: float, forget: float, lengths: Floats
 ) -> tuple[Floats, Floats]:
     """Whitened normal equations, (L, 12, 12) and (L, 12).
 
@@ -50,8 +48,8 @@ def _normal_equations(
             total = uncertain + trend[i, t] * (1.0 + forget * age * age)
             gain = uncertain / total
             for j in range(12):
-                step[j] = (1.0 if j == k else 0.0) - level[j]
-            step[12] = months[i, t] - level[12]
+                step[j] = (1.0 / lengths[t] if j == k else 0.0) - level[j]
+            step[12] = months[i, t] / lengths[t] - level[12]
             for j in range(13):
                 level[j] += gain * step[j]
             uncertain -= gain * uncertain
@@ -65,6 +63,7 @@ def _normal_equations(
 def repin(
     months: Floats,
     trend: Floats,
+    lengths: Floats | None = None,
     *,
     level_variance: float = LEVEL_VARIANCE,
     forget: float = FORGET,
@@ -77,6 +76,8 @@ def repin(
         Monthly deaths on any pins; NaN where unknown.
     trend : ndarray, shape (L, n)
         Rough monthly level, above zero: the noise is scaled by it.
+    lengths : ndarray, shape (n,), optional
+        Of the months (:func:`odforecast.months.month_lengths`); default: all alike.
     level_variance, forget : float
         See :data:`LEVEL_VARIANCE` and :data:`FORGET`.
 
@@ -91,7 +92,9 @@ def repin(
     >>> bool(np.allclose(repin(wave, np.full((1, 48), 50.0)), np.tile([2.0, -2.0], 6)))
     True
     """
-    left, right = _normal_equations(np.asarray(months, dtype=float), trend, level_variance, forget)
+    months = np.asarray(months, dtype=float)
+    lengths = np.ones(months.shape[1]) if lengths is None else lengths
+    left, right = _normal_equations(months, trend, level_variance, forget, lengths)
     kkt = np.zeros((len(months), 13, 13))
     # A calendar month never seen, in a very short row, keeps its constant near zero.
     kkt[:, :12, :12] = left + 1e-12 * np.eye(12)

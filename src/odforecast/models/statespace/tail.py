@@ -14,9 +14,8 @@ from odforecast.panel import Floats
 #: Degrees of freedom tried; the last stands for a normal.
 TAIL_GRID = np.geomspace(1.5, 200.0, 80)
 
-#: Kept where the data cannot tell. One nation is one draw of the factor on its scales, so
-#: the spread of that factor never can be told.
-ASSUMED = {"tail_df": 5.0, "factor_sd": 0.35}
+#: Kept where the data cannot tell.
+ASSUMED = {"tail_df": 5.0}
 
 #: A 90 % interval is this many sd either way.
 Z90 = 1.6448536269514722

@@ -1,0 +1,224 @@
+"""The tables that ``odforecast backtest`` prints: models by horizon, per kind of vintage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from odforecast.backtesting import Results
+from odforecast.backtesting.results import BASELINE
+from odforecast.names import VINTAGE_DELAYED, VINTAGE_KINDS
+from odforecast.panel.donor import ERAS
+from odforecast.scoring import relative_to_baseline, summarise
+from odforecast.scoring.columns import HORIZON_GROUPS, with_groups
+
+#: Shown per horizon group: summary column, title, format.
+_SHOWN = (
+    ("wis", "WIS", "{:,.0f}"),
+    ("rel_wis", "rel", "{:.2f}"),
+    ("coverage_90", "cov90", "{:.2f}"),
+)
+#: The same of the nowcast, whose counts are nearly known: beside what was revised of them.
+_SHOWN_OF_NOWCAST = (
+    ("wis", "WIS", "{:,.1f}"),
+    ("rel_wis_reported", "of the\nrevision", "{:.2f}"),
+    ("coverage_90", "cov90", "{:.2f}"),
+    ("coverage_90_revised", "cov90,\nrevised", "{:.2f}"),
+    ("n_revised", "revised", "{:,.0f}"),
+    ("n_scorable", "scored", "{:,.0f}"),
+)
+#: Widest number of a leaderboard.
+_CELL = 7
+#: The era of today's releases: on delayed pseudo-vintages it has a row of its own.
+TODAY = ERAS[1]
+_ALONE = f"{TODAY}-month era"
+#: Probability of the printed intervals.
+_LEVEL = 0.9
+
+
+def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
+    """One table per kind of vintage, level, and what else is asked for: a row a model, the best
+    first, and the first model's row on today's era alone; then intervals of that model.
+    """
+    keys = ["vintage", "level", *extra]
+    board = results.leaderboard(by=[*keys, "horizon_group"])
+    if "target" in board and "target" not in keys:  # several targets have no common mean
+        keys = ["vintage", "target", *keys[1:]]
+    first = next(iter(results.manifest["models"]))  # type: ignore[call-overload]
+    alone = _today(results, first, keys)
+    completed = board[board["horizon_group"].astype(str) == "nowcast"]
+    board = board[board["horizon_group"].astype(str) != "nowcast"]
+    groups = [g for g in HORIZON_GROUPS if g in set(board["horizon_group"].astype(str))]
+    several = len(set(board["vintage"])) > 1
+    for kind in (k for k in _in_order(board["vintage"]) if k in set(board["vintage"])):
+        shown_board = board[board["vintage"] == kind]
+        for head, part in shown_board.groupby(keys, sort=False, observed=True):
+            units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
+            named = head if several or kind == VINTAGE_DELAYED else head[1:]
+            title = f"{', '.join(map(str, named))} ({units.sum():,.0f} units a model)"
+            rows = {
+                str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)
+            }
+            ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
+            if head in alone:
+                ordered.append((f"{first}, {_ALONE}", alone[head]))
+            shown = [s for s in _SHOWN if part[s[0]].notna().any()]
+            widest = max(len(name) for name, _ in ordered)
+            for columns in _fitting(shown, len(groups), widest, screen.width):
+                table = _table(title)
+                for _, name, _ in columns:
+                    for group in groups:
+                        table.add_column(f"{name}\n{group}", justify="right", no_wrap=True)
+                for model, row in ordered:
+                    cells = [
+                        _cell(row[key].get(group) if key in row else None, form)
+                        for key, _, form in columns
+                        for group in groups
+                    ]
+                    table.add_row(model, *cells)
+                screen.print(table)
+    _nowcasts(screen, completed, keys)
+    related = f" rel: as a share of {BASELINE}'s on the same units;"
+    screen.print(
+        f"WIS: mean weighted interval score, deaths, lower is better;"
+        f"{related if board['rel_wis'].notna().any() else ''} "
+        "cov90: share of truths inside the 90 % interval.",
+        highlight=False,
+    )
+    _intervals(screen, results, first)
+
+
+def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
+    """Counts published before the forecast was made, and completed: a table per kind and level."""
+    shown = [s for s in _SHOWN_OF_NOWCAST if s[0] in board and board[s[0]].notna().any()]
+    for head, part in board.groupby(keys, sort=False, observed=True):
+        if not part["n_scorable"].any():
+            continue
+        table = _table(f"{', '.join(map(str, head))}: nowcast, horizons -11 to 0", "")
+        for _, name, _ in shown:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in part.sort_values("wis", kind="stable").to_dict("records"):
+            table.add_row(str(row["model"]), *(_cell(row[key], form) for key, _, form in shown))
+        screen.print(table)
+    if not board.empty:
+        screen.print(
+            "nowcast: counts published when the forecast was made, completed; of the revision: WIS "
+            "over the mean absolute revision, below 1 is better than leaving them; revised: those "
+            "that changed by more than 1 death and 0.2 %.",
+            highlight=False,
+        )
+
+
+def _in_order(kinds: Iterable[str]) -> list[str]:
+    """Kinds of vintage: what decides comes first, then the guard, then the upper bound."""
+    order = [VINTAGE_DELAYED, *(k for k in VINTAGE_KINDS if k != VINTAGE_DELAYED)]
+    return [k for k in order if k in set(kinds)]
+
+
+def _today(results: Results, model: str, keys: list[str]) -> dict[tuple[object, ...], pd.DataFrame]:
+    """The model's summary on delayed pseudo-vintages of today's era alone, by table."""
+    scores = results.scores
+    scores = scores[
+        (scores["vintage"] == VINTAGE_DELAYED) & scores["model"].isin([model, BASELINE])
+    ]
+    scores = with_groups(scores, ["era"])
+    scores = scores[scores["era"].astype(str) == TODAY]
+    if scores.empty or model not in set(scores["model"]):
+        return {}
+    baseline = BASELINE if BASELINE in set(scores["model"]) else None
+    board = summarise(scores, by=[*keys, "horizon_group"], baseline=baseline)
+    board = board[board["model"] == model]
+    return {
+        head: part.set_index("horizon_group")
+        for head, part in board.groupby(keys, sort=False, observed=True)
+    }
+
+
+def _intervals(screen: Console, results: Results, model: str) -> None:
+    """The model's ratio to the baselines with intervals, and what they rest on."""
+    scores = results.scores
+    others = [b for b in (BASELINE, "naive+delay") if b in set(scores["model"]) and b != model]
+    lines: list[tuple[str, pd.DataFrame]] = []
+    targets = list(dict.fromkeys(scores["target"]))
+    for kind in _in_order(scores["vintage"]):
+        for target in targets:
+            part = scores[(scores["vintage"] == kind) & (scores["target"] == target)]
+            part = part[part["scorable"].astype(bool)]
+            for other in others:
+                pair = with_groups(part[part["model"].isin([model, other])], ["era"])
+                for label, rows in (("", pair), (f", {_ALONE}", pair[pair["era"] == TODAY])):
+                    if label and kind != VINTAGE_DELAYED:
+                        continue
+                    if set(rows["model"]) != {model, other}:
+                        continue
+                    ratio = relative_to_baseline(
+                        rows, other, by=["level", "horizon_group"], level=_LEVEL
+                    )
+                    ratio = ratio[(ratio["model"] == model) & ratio["ratio"].notna()]
+                    if ratio["lower"].notna().any():
+                        name = f"{kind}, {target}" if len(targets) > 1 else kind
+                        lines.append((f"{name}, to {other}{label}", ratio))
+    if not lines:
+        return
+    held = {g for _, ratio in lines for g in ratio["horizon_group"].astype(str)}
+    groups = [g for g in HORIZON_GROUPS if g in held]
+    for level in ("nation", "jurisdictions"):
+        table = _table(f"{model}, {level}: share of another's WIS, {_LEVEL * 100:.0f} % interval")
+        for group in groups:
+            table.add_column(group, justify="right", no_wrap=True)
+        table.add_column("rests on", overflow="fold")
+        for name, ratio in lines:
+            rows = ratio[ratio["level"] == level].set_index("horizon_group")
+            if not rows.empty:
+                table.add_row(name, *(_span(rows, g) for g in groups), _rests(rows.iloc[0]))
+        if table.row_count:
+            screen.print(table)
+    screen.print(
+        "Intervals: blocks of origins drawn again and, where the delay comes from donors, whole "
+        "donor releases of each era.",
+        highlight=False,
+    )
+
+
+def _span(rows: pd.DataFrame, group: str) -> str:
+    if group not in rows.index:
+        return "–"
+    at = list(rows.index).index(group)
+    ratio, lower, upper = (float(rows[k].iloc[at]) for k in ("ratio", "lower", "upper"))
+    return f"{ratio:.2f}" if math.isnan(lower) else f"{ratio:.2f}\n{lower:.2f}–{upper:.2f}"
+
+
+def _rests(row: pd.Series[float]) -> str:
+    donors = f" × {int(row['n_donors'])} donors" if row["n_donors"] else ""
+    return f"{int(row['n_origins'])} months in {int(row['n_blocks'])} blocks{donors}"
+
+
+def _table(title: str, first: str = "horizon, months") -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        padding=(0, 1, 0, 0),
+        box=SIMPLE_HEAD,
+    )
+    table.add_column(first, overflow="fold")
+    return table
+
+
+def _fitting(
+    shown: list[tuple[str, str, str]], n_groups: int, name: int, width: int
+) -> list[list[tuple[str, str, str]]]:
+    """The scores that fit beside one another; the rest go into a table of their own."""
+    room = width - max(name, len("horizon, months")) - 2
+    each = n_groups * (_CELL + 2)
+    n = max(1, room // each)
+    return [shown[i : i + n] for i in range(0, len(shown), n)]
+
+
+def _cell(value: object, form: str) -> str:
+    return "–" if pd.isna(value) else form.format(value)  # type: ignore[call-overload]

@@ -1,0 +1,102 @@
+"""The delay's constants that ship, in dated sets, and each set again without one release.
+
+``make constants`` writes the table; nothing else does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
+
+from odforecast.models.constants import read_rows
+from odforecast.panel import Panel
+
+#: Columns of ``delay.csv``: ``without`` is the release left out, or empty.
+COLUMNS = ("cutoff", "without", "name", "value", "low", "high", "how", "method")
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How much of what is pending arrives, and how far that is known.
+
+    See :mod:`odforecast.models.delay.deficit` for what each means. Spreads are standard
+    deviations.
+
+    Attributes
+    ----------
+    kappa : float
+        Share of the records pending beyond what stays pending that end as overdose deaths.
+    kappa_error : float
+        Relative error of ``kappa``.
+    kappa_predicted : float
+        Share of the excess of CDC's predicted count that arrives.
+    sd_own, sd_shared : float
+        Relative error of the late arrivals of a jurisdiction, and what a release shares.
+    noise : float
+        Relative error of a single month's late arrivals.
+    revision_own, revision_shared : float
+        Arrivals that nothing announced, as a share of the last count.
+    revision_decay : float
+        Share of them that goes on to the month before, month by month.
+    revision_noise : float
+        The same for a single month.
+    closing_share : float
+        Share of jurisdictions whose closed year is cut by its final file.
+    closing_size : float
+        Mean cut of those, as a share of the year's count, in December.
+    closing_own, closing_shared : float
+        Other changes of a year whose file has closed, in either direction, as a share of its
+        count: a jurisdiction's own, and what all share.
+    late, late_decay : float
+        Late share of a month's deaths six months after its end, and its log decline a month:
+        where a release says nothing on how incomplete it is.
+    late_own, late_shared : float
+        Relative error of that.
+    """
+
+    kappa: float
+    kappa_error: float
+    kappa_predicted: float
+    sd_own: float
+    sd_shared: float
+    noise: float
+    revision_own: float
+    revision_shared: float
+    revision_decay: float
+    revision_noise: float
+    closing_share: float
+    closing_size: float
+    closing_own: float
+    closing_shared: float
+    late: float
+    late_decay: float
+    late_own: float
+    late_shared: float
+
+
+NAMES = tuple(f.name for f in fields(Delays))
+
+
+@cache
+def all_delays() -> dict[tuple[dt.date, str], Delays]:
+    """Every set that ships, by cut-off and release left out."""
+    text = resources.files("odforecast.models.delay").joinpath("delay.csv").read_text("utf-8")
+    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
+    for row in read_rows(text):
+        key = (dt.date.fromisoformat(row["cutoff"]), row["without"])
+        sets.setdefault(key, {})[row["name"]] = float(row["value"])
+    return {key: Delays(**values) for key, values in sets.items()}
+
+
+def delays_for(panel: Panel) -> Delays:
+    """The newest set that was known on the panel's day, without the release it is delayed by.
+
+    Before the first cut-off there is none that was known: the first is taken.
+    """
+    sets = all_delays()
+    cutoffs = sorted({cutoff for cutoff, _ in sets})
+    known = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
+    donor = panel.donor.partition("/")[0]
+    return sets.get((known[-1], donor), sets[known[-1], ""])

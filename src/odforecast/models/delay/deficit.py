@@ -1,0 +1,296 @@
+"""What is missing from the last counts of a release, month of death by month of death.
+
+A death whose cause is pending is not yet an overdose death. NCHS closes the file of a year about
+September of the next: what is pending in it then stays pending for good. So what a count of the
+12 months ending ``k`` months before the last still misses is told by the records pending beyond
+those of the count that ends with the last closed December::
+
+    D[s,k] = kappa · max(pending[s,k] − pending[s,December], 0) / 100 · all_deaths[s]
+
+after that December, and nothing from it on. Where the percentage or the deaths from all causes
+are not published, CDC's predicted over reported count, over that of December, takes its place;
+where neither is there, the late arrivals that months of the same age had in earlier releases.
+A month's late arrivals are the difference of two such sums.
+
+The months of the closed year itself lose deaths again: records that came after closing are in
+the provisional counts until the final file replaces them, about six months after closing. An
+earlier release of about the closing, where the panel's triangle has one, says which they are.
+
+What is uncertain (all standard normal but for the cut of a closed year)::
+
+    late[s,j] = d[s,j] (1 + sd_own f[s] + sd_shared f[US] + noise e[s,j])
+              + w[j] R[s] (revision_own r[s] + revision_shared r[US] + revision_noise g[s,j])
+
+``d`` the late arrivals expected of month j, ``R`` the last reported count, and ``w`` falling
+geometrically from the last month to the last closed December.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odforecast.geography import NATION, closed
+from odforecast.models.delay.constants import Delays
+from odforecast.monthly.sums import rolling_sums
+from odforecast.panel import Floats, Panel
+from odforecast.publication import not_final
+
+#: Months before the last that can still change: a year back from the last closed December.
+SPAN = 28
+#: The last closed December is at most this many months back by the calendar.
+OPEN = 15
+#: A release that holds no more than this of what a closed year gains tells what it will be.
+EARLY = 0.12
+#: The nation's own errors where its parts are not there: theirs average out.
+_ALONE = 0.2
+#: Share of a closed year's cut that falls on each of its months, the last first: what comes after
+#: closing is mostly of its last months.
+RAMP = np.arange(12, 0, -1) / 78.0
+
+
+@dataclass(frozen=True)
+class Deficit:
+    """Late arrivals that a panel still misses, and how far they are known.
+
+    Attributes
+    ----------
+    late : ndarray, shape (L, SPAN)
+        Expected deaths that arrive late, by month of death, the last month at the end.
+    own, shared : ndarray, shape (L,)
+        Relative errors of ``late``: a location's own and that of the release.
+    noise : ndarray, shape (L, SPAN)
+        Sd of a single month's error, in deaths.
+    revised : ndarray, shape (L, SPAN)
+        Deaths by which one unit of a revision changes a month.
+    revision_own : ndarray, shape (L,)
+        Sd of a location's own revision.
+    revision_shared : float
+        Sd of the release's.
+    cut : ndarray, shape (L, SPAN)
+        Deaths that the closed year loses if it is cut, on average; never negative.
+    cut_share : ndarray, shape (L,)
+        Probability that it is cut; 1 where a release of about its closing says by how much.
+    year : ndarray, shape (L, SPAN)
+        Deaths by which other changes of the closed year, as a share of its count, change a month.
+    year_own, year_shared : float
+        Sd of those changes.
+    how : dict of str to str
+        Location to what ``late`` rests on: ``"pending"``, ``"predicted"``, ``"age"``, or
+        ``"final"``.
+    """
+
+    late: Floats
+    own: Floats
+    shared: Floats
+    noise: Floats
+    revised: Floats
+    revision_own: Floats
+    revision_shared: float
+    cut: Floats
+    cut_share: Floats
+    year: Floats
+    year_own: float
+    year_shared: float
+    how: dict[str, str]
+
+    @property
+    def months(self) -> Floats:
+        """What is to be added to each month on average, shape (L, SPAN)."""
+        return self.late - self.cut_share[:, None] * self.cut
+
+    def sums(self, locations: tuple[str, ...], ages: int = 12) -> Floats:
+        """What is to be added to each of the last counts, shape (L, ages), the last at the end."""
+        before = np.zeros((len(self.late), 11))
+        sums = rolling_sums(np.concatenate([before, self.months], axis=1))
+        return closed(sums[:, -ages:], locations)
+
+
+def deficit(panel: Panel, constants: Delays) -> Deficit:
+    """What the last counts of a panel miss.
+
+    Parameters
+    ----------
+    panel : Panel
+    constants : Delays
+        See :func:`odforecast.models.delay.constants.delays_for`.
+
+    Returns
+    -------
+    Deficit
+        The US is the sum of its parts where they are all there.
+    """
+    n_loc = len(panel.locations)
+    n_open = open_months(panel)
+    late = np.zeros((n_loc, SPAN))
+    revised, noise = late.copy(), late.copy()
+    own = np.full(n_loc, constants.sd_own)
+    shared = np.full(n_loc, np.hypot(constants.sd_shared, constants.kappa_error))
+    revision_own = np.full(n_loc, constants.revision_own)
+    how = dict.fromkeys(panel.locations, "final")
+    last = np.array([_last_known(row) for row in panel.reported])
+    if n_open:
+        back = np.arange(n_open)
+        profile = (1.0 - constants.revision_decay) * constants.revision_decay**back
+        revised[:, SPAN - n_open :] = last[:, None] * profile[::-1]
+        ages = _ages(panel, n_open)
+        for i, state in enumerate(panel.locations):
+            arriving, how[state] = arriving_late(panel, i, n_open, constants)
+            if how[state] == "age":
+                share = np.minimum(constants.late * np.exp(-constants.late_decay * (ages - 6)), 0.5)
+                arriving = last[i] / 12.0 * share / (1.0 - share)
+                own[i], shared[i] = constants.late_own, constants.late_shared
+            late[i, SPAN - n_open :] = arriving[::-1]
+        late = closed(late, panel.locations)
+        noise = np.hypot(constants.noise * late, constants.revision_noise * revised)
+    for i, state in enumerate(panel.locations):
+        if state == NATION:
+            own[i] *= _ALONE
+            revision_own[i] *= _ALONE
+            noise[i] *= _ALONE
+    weight, where = _closed_year(panel, n_open)
+    share = np.full(n_loc, constants.closing_share if weight else 0.0)
+    size = np.full(n_loc, weight * constants.closing_size)
+    year = np.nan_to_num(panel.reported[:, -n_open - 1]) if weight else np.zeros(n_loc)
+    gained = _gained_since_closing(panel, n_open) if weight else None
+    if gained is not None:
+        known = np.isfinite(gained) & (year > 0)
+        share[known] = 1.0
+        size[known] = gained[known] / year[known]
+    return Deficit(
+        late=late,
+        own=own,
+        shared=shared,
+        noise=noise,
+        revised=revised,
+        revision_own=revision_own,
+        revision_shared=constants.revision_shared,
+        cut=size[:, None] * year[:, None] * where,
+        cut_share=share,
+        year=year[:, None] * (where > 0) / 12.0,
+        year_own=constants.closing_own,
+        year_shared=constants.closing_shared,
+        how=how,
+    )
+
+
+def open_months(panel: Panel) -> int:
+    """Months after the last closed December, as many as the panel allows; 0 if all are final."""
+    n = int((panel.last_month - panel.final_through).astype(int))
+    return max(0, min(n, OPEN, panel.months.size - 1))
+
+
+def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:
+    """Expected late arrivals of the open months of a location, the last month first.
+
+    Returns
+    -------
+    arriving : ndarray, shape (n_open,)
+        NaN where nothing tells.
+    how : {"pending", "predicted", "age"}
+    """
+    sums = pending_deaths(panel, row, n_open)
+    if sums is not None:
+        return months_between(constants.kappa * sums), "pending"
+    sums = predicted_excess(panel, row, n_open)
+    if sums is not None:
+        return months_between(constants.kappa_predicted * sums), "predicted"
+    return np.full(n_open, np.nan), "age"
+
+
+def months_between(sums: Floats) -> Floats:
+    """Months whose 12-month sums these are, the last first; shape (..., n). Before them: none.
+
+    Examples
+    --------
+    >>> months_between(np.array([6.0, 3.0, 1.0]))
+    array([3., 2., 1.])
+    """
+    months: Floats = -np.diff(sums, append=0.0)
+    # Of more than twelve, a sum less the next lacks the month that left it.
+    for k in range(months.shape[-1] - 13, -1, -1):
+        months[..., k] += months[..., k + 12]
+    return months
+
+
+def pending_deaths(panel: Panel, row: int, n_open: int) -> Floats | None:
+    """Deaths whose records are pending beyond those that stay so, in the last sums.
+
+    Returns
+    -------
+    ndarray, shape (n_open,), or None
+        The last sum first, never negative; None where the release does not say.
+    """
+    everyone = panel.all_deaths[row]
+    pending = panel.pending[row, -n_open - 1 :][::-1]
+    if not (np.isfinite(pending).all() and np.isfinite(everyone)):
+        return None
+    beyond: Floats = np.maximum(pending[:-1] - pending[-1], 0.0) / 100.0 * everyone
+    return beyond
+
+
+def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
+    """Deaths that CDC's predicted counts have more than the reported, beyond what stays so.
+
+    Returns
+    -------
+    ndarray, shape (n_open,), or None
+        The last sum first, never negative; None where the release does not say.
+    """
+    reported = panel.reported[row, -n_open - 1 :][::-1]
+    predicted = panel.predicted[row, -n_open - 1 :][::-1]
+    if not np.isfinite(reported + predicted).all() or (reported <= 0).any():
+        return None
+    ratio = predicted / reported
+    if ratio[-1] <= 0:
+        return None
+    excess: Floats = reported[:-1] * np.maximum(ratio[:-1] / ratio[-1] - 1.0, 0.0)
+    return excess
+
+
+def _last_known(row: Floats) -> float:
+    known = row[~np.isnan(row)]
+    return float(known[-1]) if known.size else 0.0
+
+
+def _seen(panel: Panel) -> np.datetime64:
+    """Month in which the counts came out: a cut or delayed panel is seen before its release."""
+    return np.datetime64(min(panel.as_of, panel.release), "M")
+
+
+def _ages(panel: Panel, n_open: int) -> Floats:
+    """Months from the end of each open month to the release, the last month first."""
+    newest = int((_seen(panel) - panel.last_month).astype(int)) - 1
+    return newest + np.arange(n_open, dtype=float)
+
+
+def _closed_year(panel: Panel, n_open: int) -> tuple[float, Floats]:
+    """How much of what the last closed year gained after closing is in it, and the share of a
+    change of its count that falls on each month, shape (SPAN,); zero where its file is final.
+    """
+    where = np.zeros(SPAN)
+    weight = not_final(_seen(panel), panel.final_through)
+    if not (weight and 0 < n_open < panel.months.size):
+        return 0.0, where
+    stop = SPAN - n_open
+    begin = max(stop - 12, 0)
+    where[begin:stop] = RAMP[: stop - begin][::-1]
+    return weight, where
+
+
+def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
+    """Deaths the closed year has gained since a release of about its closing, shape (L,).
+
+    The final file will not hold them. None without such a release; never negative.
+    """
+    triangle = panel.triangle
+    if triangle is None:
+        return None
+    now = not_final(_seen(panel), panel.final_through)
+    for release, counts in zip(triangle.releases, triangle.reported, strict=True):
+        then = not_final(release, panel.final_through)
+        if 0 < then <= EARLY < now:
+            gained: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
+            return closed(np.maximum(gained, 0.0), panel.locations)
+    return None

@@ -1,0 +1,104 @@
+"""Draws of what arrives late: one draw per path, of every month that can still change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from odforecast.geography import NATION
+from odforecast.models.delay.deficit import OPEN, Deficit
+from odforecast.panel import Floats
+from odforecast.seeds import Streams
+
+#: Sd of the log of what a release's cuts share: some closings are large everywhere.
+CUT_SHARED = 0.9
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The errors that a location's months have in common, in every draw.
+
+    Attributes
+    ----------
+    late : ndarray, shape (D, L)
+        Relative error of the late arrivals.
+    revision : ndarray, shape (D, L)
+        Arrivals that nothing announced, as a share of the last count.
+    """
+
+    late: Floats
+    revision: Floats
+
+
+def prior_factors(
+    deficit: Deficit, rows: list[int], locations: tuple[str, ...], draws: int, streams: Streams
+) -> Factors:
+    """Factors as they are before anything is forecast; shape (D, len(rows))."""
+    found = shared_factors(deficit, rows, draws, streams)
+    for k, i in enumerate(rows):
+        own_late, own_revision = streams.generator("delay", locations[i]).standard_normal(
+            (2, draws)
+        )
+        found.late[:, k] += deficit.own[i] * own_late
+        found.revision[:, k] += deficit.revision_own[i] * own_revision
+    return found
+
+
+def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Streams) -> Factors:
+    """What all locations of a release share of the errors, as it is beforehand; shape (D, L)."""
+    us_late, us_revision = streams.generator("delay").standard_normal((2, draws))
+    return Factors(
+        us_late[:, None] * deficit.shared[rows],
+        np.repeat(deficit.revision_shared * us_revision[:, None], len(rows), axis=1),
+    )
+
+
+def late_draws(
+    deficit: Deficit,
+    rows: list[int],
+    locations: tuple[str, ...],
+    factors: Factors,
+    streams: Streams,
+) -> Floats:
+    """Deaths that arrive late, by month of death, the last month at the end.
+
+    Parameters
+    ----------
+    deficit : Deficit
+    rows : list of int
+        Rows of the panel that are drawn, L of them.
+    locations : tuple of str
+        The panel's.
+    factors : Factors
+    streams : Streams
+
+    Returns
+    -------
+    ndarray, shape (D, L, SPAN)
+        May be negative: a closed year loses deaths.
+    """
+    draws = len(factors.late)
+    out = deficit.late[rows] * (1.0 + factors.late)[..., None]
+    out += deficit.revised[rows] * factors.revision[..., None]
+    us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
+    common = np.exp(CUT_SHARED * us_cut)
+    common /= np.exp(0.5 * CUT_SHARED**2)
+    for k, i in enumerate(rows):
+        rng = streams.generator("late", locations[i])
+        noise = rng.standard_normal((draws, OPEN), dtype=np.float32)
+        out[:, k, -OPEN:] += deficit.noise[i, -OPEN:] * noise
+        year = deficit.year_shared * us_year
+        if locations[i] != NATION:
+            year = year + deficit.year_own * rng.standard_normal(draws)
+        out[:, k] += year[:, None] * deficit.year[i]
+        share = deficit.cut_share[i]
+        if share == 1.0:  # an earlier release says how much
+            size = np.ones(draws)
+        elif locations[i] == NATION:  # without its parts: they are cut on average
+            size = share * common
+        else:
+            happens = rng.random(draws) < share
+            size = np.where(happens, rng.exponential(size=draws), 0.0) * common
+        out[:, k] -= size[:, None] * deficit.cut[i]
+    return out

@@ -1,0 +1,336 @@
+"""Donors: what the real releases whose counts have settled missed, month of death by month.
+
+A release's **late arrivals** by month of death follow from the deficit of its 12-month-ending
+counts, D(t) = settled(t) − reported(t): D(t) − D(t−1) is what came in late of month t less the
+same of month t − 12. A share of a month's count can be laid on another month, in a rise or a
+fall; a share of the 12-month sum cannot. The closing corrections of an annual file, which remove
+deaths, are negative shares of the months of the year that was closed.
+
+A table of them ships (``bundled/donors.csv.gz``, made by ``make donors``), so that the benchmark
+with delay runs without the releases.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import gzip
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+
+import numpy as np
+
+from odforecast.errors import ArchiveError, DataError, OdforecastError
+from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.panel import Donor, Floats, Panel
+from odforecast.vintage.archive import Archive
+
+#: Months back that a donor tells of: the last twelve counts are made of 23 months, models ask of
+#: the twelve before what was usual, and ``cdc-predicted`` of 25 predicted values and more.
+BACK = 48
+#: A count this many months old in the newest release is settled.
+SETTLED = 12
+#: A donor's predecessors are at most this many months older.
+PREDECESSORS = 3
+#: Largest and smallest share of a month's count that is late; what is beyond is put to the month
+#: before. A few months of one to five deaths need it.
+MOST, LEAST = 0.95, -1.0
+#: Counts before the late ones from which the recursion starts, months before the last.
+_START = 36
+#: Significant digits of the shipped table: counts of 10,000 come back to within a death.
+DIGITS = 5
+
+SHIPPED = "donors.csv.gz"
+_QUANTITIES = ("late", "ratio", "pending", "complete")
+_HEAD = ("release", "age", "final_back", "location", "quantity")
+
+
+def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
+    """A donor for each real release whose counts have settled, oldest first.
+
+    Parameters
+    ----------
+    archive : Archive
+    truth : Panel, optional
+        The settled counts; default: the newest release of the archive.
+
+    Returns
+    -------
+    tuple of Donor
+        With the releases up to three months older as predecessors. Which releases gave none,
+        and why, says :func:`gathered`.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> donors(od.bundled())  # one release: nothing says what it missed
+    ()
+    """
+    return gathered(archive, truth)[0]
+
+
+def gathered(
+    archive: Archive, truth: Panel | None = None
+) -> tuple[tuple[Donor, ...], dict[dt.date, str]]:
+    """The donors of an archive, and the releases that gave none with the reason.
+
+    Parameters
+    ----------
+    archive : Archive
+    truth : Panel, optional
+        As for :func:`donors`.
+    """
+    found: list[Donor] = []
+    left_out: dict[dt.date, str] = {}
+    if truth is None:
+        try:
+            truth = archive.as_of().panel()
+        except ArchiveError:  # it holds no release at all
+            return (), {}
+    for date in archive.releases():
+        if date >= truth.release:
+            left_out[date] = f"not older than the release that is the truth ({truth.release})"
+            continue
+        try:
+            found.append(donor_of(archive.as_of(date).panel(), truth))
+        except OdforecastError as error:
+            left_out[date] = error.message
+    return linked(found), left_out
+
+
+def donor_of(panel: Panel, truth: Panel) -> Donor:
+    """The donor that a release is, without predecessors.
+
+    Parameters
+    ----------
+    panel : Panel
+        The release, seen on its own day.
+    truth : Panel
+        A later release.
+
+    Raises
+    ------
+    DataError
+        If the counts of the last month have not settled, or none can be compared.
+    """
+    last = panel.last_month
+    old = int((np.datetime64(truth.release, "M") - last).astype(int))
+    if old < SETTLED or not truth.months[0] <= last <= truth.last_month:
+        raise DataError(
+            f"its last month {last} has not settled in the release {truth.release}",
+            hint=f"{SETTLED} months are needed, it is {old} months old there",
+        )
+    # The months that the shares are shares of are those a delayed panel takes the shares from:
+    # recovered from the counts up to the last month. Months recovered from all counts differ by
+    # a constant per calendar month, and the counts would not come back.
+    settled = truth.cut(last)
+    reported, months, places = _aligned(panel, settled)
+    late = _late(settled.reported[[settled.index(s) for s in places]], reported, months)
+    rows = [panel.index(s) for s in places]
+    return Donor(
+        release=panel.release,
+        locations=places,
+        age=(panel.release - month_end(last)).days,
+        late=late,
+        ratio=_recent(_over(panel.predicted[rows], panel.reported[rows])),
+        pending=_recent(panel.pending[rows]),
+        complete=_recent(panel.complete[rows]),
+        final_back=max(int((last - panel.final_through).astype(int)), 0),
+        deaths=_over(panel.all_deaths[rows], panel.reported[rows, -1]),
+    )
+
+
+def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """A release's counts on the grid of the settled ones, their months, and the places.
+
+    A count missing inside the series, one of a state or two in an early release, is taken to
+    lack what its neighbours lack. A place without its last counts is left out.
+    """
+    offset = int((panel.months[0] - settled.months[0]).astype(int))
+    grid = np.arange(settled.months.size) - offset
+    shown, months, places = [], [], []
+    for state in (NATION, *JURISDICTIONS):
+        if state not in panel.locations or state not in settled.locations:
+            continue
+        counts = np.full(grid.size, np.nan)
+        inside = grid >= 0
+        counts[inside] = panel.reported[panel.index(state), grid[inside]]
+        row = settled.index(state)
+        deficit = settled.reported[row] - counts
+        known = np.flatnonzero(~np.isnan(deficit))
+        if not known.size or known[-1] < grid.size - 1 or np.isnan(settled.monthly[row]).any():
+            continue
+        between = np.arange(known[0], grid.size)
+        deficit[between] = np.interp(between, known, deficit[known])
+        shown.append(settled.reported[row] - deficit)
+        months.append(settled.monthly[row])
+        places.append(state)
+    if not set(places) - {NATION}:
+        raise DataError("no jurisdiction has a count of the last month in both releases")
+    return np.stack(shown), np.stack(months), tuple(places)
+
+
+def _late(settled: Floats, reported: Floats, months: Floats) -> Floats:
+    """Shares of the months not yet in a release, shape (L, BACK), the last month first.
+
+    The recursion late(t) = D(t) − D(t−1) + late(t−12) needs a year to start from. It starts 36
+    months back, or where the release begins, with the year whose count is D's first. Were that
+    year's late taken as 0 while D is not (the publisher restated old years), the whole of it
+    would come back every twelve months with the other sign, and no later count would be met. So
+    the first D is spread over its year as the deaths are: then all later counts come back
+    exactly, whatever month was restated. In all releases so far the first D is 0.
+    """
+    deficit = settled - reported
+    n_loc, n_time = deficit.shape
+    late = np.zeros((n_loc, n_time + 11))
+    for row in range(n_loc):
+        known = np.flatnonzero(~np.isnan(deficit[row]))
+        start = max(int(known[0]), n_time - 1 - _START)
+        year = months[row, start : start + 12]
+        weight = year / year.sum() if year.sum() > 0 else np.full(12, 1 / 12)
+        late[row, start : start + 12] = deficit[row, start] * weight
+        for t in range(start + 1, n_time):
+            change = deficit[row, t] - deficit[row, t - 1]
+            late[row, t + 11] = change + late[row, t - 1]
+    return _shares(late, months)
+
+
+def _shares(late: Floats, months: Floats) -> Floats:
+    """Late deaths over the months' deaths, within limits, the last month first.
+
+    What is beyond the limits goes to the month before: all counts but that month's own hold
+    both, and stay as they were.
+    """
+    width = min(BACK, months.shape[1])
+    out = np.zeros((months.shape[0], BACK))
+    for row in range(months.shape[0]):
+        carried = 0.0
+        for back in range(width):
+            deaths = months[row, -1 - back]
+            wanted = late[row, -1 - back] + carried
+            kept = min(max(wanted, LEAST * deaths), MOST * deaths)
+            carried = wanted - kept
+            out[row, back] = kept / deaths if deaths > 0 else 0.0
+    return out
+
+
+def _recent(table: Floats) -> Floats:
+    """The last counts' columns, the last first; NaN before the first."""
+    out = np.full((table.shape[0], BACK), np.nan)
+    width = min(BACK, table.shape[1])
+    out[:, :width] = table[:, ::-1][:, :width]
+    return out
+
+
+def _over(above: Floats, below: Floats) -> Floats:
+    """A ratio; NaN where either is not above 0."""
+    good = (below > 0) & (above > 0)
+    out = np.full(above.shape, np.nan)
+    np.divide(above, below, out=out, where=good)
+    return out
+
+
+def linked(found: Iterable[Donor]) -> tuple[Donor, ...]:
+    """Donors in order, each with those up to three months older as its predecessors."""
+    bare = sorted((replace(d, predecessors=()) for d in found), key=lambda d: d.release)
+    month = {d.release: np.datetime64(d.release, "M") for d in bare}
+    out = []
+    for each in bare:
+        first = month[each.release] - PREDECESSORS * ONE_MONTH
+        earlier = [d for d in bare if first <= month[d.release] < month[each.release]]
+        out.append(replace(each, predecessors=tuple(earlier)))
+    return tuple(out)
+
+
+def available(archive: Archive | None = None) -> tuple[Donor, ...]:
+    """Donors to draw from: those of the archive's own releases, and the shipped ones beneath.
+
+    Parameters
+    ----------
+    archive : Archive, optional
+        Without, the shipped ones.
+    """
+    own = () if archive is None else donors(archive)
+    held = {d.release for d in own}
+    return linked([*own, *(d for d in shipped() if d.release not in held)])
+
+
+@cache
+def shipped() -> tuple[Donor, ...]:
+    """The donors that ship with the package.
+
+    Raises
+    ------
+    DataError
+        If the table is not as ``make donors`` wrote it.
+
+    Examples
+    --------
+    >>> sorted({d.era for d in shipped()})
+    ['4.5', '6.5']
+    """
+    file = resources.files("odforecast.vintage") / "bundled" / SHIPPED
+    return parsed(gzip.decompress(file.read_bytes()).decode())
+
+
+def written(found: Sequence[Donor], about: Sequence[str] = ()) -> str:
+    """The table of donors as text: a line per release, location and quantity.
+
+    Parameters
+    ----------
+    found : sequence of Donor
+    about : sequence of str
+        Lines of the header: releases, truth, hashes.
+    """
+    out = io.StringIO()
+    for line in about:
+        out.write(f"# {line}\n")
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([*_HEAD, *range(BACK)])
+    for donor in found:
+        for row, state in enumerate(donor.locations):
+            head = (donor.release, donor.age, donor.final_back, state)
+            for name in _QUANTITIES:
+                table.writerow([*head, name, *map(_text, getattr(donor, name)[row])])
+            table.writerow([*head, "deaths", _text(donor.deaths[row])])
+    return out.getvalue()
+
+
+def _text(value: float) -> str:
+    return "" if np.isnan(value) else f"{value + 0.0:.{DIGITS}g}"
+
+
+def parsed(text: str) -> tuple[Donor, ...]:
+    """The donors of a text that :func:`written` made."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    head, *rows = csv.reader(lines)
+    if tuple(head[: len(_HEAD)]) != _HEAD:
+        raise DataError("the table of donors has other columns", hint="make donors writes it again")
+    tables: dict[tuple[str, str, str], dict[str, dict[str, list[float]]]] = {}
+    for release, age, final_back, state, quantity, *cells in rows:
+        numbers = [float(c) if c else np.nan for c in cells]
+        places = tables.setdefault((release, age, final_back), {})
+        places.setdefault(state, {})[quantity] = numbers
+    found = []
+    for (release, age, final_back), places in tables.items():
+        late, ratio, pending, complete = (
+            np.array([p[q] for p in places.values()]) for q in _QUANTITIES
+        )
+        found.append(
+            Donor(
+                release=dt.date.fromisoformat(release),
+                locations=tuple(places),
+                age=int(age),
+                late=late,
+                ratio=ratio,
+                pending=pending,
+                complete=complete,
+                final_back=int(final_back),
+                deaths=np.array([p["deaths"][0] for p in places.values()]),
+            )
+        )
+    return linked(found)

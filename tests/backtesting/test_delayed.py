@@ -1,0 +1,367 @@
+"""The backtest with delay: donors drawn by a rule, named in every row, resampled as a whole."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.backtesting import Results, backtest, default_models, plan
+from odforecast.backtesting.drawing import FAR, drawn
+from odforecast.backtesting.origin import Origin, delays
+from odforecast.backtesting.store import UnitStore
+from odforecast.cli import main
+from odforecast.errors import BacktestError
+from odforecast.models import get_model
+from odforecast.months import month_end
+from odforecast.scoring import Truth, relative_skill, relative_to_baseline, summarise
+from odforecast.scoring.columns import UNIT_KEYS, eras
+from odforecast.scoring.significance import diebold_mariano
+from odforecast.vintage.donors import shipped
+
+MONTHS = np.arange("2019-01", "2024-05", dtype="M8[M]")
+STATES = ["US", "OH", "WY"]
+QUICK = {"draws": 30, "locations": STATES, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return Truth(od.bundled().as_of().panel())
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Origin]:
+    return od.origins(od.bundled(), start="2021-01", end="2021-03", step=2)
+
+
+# Which donors
+
+
+def test_eras_weigh_alike_and_no_donor_comes_twice():
+    by_era: Counter[str] = Counter()
+    for month in MONTHS:
+        three = drawn(month, shipped(), 3)
+        assert len({d.release for d in three}) == 3
+        assert {d.era for d in three} == {"4.5", "6.5"}
+        assert max(d.distance(month) for d in three) <= FAR
+        by_era += Counter(d.era for d in three)
+    assert by_era.total() == 192
+    # Fewer releases of the second era are in hand: weighing releases alike, it would be 36. A
+    # coin says which era is drawn twice; where the second donor would lie too far, the other is.
+    assert by_era["4.5"] > 72
+    assert by_era["6.5"] > 72
+
+
+def test_a_draw_takes_the_nearest_of_its_era():
+    for month in MONTHS:
+        taken: list[object] = []
+        for donor in drawn(month, shipped(), 3):
+            pool = [d for d in shipped() if d.era == donor.era and d not in taken]
+            assert donor.distance(month) == min(d.distance(month) for d in pool)
+            taken.append(donor)
+        first, second, third = taken
+        assert first.era != second.era
+        left = [d for d in shipped() if d.era == first.era and d is not first]
+        if min(d.distance(month) for d in left) <= FAR:
+            assert third.era == first.era, "draws alternate between the eras"
+
+
+def test_equally_near_donors_are_drawn():
+    # Two releases of the first era had their December nine months back.
+    nine = {d.release for d in shipped() if d.era == "6.5" and d.final_back == 9}
+    assert len(nine) == 2
+    firsts = set()
+    for year in range(2005, 2025):
+        month = np.datetime64(f"{year}-09")
+        slow = [d for d in drawn(month, shipped(), 2) if d.era == "6.5"]
+        assert slow[0].distance(month) == 0
+        firsts.add(slow[0].release)
+    assert firsts == nine
+
+
+def test_donors_hang_on_the_month_alone():
+    everything = {o.panel.last_month: o for o in od.origins(od.bundled(), donors=1, step=7)}
+    late = od.origins(od.bundled(), donors=3, start="2022-07", end="2022-07")
+    assert late[0].donor == everything[np.datetime64("2022-07")].donor
+    assert [o.donor for o in late] == [
+        o.donor for o in od.origins(od.bundled(), start="2022-07", end="2022-08")[:3]
+    ]
+
+
+def test_more_draws_than_donors_take_them_again():
+    few = shipped()[:2]
+    assert len(drawn(MONTHS[0], few, 2)) == len({d.release for d in drawn(MONTHS[0], few, 2)})
+    assert len(drawn(MONTHS[0], few, 5)) == 5
+    with pytest.raises(BacktestError, match="at least 1"):
+        drawn(MONTHS[0], few, 0)
+    with pytest.raises(BacktestError, match="no donor"):
+        drawn(MONTHS[0], [], 3)
+
+
+# Origins
+
+
+def test_origins_say_their_donor_and_its_distance(found):
+    assert len(found) == 6
+    by_release = {str(d.release): d for d in shipped()}
+    for origin in found:
+        donor = by_release[origin.donor]
+        assert origin.vintage == origin.panel.vintage == "pseudo-delayed"
+        assert origin.panel.donor == f"{donor.release}/{donor.data_hash}"
+        assert origin.distance == donor.distance(origin.panel.last_month)
+        assert origin.as_of == origin.panel.as_of == donor.released(origin.panel.last_month)
+    last = od.origins(od.bundled(), start="2024-03", step=1)[-1]
+    assert str(last.panel.last_month) == "2024-04", "counts after it have not settled"
+
+
+def test_the_delay_of_something_else_is_not_made_up():
+    with pytest.raises(BacktestError, match=r"delay of 'T40\.4'"):
+        od.origins(od.bundled(), indicator="T40.4", start="2021-01", end="2021-02")
+    assert od.origins(
+        od.bundled(), "pseudo-clean", indicator="T40.4", start="2021-01", end="2021-01"
+    )
+
+
+def test_no_delay_on_top_of_a_delay():
+    with pytest.raises(BacktestError, match="after 2024-04 have not settled"):
+        od.origins(od.bundled(), start="2024-03", end="2024-05")
+    assert od.origins(od.bundled(), "pseudo-clean", start="2024-05", end="2024-05")
+
+
+# Rows
+
+
+@pytest.fixture(scope="module")
+def results(found, truth, tmp_path_factory) -> tuple[Results, object]:
+    folder = tmp_path_factory.mktemp("delayed")
+    return backtest(["naive", "hub-baseline"], found, truth=truth, out=folder, **QUICK), folder
+
+
+def test_every_row_names_its_donor(results, found):
+    scores = results[0].scores
+    assert len(scores) == 2 * 6 * 3 * 12
+    for origin in found:
+        rows = scores[scores["donor"] == origin.panel.donor]
+        rows = rows[rows["last_month"] == pd.Timestamp(str(origin.panel.last_month))]
+        assert len(rows) == 2 * 3 * 12
+        assert (rows["donor_distance"] == origin.distance).all()
+    keys = ["model", *(k for k in UNIT_KEYS if k in scores)]
+    assert not scores.duplicated(keys).any()
+    cells = ["model", "as_of", "last_month", "donor", "target", "location", "month", "level"]
+    assert not results[0].quantiles.duplicated(cells).any()
+    listed = results[0].manifest["origins"]
+    assert [(o["donor"], o["donor_distance"]) for o in listed] == [
+        (o.donor, o.distance) for o in found
+    ]
+
+
+def test_clean_and_real_rows_have_no_donor(truth):
+    clean = od.origins(od.bundled(), "pseudo-clean", start="2021-01", end="2021-01")
+    scores = backtest(["naive"], clean, truth=truth, **QUICK).scores
+    assert (scores["donor"] == "").all()
+    assert scores["donor_distance"].isna().all()
+
+
+def test_failures_name_their_donor(found, truth):
+    def never(panel, horizon, draws, rng):
+        raise ValueError("never")
+
+    bad = od.forecaster(by="location", joint=("month",))(never)
+    failures = backtest(["naive", bad], found, truth=truth, **QUICK).failures
+    assert sorted(set(failures["donor"])) == sorted({o.panel.donor for o in found})
+    assert failures["donor_distance"].notna().all()
+
+
+def twins(panel, month="2021-01") -> list[Origin]:
+    """Two donors of one age at one month: one day, one month, two origins."""
+    first = replace(shipped()[0], predecessors=())
+    second = replace(first, release=first.release + dt.timedelta(days=7))
+    other = replace(first, release=first.release + dt.timedelta(days=14), late=first.late / 2)
+    return delays(panel, [first, second, other], start=month, end=month, donors=3)
+
+
+def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
+    found = twins(od.bundled().as_of().panel())
+    assert len({o.as_of for o in found}) == 1
+    units = plan([get_model("naive")], found, truth)
+    assert len({u.key for u in units}) == len({u.label for u in units}) == 3
+    first = backtest(["naive", "hub-baseline"], found[:2], truth=truth, out=tmp_path, **QUICK)
+    assert len(first.scores) == 2 * 2 * 3 * 12
+    whole = backtest(["naive", "hub-baseline"], found, truth=truth, out=tmp_path, **QUICK)
+    fresh = backtest(["naive", "hub-baseline"], found, truth=truth, **QUICK)
+    pd.testing.assert_frame_equal(whole.scores, fresh.scores, check_exact=True)
+    pd.testing.assert_frame_equal(whole.quantiles, fresh.quantiles, check_exact=True)
+    store = UnitStore(tmp_path / "units")
+    made = plan(["naive", "hub-baseline"], found, truth, locations=STATES, draws=30)
+    assert all(store.has(u) for u in made)
+    assert len(relative_skill(whole.scores)) == 2  # no unit is taken for repeated
+    assert whole.select("Ohio").scores["donor"].nunique() == 3
+    board = whole.leaderboard(by=["donor", "level", "horizon_group"])
+    assert len(board) == 3 * 2 * 3 * 2
+
+
+def test_streams_do_not_hold_the_donor(truth):
+    """The same counts by another donor: the same draws. So donors, and models, are paired."""
+    found = twins(od.bundled().as_of().panel())
+    table = backtest(["naive"], found, truth=truth, **QUICK).quantiles
+    parts = {d: t["value"].to_numpy() for d, t in table.groupby("donor", observed=True)}
+    groups: dict[bytes, list[str]] = {}
+    for origin in found:
+        groups.setdefault(origin.panel.reported.tobytes(), []).append(origin.panel.donor)
+    (other,), (one, two) = sorted(groups.values(), key=len)
+    assert np.array_equal(parts[one], parts[two])
+    assert not np.array_equal(parts[one], parts[other])
+
+
+def test_the_default_list_is_that_of_real_releases(found):
+    names = default_models(found)
+    assert {"dlm", "cdc-predicted", "naive", "naive+delay"} <= set(names)
+
+
+def test_cdc_predicted_has_enough_to_go_by(found, truth):
+    results = backtest(["cdc-predicted"], found, truth=truth, **QUICK)
+    short = {"2017-09-13", "2017-12-13", "2018-02-14", "2018-04-11"}  # before predicted values
+    named = {o.panel.donor for o in found if o.donor not in short}
+    assert set(results.scores["donor"]) == named
+    assert named
+
+
+# Eras, intervals
+
+
+def test_eras_of_rows(results, found):
+    board = results[0].leaderboard(by=["era", "level", "horizon_group"])
+    assert set(board["era"].astype(str)) == {"4.5", "6.5"}
+    by_donor = {str(d.release): d.era for d in shipped()}
+    scores = results[0].scores
+    era = eras(scores["as_of"].to_numpy(), scores["last_month"].to_numpy())
+    assert [by_donor[d.partition("/")[0]] for d in scores["donor"]] == era.tolist()
+
+
+def noisy(n_months: int, n_donors: int, sd_donor: float, era_days: int = 196) -> pd.DataFrame:
+    """Scores of two models whose difference hangs on the donor, and a little on the month."""
+    rng = np.random.default_rng(3)
+    months = np.arange("2015-01", "2024-01", dtype="M8[M]")[:n_months]
+    effect = np.exp(rng.normal(0, sd_donor, n_donors))
+    rows = []
+    for i, month in enumerate(months):
+        for k in range(min(3, n_donors)):
+            donor = (i + k) % n_donors
+            day = month_end(month) + dt.timedelta(days=era_days)
+            for model, wis in (("base", 1.0), ("mine", effect[donor] * rng.uniform(0.98, 1.02))):
+                rows.append((model, day, month, f"2018-01-{donor + 10}/x", wis))
+    frame = pd.DataFrame(rows, columns=["model", "as_of", "last_month", "donor", "wis"])
+    for name in ("as_of", "last_month"):
+        frame[name] = frame[name].astype("datetime64[s]")
+    return frame.assign(location="US", target="deaths_12mo", month=frame["last_month"],
+                        vintage="pseudo-delayed", scorable=True, horizon=3)  # fmt: skip
+
+
+def width(frame: pd.DataFrame, **options: object) -> float:
+    row = relative_to_baseline(frame, "base", **options).set_index("model").loc["mine"]
+    return float(row["upper"] - row["lower"])
+
+
+def test_intervals_resample_whole_donors_too():
+    frame = noisy(64, 8, 0.3)
+    blind = width(frame.drop(columns="donor").assign(location=frame["donor"]))
+    assert width(frame) > 3 * blind, "64 × 3 origins are not 192"
+    # The spread that 8 releases can tell: sd of a mean of 8.
+    effect = frame[frame["model"] == "mine"].groupby("donor")["wis"].mean()
+    expected = 2 * 1.645 * effect.std(ddof=0) / np.sqrt(8)
+    assert width(frame) == pytest.approx(expected, rel=0.35)
+    same = noisy(64, 8, 0.0)
+    assert width(same) < 0.02
+
+
+def test_what_an_interval_rests_on_is_said():
+    row = relative_to_baseline(noisy(24, 6, 0.3), "base").iloc[0]
+    assert (row["n_origins"], row["n_blocks"], row["n_donors"]) == (24, 3, 6)
+    few = relative_to_baseline(noisy(24, 2, 0.3), "base")
+    assert few["n_donors"].eq(2).all()
+    assert few["lower"].isna().all(), "two donors do not tell how releases differ"
+    mixed = pd.concat(
+        [noisy(24, 6, 0.3), noisy(24, 2, 0.3, 134).assign(donor=lambda t: "9" + t["donor"])]
+    )
+    assert relative_to_baseline(mixed, "base")["lower"].isna().all()
+    without = noisy(24, 6, 0.3).assign(donor="", location=lambda t: t.groupby(
+        ["model", "last_month"]).cumcount().astype(str))  # fmt: skip
+    row = relative_to_baseline(without, "base").iloc[0]
+    assert row["n_donors"] == 0
+    assert np.isfinite(row["lower"])
+
+
+def test_donors_are_drawn_within_their_era():
+    """Both eras stay in every sample: a difference between eras is no noise."""
+    slow, fast = noisy(24, 4, 0.0), noisy(24, 4, 0.0, 134)
+    fast = fast.assign(donor="2" + fast["donor"])
+    fast.loc[fast["model"] == "mine", "wis"] *= 3
+    both = pd.concat([slow, fast])
+    assert width(both) < 0.05
+
+
+def test_the_test_of_significance_takes_a_month_once(results):
+    table = diebold_mariano(results[0].scores, "naive", by=("target",))
+    assert table["n_origins"].tolist() == [2]
+
+
+# Command
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(
+        main,
+        ["backtest", "--source", "bundled", "--models", "naive,hub-baseline", "--draws", "30",
+         "--locations", "US,WV", "--jobs", "1", "--quiet", *arguments],
+    )  # fmt: skip
+
+
+def test_the_command_shows_delayed_first_then_clean(tmp_path):
+    done = run("--start", "2020-01", "--end", "2020-06", "--step", "1", "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert "18 origins (pseudo-delayed: 6 months by " in done.output
+    assert "of the 6.5-month era" in done.output
+    assert "6 origins (pseudo-clean)" in done.output
+    places = [done.output.index(f"{kind}, {level} (") for kind in ("pseudo-delayed", "pseudo-clean")
+              for level in ("nation", "jurisdictions")]  # fmt: skip
+    assert places == sorted(places)
+    assert done.output.count("naive, 4.5-month era") == 2
+    assert "6 months in 3 blocks" in done.output
+    scores = Results.load(tmp_path).scores
+    assert Counter(scores["vintage"]) == {"pseudo-delayed": 864, "pseudo-clean": 288}
+    assert run("--vintages", "clean", "--start", "2021-01", "--end", "2021-01").output.count(
+        "pseudo-delayed"
+    ) == 0  # fmt: skip
+
+
+def test_the_command_says_that_a_delay_is_not_known():
+    done = run("--indicator", "T40.4", "--start", "2021-01", "--end", "2021-01")
+    assert done.exit_code == 0, done.output
+    assert "delay of 'T40.4' is not known: clean pseudo-vintages only" in done.output
+    refused = run("--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
+    assert refused.exit_code == 1
+    assert "donors tell of overdose deaths of all drugs" in refused.output
+
+
+def test_a_summary_by_donor_and_vintage(results):
+    board = summarise(results[0].scores, by=["vintage", "donor", "donor_distance"])
+    assert board["n_units"].sum() == len(results[0].scores)
+
+
+def test_the_command_lists_donors_by_era_and_calendar_month():
+    done = CliRunner().invoke(main, ["data", "donors"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert sum(line.endswith("shipped") for line in lines) == 16
+    head = next(i for i, line in enumerate(lines) if line.startswith("era "))
+    counts = {row.split()[0]: row.split()[1:] for row in lines[head + 1 : head + 3]}
+    assert counts["4.5"][-1] == "3"
+    assert counts["6.5"][-1] == "13"
+    assert counts["4.5"][11 - 1] == counts["4.5"][7 - 1] == counts["4.5"][5 - 1] == "1"
+    assert "no donor: 2025-09-17: not older than the release that is the truth" in done.output

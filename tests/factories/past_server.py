@@ -1,0 +1,168 @@
+"""Made-up copies of past releases, a list of them, and a server of their bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+import pandas as pd
+
+import odforecast as od
+from odforecast.geography import lookup
+from odforecast.vintage.copies import COLUMNS, git_blob
+
+
+@cache
+def release_csv(last: str, change: float = 1, end: str = "") -> bytes:
+    """Three places of the bundled release up to a month, in CDC's form.
+
+    ``change`` is a factor of West Virginia's last count; ``end`` makes other bytes of the same.
+    """
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(["US", "WV", "YC"]) & (table["month"] <= last)]
+    table = table[table["month"] > pd.Timestamp(last) - pd.DateOffset(months=30)]
+    reported = table["reported"].copy()
+    reported[(table["state"] == "WV") & (table["month"] == last)] *= change
+    cells = {
+        "State": table["state"],
+        "Year": table["month"].dt.year,
+        "Month": table["month"].dt.month_name(),
+        "Period": "12 month-ending",
+        "Indicator": table["indicator"],
+        "Data Value": reported.round(),
+        "State Name": table["state"].map(lambda state: lookup(state).name),
+        "Predicted Value": table["predicted"],
+    }
+    return pd.DataFrame(cells).to_csv(index=False).encode() + end.encode()
+
+
+def row(
+    date: str,
+    last: str,
+    content: bytes,
+    *,
+    owner: str = "someone",
+    path: str = "counts.csv",
+    check: str = "sha256",
+    settled: bool = True,
+    basis: str = "inferred",
+) -> dict[str, str]:
+    """A row of a list of copies."""
+    return dict.fromkeys(COLUMNS, "") | {
+        "release_date": date,
+        "release_basis": basis,
+        "last_month": last,
+        "repository": f"{owner}/drugs",
+        "commit": hashlib.sha1(f"{owner}{path}".encode()).hexdigest(),
+        "path": path,
+        "sha256": hashlib.sha256(content).hexdigest() if check == "sha256" else "",
+        "git_blob": git_blob(content) if check in ("sha256", "git blob") else "",
+        "contents_read": "yes" if settled else "no",
+    }
+
+
+@dataclass
+class Made:
+    """A list of copies, and what lies at their addresses."""
+
+    rows: list[dict[str, str]]
+    files: dict[str, bytes]
+
+    @classmethod
+    def of(cls, *pairs: tuple[dict[str, str], bytes | None]) -> Made:
+        """Rows with the bytes at their address; None: nothing is there."""
+        files = {address(one): content for one, content in pairs if content is not None}
+        return cls([one for one, _ in pairs], files)
+
+    def write(self, file: Path) -> Path:
+        """The list as a file."""
+        pd.DataFrame(self.rows).to_csv(file, index=False)
+        return file
+
+
+def address(one: dict[str, str]) -> str:
+    """Path of a copy on the server, as it is before it is encoded."""
+    return f"/{one['repository']}/{one['commit']}/{one['path']}"
+
+
+class FileServer:
+    """Serves files, and misbehaves: ``faults[path]`` are taken first in, first out.
+
+    Faults: three digits, that status; ``"cut"``, fewer bytes than promised; ``"drop"``;
+    ``"stall"``; ``"endless"``; ``"elsewhere"``, a redirect to another file of the server.
+    """
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.faults: dict[str, deque[str]] = defaultdict(deque)
+        self.log: list[str] = []
+        self.raw: list[str] = []
+        self.stop = threading.Event()
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                fake.answer(self)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+
+    def __enter__(self) -> FileServer:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        path = unquote(handler.path)
+        self.log.append(path)
+        self.raw.append(handler.path)
+        fault = self.faults[path].popleft() if self.faults[path] else ""
+        content, status = self.files.get(path), 200
+        if content is None and not fault:
+            content, status = b"404: Not Found", 404
+        content = content or b""
+        length = len(content)
+        if fault.isdigit():
+            content, status, length = b"no", int(fault), 2
+        elif fault == "cut":
+            content = content[: len(content) // 2]
+        elif fault == "elsewhere":
+            content, status, length = b"", 302, 0
+        if fault in ("cut", "drop", "stall", "endless"):
+            handler.close_connection = True
+        if fault == "stall":
+            self.stop.wait(3)
+        if fault in ("drop", "stall"):
+            return
+        handler.send_response(status)
+        if fault == "elsewhere":
+            handler.send_header("Location", f"{self.url}{next(iter(self.files))}")
+        handler.send_header("Content-Length", str(10**15 if fault == "endless" else length))
+        handler.end_headers()
+        try:
+            handler.wfile.write(content)
+            while fault == "endless" and not self.stop.is_set():
+                handler.wfile.write(b"WV,2024,July\n" * 5000)
+        except OSError:
+            handler.close_connection = True

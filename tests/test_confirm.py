@@ -1,0 +1,390 @@
+"""Confirmations: what nobody has read is scored once, and everything else is left out, with why."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from release_factory import csv_bytes
+
+import odforecast as od
+from odforecast.geography import lookup
+from odforecast.names import ALL_DRUGS
+from odforecast.sources.vsrr import read_vsrr
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import confirm  # noqa: E402
+import confirm_figures  # noqa: E402
+import confirm_page  # noqa: E402
+import holdout  # noqa: E402
+
+TODAY = dt.date(2026, 11, 25)
+NEW, YOUNG, TRUTH = "2023-05-17", "2024-11-13", "2025-12-17"
+
+
+def cells(last: str, late: float = 0.02) -> pd.DataFrame:
+    """A release in CDC's form: bundled counts to a month, the last three too low.
+
+    After the bundled months the last count goes on.
+    """
+    end = pd.Timestamp(last)
+    table = od.bundled().as_of().table.drop(columns="release")
+    table = table[(table["indicator"] == ALL_DRUGS) & (table["month"] >= "2019-01")]
+    known = table["month"].max()
+    more = [
+        table[table["month"] == known].assign(month=month)
+        for month in pd.date_range(known, end, freq="MS", inclusive="right")
+    ]
+    table = pd.concat([table[table["month"] <= end], *more], ignore_index=True)
+    recent = table["month"] > end - pd.DateOffset(months=3)
+    lacking = (table["reported"] * late).round().where(recent & (table["state"] != "US"), 0.0)
+    whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
+    return pd.DataFrame(
+        {
+            "State": table["state"],
+            "Year": table["month"].dt.year,
+            "Month": table["month"].dt.month_name(),
+            "Period": "12 month-ending",
+            "Indicator": table["indicator"],
+            "Data Value": table["reported"] - lacking.where(table["state"] != "US", whole),
+            "State Name": table["state"].map(lambda state: lookup(state).name),
+            "Predicted Value": table["predicted"],
+        }
+    )
+
+
+class Place:
+    """A folder for releases, and a record and a page of one's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.releases = folder / "releases"
+        self.releases.mkdir()
+        self.record, self.page = folder / "holdout.json", folder / "confirmatory.md"
+        self.page.write_text(f"# Head\n\n{confirm_page.BEGIN}\n{confirm_page.END}\n\nTail\n")
+        read = [r for r in holdout.load()["read"] if r["release"] == "2025-09-17"]
+        read.append({"release": "2020-01-15", "file": "made up"})
+        self.freeze(None, read)
+
+    def freeze(self, record: dict | None, read: list, model: str = "naive", **more: object) -> str:
+        new, said = holdout.freeze(record, read, today=TODAY, model=od.get_model(model), **more)
+        self.store(new)
+        return said
+
+    def store(self, record: dict) -> None:
+        holdout.save(
+            record, self.record, self.page, confirm_page.written(self.page.read_text(), record)
+        )
+
+    def put(self, date: str, table: pd.DataFrame) -> Path:
+        path = self.releases / f"{date}.csv"
+        path.write_bytes(csv_bytes(table))
+        return path
+
+    def confirm(self, folder: Path | None = None, model: str = "naive", **more: object) -> str:
+        lines = confirm.confirm(
+            folder or self.releases, record_file=self.record, page_file=self.page,
+            model=od.get_model(model), today=TODAY, **{"baselines": ["hub-baseline"], **more},
+        )  # fmt: skip
+        return "\n".join(lines)
+
+    @property
+    def state(self) -> tuple[bytes, bytes]:
+        return self.record.read_bytes(), self.page.read_bytes()
+
+    @property
+    def made(self) -> list[dict]:
+        return json.loads(self.record.read_text())["confirmations"]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def refused(place: Place, **more: object) -> str:
+    """What a run says that scores nothing; it changes nothing."""
+    before = place.state
+    with pytest.raises(holdout.ConfirmError) as error:
+        place.confirm(**more)
+    assert place.state == before
+    return str(error.value)
+
+
+def test_the_frozen_default_is_todays() -> None:
+    frozen = holdout.load()["frozen"]
+    assert frozen["spec_hash"] == od.get_model().spec.hash, "run make confirm FREEZE=1"
+    assert frozen["model"] == od.get_model().label
+
+
+def test_the_page_is_that_of_the_record() -> None:
+    text = confirm_page.PAGE.read_text()
+    assert confirm_page.written(text, holdout.load()) == text, "run make confirm"
+
+
+def test_all_real_releases_here_were_read(vsrr: Path) -> None:
+    read = {r["release"] for r in holdout.load()["read"]}
+    here = {d for p in vsrr.iterdir() for d in re.findall(r"\d{4}-\d\d-\d\d", p.name)}
+    assert here | {"2025-09-17"} <= read
+
+
+def test_a_new_release_is_scored_once(place: Place) -> None:
+    path = place.put(NEW, cells("2022-12"))
+    said = place.confirm(baselines=["hub-baseline", "naive+delay"])
+    assert f"scored {NEW}" in said
+    (made,) = place.made
+    assert made["groups"] == ["nowcast", "1-3", "4-6", "7-12"]
+    assert made["data_hash"] == od.read(path).data_hash
+    assert made["truth"]["release"] == "2025-09-17"
+    assert made["failures"] == []
+
+    panel = od.read(path).panel()
+    scores = od.score(
+        od.get_model("naive").fit(panel).forecast().select("US"), od.Truth(
+            od.bundled().as_of().panel())
+    )  # fmt: skip
+    near = scores[scores["horizon"].between(1, 3)]
+    (row,) = [r for r in made["figures"] if (r["group"], r["level"], r["model"]) ==
+              ("1-3", "nation", "naive")]  # fmt: skip
+    assert row["n"] == 3
+    assert row["wis"] == pytest.approx(near["wis"].sum(), abs=1e-3)
+    (now,) = [r for r in made["figures"] if (r["group"], r["level"], r["model"]) ==
+              ("nowcast", "jurisdictions", "naive+delay")]  # fmt: skip
+    assert now["n"] == 52
+    lacking = cells("2022-12", 0.0)["Data Value"] - cells("2022-12")["Data Value"]
+    of = cells("2022-12")
+    last = (of["Year"] == 2022) & (of["Month"] == "December") & (of["State"] != "US")
+    assert now["ae_reported"] == lacking[last].sum()
+
+    page = place.page.read_text()
+    assert page.startswith("# Head")
+    assert page.endswith("Tail\n")
+    for text in ("**Confirmatory.**", NEW, made["data_hash"], "There is no interval", "1 group,"):
+        assert text in page
+    again = refused(place)
+    assert f"was scored already, on {TODAY}" in again
+    assert "nothing is left to score" in again
+
+
+def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
+    place.put(YOUNG, cells("2024-06"))
+    place.confirm()
+    assert place.made[0]["groups"] == ["nowcast", "1-3"]
+    assert "4-6, 7-12 not settled in 2025-09-17" in refused(place)
+    place.put(TRUTH, cells("2025-07", 0.0))
+    said = place.confirm()
+    assert [m["groups"] for m in place.made] == [["nowcast", "1-3"], ["4-6"]]
+    assert place.made[1]["truth"]["release"] == TRUTH
+    assert f"left out {TRUTH}.csv: too young" in said
+    assert "7-12 not settled" in refused(place)
+    place.put(YOUNG, cells("2024-06", 0.03))
+    assert f"other figures of this release were scored on {TODAY}" in refused(place)
+
+
+def test_what_is_left_out_and_why(place: Place) -> None:
+    record = holdout.load(place.record)
+    good = cells("2022-12")
+    place.put("2020-01-15", cells("2019-08"))
+    known = place.put("2021-11-17", cells("2021-06"))
+    table = read_vsrr(known).table
+    digest = od.Archive.in_memory({"2021-11-17": table}).data_hash("2021-11-17")
+    record["read"].append({"release": "2021-11-10", "file": "x", "data_hash": digest})
+    place.store(record)
+    place.put("2025-10-15", cells("2025-04", 0.0))
+    place.put("2099-01-13", cells("2025-04"))
+    wrong = good.copy()
+    at = (wrong["State"] == "WV") & (wrong["Year"] == 2022) & (wrong["Month"] == "October")
+    wrong.loc[at, "Data Value"] *= 10
+    place.put("2023-05-10", wrong)
+    place.put("2023-05-11", good.assign(**{"Data Value": float("nan")}))
+    place.put("2023-05-12", good[good["State"] != "OH"])
+    place.put("2023-05-13", good[good["Year"] >= 2021])
+    place.put("2025-06-18", cells("2025-01"))
+    (place.releases / "README.md").write_text("hello")
+    (place.releases / "no-date.csv").write_bytes(csv_bytes(good))
+    said = refused(place)
+    for name, why in {
+        "2020-01-15.csv": "release 2020-01-15 was read",
+        "2021-11-17.csv": "has the data of release 2021-11-10",
+        "2025-10-15.csv": "its months and counts are those of release 2025-09-17",
+        "2099-01-13.csv": "its date 2099-01-13 lies after today",
+        "2023-05-10.csv": "contradicts itself: WV 2022-10",
+        "2023-05-11.csv": "release 2023-05-11 holds no reported counts",
+        "2023-05-12.csv": "is part of a release: it lacks counts of OH",
+        "2023-05-13.csv": "is part of a release: it has 24 months",
+        "2025-06-18.csv": "too young: its last month 2025-01",
+        "README.md": "cannot be read",
+        "no-date.csv": "cannot be read",
+    }.items():
+        lines = [x for x in said.splitlines() if x.startswith(f"left out {name}: ")]
+        assert len(lines) == 1, (name, said)
+        assert why in lines[0]
+
+
+def test_two_dates_or_two_tables_of_one_release_are_asked_about(place: Place) -> None:
+    place.put("2023-05-10", cells("2022-12"))
+    place.put("2023-05-17", cells("2022-12"))
+    (place.releases / "2023-06-14.csv").write_bytes(csv_bytes(cells("2023-01")))
+    (place.releases / "2023-06-14_other.csv").write_bytes(csv_bytes(cells("2023-01", 0.05)))
+    said = refused(place)
+    assert said.count("which date is right?") == 2
+    assert said.count("there are 2 different tables of release 2023-06-14") == 2
+
+
+def test_another_default_is_refused_before_anything_is_read(place: Place) -> None:
+    (place.releases / "README.md").write_text("hello")
+    said = refused(place, model="drift")
+    assert said.count("\n") == 0
+    assert od.get_model("drift").spec.hash in said
+    assert od.get_model("naive").spec.hash in said
+    assert "git checkout default-2026-11" in said
+
+
+def test_an_archive_can_be_scored(place: Place, tmp_path: Path) -> None:
+    archive = od.Archive(tmp_path / "archive")
+    archive.add(place.put(NEW, cells("2022-12")))
+    wrong = cells("2023-01")
+    wrong.loc[wrong["State"] == "WV", "Data Value"] *= 10
+    with pytest.raises(od.OdforecastError):
+        archive.add(place.put("2023-06-14", wrong))
+    said = place.confirm(folder=tmp_path / "archive", archive=tmp_path / "archive")
+    assert f"scored {NEW}" in said
+    assert "left out release 2023-06-14: lies apart in the archive (quarantined)" in said
+
+
+def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.put(NEW, cells("2022-12"))
+    place.confirm()
+    old = holdout.load(place.record)
+    monkeypatch.setattr(holdout, "code_digest", lambda: "another")
+    seen = [{"release": "2026-11-18", "file": "seen", "last_month": "2026-06"}]
+    said = place.freeze(old, seen)
+    assert "the frozen part stays" in said
+    now = holdout.load(place.record)
+    assert now == {**old, "read": [*old["read"], *seen]}
+    with pytest.raises(holdout.ConfirmError, match="TAG=NAME"):
+        place.freeze(old, [], "drift")
+    said = place.freeze(old, [], "drift", tag="default-2026-12")
+    assert "1 confirmations belong to the earlier default default-2026-11" in said
+    assert "git tag -a default-2026-12" in said
+    new = holdout.load(place.record)
+    assert new["confirmations"] == old["confirmations"]
+    assert new["earlier"] == [old["frozen"]]
+    assert {r["release"] for r in new["read"]} == {"2020-01-15", NEW, "2025-09-17"}
+    page = place.page.read_text()
+    assert "Nothing has been confirmed yet" in page
+    assert "Of an earlier default: default-2026-11" in page
+    assert f"release {NEW} was read" in refused(place, model="drift")
+
+
+def test_freezing_needs_to_know_what_was_read(place: Place) -> None:
+    with pytest.raises(holdout.ConfirmError, match="no release that was read"):
+        holdout.freeze(None, [], today=TODAY)
+    place.record.write_text("{")
+    with pytest.raises(holdout.ConfirmError, match="cannot be read"):
+        holdout.load(place.record)
+    place.record.write_text("{}")
+    with pytest.raises(holdout.ConfirmError, match="no record"):
+        holdout.load(place.record)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_kill_leaves_each_file_old_or_new(place: Place, call: int) -> None:
+    """At the first file that takes its place, and between the two."""
+    old = place.state
+    record = holdout.load(place.record)
+    record["frozen"]["frozen_on"] = "2026-12-01"
+    new = (
+        holdout.dumped(record).encode(),
+        confirm_page.written(place.page.read_text(), record).encode(),
+    )
+    code = f"""
+import json, os, sys
+from pathlib import Path
+sys.path.insert(0, {str(ROOT / "tools")!r})
+import holdout
+calls, whole = [], os.replace
+def killed(a, b):
+    calls.append(a)
+    if len(calls) == {call}:
+        os._exit(9)
+    whole(a, b)
+os.replace = killed
+holdout.save(json.loads({json.dumps(record)!r}), Path({str(place.record)!r}),
+             Path({str(place.page)!r}), {new[1].decode()!r})
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    assert place.state == (old if call == 1 else (new[0], old[1]))
+    assert confirm.mended(place.record, place.page) == (call == 2)
+    assert place.state == (old if call == 1 else new)
+
+
+def test_a_file_that_cannot_be_written_leaves_both(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.put(NEW, cells("2022-12"))
+    before = place.state
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(confirm, "_scored", lambda *_: [])
+    with pytest.raises(OSError, match="No space"):
+        place.confirm()
+    assert place.state == before
+
+
+def test_an_interval_takes_five_groups() -> None:
+    row = {
+        "group": "1-3", "level": "nation", "model": "a", "new": False, "n": 3, "n_hub": 3,
+        "n_naive": 3, "wis": 6.0, "cover_90": 3.0, "ae": 9.0, "ae_reported": 0.0, "wis_hub": 6.0,
+        "hub": 12.0, "wis_naive": 6.0, "naive": 8.0,
+    }  # fmt: skip
+    months = ["2018-01", "2018-12", "2019-01", "2020-01", "2021-01", "2022-02"]
+    made = [
+        {"release": f"{m}-15", "last_month": m, "figures": [copy.copy(row) | {"hub": 12.0 + i}]}
+        for i, m in enumerate(months)
+    ]
+    few = confirm_figures.told(confirm_figures.table_of(made[:5]))
+    assert (few["groups"], few["releases"], few["interval"]) == (4, 5, None)
+    many = confirm_figures.told(confirm_figures.table_of(made))
+    assert many["groups"] == 5
+    assert many["hub"] == pytest.approx(36 / (6 * 12 + 15))
+    low, high = many["interval"]
+    assert 6 / 17 < low < many["hub"] < high < 6 / 12
+    assert many["naive"] == 0.75
+
+
+def test_a_file_name_breaks_no_table() -> None:
+    assert confirm_page.cell("a|b`c`<i>\n.csv") == "a?b?c??i??.csv"
+
+
+def test_the_printed_command_is_a_target() -> None:
+    printed = re.findall(r"make confirm((?: [A-Z]+=\w+)*)", confirm_page.PAGE.read_text())
+    recipe = re.search(r"^confirm:.*?\n\n", (ROOT / "Makefile").read_text(), re.M | re.S)
+    assert recipe is not None
+    assert "tools/confirm.py" in recipe[0]
+    named = {name for words in printed for name in re.findall(r"([A-Z]+)=", words)}
+    assert "RELEASES" in named
+    assert named <= set(re.findall(r"\$\(if \$\((\w+)\)", recipe[0]))
+
+
+def test_a_folder_must_be_named(monkeypatch: pytest.MonkeyPatch, place: Place,
+                                capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.argv", ["confirm.py"])
+    monkeypatch.setattr(confirm, "RECORD", place.record)
+    monkeypatch.setattr(confirm, "mended", lambda: False)
+    assert confirm.main() == 1
+    assert "make confirm RELEASES=DIR" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["confirm.py", "--again"])
+    with pytest.raises(SystemExit):
+        confirm.main()

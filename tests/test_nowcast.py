@@ -1,0 +1,276 @@
+"""The nowcast: what it says of the last counts, of sums of places, and where there is none."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast
+from odforecast.forecast.nowcast import published, unbiased, usual_ratio
+from odforecast.geography import JURISDICTIONS, parts_of
+from odforecast.months import ONE_MONTH
+from odforecast.names import TARGET_12MO
+from odforecast.panel import Panel
+from odforecast.plot.nowcast import nowcast_figure
+
+PLACES = ("OH", "AZ", "WV", "WY")
+
+
+def made(panel: Panel, states=PLACES, back: int = 12, ahead: int = 2, **keywords) -> Forecast:
+    """Months as known, some of them later: 12 months revised, whatever the panel's last one."""
+    first = panel.last_month - (back - 1) * ONE_MONTH
+    rows = [panel.index(s) for s in states]
+    months = panel.monthly[rows, -back:]
+    late = np.random.default_rng(3).gamma(1.0, 2.0, (60, len(states), back + ahead))
+    paths = np.concatenate([months, months[:, :ahead]], axis=1) + late
+    named = {"model": "late", "spec_hash": "0", "seed": "1", "data_hash": panel.data_hash}
+    return Forecast.from_panel(
+        panel, paths, states, first_month=first, provenance=named, **keywords
+    )
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return release_panel()
+
+
+@pytest.fixture(scope="module")
+def whole() -> Panel:
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+def test_columns_rows_and_order(panel):
+    table = made(panel).nowcast()
+    assert table.columns.tolist() == [
+        "location", "month", "horizon", "level", "reported", "low", "median", "high",
+        "revision_low", "revision", "revision_high", "predicted", "predicted_unbiased", "complete",
+    ]  # fmt: skip
+    assert table["location"].tolist() == [s for s in PLACES for _ in range(12)]
+    assert table["horizon"].tolist() == list(range(-11, 1)) * len(PLACES)
+    assert table["month"].iloc[11] == pd.Timestamp("2021-06")
+    assert (table["level"] == 0.9).all()
+
+
+def test_the_revision_is_the_count_once_final_less_the_reported_one(panel):
+    forecast = made(panel)
+    table = forecast.nowcast(0.8)
+    low, median, high = forecast.quantiles([0.1, 0.5, 0.9])[..., :12].reshape(3, -1)
+    rows = [panel.index(s) for s in PLACES]
+    assert np.array_equal(table["reported"], panel.reported[rows, -12:].ravel())
+    for name, want in {"low": low, "median": median, "high": high}.items():
+        np.testing.assert_allclose(table[name], want, rtol=1e-12)
+        moved = "revision" if name == "median" else f"revision_{name}"
+        np.testing.assert_array_equal(table[moved], table[name] - table["reported"])
+    wider = forecast.nowcast(0.98)
+    assert (wider["high"] - wider["low"] >= table["high"] - table["low"]).all()
+
+
+def test_what_cdc_predicts_stands_beside_it(panel):
+    table = made(panel).nowcast()
+    rows = [panel.index(s) for s in PLACES]
+    assert np.array_equal(table["predicted"], panel.predicted[rows, -12:].ravel())
+    assert table["complete"].isna().all()
+    told = replace(panel, complete=np.full(panel.reported.shape, 98.5))
+    assert (made(told).nowcast()["complete"] == 98.5).all()
+    # Arizona at the last month, worked out by hand from its counts.
+    az = panel.index("AZ")
+    usual = np.mean([panel.predicted[az, -k] / panel.reported[az, -k] for k in range(13, 25)])
+    want = panel.predicted[az, -1] / usual
+    got = table[(table["location"] == "AZ") & (table["horizon"] == 0)]["predicted_unbiased"].item()
+    assert got == pytest.approx(want, rel=1e-12)
+
+
+def test_the_usual_excess_is_that_of_counts_12_to_23_months_old():
+    reported, predicted = np.full((1, 40), 100.0), np.full((1, 40), 500.0)
+    predicted[0, -24:-12] = [101.0, 103.0] * 6
+    predicted[0, -12:] = 104.04
+    assert usual_ratio(reported, predicted) == pytest.approx([1.02])
+    assert unbiased(reported, predicted)[0, -1] == pytest.approx(102.0)
+    # What is hidden, absent or without deaths is left out of the mean; of nothing there is none.
+    reported[0, -24:-14:2], predicted[0, -14] = 0.0, np.nan
+    assert usual_ratio(reported, predicted) == pytest.approx([1.03])
+    assert np.isnan(usual_ratio(reported, np.full((1, 40), np.nan)))[0]
+    assert np.isnan(usual_ratio(reported[:, -12:], predicted[:, -12:]))[0]
+
+
+def test_the_nations_predicted_value_cleared(whole):
+    """April 2025 in the bundled release: worked out from its file with pandas alone."""
+    us = whole.index("US")
+    assert whole.predicted[us, -1] == 76_516
+    got = unbiased(whole.reported, whole.predicted)[us, -1]
+    assert got == pytest.approx(75_480.6252, abs=1e-4)
+
+
+def test_without_predicted_values_those_columns_are_empty(panel):
+    bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
+    table = made(bare).nowcast()
+    assert table[["predicted", "predicted_unbiased"]].isna().all(axis=None)
+    assert table[["reported", "low", "median", "high", "revision"]].notna().all(axis=None)
+
+
+def test_a_hidden_count_has_no_revision(panel):
+    reported = panel.reported.copy()
+    reported[panel.index("WY"), -30:-2] = np.nan
+    low, high = (
+        np.where(np.isnan(reported), 1.0, reported),
+        np.where(np.isnan(reported), 9.0, reported),
+    )
+    hidden = replace(panel, reported=reported, low=low, high=high)
+    paths = np.full((5, 1, 12), 2.0)
+    forecast = Forecast.from_panel(
+        hidden, paths, ["WY"], first_month=panel.last_month - 11 * ONE_MONTH
+    )
+    table = forecast.nowcast()
+    assert table["reported"].isna().tolist() == [True] * 10 + [False] * 2
+    assert table["revision"].isna().tolist()[:10] == [True] * 10
+    # The count of the last month needs drawn months alone; those of hidden months are unknown.
+    assert table["median"].iloc[-1] == 24.0
+    assert table["median"].iloc[:10].isna().all()
+
+
+def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel):
+    forecast = made(panel)
+    both = forecast.total(["Ohio", "WV"], "Ohio valley")
+    table = both.nowcast()
+    draws = forecast.select(["OH", "WV"]).samples()[..., :12].sum(axis=1)
+    np.testing.assert_allclose(table["median"], np.quantile(draws, 0.5, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(table["high"], np.quantile(draws, 0.95, axis=0), rtol=1e-12)
+    rows = [panel.index(s) for s in ("OH", "WV")]
+    assert np.array_equal(table["reported"], panel.reported[rows, -12:].sum(axis=0))
+    sums = [getattr(panel, x)[rows].sum(axis=0)[None] for x in ("reported", "predicted")]
+    np.testing.assert_array_equal(table["predicted_unbiased"], unbiased(*sums)[0, -12:])
+    # A sum of sums, of one place under another name, and one that was sent somewhere.
+    more = Forecast.concat([both, forecast.select("AZ")]).total(["Ohio valley", "AZ"], "three")
+    assert more.parts["three"] == ("OH", "WV", "AZ")
+    assert more.nowcast()["reported"].iloc[-1] == panel.reported[[1, 3, 2], -1].sum()
+    renamed = forecast.total(["WY"], "it").nowcast()
+    assert renamed["reported"].tolist() == panel.reported[panel.index("WY"), -12:].tolist()
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(both)).nowcast(), table)
+
+
+def test_a_total_is_saved_with_what_it_is_made_of(panel, tmp_path):
+    both = made(panel).total(["OH", "WV"], "Ohio valley")
+    again = od.load_forecast(both.save(tmp_path / "both"))
+    assert dict(again.parts) == {"Ohio valley": ("OH", "WV")}
+    pd.testing.assert_frame_equal(again.nowcast(), both.nowcast())
+
+
+def test_regions_and_the_nation(whole):
+    forecast = made(whole, JURISDICTIONS, ahead=1)
+    west = forecast.region("West").nowcast()
+    rows = [whole.index(s) for s in parts_of("West")]
+    assert np.array_equal(west["reported"], whole.reported[rows, -12:].sum(axis=0))
+    us = whole.index("US")
+    for nation in (forecast.nation(), forecast.with_nation().select("US")):
+        table = nation.nowcast()
+        assert np.array_equal(table["reported"], whole.reported[us, -12:])
+        assert np.array_equal(table["predicted"], whole.predicted[us, -12:])
+    # Of percentages there is no sum.
+    told = replace(whole, complete=np.full(whole.reported.shape, 99.0))
+    assert made(told, JURISDICTIONS).region("West").nowcast()["complete"].isna().all()
+    assert (made(told, JURISDICTIONS).nation().nowcast()["complete"] == 99.0).all()
+
+
+def test_a_panel_without_the_nation_adds_its_parts(whole):
+    states = [s for s in whole.locations if s != "US"]
+    table = made(whole.select(states), JURISDICTIONS).nation().nowcast()
+    assert np.array_equal(table["reported"], whole.reported[whole.index("US"), -12:])
+
+
+def test_only_the_months_that_a_model_revises(panel):
+    forecast = od.get_model("cdc-predicted").fit(panel).forecast(draws=20)
+    table = forecast.select("AZ").nowcast()
+    assert table["horizon"].tolist() == list(range(-5, 1))
+    np.testing.assert_allclose(table["median"], table["predicted"], rtol=1e-9)
+
+
+def test_12_month_counts_are_taken_as_they_are(panel):
+    forecast = made(panel)
+    sums = replace(forecast, draws=forecast.samples(), target=TARGET_12MO)
+    pd.testing.assert_frame_equal(sums.nowcast(), forecast.nowcast())
+
+
+def test_final_counts_have_no_nowcast():
+    final = od.get_model("dlm").fit(cut_panel()).forecast(draws=20)
+    with pytest.raises(ForecastError, match=r"all counts up to 2021-06 are final: .*nothing"):
+        final.nowcast()
+
+
+def test_a_model_without_one_names_one_that_has_it(panel):
+    forecast = od.get_model("naive").fit(panel).forecast(draws=20)
+    with pytest.raises(ForecastError, match=r"naive takes the last counts as reported.*use dlm"):
+        forecast.nowcast()
+    done = od.get_model("naive+delay").fit(panel).forecast(draws=20).nowcast()
+    assert done["horizon"].min() == -11
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90, float("nan")])
+def test_impossible_levels(panel, level):
+    with pytest.raises(ForecastError, match=r"must lie in \(0, 1\), got"):
+        made(panel).nowcast(level)
+
+
+def test_without_a_panel_there_is_nothing_to_compare_with(panel):
+    with pytest.raises(ForecastError, match="has no panel"):
+        replace(made(panel), panel=None).nowcast()
+
+
+def test_a_place_that_is_not_there(panel):
+    with pytest.raises(ForecastError, match="no forecast for CA"):
+        made(panel).select("CA").nowcast()
+
+
+def test_published_counts_end_with_the_panel(panel):
+    forecast = made(panel, ahead=2)
+    got = published(forecast)
+    assert got.shape == (len(PLACES), 14)
+    assert np.isnan(got[:, 12:]).all()
+    assert not np.isnan(got[:, :12]).any()
+    assert np.isnan(published(replace(forecast, panel=None))).all()
+
+
+def test_more_counts_or_other_places_change_nothing(panel):
+    table = made(panel).nowcast()
+    twice = with_counts(panel, panel.reported * 2.0, panel.predicted * 2.0)
+    np.testing.assert_allclose(
+        made(twice).nowcast()["predicted_unbiased"], 2 * table["predicted_unbiased"], rtol=1e-12
+    )
+    one = made(panel).select("WV").nowcast()
+    pd.testing.assert_frame_equal(
+        one, table[table["location"] == "WV"].reset_index(drop=True), check_exact=True
+    )
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5])
+def test_figure(n):
+    release = bundled_panel()
+    states = ("OH", "AZ", "WV", "WY", "US")[:n]
+    table = made(release, states).nowcast(0.8)
+    figure = nowcast_figure(table, release.to_frame())
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[:4] == [
+        "reported", "once final: median", "once final: 80 % interval", "CDC's predicted value",
+    ]  # fmt: skip
+    top = figure.axes[0]
+    (dots,) = (line for line in top.lines if line.get_label() == "reported")
+    np.testing.assert_array_equal(dots.get_ydata(), release.reported[release.index("OH"), -24:])
+
+
+def test_figure_of_a_sum_and_without_predicted_values(panel):
+    bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
+    table = made(bare).total(["OH", "WV"], "two for $1, $2").nowcast()
+    figure = nowcast_figure(table, bare.to_frame())
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        "reported", "once final: median", "once final: 90 % interval",
+    ]  # fmt: skip
+    assert figure.axes[0].get_title() == r"two for \$1, \$2"
+    figure.canvas.draw()

@@ -1,0 +1,283 @@
+"""Donors: late arrivals by month of death, from releases whose counts have settled."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gzip
+import sys
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import odforecast as od
+from odforecast.errors import DataError, PanelError
+from odforecast.geography import JURISDICTIONS
+from odforecast.monthly.sums import rolling_sums
+from odforecast.panel import Donor, Panel
+from odforecast.vintage import donors as module
+from odforecast.vintage.donors import available, donor_of, donors, gathered, linked, shipped
+
+ROOT = Path(__file__).resolve().parents[2]
+RNG = np.random.default_rng(8)
+PLACES = ("OH", "WV", "WY")
+LEVELS = np.array([400.0, 100.0, 6.0])
+#: Months of death, and the last month of the release; the truth goes on for two years.
+N, LAST = 96, 71
+#: Deaths that came late by months back, beyond a year: what the recursion takes from a year before
+#: matters.
+LATE = np.array([60, 30, 20, 10, 5, 4, 3, 2, 2, -3, -2, -1, 8, 6, 5, 4])
+
+
+def made_panel(months: np.ndarray, last: int, release: str, **layers: object) -> Panel:
+    sums = rolling_sums(months)[:, : last - 10]
+    blank = np.full(sums.shape, np.nan)
+    return Panel(
+        indicator="Number of Drug Overdose Deaths",
+        as_of=dt.date.fromisoformat(release),
+        release=dt.date.fromisoformat(release),
+        vintage="real",
+        locations=PLACES,
+        months=np.arange("2014-12", "2030-01", dtype="M8[M]")[: sums.shape[1]],
+        reported=sums,
+        **{name: layers.get(name, blank) for name in ("predicted", "complete", "pending")},
+        final_through=layers.get("final_through"),
+    )
+
+
+def deaths() -> np.ndarray:
+    season = 1 + 0.1 * np.sin(np.arange(N) / 2)
+    return np.round(LEVELS[:, None] * season * RNG.uniform(0.9, 1.1, (len(PLACES), N)))
+
+
+@pytest.fixture(scope="module")
+def months() -> np.ndarray:
+    return deaths()
+
+
+@pytest.fixture(scope="module")
+def truth(months) -> Panel:
+    return made_panel(months, N - 1, "2022-05-15")
+
+
+def seen(months: np.ndarray, late: np.ndarray, restated: np.ndarray | None = None) -> Panel:
+    """The release of month LAST: the deaths less those that came late."""
+    had = months.copy()
+    had[:2, LAST - late.size + 1 : LAST + 1] -= late[::-1]
+    if restated is not None:
+        had[:2, : restated.size] -= restated
+    sums = rolling_sums(had)[:, : LAST - 10]
+    return made_panel(
+        had, LAST, "2020-04-15",
+        predicted=np.round(1.02 * sums),
+        pending=np.full(sums.shape, 0.3),
+        final_through=np.datetime64("2018-12"),
+    )  # fmt: skip
+
+
+def test_late_arrivals_by_month_of_death(months, truth):
+    release = seen(months, LATE)
+    assert str(release.last_month) == "2019-12"
+    donor = donor_of(release, truth)
+    settled = truth.cut(release.last_month).monthly
+    found = donor.late * settled[:, ::-1][:, : module.BACK]
+    np.testing.assert_allclose(found[:2, : LATE.size], np.tile(LATE, (2, 1)), atol=1e-9)
+    np.testing.assert_allclose(found[:, LATE.size :], 0, atol=1e-9)
+    assert (found[2] == 0).all()
+    # What the release said of itself, the last month first.
+    assert donor.age == (dt.date(2020, 4, 15) - dt.date(2019, 12, 31)).days
+    assert donor.era == "4.5"
+    assert donor.final_back == 12
+    assert donor.last_month == release.last_month
+    assert donor.ratio[0, 0] == release.predicted[0, -1] / release.reported[0, -1]
+    assert (donor.pending == 0.3).all()
+    assert np.isnan(donor.complete).all()
+    assert np.isnan(donor.deaths).all()  # no deaths of all causes beside it
+
+
+def test_a_release_as_its_own_donor_gives_its_counts_back(months, truth):
+    release = seen(months, LATE)
+    again = truth.delayed(release.last_month, donor_of(release, truth))
+    assert np.array_equal(again.reported, release.reported)
+    assert np.array_equal(again.predicted[:, -24:], release.predicted[:, -24:])
+    assert again.as_of == release.release
+    assert again.final_through == release.final_through
+
+
+@pytest.mark.parametrize("where", [0, 22, 24, 30, 35])
+def test_restated_old_years_do_not_come_back_every_twelve_months(months, truth, where):
+    """What was restated before the recursion starts, or in its first year (months 24 to 35),
+    leaves later counts alone.
+    """
+    restated = np.zeros(40)
+    restated[where] = 40
+    release = seen(months, LATE, restated)
+    donor = donor_of(release, truth)
+    again = truth.delayed(release.last_month, donor)
+    recent = slice(-13, None)
+    assert np.abs(again.reported[:, recent] - release.reported[:, recent]).max() <= 1
+
+
+def test_a_missing_count_inside_is_taken_to_lack_what_its_neighbours_lack(months, truth):
+    release = seen(months, LATE)
+    holed = np.array(release.reported)
+    holed[1, -15] = np.nan
+    donor = donor_of(replace(release, reported=holed, low=None, high=None), truth)
+    assert np.isfinite(donor.late).all()
+    again = truth.delayed(release.last_month, donor)
+    assert np.abs(again.reported - release.reported)[:, -13:].max() <= 3
+    holed[1, -1] = np.nan  # without its last count a place is left out
+    few = donor_of(replace(release, reported=holed, low=None, high=None), truth)
+    assert few.locations == ("OH", "WY")
+
+
+def test_more_late_than_there_are_deaths_goes_to_the_month_before(months, truth):
+    table = np.zeros((3, 40))
+    table[:, -1], table[:, -3] = [0, 0, 7], [0, 0, -9]
+    shares = module._shares(table, np.full((3, 40), 6.0))
+    assert shares[2, 0] == pytest.approx(module.MOST)
+    assert shares[2, 1] == pytest.approx((7 - module.MOST * 6) / 6)
+    assert shares[2, 2] == module.LEAST
+    assert shares[2, 3] == pytest.approx((-9 - module.LEAST * 6) / 6)
+    assert (shares[:2] == 0).all()
+    assert (shares * 6.0).sum() == pytest.approx(-2)
+
+
+def test_what_has_not_settled_is_no_donor(months, truth):
+    release = seen(months, LATE)
+    with pytest.raises(DataError, match="has not settled"):
+        donor_of(release, replace(truth, release=dt.date(2020, 11, 15)))
+    found, left_out = gathered(od.bundled())
+    assert found == donors(od.bundled()) == ()
+    assert list(left_out) == [dt.date(2025, 9, 17)]
+    assert "is the truth" in left_out[dt.date(2025, 9, 17)]
+
+
+def test_written_and_read_again(months, truth):
+    made = donor_of(seen(months, LATE), truth)
+    made = replace(made, deaths=np.array([30.0, np.nan, 28.5]))
+    (again,) = module.parsed(module.written([made], ["a line"]))
+    assert again.release == made.release
+    assert again.locations == made.locations
+    for name in ("late", "ratio", "pending", "complete", "deaths"):
+        np.testing.assert_allclose(getattr(again, name), getattr(made, name), rtol=6e-5)
+    with pytest.raises(DataError, match="other columns"):
+        module.parsed("release,age\n2020-01-01,3\n")
+
+
+def test_what_is_no_donor():
+    one = shipped()[0]
+    with pytest.raises(PanelError, match="deaths has shape"):
+        replace(one, deaths=np.ones(3))
+    with pytest.raises(PanelError, match="above 0"):
+        replace(one, deaths=np.zeros(len(one.locations)))
+    assert replace(one, deaths=one.deaths * 2).data_hash != one.data_hash
+
+
+def test_the_shipped_donors():
+    found = shipped()
+    assert len(found) == 16
+    assert [str(d.release) for d in found if d.era == "4.5"] == [
+        "2022-10-12", "2024-04-17", "2024-12-11",
+    ]  # fmt: skip
+    assert all(d.locations == ("US", *JURISDICTIONS) for d in found)
+    assert all(d.late.shape == (53, module.BACK) for d in found)
+    # Five of the months from the last to the last final one are late, those before it are not.
+    fresh = {str(d.release): d for d in found}["2022-10-12"]
+    assert fresh.final_back == 5
+    means = fresh.late.mean(axis=0)
+    assert means[0] > means[1] > means[2] > means[3] > 0.02
+    assert np.abs(means[5:]).max() < 0.01
+    for each in found:
+        months = [np.datetime64(p.release, "M") for p in each.predecessors]
+        back = [int((np.datetime64(each.release, "M") - m).astype(int)) for m in months]
+        assert back == sorted(back, reverse=True)
+        assert all(1 <= b <= module.PREDECESSORS for b in back)
+    assert sum(bool(d.predecessors) for d in found) == 8
+
+
+def test_the_shipped_table_says_what_it_is_made_of_and_is_small():
+    file = resources.files("odforecast.vintage") / "bundled" / module.SHIPPED
+    data = file.read_bytes()
+    assert len(data) < 500_000
+    assert data[4:8] == bytes(4), "a time in the file: the same table has other bytes"
+    text = gzip.decompress(data).decode()
+    assert "Truth: reported in release 2025-09-17" in text
+    for each in shipped():
+        assert f"{each.release} " in text.split("release,age")[0]
+
+
+def test_linked_takes_a_quarter_and_no_more():
+    first = replace(shipped()[0], predecessors=())
+    days = [dt.date(2020, m, 12) for m in (1, 2, 4, 5)]
+    chain = linked([replace(first, release=d) for d in reversed(days)])
+    assert [[p.release.month for p in d.predecessors] for d in chain] == [[], [1], [1, 2], [2, 4]]
+
+
+def test_the_archives_own_copy_of_a_release_comes_first(monkeypatch):
+    mine = replace(shipped()[3], predecessors=(), late=shipped()[3].late / 2)
+    extra = replace(mine, release=dt.date(2019, 12, 11))
+    monkeypatch.setattr(module, "donors", lambda _: (mine, extra))
+    found = {d.release: d for d in available(od.bundled())}
+    assert len(found) == 17
+    assert np.array_equal(found[mine.release].late, mine.late)
+    assert extra.release in found
+    assert not np.array_equal(shipped()[3].late, mine.late)
+    assert len(available()) == 16
+
+
+# Real releases
+
+
+@pytest.fixture(scope="session")
+def real(vsrr: Path) -> od.Archive:
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        from releases import read_releases
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    archive = read_releases(vsrr)
+    assert archive is not None
+    return archive
+
+
+def test_the_shipped_table_is_as_made_again(real):
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        import donors as tool
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    text, left_out = tool.made(real)
+    assert gzip.decompress(tool.TABLE.read_bytes()).decode() == text
+    assert "no reported counts" in left_out["2023-04-12"]
+    assert "not settled" in left_out["2025-07-16"]
+    assert set(left_out) == {"2023-04-12", "2025-07-16", "2025-09-17"}
+
+
+@pytest.mark.parametrize("donor", shipped(), ids=lambda d: str(d.release))
+def test_a_real_release_as_its_own_donor_gives_its_counts_back(real, donor: Donor):
+    """To the death, but for one release with months of a single death: two."""
+    release = real.as_of(donor.release).panel()
+    again = real.as_of().panel().delayed(release.last_month, donor)
+    rows = [release.index(s) for s in again.locations]
+    allowed = 2 if str(donor.release) == "2018-11-14" else 0
+    for back in range(24):
+        gap = np.abs(again.reported[:, -1 - back] - release.reported[rows, -1 - back])
+        assert np.nanmax(gap) <= allowed, back
+    assert again.as_of == release.release
+    assert again.final_through == release.final_through
+    for name in ("predicted", "pending", "complete"):
+        mine, theirs = (getattr(p, name)[:, -module.BACK :] for p in (again, release))
+        assert np.allclose(mine, theirs[rows], rtol=1e-4, atol=1 + allowed, equal_nan=True)
+    ratio = again.all_deaths / release.all_deaths[rows]
+    assert np.abs(ratio - 1).max() < 1e-4
+    if donor.predecessors:
+        assert again.triangle is not None
+        assert release.triangle is not None
+        for day, table in zip(again.triangle.releases, again.triangle.reported, strict=True):
+            theirs = release.triangle.reported[release.triangle.releases.index(day)][rows]
+            gap = np.abs(table[:, -25:-1] - theirs[:, -25:-1])
+            assert np.nanmax(gap) <= 2
+            assert np.isnan(table[:, -1]).all()
