@@ -19,13 +19,14 @@ from delay_factory import (
 from panel_factory import bundled_panel, cut_panel, only
 from scales_factory import HAND
 
+import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
 from odforecast.models.delay import constants as tables
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import NAMES, Delays, all_delays, delays_for
-from odforecast.models.delay.deficit import RAMP, SPAN, deficit, open_months
+from odforecast.models.delay.deficit import RAMP, SPAN, arriving_late, deficit, open_months
 from odforecast.models.delay.errors import CUT_SHARED, Factors, late_draws, prior_factors
 from odforecast.models.delay.estimate import PRIORS, Seen, _closing, _shared, estimate, seen
 from odforecast.models.delay.layer import AGES, Delayed, corrected
@@ -865,3 +866,49 @@ def test_arrivals_made_up_for_these_tests_are_those_that_are_drawn() -> None:
     still = np.sqrt(drawn.var(axis=0))
     np.testing.assert_allclose(made.mean(axis=0), drawn.mean(axis=0), atol=0.05 * still.max())
     np.testing.assert_allclose(np.cov(made.T), np.cov(drawn.T), atol=0.06 * still.max() ** 2)
+
+
+def test_a_us_row_that_was_added_up_has_the_errors_of_its_parts():
+    whole = bundled().as_of("2025-09-17").panel()
+    predicted = whole.predicted.copy()
+    predicted[0] = np.nan  # as in a release without a US row
+    told, summed = (deficit(p, delays_for(p)) for p in (whole, replace(whole, predicted=predicted)))
+    assert summed.how["US"] == told.how["US"] == "predicted"
+    assert summed.shared[0] == told.shared[0]
+    assert summed.own[0] == told.own[0]
+    np.testing.assert_array_equal(summed.late, told.late)
+
+
+def test_a_jurisdiction_without_counts_is_not_taken_for_complete():
+    whole = bundled().as_of("2025-09-17").panel()
+    row = whole.locations.index("CA")
+    layers = {n: getattr(whole, n).copy() for n in ("reported", "predicted", "low", "high")}
+    for values in layers.values():
+        values[row] = np.nan
+    without = replace(whole, **layers)
+    found = deficit(without, delays_for(without))
+    own, _ = arriving_late(without, 0, open_months(without), delays_for(without))
+    np.testing.assert_allclose(found.late[0, -own.size :], own[::-1])
+
+
+def test_a_release_is_completed_without_what_it_taught_itself(vsrr):
+    panel = od.read(vsrr / "2017-09-13.csv", "2017-09-13").panel()
+    sets = all_delays()
+    first = min(cutoff for cutoff, _ in sets)
+    assert delays_for(panel) == sets[first, "2017-09-13"] != sets[first, ""]
+
+
+def test_an_august_release_is_a_makeshift_for_septembers():
+    panel, counts = bundled().as_of("2025-09-17").panel(), {}
+    day = dt.date(2025, 12, 17)
+    later = replace(panel, as_of=day, release=day, final_through=np.datetime64("2024-12"))
+    for when, less in ((dt.date(2025, 8, 13), 9.0), (dt.date(2025, 9, 17), 4.0)):
+        table = panel.reported.copy()
+        table[1:] -= less
+        counts[when] = table
+    both = replace(later, triangle=Triangle(tuple(counts), np.stack(list(counts.values()))))
+    only_august = replace(later, triangle=Triangle(tuple(counts)[:1], both.triangle.reported[:1]))
+    for seen_panel, gained in ((both, 4.0), (only_august, 9.0)):
+        found = deficit(seen_panel, delays_for(seen_panel))
+        assert (found.cut_share[1:] == 1.0).all()
+        np.testing.assert_allclose(found.cut[1:].sum(axis=1), gained)

@@ -380,7 +380,8 @@ class Panel:
         Raises
         ------
         PanelError
-            If the month is not in the panel, or the panel is not complete up to it.
+            If the month is not in the panel, or the panel counts a drug class, whose late arrivals
+            no donor holds.
         """
         from odforecast.panel.pseudo import delayed
 

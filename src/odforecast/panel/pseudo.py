@@ -38,7 +38,13 @@ from odforecast.errors import PanelError
 from odforecast.geography import NATION, closed, whole_and_parts
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
-from odforecast.names import ALL_DEATHS, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_SYNTHETIC,
+)
 from odforecast.panel.donor import Donor
 from odforecast.panel.panel import LAYERS, Floats, Panel
 from odforecast.panel.triangle import Triangle
@@ -55,6 +61,11 @@ def clean(panel: Panel, month: np.datetime64) -> Panel:
 
 def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     """The panel up to ``month``, as incomplete as the donor was."""
+    if panel.indicator != ALL_DRUGS and panel.vintage != VINTAGE_SYNTHETIC:
+        raise PanelError(
+            f"no donor holds the late arrivals of {panel.indicator!r}",
+            hint="delay all drugs, or cut the panel",
+        )
     label = f"{donor.release}/{donor.data_hash}"
     base = _cut(panel, month, donor.released(month), VINTAGE_DELAYED)
     parts = [s for s in base.locations if s in donor.locations and s != NATION]

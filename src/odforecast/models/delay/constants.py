@@ -91,12 +91,12 @@ def all_delays() -> dict[tuple[dt.date, str], Delays]:
 
 
 def delays_for(panel: Panel) -> Delays:
-    """The newest set that was known on the panel's day, without the release it is delayed by.
+    """The newest set that was known on the panel's day, without its own or its donor's release.
 
     Before the first cut-off there is none that was known: the first is taken.
     """
     sets = all_delays()
     cutoffs = sorted({cutoff for cutoff, _ in sets})
     known = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
-    donor = panel.donor.partition("/")[0]
-    return sets.get((known[-1], donor), sets[known[-1], ""])
+    release = panel.donor.partition("/")[0] or panel.release.isoformat()
+    return sets.get((known[-1], release), sets[known[-1], ""])

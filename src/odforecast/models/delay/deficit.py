@@ -31,7 +31,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odforecast.geography import NATION, closed
+from odforecast.geography import JURISDICTIONS, NATION, closed, whole_and_parts
 from odforecast.models.delay.constants import Delays
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
@@ -76,6 +76,8 @@ class Deficit:
         Deaths by which other changes of the closed year, as a share of its count, change a month.
     year_own, year_shared : float
         Sd of those changes.
+    adds_up : bool
+        Whether the US is the sum of its parts: all have a count in the last month.
     how : dict of str to str
         Location to what ``late`` rests on: ``"pending"``, ``"predicted"``, ``"age"``, or
         ``"final"``.
@@ -93,6 +95,7 @@ class Deficit:
     year: Floats
     year_own: float
     year_shared: float
+    adds_up: bool
     how: dict[str, str]
 
     @property
@@ -104,7 +107,7 @@ class Deficit:
         """What is to be added to each of the last counts, shape (L, ages), the last at the end."""
         before = np.zeros((len(self.late), 11))
         sums = rolling_sums(np.concatenate([before, self.months], axis=1))
-        return closed(sums[:, -ages:], locations)
+        return closed(sums[:, -ages:], locations) if self.adds_up else sums[:, -ages:]
 
 
 def deficit(panel: Panel, constants: Delays) -> Deficit:
@@ -125,10 +128,12 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
     n_open = open_months(panel)
     late = np.zeros((n_loc, SPAN))
     revised, noise = late.copy(), late.copy()
-    own = np.full(n_loc, constants.sd_own)
-    shared = np.full(n_loc, np.hypot(constants.sd_shared, constants.kappa_error))
+    own_told = constants.sd_own
+    shared_told = float(np.hypot(constants.sd_shared, constants.kappa_error))
+    own, shared = np.full(n_loc, own_told), np.full(n_loc, shared_told)
     revision_own = np.full(n_loc, constants.revision_own)
     how = dict.fromkeys(panel.locations, "final")
+    adds_up = _adds_up(panel)
     last = np.array([_last_known(row) for row in panel.reported])
     if n_open:
         back = np.arange(n_open)
@@ -142,7 +147,13 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
                 arriving = last[i] / 12.0 * share / (1.0 - share)
                 own[i], shared[i] = constants.late_own, constants.late_shared
             late[i, SPAN - n_open :] = arriving[::-1]
-        late = closed(late, panel.locations)
+        if adds_up:
+            late = closed(late, panel.locations)
+            us = panel.locations.index(NATION)
+            parts = [s for s in JURISDICTIONS if how[s] != "age"]
+            if how[NATION] == "age" and parts:  # a US row that was added up says nothing itself
+                how[NATION] = how[parts[0]]
+                own[us], shared[us] = own_told, shared_told
         noise = np.hypot(constants.noise * late, constants.revision_noise * revised)
     for i, state in enumerate(panel.locations):
         if state == NATION:
@@ -171,6 +182,7 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         year=year[:, None] * (where > 0) / 12.0,
         year_own=constants.closing_own,
         year_shared=constants.closing_shared,
+        adds_up=adds_up,
         how=how,
     )
 
@@ -256,7 +268,8 @@ def _last_known(row: Floats) -> float:
 
 def _seen(panel: Panel) -> np.datetime64:
     """Month in which the counts came out: a cut or delayed panel is seen before its release."""
-    return np.datetime64(min(panel.as_of, panel.release), "M")
+    # A delayed panel keeps the release it was cut from, and is seen when its donor would have been.
+    return np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
 
 
 def _ages(panel: Panel, n_open: int) -> Floats:
@@ -288,9 +301,19 @@ def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
     if triangle is None:
         return None
     now = not_final(_seen(panel), panel.final_through)
+    best: Floats | None = None
     for release, counts in zip(triangle.releases, triangle.reported, strict=True):
         then = not_final(release, panel.final_through)
         if 0 < then <= EARLY < now:
-            gained: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
-            return closed(np.maximum(gained, 0.0), panel.locations)
-    return None
+            found: Floats = panel.reported[:, -n_open - 1] - counts[:, -n_open - 1]
+            gained: Floats = np.maximum(found, 0.0)
+            best = closed(gained, panel.locations) if _adds_up(panel) else gained
+            if release.month != 8:  # the file closes about September: August's is a makeshift
+                break
+    return best
+
+
+def _adds_up(panel: Panel) -> bool:
+    """Whether the US is there with all of its parts, each with a count in the last month."""
+    rows = whole_and_parts(panel.locations)
+    return rows is not None and bool(np.isfinite(panel.reported[rows[1], -1]).all())

@@ -130,7 +130,7 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     for of in (pending_deaths, predicted_excess):
         rows = [of(panel, i, n_open) for i in here]
         told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
-    day = np.datetime64(min(panel.as_of, panel.release), "M")
+    day = np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
     return Seen(
         release=panel.donor.partition("/")[0] or str(panel.release),
         n_open=n_open,
