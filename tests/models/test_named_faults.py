@@ -409,7 +409,7 @@ def test_a_place_alone_does_not_have_its_own_error_twice(
     panel = only(missing_months(0.0, 3.0), ["OH"])
     fitted = get_model("dlm", scales=HAND).fit(panel)
     (state,) = fitted.inner.states
-    own = state.cov[-4, -4]  # of late arrivals, as the months leave it; shared: as it was
+    own = state.cov[-2, -2]  # of late arrivals, as the months leave it; shared: as it was
     late = deficit(panel, DELAYS).late[0, -1]
     made = fitted.forecast(1, draws=20_000).draws[:, 0, AGES - 1]
     assert own < 0.3**2

@@ -47,7 +47,8 @@ def drawn(
     paths : ndarray, shape (D, L, H)
         Monthly deaths on the panel's pins.
     factors : Factors or None
-        The errors of the late arrivals in the same draws; None where the filter had none.
+        The locations' own errors of the late arrivals in the same draws; None where the filter
+        had none. What a release shares is not in them.
     below : int
         How many drawn months were below zero and set to zero.
     rise : ndarray, shape (D, L, H)
@@ -82,11 +83,12 @@ def drawn(
     if state.incomplete:
         errors = normal([streams.generator("delay", s) for s in state.locations], 2)
         start[:, size : size + n_loc] = errors[..., 0]
-        start[:, size + n_loc : size + 2 * n_loc] = errors[..., 1]
-        # A stream of no location, also for a location alone, whose own is its name's.
-        start[:, size + 2 * n_loc :] = normal([streams.generator("delay")], 2)[:, 0]
+        start[:, size + n_loc :] = errors[..., 1]
     now = state.mean[kept].astype(f32) + start @ root.T
-    factors = _factors(now[:, size:], n_loc) if state.incomplete else None
+    factors = None
+    if state.incomplete:
+        late, revision = now[:, size : size + n_loc], now[:, size + n_loc :]
+        factors = Factors(late.astype(float), revision.astype(float))
     ahead = np.arange(1, horizon + 1)
 
     def carried(damp: float) -> Singles:
@@ -125,12 +127,6 @@ def drawn(
         level.astype(f32), own, scales.noise, pin, state.shift[:, calendar], noise, uniform, out
     )
     return out, factors, int(below), rise
-
-
-def _factors(errors: Singles, n_loc: int) -> Factors:
-    """The two errors of each location, its own and the shared ones added, shape (D, L)."""
-    shared = errors[:, 2 * n_loc :].astype(float)
-    return Factors(errors[:, :n_loc] + shared[:, :1], errors[:, n_loc : 2 * n_loc] + shared[:, 1:])
 
 
 def drawn_part(

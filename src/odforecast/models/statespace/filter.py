@@ -171,7 +171,7 @@ def _with_errors(
     part of the one for the other. It is drawn as it is beforehand instead
     (:func:`odforecast.models.delay.errors.shared_factors`).
     """
-    spread = np.concatenate([missing.own[rows], missing.revision_own[rows], [0.0, 0.0]])
+    spread = np.concatenate([missing.own[rows], missing.revision_own[rows]])
     size = mean.size
     longer = np.zeros((size + spread.size, size + spread.size))
     longer[:size, :size] = cov

@@ -32,8 +32,8 @@ def kalman(
     """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
 
     The state is [L levels | L own slopes | R region slopes | US slope | US shock], length K,
-    and where months are incomplete [L errors of what arrives late | L revisions | the error that
-    all share | the revision that all share] after it, which do not move. Counts enter through the
+    and where months are incomplete [L errors of what arrives late | L revisions] after it, which
+    do not move. Counts enter through the
     log link, linearised at the prediction.
 
     Parameters
@@ -44,8 +44,8 @@ def kalman(
     n_region : int
     scales : ndarray, shape (11,)
         :class:`~odforecast.models.statespace.model.Scales` in order.
-    mean : ndarray, shape (K,) or (K + 2 L + 2,)
-    cov : ndarray, shape (K, K) or (K + 2 L + 2, K + 2 L + 2)
+    mean : ndarray, shape (K,) or (K + 2 L,)
+    cov : ndarray, shape (K, K) or (K + 2 L, K + 2 L)
     share : ndarray, shape (L,)
         Share of the count noise left after the pins took up theirs.
     first : int
@@ -119,8 +119,7 @@ def kalman(
                 # What is seen is the month less the errors of its completion.
                 f = late[i, t] / expected
                 r = revised[i, t] / expected
-                error += f * (mean[errors + i] + mean[size - 2])
-                error += r * (mean[revisions + i] + mean[size - 1])
+                error += f * mean[errors + i] + r * mean[revisions + i]
                 spread += noise[i, t] / (expected * expected)
             if error > 1.0:
                 # The linear step overshoots after a large surprise: take its logarithm.
@@ -129,12 +128,10 @@ def kalman(
                 column[j] = cov[i, j] + cov[shock, j]
             if incomplete:
                 for j in range(size):
-                    column[j] -= f * (cov[errors + i, j] + cov[size - 2, j])
-                    column[j] -= r * (cov[revisions + i, j] + cov[size - 1, j])
+                    column[j] -= f * cov[errors + i, j] + r * cov[revisions + i, j]
             total = column[i] + column[shock] + spread
             if incomplete:
-                total -= f * (column[errors + i] + column[size - 2])
-                total -= r * (column[revisions + i] + column[size - 1])
+                total -= f * column[errors + i] + r * column[revisions + i]
             if t >= BURN_IN:
                 loglik -= 0.5 * (np.log(total) + error * error / total)
             for j in range(size):
