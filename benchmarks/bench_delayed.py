@@ -3,6 +3,7 @@
     python benchmarks/bench_delayed.py                    every model, one seed
     python benchmarks/bench_delayed.py --seeds 5          Monte Carlo error of the default
     python benchmarks/bench_delayed.py --ablation         the default without each of its parts
+    python benchmarks/bench_delayed.py --ablation --seeds 5     ... with their Monte Carlo error
     python benchmarks/bench_delayed.py --step 3 ...       every third month
 
 64 monthly origins 2019-01..2024-04 by three donors each, cut from the bundled release. Truth: its
@@ -184,8 +185,22 @@ def against(scores: pd.DataFrame, base: str, title: str, names: tuple[str, ...] 
             for group in GROUPS:
                 row = found[(found["model"] == name) & (found["level"] == NAMES[level])
                             & (found["group"] == group)]  # fmt: skip
-                cells.append("–" if row.empty else "{:.3f} ({:.3f}–{:.3f})".format(
+                cells.append("–" if row["ratio"].isna().all() else "{:.3f} ({:.3f}–{:.3f})".format(
                     *row.iloc[0][["ratio", "lower", "upper"]]))  # fmt: skip
+            print(f"| {name} | {level} | " + " | ".join(cells) + " |")
+
+
+def over_seeds(runs: list[pd.DataFrame], base: str, title: str, names: tuple[str, ...]) -> None:
+    """Ratios to a model, mean over seeds; in brackets their sd: the Monte Carlo error of one."""
+    print(f"\n**{title}, {len(runs)} seeds: WIS over that of `{base}`, mean (sd)**\n")
+    print("| model | level | 1-3 | 4-6 | 7-12 | 0 | −11..−1 |\n|---|---|---|---|---|---|---|")
+    means = [s.groupby(["model", "level", "group"])["wis"].mean() for s in runs]
+    for name in names:
+        for level in ("JU", "US"):
+            ratios = [(m[name, level] / m[base, level]).reindex(GROUPS) for m in means]
+            rows = pd.concat(ratios, axis=1)
+            cells = ["–" if x.isna().any() else f"{x.mean():.4f} ({x.std(ddof=1):.4f})"
+                     for _, x in rows.iterrows()]  # fmt: skip
             print(f"| {name} | {level} | " + " | ".join(cells) + " |")
 
 
@@ -220,10 +235,14 @@ def main() -> None:
     )
     print(f"{len(origins)} origins (pseudo-delayed), {given.draws} draws")
     if given.ablation:
-        scores = run(["hub-baseline", *ABLATIONS], origins, truth, 1, given.draws)
-        table(scores, "Without each part")
+        seeds = range(1, given.seeds + 1)
+        runs = [run(["hub-baseline", *ABLATIONS], origins, truth, s, given.draws) for s in seeds]
+        table(pd.concat(runs), "Without each part")
         names = tuple(n for n in ABLATIONS if n != "default")
-        against(scores, "default", "Without each part", names)
+        against(runs[0], "default", "Without each part", names)
+        if given.seeds > 1:
+            over_seeds(runs, "hub-baseline", "Without each part", tuple(ABLATIONS))
+            over_seeds(runs, "default", "Without each part", names)
         return
     if given.seeds > 1:
         rows = []

@@ -64,6 +64,8 @@ def table(results: od.Results, by: list[str], *, best: bool = False) -> None:
             print(f"| {model} | " + " | ".join(cells) + " |")
         if best:
             classical = [m for m in order if m.startswith(("auto-", "naive", "drift"))]
+            if not classical:
+                continue
             least = np.min([rows[m]["wis"].reindex(GROUPS) for m in classical], axis=0)
             for mine in [m for m in ("dlm", "ensemble") if m in rows]:
                 ratios = rows[mine]["wis"].reindex(GROUPS) / least
