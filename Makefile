@@ -27,7 +27,7 @@ SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants donors confirm pins clean
+.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants donors record confirm pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -72,6 +72,7 @@ docs: $(ENV)  ## build docs/_build/html; a warning is an error
 figures: $(ENV)  ## draw the figures and write the outputs of README and docs again
 	@$(BIN)/python docs/figures.py
 	@$(BIN)/python docs/revision_figure.py
+	@$(BIN)/python docs/article_figures.py
 	@$(BIN)/python docs/outputs.py
 
 bench: $(ENV)  ## run every script in benchmarks/
@@ -83,6 +84,9 @@ constants: $(ENV)  ## estimate the models' constants, into constants.csv, delay.
 
 donors: $(ENV)  ## make the table of donors from real releases (CHECK=1 only compares; RELEASES=DIR)
 	@$(BIN)/python tools/donors.py $(if $(CHECK),--check) $(if $(RELEASES),--releases $(RELEASES))
+
+record: $(ENV)  ## score the default by place, into report/record.csv, which every brief shows (CHECK=1 only compares)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/record.py $(if $(CHECK),--check)
 
 confirm: $(ENV)  ## score the frozen default, once, on releases nobody has read (RELEASES=DIR, ARCHIVE=DIR; FREEZE=1)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/confirm.py \

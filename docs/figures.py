@@ -28,6 +28,7 @@ from odforecast.report.figures import (
     draw_fan,
     origins_figure,
 )
+from odforecast.report.past_figure import past_figure
 
 STATIC = Path(__file__).parent / "_static"
 RELEASE = "2025-09-17"
@@ -158,10 +159,17 @@ def brief() -> None:
     """The brief of the example, by the command that the page on scenarios prints."""
     example = STATIC.parents[1] / "examples" / "cooperation-2026.yaml"
     with TemporaryDirectory() as folder:
-        command = f"scenario run --scenario null,{example} --source bundled --locations US"
-        cli([*command.split(), "--horizon", "36", "--out", folder], standalone_mode=False)
-        shutil.copy(Path(folder, "brief.html"), STATIC / "brief-cooperation-2026.html")
-        shutil.copy(Path(folder, "figures", "fan.svg"), STATIC / "brief-fan.svg")
+        out = Path(folder, "cooperation-2026")
+        command = f"scenario run --scenario null,{example} --source bundled --locations US,OH"
+        cli([*command.split(), "--until", "2028-12", "--out", str(out)], standalone_mode=False)
+        shutil.copy(out / "brief-US.html", STATIC / "brief-cooperation-2026.html")
+        shutil.copy(out / "brief-annex.html", STATIC / "brief-annex.html")
+        shutil.copy(out / "figures" / "fan.svg", STATIC / "brief-fan.svg")
+
+
+def past(event: str) -> Figure:
+    """Both counterfactuals of a past event."""
+    return past_figure(od.scenario.past(event, od.bundled()))
 
 
 def main() -> None:
@@ -174,6 +182,8 @@ def main() -> None:
         "nowcast": nowcast(panel),
         "origins": origins(panel),
         "calibration": calibration(),
+        "past-class-scheduled": past("class-scheduled"),
+        "past-supply-shock-2023": past("supply-shock-2023"),
     }
     for name, figure in {**drawn, **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"

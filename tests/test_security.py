@@ -10,7 +10,6 @@ import base64
 import csv
 import gzip
 import hashlib
-import html
 import importlib.util
 import io
 import json
@@ -97,9 +96,18 @@ def test_a_label_is_no_path_and_no_formula():
             od.get_model("drift", label=name)
 
 
+def _refused(folder: Path, name: str) -> str:
+    path = folder / "refused.yaml"
+    path.write_text(f"name: s\ninterventions: [{{prior: tariff-only, name: '{name}'}}]\n")
+    with pytest.raises(ScenarioError) as error:
+        read_scenarios(path)
+    return str(error.value)
+
+
 def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     """A scenario file whose free texts are as bad as they can be."""
-    bad = "../../x<script>alert(1)</script>"
+    bad = "...x<script>alert(1)<!script>"
+    assert "allowed" in _refused(tmp_path, "../../x")
     path = tmp_path / "s.yaml"
     path.write_text(
         "name: ok\nquestion: '../../q'\ninterventions:\n"
@@ -198,20 +206,23 @@ class Page(HTMLParser):
         self.texts.append(data)
 
 
-@pytest.fixture(scope="module")
-def page() -> str:
-    from odforecast.report.brief import write_brief
+@pytest.fixture(scope="module", params=["brief.html", "brief-annex.html"])
+def page(request, tmp_path_factory) -> str:
+    from odforecast.report.brief import write_briefs
 
     panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     text = "".join(EVIL)
     tariffs = named_intervention("tariff-only", onset="2025-10")
     parts = tuple(
-        replace(tariffs, name=f"{i}{evil}", source=text, note=text) for i, evil in enumerate(EVIL)
+        replace(tariffs, name=f"x{i}", source=text, note=text, backfire=text, references=(text,))
+        for i in range(2)
     )
     scenario = Scenario("evil", parts, title=text, question=text)
     made_of = od.get_model("drift").fit(panel).forecast(12, draws=40, seed=1)
     made_of = replace(made_of, provenance={**made_of.provenance, "model": text})
-    return write_brief(project(made_of, [scenario], seed=1), panel=panel)
+    folder = tmp_path_factory.mktemp("pages")
+    made = write_briefs(project(made_of, [scenario], seed=1), folder, panel=panel)
+    return (folder / request.param).read_text(encoding="utf-8") if len(made) == 2 else ""
 
 
 def test_a_page_escapes_everything(page):
@@ -220,9 +231,15 @@ def test_a_page_escapes_everything(page):
     assert parsed.tags <= {
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "strong", "ul",
         "li", "table", "tr", "th", "td", "figure", "figcaption", "img", "footer", "br", "em",
+        "main", "section", "h3", "thead", "tbody", "caption", "a", "ol", "code", "dl", "dt", "dd",
+        "span", "header",
     }  # fmt: skip
     keys = {k for _, k, _ in parsed.attributes}
-    assert keys <= {"lang", "charset", "name", "content", "http-equiv", "class", "alt", "src"}
+    assert keys <= {
+        "lang", "charset", "name", "content", "http-equiv", "class", "alt", "src", "scope", "href",
+    }  # fmt: skip
+    links = {v for _, k, v in parsed.attributes if k == "href"}
+    assert links <= {"brief.html", "brief-annex.html"}
     sources = [v for _, k, v in parsed.attributes if k == "src"]
     assert all(v.startswith("data:image/svg+xml;base64,") for v in sources)
     shown = "".join(parsed.texts)
@@ -246,15 +263,20 @@ def test_a_page_carries_a_policy_that_lets_nothing_in(page):
     assert page.index("Content-Security-Policy") < page.index("<style>")
 
 
-def test_every_page_is_written_by_the_brief():
+def test_every_page_is_a_template_that_escapes():
     """No other module makes HTML: a second one must escape, and carry the policy, too."""
     makers = {
         p.relative_to(SOURCE).as_posix()
-        for p in SOURCE.rglob("*.py")
-        if re.search(r"<(body|td|div|script|h1|a href)[ >]", p.read_text(encoding="utf-8"))
+        for p in SOURCE.rglob("*")
+        if p.suffix in (".py", ".j2", ".html")
+        and re.search(r"<(body|td|div|script|h1|a href)[ >]", p.read_text(encoding="utf-8"))
     }
-    assert makers == {"report/brief.py"}
-    assert html.escape("'\"<>&") == "&#x27;&quot;&lt;&gt;&amp;"
+    assert makers
+    assert all(m.startswith("report/page/templates/") for m in makers), makers
+    unescaped = [
+        found for m in makers for found in re.findall(r"{{(.*?)\|\s*safe", (SOURCE / m).read_text())
+    ]
+    assert sorted(x.strip() for x in unescaped) == ["policy", "style"]  # ours, not a scenario's
 
 
 # Programs

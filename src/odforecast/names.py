@@ -49,6 +49,9 @@ TARGET_12MO: Final = "deaths_12mo"
 TARGET_MONTH: Final = "deaths_month"
 TARGETS: Final = (TARGET_12MO, TARGET_MONTH)
 
+#: Which scenario a row belongs to; second among the columns of a hub file.
+SCENARIO_ID: Final = "scenario_id"
+
 #: Hubverse model-output columns, in order.
 HUB_COLUMNS: Final = (
     "origin_date",

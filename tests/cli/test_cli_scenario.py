@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from odforecast.cli import main
-from odforecast.hub import check_hub
+from odforecast.hub import check_hub, read_hub
 from odforecast.names import HUB_COLUMNS
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
 
@@ -53,19 +54,27 @@ def test_run_writes_everything(tmp_path):
     assert result.exit_code == 0, result.output
     assert CAVEAT in result.output
     table = pd.read_csv(out / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
-    assert list(table.columns) == [*HUB_COLUMNS, "scenario_id"]
+    assert list(table.columns) == [HUB_COLUMNS[0], "scenario_id", *HUB_COLUMNS[1:]]
     assert set(table["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
-    for _, part in table.groupby("scenario_id"):
-        check_hub(part.drop(columns="scenario_id"))
-    samples = pd.read_parquet(out / "samples.parquet")
+    check_hub(table)
+    samples = read_hub(out / "samples.parquet")
     assert set(samples["output_type"]) == {"sample"}
-    for _, part in samples.groupby("scenario_id"):
-        check_hub(part.drop(columns="scenario_id"))
+    tasks = json.loads((out / "hub-config" / "tasks.json").read_text())
+    assert "scenario_id" in json.dumps(tasks)
+    waiting = pd.read_csv(out / "cost_of_delay.csv")
+    assert waiting["delay"].tolist() == [0, 3, 6, 0, 3, 6]  # 12 months later it would be over
+    assert (waiting.loc[waiting["delay"] == 0, "cost"] == 0).all()
+    answer = pd.read_csv(out / "answer.csv", keep_default_na=False)
+    assert {"works", "nothing", "backfires", "averted_if_works_q50", "same"} <= set(answer.columns)
+    assert "assumed chance  works 0.45, does nothing 0.40, backfires 0.15" in result.output
+    summary = result.output[result.output.index("US: deaths averted") :].splitlines()
+    assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(out / "draws.parquet")
     assert len(draws) == 3 * 60 * 2 * 13
     averted = pd.read_csv(out / "deaths_averted.csv")
     assert {"averted_q05", "averted_q95", "percent_mean"} <= set(averted.columns)
-    assert (out / "brief.html").read_text().startswith("<!doctype html>")
+    for name in ("brief.html", "brief-US.html", "brief-WV.html", "brief-annex.html"):
+        assert (out / name).read_text().lower().startswith("<!doctype html>")
     assert len(list((out / "figures").glob("*.svg"))) == 4
     again = read_scenarios(out / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
@@ -86,7 +95,7 @@ def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
         for f in (out / "quantiles.csv", tmp_path / "forecast.csv")
     )
     pd.testing.assert_frame_equal(table.drop(columns="scenario_id"), expected)
-    assert list(table.columns) == [*expected.columns, "scenario_id"]
+    assert list(table.columns)[1] == "scenario_id"
     assert set(table["scenario_id"]) == {"null"}
     assert not (out / "brief.html").exists()
 
@@ -96,8 +105,9 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
     result = cli("run", "--scenario", "null", *words, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "deaths_12mo" in pd.read_parquet(tmp_path / "draws.parquet")
-    wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path)
+    wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path, "--replace")
     assert wrong.exit_code == 1
+    assert (tmp_path / "draws.parquet").exists()  # what was there is not lost
     assert "12-month sums only" in wrong.output
 
 
@@ -132,10 +142,73 @@ def test_a_mistake_is_one_line(tmp_path, text, words):
     path.write_text(f"name: s\n{text}\n")
     result = run(tmp_path / "out", "--scenario", path)
     assert result.exit_code == 1
-    age, mistake = result.output.strip().splitlines()
-    assert age.startswith("release 2025-09-17, ")
+    *said, mistake = result.output.strip().splitlines()
+    assert said[0].startswith("release 2025-09-17, ")
+    assert not (tmp_path / "out").exists()
     assert words in mistake
     assert "allowed" in mistake
+
+
+def test_a_folder_holds_one_run(tmp_path):
+    out = tmp_path / "out"
+    assert run(out, "--scenario", "tariff-only").exit_code == 0
+    again = run(out, "--scenario", "cooperation-resumed")
+    assert again.exit_code == 2
+    assert "--replace takes its place" in again.output
+    assert run(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
+    assert not (out / "figures" / "prior_tariff-only.svg").exists()  # nothing of the first is left
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["out"]
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / "thesis.txt").write_text("all of it")
+    refused = run(other, "--scenario", "tariff-only", "--replace")
+    assert refused.exit_code == 2
+    assert "holds other files" in refused.output
+    assert [x.name for x in other.iterdir()] == ["thesis.txt"]
+
+
+def test_one_number_in_all_places(tmp_path):
+    words = (
+        "--scenario",
+        "cooperation-resumed",
+        "--draws",
+        "80",
+        "--model",
+        "dlm",
+        "--horizon",
+        "14",
+    )
+    both, one = tmp_path / "both", tmp_path / "one"
+    assert cli("run", *words, "--locations", "US,OH", "--out", both).exit_code == 0
+    assert cli("run", *words, "--locations", "US", "--out", one).exit_code == 0
+    a, b = (pd.read_csv(x / "answer.csv").set_index("location") for x in (both, one))
+    pd.testing.assert_frame_equal(a.loc[["US"]], b)
+    exposure = pd.read_csv(one / "exposure.csv")
+    assert (exposure["exposure"] == 1.0).all()
+    page = (one / "brief-annex.html").read_text()
+    assert "size" in page
+
+
+def test_until_indicator_and_against(tmp_path):
+    out = tmp_path / "out"
+    words = ("--model", "drift", "--locations", "US", "--draws", "40", "--until", "2027-12")
+    result = cli(
+        "run", *words, "--indicator", "T40.4", "--scenario", "precursor-scheduling",
+        "--scenario", "supply-shock-2023-like", "--against", "precursor-scheduling", "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "against precursor-scheduling" in result.output
+    assert "onset 2025-10, the month after the as-of date" in result.output
+    table = pd.read_csv(out / "deaths_averted.csv")
+    assert set(table["scenario_id"]) == {"supply-shock-2023-like"}
+    assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (May–Dec)", "2026", "2027"}
+    late = cli("run", *words, "--scenario", "tariff-only", "--onset", "2030-01", "--out", out,
+               "--replace")  # fmt: skip
+    assert late.exit_code == 1
+    assert "until='2030-01'" in late.output
+    both = run(tmp_path / "x", "--scenario", "null", "--until", "2026-01")
+    assert both.exit_code == 2
+    assert "not both" in both.output
 
 
 def test_unknown_scenarios_and_models(tmp_path):

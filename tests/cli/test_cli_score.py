@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.hub import to_hub, write_hub
+from odforecast.hub import read_hub, scenarios_to_hub, to_hub, write_hub
 from odforecast.scoring import score_units
 
 
@@ -172,3 +174,139 @@ def test_a_truth_the_forecast_could_know_is_said(tmp_path):
     result = run(path)
     assert result.exit_code == 0, result.output
     assert "the truth came out no later than the forecasts" in result.output
+
+
+def scenarios_of(last: str = "2023-06", **names: float):
+    """A forecast under scenarios that have this share of its deaths."""
+    forecast = forecast_of("drift", last)
+    return {n.replace("_", "-"): replace(forecast, draws=forecast.draws * k)
+            for n, k in names.items()}  # fmt: skip
+
+
+@pytest.fixture
+def projected(tmp_path):
+    """A file of three scenarios; the middle one is what the command writes last."""
+    forecasts = scenarios_of(null=1.0, cooperation_resumed=0.9, supply_shock_2023_like=0.8)
+    return write_hub(scenarios_to_hub(forecasts), tmp_path / "2023-11-15-drift.csv")
+
+
+@pytest.fixture
+def spans(tmp_path):
+    """For which months the assumptions held: null to the end of 2023, the shock since."""
+    path = tmp_path / "held.csv"
+    path.write_text(
+        "scenario_id,first_month,last_month,note\n"
+        "null,2023-07,2023-12,\n"
+        'supply-shock-2023-like,2023-07,2024-09,"supply fell, all say"\n'
+    )
+    return path
+
+
+def test_scenarios_without_a_judgement_of_plausibility(projected, tmp_path):
+    out = tmp_path / "scores.csv"
+    result = run(projected, "--out", out)
+    assert result.exit_code == 0, result.output
+    text = result.output
+    assert "Plausibility was not judged (no --held)" in text
+    assert "Calibration: deaths_12mo, nation" in text
+    assert "Nearest to the truth by WIS, 12 forecasts each: cooperation-resumed" in text
+    assert text.index("null  ") < text.index("cooperation-resumed  ")  # as in the file
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    scores = pd.read_csv(out, keep_default_na=False)
+    assert len(scores) == 3 * 2 * 3 * 12
+    assert set(scores["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
+    assert "plausible" not in scores
+    # Each scenario has the scores of its own file.
+    alone = write_hub(to_hub(scenarios_of(null=1.0)["null"]), tmp_path / "alone-drift.csv")
+    assert run(alone, "--out", tmp_path / "alone.csv").exit_code == 0
+    want = pd.read_csv(tmp_path / "alone.csv", keep_default_na=False)
+    got = scores[scores["scenario_id"] == "null"].reset_index(drop=True)
+    left_out = ["model", "file"]
+    pd.testing.assert_frame_equal(
+        got.drop(columns=["scenario_id", *left_out]), want.drop(columns=left_out)
+    )
+
+
+def test_plausibility_first_calibration_second(projected, spans, tmp_path):
+    out = tmp_path / "scores.parquet"
+    result = run(projected, "--held", spans, "--out", out)
+    assert result.exit_code == 0, result.output
+    text = result.output
+    assert text.index("Plausibility: months for which") < text.index("Calibration: ")
+    assert "deaths_12mo: a scenario held 6.0 of 12.0 months on average" in text
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    scores = pd.read_parquet(out)
+    by = scores.groupby(["scenario_id", "target"])["plausible"].sum()
+    assert by["null"].tolist() == [3 * 6, 3 * 6]
+    assert by["cooperation-resumed"].tolist() == [0, 0]
+    assert by["supply-shock-2023-like"].tolist() == [3 * 12, 3 * 12]
+    rows = scores[(scores["target"] == "deaths_12mo") & (scores["location"] == "US")]
+    part = rows[(rows["scenario_id"] == "null") & rows["plausible"]]
+    lines = [x.split() for x in text[text.index("Calibration: deaths_12mo, nation") :].splitlines()]
+    line = next(x for x in lines if x[:2] == ["null", "held"])
+    assert line[2:] == [
+        "6", f"{part['wis'].mean():,.0f}",
+        *(f"{part[f'cover_{p}'].mean():.2f}" for p in (50, 80, 90, 95)),
+    ]  # fmt: skip
+    after = next(x for x in lines if x[:1] == ["all"])
+    assert after[1] == "12"
+    assert ["cooperation-resumed", "held", "0", *"–––––"] in lines
+    few = scores[(scores["target"] == "deaths_12mo") & scores["plausible"]]
+    assert f"hold {100 * few['cover_95'].mean():.0f} % of {len(few)} truths" in text
+
+
+def test_nothing_was_plausible(projected, tmp_path):
+    path = tmp_path / "held.csv"
+    path.write_text("scenario_id,first_month,last_month\nnull,2030-01,2030-02\n")
+    result = run(projected, "--held", path)
+    assert result.exit_code == 0, result.output
+    assert "deaths_12mo: no scored month was held, so no interval can be judged" in result.output
+
+
+def test_what_older_runs_wrote_is_read_and_samples_too(projected, tmp_path):
+    table = read_hub(projected)
+    last = table[[c for c in table if c != "scenario_id"] + ["scenario_id"]]
+    last.to_csv(tmp_path / "quantiles.csv", index=False)
+    drawn = scenarios_to_hub(scenarios_of(null=1.0, less=0.9), output_type="sample")
+    drawn.to_parquet(tmp_path / "samples.parquet", index=False)
+    assert run(tmp_path / "quantiles.csv").output == run(projected).output
+    both = run(tmp_path / "quantiles.csv", tmp_path / "samples.parquet", "--baseline", "quantiles")
+    assert both.exit_code == 0, both.output
+    assert "rel." in both.output
+    assert "forecasts each (samples): " in both.output
+
+
+def test_a_name_is_text_on_the_screen_and_in_the_file(tmp_path):
+    base = scenarios_of(null=1.0)["null"]
+    names = ["null", "[red]a[/red]", ":smile:", "=1+1", "$x, é"]
+    path = write_hub(scenarios_to_hub(dict.fromkeys(names, base)), tmp_path / "m.csv")
+    out = tmp_path / "s.csv"
+    result = run(path, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert all(f" {name} " in result.output for name in names)
+    written = pd.read_csv(out, keep_default_na=False)["scenario_id"].unique()
+    assert set(written) == {"null", "[red]a[/red]", ":smile:", "'=1+1", "$x, é"}
+
+
+def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path):
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("scenario_id,first_month,last_month\nshock,2024-01,2024-02\n")
+    for arguments, message in [
+        ((projected, files[0]), f"{files[0]} has no column scenario_id, {projected} has it; score"),
+        ((files[0], "--held", spans), "has no column scenario_id, and --held is about scenarios"),
+        ((projected, "--held", wrong), f"{wrong}, row 2, column scenario_id: 'shock' is no scena"),
+        ((projected, "--held", tmp_path / "no.csv"), "no.csv: no such file"),
+        ((projected, projected), "repeats a forecast of model drift"),
+    ]:
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_scenarios_that_no_release_can_score_yet(tmp_path):
+    forecasts = scenarios_of("2025-04", null=1.0, less=0.9)
+    path = write_hub(scenarios_to_hub(forecasts), tmp_path / "a.csv")
+    result = run(path)
+    assert result.exit_code == 1
+    assert "no forecast is scorable" in result.stderr

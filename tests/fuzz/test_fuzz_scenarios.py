@@ -12,6 +12,7 @@ import random
 import re
 import traceback
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ import pandas as pd
 
 from odforecast.errors import OdforecastError
 from odforecast.scenario import Scenario, dump_scenarios, read_scenarios
-from odforecast.scenario.schema import INTERVENTION_KEYS, REBOUND_KEYS, SCENARIO_KEYS
+from odforecast.scenario.keys import INTERVENTION_KEYS, REBOUND_KEYS, SCENARIO_KEYS
 
 CASES = int(os.environ.get("ODFORECAST_FUZZ", "300"))
 FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
@@ -34,21 +35,28 @@ question: What if?
 interventions:
   - name: supply
     onset: 2026-03
+    scope: T40.4
     probability: 0.8
     size: {normal: [-0.45, 0.2]}
     p_null: 0.1
+    direction: fall
     lag: 2
+    lag_spread: {uniform: [0.1, 0.9]}
     ramp: {lognormal: [6.5, 0.4]}
     plateau: {uniform: [1.5, 12]}
     half_life: 18
+    residue: 0.25
     exposure: {OH: 1.25, default: 0.3}
     spread: 0.15
     share: {beta: [1.5, 4]}
+    replaced: 0.35
+    backfire: worse drugs
     source: a paper
     grade: low
     note: "nothing: much"
+    references: [a book]
     rebound:
-      size: 0.1
+      fraction: 0.2
       p_null: 0.5
       after: 7
       ramp: 3
@@ -56,6 +64,9 @@ interventions:
   - prior: tariff-only
     onset: {between: [2026-01, 2026-06]}
     name: tariffs
+  - name: said
+    onset: 2026-05
+    percent: {quantiles: {5 %: -31.5 %, 50 %: -12}}
 """
 TOML = """\
 name = "shock-2026"
@@ -66,11 +77,18 @@ question = "What if?"
 [[interventions]]
 name = "supply"
 onset = "2026-03"
+scope = "T40.4"
 probability = 0.8
 p_null = 0.1
+direction = "fall"
 lag = 2
+lag_spread = {uniform = [0.1, 0.9]}
 half_life = 18
+residue = 0.25
 spread = 0.15
+replaced = 0.35
+backfire = "worse drugs"
+references = ["a book"]
 source = "a paper"
 grade = "low"
 note = "nothing: much"
@@ -81,7 +99,7 @@ exposure = {OH = 1.25, default = 0.3}
 share = {beta = [1.5, 4]}
 
 [interventions.rebound]
-size = 0.1
+fraction = 0.2
 p_null = 0.5
 after = 7
 ramp = 3
@@ -91,6 +109,11 @@ half_life = "none"
 prior = "tariff-only"
 onset = {between = ["2026-01", "2026-06"]}
 name = "tariffs"
+
+[[interventions]]
+name = "said"
+onset = "2026-05"
+percent = {quantiles = {"5 %" = "-31.5 %", "50 %" = -12}}
 """
 VALUES = (
     ".nan", "nan", ".inf", "-.inf", "inf", "1e999", "1.0e+308", "-1", "0", "1", "9", "99", "true",
@@ -100,7 +123,10 @@ VALUES = (
     "{a: " * 400, "[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", "&a [1]", "*a", "!!python/object:os.system x",
     "!!binary aGk=", "!!float 1", "!x 1", "<<", "| \n  a", "../../etc/passwd", "con", "<script>",
     "=1+1", "[red]x", "\x1b[2J", "\u202e", "é", "0.25", "0.5", "1.5", "3", "US", "fentanyl-share",
-    "tariff-only", "{normal: [0, 1]}", "{normal: [0, -1]}", "{beta: [1.0e+300, 1.0e-300]}",
+    "tariff-only", "20 %", "'-0.4 %'", "-30 %", "T40.4", "saves $5", "{percent: -30}",
+    "{OH: 1, Ohio: 1}", "{quantiles: {5 %: -30, 50 %: -10}}", "{5 %: 1, 50 %: 2}",
+    "{change: -40 %, elasticity: 0.5}",
+    "{normal: [0, 1]}", "{normal: [0, -1]}", "{beta: [1.0e+300, 1.0e-300]}",
     "{lognormal: [1.0e+200, 1.0e+200]}", "{uniform: [1, 0]}", "{normal: {mean: 0.0, sd: 0.1}}",
     "{between: [2026-06, 2026-01]}", "{between: [1]}", "2026-12", "none", "-0.0", "1.", ".5", "+1",
 )  # fmt: skip
@@ -189,11 +215,14 @@ def case(seed: int) -> tuple[str, bytes, str]:
 def numbers_in(text: str) -> Counter[float]:
     """Every number of a text that stands alone, as Python reads it."""
     found: Counter[float] = Counter()
-    for word in re.split(r"[\s\[\]{},=:]+", re.sub(r"#.*", "", text)):
+    for word in re.split(r"[\s\[\]{},=:%\"']+", re.sub(r"#.*", "", text)):
         if re.fullmatch(r"[-+]?(0x[0-9a-fA-F_]+|0o[0-7_]+|0b[01_]+)", word):
             found[float(int(word.replace("_", ""), 0))] += 1
         elif re.fullmatch(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?", word):
             found[float(word.replace("_", ""))] += 1
+    # A percent of a share is a hundredth of it.
+    for word in re.findall(r"([-+]?\d{1,9}(?:\.\d{0,9})?) ?%", text):
+        found[float(word) / 100] += 1
     return found
 
 
@@ -211,7 +240,7 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
         for x in scenario.interventions:
             if x.name not in text:
                 return f"name {x.name!r}"
-            if any(str(m) not in text for m in x.onset):
+            if any(str(m) not in text for m in x.onset or ()):
                 return f"onset {x.onset}"
             if "prior" in text:
                 # Two interventions, one of them from a named prior: the written one is first.
@@ -220,13 +249,15 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
                 if re.search(r"prior\W", text.split("interventions", 1)[-1].split("tariff-only")[0]
                              .rsplit("\n", 1)[0]):  # fmt: skip
                     continue
-            written = [x.probability, x.p_null, x.spread]
-            for prior in (x.size, x.lag, x.ramp, x.plateau, x.half_life, x.share):
+            written = [x.probability, x.p_null]
+            for prior in (x.size, x.lag, x.lag_spread, x.ramp, x.plateau, x.half_life, x.residue,
+                          x.spread, x.share, x.replaced):  # fmt: skip
                 written += [] if prior is None else list(prior.parameters().values())
-            if isinstance(x.exposure, dict):
+            if isinstance(x.exposure, Mapping):
                 written += x.exposure.values()
             for value in written:
-                if not there[float(value)] and value not in (0.0, 1.0, 0.15):
+                # 0.5 is the default's: states differ by up to half the size.
+                if not there[float(value)] and value not in (0.0, 1.0, 0.5):
                     return f"{x.name}: {value}"
     return ""
 
@@ -254,7 +285,7 @@ def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
             return "lost", f"not the same from {suffix}"
     months = np.arange("2026-01", "2028-01", dtype="datetime64[M]")
     for x in (x for s in found for x in s.interventions):
-        if not np.isfinite(x.draw(months, ["US"], np.ones(1), 20, 1)).all():
+        if not np.isfinite(x.at("2026-05").draw(months, ["US"], np.ones(1), 20, 1)).all():
             return "wrong", f"{x.name} draws what is no number"
     return "right", ""
 

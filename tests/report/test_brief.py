@@ -1,96 +1,359 @@
+"""The brief: what stands on its pages, and what lies in the folder."""
+
 from __future__ import annotations
 
+import html
+import re
+import shutil
+import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.errors import ScenarioError
+from odforecast.errors import DataError, ForecastError, ScenarioError
 from odforecast.report import scenario_figures as figures
-from odforecast.report.brief import write_brief
-from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
+from odforecast.report.brief import write_brief, write_briefs
+from odforecast.report.words import assumption, assumption_in_short
+from odforecast.scenario import (
+    CAVEAT,
+    NULL,
+    Fixed,
+    Intervention,
+    Normal,
+    Scenario,
+    named_intervention,
+    project,
+)
+from odforecast.scenario.text import answers, scenario_title
 
-SHARES = {"fentanyl-share": {"US": 0.57}}
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br"}
+#: Words that mean nothing to who does not write code.
+CODE = (
+    "p_null", "P(null)", "log rate", "half_life", "half-life", "sd ", "LogNormal", "Normal(",
+    "Uniform(", "scenario_id", "T40.4", "prior", "posterior", "draws", "seed", "hash", "exposure",
+    "vintage", "median", "quantile", "nan", "None",
+)  # fmt: skip
 
 
-class Balance(HTMLParser):
+class Reader(HTMLParser):
     def __init__(self):
         super().__init__()
-        self.open, self.sources = [], []
+        self.open, self.links, self.texts, self.sources = [], [], [], []
 
     def handle_starttag(self, tag, attrs):
         if tag not in VOID:
             self.open.append(tag)
-        self.sources += [v for k, v in attrs if k in ("src", "href")]
+        self.sources += [v for k, v in attrs if k == "src"]
+        self.links += [v for k, v in attrs if k == "href"]
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
 
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.texts.append(data)
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def words(page: str) -> str:
+    """What a reader sees, with plain blanks."""
+    return re.sub(r"\s+", " ", " ".join(read(page).texts).replace("\u00a0", " "))
+
 
 @pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel().select(["US"])
+def forecast():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    return od.get_model("dlm").fit(panel).forecast(until="2027-12", draws=120, seed=1)
 
 
 @pytest.fixture(scope="module")
-def projection(panel):
+def one(forecast):
     shock = named_intervention("supply-shock-2023-like", onset="2025-10", note="a < b & c")
-    scenarios = [Scenario("shock", (shock,), question="What <if>?")]
-    fitted = od.get_model("drift").fit(panel)
-    return project(fitted, scenarios, 24, 100, exposures=SHARES)
+    return project(forecast, [Scenario("shock", (shock,), question="What <if>?")], seed=1)
 
 
-def test_brief_is_one_closed_file(projection, panel):
-    text = write_brief(projection, panel=panel, exposures=SHARES)
-    parser = Balance()
-    parser.feed(text)
-    assert parser.open == []
-    assert parser.sources
-    assert all(s.startswith("data:image/svg+xml;base64,") for s in parser.sources)
-    for part in (
-        CAVEAT, "Assumptions", "grade", "medium", "What would change our mind", "Sensitivity",
-        "Caveats", "prior-dominated", "Beta(1.5, 4)", "25 %", "Time to recover",
-        "What &lt;if&gt;?", "a &lt; b &amp; c", "Buprenorphine",
-    ):  # fmt: skip
-        assert part in text
-    assert text == write_brief(projection, panel=panel, exposures=SHARES)
-    # Priors come before any result, apart from the answer in short.
-    assert text.index("Priors of shock") < text.index("Fan per scenario")
+@pytest.fixture(scope="module")
+def three(forecast):
+    names = ("supply-shock-2023-like", "cooperation-resumed", "cooperation-suspended")
+    made = [Scenario(n, (named_intervention(n, onset="2025-11"),)) for n in names]
+    return project(forecast, made, seed=1)
 
 
-def test_brief_reports_the_posterior_where_there_is_one(projection):
-    text = write_brief(projection, exposures=SHARES, posterior_sds={"supply-shock-2023-like": 0.05})
-    assert "posterior sd / prior sd = 0.21" in text
+@pytest.fixture(scope="module")
+def few(one):
+    """Of three places: a sensitivity of all of them takes long."""
+    return one.select(["US", "OH", "WV"])
 
 
-def test_brief_says_what_a_nowcast_completed(projection, panel):
-    assert "completed for deaths still to be reported" not in write_brief(
-        projection, exposures=SHARES
+@pytest.fixture(scope="module")
+def page(one):
+    return write_brief(one, location="Ohio")
+
+
+# What stands on it
+
+
+def test_a_brief_is_one_closed_file(page, one):
+    reader = read(page)
+    assert page.startswith("<!doctype html>")
+    assert len(reader.sources) == 1
+    assert reader.sources[0].startswith("data:image/svg+xml;base64,")
+    assert reader.links == ["brief-annex.html"]
+    assert page == write_brief(one, location="OH")
+    assert "What &lt;if&gt;?" in page
+    assert "a &lt; b &amp; c" in page
+
+
+def test_the_pages_have_their_parts_in_order(page):
+    seen = words(page)
+    parts = [
+        "What <if>?", "If nothing changes.", "What was assumed", "The answer for Ohio, May 2025",
+        CAVEAT, "Deaths by calendar year", "How sure", "Why believe it: forecasts for Ohio",
+        "What the assumptions rest on", "What would change our mind", "What this does not say",
+    ]  # fmt: skip
+    places = [seen.index(p) for p in parts]
+    assert places == sorted(places)
+    assert page.count('<section class="next">') == 1
+
+
+@pytest.mark.parametrize("which", ["one", "three"])
+@pytest.mark.parametrize("place", ["US", "Ohio", "NY"])
+def test_no_code_words(which, place, request):
+    seen = words(write_brief(request.getfixturevalue(which), location=place))
+    assert [w for w in CODE if w in seen] == []
+    assert "OH " not in seen.replace("--locations OH", "")
+
+
+def test_the_three_numbers_are_those_of_the_table(one, page):
+    (a,) = answers(one, "OH")
+    seen = words(page)
+    assert f"If it works {a.works} as likely more as less; 90 % interval {a.works_range}" in seen
+    assert "Assumed chance 89 % works does nothing 10 %, backfires 1 %" in seen
+    assert f"All of it together {a.combined} on average ({a.combined_percent}); 90 %" in seen
+    assert f"The chance of fewer is {a.fewer}, of as many {a.same}, of more {a.more}." in seen
+
+
+def test_one_number_in_all_places(one):
+    """The answer is the same whether one place was asked for or all of them."""
+    for code in ("US", "OH"):
+        alone = one.select([code])
+        assert answers(alone, code) == answers(one, code)
+        assert write_brief(alone, location=code) == write_brief(one, location=code)
+
+
+def test_years_are_calendar_years(page, three):
+    seen = words(page)
+    assert re.search(r"2025 \(May–Dec\) 1,\d+0 .* 2026 2,\d+0 .* 2027 2,\d+0 ", seen)
+    assert "0 (0 to 0)" not in seen
+    table = write_brief(three, location="US")
+    heads = [scenario_title(s) for s in three.scenarios if not s.is_null]
+    assert all(table.count(f'class="n">{h}</th>') == 1 for h in heads)
+
+
+def test_several_scenarios_stand_in_one_table(three):
+    seen = words(write_brief(three, location="US"))
+    assert "What would each of 3 assumptions change in the United States?" in seen
+    assert "Each changes drug overdose deaths with synthetic opioids (mostly fentanyl)" in seen
+    assert "none averted by assumption it does not lower deaths" in seen
+    assert "raises deaths 25 %" in seen
+
+
+def test_a_class_carries_the_warning_of_cdc(page, forecast):
+    assert "compare a state with its own past" in words(page)
+    cut = Scenario("cut", (Intervention("cut", Fixed(-0.1), onset="2025-10"),))
+    assert "compare a state" not in words(write_brief(project(forecast, cut, seed=1)))
+
+
+def test_what_began_before_the_last_count_is_said(forecast):
+    old = Scenario("old", (named_intervention("cooperation-resumed", onset="2024-01"),))
+    seen = words(write_brief(project(forecast, old, seed=1), location="US"))
+    assert "What begins before the end of April 2025" in seen
+    assert "What begins before" not in words(
+        write_brief(
+            project(forecast, Scenario("s", (named_intervention("tariff-only", onset="2026-01"),)))
+        )
     )
-    whole = od.bundled().as_of("2025-09-17").panel()
-    fitted = od.get_model("drift+delay").fit(whole)
-    nowcast = fitted.forecast(12, draws=50, seed=1).select("US")
-    resumes = Scenario("resumes", (named_intervention("cooperation-resumed", onset="2025-10"),))
-    text = write_brief(
-        project(nowcast, resumes, seed=1, exposures=SHARES), panel=panel, exposures=SHARES
-    )
-    assert "Grey up to 2025-04" in text
-    assert "The United States, 2025-05 to 2026-04" in text
 
 
-def test_brief_needs_something_to_compare(panel):
-    fitted = od.get_model("drift").fit(panel)
+def test_sources_have_grades_and_references(three):
+    seen = words(write_brief(three, location="US"))
+    for part in ("medium", "low", "[1, "):
+        assert part in seen
+    works = [r for s in three.scenarios for x in s.interventions for r in x.references]
+    assert works
+    assert all(r in seen for r in works)
+
+
+def test_skill_is_a_command_a_sentence_or_a_table(one, page):
+    assert "The same model, given only what was known on each day" in words(page)
+    assert "90 % interval held" in words(page)
+    other = replace(one.baseline, provenance={**one.baseline.provenance, "spec_hash": "another"})
+    seen = words(write_brief(project(other, one.scenarios[-1], seed=1), location="OH"))
+    assert "were not scored for this brief" in seen
+    assert "odforecast backtest --locations OH --out results" in seen
+    said = words(write_brief(one, location="OH", skill="Off by 7 % <so far>."))
+    assert "Off by 7 % <so far>." in said
+    assert "not scored" not in said
+    table = pd.DataFrame({"Months": ["1–3"], "n": [1200], "Off by": [0.031], "x": [np.nan]})
+    assert "1–3 1,200 0.03 –" in words(write_brief(one, location="OH", skill=table))
+
+
+def test_a_sum_of_places_has_a_brief(forecast):
+    cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
+    whole = project(forecast.region("Midwest"), cut, seed=1)
+    seen = words(write_brief(whole, location="Midwest"))
+    assert "The answer for the Midwest," in seen
+    assert "In the Midwest, " in seen
+
+
+def test_a_brief_needs_something_to_compare(forecast, one):
     with pytest.raises(ScenarioError, match="none is there"):
-        write_brief(project(fitted, NULL, 12, 20))
+        write_brief(project(forecast, NULL))
+    with pytest.raises(ForecastError, match="no forecast for"):
+        write_brief(one.select(["OH"]), location="WV")
 
 
-def test_figures_draw(projection, panel, tmp_path):
+EVIL = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "</style>", "{{ title }}")
+
+
+def test_other_peoples_texts_are_texts(forecast, tmp_path):
+    text = " ".join(EVIL)
+    shock = named_intervention("tariff-only", onset="2025-10", source=text, note=text)
+    evil = Scenario("evil", (shock,), title=text, question=text)
+    cut = project(forecast.select(["US"]), evil, seed=1)
+    for path in write_briefs(cut, tmp_path, skill=pd.DataFrame({text: [text], "b": [text]})):
+        page = path.read_text(encoding="utf-8")
+        tags = set(re.findall(r"<([a-z0-9]+)", page))
+        assert tags <= {
+            "html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3",
+            "p", "strong", "ul", "ol", "li", "div", "table", "caption", "thead", "tbody", "tr",
+            "th", "td", "figure", "figcaption", "img", "footer", "a", "code",
+        }  # fmt: skip
+        keys = set(re.findall(r' ([a-z-]+)="', re.sub(r"<style>.*?</style>", "", page, flags=re.S)))
+        assert keys <= {
+            "lang", "charset", "name", "content", "class", "alt", "src", "href", "scope",
+        }  # fmt: skip
+        assert all(
+            html.escape(e, quote=True).replace("&#x27;", "&#39;") in page.replace("&#34;", "&quot;")
+            for e in EVIL
+        )
+
+
+# The words of assumptions
+
+
+def test_an_assumption_in_plain_words():
+    shock = named_intervention("supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]})
+    said = assumption(shock)
+    assert said.startswith("It begins some time from January 2026 to March 2026.")
+    assert "change by −36 % (90 % range −54 to −12 %) at full strength" in said
+    assert "half of that is gone 30 months later" in said
+    assert "come all the same, from another drug" in said
+    half = assumption_in_short(shock.scaled(0.5))
+    assert "−20 % (90 % range −32 to −6 %)" in half
+    maybe = Intervention("maybe", Normal(-0.1, 0.01), onset="2026-03", probability=0.4)
+    assert "in March 2026 (if at all: probability 40 %)" in assumption(maybe)
+    felt = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure=0.5)
+    assert "of which 50 % is felt" in assumption(felt)
+    table = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure={"OH": 1, "default": 0})
+    assert "state by state" in assumption(table)
+
+
+# The folder
+
+
+def test_one_place_has_the_brief_itself(few, tmp_path):
+    written = write_briefs(few, tmp_path / "new", "Ohio")
+    assert [p.name for p in written] == ["brief.html", "brief-annex.html"]
+    assert written[0].read_text(encoding="utf-8") == write_brief(few, location="OH")
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
+        "brief-annex.html", "brief.html",
+    ]  # fmt: skip
+
+
+def test_several_places_have_their_own_and_a_list(few, tmp_path):
+    written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7 %."})
+    names = [p.name for p in written]
+    assert names == ["brief.html", "brief-US.html", "brief-OH.html", "brief-annex.html"]
+    index = read(written[0].read_text(encoding="utf-8"))
+    assert index.links == ["brief-US.html", "brief-OH.html", "brief-annex.html"]
+    seen = words(written[0].read_text(encoding="utf-8"))
+    assert CAVEAT in seen
+    for code in ("US", "OH"):
+        assert answers(few, code)[0].combined in seen
+    assert "Off by 7 %." in words(written[2].read_text(encoding="utf-8"))
+    assert "Off by 7 %." not in words(written[1].read_text(encoding="utf-8"))
+    everywhere = write_briefs(few.select(["US", "OH"]), tmp_path / "all")
+    assert [p.name for p in everywhere] == names
+
+
+def test_nothing_stale_stays_and_nothing_else_goes(few, tmp_path):
+    write_briefs(few, tmp_path, ["US", "OH"])
+    mine = tmp_path / "brief-mine.html"
+    mine.write_text("<p>not of this library</p>")
+    write_briefs(few, tmp_path, "WV")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "brief-annex.html", "brief-mine.html", "brief.html",
+    ]  # fmt: skip
+    assert "West Virginia" in (tmp_path / "brief.html").read_text(encoding="utf-8")
+
+
+def test_what_is_refused_writes_nothing(few, tmp_path):
+    for bad in (
+        {"paper": "A5"}, {"stylesheet": tmp_path / "none.css"}, {"locations": "Atlantis"},
+        {"locations": []},
+    ):  # fmt: skip
+        with pytest.raises((DataError, LookupError, ScenarioError)):
+            write_briefs(few, tmp_path / "out", **bad)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_state_has_its_own_look(few, tmp_path):
+    own = tmp_path / "own.css"
+    own.write_text("h1 { color: #004b87 }")
+    written = write_briefs(few, tmp_path / "out", "Ohio", stylesheet=own, paper="a4")
+    for path in written:
+        page = path.read_text(encoding="utf-8")
+        assert "#004b87" in page
+        assert "size: A4" in page
+
+
+def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
+    write_briefs(few, tmp_path, "Ohio", posterior_sds={"supply-shock-2023-like": 0.05})
+    seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
+    scenario = few.scenario("shock")
+    for part in (
+        CAVEAT, "Normal(-0.45, 0.2)", "works 0.89, nothing 0.10, backfires 0.01", "on T40.4",
+        "Sensitivity", "depends most on", "Beta(1.5, 4)", "25 %", "Time to recover", scenario.hash,
+        "seed", "posterior sd / prior sd = 0.21", "Exposure", "Buprenorphine", "months 1-12",
+    ):  # fmt: skip
+        assert part in seen, part
+    write_briefs(few, tmp_path, "Ohio")
+    seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
+    assert "prior-dominated by construction" in seen
+
+
+# Figures
+
+
+def test_figures_draw(one, three, tmp_path):
+    panel = one.baseline.panel
     drawn = [
-        figures.prior_figure(projection.scenario("shock")),
-        figures.fan_figure(projection, "US", panel),
-        figures.averted_figure(projection),
+        figures.prior_figure(one.scenario("shock")),
+        figures.fan_figure(one, "US", panel),
+        figures.fan_figure(three, "OH"),
+        figures.averted_figure(one),
         figures.calendar_figure(panel),
     ]
     for i, figure in enumerate(drawn):
@@ -99,14 +362,50 @@ def test_figures_draw(projection, panel, tmp_path):
         figures.prior_figure(NULL)
 
 
+def test_the_fan_shows_means_of_the_mixture(one):
+    axes = figures.fan_figure(one, "US", one.baseline.panel).axes[0]
+    counted, quo, shock = axes.lines[:3]
+    assert counted.get_ydata()[-1] == one.baseline.panel.reported[0, -1]
+    ahead = one.baseline.horizons > 0
+    for line, name in ((quo, "null"), (shock, "shock")):
+        mean = one.forecast(name).samples()[:, 0].mean(axis=0)
+        np.testing.assert_allclose(line.get_ydata()[-ahead.sum() :], mean[ahead])
+    assert not any(t.get_text() == "US" for t in axes.get_figure().texts)
+
+
 def test_events_are_numbered_within_the_chart():
     from odforecast.plot.style import canvas
 
     _, axes = canvas()
     shown = figures.mark_events(axes, np.datetime64("2017-01"), np.datetime64("2019-12"))
-    assert shown["id"].tolist() == [
-        "carfentanil-scheduled",
-        "npp-4anpp-controlled",
-        "class-scheduled",
-    ]
-    assert shown["number"].tolist() == [1, 2, 3]
+    assert {"carfentanil-scheduled", "npp-4anpp-controlled", "class-scheduled"} <= set(shown["id"])
+    assert shown["number"].tolist() == list(range(1, len(shown) + 1))
+
+
+# In a browser
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
+@pytest.mark.parametrize(("which", "paper"), [("one", "letter"), ("three", "a4")])
+def test_a_brief_prints_on_two_pages(which, paper, request, tmp_path):
+    path, printed = tmp_path / "brief.html", tmp_path / "brief.pdf"
+    projection = request.getfixturevalue(which)
+    path.write_text(write_brief(projection, location="US", paper=paper), encoding="utf-8")
+    run = [
+        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
+        f"--user-data-dir={tmp_path / 'browser'}", f"--print-to-pdf={printed}", path.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(run, capture_output=True, timeout=120, check=True)
+    pdf = printed.read_bytes()
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
+    width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
+    assert width is not None
+    assert round(float(width[1])) == {"letter": 612, "a4": 595}[paper]
+
+
+def test_the_page_is_readable_without_its_style(page):
+    """Every table has heads, every picture a text, and the language is said."""
+    assert '<html lang="en">' in page
+    assert page.count("<table") == page.count("<thead>")
+    (alt,) = re.findall(r'<img src="[^"]*" alt="([^"]*)">', page)
+    assert html.unescape(alt) == "Deaths in 12 months in Ohio, with and without what is assumed"

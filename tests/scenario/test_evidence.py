@@ -1,57 +1,371 @@
+"""The tables of the evidence library say what the evidence says."""
+
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import lognorm
 
 from odforecast.errors import UnknownNameError
 from odforecast.scenario import named_intervention
 from odforecast.scenario.catalogue import (
     attribution_shares,
     events,
+    events_for_people,
     levers,
+    prior_kind,
     prior_names,
+    prior_parts,
     prior_table,
+    prior_title,
     to_markdown,
 )
+from odforecast.scenario.priors_file import parse_prior
+from odforecast.scenario.references import cite, library, references
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
 
+#: The starting priors, as the evidence prints them: size, P(null), lag, ramp, half-life.
+SIZES = {
+    "supply-shock-2023-like": (-0.45, 0.20, 0.10, [2, 0.6], [9, 15], [30, 0.7]),
+    "analogue-scheduling": (-0.12, 0.08, 0.25, [6, 0.5], [3, 6], [12, 0.6]),
+    "precursor-scheduling": (-0.15, 0.15, 0.50, [4, 0.6], [3, 9], [9, 0.6]),
+    "class-scheduling": (0.00, 0.10, 0.50, [6, 0.6], 6, [12, 0.6]),
+    "cooperation-suspended": (0.02, 0.06, 0.60, [8, 0.6], [6, 12], None),
+    "cooperation-resumed": (-0.08, 0.12, 0.40, [6, 0.6], [6, 12], [18, 0.7]),
+    "supplier-closure": (-0.10, 0.12, 0.50, [4, 0.6], [6, 12], [12, 0.7]),
+    "tariff-only": (0.00, 0.04, 0.80, 0, 0, None),
+    "substitution-rebound": (0.10, 0.10, 0.40, [9, 18], 6, [12, 0.6]),
+}
 
-def test_eight_priors_with_the_numbers_of_the_evidence():
-    assert len(prior_names()) == 8
-    shock = named_intervention("supply-shock-2023-like", onset="2026-03")
-    assert (shock.size.mean, shock.size.sd, shock.p_null) == (-0.45, pytest.approx(0.2), 0.1)
-    assert (shock.lag.median, shock.half_life.median) == (2, 30)
-    assert (shock.ramp.low, shock.ramp.high) == (9, 15)
-    national = named_intervention("analogue-scheduling", onset="2026-03")
-    assert national.size.mean * national.exposure["default"] == pytest.approx(-0.04)
-    assert named_intervention("tariff-only", onset="2026-03").half_life is None
-    assert all(named_intervention(n, onset="2026-03").spread == 0.15 for n in prior_names())
+#: Works, nothing, backfires, as the evidence prints them.
+PARTS = {
+    "supply-shock-2023-like": (0.89, 0.10, 0.01),
+    "analogue-scheduling": (0.70, 0.25, 0.05),
+    "precursor-scheduling": (0.42, 0.50, 0.08),
+    "class-scheduling": (0.25, 0.50, 0.25),
+    "cooperation-resumed": (0.45, 0.40, 0.15),
+    "supplier-closure": (0.40, 0.50, 0.10),
+    "tariff-only": (0.10, 0.80, 0.10),
+}
+
+SCENARIO_KEYS = {
+    "name", "scope", "size", "percent", "dose", "p_null", "direction", "backfire", "replaced",
+    "lag", "lag_spread", "ramp", "half_life", "exposure", "fraction", "grade", "source", "note",
+    "references",
+}  # fmt: skip
 
 
-def test_every_event_has_a_source_a_grade_and_tags():
-    table = events()
-    assert len(table) == 16
-    assert table["month"].is_monotonic_increasing
-    for column in ("event", "effect", "source", "grade", "tags", "changed", "lag"):
-        assert (table[column].str.len() > 0).all()
-    assert set(",".join(table["tags"]).replace(" ", "").split(",")) <= {"V", "C", "J"}
-    measured = table[table["episode"]]
-    assert np.isfinite(measured["log_rr"]).all()
+def _parts(table: dict) -> tuple[float, float, float]:
+    """Falls, nothing, rises: computed from the size, P(null) and the tail that counts."""
+    size = named_intervention(table["name"], onset="2026-03").size
+    below = float(np.mean(size.ppf((np.arange(200_000) + 0.5) / 200_000) < 0))
+    there = 1 - table["p_null"]
+    falls = there * below if table["direction"] != "rise" else 0.0
+    rises = there * (1 - below) if table["direction"] != "fall" else 0.0
+    return falls, 1 - falls - rises, rises
 
 
-def test_all_naloxone_figures_are_shown():
-    assert levers()["lever"].str.contains("Naloxone").sum() == 2
-    assert levers()["lever"].str.contains("HEALing").sum() == 1
-    assert attribution_shares() == (0.0, 0.25, 0.5, 0.75, 1.0)
+def _by_id() -> pd.DataFrame:
+    return events().set_index("id")
 
 
-def test_unknown_prior_names_the_known():
+# ---------------------------------------------------------------------------------- priors
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_starting_priors_have_the_numbers_of_the_evidence(name):
+    mean, sd, p_null, lag, ramp, half_life = SIZES[name]
+    table = prior_table(name)
+    assert table["size"] == {"normal": [mean, sd]}
+    assert table["p_null"] == p_null
+    kind = "uniform" if name == "substitution-rebound" else "lognormal"
+    assert table["lag"] == ({kind: lag} if isinstance(lag, list) else lag)
+    assert table["ramp"] == ({"uniform": ramp} if isinstance(ramp, list) else ramp)
+    assert table["half_life"] == ({"lognormal": half_life} if half_life else "none")
+
+
+def test_there_is_no_prior_but_these():
+    assert set(prior_names()) == set(SIZES) | {"purity-falls"} | set(prior_names("demand"))
+    assert len(prior_names("demand")) == 5
+    assert prior_names("demand", "pressure")[0] == "tariff-only"
+    assert {prior_kind(n) for n in prior_names()} == {
+        "supply", "control", "cooperation", "pressure", "demand",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_three_parts_are_those_the_evidence_prints(name):
+    assert tuple(prior_parts(name).values()) == PARTS[name]
+    assert tuple(prior_parts(name)) == ("works", "nothing", "backfires")
+
+
+@pytest.mark.parametrize("name", prior_names())
+def test_the_three_parts_follow_from_size_p_null_and_direction(name):
+    falls, nothing, rises = _parts(prior_table(name))
+    parts = prior_parts(name)
+    if prior_table(name)["direction"] == "rise":
+        assert parts == pytest.approx({"rises": rises, "nothing": nothing}, abs=0.005)
+    else:
+        expected = {"works": falls, "nothing": nothing, "backfires": rises}
+        assert parts == pytest.approx(expected, abs=0.005)
+    assert sum(parts.values()) == pytest.approx(1)
+
+
+def test_a_suspension_rises_or_does_nothing():
+    assert prior_parts("cooperation-suspended") == {"rises": 0.25, "nothing": 0.75}
+    assert prior_parts("substitution-rebound") == {"rises": 0.50, "nothing": 0.50}
+
+
+@pytest.mark.parametrize("name", prior_names())
+def test_a_prior_that_can_backfire_names_the_mechanism(name):
+    table = prior_table(name)
+    assert (_parts(table)[2] >= 0.005) == bool(table.get("backfire"))
+
+
+@pytest.mark.parametrize("name", prior_names())
+def test_every_prior_is_in_the_form_of_a_scenario_file(name):
+    table = prior_table(name)
+    assert set(table) <= SCENARIO_KEYS
+    assert table["name"] == name
+    assert sum(key in table for key in ("size", "percent", "dose")) == 1
+    assert table["scope"] in ("all-drugs", "T40.4")
+    assert table["direction"] in ("either", "fall", "rise")
+    for key, low, high in (("size", -5, 5), ("percent", -100, 400), ("fraction", 0, 1),
+                           ("replaced", 0, 1), ("lag", 0, np.inf), ("lag_spread", 0, 1.5),
+                           ("ramp", 0, np.inf)):  # fmt: skip
+        if key in table:
+            parse_prior(table[key], f"{name}: {key}", low, high)
+    # A class-scoped effect says how much of it comes all the same, and is its own exposure.
+    assert (table["scope"] == "T40.4") == ("replaced" in table)
+    assert table["scope"] == "all-drugs" or table["exposure"] == 1.0
+    assert all(table[key] for key in ("source", "grade", "note", "references"))
+    assert table["grade"] in ("high", "medium", "low–medium", "low", "very low")
+    assert prior_title(name)
+    assert "spread" not in table
+
+
+def test_supply_and_cooperation_act_on_the_class():
+    for name in prior_names():
+        expected = "all-drugs" if name == "analogue-scheduling" else "T40.4"
+        assert prior_table(name)["scope"] == expected
+
+
+def test_analogues_are_a_third_as_strong_in_the_nation_as_in_exposed_states():
+    table = prior_table("analogue-scheduling")
+    assert table["size"]["normal"][0] * table["exposure"]["default"] == pytest.approx(-0.04)
+
+
+def test_a_rebound_takes_back_about_a_tenth_of_a_shock_of_45():
+    fraction = parse_prior(prior_table("substitution-rebound")["fraction"], "fraction", 0, 1)
+    assert fraction.mean == pytest.approx(0.10 / 0.45, abs=0.001)
+
+
+def test_a_changed_table_does_not_change_the_library():
+    prior_table("tariff-only")["size"]["normal"][0] = 9
+    assert prior_table("tariff-only")["size"] == {"normal": [0.0, 0.04]}
+
+
+@pytest.mark.parametrize("ask", [prior_table, prior_title, prior_kind, prior_parts])
+def test_unknown_prior_names_the_known(ask):
     with pytest.raises(UnknownNameError, match="allowed: supply-shock"):
-        prior_table("peace")
+        ask("peace")
+
+
+# ----------------------------------------------------------------- demand, and dose-response
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio", "low", "high"),
+    [("methadone-expansion", 0.41, 0.24, 0.70), ("buprenorphine-expansion", 0.62, 0.41, 0.92)],
+)
+def test_treatment_is_the_share_treated_times_one_less_the_hazard_ratio(name, ratio, low, high):
+    hazard = lognorm(np.log(high / low) / (2 * 1.96), scale=ratio)
+    percent = parse_prior(prior_table(name)["percent"], name)
+    assert percent.mean == pytest.approx(-10 * (1 - hazard.mean()), abs=0.05)
+    assert percent.sd == pytest.approx(10 * hazard.std(), abs=0.05)
+    assert f"{ratio} ({low:.2f}–{high:.2f})" in levers().set_index("prior").loc[name, "effect"]
+
+
+def test_all_naloxone_figures_are_shown_and_runnable():
+    table = levers().set_index("prior")
+    found = {k: v for k, v in table["effect"].items() if k.startswith("naloxone")}
+    assert found == {
+        "naloxone-stanford-lancet": "+30 % naloxone → −25 % deaths",
+        "naloxone-source": "+20 % naloxone → −2.7 % deaths",
+        "naloxone-healing": "−9 % deaths, not significant",
+    }
+    middles = [prior_table(n)["percent"]["normal"][0] for n in found]
+    assert middles == [-25, -2.7, -9]
+    assert table["lever"].str.contains("Naloxone").sum() == 3
+    assert table["lever"].str.contains("HEALing").sum() == 1
+
+
+def test_the_trial_keeps_its_own_uncertainty():
+    mean, sd = prior_table("naloxone-healing")["percent"]["normal"]
+    assert sd == pytest.approx(91 * np.log(1.09 / 0.76) / (2 * 1.96), abs=0.05)
+    assert mean + 1.96 * sd > 0  # not significant
+
+
+def test_purity_is_a_dose_response():
+    dose = prior_table("purity-falls")["dose"]
+    assert dose == {"change": -40, "elasticity": {"uniform": [0, 0.84]}}
+    assert named_intervention("purity-falls", onset="2026-03").size.interval(0.999)[
+        0
+    ] == pytest.approx(0.84 * np.log(0.6), abs=0.001)
+    assert np.log(48_422 / 76_282) / np.log(11.36 / 19.5) == pytest.approx(0.84, abs=0.005)
+    assert np.log(48_661 / 74_091) / np.log(11.36 / 19.5) == pytest.approx(0.78, abs=0.005)
+
+
+def test_attribution():
+    assert attribution_shares() == (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert library()["attribution"]["prior"] == {"beta": [1.5, 4]}
+
+
+# ---------------------------------------------------------------------------------- events
+
+
+def test_every_event_has_a_source_a_grade_a_reference_and_tags():
+    table = events()
+    assert len(table) == 24
+    assert table["id"].is_unique
+    assert table["month"].is_monotonic_increasing
+    for column in ("event", "effect", "source", "grade", "tags", "changed", "lag", "reference"):
+        assert (table[column].str.len() > 0).all()
+    assert set(",".join(table["tags"]).replace(" ", "").split(",")) == {"V", "S", "C", "J"}
+    assert set(table["kind"]) == {"supply", "control", "cooperation", "pressure", "check", "rival"}
+    assert np.isfinite(table.loc[table["episode"], "log_rr"]).all()
+    assert set(events_for_people()) >= {"event", "date", "ended", "grade"}
+
+
+def test_events_have_an_end_where_they_ended():
+    table = _by_id()
+    assert table["end_month"].dtype.kind == "M"
+    ended = table[table["ended"] != ""]
+    assert list(ended.index) == ["cooperation-suspended", "tariffs"]
+    assert (table["end_month"].notna() == (table["ended"] != "")).all()
+    tariffs = ended.loc["tariffs"]
+    assert tariffs["end_month"] == pd.Timestamp("2026-02-01")
+    assert "2026-02-20" in tariffs["ended"]
+    assert "2026-02-24" in tariffs["ended"]
+    assert (ended["end_month"] >= ended["last_month"]).all()
+
+
+def test_the_new_rows_are_there():
+    table = _by_id()
+    assert "8,623 → 7,146 (−17 %)" in table.loc["canada-2023-24", "effect"]
+    assert round(7_146 / 8_623 - 1, 2) == -0.17
+    assert table.loc["canada-2023-24", ["kind", "tags"]].tolist() == ["check", "S"]
+    assert "286 firms" in table.loc["supplier-closures", "changed"]
+    assert table.loc["supplier-closures", "grade"] == "low (self-reported)"
+    assert table.loc["us-order-2025", "date"] == "2025-12-15"
+
+
+def test_the_supply_shock_gives_both_counts_and_both_conclusions():
+    shock = _by_id().loc["supply-shock-2023"]
+    assert shock["log_rr"] == pytest.approx(np.log(48_661 / 74_091), abs=0.0005)
+    for text in ("74,091 → 48,661", "−0.420", "−0.279", "76,282 → 48,422", "110,037 → 80,391",
+                 "predicted", "−0.454", "−0.314", "Raw changes, not effects"):  # fmt: skip
+        assert text in shock["effect"]
+    assert np.log(48_422 / 76_282) == pytest.approx(-0.454, abs=0.0006)
+    assert np.log(80_391 / 110_037) == pytest.approx(-0.314, abs=0.0005)
+    assert "possibly tied to Chinese government actions" in shock["concludes"]
+    assert "low that policy did" in shock["grade"]
+    assert "five months before it resumed" in shock["differs"]
+
+
+def test_carfentanil_is_a_raw_change():
+    row = _by_id().loc["carfentanil-scheduled"]
+    assert "raw change from 2017 and not against a counterfactual" in row["effect"]
+    assert "2,848" in row["effect"]
+    assert "2,870" in row["effect"]
+    assert "0.15" not in row["effect"]
+    assert row["log_rr"] == pytest.approx(np.log(1 - 0.041), abs=0.0005)
+
+
+def test_a_conclusion_that_differs_comes_with_the_reason():
+    table = events()
+    assert ((table["concludes"] != "") == (table["differs"] != "")).all()
+
+
+def test_rival_explanations_are_on_the_calendar():
+    table = _by_id()
+    rivals = table[table["kind"] == "rival"]
+    assert rivals["date"].to_dict() == {
+        "nitazenes": "from 2019 on",
+        "x-waiver-ends": "2023-01",
+        "sinaloa-ban": "2023-06",
+        "otc-naloxone": "2023-09",
+        "sinaloa-war": "2024-07",
+    }
+    assert set(rivals["tags"]) == {"J"}
+
+
+# ------------------------------------------------------------------------------ references
+
+
+def test_every_reference_is_whole_and_used():
+    table = references()
+    assert table["id"].is_unique
+    assert list(table) == ["id", "authors", "year", "title", "journal", "doi", "citation"]
+    for column in ("authors", "title", "journal"):
+        assert (table[column].str.len() > 0).all()
+    assert table["year"].between(1990, 2026).all()
+    items = [*library()["events"], *library()["priors"].values()]
+    used = {key for item in items for key in item["references"]}
+    assert used == set(table["id"])
+
+
+def test_a_doi_has_the_form_of_one_and_stands_once():
+    dois = references()["doi"]
+    given = dois[dois != ""]
+    assert len(given) >= 10
+    assert given.is_unique
+    assert all(re.fullmatch(r"10\.\d{4,}/\S+", doi) for doi in given)
+
+
+def test_a_citation_is_one_line():
+    assert cite("felbab-brown-2022") == (
+        "Felbab-Brown V (2022). China and synthetic drugs control: Fentanyl, methamphetamines, "
+        "and precursors. Brookings Institution."
+    )
+    assert "\n" not in "".join(references()["citation"])
+    with pytest.raises(UnknownNameError, match="unknown reference 'nobody'"):
+        cite("nobody")
+
+
+def test_a_prior_gives_its_citations():
+    assert prior_table("naloxone-healing")["references"] == [cite("healing-2024")]
+
+
+# -------------------------------------------------------------------------------- the page
 
 
 def test_the_page_in_the_docs_is_the_library():
     assert PAGE.read_text(encoding="utf-8") == to_markdown()
+
+
+def test_the_page_shows_everything():
+    page = to_markdown()
+    for text in (*prior_names(), *references()["citation"], *events()["event"]):
+        assert text in page
+    for text in (
+        "Rival explanations",
+        "Bayes factor within 1/3 … 3",
+        "Beta(1.5, 4)",
+        "**S** press",
+    ):
+        assert text in page
+    for name in prior_names():
+        assert prior_table(name).get("backfire", "") in page
+    assert "percentile" not in page  # ranks come from one command, with release and window
+
+
+def test_no_table_of_the_page_is_too_wide():
+    heads = re.findall(r"^\|.*\|\n\|---", to_markdown(), re.M)
+    assert heads
+    assert max(head.count("|") for head in heads) <= 11

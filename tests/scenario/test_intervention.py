@@ -1,36 +1,67 @@
+"""What an intervention means, formula by formula: each test names the one that it holds."""
+
 from __future__ import annotations
 
 import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from odforecast.errors import ScenarioError
-from odforecast.scenario import Fixed, Intervention, Normal, Rebound, Uniform, named_intervention
-from odforecast.scenario.intervention import rise_and_fade
+from odforecast.geography import JURISDICTIONS, lookup
+from odforecast.scenario import (
+    Beta,
+    Fixed,
+    Intervention,
+    LogNormal,
+    Normal,
+    Rebound,
+    Uniform,
+    drawing,
+    named_intervention,
+    prior_names,
+)
+from odforecast.scenario.percent import Percent
+from odforecast.scenario.shape import nation_factor, rise_and_fade
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
+STATES = tuple(JURISDICTIONS)
+#: Unequal expected deaths, from a handful to a tenth of the nation's.
+WEIGHTS = {s: float(np.exp(0.08 * i)) for i, s in enumerate(STATES)}
 
 
-def effect(x, states=("OH",), exposure=None, draws=50, seed=1):
+def effect(x, states=("OH",), exposure=None, draws=50, seed=1, weights=None):
     felt = np.ones(len(states)) if exposure is None else np.asarray(exposure, dtype=float)
-    return x.draw(MONTHS, states, felt, draws, seed)
+    return x.draw(MONTHS, states, felt, draws, seed, weights)
+
+
+def cut(size=-0.4, **keys):
+    """An intervention of January 2026, a step that stays unless the keys say otherwise."""
+    prior = Fixed(size) if isinstance(size, float) else size
+    return Intervention("x", prior, **({"onset": "2026-01", "spread": 0.0} | keys))
+
+
+def nations(delta, weights=WEIGHTS):
+    """Log of the change of all deaths, each state's multiplied by exp(delta); (D, L, M)."""
+    share = np.array(list(weights.values())) / sum(weights.values())
+    return np.log(np.einsum("s,dsm->dm", share, np.exp(delta)))
+
+
+# -------------------------------------------------------------------------------- the shape
 
 
 def test_formula_by_hand():
-    x = Intervention(
-        "x", Fixed(-0.4), onset="2026-03", lag=Fixed(2), ramp=Fixed(4), plateau=Fixed(3),
-        half_life=Fixed(12), spread=0.0,
-    )  # fmt: skip
-    path = effect(x)[0, 0]
-    at = {str(m): v for m, v in zip(MONTHS, path)}
+    x = cut(-0.4, onset="2026-03", lag=Fixed(2), ramp=Fixed(4), plateau=Fixed(3),
+            half_life=Fixed(12))  # fmt: skip
+    at = {str(m): v for m, v in zip(MONTHS, effect(x)[0, 0])}
     assert at["2026-05"] == 0.0  # onset + lag
     assert at["2026-07"] == pytest.approx(-0.2)  # half way up
     assert at["2026-09"] == pytest.approx(-0.4)  # full
     assert at["2026-12"] == pytest.approx(-0.4)  # end of the plateau
     assert at["2027-12"] == pytest.approx(-0.2)  # one half-life later
+    assert at["2028-12"] == pytest.approx(-0.1)  # and another
 
 
 def test_step_and_permanent():
@@ -38,67 +69,271 @@ def test_step_and_permanent():
     assert rise_and_fade(since, np.zeros(1), np.zeros(1), None).tolist() == [[0.0, 1.0, 1.0]]
 
 
-def test_state_draws_do_not_depend_on_order_or_company():
-    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0)
-    both = effect(x, ("OH", "WV"))
-    turned = effect(x, ("WV", "OH"))
-    alone = effect(x, ("WV",))
-    assert (both[:, 0] == turned[:, 1]).all()
-    assert (both[:, 1:] == alone).all()
-
-
-def test_spread_between_states_and_none_for_the_nation():
-    x = Intervention("x", Fixed(-0.3), onset="2026-01", spread=0.15)
-    drawn = effect(x, ("US", "OH", "WV"), draws=4000)[:, :, -1]
-    assert (drawn[:, 0] == -0.3).all()
-    assert drawn[:, 1].std() == pytest.approx(0.15, rel=0.05)
-    assert abs(np.corrcoef(drawn[:, 1], drawn[:, 2])[0, 1]) < 0.05
-
-
-def test_no_effect_means_none_in_any_state():
-    x = Intervention("x", Normal(-0.3, 0.1), onset="2026-01", p_null=0.5, probability=0.8)
-    drawn = effect(x, ("OH", "WV"), draws=4000)
-    none = (drawn == 0).all(axis=(1, 2))
-    assert none.mean() == pytest.approx(1 - 0.8 * 0.5, abs=0.03)
-    assert ((drawn[:, 0, -1] == 0) == (drawn[:, 1, -1] == 0)).all()
-
-
-def test_rebound_only_after_a_success():
-    rebound = Rebound(Fixed(0.1), after=Fixed(12), ramp=Fixed(6))
-    good = Intervention("x", Fixed(-0.3), onset="2026-01", spread=0.0, rebound=rebound)
-    bad = Intervention("x", Fixed(0.3), onset="2026-01", spread=0.0, rebound=rebound)
-    assert effect(good)[0, 0, -1] == pytest.approx(-0.2)
-    assert effect(good)[0, 0, 12] == pytest.approx(-0.3)
-    assert effect(bad)[0, 0, -1] == pytest.approx(0.3)
+def test_residue_never_fades():
+    x = cut(-0.4, half_life=Fixed(6), residue=Fixed(0.25))
+    path = effect(x)[0, 0]
+    # rho + (1 - rho) 2^(-t / half-life)
+    expected = -0.4 * (0.25 + 0.75 * 2 ** (-np.arange(MONTHS.size) / 6))
+    assert path == pytest.approx(expected, abs=1e-14)
+    assert effect(cut(-0.4, half_life=Fixed(1), residue=Fixed(1.0)))[0, 0] == pytest.approx(-0.4)
+    assert effect(cut(-0.4, residue=Fixed(0.25)))[0, 0, -1] == -0.4  # without a fade all stays
 
 
 def test_onset_range_is_drawn_evenly():
-    x = Intervention("x", Fixed(-1.0), onset=("2026-02", "2026-04"), spread=0.0)
+    x = cut(-1.0, onset=("2026-02", "2026-04"))
     first = (effect(x, draws=6000)[:, 0] == 0).sum(axis=1)  # months before the onset
     values, counts = np.unique(first, return_counts=True)
     assert values.tolist() == [1, 2, 3]
     assert (abs(counts / 6000 - 1 / 3) < 0.03).all()
 
 
+# ----------------------------------------------------------------------- between states
+
+
+@settings(max_examples=25)
+@given(
+    size=st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9),
+    spread=st.floats(0.0, 0.5),
+    seed=st.integers(0, 9),
+)
+def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, spread, seed):
+    x = cut(Fixed(size), spread=Fixed(spread))
+    drawn = effect(x, STATES, draws=40, seed=seed, weights=WEIGHTS)
+    assert (np.sign(drawn) == np.sign(size)).all()
+    assert np.abs(nations(drawn) - size).max() < 1e-12
+
+
+def test_the_nation_changes_by_e_beta_in_every_draw_of_a_wide_prior():
+    x = cut(Normal(-0.45, 0.2), spread=Uniform(0, 0.5), ramp=Fixed(0))
+    drawn = effect(x, ("US", *STATES), draws=300, weights=WEIGHTS)
+    assert np.abs(nations(drawn[:, 1:]) - drawn[:, 0]).max() < 1e-12
+    assert np.ptp(drawn[:, 0, -1]) > 0.5
+    # Half an exposure for all alike is half of the effect on the log scale.
+    half = cut(Normal(-0.45, 0.2), spread=Uniform(0, 0.5), exposure=0.5)
+    felt = effect(half, ("US", *STATES), exposure=np.full(53, 0.5), draws=300, weights=WEIGHTS)
+    assert np.abs(nations(felt[:, 1:]) - felt[:, 0]).max() < 1e-12
+    assert felt[:, 0] == pytest.approx(0.5 * drawn[:, 0])
+
+
+def test_equal_states_of_opposite_luck_are_scaled_to_the_nation():
+    u = np.array([[0.5, 1.5]])
+    c = nation_factor(np.array([-0.45]), u, np.array([1.0, 1.0]))
+    assert np.exp(-0.45 * c * u[0]).mean() == pytest.approx(np.exp(-0.45), abs=1e-14)
+    assert c[0] > 1.0  # unscaled, the nation falls by less: −0.426
+
+
+def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
+    x = cut(-0.3, spread=Fixed(0.4))
+    drawn = effect(x, ("US", "OH", "WV"), draws=8000)[:, :, -1]
+    own = drawn[:, 1:] / -0.3
+    assert (drawn[:, 0] == -0.3).all()
+    assert own.mean(axis=0) == pytest.approx([1, 1], abs=0.02)
+    assert np.log(own).std(axis=0) == pytest.approx([0.4, 0.4], rel=0.03)
+    assert abs(np.corrcoef(own[:, 0], own[:, 1])[0, 1]) < 0.05
+
+
+def test_a_fixed_size_has_no_spread_and_a_tiny_one_does_nothing_much():
+    tenth = Intervention("x", Fixed(np.log(0.9)), onset="2026-01")
+    assert tenth.spread == Fixed(0)
+    assert np.exp(effect(tenth, ("OH", "WV"))[:, :, -1]) == pytest.approx(0.9, abs=1e-15)
+    assert Intervention("x", Percent(-10), onset="2026-01").spread == Fixed(0)
+    assert Intervention("x", Normal(-0.1, 0.1), onset="2026-01").spread == Uniform(0, 0.5)
+    tiny = Intervention("x", Fixed(-1e-9), onset="2026-01", spread=0.5)
+    drawn = effect(tiny, STATES, weights=WEIGHTS)
+    assert ((drawn < 0) & (drawn > -1e-7)).all()
+
+
+def test_state_draws_do_not_depend_on_order_or_company():
+    x = named_intervention("supply-shock-2023-like", onset="2026-03")
+    both = effect(x, ("OH", "WV"), weights=WEIGHTS)
+    turned = effect(x, ("WV", "OH"), weights=WEIGHTS)
+    alone = effect(x, ("WV",), weights=WEIGHTS)
+    assert (both[:, 0] == turned[:, 1]).all()
+    assert (both[:, 1:] == alone).all()
+
+
+def test_interventions_of_one_name_are_paired():
+    one, other = cut(Normal(-0.3, 0.1)), cut(Normal(-0.3, 0.1), half_life=Fixed(12))
+    assert (effect(one)[:, 0, 0] == effect(other)[:, 0, 0]).all()
+    a, b = cut(Normal(-0.3, 0.1)), Intervention("y", Normal(-0.3, 0.1), "2026-01", spread=0.0)
+    assert abs(
+        np.corrcoef(effect(a, draws=4000)[:, 0, 0], effect(b, draws=4000)[:, 0, 0])[0, 1]
+    ) < (0.05)
+    # The worse half of one prior is the worse half of the other.
+    wide = effect(cut(Normal(-0.3, 0.2)), draws=400)[:, 0, 0]
+    assert (
+        np.argsort(wide) == np.argsort(effect(cut(Normal(-0.1, 0.1)), draws=400)[:, 0, 0])
+    ).all()
+
+
+# ------------------------------------------------------------------------- the lag's spread
+
+
+def lags(x, states, draws=4000):
+    """Months until the effect is there, in each draw and state: of a step, to the month."""
+    return (effect(x, states, draws=draws) == 0).sum(axis=2)
+
+
+def test_regions_have_lags_of_their_own_around_the_nations():
+    x = cut(-0.4, lag=Fixed(10), lag_spread=Fixed(0.4))
+    nation, ohio, illinois, georgia = lags(x, ("US", "OH", "IL", "GA")).T
+    assert lookup("OH").region == lookup("IL").region != lookup("GA").region
+    assert (nation == 10).all()
+    assert (ohio == illinois).all()  # common within a region
+    assert (ohio != georgia).mean() > 0.8
+    # Months are counted up to the next whole one, half a month on average.
+    assert ohio.mean() - 0.5 == pytest.approx(10, abs=0.2)
+    assert np.log(ohio - 0.5).std() == pytest.approx(0.4, rel=0.05)
+    assert abs(np.corrcoef(ohio, georgia)[0, 1]) < 0.05
+
+
+def test_without_a_spread_all_regions_turn_together():
+    x = cut(-0.4, lag=LogNormal(6, 0.5))
+    nation, ohio, georgia = lags(x, ("US", "OH", "GA"), 200).T
+    assert (nation == ohio).all()
+    assert (nation == georgia).all()
+
+
+# ---------------------------------------------------------------- works, nothing, backfires
+
+
+def test_no_effect_means_none_in_any_state():
+    x = cut(Normal(-0.3, 0.1), p_null=0.5, probability=0.8, spread=0.3)
+    drawn = effect(x, ("OH", "WV"), draws=4000)
+    none = (drawn == 0).all(axis=(1, 2))
+    assert none.mean() == pytest.approx(1 - 0.8 * 0.5, abs=0.03)
+    assert ((drawn[:, 0, -1] == 0) == (drawn[:, 1, -1] == 0)).all()
+
+
+def test_the_other_tail_is_nothing():
+    either = effect(cut(Normal(0.02, 0.06)), draws=4000)[:, 0, 0]
+    fall = effect(cut(Normal(0.02, 0.06), direction="fall"), draws=4000)[:, 0, 0]
+    rise = effect(cut(Normal(0.02, 0.06), direction="rise"), draws=4000)[:, 0, 0]
+    assert (fall == np.minimum(either, 0)).all()
+    assert (rise == np.maximum(either, 0)).all()
+    assert cut(Normal(0.02, 0.06), direction="rise").chances()[0] == 0.0
+
+
+#: EVIDENCE: works, nothing, backfires, to two places.
+EVIDENCE = {
+    "supply-shock-2023-like": (0.89, 0.10, 0.01),
+    "analogue-scheduling": (0.70, 0.25, 0.05),
+    "precursor-scheduling": (0.42, 0.50, 0.08),
+    "class-scheduling": (0.25, 0.50, 0.25),
+    "cooperation-resumed": (0.45, 0.40, 0.15),
+    "supplier-closure": (0.40, 0.50, 0.10),
+    "tariff-only": (0.10, 0.80, 0.10),
+    "cooperation-suspended": (0.00, 0.75, 0.25),
+}
+
+
+@pytest.mark.parametrize("name", EVIDENCE)
+def test_chances_are_those_of_the_evidence(name):
+    x = named_intervention(name, onset="2026-03")
+    assert x.chances() == pytest.approx(EVIDENCE[name], abs=0.0051)
+    assert sum(x.chances()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", prior_names())
+def test_chances_are_those_of_the_draws(name):
+    x = named_intervention(name, onset="2026-03", probability=0.9)
+    change = drawing.outcome(x, 20_000, 1)
+    drawn = ((change < 0).mean(), (change == 0).mean(), (change > 0).mean())
+    assert x.chances() == pytest.approx(drawn, abs=0.012)
+    assert x.backfire or x.chances()[2] < 1e-9  # whatever may backfire says how
+
+
+def test_what_works_is_judged_over_36_months():
+    # A month's success, and a rebound that takes it all back and never could take more.
+    x = cut(Normal(-0.45, 0.2), rebound=Rebound(Fixed(1.0), after=Fixed(3), ramp=Fixed(0)))
+    assert x.chances() == pytest.approx(cut(Normal(-0.45, 0.2)).chances(), abs=0.005)
+    change = drawing.outcome(cut(-0.4), 3, 1)
+    assert change == pytest.approx(36 * np.expm1(-0.4))
+
+
+# ------------------------------------------------------------------------------- rebound
+
+
+def test_a_rebound_is_a_fraction_of_the_success():
+    back = Rebound(Fixed(0.25), after=Fixed(12), ramp=Fixed(6))
+    path = effect(cut(-0.4, ramp=Fixed(4), rebound=back))[0, 0]
+    assert path[4] == pytest.approx(-0.4)
+    assert path[16] == pytest.approx(-0.4)  # onset + ramp + after
+    assert path[19] == pytest.approx(-0.4 + 0.5 * 0.1)  # half of it is back
+    assert path[22:] == pytest.approx(-0.3)
+    # Twice the success, twice the rebound.
+    assert effect(cut(-0.8, ramp=Fixed(4), rebound=back))[0, 0] == pytest.approx(2 * path)
+    fades = Rebound(Fixed(0.25), after=Fixed(12), ramp=Fixed(0), half_life=Fixed(6))
+    assert effect(cut(-0.4, rebound=fades))[0, 0, 18] == pytest.approx(-0.4 + 0.05)
+
+
+def test_no_success_no_rebound():
+    back = Rebound(Fixed(0.5), after=Fixed(1), ramp=Fixed(0))
+    for size in (0.3, 0.0):
+        with_, without = cut(size, rebound=back), cut(size)
+        assert (effect(with_) == effect(without)).all()
+    never = Rebound(Fixed(0.5), p_null=1.0, after=Fixed(1), ramp=Fixed(0))
+    assert (effect(cut(-0.3, rebound=never)) == effect(cut(-0.3))).all()
+    rare = Rebound(Fixed(0.5), p_null=0.4, after=Fixed(1), ramp=Fixed(0))
+    held = (effect(cut(-0.3, rebound=rare), draws=4000)[:, 0, -1] == -0.3).mean()
+    assert held == pytest.approx(0.4, abs=0.03)
+
+
+def test_a_rebound_follows_each_states_own_success():
+    back = Rebound(Fixed(0.5), after=Fixed(6), ramp=Fixed(0))
+    drawn = effect(cut(-0.4, spread=0.4, rebound=back), ("OH", "WV"))
+    assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
+def test_a_part_of_a_success_averts_deaths_too(share):
+    x = named_intervention(
+        "supply-shock-2023-like", onset="2026-01", rebound={"prior": "substitution-rebound"},
+        direction="fall",
+    ).scaled(share)  # fmt: skip
+    drawn = effect(x, ("US", "OH"), draws=400)
+    # In every draw: a late month may add a few, all months together never.
+    assert (np.expm1(drawn).sum(axis=2) <= 1e-12).all()
+    assert np.expm1(drawn).sum(axis=2).mean() < -0.05 * share * MONTHS.size
+    assert drawn == pytest.approx(share * effect(x.scaled(1), ("US", "OH"), draws=400), abs=1e-12)
+
+
+# ------------------------------------------------------------------------------- share
+
+
 @given(share=st.floats(0, 1), seed=st.integers(0, 5))
 def test_share_scales_the_size(share, seed):
-    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0, spread=0.0)
+    x = named_intervention("supply-shock-2023-like", onset="2026-03", spread=0.0)
     whole, part = effect(x, seed=seed), effect(x.scaled(share), seed=seed)
     assert np.allclose(part, share * whole)
 
 
 def test_share_of_zero_is_no_effect_at_all():
-    x = named_intervention("supply-shock-2023-like", onset="2026-03", exposure=1.0).scaled(0)
+    x = named_intervention("supply-shock-2023-like", onset="2026-03").scaled(0)
     assert (effect(x) == 0).all()
+    assert x.chances() == pytest.approx((0, 1, 0))
+
+
+def test_a_percent_is_that_of_the_nation():
+    x = Intervention("x", Percent(Normal(-9, 5)), onset="2026-01", spread=Uniform(0, 0.5))
+    drawn = effect(x, STATES, draws=4000, weights=WEIGHTS)[:, :, -1:]
+    change = 100 * np.expm1(nations(drawn)[:, 0])
+    assert change.mean() == pytest.approx(-9, abs=0.3)
+    assert change.std() == pytest.approx(5, abs=0.3)
+
+
+# ------------------------------------------------------------------------------- the rest
 
 
 def test_pickles_and_hashes_with_a_table():
     x = named_intervention(
-        "analogue-scheduling", onset="2026-03", exposure={"OH": 1.0, "default": 0.3}
-    )
+        "analogue-scheduling", onset="2026-03", exposure={"Ohio": 1.0, "default": 0.3},
+        percent={"quantiles": {"5 %": -30, "50 %": -10}}, rebound=Rebound(Beta(2, 6)),
+    )  # fmt: skip
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)
+    assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
 
 
 @pytest.mark.parametrize(
@@ -106,11 +341,12 @@ def test_pickles_and_hashes_with_a_table():
     [
         ({"probability": 1.2}, "probability is 1.2, allowed: 0 to 1"),
         ({"p_null": -0.1}, "p_null is -0.1, allowed: 0 to 1"),
-        ({"half_life": Fixed(-6)}, "half_life is -6, allowed: 0 or more"),
-        ({"spread": 9.0}, "spread is 9, allowed: 0 to 2"),
+        ({"half_life": Fixed(-6)}, "half_life is -6, allowed: 0 to 1,200"),
+        ({"spread": 9.0}, "spread is 9, allowed: 0 to 1"),
         ({"onset": "2001-01"}, "allowed: 2014-02"),
         ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
         ({"grade": "superb"}, "allowed: high"),
+        ({"direction": "down"}, "allowed: either, fall, rise"),
         ({"exposure": "moon"}, "allowed: a number"),
         ({"exposure": {"OH": -1}}, "exposure of OH is -1"),
     ],

@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from odforecast.errors import ScenarioError
 from odforecast.models.hierarchy.inputs import REST
@@ -17,7 +18,7 @@ from odforecast.names import ALL_DRUGS, VINTAGE_CLEAN
 from odforecast.panel import Panel
 from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import Intervention, Rebound
-from odforecast.scenario.likelihood import past_effects, posterior_against_prior
+from odforecast.scenario.likelihood import past_effects, posterior_against_prior, savage_dickey
 from odforecast.scenario.priors import Beta, Fixed, Normal
 
 STATES = ("AZ", "CT", "OH", "WV")
@@ -114,7 +115,7 @@ def test_prior_is_that_of_size_times_share() -> None:
         ({"onset": ("2018-01", "2018-03")}, "allowed in a likelihood: one month"),
         ({"onset": "2021-01"}, "up to 2020-03"),
         ({"onset": "2015-01"}, "after 2016-01"),
-        ({"rebound": Rebound(Normal(0.1, 0.1))}, "rebound cannot enter"),
+        ({"rebound": Rebound(Beta(2, 8))}, "rebound cannot enter"),
         ({"size": Fixed(-0.3)}, "not fixed"),
         ({"exposure": 0.0}, "no month of the panel"),
         ({"exposure": "fentanyl-share"}, "needs shares by location"),
@@ -134,7 +135,7 @@ def test_names_are_unique() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_a_large_effect_is_found() -> None:
     effects = past_effects([SHOCK], panel())
-    model = Hierarchical(draws=200, tune=300, chains=2, cores=1, effects=effects)
+    model = Hierarchical(draws=150, tune=200, chains=1, cores=1, effects=effects)
     fitted = model.fit(panel())
     (row,) = posterior_against_prior(fitted, [SHOCK]).to_dict("records")
     assert row["prior_mean"] == -0.3
@@ -142,6 +143,8 @@ def test_a_large_effect_is_found() -> None:
     assert row["ratio"] < 0.8
     assert row["ratio"] == pytest.approx(row["posterior_sd"] / 0.3)
     assert not row["prior_dominated"]
+    assert row["bayes_factor"] < 0.01
+    assert row["p_null"] == row["prior_p_null"] == 0.0
     total = replace(
         panel().select(["AZ"]),
         reported=panel().reported.sum(axis=0)[None],
@@ -153,3 +156,10 @@ def test_a_large_effect_is_found() -> None:
     assert row["placebo_of"] == "sum of 4 locations"
     with pytest.raises(ScenarioError, match="not in the likelihood with this prior"):
         posterior_against_prior(fitted, [replace(SHOCK, size=Normal(0.0, 1.0))])
+
+
+def test_bayes_factor_is_the_ratio_of_densities_at_nothing() -> None:
+    before, after = norm(-0.3, 0.3), norm(-0.1, 0.05)
+    expected = after.pdf(0.0) / before.pdf(0.0)
+    assert savage_dickey((-0.3, 0.3), (-0.1, 0.05)) == pytest.approx(expected)
+    assert savage_dickey((-0.3, 0.3), (-0.3, 0.3)) == 1.0

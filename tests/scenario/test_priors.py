@@ -1,25 +1,60 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from odforecast.errors import ScenarioError
-from odforecast.scenario import Beta, Fixed, LogNormal, Normal, SpikeSlab, Uniform
-from odforecast.scenario.priors import parse_prior
+from odforecast.scenario import Beta, Fixed, Intervention, LogNormal, Normal, SpikeSlab, Uniform
+from odforecast.scenario.percent import Dose, Percent
+from odforecast.scenario.priors_file import parse_prior, parse_size
+from odforecast.scenario.quantiles import TOLERANCE, Quantiles
 
-ALL = [Normal(-0.45, 0.2), LogNormal(6, 0.5), Uniform(9, 15), Beta(1.5, 4), Fixed(3)]
+PLAIN = [Normal(-0.45, 0.2), LogNormal(6, 0.5), Uniform(9, 15), Beta(1.5, 4), Fixed(3)]
+LEANS = Quantiles({0.05: -0.6, 0.5: -0.2, 0.95: -0.05})
+SAID = [
+    Quantiles({0.05: -0.3, 0.5: -0.1}),
+    LEANS,
+    Percent(Normal(-9, 5)),
+    Percent(-30),
+    Percent(Quantiles({0.05: -30, 0.5: -10})),
+    Dose(-40, Uniform(0, 0.84)),
+    Dose(25, Beta(2, 3)),
+    Dose(-40, 0.5),
+]
+TIMES = Quantiles({0.05: 1, 0.95: 12}, "positive")
+SHARES = Quantiles({0.1: 0.05, 0.5: 0.2, 0.9: 0.6}, "unit")
 
 
-@pytest.mark.parametrize("prior", ALL, ids=str)
+@pytest.mark.parametrize("prior", [*PLAIN, *SAID, TIMES, SHARES], ids=str)
 def test_draws_have_the_moments_they_claim(prior):
     drawn = prior.draw(np.random.default_rng(1), 200_000)
     assert drawn.mean() == pytest.approx(prior.mean, abs=0.02 * max(1, abs(prior.mean)))
-    assert drawn.std() == pytest.approx(prior.sd, abs=0.03 * max(0.1, prior.sd))
+    assert drawn.std() == pytest.approx(prior.sd, rel=0.03, abs=1e-9)
 
 
-@pytest.mark.parametrize("prior", ALL, ids=str)
+@pytest.mark.parametrize("prior", [*PLAIN, *SAID[:2]], ids=str)
 def test_plain_form_reads_back(prior):
     assert parse_prior(prior.to_dict(), "x") == prior
+
+
+@pytest.mark.parametrize("prior", [p for p in SAID if not isinstance(p, Quantiles)], ids=str)
+def test_plain_form_of_a_size_reads_back(prior):
+    assert parse_size(prior.to_dict(), "x") == prior
+
+
+@given(
+    change=st.floats(-98, 900).filter(lambda x: abs(x) > 1e-5),
+    sd=st.floats(1e-3, 0.3),
+    small=st.booleans(),
+)
+def test_a_percent_reads_back_however_small(change, sd, small):
+    one = Percent(Normal(change / 1000 if small else max(change, -90.0), sd))
+    assert parse_size(one.to_dict(), "x") == one
+    assert parse_size(Percent(change).to_dict(), "x") == Percent(change)
 
 
 def test_evidence_lognormal_has_the_median_it_names():
@@ -35,26 +70,214 @@ def test_spike_and_slab_moments():
     assert drawn.std() == pytest.approx(prior.sd, abs=0.003)
 
 
-@pytest.mark.parametrize("prior", ALL, ids=str)
+@pytest.mark.parametrize("prior", [*PLAIN, *SAID, TIMES, SHARES], ids=str)
 def test_pymc_variable_is_the_same_distribution(prior):
     pm = pytest.importorskip("pymc")
     with pm.Model():
         variable = prior.to_pymc("x")
         drawn = pm.draw(variable, draws=4000, random_seed=1)
-    assert np.mean(drawn) == pytest.approx(prior.mean, abs=5 * prior.sd / 60 + 1e-9)
+    assert np.mean(drawn) == pytest.approx(prior.mean, abs=5 * prior.sd / 60 + 1e-6)
+    assert np.std(drawn) == pytest.approx(prior.sd, rel=0.15, abs=1e-6)
+
+
+@pytest.mark.parametrize("prior", [*SAID[:3], SAID[4], *SAID[5:7], TIMES, SHARES], ids=str)
+def test_density_is_the_slope_of_the_quantiles(prior):
+    u = np.linspace(0.02, 0.98, 41)
+    step = 1e-6
+    slope = (prior.ppf(u + step) - prior.ppf(u - step)) / (2 * step)
+    assert prior.pdf(prior.ppf(u)) == pytest.approx(1 / slope, rel=1e-4)
+
+
+# ------------------------------------------------------------------------------- quantiles
+
+
+def test_two_quantiles_are_met_exactly_by_a_normal():
+    said = Quantiles({0.05: -30, 0.5: -10})
+    sd = 20 / 1.6448536269514722
+    u = np.linspace(0.01, 0.99, 99)
+    assert said.ppf(u) == pytest.approx(Normal(-10, sd).ppf(u), abs=1e-9)
+    assert str(said) == "5 %: -30, 50 %: -10; fitted Normal(-10, 12.16)"
+    assert str(Percent(said)) == "5 %: -30 %, 50 %: -10 %; fitted Normal(-10 %, 12.16 %)"
+
+
+levels = st.tuples(st.floats(0.01, 0.3), st.floats(0.35, 0.65), st.floats(0.7, 0.99))
+
+
+@given(p=levels, first=st.floats(-40, 5), up=st.floats(0.5, 20), ratio=st.floats(0.2, 5))
+def test_three_quantiles_are_met_and_rise(p, first, up, ratio):
+    z = [Normal(0, 1).ppf(np.array(x)) for x in p]
+    values = (first, first + up, first + up + up * ratio * (z[2] - z[1]) / (z[1] - z[0]))
+    said = Quantiles(tuple(zip(p, values)))
+    assert said.ppf(np.array(p)) == pytest.approx(values, abs=1e-6 * (values[2] - values[0]))
+    drawn = said.ppf(np.linspace(0.001, 0.999, 500))
+    assert (np.diff(drawn) > 0).all()
+
+
+def test_four_quantiles_are_met_or_refused():
+    near = {0.05: -30, 0.25: -15, 0.5: -10, 0.75: -5, 0.95: 3}
+    said = Quantiles(near)
+    miss = said.ppf(np.array(list(near))) - np.array(list(near.values()))
+    assert np.abs(miss).max() < TOLERANCE * 33
+    assert "5 %: -30, 25 %: -15" in str(said)
+    assert "with 5 %: -29.6, 25 %: -16.4" in str(said)
+    with pytest.raises(ScenarioError, match=r"no smooth .* the nearest has 5 %: -33, 25 %: -16"):
+        Quantiles({0.05: -30, 0.25: -29, 0.5: 5, 0.95: 6})
+
+
+def test_times_stay_above_zero_and_shares_within_one():
+    u = np.array([1e-9, 0.05, 0.5, 0.95, 1 - 1e-9])
+    assert (TIMES.ppf(u) > 0).all()
+    assert TIMES.ppf(u)[[1, 3]] == pytest.approx([1, 12])
+    assert str(TIMES) == "5 %: 1, 95 %: 12; fitted LogNormal(3.464, 0.7554)"
+    assert ((SHARES.ppf(u) > 0) & (SHARES.ppf(u) < 1)).all()
+    assert SHARES.ppf(np.array([0.1, 0.5, 0.9])) == pytest.approx([0.05, 0.2, 0.6])
+
+
+def test_a_chance_of_nothing_is_p_nulls_alone():
+    said = parse_size({"percent": {"quantiles": {"5 %": "-30 %", "50 %": "-10 %"}}}, "x")
+    sure = Intervention("x", said, onset="2026-03", spread=0.0)
+    half = Intervention("x", said, onset="2026-03", spread=0.0, p_null=0.5)
+    assert sure.chances()[1] == pytest.approx(0.0, abs=1e-12)
+    assert half.chances()[1] == pytest.approx(0.5)
+    # Given an effect, the quantiles are those that were said.
+    months = np.array(["2026-03"], dtype="datetime64[M]")
+    drawn = half.draw(months, ["US"], np.ones(1), 40_000, 1).ravel()
+    change = 100 * np.expm1(drawn[drawn != 0])
+    assert np.quantile(change, [0.05, 0.5]) == pytest.approx([-30, -10], abs=0.6)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ({0.5: -10}, "allowed: two or more"),
+        ({}, "quantiles are none"),
+        ({0.05: -10, 0.5: -30}, "allowed: values that rise"),
+        ({0.05: -10, 0.5: -10}, "allowed: values that rise"),
+        (((0.05, 1), (0.05, 2)), "5 % is given twice"),
+        ({0: 1, 0.5: 2}, "from above 0 %"),
+        ({0.5: 1, 1: 2}, "below 100 %"),
+        ({0.05: -math.inf, 0.5: 1}, "allowed: values any number"),
+    ],
+)
+def test_quantiles_nobody_can_mean(points, words):
+    with pytest.raises(ScenarioError) as caught:
+        Quantiles(points)
+    assert words in str(caught.value)
+
+
+# ------------------------------------------------------------------------ percents and doses
+
+
+def test_a_percent_is_of_deaths_at_full_strength():
+    assert Percent(-30).ppf(np.array(0.5)) == pytest.approx(math.log(0.7))
+    assert Percent(-30).sd == 0.0
+    assert 100 * np.expm1(Percent(Normal(-9, 5)).ppf(np.array([0.5, 0.05]))) == pytest.approx(
+        [-9, -9 - 5 * 1.6448536]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "same"),
+    [
+        (-30, Percent(-30)),
+        ("-30 %", Percent(-30)),
+        ("−30%", Percent(-30)),
+        ("-0.3 %", Percent(-0.3)),
+        (0, Percent(0)),
+        ({"normal": [-9, 5]}, Percent(Normal(-9, 5))),
+        ({"normal": ["-9 %", "5 %"]}, Percent(Normal(-9, 5))),
+        ({"normal": {"mean": "-0.09 %", "sd": "0.05 %"}}, Percent(Normal(-0.09, 0.05))),
+        ({"quantiles": {"5 %": "-30 %", "50 %": -10}}, Percent(Quantiles({0.05: -30, 0.5: -10}))),
+        ({"quantiles": {"0.05": -30, 0.5: -10}}, Percent(Quantiles({0.05: -30, 0.5: -10}))),
+    ],
+)
+def test_ways_to_say_a_percent(value, same):
+    assert parse_size({"percent": value}, "x") == same
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (-0.3, "percent is -0.3, less than 1 %; write -30 for 30 %, or '-0.3 %' if so little"),
+        ({"normal": [-0.09, 0.05]}, "less than 1 %; write the numbers in percent"),
+        ({"quantiles": {"5 %": -0.3, "50 %": -0.1}}, "less than 1 %; write the numbers in percent"),
+        (-130, "percent is -130 %, allowed: above -100"),
+        ("-100 %", "allowed: above -100"),
+        ({"normal": [-80, 20]}, "Normal(-80 %, 20 %), allowed: above -100"),
+        ("thirty", "percent is 'thirty', allowed: a number or one distribution"),
+        (None, "percent is nothing"),
+        ({"5 %": -30, "50 %": -10}, "write {quantiles: {…}}"),
+        ({"quantiles": {"5 %": "-30 %"}}, "two or more"),
+        ({"quantiles": {"5": 1, "50": 2}}, "'5' is no quantile"),
+        ({"quantiles": {"5 %": -10, "50 %": -30}}, "values that rise with the percentage"),
+        ({"quantiles": {"5 %": "low", "50 %": 1}}, "5 % is 'low', allowed: a number"),
+    ],
+)
+def test_percents_that_are_asked_about(value, words):
+    with pytest.raises(ScenarioError, match="x: percent") as caught:
+        parse_size({"percent": value}, "x")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dose_is_its_change_times_the_elasticity():
+    dose = Dose(-40, Uniform(0, 0.84))
+    u = np.array([0.0, 0.25, 1.0])
+    assert dose.ppf(u) == pytest.approx(math.log(0.6) * 0.84 * (1 - u))
+    assert (np.diff(dose.ppf(np.linspace(0, 1, 50))) > 0).all()
+    assert Dose(-40, 1).ppf(np.array(0.3)) == pytest.approx(math.log(0.6))
+    assert Dose(25, Uniform(0, 1)).ppf(u) == pytest.approx(math.log(1.25) * u)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"change": -40}, "exactly change and elasticity"),
+        (-40, "exactly change and elasticity"),
+        ({"change": -0.4, "elasticity": 1}, "dose.change is -0.4, less than 1 %; write -40"),
+        ({"change": -100, "elasticity": 1}, "dose.change is -100, allowed: percent above -100"),
+        ({"change": "much", "elasticity": 1}, "dose.change is 'much'"),
+        ({"change": -40, "elasticity": -1}, "dose.elasticity is -1, allowed: 0 to 5"),
+    ],
+)
+def test_doses_nobody_can_mean(value, words):
+    with pytest.raises(ScenarioError) as caught:
+        parse_size({"dose": value}, "x")
+    assert words in str(caught.value)
+
+
+def test_one_size_and_only_one():
+    with pytest.raises(ScenarioError, match="size and percent are given, allowed: one of them"):
+        parse_size({"size": -0.3, "percent": -30}, "x")
+    with pytest.raises(ScenarioError, match="key 'size' is missing"):
+        parse_size({}, "x")
+    with pytest.raises(ScenarioError, match="or write percent: -30"):
+        parse_size({"size": "-30 %"}, "x")
+
+
+# -------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         ({"gamma": [1, 2]}, "unknown distribution 'gamma'"),
-        ({"normal": [0]}, "allowed: mean, sd"),
+        ({"norml": [1, 2]}, "did you mean 'normal'"),
+        ({"percent": 5}, "it stands in place of size"),
+        ({"normal": [0]}, "allowed: 2 numbers (mean, sd)"),
         ({"normal": [0, -1]}, "sd is -1, allowed: above 0"),
+        ({"normal": [None, 1]}, "allowed: 2 numbers"),
+        ({"normal": ["5 %", "1 %"]}, "allowed: 2 numbers"),
         ({"uniform": [3, 2]}, "must lie below"),
         ({"normal": {"mean": 0, "sigma": 1}}, "allowed: exactly mean, sd"),
+        ({"quantiles": {"5 %": 0, "50 %": 3}}, "allowed: values above 0"),
         ("six", "allowed: a number or one distribution"),
+        ({}, "allowed: a number or one distribution"),
+        (None, "lag is nothing, allowed: a number or one distribution"),
         (True, "allowed: a number or one distribution"),
         (float("nan"), "allowed: a number or one distribution"),
+        (float("inf"), "allowed: a number or one distribution"),
+        (1e300, "allowed: numbers up to 1e+06"),
         ({"normal": [1, 1]}, "allowed: 0 or more"),
     ],
 )
@@ -63,6 +286,38 @@ def test_mistakes_name_the_key(value, words):
         parse_prior(value, "lag", low=0.0)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_shares_may_be_percents():
+    assert parse_prior("40 %", "share", 0.0, 1.0) == Fixed(0.4)
+    assert parse_prior({"uniform": ["20 %", "60 %"]}, "share", 0.0, 1.0) == Uniform(0.2, 0.6)
+    assert parse_prior({"quantiles": {"5 %": "10 %", "95 %": "60 %"}}, "share", 0.0, 1.0).scale == (
+        "unit"
+    )
+    with pytest.raises(ScenarioError, match=r"share is 50, allowed: 0 to 1; write 0\.5 or '50 %'"):
+        parse_prior(50, "share", 0.0, 1.0)
+    with pytest.raises(ScenarioError, match="lag is '40 %'"):
+        parse_prior("40 %", "lag", 0.0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Fixed(math.nan),
+        lambda: Normal(math.inf, 1),
+        lambda: Normal(0, math.inf),
+        lambda: Uniform(0, math.inf),
+        lambda: LogNormal(math.inf, 1),
+        lambda: Fixed("1"),
+        lambda: SpikeSlab(Fixed(1), math.nan),
+        lambda: Percent("-30"),
+        lambda: Dose(math.nan, 1),
+        lambda: Quantiles({0.5: 1, 0.6: 2}, "odd"),
+    ],
+)
+def test_no_prior_is_made_of_what_is_no_number(make):
+    with pytest.raises(ScenarioError):
+        make()
 
 
 def test_fixed_has_no_density():

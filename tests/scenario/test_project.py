@@ -25,6 +25,7 @@ from odforecast.scenario import (
     project,
     read_exposure,
 )
+from odforecast.scenario.drawing import uniforms
 
 LAST = np.datetime64("2025-04", "M")
 MONTH = np.timedelta64(1, "M")
@@ -119,8 +120,8 @@ def test_scenarios_are_paired(half):
     projection = project(forecast(), [scenario(), part])
     full = np.log(projection.forecasts["s"].draws / projection.baseline.draws)
     less = np.log(projection.forecasts["half"].draws / projection.baseline.draws)
-    # Same draw, same lag and ramp: the national part scales, the states' noise does not.
-    assert np.corrcoef(full[:, 0, -1], less[:, 0, -1])[0, 1] > 0.5
+    # Same draw, same lag and ramp, same differences between states: all of it scales.
+    assert np.allclose(less, half * full, atol=1e-12)
 
 
 def test_nation_stays_the_sum_of_its_parts():
@@ -170,7 +171,8 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     shares = {"fentanyl-share": fentanyl_share(*panels, fill="region")}
     fitted = od.get_model(model).fit(panels[0])
     shock = Scenario("shock", (named_intervention("supply-shock-2023-like", onset=onset),))
-    projection = project(fitted, shock, 24, 60, 5, exposures=shares)
+    # Of a forecast: a fitted model would be fitted again without what has begun.
+    projection = project(fitted.forecast(24, draws=60, seed=5), shock, seed=5, exposures=shares)
     base, path = projection.baseline, projection.forecasts["shock"]
     assert (projection.forecasts["null"].draws == fitted.forecast(24, draws=60, seed=5).draws).all()
     known = base.horizons <= 0
@@ -184,18 +186,21 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
         for target in TARGETS:
             samples = each.samples(target)
             assert np.allclose(samples[:, parts].sum(axis=1), samples[:, us], rtol=1e-12)
-    # The effect is the one relative to the last known month, wherever the draws begin.
-    drawn = shock.interventions[0].draw(
-        np.arange(base.last_month, base.last_month + 25 * MONTH),
-        base.locations,
-        projection.exposures["shock"]["supply-shock-2023-like"],
-        60,
-        5,
-    )
-    begun = np.datetime64(onset) <= base.last_month
-    delta = drawn[:, parts, 1:] - (drawn[:, parts, :1] if begun else 0.0)
-    expected = np.exp(delta) * base.draws[:, parts][:, :, ~known]
-    assert np.allclose(path.draws[:, parts][:, :, ~known], expected, rtol=1e-12)
+    # T' = T exp(delta), all' = all - (1 - sigma) (T - T'), of each draw's own T40.4.
+    before, after = (each.part("T40.4") for each in (base, path))
+    rows = [base.locations.index(s) for s in before.locations if s != "US"]
+    own = [before.locations.index(s) for s in before.locations if s != "US"]
+    paths = [each.draws[:, own][:, :, ~known] for each in (before, after)]
+    ratio = np.divide(paths[1], paths[0], out=np.ones_like(paths[0]), where=paths[0] > 0)
+    x = shock.interventions[0]
+    kept = 1.0 - x.replaced.ppf(uniforms(x, 5, 60)["replaced"])
+    expected = base.draws[:, rows][:, :, ~known] + kept[:, None, None] * (paths[1] - paths[0])
+    assert np.allclose(path.draws[:, rows][:, :, ~known], expected, rtol=1e-9, atol=1e-9)
+    if np.datetime64(onset) > base.last_month:
+        # Every state keeps the sign of the draw's effect; relative to a month in which it had
+        # begun, a region that is late still falls where others recover.
+        log = np.log(ratio)
+        assert ((log <= 1e-12).all(axis=1) | (log >= -1e-12).all(axis=1)).all()
     table = projection.averted().set_index(["location", "period"])
     row = table.loc[("US", "all")]
     assert (row["first_month"], row["last_month"]) == ("2025-05", "2027-04")
@@ -210,6 +215,8 @@ def test_an_onset_after_the_end_is_refused():
 def test_mistakes():
     with pytest.raises(ScenarioError, match="names repeat"):
         project(forecast(), [scenario(), scenario()])
+    with pytest.raises(ScenarioError, match=r"no deaths of T40\.4 for OH, WV"):
+        project(forecast(), scenario(scope="T40.4"))
     with pytest.raises(ScenarioError, match="belong to a fitted model"):
         project(forecast(), scenario(), horizon=12)
     with pytest.raises(ScenarioError, match="onset of cooperation is 2015-01"):
@@ -265,14 +272,19 @@ def test_exposure_tables_of_users(tmp_path):
 def test_tables():
     projection = project(forecast(), [scenario(), scenario("up", 0.2)])
     table = projection.averted()
-    assert set(table["period"]) == {"months 1-12", "months 13-24", "all"}
+    assert set(table["period"]) == {
+        "2025 (May–Dec)", "2026", "2027 (Jan–Apr)", "months 1-12", "months 13-23", "all",
+    }  # fmt: skip
     draws = projection.averted_draws("s")[:, 0].sum(axis=1)
     row = table[(table["scenario_id"] == "s") & (table["location"] == "OH")].set_index("period")
     assert row.at["all", "averted_mean"] == pytest.approx(draws.mean())
     assert row.at["all", "averted_q05"] == pytest.approx(np.quantile(draws, 0.05))
-    assert row.at["all", "probability_fewer"] == (draws > 0).mean()
-    parts = row.loc[["months 1-12", "months 13-24"], "averted_mean"].sum()
-    assert parts == pytest.approx(draws.mean())
+    assert row.at["all", "fewer"] == (draws > 0).mean()
+    assert (row[["fewer", "same", "more"]].sum(axis=1) == 1.0).all()
+    for kind in ("year", "since-onset"):
+        # Before the onset nothing is averted, so both ways to cut the months add up to all.
+        parts = row.loc[row["kind"] == kind, "averted_mean"].sum()
+        assert parts == pytest.approx(draws.mean())
     chance = projection.probability_fewer_than(700, "OH")
     last = chance[chance["month"] == "2027-04"].set_index("scenario_id")["probability"]
     assert last["s"] >= last["null"] >= last["up"]
@@ -320,6 +332,7 @@ def test_evidence_prior_runs_with_shares(panels):
     shock = Scenario("shock", (named_intervention("supply-shock-2023-like", onset="2025-06"),))
     projection = project(fitted, shock, 24, 300, exposures={"fentanyl-share": shares})
     table = projection.averted()
-    mean = table[table["period"] == "months 13-24"].set_index("location")["percent_mean"]
+    mean = table[table["period"] == "2026"].set_index("location")["percent_mean"]
     assert mean["WV"] < mean["HI"] < 0  # the more exposed falls more
     assert projection.exposure_table()["exposure"].between(0, 1).all()
+    assert any("does not forecast T40.4" in text for text in projection.warnings)

@@ -18,23 +18,8 @@ from odforecast.sources.quoting import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
 
     from odforecast.scoring import Truth
-
-_COLUMNS = {
-    "n_scorable": ("scored", "{:,.0f}"),
-    "wis": ("WIS", ""),
-    "rel_wis": ("rel.", "{:.2f}"),
-    "crps": ("CRPS", ""),
-    "mape": ("MAPE %", "{:.1f}"),
-    "bias": ("bias", "{:+.2f}"),
-    "coverage_50": ("cov. 50", "{:.2f}"),
-    "coverage_90": ("cov. 90", "{:.2f}"),
-}
-#: Locations on the screen (those with the highest WIS), and models side by side there.
-MAX_ROWS = 10
-MAX_MODELS = 4
 
 
 @click.command()
@@ -53,6 +38,9 @@ MAX_MODELS = 4
               "scorable.")  # fmt: skip
 @accept_option
 @click.option("--baseline", metavar="MODEL", help="Model (file) to relate WIS to.")
+@click.option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Of scenarios: months for which the assumptions of each held (CSV: scenario_id,"
+              "first_month,last_month[,note]).")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Write one row per forecast: .csv or .parquet.")  # fmt: skip
 def score(
@@ -63,6 +51,7 @@ def score(
     indicator: str,
     min_truth_age: int,
     baseline: str | None,
+    held: Path | None,
     out: Path | None,
 ) -> None:
     """Score hub files against the counts of a later release.
@@ -70,12 +59,20 @@ def score(
     The model is named by the file: 2024-12-11-team-model.csv is team-model, and files that
     differ in the date only are one model. Counts younger than --min-truth-age may still
     change and are not scored; nothing is dropped, --out has a reason for every such row.
+
+    Files with a column scenario_id, as odforecast scenario run writes them, are scored by
+    scenario: plausibility first (the months for which its assumptions held, by --held),
+    calibration second, on those months.
     """
+    from odforecast.hub import read_held
     from odforecast.scoring import Truth
+    from odforecast.scoring.plausibility import mark_plausible
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(f"{out}: unknown file type {out.suffix!r}", hint="use .csv or .parquet")
     tables = [(model_name(path), path, _read(path)) for path in forecasts]
+    scenarios = _scenarios(tables, held)
+    spans = None if held is None else read_held(held, scenarios)
     # Without --archive 'bundled' is the default; with it, a file as well is one too many.
     releases = open_source(archive, None if archive is not None and truth == BUNDLED else truth)
     seen = releases.as_of(truth_as_of)
@@ -89,9 +86,11 @@ def score(
         raise ScoringError(
             f"no file of the baseline {baseline!r}", hint=f"models: {', '.join(sorted(names))}"
         )
+    if spans is not None:
+        scores = mark_plausible(scores, spans)
     if out is not None:
         _write(scores, out)
-    _print(scores, against, panel.indicator, baseline)
+    _print(scores, against, panel.indicator, baseline, scenarios)
     if out is not None:
         click.echo(f"{len(scores):,} rows: {out}")
     if not scores["scorable"].any():
@@ -130,6 +129,21 @@ def _read(path: Path) -> pd.DataFrame:
     return read_hub(path, levels=HUB_QUANTILES)
 
 
+def _scenarios(tables: list[tuple[str, Path, pd.DataFrame]], held: Path | None) -> list[str]:
+    """Scenarios of the files, in the order they stand there; none in ordinary files."""
+    from odforecast.names import SCENARIO_ID
+
+    has = [str(path) for _, path, table in tables if SCENARIO_ID in table]
+    without = [str(path) for _, path, table in tables if SCENARIO_ID not in table]
+    if without and (has or held is not None):
+        beside = f", {has[0]} has it" if has else ", and --held is about scenarios"
+        raise ScoringError(
+            f"{without[0]} has no column {SCENARIO_ID}{beside}",
+            hint="score files of scenarios apart from others",
+        )
+    return list(dict.fromkeys(x for _, _, table in tables for x in table.get(SCENARIO_ID, ())))
+
+
 def _score(tables: list[tuple[str, Path, pd.DataFrame]], truth: Truth) -> pd.DataFrame:
     import pandas as pd
 
@@ -156,13 +170,26 @@ def _score(tables: list[tuple[str, Path, pd.DataFrame]], truth: Truth) -> pd.Dat
     return scores
 
 
-def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | None) -> None:
+def _print(
+    scores: pd.DataFrame,
+    truth: Truth,
+    indicator: str,
+    baseline: str | None,
+    scenarios: list[str],
+) -> None:
     from rich.console import Console
 
+    from odforecast.cli.score_tables import (
+        MONTHS_ARE_RECOVERED,
+        by_horizon,
+        by_location,
+        explain,
+        print_scenarios,
+    )
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
 
-    console = Console(markup=False)  # a name in brackets is a name
+    console = Console(markup=False, emoji=False)  # a name in brackets, or colons, is a name
 
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
@@ -186,6 +213,9 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
         say(f"{len(unscored):,} of {len(scores):,} forecasts are not scorable: {kinds}")
     if not scores["scorable"].any():
         return
+    if scenarios:
+        print_scenarios(console, scores, baseline, scenarios)
+        return
     for target, part in scores.groupby("target", sort=True):
         # A baseline may forecast one target only.
         related = baseline if baseline in set(part["model"]) else None
@@ -201,84 +231,15 @@ def _print(scores: pd.DataFrame, truth: Truth, indicator: str, baseline: str | N
                 highlight=False,
                 soft_wrap=True,
             )
-            print_whole(console, _by_horizon(ahead))
+            print_whole(console, by_horizon(ahead))
         states = part[part["location"] != "US"]
         if len(set(states["location"])) > 1 and states["scorable"].any():
-            title, grid = _by_location(summarise(states, by=["location"]))
+            title, grid = by_location(summarise(states, by=["location"]))
             console.print(f"{target}, {title}", style="bold", highlight=False, soft_wrap=True)
             print_whole(console, grid)
         if target == TARGET_MONTH:
-            console.print(
-                "Single months are recovered from 12-month sums up to a constant per calendar "
-                "month, which differs between releases: read their scores with care.",
-                highlight=False,
-            )
-    rel = "" if baseline is None else f"; rel.: WIS over {baseline}'s on the same forecasts"
-    console.print(
-        f"WIS: mean weighted interval score, deaths, lower is better{rel}; bias: -1 too low "
-        "to +1 too high; cov. 90: share of truths inside the 90 % interval, 0.90 is right.",
-        highlight=False,
-    )
-
-
-def _by_horizon(table: pd.DataFrame) -> Table:
-    """A row per group of horizons and model."""
-    import pandas as pd
-
-    columns = {k: v for k, v in _COLUMNS.items() if k in table and table[k].notna().any()}
-    several = len(set(table["model"])) > 1
-    grid = _table()
-    grid.add_column("ahead", no_wrap=True)
-    if several:
-        grid.add_column("model", no_wrap=True)
-    for head, _ in columns.values():
-        grid.add_column(head, justify="right", no_wrap=True)
-    before = ""
-    for _, row in table.iterrows():
-        group = str(row["horizon_group"])
-        cells = ["" if group == before else group, *([str(row["model"])] if several else [])]
-        before = group
-        for name, (_, form) in columns.items():
-            value = row[name]
-            cells.append("–" if pd.isna(value) else form.format(value) if form else deaths(value))
-        grid.add_row(*cells)
-    return grid
-
-
-def _by_location(table: pd.DataFrame) -> tuple[str, Table]:
-    """Title and table: WIS of each model, a row per location, those with the highest."""
-    wide = table.pivot(index="location", columns="model", values="wis")
-    models = wide.mean().sort_values(kind="stable").index[:MAX_MODELS]
-    worst = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
-    which = "every location" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
-    more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
-    grid = _table()
-    grid.add_column("", no_wrap=True, min_width=3)
-    for model in models:
-        grid.add_column(str(model), justify="right", no_wrap=True)
-    for state in worst:
-        grid.add_row(str(state), *(deaths(float(wide.loc[state, m])) for m in models))
-    return f"WIS by location: {which}{more}", grid
-
-
-def deaths(value: float) -> str:
-    """A score in deaths: one digit after the point below 100.
-
-    Examples
-    --------
-    >>> deaths(12.34), deaths(1234.5), deaths(float("nan"))
-    ('12.3', '1,234', '–')
-    """
-    if value != value:
-        return "–"
-    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def _table() -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+            console.print(MONTHS_ARE_RECOVERED, highlight=False)
+    explain(console, baseline)
 
 
 def _write(scores: pd.DataFrame, out: Path) -> None:

@@ -22,3 +22,11 @@ def print_whole(console: Console, table: Table) -> None:
         console.print(table, soft_wrap=True)
     finally:
         console.width = was
+
+
+def columns(rows: list[list[str]]) -> str:
+    """Rows of words under each other, each column as wide as its longest word."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows
+    )

@@ -1,15 +1,17 @@
-"""What a validation check gives back."""
+"""What a check of the validation ladder is, and what it gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from odforecast.evidence.setting import Setting
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +41,38 @@ class CheckResult:
     def __str__(self) -> str:
         state = {True: "passed", False: "FAILED", None: "reported"}[self.passed]
         return f"{self.name}: {state}. {self.text}"
+
+
+@runtime_checkable
+class Check(Protocol):
+    """A rung of the ladder: a name, and a run on the user's own data."""
+
+    @property
+    def name(self) -> str:
+        """Name, distinct from the other checks'."""
+        ...
+
+    def run(self, setting: Setting) -> CheckResult:
+        """Look at the data of the setting."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A check made from a function.
+
+    Examples
+    --------
+    >>> def months(setting):
+    ...     table = pd.DataFrame({"months": [setting.panel().months.size]})
+    ...     return CheckResult("months", None, table, "How many months there are.")
+    >>> isinstance(Rung("months", months), Check)
+    True
+    """
+
+    name: str
+    function: Callable[[Setting], CheckResult]
+
+    def run(self, setting: Setting) -> CheckResult:
+        """Call the function."""
+        return self.function(setting)

@@ -11,14 +11,19 @@ from scipy.stats import norm
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
-from odforecast.evidence.recovery import EffectPosterior, estimate_effect
+from odforecast.evidence.placebo import event_ranks
+from odforecast.evidence.recovery import estimate_effect
 from odforecast.geography.places import JURISDICTIONS
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
+from odforecast.scenario.effects import EventPosterior, EventSummary
+from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
 from odforecast.scenario.exposure import exposure_vector
-from odforecast.scenario.growth import growth_changes
-from odforecast.scenario.intervention import NATION, Intervention, rise_and_fade
-from odforecast.scenario.schema import named_intervention
-from odforecast.scenario.sensitivity import Identifiability, identifiability
+from odforecast.scenario.growth import growth_changes, settled_through
+from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.limits import ALL
+from odforecast.scenario.shape import rise_and_fade
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,101 +97,115 @@ def past_effect(
     panel: Panel,
     intervention: Intervention,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
-) -> tuple[EffectPosterior, Identifiability]:
+    *,
+    timings: int = MANY,
+    seed: int = 1,
+) -> tuple[EventPosterior, EventSummary]:
     """Posterior against prior for an intervention in the past.
 
-    Shape from the medians of its priors; the normal prior has the mean and sd of its size,
-    the possibility of no effect included. The answer is "how large, if something of this
-    shape happened then and nothing else did", not "who did it".
+    Timing, spread between states and the possibility of no effect are parameters; see
+    :mod:`odforecast.scenario.effects`. The answer is "how large, if something of this kind
+    happened then and nothing else did", not "who did it".
 
     Parameters
     ----------
     panel : Panel
-        Jurisdictions, or US alone.
+        Of the intervention's scope.
     intervention : Intervention
         With an onset inside the panel.
     exposures : mapping, optional
         Shares by name, as in :func:`odforecast.scenario.project`.
-
-    Returns
-    -------
-    posterior : EffectPosterior
-    report : Identifiability
-        Prior-dominated if the posterior sd exceeds 0.8 of the prior's.
+    timings, seed : int
+        Draws of the timing.
     """
-    prior = intervention.prior
-    shape = intervention.curve(panel.month_grid)
-    states, months = _gapless(panel)
-    felt = exposure_vector(intervention.exposure, states, exposures or {}, intervention.name)
-    posterior = estimate_effect(
-        months,
-        shape,
-        felt,
-        prior_mean=prior.mean,
-        prior_sd=prior.sd,
-        spread=intervention.spread,
-    )
-    return posterior, identifiability(prior.sd, posterior.sd)
+    x = intervention
+    felt = exposure_vector(x.exposure, panel.locations, exposures or {}, x.name)
+    table = dict(zip(panel.locations, felt.tolist()))
+    _, posterior = posterior_of(panel, (x,), (table,), timings=timings, seed=seed)
+    return posterior, posterior.summary()
 
 
-#: Past events, and the named prior each is an instance of.
-PAST = {
-    "2017-03": "analogue-scheduling",
-    "2018-02": "precursor-scheduling",
-    "2019-05": "class-scheduling",
-    "2022-08": "cooperation-suspended",
-    "2023-07": "supply-shock-2023-like",
-    "2023-11": "cooperation-resumed",
+#: Events that cannot be told apart by the counts: each is looked at with the other too.
+OVERLAPPING = {
+    "supply-shock-2023": "cooperation-resumed",
+    "cooperation-resumed": "supply-shock-2023",
 }
-
-#: Months after an onset that bear on it: later turns are another story.
-WINDOW = 24
 
 
 def check_identifiability(
-    panel: Panel, shares: Callable[[object], Mapping[str, float]]
+    panels: Callable[[str], Panel],
+    shares: Callable[[object], Mapping[str, float]],
+    *,
+    timings: int = MANY,
+    seed: int = 1,
 ) -> CheckResult:
     """Posterior against prior for every past event, with its placebo rank.
 
-    One event at a time, with counts up to two years after it, as if nothing else had happened.
+    One event at a time, and those that overlap in pairs too, with counts of its scope from four
+    years before to two years after it, as if nothing else had happened.
 
     Parameters
     ----------
-    panel : Panel
-        US and jurisdictions.
+    panels : callable
+        Takes an indicator, returns the panel of US and jurisdictions.
     shares : callable
         Takes a month, returns fentanyl shares by location as they were then.
+    timings, seed : int
+        Draws of the timing.
 
     Returns
     -------
     CheckResult
-        ``month, prior, prior_mean, prior_sd, posterior_mean, posterior_sd, ratio,
-        prior_dominated, percentile`` (placebo rank among all months).
+        ``event, month, prior, scope``; ``prior_mean, prior_sd, posterior_mean, posterior_sd,
+        low, high`` given an effect; ``ratio`` of the sds; ``prior_p_null, p_null,
+        bayes_factor, prior_dominated``; for events that overlap ``together_with,
+        together_mean, together_p_null`` (alone, each is credited with what both were followed
+        by); ``percentile`` (placebo rank among all months of
+        settled counts of all drugs; none for a date chosen because of the fall).
     """
-    ranks = growth_changes(panel).set_index("month")["percentile"]
+    overall = panels(ALL_DRUGS)
+    ranks = event_ranks(growth_changes(overall, until=settled_through(overall)))
+    rank = ranks.set_index("id")["percentile"]
     rows = []
-    for month, name in PAST.items():
-        x = named_intervention(name, onset=month)
-        last = min(x.onset[0] + np.timedelta64(WINDOW, "M"), panel.last_month)
-        seen = panel.cut(last)
+    for event, name in PRIOR_OF.items():
+        x = past_event(event)
+        panel = overall if x.scope == ALL else panels(x.scope)
         # Exposure as it stood on the eve of the event, not what later years made of it.
-        before = x.onset[0] - np.timedelta64(1, "M")
-        posterior, report = past_effect(seen, x, {"fentanyl-share": shares(before)})
+        known = {}
+        if isinstance(x.exposure, str):
+            known = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
+        _, found = past_effect(panel, x, known, timings=timings, seed=seed)
+        both = None
+        if event in OVERLAPPING:
+            other = past_event(OVERLAPPING[event])
+            tables = [dict.fromkeys(panel.locations, 1.0)] * 2
+            if x.scope == other.scope and x.exposure == other.exposure == 1.0:
+                both = posterior_of(panel, (x, other), tables, timings=timings, seed=seed)[1]
         rows.append(
             {
-                "month": month,
+                "event": event,
+                "month": str(x.onset[0]),
                 "prior": name,
-                "prior_mean": x.prior.mean,
-                "prior_sd": report.prior_sd,
-                "posterior_mean": posterior.mean,
-                "posterior_sd": report.posterior_sd,
-                "ratio": report.ratio,
-                "prior_dominated": report.prior_dominated,
-                "percentile": float(ranks.get(month, np.nan)),
+                "scope": x.scope,
+                "prior_mean": found.prior_mean,
+                "prior_sd": found.prior_sd,
+                "posterior_mean": found.mean,
+                "posterior_sd": found.sd,
+                "low": found.low,
+                "high": found.high,
+                "ratio": found.sd / found.prior_sd,
+                "prior_p_null": found.prior_p_null,
+                "p_null": found.p_null,
+                "bayes_factor": found.bayes_factor,
+                "prior_dominated": found.prior_dominated,
+                "together_with": "" if both is None else OVERLAPPING[event],
+                "together_mean": np.nan if both is None else both.mean(0),
+                "together_p_null": np.nan if both is None else both.p_null(0),
+                "percentile": float(rank.get(event, np.nan)),
             }
         )
     table = pd.DataFrame(rows)
-    led = table.loc[table["prior_dominated"], "prior"].tolist()
+    led = table.loc[table["prior_dominated"], "event"].tolist()
     text = (
         f"Prior-dominated: {', '.join(led) or 'none'}. Where the data did narrow a prior, they "
         "narrowed the size of what happened then, whoever or whatever caused it: never "

@@ -10,15 +10,28 @@ from scipy.stats import t as student
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
-from odforecast.panel import Floats
+from odforecast.panel import Floats, Panel
 from odforecast.scenario.catalogue import events
+from odforecast.scenario.intervention import NATION
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def check_leave_one_out(level: float = 0.9) -> CheckResult:
+#: The episode of which the user's own counts tell, and the years whose change it was.
+OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
+
+
+def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> CheckResult:
     """Predict each measured episode from the others alone.
+
+    Parameters
+    ----------
+    level : float
+        Of the prediction intervals.
+    panel : Panel, optional
+        Of all drugs: the raw log change of its nation from 2023 to 2024 is set beside the
+        prediction of that episode.
 
     The prediction is the Student interval for one more draw from a normal population of
     effects. Outcomes differ (deaths of one drug, of all, hospital admissions), so the
@@ -46,6 +59,8 @@ def check_leave_one_out(level: float = 0.9) -> CheckResult:
         f"{leading['mean_shift']:+.2f}. Episodes were not chosen at random: large ones are "
         "published."
     )
+    if panel is not None:
+        text += _own(panel, chosen, table)
     return CheckResult(
         "leave-one-episode-out",
         len(missed) <= 1,
@@ -53,6 +68,48 @@ def check_leave_one_out(level: float = 0.9) -> CheckResult:
         text,
         {"leave-one-episode-out": lambda: _figure(table)},
     )
+
+
+def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
+    """What the data at hand say of the last episode."""
+    here = np.flatnonzero(chosen["id"] == OWN)
+    months = panel.months.astype(str).tolist()
+    if not here.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):
+        return ""
+    counts = panel.reported[panel.index(NATION)]
+    first, last = (float(counts[months.index(m)]) for m in OWN_YEARS)
+    row = table.iloc[int(here[0])]
+    return (
+        f" In these data deaths of {panel.indicator!r} changed by {np.log(last / first):+.3f} on "
+        f"the log scale from 2023 to 2024, a raw change; the other episodes predict "
+        f"{row['low']:+.2f} to {row['high']:+.2f}."
+    )
+
+
+def prior_from_episodes(before: str = "2023-01") -> tuple[float, float, list[str]]:
+    """Mean and sd of one more effect, from the episodes that ended before a month.
+
+    A normal predictive: the mean of their log rate ratios, and their sd with the uncertainty of
+    the mean. Outcomes differ, so it is wide.
+
+    Returns
+    -------
+    mean, sd : float
+    names : list of str
+
+    Raises
+    ------
+    ScenarioError
+        If fewer than 4 episodes ended before.
+    """
+    library = events()
+    old = library["episode"] & (library["last_month"] < np.datetime64(before, "s"))
+    chosen = library[old & library["log_rr"].notna()]
+    if len(chosen) < 4:
+        raise ScenarioError(f"{len(chosen)} episodes ended before {before}, allowed: 4 or more")
+    effects = chosen["log_rr"].to_numpy(dtype=float)
+    sd = float(effects.std(ddof=1) * np.sqrt(1.0 + 1.0 / effects.size))
+    return float(effects.mean()), sd, chosen["event"].tolist()
 
 
 def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.DataFrame:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
+from odforecast.evidence.spreads import spreads_text
+from odforecast.geography import JURISDICTIONS
 from odforecast.months import to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.catalogue import events
-from odforecast.scenario.growth import growth_changes
+from odforecast.scenario.growth import YEAR, growth_changes, settled_through
 from odforecast.scenario.intervention import NATION
 
 if TYPE_CHECKING:
@@ -21,63 +25,186 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: Events dated by the fall they are to explain: a rank would only say that there was a fall.
+CHOSEN = ("supply-shock-2023",)
+
+#: Months from the first to the last count of a window: a year before a date and one after.
+WINDOW = 24
+
+
+def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
+    """The null distribution: changes at dates so far apart that their windows do not overlap.
+
+    Neighbouring months share most of their deaths, so their changes are far from independent.
+    Every ``window``-th month is, from each of the first ``window`` months on, one fold.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        From :func:`growth_changes`.
+    window : int
+        Months between dates. 24: windows meet in one count. 36: no death is in two of them.
+
+    Returns
+    -------
+    DataFrame
+        One row per fold: ``first, last`` (month), ``windows``, ``lowest_rank`` (the lowest that
+        they can give, in percent), ``mean, sd, lowest, highest`` of the change.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> changes = growth_changes(panel, until=settled_through(panel))
+    >>> placebo_folds(changes)["windows"].value_counts().to_dict()
+    {4: 21, 3: 3}
+    """
+    number = _numbers(changes["month"])
+    rows = []
+    for phase in range(window):
+        fold = changes[(number - number[0]) % window == phase]
+        if fold.empty:
+            continue
+        rows.append(
+            {
+                "first": fold["month"].iloc[0],
+                "last": fold["month"].iloc[-1],
+                "windows": len(fold),
+                "lowest_rank": 100.0 / len(fold),
+                "mean": fold["change"].mean(),
+                "sd": fold["change"].std(ddof=1),
+                "lowest": fold["change"].min(),
+                "highest": fold["change"].max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     """Ranks at the months of the event calendar, in order of date.
 
     Parameters
     ----------
     changes : DataFrame
-        From :func:`growth_changes`.
+        From :func:`growth_changes`, up to :func:`settled_through` for ranks to be printed.
 
     Returns
     -------
     DataFrame
-        ``event, month, change, percentile, months``; NaN where a year of counts on either
-        side is not there.
+        ``id, event, month, chosen``; ``change``, NaN where a year of counts on either side is
+        not there; ``percentile`` among all ``months``, which overlap; ``place``, the event's
+        among the disjoint ``windows`` of its own fold (1: the largest fall), and
+        ``lowest_rank``, the lowest they can give, in percent; ``p_low, p_high``, the lowest and
+        the highest share of changes as low as its own, over the folds of all phases, windows
+        that overlap the event's left out. A date chosen because of the fall has its change and
+        no rank.
     """
     calendar = events()
     calendar = calendar[calendar["placebo_month"] != ""]
-    found = changes.set_index("month")
+    number = _numbers(changes["month"])
+    values = changes["change"].to_numpy()
     rows = []
-    for name, month in zip(calendar["event"], calendar["placebo_month"]):
-        here = month in found.index
-        rows.append(
-            {
-                "event": name,
-                "month": month,
-                "change": found.at[month, "change"] if here else np.nan,
-                "percentile": found.at[month, "percentile"] if here else np.nan,
-                "months": len(changes),
+    flags = calendar["chosen"] if "chosen" in calendar else calendar["id"].isin(CHOSEN)
+    columns = (calendar[c] for c in ("id", "event", "placebo_month"))
+    for event, name, month, chosen in zip(*columns, flags.astype(bool)):
+        row = {"id": event, "event": name, "month": month, "chosen": chosen}
+        found = np.flatnonzero(changes["month"] == month)
+        if found.size:
+            row["change"] = values[found[0]]
+        if found.size and not chosen:
+            at = number[found[0]]
+            away = np.abs(number - at) >= WINDOW
+            low = values <= values[found[0]]
+            phase = (number - at) % WINDOW
+            own = phase == 0
+            apart = [away & (phase == k) for k in range(WINDOW)]
+            shares = [(1 + (low & a).sum()) / (1 + a.sum()) for a in apart]
+            row |= {
+                "percentile": changes["percentile"].iloc[found[0]],
+                "place": int((low & own).sum()),
+                "windows": int(own.sum()),
+                "lowest_rank": 100.0 / own.sum(),
+                "p_low": min(shares),
+                "p_high": max(shares),
             }
-        )
-    return pd.DataFrame(rows).sort_values("month", ignore_index=True)
+        rows.append(row)
+    named = ["id", "event", "month", "chosen", "change", "percentile", "months", "place",
+             "windows", "lowest_rank", "p_low", "p_high"]  # fmt: skip
+    table = pd.DataFrame(rows).assign(months=len(changes)).reindex(columns=named)
+    return table.sort_values("month", kind="stable", ignore_index=True)
 
 
-def check_placebo_time(panel: Panel, until: object | None = "2024-08") -> CheckResult:
+def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult:
     """Placebo in time: the change at each event among the changes at **all** months.
+
+    The one place that computes placebo ranks and state spreads: what prints them elsewhere
+    prints this.
 
     Parameters
     ----------
     panel : Panel
-        US counts.
+        US counts, and those of jurisdictions where there are any.
     until : month or None
-        Last month used; ranks up to the panel's last month are given beside them.
+        Last month of counts used; None takes the last that is settled (12 months old in the
+        panel's release).
     """
-    whole = growth_changes(panel)
-    cut = growth_changes(panel, until=until)
-    table = event_ranks(cut).merge(
-        event_ranks(whole)[["event", "percentile", "months"]], on="event", suffixes=("", "_all")
+    last = str(settled_through(panel) if until is None else to_month(until))
+    changes = growth_changes(panel, until=last)
+    folds, apart = placebo_folds(changes), placebo_folds(changes, WINDOW + YEAR)
+    table = event_ranks(changes)
+    paragraphs = (
+        f"{panel.indicator}, {NATION}, release {panel.release}, "
+        f"{'settled ' if until is None else ''}counts {panel.months[0]} to {last}.",
+        f"Change in 12-month growth after each of {len(changes)} dates, "
+        f"{changes['month'].iloc[0]} to {changes['month'].iloc[-1]}, and its rank among them. "
+        f"Their windows overlap: by the month they start from, {_range(folds['windows'])} windows "
+        f"of {WINDOW} months are disjoint ({_range(apart['windows'])} where no death may be in "
+        f"two), so the lowest rank they can give is {folds['lowest_rank'].min():.0f} %, and no p "
+        f"is lower. The sd of the change over them is {folds['sd'].min():.2f} to "
+        f"{folds['sd'].max():.2f}.",
     )
-    low = cut["month"].iloc[int(cut["percentile"].to_numpy().argmin())]
-    text = (
-        f"Ranks among {len(cut)} months (counts to {until or panel.last_month}) and among all "
-        f"{len(whole)}. The lowest rank is at {low}. A date inside a fall that had begun ranks "
-        "low whatever happened that day, so a low rank is no evidence for its event; a middling "
-        "or high rank is evidence that nothing visible followed."
-    )
+    text = [
+        *(fill(each, 100) for each in paragraphs),
+        *(_line(row) for row in table.to_dict("records")),
+        fill(
+            "p: share of disjoint windows that fell as much, over their 24 phases. A date inside "
+            "a fall that had begun ranks low whatever happened that day, so a low rank is no "
+            "evidence for its event; a middling or high one says that nothing visible followed.",
+            100,
+        ),
+    ]
+    if any(s in JURISDICTIONS for s in panel.locations):
+        try:
+            text.append(spreads_text(panel))
+        except ScenarioError as error:
+            text.append(f"Spread between jurisdictions: {error}.")
     return CheckResult(
-        "placebo-time", None, table, text, {"placebo-time": lambda: _ranks_figure(whole, table)}
-    )
+        "placebo-time", None, table, "\n".join(text),
+        {"placebo-time": lambda: _ranks_figure(changes, table, paragraphs[0])},
+    )  # fmt: skip
+
+
+def _line(row: Mapping[Any, Any]) -> str:
+    if not np.isfinite(row["change"]):
+        said = "   –   no rank: a settled count a year later is not there"
+    elif row["chosen"]:
+        said = f"{row['change']:+.2f}  no rank: the date was chosen because of the fall"
+    else:
+        said = (
+            f"{row['change']:+.2f}  percentile {row['percentile']:.0f}, place "
+            f"{row['place']:.0f} of {row['windows']:.0f} (lowest rank "
+            f"{row['lowest_rank']:.0f} %), p {row['p_low']:.2f} to {row['p_high']:.2f}"
+        )
+    return f"  {row['month']}  {row['event']}\n           {said}"
+
+
+def _range(numbers: pd.Series[int]) -> str:
+    low, high = numbers.min(), numbers.max()
+    return f"{low}" if low == high else f"{low} or {high}" if high == low + 1 else f"{low}–{high}"
+
+
+def _numbers(months: pd.Series[str]) -> NDArray[np.int64]:
+    return months.to_numpy(dtype="datetime64[M]").astype(np.int64)
 
 
 def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
@@ -90,23 +217,39 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
         involve both, so the placebo is not clean: it can only show that a change is **not**
         specific to fentanyl.
     """
-    last = str(min(panel.last_month, placebo.last_month))
+    last = str(min(settled_through(panel), settled_through(placebo)))
     ours, theirs = (event_ranks(growth_changes(p, until=last)) for p in (panel, placebo))
     table = ours.merge(
         theirs[["event", "change", "percentile"]], on="event", suffixes=("", "_placebo")
     )
     table["placebo"] = placebo.indicator
-    seen = table.dropna()
+    seen = table.dropna(subset=["percentile", "percentile_placebo"])
     unspecific = seen[(seen["percentile"] <= 10) & (seen["percentile_placebo"] <= 10)]
     names = ", ".join(unspecific["event"]) or "none"
-    text = (
-        f"Events with an unusual fall (10th percentile or lower) in all drugs and in "
-        f"{placebo.indicator} alike: {names}. Where both fall, fentanyl supply alone does not "
-        "explain it, though many deaths involve both."
+    lines = [
+        f"Change in 12-month growth after each event, all drugs and {placebo.indicator}, release "
+        f"{panel.release}, settled counts to {last} ({table['windows'].max():.0f} disjoint "
+        f"windows, lowest rank {table['lowest_rank'].min():.0f} %):"
+    ]
+    for row in table.dropna(subset=["change", "change_placebo"]).to_dict("records"):
+        ranks = (
+            "no rank, the date was chosen because of the fall"
+            if row["chosen"]
+            else f"percentiles {row['percentile']:.0f} and {row['percentile_placebo']:.0f} "
+            f"among {row['months']} dates"
+        )
+        lines.append(
+            f"  {row['month']}  {row['event']}: {row['change']:+.2f} and "
+            f"{row['change_placebo']:+.2f}; {ranks}"
+        )
+    lines.append(
+        f"Unusual falls (10th percentile or lower) in both alike: {names}. Where both fall, "
+        "fentanyl supply alone does not explain it, though many deaths involve both."
     )
     return CheckResult(
-        "placebo-outcome", None, table, text, {"placebo-outcome": lambda: _pairs_figure(table)}
-    )
+        "placebo-outcome", None, table, "\n".join(lines),
+        {"placebo-outcome": lambda: _pairs_figure(table)},
+    )  # fmt: skip
 
 
 def check_placebo_units(
@@ -156,7 +299,8 @@ def check_placebo_units(
     p = float((1 + (null <= gap).sum()) / (1 + permutations))
     low, high = change[:third].mean(), change[len(change) - third :].mean()
     text = (
-        f"Mean change in 12-month growth after {stamp}: {low:+.3f} in the {third} locations with "
+        f"Mean change in 12-month growth after {stamp}, {panel.indicator}, release "
+        f"{panel.release}: {low:+.3f} in the {third} locations with "
         f"the least exposure, {high:+.3f} in the {third} with the most (permutation p = {p:.4f} "
         "that the exposed fell more). A fall in the least exposed is what anything but "
         "fentanyl supply would leave too."
@@ -170,10 +314,31 @@ def _gap(change: Floats, third: int) -> float:
     return float(change[change.size - third :].mean() - change[:third].mean())
 
 
-def _ranks_figure(changes: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import ranks_over_time
+def _ranks_figure(changes: pd.DataFrame, ranks: pd.DataFrame, title: str) -> Figure:
+    from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
 
-    return ranks_over_time(changes, ranks)
+    figure, axes = canvas(height=4.6)
+    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
+    axes.axhline(0.0, color="black", linewidth=0.6)
+    listed = []
+    for number, row in enumerate(ranks.dropna(subset="change").to_dict("records"), start=1):
+        when = days([row["month"]])[0]
+        colour = BLUE if row["chosen"] else ORANGE
+        axes.scatter([when], [row["change"]], color=colour, zorder=3, s=22)
+        axes.annotate(
+            str(number), (when, row["change"]), xytext=(5, 4), textcoords="offset points",
+            fontsize=8,
+        )  # fmt: skip
+        said = "chosen, no rank" if row["chosen"] else f"{row['percentile']:.0f}"
+        listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
+    axes.set_title(title, loc="left", fontsize=8)
+    axes.set_ylabel("change in 12-month growth")
+    axes.set_xlabel(
+        f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall\n\n"
+        + "\n".join(listed),
+        loc="left", fontsize=8,
+    )  # fmt: skip
+    return figure
 
 
 def _pairs_figure(table: pd.DataFrame) -> Figure:

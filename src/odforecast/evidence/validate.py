@@ -2,74 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from odforecast.errors import PanelError, ScenarioError
-from odforecast.evidence.check import CheckResult
+from odforecast.evidence.calibration import check_calibration
+from odforecast.evidence.check import Check, CheckResult, Rung
 from odforecast.evidence.detect import check_detectable, check_identifiability
-from odforecast.evidence.hindcast import check_hindcast
+from odforecast.evidence.episodes import check_leave_one_out
+from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out
 from odforecast.evidence.placebo import (
     check_placebo_outcome,
     check_placebo_time,
     check_placebo_units,
 )
 from odforecast.evidence.recovery import check_recovery
+from odforecast.evidence.setting import Setting as Setting
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.models import Model
-from odforecast.months import to_month
-from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-from odforecast.panel import Panel
-from odforecast.scenario.exposure import fentanyl_share
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import NULL, Scenario
 from odforecast.scenario.schema import named_intervention
-from odforecast.vintage.archive import Archive
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"
 
-#: Monthly sd of the slope in the recovery check whose model is wrong on purpose.
+#: Monthly sd of the slope in the recovery check that is hard on purpose.
 WANDERING = 0.01
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the checks run on.
-
-    Attributes
-    ----------
-    archive : Archive
-        Releases; the newest known on ``as_of`` is used.
-    as_of : str
-        Day.
-    model : Model
-        For the null check and the hindcast.
-    simulations : int
-        Of the recovery checks.
-    seed : int
-        Of everything random.
-    """
-
-    archive: Archive
-    as_of: str
-    model: Model
-    simulations: int = 200
-    seed: int = 1
-
-    def panel(self, indicator: str = ALL_DRUGS) -> Panel:
-        """One indicator, US and jurisdictions."""
-        return self.archive.as_of(self.as_of).panel(indicator)
-
-    def shares(self, month: object | None = None) -> dict[str, float]:
-        """Fentanyl shares as they were at a month (default: the last)."""
-        panels = [self.panel(), self.panel(SYNTHETIC_OPIOIDS)]
-        if month is not None:
-            stamp = to_month(month)
-            panels = [p.cut(stamp) if p.last_month > stamp else p for p in panels]
-        return fentanyl_share(panels[0], panels[1], fill="region")
 
 
 def check_null(setting: Setting) -> CheckResult:
@@ -98,15 +57,9 @@ def check_null(setting: Setting) -> CheckResult:
 
 
 def check_wandering(setting: Setting) -> CheckResult:
-    """Recovery where the epidemic's slope wanders, which the estimator does not know."""
+    """Recovery where the epidemic's slope wanders, faster than the estimator's prior has it."""
     return check_recovery(
         simulations=setting.simulations, seed=setting.seed, slope_change=WANDERING
-    )
-
-
-def _hindcast(setting: Setting) -> CheckResult:
-    return check_hindcast(
-        setting.panel(), setting.model, setting.shares("2022-12"), seed=setting.seed
     )
 
 
@@ -127,21 +80,32 @@ def _detectable(setting: Setting) -> CheckResult:
     return check_detectable(panel.select(states))
 
 
-CHECKS: dict[str, Callable[[Setting], CheckResult]] = {
-    "null": check_null,
-    "recovery": lambda s: check_recovery(simulations=s.simulations, seed=s.seed),
-    "recovery-wandering-slope": check_wandering,
-    "placebo-time": lambda s: check_placebo_time(s.panel()),
-    "placebo-outcome": _outcome,
-    "placebo-units": lambda s: check_placebo_units(s.panel(), s.shares("2023-07"), seed=s.seed),
-    "hindcast": _hindcast,
-    "identifiability": lambda s: check_identifiability(s.panel(), s.shares),
-    "detectable": _detectable,
-}
+#: The ladder, in order. Every rung looks at the data of the setting, but for those whose answer
+#: must be known: they simulate.
+CHECKS: dict[str, Check] = {
+    check.name: check
+    for check in (
+        Rung("null", check_null),
+        Rung("calibration", lambda s: check_calibration(simulations=5 * s.simulations,
+                                                        seed=s.seed)),
+        Rung("recovery", lambda s: check_recovery(simulations=s.simulations, seed=s.seed)),
+        Rung("recovery-wandering-slope", check_wandering),
+        Rung("placebo-time", lambda s: check_placebo_time(s.panel())),
+        Rung("placebo-outcome", _outcome),
+        Rung("placebo-units",
+             lambda s: check_placebo_units(s.panel(), s.shares("2023-07"), seed=s.seed)),
+        Rung("leave-this-episode-out",
+             lambda s: check_leave_this_out(s.panel(), s.model, seed=s.seed)),
+        Rung("leave-one-episode-out", lambda s: check_leave_one_out(panel=s.panel())),
+        Rung("identifiability", lambda s: check_identifiability(s.panel, s.shares, seed=s.seed)),
+        Rung("detectable", _detectable),
+        Rung("hindcast-plumbing", lambda s: check_hindcast(s.panel(), s.model, seed=s.seed)),
+    )
+}  # fmt: skip
 
 
 def run_checks(
-    setting: Setting, names: tuple[str, ...] = ()
+    setting: Setting, names: Sequence[str] = (), extra: Sequence[Check] = ()
 ) -> Iterator[tuple[str, CheckResult | ScenarioError]]:
     """Run checks one after the other.
 
@@ -152,18 +116,25 @@ def run_checks(
     ----------
     setting : Setting
         What to run on.
-    names : tuple of str
-        Names of :data:`CHECKS`; empty for all.
+    names : sequence of str
+        Names of :data:`CHECKS` or of the extra ones; empty for all.
+    extra : sequence of Check
+        Checks of your own: a name, and ``run(setting) -> CheckResult``; they come last.
 
     Raises
     ------
     ScenarioError
-        If a name is unknown.
+        If a name is unknown, or given twice.
     """
-    if unknown := [n for n in names if n not in CHECKS]:
-        raise ScenarioError(f"unknown check {unknown[0]!r}, allowed: {', '.join(CHECKS)}")
-    for name in names or tuple(CHECKS):
+    ladder = dict(CHECKS)
+    for check in extra:
+        if check.name in ladder:
+            raise ScenarioError(f"check {check.name!r} is there already, allowed: another name")
+        ladder[check.name] = check
+    if unknown := [n for n in names if n not in ladder]:
+        raise ScenarioError(f"unknown check {unknown[0]!r}, allowed: {', '.join(ladder)}")
+    for name in names or tuple(ladder):
         try:
-            yield name, CHECKS[name](setting)
+            yield name, ladder[name].run(setting)
         except ScenarioError as error:
             yield name, error

@@ -592,6 +592,39 @@ class Forecast:
 
         return nowcast(self, level)
 
+    def text(self, location: str | None = None) -> str:
+        """The forecast of one place in three sentences, for people.
+
+        The last known count, and what it will be once final where the draws say so; the count
+        12 months ahead (or the last one forecast) with its 90 % interval; the change on the
+        count 12 months before, and the probability of a fall.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only location there is, or else the US.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ForecastError
+            If there are several locations, none of them is named, and they hold no US.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> forecast = od.get_model("naive").fit(panel).forecast(draws=200)
+        >>> forecast.text("Ohio")
+        'In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April ...'
+        """
+        from odforecast.forecast.text import text
+
+        return text(self, location)
+
     def to_frame(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
     ) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 One row per (origin, location, target, month, output type, level or sample). ``origin_date``
 is the as-of date; ``horizon`` counts months after the last month CDC had published by then
 (0 and below: a model revises what was published); ``target_end_date`` is the last day of the
-target month.
+target month. Files of scenarios have ``scenario_id`` as well.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import pandas as pd
 from odforecast.forecast import Forecast
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
 from odforecast.hub.files import file_kind, read_hub, to_hub, write_hub
+from odforecast.hub.held import read_held
+from odforecast.hub.scenarios import scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.names import HUB_QUANTILES
 
 __all__ = [
@@ -24,10 +26,14 @@ __all__ = [
     "check_hub",
     "file_kind",
     "read",
+    "read_held",
     "read_hub",
+    "scenario_tasks",
+    "scenarios_to_hub",
     "to_hub",
     "write",
     "write_hub",
+    "write_tasks",
 ]
 
 
@@ -43,7 +49,8 @@ def write(
     Parameters
     ----------
     forecast : Forecast or DataFrame
-        A forecast, or a table as :func:`odforecast.to_hub` gives it.
+        A forecast, or a table as :func:`odforecast.to_hub` or :func:`scenarios_to_hub` gives
+        it.
     path : path
         ``.csv``, ``.csv.gz`` or ``.parquet``.
     levels, targets, output_type

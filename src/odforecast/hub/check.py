@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,13 @@ from odforecast.errors import DataError
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.cells import days, numbers
 from odforecast.hub.raw import check_header
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, TARGETS
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, SCENARIO_ID, TARGETS
 from odforecast.sources.quoting import plain, quoted
 
 OUTPUT_TYPES = ("quantile", "sample")
+
+#: Most characters of a scenario's name.
+LONGEST_NAME = 200
 
 #: Longest horizon, in months.
 MAX_HORIZON = 1200
@@ -23,6 +26,43 @@ MIN_STEP = 0.0001
 
 _CODES = frozenset(x.code for x in LOCATIONS)
 _UNIT = ["origin_date", "location", "target", "horizon", "target_end_date"]
+
+
+def columns_of(names: Iterable[object]) -> tuple[str, ...]:
+    """Columns of a hub table, in their order.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Columns that a table has.
+
+    Returns
+    -------
+    tuple of str
+        :data:`odforecast.names.HUB_COLUMNS`; with ``scenario_id`` behind ``origin_date``, as
+        scenario hubs have it, where it is among ``names``.
+
+    Examples
+    --------
+    >>> columns_of(["value", "scenario_id"])[:3]
+    ('origin_date', 'scenario_id', 'location')
+    """
+    if SCENARIO_ID not in list(names):
+        return HUB_COLUMNS
+    return (HUB_COLUMNS[0], SCENARIO_ID, *HUB_COLUMNS[1:])
+
+
+def is_scenario_name(cell: object) -> bool:
+    """Whether a cell names a scenario: text that a screen shows as it stands.
+
+    Examples
+    --------
+    >>> is_scenario_name("null"), is_scenario_name("10 %, $ and é"), is_scenario_name(" x")
+    (True, True, False)
+    """
+    if not isinstance(cell, str) or not 0 < len(cell) <= LONGEST_NAME:
+        return False
+    return cell.isprintable() and cell == cell.strip()
 
 
 def check_hub(
@@ -37,7 +77,7 @@ def check_hub(
     Parameters
     ----------
     table : DataFrame
-        Text or typed columns.
+        Text or typed columns; ``scenario_id`` may be among them.
     levels : sequence of float or None
         Levels every unit with quantiles must have; None to accept any.
     source : str
@@ -50,7 +90,7 @@ def check_hub(
     Returns
     -------
     DataFrame
-        Columns :data:`odforecast.names.HUB_COLUMNS`, typed; row order kept.
+        Columns :func:`columns_of`, typed; row order kept.
 
     Raises
     ------
@@ -74,19 +114,23 @@ class _Checker:
                 f"{source}: no column {', '.join(missing)}",
                 hint=f"columns: {', '.join(HUB_COLUMNS)}",
             )
-        if extra := [c for c in table.columns if c not in HUB_COLUMNS]:
+        self.columns = list(columns_of(table.columns))
+        self.unit = [c for c in self.columns if c in _UNIT or c == SCENARIO_ID]
+        if extra := [c for c in table.columns if c not in self.columns]:
             more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
             raise DataError(
                 f"{source}: unknown column {quoted(extra[0])}{more}",
                 hint="hub files name the model in the file name, and hold no other columns",
             )
-        self.raw = table[list(HUB_COLUMNS)].reset_index(drop=True)
+        self.raw = table[self.columns].reset_index(drop=True)
         self.out = pd.DataFrame(index=self.raw.index)
 
     def run(self, levels: Sequence[float] | None) -> pd.DataFrame:
         if self.raw.empty:
             raise DataError(f"{self.source}: no rows")
         self.dates("origin_date")
+        if SCENARIO_ID in self.columns:
+            self.scenarios()
         self.locations()
         self.choices("target", TARGETS)
         self.numbers("horizon", whole=True)
@@ -102,7 +146,7 @@ class _Checker:
         self.order()
         if levels is not None:
             self.levels(levels)
-        return self.out[list(HUB_COLUMNS)]
+        return self.out[self.columns]
 
     def refuse(self, bad: pd.Series[bool], column: str, hint: str, what: str = "") -> None:
         """Raise at the first bad row."""
@@ -151,6 +195,27 @@ class _Checker:
             "is no location",
         )
         self.out["location"] = codes
+
+    def scenarios(self) -> None:
+        """Every row names its scenario; nothing stands for a missing one."""
+        cells = self.raw[SCENARIO_ID].astype(object)
+        texts = pd.Series([isinstance(cell, str) for cell in cells])
+        absent = pd.Series([_is_none(cell) for cell in cells])
+        self.refuse(
+            absent,
+            SCENARIO_ID,
+            "every row names its scenario (null is a name), or the file has no such column",
+            "names no scenario",
+        )
+        self.refuse(~texts, SCENARIO_ID, "write names of scenarios as text", "is no text")
+        good = {name: is_scenario_name(name) for name in cells.unique()}
+        self.refuse(
+            ~cells.map(good).astype(bool),
+            SCENARIO_ID,
+            f"1 to {LONGEST_NAME} printable characters, no space before or after them",
+            "is no name of a scenario",
+        )
+        self.out[SCENARIO_ID] = cells.astype(str)
 
     def texts(self, column: str) -> pd.Series[str]:
         return self.raw[column].astype(object).astype(str)
@@ -206,7 +271,7 @@ class _Checker:
         )
 
     def duplicates(self) -> None:
-        keys = [*_UNIT, "output_type", "output_type_id"]
+        keys = [*self.unit, "output_type", "output_type_id"]
         again = self.out.duplicated(keys)
         self.refuse(again, "output_type_id", "give every forecast once", "repeats a row")
         # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
@@ -222,8 +287,8 @@ class _Checker:
 
     def order(self) -> None:
         rows = self.out[self.out["output_type"] == "quantile"]
-        rows = rows.sort_values([*_UNIT, "output_type_id"], kind="stable")
-        unit = rows.groupby(_UNIT, sort=False).ngroup()
+        rows = rows.sort_values([*self.unit, "output_type_id"], kind="stable")
+        unit = rows.groupby(self.unit, sort=False).ngroup()
         fell = (rows["value"].diff() < 0) & (unit == unit.shift())
         self.refuse(
             fell.reindex(self.out.index, fill_value=False),
@@ -236,7 +301,7 @@ class _Checker:
         rows = self.out[self.out["output_type"] == "quantile"]
         if rows.empty:
             return
-        unit = rows.groupby(_UNIT, sort=False).ngroup().to_numpy()
+        unit = rows.groupby(self.unit, sort=False).ngroup().to_numpy()
         have = np.zeros((unit.max() + 1, len(wanted)), dtype=bool)
         for k, level in enumerate(wanted):
             close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
@@ -248,10 +313,19 @@ class _Checker:
         first = rows.iloc[row]
         lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
         more = f" ({short.size} such units)" if short.size > 1 else ""
+        scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
         raise DataError(
             f"{self.source}, row {self.rows[int(rows.index[row])]}, origin "
-            f"{first['origin_date']:%Y-%m-%d}, location {first['location']}, {first['target']}, "
-            f"{first['target_end_date']:%Y-%m-%d}: {len(lacking)} of {len(wanted)} quantile "
+            f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
+            f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
+            f"{len(lacking)} of {len(wanted)} quantile "
             f"levels missing, first {lacking[0]:g}{more}",
             hint="give every unit all levels",
         )
+
+
+def _is_none(cell: object) -> bool:
+    """Whether a cell holds nothing: None, NaN, an empty text."""
+    if isinstance(cell, str | float):
+        return cell == "" or cell != cell
+    return cell is None or cell is pd.NA or cell is pd.NaT

@@ -127,7 +127,7 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     Parameters
     ----------
     table : DataFrame
-        As given by :func:`to_hub`.
+        As given by :func:`to_hub`, or by :func:`odforecast.hub.scenarios_to_hub`.
     path : str or Path
         ``.csv``, ``.csv.gz`` or ``.parquet``.
 
@@ -172,7 +172,9 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     Returns
     -------
     DataFrame
-        As given by :func:`to_hub`.
+        As given by :func:`to_hub`; a file of scenarios has ``scenario_id`` as its second
+        column, wherever the file has it, as text: ``null`` is a name, not a missing value.
+        Every rule holds within each scenario.
 
     Raises
     ------

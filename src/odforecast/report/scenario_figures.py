@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from odforecast.forecast import Forecast
+from odforecast.forecast.text import place_name
+from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
-from odforecast.panel import Panel
+from odforecast.panel import Floats, Panel
 from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
 from odforecast.report.words import literal
 from odforecast.scenario import Projection, Scenario, events
 from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.text import scenario_title
 from odforecast.seeds import seed_from
 
 COLOURS = (BLUE, ORANGE, "#3c7d3c", "#7a4fa3", "#a3324a", "#0f7f86")
@@ -59,13 +64,14 @@ def _size(axes: Any, x: Intervention) -> None:
     size = 100 * np.expm1(x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS))
     if np.ptp(size) > 0:
         span = np.quantile(size, [0.001, 0.999])
-        axes.hist(size, bins=80, range=tuple(span), density=True, color=BLUE, alpha=0.45)
+        axes.hist(size, bins=80, range=tuple(span), density=True, color=BLUE, alpha=0.45,
+                  histtype="stepfilled")  # fmt: skip
     else:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
     nothing = 1 - x.probability * (1 - x.p_null)
     axes.set_title(f"{literal(x.name)}: P(no effect) = {nothing:.2f}", fontsize=9, loc="left")
-    axes.set_xlabel("full effect at exposure 1, %", fontsize=8)
+    axes.set_xlabel("full effect where there is one, %", fontsize=8)
     axes.set_yticks([])
 
 
@@ -77,10 +83,9 @@ def _course(axes: Any, x: Intervention) -> None:
     since = np.arange(months.size)
     axes.fill_between(since, percent[0], percent[4], color=BLUE, alpha=0.18, linewidth=0)
     axes.fill_between(since, percent[1], percent[3], color=BLUE, alpha=0.30, linewidth=0)
-    axes.plot(since, percent[2], color=BLUE)
-    axes.plot(since, 100 * np.expm1(drawn.mean(axis=0)), color=ORANGE, linestyle="--")
+    axes.plot(since, 100 * np.expm1(drawn).mean(axis=0), color=BLUE)
     axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set_xlabel(f"months after {x.onset[0]} (median, mean dashed, 50 and 90 %)", fontsize=8)
+    axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90 %)", fontsize=8)
     axes.set_ylabel("change of deaths, %", fontsize=8)
 
 
@@ -88,6 +93,9 @@ def fan_figure(
     projection: Projection, location: str = NATION, panel: Panel | None = None
 ) -> Figure:
     """12-month-ending deaths, one fan per scenario beside the status quo's.
+
+    Lines are means: what a scenario changes is a mixture of working and doing nothing, and its
+    median would say neither. Bands hold 90 % of the draws.
 
     Parameters
     ----------
@@ -102,55 +110,77 @@ def fan_figure(
     others = [s for s in projection.scenarios if not s.is_null] or list(projection.scenarios)
     n_cols = min(len(others), 3)
     n_rows = -(-len(others) // n_cols)
-    figure = Figure(figsize=(2.6 * n_cols + 0.8, 2.5 * n_rows + 0.2), layout="constrained")
+    height = 0.1 + (2.2 if n_cols == 1 else 1.4) * n_rows
+    figure = Figure(figsize=(7.3, height), layout="constrained")
     grid = figure.subplots(n_rows, n_cols, sharex=True, sharey=True, squeeze=False)
-    row = projection.baseline.index(location)
+    baseline = projection.baseline
+    row = baseline.index(location)
     null = next(s.name for s in projection.scenarios if s.is_null)
+    ahead = baseline.months > baseline.last_month
     for axes, scenario in zip(grid.flat, others):
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-        if panel is not None:
+        counts = None if panel is None else history(baseline, panel, location)
+        if panel is not None and counts is not None:
             recent = panel.months >= panel.last_month - np.timedelta64(72, "M")
-            counts = panel.reported[panel.index(location)]
             axes.plot(days(panel.months[recent]), counts[recent], color="black", linewidth=1.2)
         for name in dict.fromkeys((null, scenario.name)):
-            forecast = projection.forecasts[name]
-            q = forecast.quantiles([0.05, 0.25, 0.5, 0.75, 0.95], TARGET_12MO)[:, row]
+            samples = projection.forecast(name).samples(TARGET_12MO)[:, row]
             # What a nowcast revises is the same in all scenarios: the status quo's.
-            shown = projection.ahead if name != null else np.ones(q.shape[1], dtype=bool)
-            when, q = days(forecast.months[shown]), q[:, shown]
+            shown = ahead if name != null else np.ones(ahead.size, dtype=bool)
+            when, samples = days(baseline.months[shown]), samples[:, shown]
+            low, high = np.quantile(samples, [0.05, 0.95], axis=0)
             colour = shade[name]
-            axes.fill_between(when, q[0], q[4], color=colour, alpha=0.20, linewidth=0)
-            axes.fill_between(when, q[1], q[3], color=colour, alpha=0.25, linewidth=0)
-            axes.plot(when, q[2], color=colour, linewidth=1.4)
-        axes.set_title(scenario.name, fontsize=9, loc="left", color=shade[scenario.name])
+            axes.fill_between(when, low, high, color=colour, alpha=0.22, linewidth=0)
+            axes.plot(when, samples.mean(axis=0), color=colour, linewidth=1.5,
+                      linestyle="--" if name == null else "-")  # fmt: skip
+        for onset in {x.onset[0] for x in scenario.interventions}:
+            axes.axvline(days([onset])[0], color=shade[scenario.name], linewidth=0.8, linestyle=":")
+        title = literal(shorten(scenario_title(scenario), 100 // n_cols, placeholder=" …"))
+        axes.set_title(title, fontsize=9, loc="left", color=shade[scenario.name])
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        begin = baseline.last_month - np.timedelta64(0 if panel is None else 72, "M")
+        shown_months = np.arange(begin, baseline.months[-1] + ONE_MONTH)
+        years = np.unique(shown_months.astype("datetime64[Y]"))[1 :: 1 if n_cols == 1 else 2]
+        axes.set_xticks(years.astype("datetime64[D]"), years.astype(str))
     for axes in grid.flat[len(others) :]:
         axes.set_visible(False)
-    figure.autofmt_xdate(rotation=40, ha="right")
-    figure.supylabel(f"12-month-ending deaths, {location}", fontsize=9)
+    figure.supylabel("deaths in 12 months", fontsize=9)
     return figure
 
 
+def history(forecast: Forecast, panel: Panel, location: str) -> Floats | None:
+    """Reported 12-month counts of a place, or the sum of its parts', shape (T,); None without."""
+    parts = forecast.parts.get(location, (location,))
+    if location in panel.locations:
+        parts = (location,)
+    if not set(parts) <= set(panel.locations):
+        return None
+    rows = [panel.locations.index(s) for s in parts]
+    counts: Floats = panel.reported[rows].sum(axis=0)
+    return counts
+
+
 def averted_figure(projection: Projection, location: str = NATION) -> Figure:
-    """Deaths averted by scenario and period: mean, median and 90 % interval."""
+    """Deaths averted by scenario and calendar year, and in all: mean and 90 % interval."""
     table = projection.averted()
-    table = table[table["location"] == location]
+    table = table[(table["location"] == location) & table["kind"].isin(["year", "all"])]
     shade = colours(projection)
     figure, axes = canvas(height=0.34 * len(table) + 1.0)
     for place, row in enumerate(table.to_dict("records")):
         colour = shade[row["scenario_id"]]
         axes.hlines(place, row["averted_q05"], row["averted_q95"], color=colour, linewidth=3,
                     alpha=0.5)  # fmt: skip
-        axes.plot(row["averted_q50"], place, "o", color=colour, markersize=5)
-        axes.plot(row["averted_mean"], place, "D", color=colour, markersize=4, fillstyle="none")
-    labels = [f"{a}, {b}" for a, b in zip(table["scenario_id"], table["period"])]
+        axes.plot(row["averted_mean"], place, "o", color=colour, markersize=5)
+    titles = {s.name: scenario_title(s) for s in projection.scenarios}
+    named = [shorten(titles[x], 40, placeholder=" …") for x in table["scenario_id"]]
+    labels = [literal(f"{a}, {b}") for a, b in zip(named, table["period"])]
     axes.set_yticks(np.arange(len(table)), labels, fontsize=8)
     axes.invert_yaxis()
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_xlabel(f"deaths averted, {location} (● median, ◇ mean, bar 90 %)", fontsize=9)
+    axes.set_xlabel(f"deaths averted in {place_name(location)} (mean, bar 90 %)", fontsize=9)
     return figure
 
 
@@ -191,12 +221,12 @@ def attribution_figure(table: pd.DataFrame) -> Figure:
     place = np.arange(len(table))
     axes.hlines(place, table["averted_q05"], table["averted_q95"], color=BLUE, linewidth=3,
                 alpha=0.5)  # fmt: skip
-    axes.plot(table["averted_q50"], place, "o", color=BLUE)
+    axes.plot(table["averted_mean"], place, "o", color=BLUE)
     axes.set_yticks(place, table["share"])
     axes.invert_yaxis()
     axes.axvline(0.0, color="black", linewidth=0.8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_xlabel("deaths averted, median and 90 %, by credited share", fontsize=9)
+    axes.set_xlabel("deaths averted, mean and 90 %, by credited share", fontsize=9)
     return figure
 
 
@@ -235,7 +265,7 @@ def calendar_figure(panel: Panel, location: str = NATION) -> Figure:
     axes.plot(days(panel.months), counts, color="black")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_ylabel(f"12-month-ending deaths, {location}", fontsize=9)
+    axes.set_ylabel(f"deaths in 12 months, {place_name(location)}", fontsize=9)
     shown = mark_events(axes, panel.months[0], panel.last_month)
     listed = "\n".join(
         f"{n} {d}: {e}" for n, d, e in zip(shown["number"], shown["date"], shown["event"])

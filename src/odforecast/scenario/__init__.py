@@ -5,8 +5,11 @@ date: the counts cannot identify cooperation.
 """
 
 from odforecast.scenario.catalogue import CAVEAT, events, levers, prior_names
+from odforecast.scenario.counterfactual import Past, past
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.intervention import Intervention, Rebound
+from odforecast.scenario.json_schema import json_schema
+from odforecast.scenario.percent import Dose, Percent
 from odforecast.scenario.priors import (
     Beta,
     Fixed,
@@ -18,6 +21,8 @@ from odforecast.scenario.priors import (
 )
 from odforecast.scenario.project import project
 from odforecast.scenario.projection import Projection
+from odforecast.scenario.quantiles import Quantiles
+from odforecast.scenario.references import cite, references
 from odforecast.scenario.scenario import NULL, Scenario, grid
 from odforecast.scenario.schema import (
     dump_scenarios,
@@ -30,6 +35,7 @@ from odforecast.scenario.schema import (
 from odforecast.scenario.sensitivity import (
     Identifiability,
     attribution,
+    cost_of_delay,
     identifiability,
     tornado,
 )
@@ -38,31 +44,40 @@ __all__ = [
     "CAVEAT",
     "NULL",
     "Beta",
+    "Dose",
     "Fixed",
     "Identifiability",
     "Intervention",
     "LogNormal",
     "Normal",
+    "Past",
+    "Percent",
     "Prior",
     "Projection",
+    "Quantiles",
     "Rebound",
     "Scenario",
     "SpikeSlab",
     "Uniform",
     "attribution",
+    "cite",
+    "cost_of_delay",
     "dump_scenarios",
     "events",
     "fentanyl_share",
     "grid",
     "identifiability",
+    "json_schema",
     "levers",
     "named",
     "named_intervention",
     "parse_scenarios",
+    "past",
     "prior_names",
     "project",
     "read_exposure",
     "read_scenarios",
+    "references",
     "tornado",
     "write_scenarios",
 ]

@@ -6,11 +6,25 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
-from odforecast.months import to_month
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Panel
 from odforecast.scenario.intervention import NATION
+from odforecast.scoring.truth import MIN_AGE
 
 YEAR = 12
+
+
+def settled_through(panel: Panel) -> np.datetime64:
+    """Last month whose count is settled: at least 12 months old in the panel's release.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> settled_through(od.bundled().as_of("2025-09-17").panel())
+    np.datetime64('2024-09')
+    """
+    old_enough = np.datetime64(panel.release, "M") - MIN_AGE * ONE_MONTH
+    return np.datetime64(min(old_enough, panel.last_month), "M")
 
 
 def growth_changes(panel: Panel, state: str = NATION, until: object | None = None) -> pd.DataFrame:
@@ -26,7 +40,8 @@ def growth_changes(panel: Panel, state: str = NATION, until: object | None = Non
     state : str
         Location.
     until : month, optional
-        Use counts up to this month only: ranks depend on which months there are.
+        Use counts up to this month only: ranks depend on which months there are. Ranks that are
+        printed use :func:`settled_through`.
 
     Returns
     -------
@@ -43,8 +58,8 @@ def growth_changes(panel: Panel, state: str = NATION, until: object | None = Non
     --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
-    >>> len(growth_changes(panel)), len(growth_changes(panel, until="2024-08"))
-    (100, 92)
+    >>> len(growth_changes(panel)), len(growth_changes(panel, until=settled_through(panel)))
+    (100, 93)
     """
     keep = panel.months <= (panel.last_month if until is None else to_month(until))
     counts = panel.reported[panel.index(state)][keep]

@@ -1,13 +1,16 @@
 """Intervention: an assumed effect on log monthly deaths, with priors for all it depends on.
 
-In location *s* and month *t*, with ``x = t - onset - lag`` in months,
+In state *s* of region *r* and month *t*, with ``x = t - onset - lag_r`` in months,
 
-    delta_s(t) = exposure_s * beta_s * ramp(x / ramp) * 2^(-(x - ramp - plateau)+ / half_life)
-                 + exposure_s * rebound(t),        beta_s ~ Normal(share * size, spread)
+    delta_s(t) = b_s shape(x) + fraction (-b_s)+ rebound shape(x - ramp - after)
+    b_s        = c beta u_s exposure_s,    u_s ~ LogNormal(-tau^2 / 2, tau)
+    shape(x)   = ramp(x / ramp) * (residue + (1 - residue) 2^(-(x - ramp - plateau)+ / half_life))
 
-and monthly deaths are multiplied by ``exp(delta)``. The counts cannot identify "cooperation":
-the size is an assumption with a source and a grade, never an estimate from a step at a
-diplomatic date.
+and monthly deaths of the scope are multiplied by ``exp(delta)``. Every state keeps the sign of
+beta, and ``c`` makes the nation's deaths change by ``exp(beta)`` at full strength in every draw
+(with exposures that differ, c is 1 and the nation's effect is an output). A rebound is a fraction
+of the success that it follows. The counts cannot identify "cooperation": the size is an
+assumption with a source and a grade, never an estimate from a step at a diplomatic date.
 """
 
 from __future__ import annotations
@@ -20,29 +23,13 @@ from typing import Any
 import numpy as np
 
 from odforecast.errors import ScenarioError
-from odforecast.months import Months, to_month
+from odforecast.months import Months
 from odforecast.panel import Floats
+from odforecast.scenario import drawing, limits
+from odforecast.scenario.limits import ALL
+from odforecast.scenario.limits import NATION as NATION
 from odforecast.scenario.priors import Beta, Fixed, Prior, SpikeSlab
-from odforecast.scenario.wording import shown
-from odforecast.seeds import content_hash, seed_from
-
-#: First month behind CDC's counts, and the last month an onset may have.
-FIRST_MONTH = np.datetime64("2014-02", "M")
-LAST_MONTH = np.datetime64("2099-12", "M")
-
-GRADES = ("high", "medium", "low–medium", "low", "very low", "none", "user")
-
-#: Exposures worked out from data; ``-relative`` divides by the nation's, so that the size is
-#: the nation's.
-NAMED_EXPOSURES = (
-    "fentanyl-share",
-    "fentanyl-share-relative",
-    "nflis-share",
-    "nflis-share-relative",
-)
-
-#: Rows that hold other rows: the spread between states averages out in them.
-NATION = "US"
+from odforecast.scenario.shape import rise_and_fade as rise_and_fade
 
 Exposure = float | str | Mapping[str, float]
 
@@ -53,12 +40,12 @@ _ZERO, _ONE, _HALF_YEAR, _YEAR = Fixed(0), Fixed(1), Fixed(6), Fixed(12)
 class Rebound:
     """Substitution after a success: other drugs or makers fill the gap.
 
-    It happens only where the intervention did lower deaths (its drawn effect is negative).
+    It happens only where the intervention did lower deaths, and in proportion to that.
 
     Attributes
     ----------
-    size : Prior
-        Log rate ratio, usually above 0.
+    fraction : Prior
+        Part of the full effect that the rebound takes back, 0 to 1.
     p_null : float
         Probability of no rebound.
     after : Prior
@@ -69,16 +56,17 @@ class Rebound:
         Months until half of it is gone; None: it stays.
     """
 
-    size: Prior
+    fraction: Prior
     p_null: float = 0.0
     after: Prior = _YEAR
     ramp: Prior = _HALF_YEAR
     half_life: Prior | None = None
 
     def __post_init__(self) -> None:
-        SpikeSlab(self.size, self.p_null)
+        SpikeSlab(self.fraction, self.p_null)
+        limits.within("rebound.fraction", self.fraction, 0.0, 1.0)
         for key in ("after", "ramp", "half_life"):
-            _nonnegative(f"rebound.{key}", getattr(self, key))
+            limits.within(f"rebound.{key}", getattr(self, key))
 
 
 @dataclass(frozen=True)
@@ -91,28 +79,45 @@ class Intervention:
         Interventions of one name share their random numbers in all scenarios, so that two
         scenarios differ only by what they assume.
     size : Prior
-        Log rate ratio of monthly deaths at full effect and exposure 1.
-    onset : tuple of two months
-        First and last month in which it may begin, each equally likely.
+        Log rate ratio of the scope's monthly deaths at full strength, given that there is an
+        effect.
+    onset : tuple of two months, or None
+        First and last month in which it may begin, each equally likely. None is left open: the
+        month after the as-of date of the forecast that it is projected on.
+    scope : str
+        Whose deaths it changes: ``"all-drugs"``, or a class such as ``"T40.4"``. Of a class,
+        each draw's own deaths of that class change, and all deaths by as many.
     probability : float
         Probability that it happens at all.
     p_null : float
         Probability that it does nothing although it happens.
+    direction : {"either", "fall", "rise"}
+        With ``"fall"`` or ``"rise"`` the other tail of the size is nothing.
     lag, ramp, plateau : Prior
         Months until the effect begins, until it is full, and until it begins to fade.
+    lag_spread : Prior
+        Sd of the log of a census region's own lag, around the nation's.
     half_life : Prior or None
         Months until half of it is gone; None: it stays.
+    residue : Prior
+        Share of the effect that never fades.
     rebound : Rebound or None
         Substitution after a success.
     exposure : float, str or mapping
         Share of the effect a location feels: one number, one of :data:`NAMED_EXPOSURES`, or
         location to number, with ``"default"`` for the rest.
-    spread : float
-        Standard deviation of the log rate ratio between states.
+    spread : Prior, optional
+        Sd of the log of a state's own factor. Default: Uniform(0, 0.5); 0 for a fixed size.
     share : Prior
         The size is multiplied by it: the share of an episode that is credited to the policy.
-    source, grade : str
+    replaced : Prior
+        Part of a class's averted deaths that come all the same, from another drug.
+    backfire : str
+        By what mechanism it could raise deaths.
+    source, grade, note : str
         Where the assumption comes from, and how good the evidence is.
+    references : tuple of str
+        The works cited, in full.
 
     Examples
     --------
@@ -122,62 +127,37 @@ class Intervention:
     (np.datetime64('2026-03'), np.datetime64('2026-03'))
     >>> half.curve(np.arange("2026-03", "2027-06", dtype="datetime64[M]"))[[0, 6, 12, 14]].tolist()
     [0.0, 0.5, 1.0, 1.0]
+    >>> tuple(round(x, 2) for x in half.chances())  # works, nothing, backfires
+    (0.99, 0.0, 0.01)
     """
 
     name: str
     size: Prior
-    onset: Any
+    onset: Any = None
+    scope: str = ALL
     probability: float = 1.0
     p_null: float = 0.0
+    direction: str = "either"
     lag: Prior = _ZERO
+    lag_spread: Prior = _ZERO
     ramp: Prior = _ZERO
     plateau: Prior = _ZERO
     half_life: Prior | None = None
+    residue: Prior = _ZERO
     rebound: Rebound | None = None
     exposure: Exposure = 1.0
-    spread: float = 0.15
+    spread: Any = None
     share: Prior = _ONE
+    replaced: Prior = _ZERO
+    backfire: str = ""
     source: str = ""
     grade: str = "user"
     note: str = ""
+    references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        pair = self.onset if isinstance(self.onset, tuple | list) else (self.onset, self.onset)
-        if len(pair) != 2:
-            raise ScenarioError(
-                f"{self.name}: onset is {shown(self.onset)}, allowed: one or two months"
-            )
-        onset = (to_month(pair[0]), to_month(pair[1]))
-        object.__setattr__(self, "onset", onset)
-        if not FIRST_MONTH <= onset[0] <= onset[1] <= LAST_MONTH:
-            raise ScenarioError(
-                f"{self.name}: onset is {onset[0]}..{onset[1]}, allowed: {FIRST_MONTH} "
-                f"(where the data begin) to {LAST_MONTH}, the first not after the last"
-            )
-        for key in ("probability", "p_null"):
-            value = getattr(self, key)
-            if not 0.0 <= value <= 1.0:
-                raise ScenarioError(f"{self.name}: {key} is {value:g}, allowed: 0 to 1")
-        if not 0.0 <= self.spread <= 2.0:
-            raise ScenarioError(f"{self.name}: spread is {self.spread:g}, allowed: 0 to 2")
-        for key in ("lag", "ramp", "plateau", "half_life", "share"):
-            _nonnegative(f"{self.name}: {key}", getattr(self, key))
-        if self.grade not in GRADES:
-            raise ScenarioError(
-                f"{self.name}: grade is {shown(self.grade)}, allowed: {', '.join(GRADES)}"
-            )
-        if isinstance(self.exposure, Mapping):
-            table = {str(k): float(v) for k, v in self.exposure.items()}
-            object.__setattr__(self, "exposure", MappingProxyType(table))
-            _check_exposure(self.name, table)
-        elif isinstance(self.exposure, str):
-            if self.exposure not in NAMED_EXPOSURES:
-                raise ScenarioError(
-                    f"{self.name}: exposure is {shown(self.exposure)}, allowed: a number, a "
-                    f"table by location, or {', '.join(NAMED_EXPOSURES)}"
-                )
-        else:
-            _check_exposure(self.name, {"exposure": float(self.exposure)})
+        limits.fill(self)
+        limits.check(self)
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
@@ -191,12 +171,32 @@ class Intervention:
             object.__setattr__(self, "exposure", MappingProxyType(dict(self.exposure)))
 
     def __hash__(self) -> int:
-        return int(content_hash(repr(self)), 16)
+        held = {**self.__dict__}
+        if isinstance(self.exposure, Mapping):
+            held["exposure"] = tuple(sorted(self.exposure.items()))
+        return hash(tuple(held.values()))
+
+    def at(self, onset: object) -> Intervention:
+        """The same, beginning then, if it was left open."""
+        return replace(self, onset=onset) if self.onset is None else self
+
+    @property
+    def national(self) -> bool:
+        """Whether all locations feel it alike, so that its size is the nation's effect."""
+        return isinstance(self.exposure, int | float)
 
     @property
     def prior(self) -> SpikeSlab:
         """Prior of the effect, the possibility of none included."""
         return SpikeSlab(self.size, self.p_null)
+
+    def chances(self) -> tuple[float, float, float]:
+        """Probability that it works, does nothing, and backfires.
+
+        It works where it averts deaths over the 36 months from its onset, whatever horizon is
+        shown, and backfires where it adds some.
+        """
+        return drawing.chances(self)
 
     def scaled(self, share: float | Prior) -> Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""
@@ -205,11 +205,16 @@ class Intervention:
 
     def curve(self, months: Months) -> Floats:
         """Share of the full effect in each month, every prior at its median, shape (M,)."""
-        half = {key: np.full(1, 0.5) for key in ("onset", "lag", "ramp", "plateau", "half_life")}
-        return np.asarray(self._shape(months, half)[0])
+        return drawing.curve(self, months)
 
     def draw(
-        self, months: Months, locations: Sequence[str], exposure: Floats, draws: int, seed: int
+        self,
+        months: Months,
+        locations: Sequence[str],
+        exposure: Floats,
+        draws: int,
+        seed: int,
+        weights: Mapping[str, Floats] | None = None,
     ) -> Floats:
         """Draws of the log rate ratio.
 
@@ -218,64 +223,23 @@ class Intervention:
         months : ndarray of datetime64[M], shape (M,)
             Months.
         locations : sequence of str
-            L locations. ``US`` has the mean effect: what differs between states averages out.
+            L locations. ``US``, and any other sum, has the mean effect.
         exposure : ndarray, shape (L,)
             Share of the effect each location feels.
         draws : int
             How many, D.
         seed : int
             The same seed and name give the same draws, whatever the locations' order.
+        weights : mapping of str to ndarray, shape () or (D,), optional
+            Deaths of the scope in each of the 52 jurisdictions without the effect: expected, or in
+            every draw. Without them, or with exposures that differ, the nation's effect falls
+            where the states' factors put it.
 
         Returns
         -------
         ndarray, shape (D, L, M)
         """
-        u = {key: self._uniforms(seed, key, draws) for key in _STREAMS}
-        happens = u["probability"] < self.probability
-        works = happens & (u["p_null"] >= self.p_null)
-        beta = np.where(works, self.size.ppf(u["size"]) * self.share.ppf(u["share"]), 0.0)
-        shape = self._shape(months, u)
-        noise = np.zeros((draws, len(locations)))
-        if self.spread > 0:
-            for i, state in enumerate(locations):
-                if state != NATION:
-                    key = seed_from("scenario", seed, self.name, "spread", state)
-                    noise[:, i] = np.random.default_rng(key).standard_normal(draws)
-            # Without an effect there is nothing that could differ between states.
-            noise *= self.spread * np.where(works & (beta != 0.0), 1.0, 0.0)[:, None]
-        scale = exposure * (beta[:, None] + noise)
-        out: Floats = scale[:, :, None] * shape[:, None, :]
-        if self.rebound is not None:
-            success = (beta < 0.0) & (u["rebound.p_null"] >= self.rebound.p_null)
-            size = np.where(success, self.rebound.size.ppf(u["rebound.size"]), 0.0)
-            rebound = size[:, None] * self._rebound_shape(months, u, self.rebound)
-            out += exposure[:, None] * rebound[:, None, :]
-        return out
-
-    def _uniforms(self, seed: int, key: str, draws: int) -> Floats:
-        return np.random.default_rng(seed_from("scenario", seed, self.name, key)).random(draws)
-
-    def _since(self, months: Months, u: Mapping[str, Floats]) -> Floats:
-        """Months since the effect began, shape (D, M)."""
-        choices = int((self.onset[1] - self.onset[0]).astype(int)) + 1
-        offset = np.floor(u["onset"] * choices)
-        elapsed = (months - self.onset[0]).astype(float)
-        return np.asarray(elapsed[None, :] - (offset + self.lag.ppf(u["lag"]))[:, None])
-
-    def _shape(self, months: Months, u: Mapping[str, Floats]) -> Floats:
-        ramp, plateau = self.ramp.ppf(u["ramp"]), self.plateau.ppf(u["plateau"])
-        half = None if self.half_life is None else self.half_life.ppf(u["half_life"])
-        return rise_and_fade(self._since(months, u), ramp, plateau, half)
-
-    def _rebound_shape(self, months: Months, u: Mapping[str, Floats], rebound: Rebound) -> Floats:
-        wait = self.ramp.ppf(u["ramp"]) + rebound.after.ppf(u["rebound.after"])
-        half = rebound.half_life
-        return rise_and_fade(
-            self._since(months, u) - wait[:, None],
-            rebound.ramp.ppf(u["rebound.ramp"]),
-            np.zeros(wait.size),
-            None if half is None else half.ppf(u["rebound.half_life"]),
-        )
+        return drawing.draw(self, months, locations, exposure, draws, seed, weights)
 
     def to_pymc(self, months: Months) -> Any:
         """The national log rate ratio as a term of a PyMC model, shape (M,).
@@ -309,55 +273,5 @@ class Intervention:
         return pm.Deterministic(f"{self.name}.effect", size * share * risen)
 
 
-_STREAMS = (
-    "probability", "p_null", "size", "share", "onset", "lag", "ramp", "plateau", "half_life",
-    "rebound.p_null", "rebound.size", "rebound.after", "rebound.ramp", "rebound.half_life",
-)  # fmt: skip
-
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
-
-
-def rise_and_fade(since: Floats, ramp: Floats, plateau: Floats, half_life: Floats | None) -> Floats:
-    """Share of the full effect: a straight rise, a plateau, an exponential fade.
-
-    Parameters
-    ----------
-    since : ndarray, shape (D, M)
-        Months since the effect began; below 0 before.
-    ramp, plateau : ndarray, shape (D,)
-        Months of rise and plateau; a ramp of 0 is a step at ``since >= 0``.
-    half_life : ndarray, shape (D,), or None
-        Months until half is gone; None: it stays.
-
-    Returns
-    -------
-    ndarray, shape (D, M)
-
-    Examples
-    --------
-    >>> since = np.array([[-1.0, 0.0, 3.0, 6.0, 18.0]])
-    >>> rise_and_fade(since, np.array([6.0]), np.zeros(1), np.array([12.0])).tolist()
-    [[0.0, 0.0, 0.5, 1.0, 0.5]]
-    """
-    step = ramp[:, None] <= 0
-    safe = np.where(step, 1.0, ramp[:, None])
-    risen = np.where(step, since >= 0, np.clip(since / safe, 0.0, 1.0)).astype(float)
-    if half_life is None:
-        return risen
-    faded = np.maximum(since - (ramp + plateau)[:, None], 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left = np.exp2(-faded / half_life[:, None])
-    # A half-life of exactly 0 is gone at once.
-    return np.asarray(risen * np.where(faded > 0, left, 1.0))
-
-
-def _nonnegative(key: str, prior: Prior | None) -> None:
-    if prior is not None and prior.interval(0.99)[0] < 0:
-        raise ScenarioError(f"{key} is {prior}, allowed: 0 or more")
-
-
-def _check_exposure(name: str, table: Mapping[str, float]) -> None:
-    for key, value in table.items():
-        if not 0.0 <= value <= 5.0:
-            raise ScenarioError(f"{name}: exposure of {key} is {value:g}, allowed: 0 to 5")

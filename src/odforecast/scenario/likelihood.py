@@ -13,10 +13,10 @@ from odforecast.models.hierarchy.inputs import REST, Effect
 from odforecast.models.hierarchy.model import FittedHierarchical
 from odforecast.months import Months
 from odforecast.panel import Floats, Panel
+from odforecast.scenario.effects.prior import KEPT, WEAK, slab
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.growth import growth_changes
 from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.sensitivity import identifiability
 
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -57,7 +57,8 @@ def past_effects(
     Three parts of an intervention stay outside. The spike ``p_null`` does: the sampler cannot
     switch an effect off, so weigh the result by the evidence for none. The uncertainty of
     the timing and the spread between states do too, so the posterior is narrower than
-    everything unknown would make it. **The counts cannot identify cooperation**: the posterior
+    everything unknown would make it: :func:`odforecast.scenario.past` has all three as
+    parameters. **The counts cannot identify cooperation**: the posterior
     answers "how large, if something of this shape happened then", not "who did it".
 
     What is left of such an effect after the last month is in the model's forecast; do not
@@ -131,13 +132,6 @@ def past_effects(
     return tuple(effects)
 
 
-def slab(x: Intervention) -> tuple[float, float]:
-    """Mean and sd of ``size * share``, the possibility of no effect left out."""
-    mean = x.size.mean * x.share.mean
-    square = (x.size.sd**2 + x.size.mean**2) * (x.share.sd**2 + x.share.mean**2)
-    return mean, float(np.sqrt(max(square - mean**2, 0.0)))
-
-
 def posterior_against_prior(
     fitted: FittedHierarchical, interventions: Sequence[Intervention]
 ) -> pd.DataFrame:
@@ -154,10 +148,14 @@ def posterior_against_prior(
     -------
     DataFrame
         ``event, onset, prior_mean, prior_sd, posterior_mean, posterior_sd, ratio,
-        prior_dominated`` (ratio above 0.8: the result is the assumption), on the log scale at
-        exposure 1; ``placebo_percentile, placebo_months, placebo_of``: rank of the change in
-        12-month growth at the onset among all months of the fitted panel, of the nation or else
-        of the sum of the panel's locations (NaN without a year of counts on either side). A
+        bayes_factor, prior_p_null, p_null, prior_dominated`` on the log scale at exposure 1,
+        given an effect. The sampler holds no spike: the Bayes factor for no effect is that of
+        Savage and Dickey, the posterior density at 0 over the prior's, both taken for normal.
+        Prior-dominated, the result is the assumption: that factor lies within 1/3 and 3, and
+        the sd keeps more than 0.8 of its prior's. ``placebo_percentile, placebo_months,
+        placebo_of``: rank of the change in 12-month growth at the onset among all months of the
+        fitted panel, of the nation or else of the sum of the panel's locations (NaN without a
+        year of counts on either side). A
         large effect on a date with a middling rank is the prior, or another event.
 
     Raises
@@ -185,7 +183,9 @@ def posterior_against_prior(
                 hint="fit Hierarchical(effects=past_effects(interventions, panel))",
             )
         draws = np.asarray(fitted.idata["posterior"]["effect"].values)[..., j]
-        report = identifiability(sd, float(draws.std(ddof=1)))
+        found, wide = float(draws.mean()), float(draws.std(ddof=1))
+        factor = savage_dickey((mean, sd), (found, wide))
+        odds = factor * x.p_null
         onset = str(x.onset[0])
         rows.append(
             {
@@ -193,16 +193,36 @@ def posterior_against_prior(
                 "onset": onset,
                 "prior_mean": mean,
                 "prior_sd": sd,
-                "posterior_mean": float(draws.mean()),
-                "posterior_sd": report.posterior_sd,
-                "ratio": report.ratio,
-                "prior_dominated": report.prior_dominated,
+                "posterior_mean": found,
+                "posterior_sd": wide,
+                "ratio": wide / sd,
+                "bayes_factor": factor,
+                "prior_p_null": x.p_null,
+                "p_null": odds / (odds + 1.0 - x.p_null),
+                "prior_dominated": bool(WEAK[0] <= factor <= WEAK[1] and wide > KEPT * sd),
                 "placebo_percentile": float(ranks.get(onset, np.nan)),
                 "placebo_months": len(changes),
                 "placebo_of": of,
             }
         )
     return pd.DataFrame(rows)
+
+
+def savage_dickey(prior: tuple[float, float], posterior: tuple[float, float]) -> float:
+    """Bayes factor for a size of exactly 0: its density after the data over that before.
+
+    Parameters
+    ----------
+    prior, posterior : pair of float
+        Mean and sd of normal densities.
+
+    Examples
+    --------
+    >>> round(savage_dickey((0.0, 0.2), (0.0, 0.1)), 3)
+    2.0
+    """
+    (m0, s0), (m1, s1) = prior, posterior
+    return float(s0 / s1 * np.exp(0.5 * (m0 / s0) ** 2 - 0.5 * (m1 / s1) ** 2))
 
 
 def _summed(panel: Panel) -> Panel:

@@ -74,7 +74,14 @@ def _toml(text: str) -> object:
     try:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, and integers of 5,000 digits
-        raise ScenarioError(f"not TOML: {plain(' '.join(str(error).split()), _SAID)}") from error
+        said = " ".join(str(error).split())
+        # The parser says neither what it is that it will not overwrite, nor that it is a key.
+        if found := re.match(r"Cannot (?:overwrite|declare|mutate).*\(at (?:line (\d+)|end)", said):
+            lines = text.rstrip().splitlines()
+            at = int(found[1] or len(lines))
+            key = lines[at - 1].partition("=")[0].strip().strip("[]").strip()
+            raise ScenarioError(f"line {at}: key {quoted(key)} is given twice") from error
+        raise ScenarioError(f"not TOML: {plain(said, _SAID)}") from error
 
 
 def _yaml(text: str) -> object:
@@ -99,8 +106,12 @@ def _yaml(text: str) -> object:
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         if isinstance(error, OdforecastError):
             raise
-        said = plain(" ".join(str(error).split()), _SAID)
-        raise ScenarioError(f"not YAML: {said}") from error
+        said, where = str(error), ""
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+            said, where = error.problem, f"line {error.problem_mark.line + 1}: "
+        said = where + plain(" ".join(said.split()), _SAID)
+        ours = isinstance(error, yaml.constructor.ConstructorError)
+        raise ScenarioError(said if ours else f"not YAML: {said}") from error
 
 
 @cache
@@ -141,7 +152,7 @@ def _loader() -> Any:
         ("int", r"[-+]?(0|[1-9][0-9]{0,40})", "-+0123456789"),
         (
             "float",
-            r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+][0-9]+)?"
+            r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
             r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
             "-+0123456789.",
         ),

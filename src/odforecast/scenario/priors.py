@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,8 +15,9 @@ import numpy as np
 
 from odforecast.errors import ScenarioError
 from odforecast.panel import Floats
-from odforecast.scenario.wording import shown
-from odforecast.sources.quoting import plain
+
+#: A prior as a scenario file holds it.
+Plain = float | str | dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Prior(ABC):
 
     def parameters(self) -> dict[str, float]:
         """Parameters by name."""
-        return {key: float(getattr(self, key)) for key in _KEYS[self.kind]}
+        return {key: float(getattr(self, key)) for key in PARAMETERS[self.kind]}
 
-    def to_dict(self) -> dict[str, dict[str, float]] | float:
-        """Plain form for files; :func:`parse_prior` reads it back."""
+    def to_dict(self) -> Plain:
+        """Plain form for files, which reads back as the same prior."""
         return {self.kind: self.parameters()}
 
     def __str__(self) -> str:
@@ -96,6 +96,9 @@ class Fixed(Prior):
 
     value: float
     kind: ClassVar[str] = "fixed"
+
+    def __post_init__(self) -> None:
+        _finite(self.kind, "value", self.value)
 
     def _frozen(self) -> Any:
         raise ScenarioError("a fixed value has no distribution", hint="use its value")
@@ -124,7 +127,7 @@ class Fixed(Prior):
 
         return pm.Deterministic(name, pm.math.constant(float(self.value)))
 
-    def to_dict(self) -> float:
+    def to_dict(self) -> Plain:
         """The bare number."""
         return float(self.value)
 
@@ -147,6 +150,7 @@ class Normal(Prior):
     kind: ClassVar[str] = "normal"
 
     def __post_init__(self) -> None:
+        _finite(self.kind, "mean", self.mean_)
         _positive(self.kind, "sd", self.sd_)
 
     def _frozen(self) -> Any:
@@ -209,6 +213,8 @@ class Uniform(Prior):
     kind: ClassVar[str] = "uniform"
 
     def __post_init__(self) -> None:
+        for key in ("low", "high"):
+            _finite(self.kind, key, getattr(self, key))
         if not self.low < self.high:
             raise ScenarioError(f"uniform: low {self.low:g} must lie below high {self.high:g}")
 
@@ -254,106 +260,35 @@ class Beta(Prior):
         return pm.Beta(name, self.a, self.b)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; true and false are none."""
+    real = isinstance(value, int | float | np.integer | np.floating)
+    return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _finite(kind: str, key: str, value: float) -> None:
+    if not is_number(value):
+        raise ScenarioError(f"{kind}: {key} is {value!r}, allowed: a finite number")
+
+
 def _positive(kind: str, key: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
+    _finite(kind, key, value)
+    if not value > 0:
         raise ScenarioError(f"{kind}: {key} is {value:g}, allowed: above 0")
 
-
-#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
-SMALLEST, LARGEST = 1e-6, 1e6
 
 PRIORS: dict[str, type[Prior]] = {
     cls.kind: cls for cls in (Fixed, Normal, LogNormal, Uniform, Beta)
 }
 
-_KEYS = {
+#: Names of the parameters, in the order of a list.
+PARAMETERS = {
     "fixed": ("value",),
     "normal": ("mean", "sd"),
     "lognormal": ("median", "sigma"),
     "uniform": ("low", "high"),
     "beta": ("a", "b"),
 }
-
-
-def parse_prior(value: object, where: str, low: float = -math.inf, high: float = math.inf) -> Prior:
-    """A prior from what a scenario file says.
-
-    Parameters
-    ----------
-    value : object
-        A number, ``{"normal": [mean, sd]}``, or ``{"normal": {"mean": …, "sd": …}}``.
-    where : str
-        Key, for the message.
-    low, high : float
-        The quantity's range: the prior's 0.5th and 99.5th percentiles must lie inside.
-
-    Raises
-    ------
-    ScenarioError
-        One line that names the key, the value got and what is allowed.
-
-    Examples
-    --------
-    >>> parse_prior({"normal": [-0.45, 0.2]}, "size")
-    Normal(mean_=-0.45, sd_=0.2)
-    >>> parse_prior(-6, "half_life", low=0)
-    Traceback (most recent call last):
-    odforecast.errors.ScenarioError: half_life is -6, allowed: 0 or more
-    """
-    if isinstance(value, Prior):
-        prior = value
-    elif _is_number(value):
-        prior = Fixed(float(value))  # type: ignore[arg-type]
-    elif isinstance(value, Mapping) and len(value) == 1:
-        ((kind, given),) = value.items()
-        if kind not in PRIORS:
-            raise ScenarioError(
-                f"{where}: unknown distribution {shown(kind)}, allowed: {', '.join(PRIORS)}"
-            )
-        keys = _KEYS[str(kind)]
-        if isinstance(given, Mapping):
-            if set(given) != set(keys):
-                raise ScenarioError(
-                    f"{where}: {kind} has keys {plain(', '.join(map(str, given)))}, "
-                    f"allowed: exactly {', '.join(keys)}"
-                )
-            numbers = [given[key] for key in keys]
-        else:
-            numbers = list(given) if isinstance(given, list | tuple) else [given]
-        if len(numbers) != len(keys) or not all(map(_is_number, numbers)):
-            raise ScenarioError(f"{where}: {kind} is {shown(given)}, allowed: {', '.join(keys)}")
-        if any(x and not SMALLEST <= abs(x) <= LARGEST for x in numbers):
-            raise ScenarioError(
-                f"{where}: {kind} is {shown(given)}, allowed: numbers from {SMALLEST:g} to "
-                f"{LARGEST:g} in size, and 0"
-            )
-        try:
-            prior = PRIORS[str(kind)](*(float(x) for x in numbers))
-        except ScenarioError as error:
-            raise ScenarioError(f"{where}: {error.message}") from error
-    else:
-        raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a number or one distribution "
-            f"({', '.join(PRIORS)}), such as {{normal: [-0.1, 0.1]}}"
-        )
-    with np.errstate(all="ignore"):
-        bottom, top = prior.interval(0.99)
-    if not (math.isfinite(bottom) and math.isfinite(top)):
-        raise ScenarioError(f"{where} is {prior}, allowed: a distribution with finite percentiles")
-    if bottom < low or top > high:
-        got = f"{prior}" if isinstance(prior, Fixed) else f"{prior} (99 % in {bottom:g}..{top:g})"
-        raise ScenarioError(f"{where} is {got}, allowed: {_range(low, high)}")
-    return prior
-
-
-def _range(low: float, high: float) -> str:
-    if math.isinf(high):
-        return f"{low:g} or more"
-    return f"{low:g} to {high:g}" if math.isfinite(low) else f"up to {high:g}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -378,8 +313,8 @@ class SpikeSlab:
     p_null: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.p_null <= 1.0:
-            raise ScenarioError(f"p_null is {self.p_null:g}, allowed: 0 to 1")
+        if not (is_number(self.p_null) and 0.0 <= self.p_null <= 1.0):
+            raise ScenarioError(f"p_null is {self.p_null!r}, allowed: 0 to 1")
 
     def draw(self, u_null: Floats, u_size: Floats) -> Floats:
         """Draws from two sets of uniforms: is there an effect, and how large."""

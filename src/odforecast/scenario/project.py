@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import DEFAULT_SEED, LOCATION, TARGET_MONTH
+from odforecast.names import DEFAULT_SEED, TARGET_MONTH
 from odforecast.panel import Floats
+from odforecast.scenario.applying import Applied
+from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
+from odforecast.scenario.classes import share_name
 from odforecast.scenario.exposure import exposure_vector, fentanyl_share
-from odforecast.scenario.intervention import NATION
+from odforecast.scenario.limits import SCOPES
 from odforecast.scenario.projection import Projection
 from odforecast.scenario.scenario import NULL, Scenario
-from odforecast.scenario.schema import OpenScenario
 
 HORIZON = 24
 DRAWS = 1000
@@ -26,22 +26,29 @@ DRAWS = 1000
 
 def project(
     source: Forecast | Fitted,
-    scenarios: Scenario | OpenScenario | Iterable[Scenario | OpenScenario],
+    scenarios: Scenario | Iterable[Scenario],
     horizon: int | None = None,
     draws: int | None = None,
     seed: int | None = None,
     *,
+    until: object | None = None,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
     first_month: np.datetime64 | None = None,
 ) -> Projection:
     """Project a forecast under scenarios.
 
-    Every scenario multiplies the **same** baseline draws by ``exp(delta)``, and interventions
-    of one name share their random numbers, so differences are paired draw by draw. The null
-    scenario is the baseline itself, draw for draw; it is always there.
+    Every scenario acts on the **same** baseline draws, and interventions of one name share their
+    random numbers, so differences are paired draw by draw. The null scenario is the baseline
+    itself, draw for draw; it is always there.
+
+    An effect on all drugs multiplies monthly deaths by ``exp(delta)``. One on a class acts on that
+    draw's own deaths of the class, and all deaths change by as many; both are there afterwards
+    (:meth:`Projection.part`).
 
     An intervention that began before the last known month has already left its mark on the
-    data: only what changes **after** that month counts, ``delta(t) - delta(last month)``.
+    data: only what changes **after** that month counts, ``delta(t) - delta(last month)``. Of a
+    fitted model the baseline is fitted again without it, so that its part of the trend does not
+    count twice (:mod:`odforecast.scenario.begun`); a forecast has that part in it.
 
     Where the draws are joint and US is the sum of its 52 jurisdictions, it stays their sum;
     elsewhere US is scaled with its own exposure.
@@ -55,6 +62,8 @@ def project(
         ``null`` is put first if it is not among them.
     horizon, draws : int, optional
         For a fitted model; 24 months and 1,000 draws.
+    until : month, optional
+        For a fitted model: the last month, instead of a horizon.
     seed : int, optional
         Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
     exposures : mapping of str to (mapping of str to float), optional
@@ -84,11 +93,11 @@ def project(
     >>> projection.forecasts["null"].draws is projection.baseline.draws
     True
     """
-    given = [scenarios] if isinstance(scenarios, Scenario | OpenScenario) else list(scenarios)
+    given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
     as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
     # The default onset is the month after the as-of date, never the clock's.
     onset = str(to_month(as_of) + ONE_MONTH)
-    chosen = [s.at(onset) if isinstance(s, OpenScenario) else s for s in given]
+    chosen = [s.at(onset) for s in given]
     if not any(s.is_null for s in chosen):
         chosen.insert(0, NULL)
     names = [s.name for s in chosen]
@@ -98,19 +107,23 @@ def project(
         own = source.provenance.get("seed") if isinstance(source, Forecast) else None
         seed = DEFAULT_SEED if own is None else int(own)
     if isinstance(source, Forecast):
-        if horizon is not None or draws is not None:
+        if horizon is not None or draws is not None or until is not None:
             raise ScenarioError(
-                "horizon and draws belong to a fitted model; a forecast has its own",
+                "horizon, until and draws belong to a fitted model; a forecast has its own",
                 hint="leave them out, or give the fitted model",
             )
         baseline = source
     else:
-        baseline = source.forecast(horizon or HORIZON, draws=draws or DRAWS, seed=seed)
+        if horizon is None and until is None:
+            horizon = HORIZON
+        baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
     shares = dict(exposures or {})
     panel = baseline.panel
-    if "fentanyl-share" not in shares and panel is not None and "T40.4" in panel.beside:
-        # What the panel itself says of fentanyl's share, as it was known that day.
-        shares["fentanyl-share"] = fentanyl_share(panel, panel.beside["T40.4"], fill="region")
+    for short, beside in ({} if panel is None else panel.beside).items():
+        # What the panel itself says of a class's share, as it was known that day.
+        if panel is not None and short in SCOPES and share_name(short) not in shares:
+            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
+    applied = Applied(baseline, shares, seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
     felt: dict[str, dict[str, Floats]] = {}
@@ -118,12 +131,17 @@ def project(
         if scenario.is_null:
             forecasts[scenario.name] = baseline
             continue
-        _check(baseline, scenario, first_month, warnings)
+        _check(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
         felt[scenario.name] = {
             x.name: exposure_vector(x.exposure, baseline.locations, shares, x.name)
             for x in scenario.interventions
         }
-        forecasts[scenario.name] = _apply(baseline, scenario, felt[scenario.name], seed)
+        acting = applied
+        if isinstance(source, Fitted):
+            without = baseline_without(source, applied, scenario, felt[scenario.name])
+            acting = applied if without is baseline else Applied(without, shares, seed)
+        forecasts[scenario.name] = acting.under(scenario, felt[scenario.name])
+        warnings += acting.notes
     return Projection(
         baseline=baseline,
         scenarios=tuple(chosen),
@@ -131,50 +149,9 @@ def project(
         exposures=felt,
         seed=seed,
         warnings=tuple(dict.fromkeys(warnings)),
+        source=baseline,
+        tables=shares,
     )
-
-
-def log_effect(
-    forecast: Forecast, scenario: Scenario, exposures: Mapping[str, Floats], seed: int
-) -> Floats:
-    """Log rate ratios after the last known month, relative to it, shape (D, L, M).
-
-    Months up to the last known one have 0: what is known is not changed by a scenario.
-    """
-    n_draws, n_loc, n_months = forecast.draws.shape
-    start = forecast.last_month
-    months = np.concatenate([[start], forecast.months])
-    total = np.zeros((n_draws, n_loc, n_months))
-    for x in scenario.interventions:
-        drawn = x.draw(months, forecast.locations, exposures[x.name], n_draws, seed)
-        total += drawn[:, :, 1:] - drawn[:, :, :1] if x.onset[0] <= start else drawn[:, :, 1:]
-    total[:, :, forecast.months <= start] = 0.0
-    return total
-
-
-def _apply(
-    baseline: Forecast, scenario: Scenario, exposures: Mapping[str, Floats], seed: int
-) -> Forecast:
-    effect = log_effect(baseline, scenario, exposures, seed)
-    np.exp(effect, out=effect)
-    draws = effect * baseline.draws
-    if sums_to_nation(baseline):
-        us = baseline.locations.index(NATION)
-        rows = [baseline.locations.index(s) for s in JURISDICTIONS]
-        # Written as a change, so that no effect leaves the nation as it was, bit for bit.
-        change = (draws[:, rows] - baseline.draws[:, rows]).sum(axis=1)
-        draws[:, us] = baseline.draws[:, us] + change
-    provenance = {**baseline.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
-    return replace(baseline, draws=draws, provenance=provenance)
-
-
-def sums_to_nation(forecast: Forecast) -> bool:
-    """Whether US is in a forecast as the sum, draw by draw, of its 52 jurisdictions."""
-    if LOCATION not in forecast.joint or not {NATION, *JURISDICTIONS} <= set(forecast.locations):
-        return False
-    rows = [forecast.locations.index(s) for s in JURISDICTIONS]
-    nation = forecast.draws[:, forecast.locations.index(NATION)]
-    return bool(np.allclose(forecast.draws[:, rows].sum(axis=1), nation, rtol=1e-9, atol=1e-6))
 
 
 def _check(
@@ -182,6 +159,7 @@ def _check(
     scenario: Scenario,
     first_month: np.datetime64 | None,
     warnings: list[str],
+    refitted: bool,
 ) -> None:
     if TARGET_MONTH not in baseline.targets:
         model = baseline.provenance.get("model", "this model")
@@ -199,11 +177,12 @@ def _check(
         if x.onset[0] <= baseline.last_month:
             warnings.append(
                 f"{scenario.name}: {x.name} begins {x.onset[0]}, before the last known month "
-                f"{baseline.last_month}: only what changes after it is projected"
+                f"{baseline.last_month}: only what changes after it is projected, "
+                + (FITTED_AGAIN if refitted else TOLD)
             )
         if x.onset[0] > baseline.months[-1]:
             raise ScenarioError(
                 f"{scenario.name}: {x.name} begins {x.onset[0]}, after the last month "
                 f"projected ({baseline.months[-1]})",
-                hint=f"forecast further: until={str(x.onset[0])!r} or later (--horizon)",
+                hint=f"forecast further: until={str(x.onset[0])!r} or later (--until)",
             )

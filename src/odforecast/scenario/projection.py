@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,19 +12,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScenarioError, UnknownNameError
+from odforecast.errors import UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
+from odforecast.names import LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats
+from odforecast.scenario import averted as counted
 from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.intervention import NATION
+from odforecast.scenario.classes import share_name
+from odforecast.scenario.limits import NATION
 from odforecast.scenario.scenario import Scenario
-
-SCENARIO_ID = "scenario_id"
-
-#: A monthly path within this share of the baseline counts as recovered.
-RECOVERED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +42,11 @@ class Projection:
         Seed of the scenarios' draws.
     warnings : tuple of str
         What a reader must know.
+    source : Forecast
+        The baseline with all its locations, whatever was selected since: what a sensitivity is
+        worked out on, so that it gives the same numbers.
+    tables : mapping of str to (mapping of str to float)
+        Shares by name and location that were used.
     """
 
     baseline: Forecast
@@ -53,6 +55,8 @@ class Projection:
     exposures: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
     seed: int = 1
     warnings: tuple[str, ...] = ()
+    source: Forecast | None = None
+    tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "forecasts", MappingProxyType(dict(self.forecasts)))
@@ -100,15 +104,13 @@ class Projection:
         if NATION in self.baseline.locations:
             return self
         forecasts = {name: f.with_nation() for name, f in self.forecasts.items()}
-        null = next(s.name for s in self.scenarios if s.is_null)
+        null = self.against(None)
         # US is a sum here; it has no exposure of its own.
         exposures = {
             name: {k: np.concatenate([[np.nan], v]) for k, v in table.items()}
             for name, table in self.exposures.items()
         }
-        return Projection(
-            forecasts[null], self.scenarios, forecasts, exposures, self.seed, self.warnings
-        )
+        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Quantiles of the 12-month counts under every scenario, tidy.
@@ -139,15 +141,40 @@ class Projection:
         """Only these locations, by any of their names, in this order."""
         locations = [locations] if isinstance(locations, str) else list(locations)
         rows = [self.baseline.index(s) for s in locations]
-        null = next(s.name for s in self.scenarios if s.is_null)
+        null = self.against(None)
         forecasts = {name: f.select(locations) for name, f in self.forecasts.items()}
         exposures = {
             name: {key: values[rows] for key, values in table.items()}
             for name, table in self.exposures.items()
         }
-        return Projection(
-            forecasts[null], self.scenarios, forecasts, exposures, self.seed, self.warnings
-        )
+        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
+
+    def part(self, indicator: str) -> Projection:
+        """A drug class under the same scenarios, in the same draws.
+
+        Parameters
+        ----------
+        indicator : str
+            CDC's name or a short one: ``"T40.4"``.
+
+        Raises
+        ------
+        ForecastError
+            If the forecast carries no such class.
+        """
+        null = self.against(None)
+        forecasts = {name: f.part(indicator) for name, f in self.forecasts.items()}
+        rows = [self.baseline.index(s) for s in forecasts[null].locations]
+        exposures = {
+            name: {key: values[rows] for key, values in table.items()}
+            for name, table in self.exposures.items()
+        }
+        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
+
+    def class_share(self, short: str) -> float:
+        """Share of a class in all deaths, of the nation or else the mean of the known shares."""
+        table = self.tables.get(share_name(short), {})
+        return float(table.get(NATION, np.mean(list(table.values())) if table else 1.0))
 
     @property
     def can_add(self) -> bool:
@@ -171,53 +198,70 @@ class Projection:
         """
         return np.asarray(self.baseline.samples(target) - self.forecast(name).samples(target))
 
-    def averted(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+    def against(self, name: str | None) -> str:
+        """Name of what deaths averted are counted against: the status quo by default."""
+        if name is None:
+            return next(s.name for s in self.scenarios if s.is_null)
+        return self.scenario(name).name
+
+    def answer(self, against: str | None = None) -> pd.DataFrame:
+        """The answer in three numbers: if it works, the assumed chances, and both together.
+
+        All of it holds under the assumptions and no further: the counts cannot identify
+        cooperation.
+
+        Parameters
+        ----------
+        against : str, optional
+            Another scenario; default: the status quo.
+
+        Returns
+        -------
+        DataFrame
+            One row per scenario and location, over all months after the last known one:
+            ``scenario_id, location, first_month, last_month, baseline`` (mean deaths without it);
+            ``works, nothing, backfires`` (assumed probabilities); ``averted_if_works_q50``,
+            ``_q05``, ``_q95`` (deaths averted in the draws where it works); ``averted_mean,
+            averted_q05, averted_q95, percent_mean`` (all draws together); ``fewer, same, more``
+            (share of draws with fewer deaths, exactly as many, more).
+        """
+        return counted.answer(self, against)
+
+    def text(self, location: str | None = None) -> str:
+        """The answer for one place, in plain sentences, for people.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only location there is, or else the US.
+        """
+        from odforecast.scenario.text import text
+
+        return text(self, location)
+
+    def averted(
+        self, levels: Sequence[float] = (0.05, 0.5, 0.95), against: str | None = None
+    ) -> pd.DataFrame:
         """Deaths averted and percent change, by scenario, location and period.
 
         Parameters
         ----------
         levels : sequence of float
             Quantile levels in (0, 1).
+        against : str, optional
+            Another scenario; default: the status quo.
 
         Returns
         -------
         DataFrame
-            ``scenario_id, location, period`` (``months 1-12`` after the last known one …, and
-            ``all`` of these),
-            ``first_month, last_month, baseline`` (mean deaths), ``averted_mean``,
+            ``scenario_id, location, kind, period``: kind ``year`` (``2026``, and ``2026
+            (May–Dec)`` where the year is not whole), ``since-onset`` (``months 1-12`` from the
+            earliest onset) and ``all``; months up to the last known one never count.
+            ``first_month, last_month, baseline`` (mean deaths without it), ``averted_mean``,
             ``averted_q05`` …, ``percent_mean`` (mean of the paired percent changes; below 0:
-            fewer deaths), ``percent_q05`` …, ``probability_fewer`` (share of draws with
-            fewer deaths).
+            fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
-        probs = _levels(levels)
-        ahead = self.ahead
-        base = self.baseline.draws[:, :, ahead]
-        months = self.baseline.months[ahead]
-        rows: list[dict[str, Any]] = []
-        for name in self._not_null():
-            path = self.forecasts[name].draws[:, :, ahead]
-            for label, span in _periods(months.size):
-                a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
-                saved = a - b
-                percent = np.divide(-100.0 * saved, a, out=np.zeros_like(a), where=a > 0)
-                q_saved = np.quantile(saved, probs, axis=0)
-                q_percent = np.quantile(percent, probs, axis=0)
-                for i, state in enumerate(self.baseline.locations):
-                    row: dict[str, Any] = {
-                        SCENARIO_ID: name,
-                        "location": state,
-                        "period": label,
-                        "first_month": str(months[span][0]),
-                        "last_month": str(months[span][-1]),
-                        "baseline": a[:, i].mean(),
-                        "averted_mean": saved[:, i].mean(),
-                    }
-                    row |= {f"averted_q{_tag(p)}": q for p, q in zip(probs, q_saved[:, i])}
-                    row["percent_mean"] = percent[:, i].mean()
-                    row |= {f"percent_q{_tag(p)}": q for p, q in zip(probs, q_percent[:, i])}
-                    row["probability_fewer"] = (saved[:, i] > 0).mean()
-                    rows.append(row)
-        return pd.DataFrame(rows)
+        return counted.averted(self, levels, against)
 
     def probability_fewer_than(
         self, value: float, location: str = NATION, target: str = TARGET_12MO
@@ -244,7 +288,7 @@ class Projection:
         ]
         return pd.concat(frames, ignore_index=True)
 
-    def recovery_table(self, tolerance: float = RECOVERED) -> pd.DataFrame:
+    def recovery_table(self, tolerance: float = counted.RECOVERED) -> pd.DataFrame:
         """Time to recover: months from the largest change until the path is back.
 
         A path has recovered when its months come back within ``tolerance`` of the
@@ -257,31 +301,7 @@ class Projection:
             ``recovered`` (share of those that came back within the horizon),
             ``median_months`` (over affected draws; NaN where fewer than half came back).
         """
-        ahead = self.ahead
-        base = self.baseline.draws[:, :, ahead]
-        rows = []
-        for name in self._not_null():
-            path = self.forecasts[name].draws[:, :, ahead]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                change = np.abs(np.where(base > 0, path / base - 1.0, 0.0))
-            outside = change > tolerance
-            last = outside.shape[2] - 1 - np.argmax(outside[:, :, ::-1], axis=2)
-            months = (last + 1 - np.argmax(change, axis=2)).astype(float)
-            left = outside.any(axis=2)
-            back = left & (last + 1 < outside.shape[2])
-            for i, state in enumerate(self.baseline.locations):
-                waits = np.where(back[:, i], months[:, i], np.inf)[left[:, i]]
-                middle = float(np.median(waits)) if waits.size else np.inf
-                rows.append(
-                    {
-                        SCENARIO_ID: name,
-                        "location": state,
-                        "affected": left[:, i].mean(),
-                        "recovered": back[left[:, i], i].mean() if waits.size else np.nan,
-                        "median_months": middle if np.isfinite(middle) else np.nan,
-                    }
-                )
-        return pd.DataFrame(rows)
+        return counted.recovery(self, tolerance)
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
@@ -338,24 +358,3 @@ class Projection:
             if writer is not None:
                 writer.close()
         return path
-
-    def _not_null(self) -> list[str]:
-        return [s.name for s in self.scenarios if not s.is_null]
-
-
-def _periods(n: int) -> list[tuple[str, slice]]:
-    out = [(f"months {i + 1}-{min(i + 12, n)}", slice(i, min(i + 12, n))) for i in range(0, n, 12)]
-    return [*out, ("all", slice(0, n))]
-
-
-def _levels(levels: Sequence[float]) -> Floats:
-    probs = np.asarray(levels, dtype=float)
-    if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
-        raise ScenarioError(f"quantile levels must lie in (0, 1), got {levels}")
-    return probs
-
-
-def _tag(p: float) -> str:
-    """Name of a quantile level: 0.05 → ``05``, 0.975 → ``97.5``."""
-    text = f"{100 * p:g}"
-    return text if "." in text else text.zfill(2)

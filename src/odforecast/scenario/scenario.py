@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from odforecast.errors import ScenarioError
@@ -71,6 +71,15 @@ class Scenario:
         return not self.interventions
 
     @property
+    def is_open(self) -> bool:
+        """Whether an intervention's onset is left open until it is projected."""
+        return any(x.onset is None for x in self.interventions)
+
+    def at(self, onset: object) -> Scenario:
+        """The same, with what was left open beginning then."""
+        return replace(self, interventions=tuple(x.at(onset) for x in self.interventions))
+
+    @property
     def hash(self) -> str:
         """Hash of all that is assumed, 16 hex digits; titles and questions do not count."""
         plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
@@ -133,33 +142,49 @@ def grid(
 
 
 def _plain(x: Intervention) -> dict[str, Any]:
-    first, last = map(str, x.onset)
-    out: dict[str, Any] = {
-        "name": x.name,
-        "onset": first if first == last else {"between": [first, last]},
+    out: dict[str, Any] = {"name": x.name}
+    if x.onset is not None:
+        first, last = map(str, x.onset)
+        out["onset"] = first if first == last else {"between": [first, last]}
+    out |= {
+        "scope": x.scope,
         "probability": float(x.probability),
-        "size": x.size.to_dict(),
+        **_sized(x.size),
         "p_null": float(x.p_null),
+        "direction": x.direction,
         "lag": x.lag.to_dict(),
+        "lag_spread": x.lag_spread.to_dict(),
         "ramp": x.ramp.to_dict(),
         "plateau": x.plateau.to_dict(),
         "half_life": _or_none(x.half_life),
+        "residue": x.residue.to_dict(),
         "exposure": dict(x.exposure) if isinstance(x.exposure, Mapping) else x.exposure,
-        "spread": float(x.spread),
+        "spread": x.spread.to_dict(),
         "share": x.share.to_dict(),
+        "replaced": x.replaced.to_dict(),
         "grade": x.grade,
     }
     if x.rebound is not None:
         out["rebound"] = _plain_rebound(x.rebound)
-    for key in ("source", "note"):
+    for key in ("backfire", "source", "note"):
         if getattr(x, key):
             out[key] = getattr(x, key)
+    if x.references:
+        out["references"] = list(x.references)
     return out
+
+
+def _sized(size: Prior) -> dict[str, Any]:
+    """The size as it was said: a log rate ratio, a percent, or a dose."""
+    plain = size.to_dict()
+    if isinstance(plain, dict) and set(plain) <= {"percent", "dose"}:
+        return plain
+    return {"size": plain}
 
 
 def _plain_rebound(rebound: Rebound) -> dict[str, Any]:
     return {
-        "size": rebound.size.to_dict(),
+        "fraction": rebound.fraction.to_dict(),
         "p_null": float(rebound.p_null),
         "after": rebound.after.to_dict(),
         "ramp": rebound.ramp.to_dict(),

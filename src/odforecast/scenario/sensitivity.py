@@ -1,4 +1,4 @@
-"""Sensitivity: which assumption matters, and whether the data said anything at all."""
+"""Sensitivity: which assumption matters, what waiting costs, whether the data said anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pandas as pd
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
 from odforecast.scenario.catalogue import attribution_shares
-from odforecast.scenario.intervention import ATTRIBUTION, NATION, Intervention
+from odforecast.scenario.intervention import ATTRIBUTION, Intervention
+from odforecast.scenario.limits import NATION
 from odforecast.scenario.priors import Fixed, Prior
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import Scenario
@@ -79,14 +80,15 @@ def tornado(
 ) -> pd.DataFrame:
     """How far the mean number of deaths averted moves with each assumption.
 
-    One assumption at a time is held at its 5th and 95th percentile (a probability at 0 and
-    1, an exposure at half and one and a half), the others keep their distributions and their
-    random numbers.
+    One assumption at a time is held at its 5th and 95th percentile (a probability at 0 and 1, an
+    exposure at half and one and a half of what it is), the others keep their distributions and
+    their random numbers.
 
     Parameters
     ----------
     forecast : Forecast
-        Baseline.
+        Baseline with all its locations (:attr:`Projection.source`): cut to one place, states that
+        differ would give the nation another effect.
     scenario : Scenario
         Not null.
     location : str
@@ -105,8 +107,8 @@ def tornado(
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
 
-    def averted(changed: Scenario) -> float:
-        projection = project(forecast, changed, seed=seed, exposures=exposures)
+    def averted(changed: Scenario, tables: Shares | None = exposures) -> float:
+        projection = project(forecast, changed, seed=seed, exposures=tables)
         row = projection.baseline.index(location)
         return float(projection.averted_draws(changed.name)[:, row].sum(axis=1).mean())
 
@@ -194,6 +196,64 @@ def attribution(
     return pd.DataFrame(rows)
 
 
+def cost_of_delay(
+    forecast: Forecast,
+    scenario: Scenario,
+    months: Sequence[int] = (0, 3, 6, 12, 18, 24),
+    *,
+    location: str = NATION,
+    exposures: Shares | None = None,
+    seed: int = 1,
+) -> pd.DataFrame:
+    """Deaths averted by the end of the forecast, against how much later it all begins.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Baseline with all its locations.
+    scenario : Scenario
+        Not null. Every onset is moved by the same number of months.
+    months : sequence of int
+        Months of delay.
+    location, exposures, seed
+        As in :func:`tornado`.
+
+    Returns
+    -------
+    DataFrame
+        ``delay`` (months), ``onset`` (the earliest), ``averted_if_works`` (median where it works),
+        ``averted_mean, averted_q05, averted_q95``, ``cost`` (mean deaths that the delay costs).
+
+    Raises
+    ------
+    ScenarioError
+        If the scenario is null, or an onset moves past the forecast's end.
+    """
+    if scenario.is_null:
+        raise ScenarioError("null assumes nothing, so nothing can be delayed")
+    rows: list[dict[str, Any]] = []
+    for wait in months:
+        step = np.timedelta64(wait, "M")
+        parts = tuple(
+            replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
+        )
+        later = replace(scenario, interventions=parts)
+        projection = project(forecast, later, seed=seed, exposures=exposures)
+        row = projection.select([location]).answer().iloc[0]
+        rows.append(
+            {
+                "delay": wait,
+                "onset": str(min(x.onset[0] for x in parts)),
+                "averted_if_works": row["averted_if_works_q50"],
+                "averted_mean": row["averted_mean"],
+                "averted_q05": row["averted_q05"],
+                "averted_q95": row["averted_q95"],
+            }
+        )
+    table = pd.DataFrame(rows)
+    return table.assign(cost=table["averted_mean"].iloc[0] - table["averted_mean"])
+
+
 _Variation = tuple[str, tuple[str, Intervention], tuple[str, Intervention]]
 
 
@@ -208,13 +268,14 @@ def _variations(x: Intervention, level: float) -> list[_Variation]:
     def held(owner: Any, key: str) -> Callable[[float], Any]:
         return lambda v: replace(owner, **{key: Fixed(v)})
 
-    for key in ("size", "share", "lag", "ramp", "plateau", "half_life"):
+    for key in ("size", "share", "spread", "replaced", "lag", "lag_spread", "ramp", "plateau",
+                "half_life", "residue"):  # fmt: skip
         prior = getattr(x, key)
         if prior is not None and prior.sd > 0:
             add(key, prior.interval(level), held(x, key))
     if x.rebound is not None:
         rebound = x.rebound
-        for key in ("size", "after", "ramp", "half_life"):
+        for key in ("fraction", "after", "ramp", "half_life"):
             prior = getattr(rebound, key)
             if prior is not None and prior.sd > 0:
                 values = prior.interval(level)
@@ -235,11 +296,16 @@ def _variations(x: Intervention, level: float) -> list[_Variation]:
                 (str(last), replace(x, onset=(last, last))),
             )
         )
-    # Exposure is a plain factor, so a share of one half or three halves stands for it.
-    if x.share.sd == 0:
-        for_share = x.share.mean
-        add("exposure", (0.5, 1.5), lambda v: replace(x, share=Fixed(for_share * v)))
+    if not isinstance(x.exposure, str):
+        felt = x.exposure
+        add("exposure", (0.5, 1.5), lambda v: replace(x, exposure=_times(felt, v)))
     return out
+
+
+def _times(exposure: float | Mapping[str, float], factor: float) -> float | dict[str, float]:
+    if isinstance(exposure, Mapping):
+        return {s: min(factor * v, 5.0) for s, v in exposure.items()}
+    return min(factor * exposure, 5.0)
 
 
 def _swap(scenario: Scenario, position: int, x: Intervention) -> tuple[Intervention, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from odforecast.sources.quoting import plain, quoted
 
 
@@ -11,11 +14,26 @@ def shown(value: object) -> str:
     Examples
     --------
     >>> shown("a" * 5_000)[-20:], shown([1, "x"]), shown(None)
-    ('… (5,000 characters)', "[1, 'x']", 'None')
+    ('… (5,000 characters)', "[1, 'x']", 'nothing')
     """
+    if value is None:
+        return "nothing"
     if isinstance(value, str):
         return quoted(value)
     try:
         return plain(repr(value))
     except ValueError:  # an integer of 5,000 digits refuses to be text
         return f"{type(value).__name__} of too many digits"
+
+
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """A question after the name that may have been meant; empty if none is near.
+
+    Examples
+    --------
+    >>> nearest("spred", ["spread", "share"]), nearest("t40.4", ["T40.4"]), nearest(7, ["lag"])
+    (", did you mean 'spread'?", ", did you mean 'T40.4'?", '')
+    """
+    names = {x.lower(): x for x in allowed}
+    near = difflib.get_close_matches(str(value)[:40].lower(), names, 1, cutoff=0.62)
+    return f", did you mean {names[near[0]]!r}?" if near else ""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.months import ONE_MONTH
+from odforecast.names import SCENARIO_ID
 from odforecast.panel.donor import ERAS, era_of
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
@@ -81,12 +82,14 @@ COUNT_COLUMNS: Final = (
     "ae",
 )
 
+
 #: What makes two rows the same forecast made by two models: those of these that a table has.
 #: An origin is its last known month as well as its day: CDC published three months at once
 #: in February 2022. And it is the donor of its delay: a month has several.
 UNIT_KEYS: Final = (
     "as_of",
     "last_month",
+    SCENARIO_ID,
     "vintage",
     "donor",
     "location",

@@ -11,9 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.geography.places import LOCATIONS, lookup, population
-from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, TARGET_12MO
+from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
 from odforecast.scoring.calibration import interval_coverage
-from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS, UNIT_COLUMNS, regimes
+from odforecast.scoring.columns import (
+    COUNT_COLUMNS,
+    METRIC_COLUMNS,
+    UNIT_COLUMNS,
+    regimes,
+)
 from odforecast.scoring.draws import (
     bias_sorted,
     crps_sorted,
@@ -108,7 +113,8 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        Columns of :data:`odforecast.names.HUB_COLUMNS`, checked.
+        Columns of :data:`odforecast.names.HUB_COLUMNS`, and ``scenario_id`` where it has
+        several scenarios; checked.
     observe : callable
         ``(locations, months, target) -> (values, reasons)``, arrays of shape (L, M); for
         example :meth:`odforecast.backtesting.Truth.observed`.
@@ -116,8 +122,9 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row per (origin, location, target, month), with ``as_of`` and ``last_month`` and
-        the columns of :func:`score_units`; ``n_draws`` 0 where there are no samples.
+        One row per (origin, location, target, month), with ``as_of`` and ``last_month``,
+        ``scenario_id`` if the table has it (then a row per scenario too), and the columns of
+        :func:`score_units`; ``n_draws`` 0 where there are no samples.
 
     Raises
     ------
@@ -127,7 +134,9 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     if table.empty:
         raise ScoringError("the table has no forecasts", hint="is the file empty?")
     parts = []
-    for (origin, target), rows in table.groupby(["origin_date", "target"], sort=True):
+    named = SCENARIO_ID in table
+    keys = ["origin_date", *([SCENARIO_ID] if named else []), "target"]
+    for (origin, *scenario, target), rows in table.groupby(keys, sort=True):
         day = pd.Timestamp(str(origin))
         part = _score_origin(rows, day, str(target), observe)
         part.insert(0, "as_of", day)
@@ -135,6 +144,8 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
             "timedelta64[M]"
         )
         part.insert(1, "last_month", last.astype("datetime64[s]"))
+        if named:
+            part.insert(2, SCENARIO_ID, str(scenario[0]))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

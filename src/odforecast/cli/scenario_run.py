@@ -1,0 +1,333 @@
+"""``odforecast scenario run``: a forecast under scenarios: tables, draws, figures, a brief."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import tempfile
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odforecast.cli.forecast import fit, keep, made_options, open_panel
+from odforecast.cli.source import open_source
+from odforecast.cli.spreadsheet import for_spreadsheets
+from odforecast.errors import ScenarioError
+from odforecast.io import replacing
+from odforecast.names import TARGET_12MO, TARGETS
+from odforecast.scenario.catalogue import CAVEAT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from odforecast.panel import Panel
+    from odforecast.scenario import Projection, Scenario
+
+#: Months ahead, if neither a horizon nor a last month is given.
+HORIZON = 24
+
+#: Months of waiting whose cost is worked out.
+DELAYS = (0, 3, 6, 12)
+
+#: By this file a folder is known to hold a run.
+MARK = "scenarios.yaml"
+
+
+@click.command()
+@click.option(
+    "--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+    help="A scenario file, a named prior, or null; may be repeated or comma-separated.",
+)  # fmt: skip
+@click.option("--onset", metavar="MONTH", help="Onset of named priors.  [default: the month after "
+              "the as-of date]")  # fmt: skip
+@made_options
+@click.option("--horizon", type=click.IntRange(min=1), help=f"Months ahead.  [default: {HORIZON}]")
+@click.option("--until", metavar="MONTH", help="Project up to this month instead: 2028-12.")
+@click.option("--against", metavar="NAME", help="Count deaths averted against this scenario.  "
+              "[default: the status quo]")  # fmt: skip
+@click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
+              show_default=True, help="What the quantile and sample rows hold.")  # fmt: skip
+@click.option(
+    "--exposure", "tables", multiple=True, metavar="NAME=FILE",
+    help="Exposure by location (CSV: location,exposure), e.g. nflis-share=table.csv.",
+)  # fmt: skip
+@click.option("--samples", default=100, show_default=True, type=click.IntRange(min=1),
+              help="Draws in the hub sample rows.")  # fmt: skip
+@click.option("--paper", type=click.Choice(["letter", "a4"]), default="letter", show_default=True,
+              help="Paper of the brief.")  # fmt: skip
+@click.option("--style", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Your own style sheet for the brief.")  # fmt: skip
+@click.option("--replace", is_flag=True, help="Replace the run that the folder holds.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+def run(
+    scenarios: tuple[str, ...],
+    onset: str | None,
+    archive: Path | None,
+    source: str | None,
+    as_of: str | None,
+    model: str,
+    locations: str,
+    indicator: str,
+    draws: int,
+    seed: int,
+    horizon: int | None,
+    until: str | None,
+    against: str | None,
+    target: str,
+    tables: tuple[str, ...],
+    samples: int,
+    paper: str,
+    style: Path | None,
+    replace: bool,
+    out: Path,
+) -> None:
+    """Project a model's forecast under scenarios, and write tables, draws, figures, a brief.
+
+    Every location asked for gets a brief of its own. An effect on a drug class acts on the
+    forecast's own deaths of that class; --indicator T40.4 projects the class itself.
+    """
+    from odforecast.models import get_model
+    from odforecast.scenario import project
+
+    if horizon is not None and until is not None:
+        raise click.UsageError("give --horizon or --until, not both")
+    check_folder(out, replace)
+    releases = open_source(archive, source)
+    forecaster = get_model(model)
+    # The same panel and seed as `odforecast forecast`, so that null is its forecast.
+    panel, states = open_panel(releases, as_of, indicator, locations)
+    chosen = _scenarios(scenarios, onset, panel)
+    shares = _exposures(tables)
+    click.echo(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}")
+    ahead = HORIZON if horizon is None and until is None else horizon
+    projection = project(
+        fit(forecaster, panel, states), chosen, ahead, draws, seed, until=until, exposures=shares,
+        first_month=panel.month_grid[0],
+    )  # fmt: skip
+    if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
+        projection = projection.with_nation()
+    # Places are chosen last, so that one question has one answer wherever it is asked.
+    keep(projection.baseline, states)  # names what the model left out
+    projection = projection.select([s for s in states if s in projection.baseline.locations])
+    projection.against(against)  # an unknown name is refused before anything is written
+    for text in projection.warnings:
+        click.echo(f"note: {text}", err=True)
+    targets: list[str] = [target]
+    if target == "both":
+        targets = [t for t in TARGETS if t in projection.baseline.targets]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        made = Path(folder) / "run"
+        _write(projection, panel, targets, samples, against, made)
+        if not all(s.is_null for s in projection.scenarios):
+            _write_briefs(projection, panel, paper, style, made)
+        _take_place(made, out)
+    _summary(projection, against)
+    click.echo(f"\n{CAVEAT}\nwritten: {out}/")
+
+
+def check_folder(out: Path, replace: bool) -> None:
+    """Refuse a folder that a run would mix with what is in it.
+
+    Raises
+    ------
+    click.UsageError
+        If it is a file, or holds something.
+    """
+    if out.exists() and not out.is_dir():
+        raise click.UsageError(f"--out {out} is a file, give a folder")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / MARK).exists():
+        raise click.UsageError(f"--out {out} holds other files, give a folder of its own")
+    if not replace:
+        raise click.UsageError(f"--out {out} holds a run already; --replace takes its place")
+
+
+def _take_place(made: Path, out: Path) -> None:
+    """The new folder where the old one was: nothing of an earlier run stays beside it."""
+    old = made.parent / "old"
+    if out.exists():
+        out.rename(old)
+    made.rename(out)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
+    import numpy as np
+
+    from odforecast.months import to_month
+    from odforecast.scenario import NULL, named, prior_names, read_scenarios
+    from odforecast.scenario.wording import nearest
+
+    start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
+    found: list[Scenario] = []
+    used = False
+    for word in (w.strip() for text in words for w in text.split(",")):
+        if Path(word).suffix in (".yaml", ".yml", ".toml"):
+            read = read_scenarios(word)
+            used = used or any(s.is_open for s in read)
+            found.extend(s.at(start) for s in read)
+        elif word == NULL.name:
+            found.append(NULL)
+        elif word in prior_names():
+            used = True
+            found.append(named(word, onset=start))
+        else:
+            raise ScenarioError(
+                f"--scenario: {word!r} is no scenario{nearest(word, prior_names())}, allowed: a "
+                f".yaml or .toml file, null, {', '.join(prior_names())}"
+            )
+    if used and onset is None:
+        _say_onset(start, panel)
+    return tuple(dict.fromkeys(found))
+
+
+def _say_onset(start: str, panel: Panel) -> None:
+    """Which onset was taken, and what it means when that month is over."""
+    from odforecast.months import to_month
+
+    late = int((to_month(dt.date.today()) - to_month(start)).astype(int))
+    past = (
+        f", {late} months ago: the newest release used is of {panel.release}; --onset gives another"
+        if late > 0
+        else ""
+    )
+    click.echo(f"onset {start}, the month after the as-of date{past}", err=True)
+
+
+def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
+    from odforecast.scenario import read_exposure
+
+    out = {}
+    for text in tables:
+        name, _, path = text.partition("=")
+        if not path:
+            raise click.UsageError(f"--exposure is {text!r}, write NAME=FILE")
+        out[name] = read_exposure(path)
+    return out
+
+
+def _write(
+    projection: Projection,
+    panel: Panel,
+    targets: list[str],
+    samples: int,
+    against: str | None,
+    out: Path,
+) -> None:
+    """Tables, draws and figures of a run."""
+    from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
+    from odforecast.report import scenario_figures as figures
+    from odforecast.scenario import dump_scenarios
+
+    out.mkdir(parents=True)
+    write_hub(scenarios_to_hub(projection.forecasts, targets=targets), out / "quantiles.csv")
+    few = {name: f.first(samples) for name, f in projection.forecasts.items()}
+    rows = scenarios_to_hub(few, targets=targets, output_type="sample")
+    write_hub(rows, out / "samples.parquet")
+    tasks = scenario_tasks(
+        projection.names, projection.baseline, targets=targets,
+        samples=min(samples, len(projection.baseline.draws)),
+    )  # fmt: skip
+    write_tasks(tasks, out / "hub-config" / "tasks.json")
+    with replacing(out / "draws.parquet") as part:
+        projection.to_parquet(part)
+    with replacing(out / MARK) as part:
+        part.write_text(dump_scenarios(projection.scenarios), encoding="utf-8")
+    if all(s.is_null for s in projection.scenarios):
+        return
+    _csv(projection.answer(against), out / "answer.csv")
+    _csv(projection.averted(against=against), out / "deaths_averted.csv")
+    _csv(projection.recovery_table(), out / "time_to_recover.csv")
+    _csv(projection.exposure_table(), out / "exposure.csv")
+    where = "US" if "US" in projection.baseline.locations else projection.baseline.locations[0]
+    waiting = _cost_of_delay(projection, where)
+    if not waiting.empty:
+        _csv(waiting, out / "cost_of_delay.csv")
+    drawn = {
+        f"prior_{item.name}": figures.prior_figure(item)
+        for item in projection.scenarios
+        if not item.is_null
+    }
+    drawn["fan"] = figures.fan_figure(projection, where, panel)
+    drawn["averted"] = figures.averted_figure(projection, where)
+    for name, figure in drawn.items():
+        with replacing(out / "figures" / f"{name}.svg") as part:
+            figure.savefig(part, format="svg")
+
+
+def _cost_of_delay(projection: Projection, where: str) -> pd.DataFrame:
+    """What waiting costs in one place, for every scenario that has not begun."""
+    import pandas as pd
+
+    from odforecast.scenario import cost_of_delay
+
+    base = projection.source or projection.baseline
+    parts = []
+    for item in projection.scenarios:
+        onsets = [x.onset[0] for x in item.interventions]
+        if not onsets or min(onsets) <= base.last_month:
+            continue
+        left = int((base.months[-1] - max(x.onset[1] for x in item.interventions)).astype(int))
+        table = cost_of_delay(
+            base, item, [m for m in DELAYS if m <= left], location=where,
+            exposures=projection.tables, seed=projection.seed,
+        )  # fmt: skip
+        table.insert(0, "scenario_id", item.name)
+        table.insert(1, "location", where)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _write_briefs(
+    projection: Projection, panel: Panel, paper: str, style: Path | None, out: Path
+) -> None:
+    from odforecast.report.brief import write_briefs
+
+    write_briefs(projection, out, panel=panel, paper=paper, stylesheet=style)
+
+
+def _csv(table: pd.DataFrame, path: Path) -> None:
+    with replacing(path) as part:
+        for_spreadsheets(table).to_csv(part, index=False, lineterminator="\n")
+
+
+def _summary(projection: Projection, against: str | None) -> None:
+    """The answer in three numbers, and by calendar year, of the first location."""
+    where = projection.baseline.locations[0]
+    answers = projection.answer(against)
+    if answers.empty:
+        return
+    answers = answers[answers["location"] == where]
+    years = projection.averted(against=against)
+    years = years[(years["location"] == where) & (years["kind"] == "year")]
+    other = "the status quo" if against is None else against
+    first = answers.iloc[0]
+    click.echo(
+        f"\n{where}: deaths averted against {other}, {first['first_month']} to "
+        f"{first['last_month']}"
+    )
+    for r in answers.to_dict("records"):
+        sure = "–" if r["works"] == 0 else _with_range(r, "if_works_q50", "if_works_")
+        click.echo(f"\n{r['scenario_id']}")
+        click.echo(f"  if it works     {sure}")
+        click.echo(
+            f"  assumed chance  works {r['works']:.2f}, does nothing {r['nothing']:.2f}, "
+            f"backfires {r['backfires']:.2f}"
+        )
+        click.echo(
+            f"  together        {_with_range(r, 'mean')}; fewer {r['fewer']:.2f}, "
+            f"same {r['same']:.2f}, more {r['more']:.2f}"
+        )
+        for y in years[years["scenario_id"] == r["scenario_id"]].to_dict("records"):
+            click.echo(f"  {y['period']:<14}  {_with_range(y, 'mean')}")
+    click.echo("(medians where it works, means elsewhere; 90 % intervals in brackets)")
+
+
+def _with_range(row: dict[Hashable, Any], middle: str, ends: str = "") -> str:
+    low, high = row[f"averted_{ends}q05"], row[f"averted_{ends}q95"]
+    return f"{row[f'averted_{middle}']:z,.0f} ({low:z,.0f} to {high:z,.0f})"

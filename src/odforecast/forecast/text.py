@@ -1,0 +1,290 @@
+"""A forecast in three sentences, and the words in which numbers are said to people.
+
+Places by their full names, months by their names, numbers no finer than their intervals, and
+no chance of 0 or 100 %. Every page and text of the library takes its words from here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from odforecast.errors import ForecastError
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, LOCATION, indicator_name
+from odforecast.panel import Floats
+
+if TYPE_CHECKING:
+    from odforecast.forecast.forecast import Forecast
+
+#: Interval of every text.
+LEVEL = 0.9
+_SIDES = (0.05, 0.5, 0.95)
+
+#: Places whose name in a sentence is not the one in the table; CDC's NY leaves out the city.
+_IN_A_SENTENCE = {
+    NATION: "the United States",
+    "DC": "the District of Columbia",
+    "NY": "New York State without New York City",
+    **{name: f"the {name}" for name in REGIONS},
+}
+
+#: Drug classes as people say them.
+_CLASSES = {
+    "T40.4": "synthetic opioids (mostly fentanyl)",
+    "opioids": "opioids",
+    "heroin": "heroin",
+    "natural-opioids": "natural and semi-synthetic opioids",
+    "methadone": "methadone",
+    "cocaine": "cocaine",
+    "psychostimulants": "psychostimulants (mostly methamphetamine)",
+}
+
+
+def place_name(code: str) -> str:
+    """Full name of a place, as it stands within a sentence.
+
+    Parameters
+    ----------
+    code : str
+        Code or name of a jurisdiction or county; the name of a region, or of a sum of places,
+        which stays as it is.
+
+    Examples
+    --------
+    >>> place_name("US"), place_name("OH"), place_name("39061"), place_name("Midwest")
+    ('the United States', 'Ohio', 'Hamilton County, Ohio', 'the Midwest')
+    >>> place_name("NY"), place_name("the valley")
+    ('New York State without New York City', 'the valley')
+    """
+    if code in _IN_A_SENTENCE:
+        return _IN_A_SENTENCE[code]
+    try:
+        found = find(code)
+    except LookupError:
+        return code
+    if isinstance(found, County):
+        return found.label
+    return _IN_A_SENTENCE.get(found.state, found.name)
+
+
+def month_name(month: object) -> str:
+    """A month in words.
+
+    Examples
+    --------
+    >>> month_name("2026-04")
+    'April 2026'
+    """
+    return f"{to_month(month).astype(dt.date):%B %Y}"
+
+
+def day_name(day: dt.date) -> str:
+    """A day in words.
+
+    Examples
+    --------
+    >>> day_name(dt.date(2025, 9, 7))
+    'September 7, 2025'
+    """
+    return f"{day:%B} {day.day}, {day.year}"
+
+
+def deaths_of(indicator: str) -> str:
+    """The deaths that an indicator counts, in words.
+
+    Examples
+    --------
+    >>> deaths_of("all-drugs"), deaths_of("T40.4")
+    ('drug overdose deaths', 'drug overdose deaths with synthetic opioids (mostly fentanyl)')
+    """
+    full = indicator_name(indicator)
+    if full == ALL_DRUGS:
+        return "drug overdose deaths"
+    if full == ALL_DEATHS:
+        return "deaths from all causes"
+    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
+    return f"drug overdose deaths with {short.get(full, full)}"
+
+
+def step_of(low: float, high: float) -> float:
+    """The unit to which numbers are rounded beside an interval: a seventh of it or finer.
+
+    Examples
+    --------
+    >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(7, 7)
+    (100.0, 1000.0, 1.0, 1.0)
+    """
+    width = abs(high - low)
+    if not np.isfinite(width) or width < 70:
+        return 1.0
+    return float(10 ** int(np.floor(np.log10(width / 7))))
+
+
+def rounded(value: float, step: float = 1.0) -> str:
+    """A number to the nearest step, with thousands separators; never a negative zero.
+
+    Examples
+    --------
+    >>> rounded(1_912.4, 100), rounded(-0.2), rounded(2_830)
+    ('1,900', '0', '2,830')
+    """
+    return f"{round(value / step) * step:z,.0f}"
+
+
+def about(value: float) -> str:
+    """A number that has no interval beside it, to three per cent or finer.
+
+    Examples
+    --------
+    >>> about(70_312), about(2_413), about(105_300), about(17.2)
+    ('70,000', '2,410', '105,000', '17')
+    """
+    size = abs(value) / 30
+    return rounded(value, 1.0 if size < 1 else float(10 ** int(np.floor(np.log10(size)))))
+
+
+def percent(value: float) -> str:
+    """A change in whole percent, with its sign.
+
+    Examples
+    --------
+    >>> percent(-14.2), percent(0.3), percent(3)
+    ('−14 %', '0 %', '+3 %')
+    """
+    whole = round(value)
+    return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
+
+
+def chance(share: float) -> str:
+    """A probability in whole percent; what is uncertain is never said to be 0 or 100 %.
+
+    Examples
+    --------
+    >>> chance(0.914), chance(0.0), chance(0.999), chance(0.5)
+    ('91 %', 'less than 1 %', 'more than 99 %', '50 %')
+    """
+    if share < 0.005:
+        return "less than 1 %"
+    return "more than 99 %" if share > 0.995 else f"{round(100 * share)} %"
+
+
+def between(low: float, high: float, step: float | None = None) -> str:
+    """The ends of an interval, rounded together.
+
+    Examples
+    --------
+    >>> between(1_912, 3_051)
+    '1,900 to 3,100'
+    """
+    unit = step_of(low, high) if step is None else step
+    return f"{rounded(low, unit)} to {rounded(high, unit)}"
+
+
+def text(forecast: Forecast, location: str | None = None) -> str:
+    """Three sentences; see :meth:`odforecast.Forecast.text`."""
+    one = _one(forecast, location)
+    first = _last_known(one)
+    ahead = one.horizons <= 12
+    month = one.months[ahead][-1] if ahead.any() else one.months[-1]
+    low, middle, high = _quantiles(one.count_at(month)[:, 0])
+    end = month_name(month)
+    if not np.isfinite([low, high]).all():
+        return f"{first} For the 12 months ending in {end} there is no forecast: a count is hidden."
+    step = step_of(low, high)
+    second = (
+        f"For the 12 months ending in {end} the forecast is about {rounded(middle, step)} deaths "
+        f"(90 % interval {between(low, high, step)})."
+    )
+    return f"{first} {second} {_change(one, month, step)}"
+
+
+def _one(forecast: Forecast, location: str | None) -> Forecast:
+    """The forecast of a single place."""
+    if location is not None:
+        return forecast.select(location)
+    if len(forecast.locations) == 1:
+        return forecast
+    if NATION in forecast.locations:
+        return forecast.select(NATION)
+    if LOCATION in forecast.joint and set(JURISDICTIONS) <= set(forecast.locations):
+        return forecast.nation()
+    raise ForecastError(
+        f"the forecast has {len(forecast.locations)} locations and no US: a text is of one",
+        hint=f"name one: text({forecast.locations[0]!r})",
+    )
+
+
+def _reported(one: Forecast, month: np.datetime64) -> float:
+    """The published 12-month count of the place, of a sum that of its parts; NaN without one."""
+    panel, place = one.panel, one.locations[0]
+    if panel is None or not panel.months[0] <= month <= panel.last_month:
+        return float("nan")
+    parts = one.parts.get(place, (place,))
+    if set(parts) == set(JURISDICTIONS) and NATION in panel.locations:
+        parts = (NATION,)  # what CDC itself says of the sum
+    if not set(parts) <= set(panel.locations):
+        return float("nan")
+    column = int((month - panel.months[0]).astype(int))
+    return float(panel.reported[[panel.locations.index(s) for s in parts], column].sum())
+
+
+def _quantiles(values: Floats) -> tuple[float, float, float]:
+    low, middle, high = np.quantile(values, _SIDES)
+    return float(low), float(middle), float(high)
+
+
+def _last_known(one: Forecast) -> str:
+    """The last count as published, and what it will be."""
+    what = "deaths" if one.panel is None else deaths_of(one.panel.indicator)
+    lead = f"In {place_name(one.locations[0])}, "
+    when = f"the 12 months ending in {month_name(one.last_month)}"
+    seen = f"as published by {day_name(one.as_of)}"
+    count = _reported(one, one.last_month)
+    if np.isfinite(count):
+        known = f"{lead}{count:,.0f} {what} were reported for {when}, {seen}"
+    else:
+        known = f"{lead}no count of {what} is shown for {when}, {seen}"
+    drawn = np.flatnonzero(one.horizons == 0)
+    if drawn.size:
+        low, middle, high = _quantiles(one.count_at(one.last_month)[:, 0])
+        if np.isfinite([low, high]).all():
+            step = step_of(low, high)
+            return (
+                f"{known}; once final, the count will be about {rounded(middle, step)} "
+                f"(90 % interval {between(low, high, step)})."
+            )
+    if one.panel is not None and one.panel.final_through >= one.last_month:
+        return f"{known}, a final count."
+    if not np.isfinite(count):
+        return f"{known}."
+    return f"{known}; the forecast takes it as it is, though late reports may still change it."
+
+
+def _change(one: Forecast, month: np.datetime64, step: float) -> str:
+    """The change on the count 12 months before, and how likely a fall is."""
+    try:
+        moved = one.change(month)[:, 0]
+    except ForecastError:
+        # A sum whose earlier count no draw holds: what its parts reported.
+        moved = one.count_at(month)[:, 0] - _reported(one, month - 12 * ONE_MONTH)
+    if not np.isfinite(moved).all():
+        return "The count 12 months before is not known, so no change can be given."
+    before = one.count_at(month)[:, 0] - moved
+    share = np.divide(100 * moved, before, out=np.zeros_like(moved), where=before > 0)
+    middle = float(np.median(moved))
+    size = rounded(abs(middle), step)
+    if size == "0":
+        change = "about as many as 12 months before"
+    else:
+        way = "fewer" if middle < 0 else "more"
+        relative = f" ({percent(float(np.median(share)))})" if (before > 0).all() else ""
+        change = f"about {size} {way} than 12 months before{relative}"
+    same = float((moved == 0).mean())
+    tie = f", of no change {chance(same)}" if same >= 0.005 else ""
+    return (
+        f"That is {change}; the probability of a fall is {chance(float((moved < 0).mean()))}{tie}."
+    )

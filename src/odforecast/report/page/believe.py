@@ -1,0 +1,98 @@
+"""Page two of a brief: why to believe it, and what would change our mind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from odforecast.forecast.text import between, chance, month_name
+from odforecast.report.page.parts import Table
+from odforecast.report.words import CLASS_WARNING, mechanisms
+from odforecast.scenario import Projection, Scenario
+from odforecast.scenario.text import scenario_title
+
+
+def skill_table(skill: pd.DataFrame) -> Table:
+    """How good forecasts were so far, as it was given."""
+    head = [str(c) for c in skill.columns]
+    rows = [[_cell(v) for v in row] for row in skill.itertuples(index=False)]
+    return Table(head, rows, numbers=len(head) - 1)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        digits = 2 if abs(float(value)) < 10 else 0
+        return "–" if np.isnan(value) else f"{value:,.{digits}f}"
+    return f"{value:,}" if isinstance(value, int | np.integer) else str(value)
+
+
+def sources_of(chosen: Sequence[Scenario]) -> tuple[Table, list[str]]:
+    """What each assumption rests on, with its grade, and the works cited, numbered."""
+    works: dict[str, int] = {}
+    rows: dict[tuple[str, str], list[str]] = {}
+    for s in chosen:
+        for x in s.interventions:
+            cited = [works.setdefault(r, len(works) + 1) for r in x.references]
+            mark = f" [{', '.join(map(str, cited))}]" if cited else ""
+            stated = ". ".join(t.rstrip(".") for t in (x.source, x.note) if t)
+            text = f"{stated or 'Assumed by whoever asked'}.{mark}"
+            titles = rows.setdefault((x.grade, text), [])
+            if scenario_title(s) not in titles:
+                titles.append(scenario_title(s))
+    lines = [["; ".join(titles), *rest] for rest, titles in rows.items()]
+    return Table(["Assumption", "Evidence", "What it rests on"], lines), list(works)
+
+
+def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
+    """Counts that the status quo would not explain, and evidence beside the counts."""
+    base = one.baseline
+    items = []
+    for h in dict.fromkeys((12, int(base.horizons[-1]))):
+        if h not in base.horizons:
+            continue
+        j = int((base.horizons == h).argmax())
+        low, high = (float(v) for v in np.quantile(base.samples()[:, 0, j], [0.05, 0.95]))
+        below = [(one.forecast(s.name).samples()[:, 0, j] < low).mean() for s in chosen]
+        said = [chance(float(p)) for p in below]
+        inside = said[0]
+        if len(set(said)) > 1:
+            inside = ", ".join(f"{p} ({scenario_title(s)})" for s, p in zip(chosen, said))
+        span = between(low, high).replace(" to ", " or above ")
+        items.append(
+            f"A final count for the 12 months ending in {month_name(base.months[j])} below "
+            f"{span}. If nothing changes, the chance of either is 5 %; with what is assumed, the "
+            f"chance of one below is {inside}."
+        )
+    return [
+        *items,
+        "A fall in the states most exposed to fentanyl and none in the least exposed would speak "
+        "for its supply as the cause; a fall in both would not.",
+        "A fall in stimulant deaths without fentanyl at the same time would speak against it.",
+        "Purity and seizures that move before deaths do, by as long as was assumed.",
+    ]
+
+
+def limits(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
+    """What must not be read out of the numbers."""
+    last = one.baseline.last_month
+    parts = [x for s in chosen for x in s.interventions]
+    items = [
+        "Who changed the supply, or why: deaths bear on supply at most, not on cooperation.",
+        "If the forecast of the status quo is wrong, the changes in percent stand, their numbers "
+        "do not.",
+    ]
+    ways = list(dict.fromkeys(w for s in chosen for w in mechanisms(s)))
+    if ways:
+        items.insert(0, f"That deaths cannot rise. How they could: {'; '.join(ways)}.")
+    if any(x.onset[0] <= last for x in parts):
+        items.append(
+            f"What begins before the end of {month_name(last)}, the last month counted, has left "
+            "its mark on the counts already: only what changes later is compared."
+        )
+    panel = one.baseline.panel
+    own_class = panel is not None and panel.indicator.startswith("Synthetic")
+    if own_class or any(x.scope != "all-drugs" for x in parts):
+        items.append(CLASS_WARNING)
+    return items

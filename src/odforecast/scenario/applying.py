@@ -1,0 +1,216 @@
+"""Effects on sample paths: on all deaths, or on each draw's own deaths of a drug class.
+
+With T the draw's path of the class, and sigma the part of its averted deaths that comes all the
+same, from another drug,
+
+    T' = T exp(delta),    all' = all - (1 - sigma) (T - T')
+
+so that no effect on a class removes more deaths than the class has, in any draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from odforecast.errors import ScenarioError
+from odforecast.forecast import Forecast
+from odforecast.geography import JURISDICTIONS
+from odforecast.geography.sums import whole_and_parts
+from odforecast.months import Months
+from odforecast.names import INDICATOR_NAMES, LOCATION
+from odforecast.panel import Floats
+from odforecast.scenario import drawing
+from odforecast.scenario.classes import class_path, share_name
+from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.limits import ALL
+from odforecast.scenario.scenario import Scenario
+
+Shares = Mapping[str, Mapping[str, float]]
+
+
+class Applied:
+    """A baseline, ready for scenarios to act on.
+
+    Parameters
+    ----------
+    baseline : Forecast
+        Of months.
+    tables : mapping of str to (mapping of str to float)
+        Shares by name and location, as in :func:`odforecast.scenario.project`.
+    seed : int
+        Of the scenarios' draws.
+
+    Attributes
+    ----------
+    notes : list of str
+        What a reader must know.
+    """
+
+    def __init__(self, baseline: Forecast, tables: Shares, seed: int) -> None:
+        self.baseline, self.tables, self.seed = baseline, tables, seed
+        self.notes: list[str] = []
+        self.ahead = baseline.months > baseline.last_month
+        self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
+        self._paths: dict[str, Floats] = {}
+
+    def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
+        """The forecast under a scenario, with the classes it carries in the same draws.
+
+        Parameters
+        ----------
+        scenario : Scenario
+        exposures : mapping of str to ndarray, shape (L,)
+            Exposure of the locations to each intervention.
+
+        Raises
+        ------
+        ScenarioError
+            If an intervention's scope is not in the forecast.
+        """
+        own = indicator_of(self.baseline)
+        for x in scenario.interventions:
+            if own != ALL and x.scope not in (ALL, own):
+                raise ScenarioError(
+                    f"{scenario.name}: scope of {x.name} is {x.scope}, and the forecast is of "
+                    f"{own}, allowed: {own} or {ALL}"
+                )
+            if x.scope != own and x.scope == ALL:
+                self.notes.append(
+                    f"{scenario.name}: {x.name} is on all drugs, and {own} is taken to change in "
+                    "the same ratio"
+                )
+        steps = [
+            (x, self.log_effect(x, exposures[x.name]), self.kept(x)) for x in scenario.interventions
+        ]
+        return self._made(scenario, *self.acted(steps))
+
+    def acted(
+        self, steps: Sequence[tuple[Intervention, Floats, Floats]]
+    ) -> tuple[Floats, dict[str, Floats]]:
+        """Paths after effects, one after the other.
+
+        Parameters
+        ----------
+        steps : sequence of (Intervention, ndarray, ndarray)
+            With its log rate ratios, broadcastable to (D, L, M), and the part of a class's averted
+            deaths that does not come all the same, broadcastable to (D,).
+
+        Returns
+        -------
+        draws : ndarray, shape (D, L, M)
+        paths : dict of str to ndarray, shape (D, L, M)
+            Of the classes that the baseline carries or an effect is on.
+        """
+        own = indicator_of(self.baseline)
+        draws = self.baseline.draws.copy()
+        scopes = {x.scope for x, _, _ in steps} - {ALL, own}
+        paths = {short: self._path(short).copy() for short in {*self.baseline.beside, *scopes}}
+        for x, log_effect, kept in steps:
+            effect = np.exp(log_effect)
+            if x.scope not in (ALL, own):
+                change = self._change(paths[x.scope], effect)
+                draws += kept[:, None, None] * change
+                paths[x.scope] += change
+                continue
+            draws += self._change(draws, effect)
+            for path in paths.values():
+                path += self._change(path, effect)
+        return draws, paths
+
+    def kept(self, x: Intervention) -> Floats:
+        """Part of a class's averted deaths that does not come all the same, shape (D,)."""
+        u = drawing.uniforms(x, self.seed, len(self.baseline.draws))
+        return np.asarray(1.0 - x.replaced.ppf(u["replaced"]))
+
+    def drawn(self, x: Intervention, exposure: Floats, months: Months) -> Floats:
+        """Log rate ratios in any months, in full, shape (D, L, M)."""
+        base = self.baseline
+        return x.draw(
+            months, base.locations, exposure, len(base.draws), self.seed, self._weights(x)
+        )
+
+    def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
+        """Log rate ratios after the last known month, relative to it, shape (D, L, M).
+
+        Months up to the last known one have 0: what is known is not changed by a scenario.
+        """
+        base = self.baseline
+        months = np.concatenate([[base.last_month], base.months])
+        drawn = self.drawn(x, exposure, months)
+        total = drawn[:, :, 1:]
+        if x.onset[0] <= base.last_month:
+            total = total - drawn[:, :, :1]
+        total[:, :, ~self.ahead] = 0.0
+        return np.asarray(total)
+
+    def _change(self, path: Floats, effect: Floats) -> Floats:
+        """By how much deaths change, the nation's as the sum of its jurisdictions'."""
+        change = path * (effect - 1.0)
+        if self.nation is not None:
+            us, rows = self.nation
+            change[:, us] = change[:, rows].sum(axis=1)
+        return change
+
+    def _path(self, short: str) -> Floats:
+        if short not in self._paths:
+            path, notes = class_path(
+                self.baseline, short, self.tables.get(share_name(short), {}), self.nation
+            )
+            self._paths[short] = path
+            self.notes.extend(notes)
+        return self._paths[short]
+
+    def _weights(self, x: Intervention) -> dict[str, Floats] | None:
+        """Deaths of the scope in each jurisdiction, where they are all known: () or (D,) each.
+
+        Those of the draw itself, over all months ahead; where jurisdictions are not forecast, the
+        last counts of the panel.
+        """
+        base = self.baseline
+        of_class = x.scope not in (ALL, indicator_of(base))
+        if set(JURISDICTIONS) <= set(base.locations):
+            path = self._path(x.scope) if of_class else base.draws
+            deaths = path[:, :, self.ahead].sum(axis=2)
+            return {s: deaths[:, base.locations.index(s)] for s in JURISDICTIONS}
+        panel = base.panel
+        if panel is None or not set(JURISDICTIONS) <= set(panel.locations):
+            return None
+        rows = [panel.locations.index(s) for s in JURISDICTIONS]
+        counts = panel.reported[rows, -1].copy()
+        if of_class:
+            shares = self.tables.get(share_name(x.scope), {})
+            counts *= [shares.get(s, np.nan) for s in JURISDICTIONS]
+        return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
+
+    def _made(self, scenario: Scenario, draws: Floats, paths: Mapping[str, Floats]) -> Forecast:
+        base = self.baseline
+        provenance = {
+            **base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash
+        }  # fmt: skip
+        made = replace(base, draws=draws, provenance=provenance, beside={})
+        parts = {}
+        for short, part in base.beside.items():
+            rows = [base.locations.index(s) for s in part.locations]
+            parts[short] = replace(part, draws=paths[short][:, rows], provenance=provenance)
+        return made.with_parts(parts) if parts else made
+
+
+def indicator_of(forecast: Forecast) -> str:
+    """Short name of what is forecast; all drugs where the forecast does not say."""
+    if forecast.panel is None:
+        return ALL
+    named = {name: short for short, name in INDICATOR_NAMES.items()}
+    return named.get(forecast.panel.indicator, forecast.panel.indicator)
+
+
+def sums_to_nation(forecast: Forecast) -> bool:
+    """Whether US is in a forecast as the sum, draw by draw, of its 52 jurisdictions."""
+    rows = whole_and_parts(forecast.locations)
+    if LOCATION not in forecast.joint or rows is None:
+        return False
+    us, parts = rows
+    nation = forecast.draws[:, us]
+    return bool(np.allclose(forecast.draws[:, parts].sum(axis=1), nation, rtol=1e-9, atol=1e-6))

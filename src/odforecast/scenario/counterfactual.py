@@ -1,0 +1,340 @@
+"""The past: what a date was followed by, as two counterfactuals that must not be mixed up.
+
+*Effect removed* takes what was observed and takes the estimated change out of it, month by month:
+the same epidemic with the same accidents, so it carries no forecast noise. *Forecast from the
+eve* knows nothing after the event: the default model at the last origin before it. Neither is
+the effect of a policy: both show a change after this date, whatever its cause.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ScenarioError
+from odforecast.forecast import Forecast
+from odforecast.geography import code_of
+from odforecast.models import Model, get_model
+from odforecast.monthly.sums import rolling_sums
+from odforecast.months import ONE_MONTH, Months, to_month
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
+from odforecast.panel import Floats, Panel
+from odforecast.scenario.effects.counts import (
+    ANYTHING,
+    MANY,
+    WINDOW,
+    anything_else,
+    past_event,
+    posterior_of,
+)
+from odforecast.scenario.effects.posterior import EffectDraws, EventPosterior
+from odforecast.scenario.effects.prior import EventSummary
+from odforecast.scenario.exposure import exposure_vector, fentanyl_share
+from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.limits import ALL
+
+if TYPE_CHECKING:
+    from odforecast.vintage.archive import Archive
+
+#: What must be said of every change after a date.
+WHATEVER = "This is the change after this date, whatever its cause: not the effect of a policy."
+
+#: Effective draws of the timing below which a note says so.
+FEW = 30
+
+#: A vintage whose newest month is older than this on the eve says too little.
+STALE = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """One past event in one location; made by :func:`past`.
+
+    Attributes
+    ----------
+    event : Intervention
+        With its prior.
+    location : str
+        CDC code.
+    indicator : str
+        Whose deaths: the event's scope.
+    months : ndarray of datetime64[M], shape (M,)
+        Ends of the 12-month periods.
+    observed : ndarray, shape (M,)
+        12-month-ending deaths, as the newest release has them.
+    removed : ndarray, shape (D, M)
+        *Effect removed*, in draws of the posterior, 12-month-ending.
+    eve : Forecast
+        *Forecast from the eve*, of the location.
+    eve_kind : str
+        ``"real"`` where the archive holds that day's release, else ``"cut"``: the newest
+        release, cut at the eve, complete as no release of that day was.
+    delta : ndarray, shape (D, T)
+        Log rate ratio of the location in each month of ``month_grid``.
+    month_grid : ndarray of datetime64[M], shape (T,)
+    posterior : EventPosterior
+        With other events, where they were taken together; this one is number 0.
+    drawn : EffectDraws
+    last_used : datetime64[M]
+        Last month of the counts behind the posterior.
+    notes : tuple of str
+    """
+
+    event: Intervention
+    location: str
+    indicator: str
+    months: Months
+    observed: Floats
+    removed: Floats
+    eve: Forecast
+    eve_kind: str
+    delta: Floats
+    month_grid: Months
+    posterior: EventPosterior
+    drawn: EffectDraws
+    last_used: np.datetime64
+    notes: tuple[str, ...] = ()
+
+    @property
+    def onset(self) -> np.datetime64:
+        """First month in which the event may have begun."""
+        first: np.datetime64 = self.event.onset[0]
+        return first
+
+    @property
+    def summary(self) -> EventSummary:
+        """Prior and posterior of the size at exposure 1."""
+        return self.posterior.summary(0)
+
+    def averted(self, month: object) -> Floats:
+        """Deaths in the 12 months to ``month`` had the change not come, less those observed.
+
+        Draws, shape (D,); below 0 where the change added deaths.
+        """
+        at = np.flatnonzero(self.months == to_month(month))
+        if not at.size:
+            raise ScenarioError(f"month is {month}, allowed: {self.months[0]} to {self.months[-1]}")
+        return np.asarray(self.removed[:, at[0]] - self.observed[at[0]])
+
+    def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+        """Both counterfactuals beside what was observed, tidy.
+
+        Returns
+        -------
+        DataFrame
+            ``counterfactual`` (``observed``, ``effect removed``, ``forecast from the eve``),
+            ``location``, ``month``, ``level`` (NaN for what was observed), ``value``.
+        """
+        parts = [self._rows("observed", self.months, np.nan, self.observed)]
+        for level, values in zip(levels, np.quantile(self.removed, levels, axis=0)):
+            parts.append(self._rows("effect removed", self.months, level, values))
+        ahead = self.eve.months > self.eve.last_month
+        for level, values in zip(levels, self.eve.quantiles(levels, TARGET_12MO)[:, 0]):
+            parts.append(
+                self._rows("forecast from the eve", self.eve.months[ahead], level, values[ahead])
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def _rows(self, name: str, months: Months, level: float, values: Floats) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "counterfactual": name,
+                "location": self.location,
+                "month": months.astype(str),
+                "level": level,
+                "value": values,
+            }
+        )
+
+    def text(self) -> str:
+        """What was assumed, what the counts did to it, and what cannot be said."""
+        last = (self.onset + WINDOW * ONE_MONTH, self.months[-1], self.eve.months[-1])
+        month = np.array(last, dtype="datetime64[M]").min()
+        saved = self.averted(month)
+        low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
+        observed = self.observed[self.months == month][0]
+        forecast = self.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[
+            :, 0, self.eve.months == month
+        ][:, 0]
+        s = self.summary
+        lines = [
+            f"{self.event.name} ({self.onset}), {self.location}, {self.indicator}. {WHATEVER}",
+            f"Prior, given an effect: {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}) on the log scale; "
+            f"no effect with probability {s.prior_p_null:.2f}.",
+            f"Posterior, counts to {self.last_used}: {s.mean:+.2f} (sd {s.sd:.2f}; 90 % "
+            f"{s.low:+.2f} to {s.high:+.2f}); no effect with probability {s.p_null:.2f} (Bayes "
+            f"factor {s.bayes_factor:.2g})."
+            + (" Prior-dominated: the result is the assumption." if s.prior_dominated else ""),
+            f"In the 12 months to {month} {observed:,.0f} deaths were observed. Effect removed: "
+            f"{observed + middle:,.0f} (90 % {observed + low:,.0f} to {observed + high:,.0f}). "
+            f"Forecast from the eve ({_EVE[self.eve_kind]}): {forecast[1]:,.0f} (90 % "
+            f"{forecast[0]:,.0f} to {forecast[2]:,.0f}).",
+            *self.notes,
+        ]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
+
+
+_EVE = {
+    "real": "that day's release",
+    "cut": "a later release cut at the eve, more complete than any release was that day",
+}
+
+
+def past(
+    event: str | Intervention,
+    archive: Archive,
+    *,
+    location: str = NATION,
+    together: str | Intervention | None = None,
+    model: Model | None = None,
+    draws: int = 1000,
+    timings: int = MANY,
+    seed: int = 1,
+) -> Past:
+    """What followed a past event, and what might have without the change that followed.
+
+    Parameters
+    ----------
+    event : str or Intervention
+        Id of an event of the catalogue that has a prior (``"class-scheduled"``,
+        ``"supply-shock-2023"``, …), or an intervention with an onset in the data.
+    archive : Archive
+        The newest release is what is observed; the release of the eve, where the archive has
+        it, is what the forecast knows.
+    location : str
+        One location, by any of its names.
+    together : str or Intervention, optional
+        Another event that overlaps, of the same scope: the posterior is that of both, and the
+        other's effect stays in the counterfactual. ``"anything else"`` allows for a change near
+        the event of which nobody has told us.
+    model : Model, optional
+        For the forecast from the eve; default :func:`odforecast.get_model`.
+    draws, timings, seed : int
+        Draws of the posterior and the forecast; draws of the timing.
+
+    Returns
+    -------
+    Past
+
+    Raises
+    ------
+    ScenarioError
+        If the onset is outside the counts, or an exposure is missing.
+    """
+    x = past_event(event)
+    other = None
+    if together is not None:
+        other = anything_else(x) if together == ANYTHING else past_event(together)
+    both = (x,) if other is None else (x, other)
+    if other is not None and other.scope != x.scope:
+        raise ScenarioError(
+            f"{other.name} has scope {other.scope}, allowed beside {x.name}: {x.scope}"
+        )
+    indicator = ALL_DRUGS if x.scope == ALL else x.scope
+    newest = archive.as_of()
+    panel = newest.panel(indicator)
+    first = x.onset[0]
+    if not panel.months[0] < first < panel.last_month:
+        raise ScenarioError(
+            f"{x.name}: onset is {first}, allowed: after {panel.months[0]}, before "
+            f"{panel.last_month}"
+        )
+    felt = _felt(archive, both, panel)
+    seen, posterior = posterior_of(panel, both, felt, timings=timings, seed=seed)
+    states = seen.states
+    drawn = posterior.draws(draws, seed)
+    code = code_of(location)
+    row = panel.index(code)
+    grid = panel.month_grid
+    delta = posterior.delta(grid, drawn, [0]) * felt[0][code]
+    if code in states:
+        delta = delta * posterior.own_factors(drawn, seed)[:, states.index(code), 0][:, None]
+    observed = panel.reported[row]
+    eve, kind = _eve(archive, panel, indicator, first, code, model, draws, seed)
+    notes = []
+    if panel.final_through < panel.last_month:
+        notes.append(
+            f"Counts after {panel.final_through} are not final: deaths are still being added."
+        )
+    if posterior.effective() < FEW:
+        notes.append("The posterior rests on few draws of the timing: ask for more timings.")
+    if x.exposure != 1.0:
+        notes.append(f"Exposure as it was in {first - ONE_MONTH}; {felt[0][code]:.2f} in {code}.")
+    return Past(
+        x, code, indicator, panel.months, observed, removed(panel.monthly[row], observed, delta),
+        eve, kind, delta, grid, posterior, drawn, np.datetime64(seen.months[-1], "M"), tuple(notes),
+    )  # fmt: skip
+
+
+def removed(months: Floats, observed: Floats, delta: Floats) -> Floats:
+    """12-month counts with an effect taken out of every month, shape (D, M).
+
+    Parameters
+    ----------
+    months : ndarray, shape (M + 11,)
+        Monthly deaths behind the counts.
+    observed : ndarray, shape (M,)
+        12-month-ending counts.
+    delta : ndarray, shape (D, M + 11)
+        Log rate ratio; where it is 0 the count comes back as it was.
+
+    Examples
+    --------
+    >>> months, delta = np.full(13, 10.0), np.zeros((1, 13))
+    >>> delta[0, -1] = np.log(0.5)
+    >>> removed(months, np.array([120.0, 120.0]), delta).tolist()
+    [[120.0, 130.0]]
+    """
+    # Months that were never known matter only where something is taken out of them.
+    change = np.where(delta == 0.0, 0.0, months * np.expm1(-delta))
+    return np.asarray(observed + rolling_sums(change))
+
+
+def _felt(archive: Archive, both: Sequence[Intervention], panel: Panel) -> list[dict[str, float]]:
+    """Exposure of all locations to each event, as it was on its eve."""
+    out = []
+    for x in both:
+        shares = {}
+        if isinstance(x.exposure, str):
+            eve = x.onset[0] - ONE_MONTH
+            newest = archive.as_of()
+            pair = [newest.panel(i).cut(eve) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
+            shares = {"fentanyl-share": fentanyl_share(pair[0], pair[1], fill="region")}
+        felt = exposure_vector(x.exposure, panel.locations, shares, x.name)
+        out.append(dict(zip(panel.locations, felt.tolist())))
+    return out
+
+
+def _eve(
+    archive: Archive,
+    panel: Panel,
+    indicator: str,
+    onset: np.datetime64,
+    location: str,
+    model: Model | None,
+    draws: int,
+    seed: int,
+) -> tuple[Forecast, str]:
+    """The forecast of the last origin before an event, of one location, without an effect."""
+    first = onset.astype("datetime64[D]").item()
+    assert isinstance(first, dt.date)
+    known, kind = None, "cut"
+    if any(day < first for day in archive.releases()):
+        vintage = archive.as_of(first - dt.timedelta(days=1))
+        there = vintage.panel(indicator)
+        if int((onset - there.last_month).astype(int)) <= STALE:
+            known, kind = there, "real"
+    if known is None:
+        known = panel.cut(onset - ONE_MONTH)
+    last = min(onset + WINDOW * ONE_MONTH, panel.last_month)
+    fitted = (model or get_model()).fit(known)
+    forecast = fitted.forecast(until=str(last), draws=draws, seed=seed)
+    return forecast.select(location), kind

@@ -1,0 +1,205 @@
+"""Draws of an intervention's effect: named uniform numbers through the priors' quantiles.
+
+Two scenarios that share the numbers are paired; states and regions have streams of their own, so
+that asking for fewer of them redraws nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from odforecast.errors import ScenarioError
+from odforecast.geography import JURISDICTIONS, lookup
+from odforecast.months import ONE_MONTH, Months
+from odforecast.panel import Floats
+from odforecast.scenario.shape import nation_factor, rise_and_fade
+from odforecast.seeds import seed_from
+
+if TYPE_CHECKING:
+    from odforecast.scenario.intervention import Intervention, Rebound
+
+STREAMS = (
+    "probability", "p_null", "size", "share", "onset", "lag", "lag_spread", "ramp", "plateau",
+    "half_life", "residue", "spread", "replaced", "rebound.p_null", "rebound.fraction",
+    "rebound.after", "rebound.ramp", "rebound.half_life",
+)  # fmt: skip
+
+#: Months from the onset over which deaths averted say whether an intervention works.
+JUDGED = 36
+
+#: Points on the prior of a size by which its chances are counted.
+POINTS = 20_000
+
+_STATES = frozenset(JURISDICTIONS)
+
+Numbers = Mapping[str, Floats]
+
+
+def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
+    """A uniform number for every stream and draw, each of shape (D,)."""
+    return {
+        key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(draws)
+        for key in STREAMS
+    }
+
+
+def draw(
+    x: Intervention,
+    months: Months,
+    locations: Sequence[str],
+    exposure: Floats,
+    draws: int,
+    seed: int,
+    weights: Mapping[str, Floats] | None = None,
+) -> Floats:
+    """See :meth:`odforecast.scenario.Intervention.draw`."""
+    u = uniforms(x, seed, draws)
+    beta = _beta(x, u)
+    c = np.ones(draws)
+    if weights is not None and x.national:
+        factors = _own_factors(x, tuple(weights), u, seed)
+        expected = np.stack([np.asarray(w, dtype=float) for w in weights.values()], axis=-1)
+        c = nation_factor(beta * float(x.exposure), factors, expected)  # type: ignore[arg-type]
+    is_state = np.array([s in _STATES for s in locations])
+    own = np.where(is_state, c[:, None] * _own_factors(x, locations, u, seed), 1.0)
+    scale = exposure * beta[:, None] * own
+    at = [_region(s) for s in locations]
+    out = np.empty((draws, len(locations), months.size))
+    for region in sorted(set(at)):
+        rows = [i for i, r in enumerate(at) if r == region]
+        stretch = _stretch(x, region, u, seed)
+        out[:, rows] = scale[:, rows, None] * _shape(x, months, u, stretch)[:, None]
+        if x.rebound is not None:
+            back = _rebound_size(x.rebound, scale[:, rows], u)
+            out[:, rows] += back[:, :, None] * _rebound_shape(x, months, u, stretch)[:, None]
+    return out
+
+
+def curve(x: Intervention, months: Months) -> Floats:
+    """See :meth:`odforecast.scenario.Intervention.curve`."""
+    half = {key: np.full(1, 0.5) for key in STREAMS}
+    return np.asarray(_shape(x, months, half)[0])
+
+
+def outcome(x: Intervention, draws: int, seed: int) -> Floats:
+    """Change of the nation's deaths over 36 months from the onset, in months' worth of them.
+
+    Below 0 where the intervention works, above where it backfires; of the draws of :func:`draw`
+    with the same seed, shape (D,).
+    """
+    u = uniforms(x, seed, draws)
+    return _judged(x, _beta(x, u), u)
+
+
+def chances(x: Intervention) -> tuple[float, float, float]:
+    """See :meth:`odforecast.scenario.Intervention.chances`."""
+    if x.rebound is None:
+        # Without a rebound the sign of the size is the sign of what it does.
+        sign = np.sign(_size(x, (np.arange(POINTS) + 0.5) / POINTS) * (x.share.mean > 0))
+    else:
+        u = uniforms(x, 0, POINTS)
+        x = x.at("2020-01")  # when does not matter here
+        sign = np.sign(_judged(x, _size(x, u["size"]) * x.share.ppf(u["share"]), u))
+    there = x.probability * (1.0 - x.p_null)
+    works, backfires = (there * float((sign == s).mean()) for s in (-1, 1))
+    return works, max(1.0 - works - backfires, 0.0), backfires
+
+
+def _judged(x: Intervention, beta: Floats, u: Numbers) -> Floats:
+    months = np.arange(x.onset[0], x.onset[1] + JUDGED * ONE_MONTH)
+    nation = beta[:, None] * _shape(x, months, u)
+    if x.rebound is not None:
+        back = _rebound_size(x.rebound, beta[:, None], u)
+        nation = nation + back * _rebound_shape(x, months, u)
+    return np.asarray(np.expm1(nation).sum(axis=1))
+
+
+def _size(x: Intervention, u: Floats) -> Floats:
+    """The size given an effect; nothing in the tail that does not count."""
+    size = x.size.ppf(u)
+    if x.direction == "fall":
+        return np.minimum(size, 0.0)
+    return np.maximum(size, 0.0) if x.direction == "rise" else size
+
+
+def _beta(x: Intervention, u: Numbers) -> Floats:
+    """The nation's effect at full strength and exposure 1, shape (D,)."""
+    works = (u["probability"] < x.probability) & (u["p_null"] >= x.p_null)
+    return np.where(works, _size(x, u["size"]) * x.share.ppf(u["share"]), 0.0)
+
+
+def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: int) -> Floats:
+    """The states' own factors u_s: above 0, of mean 1; 1 for sums of states. Shape (D, L)."""
+    tau = x.spread.ppf(u["spread"])
+    own = np.ones((tau.size, len(locations)))
+    if (tau > 0).any():
+        for i, state in enumerate(locations):
+            if state in _STATES:
+                z = _normals(x, seed, "spread", state, tau.size)
+                own[:, i] = np.exp(tau * z - 0.5 * tau**2)
+    return own
+
+
+def _stretch(x: Intervention, region: str, u: Numbers, seed: int) -> Floats:
+    """What the nation's lag is multiplied by in a region: above 0, of mean 1. Shape (D,)."""
+    omega = x.lag_spread.ppf(u["lag_spread"])
+    if not region:
+        return np.ones(omega.size)
+    z = _normals(x, seed, "lag", region, omega.size)
+    return np.asarray(np.exp(omega * z - 0.5 * omega**2))
+
+
+def _normals(x: Intervention, seed: int, key: str, of: str, draws: int) -> Floats:
+    number = seed_from("scenario", seed, x.name, key, of)
+    return np.random.default_rng(number).standard_normal(draws)
+
+
+def _since(x: Intervention, months: Months, u: Numbers, stretch: Floats | float) -> Floats:
+    """Months since the effect began, shape (D, M)."""
+    if x.onset is None:
+        raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
+    first, last = x.onset
+    offset = np.floor(u["onset"] * (int((last - first).astype(int)) + 1))
+    elapsed = (months - first).astype(float)
+    return np.asarray(elapsed[None, :] - (offset + stretch * x.lag.ppf(u["lag"]))[:, None])
+
+
+def _shape(x: Intervention, months: Months, u: Numbers, stretch: Floats | float = 1.0) -> Floats:
+    half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
+    return rise_and_fade(
+        _since(x, months, u, stretch),
+        x.ramp.ppf(u["ramp"]),
+        x.plateau.ppf(u["plateau"]),
+        half,
+        x.residue.ppf(u["residue"]),
+    )
+
+
+def _rebound_size(rebound: Rebound, scale: Floats, u: Numbers) -> Floats:
+    """What comes back at full rebound: a fraction of each success, shape of ``scale``."""
+    happens = u["rebound.p_null"] >= rebound.p_null
+    fraction = np.where(happens, rebound.fraction.ppf(u["rebound.fraction"]), 0.0)
+    return np.asarray(-np.minimum(scale, 0.0) * fraction[:, None])
+
+
+def _rebound_shape(
+    x: Intervention, months: Months, u: Numbers, stretch: Floats | float = 1.0
+) -> Floats:
+    rebound = x.rebound
+    assert rebound is not None
+    wait = x.ramp.ppf(u["ramp"]) + rebound.after.ppf(u["rebound.after"])
+    half = rebound.half_life
+    return rise_and_fade(
+        _since(x, months, u, stretch) - wait[:, None],
+        rebound.ramp.ppf(u["rebound.ramp"]),
+        np.zeros(wait.size),
+        None if half is None else half.ppf(u["rebound.half_life"]),
+    )
+
+
+def _region(location: str) -> str:
+    """The census region whose lag a location has; none for the nation and other sums."""
+    return (lookup(location).region or "") if location in _STATES else ""

@@ -1,0 +1,186 @@
+"""The one place where pages are made: escaping, policy, style sheets, paper."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from jinja2 import TemplateNotFound, UndefinedError
+from matplotlib.figure import Figure
+
+from odforecast.errors import DataError
+from odforecast.report.page import Table, picture, render, stylesheet
+from odforecast.report.page.render import _environment
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def plain(title="A title", paragraphs=("Text.",), **look):
+    return render("plain", {"title": title, "paragraphs": paragraphs}, **look)
+
+
+def policy_of(page: str) -> str:
+    (policy,) = re.findall(r'http-equiv=Content-Security-Policy content="([^"]*)"', page)
+    return policy
+
+
+def style_of(page: str) -> str:
+    (style,) = re.findall(r"<style>(.*?)</style>", page, flags=re.DOTALL)
+    return style
+
+
+def test_what_is_printed_is_escaped():
+    page = plain("<script>1</script>", ["\"'><img src=x onerror=alert(1)>", "{{ title }}"])
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;script&gt;1&lt;/script&gt;" in page
+    assert "{{ title }}" in page  # text is never a template
+
+
+def test_what_cannot_be_seen_is_shown():
+    page = plain("a\x1b[2Jb", ["c\u202ed\udcff", "x\ny\tz"])
+    page.encode("utf-8")
+    assert "a\\x1b[2Jb" in page
+    assert "c\\u202ed\\udcff" in page
+    assert "x\ny\tz" in page
+
+
+def test_a_number_stays_with_its_sign():
+    assert "<p>90\u00a0% of them</p>" in plain(paragraphs=["90 % of them"])
+
+
+def test_the_policy_lets_only_this_style_in():
+    page = plain()
+    digest = base64.b64encode(hashlib.sha256(style_of(page).encode()).digest()).decode()
+    policy = policy_of(page)
+    assert policy == (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{digest}'"
+    )
+    assert page.index("Content-Security-Policy") < page.index("<style>")
+    assert " style=" not in page
+
+
+def test_paper():
+    assert style_of(plain()).startswith("@page { size: letter; }\n")
+    assert style_of(plain(paper="a4")).startswith("@page { size: A4; }\n")
+    assert policy_of(plain()) != policy_of(plain(paper="a4"))
+    with pytest.raises(DataError, match="unknown paper 'A5'; one of letter, a4"):
+        plain(paper="A5")
+
+
+def test_a_blank_is_an_error_and_not_a_blank():
+    with pytest.raises(UndefinedError, match="title"):
+        render("plain", {"paragraphs": []})
+    with pytest.raises(TemplateNotFound):
+        render("nothing", {})
+
+
+def test_templates_mark_nothing_else_as_safe():
+    """Two texts are printed as they are: the style and the policy."""
+    environment = _environment()
+    assert environment.autoescape is True
+    found = []
+    for name in environment.list_templates():
+        source, _, _ = environment.loader.get_source(environment, name)
+        found += re.findall(r"\{\{([^}]*\|\s*safe[^}]*)\}\}", source)
+        assert "autoescape" not in source
+        assert " style=" not in source
+    assert sorted(x.strip() for x in found) == ["policy | safe", "style | safe"]
+
+
+def test_a_state_puts_its_own_sheet_in_place(tmp_path):
+    own = tmp_path / "own.css"
+    own.write_bytes(
+        b"\xef\xbb\xbf/* ours: https://example.org */\r\nh1 { color: #123456 }\r\n"
+        b"body { background: url( 'data:image/png;base64,AAAA' ) }\n"
+    )
+    page = plain(stylesheet=own)
+    style = style_of(page)
+    assert "#123456" in style
+    assert "@media print" not in style  # instead of the library's, not beside it
+    assert "\r" not in style
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert digest in policy_of(page)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("@import 'x.css';", """asks for something outside itself: "@import 'x.css';\""""),
+        ("@IMPORT url(x.css);", "outside itself"),
+        ("p { background: url(https://example.org/a.png) }", r"'url\(https://example.org/a.png"),
+        ("p { background: URL( 'a.png' ) }", "outside itself"),
+        ("p { background: \\75rl(//example.org) }", "outside itself"),
+        ("@\\69mport 'x';", "outside itself"),
+        ("p { background: -webkit-image-set('a.png' 1x) }", "outside itself"),
+        ("p { background: image('a.png') }", "outside itself"),
+        ("p {} </style><script>alert(1)</script>", "holds '</'"),
+        ("p {}\0", "which no style sheet needs"),
+        (" " * 200_001, "200,001 bytes, allowed: up to 200,000"),
+    ],
+)
+def test_a_sheet_that_reaches_out_is_refused_in_one_line(tmp_path, text, said):
+    own = tmp_path / "own.css"
+    own.write_text(text)
+    with pytest.raises(DataError, match=said) as error:
+        plain(stylesheet=own)
+    assert "\n" not in str(error.value)
+    assert "own.css" in str(error.value)
+
+
+def test_a_sheet_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"none\.css: No such file.*give a \.css file"):
+        stylesheet(tmp_path / "none.css")
+    (tmp_path / "own.css").write_bytes(b"p { content: '\xff' }")
+    with pytest.raises(DataError, match="byte 14 is no UTF-8"):
+        stylesheet(tmp_path / "own.css")
+
+
+def draw() -> Figure:
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().plot([1, 2], [3, 4])
+    return figure
+
+
+def test_a_picture_is_the_same_every_time():
+    first = picture(draw, "a line", "A line.")
+    assert first == picture(draw, "a line", "A line.")
+    svg = base64.b64decode(first.source.partition(",")[2]).decode()
+    assert "<dc:date>" not in svg
+    assert "<text" not in svg  # letters are outlines
+
+
+def test_a_table_sets_numbers_to_the_right():
+    assert Table(["a", "b", "c"], [["x", "1", "2"]], numbers=2).first_number == 1
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
+def test_a_browser_takes_the_style_and_no_other(tmp_path):
+    """The policy's hash is the one that the browser works out, line ends and all."""
+    own = tmp_path / "own.css"
+    own.write_bytes(b"h1 { color: red }\r\n/* \xe2\x80\x93 */\r\n")
+    page = tmp_path / "page.html"
+    page.write_text(plain(stylesheet=own), encoding="utf-8")
+    assert "Content Security Policy" not in complaints(page, tmp_path)
+    other = page.read_text(encoding="utf-8").replace("red", "blue")
+    page.write_text(other, encoding="utf-8")
+    assert "Content Security Policy" in complaints(page, tmp_path)
+
+
+def complaints(path: Path, home: Path) -> str:
+    """What the browser says of a page on its console."""
+    done = subprocess.run(
+        [
+            str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            f"--user-data-dir={home / 'browser'}", "--dump-dom", path.as_uri(),
+        ],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert "<h1>" in done.stdout
+    return "\n".join(x for x in done.stderr.splitlines() if "CONSOLE" in x)

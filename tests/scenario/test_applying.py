@@ -1,0 +1,236 @@
+"""Scope, spread and the three numbers: what an effect does to the paths of a forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import odforecast as od
+from odforecast.errors import ScenarioError
+from odforecast.geography import JURISDICTIONS
+from odforecast.scenario import (
+    NULL,
+    Fixed,
+    Intervention,
+    Normal,
+    Rebound,
+    Scenario,
+    Uniform,
+    cost_of_delay,
+    project,
+    tornado,
+)
+from odforecast.scenario.drawing import _beta, uniforms
+from odforecast.scenario.sensitivity import attribution
+
+ONSET = "2025-05"
+
+
+@pytest.fixture(scope="module")
+def whole():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    return od.get_model().fit(panel).forecast(24, draws=80, seed=2)
+
+
+def one(size=None, name="x", **changes):
+    size = Normal(-0.45, 0.2) if size is None else size
+    return Scenario(name, (Intervention("x", **({"size": size, "onset": ONSET} | changes)),))
+
+
+def totals(forecast, projection):
+    return forecast.draws[:, :, projection.ahead].sum(axis=2)
+
+
+@pytest.mark.parametrize("scope", ["all-drugs", "T40.4"])
+def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
+    scenario = one(scope=scope)
+    projection = project(whole, scenario)
+    shown = projection if scope == "all-drugs" else projection.part(scope)
+    us = shown.baseline.index("US")
+    ratio = totals(shown.forecast("x"), shown)[:, us] / totals(shown.baseline, shown)[:, us]
+    x = scenario.interventions[0]
+    beta = _beta(x, uniforms(x, projection.seed, 80))
+    # T40.4 of eight jurisdictions is worked out from shares, so its nation adds up but for them.
+    tolerance = 1e-9 if scope == "all-drugs" else 0.02
+    assert np.abs(np.log(ratio) - beta).max() < tolerance
+    states = [shown.baseline.index(s) for s in shown.baseline.locations if s != "US"]
+    change = (
+        totals(shown.forecast("x"), shown)[:, states] - totals(shown.baseline, shown)[:, states]
+    )
+    signs = np.sign(np.round(change, 9))
+    assert ((signs == np.sign(beta)[:, None]) | (signs == 0)).all()
+
+
+def test_a_fixed_size_is_the_same_for_all_and_a_tiny_one_does_next_to_nothing(whole):
+    ten = project(whole, one(Fixed(np.log(0.9))))
+    ratio = totals(ten.forecast("x"), ten) / totals(ten.baseline, ten)
+    assert np.allclose(ratio, 0.9, rtol=1e-12)
+    tiny = project(whole, one(Normal(-1e-9, 1e-12)))
+    ratio = totals(tiny.forecast("x"), tiny) / totals(tiny.baseline, tiny)
+    assert np.abs(ratio - 1.0).max() < 1e-8
+
+
+def test_an_effect_on_a_class_never_removes_more_than_the_class(whole):
+    projection = project(whole, one(Fixed(-1.6), scope="T40.4"))
+    part = projection.part("T40.4")
+    places = list(part.baseline.locations)
+    base, path = (f.select(places).draws for f in (whole, projection.forecast("x")))
+    left = part.forecast("x").draws
+    others = base - part.baseline.draws
+    assert np.allclose(path - left, others, rtol=1e-9, atol=1e-6)  # the other deaths stay
+    assert (path >= others - 1e-6).all()
+    share = part.baseline.draws[:, 0].sum() / base[:, 0].sum()
+    assert path[:, 0, -1].sum() / base[:, 0, -1].sum() > 1 - share
+
+
+def test_replaced_deaths_come_all_the_same(whole):
+    plain = project(whole, one(Fixed(-0.5), scope="T40.4"))
+    half = project(whole, one(Fixed(-0.5), scope="T40.4", replaced=Fixed(0.5)))
+    all_of_it = project(whole, one(Fixed(-0.5), scope="T40.4", replaced=Fixed(1)))
+    saved = [p.averted_draws("x") for p in (plain, half, all_of_it)]
+    assert np.allclose(saved[1], 0.5 * saved[0], atol=1e-8)
+    assert np.allclose(saved[2], 0.0, atol=1e-8)
+    # Fentanyl deaths themselves fall as much in each.
+    fentanyl = [p.part("T40.4").averted_draws("x") for p in (plain, half, all_of_it)]
+    assert np.allclose(fentanyl[0], fentanyl[2])
+
+
+def test_an_effect_of_nothing_leaves_every_draw_as_it_is(whole):
+    projection = project(whole, one(Fixed(0.0), scope="T40.4"))
+    assert (projection.forecast("x").draws == whole.draws).all()
+    assert (projection.part("T40.4").forecast("x").draws == whole.part("T40.4").draws).all()
+    assert projection.answer()["same"].eq(1.0).all()
+
+
+def test_a_forecast_of_the_class_changes_by_the_effect():
+    panel = od.bundled().as_of("2025-09-17").panel("T40.4").select(["US", "OH"])
+    fitted = od.get_model("drift").fit(panel)
+    projection = project(fitted, one(Fixed(-0.3), scope="T40.4"), 12, 50)
+    ratio = projection.forecast("x").draws / projection.baseline.draws
+    assert np.allclose(ratio, np.exp(-0.3))
+    everything = project(fitted, one(Fixed(-0.3)), 12, 50)
+    assert np.allclose(everything.forecast("x").draws / everything.baseline.draws, np.exp(-0.3))
+    assert "same ratio" in " ".join(everything.warnings)
+    with pytest.raises(ScenarioError, match=r"scope of x is cocaine, and the .* of T40\.4"):
+        project(fitted, one(Fixed(-0.3), scope="cocaine"), 12, 50)
+
+
+def test_the_class_is_the_exposure_already():
+    with pytest.raises(ScenarioError, match="allowed: one of them"):
+        one(scope="T40.4", exposure="fentanyl-share")
+
+
+def test_a_class_effect_through_shares_is_the_formula_of_one_moment():
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US", "OH"])
+    fitted = od.get_model("drift").fit(panel)
+    scenario = one(Fixed(-0.45), scope="T40.4", replaced=Fixed(0.25))
+    projection = project(fitted, scenario, 12, 50)
+    w = np.array([projection.tables["fentanyl-share"][s] for s in ("US", "OH")])
+    ratio = projection.forecast("x").draws / projection.baseline.draws
+    expected = 1 - 0.75 * w * (1 - np.exp(-0.45))
+    assert np.allclose(ratio, expected[None, :, None])
+
+
+def test_answer_in_three_numbers(whole):
+    scenario = one(p_null=0.3, name="mixed")
+    projection = project(whole, [NULL, scenario]).select(["US", "Ohio"])
+    row = projection.answer().set_index("location").loc["US"]
+    works, nothing, backfires = scenario.interventions[0].chances()
+    assert (row["works"], row["nothing"], row["backfires"]) == (works, nothing, backfires)
+    assert works == pytest.approx(0.7 * 0.9878, abs=1e-3)
+    saved = projection.averted_draws("mixed")[:, 0, projection.ahead].sum(axis=1)
+    good = saved[saved > 0]
+    assert row["averted_if_works_q50"] == pytest.approx(np.median(good))
+    assert row["averted_if_works_q05"] == pytest.approx(np.quantile(good, 0.05))
+    assert row["averted_mean"] == pytest.approx(saved.mean())
+    assert (row["fewer"], row["same"], row["more"]) == (
+        (saved > 0).mean(), (saved == 0).mean(), (saved < 0).mean(),
+    )  # fmt: skip
+    assert row["same"] > 0.1
+
+
+def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
+    # All of it comes back after half a year, and stays: in the end as many deaths as before.
+    back = Rebound(Fixed(1.0), after=Fixed(0), ramp=Fixed(0))
+    x = Intervention("x", Fixed(-0.3), ONSET, half_life=Fixed(6), rebound=back)
+    assert x.chances() == (0.0, 0.0, 1.0)
+    stays = Intervention("x", Fixed(-0.3), ONSET, rebound=Rebound(Fixed(0.5)))
+    assert stays.chances() == (1.0, 0.0, 0.0)
+    both = Scenario("both", (stays, Intervention("y", Fixed(0.1), ONSET)))
+    assert project(whole, both).answer()["works"].eq(1.0).all()
+
+
+def test_scenarios_against_each_other(whole):
+    weak, strong = one(Fixed(-0.1), name="weak"), one(Fixed(-0.3), name="strong")
+    projection = project(whole, [weak, strong])
+    table = projection.averted(against="weak").set_index(["scenario_id", "location", "period"])
+    assert set(table.index.get_level_values(0)) == {"strong"}
+    alone = projection.averted().set_index(["scenario_id", "location", "period"])
+    key = ("US", "2026")
+    assert table.loc[("strong", *key), "averted_mean"] == pytest.approx(
+        alone.loc[("strong", *key), "averted_mean"] - alone.loc[("weak", *key), "averted_mean"]
+    )
+    assert projection.answer(against="weak")["scenario_id"].unique().tolist() == ["strong"]
+
+
+def test_one_number_in_all_places(whole):
+    scenario = one(name="shock")
+    projection = project(whole, scenario)
+    cut = projection.select(["US"])
+    table = cut.averted()
+    mean = table[table["period"] == "all"]["averted_mean"].item()
+    assert cut.answer()["averted_mean"].item() == pytest.approx(mean)
+    assert cut.source is whole
+    sizes = tornado(cut.source, scenario, location="US", seed=cut.seed, exposures=cut.tables)
+    assert sizes["averted"].to_numpy() == pytest.approx(mean)
+    shares = attribution(cut.source, ONSET, seed=cut.seed, exposures=cut.tables)
+    assert shares["averted_mean"].iloc[0] == 0.0
+
+
+def test_cost_of_delay(whole):
+    scenario = one(Fixed(-0.3))
+    table = cost_of_delay(whole, scenario, (0, 6, 12), seed=2)
+    assert table["onset"].tolist() == ["2025-05", "2025-11", "2026-05"]
+    assert table["cost"].iloc[0] == 0.0
+    assert (np.diff(table["cost"]) > 0).all()
+    us = whole.draws[:, whole.index("US"), whole.months > whole.last_month]
+    assert table["cost"].iloc[1] == pytest.approx(us[:, :6].sum(axis=1).mean() * -np.expm1(-0.3))
+    with pytest.raises(ScenarioError, match="after the last month"):
+        cost_of_delay(whole, scenario, (0, 60))
+
+
+def test_calendar_years_and_months_since_the_onset(whole):
+    projection = project(whole, one(Fixed(-0.2), onset="2025-11")).select("US")
+    table = projection.averted().set_index("period")
+    assert table.loc["2026", ["first_month", "last_month"]].tolist() == ["2026-01", "2026-12"]
+    first = table.loc["months 1-12", ["first_month", "last_month"]].tolist()
+    assert first == ["2025-11", "2026-10"]
+    assert table.loc["2025 (May–Dec)", "averted_mean"] > 0
+    years = table[table["kind"] == "year"]["averted_mean"].sum()
+    assert years == pytest.approx(table.loc["all", "averted_mean"])
+
+
+def test_until_instead_of_a_horizon():
+    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    fitted = od.get_model("drift").fit(panel)
+    projection = project(fitted, one(Fixed(-0.2)), draws=20, until="2026-12")
+    assert str(projection.baseline.months[-1]) == "2026-12"
+
+
+def test_states_of_one_region_share_their_lag(whole):
+    scenario = one(Fixed(-0.3), lag=Fixed(6), lag_spread=Uniform(0.3, 0.6))
+    projection = project(whole, scenario)
+    fewer = (projection.forecast("x").draws < whole.draws)[:, :, projection.ahead]
+    begins = {s: fewer[:, whole.index(s)].argmax(axis=1) for s in ("OH", "MI", "WV")}
+    assert (begins["OH"] == begins["MI"]).all()
+    assert (begins["OH"] != begins["WV"]).any()
+
+
+def test_jurisdictions_without_the_nation_keep_the_stated_effect(whole):
+    rows = whole.select(list(JURISDICTIONS))
+    scenario = one()
+    projection = project(rows, scenario, seed=2)
+    ratio = totals(projection.forecast("x"), projection).sum(axis=1)
+    ratio /= totals(projection.baseline, projection).sum(axis=1)
+    x = scenario.interventions[0]
+    assert np.allclose(np.log(ratio), _beta(x, uniforms(x, 2, 80)), atol=1e-9)

@@ -1,0 +1,354 @@
+"""Bad scenario files: one line each, before anything is written; and the schema for editors."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from json_rules import fits
+
+from odforecast.cli import main
+from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.scenario import (
+    Fixed,
+    Intervention,
+    Normal,
+    Rebound,
+    Scenario,
+    dump_scenarios,
+    named_intervention,
+    parse_scenarios,
+    prior_names,
+    read_scenarios,
+)
+from odforecast.scenario.json_schema import as_text, json_schema, schema_text
+from odforecast.scenario.keys import INTERVENTION_KEYS, REBOUND_KEYS, SCENARIO_KEYS
+from odforecast.scenario.loading import load
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+
+ONE = "name: s\ninterventions: [{prior: cooperation-resumed, onset: 2026-03, %s}]"
+OWN = "name: s\ninterventions: [{name: cut, onset: 2026-03, %s}]"
+AT = "name: s\ninterventions: [{prior: tariff-only, onset: %s}]"
+IN = "s, intervention 1: "
+SHARE = "; write 0.5 or '50 %'"
+
+#: Text, what the line says after the file's name, and whether the schema refuses it too.
+BAD = [
+    # Keys.
+    ("name: s\nname: t\ninterventions: none", "line 2: key 'name' is given twice", None),
+    (ONE % "p_null: 0.1, p_null: 0.9", "line 2: key 'p_null' is given twice", None),
+    (ONE % "exposure: {OH: 1, OH: 0.5}", "line 2: key 'OH' is given twice", None),
+    (ONE % "spred: 1", IN + "unknown key 'spred', did you mean 'spread'?; allowed: prior,", True),
+    (ONE % "rebound: {size: 0.1}", IN + "rebound: unknown key 'size'; allowed: prior, frac", True),
+    (ONE % "54: 1", "line 2: key '54' is no text", None),
+    ("name: s\nhorizon: 3\ninterventions: none", "s: unknown key 'horizon'; allowed: name", True),
+    ("interventions: []", "key 'name' is missing, allowed: a name such as", True),
+    ("name: s", "s: key 'interventions' is missing, allowed: a list, or none", True),
+    (OWN % "p_null: 0", IN + "key 'size' is missing; give size, percent or dose", True),
+    (
+        "name: s\ninterventions: [{onset: 2026-03, size: 0}]",
+        IN + "key 'name' is missing; give it, or name a prior",
+        True,
+    ),
+    (ONE % "rebound: {p_null: 0.1}", IN + "rebound: key 'fraction' is missing; or write", True),
+    # Empty and null.
+    ("", "a scenario file is a table of keys; allowed: name", True),
+    ("name: s\ninterventions: []", "s: interventions is [], allowed: one or more, or none", True),
+    ("name: s\ninterventions:", "s: interventions is nothing, allowed: a list, or none", True),
+    ("scenarios: []", "scenarios is [], allowed: a list of one or more", True),
+    ("scenarios: [{name: a, interventions: none}, 3]", "a scenario is a table of keys, got", True),
+    (ONE % "size: {}", IN + "size is {}, allowed: a number or one distribution", True),
+    (ONE % "size: ", IN + "size is nothing, allowed: a number or one distribution", True),
+    (ONE % "exposure: {}", IN + "exposure is an empty table, allowed: one location or", True),
+    (ONE % "exposure: null", IN + "exposure is nothing, allowed: a number from 0 to 5", True),
+    (ONE % "p_null: null", IN + "p_null is nothing, allowed: a number from 0 to 1", True),
+    (ONE % "lag: null", IN + "lag is nothing, allowed: a number or one distribution", True),
+    (ONE % "onset: ", "line 2: key 'onset' is given twice", None),
+    (AT % "null", IN + "onset is nothing, allowed: a month such as 2026-03", True),
+    # Time.
+    (AT % "2026-02-30", IN + "onset is '2026-02-30', allowed: a month such as 2026-03", False),
+    (AT % "2026-13", IN + "onset is '2026-13', allowed: a month", True),
+    (AT % "2026", IN + "onset is 2026, allowed: a month", True),
+    (AT % "March", IN + "onset is 'March', allowed: a month", True),
+    (AT % "2013-01", IN + "onset is 2013-01..2013-01, allowed: 2014-02 (where the data", False),
+    (
+        AT % "{between: [2026-06, 2026-01]}",
+        IN + "onset is 2026-06..2026-01, allowed: 2014-02 (where the data begin) to 2099-12, the "
+        "first not after the last",
+        False,
+    ),
+    (AT % "{between: [2026-06]}", IN + "onset.between is ['2026-06'], allowed: two months", True),
+    (AT % "{from: 2026-06}", IN + "onset: unknown key 'from'; allowed: between", True),
+    (ONE % "lag: -3", IN + "lag is -3, allowed: 0 to 1,200", True),
+    (ONE % "lag: 6 months", IN + "lag is '6 months', allowed: a number", True),
+    (ONE % "lag: {normal: [1, 1]}", IN + "lag is Normal(1, 1) (99 % in -1.58..3.58), allow", False),
+    (ONE % "ramp: 1e5", IN + "ramp is 100000, allowed: 0 to 1,200", True),
+    (ONE % "lag: .inf", IN + "lag is inf, allowed: a number", True),
+    (ONE % "half_life: 0", IN + "half_life is 0, allowed: above 0, or none", True),
+    (ONE % "half_life: never", IN + "half_life is 'never', allowed: a number", True),
+    # Probabilities and shares.
+    (ONE % "probability: 50", IN + "probability is 50, allowed: 0 to 1" + SHARE, True),
+    (ONE % "p_null: 10", IN + "p_null is 10, allowed: 0 to 1; write 0.1 or '10 %'", True),
+    (ONE % "p_null: '110 %'", IN + "p_null is 1.1, allowed: 0 to 1", False),
+    (ONE % "probability: often", IN + "probability is 'often', allowed: a number from 0", True),
+    (ONE % "probability: .nan", IN + "probability is nan, allowed: a number from 0", True),
+    (ONE % "p_null: true", IN + "p_null is True, allowed: a number from 0", True),
+    (ONE % "share: 50", IN + "share is 50, allowed: 0 to 1" + SHARE, True),
+    (ONE % "share: {uniform: [20, 50]}", IN + "share is Uniform(20, 50) (99 % in 20.1", False),
+    (ONE % "residue: 1.5", IN + "residue is 1.5, allowed: 0 to 1", True),
+    (ONE % "replaced: -0.1", IN + "replaced is -0.1, allowed: 0 to 1", True),
+    (ONE % "spread: 3", IN + "spread is 3, allowed: 0 to 1", True),
+    (ONE % "lag_spread: 3", IN + "lag_spread is 3, allowed: 0 to 1.5", True),
+    (ONE % "rebound: {fraction: 2}", IN + "rebound: fraction is 2, allowed: 0 to 1", True),
+    # Sizes.
+    (ONE % "size: -3", IN + "size is -3, -95 % deaths at full effect; size is a log rate", True),
+    (ONE % "size: 9", IN + "size is 9, allowed: -5 to 5", True),
+    (ONE % "size: -30 %", IN + "size is '-30 %', allowed: a log rate ratio, -0.36", True),
+    (ONE % "size: .inf", IN + "size is inf, allowed: a number", True),
+    (ONE % "size: {gamma: [1, 2]}", IN + "size: unknown distribution 'gamma'", True),
+    (ONE % "size: {normal: [0, -1]}", IN + "size: normal: sd is -1, allowed: above 0", True),
+    (ONE % "size: {normal: [0]}", IN + "size: normal is [0], allowed: 2 numbers (mean", True),
+    (ONE % "size: {percent: -30}", IN + "size: unknown distribution 'percent'; it stands", True),
+    (ONE % "size: -0.3, percent: -30", IN + "size and percent are given, allowed: one", True),
+    (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1 %; write -30 for 30 %,", True),
+    (ONE % "percent: -130", IN + "percent is -130 %, allowed: above -100", True),
+    (
+        ONE % "percent: {quantiles: {5 %: -10 %, 50 %: -30 %}}",
+        IN + "percent.quantiles: quantile 50 % is -30 and 5 % is -10, allowed: values that rise",
+        False,
+    ),
+    (ONE % "dose: {change: -40 %}", IN + "dose is {'change': '-40 %'}, allowed: exactly", True),
+    # Places.
+    (ONE % "exposure: {OH: 1, Ohio: 0.5}", IN + "exposure has 'OH' and 'Ohio', one place", False),
+    (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is no place", False),
+    (ONE % "exposure: {OH: -1}", IN + "exposure of OH is -1, allowed: a number from 0 to 5", True),
+    (ONE % "exposure: {OH: half}", IN + "exposure of OH is 'half', allowed: a number", True),
+    (ONE % "exposure: -0.5", IN + "exposure is -0.5, allowed: a number from 0 to 5", True),
+    (ONE % "exposure: fentanyl", IN + "exposure is 'fentanyl', did you mean 'fentanyl-sh", True),
+    (
+        OWN % "percent: -9, scope: T40.4, exposure: fentanyl-share",
+        IN + "exposure is 'fentanyl-share' and scope 'T40.4', allowed: one of them; deaths of the",
+        True,
+    ),
+    # Words.
+    (ONE % "scope: T404", IN + "scope is 'T404', did you mean 'T40.4'?; allowed: all-drugs", True),
+    (ONE % "scope: fentanyl", IN + "scope is 'fentanyl', did you mean 'T40.4'?", True),
+    (ONE % "direction: falls", IN + "direction is 'falls', did you mean 'fall'?; allowed:", True),
+    (ONE % "grade: superb", IN + "grade is 'superb'; allowed: high, medium", True),
+    (ONE % "note: 3", IN + "note is 3, allowed: text", True),
+    (ONE % "references: a book", IN + "references is 'a book', allowed: a list of texts", True),
+    (ONE % "references: [3]", IN + "references is [3], allowed: a list of texts", True),
+    ("name: s\ninterventions: [{prior: tarif, onset: 2026-03}]", IN + "unknown prior 'tarif', did "
+     "you mean 'tariff-only'?", True),
+    # Names.
+    (ONE % "name: saves $5", IN + "name is 'saves $5', allowed: 1 to 100 printable", True),
+    (ONE % "name: ../x", IN + "name is '../x', allowed: 1 to 100 printable", True),
+    (ONE % "name: ''", IN + "name is '', allowed: 1 to 100 printable", True),
+    ("name: US $5\ninterventions: none", "scenario: name is 'US $5', allowed: 1 to 100", True),
+    ("name: Big Cut\ninterventions: none", "name is 'Big Cut', allowed: up to 200 lower-c", True),
+    ("name: s\nversion: 0\ninterventions: none", "s: version is 0, allowed: 1 or more", True),
+    ("name: s\nversion: 1.5\ninterventions: none", "s: version is 1.5, allowed: a whole", True),
+    (
+        "scenarios: [{name: a, interventions: none}, {name: a, interventions: none}]",
+        "name 'a' is given twice, allowed: distinct names",
+        False,
+    ),
+    (
+        "name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}, "
+        "{prior: tariff-only, onset: 2026-05}]",
+        "s: two interventions are named 'tariff-only', allowed: distinct names",
+        False,
+    ),
+    ("name: [", "not YAML: line 1: ", None),
+]  # fmt: skip
+
+TOML = [
+    ('name = "s"\nname = "t"', "line 2: key 'name' is given twice"),
+    ('name = "s"\n[a]\n[a]', "line 3: key 'a' is given twice"),
+    (
+        'name = "s"\n[[interventions]]\nprior = "tariff-only"\np_null = 0.1\np_null = 0.2',
+        "line 5: key 'p_null' is given twice",
+    ),
+    ('name = "s"\nx = {a = 1, a = 2}', "not TOML: Duplicate inline table key 'a'"),
+    (
+        'name = "s"\n[[interventions]]\nprior = "tariff-only"\nonset = 2026-02-30',
+        "not TOML: Invalid date or datetime (at line 4",
+    ),
+    (
+        'name = "s"\n[[interventions]]\nprior = "tariff-only"\nonset = 2026-03-01\nlag = inf',
+        "s, intervention 1: lag is inf, allowed: a number",
+    ),
+    (
+        'name = "s"\n[[interventions]]\nprior = "tariff-only"\nonset = 2026-03-01\nexposure = {}',
+        "s, intervention 1: exposure is an empty table",
+    ),
+]
+
+FILES = [(t, s, ".yaml") for t, s, _ in BAD] + [(t, s, ".toml") for t, s in TOML]
+NAMES = [f"{i}-{s.removeprefix(IN)[:30]}" for i, (_, s, _) in enumerate(FILES)]
+
+
+@pytest.mark.parametrize(("text", "said", "suffix"), FILES, ids=NAMES)
+def test_one_line_names_file_scenario_key_value_and_what_is_allowed(tmp_path, text, said, suffix):
+    path = tmp_path / f"bad{suffix}"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        read_scenarios(path)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: {said}")
+    assert line.isprintable()
+    assert len(line) < len(str(path)) + 520
+    shown = CliRunner().invoke(main, ["scenario", "show", str(path)])
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert shown.stderr.splitlines() == [f"error: {line}"]
+
+
+@pytest.mark.parametrize("text", [ONE % "share: 50", OWN % "percent: -0.3"])
+def test_nothing_is_written_for_a_bad_file(tmp_path, text):
+    path, out = tmp_path / "bad.yaml", tmp_path / "out"
+    path.write_text(text)
+    words = ["scenario", "run", "--scenario", str(path), "--locations", "OH", "--model", "drift",
+             "--draws", "20", "--out", str(out)]  # fmt: skip
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    *said, last = result.stderr.splitlines()
+    assert last.startswith(f"error: {path}: s, intervention 1: ")
+    assert not any("error" in line for line in said)
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+# --------------------------------------------------------- the class checks what a file does
+
+odd = st.one_of(
+    st.sampled_from([-3, -0.5, -1e-9, 0, 0.3, 1, 1.2, 2, 10, 50, 5000, 1e300, math.inf, math.nan]),
+    st.floats(),
+    st.sampled_from(["", "moon", "50", "T40.4", "fall", "a $ b", None, True]),
+)
+KEYS = ("size", "probability", "p_null", "lag", "lag_spread", "ramp", "plateau", "half_life",
+        "residue", "spread", "share", "replaced", "exposure", "scope", "direction", "grade",
+        "name", "source", "references")  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(key=st.sampled_from(KEYS), value=odd)
+def test_what_a_file_refuses_the_class_refuses(key, value):
+    plain = {"name": "x", "onset": "2026-03", "size": -0.1, key: value}
+    try:
+        found = Scenario("s", (intervention(plain),)).interventions[0]
+    except ScenarioError:
+        found = None
+    whole = {**plain, "size": plain["size"]}
+    if key in ("lag", "size", "share") and isinstance(value, float) and math.isfinite(value):
+        whole[key] = Fixed(value)  # as a prior too
+    if key in ("spread", "half_life") and value is None:
+        return  # not given, in Python
+    if found is None:
+        with pytest.raises(OdforecastError):
+            Intervention(**whole)
+    else:
+        assert Intervention(**whole) == found
+
+
+def intervention(plain):
+    from odforecast.scenario.entries import intervention_from_dict
+
+    return intervention_from_dict(plain, "x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exposure": {"OH": 1.0, "Ohio": 0.5}}, "exposure has 'OH' and 'Ohio', one place"),
+        ({"exposure": {"Atlantis": 1.0}}, "'Atlantis' is no place"),
+        ({"exposure": {}}, "exposure is an empty table"),
+        ({"onset": "2026-02-30"}, "x: onset: '2026-02-30' is no month"),
+        ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: one or two months"),
+        ({"references": "a book"}, "references is 'a book', allowed: a list of texts"),
+        ({"size": "much"}, "size is 'much', allowed: a number or a prior"),
+        ({"lag": None}, "lag is nothing, allowed: a number or a prior"),
+        ({"scope": "T40.4", "exposure": "fentanyl-share"}, "allowed: one of them"),
+        ({"half_life": Fixed(0)}, "half_life is 0, allowed: above 0, or none"),
+        ({"lag": Normal(1, 1)}, "allowed: 0 to 1,200"),
+    ],
+)
+def test_mistakes_in_python(changes, words):
+    with pytest.raises(ScenarioError) as caught:
+        Intervention(**({"name": "x", "size": Fixed(-0.1), "onset": "2026-01"} | changes))
+    assert words in str(caught.value)
+
+
+def test_a_rebound_is_checked_too():
+    with pytest.raises(ScenarioError, match=r"rebound.fraction is 2, allowed: 0 to 1"):
+        Rebound(Fixed(2))
+    with pytest.raises(ScenarioError, match=r"rebound.fraction is 0.3, allowed: a prior"):
+        Rebound(0.3)
+
+
+# ------------------------------------------------------------------------ for editors
+
+
+def test_the_shipped_schema_is_the_one_of_the_parser():
+    made = as_text(json_schema())
+    assert schema_text() == made, (
+        "write it anew: python -m odforecast.scenario.json_schema "
+        "> src/odforecast/scenario/scenario.schema.json"
+    )
+    defs = json_schema()["$defs"]
+    for name, keys in (("scenario", SCENARIO_KEYS), ("intervention", INTERVENTION_KEYS),
+                       ("rebound", REBOUND_KEYS)):  # fmt: skip
+        assert tuple(defs[name]["properties"]) == keys
+        assert all(x["description"] for x in defs[name]["properties"].values())
+
+
+def good(text, suffix=".yaml"):
+    schema = json_schema()
+    return fits(load(text, suffix), schema, schema)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
+def test_the_examples_are_read_and_fit_the_schema(path):
+    assert good(path.read_text(encoding="utf-8"))
+    assert read_scenarios(path)
+
+
+def test_what_is_written_fits_the_schema():
+    for name in prior_names():
+        x = named_intervention(name, onset={"between": ["2026-03", "2026-05"]},
+                               rebound={"prior": "substitution-rebound"})  # fmt: skip
+        assert good(dump_scenarios(Scenario("s", (x,))))
+        assert good(dump_scenarios((Scenario("s", (x,)), Scenario("null")), ".toml"), ".toml")
+    assert good("name: null")
+    assert good("name: s\ninterventions: [{prior: tariff-only}]")  # open: after the as-of date
+    assert good(OWN % "percent: {quantiles: {5 %: -30 %, 50 %: -10 %}}, exposure: {OH: 40 %}")
+    assert good(OWN % "dose: {change: -40 %, elasticity: {uniform: [0, 0.84]}}, share: '50 %'")
+
+
+def test_the_schema_refuses_what_it_can_see():
+    wrong = [text for text, _, seen in BAD if seen is not None and good(text) is seen]
+    assert not wrong
+    assert sum(seen is True for *_, seen in BAD) > 60
+
+
+def test_a_file_of_every_key_is_read():
+    (found,) = parse_scenarios(
+        "name: s\nversion: 2\ntitle: t\nquestion: q\ninterventions:\n"
+        "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 80 %,\n"
+        "     percent: {normal: [-9, 5]}, p_null: 10 %, direction: fall, lag: 2, lag_spread: 0.2,\n"
+        "     ramp: {quantiles: {5 %: 3, 95 %: 12}}, plateau: 6, half_life: 18, residue: 20 %,\n"
+        "     rebound: {fraction: 0.3, p_null: 0.5, after: 9, ramp: 6, half_life: none},\n"
+        "     exposure: {Ohio: 1, default: 30 %}, spread: {uniform: [0, 0.4]}, share: 50 %,\n"
+        "     replaced: {beta: [1, 4]}, backfire: b, source: s, grade: low, note: n,\n"
+        "     references: [A 2020. T. J.]}"
+    )
+    x = found.interventions[0]
+    assert (x.probability, x.p_null, x.residue, x.share) == (0.8, 0.1, Fixed(0.2), Fixed(0.5))
+    assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
+    assert (x.scope, x.direction, x.references) == ("T40.4", "fall", ("A 2020. T. J.",))
+    for suffix in (".yaml", ".toml"):
+        assert parse_scenarios(dump_scenarios(found, suffix), suffix) == (found,)

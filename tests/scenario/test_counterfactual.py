@@ -1,0 +1,239 @@
+"""The past: two counterfactuals, what is removed and what the eve knew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import odforecast as od
+from odforecast.errors import ScenarioError, UnknownNameError
+from odforecast.names import TARGET_12MO
+from odforecast.report.past_figure import past_figure
+from odforecast.scenario import Fixed, named_intervention
+from odforecast.scenario.counterfactual import WHATEVER, past, removed
+from odforecast.scenario.effects.counts import (
+    ANYTHING,
+    PRIOR_OF,
+    anything_else,
+    past_event,
+    posterior_of,
+    seen_counts,
+)
+
+
+@pytest.fixture(scope="module")
+def archive():
+    return od.bundled()
+
+
+@pytest.fixture(scope="module")
+def model():
+    return od.get_model("auto-ets")
+
+
+@pytest.fixture(scope="module")
+def shock(archive, model):
+    return past("supply-shock-2023", archive, model=model, draws=400, timings=64)
+
+
+def test_events_of_the_catalogue():
+    onsets = {name: str(past_event(name).onset[0]) for name in PRIOR_OF}
+    assert onsets == {
+        "carfentanil-scheduled": "2017-03",
+        "npp-4anpp-controlled": "2018-02",
+        "class-scheduled": "2019-05",
+        "cooperation-suspended": "2022-08",
+        "supply-shock-2023": "2023-07",
+        "cooperation-resumed": "2023-11",
+    }
+    with pytest.raises(UnknownNameError, match="no past event 'busan'"):
+        past_event("busan")
+
+
+def test_removed_by_hand():
+    rng = np.random.default_rng(1)
+    months, delta = rng.uniform(50, 100, 30), rng.normal(0, 0.3, (4, 30))
+    sums = np.convolve(months, np.ones(12), "valid")
+    by_hand = [np.convolve(months * np.exp(-d), np.ones(12), "valid") for d in delta]
+    np.testing.assert_allclose(removed(months, sums, delta), by_hand)
+
+
+def test_no_effect_gives_back_what_was_observed_exactly(archive, model):
+    nothing = replace(past_event("class-scheduled"), p_null=1.0)
+    found = past(nothing, archive, model=model, draws=20, timings=16)
+    assert (found.removed == found.observed).all()
+    assert not found.delta.any()
+    assert found.summary.p_null == 1.0
+    gap = np.where(np.arange(30) < 5, np.nan, 50.0)
+    sums = np.convolve(gap, np.ones(12), "valid")
+    zero = removed(gap, np.where(np.isnan(sums), 600.0, sums), np.zeros((2, 30)))
+    assert (zero == 600.0).all()
+
+
+def test_what_is_removed_carries_no_forecast_noise(shock):
+    """Before the effect began the counterfactual is what was observed, in every draw."""
+    before = shock.months < shock.onset
+    assert (shock.removed[:, before] == shock.observed[before]).all()
+    month = np.datetime64("2024-12")
+    at = int(np.flatnonzero(shock.months == month)[0])
+    grid = shock.month_grid
+    year = (grid > month - np.timedelta64(12, "M")) & (grid <= month)
+    panel = od.bundled().as_of().panel(shock.indicator)
+    deaths = panel.monthly[panel.index("US")][year]
+    by_hand = (deaths * np.exp(-shock.delta[:, year])).sum(axis=1)
+    np.testing.assert_allclose(shock.removed[:, at], by_hand, rtol=1e-6)
+    np.testing.assert_allclose(shock.averted(month), by_hand - shock.observed[at], rtol=1e-4)
+
+
+def test_it_is_the_posterior_that_is_removed(shock):
+    delta = shock.posterior.delta(shock.month_grid, shock.drawn, [0])
+    np.testing.assert_allclose(shock.delta, delta)
+    none = (shock.drawn.beta[:, 0] == 0).mean()
+    assert none == pytest.approx(shock.summary.p_null, abs=0.02)
+    assert shock.summary.high < 0
+    assert np.median(shock.averted("2024-12")) > 0
+
+
+def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
+    assert shock.eve_kind == "cut"
+    assert shock.eve.last_month == np.datetime64("2023-06")
+    fitted = model.fit(archive.as_of().panel(shock.indicator).cut("2023-06"))
+    direct = fitted.forecast(until=str(shock.eve.months[-1]), draws=400, seed=1).select("US")
+    np.testing.assert_array_equal(
+        shock.eve.quantiles([0.5], TARGET_12MO), direct.quantiles([0.5], TARGET_12MO)
+    )
+
+
+def test_the_eve_takes_the_release_of_that_day(model, vsrr):
+    vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
+    archive = od.Archive.in_memory({v.date: v.table for v in vintages})
+    x = replace(named_intervention("cooperation-resumed", onset="2025-01"), scope="all-drugs")
+    found = past(x, archive, model=model, draws=50, timings=16)
+    assert found.eve_kind == "real"
+    assert str(found.eve.panel.release) == "2024-12-11"
+    assert "that day's release" in found.text()
+    assert found.eve.last_month == np.datetime64("2024-07")
+
+
+def test_text_says_what_must_be_said(shock):
+    text = shock.text()
+    assert WHATEVER in text
+    assert "Prior, given an effect: -0.45 (sd 0.20)" in text
+    assert "no effect with probability 0.10" in text
+    assert "cut at the eve, more complete than any release was that day" in text
+    assert "Effect removed:" in text
+    assert "Forecast from the eve" in text
+    assert ("Prior-dominated" in text) == shock.summary.prior_dominated
+    assert f"counts to {shock.last_used}" in text
+
+
+def test_frame_names_both_apart(shock):
+    frame = shock.to_frame()
+    kinds = ["observed", "effect removed", "forecast from the eve"]
+    assert frame["counterfactual"].unique().tolist() == kinds
+    eve = frame[frame["counterfactual"] == "forecast from the eve"]
+    assert eve["month"].min() == "2023-07"
+    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
+    assert (frame["location"] == "US").all()
+    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
+        shock.averted("2030-01")
+
+
+def test_one_state_has_its_own_factor(archive, model):
+    found = past("supply-shock-2023", archive, location="Ohio", model=model, draws=200, timings=64)
+    assert found.location == "OH"
+    whole = found.posterior.delta(found.month_grid, found.drawn, [0])
+    there = whole != 0
+    ratio = np.unique(np.round((found.delta[there] / whole[there]), 6))
+    assert (ratio > 0).all()
+    assert ratio.size > 20
+
+
+def test_events_together(archive, model):
+    both = past("supply-shock-2023", archive, together="cooperation-resumed", model=model,
+                draws=100, timings=64)  # fmt: skip
+    assert [x.name for x in both.posterior.events] == [
+        "supply-shock-2023-like", "cooperation-resumed",
+    ]  # fmt: skip
+    # What the other did stays in the counterfactual.
+    own = both.drawn.beta[:, 0] == 0
+    assert (both.removed[own] == both.observed).all()
+    wide = past("supply-shock-2023", archive, together=ANYTHING, model=model, draws=100,
+                timings=64)  # fmt: skip
+    assert wide.posterior.events[1] == anything_else(wide.event)
+    assert wide.summary.sd > 0.12
+    with pytest.raises(ScenarioError, match="has scope"):
+        past("supply-shock-2023", archive, together="carfentanil-scheduled", model=model)
+
+
+@pytest.mark.slow
+def test_a_later_event_is_not_credited_with_a_fall_that_had_begun(archive):
+    first, later = past_event("supply-shock-2023"), past_event("cooperation-resumed")
+    panel = archive.as_of().panel(first.scope)
+    felt = dict.fromkeys(panel.locations, 1.0)
+    alone = posterior_of(panel, (later,), (felt,))[1]
+    pairs = [(first, later), (later, first)]
+    both = [posterior_of(panel, pair, (felt, felt))[1] for pair in pairs]
+    assert min(p.effective() for p in both) > 50
+    # Whichever comes first, within what their windows differ.
+    assert both[0].p_null(1) == pytest.approx(both[1].p_null(0), abs=0.03)
+    assert both[1].p_null(0) > alone.p_null() + 0.03
+    assert abs(both[1].mean(0)) < abs(alone.mean())
+
+
+def test_exposure_is_as_of_the_event(archive, model):
+    """Shares of the eve; what later years made of them must not matter."""
+    x = replace(past_event("class-scheduled"), scope="all-drugs", exposure="fentanyl-share")
+    found = past(x, archive, model=model, draws=20, timings=16)
+    newest = archive.as_of()
+    top, all_drugs = newest.panel("T40.4"), newest.panel()
+    share = [p.reported[p.index("US")][p.months == np.datetime64("2019-04")][0]
+             for p in (top, all_drugs)]  # fmt: skip
+    beta = found.drawn.beta[:, 0]
+    shape = found.posterior.timings[0].shape(found.month_grid)[found.drawn.timing]
+    there = beta != 0
+    expected = share[0] / share[1] * (beta[:, None] * shape)[there]
+    np.testing.assert_allclose(found.delta[there], expected)
+    assert "Exposure as it was in 2019-04" in found.text()
+
+
+def test_counts_that_are_seen(archive):
+    x = past_event("supply-shock-2023")
+    panel = archive.as_of().panel(x.scope)
+    seen = seen_counts(panel, x)
+    assert seen.months[0] == np.datetime64("2019-07")
+    assert seen.months[-1] == panel.final_through == np.datetime64("2024-12")
+    assert seen.deaths.min() >= 3
+    assert seen.nation is not None
+    assert "US" not in seen.states
+    alone = seen_counts(panel.select("US"), x)
+    assert alone.states == ["US"]
+    assert alone.nation is None
+    early = seen_counts(panel, past_event("class-scheduled"))
+    assert early.months[-1] == np.datetime64("2021-05")
+
+
+def test_onsets_outside_the_counts(archive, model):
+    x = named_intervention("tariff-only", onset="2025-06")
+    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-04"):
+        past(x, archive, model=model)
+
+
+@pytest.mark.slow
+def test_figure(shock, tmp_path):
+    path = tmp_path / "past.svg"
+    past_figure(shock).savefig(path)
+    text = path.read_text(encoding="utf-8")
+    assert len(text) > 10_000
+
+
+def test_fixed_size_is_removed_as_it_is(archive, model):
+    x = replace(
+        past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, spread=Fixed(0),
+        lag=Fixed(2), ramp=Fixed(12), half_life=Fixed(30),
+    )  # fmt: skip
+    found = past(x, archive, model=model, draws=10, timings=1)
+    np.testing.assert_allclose(found.delta, np.tile(-0.4 * x.curve(found.month_grid), (10, 1)),
+                               atol=1e-4)  # fmt: skip

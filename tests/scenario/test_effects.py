@@ -1,0 +1,349 @@
+"""Posterior of past events: against algebra written out, and against what is known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal, norm, truncnorm
+
+from odforecast.errors import ScenarioError
+from odforecast.evidence.recovery import estimate_effect
+from odforecast.scenario import Beta, Fixed, Intervention, LogNormal, Normal, Uniform
+from odforecast.scenario.effects import (
+    Estimator,
+    EventPrior,
+    Grid,
+    estimate,
+    median_timing,
+    timings,
+)
+from odforecast.scenario.effects.series import condition, machine, rotation
+from odforecast.scenario.effects.timing import closer
+
+MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
+EVENT = Intervention(
+    "event", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5),
+    half_life=Fixed(12), p_null=0.4, spread=Fixed(0),
+)  # fmt: skip
+OPEN = replace(
+    EVENT, lag=LogNormal(3, 0.6), ramp=Uniform(3, 9), half_life=LogNormal(12, 0.6),
+    spread=Uniform(0, 0.5),
+)  # fmt: skip
+
+
+def panel(seed=1, locations=6, beta=-0.3, felt=1.0):
+    rng = np.random.default_rng(seed)
+    logs = np.log(400) + np.cumsum(rng.normal(0, 0.01, (locations, MONTHS.size)), axis=1)
+    return rng.poisson(np.exp(logs + beta * felt * EVENT.curve(MONTHS))).astype(float)
+
+
+def covariance(walk, noise, slope, n):
+    """Written out cell by cell."""
+    out = np.zeros((n, n))
+    for i in range(n):
+        for j in range(n):
+            m = min(i, j) + 1
+            out[i, j] = walk * m + noise * (i == j)
+            # Sum over shocks k of (i - k + 1)(j - k + 1).
+            out[i, j] += slope * sum((i - k + 1) * (j - k + 1) for k in range(1, m + 1))
+    return out
+
+
+@pytest.mark.parametrize("deviation", [0.0, 0.03])
+def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation):
+    """One node, two events, unequal exposures: density of all rows at once, by scipy."""
+    sd_w, sd_n, sd_s = 0.02, 0.03, 0.004
+    grid = Grid((sd_w,), (sd_n,), (sd_s,))
+    second = replace(EVENT, name="second", onset="2019-08", size=Normal(0.05, 0.1))
+    felt = np.array([[1.0, 0.2], [0.5, 1.0], [0.3, 0.6]])
+    est = Estimator(MONTHS, [EVENT, second], felt, draws=1, grid=grid)
+    z = est._rows(panel(locations=3))
+    own = (0.015**2, 0.05**2)
+    s = est._statistics(z, est._shapes, est._q, np.arange(1), own)
+    mean, sd = np.array([-0.1, 0.05]), np.array([0.2, 0.1])
+    found = condition(s, (0, 1), mean, sd, np.full((1, 2), deviation))
+    n, basis = MONTHS.size, est._machine.basis
+    x = [basis @ e.curve(MONTHS) for e in (EVENT, second)]
+    turn = rotation(np.ones(3))
+    loads = turn @ felt
+    first = basis @ covariance(3 * sd_w**2, 3 * sd_n**2, 3 * sd_s**2, n) @ basis.T
+    rest = basis @ covariance(own[0], own[1], 0.0, n) @ basis.T
+    blocks, data, design = np.zeros((3 * (n - 2),) * 2), z.ravel(), []
+    share0 = [(turn[0] ** 2 * felt[:, e] ** 2).sum() for e in range(2)]
+    share1 = [((felt[:, e] ** 2).sum() - share0[e]) / 2 for e in range(2)]
+    for r in range(3):
+        cells = slice(r * (n - 2), (r + 1) * (n - 2))
+        blocks[cells, cells] = first if r == 0 else rest
+        for e in range(2):
+            part = share0[e] if r == 0 else share1[e]
+            blocks[cells, cells] += deviation * part * np.outer(x[e], x[e])
+    design = np.stack(
+        [np.concatenate([loads[r, e] * x[e] for r in range(3)]) for e in range(2)], axis=1
+    )
+    whole = blocks + design @ np.diag(sd**2) @ design.T
+    density = multivariate_normal(design @ mean, whole).logpdf(data)
+    constant = 0.5 * data.size * np.log(2 * np.pi)
+    # The machine's basis is orthonormal, so densities are those of the projected rows.
+    assert found.log_evidence[0, 0] == pytest.approx(density + constant, abs=1e-6)
+    gain = np.diag(sd**2) @ design.T @ np.linalg.inv(whole)
+    np.testing.assert_allclose(found.mean[0, 0], mean + gain @ (data - design @ mean), rtol=1e-7)
+    cov = np.diag(sd**2) - gain @ design @ np.diag(sd**2)
+    np.testing.assert_allclose(found.cov[0, 0], cov, rtol=1e-6)
+
+
+def test_nothing_is_the_density_without_an_effect():
+    grid = Grid((0.02,), (0.03,), (0.0,))
+    est = Estimator(MONTHS, [EVENT], np.ones((1, 1)), draws=1, grid=grid)
+    y = panel(locations=1)
+    found = est.posterior(y)
+    basis, n = est._machine.basis, MONTHS.size
+    z, x = basis @ np.log(y[0] + 0.5), basis @ EVENT.curve(MONTHS)
+    cov = basis @ covariance(0.02**2, 0.03**2, 0.0, n) @ basis.T
+    none = multivariate_normal(np.zeros(n - 2), cov).logpdf(z)
+    some = multivariate_normal(-0.1 * x, cov + 0.2**2 * np.outer(x, x)).logpdf(z)
+    assert found.bayes_factor() == pytest.approx(np.exp(none - some), rel=1e-6)
+    odds = 0.4 / 0.6 * np.exp(none - some)
+    assert found.p_null() == pytest.approx(odds / (1 + odds), rel=1e-6)
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_known_timing_is_the_old_estimator(equal):
+    """Flat prior, no slope, no spread: the exact posterior of one known shape."""
+    nodes = tuple(float(x) for x in np.geomspace(0.001, 0.3, 16))
+    felt = np.ones(6) if equal else np.array([1.0, 0.8, 0.6, 0.5, 0.3, 0.2])
+    y = panel(felt=felt[:, None])
+    old = estimate_effect(y, EVENT.curve(MONTHS), felt, spread=0.0)
+    est = Estimator(MONTHS, [EVENT], felt, draws=1, grid=Grid(nodes, nodes))
+    s = est.statistics(y)
+    found = condition(s, (0,), np.zeros(1), np.full(1, np.inf), np.zeros((1, 1)))
+    weights = np.exp(found.log_evidence[:, 0] - found.log_evidence.max())
+    mean = float(weights @ found.mean[:, 0, 0] / weights.sum())
+    # The contrasts' two variances are estimated in slightly different ways.
+    assert mean == pytest.approx(old.mean, abs=1e-9 if equal else 0.25 * old.sd)
+
+
+def test_spike_of_one_gives_the_prior():
+    found = estimate(panel(), MONTHS, [replace(OPEN, p_null=1.0)])
+    assert found.p_null() == 1.0
+    drawn = found.draws(200)
+    assert not drawn.beta.any()
+    assert not found.delta(MONTHS, drawn).any()
+    # What an effect would be, if there were one, is still there.
+    assert found.mean() < 0
+
+
+def test_no_spike_and_no_information():
+    """An onset in the last month with a long lag: everything is as it was before."""
+    late = replace(EVENT, onset="2020-12", lag=Fixed(24), p_null=0.4)
+    found = estimate(panel(), MONTHS, [late], draws=1)
+    assert found.p_null() == pytest.approx(0.4, abs=1e-9)
+    assert found.bayes_factor() == pytest.approx(1.0, abs=1e-9)
+    assert (found.mean(), found.sd()) == pytest.approx((-0.1, 0.2), abs=1e-9)
+    low, high = found.interval(0.9)
+    assert (low, high) == pytest.approx(norm(-0.1, 0.2).interval(0.9), abs=1e-5)
+    assert found.summary().prior_dominated
+    assert "prior-dominated" in str(found.summary())
+
+
+def test_prior_dominated_needs_both():
+    """A sharp prior far from 0: the sd stays, the odds move: not prior-dominated."""
+    sharp = replace(OPEN, size=Normal(-0.6, 0.02), p_null=0.5)
+    found = estimate(panel(beta=0.0), MONTHS, [sharp]).summary()
+    assert found.sd > 0.8 * found.prior_sd
+    assert found.bayes_factor > 3
+    assert not found.prior_dominated
+    vague = replace(OPEN, size=Normal(0.0, 1.0), p_null=0.5)
+    wide = estimate(panel(beta=0.0), MONTHS, [vague]).summary()
+    assert wide.sd < 0.8
+    assert not wide.prior_dominated
+
+
+def test_direction_cuts_the_other_tail_off():
+    prior = EventPrior.of(replace(EVENT, size=Normal(0.02, 0.06), p_null=0.6, direction="rise"))
+    assert prior.p_null == pytest.approx(0.6 + 0.4 * norm.cdf(-0.02 / 0.06))
+    exact = truncnorm(-0.02 / 0.06, np.inf, 0.02, 0.06)
+    assert prior.given == pytest.approx((exact.mean(), exact.std()))
+    late = replace(EVENT, onset="2020-12", lag=Fixed(24), size=Normal(0.02, 0.06), p_null=0.6,
+                   direction="rise")  # fmt: skip
+    found = estimate(panel(), MONTHS, [late], draws=1)
+    assert found.p_null() == pytest.approx(prior.p_null, abs=1e-9)
+    assert (found.mean(), found.sd()) == pytest.approx(prior.given, rel=1e-6)
+    drawn = found.draws(4000).beta[:, 0]
+    assert (drawn >= 0).all()
+    assert (drawn == 0).mean() == pytest.approx(prior.p_null, abs=0.02)
+    assert drawn[drawn > 0].mean() == pytest.approx(exact.mean(), abs=0.003)
+    assert found.cdf(exact.median()) == pytest.approx(0.5, abs=1e-6)
+    other = replace(EVENT, name="other")
+    with pytest.raises(ScenarioError, match="neither can have a direction"):
+        Estimator(MONTHS, [replace(EVENT, direction="fall"), other], locations=3)
+
+
+def test_unknown_timing_is_wider_than_known():
+    y = panel()
+    known = estimate(y, MONTHS, [replace(EVENT, p_null=0.0)])
+    unknown = estimate(y, MONTHS, [replace(OPEN, p_null=0.0)])
+    assert unknown.sd() > known.sd()
+    assert known.mean() == pytest.approx(-0.3, abs=3 * known.sd())
+    low, high = unknown.interval(0.9)
+    assert unknown.cdf(high) - unknown.cdf(low) == pytest.approx(0.9, abs=1e-5)
+
+
+def test_timing_is_learnt():
+    """A sharp step in the counts tells when it was."""
+    step = replace(EVENT, onset=("2018-06", "2019-06"), lag=Fixed(0), ramp=Fixed(0), half_life=None)
+    rng = np.random.default_rng(2)
+    felt = (np.datetime64("2019-02") <= MONTHS) * -0.5
+    y = rng.poisson(2000 * np.exp(felt), (6, MONTHS.size)).astype(float)
+    found = estimate(y, MONTHS, [step])
+    weights = found.timing_weights()
+    assert weights @ found.timings[0].begin == pytest.approx(8.0, abs=0.1)
+    assert found.p_null() < 0.01
+
+
+def test_two_events_share_what_neither_can_claim():
+    second = replace(OPEN, name="second", onset="2019-05")
+    y = panel(beta=-0.4)
+    known = replace(EVENT, name="second", onset="2019-05", p_null=0.0)
+    given = Grid((0.01,), (0.01,), (0.0,))
+    alone = estimate(y, MONTHS, [EVENT], grid=given)
+    certain = estimate(y, MONTHS, [EVENT, known], grid=given)
+    assert certain.sd(0) > alone.sd()
+    drawn = certain.draws(2000)
+    there = drawn.beta[:, 0] != 0
+    cov = certain.components[-1].covs[0, 0]
+    by_hand = cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1])
+    assert np.corrcoef(drawn.beta[there].T)[0, 1] == pytest.approx(by_hand, abs=0.05)
+    both = estimate(y, MONTHS, [OPEN, second])
+    drawn = both.draws(2000)
+    assert (drawn.beta[:, 0] == 0).mean() == pytest.approx(both.p_null(0), abs=0.01)
+    only = both.delta(MONTHS, drawn, [0]) + both.delta(MONTHS, drawn, [1])
+    np.testing.assert_allclose(only, both.delta(MONTHS, drawn))
+    # An event with no effect for certain leaves the other as it is alone.
+    none = estimate(y, MONTHS, [replace(EVENT, p_null=0.4), replace(second, p_null=1.0,
+                    spread=Fixed(0))])  # fmt: skip
+    single = estimate(y, MONTHS, [EVENT])
+    assert none.mean(0) == pytest.approx(single.mean(), abs=0.01)
+
+
+def test_draws_agree_with_the_mixture():
+    found = estimate(panel(beta=-0.1), MONTHS, [OPEN])
+    drawn = found.draws(20_000)
+    there = drawn.beta[:, 0] != 0
+    assert there.mean() == pytest.approx(1 - found.p_null(), abs=0.005)
+    assert drawn.beta[there, 0].mean() == pytest.approx(found.mean(), abs=0.01)
+    assert drawn.beta[there, 0].std() == pytest.approx(found.sd(), rel=0.03)
+    shape = found.timings[0].shape(MONTHS)[drawn.timing]
+    np.testing.assert_allclose(found.delta(MONTHS, drawn), drawn.beta * shape)
+
+
+def test_states_differ_as_far_as_the_effect_allows():
+    rng = np.random.default_rng(4)
+    own = np.array([0.5, 0.7, 0.9, 1.1, 1.3, 1.5])
+    y = rng.poisson(5000 * np.exp(-0.5 * own[:, None] * EVENT.curve(MONTHS))).astype(float)
+    found = estimate(y, MONTHS, [replace(EVENT, spread=Uniform(0, 0.5))])
+    drawn = found.draws(1000)
+    u = found.own_factors(drawn)[..., 0]
+    assert (u > 0).all()
+    assert np.corrcoef(u.mean(axis=0), own)[0, 1] > 0.95
+    # Counts this large say it all: what is found is what there was, to the mean.
+    slope = np.polyfit(own / own.mean(), u.mean(axis=0) / u.mean(), 1)[0]
+    assert slope == pytest.approx(1.0, abs=0.15)
+    assert found.timing_weights() @ found.timings[0].spread > 0.25
+    even = estimate(y, MONTHS, [EVENT])
+    np.testing.assert_array_equal(even.own_factors(even.draws(50)), 1.0)
+
+
+def test_closer_draws_count_for_the_prior():
+    """Importance weights give back the moments of the uniform cube."""
+    rng = np.random.default_rng(3)
+    first = (rng.permuted(np.tile(np.arange(400), (3, 1)), axis=1).T + 0.5) / 400
+    weights = np.exp(-0.5 * ((first[:, 0] - 0.8) / 0.05) ** 2)
+    numbers, logs = closer(first, weights / weights.sum(), 2000, rng)
+    w = np.exp(logs)
+    assert w.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(w @ numbers, 0.5, atol=0.02)
+    np.testing.assert_allclose(w @ numbers**2, 1 / 3, atol=0.02)
+    assert np.abs(numbers[400:, 0] - 0.8).mean() < 0.15
+
+
+def test_timings_have_the_prior():
+    x = replace(OPEN, onset=("2019-01", "2019-04"), residue=Beta(2, 2))
+    drawn = timings(x, 2000)
+    assert np.log(drawn.lag).mean() == pytest.approx(np.log(3), abs=0.01)
+    assert np.log(drawn.lag).std() == pytest.approx(0.6, abs=0.01)
+    offset = np.round(drawn.begin - drawn.lag)
+    assert set(offset) == {0, 1, 2, 3}
+    assert drawn.spread.max() <= 0.5
+    np.testing.assert_allclose(median_timing(x).shape(MONTHS)[0], x.curve(MONTHS))
+
+
+def test_rotation_puts_the_weighted_mean_first():
+    w = np.array([0.5, 1.0, 1.5])
+    turn = rotation(w)
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
+    logs = np.array([1.0, 2.0, 4.0])
+    assert turn[0] @ (np.sqrt(w) * logs) / np.sqrt(w.sum()) == pytest.approx(w @ logs / w.sum())
+    np.testing.assert_allclose(turn[1:] @ np.sqrt(w), 0.0, atol=1e-12)
+
+
+def test_grid_priors_add_up():
+    grid = Grid((0.01, 0.02, 0.04), (0.01, 0.02), (0.0, 0.01, 0.02), (0.03, 0.03, 0.01))
+    assert np.exp(grid.log_prior).sum() == pytest.approx(1.0)
+    half = Grid((0.01, 0.02, 0.04), (1.0,), (0.0,), (0.02, 1.0, 1.0))
+    by_hand = np.array([1, 2, 4]) * np.exp(-0.5 * np.array([0.5, 1.0, 2.0]) ** 2)
+    np.testing.assert_allclose(np.exp(half.log_prior), by_hand / by_hand.sum())
+    flat = Grid((0.01, 0.02, 0.04), (1.0,), (0.0,))
+    np.testing.assert_allclose(np.exp(flat.log_prior), np.array([1, 2, 4]) / 7)
+    assert machine(30, flat, 1.0).precision.shape == (3, 28, 28)
+
+
+def test_nation_takes_the_place_of_the_mean():
+    y = panel(locations=4)
+    est = Estimator(MONTHS, [EVENT], locations=4, weights=y.mean(axis=1), nation=np.ones(1))
+    a = est.posterior(y, y.sum(axis=0))
+    b = estimate(y, MONTHS, [EVENT], weights=y.mean(axis=1))
+    assert a.mean() == pytest.approx(b.mean(), abs=0.5 * b.sd())
+    moved = est.posterior(y, y.sum(axis=0) * np.exp(-0.5 * EVENT.curve(MONTHS)))
+    assert moved.mean() < a.mean() - 0.2
+    with pytest.raises(ScenarioError, match="go with the nation's exposures"):
+        est.posterior(y)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"onset": "2021-06"}, "allowed: after 2016-01, up to 2020-12"),
+        ({"onset": "2015-06"}, "allowed: after 2016-01"),
+    ],
+)
+def test_what_cannot_be_estimated(change, message):
+    with pytest.raises(ScenarioError, match=message):
+        estimate(panel(), MONTHS, [replace(EVENT, **change)])
+
+
+def test_counts_that_cannot_be_used():
+    est = Estimator(MONTHS, [EVENT], locations=2, draws=1)
+    with pytest.raises(ScenarioError, match="missing or negative"):
+        est.posterior(np.full((2, MONTHS.size), np.nan))
+    with pytest.raises(ScenarioError, match="allowed"):
+        est.posterior(np.ones((3, MONTHS.size)))
+    with pytest.raises(ScenarioError, match="too few"):
+        Estimator(MONTHS[:10], [EVENT], locations=2)
+    with pytest.raises(ScenarioError, match="one, or two"):
+        Estimator(MONTHS, [EVENT] * 3, locations=2)
+
+
+def test_that_states_differ_is_no_evidence_for_an_effect():
+    """With the nation's own counts unmoved, states that part say nothing of a change."""
+    rng = np.random.default_rng(7)
+    apart = np.linspace(-0.4, 0.4, 6)[:, None] * EVENT.curve(MONTHS)
+    y = rng.poisson(3000 * np.exp(apart)).astype(float)
+    nation = rng.poisson(18000, MONTHS.size).astype(float)
+    x = replace(EVENT, spread=Uniform(0, 0.5), size=Normal(-0.3, 0.2))
+    est = Estimator(MONTHS, [x], locations=6, nation=np.ones(1))
+    even = rng.poisson(3000, y.shape).astype(float)
+    factors = [est.posterior(d, nation).bayes_factor() for d in (y, even)]
+    assert factors[0] > 1
+    assert factors[0] == pytest.approx(factors[1], rel=0.3)

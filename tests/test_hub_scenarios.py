@@ -1,0 +1,336 @@
+"""Hub files of scenarios: a name in every row, samples paired, and the hub's configuration."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hub_tables import made
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from odforecast.errors import DataError, ForecastError
+from odforecast.hub import (
+    read_held,
+    read_hub,
+    scenario_tasks,
+    scenarios_to_hub,
+    to_hub,
+    write_hub,
+    write_tasks,
+)
+from odforecast.hub.check import SCENARIO_ID, is_scenario_name
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
+
+COLUMNS = ("origin_date", "scenario_id", *HUB_COLUMNS[1:])
+STRANGE = ["null", "NA", "nan", "$x, y", '"q"', "é 中", "=1+1", "'", "a;b|c", "[red]", "1"]
+NAMES = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), max_size=30).filter(
+    is_scenario_name
+)
+
+
+def cuts(names=("null", "less"), **keywords):
+    """A forecast under scenarios, each with a tenth fewer deaths than the one before."""
+    base = made(**keywords)
+    return {n: replace(base, draws=base.draws * 0.9**i) for i, n in enumerate(names)}
+
+
+def test_rows_are_those_of_each_forecast_with_its_name():
+    forecasts = cuts()
+    table = scenarios_to_hub(forecasts)
+    assert tuple(table.columns) == COLUMNS
+    assert table["scenario_id"].unique().tolist() == ["null", "less"]
+    for name, forecast in forecasts.items():
+        part = table[table["scenario_id"] == name].drop(columns="scenario_id")
+        pd.testing.assert_frame_equal(part.reset_index(drop=True), to_hub(forecast))
+    few = scenarios_to_hub(forecasts, levels=[0.5], targets=["deaths_12mo"])
+    assert len(few) == 2 * 9
+
+
+@pytest.mark.parametrize("joint", [{"location", "month"}, {"month"}, {"location"}, set()])
+def test_a_sample_is_one_draw_under_every_scenario(joint):
+    forecasts = cuts(("null", "less", "least"), joint=frozenset(joint))
+    targets = None if "month" in joint else ["deaths_month"]
+    table = scenarios_to_hub(forecasts, targets=targets, output_type="sample")
+    keys = ["location", "target", "horizon", "output_type_id"]
+    wide = table.set_index([*keys, "scenario_id"])["value"].unstack("scenario_id")
+    assert not wide.isna().any().any()
+    months = wide.xs("deaths_month", level="target")
+    np.testing.assert_allclose(months["less"], 0.9 * months["null"], atol=1e-3)
+    np.testing.assert_allclose(months["least"], 0.81 * months["null"], atol=1e-3)
+
+
+@given(
+    names=st.lists(NAMES, min_size=1, max_size=4, unique=True),
+    kind=st.sampled_from([".csv", ".csv.gz", ".parquet"]),
+    output_type=st.sampled_from(["quantile", "sample"]),
+)
+@example(names=STRANGE, kind=".csv", output_type="quantile")
+@example(names=STRANGE, kind=".parquet", output_type="quantile")
+def test_any_name_comes_back_as_it_was(tmp_path, names, kind, output_type):
+    forecasts = cuts(names, states=("US", "AL"), n_months=2, draws=5)
+    table = scenarios_to_hub(forecasts, output_type=output_type)
+    path = write_hub(table, tmp_path / f"file{kind}")
+    pd.testing.assert_frame_equal(read_hub(path), table)
+
+
+def test_the_column_may_stand_last_and_a_file_without_it_is_as_before(tmp_path):
+    table = scenarios_to_hub(cuts())
+    last = table[[*HUB_COLUMNS, "scenario_id"]]
+    last.to_csv(tmp_path / "last.csv", index=False)
+    pd.testing.assert_frame_equal(read_hub(tmp_path / "last.csv"), table)
+    last.to_parquet(tmp_path / "last.parquet", index=False)
+    pd.testing.assert_frame_equal(read_hub(tmp_path / "last.parquet"), table)
+    path = write_hub(to_hub(made()), tmp_path / "plain.csv")
+    assert tuple(read_hub(path).columns) == HUB_COLUMNS
+
+
+def broken(tmp_path, change) -> str:
+    """What is said of a good file with one thing changed in its text."""
+    path = write_hub(
+        scenarios_to_hub(cuts(states=("US",)), targets=["deaths_12mo"]), tmp_path / "good.csv"
+    )
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    bad = tmp_path / "bad.csv"
+    change(table).to_csv(bad, index=False)
+    with pytest.raises(DataError) as caught:
+        read_hub(bad)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value).replace(str(bad), "FILE")
+
+
+def put(row: int, value: str, column: str = "scenario_id"):
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[row, column] = value
+        return table
+
+    return change
+
+
+def swap(table: pd.DataFrame) -> pd.DataFrame:
+    """Two neighbouring quantiles of the second scenario."""
+    values = table["value"].to_numpy().copy()
+    values[[72, 73]] = values[[73, 72]]
+    return table.assign(value=values)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(7, ""), "FILE, row 9, column scenario_id: '' names no scenario; every row names"),
+        (lambda t: t.assign(scenario_id=""), "row 2, column scenario_id: '' names no scenario"),
+        (put(7, " less"), "row 9, column scenario_id: ' less' is no name of a scenario; 1 to 200"),
+        (put(7, "a\tb"), r"row 9, column scenario_id: 'a\tb' is no name of a scenario"),
+        (put(7, "a" * 201), "row 9, column scenario_id: 'aaa"),
+        (put(7, "other"), "FILE, row 2, origin 2024-04-17, scenario 'null', location US"),
+        (put(69, "null"), "FILE, row 71, column output_type_id: '0.01' repeats a row"),
+        (swap, "FILE, row 75, column value: "),
+        (lambda t: pd.concat([t, t.iloc[[70]]]), "row 140, column output_type_id: '0.025' repea"),
+        (lambda t: t.drop(index=80), "FILE, row 71, origin 2024-04-17, scenario 'less', location"),
+        (lambda t: t.assign(scenario="x"), "FILE: unknown column 'scenario'"),
+    ],
+)
+def test_every_broken_rule_is_named(tmp_path, change, message):
+    assert message in broken(tmp_path, change)
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            lambda n: ["null"] * (n - 1) + [None],
+            "row 138, column scenario_id: nan names no scenario",
+        ),
+        (lambda n: [1] * n, "row 1, column scenario_id: 1 is no text (138 such rows); write"),
+        (lambda n: [float("nan")] * n, "row 1, column scenario_id: nan names no scenario"),
+        (lambda n: [["null"]] * n, "is no text"),
+        (lambda n: [b"null"] * n, "row 1, column scenario_id: b'null' is no text"),
+    ],
+)
+def test_parquet_that_holds_something_else(tmp_path, cells, message):
+    table = to_hub(made(states=("US",)))
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow.append_column(SCENARIO_ID, [cells(len(table))]), tmp_path / "a.parquet")
+    with pytest.raises(DataError) as caught:
+        read_hub(tmp_path / "a.parquet")
+    assert message in str(caught.value)
+
+
+def test_forecasts_that_are_no_scenarios_of_one_another():
+    base = made()
+    for other, what in [
+        (made(draws=41), "number of draws"),
+        (made(states=("US", "AL")), "locations"),
+        (made(n_months=4), "months"),
+        (made(back=1), "last known month"),
+        (made(joint=frozenset({"month"})), "joint axes"),
+        (made(target="deaths_12mo"), "targets"),
+        (replace(base, as_of=base.as_of.replace(day=18)), "origin"),
+    ]:
+        with pytest.raises(ForecastError, match=f"'a' and 'b' differ in {what}"):
+            scenarios_to_hub({"a": base, "b": other}, output_type="sample")
+    # Quantiles do not say how many draws they are of.
+    assert len(scenarios_to_hub({"a": base, "b": made(draws=41)})) == 2 * len(to_hub(base))
+    with pytest.raises(ForecastError, match="no scenarios"):
+        scenarios_to_hub({})
+    with pytest.raises(ForecastError, match=r"' ' is no name of a scenario"):
+        scenarios_to_hub({" ": base})
+
+
+def check_schema(value, schema, at="tasks") -> None:
+    """Assert a value against a JSON schema: the words of it that the hubs' schema uses."""
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None),
+             "integer": int, "number": (int, float)}  # fmt: skip
+    if "type" in schema:
+        names = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+        fits = [n for n in names if isinstance(value, kinds[n])
+                and not (isinstance(value, bool) and n != "boolean")]  # fmt: skip
+        assert fits, f"{at} is {value!r}, not {names}"
+    assert value in schema.get("enum", [value]), at
+    assert value == schema.get("const", value), at
+    if "oneOf" in schema:
+        assert sum(fits_schema(value, x) for x in schema["oneOf"]) == 1, at
+    if "if" in schema and fits_schema(value, schema["if"]):
+        check_schema(value, schema.get("then", {}), at)
+    if isinstance(value, dict):
+        assert set(schema.get("required", ())) <= set(value), at
+        assert schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", 99), at
+        rest = schema.get("additionalProperties", True)
+        for key, item in value.items():
+            inner = schema.get("properties", {}).get(key, rest)
+            assert inner is not False, f"{at}.{key} is not allowed"
+            check_schema(item, {} if inner is True else inner, f"{at}.{key}")
+    elif isinstance(value, list):
+        assert not schema.get("uniqueItems") or len(set(map(repr, value))) == len(value), at
+        for i, item in enumerate(value):
+            check_schema(item, schema.get("items", {}), f"{at}[{i}]")
+    elif isinstance(value, str):
+        assert len(value) <= schema.get("maxLength", len(value)), at
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        assert schema.get("minimum", value) <= value <= schema.get("maximum", value), at
+
+
+def fits_schema(value, schema) -> bool:
+    try:
+        check_schema(value, schema)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("target", ["deaths_month", "deaths_12mo"])
+def test_the_configuration_is_one_by_the_hubs_schema(shared, tmp_path, target):
+    schema = json.loads((shared / "hubverse/tasks-schema.json").read_text())
+    tasks = scenario_tasks(STRANGE, made(target=target))
+    check_schema(tasks, schema)
+    assert tasks["schema_version"] == schema["$id"]
+    path = write_tasks(tasks, tmp_path / "hub-config" / "tasks.json")
+    assert json.loads(path.read_text(encoding="utf-8")) == tasks
+    for spoilt in ("schema_version", "rounds"):
+        assert not fits_schema({k: v for k, v in tasks.items() if k != spoilt}, schema)
+    tasks["rounds"][0]["model_tasks"][0]["task_ids"]["scenario_id"]["required"] = "null"
+    assert not fits_schema(tasks, schema)
+
+
+def test_the_configuration_says_what_the_files_hold():
+    forecasts = cuts()
+    (round_,) = scenario_tasks(forecasts, forecasts["null"], samples=40)["rounds"]
+    (task,) = round_["model_tasks"]
+    table = scenarios_to_hub(forecasts)
+    assert list(task["task_ids"]) == list(COLUMNS[:2]) + list(COLUMNS[2:6])
+    for column, allowed in task["task_ids"].items():
+        cells = table[column]
+        if "date" in column:
+            cells = cells.dt.strftime("%Y-%m-%d")
+        assert cells.unique().tolist() == (allowed["required"] or allowed["optional"])
+    levels = task["output_type"]["quantile"]["output_type_id"]["required"]
+    assert tuple(levels) == HUB_QUANTILES
+    assert round_["derived_task_ids"] == ["target_end_date"]
+    assert [m["target_id"] for m in task["target_metadata"]] == ["deaths_12mo", "deaths_month"]
+
+
+@pytest.mark.parametrize(
+    ("joint", "own"),
+    [({"location", "month"}, []), ({"month"}, ["location"]), ({"location"}, ["horizon"]),
+     (set(), ["location", "horizon"])],
+)  # fmt: skip
+def test_samples_are_coupled_as_the_configuration_says(joint, own):
+    forecasts = cuts(joint=frozenset(joint))
+    (task,) = scenario_tasks(forecasts, forecasts["null"])["rounds"][0]["model_tasks"]
+    named = task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
+    assert named == ["origin_date", *own]
+    # A sample has one value of every variable of the set, and all values of the others.
+    targets = ["deaths_12mo", "deaths_month"] if "month" in joint else ["deaths_month"]
+    table = scenarios_to_hub(forecasts, targets=targets, output_type="sample")
+    samples = table.groupby("output_type_id")
+    for column in ("scenario_id", "target", "location", "horizon"):
+        sizes = samples[column].nunique()
+        whole = table[column].nunique()
+        assert (sizes == (1 if column in named else whole)).all()
+
+
+def test_a_configuration_that_cannot_be():
+    with pytest.raises(ForecastError, match="scenario 'a' is there twice"):
+        scenario_tasks(["a", "a"], made())
+    with pytest.raises(ForecastError, match=r"'a\\n' is no name"):
+        scenario_tasks(["a\n"], made())
+    with pytest.raises(ForecastError, match="no scenarios"):
+        scenario_tasks([], made())
+    with pytest.raises(ForecastError, match="samples is 0; 1 or more"):
+        scenario_tasks(["a"], made(), samples=0)
+    with pytest.raises(ForecastError, match="no target 'deaths_month'; the forecast has: deaths_1"):
+        scenario_tasks(["a"], made(target="deaths_12mo"), targets=["deaths_month"])
+
+
+def held(tmp_path, *lines: str, scenarios=("null", "less, $")):
+    path = tmp_path / "held.csv"
+    path.write_text("".join(f"{x}\n" for x in lines), encoding="utf-8")
+    return read_held(path, scenarios)
+
+
+HEAD = "scenario_id,first_month,last_month"
+
+
+def test_months_that_held(tmp_path):
+    table = held(tmp_path, HEAD + ",note", "null,2024-01,2024-03,", '"less, $",2024-05,2024-05,é',
+                 "null,2024-06,2024-07,again")  # fmt: skip
+    assert table["scenario_id"].tolist() == ["null", "less, $", "null"]
+    assert table["first_month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-05", "2024-06"]
+    assert table["last_month"].dt.strftime("%Y-%m").tolist() == ["2024-03", "2024-05", "2024-07"]
+    assert table["note"].tolist() == ["", "é", "again"]
+    assert held(tmp_path, "last_month,scenario_id,first_month").empty
+    assert held(tmp_path, HEAD, "x,2024-01,2024-01", scenarios=None)["note"].tolist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "row 1 holds no column names; a CSV file with columns scenario_id, first_month"),
+        (["scenario_id,first_month"], "held.csv: no column last_month; columns: scenario_id"),
+        ([HEAD + ",why"], "held.csv: unknown column 'why'; columns: scenario_id, first_month"),
+        ([HEAD, "x,2024-01,2024-02"], "row 2, column scenario_id: 'x' is no scenario of the fore"),
+        ([HEAD, ",2024-01,2024-02"], "row 2, column scenario_id: '' is no name of a scenario"),
+        ([HEAD, "null,2024-13,2024-02"], "row 2, column first_month: '2024-13' is no month; wri"),
+        ([HEAD, "null,2024-01,"], "row 2, column last_month: '' is no month; write months as 2024"),
+        ([HEAD, "null,2024-01-01,2024-02"], "column first_month: '2024-01-01' is no month"),
+        ([HEAD, "null,2024-02,2024-01"], "column last_month: '2024-01' lies before first_month"),
+        ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
+         "row 3, column first_month: '2024-03' begins months that row 2 has too (2024-03)"),
+        ([HEAD, "null,2024-01"], "row 2 has 2 cells, and the header 3; a CSV file with columns"),
+    ],
+)  # fmt: skip
+def test_months_that_cannot_be_read(tmp_path, lines, message):
+    with pytest.raises(DataError) as caught:
+        held(tmp_path, *lines)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_file_of_months(tmp_path):
+    with pytest.raises(DataError, match=r"none\.csv: no such file$"):
+        read_held(tmp_path / "none.csv")

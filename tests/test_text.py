@@ -1,0 +1,202 @@
+"""Answers in sentences: of a forecast, and of a projection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from forecast_factory import PANEL, made
+
+import odforecast as od
+from odforecast.errors import ForecastError, ScenarioError
+from odforecast.forecast.text import place_name
+from odforecast.geography import LOCATIONS
+from odforecast.months import ONE_MONTH
+from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
+from odforecast.scenario.text import answers, scenario_title, text
+
+DAY = "2025-09-17"
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of(DAY).panel()
+
+
+@pytest.fixture(scope="module")
+def forecast(panel):
+    return od.get_model("dlm").fit(panel).forecast(12, draws=200, seed=1)
+
+
+def sentences(said: str) -> list[str]:
+    return said.removesuffix(".").split(". ")
+
+
+# A forecast
+
+
+def test_three_sentences_with_the_nowcast(forecast):
+    first, second, third = sentences(forecast.text("Ohio"))
+    assert first.startswith(
+        "In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April 2025, "
+        "as published by September 17, 2025; once final, the count will be about 2,8"
+    )
+    assert "(90 % interval 2," in first
+    assert second.startswith("For the 12 months ending in April 2026 the forecast is about ")
+    assert "(90 % interval " in second
+    assert "than 12 months before" in third
+    assert "; the probability of a fall is " in third
+
+
+def test_the_numbers_are_those_of_the_draws(forecast):
+    ohio = forecast.select("Ohio")
+    _, second, third = sentences(ohio.text())
+    low, middle, high = np.quantile(ohio.count_at("2026-04")[:, 0], [0.05, 0.5, 0.95])
+    step = 100 if high - low >= 700 else 10
+    for value in (low, middle, high):
+        assert f"{round(value / step) * step:,.0f}" in second
+    moved = ohio.change("2026-04")[:, 0]
+    assert f"{round(100 * (moved < 0).mean())} %" in third
+    assert f"{abs(round(float(np.median(moved)) / step) * step):,.0f} fewer" in third
+
+
+def test_places_have_their_full_names(forecast):
+    assert forecast.text().startswith("In the United States, 73,690 ")
+    assert forecast.text("DC").startswith("In the District of Columbia, ")
+    assert forecast.text("NY").startswith("In New York State without New York City, ")
+    assert forecast.text("NYC").startswith("In New York City, ")
+    for place in LOCATIONS:
+        assert place.name.split(" of ")[0] in place_name(place.state)
+
+
+def test_a_region_is_its_parts(forecast, panel):
+    said = forecast.region("Midwest").text()
+    states = [x.state for x in LOCATIONS if x.region == "Midwest"]
+    count = panel.reported[[panel.locations.index(s) for s in states], -1].sum()
+    assert said.startswith(f"In the Midwest, {count:,.0f} drug overdose deaths")
+    assert "the probability of a fall" in said
+
+
+def test_a_class_is_named(forecast):
+    said = forecast.part("T40.4").text("Ohio")
+    assert "drug overdose deaths with synthetic opioids (mostly fentanyl) were reported" in said
+
+
+def test_without_a_nowcast_it_says_so(panel):
+    said = od.get_model("drift").fit(panel).forecast(6, draws=100).text("Ohio")
+    first, second, third = sentences(said)
+    assert first.endswith("the forecast takes it as it is, though late reports may still change it")
+    assert second.startswith("For the 12 months ending in October 2025 ")
+    assert "than 12 months before" in third
+    settled = panel.cut("2024-04")
+    said = od.get_model("drift").fit(settled).forecast(12, draws=100).text("Ohio")
+    assert ", a final count. " in said
+
+
+def test_sums_without_a_nowcast_change_on_what_was_reported(panel):
+    fitted = od.get_model("naive").fit(panel)
+    both = replace(fitted.forecast(12, draws=100), joint=frozenset({"location", "month"}))
+    said = both.total(["OH", "WV"], "the valley").text()
+    count = panel.reported[[panel.locations.index(s) for s in ("OH", "WV")], -1].sum()
+    assert said.startswith(f"In the valley, {count:,.0f} ")
+    assert "the probability of a fall is" in said
+
+
+def test_one_place_has_to_be_named():
+    with pytest.raises(ForecastError, match=r"2 locations and no US.*name one: text\('WV'\)"):
+        made().text()
+    assert made().text("WV").startswith("In West Virginia, ")
+
+
+def test_ties_and_certainty():
+    draws = np.full((8, 2, 5), 10.0)
+    flat = made(
+        PANEL,
+        draws=draws,
+        known=np.full((2, 11), 10.0),
+        months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH,
+        last_month=PANEL.last_month,
+    )
+    said = flat.text("WV")
+    assert "the forecast is about 120 deaths (90 % interval 120 to 120)" in said
+    assert said.endswith("; the probability of a fall is more than 99 %.")
+    assert "nan" not in said
+
+
+def test_what_is_hidden_is_not_made_up():
+    known = np.full((2, 11), np.nan)
+    said = made(known=known).text("WV")
+    assert "nan" not in said.lower()
+    assert "there is no forecast: a count is hidden" in said
+
+
+# A projection
+
+
+@pytest.fixture(scope="module")
+def projection(forecast):
+    shock = Scenario(
+        "supply-shock-2023-like", (named_intervention("supply-shock-2023-like", onset="2025-10"),)
+    )
+    suspended = Scenario(
+        "cooperation-suspended", (named_intervention("cooperation-suspended", onset="2025-10"),)
+    )
+    return project(forecast, [NULL, shock, suspended], seed=1)
+
+
+def test_the_answer_in_three_numbers(projection):
+    lines = text(projection, "Ohio").splitlines()
+    assert len(lines) == 3
+    assert lines[-1] == CAVEAT
+    works, chances, together = sentences(
+        lines[0].removeprefix("A supply shock like that of 2023. ")
+    )
+    assert works.startswith("If it works: ")
+    assert "drug overdose deaths expected in Ohio from May 2025 to April 2026" in works
+    assert chances == (
+        "How likely that is, is assumed: works 89 %, does nothing 10 %, backfires 1 %"
+    )
+    assert together.startswith("Together: ")
+    for part in ("on average", "90 % interval", "fewer deaths is ", "of as many ", "of more "):
+        assert part in together
+
+
+def test_a_rise_cannot_work(projection):
+    said = text(projection, "US").splitlines()[1]
+    assert said.startswith("Cooperation suspended")
+    assert "If it works: none averted (by assumption it does not lower deaths)" in said
+    assert "does nothing 75 %, raises deaths 25 %" in said
+
+
+def test_the_numbers_are_those_of_the_table(projection):
+    row = (
+        projection.answer()
+        .set_index(["scenario_id", "location"])
+        .loc[("supply-shock-2023-like", "US")]
+    )
+    found = answers(projection)[0]
+    assert found.place == "the United States"
+    step = 10 ** int(np.floor(np.log10((row["averted_q95"] - row["averted_q05"]) / 7)))
+    assert found.combined == f"{round(row['averted_mean'] / step) * step:,.0f} fewer"
+    assert found.fewer == f"{round(100 * row['fewer'])} %"
+    assert answers(projection.select("Ohio"))[0] == answers(projection, "Ohio")[0]
+
+
+def test_a_median_is_never_alone(projection):
+    """The mixture's median is nowhere; that of "if it works" has its interval."""
+    for line in text(projection, "Ohio").splitlines()[:-1]:
+        assert "median" not in line
+        assert line.count("on average") == 1
+
+
+def test_only_the_status_quo_is_no_answer(forecast):
+    with pytest.raises(ScenarioError, match="nothing to compare"):
+        text(project(forecast, NULL, seed=1))
+
+
+def test_titles():
+    assert scenario_title(Scenario("a-b", title="As it is")) == "As it is"
+    shock = named_intervention("tariff-only", onset="2026-03")
+    assert scenario_title(Scenario("tariff-only", (shock,))) == "Tariffs without cooperation"
+    assert scenario_title(Scenario("as-well-as-2023", (shock,))) == "As well as 2023"
