@@ -234,3 +234,73 @@ def test_jurisdictions_without_the_nation_keep_the_stated_effect(whole):
     ratio /= totals(projection.baseline, projection).sum(axis=1)
     x = scenario.interventions[0]
     assert np.allclose(np.log(ratio), _beta(x, uniforms(x, 2, 80)), atol=1e-9)
+
+
+def test_two_classes_at_once_are_refused(whole):
+    both = Scenario("both", (Intervention("a", Fixed(-0.3), ONSET, scope="T40.4"),
+                             Intervention("b", Fixed(-0.3), ONSET, scope="cocaine")))  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"scopes are T40.4, cocaine, allowed: one class"):
+        project(whole, both)
+
+
+def test_an_effect_that_comes_after_36_months_does_nothing_by_then(whole):
+    late = Intervention("x", Fixed(-0.3), ONSET, lag=Fixed(40))
+    assert late.chances() == (0.0, 1.0, 0.0)
+    soon = Intervention("x", Fixed(-0.3), ONSET, lag=Fixed(30))
+    assert soon.chances() == (1.0, 0.0, 0.0)
+
+
+def test_a_range_of_onsets_ends_within_the_forecast(whole):
+    with pytest.raises(ScenarioError, match=r"may begin 2035-12, after .* until='2035-12'"):
+        project(whole, one(Fixed(-0.3), onset=("2025-10", "2035-12")))
+
+
+def test_a_part_has_its_own_sensitivity(whole):
+    scenario = one(Fixed(-0.4), scope="T40.4")
+    part = project(whole, scenario).part("T40.4").select(["US"])
+    sizes = tornado(part.source, scenario, location="US", seed=part.seed, exposures=part.tables)
+    assert sizes["averted"].to_numpy() == pytest.approx(
+        # The part alone lacks eight jurisdictions, which share in the factor c.
+        part.answer()["averted_mean"].item(),
+        rel=1e-4,
+    )
+
+
+def test_the_nation_added_later_is_in_the_source_too(whole):
+    projection = project(whole.select(list(JURISDICTIONS)), one(Fixed(-0.2))).with_nation()
+    table = cost_of_delay(projection.source, one(Fixed(-0.2)), (0,), location="US")
+    mean = projection.select("US").answer()["averted_mean"].item()
+    assert table["averted_mean"].item() == pytest.approx(mean)
+
+
+def test_a_region_is_the_sum_of_its_states(whole):
+    projection = project(whole, one())
+    west = projection.region("West")
+    states = [s for s in whole.locations if s in west.baseline.parts["West"]]
+    one_by_one = projection.select(states).averted_draws("x").sum(axis=1)
+    assert np.allclose(west.averted_draws("x")[:, 0], one_by_one)
+    said = project(whole.region("West"), one()).warnings
+    assert any("without what differs between states" in text for text in said)
+
+
+def test_what_cannot_be_held_is_said(whole):
+    few = project(od.get_model("drift").fit(whole.panel.select(["OH"])), one(), 12, 20)
+    assert any("is not held at the stated one" in text for text in few.warnings)
+    absent = project(whole, one(exposure={"PR": 1.0, "default": 0.0}))
+    assert any("names PR, which is not forecast" in text for text in absent.warnings)
+    third = project(whole, one(Normal(-0.12, 0.001), exposure={"OH": 1.0, "default": 0.25}))
+    (said,) = [text for text in third.warnings if "with its exposures" in text]
+    assert "by -3." in said
+
+
+def test_against_itself_there_is_nothing(whole):
+    projection = project(whole, one())
+    with pytest.raises(ScenarioError, match="nothing is left to be counted against x"):
+        projection.averted(against="x")
+    assert set(projection.averted()["against"]) == {"null"}
+
+
+def test_too_few_draws_give_no_interval(whole):
+    few = project(whole.first(6), one(Fixed(-0.2)))
+    assert few.answer()["averted_if_works_q50"].isna().all()
+    assert "too few draws to say" in few.text("US")

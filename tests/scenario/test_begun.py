@@ -335,3 +335,24 @@ def test_warnings_say_which(fitted):
     assert "fitted again without it" in told[0]
     assert "goes on with a part of it" in told[1]
     assert "10 % in months 13-24" in told[1]
+
+
+def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
+    """A ramp that has begun averts what its rest averts, not the difference of two trends."""
+    scenario = one(-0.3, before=3)
+    again, plain = both(fitted, scenario)
+    # Nine of twelve months of the ramp are still to come: more averted in every draw.
+    assert (again.answer()["fewer"] == 1.0).all()
+    us = again.answer().set_index("location").loc["US"]
+    rest = np.expm1(-0.3 * (1 - 3 / 12))
+    ahead = again.ahead
+    base = again.counted_against("x", None)
+    assert base is again.bases["x"]
+    share = us["averted_mean"] / base.draws[:, 0, ahead].sum(axis=1).mean()
+    assert 0.5 * -rest < share < -rest
+    saved = again.averted_draws("x")[:, :, ahead].sum(axis=2).mean(axis=0)
+    assert np.allclose(again.answer()["averted_mean"], saved)
+    assert "only what is still to come of it is counted" in again.text("US")
+    chosen = again.select(["OH"])
+    assert np.allclose(chosen.answer()["averted_mean"], saved[again.baseline.index("OH")])
+    assert not plain.bases  # of a forecast: on the forecast as it is

@@ -366,5 +366,5 @@ def test_enters_a_likelihood():
         drawn = pm.draw(x.to_pymc(MONTHS))
     assert np.allclose(drawn, -0.4 * x.curve(MONTHS))
     wide = Intervention("w", Uniform(-0.4, 0), onset=("2026-03", "2026-06"))
-    with pytest.raises(ScenarioError, match="onset is a range"), pm.Model():
+    with pytest.raises(ScenarioError, match="onset is open or a range"), pm.Model():
         wide.to_pymc(MONTHS)

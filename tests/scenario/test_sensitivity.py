@@ -18,6 +18,7 @@ from odforecast.scenario import (
     Scenario,
     Uniform,
     attribution,
+    cost_of_delay,
     identifiability,
     named_intervention,
     tornado,
@@ -67,11 +68,20 @@ def test_months_a_nowcast_revises_count_nowhere(baseline):
         draws=np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2),
         months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH),
     )
-    for onset in ("2025-01", "2025-08"):
-        one, two = (attribution(f, onset, exposures=SHARES) for f in (baseline, nowcast))
-        pd.testing.assert_frame_equal(one, two)
-    x = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-01", ramp=Uniform(1, 9)),))
+    one, two = (attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
+    pd.testing.assert_frame_equal(one, two)
+    x = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-06", ramp=Uniform(1, 9)),))
     pd.testing.assert_frame_equal(tornado(baseline, x), tornado(nowcast, x))
+    # What has begun has a baseline of its own, which a forecast cannot give.
+    old = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-01"),))
+    for work in (tornado, cost_of_delay):
+        with pytest.raises(ScenarioError, match="before the last known month"):
+            work(baseline, old)
+    with pytest.raises(ScenarioError, match="before the last known month"):
+        attribution(baseline, "2025-01", exposures=SHARES)
+    # An onset left open is the month after the as-of date.
+    open_ = Scenario("s", (Intervention("x", Normal(-0.3, 0.1)),))
+    assert cost_of_delay(baseline, open_, (0,))["onset"].tolist() == ["2025-10"]
 
 
 def test_every_uncertain_assumption_is_varied(baseline):

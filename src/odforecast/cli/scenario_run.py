@@ -90,6 +90,8 @@ def run(
     """
     from odforecast.models import get_model
     from odforecast.scenario import project
+    from odforecast.scenario.limits import ALL
+    from odforecast.scenario.text import CLASS_WARNING
 
     if horizon is not None and until is not None:
         raise click.UsageError("give --horizon or --until, not both")
@@ -114,6 +116,10 @@ def run(
     projection.against(against)  # an unknown name is refused before anything is written
     for text in projection.warnings:
         click.echo(f"note: {text}", err=True)
+    if any(x.scope != ALL for s in chosen for x in s.interventions):
+        click.echo(f"note: {CLASS_WARNING}", err=True)
+    if against is not None:
+        click.echo("note: the briefs and figures count against the status quo", err=True)
     targets: list[str] = [target]
     if target == "both":
         targets = [t for t in TARGETS if t in projection.baseline.targets]

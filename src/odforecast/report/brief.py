@@ -35,8 +35,9 @@ from odforecast.report.page.render import GENERATOR
 from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
 from odforecast.scenario import CAVEAT, Projection, Scenario
-from odforecast.scenario.intervention import NATION
+from odforecast.scenario.limits import ALL, NATION
 from odforecast.scenario.text import (
+    CLASS_WARNING,
     NEVER,
     answers,
     located,
@@ -143,6 +144,12 @@ def write_brief(
     return render("brief", context, stylesheet=stylesheet, paper=paper)
 
 
+def _caveat(chosen: Sequence[Scenario]) -> str:
+    """What must stand on every page; CDC's warning on those about a class."""
+    of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
+    return f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT
+
+
 def _skill(given: Skill | None, baseline: Forecast, code: str) -> tuple[str, pd.DataFrame | None]:
     """Words and a table on past errors, either of which may be empty."""
     if isinstance(given, str):
@@ -215,7 +222,7 @@ def write_briefs(
         pages = {BRIEF: _index(projection, chosen, names, look), **pages}
     context = annex(projection, codes, exposures, posterior_sds or {})
     head = {"title": f"Technical annex: {_question(chosen, place_name(codes[0]))}"}
-    head |= {"subtitle": made(projection.baseline), "caveat": CAVEAT}
+    head |= {"subtitle": made(projection.baseline), "caveat": _caveat(chosen)}
     pages[ANNEX] = render("annex", {**head, **context}, **look)
     return _write(Path(folder), pages)
 
@@ -250,7 +257,7 @@ def _index(
         "title": _question(chosen, f"{len(names)} places"),
         "subtitle": f"Deaths from {first.period} against those if nothing changes. Each place has "
         "its own brief.",
-        "caveat": CAVEAT,
+        "caveat": _caveat(chosen),
         "blocks": blocks,
         "lines": chances,
         "never": NEVER,

@@ -8,6 +8,7 @@ from importlib import resources
 import pandas as pd
 
 from odforecast.forecast import Forecast
+from odforecast.names import ALL_DRUGS
 
 
 @cache
@@ -44,6 +45,9 @@ def past_record(forecast: Forecast, location: str) -> tuple[str, pd.DataFrame] |
     table = _table()
     rows = table[table["location"] == location]
     hashes = set(rows["spec_hash"])
+    # Scored on all drugs: a class has another record.
+    if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
+        return None
     if not hashes or hashes != {forecast.provenance.get("spec_hash")}:
         return None
     said = (

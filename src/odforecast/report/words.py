@@ -20,12 +20,6 @@ GRADES = (
     "nothing to go by; user: the assumption of whoever asked"
 )
 
-#: What CDC says of every count of a drug class.
-CLASS_WARNING = (
-    "Counts of a drug class hold only deaths whose certificate names the drug. States differ in "
-    "how often that is so: compare a state with its own past, not states with each other."
-)
-
 #: Grid on which a product of two uncertain numbers is worked out.
 _GRID = (np.arange(400) + 0.5) / 400
 
@@ -44,6 +38,9 @@ def literal(text: object) -> str:
 def size_quantiles(x: Intervention) -> Floats:
     """Change of deaths at full strength if there is an effect, in percent: 5, 50 and 95 %."""
     size = x.size.ppf(_GRID)
+    if x.direction != "either":
+        # The other tail is nothing, not an effect.
+        size = size[size < 0] if x.direction == "fall" else size[size > 0]
     if x.share.sd > 0:
         size = np.multiply.outer(size, x.share.ppf(_GRID)).ravel()
     else:
@@ -66,7 +63,7 @@ def assumption(x: Intervention) -> str:
         f"It begins {_onset(x)}. If there is an effect, {deaths_of(x.scope)} change by {_size(x)} "
         f"at full strength{_felt(x)}{_course(x)}."
     ]
-    if x.replaced.interval(0.9)[1] > 0:
+    if x.replaced.interval(0.9)[1] > 0 and x.direction != "rise":
         parts.append(
             f"Of the deaths so averted {_share(x.replaced)} come all the same, from another drug."
         )

@@ -17,7 +17,7 @@ import numpy as np
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.geography.sums import whole_and_parts
 from odforecast.months import Months
 from odforecast.names import INDICATOR_NAMES, LOCATION
@@ -71,6 +71,15 @@ class Applied:
             If an intervention's scope is not in the forecast.
         """
         own = indicator_of(self.baseline)
+        classes = {x.scope for x in scenario.interventions} - {ALL, own}
+        if own == ALL and len(classes) > 1:
+            # Classes overlap, and a death with both would be averted twice.
+            raise ScenarioError(
+                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: one class, "
+                f"and {ALL}",
+                hint="put them into scenarios of their own",
+            )
+        self._warn(scenario, exposures)
         for x in scenario.interventions:
             if own != ALL and x.scope not in (ALL, own):
                 raise ScenarioError(
@@ -86,6 +95,44 @@ class Applied:
             (x, self.log_effect(x, exposures[x.name]), self.kept(x)) for x in scenario.interventions
         ]
         return self._made(scenario, *self.acted(steps))
+
+    def _warn(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> None:
+        """Say what a projection of these places cannot know."""
+        base = self.baseline
+        sums = [s for s in base.locations if s not in JURISDICTIONS and s != NATION]
+        sums = [s for s in sums if s in base.parts]
+        for x in scenario.interventions:
+            differ = float(x.spread.ppf(np.array([0.5]))[0]) > 0
+            if differ and x.national and self._weights(x) is None and sums == []:
+                self.notes.append(
+                    f"{scenario.name}: states differ in {x.name}, and not all 52 jurisdictions are "
+                    "here: the nation's effect is not held at the stated one"
+                )
+            if differ and sums:
+                self.notes.append(
+                    f"{scenario.name}: {', '.join(sums)} has the nation's effect, without what "
+                    "differs between states; project the states and add with .region()"
+                )
+            if isinstance(x.exposure, Mapping):
+                absent = [s for s in x.exposure if s not in (*base.locations, "default", NATION)]
+                if absent:
+                    self.notes.append(
+                        f"{scenario.name}: {x.name} names {', '.join(absent)}, which "
+                        f"{'is' if len(absent) == 1 else 'are'} not forecast"
+                    )
+            weights = None if x.national else self._weights(x)
+            if weights is not None:
+                felt = exposures[x.name]
+                rows = [base.locations.index(s) for s in weights if s in base.locations]
+                if len(rows) == len(weights):
+                    deaths = np.array([float(np.mean(w)) for w in weights.values()])
+                    beta = x.size.mean * x.share.mean
+                    change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
+                    self.notes.append(
+                        f"{scenario.name}: with its exposures, {x.name} changes the nation's "
+                        f"deaths of {x.scope} by {100 * change:+.1f} % at full strength and its "
+                        "mean size"
+                    )
 
     def acted(
         self, steps: Sequence[tuple[Intervention, Floats, Floats]]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: A monthly path within this share of the baseline counts as recovered.
 RECOVERED = 0.01
 
+#: Fewest draws in which a scenario works of which quantiles are given.
+FEWEST = 10
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -32,12 +35,12 @@ def averted(projection: Projection, levels: Sequence[float], against: str | None
     probs = _levels(levels)
     other = projection.against(against)
     ahead = projection.ahead
-    base = projection.forecast(other).draws[:, :, ahead]
     months = projection.baseline.months[ahead]
     rows: list[dict[str, Any]] = []
     for scenario in projection.scenarios:
         if scenario.is_null or scenario.name == other:
             continue
+        base = projection.counted_against(scenario.name, against).draws[:, :, ahead]
         path = projection.forecast(scenario.name).draws[:, :, ahead]
         for kind, label, span in periods(months, scenario):
             a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
@@ -47,6 +50,7 @@ def averted(projection: Projection, levels: Sequence[float], against: str | None
             for i, state in enumerate(projection.baseline.locations):
                 row: dict[str, Any] = {
                     SCENARIO_ID: scenario.name,
+                    "against": other,
                     "location": state,
                     "kind": kind,
                     "period": label,
@@ -66,23 +70,25 @@ def answer(projection: Projection, against: str | None) -> pd.DataFrame:
     """See :meth:`odforecast.scenario.Projection.answer`."""
     other = projection.against(against)
     ahead = projection.ahead
-    base = projection.forecast(other).draws[:, :, ahead].sum(axis=2)
     months = projection.baseline.months[ahead]
     rows = []
     for scenario in projection.scenarios:
         if scenario.is_null or scenario.name == other:
             continue
+        base = projection.counted_against(scenario.name, against).draws[:, :, ahead].sum(axis=2)
         path = projection.forecast(scenario.name).draws[:, :, ahead].sum(axis=2)
         saved, percent = base - path, _percent(base, path)
         works = outcome(projection, scenario) < 0
         chances = assumed(projection, scenario)
         for i, state in enumerate(projection.baseline.locations):
             if_works = saved[works, i]
-            three = np.quantile(if_works, [0.5, 0.05, 0.95]) if if_works.size else [np.nan] * 3
+            few = if_works.size < FEWEST  # an interval of three draws says nothing
+            three = [np.nan] * 3 if few else np.quantile(if_works, [0.5, 0.05, 0.95])
             low, high = np.quantile(saved[:, i], [0.05, 0.95])
             rows.append(
                 {
                     SCENARIO_ID: scenario.name,
+                    "against": other,
                     "location": state,
                     "first_month": str(months[0]),
                     "last_month": str(months[-1]),
@@ -161,11 +167,11 @@ def periods(months: Months, scenario: Scenario) -> list[tuple[str, str, NDArray[
 def recovery(projection: Projection, tolerance: float = RECOVERED) -> pd.DataFrame:
     """See :meth:`odforecast.scenario.Projection.recovery_table`."""
     ahead = projection.ahead
-    base = projection.baseline.draws[:, :, ahead]
     rows = []
     for scenario in projection.scenarios:
         if scenario.is_null:
             continue
+        base = projection.counted_against(scenario.name, None).draws[:, :, ahead]
         path = projection.forecast(scenario.name).draws[:, :, ahead]
         with np.errstate(divide="ignore", invalid="ignore"):
             change = np.abs(np.where(base > 0, path / base - 1.0, 0.0))

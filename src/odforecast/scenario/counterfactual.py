@@ -230,6 +230,8 @@ def past(
         If the onset is outside the counts, or an exposure is missing.
     """
     x = past_event(event)
+    if x.onset is None:
+        raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")
     other = None
     if together is not None:
         other = anything_else(x) if together == ANYTHING else past_event(together)
@@ -262,7 +264,12 @@ def past(
     notes = []
     if panel.final_through < panel.last_month:
         notes.append(
-            f"Counts after {panel.final_through} are not final: deaths are still being added."
+            f"Counts after {panel.final_through} are not final: deaths are still being added"
+            + (
+                ", and the posterior has used some of them: what is late can pass for an effect."
+                if seen.months[-1] > panel.final_through
+                else "."
+            )
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")

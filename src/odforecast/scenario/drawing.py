@@ -96,8 +96,8 @@ def outcome(x: Intervention, draws: int, seed: int) -> Floats:
 
 def chances(x: Intervention) -> tuple[float, float, float]:
     """See :meth:`odforecast.scenario.Intervention.chances`."""
-    if x.rebound is None:
-        # Without a rebound the sign of the size is the sign of what it does.
+    if x.rebound is None and _late(x) < JUDGED:
+        # Then the sign of the size is the sign of what it does.
         sign = np.sign(_size(x, (np.arange(POINTS) + 0.5) / POINTS) * (x.share.mean > 0))
     else:
         u = uniforms(x, 0, POINTS)
@@ -106,6 +106,12 @@ def chances(x: Intervention) -> tuple[float, float, float]:
     there = x.probability * (1.0 - x.p_null)
     works, backfires = (there * float((sign == s).mean()) for s in (-1, 1))
     return works, max(1.0 - works - backfires, 0.0), backfires
+
+
+def _late(x: Intervention) -> float:
+    """Months after the first possible onset by which it has all but surely begun."""
+    months = 0 if x.onset is None else int((x.onset[1] - x.onset[0]).astype(int))
+    return months + float(x.lag.ppf(np.array(0.99)))
 
 
 def _judged(x: Intervention, beta: Floats, u: Numbers) -> Floats:

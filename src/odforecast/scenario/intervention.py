@@ -7,10 +7,11 @@ In state *s* of region *r* and month *t*, with ``x = t - onset - lag_r`` in mont
     shape(x)   = ramp(x / ramp) * (residue + (1 - residue) 2^(-(x - ramp - plateau)+ / half_life))
 
 and monthly deaths of the scope are multiplied by ``exp(delta)``. Every state keeps the sign of
-beta, and ``c`` makes the nation's deaths change by ``exp(beta)`` at full strength in every draw
-(with exposures that differ, c is 1 and the nation's effect is an output). A rebound is a fraction
-of the success that it follows. The counts cannot identify "cooperation": the size is an
-assumption with a source and a grade, never an estimate from a step at a diplomatic date.
+beta, and ``c`` makes the nation's deaths over the months ahead change by ``exp(beta)`` at full
+strength in every draw (with exposures that differ, c is 1 and the nation's effect is an output).
+A rebound is a fraction of the success that it follows. The counts cannot identify "cooperation":
+the size is an assumption with a source and a grade, never an estimate from a step at a diplomatic
+date.
 """
 
 from __future__ import annotations
@@ -252,13 +253,18 @@ class Intervention:
         Raises
         ------
         ScenarioError
-            If the onset is a range.
+            If the onset is open or a range, one tail counts for nothing, or there is a rebound.
         """
         import pymc as pm  # type: ignore[import-untyped,unused-ignore]
 
-        if self.onset[0] != self.onset[1]:
+        if self.onset is None or self.onset[0] != self.onset[1]:
             raise ScenarioError(
-                f"{self.name}: onset is a range, allowed in a likelihood: one month"
+                f"{self.name}: onset is open or a range, allowed in a likelihood: one month"
+            )
+        if self.rebound is not None or self.direction != "either":
+            raise ScenarioError(
+                f"{self.name}: a rebound, or a direction other than either, cannot enter a "
+                "likelihood"
             )
         size, share, lag, ramp, plateau = (
             getattr(self, key).to_pymc(f"{self.name}.{key}")
@@ -269,7 +275,9 @@ class Intervention:
         if self.half_life is not None:
             half = self.half_life.to_pymc(f"{self.name}.half_life")
             faded = pm.math.maximum(since - ramp - plateau, 0.0)
-            risen = risen * pm.math.exp(-np.log(2.0) * faded / half)
+            left = pm.math.exp(-np.log(2.0) * faded / half)
+            residue = self.residue.to_pymc(f"{self.name}.residue")
+            risen = risen * (residue + (1.0 - residue) * left)
         return pm.Deterministic(f"{self.name}.effect", size * share * risen)
 
 

@@ -118,6 +118,11 @@ def past_effects(
                 "success",
                 hint="leave it out: dataclasses.replace(intervention, rebound=None)",
             )
+        if x.direction != "either":
+            raise ScenarioError(
+                f"{x.name}: direction is {x.direction}, allowed in this likelihood: either",
+                hint="odforecast.scenario.past knows directions",
+            )
         mean, sd = slab(x)
         if not sd > 0:
             raise ScenarioError(f"{x.name}: size is {x.size}, allowed in a likelihood: not fixed")

@@ -126,6 +126,7 @@ def project(
     applied = Applied(baseline, shares, seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
+    bases: dict[str, Forecast] = {}
     felt: dict[str, dict[str, Floats]] = {}
     for scenario in chosen:
         if scenario.is_null:
@@ -139,7 +140,9 @@ def project(
         acting = applied
         if isinstance(source, Fitted):
             without = baseline_without(source, applied, scenario, felt[scenario.name])
-            acting = applied if without is baseline else Applied(without, shares, seed)
+            if without is not baseline:
+                acting = Applied(without, shares, seed)
+                bases[scenario.name] = without
         forecasts[scenario.name] = acting.under(scenario, felt[scenario.name])
         warnings += acting.notes
     return Projection(
@@ -151,6 +154,7 @@ def project(
         warnings=tuple(dict.fromkeys(warnings)),
         source=baseline,
         tables=shares,
+        bases=bases,
     )
 
 
@@ -180,9 +184,9 @@ def _check(
                 f"{baseline.last_month}: only what changes after it is projected, "
                 + (FITTED_AGAIN if refitted else TOLD)
             )
-        if x.onset[0] > baseline.months[-1]:
+        if x.onset[1] > baseline.months[-1]:
             raise ScenarioError(
-                f"{scenario.name}: {x.name} begins {x.onset[0]}, after the last month "
+                f"{scenario.name}: {x.name} may begin {x.onset[1]}, after the last month "
                 f"projected ({baseline.months[-1]})",
-                hint=f"forecast further: until={str(x.onset[0])!r} or later (--until)",
+                hint=f"forecast further: until={str(x.onset[1])!r} or later (--until)",
             )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
@@ -47,6 +47,9 @@ class Projection:
         worked out on, so that it gives the same numbers.
     tables : mapping of str to (mapping of str to float)
         Shares by name and location that were used.
+    bases : mapping of str to Forecast
+        What a scenario is counted against where that is not the baseline: of what had begun, the
+        course without it from the last known month on.
     """
 
     baseline: Forecast
@@ -57,12 +60,14 @@ class Projection:
     warnings: tuple[str, ...] = ()
     source: Forecast | None = None
     tables: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    bases: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "forecasts", MappingProxyType(dict(self.forecasts)))
+        object.__setattr__(self, "bases", MappingProxyType(dict(self.bases)))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "forecasts": dict(self.forecasts)}
+        return {**self.__dict__, "forecasts": dict(self.forecasts), "bases": dict(self.bases)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -104,13 +109,20 @@ class Projection:
         if NATION in self.baseline.locations:
             return self
         forecasts = {name: f.with_nation() for name, f in self.forecasts.items()}
+        bases = {name: f.with_nation() for name, f in self.bases.items()}
+        source = self.source
+        if source is not None and NATION not in source.locations:
+            source = source.with_nation()
         null = self.against(None)
         # US is a sum here; it has no exposure of its own.
         exposures = {
             name: {k: np.concatenate([[np.nan], v]) for k, v in table.items()}
             for name, table in self.exposures.items()
         }
-        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
+        return replace(
+            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases,
+            source=source,
+        )  # fmt: skip
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Quantiles of the 12-month counts under every scenario, tidy.
@@ -143,11 +155,14 @@ class Projection:
         rows = [self.baseline.index(s) for s in locations]
         null = self.against(None)
         forecasts = {name: f.select(locations) for name, f in self.forecasts.items()}
+        bases = {name: f.select(locations) for name, f in self.bases.items()}
         exposures = {
             name: {key: values[rows] for key, values in table.items()}
             for name, table in self.exposures.items()
         }
-        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
+        return replace(
+            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases
+        )
 
     def part(self, indicator: str) -> Projection:
         """A drug class under the same scenarios, in the same draws.
@@ -164,12 +179,33 @@ class Projection:
         """
         null = self.against(None)
         forecasts = {name: f.part(indicator) for name, f in self.forecasts.items()}
+        bases = {name: f.part(indicator) for name, f in self.bases.items()}
+        # A sensitivity of the class is worked out on the class.
+        source = None if self.source is None else self.source.part(indicator)
         rows = [self.baseline.index(s) for s in forecasts[null].locations]
         exposures = {
             name: {key: values[rows] for key, values in table.items()}
             for name, table in self.exposures.items()
         }
-        return replace(self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures)
+        return replace(
+            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases,
+            source=source,
+        )  # fmt: skip
+
+    def region(self, name: str) -> Projection:
+        """A census region as the sum of its jurisdictions, in every draw of every scenario.
+
+        Parameters
+        ----------
+        name : {"Northeast", "Midwest", "South", "West"}
+        """
+        forecasts = {key: f.region(name) for key, f in self.forecasts.items()}
+        bases = {key: f.region(name) for key, f in self.bases.items()}
+        exposures = {key: dict.fromkeys(t, np.array([np.nan])) for key, t in self.exposures.items()}
+        return replace(
+            self, baseline=forecasts[self.against(None)], forecasts=forecasts, bases=bases,
+            exposures=exposures,
+        )  # fmt: skip
 
     def class_share(self, short: str) -> float:
         """Share of a class in all deaths, of the nation or else the mean of the known shares."""
@@ -196,13 +232,23 @@ class Projection:
 
         Positive: fewer deaths than under the status quo.
         """
-        return np.asarray(self.baseline.samples(target) - self.forecast(name).samples(target))
+        base = self.counted_against(name, None)
+        return np.asarray(base.samples(target) - self.forecast(name).samples(target))
 
     def against(self, name: str | None) -> str:
         """Name of what deaths averted are counted against: the status quo by default."""
         if name is None:
             return next(s.name for s in self.scenarios if s.is_null)
-        return self.scenario(name).name
+        found = self.scenario(name)
+        if all(s.is_null or s is found for s in self.scenarios):
+            raise ScenarioError(f"nothing is left to be counted against {name}")
+        return found.name
+
+    def counted_against(self, name: str, against: str | None) -> Forecast:
+        """The forecast that the deaths averted by a scenario are counted against."""
+        if against is None and name in self.bases:
+            return self.bases[name]
+        return self.forecast(self.against(against))
 
     def answer(self, against: str | None = None) -> pd.DataFrame:
         """The answer in three numbers: if it works, the assumed chances, and both together.
@@ -219,11 +265,12 @@ class Projection:
         -------
         DataFrame
             One row per scenario and location, over all months after the last known one:
-            ``scenario_id, location, first_month, last_month, baseline`` (mean deaths without it);
-            ``works, nothing, backfires`` (assumed probabilities); ``averted_if_works_q50``,
-            ``_q05``, ``_q95`` (deaths averted in the draws where it works); ``averted_mean,
-            averted_q05, averted_q95, percent_mean`` (all draws together); ``fewer, same, more``
-            (share of draws with fewer deaths, exactly as many, more).
+            ``scenario_id, against, location, first_month, last_month, baseline`` (mean deaths
+            without it); ``works, nothing, backfires`` (assumed probabilities, over 36 months from
+            the onset and against nothing); ``averted_if_works_q50``, ``_q05``, ``_q95`` (deaths
+            averted in the draws where it works); ``averted_mean, averted_q05, averted_q95,
+            percent_mean`` (all draws together); ``fewer, same, more`` (share of draws with fewer
+            deaths, exactly as many, more).
         """
         return counted.answer(self, against)
 
@@ -254,7 +301,7 @@ class Projection:
         Returns
         -------
         DataFrame
-            ``scenario_id, location, kind, period``: kind ``year`` (``2026``, and ``2026
+            ``scenario_id, against, location, kind, period``: kind ``year`` (``2026``, and ``2026
             (May–Dec)`` where the year is not whole), ``since-onset`` (``months 1-12`` from the
             earliest onset) and ``all``; months up to the last known one never count.
             ``first_month, last_month, baseline`` (mean deaths without it), ``averted_mean``,

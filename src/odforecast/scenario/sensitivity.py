@@ -11,6 +11,7 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.intervention import ATTRIBUTION, Intervention
 from odforecast.scenario.limits import NATION
@@ -47,8 +48,18 @@ class Identifiability:
         return f"{text}: prior-dominated" if self.prior_dominated else text
 
 
-def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
-    """Compare a posterior with its prior.
+def identifiability(
+    prior_sd: float, posterior_sd: float, bayes_factor: float | None = None
+) -> Identifiability:
+    """Compare a posterior with its prior, both given that there is an effect.
+
+    Parameters
+    ----------
+    prior_sd, posterior_sd : float
+        Standard deviations of the size given an effect: that of a spike and a slab together moves
+        when only the probability of none does.
+    bayes_factor : float, optional
+        For no effect. A result is the prior's only if it lies within 1/3 and 3, too.
 
     Raises
     ------
@@ -66,7 +77,8 @@ def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
             "or more"
         )
     ratio = posterior_sd / prior_sd
-    return Identifiability(prior_sd, posterior_sd, ratio, ratio > PRIOR_DOMINATED)
+    weak = bayes_factor is None or 1.0 / 3.0 <= bayes_factor <= 3.0
+    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > PRIOR_DOMINATED)
 
 
 def tornado(
@@ -106,6 +118,7 @@ def tornado(
     """
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
+    scenario = _to_come(forecast, scenario)
 
     def averted(changed: Scenario, tables: Shares | None = exposures) -> float:
         projection = project(forecast, changed, seed=seed, exposures=tables)
@@ -175,6 +188,7 @@ def attribution(
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
     episode = named_intervention(prior, onset=onset)
+    _to_come(forecast, Scenario("attribution", (episode,)))
     rows = []
     for label, share in chosen:
         scenario = Scenario("attribution", (episode.scaled(share),))
@@ -231,6 +245,9 @@ def cost_of_delay(
     """
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be delayed")
+    if len(months) == 0:
+        raise ScenarioError("no months of delay are given")
+    scenario = _to_come(forecast, scenario)
     rows: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(wait, "M")
@@ -254,6 +271,19 @@ def cost_of_delay(
     return table.assign(cost=table["averted_mean"].iloc[0] - table["averted_mean"])
 
 
+def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
+    """The scenario with its onsets, all of them after the last known month."""
+    closed = scenario.at(str(to_month(forecast.as_of) + ONE_MONTH))
+    for x in closed.interventions:
+        if x.onset[0] <= forecast.last_month:
+            raise ScenarioError(
+                f"{scenario.name}: {x.name} begins {x.onset[0]}, before the last known month "
+                f"{forecast.last_month}, allowed here: what is still to come",
+                hint="od.project of a fitted model fits the baseline without what has begun",
+            )
+    return closed
+
+
 _Variation = tuple[str, tuple[str, Intervention], tuple[str, Intervention]]
 
 
@@ -272,7 +302,9 @@ def _variations(x: Intervention, level: float) -> list[_Variation]:
                 "half_life", "residue"):  # fmt: skip
         prior = getattr(x, key)
         if prior is not None and prior.sd > 0:
-            add(key, prior.interval(level), held(x, key))
+            low, high = prior.interval(level)
+            # That nothing is replaced is the bound, and always shown.
+            add(key, (0.0 if key == "replaced" else low, high), held(x, key))
     if x.rebound is not None:
         rebound = x.rebound
         for key in ("fraction", "after", "ramp", "half_life"):

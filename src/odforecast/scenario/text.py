@@ -26,12 +26,19 @@ from odforecast.forecast.text import (
 )
 from odforecast.names import ALL_DRUGS
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
+from odforecast.scenario.limits import ALL
 
 if TYPE_CHECKING:
     from odforecast.scenario.projection import Projection
     from odforecast.scenario.scenario import Scenario
 
 #: Said in place of the first number where there is none.
+#: CDC's warning, on every page about a class.
+CLASS_WARNING = (
+    "Counts of a drug class hold only deaths whose certificate names the drug. States differ in "
+    "how often that is so: compare a state with its own past, not states with each other."
+)
+
 NEVER = "by assumption it does not lower deaths"
 
 
@@ -164,7 +171,9 @@ def _answer(scenario: Scenario, row: Mapping[Any, Any]) -> Answer:
     step = step_of(low, high)
     if_low, if_high = row["averted_if_works_q05"], row["averted_if_works_q95"]
     works, works_range = "none averted", ""
-    if np.isfinite(if_low):
+    if row["works"] > 0 and not np.isfinite(if_low):
+        works, works_range = "too few draws to say", "more draws are needed"
+    elif np.isfinite(if_low):
         unit = step_of(if_low, if_high)
         works = fewer_or_more(row["averted_if_works_q50"], unit)
         works_range = fewer_to_more(if_low, if_high, unit)
@@ -224,14 +233,30 @@ def text(projection: Projection, location: str | None = None) -> str:
     """
     panel = projection.baseline.panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    lines = [_sentences(a, deaths) for a in answers(projection, location)]
-    return "\n".join([*lines, CAVEAT])
+    shown = [s for s in projection.scenarios if not s.is_null]
+    lines = [
+        _sentences(a, deaths) + _begun(s, projection)
+        for a, s in zip(answers(projection, location), shown)
+    ]
+    scopes = {x.scope for s in shown for x in s.interventions}
+    return "\n".join([*lines, *([CLASS_WARNING] if scopes - {ALL} else []), CAVEAT])
+
+
+def _begun(scenario: Scenario, projection: Projection) -> str:
+    last = projection.baseline.last_month
+    if all(x.onset[0] > last for x in scenario.interventions):
+        return ""
+    return (
+        f" It began by {month_name(last)}: only what is still to come of it is counted, against "
+        "the course without that."
+    )
 
 
 def _sentences(a: Answer, deaths: str) -> str:
     what = f"of about {a.baseline} {deaths} expected in {a.place} from {a.period}"
     likely = ", ".join(f"{label} {p}" for label, p in a.chances)
     span = f"90 % interval {a.works_range}" if a.works_range else NEVER
+    span = span.replace("90 % interval more draws", "more draws")
     return (
         f"{a.title}. If it works: {a.works} ({span}), {what}. "
         f"How likely that is, is assumed: {likely}. "

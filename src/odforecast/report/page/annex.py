@@ -104,9 +104,10 @@ def _priors(projection: Projection, sds: Mapping[str, float]) -> list[Table]:
 
 def _size(x: Intervention) -> str:
     low, high = x.size.interval(0.9)
+    tail = "" if x.direction == "either" else f", {x.direction}s alone"
     share = "" if x.share.mean == 1 and x.share.sd == 0 else f" × share {x.share}"
     replaced = "" if x.replaced.mean == 0 else f"; {x.replaced} of it replaced by another drug"
-    return f"{x.size}{share}, 90 % {low:+.2f} … {high:+.2f}, on {x.scope}{replaced}"
+    return f"{x.size}{share}, 90 % {low:+.2f} … {high:+.2f}{tail}, on {x.scope}{replaced}"
 
 
 def _chances(x: Intervention) -> str:
@@ -140,7 +141,7 @@ def _felt(x: Intervention) -> str:
 
 def _origin(x: Intervention, sds: Mapping[str, float]) -> str:
     if x.name in sds:
-        checked = str(identifiability(x.prior.sd, sds[x.name]))
+        checked = str(identifiability(x.size.sd * x.share.mean, sds[x.name]))
     else:
         checked = "no data used: prior-dominated by construction"
     return f"{x.grade}. {x.source or 'user'}. {x.note} [{checked}]"

@@ -9,9 +9,9 @@ import pandas as pd
 
 from odforecast.forecast.text import between, chance, month_name
 from odforecast.report.page.parts import Table
-from odforecast.report.words import CLASS_WARNING, mechanisms
+from odforecast.report.words import mechanisms
 from odforecast.scenario import Projection, Scenario
-from odforecast.scenario.text import scenario_title
+from odforecast.scenario.text import CLASS_WARNING, scenario_title
 
 
 def skill_table(skill: pd.DataFrame) -> Table:
