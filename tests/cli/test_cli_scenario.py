@@ -158,6 +158,11 @@ def test_a_folder_holds_one_run(tmp_path):
     assert run(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
     assert not (out / "figures" / "prior_tariff-only.svg").exists()  # nothing of the first is left
     assert sorted(x.name for x in tmp_path.iterdir()) == ["out"]
+    (out / "notes.txt").write_text("mine")
+    kept = run(out, "--scenario", "tariff-only", "--replace")
+    assert kept.exit_code == 2
+    assert "holds other files (notes.txt)" in kept.output
+    assert (out / "notes.txt").read_text() == "mine"
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("all of it")
@@ -209,6 +214,39 @@ def test_until_indicator_and_against(tmp_path):
     both = run(tmp_path / "x", "--scenario", "null", "--until", "2026-01")
     assert both.exit_code == 2
     assert "not both" in both.output
+
+
+def test_nothing_given_is_ignored(tmp_path):
+    file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
+    file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")
+    shares.write_text("location,exposure\nWV,80 %\ndefault,.5\n")
+    late = run(tmp_path / "out", "--scenario", file, "--onset", "2027-01")
+    assert late.exit_code == 2
+    assert "all scenarios given have their own" in late.output
+    unused = run(tmp_path / "out", "--scenario", file, "--exposure", f"typo={shares}")
+    assert unused.exit_code == 2
+    assert "no scenario asks for it" in unused.output
+    file.write_text(
+        "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: nflis-share, "
+        "size: {normal: [-0.1, 0.1]}}]\n"
+    )
+    done = run(tmp_path / "out", "--scenario", file, "--exposure", f"nflis-share={shares}")
+    assert done.exit_code == 0, done.output
+    assert "names no mechanism" in done.output
+    table = pd.read_csv(tmp_path / "out" / "exposure.csv").set_index("location")["exposure"]
+    assert table.to_dict() == {"US": 0.5, "WV": 0.8}
+    assert "US: deaths averted" in done.output
+    assert "WV: deaths averted" in done.output
+    nowhere = cli("run", "--scenario", file, "--locations", "", "--out", tmp_path / "x")
+    assert "no location is named" in nowhere.output
+
+
+def test_an_event_with_the_name_of_a_prior_is_shown_too():
+    shown = cli("show", "cooperation-resumed").output
+    assert "prior" not in shown.splitlines()[0]
+    assert "# The event of that name:" in shown
+    assert "Woodside" in shown
+    assert "did you mean 'cooperation-resumed'?" in cli("show", "cooperation-resumd").output
 
 
 def test_unknown_scenarios_and_models(tmp_path):

@@ -138,7 +138,7 @@ def test_no_code_words(which, place, request):
 def test_the_three_numbers_are_those_of_the_table(one, page):
     (a,) = answers(one, "OH")
     seen = words(page)
-    assert f"If it works {a.works} as likely more as less; 90 % interval {a.works_range}" in seen
+    assert f"If it works {a.works} middle value; 90 % interval {a.works_range}" in seen
     assert "Assumed chance 89 % works does nothing 10 %, backfires 1 %" in seen
     assert f"All of it together {a.combined} on average ({a.combined_percent}); 90 %" in seen
     assert f"The chance of fewer is {a.fewer}, of as many {a.same}, of more {a.more}." in seen
@@ -274,7 +274,7 @@ def test_an_assumption_in_plain_words():
     felt = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure=0.5)
     assert "of which 50 % is felt" in assumption(felt)
     table = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure={"OH": 1, "default": 0})
-    assert "state by state" in assumption(table)
+    assert "of which is felt 100 % in Ohio, 0 % elsewhere" in assumption(table)
 
 
 # The folder

@@ -285,7 +285,7 @@ def test_a_region_is_the_sum_of_its_states(whole):
 
 def test_what_cannot_be_held_is_said(whole):
     few = project(od.get_model("drift").fit(whole.panel.select(["OH"])), one(), 12, 20)
-    assert any("is not held at the stated one" in text for text in few.warnings)
+    assert any("without their sum being held" in text for text in few.warnings)
     absent = project(whole, one(exposure={"PR": 1.0, "default": 0.0}))
     assert any("names PR, which is not forecast" in text for text in absent.warnings)
     third = project(whole, one(Normal(-0.12, 0.001), exposure={"OH": 1.0, "default": 0.25}))

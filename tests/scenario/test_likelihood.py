@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import pickle
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,6 +134,9 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    "ODFORECAST_SLOW" not in os.environ, reason="a minute of compiling: ODFORECAST_SLOW=1"
+)
 @pytest.mark.filterwarnings("ignore")
 def test_a_large_effect_is_found() -> None:
     effects = past_effects([SHOCK], panel())
@@ -163,3 +168,24 @@ def test_bayes_factor_is_the_ratio_of_densities_at_nothing() -> None:
     expected = after.pdf(0.0) / before.pdf(0.0)
     assert savage_dickey((-0.3, 0.3), (-0.1, 0.05)) == pytest.approx(expected)
     assert savage_dickey((-0.3, 0.3), (-0.3, 0.3)) == 1.0
+
+
+def test_posterior_against_prior_by_hand() -> None:
+    """What the table says of draws that are known: no sampler is needed."""
+    (effect,) = past_effects([SHOCK], panel())
+    rng = np.random.default_rng(1)
+    draws = rng.normal(-0.4, 0.05, (2, 500, 1))
+    idata = {"posterior": {"effect": SimpleNamespace(values=draws)}}
+    fitted = SimpleNamespace(effects=(effect,), panel=panel(), idata=idata)
+    (row,) = posterior_against_prior(fitted, [SHOCK]).to_dict("records")
+    assert row["posterior_mean"] == pytest.approx(draws.mean())
+    assert row["ratio"] == pytest.approx(draws.std(ddof=1) / 0.3)
+    assert row["bayes_factor"] < 1e-6
+    assert not row["prior_dominated"]
+    assert row["placebo_of"] == "sum of 4 locations"
+    vague = {"posterior": {"effect": SimpleNamespace(values=rng.normal(-0.3, 0.29, (2, 500, 1)))}}
+    same = SimpleNamespace(effects=(effect,), panel=panel(), idata=vague)
+    (row,) = posterior_against_prior(same, [SHOCK]).to_dict("records")
+    assert row["prior_dominated"]
+    with pytest.raises(ScenarioError, match="not in the likelihood with this prior"):
+        posterior_against_prior(fitted, [replace(SHOCK, size=Normal(0.0, 1.0))])

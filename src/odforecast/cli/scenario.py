@@ -70,6 +70,7 @@ def show(name: str, toml: bool) -> None:
         read_scenarios,
     )
     from odforecast.scenario.catalogue import events, prior_names, prior_title
+    from odforecast.scenario.wording import nearest
 
     suffix = ".toml" if toml else ".yaml"
     if Path(name).suffix in (".yaml", ".yml", ".toml"):
@@ -88,20 +89,26 @@ def show(name: str, toml: bool) -> None:
         _say_parts(item.interventions)
         click.echo(dump_scenarios(item, suffix))
         click.echo(f"# {CAVEAT}")
-        return
     calendar = events()
     found = calendar[calendar["id"] == name]
+    if name in prior_names() and found.empty:
+        return
+    if name in prior_names():
+        click.echo("\n# The event of that name:")
     if found.empty:
-        known = [NULL.name, *prior_names(), *calendar["id"]]
-        raise UnknownNameError(f"unknown name {name!r}", hint=f"one of: {', '.join(known)}")
+        known = list(dict.fromkeys([NULL.name, *prior_names(), *calendar["id"]]))
+        raise UnknownNameError(
+            f"unknown name {name!r}{nearest(name, known)}", hint=f"one of: {', '.join(known)}"
+        )
     row = found.iloc[0]
+    mark = "# " if name in prior_names() else ""  # what is shown of a prior can be run
     for key in (
         "event", "date", "ended", "changed", "effect", "log_rr", "outcome", "lag", "source",
         "grade", "concludes", "differs", "reference",
     ):  # fmt: skip
         if (text := str(row[key])) not in ("", "nan"):
-            click.echo(f"{_KEYS.get(key, key):>14}  {text}")
-    click.echo(f"{'tags':>14}  {row['tags']}  (V read, C computed, J judgement, S press)")
+            click.echo(f"{mark}{_KEYS.get(key, key):>14}  {text}")
+    click.echo(f"{mark}{'tags':>14}  {row['tags']}  (V read, C computed, J judgement, S press)")
 
 
 #: What an event's columns are called on the screen.

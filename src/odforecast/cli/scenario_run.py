@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 import tempfile
 from collections.abc import Hashable, Iterable, Sequence
@@ -28,11 +29,18 @@ if TYPE_CHECKING:
 #: Months ahead, if neither a horizon nor a last month is given.
 HORIZON = 24
 
+#: Places whose answers are shown on the screen.
+SHOWN = 3
+
 #: Months of waiting whose cost is worked out.
 DELAYS = (0, 3, 6, 12)
 
-#: By this file a folder is known to hold a run.
+#: By this file a folder is known to hold a run, and what else a run writes, but for briefs.
 MARK = "scenarios.yaml"
+WRITTEN = (
+    MARK, "quantiles.csv", "samples.parquet", "draws.parquet", "answer.csv", "deaths_averted.csv",
+    "time_to_recover.csv", "exposure.csv", "cost_of_delay.csv", "figures", "hub-config",
+)  # fmt: skip
 
 
 @click.command()
@@ -102,6 +110,17 @@ def run(
     panel, states = open_panel(releases, as_of, indicator, locations)
     chosen = _scenarios(scenarios, onset, panel)
     shares = _exposures(tables)
+    wanted = {x.exposure for s in chosen for x in s.interventions if isinstance(x.exposure, str)}
+    for name in shares:
+        if name not in {w.removesuffix("-relative") for w in wanted} | {"fentanyl-share"}:
+            raise click.UsageError(f"--exposure {name}: no scenario asks for it")
+    for x in dict.fromkeys(x for s in chosen for x in s.interventions):
+        if not x.backfire and x.chances()[2] >= 0.005:
+            click.echo(
+                f"note: {x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
+                "mechanism: say how, with backfire",
+                err=True,
+            )
     click.echo(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}")
     ahead = HORIZON if horizon is None and until is None else horizon
     projection = project(
@@ -146,10 +165,17 @@ def check_folder(out: Path, replace: bool) -> None:
         raise click.UsageError(f"--out {out} is a file, give a folder")
     if not out.is_dir() or not any(out.iterdir()):
         return
-    if not (out / MARK).exists():
-        raise click.UsageError(f"--out {out} holds other files, give a folder of its own")
+    others = sorted(p.name for p in out.iterdir() if not _ours(p.name))
+    if others or not (out / MARK).exists():
+        named = f" ({', '.join(others[:3])})" if others else ""
+        raise click.UsageError(f"--out {out} holds other files{named}, give a folder of its own")
     if not replace:
         raise click.UsageError(f"--out {out} holds a run already; --replace takes its place")
+
+
+def _ours(name: str) -> bool:
+    """Whether a run writes a file or folder of this name."""
+    return name in WRITTEN or bool(re.fullmatch(r"brief(-[\w.-]+)?\.html", name))
 
 
 def _take_place(made: Path, out: Path) -> None:
@@ -189,6 +215,10 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
             )
     if used and onset is None:
         _say_onset(start, panel)
+    if onset is not None and not used:
+        raise click.UsageError(
+            f"--onset {onset}: all scenarios given have their own; leave onset out of the file"
+        )
     return tuple(dict.fromkeys(found))
 
 
@@ -303,11 +333,26 @@ def _csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def _summary(projection: Projection, against: str | None) -> None:
-    """The answer in three numbers, and by calendar year, of the first location."""
-    where = projection.baseline.locations[0]
-    answers = projection.answer(against)
-    if answers.empty:
+    """The answer in three numbers, and by calendar year, of the first locations."""
+    if all(s.is_null for s in projection.scenarios):
+        click.echo("the status quo alone: its forecast is in quantiles.csv, there is no brief")
         return
+    places = projection.baseline.locations
+    for where in places[:SHOWN]:
+        _summary_of(projection, against, where)
+    click.echo("(medians where it works, means elsewhere; 90 % intervals in brackets)")
+    if len(places) > SHOWN:
+        click.echo(f"{len(places) - SHOWN} more places are in answer.csv")
+    last = projection.baseline.last_month
+    if any(x.onset[0] <= last for s in projection.scenarios for x in s.interventions):
+        click.echo(
+            f"Of what began by {last} only what is still to come is counted, against the course "
+            "without that."
+        )
+
+
+def _summary_of(projection: Projection, against: str | None, where: str) -> None:
+    answers = projection.answer(against)
     answers = answers[answers["location"] == where]
     years = projection.averted(against=against)
     years = years[(years["location"] == where) & (years["kind"] == "year")]
@@ -331,7 +376,6 @@ def _summary(projection: Projection, against: str | None) -> None:
         )
         for y in years[years["scenario_id"] == r["scenario_id"]].to_dict("records"):
             click.echo(f"  {y['period']:<14}  {_with_range(y, 'mean')}")
-    click.echo("(medians where it works, means elsewhere; 90 % intervals in brackets)")
 
 
 def _with_range(row: dict[Hashable, Any], middle: str, ends: str = "") -> str:

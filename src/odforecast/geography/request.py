@@ -53,6 +53,9 @@ def resolve(
         if available is not None and keys.strip().lower() == "all":
             return tuple(available)
         keys = _split(keys)
+    keys = list(keys)
+    if not keys:
+        raise UnknownNameError("no location is named", hint="name one, such as US, or all")
     regions = {c.fips for c in PLANNING_REGIONS}
     made_of: Edition = "counties" if regions.isdisjoint(available or ()) else "planning-regions"
     codes: dict[str, None] = {}

@@ -40,6 +40,7 @@ from odforecast.scenario.text import (
     CLASS_WARNING,
     NEVER,
     answers,
+    begun_text,
     located,
     scenario_title,
 )
@@ -120,7 +121,7 @@ def write_brief(
         "period": found[0].period,
         "answers": found,
         "answer_table": answer_table(found),
-        "reading": reading(found),
+        "reading": reading(found) + begun_text(chosen, baseline),
         "never": NEVER,
         "caveat": CAVEAT,
         "figure": picture(

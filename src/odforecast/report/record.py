@@ -48,6 +48,8 @@ def past_record(forecast: Forecast, location: str) -> tuple[str, pd.DataFrame] |
     # Scored on all drugs: a class has another record.
     if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
         return None
+    if rows.empty or str(forecast.last_month) < str(rows["last"].max()):
+        return None  # a brief of an earlier day must not know what came later
     if not hashes or hashes != {forecast.provenance.get("spec_hash")}:
         return None
     said = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from odforecast.forecast.text import deaths_of, month_name, percent
+from odforecast.forecast.text import deaths_of, month_name, percent, place_name
 from odforecast.panel import Floats
 from odforecast.scenario import Scenario
 from odforecast.scenario.intervention import Intervention
@@ -109,7 +109,15 @@ def _felt(x: Intervention) -> str:
     if isinstance(x.exposure, str):
         return ", in each state in proportion to the share of fentanyl"
     if isinstance(x.exposure, Mapping):
-        return ", scaled state by state by a table"
+        table = dict(x.exposure)
+        rest = table.pop("default", None)
+        if not table:
+            return f", of which {100 * float(rest or 0):.0f} % is felt everywhere"
+        named = [f"{100 * v:.0f} % in {place_name(s)}" for s, v in table.items()]
+        if len(named) > 4:
+            return ", scaled state by state by a table"
+        elsewhere = "" if rest is None else f", {100 * rest:.0f} % elsewhere"
+        return f", of which is felt {', '.join(named)}{elsewhere}"
     return "" if x.exposure == 1 else f", of which {100 * x.exposure:.0f} % is felt"
 
 

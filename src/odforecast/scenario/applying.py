@@ -105,8 +105,8 @@ class Applied:
             differ = float(x.spread.ppf(np.array([0.5]))[0]) > 0
             if differ and x.national and self._weights(x) is None and sums == []:
                 self.notes.append(
-                    f"{scenario.name}: states differ in {x.name}, and not all 52 jurisdictions are "
-                    "here: the nation's effect is not held at the stated one"
+                    f"{scenario.name}: not all 52 jurisdictions are known here, so what {x.name} "
+                    "does differs between states without their sum being held at the stated effect"
                 )
             if differ and sums:
                 self.notes.append(

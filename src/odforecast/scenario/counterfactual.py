@@ -229,6 +229,13 @@ def past(
     ScenarioError
         If the onset is outside the counts, or an exposure is missing.
     """
+    from odforecast.vintage.archive import Archive
+
+    given: object = archive
+    if not isinstance(given, Archive):
+        raise ScenarioError(
+            f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
+        )
     x = past_event(event)
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")

@@ -100,6 +100,8 @@ def _row(panel: Panel, state: str, months: Months) -> Floats:
 def read_exposure(path: str | Path) -> dict[str, float]:
     """A user's table: CSV with the columns ``location`` and ``exposure``.
 
+    A row ``default`` is for all other locations; an exposure may be a percent, ``80 %``.
+
     Raises
     ------
     ScenarioError
@@ -110,7 +112,12 @@ def read_exposure(path: str | Path) -> dict[str, float]:
         table.require("location", "exposure")
         values, bad = parse_each(table.cells["exposure"], _share)
         wrong = bad | ~((values >= 0.0) & (values <= 5.0))
-        table.refuse(wrong, "exposure", "is no number from 0 to 5")
+        table.refuse(
+            wrong,
+            "exposure",
+            "is no number from 0 to 5",
+            "write 0.8, or 80 %, and correct the cell",
+        )
         states = _codes(table)
         seen = pd.Series(states, dtype=object).duplicated().to_numpy(dtype=bool)
         table.refuse(seen, "location", "is given twice")
@@ -123,6 +130,9 @@ def _codes(table: Plain) -> list[str]:
     """Codes of the places of a table; the first that has none is named with its row."""
     codes: dict[str, str] = {}
     for place in table.cells["location"].unique():
+        if place.strip().lower() == "default":
+            codes[place] = "default"
+            continue
         try:
             codes[place] = code_of(place)
         except UnknownNameError as error:
@@ -133,7 +143,10 @@ def _codes(table: Plain) -> list[str]:
 
 def _share(text: str) -> float | None:
     """A number as it is written, and nothing that only looks like one."""
-    return float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,17})?", text) else None
+    found = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,17})?)( ?%)?", text)
+    if found is None or not found[1]:
+        return None
+    return float(found[1]) / (100.0 if found[2] else 1.0)
 
 
 def exposure_vector(

@@ -7,7 +7,7 @@ says neither, so no median of it is shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
 from odforecast.scenario.limits import ALL
 
 if TYPE_CHECKING:
+    from odforecast.forecast import Forecast
     from odforecast.scenario.projection import Projection
     from odforecast.scenario.scenario import Scenario
 
@@ -235,16 +236,17 @@ def text(projection: Projection, location: str | None = None) -> str:
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
     shown = [s for s in projection.scenarios if not s.is_null]
     lines = [
-        _sentences(a, deaths) + _begun(s, projection)
+        _sentences(a, deaths) + begun_text([s], projection.baseline)
         for a, s in zip(answers(projection, location), shown)
     ]
     scopes = {x.scope for s in shown for x in s.interventions}
     return "\n".join([*lines, *([CLASS_WARNING] if scopes - {ALL} else []), CAVEAT])
 
 
-def _begun(scenario: Scenario, projection: Projection) -> str:
-    last = projection.baseline.last_month
-    if all(x.onset[0] > last for x in scenario.interventions):
+def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
+    """A sentence on what began before the last known month; empty where nothing did."""
+    last = baseline.last_month
+    if all(x.onset[0] > last for s in scenarios for x in s.interventions):
         return ""
     return (
         f" It began by {month_name(last)}: only what is still to come of it is counted, against "

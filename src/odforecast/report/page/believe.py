@@ -55,6 +55,8 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         j = int((base.horizons == h).argmax())
         low, high = (float(v) for v in np.quantile(base.samples()[:, 0, j], [0.05, 0.95]))
         below = [(one.forecast(s.name).samples()[:, 0, j] < low).mean() for s in chosen]
+        if all(abs(p - 0.05) < 0.01 for p in below):
+            continue  # a count that cannot tell one from the other
         said = [chance(float(p)) for p in below]
         inside = said[0]
         if len(set(said)) > 1:
