@@ -416,3 +416,11 @@ def test_the_page_is_readable_without_its_style(page):
     assert page.count("<table") == page.count("<thead>")
     (alt,) = re.findall(r'<img src="[^"]*" alt="([^"]*)">', page)
     assert html.unescape(alt) == "Deaths in 12 months in Ohio, with and without what is assumed"
+
+
+def test_a_measure_on_demand_has_words_of_its_own(forecast):
+    pilot = replace(named_intervention("buprenorphine-expansion", onset="2025-10"), name="pilot")
+    seen = words(write_brief(project(forecast, Scenario("pilot", (pilot,)), seed=1), location="US"))
+    assert "A fall where it is done and none elsewhere would speak for it" in seen
+    assert "changed the supply" not in seen
+    assert "Purity and seizures" not in seen

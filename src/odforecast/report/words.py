@@ -87,7 +87,12 @@ def assumption_in_short(x: Intervention, of_class: bool = True) -> str:
     """
     whose = f" of {deaths_of(x.scope)}" if of_class else ""
     onset = _onset(x).removeprefix("in ")
-    return f"From {onset} on {_size(x)}{whose} at full strength{_felt(x)}{_course(x)}."
+    back = ""
+    if x.replaced.interval(0.9)[1] > 0 and x.direction != "rise":
+        back += f"; {_share(x.replaced)} of it comes all the same, from other drugs"
+    if x.rebound is not None:
+        back += f"; after a success {_share(x.rebound.fraction)} comes back"
+    return f"From {onset} on {_size(x)}{whose} at full strength{_felt(x)}{_course(x)}{back}."
 
 
 def _onset(x: Intervention) -> str:

@@ -11,6 +11,7 @@ from odforecast.forecast.text import between, chance, month_name
 from odforecast.report.page.parts import Table
 from odforecast.report.words import mechanisms
 from odforecast.scenario import Projection, Scenario
+from odforecast.scenario.catalogue import prior_names, prior_table
 from odforecast.scenario.text import CLASS_WARNING, scenario_title
 
 
@@ -67,6 +68,14 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
             f"{span}. If nothing changes, the chance of either is 5 %; with what is assumed, the "
             f"chance of one below is {inside}."
         )
+    if on_demand(chosen):
+        return [
+            *items,
+            "A fall where it is done and none elsewhere would speak for it; a fall in both would "
+            "not.",
+            "Treatment or supply of naloxone that does not rise by as much as was assumed would "
+            "speak against it.",
+        ]
     return [
         *items,
         "A fall in the states most exposed to fentanyl and none in the least exposed would speak "
@@ -76,12 +85,21 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
     ]
 
 
+def on_demand(chosen: Sequence[Scenario]) -> bool:
+    """Whether every intervention rests on the evidence of a demand-side prior."""
+    sources = {prior_table(name)["source"] for name in prior_names("demand")}
+    parts = [x for s in chosen for x in s.interventions]
+    return all(x.source in sources for x in parts)
+
+
 def limits(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
     """What must not be read out of the numbers."""
     last = one.baseline.last_month
     parts = [x for s in chosen for x in s.interventions]
     items = [
-        "Who changed the supply, or why: deaths bear on supply at most, not on cooperation.",
+        "Whether the measure did it: other things change deaths at the same time."
+        if on_demand(chosen)
+        else "Who changed the supply, or why: deaths bear on supply at most, not on cooperation.",
         "If the forecast of the status quo is wrong, the changes in percent stand, their numbers "
         "do not.",
     ]
