@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from odforecast.months import Months
@@ -42,30 +41,6 @@ def intervals(table: pd.DataFrame, truth: float) -> Figure:
     axes.set_xlabel("simulation, sorted by estimate (orange: the interval misses)")
     axes.set_ylabel("log rate ratio")
     axes.legend(frameon=False, fontsize=9)
-    return figure
-
-
-def ranks_over_time(changes: pd.DataFrame, ranks: pd.DataFrame) -> Figure:
-    """Change in 12-month growth after every month, events marked."""
-    figure, axes = canvas(height=4.6)
-    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
-    axes.axhline(0.0, color="black", linewidth=0.6)
-    found = changes.set_index("month")["change"]
-    seen = ranks[ranks["month"].isin(found.index)]
-    columns = (seen[c] for c in ("event", "month", "percentile", "percentile_all"))
-    listed = []
-    for i, (event, month, percentile, overall) in enumerate(zip(*columns), start=1):
-        when, value = days(month), found[month]
-        axes.scatter([when], [value], color=ORANGE, zorder=3, s=22)
-        shown, mark = (percentile, "") if np.isfinite(percentile) else (overall, "*")
-        axes.annotate(str(i), (when, value), xytext=(5, 4), textcoords="offset points", fontsize=8)
-        listed.append(f"{i}  {month}  {event}: {shown:.0f}{mark}")
-    figure.legend(
-        handles=[Line2D([], [], linestyle="none") for _ in listed], labels=listed, fontsize=8,
-        loc="outside lower left", frameon=False, handlelength=0, handletextpad=0,
-    )  # fmt: skip
-    axes.set_ylabel("change in 12-month growth")
-    axes.set_xlabel("number after the colon: percentile, low = unusual fall (* among all months)")
     return figure
 
 

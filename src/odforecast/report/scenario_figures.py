@@ -215,21 +215,6 @@ def tornado_figure(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def attribution_figure(table: pd.DataFrame) -> Figure:
-    """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
-    figure, axes = canvas(height=0.34 * len(table) + 1.0)
-    place = np.arange(len(table))
-    axes.hlines(place, table["averted_q05"], table["averted_q95"], color=BLUE, linewidth=3,
-                alpha=0.5)  # fmt: skip
-    axes.plot(table["averted_mean"], place, "o", color=BLUE)
-    axes.set_yticks(place, table["share"])
-    axes.invert_yaxis()
-    axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_xlabel("deaths averted, mean and 90 %, by credited share", fontsize=9)
-    return figure
-
-
 def mark_events(axes: Any, first: object, last: object) -> pd.DataFrame:
     """Draw the event calendar on any chart whose x axis is time.
 
