@@ -24,10 +24,10 @@ export MPLBACKEND = Agg
 BIN  := .venv/bin
 ENV  := .venv/.ready
 SRC  := src tests docs tools
-SRC  += $(wildcard benchmarks examples)
+SRC  += $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test fuzz lint format types layers audit docs figures bench constants donors record confirm pins clean
+.PHONY: help install backtest test fuzz lint format types layers audit wheel licences docs figures bench constants donors record confirm pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -65,6 +65,12 @@ layers: $(ENV)  ## import-linter: imports go one way only
 audit: $(ENV)  ## look the dependencies up in the database of known vulnerabilities
 	@$(BIN)/python tools/audit.py
 
+wheel: $(ENV)  ## build dist/, install the wheel in an environment of its own, and use it there (CHECK=1 only looks inside)
+	@$(BIN)/python tools/check_wheel.py $(if $(CHECK),--build-only)
+
+licences: $(ENV)  ## list the licences of what is installed with odforecast, into docs/licences.md (CHECK=1 only compares)
+	@$(BIN)/python tools/licences.py $(if $(CHECK),--check)
+
 docs: $(ENV)  ## build docs/_build/html; a warning is an error
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
@@ -85,7 +91,7 @@ constants: $(ENV)  ## estimate the models' constants, into constants.csv, delay.
 donors: $(ENV)  ## make the table of donors from real releases (CHECK=1 only compares; RELEASES=DIR)
 	@$(BIN)/python tools/donors.py $(if $(CHECK),--check) $(if $(RELEASES),--releases $(RELEASES))
 
-record: $(ENV)  ## score the default by place, into report/record.csv, which every brief shows (CHECK=1 only compares)
+record: $(ENV)  ## score the default by place, into forecast/record.csv, which texts and pages show (CHECK=1 only compares)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/record.py $(if $(CHECK),--check)
 
 confirm: $(ENV)  ## score the frozen default, once, on releases nobody has read (RELEASES=DIR, ARCHIVE=DIR; FREEZE=1)
@@ -99,6 +105,6 @@ pins: $(ENV)  ## resolve the newest versions of packages that fit, into constrai
 	@git diff --stat -- constraints.txt
 
 clean:  ## remove the environment, the tools and everything built
-	rm -rf .venv .tools docs/_build docs/api/generated dist build .pytest_cache .mypy_cache \
+	rm -rf .venv .tools docs/_build docs/reference/api/generated dist build .pytest_cache .mypy_cache \
 	  .ruff_cache .hypothesis .import_linter_cache
 	find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,7 @@ import odforecast as od
 from odforecast.evidence.spreads import regional_peaks
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-from odforecast.report.figures import BLUE, GREY, ORANGE
+from odforecast.plot.style import BLUE, GREY, ORANGE
 from odforecast.scenario.growth import settled_through
 from odforecast.sources.vsrr import read_vsrr
 
@@ -91,7 +91,7 @@ def say(axes: Axes, month: str, value: float, text: str, shift: tuple[int, int],
     when = pd.Timestamp(month)
     colour = more.pop("color", BLUE)
     axes.plot([when], [value], "o", color=colour, mfc=more.pop("mfc", colour), ms=6, zorder=4)
-    axes.annotate(text, (when, value), shift, textcoords="offset points", fontsize=8.5,
+    axes.annotate(text, (when, value), shift, textcoords="offset points", fontsize=9,
                   color=colour, va="center", **more)  # fmt: skip
 
 
@@ -150,14 +150,14 @@ def calendar(then: pd.DataFrame) -> Figure:
     handles = [mpl.lines.Line2D([], [], color="black", ls=s, lw=1.3) for s in (":", "--")]
     axes.legend(
         handles, ["known in October 2022: reported", "the same: CDC's prediction"],
-        fontsize=8.5, loc="lower right", facecolor="white", edgecolor="none", framealpha=1,
+        fontsize=9, loc="lower right", facecolor="white", edgecolor="none", framealpha=1,
     )  # fmt: skip
     for number, (month, name) in enumerate(EVENTS):
         when = pd.Timestamp(month)
         axes.axvline(when, color=ORANGE, lw=0.9)
         right = number == len(EVENTS) - 1
         axes.annotate(
-            name, (when, 1.0), (3 if right or number < 2 else -3, -3), fontsize=8.5, color=ORANGE,
+            name, (when, 1.0), (3 if right or number < 2 else -3, -3), fontsize=9, color=ORANGE,
             xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
             ha="left" if right or number < 2 else "right",
         )  # fmt: skip
@@ -175,7 +175,7 @@ def regions() -> Figure:
     kept = panel.months <= settled_through(panel)
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     axes = figure.subplots()
-    colours = dict(zip(peaks.index, (ORANGE, BLUE, GREY, "#7a3e9d")))
+    colours = dict(zip(peaks.index, (ORANGE, BLUE, GREY, "#009e73")))
     index = panel.months[kept].astype("datetime64[s]")
     for place, (region, row) in enumerate(peaks.iterrows()):
         states = [s for s in panel.locations if s in JURISDICTIONS and lookup(s).region == region]
@@ -188,7 +188,7 @@ def regions() -> Figure:
         axes.plot([], [], "o-", color=colours[region], label=name, ms=5, lw=1.6)
     axes.axvline(pd.Timestamp("2023-11-15"), color="black", lw=0.8, ls=":")
     axes.annotate(
-        "cooperation\nresumes", (pd.Timestamp("2023-11-15"), 62), (4, 0), fontsize=8.5,
+        "cooperation\nresumes", (pd.Timestamp("2023-11-15"), 62), (4, 0), fontsize=9,
         textcoords="offset points",
     )  # fmt: skip
     axes.legend(title="highest in", frameon=False, fontsize=9, loc="lower right",

@@ -11,23 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib as mpl
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast.cli import main as cli
-from odforecast.geography import lookup
-from odforecast.plot.nowcast import nowcast_figure
-from odforecast.report.figures import (
-    BLUE,
-    GREY,
-    ORANGE,
-    coverage_figure,
-    draw_fan,
-    origins_figure,
-)
+from odforecast.plot.revised import nowcast_figure
+from odforecast.plot.style import BLUE, ORANGE, shared_legend
+from odforecast.report.figures import coverage_figure, origins_figure
 from odforecast.report.past_figure import past_figure
 
 STATIC = Path(__file__).parent / "_static"
@@ -40,55 +30,20 @@ def forecast(model: str, panel: od.Panel, **parameters: object) -> od.Forecast:
     return od.get_model(model, **parameters).fit(panel).forecast(horizon=12, draws=DRAWS, seed=1)
 
 
-def history(axes: Axes, panel: od.Panel, state: str) -> None:
-    """What was reported, and the day of the forecast."""
-    known = panel.reported[panel.index(state)]
-    axes.plot(panel.months.astype("M8[D]"), known, color=GREY, lw=1.6, label="reported")
-    axes.axvline(np.datetime64(panel.as_of), color=GREY, lw=0.8, ls=":")
-    axes.annotate(
-        f"as of {panel.as_of}",
-        (np.datetime64(panel.as_of), 1),
-        (-4, -4),
-        xycoords=("data", "axes fraction"),
-        textcoords="offset points",
-        rotation=90,
-        ha="right",
-        va="top",
-        fontsize=8,
-        color=GREY,
-    )
-
-
-def finish(axes: Axes) -> None:
-    axes.set_ylim(0, None)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set_ylabel("deaths in the 12 months ending")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower left", frameon=False, fontsize=9)
-
-
 def fan(panel: od.Panel) -> Figure:
     """The nation's next twelve months."""
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    axes = figure.subplots()
-    history(axes, panel, "US")
-    label = "dlm: median, 50 and 90 % intervals"
-    draw_fan(axes, forecast("dlm", panel), "US", panel=panel, label=label)
-    finish(axes)
-    return figure
+    axes = od.plot.fan(forecast("dlm", panel), "US", months=124)
+    return axes.get_figure()
 
 
 def delay(panel: od.Panel) -> Figure:
     """The same release taken as it is, and with its last months completed."""
     raw, completed = forecast("dlm", panel, delay=False), forecast("dlm", panel)
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, state in zip(figure.subplots(1, 2), ("US", "WV")):
-        history(axes, panel, state)
-        draw_fan(axes, raw, state, panel=panel, color=ORANGE, label="dlm(delay=False): as reported")
-        draw_fan(axes, completed, state, panel=panel, color=BLUE)
-        finish(axes)
-        axes.set_xlim(np.datetime64("2019-01-01"))
-        axes.set_title(lookup(state).name, fontsize=10)
+        od.plot.fan(completed, state, axes=axes, months=76)
+        od.plot.fan(raw, state, axes=axes, months=76, color=ORANGE, label="as reported")
+    shared_legend(figure, figure.axes)
     return figure
 
 
@@ -122,9 +77,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
         progress=False,
     )
     for level in ("jurisdictions", "nation"):
-        figure = coverage_figure(results, models, level)
-        figure.suptitle({"nation": "the nation"}.get(level, level), fontsize=10)
-        yield f"coverage-{level}", figure
+        yield f"coverage-{level}", coverage_figure(results, models, level)
 
 
 def calibration() -> Figure:
@@ -157,7 +110,7 @@ def calibration() -> Figure:
 
 def brief() -> None:
     """The brief of the example, by the command that the page on scenarios prints."""
-    example = STATIC.parents[1] / "examples" / "cooperation-2026.yaml"
+    example = STATIC.parents[1] / "src" / "odforecast" / "examples" / "cooperation-2026.yaml"
     with TemporaryDirectory() as folder:
         out = Path(folder, "cooperation-2026")
         command = f"scenario run --scenario null,{example} --source bundled --locations US,OH"
@@ -174,7 +127,6 @@ def past(event: str) -> Figure:
 
 def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date of today in the brief's figures
-    mpl.rcParams.update({"svg.hashsalt": "odforecast", "font.size": 10})
     panel = od.bundled().as_of(RELEASE).panel()
     drawn = {
         "fan": fan(panel),
@@ -187,7 +139,7 @@ def main() -> None:
     }
     for name, figure in {**drawn, **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"
-        figure.savefig(path, metadata={"Date": None})
+        od.plot.save(figure, path)
         print(path.relative_to(STATIC.parents[1]))
     brief()
 

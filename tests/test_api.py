@@ -125,7 +125,5 @@ def test_a_model_is_checked_against_the_contract():
 
 
 def test_what_comes_later_is_absent_and_no_stub():
-    for name in ("update", "plot"):
-        assert name not in od.__all__
     panel = od.bundled().as_of().panel()
     assert not hasattr(panel, "with_counts")

@@ -31,11 +31,11 @@ from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import default_folder
 
 ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "src" / "odforecast" / "examples"
 PAGES = [
     ROOT / "README.md",
-    *sorted((ROOT / "docs").glob("*.md")),
-    *sorted((ROOT / "docs" / "models").glob("*.md")),
-    *sorted(p for p in (ROOT / "examples").rglob("*") if p.is_file()),
+    *sorted(p for p in (ROOT / "docs").rglob("*.md") if "_build" not in p.parts),
+    *sorted(EXAMPLES.glob("*.yaml")),
 ]
 FENCE = re.compile(r"^(```+|:::+)(?:\{code-block\} )?(?:console|bash|sh)\n(.*?)^\1", re.M | re.S)
 ANY_FENCE = re.compile(r"^(```+|:::+).*?^\1", re.M | re.S)
@@ -44,8 +44,8 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 #: In the comment of an example.
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 LOOKS_LIKE_ONE = re.compile(
-    r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|nowcast|backtest|score|scenario)|"
-    r"make backtest)\b.*",
+    r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|nowcast|backtest|score|scenario|"
+    r"report|update|models|examples)|make backtest)\b.*",
     re.M,
 )
 
@@ -53,7 +53,7 @@ LOOKS_LIKE_ONE = re.compile(
 NOT_RUN: dict[str, str] = {}
 
 #: Words that stand for one of the reader's own.
-STAND_FOR = {"NAME": "cooperation-resumed"}
+STAND_FOR = {"NAME": "cooperation-resumed", "COMMAND": "forecast"}
 #: A reader's files, and the last month in each: made of the bundled counts.
 FILES = {"2021-07-14.csv": "2020-12", "2024-12-11.csv": "2024-07", "2025-07-16.csv": "2025-02"}
 
@@ -89,14 +89,23 @@ def _arguments(command: str) -> list[str]:
 
 
 def _after_name(args: list[str]) -> list[str]:
-    """The words after a command's name; the name must exist."""
+    """The words after a command's name; the name must exist, and so must its options."""
     found: click.Command = main
     context = click.Context(main)
     while args and isinstance(found, click.Group) and not args[0].startswith("-"):
         inner = found.get_command(context, args[0])
         assert inner is not None, f"no such command: {args[0]}"
         found, args = inner, args[1:]
+    known = {name for option in found.get_params(context) for name in option.opts}
+    for word in args:
+        assert not word.startswith("--") or word in known, f"{found.name} has no option {word}"
     return args
+
+
+def _mentions(command: str) -> bool:
+    """Whether a sentence only names a command, or one of its options without a value."""
+    args = _after_name(_arguments(command))
+    return not args or args[-1].startswith("--")
 
 
 def _to_run() -> Iterator[str]:
@@ -104,7 +113,7 @@ def _to_run() -> Iterator[str]:
         fenced, said = _printed(page)
         yield from fenced
         # A sentence may only name a command; with arguments, it is one to be run.
-        yield from (command for command in said if _after_name(_arguments(command)))
+        yield from (command for command in said if not _mentions(command))
 
 
 COMMANDS = list(dict.fromkeys(_to_run()))
@@ -144,16 +153,23 @@ def _archive(folder: Path) -> None:
 
 def _prepare(args: list[str]) -> None:
     """Make the files that a command names; its own archive where it needs one."""
-    shutil.copytree(ROOT / "examples", "examples")
+    if args[0] != "examples":
+        shutil.copytree(EXAMPLES, "examples")
     own = ("revisions", "compare", "accept", "replace", "retract", "log")
     if args[0] == "data" and args[1] in own and "--archive" not in args:
         _archive(default_folder())
     if args[:2] == ["data", "accept"]:
         od.Archive(default_folder()).retract(args[2], "stored apart for this test")
     adds = args[:2] == ["data", "add"]
+    for word in args[1:] if args[0] == "score" else ():
+        if word.endswith((".csv", ".parquet")) and not Path(word).exists():
+            made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
+            od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     for before, word in zip(["", *args], args):
         if word in FILES:
             Path(word).write_bytes(_release(word))
+        elif word.endswith(".css"):
+            Path(word).write_text("h1 { color: #00457c; }\n")
         elif before == "--archive" and not adds:
             _archive(Path(word))
 
@@ -166,6 +182,8 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
 
     if args[:2] == ["data", "fetch"]:
         return [*args, *(past if "--past" in args else ["--url", server])]
+    if args[0] == "update":
+        return [*args, *([] if "--no-fetch" in args else unless("--url", server))]
     if args[0] == "backtest":
         more = [*unless("--models", "dlm,naive"), *unless("--draws", "20"), *unless("--jobs", "1")]
         if "--archive" not in args:
@@ -213,7 +231,7 @@ def test_a_printed_command_runs(
     assert done.exit_code == 0, done.output
     assert done.output
     for before, word in pairwise(args):
-        if before in ("--out", "--plot"):
+        if before in ("--out", "--plot", "--table", "--html", "--save", "--site") and word != "-":
             assert Path(word).exists(), f"{before} {word} was not written"
 
 

@@ -1,32 +1,55 @@
-"""Code in README and docs runs, and prints what the page says it prints."""
+"""The documentation: its code runs, nothing public is without a page, and its links lead somewhere.
+
+What the tutorials print is made when the pages are built (`make docs`), where an error in one is an
+error of the build.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
+import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
+import pandas as pd
 import pytest
 
 import odforecast as od
+from odforecast.backtesting.outcome import FAILURE_COLUMNS
+from odforecast.forecast.summary import SUMMARY_COLUMNS
+from odforecast.forecast.trend import CATEGORIES
+from odforecast.names import HUB_COLUMNS, TABLE_COLUMNS
+from odforecast.scenario import prior_names, references
 from odforecast.scoring.columns import SCORE_COLUMNS
+from odforecast.updating.record import COLUMNS as RECORD_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+BUILT = DOCS / "_build" / "html"
+PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
 
 
-def _outputs():
-    spec = importlib.util.spec_from_file_location("outputs", ROOT / "docs" / "outputs.py")
+def _module(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-outputs = _outputs()
+outputs = _module(DOCS / "outputs.py")
+names_table = _module(DOCS / "_ext" / "names_table.py")
+built = _module(DOCS / "_ext" / "built.py")
+inventories = _module(DOCS / "_ext" / "inventories.py")
+notebooks = _module(DOCS / "_ext" / "notebooks.py")
 WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_text())]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_code_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,17 +62,253 @@ def test_code_runs_and_prints_what_the_page_says(
                 assert printed == match["text"], f"{page.name}: run `make figures`"
 
 
+# -------------------------------------------------------------------- nothing is without a page
+
+REFERENCE = {path.stem: path.read_text() for path in (DOCS / "reference" / "api").glob("*.md")}
+
+
+def _documented() -> dict[str, str]:
+    """Full name of what the reference lists -> the page."""
+    found = {}
+    for page, text in REFERENCE.items():
+        for block in re.split(r"^\.\. currentmodule:: ", text, flags=re.M)[1:]:
+            module = block.split("\n", 1)[0].strip()
+            for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
+                found[f"{module}.{name}"] = page
+        for name in re.findall(r"^\.\. (?:automodule|py:module):: (\S+)$", text, re.M):
+            found[name] = page
+    return found
+
+
+DOCUMENTED = _documented()
+
+
+def test_every_public_name_has_a_page() -> None:
+    missing = []
+    for package in names_table.PUBLIC:
+        for name, value in names_table.public_names(package):
+            full = names_table.home(package, name, value)
+            if full not in DOCUMENTED and full != "odforecast.OdforecastError":
+                missing.append(full)
+    assert not missing, "put them into an autosummary of docs/reference/api"
+
+
+def test_every_name_of_the_reference_exists() -> None:
+    for full in DOCUMENTED:
+        if full in sys.modules:
+            continue
+        parts = full.split(".")
+        value: object = od
+        for part in parts[1:]:
+            if inspect.ismodule(value) and not hasattr(value, part):
+                importlib.import_module(f"{value.__name__}.{part}")
+            value = getattr(value, part)
+
+
+def test_every_package_has_a_table() -> None:
+    text = (DOCS / "reference" / "names.md").read_text()
+    tables = re.findall(r"^\.\. names-table:: (\S+)$", text, re.M)
+    assert set(tables) == {"commands", *names_table.PUBLIC}
+    public = [v for _, v in names_table.public_names("odforecast") if inspect.ismodule(v)]
+    with_names = {v.__name__ for v in public if hasattr(v, "__all__")}
+    assert with_names <= set(names_table.PUBLIC), "a public package whose names have no table"
+
+
+def test_every_command_is_shown_with_an_example() -> None:
+    shown = [
+        re.sub(r"^\$ ", "", line)
+        for page in [*PAGES, ROOT / "README.md"]
+        for block in re.findall(r"^```console\n(.*?)^```", page.read_text(), re.M | re.S)
+        for line in block.splitlines()
+    ]
+    missing = [
+        words
+        for words, _ in names_table.commands()
+        if not any(line == words or line.startswith(f"{words} ") for line in shown)
+    ]
+    assert not missing
+
+
+def test_every_name_says_what_it_is() -> None:
+    """The table takes the first line of the docstring; a word or two is no sentence."""
+    for package in names_table.PUBLIC:
+        for name, value in names_table.public_names(package):
+            if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
+                assert len(names_table.first_line(value)) > 10, f"{package}.{name}"
+
+
+def test_own_members_are_those_of_our_code() -> None:
+    from odforecast.backtesting import Workers
+
+    ours = names_table.own_members(od.Forecast, (type(lambda: 0),))
+    assert {"summary", "select"} <= set(ours)
+    assert "map" not in names_table.own_members(Workers, (type(lambda: 0),))
+
+
+def test_every_figure_is_in_the_gallery() -> None:
+    text = (DOCS / "gallery.md").read_text()
+    drawn = set(re.findall(r"od\.plot\.(\w+)\(", text))
+    assert set(od.plot.__all__) - {"alt_text", "save"} == drawn
+
+
 def test_every_model_is_on_the_models_page() -> None:
-    text = (ROOT / "docs" / "models.md").read_text()
+    text = (DOCS / "models" / "index.md").read_text()
     missing = [name for name in od.models().index if f"`{name}`" not in text]
     assert not missing
 
 
-def test_every_public_name_is_in_the_api_reference() -> None:
-    listed = set(re.findall(r"^   (\w+)$", (ROOT / "docs" / "api.md").read_text(), re.M))
-    assert listed == set(od.__all__) - {"OdforecastError", "models", "scenario", "evidence"}
+# ------------------------------------------------------------------------------- files written
+
+FILES = (DOCS / "reference" / "files.md").read_text()
 
 
-def test_every_score_column_is_explained() -> None:
-    text = (ROOT / "docs" / "scores.md").read_text()
-    assert not [name for name in SCORE_COLUMNS if f"`{name}`" not in text]
+@pytest.mark.parametrize(
+    ("columns", "page"),
+    [
+        (HUB_COLUMNS, "reference/files.md"),
+        (SUMMARY_COLUMNS, "reference/files.md"),
+        (CATEGORIES, "reference/files.md"),
+        ((*RECORD_COLUMNS, "check"), "reference/files.md"),
+        (FAILURE_COLUMNS, "reference/files.md"),
+        (SCORE_COLUMNS, "reference/scores.md"),
+        (TABLE_COLUMNS, "how-to/add-releases.md"),
+    ],
+    ids=["hub", "summary", "trend", "record", "failures", "scores", "table"],
+)
+def test_every_column_is_explained(columns: tuple[str, ...], page: str) -> None:
+    text = (DOCS / page).read_text()
+    assert not [name for name in columns if f"`{name}`" not in text]
+
+
+def test_every_column_of_the_tables_of_trend_and_past_errors_is_explained() -> None:
+    panel = od.bundled().as_of("2025-09-17").panel()
+    forecast = od.get_model("drift").fit(panel.select("Ohio")).forecast(draws=20)
+    columns = [*forecast.trend().columns, *forecast.years().columns]
+    shipped = od.forecast.__path__[0] + "/record.csv"
+    columns += list(pd.read_csv(shipped, nrows=1).columns)
+    assert not [name for name in columns if f"`{name}`" not in FILES]
+
+
+def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from odforecast.cli import main
+
+    args = "scenario run --source bundled --model drift --scenario tariff-only --locations OH"
+    out = tmp_path / "brief"
+    done = CliRunner().invoke(
+        main, [*args.split(), "--draws", "20", "--samples", "2", "--out", str(out)]
+    )
+    assert done.exit_code == 0, done.output
+    tables = [*out.glob("*.csv"), *out.glob("*.parquet")]
+    assert len(tables) > 5
+    for path in tables:
+        assert f"`{path.name}`" in FILES
+        read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
+        columns = read(path).columns
+        months = re.compile(r"\d{4}-\d{2}$")
+        unsaid = [c for c in columns if f"`{c}`" not in FILES and not months.match(str(c))]
+        assert not unsaid, path.name
+
+
+# ---------------------------------------------------------------------- words, sources, pictures
+
+
+def test_every_word_of_the_glossary_is_there_once_and_links_to_terms_resolve() -> None:
+    text = (DOCS / "glossary.md").read_text()
+    body = re.search(r":::\{glossary\}\n(.*?)^:::", text, re.M | re.S)
+    assert body is not None
+    terms = re.findall(r"^(\S.*)$", body[1], re.M)
+    assert len(terms) == len(set(terms)) > 40
+    spoken = [t.lower().replace("12-", "twelve-") for t in terms]
+    assert spoken == sorted(spoken)
+    used = {t for p in PAGES for t in re.findall(r"\{term\}`([^`<]+)`", p.read_text())}
+    assert used <= set(terms)
+
+
+def test_no_doi_stands_in_the_pages_that_the_library_does_not_have() -> None:
+    known = {str(doi).lower() for doi in references()["doi"] if doi}
+    for page in PAGES:
+        for doi in re.findall(r"10\.\d{4,9}/[^\s`\"<>\]]+", page.read_text()):
+            assert doi.lower().rstrip(".,;") in known, f"{page.name}: {doi}"
+
+
+def test_every_prior_is_on_the_page_of_the_evidence() -> None:
+    text = (DOCS / "reference" / "evidence.md").read_text()
+    assert not [name for name in prior_names() if f"`{name}`" not in text]
+
+
+HOUSE = re.compile(r"\b(pins|pinned|felt|dark|told)\b|jur\. h\d", re.I)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(DOCS).as_posix())
+def test_pages_use_plain_words(page: Path) -> None:
+    if page.name in ("design.md", "changelog.md"):
+        return
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.S)
+    assert not [m[0] for m in HOUSE.finditer(text)]
+
+
+def test_pictures_of_pages_exist_and_are_used() -> None:
+    used = {
+        name
+        for page in [*PAGES, ROOT / "README.md"]
+        for name in re.findall(r"_static/([\w.-]+\.(?:svg|html))", page.read_text())
+    }
+    there = {p.name for p in (DOCS / "_static").iterdir() if p.suffix in (".svg", ".html")}
+    assert used <= there
+    assert there - used <= {"brief-annex.html"}, "a picture that no page shows"
+
+
+# ----------------------------------------------------------------------------- the built pages
+
+
+def test_dead_links_and_pictures_without_words_are_found(tmp_path: Path) -> None:
+    (tmp_path / "there.html").write_text('<h1 id="top">x</h1>')
+    (tmp_path / "index.html").write_text(
+        '<a href="there.html#top">1</a><a href="there.html#no">2</a><a href="gone.html">3</a>'
+        '<a href="https://data.cdc.gov">4</a><img src="gone.png" alt="A line that falls">'
+        '<img src="there.html"><a href="#nowhere">5</a>'
+    )
+    found = "\n".join(built.faults(tmp_path))
+    assert found.count("\n") == 4
+    for part in ("there.html#no", "gone.html leads", "gone.png leads", "no words", "#nowhere"):
+        assert part in found
+
+
+@pytest.mark.skipif(not BUILT.is_dir(), reason="the pages are not built here: make docs")
+def test_nothing_in_the_built_pages_leads_nowhere() -> None:
+    assert list(built.faults(BUILT)) == []
+
+
+def test_inventories_are_what_intersphinx_reads(tmp_path: Path) -> None:
+    from sphinx.util.inventory import InventoryFile
+
+    mapping = inventories.write(tmp_path)
+    assert {"pandas", "numpy", "matplotlib", "xarray", "arviz", "python"} <= set(mapping)
+    address, file = mapping["pandas"]
+    found = InventoryFile.loads(Path(file).read_bytes(), uri=address)
+    item = found["py:class", "pandas.DataFrame"]
+    assert item.uri.startswith("https://pandas.pydata.org/docs/")
+    assert item.uri.endswith("#pandas.DataFrame")
+
+
+def test_words_of_a_picture_come_from_its_file(tmp_path: Path) -> None:
+    panel = od.bundled().as_of("2025-09-17").panel()
+    axes = od.plot.counts(panel, "Ohio")
+    path = od.plot.save(axes, tmp_path / "ohio.svg")
+    assert notebooks.described(path) == od.plot.alt_text(axes)
+    assert "<desc" in axes._repr_svg_()
+
+
+def test_what_a_page_printed_is_kept_for_the_same_code_only(tmp_path: Path) -> None:
+    code, kept = tmp_path / "code", tmp_path / "kept"
+    code.mkdir()
+    (code / "a.py").write_text("x = 1\n")
+    before = notebooks.cache_folder(kept, code)
+    before.mkdir(parents=True)
+    assert notebooks.cache_folder(kept, code) == before
+    assert before.is_dir()
+    (code / "a.py").write_text("x = 2\n")
+    assert notebooks.cache_folder(kept, code) != before
+    assert not before.exists()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import odforecast as od
 from odforecast import errors
-from odforecast.errors import OdforecastError
+from odforecast.errors import OdforecastError, near, one_of
 
 FAMILY = [
     value
@@ -48,3 +53,196 @@ def test_pickling_keeps_class_message_and_hint(
 
 def test_every_class_is_documented() -> None:
     assert all(error.__doc__ for error in FAMILY)
+
+
+# --- "did you mean" -------------------------------------------------------------------------
+
+
+@given(st.sampled_from(["dlm", "ensemble", "auto-ets", "hub-baseline"]), st.data())
+def test_one_wrong_letter_is_seen_through(name: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(name) - 1))
+    wrong = name[:at] + data.draw(st.sampled_from("xq")) + name[at + 1 :]
+    known = ["dlm", "ensemble", "auto-ets", "hub-baseline"]
+    assert near(wrong, known) == (name,)
+    assert near(wrong.upper(), known) == (name,)
+    assert one_of(wrong, known).startswith(f"did you mean {name!r}? one of: dlm")
+
+
+@given(st.text() | st.integers() | st.none() | st.binary())
+def test_whatever_is_given_is_no_failure_of_its_own(value: object) -> None:
+    assert len(near(value, ["real", "pseudo-clean"])) <= 1
+    assert one_of(value, ["real"]).endswith("one of: real")
+    assert one_of(value, []) == "there is none"
+
+
+def test_another_spelling_stands_for_its_name_and_long_lists_are_cut() -> None:
+    assert near("Fentanyl", {"fentanyl": "T40.4"}) == ("T40.4",)
+    assert one_of("fentanil", ["T40.4"], {"fentanyl": "T40.4"}) == (
+        "did you mean 'T40.4'? one of: T40.4"
+    )
+    assert one_of("?", map(str, range(100)), shown=3) == "one of: 0, 1, 2, …"
+
+
+# --- wrong calls ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def made() -> SimpleNamespace:
+    archive = od.bundled()
+    vintage = archive.as_of()
+    panel = vintage.panel()
+    fitted = od.get_model("drift").fit(panel)
+    forecast = fitted.forecast(horizon=24, draws=20)
+    return SimpleNamespace(
+        archive=archive,
+        vintage=vintage,
+        panel=panel,
+        fitted=fitted,
+        forecast=forecast,
+        truth=od.Truth(panel),
+        projection=od.project(forecast, od.scenario.named("supply-shock-2023-like")),
+        results=od.backtest(
+            ["naive", "hub-baseline"], archive=archive, start="2021-01", end="2021-01",
+            locations=["US", "Ohio"], draws=20, progress=False,
+        ),
+    )  # fmt: skip
+
+
+def checks(*names: str) -> object:
+    from odforecast.evidence.validate import Setting, run_checks
+
+    setting = Setting(od.bundled(), "2025-09-17", od.get_model("naive"))
+    return next(iter(run_checks(setting, names)))
+
+
+def frame(**columns: object) -> pd.DataFrame:
+    whole = {"location": ["OH"], "month": ["2024-01"], "reported": [5.0], **columns}
+    return pd.DataFrame({k: v for k, v in whole.items() if v is not None})
+
+
+def backtest(**changes: object) -> object:
+    asked = {"models": ["naive"], "archive": od.bundled(), "start": "2021-01", "end": "2021-01"}
+    return od.backtest(**(asked | {"progress": False} | changes))  # type: ignore[arg-type]
+
+
+#: What is called, and what the message must hold: the value given, and what may be meant or done.
+WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = {
+    # models
+    "model": (lambda _: od.get_model("dml"), ("'dml'", "did you mean 'dlm'?")),
+    "model, upper case": (lambda _: od.get_model("Naive"), ("'Naive'", "mean 'naive'?")),
+    "model under a layer": (
+        lambda _: od.get_model("auto-est+delay"), ("'auto-est'", "did you mean 'auto-ets'?")),
+    "layer": (lambda _: od.get_model("naive+dely"), ("'dely'", "did you mean 'delay'?")),
+    "model that is none": (lambda _: od.get_model(5), ("name is 5", "od.models()")),
+    "setting": (
+        lambda _: od.get_model("dlm", dealy=False), ("'dealy'", "did you mean 'delay'?", "dated")),
+    "setting where there is none": (
+        lambda _: od.get_model("naive", k=1), ("naive has no parameter 'k'", "nothing to set")),
+    "registered": (
+        lambda _: od.register("mine", 5),  # type: ignore[arg-type]
+        ("factory is 5", "@od.forecaster")),
+    "label": (lambda _: od.get_model(label="a/b"), ("label is 'a/b'", "letters, digits")),
+    "by": (lambda _: od.forecaster(by="stat"), ("by is 'stat'", "did you mean 'state'?")),
+    "joint": (
+        lambda _: od.forecaster(joint=("moth",)), ("joint", "'moth'", "did you mean 'month'?")),
+    "target of a model": (
+        lambda _: od.forecaster(target="deaths"), ("target is 'deaths'", "deaths_12mo")),
+    "member": (
+        lambda _: od.get_model("ensemble", members=["naive", "drft"]),
+        ("'drft'", "did you mean 'drift'?")),
+    # what was known
+    "as-of date": (lambda m: m.archive.as_of("July"), ("'July'",)),
+    "as-of before all": (lambda m: m.archive.as_of("2001-01-01"), ("2001-01-01", "2025-09-17")),
+    "release": (lambda m: m.archive.release("2024-01-10"), ("2024-01-10", "nearest is 2025-09-17")),
+    "indicator": (lambda m: m.vintage.panel("cocane"), ("'cocane'", "did you mean 'cocaine'?")),
+    "indicator, as people say": (
+        lambda m: m.vintage.panel("fentanyl"), ("'fentanyl'", "did you mean 'T40.4'?")),
+    "indicator of revisions": (
+        lambda m: m.vintage.revisions("US", "heroine"), ("'heroine'", "did you mean 'heroin'?")),
+    "data set": (
+        lambda m: m.vintage.panel(dataset="state"), ("'state'", "did you mean 'states'?")),
+    "column of revisions": (
+        lambda m: m.vintage.revisions().triangle("US", "reportd"),
+        ("'reportd'", "did you mean 'reported'?")),
+    "month of a cut": (lambda m: m.panel.cut("2030-13"), ("'2030-13' is no month", "2024-07")),
+    "frame without a column": (
+        lambda _: od.Panel.from_frame(frame(reported=None), "2024-06-01"), ("no reported",)),
+    "frame's date": (lambda _: od.Panel.from_frame(frame(), "June"), ("as_of is 'June'",)),
+    "frame's place": (
+        lambda _: od.Panel.from_frame(frame(location=["Ohoi"]), "2024-06-01"),
+        ("'Ohoi'", "did you mean Ohio")),
+    # places
+    "place": (lambda m: m.panel.select("Ohoi"), ("'Ohoi'", "did you mean Ohio")),
+    "place of a forecast": (lambda m: m.forecast.select("Ohoi"), ("'Ohoi'", "mean Ohio")),
+    "place of a backtest": (lambda _: backtest(locations="Ohoi"), ("'Ohoi'", "mean Ohio")),
+    "place of a figure": (lambda m: m.fitted.plot("Ohoi"), ("'Ohoi'", "did you mean Ohio")),
+    "no place": (lambda m: m.truth.select([]), ("locations is empty",)),
+    # forecasts
+    "horizon": (lambda m: m.fitted.forecast(0), ("horizon", "at least 1", "got 0")),
+    "draws": (lambda m: m.fitted.forecast(draws=2.5), ("draws", "whole number", "got 2.5")),
+    "until": (lambda m: m.fitted.forecast(until="2020-01"), ("until 2020-01", "2025-04")),
+    "both": (lambda m: m.fitted.forecast(3, until="2026-01"), ("horizon or until, not both",)),
+    "level": (lambda m: m.forecast.quantiles([5]), ("levels", "(0, 1)", "[5]")),
+    "target": (lambda m: m.forecast.samples("deaths_moth"), ("'deaths_moth'", "deaths_month")),
+    "month of a count": (lambda m: m.forecast.count_at("2040-01"), ("2040-01", "ends 2027-04")),
+    # scores and backtests
+    "kind of origins": (
+        lambda m: od.origins(m.archive, kind="reel"), ("'reel'", "did you mean 'real'?")),
+    "origins of a backtest": (
+        lambda _: backtest(origins="pseudo-delaid"), ("'pseudo-delaid'", "mean 'pseudo-delayed'?")),
+    "step": (lambda m: od.origins(m.archive, "pseudo-clean", step=0), ("step", "got 0")),
+    "targets": (
+        lambda _: backtest(targets=["deaths_12m"]), ("'deaths_12m'", "mean 'deaths_12mo'?")),
+    "models of a backtest": (lambda _: backtest(models="naiv"), ("'naiv'", "mean 'naive'?")),
+    "kind of truth": (
+        lambda m: od.Truth(m.panel, "predictd"), ("kind is 'predictd'", "mean 'predicted'?")),
+    "target of a truth": (
+        lambda m: m.truth.observed(["US"], m.panel.months, "deaths"), ("target is 'deaths'",)),
+    "column of a leaderboard": (
+        lambda m: m.results.leaderboard(by=["horizon_grop"]),
+        ("'horizon_grop'", "did you mean 'horizon_group'?")),
+    "baseline": (
+        lambda m: m.results.leaderboard(baseline="naiv"), ("baseline is 'naiv'", "mean 'naive'?")),
+    "score": (
+        lambda m: relative(m.results.scores, "wiss"),
+        ("'wiss'", "did you mean 'wis'?")),
+    "figure": (lambda m: m.results.plot(kind="pitt"), ("kind is 'pitt'", "did you mean 'pit'?")),
+    # scenarios
+    "prior": (
+        lambda _: od.scenario.named("cooperation-resumd"),
+        ("'cooperation-resumd'", "did you mean 'cooperation-resumed'?")),
+    "key of a prior": (
+        lambda _: od.scenario.named("tariff-only", probabilty=1.0),
+        ("'probabilty'", "did you mean 'probability'?")),
+    "event": (
+        lambda m: od.scenario.past("class-schedule", m.archive),
+        ("'class-schedule'", "did you mean 'class-scheduled'?")),
+    "reference": (
+        lambda _: od.scenario.cite("degenhardt-2005"), ("'degenhardt-2005'", "degenhardt-2006")),
+    "scenario": (
+        lambda m: m.projection.forecast("supply-shock"),
+        ("'supply-shock'", "did you mean 'supply-shock-2023-like'?")),
+    "figure of a projection": (
+        lambda m: m.projection.plot(kind="overlai"), ("'overlai'", "did you mean 'overlay'?")),
+    "check": (lambda _: checks("hindcst"), ("'hindcst'", "allowed: null, calibration")),
+    "check, near": (
+        lambda _: checks("placebo-tim"), ("'placebo-tim'", "did you mean 'placebo-time'?")),
+}  # fmt: skip
+
+
+def relative(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    from odforecast.scoring import relative_skill
+
+    return relative_skill(scores, metric=metric)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_says_what_was_given_and_what_to_do(name: str, made: SimpleNamespace) -> None:
+    call, says = WRONG[name]
+    with pytest.raises(OdforecastError) as caught:
+        call(made)
+    message = str(caught.value)
+    missing = [part for part in says if part not in message]
+    assert not missing, f"{message!r} lacks {missing}"
+    assert "Traceback" not in message
+    assert not re.search(r" at 0x[0-9a-f]+", message)

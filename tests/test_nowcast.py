@@ -13,12 +13,13 @@ from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.nowcast import published, unbiased, usual_ratio
+from odforecast.forecast.nowcast import unbiased, usual_ratio
+from odforecast.forecast.published import published
 from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.plot.nowcast import nowcast_figure
+from odforecast.plot.revised import nowcast_figure
 
 PLACES = ("OH", "AZ", "WV", "WY")
 
@@ -223,7 +224,7 @@ def test_without_a_panel_there_is_nothing_to_compare_with(panel):
 
 
 def test_a_place_that_is_not_there(panel):
-    with pytest.raises(ForecastError, match="no forecast for CA"):
+    with pytest.raises(ForecastError, match="the forecast has no CA"):
         made(panel).select("CA").nowcast()
 
 

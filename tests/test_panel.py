@@ -101,7 +101,9 @@ def test_pickles(panel):
 
 
 def test_unknown_indicator_and_location_say_what_is_there(panel):
-    with pytest.raises(PanelError, match="no indicator 'Fentanyl'; it has: Number of Drug"):
+    with pytest.raises(
+        PanelError, match=r"no indicator 'Fentanyl'; did you mean 'T40.4'\? it has: Number"
+    ):
         bundled().as_of("2025-09-17").panel("Fentanyl")
     with pytest.raises(PanelError, match="has no PR"):
         panel.index("PR")

@@ -1,7 +1,8 @@
 """Score the frozen default on releases nobody has read: ``make confirm RELEASES=DIR``.
 
 Every release is scored once. What the frozen default is, which releases were read while it was
-built and what was confirmed stands in benchmarks/holdout.json; docs/confirmatory.md is made of it.
+built and what was confirmed stands in benchmarks/holdout.json; docs/reference/confirmatory.md is
+made of it.
 ``--freeze`` freezes today's default anew.
 """
 

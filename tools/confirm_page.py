@@ -1,4 +1,4 @@
-"""The generated block of docs/confirmatory.md: made of the record, and of nothing else."""
+"""The generated block of docs/reference/confirmatory.md, made of the record and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from confirm_figures import BASELINES, GROUPS, LEVELS, MIN_GROUPS, table_of, tol
 from holdout import ConfirmError
 from releases import ROOT
 
-PAGE = ROOT / "docs" / "confirmatory.md"
+PAGE = ROOT / "docs" / "reference" / "confirmatory.md"
 BEGIN = "<!-- begin: made of benchmarks/holdout.json by tools/confirm.py; do not edit -->"
 END = "<!-- end -->"
 _AHEAD = [g for g in GROUPS if g != "nowcast"]

@@ -34,7 +34,7 @@ from odforecast.version import __version__
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 RECORD = ROOT / "benchmarks" / "holdout.json"
-ABOUT = "Written by tools/confirm.py; never by hand. See docs/confirmatory.md."
+ABOUT = "Written by tools/confirm.py; never by hand. See docs/reference/confirmatory.md."
 _KEYS = {"about", "frozen", "read", "earlier", "confirmations"}
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 

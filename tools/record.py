@@ -1,6 +1,6 @@
-"""The table of past errors that every brief shows: how far off the default model was, by place.
+"""The table of past errors that texts, pages and briefs show: the default's, by place.
 
-    python tools/record.py           write src/odforecast/report/record.csv
+    python tools/record.py           write src/odforecast/forecast/record.csv
     python tools/record.py --check   compare with what is there
 
 The default backtest of the default model (pseudo-vintages with delay, three donors a month, the
@@ -17,29 +17,17 @@ from pathlib import Path
 import pandas as pd
 
 import odforecast as od
+from odforecast.forecast.record import table_of
 
-PATH = Path(__file__).resolve().parents[1] / "src/odforecast/report/record.csv"
-HORIZONS = (3, 6, 12)
+PATH = Path(__file__).resolve().parents[1] / "src/odforecast/forecast/record.csv"
+#: First origin, as the last known month: releases of before are of another era.
+START = "2021-01"
 
 
 def measure(step: int = 1) -> pd.DataFrame:
     """One row per location and horizon."""
-    scores = od.backtest(["dlm"], step=step, progress=sys.stderr.isatty()).scores
-    kept = scores[
-        scores["horizon"].isin(HORIZONS) & (scores["target"] == "deaths_12mo") & scores["scorable"]
-    ]
-    groups = kept.groupby(["location", "horizon"], sort=True)
-    table = groups.agg(
-        forecasts=("ape", "size"),
-        error=("ape", "median"),
-        held=("cover_90", "mean"),
-        first=("month", "min"),
-        last=("month", "max"),
-        spec_hash=("spec_hash", "first"),
-    ).reset_index()
-    for key in ("first", "last"):
-        table[key] = table[key].dt.strftime("%Y-%m")
-    return table.assign(error=table["error"].round(1), held=table["held"].round(2))
+    run = od.backtest(["dlm"], start=START, step=step, progress=sys.stderr.isatty())
+    return table_of(run.scores)
 
 
 def main() -> None:

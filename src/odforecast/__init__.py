@@ -22,7 +22,12 @@ from odforecast.errors import OdforecastError
 from odforecast.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from odforecast import evidence, hub, models, scenario, testing
+    import odforecast.evidence as evidence
+    import odforecast.hub as hub
+    import odforecast.models as models
+    import odforecast.plot as plot
+    import odforecast.scenario as scenario
+    import odforecast.testing as testing
     from odforecast.backtesting import Results, backtest, origins
     from odforecast.forecast import Forecast, load_forecast
     from odforecast.hub import read_hub, to_hub, write_hub
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from odforecast.panel import Panel
     from odforecast.scenario import Projection, Scenario, project
     from odforecast.scoring import Truth, score
+    from odforecast.updating import update
     from odforecast.vintage import Archive, Vintage, archive, bundled, read
 
 #: Each public name and where it lives; imported when first asked for. A bare module is itself.
@@ -52,6 +58,7 @@ _HOME = {
     "load_forecast": "odforecast.forecast",
     "models": "",
     "origins": "odforecast.backtesting",
+    "plot": "",
     "project": "odforecast.scenario",
     "read": "odforecast.vintage",
     "read_hub": "odforecast.hub",
@@ -60,6 +67,7 @@ _HOME = {
     "score": "odforecast.scoring",
     "testing": "",
     "to_hub": "odforecast.hub",
+    "update": "odforecast.updating",
     "write_hub": "odforecast.hub",
 }
 
@@ -83,6 +91,7 @@ __all__ = [
     "load_forecast",
     "models",
     "origins",
+    "plot",
     "project",
     "read",
     "read_hub",
@@ -91,6 +100,7 @@ __all__ = [
     "score",
     "testing",
     "to_hub",
+    "update",
     "write_hub",
 ]
 

@@ -6,6 +6,8 @@ Every class also inherits the builtin a Python user would expect (``ValueError``
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 
 class OdforecastError(Exception):
     """Base of every error raised on purpose by odforecast.
@@ -71,3 +73,63 @@ class BacktestError(OdforecastError, ValueError):
 
 class ScenarioError(OdforecastError, ValueError):
     """A scenario, intervention or prior that breaks its schema."""
+
+
+def near(
+    value: object, known: Iterable[str] | Mapping[str, str], n: int = 1, cutoff: float = 0.62
+) -> tuple[str, ...]:
+    """Names that may have been meant, the nearest first: the one place that guesses.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    known : iterable of str, or mapping of str to str
+        Names there are; of a mapping, spellings and the name each stands for.
+    n : int
+        How many at most.
+    cutoff : float
+        How alike they must be, from 0 (not at all) to 1.
+
+    Examples
+    --------
+    >>> near("dml", ["dlm", "drift"]), near("fentanil", {"fentanyl": "T40.4"}), near(7, ["lag"])
+    (('dlm',), ('T40.4',), ())
+    """
+    import difflib
+
+    pairs = known.items() if isinstance(known, Mapping) else ((name, name) for name in known)
+    forms = {spelled.lower(): name for spelled, name in pairs}
+    # A page of text given by mistake is not compared letter by letter.
+    found = difflib.get_close_matches(str(value).strip()[:80].lower(), forms, n, cutoff)
+    return tuple(dict.fromkeys(forms[form] for form in found))
+
+
+def one_of(
+    value: object, known: Iterable[str], also: Mapping[str, str] | None = None, shown: int = 60
+) -> str:
+    """The hint of an unknown name: what may have been meant, and what there is.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    known : iterable of str
+        Names there are.
+    also : mapping of str to str, optional
+        Other spellings, and the name each stands for; not listed.
+    shown : int
+        How many are listed.
+
+    Examples
+    --------
+    >>> one_of("reel", ["real", "pseudo-clean"])
+    "did you mean 'real'? one of: real, pseudo-clean"
+    >>> one_of(7, ["states", "counties"])
+    'one of: states, counties'
+    """
+    names = [str(name) for name in known]
+    meant = near(value, {**(also or {}), **{name: name for name in names}})
+    more = ", …" if len(names) > shown else ""
+    listed = f"one of: {', '.join(names[:shown])}{more}" if names else "there is none"
+    return f"did you mean {meant[0]!r}? {listed}" if meant else listed

@@ -48,6 +48,8 @@ DEFAULT_DONORS: Final = 3
 TARGET_12MO: Final = "deaths_12mo"
 TARGET_MONTH: Final = "deaths_month"
 TARGETS: Final = (TARGET_12MO, TARGET_MONTH)
+#: Five categories of the change of the 12-month-ending count on a year earlier.
+TARGET_TREND: Final = "trend_12mo"
 
 #: Which scenario a row belongs to; second among the columns of a hub file.
 SCENARIO_ID: Final = "scenario_id"
@@ -100,6 +102,16 @@ INDICATOR_NAMES: Final = {
     "methadone": "Methadone (T40.3)",
     "cocaine": "Cocaine (T40.5)",
     "psychostimulants": "Psychostimulants with abuse potential (T43.6)",
+}
+
+#: What people call a class, and the short name it has here: for a "did you mean", never taken.
+INDICATOR_SAID: Final = {
+    "fentanyl": "T40.4",
+    "synthetic-opioids": "T40.4",
+    "meth": "psychostimulants",
+    "methamphetamine": "psychostimulants",
+    "stimulants": "psychostimulants",
+    "overdoses": "all-drugs",
 }
 
 

@@ -55,7 +55,11 @@ def test_version_and_unknown_commands():
     assert run("--version").output == f"odforecast, version {__version__}\n"
     lost = run("frobnicate")
     assert lost.exit_code == 2
-    assert "No such command 'frobnicate'" in lost.stderr
+    assert "No such command 'frobnicate'. There are: forecast, nowcast," in lost.stderr
+    close = run("nowcats")
+    assert close.exit_code == 2
+    assert "No such command 'nowcats'. Did you mean 'nowcast'?" in close.stderr
+    assert "Did you mean 'revisions'?" in run("data", "revision").stderr
     assert run("data", "inspect").exit_code == 2
 
 
@@ -167,7 +171,7 @@ def test_export_as_of(file, tmp_path):
         f"2024-12-11,54,WV,2024-07,{ALL_DRUGS},1234,1300,99.5,,ok"
     )
     assert done.stderr == (
-        "note: the last release seen is 2024-12-11: asked for 2025-02-01, answered with it\n"
+        "note: the last release seen is 2024-12-11: asked for 2025-02-01, answered with\n  it\n"
     )
     early = run("data", "export", "--archive", store, "--as-of", "2024-12-10", "--out", "-")
     assert early.exit_code == 1

@@ -64,10 +64,10 @@ def test_table_and_file(tmp_path):
     assert result.exit_code == 0, result.output
     text = result.stdout
     assert "Number of Drug Overdose Deaths as of 2025-09-17" in text
-    assert "12 months ahead" in text
-    assert "2026-04" in text
-    assert "chance" in text
-    assert max(map(len, text.splitlines())) <= 88
+    assert "months to 2026-04" in text
+    assert "fall: chance" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert not re.search(r"[\x1b]| $", text, re.M)
     table = read_hub(out)
     assert len(table) == 3 * 12 * 23
     assert table["location"].unique().tolist() == ["US", "54", "NYC"]
@@ -101,8 +101,8 @@ def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(mode
     result = run("--model", "joint", "--locations", "WV,OH", "--draws", "20")
     assert result.exit_code == 0, result.output
     assert len(Joint.seen) == 53
-    assert result.stdout.index(" WV ") < result.stdout.index(" OH ")
-    assert " AL " not in result.stdout
+    assert result.stdout.index("\nWV ") < result.stdout.index("\nOH ")
+    assert "\nAL " not in result.stdout
     assert run("--model", "alone", "--locations", "WV,OH", "--draws", "20").exit_code == 0
     assert Joint.seen == ("WV", "OH")
 
@@ -115,11 +115,12 @@ def test_warnings_and_skipped_locations_are_said_on_standard_error(models):
     assert "warning: read with care" in result.stderr
     assert "WY" not in result.stdout
     none = run("--model", "alone", "--locations", "US,WY", "--draws", "20", "--as-of", "2026-01-01")
-    assert "note: the last release seen is 2025-09-17" in none.stderr
+    assert "note: the last release seen is 2025-09-17" in " ".join(none.stderr.split())
 
 
 def test_a_model_that_takes_incomplete_months_as_they_are_is_said_to_lean_low():
-    assert "hub-baseline takes them as reported" in run(*QUICK, "--locations", "US").stderr
+    said = " ".join(run(*QUICK, "--locations", "US").stderr.split())
+    assert "hub-baseline takes them as reported, so it leans low" in said
     corrected = run("--model", "cdc-predicted", "--draws", "60", "--locations", "US")
     assert corrected.exit_code == 0
     assert "leans low" not in corrected.stderr
@@ -156,7 +157,10 @@ def test_single_months_on_the_screen():
 def test_all_locations_do_not_flood_the_screen():
     result = run(*QUICK, "--horizon", "2")
     assert result.exit_code == 0
-    assert "… and 41 more locations" in result.output
+    assert "… and 41 more locations (--rows 0 shows all)" in result.output
+    assert len(re.findall(r"^[A-Z]{2}  ", result.stdout, re.M)) == 12
+    every = run(*QUICK, "--horizon", "2", "--rows", "0").stdout
+    assert len(re.findall(r"^[A-Z]{2}  ", every, re.M)) == 53
     assert "nothing written" in result.output
 
 
@@ -175,24 +179,36 @@ def test_puerto_rico_on_request(vsrr):
     file = vsrr / "2025-07-16.parquet"
     result = run(*QUICK, "--locations", "PR", "--source", str(file))
     assert result.exit_code == 0, result.output
-    assert " PR " in result.stdout
+    assert "\nPR " in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (["--model", "oracle"], 1, "error: unknown model 'oracle'; one of: dlm, ensemble"),
+        (["--model", "dml"], 1, "error: unknown model 'dml'; did you mean 'dlm'?"),
         (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
         (["--locations", "PR"], 1, "error: no data for PR"),
         (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
         (["--as-of", "soon"], 1, "soon"),
         (["--indicator", "Heroin"], 1, "no indicator 'Heroin (T40.1)'; it has: Number of Drug"),
         (["--indicator", "Moonshine"], 1, "no indicator 'Moonshine'; it has: Number of Drug"),
-        (["--out", "f.xlsx"], 1, "error: f.xlsx: unknown file type '.xlsx'"),
+        (["--out", "f.xlsx"], 2, "for --out: 'f.xlsx' must end in .csv, .csv.gz, .parquet"),
+        (["--table", "f.xlsx"], 2, "for --table: 'f.xlsx' must end in .csv, .csv.gz, .json"),
+        (["--plot", "f.gif"], 2, "for --plot: 'f.gif' must end in .png, .svg, .pdf"),
+        (["--html", "f.txt"], 2, "for --html: 'f.txt' must end in .html"),
+        (["--horizon", "3", "--until", "2026-01"], 2, "give --horizon or --until, not both"),
+        (["--until", "2024-01"], 1, "until 2024-01 is not after the last known month 2025-04"),
+        (["--replace"], 2, "--replace is about --save DIR"),
         (["--source", "nope.csv"], 1, "nope.csv"),
         (["--horizon", "0"], 2, "--horizon"),
         (["--draws", "1"], 2, "--draws"),
-        (["--target", "deaths"], 2, "--target"),
+        (
+            ["--target", "deaths"],
+            2,
+            "'--target': 'deaths' is not one of deaths_12mo, deaths_month, "
+            "both. Did you mean 'deaths_12mo'?",
+        ),
         (["--archive", "a", "--source", "b"], 2, "not both"),
     ],
 )

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
+from odforecast.forecast.text import rounded, step_of
 
 QUICK = ("--source", "bundled", "--draws", "60")
 
@@ -33,9 +34,14 @@ def test_a_stranger_reads_the_answer_first(table):
     lines = result.stdout.splitlines()
     assert lines[0].startswith("Number of Drug Overdose Deaths as of 2025-09-17")
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
-    said = f"{us['median']:,.0f} ({us['low']:,.0f} to {us['high']:,.0f})"
+    step = step_of(us["low"], us["high"])
+    said = "{} ({} to {})".format(*(rounded(us[x], step) for x in ("median", "low", "high")))
     assert lines[1] == f"US 2025-04: 73,690 reported, {said} once final"
-    rows = [line.split()[0] for line in lines if re.match(r" [A-Z]{2} ", line)]
+    rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2}  ", line)]
+    assert rows == list(dict.fromkeys(table["location"]))[:12]
+    assert "… and 41 more locations (--rows 0 shows all)" in lines
+    every = run(*QUICK, "--rows", "0").stdout.splitlines()
+    rows = [line.split()[0] for line in every if re.match(r"[A-Z]{2}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))
     assert max(map(len, lines)) <= 80
     assert "release 2025-09-17" in result.stderr
@@ -51,14 +57,28 @@ def test_all_twelve_counts_of_some_places(table):
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     assert max(map(len, lines)) <= 80
     first = table[(table["location"] == "OH") & (table["horizon"] == -11)].iloc[0]
-    (row,) = (line for line in lines if line.startswith(" OH "))
-    assert row.split()[1:4] == ["2024-05", "4,079", f"{first['median']:,.0f}"]
+    (row,) = (line for line in lines if line.startswith("OH "))
+    step = step_of(first["low"], first["high"])
+    assert row.split()[1:4] == ["2024-05", "4,079", rounded(first["median"], step)]
 
 
 def test_the_forecast_command_says_the_same_of_the_last_count(table):
-    done = CliRunner().invoke(main, ["forecast", *QUICK, "--locations", "US"])
+    done = CliRunner().invoke(main, ["forecast", *QUICK, "--locations", "US", "--json"])
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
-    assert f"73,690  {us['median']:,.0f} " in done.stdout
+    (row,) = (r for r in json.loads(done.stdout)["summary"] if r["horizon"] == 0)
+    assert row["reported"] == 73_690
+    for name in ("low", "median", "high"):
+        assert row[name] == pytest.approx(us[name], abs=1e-5)
+
+
+def test_json_is_all_of_standard_output(table):
+    result = run(*QUICK, "--locations", "US,WV", "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["meta"]["locations"] == ["US", "WV"]
+    assert len(said["nowcast"]) == 24
+    assert said["nowcast"][0]["complete"] is None
+    assert "model dlm" in result.stderr
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "json", "parquet"])
@@ -98,7 +118,7 @@ def test_figure(tmp_path, ending, begins):
     for path in drawn:
         result = run(*QUICK, "--locations", "US", "--plot", str(path))
         assert result.exit_code == 0, result.output
-        assert f"figure: {path}" in result.stdout
+        assert f"picture: {path}" in result.stdout
     assert drawn[0].read_bytes().startswith(begins)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
 
@@ -125,8 +145,8 @@ def test_only_what_a_model_revises_is_shown():
         (["--model", "oracle"], 1, "error: unknown model 'oracle'"),
         (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
         (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
-        (["--out", "n.xlsx"], 1, "error: n.xlsx: unknown file type '.xlsx'; use .csv"),
-        (["--plot", "n.gif"], 1, "error: n.gif: unknown kind of figure '.gif'; use .png"),
+        (["--out", "n.xlsx"], 2, "for --out: 'n.xlsx' must end in .csv, .csv.gz, .json, .parquet"),
+        (["--plot", "n.gif"], 2, "for --plot: 'n.gif' must end in .png, .svg, .pdf"),
         (["--months", "13"], 2, "--months"),
         (["--level", "1"], 2, "--level"),
         (["--level", "90"], 2, "--level"),

@@ -48,6 +48,12 @@ def refused(done):
 FORECAST = ("--model", "naive", "--locations", "WV", "--draws", "20")
 
 
+def events(log: str) -> list[str]:
+    """What happened: the lines that begin an entry."""
+    assert max(map(len, log.splitlines())) <= 80
+    return [line.split()[1] for line in log.splitlines() if not line.startswith(" ")]
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -100,7 +106,7 @@ def test_from_the_wrong_file_to_the_right_one(wrong, right, own_archive):
     assert added.exit_code == 0, added.output
     assert "release 2025-10-15" in run("forecast", *FORECAST).stderr
     log = run("data", "log")
-    assert [x.split()[1] for x in log.stdout.splitlines()] == ["quarantined", "added"]
+    assert events(log.stdout) == ["quarantined", "added"]
     rows = json.loads(run("data", "log", "--json").stdout)
     assert [r["file"] for r in rows] == [wrong.name, right.name]
 
@@ -122,7 +128,7 @@ def test_accept_replace_retract(wrong, right, own_archive):
     done = run("data", "retract", DAY, "--reason", "not CDC's file")
     assert done.stdout == f"release {DAY} is used no more: not CDC's file\n"
     assert "release 2025-09-17" in run("forecast", *FORECAST).stderr
-    kinds = [x.split()[1] for x in run("data", "log").stdout.splitlines()]
+    kinds = events(run("data", "log").stdout)
     assert kinds == ["quarantined", "accepted", "replaced", "retracted"]
     refused_again = run("data", "add", right)
     assert "were retracted: not CDC's file" in refused_again.stderr

@@ -26,16 +26,19 @@ def run(out, *words):
 
 def test_list_and_show():
     text = cli("list").output
-    assert CAVEAT in text
+    assert CAVEAT in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
     assert all(name in text for name in (*prior_names(), "null", "class-scheduled"))
     shown = cli("show", "cooperation-resumed").output
     assert "p_null: 0.4" in shown
-    assert CAVEAT in shown
+    assert CAVEAT in " ".join(shown.replace("\n# ", " ").split())
     toml = tomllib.loads(cli("show", "tariff-only", "--toml").output)
     assert toml["interventions"][0]["p_null"] == 0.8
     event = cli("show", "supply-shock-2023").output
     assert "Vangelov" in event
     assert "medium that supply mattered" in event
+    close = cli("show", "cooperation-resumd")
+    assert "did you mean 'cooperation-resumed'?" in close.output
     wrong = cli("show", "peace")
     assert wrong.exit_code == 1
     assert "one of: null, supply-shock-2023-like" in wrong.output
@@ -52,7 +55,7 @@ def test_run_writes_everything(tmp_path):
     out = tmp_path / "out"
     result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like", "--samples", "5")
     assert result.exit_code == 0, result.output
-    assert CAVEAT in result.output
+    assert CAVEAT in " ".join(result.output.split())
     table = pd.read_csv(out / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
     assert list(table.columns) == [HUB_COLUMNS[0], "scenario_id", *HUB_COLUMNS[1:]]
     assert set(table["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
@@ -252,7 +255,8 @@ def test_an_event_with_the_name_of_a_prior_is_shown_too():
 def test_unknown_scenarios_and_models(tmp_path):
     result = run(tmp_path, "--scenario", "peace")
     assert result.exit_code == 1
-    assert "is no scenario, allowed" in result.output
+    assert "--scenario: 'peace' is no scenario, nor a .yaml" in result.output
+    assert "one of: null, supply-shock-2023-like" in result.output
     assert cli("run", "--scenario", "null", "--out", tmp_path, "--model", "x").exit_code == 1
     assert run(tmp_path, "--scenario", "tariff-only", "--exposure", "x").exit_code == 2
 

@@ -75,7 +75,7 @@ def test_two_models_side_by_side(files):
     assert "hub-baseline does not forecast deaths_month: no relative WIS" in result.output
     wrong = run(*files, "--baseline", "nobody")
     assert wrong.exit_code == 1
-    assert "no file of the baseline 'nobody'; models: hub-baseline, naive" in wrong.stderr
+    assert "--baseline: no file of 'nobody'; one of: hub-baseline, naive" in wrong.stderr
 
 
 def test_young_truth_is_marked_and_not_scored(tmp_path):
@@ -141,7 +141,7 @@ def test_truth_from_a_file_of_cdcs(vsrr, files):
         ([], 2, "FORECASTS"),
         (["none.csv"], 1, "error: none.csv: no such file"),
         (["f.txt"], 1, "error: f.txt: unknown file type"),
-        (["{file}", "--out", "s.xlsx"], 1, "unknown file type '.xlsx'; use .csv or .parquet"),
+        (["{file}", "--out", "s.xlsx"], 2, "for --out: 's.xlsx' must end in .csv, .parquet"),
         (["{file}", "--truth", "gone.csv"], 1, "gone.csv"),
         (["{file}", "--truth-as-of", "2001-01-01"], 1, "nothing was known on 2001-01-01"),
         (["{file}", "--indicator", "Heroin"], 1, "no indicator 'Heroin (T40.1)'"),

@@ -27,7 +27,7 @@ from odforecast.scenario.catalogue import (
 from odforecast.scenario.priors_file import parse_prior
 from odforecast.scenario.references import cite, library, references
 
-PAGE = Path(__file__).parents[2] / "docs" / "evidence.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "evidence.md"
 
 #: The starting priors, as the evidence prints them: size, P(null), lag, ramp, half-life.
 SIZES = {

@@ -302,7 +302,7 @@ def test_an_onset_left_open_is_the_month_after_the_as_of_date():
     assert projection.scenario("tariff-only").interventions[0].onset[0] == np.datetime64("2025-10")
 
 
-@pytest.mark.parametrize("page", ["docs/scenarios.md", "README.md"])
+@pytest.mark.parametrize("page", ["docs/concepts/scenarios.md", "README.md"])
 def test_scenario_files_printed_in_the_docs_can_be_read(page):
     text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
     blocks = re.findall(r"^(?:```|:::\{code-block\} )yaml\n(.*?)^(?:```|:::)$", text, re.M | re.S)

@@ -166,7 +166,7 @@ def test_default_block_covers_a_year_but_leaves_three():
     [
         (None, {"baseline": "nobody"}, "'nobody' is not among the models"),
         (None, {"metric": "brier"}, "no column 'brier'"),
-        (None, {"missing": "drop"}, "common or error"),
+        (None, {"missing": "drop"}, "one of: common, error"),
         (None, {"by": ["county"]}, "no column 'county'"),
         (None, {"level": 1.5}, "level must lie in"),
         (None, {"bootstrap": -1}, "must not be negative"),

@@ -160,7 +160,7 @@ def test_adding_indicators_is_refused() -> None:
 
 
 def test_every_code_is_explained_in_the_docs() -> None:
-    text = (ROOT / "docs" / "quality.md").read_text()
+    text = (ROOT / "docs" / "reference" / "quality.md").read_text()
     explained = re.findall(r"^\(quality-([a-z0-9-]+)\)=\n### `([a-z0-9-]+)`\n\n\S", text, re.M)
     assert sorted(explained) == sorted((code, code) for code in CODES)
     source = (ROOT / "src" / "odforecast" / "vintage" / "quality.py").read_text()
@@ -168,7 +168,7 @@ def test_every_code_is_explained_in_the_docs() -> None:
         re.findall(r'^ +"([a-z0-9]+(?:-[a-z0-9]+)+)", "?(?:error|warning|note)', source, re.M)
     )
     assert raised <= set(CODES)
-    assert Flag("jump", "warning", "WV", None, "").docs == "quality.html#quality-jump"
+    assert Flag("jump", "warning", "WV", None, "").docs == "reference/quality.html#quality-jump"
     assert SEVERITIES == ("error", "warning", "note")
 
 
@@ -200,7 +200,7 @@ def test_command(tmp_path: Path) -> None:
     wrong.to_parquet(tmp_path / "2025-09-17.parquet")
     done = run(main, ["data", "check", "--source", str(tmp_path / "2025-09-17.parquet"), "--json"])
     assert done.exit_code == 1
-    assert '"docs": "quality.html#quality-sum-mismatch"' in done.output
+    assert '"docs": "reference/quality.html#quality-sum-mismatch"' in done.output
     assert run(main, ["data", "check", "--location", "OH"]).output.endswith("nothing to flag\n")
 
 

@@ -19,11 +19,17 @@ _BINARY = getattr(os, "O_BINARY", 0)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
     """Hold a folder: a file in it names this process, its host and when it started.
 
     A lock whose process is gone (killed, or another one has its number now) is taken over. That
     of another host is respected, for nobody can see from here whether that run is alive.
+
+    Parameters
+    ----------
+    folder : Path
+    what : str
+        What runs, for the message.
 
     Raises
     ------
@@ -38,10 +44,10 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise BacktestError(f"cannot write to {folder}: {error.strerror or error}") from error
     if descriptor is None:
-        raise _taken(folder, {})
+        raise _taken(folder, {}, what)
     try:
         if (holder := _holder(descriptor)) is not None:
-            raise _taken(folder, holder)
+            raise _taken(folder, holder, what)
         me = {"pid": os.getpid(), "host": socket.gethostname(), "started": _started(os.getpid())}
         try:
             os.ftruncate(descriptor, 0)
@@ -122,7 +128,7 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _taken(folder: Path, holder: dict[str, Any]) -> BacktestError:
+def _taken(folder: Path, holder: dict[str, Any], what: str) -> BacktestError:
     if not holder:
         with contextlib.suppress(OSError, ValueError):
             holder = dict(json.loads((folder / NAME).read_text()))
@@ -130,6 +136,6 @@ def _taken(folder: Path, holder: dict[str, Any]) -> BacktestError:
     if holder:
         who = f" (process {holder.get('pid', '?')} on {holder.get('host', '?')})"
     return BacktestError(
-        f"another backtest is running into {folder}{who}",
+        f"another {what} is running into {folder}{who}",
         hint=f"wait for it, or use another folder; if it is over, delete {folder / NAME}",
     )

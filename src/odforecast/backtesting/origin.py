@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.backtesting.drawing import drawn
-from odforecast.errors import BacktestError, OdforecastError
+from odforecast.errors import BacktestError, OdforecastError, one_of
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     ALL_DRUGS,
@@ -140,7 +140,7 @@ def origins(
     if kind == VINTAGE_REAL:
         return _real(archive, start, end, indicator, dataset)
     if kind not in KINDS:
-        raise BacktestError(f"unknown kind of origins {kind!r}", hint=f"one of {', '.join(KINDS)}")
+        raise BacktestError(f"unknown kind of origins {kind!r}", hint=one_of(kind, KINDS))
     if kind == VINTAGE_DELAYED and (indicator_name(indicator) != ALL_DRUGS or dataset != STATES):
         raise BacktestError(
             f"the delay of {indicator!r} ({dataset}) is not known: donors tell of overdose deaths "

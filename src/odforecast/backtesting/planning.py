@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.unit import Unit
-from odforecast.errors import BacktestError
+from odforecast.errors import BacktestError, one_of
 from odforecast.geography import find, resolve
 from odforecast.models import Model, get_model
 from odforecast.names import (
@@ -51,7 +51,7 @@ def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
 
 
 def plan(
-    models: Sequence[str | Model],
+    models: str | Model | Sequence[str | Model],
     found: Sequence[Origin],
     truth: Truth,
     *,
@@ -76,6 +76,10 @@ def plan(
         If there is nothing to do, two models have one label, a number is out of range, or an
         origin is made up.
     """
+    if isinstance(models, str | Model):
+        models = [models]
+    if isinstance(targets, str):  # one, and not its letters
+        targets = (targets,)
     made = [get_model(m) if isinstance(m, str) else m for m in models]
     if not made or not found:
         raise BacktestError("nothing to do", hint="give at least one model and one origin")
@@ -88,7 +92,7 @@ def plan(
     if horizon < 1 or draws < 2:
         raise BacktestError(f"horizon must be ≥ 1 and draws ≥ 2, got {horizon} and {draws}")
     if unknown := [t for t in targets if t not in TARGETS]:
-        raise BacktestError(f"unknown target {unknown[0]!r}", hint=f"one of {', '.join(TARGETS)}")
+        raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
     if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
         raise BacktestError("a made-up panel is no origin", hint="take panels from an archive")

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from io import BytesIO
-from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.joining import by_origin, joined, manifest_of
 from odforecast.backtesting.outcome import FAILURE_COLUMNS, Outcome, on_screen
-from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
-from odforecast.errors import BacktestError
-from odforecast.geography import code_of
+from odforecast.backtesting.unit import Unit
+from odforecast.errors import BacktestError, one_of
+from odforecast.geography import pick
 from odforecast.io import replacing
+from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.scoring import horizon_group, summarise
-from odforecast.seeds import content_hash
-from odforecast.version import __version__
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BASELINE = "hub-baseline"
+#: Figures of results; see :meth:`Results.plot`.
+KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
 #: Files of a folder, without their ending.
 TABLES = ("scores", "quantiles", "failures")
 _UNFINISHED = "its run did not finish writing, or every unit of it failed"
@@ -32,8 +34,6 @@ _UNVERIFIED = (
     "these results were written by an earlier version, without checksums: whether their tables "
     "are as they were written cannot be verified"
 )
-#: Warnings kept per model.
-_WARNINGS = 10
 
 
 class Results:
@@ -108,15 +108,70 @@ class Results:
         """What could not be forecast, and why."""
         return self._table("failures")
 
+    @steady
     def __repr__(self) -> str:
-        return (
-            f"<Results: {len(self.manifest.get('models', []))} models, "  # type: ignore[arg-type]
-            f"{len(self.manifest.get('origins', []))} origins, "  # type: ignore[arg-type]
-            f"{len(self.scores):,} score rows, {len(self.failures):,} failures>"
+        says = self.manifest
+        models, found = dict(says.get("models", {})), list(says.get("origins", []))  # type: ignore[call-overload]
+        days = sorted(str(o["as_of"]) for o in found)
+        kinds = dict.fromkeys(str(o["vintage"]) for o in found)
+        truth = dict(says.get("truth", {}))  # type: ignore[call-overload]
+        return card(
+            f"Results: {number_of(len(models), 'model')}, {number_of(len(found), 'origin')}, "
+            f"{self._rows('scores')} score rows, {self._rows('failures')} failures",
+            f"models {few(models)}" if models else "",
+            f"origins {days[0]} to {days[-1]} ({', '.join(kinds)})" if days else "",
+            f"truth {truth['name']} in release {truth['release']}" if truth else "",
+            f"folder {self._folder}" if self._folder is not None else "",
+            "next: .leaderboard(), .plot(), .select('Ohio').plot(), .to_frame(), .failures",
         )
 
+    @steady
+    def _repr_html_(self) -> str:
+        says = self.manifest
+        models = dict(says.get("models", {}))  # type: ignore[call-overload]
+        seconds = dict(says.get("model_seconds", {}))  # type: ignore[call-overload]
+        warned = dict(says.get("warnings", {}))  # type: ignore[call-overload]
+        table = pd.DataFrame(
+            {
+                "model": list(models),
+                "version": list(models.values()),
+                "seconds": [seconds.get(m) for m in models],
+                "warned of": ["; ".join(warned.get(m, ()))[:200] for m in models],
+            }
+        )
+        head = f"{self._rows('scores')} scores of {number_of(len(models), 'model')}"
+        return html_table(
+            table,
+            f"{head} at {number_of(len(list(says.get('origins', []))), 'origin')}",  # type: ignore[call-overload]
+            "; ".join(("next: .leaderboard(), .plot()", *self.notes)),
+        )
+
+    def _rows(self, name: str) -> str:
+        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
+        if name in self._tables:
+            return f"{len(self._tables[name]):,}"
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
+        except (OSError, TypeError, pa.ArrowException):
+            return "unreadable"
+
     def to_frame(self) -> pd.DataFrame:
-        """The score table: one row per forecast unit."""
+        """The score table, tidy: one row per forecast unit; the caller's own copy.
+
+        Returns
+        -------
+        DataFrame
+            A row per model, origin, location, target and month. Who and from what: ``model``,
+            ``as_of``, ``last_month``, ``vintage``, ``donor``, ``location`` (CDC code or FIPS),
+            ``target``, ``month``, ``horizon`` (months after the last known one); against what:
+            ``truth``, ``truth_release``, ``observed`` (deaths), ``scorable``, ``reason``; the
+            scores ``wis`` and its parts, ``crps``, ``ae`` (deaths), ``log_wis``, ``ape``
+            (percent), ``bias``, ``pit``, ``cover_50`` …; NaN where not scorable. All of them:
+            :data:`odforecast.scoring.columns.SCORE_COLUMNS`.
+        """
         return self.scores.copy()
 
     def select(self, locations: str | Iterable[str]) -> Results:
@@ -124,16 +179,13 @@ class Results:
 
         Raises
         ------
+        UnknownNameError
+            If a name is no place's, a place is named twice, or none is named.
         BacktestError
             If one of them was not scored.
         """
-        asked = [locations] if isinstance(locations, str) else list(locations)
-        states = [code_of(s) for s in asked]
-        held = set(self.scores["location"])
-        if absent := [s for s in states if s not in held]:
-            raise BacktestError(
-                f"no scores for {', '.join(absent)}", hint=f"there are: {', '.join(sorted(held))}"
-            )
+        held = sorted(str(s) for s in self.scores["location"].unique())
+        states = list(pick(locations, held, "the score table", BacktestError))
         tables = {
             name: table[table["location"].isin([*states, "*"])].reset_index(drop=True)
             for name in ("scores", "quantiles", "failures")
@@ -141,16 +193,58 @@ class Results:
         }
         return Results(tables, {**self.manifest, "locations": states})
 
+    def plot(
+        self,
+        location: str | None = None,
+        kind: str | None = None,
+        axes: Axes | None = None,
+        **style: Any,
+    ) -> Axes:
+        """What was said against what came, or how good it was.
+
+        Parameters
+        ----------
+        location : str, optional
+            One place, by any of its names. Default: all of them.
+        kind : {"said", "skill", "errors", "coverage", "pit", "reliability"}, optional
+            ``"said"``: past medians and intervals against what came, of one place. ``"skill"``:
+            relative WIS by horizon and model. ``"errors"``: past errors by horizon.
+            ``"coverage"``, ``"pit"``, ``"reliability"``: calibration. Default: ``"said"`` of
+            one place, else ``"skill"``.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As the function of that name in :mod:`odforecast.plot` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        BacktestError
+            If the kind is unknown, or the place was not scored.
+        """
+        import odforecast.plot as plots
+
+        seen = self if location is None else self.select(location)
+        places = seen.scores["location"].unique()
+        kind = ("said" if len(places) == 1 else "skill") if kind is None else kind
+        if kind not in KINDS:
+            raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
+        draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)
+        return draw(seen, axes=axes, **style)
+
     @classmethod
     def from_outcomes(
         cls, units: Sequence[Unit], outcomes: Sequence[Outcome], notes: Sequence[str] = ()
     ) -> Results:
         """Join the outcomes of the units of one plan."""
-        joined = list(_by_origin(units, outcomes))
+        whole = list(by_origin(units, outcomes))
         tables = {}
         for name in ("scores", "quantiles", "failures"):
-            parts = [t for o in joined if not (t := getattr(o, name)).empty]
-            tables[name] = _join(parts) if parts else pd.DataFrame()
+            parts = [t for o in whole if not (t := getattr(o, name)).empty]
+            tables[name] = joined(parts) if parts else pd.DataFrame()
         if tables["failures"].empty:
             tables["failures"] = pd.DataFrame(columns=list(FAILURE_COLUMNS))
         if tables["scores"].empty:
@@ -162,37 +256,52 @@ class Results:
         panels = [u.origin.panel for u in units if u.origin.panel is not None]
         said = (n for p in (*panels, units[0].truth.panel) for n in p.notes)
         about = {"notes": list(notes), "data_notes": list(dict.fromkeys(said))}
-        return cls(tables, {**_manifest(units, outcomes), **about})
+        return cls(tables, {**manifest_of(units, outcomes), **about})
 
     def leaderboard(
-        self, by: Sequence[str] = ("level", "horizon_group"), baseline: str | None = BASELINE
+        self,
+        by: str | Sequence[str] = ("level", "horizon_group"),
+        baseline: str | None = BASELINE,
     ) -> pd.DataFrame:
         """Summary per model and group, best WIS first within each group.
 
         Parameters
         ----------
-        by : sequence of str
+        by : str or sequence of str
             Columns to split by: ``level`` (nation or jurisdictions), ``horizon_group``,
             ``regime``, ``location``, ``target``, ``vintage``, ``donor``, ``era``, ``horizon``,
             ``as_of``. Where there are several targets or kinds of vintage, they are split as
             well: months and 12-month sums have no common mean.
         baseline : str or None
-            Model to which WIS is related (``rel_wis``, on the units both have).
+            Model to which WIS is related (``rel_wis``, on the units both have). Where the
+            default one was not run, ``rel_wis`` is NaN.
 
         Returns
         -------
         DataFrame
             Number of units scored and not scorable, mean WIS and its parts, relative WIS,
             CRPS, MAE, MAPE, bias, coverage.
+
+        Raises
+        ------
+        ScoringError
+            If there is no such column.
+        BacktestError
+            If a baseline is named that was not run.
         """
-        scores = self.labelled()
+        scores, by = self.labelled(), [by] if isinstance(by, str) else list(by)
         apart = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by]
         by = [*apart, *by]
-        if baseline is not None and baseline not in set(scores["model"]):
+        models = sorted(set(scores["model"].astype(str)))
+        if baseline not in (None, BASELINE, *models):
+            raise BacktestError(
+                f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
+            )
+        if baseline is not None and baseline not in models:
             # Without the baseline there is nothing to relate to; the columns stay.
-            board = summarise(scores, by=list(by))
+            board = summarise(scores, by=by)
             return board.assign(rel_wis=float("nan"), n_common=0)
-        return summarise(scores, by=list(by), baseline=baseline)
+        return summarise(scores, by=by, baseline=baseline)
 
     def labelled(self) -> pd.DataFrame:
         """Scores with the columns ``level`` and ``horizon_group`` added."""
@@ -263,7 +372,7 @@ class Results:
 def save_reasons(folder: Path, outcomes: Sequence[Outcome]) -> None:
     """Write ``failures.parquet`` alone, where everything failed and no earlier results are."""
     if not (folder / "manifest.json").exists():
-        failures = _join([o.failures for o in outcomes])
+        failures = joined([o.failures for o in outcomes])
         with replacing(folder / "failures.parquet") as part:
             failures.to_parquet(part, index=False)
 
@@ -273,98 +382,3 @@ def _broken(folder: Path, error: object) -> BacktestError:
         f"{folder} holds no complete backtest: {error}",
         hint="run `odforecast backtest --out` again; finished units are reused",
     )
-
-
-def _by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
-    """Outcomes of whole origins: states put together in the order an undivided unit has."""
-    pairs = zip(units, outcomes, strict=True)
-    for (_, _, split), group in groupby(
-        pairs, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
-    ):
-        members = list(group)
-        if not split:
-            yield from (o for _, o in members)
-            continue
-        targets = members[0][0].targets
-        tables = {}
-        for name in ("scores", "quantiles", "failures"):
-            parts = [t for _, o in members if not (t := getattr(o, name)).empty]
-            table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-            if parts and name == "failures":
-                table = table.drop_duplicates(ignore_index=True)
-            elif parts:
-                place = table["target"].astype(object).map(targets.index)
-                keys = {"place": place} | ({"level": table["level"]} if "level" in table else {})
-                order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
-                table = table.loc[order].reset_index(drop=True)
-            if parts and name == "quantiles":
-                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, object))
-                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
-            tables[name] = table
-        seconds = sum(o.seconds for _, o in members)
-        yield Outcome(tables["scores"], tables["quantiles"], tables["failures"], seconds)
-
-
-def _join(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate; categorical columns take the union of their categories, dates one unit."""
-    joined = {}
-    for column in parts[0].columns:
-        pieces = [p[column] for p in parts]
-        if isinstance(pieces[0].dtype, pd.CategoricalDtype):
-            joined[column] = pd.Series(pd.api.types.union_categoricals(pieces))
-        else:
-            joined[column] = pd.concat(pieces, ignore_index=True)
-        if pd.api.types.is_datetime64_any_dtype(joined[column]):
-            # Parquet has no seconds: keep what a stored and a fresh unit can share.
-            joined[column] = joined[column].astype("datetime64[ms]")
-    return pd.DataFrame(joined)
-
-
-def _manifest(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, object]:
-    first = units[0]
-    seconds: dict[str, float] = {}
-    said: dict[str, Counter[str]] = {}
-    for unit, outcome in zip(units, outcomes):
-        seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
-        said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
-    origins = list(dict.fromkeys(id(u.origin) for u in units))
-    by_id = {id(u.origin): u.origin for u in units}
-    return {
-        "odforecast": __version__,
-        "python": platform.python_version(),
-        "run": content_hash(*(u.key for u in units)),
-        "models": {u.model.label: u.model.spec.version for u in units},
-        "specs": {u.model.label: u.model.spec.hash for u in units},
-        "code": code_digest(),
-        # The commonest, each with the number of units it came up in.
-        "warnings": {
-            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-            for name, texts in said.items()
-            if texts
-        },
-        "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
-        "origins": [
-            {
-                "as_of": str(o.as_of),
-                "vintage": o.vintage,
-                "donor": o.donor,
-                "donor_distance": o.distance,
-                "last_month": None if o.panel is None else str(o.panel.last_month),
-                "release": None if o.panel is None else str(o.panel.release),
-                "data_hash": None if o.panel is None else o.panel.data_hash,
-                "reason": o.reason,
-            }
-            for o in (by_id[i] for i in origins)
-        ],
-        "truth": {
-            "name": first.truth.kind,
-            "release": str(first.truth.release),
-            "min_age": first.truth.min_age,
-            "data_hash": first.truth.data_hash,
-        },
-        "locations": list(dict.fromkeys(s for u in units for s in u.locations)),
-        "targets": list(first.targets),
-        "horizon": first.horizon,
-        "draws": first.draws,
-        "seed": first.seed,
-    }

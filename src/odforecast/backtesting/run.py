@@ -39,7 +39,7 @@ BLOCK = 8
 
 
 def backtest(
-    models: Sequence[str | Model] | None = None,
+    models: str | Model | Sequence[str | Model] | None = None,
     origins: str | Sequence[Origin] = VINTAGE_DELAYED,
     archive: Archive | None = None,
     indicator: str = "all-drugs",
@@ -62,7 +62,7 @@ def backtest(
 
     Parameters
     ----------
-    models : sequence of str or Model, optional
+    models : str, Model or sequence of them, optional
         Names, or what :func:`odforecast.get_model` makes; default: see :func:`default_models`.
     origins : {"pseudo-delayed", "pseudo-clean", "real"} or sequence of Origin
         What to forecast from; see :func:`odforecast.origins`.

@@ -271,7 +271,7 @@ def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
     }
-    return score(forecast, unit.truth, target).assign(**added)
+    return score(forecast, unit.truth, target, panel).assign(**added)
 
 
 #: Columns of the quantile table with few distinct values, kept as categories in memory.

@@ -1,4 +1,4 @@
-"""The command line: ``odforecast data | forecast | nowcast | backtest | scenario | score``.
+"""The command line: ``odforecast forecast | update | report | data | …``.
 
 Commands are imported when they are used, so ``odforecast --help`` is quick. Errors are
 handled here and nowhere else: a mistake in data or arguments is one line, exit 1 (2 for
@@ -15,27 +15,35 @@ from typing import Any, NoReturn
 
 import click
 
+from odforecast.cli.meant import Group
 from odforecast.errors import OdforecastError
 from odforecast.version import __version__
 
 #: Command -> where it lives, and what ``--help`` says about it.
 COMMANDS = {
-    "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
     "forecast": ("odforecast.cli.forecast:forecast", "Forecast from what was known on a day."),
     "nowcast": (
         "odforecast.cli.nowcast:nowcast",
         "What the last published counts will be once final.",
     ),
-    "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
+    "update": (
+        "odforecast.cli.update:update",
+        "Fetch, check, forecast, and say what changed since last month.",
+    ),
+    "report": ("odforecast.cli.report:report", "Write a page, or a site of pages, to read."),
     "scenario": (
         "odforecast.cli.scenario:scenario",
         "What could cooperation, or a supply shock, change?",
     ),
+    "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
     "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
+    "models": ("odforecast.cli.models:models", "List the models, one line each."),
+    "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
+    "examples": ("odforecast.cli.examples:examples", "List the example files, or copy them here."),
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group that imports a command when it is called, and turns errors into one line."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -99,6 +107,6 @@ def main(debug: bool) -> None:
     """Forecast US drug-overdose deaths from CDC's provisional counts, and score every forecast
     on the data as it was known that day.
 
-    Without --archive or --source, commands use your own releases, with the one that ships with
-    the package (2025-09-17) beneath.
+    Without --archive or --source, every command uses your own releases, with the one that ships
+    with the package (2025-09-17) beneath. odforecast data fetch brings the present one.
     """

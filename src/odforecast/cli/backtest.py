@@ -26,18 +26,39 @@ from odforecast.backtesting import (
 )
 from odforecast.backtesting.bar import bar
 from odforecast.backtesting.outcome import on_screen
-from odforecast.cli.leaderboard import leaderboard
-from odforecast.cli.source import accept_option, open_source
-from odforecast.errors import BacktestError
+from odforecast.backtesting.results import BASELINE
+from odforecast.cli.leaderboard import in_order, leaderboard
+from odforecast.cli.meant import Choice
+from odforecast.cli.options import (
+    FIGURES,
+    PAGES,
+    check_ending,
+    draws_option,
+    horizon_option,
+    html_option,
+    indicator_option,
+    json_option,
+    locations_option,
+    min_truth_age_option,
+    out_option,
+    plot_option,
+    quiet_option,
+    seed_option,
+    target_option,
+    together,
+    truth_as_of_option,
+)
+from odforecast.cli.screen import note
+from odforecast.cli.source import open_source, source_options
+from odforecast.cli.written import print_json, records
+from odforecast.errors import BacktestError, one_of
 from odforecast.io import replacing
 from odforecast.models import get_model, model_names
 from odforecast.months import month_end
 from odforecast.names import (
     ALL_DRUGS,
     DEFAULT_DONORS,
-    DEFAULT_DRAWS,
     DEFAULT_HORIZON,
-    DEFAULT_SEED,
     TARGET_12MO,
     TARGETS,
     VINTAGE_CLEAN,
@@ -55,58 +76,47 @@ from odforecast.vintage import Archive
 #: calendar month: 5 has no factor in common with 12, and so sees all twelve.
 DEFAULT_STEP = 5
 
+#: What a leaderboard can be split by.
+SPLITS = ("regime", "era", "horizon", "location", "target", "last_month", "month", "as_of", "donor")
+
 
 @click.command()
-@click.option("--archive", type=click.Path(path_type=Path), help="Archive of real releases.")
-@click.option("--source", help="One file, or 'bundled'.")
-@accept_option
+@source_options
 @click.option(
     "--models",
-    help="Names, comma-separated; 'all' for every registered model.  [default: dlm, ensemble, the "
+    metavar="NAMES",
+    help="Commas between them; 'all' for every registered model.  [default: dlm, ensemble, the "
     "hub baseline and classical ones]",
 )
-@click.option("--locations", default="all", show_default=True, help="For example US,WV.")
-@click.option("--start", help="First origin, as the last known month: 2019-01.")
-@click.option("--end", help="Last origin, as the last known month: 2024-04.")
-@click.option("--step", default=DEFAULT_STEP, show_default=True,
+@locations_option
+@click.option("--start", metavar="MONTH", help="First origin, as the last known month: 2019-01.")
+@click.option("--end", metavar="MONTH", help="Last origin, as the last known month: 2024-04.")
+@click.option("--step", metavar="MONTHS", default=DEFAULT_STEP, show_default=True,
               help="Months between pseudo-vintages; 1 takes all.")  # fmt: skip
-@click.option("--horizon", default=DEFAULT_HORIZON, show_default=True, help="Months ahead.")
-@click.option(
-    "--draws", default=DEFAULT_DRAWS, show_default=True, help="Sample paths per forecast."
-)
-@click.option("--seed", default=DEFAULT_SEED, show_default=True)
-@click.option("--indicator", default="all-drugs", show_default=True)
-@click.option(
-    "--target",
-    type=click.Choice([*TARGETS, "both"]),
-    default=TARGET_12MO,
-    show_default=True,
-)
-@click.option("--donors", default=DEFAULT_DONORS, show_default=True,
+@together(horizon_option(), draws_option, seed_option, indicator_option, target_option)
+@click.option("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True,
               help="Releases that each month's delay is taken from.")  # fmt: skip
 @click.option(
     "--vintages",
-    type=click.Choice(["auto", "real", "pseudo", "delayed", "clean"]),
+    type=Choice(["auto", "real", "pseudo", "delayed", "clean"]),
     default="auto",
     show_default=True,
     help="Real releases; or one release cut at each month, with the delay of other releases "
     "(delayed), complete (clean), or both, one after the other (pseudo). auto: real with "
     "--archive, else pseudo.",
 )
-@click.option("--truth", "truth_name", type=click.Choice(["reported", "predicted"]),
-              default="reported", show_default=True)  # fmt: skip
-@click.option("--truth-as-of", help="Score against the release known that day (default: last).")
+@click.option("--truth", "truth_name", type=Choice(["reported", "predicted"]), default="reported",
+              show_default=True, help="Counts to score against.")  # fmt: skip
+@together(truth_as_of_option, min_truth_age_option)
 @click.option(
-    "--min-truth-age",
-    default=12,
-    show_default=True,
-    help="Months between a month and the truth's release; younger is not scorable.",
+    "--by", metavar="NAMES", default="", help="Split the leaderboard further: regime, era."
 )
-@click.option("--by", default="", help="Split the leaderboard further, e.g. regime.")
-@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Processes.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Results folder.")
+@click.option("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
+              help="Processes.")  # fmt: skip
+@together(json_option, plot_option, html_option)
+@out_option("Results folder; what is in it is not computed again.", folder=True)
 @click.option("--dry-run", is_flag=True, help="Count the fits, time one of each, and stop.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@quiet_option
 def backtest(
     archive: Path | None,
     source: str | None,
@@ -116,7 +126,7 @@ def backtest(
     end: str | None,
     step: int,
     donors: int,
-    horizon: int,
+    horizon: int | None,
     draws: int,
     seed: int,
     indicator: str,
@@ -127,6 +137,9 @@ def backtest(
     min_truth_age: int,
     by: str,
     jobs: int,
+    as_json: bool,
+    plot: Path | None,
+    html: Path | None,
     out: Path | None,
     dry_run: bool,
     quiet: bool,
@@ -136,8 +149,12 @@ def backtest(
     With --archive, each release is an origin (real vintages). Otherwise one release is cut at
     each month (pseudo-vintages, labelled so): first as incomplete as real releases were, then
     complete to the last month. A run stopped and started again with the same --out computes only
-    what is missing.
+    what is missing. --plot shows errors over those of the hub baseline; without it, how often the
+    intervals held.
     """
+    check_ending(plot, "--plot", FIGURES)
+    check_ending(html, "--html", PAGES)
+    extra = _splits(by)
     releases = open_source(archive, source)
     truth = Truth(_truth_panel(releases, truth_as_of, indicator), truth_name, min_truth_age)
     units: list[Unit] = []
@@ -158,13 +175,12 @@ def backtest(
             truth,
             targets=TARGETS if target == "both" else (target,),
             locations=locations,
-            horizon=horizon,
+            horizon=horizon or DEFAULT_HORIZON,
             draws=draws,
             seed=seed,
         )
-    # Labels may hold brackets: no markup. A file is as wide as COLUMNS says, else 120.
-    known = sys.stdout.isatty() or "COLUMNS" in os.environ
-    screen = Console(markup=False, emoji=False, width=None if known else 120)
+    # Labels may hold brackets: no markup.
+    screen = Console(markup=False, emoji=False, stderr=as_json)
     for found in groups:
         _announce(screen, found, truth, len({s for u in units for s in u.locations}))
     if dry_run:
@@ -173,15 +189,40 @@ def backtest(
     started = perf_counter()
     with (
         _executor(jobs) as executor,
-        bar(len(units), quiet, {o.reason for found in groups for o in found}) as report,
+        bar(
+            len(units),
+            quiet or not sys.stderr.isatty(),
+            {o.reason for found in groups for o in found},
+        ) as report,
     ):
         results = run_units(
             units, out=out, executor=executor, progress=report, quantiles=out is not None
         )
-    for note in (*results.notes, *results.data_notes):
-        click.echo(f"note: {on_screen(note)}", err=True)
-    leaderboard(screen, results, [b.strip() for b in by.split(",") if b.strip()])
+    for text in (*results.notes, *results.data_notes):
+        note(on_screen(text))
+    if as_json:
+        board = results.leaderboard(by=["vintage", "level", *extra, "horizon_group"])
+        print_json({"meta": dict(results.manifest), "leaderboard": records(board)})
+    else:
+        leaderboard(screen, results, extra)
     _closing(screen, results, perf_counter() - started, out)
+    if plot is not None:
+        kind = _picture(results, plot)
+        screen.print(f"picture: {plot} ({kind})", highlight=False, soft_wrap=True)
+    if html is not None:
+        from odforecast.report.site import write_report
+
+        write_report(html, results=results, replace=True)
+        screen.print(f"page: {html}", highlight=False, soft_wrap=True)
+
+
+def _splits(by: str) -> list[str]:
+    """What the leaderboard is split by, checked before the work and not after it."""
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    for name in names:
+        if name not in SPLITS:
+            raise BacktestError(f"--by cannot be {name!r}", hint=one_of(name, SPLITS))
+    return names
 
 
 def _kinds(vintages: str, real: bool, indicator: str) -> tuple[str, ...]:
@@ -189,9 +230,7 @@ def _kinds(vintages: str, real: bool, indicator: str) -> tuple[str, ...]:
     if vintages == "auto":
         vintages = "real" if real else "pseudo"
     if vintages == "pseudo" and indicator_name(indicator) != ALL_DRUGS:
-        click.echo(
-            f"note: the delay of {indicator!r} is not known: clean pseudo-vintages only", err=True
-        )
+        note(f"the delay of {indicator!r} is not known: clean pseudo-vintages only")
         vintages = "clean"
     return {
         "real": (VINTAGE_REAL,),
@@ -266,6 +305,26 @@ def _executor(jobs: int) -> AbstractContextManager[Executor | None]:
     return nullcontext() if jobs <= 1 else Workers(jobs)
 
 
+def _picture(results: Results, path: Path) -> str:
+    """Draw what decides: the first kind of vintage, of 12-month counts if there are any."""
+    import odforecast.plot as plots
+
+    kind = in_order(results.scores["vintage"])[0]
+    scores = results.scores[results.scores["vintage"] == kind]
+    targets = set(scores["target"])
+    target = TARGET_12MO if TARGET_12MO in targets else min(targets)
+    scores = scores[scores["target"] == target]
+    if BASELINE in set(scores["model"]):
+        board = results.leaderboard(by=["vintage", "target", "level", "horizon_group"])
+        ahead = board["horizon_group"].astype(str) != "nowcast"
+        board = board[(board["vintage"] == kind) & (board["target"] == target) & ahead]
+        axes = plots.skill(board.drop(columns=["vintage", "target"]))
+    else:
+        axes = plots.coverage(scores)
+    plots.save(axes, path)
+    return kind
+
+
 def _closing(screen: Console, results: Results, seconds: float, out: Path | None) -> None:
     unscored = int((~results.scores["scorable"]).sum())
     text = f"{len(results.scores):,} forecasts in {seconds:.0f} s; {unscored:,} not scorable"
@@ -281,4 +340,4 @@ def _closing(screen: Console, results: Results, seconds: float, out: Path | None
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
             results.leaderboard().to_csv(part, index=False)
-        screen.print(f"results: {out}{os.sep}", highlight=False)
+        screen.print(f"results: {out}{os.sep}", highlight=False, soft_wrap=True)

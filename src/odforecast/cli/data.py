@@ -11,11 +11,22 @@ import click
 
 from odforecast.cli.data_check import check
 from odforecast.cli.data_donors import donors
-from odforecast.cli.data_fetch import fetch, print_lines
+from odforecast.cli.data_fetch import fetch
 from odforecast.cli.data_ledger import accept as accept_
 from odforecast.cli.data_ledger import log, replace, retract
 from odforecast.cli.data_months import months
 from odforecast.cli.data_revisions import compare, revisions
+from odforecast.cli.meant import Group
+from odforecast.cli.options import (
+    ACCEPT,
+    archive_option,
+    as_of_option,
+    check_ending,
+    json_option,
+    out_option,
+    release_option,
+)
+from odforecast.cli.screen import note, print_lines, wrapped
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
 from odforecast.io import replacing
@@ -29,11 +40,8 @@ from odforecast.vintage.bundle import default_folder, folder_archive
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-_RELEASE = click.option(
-    "--release",
-    metavar="DATE",
-    help="Release date, where the file name does not start with it: 2024-12-11.",
-)
+#: Widest word on where a release came from.
+_FROM = 17
 _STATUS_WORDS = {
     "suppressed": "suppressed (fewer than 10 deaths)",
     "low_quality": "not shown (low data quality)",
@@ -41,15 +49,15 @@ _STATUS_WORDS = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """Look into CDC's files, keep releases in an archive, export tables."""
 
 
 @data.command(short_help="Say what is in files: rows kept and left out, months, places.")
 @_FILES
-@_RELEASE
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per file.")
+@release_option
+@json_option
 def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None:
     """Say what is in FILE...: rows, months, jurisdictions, what is left out and why.
 
@@ -113,7 +121,8 @@ def _describe(report: LoadReport) -> str:
     if report.lower_bounds:
         rows.append(("bounds", f"{report.lower_bounds:,} percents like '99.5+' read as the bound"))
     rows += [("note", note) for note in report.notes]
-    return "\n".join([report.file, *(f"  {name:<12} {text}" for name, text in rows)])
+    lines = (wrapped(f"  {name:<12} {text}", indent=" " * 15) for name, text in rows)
+    return "\n".join([report.file, *lines])
 
 
 def _one_release(files: tuple[Path, ...], release: str | None) -> None:
@@ -123,18 +132,9 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
 
 @data.command(short_help="Add releases to an archive.")
 @_FILES
-@click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive folder; made if it does not exist.  [default: your own]",
-)
-@_RELEASE
-@click.option(
-    "--accept",
-    metavar="REASON",
-    help="Use a release that contradicts itself, or was retracted; needs one FILE.",
-)
+@archive_option
+@release_option
+@click.option("--accept", metavar="REASON", help=ACCEPT)
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
 ) -> None:
@@ -171,8 +171,8 @@ def add(
                 else "was there already, unchanged"
             )
         )
-        for note in report.notes:
-            click.echo(f"note: {report.file}: {note}", err=True)
+        for text in report.notes:
+            note(f"{report.file}: {text}")
     if dates := store.releases():
         click.echo(
             f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}, "
@@ -185,20 +185,16 @@ def add(
 
 
 @data.command(short_help="List the releases of an archive.")
-@click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive folder.  [default: your own, with the bundled release beneath]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per release.")
+@archive_option
+@json_option
 def releases(archive: Path | None, as_json: bool) -> None:
     """List the releases of an archive: what was known, and when, and where it came from.
 
     DATE says how the release date is known: given with a file, known from CDC, or inferred by
     CDC's calendar, from the list of copies or from the last month in the file. CHECKED says what
     was checked: the bytes by a hash that was known before, or the structure alone (the file can
-    be read, and does not contradict itself). --json has more: places, indicators, hashes.
+    be read, and does not contradict itself). --json has more: rows, places, indicators, hashes, and
+    where a copy came from.
     """
     store = open_source(archive)
     rows = []
@@ -228,21 +224,19 @@ def releases(archive: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    lines = [("release", "months", "places", "rows", "US, last", "date", "checked", "from")]
+    lines = [("release", "months", "US, last", "date", "checked", "from")]
     for row in rows:
         lines.append(
             (
                 row["release"],
                 f"{row['first_month']}..{row['last_month']}",
-                str(row["jurisdictions"]),
-                f"{row['rows']:,}",
                 "-" if row["us_last"] is None else f"{row['us_last']:,.0f}",
                 row["basis"],
                 _checked(row["checks"]),
                 _from(row["origin"], row["place"], row["file"]),
             )
         )
-    print_lines(lines, "{:<10}  {:<16}  {:>6}  {:>6}  {:>8}  {:<10}  {:<9}")
+    print_lines(lines, "{:<10}  {:<16}  {:>8}  {:<10}  {:<9}")
 
 
 def _checked(checks: list[str]) -> str:
@@ -251,29 +245,23 @@ def _checked(checks: list[str]) -> str:
 
 
 def _from(kind: str, place: str, file: str) -> str:
-    """Where a release came from, in words."""
+    """Where a release came from, in a word or two; --json has all of it."""
     words = {
-        "bundled": "bundled with odforecast",
-        "cdc": f"CDC{f', {place}' if place not in ('', 'data.cdc.gov') else ''}",
-        "past": f"past copy, {place.partition('@')[0]}",
+        "bundled": "bundled",
+        "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}",
+        "past": "past copy",
     }
-    return plain(words.get(kind) or (f"file {file}" if file else "a file"), 160)
+    said = plain(words.get(kind) or file or "a file", 160)
+    return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
 
 
 @data.command(short_help="Write one release as a clean long table.")
 @source_options
-@click.option(
-    "--as-of", metavar="DATE", help="Day it is seen from: 2024-12-11 (default: newest release)."
-)
-@_RELEASE
-@click.option(
-    "--out",
-    required=True,
-    metavar="FILE",
-    help="A .csv or .parquet file, or - for CSV on standard output.",
-)
+@as_of_option
+@release_option
+@out_option("A .csv or .parquet file, or - for CSV on standard output.", required=True)
 def export(
-    archive: Path | None, source: str, as_of: str | None, release: str | None, out: str
+    archive: Path | None, source: str, as_of: str | None, release: str | None, out: Path
 ) -> None:
     """Write one release as a clean long table, the same columns whatever file it came from.
 
@@ -281,22 +269,22 @@ def export(
     (CDC's code), month (YYYY-MM, ends the 12-month period), indicator, reported, predicted,
     percent_complete, percent_pending, status. Blank means not published; status says why.
     """
-    if out != "-" and Path(out).suffix not in (".csv", ".parquet"):
-        raise click.BadParameter("the name must end in .csv or .parquet", param_hint="--out")
+    stdout = str(out) == "-"
+    if not stdout:
+        check_ending(out, "--out", (".csv", ".parquet"))
     store = open_source(archive, source, release, look=True)
     seen = store.as_of(as_of)
     if seen.note:
-        click.echo(f"note: {seen.note}", err=True)
-    if out == "-":
+        note(seen.note)
+    if stdout:
         click.echo(_csv(seen.table), nl=False)
         return
-    path = Path(out)
-    with replacing(path) as temp:
-        if path.suffix == ".csv":
+    with replacing(out) as temp:
+        if out.suffix.lower() == ".csv":
             temp.write_text(_csv(seen.table), encoding="utf-8", newline="")
         else:
             seen.table.to_parquet(temp, index=False)
-    click.echo(f"{path}: release {seen.date}, {len(seen.table):,} rows", err=True)
+    click.echo(f"{out}: release {seen.date}, {len(seen.table):,} rows", err=True)
 
 
 def _csv(table: Any) -> str:

@@ -7,23 +7,29 @@ from pathlib import Path
 
 import click
 
+from odforecast.cli.options import (
+    as_of_option,
+    formerly,
+    json_option,
+    locations_option,
+    release_option,
+)
+from odforecast.cli.screen import note, wrapped
 from odforecast.cli.source import open_source, source_options
 
 
 @click.command()
 @source_options
-@click.option(
-    "--as-of", metavar="DATE", help="Day it is seen from: 2024-12-11 (default: newest release)."
-)
-@click.option("--release", metavar="DATE", help="Release date of FILE, if its name has none.")
-@click.option("--location", help="Only flags of this one.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@as_of_option
+@release_option
+@formerly(locations_option, "--location")
+@json_option
 def check(
     archive: Path | None,
     source: str | None,
     as_of: str | None,
     release: str | None,
-    location: str | None,
+    locations: str,
     as_json: bool,
 ) -> None:
     """Look for what fools people in a release: sums, jumps, pending records, revisions.
@@ -32,7 +38,7 @@ def check(
     a section on each code. From an archive, the release before is looked at too. The exit
     status is 1 if the numbers contradict themselves.
     """
-    from odforecast.geography.places import lookup
+    from odforecast.geography import resolve
     from odforecast.vintage.quality import SEVERITIES
     from odforecast.vintage.quality import check as run
 
@@ -40,13 +46,13 @@ def check(
     dates = store.releases()
     seen = store.as_of(as_of or dates[-1])
     if seen.note:
-        click.echo(f"note: {seen.note}", err=True)
+        note(seen.note)
     place = dates.index(seen.date)
     before = store.release(dates[place - 1]) if place else None
     flags = run(seen.table, before)
-    if location is not None:
-        state = lookup(location).state
-        flags = [f for f in flags if f.location == state]
+    if locations != "all":
+        states = resolve(locations)
+        flags = [f for f in flags if f.location in states]
     errors = sum(f.severity == "error" for f in flags)
     if as_json:
         click.echo(json.dumps([f.to_dict() for f in flags], indent=2))
@@ -59,7 +65,7 @@ def check(
                 click.echo(f"\n{len(found)} {severity}{'s' * (len(found) > 1)}")
             for flag in found:
                 text = f"  {flag.location:<3} {flag.month or '':<8} {flag.code}: "
-                click.echo(click.wrap_text(text + flag.message, 100, subsequent_indent=" " * 15))
+                click.echo(wrapped(text + flag.message, indent=" " * 15))
         if not flags:
             click.echo("nothing to flag")
     if errors:

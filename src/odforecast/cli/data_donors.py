@@ -8,28 +8,28 @@ from pathlib import Path
 import click
 import numpy as np
 
-from odforecast.cli.data_fetch import print_lines
+from odforecast.cli.options import archive_option, json_option
+from odforecast.cli.screen import print_lines, say
 from odforecast.cli.source import open_source
 from odforecast.geography import NATION
 from odforecast.panel.donor import ERAS, Donor
 from odforecast.vintage.donors import gathered, linked, shipped
 
+#: What a release says of its own delay, in a word.
+_SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
+
 
 @click.command(short_help="List the releases that a delay can be taken from.")
-@click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive folder.  [default: your own]",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per release.")
+@archive_option
+@json_option
 def donors(archive: Path | None, as_json: bool) -> None:
     """List the releases whose delay is known, since their counts have settled.
 
     They are the donors of the backtest with delay: those of the archive, and the ones that ship
     with odforecast. OPEN is how many months before the last one are not closed yet; MISSING, how
-    much of the nation's last 12-month count, and of the last month, had not come in. Below, how
-    many there are by era and calendar month; then the archive's releases that are none, and why.
+    much of the nation's last 12-month count had not come in, and IN LAST, how much of the last
+    month. Below, how many there are by era and calendar month; then the archive's releases that are
+    none, and why.
     """
     own, left_out = gathered(open_source(archive))
     held = {d.release for d in own}
@@ -39,7 +39,7 @@ def donors(archive: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     lines: list[tuple[str, ...]] = [
-        ("release", "era", "last month", "open", "missing", "last month", "says", "from")
+        ("release", "era", "to", "open", "missing", "in last", "says", "from")
     ]
     for row in rows:
         lines.append(
@@ -50,11 +50,11 @@ def donors(archive: Path | None, as_json: bool) -> None:
                 str(row["open_months"]),
                 _percent(row["missing"]),
                 _percent(row["missing_last_month"]),
-                ", ".join(row["says"]) or "nothing",  # type: ignore[arg-type]
+                ", ".join(_SHORT[x] for x in row["says"]) or "nothing",  # type: ignore[attr-defined]
                 str(row["from"]),
             )
         )
-    print_lines(lines, "{:<10}  {:<3}  {:<10}  {:>4}  {:>7}  {:>10}  {:<29}")
+    print_lines(lines, "{:<10}  {:<3}  {:<7}  {:>4}  {:>7}  {:>7}  {:<20}")
     click.echo("\ndonors by calendar month of their last month:")
     click.echo("era    " + "".join(f"{m:>4}" for m in range(1, 13)) + "   all")
     for era in ERAS:
@@ -62,7 +62,7 @@ def donors(archive: Path | None, as_json: bool) -> None:
         cells = "".join(f"{months.count(m) or '-':>4}" for m in range(1, 13))
         click.echo(f"{era:<7}{cells}{len(months):>6}")
     for day, why in left_out.items():
-        click.echo(f"no donor: {day}: {why}")
+        say(f"no donor: {day}: {why}", indent="  ")
 
 
 def _row(donor: Donor, origin: str) -> dict[str, object]:

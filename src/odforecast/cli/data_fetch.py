@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+
+from odforecast.cli.meant import Choice
+from odforecast.cli.options import (
+    archive_option,
+    check_ending,
+    json_option,
+    out_option,
+    release_option,
+)
+from odforecast.cli.screen import note, print_lines, wrapped
 
 CDC = "https://data.cdc.gov"
 GITHUB = "https://raw.githubusercontent.com"
@@ -18,42 +27,29 @@ GITHUB = "https://raw.githubusercontent.com"
 @click.command()
 @click.option(
     "--dataset",
-    type=click.Choice(["vsrr", "county"]),
+    type=Choice(["vsrr", "county"]),
     default="vsrr",
     show_default=True,
     help="vsrr: 12-month counts by state (xkb8-kh2a); county: by county (gb4e-yj24).",
 )
-@click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive folder; made if it does not exist. Default: your own, where the system keeps "
-    "a user's data; its path is printed.",
-)
+@archive_option
 @click.option("--since", type=int, metavar="YEAR", help="Only this year and later; needs --out.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the rows to a .json.gz file instead of an archive.",
-)
+@out_option("Write the rows to a .json.gz file instead of an archive.")
 @click.option(
     "--past",
     is_flag=True,
     help="Instead of the present release, public copies of past ones: see --list.",
 )
 @click.option("--list", "only_list", is_flag=True, help="With --past: list the copies, no more.")
-@click.option(
-    "--release", metavar="DATE", help="With --past: only the copies listed for this release."
-)
+@release_option
 @click.option(
     "--copies",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="With --past: another list of copies, a CSV with the columns of odforecast's own.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --list: print a JSON list.")
-@click.option("--url", help=f"Server.  [default: {CDC}; with --past: {GITHUB}]")
+@json_option
+@click.option("--url", metavar="URL", help=f"Server to fetch from.  [default: {CDC}]")
 @click.option("--soda3", is_flag=True, help="Use the newer API, which needs a token.")
 @click.option("--page-size", default=20_000, show_default=True, metavar="N", help="Rows a page.")
 @click.option(
@@ -84,9 +80,10 @@ def fetch(
     not downloaded again. A download that was cut off goes on where it stopped. Put an app token
     of data.cdc.gov into SOCRATA_APP_TOKEN to be throttled later.
 
-    With --past: public copies of past releases, from repositories on GitHub. Each is checked by its
-    hash where one is known, read, and added under its release date; copies of one release are
-    compared. What was downloaded is not downloaded again. The exit status is 1 if a copy was
+    With --past: public copies of past releases, from repositories on GitHub (--url: another
+    server). Each is checked by its hash where one is known, read, and added under its release date;
+    copies of one release are compared. What was downloaded is not downloaded again; --release takes
+    the copies of one release alone. --json goes with --list. The exit status is 1 if a copy was
     refused, or a release has no copy that can be used.
     """
     if past:
@@ -112,8 +109,7 @@ def fetch(
         )
     if out is not None and archive is not None:
         raise click.UsageError("give --archive or --out, not both")
-    if out is not None and not out.name.endswith(".json.gz"):
-        raise click.BadParameter("the name must end in .json.gz", param_hint="--out")
+    check_ending(out, "--out", (".json.gz",))
     if page_size < 1:
         raise click.BadParameter("at least 1", param_hint="--page-size")
     with (
@@ -122,7 +118,7 @@ def fetch(
             soda3=soda3,
             page_size=page_size,
             timeout=timeout,
-            notify=lambda text: click.echo(f"note: {text}", err=True),
+            notify=note,
         ) as client,
         _bar("rows") as (progress, _),
     ):
@@ -140,11 +136,11 @@ def fetch(
     if done.rows:
         again = f", {done.resumed:,} of them from an earlier try" if done.resumed else ""
         click.echo(f"{done.rows:,} rows downloaded{again}")
-    click.echo(done.why)
+    click.echo(wrapped(done.why))
     click.echo(f"sha256 {done.sha256}")
     if done.loaded is not None:
-        for note in done.loaded.report.notes:
-            click.echo(f"note: {note}", err=True)
+        for text in done.loaded.report.notes:
+            note(text)
     click.echo(f"archive: {folder}")
 
 
@@ -226,19 +222,6 @@ def _list_past(
     print_lines(lines, "{:<10}  {:<10}  {:<8}  {:<9}  {:<5}")
     dates = len({c.release for c in listed})
     click.echo(f"{len(listed)} copies of {dates} releases", err=True)
-
-
-def print_lines(rows: Sequence[Sequence[object]], form: str) -> None:
-    """Print a header and rows whose last cell may be of any length.
-
-    In a pipe a row is one line. On a terminal too narrow for a row, the last cells stand on lines
-    of their own, so nothing is cut and the columns stay columns.
-    """
-    heads = [form.format(*row[:-1]) for row in rows]
-    width = max(len(f"{head}  {row[-1]}") for head, row in zip(heads, rows, strict=True))
-    narrow = sys.stdout.isatty() and width > shutil.get_terminal_size().columns
-    for head, row in zip(heads, rows, strict=True):
-        click.echo(f"{head.rstrip()}\n    {row[-1]}" if narrow else f"{head}  {row[-1]}")
 
 
 def _remove(folder: Path) -> None:

@@ -7,17 +7,13 @@ from pathlib import Path
 
 import click
 
+from odforecast.cli.options import ACCEPT, archive_option, json_option, release_option
+from odforecast.cli.screen import wrapped
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
 
 #: Characters of a reason in a line.
 _SHOWN = 160
-_ARCHIVE = click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive folder.  [default: your own]",
-)
 _REASON = click.option(
     "--reason",
     required=True,
@@ -32,7 +28,7 @@ def _open(archive: Path | None) -> Archive:
 
 @click.command(short_help="Use a release that was stored apart.")
 @click.argument("date")
-@_ARCHIVE
+@archive_option
 @_REASON
 def accept(date: str, archive: Path | None, reason: str) -> None:
     """Use the release of DATE that was stored apart, although it contradicts itself.
@@ -46,9 +42,9 @@ def accept(date: str, archive: Path | None, reason: str) -> None:
 
 @click.command(short_help="Put a right file in place of a wrong one.")
 @click.argument("file", type=click.Path(path_type=Path))
-@_ARCHIVE
-@click.option("--release", metavar="DATE", help="Release date, if FILE's name has none.")
-@click.option("--accept", metavar="REASON", help="Use FILE although it contradicts itself.")
+@archive_option
+@release_option
+@click.option("--accept", metavar="REASON", help=ACCEPT)
 @_REASON
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str
@@ -68,7 +64,7 @@ def replace(
 
 @click.command(short_help="Use a release no more.")
 @click.argument("date")
-@_ARCHIVE
+@archive_option
 @_REASON
 def retract(date: str, archive: Path | None, reason: str) -> None:
     """Use the release of DATE no more; its figures stay in the archive."""
@@ -77,8 +73,8 @@ def retract(date: str, archive: Path | None, reason: str) -> None:
 
 
 @click.command(short_help="What happened to the releases of an archive.")
-@_ARCHIVE
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list, one entry per event.")
+@archive_option
+@json_option
 def log(archive: Path | None, as_json: bool) -> None:
     """What happened to the releases of an archive, oldest event first.
 
@@ -91,12 +87,16 @@ def log(archive: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in found.to_dict("records"):
-        line = "{:<20}  {:<11}  {}  {}  {}".format(
-            row["at"] or "-", row["event"], row["release"], row["data_hash"], row["file"] or "-"
+        click.echo(
+            "{:<20}  {:<11}  {}  {}".format(
+                row["at"] or "-", row["event"], row["release"], row["data_hash"]
+            )
         )
         why = str(row["reason"])
         if len(why) > _SHOWN:
             why = f"{why[:_SHOWN]}… (whole with --json)"
-        click.echo(line + (f"  {why}" if why else ""))
+        for text in (row["file"], why):
+            if text:
+                click.echo(wrapped(f"    {text}", indent="    "))
     if found.empty:
         click.echo("nothing happened yet: the archive is empty", err=True)

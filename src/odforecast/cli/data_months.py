@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.options import (
+    as_of_option,
+    check_ending,
+    draws_option,
+    indicator_option,
+    out_option,
+    release_option,
+    seed_option,
+)
+from odforecast.cli.screen import note
 from odforecast.cli.source import open_source, source_options
 from odforecast.io import replacing
-from odforecast.names import ALL_DRUGS
+from odforecast.names import ALL_DRUGS, indicator_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,23 +28,19 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("locations", default="US")
 @source_options
-@click.option(
-    "--as-of", metavar="DATE", help="Day it is seen from: 2024-12-11 (default: newest release)."
-)
-@click.option("--release", metavar="DATE", help="Release date, where --source does not say it.")
-@click.option(
-    "--indicator", default=ALL_DRUGS, show_default=True, help="Indicator, in CDC's words."
-)
+@as_of_option
+@release_option
+@indicator_option
 @click.option(
     "--wonder",
     multiple=True,
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="CDC WONDER export that pins the months (all drugs, official definition); repeatable.",
+    help="CDC WONDER export that fixes the months (all drugs, official definition); repeatable.",
 )
-@click.option("--draws", default=1000, show_default=True, help="Draws behind the quantiles.")
-@click.option("--seed", default=1, show_default=True, help="Seed of the draws.")
-@click.option("--out", metavar="FILE.csv", help="Table as CSV; default: standard output.")
+@draws_option
+@seed_option
+@out_option("Table as CSV.  [default: standard output]")
 def months(
     locations: str,
     archive: Path | None,
@@ -45,11 +51,11 @@ def months(
     wonder: tuple[Path, ...],
     draws: int,
     seed: int,
-    out: str | None,
+    out: Path | None,
 ) -> None:
     """Recover the months of LOCATIONS (US,WV or NY+YC or all) from one release's counts.
 
-    The counts fix the months up to 11 numbers per location: those are pinned by the season, or
+    The counts fix the months up to 11 numbers per location: those are fixed by the season, or
     by WONDER's known months, and what remains uncertain is in the quantiles. Rolling sums of
     the months column give back the release's counts exactly.
     """
@@ -59,25 +65,25 @@ def months(
 
     if draws < 100:
         raise click.BadParameter("quantiles need at least 100", param_hint="--draws")
-    if out is not None and not out.endswith(".csv"):
-        raise click.BadParameter("the name must end in .csv", param_hint="--out")
+    check_ending(out, "--out", (".csv",))
+    indicator = indicator_name(indicator)
     store = open_source(archive, source, release)
     seen = store.as_of(as_of)
     if seen.note:
-        click.echo(f"note: {seen.note}", err=True)
+        note(seen.note)
     exports = [read_wonder(path) for path in wonder]
     if exports and indicator != ALL_DRUGS:
-        raise DataError("--wonder pins all drugs only", "leave it out for a drug class")
+        raise DataError("--wonder fixes all drugs only", "leave it out for a drug class")
     found = recovered_months(
         seen.table, locations, indicator=indicator, wonder=exports, draws=draws, seed=seed
     )
-    for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+    for said in found.notes:
+        note(said)
     text = _text(found.table).to_csv(index=False, lineterminator="\n")
     if out is None:
         click.echo(text, nl=False)
         return
-    with replacing(Path(out)) as temp:
+    with replacing(out) as temp:
         temp.write_text(text, encoding="utf-8", newline="")
     click.echo(f"{out}: release {seen.date}, {len(found.table):,} months", err=True)
 

@@ -2,48 +2,68 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.names import ALL_DRUGS
+from odforecast.cli.options import (
+    FIGURES,
+    archive_option,
+    check_ending,
+    formerly,
+    indicator_option,
+    json_option,
+    locations_option,
+    out_option,
+    plot_option,
+)
+from odforecast.cli.screen import grid, note, say
+from odforecast.cli.source import open_source
+from odforecast.cli.written import print_json, records
+from odforecast.io import replacing
+from odforecast.names import indicator_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from odforecast.vintage.archive import Archive
+    from odforecast.vintage.revisions import Revisions
 
-_ARCHIVE = click.option(
-    "--archive",
-    metavar="DIR",
-    type=click.Path(path_type=Path),
-    help="Archive of releases (default: your own, which odforecast data fetch fills).",
-)
-_INDICATOR = "Indicator, as CDC spells it."
+#: Ages of counts, in months, whose completeness is shown.
+_AGES = 24
+#: Characters of an indicator in a line.
+_NAME = 24
 
 
 def _open(archive: Path | None) -> Archive:
-    from odforecast.cli.source import open_source
+    """The releases; the bundled one alone says nothing of revisions.
+
+    Raises
+    ------
+    ArchiveError
+        If there is no other; with how to get some.
+    """
     from odforecast.errors import ArchiveError
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.bundle import default_folder
 
     if archive is None and Archive(default_folder()).last_seen is None:
         raise ArchiveError(
-            f"your own archive, {default_folder()}, holds no release",
-            hint="fill it (odforecast data fetch), or give another one (--archive DIR)",
+            f"your own archive, {default_folder()}, holds no release, and the bundled one alone "
+            "has no revisions",
+            hint="get past ones (odforecast data fetch --past), add files (odforecast data add "
+            "FILE...), or name a folder (--archive DIR)",
         )
-    return open_source(archive or default_folder())
+    return open_source(archive)
 
 
 @click.command()
 @click.argument("location", default="US")
-@_ARCHIVE
-@click.option("--indicator", default=ALL_DRUGS, show_default=True, help=_INDICATOR)
+@archive_option
+@indicator_option
 @click.option(
-    "--last", default=24, show_default=True, metavar="N", help="Show the last N months, 0 for all."
+    "--last", default=24, show_default=True, metavar="N", help="Show the last N of them, 0 for all."
 )
 @click.option(
     "--settled",
@@ -52,16 +72,18 @@ def _open(archive: Path | None) -> Archive:
     metavar="MONTHS",
     help="Months after the end of a period from which the newest release counts as final.",
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Triangle as CSV.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Figure (.png .svg).")
+@json_option
+@plot_option
+@out_option("The triangle, a row per release and a column per month: .csv.")
 def revisions(
     location: str,
     archive: Path | None,
     indicator: str,
     last: int,
     settled: int,
-    out: Path | None,
+    as_json: bool,
     plot: Path | None,
+    out: Path | None,
 ) -> None:
     """Show how the counts of LOCATION were revised from release to release.
 
@@ -69,46 +91,91 @@ def revisions(
     the release), the newest count, the change, and how many releases had it. Then completeness
     by age: reported then, divided by reported in the newest release.
     """
-    import pandas as pd
-
     from odforecast.geography.places import lookup
     from odforecast.vintage.revisions import completeness
     from odforecast.vintage.revisions import revisions as run
 
+    check_ending(out, "--out", (".csv",))
+    check_ending(plot, "--plot", FIGURES)
+    indicator = indicator_name(indicator)
     store = _open(archive)
     seen = run(store, location, indicator)
     place = lookup(location)
     table = seen.triangle(location).dropna(axis=1, how="all")
     for date in seen.skipped:
-        click.echo(f"note: release {date} has no reported count of it: left out", err=True)
-    click.echo(f"{place.name}, {indicator}, 12 months ending, as reported")
-    click.echo(f"{len(seen.releases)} releases, {seen.releases[0]} to {seen.releases[-1]}\n")
-    line = "{:<7}  {:>10}  {:>4}  {:>9}  {:>10}  {:>9}  {:>8}  {:>8}  {:>8}"
-    click.echo(
-        line.format("month", "first in", "age", "count", "newest in", "count", "change", "%", "n")
-    )
-    for month in table.columns[-last if last else 0 :]:
-        click.echo(line.format(*_row(table[month], pd.Timestamp(month))))
+        note(f"release {date} has no reported count of it: left out")
     units = seen.units(settled)
-    if units.empty:
-        click.echo("\nno count has a later release to compare with")
+    curve = completeness(units, by=()) if not units.empty else units
+    curve = curve[curve["age"] <= _AGES] if len(curve) else curve
+    if as_json:
+        print_json(
+            {
+                "meta": {
+                    "location": place.state,
+                    "name": place.name,
+                    "indicator": indicator,
+                    "releases": [str(day) for day in seen.releases],
+                    "skipped": [str(day) for day in seen.skipped],
+                    "settled": settled,
+                },
+                "months": records(_first_and_newest(table)),
+                "completeness": records(curve),
+            }
+        )
     else:
-        click.echo(f"\ncompleteness, % of what {seen.releases[-1]} reports")
-        line = "{:>4}  {:>6}  {:>7}  {:>7}  {:>7}"
-        click.echo(line.format("age", "counts", "5 %", "median", "95 %"))
-        curve = completeness(units, by=())
-        curve = curve[curve["age"] <= 24]
-        for age, n, *shares in curve[["age", "n", "low", "median", "high"]].to_numpy().tolist():
-            click.echo(line.format(f"{age:.0f}", f"{n:.0f}", *(f"{100 * x:.1f}" for x in shares)))
+        say(f"{place.name}, {indicator}, 12 months ending, as reported")
+        say(f"{len(seen.releases)} releases, {seen.releases[0]} to {seen.releases[-1]}")
+        _show(seen, table, curve, last)
     if out is not None:
         labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1)
-        labelled.to_csv(out, date_format="%Y-%m-%d", float_format="%.10g")
+        with replacing(out) as part:
+            labelled.to_csv(part, date_format="%Y-%m-%d", float_format="%.10g")
         click.echo(f"{out}: {table.shape[0]} releases, {table.shape[1]} months", err=True)
     if plot is not None:
-        from odforecast.report.revision_figure import revision_figure
+        import odforecast.plot as plots
 
-        _save(revision_figure(seen, location, settled), plot)
-        click.echo(f"{plot}: figure", err=True)
+        plots.save(plots.revision_triangle(seen, place.state, settled=settled), plot)
+        click.echo(f"picture: {plot}", err=True)
+
+
+def _show(seen: Revisions, table: pd.DataFrame, curve: pd.DataFrame, last: int) -> None:
+    """A row per month, and one per age."""
+    import pandas as pd
+
+    heads = ["month", "first in", "age", "count", "newest in", "count", "change", "%", "n"]
+    lines = [
+        _row(table[month], pd.Timestamp(month)) for month in table.columns[-last if last else 0 :]
+    ]
+    click.echo("\n" + grid(heads, lines))
+    if curve.empty:
+        click.echo("\nno count has a later release to compare with")
+        return
+    click.echo(f"\ncompleteness, % of what {seen.releases[-1]} reports\n")
+    ages = [
+        [f"{age:.0f}", f"{n:.0f}", *(f"{100 * x:.1f}" for x in shares)]
+        for age, n, *shares in curve[["age", "n", "low", "median", "high"]].to_numpy().tolist()
+    ]
+    click.echo(grid(["age", "counts", "5 %", "median", "95 %"], ages, left=0))
+
+
+def _first_and_newest(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per month: first count and release, newest count and release, how many there are."""
+    import pandas as pd
+
+    rows = []
+    for month in table.columns:
+        known = table[month].dropna()
+        rows.append(
+            {
+                "month": pd.Timestamp(month),
+                "first_release": f"{known.index[0]:%Y-%m-%d}",
+                "first": known.iloc[0],
+                "newest_release": f"{known.index[-1]:%Y-%m-%d}",
+                "newest": known.iloc[-1],
+                "releases": len(known),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _row(column: pd.Series, month: pd.Timestamp) -> tuple[str, ...]:
@@ -126,45 +193,47 @@ def _row(column: pd.Series, month: pd.Timestamp) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _save(figure: object, path: Path) -> None:
-    from matplotlib.figure import Figure
-
-    assert isinstance(figure, Figure)
-    if path.suffix.lower().lstrip(".") not in figure.canvas.get_supported_filetypes():
-        raise click.BadParameter(f"no figure format {path.suffix!r}", param_hint="--plot")
-    figure.savefig(path, dpi=150)
-
-
 @click.command()
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@_ARCHIVE
-@click.option("--indicator", default=ALL_DRUGS, show_default=True, help=_INDICATOR + " Or 'all'.")
-@click.option("--location", help="Only this one.")
-@click.option("--last", default=24, show_default=True, help="Show the last N changes, 0 for all.")
-@click.option("--json", "as_json", is_flag=True, help="Print all as a JSON list.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="All, as CSV.")
+@archive_option
+@indicator_option
+@formerly(locations_option, "--location")
+@click.option(
+    "--last", default=24, show_default=True, metavar="N", help="Show the last N of them, 0 for all."
+)
+@json_option
+@out_option("All differences: .csv.")
 def compare(
     a: str,
     b: str,
     archive: Path | None,
     indicator: str,
-    location: str | None,
+    locations: str,
     last: int,
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Show what release B says otherwise than release A (dates: 2024-12-11)."""
-    from odforecast.geography.places import lookup
+    """Show what release B says otherwise than release A (dates: 2024-12-11).
+
+    With --indicator all, of all indicators.
+    """
+    from odforecast.geography import resolve
     from odforecast.vintage.revisions import compare as run
 
+    check_ending(out, "--out", (".csv",))
     store = _open(archive)
-    found = run(store, a, b, None if indicator == "all" else indicator)
-    if location is not None:
-        found = found[found["state"] == lookup(location).state]
+    found = run(store, a, b, None if indicator == "all" else indicator_name(indicator))
+    if locations != "all":
+        found = found[found["state"].isin(resolve(locations))]
+    if out is not None:
+        with replacing(out) as part:
+            found.assign(month=found["month"].dt.strftime("%Y-%m")).to_csv(
+                part, index=False, float_format="%.10g"
+            )
+        click.echo(f"{out}: {len(found):,} differences", err=True)
     if as_json:
-        plain = found.assign(month=found["month"].dt.strftime("%Y-%m")).to_json(orient="records")
-        click.echo(json.dumps(json.loads(plain), indent=2))
+        print_json(records(found))
         return
     kinds = found["kind"].value_counts()
     click.echo(
@@ -176,18 +245,22 @@ def compare(
         down = int((changed["change"] < 0).sum())
         click.echo(f"{len(changed) - down:,} changed upwards, {down:,} downwards\n")
         shown = changed.sort_values("month", kind="stable").iloc[-last if last else 0 :]
-        line = "{:<5}  {:<7}  {:>9}  {:>9}  {:>8}  {:>7}"
-        click.echo(line.format("state", "month", a, b, "change", "%") + "   indicator")
-        for row in shown.to_dict("records"):
-            before, after = f"{row['reported_a']:,.0f}", f"{row['reported_b']:,.0f}"
-            change, share = f"{row['change']:+,.0f}", f"{row['percent']:+.2f}"
-            month = f"{row['month']:%Y-%m}"
-            text = line.format(row["state"], month, before, after, change, share)
-            click.echo(f"{text}   {row['indicator']}")
+        several = len(set(shown["indicator"])) > 1
+        lines = [
+            [
+                str(row["state"]),
+                f"{row['month']:%Y-%m}",
+                f"{row['reported_a']:,.0f}",
+                f"{row['reported_b']:,.0f}",
+                f"{row['change']:+,.0f}",
+                f"{row['percent']:+.2f}",
+                *([str(row["indicator"])[:_NAME]] if several else []),
+            ]
+            for row in shown.to_dict("records")
+        ]
+        if not several:
+            click.echo(f"{shown['indicator'].iloc[0]}\n")
+        heads = ["", "month", a, b, "change", "%", *(["indicator"] if several else [])]
+        click.echo(grid(heads, lines, left=2))
         if len(shown) < len(changed):
             click.echo(f"... and {len(changed) - len(shown):,} more (--last 0, --out, --json)")
-    if out is not None:
-        found.assign(month=found["month"].dt.strftime("%Y-%m")).to_csv(
-            out, index=False, float_format="%.10g"
-        )
-        click.echo(f"{out}: {len(found):,} differences", err=True)

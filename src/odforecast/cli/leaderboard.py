@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -32,8 +32,10 @@ _SHOWN_OF_NOWCAST = (
     ("n_revised", "revised", "{:,.0f}"),
     ("n_scorable", "scored", "{:,.0f}"),
 )
-#: Widest number of a leaderboard.
-_CELL = 7
+#: Of the trend, per horizon group.
+_SHOWN_OF_TREND = (("rps", "RPS"), ("rel_rps", "of the\npooled"))
+#: Head of the first column.
+_FIRST = "horizon, months"
 #: The era of today's releases: on delayed pseudo-vintages it has a row of its own.
 TODAY = ERAS[1]
 _ALONE = f"{TODAY}-month era"
@@ -55,7 +57,7 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     board = board[board["horizon_group"].astype(str) != "nowcast"]
     groups = [g for g in HORIZON_GROUPS if g in set(board["horizon_group"].astype(str))]
     several = len(set(board["vintage"])) > 1
-    for kind in (k for k in _in_order(board["vintage"]) if k in set(board["vintage"])):
+    for kind in (k for k in in_order(board["vintage"]) if k in set(board["vintage"])):
         shown_board = board[board["vintage"] == kind]
         for head, part in shown_board.groupby(keys, sort=False, observed=True):
             units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
@@ -67,21 +69,23 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
             ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
             if head in alone:
                 ordered.append((f"{first}, {_ALONE}", alone[head]))
-            shown = [s for s in _SHOWN if part[s[0]].notna().any()]
-            widest = max(len(name) for name, _ in ordered)
-            for columns in _fitting(shown, len(groups), widest, screen.width):
-                table = _table(title)
-                for _, name, _ in columns:
+            cells = {
+                name: {
+                    model: [_cell(row[key].get(g) if key in row else None, form) for g in groups]
+                    for model, row in ordered
+                }
+                for key, name, form in _SHOWN
+                if part[key].notna().any()
+            }
+            for names in _fitting(cells, groups, screen.width):
+                table = _table()
+                for name in names:
                     for group in groups:
                         table.add_column(f"{name}\n{group}", justify="right", no_wrap=True)
-                for model, row in ordered:
-                    cells = [
-                        _cell(row[key].get(group) if key in row else None, form)
-                        for key, _, form in columns
-                        for group in groups
-                    ]
-                    table.add_row(model, *cells)
-                screen.print(table)
+                for model, _ in ordered:
+                    table.add_row(model, *(c for name in names for c in cells[name][model]))
+                _put(screen, title, table)
+    _trends(screen, board, keys, groups)
     _nowcasts(screen, completed, keys)
     related = f" rel: as a share of {BASELINE}'s on the same units;"
     screen.print(
@@ -93,18 +97,46 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     _intervals(screen, results, first)
 
 
+def _trends(screen: Console, board: pd.DataFrame, keys: list[str], groups: Sequence[str]) -> None:
+    """How good the chances of the five kinds of change were: a table per kind and level."""
+    if "rps" not in board or not board["rps"].notna().any():
+        return
+    shown = [(name, title) for name, title in _SHOWN_OF_TREND if board[name].notna().any()]
+    kinds = {kind: i for i, kind in enumerate(in_order(board["vintage"]))}
+    board = board.sort_values("vintage", kind="stable", key=lambda x: x.map(kinds))
+    for head, part in board.groupby(keys, sort=False, observed=True):
+        if not part["rps"].notna().any():
+            continue
+        table = _table()
+        for _, title in shown:
+            for group in groups:
+                table.add_column(f"{title}\n{group}", justify="right", no_wrap=True)
+        rows = {str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
+        for model, row in sorted(rows.items(), key=lambda item: item[1]["rps"].mean()):
+            cells = [_cell(row[name].get(group), "{:.3f}" if name == "rps" else "{:.2f}")
+                     for name, _ in shown for group in groups]  # fmt: skip
+            table.add_row(model, *cells)
+        _put(screen, f"{', '.join(map(str, head))}: trend", table)
+    screen.print(
+        "trend: five kinds of change on a year earlier; RPS: mean ranked probability score of "
+        "their chances, lower is better; of the pooled: as a share of that of the frequencies "
+        "known at the origin. Up to 6 months ahead half of what decides is counted already.",
+        highlight=False,
+    )
+
+
 def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
     """Counts published before the forecast was made, and completed: a table per kind and level."""
     shown = [s for s in _SHOWN_OF_NOWCAST if s[0] in board and board[s[0]].notna().any()]
     for head, part in board.groupby(keys, sort=False, observed=True):
         if not part["n_scorable"].any():
             continue
-        table = _table(f"{', '.join(map(str, head))}: nowcast, horizons -11 to 0", "")
+        table = _table("")
         for _, name, _ in shown:
             table.add_column(name, justify="right", no_wrap=True)
         for row in part.sort_values("wis", kind="stable").to_dict("records"):
             table.add_row(str(row["model"]), *(_cell(row[key], form) for key, _, form in shown))
-        screen.print(table)
+        _put(screen, f"{', '.join(map(str, head))}: nowcast, horizons -11 to 0", table)
     if not board.empty:
         screen.print(
             "nowcast: counts published when the forecast was made, completed; of the revision: WIS "
@@ -114,7 +146,7 @@ def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
         )
 
 
-def _in_order(kinds: Iterable[str]) -> list[str]:
+def in_order(kinds: Iterable[str]) -> list[str]:
     """Kinds of vintage: what decides comes first, then the guard, then the upper bound."""
     order = [VINTAGE_DELAYED, *(k for k in VINTAGE_KINDS if k != VINTAGE_DELAYED)]
     return [k for k in order if k in set(kinds)]
@@ -145,7 +177,7 @@ def _intervals(screen: Console, results: Results, model: str) -> None:
     others = [b for b in (BASELINE, "naive+delay") if b in set(scores["model"]) and b != model]
     lines: list[tuple[str, pd.DataFrame]] = []
     targets = list(dict.fromkeys(scores["target"]))
-    for kind in _in_order(scores["vintage"]):
+    for kind in in_order(scores["vintage"]):
         for target in targets:
             part = scores[(scores["vintage"] == kind) & (scores["target"] == target)]
             part = part[part["scorable"].astype(bool)]
@@ -168,7 +200,7 @@ def _intervals(screen: Console, results: Results, model: str) -> None:
     held = {g for _, ratio in lines for g in ratio["horizon_group"].astype(str)}
     groups = [g for g in HORIZON_GROUPS if g in held]
     for level in ("nation", "jurisdictions"):
-        table = _table(f"{model}, {level}: share of another's WIS, {_LEVEL * 100:.0f} % interval")
+        table = _table()
         for group in groups:
             table.add_column(group, justify="right", no_wrap=True)
         table.add_column("rests on", overflow="fold")
@@ -177,7 +209,8 @@ def _intervals(screen: Console, results: Results, model: str) -> None:
             if not rows.empty:
                 table.add_row(name, *(_span(rows, g) for g in groups), _rests(rows.iloc[0]))
         if table.row_count:
-            screen.print(table)
+            share = f"share of another's WIS, {_LEVEL * 100:.0f} % interval"
+            _put(screen, f"{model}, {level}: {share}", table)
     screen.print(
         "Intervals: blocks of origins drawn again and, where the delay comes from donors, whole "
         "donor releases of each era.",
@@ -198,26 +231,37 @@ def _rests(row: pd.Series[float]) -> str:
     return f"{int(row['n_origins'])} months in {int(row['n_blocks'])} blocks{donors}"
 
 
-def _table(title: str, first: str = "horizon, months") -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        padding=(0, 1, 0, 0),
-        box=SIMPLE_HEAD,
-    )
+def _table(first: str = _FIRST) -> Table:
+    table = Table(padding=(0, 1, 0, 0), box=SIMPLE_HEAD)
     table.add_column(first, overflow="fold")
     return table
 
 
+def _put(screen: Console, title: str, table: Table) -> None:
+    """A table below its title, which may be wider."""
+    screen.print(title, style="bold", highlight=False)
+    screen.print(table)
+
+
 def _fitting(
-    shown: list[tuple[str, str, str]], n_groups: int, name: int, width: int
-) -> list[list[tuple[str, str, str]]]:
+    cells: Mapping[str, Mapping[str, Sequence[str]]], groups: Sequence[str], width: int
+) -> list[list[str]]:
     """The scores that fit beside one another; the rest go into a table of their own."""
-    room = width - max(name, len("horizon, months")) - 2
-    each = n_groups * (_CELL + 2)
-    n = max(1, room // each)
-    return [shown[i : i + n] for i in range(0, len(shown), n)]
+    models = next(iter(cells.values()))
+    first = max(*(len(model) for model in models), len(_FIRST)) + 2
+    out: list[list[str]] = []
+    room = 0
+    for name, rows in cells.items():
+        heads = [max(len(name), len(group)) for group in groups]
+        each = sum(
+            max(head, *(len(row[i]) for row in rows.values())) + 2 for i, head in enumerate(heads)
+        )
+        if each > room:
+            out.append([])
+            room = width - first
+        out[-1].append(name)
+        room -= each
+    return out
 
 
 def _cell(value: object, form: str) -> str:

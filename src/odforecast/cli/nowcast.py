@@ -7,30 +7,42 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.forecast import fit, keep, made_options, open_panel, said_of, say_how
+from odforecast.cli.made import (
+    about,
+    forecast_of,
+    keep,
+    made_options,
+    open_panel,
+    said_of,
+    say_how,
+)
+from odforecast.cli.options import (
+    FIGURES,
+    TABLES,
+    check_ending,
+    json_option,
+    level_option,
+    out_option,
+    plot_option,
+    rows_option,
+    together,
+)
+from odforecast.cli.screen import grid, say
 from odforecast.cli.source import open_source
-from odforecast.io import replacing
+from odforecast.cli.written import print_json, records, write_table
+from odforecast.forecast.text import rounded, step_of
 from odforecast.names import DEFAULT_HORIZON
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
-
-#: Endings of ``--out`` and of ``--plot``.
-FILES = (".csv", ".csv.gz", ".json", ".parquet")
-FIGURES = (".png", ".svg", ".pdf")
 
 
 @click.command()
 @made_options
-@click.option("--level", default=0.9, show_default=True, help="Probability of the interval.",
-              type=click.FloatRange(0, 1, min_open=True, max_open=True))  # fmt: skip
-@click.option("--months", default=1, show_default=True, type=click.IntRange(1, 12),
+@click.option("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
               help="How many of the last twelve counts are shown.")  # fmt: skip
-@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Figure to write: .png, .svg or .pdf.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help=f"Table to write, all twelve counts: {', '.join(FILES)}.")  # fmt: skip
+@together(level_option, rows_option, json_option, plot_option)
+@out_option(f"Table to write, all twelve counts: {', '.join(TABLES)}.")
 def nowcast(
     archive: Path | None,
     source: str | None,
@@ -42,8 +54,11 @@ def nowcast(
     seed: int,
     level: float,
     months: int,
+    rows: int,
+    as_json: bool,
     plot: Path | None,
     out: Path | None,
+    quiet: bool,
 ) -> None:
     """Complete the counts published last: what they will be once final.
 
@@ -51,38 +66,45 @@ def nowcast(
     12-month-ending deaths: as reported, the median once final with its interval, and CDC's own
     predicted value.
     """
-    from odforecast.errors import DataError
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    if out is not None and not out.name.lower().endswith(FILES):
-        raise DataError(f"{out}: unknown file type {out.suffix!r}", hint=f"use {', '.join(FILES)}")
-    if plot is not None and plot.suffix.lower() not in FIGURES:
-        raise DataError(
-            f"{plot}: unknown kind of figure {plot.suffix!r}", hint=f"use {', '.join(FIGURES)}"
-        )
+    check_ending(out, "--out", TABLES)
+    check_ending(plot, "--plot", FIGURES)
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
-    made = fit(forecaster, panel, states).forecast(DEFAULT_HORIZON, draws=draws, seed=seed)
-    made = keep(made, states)
+    whole = forecast_of(forecaster, panel, states, DEFAULT_HORIZON, None, draws, seed, quiet)
+    made = keep(whole, states)
     table = made.nowcast(level)
-    click.echo(f"{said_of(made, panel)}, 12 months to the month shown")
-    _say(table[table["horizon"] == 0])
-    _show(table[table["horizon"] > -months])
-    click.echo(
-        "once final: when the count is settled, 12 months later or more\n"
-        "CDC: its predicted value; cleared: that without its usual excess"
-    )
-    say_how(made, forecaster, seed)
+    if as_json:
+        print_json(
+            {
+                "meta": about(made, panel, forecaster, seed) | {"level": level},
+                "nowcast": records(table),
+            }
+        )
+    else:
+        say(f"{said_of(made, panel)}, 12 months to the month shown")
+        _say(table[table["horizon"] == 0])
+        click.echo()
+        click.echo(_shown(table[table["horizon"] > -months], rows))
+        if (more := len(made.locations) - rows) > 0 and rows:
+            say(f"… and {more} more locations (--rows 0 shows all)")
+        click.echo(
+            "once final: when the count is settled, 12 months later or more\n"
+            "CDC: its predicted value; cleared: that without its usual excess"
+        )
+    say_how(made, forecaster, seed, err=as_json)
     if plot is not None:
-        from odforecast.plot.nowcast import nowcast_figure
+        import odforecast.plot as plots
+        from odforecast.plot.revised import nowcast_figure
 
-        _draw(nowcast_figure(table, panel.to_frame()), plot)
-        click.echo(f"figure: {plot}")
+        plots.save(nowcast_figure(table, panel.to_frame()), plot)
+        click.echo(f"picture: {plot}", err=as_json)
     if out is not None:
-        _write(table, out)
-        click.echo(f"{len(table):,} rows: {out}")
+        write_table(table, out)
+        click.echo(f"{len(table):,} rows: {out}", err=as_json)
 
 
 def _say(last: pd.DataFrame) -> None:
@@ -94,25 +116,19 @@ def _say(last: pd.DataFrame) -> None:
     us = last[last["location"] == NATION]
     row = (us if len(us) else last).iloc[0]
     reported = _count(row["reported"]).replace("–", "nothing")
+    step = step_of(row["low"], row["high"])
+    low, middle, high = (_count(row[name], step) for name in ("low", "median", "high"))
     click.echo(
-        f"{row['location']} {row['month']:%Y-%m}: {reported} reported, {_count(row['median'])} "
-        f"({_count(row['low'])} to {_count(row['high'])}) once final"
+        f"{row['location']} {row['month']:%Y-%m}: {reported} reported, {middle} ({low} to {high}) "
+        "once final"
     )
 
 
-def _show(table: pd.DataFrame) -> None:
+def _shown(table: pd.DataFrame, rows: int) -> str:
     """A row per place and month; columns of which nothing is published are left out."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    from odforecast.cli.screen import print_whole
-
     many = bool((table["horizon"] < 0).any())
-    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    shown.add_column("", no_wrap=True, min_width=3)
     level = float(table["level"].iloc[0])
-    titles = [
+    heads = [
         "reported" if many else f"reported\n{table['month'].iloc[0]:%Y-%m}",
         "once\nfinal",
         f"{100 * level:g} %\ninterval",
@@ -123,52 +139,38 @@ def _show(table: pd.DataFrame) -> None:
         extra["complete"] = "complete\n%"
     extra = {name: title for name, title in extra.items() if table[name].notna().any()}
     if many:
-        titles.insert(0, "12 months\nto")
-    for title in (*titles, *extra.values()):
-        shown.add_column(title, justify="right", no_wrap=True)
-    for place, rows in table.groupby("location", sort=False):
-        for i, row in enumerate(rows.to_dict("records")):
-            cells = [str(place) if i == 0 else ""]
-            cells += [f"{row['month']:%Y-%m}"] if many else []
-            cells += [
-                _count(row["reported"]),
-                _count(row["median"]),
-                f"{_count(row['low'])}–{_count(row['high'])}",
-                _count(row["revision"], "+z,.0f"),
-            ]
-            cells += [
-                _count(row[name], "z,.1f" if name == "complete" else "z,.0f") for name in extra
-            ]
-            shown.add_row(*cells, end_section=many and i == len(rows) - 1)
-    print_whole(Console(markup=False, emoji=False), shown)
+        heads.insert(0, "12 months\nto")
+    every = list(dict.fromkeys(table["location"]))
+    lines = []
+    for place in every[:rows] if rows else every:
+        for i, row in enumerate(table[table["location"] == place].to_dict("records")):
+            # No finer than the interval, as in the forecast.
+            step = step_of(row["low"], row["high"])
+            lines.append(
+                [
+                    place if i == 0 else "",
+                    *([f"{row['month']:%Y-%m}"] if many else []),
+                    _count(row["reported"]),
+                    _count(row["median"], step),
+                    f"{_count(row['low'], step)}–{_count(row['high'], step)}",
+                    _signed(row["revision"], step),
+                    *(
+                        "–"
+                        if row[name] != row[name]
+                        else f"{row[name]:z,.1f}"
+                        if name == "complete"
+                        else _count(row[name])
+                        for name in extra
+                    ),
+                ]
+            )
+    return grid(["", *heads, *extra.values()], lines)
 
 
-def _count(value: float, form: str = "z,.0f") -> str:
+def _count(value: float, step: float = 1.0) -> str:
     """A number, or a dash where there is none."""
-    return "–" if value != value else format(value, form)
+    return "–" if value != value else rounded(value, step)
 
 
-def _draw(figure: Figure, path: Path) -> None:
-    kind = path.suffix.lower().lstrip(".")
-    with replacing(path) as part:
-        figure.savefig(part, format=kind, dpi=150, metadata=None if kind == "png" else {
-            "Date" if kind == "svg" else "CreationDate": None
-        })  # fmt: skip
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    import gzip
-
-    from odforecast.cli.spreadsheet import for_spreadsheets
-
-    name = path.name.lower()
-    with replacing(path) as part:
-        if name.endswith(".parquet"):
-            table.to_parquet(part, index=False)
-            return
-        plain = table.assign(month=table["month"].dt.strftime("%Y-%m"))
-        if name.endswith(".json"):
-            plain.to_json(part, orient="records", indent=1, double_precision=6)
-            return
-        data = for_spreadsheets(plain).to_csv(index=False, float_format="%.10g").encode()
-        part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+def _signed(value: float, step: float) -> str:
+    return "–" if value != value else f"{round(value / step) * step:+z,.0f}"

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.meant import Group
 from odforecast.cli.scenario_run import run
 from odforecast.cli.scenario_validate import validate
-from odforecast.cli.screen import columns
+from odforecast.cli.screen import say, wrapped
 from odforecast.scenario.catalogue import CAVEAT
 
 if TYPE_CHECKING:
     from odforecast.scenario import Intervention
 
 
-@click.group()
+@click.group(cls=Group)
 def scenario() -> None:
     """What could cooperation, or a supply shock, change? Effects are assumptions with a source
     and a grade, not estimates: the counts cannot identify cooperation.
@@ -31,7 +32,7 @@ scenario.add_command(validate)
 @scenario.command("list")
 def list_() -> None:
     """List the named priors and the event calendar of the evidence library."""
-    from odforecast.scenario import named_intervention
+    from odforecast.scenario import NULL, named_intervention
     from odforecast.scenario.catalogue import (
         events,
         prior_kind,
@@ -40,20 +41,25 @@ def list_() -> None:
         prior_title,
     )
 
-    click.echo(CAVEAT)
-    click.echo("\nNamed priors (use one as --scenario NAME, or as prior: NAME in a file), with the "
-               "probability that each works / does nothing / backfires:")  # fmt: skip
-    rows = [["null", "", "", "Status quo: nothing beyond the baseline"]]
+    say(CAVEAT)
+    click.echo()
+    say("Named priors (use one as --scenario NAME, or as prior: NAME in a file), with the "
+        "probability that each works / does nothing / backfires:")  # fmt: skip
+    _entry(NULL.name, "", "Status quo: nothing beyond the baseline")
     for name in prior_names():
         chances = _chances(named_intervention(name, onset="2026-03"))
-        title = f"{prior_title(name)} ({prior_kind(name)})"
-        rows.append([name, str(prior_table(name)["grade"]), chances, title])
-    click.echo(columns(rows))
-    click.echo("\nEvents:")
-    calendar = events()
-    picked = zip(calendar["id"], calendar["date"], calendar["grade"], calendar["event"])
-    click.echo(columns([list(map(str, row)) for row in picked]))
+        grade = str(prior_table(name)["grade"])
+        _entry(name, f"{chances}  {grade}", f"{prior_title(name)} ({prior_kind(name)})")
+    click.echo("\nEvents, and how far the evidence of each goes:")
+    for row in events().to_dict("records"):
+        _entry(str(row["id"]), str(row["date"]), f"{row['event']}; grade: {row['grade']}")
     click.echo("\nMore on one: odforecast scenario show NAME")
+
+
+def _entry(name: str, beside: str, text: str) -> None:
+    """A name with what is short beside it, and a sentence below."""
+    click.echo(f"  {name:<31}  {beside}".rstrip())
+    click.echo(wrapped(f"      {text}", indent="      "))
 
 
 @scenario.command()
@@ -61,7 +67,7 @@ def list_() -> None:
 @click.option("--toml", is_flag=True, help="Print as TOML instead of YAML.")
 def show(name: str, toml: bool) -> None:
     """Show a named prior, an event, or the scenarios of a file, with source and grade."""
-    from odforecast.errors import UnknownNameError
+    from odforecast.errors import UnknownNameError, one_of
     from odforecast.scenario import (
         NULL,
         Scenario,
@@ -70,7 +76,6 @@ def show(name: str, toml: bool) -> None:
         read_scenarios,
     )
     from odforecast.scenario.catalogue import events, prior_names, prior_title
-    from odforecast.scenario.wording import nearest
 
     suffix = ".toml" if toml else ".yaml"
     if Path(name).suffix in (".yaml", ".yml", ".toml"):
@@ -84,11 +89,11 @@ def show(name: str, toml: bool) -> None:
         click.echo(dump_scenarios(NULL, suffix))
         return
     if name in prior_names():
-        click.echo(f"# {prior_title(name)}. The onset is an example: give your own.")
+        say(f"# {prior_title(name)}. The onset is an example: give your own.", indent="# ")
         item = Scenario(name, (named_intervention(name, onset="2026-03"),))
         _say_parts(item.interventions)
         click.echo(dump_scenarios(item, suffix))
-        click.echo(f"# {CAVEAT}")
+        say(f"# {CAVEAT}", indent="# ")
     calendar = events()
     found = calendar[calendar["id"] == name]
     if name in prior_names() and found.empty:
@@ -98,7 +103,7 @@ def show(name: str, toml: bool) -> None:
     if found.empty:
         known = list(dict.fromkeys([NULL.name, *prior_names(), *calendar["id"]]))
         raise UnknownNameError(
-            f"unknown name {name!r}{nearest(name, known)}", hint=f"one of: {', '.join(known)}"
+            f"no prior, event or scenario file {name!r}", hint=one_of(name, known)
         )
     row = found.iloc[0]
     mark = "# " if name in prior_names() else ""  # what is shown of a prior can be run
@@ -107,7 +112,7 @@ def show(name: str, toml: bool) -> None:
         "grade", "concludes", "differs", "reference",
     ):  # fmt: skip
         if (text := str(row[key])) not in ("", "nan"):
-            click.echo(f"{mark}{_KEYS.get(key, key):>14}  {text}")
+            say(f"{mark}{_KEYS.get(key, key):>14}  {text}", indent=mark + " " * 16)
     click.echo(f"{mark}{'tags':>14}  {row['tags']}  (V read, C computed, J judgement, S press)")
 
 
@@ -121,10 +126,10 @@ def _say_parts(interventions: Iterable[Intervention]) -> None:
     """The three named parts of every prior, as comments."""
     for x in interventions:
         how = f"; it would backfire by: {x.backfire}" if x.backfire else ""
-        click.echo(f"# {x.name}: size {x.size}")
-        click.echo(f"# {x.name}: works / nothing / backfires {_chances(x)}{how}")
+        say(f"# {x.name}: size {x.size}", indent="#   ")
+        say(f"# {x.name}: works / nothing / backfires {_chances(x)}{how}", indent="#   ")
         for text in x.references:
-            click.echo(f"# reference: {text}")
+            say(f"# reference: {text}", indent="#   ")
 
 
 def _chances(x: Intervention) -> str:

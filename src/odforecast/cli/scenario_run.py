@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-import shutil
 import tempfile
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.forecast import fit, keep, made_options, open_panel
+from odforecast.cli.made import about, fit, keep, made_options, open_panel
+from odforecast.cli.meant import Choice
+from odforecast.cli.options import (
+    FIGURES,
+    check_ending,
+    horizon_option,
+    json_option,
+    out_option,
+    plot_option,
+    replace_option,
+    target_option,
+    together,
+    until_option,
+)
+from odforecast.cli.progress import working
+from odforecast.cli.scenario_answer import print_answer, show_answer
+from odforecast.cli.scenario_folder import MARK, check_folder, take_place
+from odforecast.cli.screen import note, say, warn
 from odforecast.cli.source import open_source
 from odforecast.cli.spreadsheet import for_spreadsheets
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, one_of
 from odforecast.io import replacing
-from odforecast.names import TARGET_12MO, TARGETS
+from odforecast.names import TARGETS
 from odforecast.scenario.catalogue import CAVEAT
 
 if TYPE_CHECKING:
@@ -29,18 +44,8 @@ if TYPE_CHECKING:
 #: Months ahead, if neither a horizon nor a last month is given.
 HORIZON = 24
 
-#: Places whose answers are shown on the screen.
-SHOWN = 3
-
 #: Months of waiting whose cost is worked out.
 DELAYS = (0, 3, 6, 12)
-
-#: By this file a folder is known to hold a run, and what else a run writes, but for briefs.
-MARK = "scenarios.yaml"
-WRITTEN = (
-    MARK, "quantiles.csv", "samples.parquet", "draws.parquet", "answer.csv", "deaths_averted.csv",
-    "time_to_recover.csv", "exposure.csv", "cost_of_delay.csv", "figures", "hub-config",
-)  # fmt: skip
 
 
 @click.command()
@@ -51,24 +56,23 @@ WRITTEN = (
 @click.option("--onset", metavar="MONTH", help="Onset of named priors.  [default: the month after "
               "the as-of date]")  # fmt: skip
 @made_options
-@click.option("--horizon", type=click.IntRange(min=1), help=f"Months ahead.  [default: {HORIZON}]")
-@click.option("--until", metavar="MONTH", help="Project up to this month instead: 2028-12.")
+@together(horizon_option(HORIZON), until_option)
 @click.option("--against", metavar="NAME", help="Count deaths averted against this scenario.  "
               "[default: the status quo]")  # fmt: skip
-@click.option("--target", type=click.Choice([*TARGETS, "both"]), default=TARGET_12MO,
-              show_default=True, help="What the quantile and sample rows hold.")  # fmt: skip
+@target_option
 @click.option(
     "--exposure", "tables", multiple=True, metavar="NAME=FILE",
     help="Exposure by location (CSV: location,exposure), e.g. nflis-share=table.csv.",
 )  # fmt: skip
-@click.option("--samples", default=100, show_default=True, type=click.IntRange(min=1),
+@click.option("--samples", metavar="N", default=100, show_default=True, type=click.IntRange(min=1),
               help="Draws in the hub sample rows.")  # fmt: skip
-@click.option("--paper", type=click.Choice(["letter", "a4"]), default="letter", show_default=True,
+@click.option("--paper", type=Choice(["letter", "a4"]), default="letter", show_default=True,
               help="Paper of the brief.")  # fmt: skip
 @click.option("--style", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Your own style sheet for the brief.")  # fmt: skip
-@click.option("--replace", is_flag=True, help="Replace the run that the folder holds.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@together(json_option, plot_option)
+@out_option("Folder to write: tables, draws, figures, a brief.", folder=True, required=True)
+@replace_option
 def run(
     scenarios: tuple[str, ...],
     onset: str | None,
@@ -88,14 +92,18 @@ def run(
     samples: int,
     paper: str,
     style: Path | None,
+    as_json: bool,
+    plot: Path | None,
     replace: bool,
     out: Path,
+    quiet: bool,
 ) -> None:
     """Project a model's forecast under scenarios, and write tables, draws, figures, a brief.
 
     Every location asked for gets a brief of its own. An effect on a drug class acts on the
     forecast's own deaths of that class; --indicator T40.4 projects the class itself.
     """
+    from odforecast.forecast.reach import beyond_validated
     from odforecast.models import get_model
     from odforecast.scenario import project
     from odforecast.scenario.limits import ALL
@@ -104,6 +112,7 @@ def run(
     if horizon is not None and until is not None:
         raise click.UsageError("give --horizon or --until, not both")
     check_folder(out, replace)
+    check_ending(plot, "--plot", FIGURES)
     releases = open_source(archive, source)
     forecaster = get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
@@ -116,17 +125,19 @@ def run(
             raise click.UsageError(f"--exposure {name}: no scenario asks for it")
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not x.backfire and x.chances()[2] >= 0.005:
-            click.echo(
-                f"note: {x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
-                "mechanism: say how, with backfire",
-                err=True,
+            note(
+                f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
+                "mechanism: say how, with backfire"
             )
-    click.echo(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}")
+    click.echo(
+        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}", err=as_json
+    )
     ahead = HORIZON if horizon is None and until is None else horizon
-    projection = project(
-        fit(forecaster, panel, states), chosen, ahead, draws, seed, until=until, exposures=shares,
-        first_month=panel.month_grid[0],
-    )  # fmt: skip
+    with working(f"fitting {forecaster.label}", quiet):
+        projection = project(
+            fit(forecaster, panel, states), chosen, ahead, draws, seed, until=until,
+            exposures=shares, first_month=panel.month_grid[0],
+        )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
@@ -134,11 +145,13 @@ def run(
     projection = projection.select([s for s in states if s in projection.baseline.locations])
     projection.against(against)  # an unknown name is refused before anything is written
     for text in projection.warnings:
-        click.echo(f"note: {text}", err=True)
+        note(text)
+    if far := beyond_validated(projection.baseline):
+        warn(far)
     if any(x.scope != ALL for s in chosen for x in s.interventions):
-        click.echo(f"note: {CLASS_WARNING}", err=True)
+        note(CLASS_WARNING)
     if against is not None:
-        click.echo("note: the briefs and figures count against the status quo", err=True)
+        note("the briefs and figures count against the status quo")
     targets: list[str] = [target]
     if target == "both":
         targets = [t for t in TARGETS if t in projection.baseline.targets]
@@ -148,44 +161,19 @@ def run(
         _write(projection, panel, targets, samples, against, made)
         if not all(s.is_null for s in projection.scenarios):
             _write_briefs(projection, panel, paper, style, made)
-        _take_place(made, out)
-    _summary(projection, against)
-    click.echo(f"\n{CAVEAT}\nwritten: {out}/")
+        take_place(made, out)
+    if as_json:
+        print_answer(projection, against, about(projection.baseline, panel, forecaster, seed))
+    else:
+        show_answer(projection, against)
+        click.echo()
+        say(CAVEAT)
+    click.echo(f"written: {out}/", err=as_json)
+    if plot is not None:
+        import odforecast.plot as plots
 
-
-def check_folder(out: Path, replace: bool) -> None:
-    """Refuse a folder that a run would mix with what is in it.
-
-    Raises
-    ------
-    click.UsageError
-        If it is a file, or holds something.
-    """
-    if out.exists() and not out.is_dir():
-        raise click.UsageError(f"--out {out} is a file, give a folder")
-    if not out.is_dir() or not any(out.iterdir()):
-        return
-    others = sorted(p.name for p in out.iterdir() if not _ours(p.name))
-    if others or not (out / MARK).exists():
-        named = f" ({', '.join(others[:3])})" if others else ""
-        raise click.UsageError(f"--out {out} holds other files{named}, give a folder of its own")
-    if not replace:
-        raise click.UsageError(f"--out {out} holds a run already; --replace takes its place")
-
-
-def _ours(name: str) -> bool:
-    """Whether a run writes a file or folder of this name."""
-    return name in WRITTEN or bool(re.fullmatch(r"brief(-[\w.-]+)?\.html", name))
-
-
-def _take_place(made: Path, out: Path) -> None:
-    """The new folder where the old one was: nothing of an earlier run stays beside it."""
-    old = made.parent / "old"
-    if out.exists():
-        out.rename(old)
-    made.rename(out)
-    if old.exists():
-        shutil.rmtree(old)
+        plots.save(projection.plot(), plot)
+        click.echo(f"picture: {plot}", err=as_json)
 
 
 def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
@@ -193,7 +181,6 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
 
     from odforecast.months import to_month
     from odforecast.scenario import NULL, named, prior_names, read_scenarios
-    from odforecast.scenario.wording import nearest
 
     start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
     found: list[Scenario] = []
@@ -210,8 +197,8 @@ def _scenarios(words: Iterable[str], onset: str | None, panel: Panel) -> tuple[S
             found.append(named(word, onset=start))
         else:
             raise ScenarioError(
-                f"--scenario: {word!r} is no scenario{nearest(word, prior_names())}, allowed: a "
-                f".yaml or .toml file, null, {', '.join(prior_names())}"
+                f"--scenario: {word!r} is no scenario, nor a .yaml or .toml file",
+                hint=one_of(word, [NULL.name, *prior_names()]),
             )
     if used and onset is None:
         _say_onset(start, panel)
@@ -232,7 +219,7 @@ def _say_onset(start: str, panel: Panel) -> None:
         if late > 0
         else ""
     )
-    click.echo(f"onset {start}, the month after the as-of date{past}", err=True)
+    say(f"onset {start}, the month after the as-of date{past}", err=True, indent="  ")
 
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -330,54 +317,3 @@ def _write_briefs(
 def _csv(table: pd.DataFrame, path: Path) -> None:
     with replacing(path) as part:
         for_spreadsheets(table).to_csv(part, index=False, lineterminator="\n")
-
-
-def _summary(projection: Projection, against: str | None) -> None:
-    """The answer in three numbers, and by calendar year, of the first locations."""
-    if all(s.is_null for s in projection.scenarios):
-        click.echo("the status quo alone: its forecast is in quantiles.csv, there is no brief")
-        return
-    places = projection.baseline.locations
-    for where in places[:SHOWN]:
-        _summary_of(projection, against, where)
-    click.echo("(medians where it works, means elsewhere; 90 % intervals in brackets)")
-    if len(places) > SHOWN:
-        click.echo(f"{len(places) - SHOWN} more places are in answer.csv")
-    last = projection.baseline.last_month
-    if any(x.onset[0] <= last for s in projection.scenarios for x in s.interventions):
-        click.echo(
-            f"Of what began by {last} only what is still to come is counted, against the course "
-            "without that."
-        )
-
-
-def _summary_of(projection: Projection, against: str | None, where: str) -> None:
-    answers = projection.answer(against)
-    answers = answers[answers["location"] == where]
-    years = projection.averted(against=against)
-    years = years[(years["location"] == where) & (years["kind"] == "year")]
-    other = "the status quo" if against is None else against
-    first = answers.iloc[0]
-    click.echo(
-        f"\n{where}: deaths averted against {other}, {first['first_month']} to "
-        f"{first['last_month']}"
-    )
-    for r in answers.to_dict("records"):
-        sure = "–" if r["works"] == 0 else _with_range(r, "if_works_q50", "if_works_")
-        click.echo(f"\n{r['scenario_id']}")
-        click.echo(f"  if it works     {sure}")
-        click.echo(
-            f"  assumed chance  works {r['works']:.2f}, does nothing {r['nothing']:.2f}, "
-            f"backfires {r['backfires']:.2f}"
-        )
-        click.echo(
-            f"  together        {_with_range(r, 'mean')}; fewer {r['fewer']:.2f}, "
-            f"same {r['same']:.2f}, more {r['more']:.2f}"
-        )
-        for y in years[years["scenario_id"] == r["scenario_id"]].to_dict("records"):
-            click.echo(f"  {y['period']:<14}  {_with_range(y, 'mean')}")
-
-
-def _with_range(row: dict[Hashable, Any], middle: str, ends: str = "") -> str:
-    low, high = row[f"averted_{ends}q05"], row[f"averted_{ends}q95"]
-    return f"{row[f'averted_{middle}']:z,.0f} ({low:z,.0f} to {high:z,.0f})"

@@ -6,31 +6,34 @@ from pathlib import Path
 
 import click
 
+from odforecast.cli.options import (
+    as_of_option,
+    model_option,
+    out_option,
+    seed_option,
+    together,
+)
+from odforecast.cli.screen import say
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ScenarioError
 from odforecast.io import replacing
-from odforecast.names import DEFAULT_MODEL
 from odforecast.scenario.catalogue import CAVEAT
 
 
 @click.command()
 @click.argument("checks", nargs=-1, metavar="[CHECK]...")
-@source_options
-@click.option("--as-of", metavar="DATE", help="Day the data are seen from (default: the last "
-              "release).")  # fmt: skip
-@click.option("--model", default=DEFAULT_MODEL, show_default=True,
-              help="For the null check and the hindcast.")  # fmt: skip
-@click.option("--simulations", default=200, show_default=True, help="Of the recovery checks.")
-@click.option("--seed", default=1, show_default=True, help="Seed of all random numbers.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for tables and figures.")
+@together(source_options, as_of_option, model_option, seed_option)
+@click.option("--simulations", metavar="N", default=200, show_default=True,
+              help="Of the recovery checks.")  # fmt: skip
+@out_option("Folder for tables and figures.", folder=True)
 def validate(
     checks: tuple[str, ...],
     archive: Path | None,
     source: str | None,
     as_of: str | None,
     model: str,
-    simulations: int,
     seed: int,
+    simulations: int,
     out: Path | None,
 ) -> None:
     """Run the validation ladder: null, recovery, placebos, hindcast, episodes, power.
@@ -49,9 +52,10 @@ def validate(
     failed = 0
     for name, result in run_checks(setting, checks):
         if isinstance(result, ScenarioError):
-            click.echo(f"{name}: not run: {result}")
+            say(f"{name}: not run: {result}", indent="  ")
             continue
-        click.echo(str(result))
+        for line in str(result).splitlines():
+            say(line, indent=" " * (len(line) - len(line.lstrip()) + 2))
         failed += result.passed is False
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -60,7 +64,7 @@ def validate(
             for key, draw in result.figures.items():
                 with replacing(out / f"{key}.svg") as part:
                     draw().savefig(part, format="svg")
-    click.echo(CAVEAT)
+    say(CAVEAT)
     if failed:
         click.echo(f"error: {failed} check(s) failed", err=True)
         raise click.exceptions.Exit(1)

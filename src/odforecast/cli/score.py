@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.screen import print_whole
-from odforecast.cli.source import BUNDLED, accept_option, open_source
+from odforecast.cli.options import (
+    FIGURES,
+    archive_option,
+    check_ending,
+    formerly,
+    indicator_option,
+    json_option,
+    min_truth_age_option,
+    out_option,
+    plot_option,
+    source_option,
+    together,
+    truth_as_of_option,
+)
+from odforecast.cli.screen import note, print_whole, say
+from odforecast.cli.source import accept_option, open_source
 from odforecast.cli.spreadsheet import for_spreadsheets
-from odforecast.errors import DataError, ScoringError
+from odforecast.cli.written import print_json, records
+from odforecast.errors import DataError, ScoringError, one_of
 from odforecast.io import replacing
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.sources.quoting import quoted
@@ -25,40 +40,34 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("forecasts", nargs=-1, required=True,
                 type=click.Path(path_type=Path, dir_okay=False))  # fmt: skip
-@click.option("--truth", default=BUNDLED, show_default=True, metavar="FILE",
-              help="Release to score against: one of CDC's files, or 'bundled'.")  # fmt: skip
-@click.option("--archive", type=click.Path(path_type=Path), metavar="DIR",
-              help="Take the truth from an archive instead.")  # fmt: skip
-@click.option("--truth-as-of", metavar="DATE", help="Score against the release known that day.  "
-              "[default: the last]")  # fmt: skip
-@click.option("--indicator", default="all-drugs", show_default=True,
-              help="What the files forecast (hub files do not say it).")  # fmt: skip
-@click.option("--min-truth-age", default=12, show_default=True, type=click.IntRange(min=0),
-              help="Months between a month and the truth's release; younger is not "
-              "scorable.")  # fmt: skip
-@accept_option
+@together(archive_option, formerly(source_option, "--truth"), accept_option, truth_as_of_option,
+          min_truth_age_option, indicator_option)  # fmt: skip
 @click.option("--baseline", metavar="MODEL", help="Model (file) to relate WIS to.")
 @click.option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
               help="Of scenarios: months for which the assumptions of each held (CSV: scenario_id,"
               "first_month,last_month[,note]).")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Write one row per forecast: .csv or .parquet.")  # fmt: skip
+@together(json_option, plot_option)
+@out_option("One row per forecast: .csv or .parquet.")
 def score(
     forecasts: tuple[Path, ...],
-    truth: str,
     archive: Path | None,
+    source: str | None,
     truth_as_of: str | None,
     indicator: str,
     min_truth_age: int,
     baseline: str | None,
     held: Path | None,
+    as_json: bool,
+    plot: Path | None,
     out: Path | None,
 ) -> None:
     """Score hub files against the counts of a later release.
 
-    The model is named by the file: 2024-12-11-team-model.csv is team-model, and files that
-    differ in the date only are one model. Counts younger than --min-truth-age may still
-    change and are not scored; nothing is dropped, --out has a reason for every such row.
+    The truth is the last release there is, or that of --truth-as-of or --source. Hub files do not
+    say what they count: --indicator does. The model is named by the file:
+    2024-12-11-team-model.csv is team-model, and files that differ in the date only are one model.
+    Counts younger than --min-truth-age may still change and are not scored; nothing is dropped,
+    --out has a reason for every such row.
 
     Files with a column scenario_id, as odforecast scenario run writes them, are scored by
     scenario: plausibility first (the months for which its assumptions held, by --held),
@@ -68,36 +77,42 @@ def score(
     from odforecast.scoring import Truth
     from odforecast.scoring.plausibility import mark_plausible
 
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise DataError(f"{out}: unknown file type {out.suffix!r}", hint="use .csv or .parquet")
+    check_ending(out, "--out", (".csv", ".parquet"))
+    check_ending(plot, "--plot", FIGURES)
     tables = [(model_name(path), path, _read(path)) for path in forecasts]
     scenarios = _scenarios(tables, held)
     spans = None if held is None else read_held(held, scenarios)
-    # Without --archive 'bundled' is the default; with it, a file as well is one too many.
-    releases = open_source(archive, None if archive is not None and truth == BUNDLED else truth)
-    seen = releases.as_of(truth_as_of)
+    seen = open_source(archive, source).as_of(truth_as_of)
     if seen.note:
-        click.echo(f"note: {seen.note}", err=True)
+        note(seen.note)
     panel = seen.panel(indicator)
     against = Truth(panel, min_age=min_truth_age)
     scores = _score(tables, against)
     names = set(scores["model"])
     if baseline is not None and baseline not in names:
         raise ScoringError(
-            f"no file of the baseline {baseline!r}", hint=f"models: {', '.join(sorted(names))}"
+            f"--baseline: no file of {baseline!r}", hint=one_of(baseline, sorted(names))
         )
     if spans is not None:
         scores = mark_plausible(scores, spans)
     if out is not None:
         _write(scores, out)
-    _print(scores, against, panel.indicator, baseline, scenarios)
+    if as_json:
+        print_json(_as_json(scores, against, panel.indicator, baseline, scenarios))
+    else:
+        _print(scores, against, panel.indicator, baseline, scenarios)
     if out is not None:
-        click.echo(f"{len(scores):,} rows: {out}")
+        click.echo(f"{len(scores):,} rows: {out}", err=as_json)
     if not scores["scorable"].any():
         raise ScoringError(
             "no forecast is scorable",
             hint=f"use a release at least {min_truth_age} months after the months forecast",
         )
+    if plot is not None:
+        import odforecast.plot as plots
+
+        plots.save(plots.coverage(scores), plot)
+        click.echo(f"picture: {plot}", err=as_json)
 
 
 def model_name(path: Path) -> str:
@@ -170,6 +185,50 @@ def _score(tables: list[tuple[str, Path, pd.DataFrame]], truth: Truth) -> pd.Dat
     return scores
 
 
+def _as_json(
+    scores: pd.DataFrame,
+    truth: Truth,
+    indicator: str,
+    baseline: str | None,
+    scenarios: list[str],
+) -> dict[str, Any]:
+    """What the screen shows, as JSON: by horizon, and by location or scenario."""
+    from odforecast.scoring import summarise
+    from odforecast.scoring.columns import with_groups
+    from odforecast.scoring.plausibility import PLAUSIBLE, calibration, plausibility
+
+    reasons = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
+    said: dict[str, Any] = {
+        "meta": {
+            "indicator": indicator,
+            "origins": sorted({f"{d:%Y-%m-%d}" for d in scores["as_of"]}),
+            "truth": truth.kind,
+            "truth_release": str(truth.release),
+            "min_truth_age": truth.min_age,
+            "forecasts": len(scores),
+            "scorable": int(scores["scorable"].sum()),
+            "not_scorable": {str(why): int(n) for why, n in reasons.items()},
+        }
+    }
+    if not scores["scorable"].any():
+        return said
+    if scenarios:
+        ahead = scores[scores["horizon"] > 0]
+        judged = PLAUSIBLE in ahead
+        said["plausibility"] = records(plausibility(ahead)) if judged else []
+        said["calibration"] = records(calibration(ahead, baseline))
+        return said
+    grouped = with_groups(scores, ["level"])
+    for name, keys in (("horizons", ["target", "level", "horizon_group"]),
+                       ("locations", ["target", "location"])):  # fmt: skip
+        parts = [
+            summarise(part, by=keys, baseline=baseline if baseline in set(part["model"]) else None)
+            for _, part in grouped.groupby("target", sort=True)
+        ]
+        said[name] = [row for part in parts for row in records(part)]
+    return said
+
+
 def _print(
     scores: pd.DataFrame,
     truth: Truth,
@@ -190,9 +249,6 @@ def _print(
     from odforecast.scoring.columns import with_groups
 
     console = Console(markup=False, emoji=False)  # a name in brackets, or colons, is a name
-
-    def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
 
     days = sorted({f"{d:%Y-%m-%d}" for d in scores["as_of"]})
     origins = days[0] if len(days) == 1 else f"{len(days)} origins, {days[0]} to {days[-1]}"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from odforecast.cli.options import ACCEPT, archive_option, source_option, together
+from odforecast.cli.screen import note
 
 if TYPE_CHECKING:
     from odforecast.vintage import Archive, Vintage
@@ -63,8 +66,8 @@ def open_source(
     if str(source) == BUNDLED:
         return bundled()
     loaded = read_vsrr(source, release)
-    for note in loaded.report.notes:
-        click.echo(f"note: {loaded.report.file}: {note}", err=True)
+    for text in loaded.report.notes:
+        note(f"{loaded.report.file}: {text}")
     if look:
         return Archive.in_memory({loaded.release: loaded.table})
     return of_file(loaded, accept)
@@ -73,25 +76,14 @@ def open_source(
 def say_age(vintage: Vintage) -> None:
     """One line: which release is used, and how old it is."""
     if vintage.note:
-        click.echo(f"note: {vintage.note}", err=True)
+        note(vintage.note)
     days = (dt.date.today() - vintage.date).days
     click.echo(f"release {vintage.date}, {days:,} days old today", err=True)
 
 
-def source_options[F: Callable[..., object]](command: F) -> F:
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--archive``, ``--source`` and ``--accept`` to a command."""
-    command = accept_option(command)
-    command = click.option(
-        "--source",
-        metavar="FILE",
-        help="One of CDC's files, or 'bundled'.",
-    )(command)
-    return click.option(
-        "--archive",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Archive of releases.  [default: your own, with the bundled release beneath]",
-    )(command)
+    return together(archive_option, source_option, accept_option)(command)
 
 
 def accept_option[F: Callable[..., object]](command: F) -> F:
@@ -106,5 +98,5 @@ def accept_option[F: Callable[..., object]](command: F) -> F:
         metavar="REASON",
         expose_value=False,
         callback=keep,
-        help="Use a file that contradicts itself all the same; the reason stays with it.",
+        help=ACCEPT,
     )(command)

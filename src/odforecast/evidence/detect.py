@@ -225,6 +225,6 @@ def _gapless(panel: Panel) -> tuple[list[str], Floats]:
 
 
 def _figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import detectable
+    from odforecast.plot.checks import detectable
 
     return detectable(table)

@@ -152,6 +152,6 @@ def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.Da
 
 
 def _figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import episodes
+    from odforecast.plot.checks import episodes
 
     return episodes(table)

@@ -257,7 +257,7 @@ def coverage_summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _figure(table: pd.DataFrame, panel: Panel) -> Figure:
-    from odforecast.plot.style import hindcast
+    from odforecast.plot.checks import hindcast
 
     nation = panel.reported[panel.index(NATION)]
     return hindcast(table[table["location"] == NATION], panel.months, nation)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,14 +163,11 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         f"{folds['sd'].max():.2f}.",
     )
     text = [
-        *(fill(each, 100) for each in paragraphs),
+        *paragraphs,
         *(_line(row) for row in table.to_dict("records")),
-        fill(
-            "p: share of disjoint windows that fell as much, over their 24 phases. A date inside "
-            "a fall that had begun ranks low whatever happened that day, so a low rank is no "
-            "evidence for its event; a middling or high one says that nothing visible followed.",
-            100,
-        ),
+        "p: share of disjoint windows that fell as much, over their 24 phases. A date inside "
+        "a fall that had begun ranks low whatever happened that day, so a low rank is no "
+        "evidence for its event; a middling or high one says that nothing visible followed.",
     ]
     if any(s in JURISDICTIONS for s in panel.locations):
         try:
@@ -342,12 +338,12 @@ def _ranks_figure(changes: pd.DataFrame, ranks: pd.DataFrame, title: str) -> Fig
 
 
 def _pairs_figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import rank_pairs
+    from odforecast.plot.checks import rank_pairs
 
     return rank_pairs(table)
 
 
 def _units_figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import exposure_scatter
+    from odforecast.plot.checks import exposure_scatter
 
     return exposure_scatter(table)

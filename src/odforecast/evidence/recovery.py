@@ -345,6 +345,6 @@ def check_recovery(
 
 
 def _figure(table: pd.DataFrame, beta: float) -> Figure:
-    from odforecast.plot.style import intervals
+    from odforecast.plot.checks import intervals
 
     return intervals(table, beta)

@@ -139,7 +139,7 @@ def spreads_text(panel: Panel) -> str:
         mean = table.loc[table["year"] == "fall", "mean"].item()
         lines.append(
             f"The first is the year of the fall, the others are ordinary: beyond their spread its "
-            f"own has an\nsd of {left:.3f}, on a mean of {mean:+.3f}."
+            f"own has an sd of {left:.3f}, on a mean of {mean:+.3f}."
         )
     peaks = ", ".join(f"{r.region} {r.month}" for r in regional_peaks(panel).itertuples())
     return "\n".join([*lines, f"Peak of the 12-month-ending count: {peaks}."])

@@ -24,6 +24,7 @@ from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project
 from odforecast.scenario.scenario import NULL, Scenario
 from odforecast.scenario.schema import named_intervention
+from odforecast.scenario.wording import nearest
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"
 
@@ -132,7 +133,10 @@ def run_checks(
             raise ScenarioError(f"check {check.name!r} is there already, allowed: another name")
         ladder[check.name] = check
     if unknown := [n for n in names if n not in ladder]:
-        raise ScenarioError(f"unknown check {unknown[0]!r}, allowed: {', '.join(ladder)}")
+        raise ScenarioError(
+            f"unknown check {unknown[0]!r}{nearest(unknown[0], ladder)}, allowed: "
+            f"{', '.join(ladder)}"
+        )
     for name in names or tuple(ladder):
         try:
             yield name, ladder[name].run(setting)

@@ -8,18 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, one_of
+from odforecast.forecast.answers import Answers
 from odforecast.forecast.part import of_these_draws, part, with_parts
-from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of
+from odforecast.forecast.published import layer_of
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of, pick
+from odforecast.markup import card, few, number_of, steady
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
-    FORECAST_DIMS,
     HUB_QUANTILES,
     LOCATION,
     MONTH,
@@ -30,16 +31,12 @@ from odforecast.names import (
 )
 from odforecast.panel import Floats, Panel
 
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
-
 #: Fields that are mappings: read-only, and plain where they travel.
 _MAPPINGS = ("skipped", "provenance", "parts", "beside")
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast:
+class Forecast(Answers):
     """Sample paths, draws × locations × months.
 
     A model of months keeps paths of **monthly deaths**, and everything else is derived by
@@ -150,11 +147,18 @@ class Forecast:
         self.__dict__.update(state)
         self.__post_init__()
 
+    @steady
     def __repr__(self) -> str:
         model = self.provenance.get("label", self.provenance.get("model", "?"))
-        return (
-            f"<Forecast {model} as of {self.as_of}: {self.draws.shape[0]} draws, "
-            f"{len(self.locations)} locations, {self.months[0]}..{self.months[-1]}>"
+        first, last = int(self.horizons[0]), int(self.horizons[-1])
+        return card(
+            f"Forecast {model} as of {self.as_of}: {number_of(len(self.draws), 'draw')}, "
+            f"{number_of(len(self.locations), 'location')}, {self.months[0]}..{self.months[-1]}",
+            f"places  {few(self.locations)}",
+            f"horizons  {first} to {last}, months after {self.last_month}",
+            f"parts  {', '.join(self.beside)}" if self.beside else "",
+            *(f"warning  {said}" for said in self.warnings),
+            "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), .plot()",
         )
 
     @classmethod
@@ -354,7 +358,7 @@ class Forecast:
             that are not joint.
         """
         if target not in TARGETS:
-            raise ForecastError(f"unknown target {target!r}", hint=f"one of {', '.join(TARGETS)}")
+            raise ForecastError(f"unknown target {target!r}", hint=one_of(target, TARGETS))
         if target not in self.targets:
             raise ForecastError(
                 f"{self.provenance.get('model', 'this model')} does not forecast {target}",
@@ -374,7 +378,8 @@ class Forecast:
         """12-month-ending deaths at a month in every draw, shape (D, L).
 
         A month that the draws reach is drawn (where counts are not final, it is the nowcast of
-        the same draw); an earlier one is the reported count of the panel.
+        the same draw); an earlier one is the reported count of the panel, of a sum of locations
+        that of its parts.
 
         Raises
         ------
@@ -390,10 +395,7 @@ class Forecast:
         if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
             raise ForecastError(f"no count is known for {when}")
         column = int((when - self.panel.months[0]).astype(int))
-        if self.locations and any(s not in self.panel.locations for s in self.locations):
-            raise ForecastError("a sum of locations has no reported count of its own")
-        rows = [self.panel.locations.index(s) for s in self.locations]
-        counts = self.panel.reported[rows, column]
+        counts = layer_of(self, "reported")[:, column]
         return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
 
     def change(self, month: object) -> Floats:
@@ -465,9 +467,8 @@ class Forecast:
 
     def select(self, locations: str | Iterable[str]) -> Forecast:
         """Only these locations, by any of their names, in this order; one may be given bare."""
-        asked = [locations] if isinstance(locations, str) else list(locations)
-        rows = [self.index(s) for s in asked]
-        places = tuple(self.locations[i] for i in rows)
+        places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
+        rows = [self.locations.index(s) for s in places]
         made = replace(
             self,
             draws=self.draws[:, rows],
@@ -534,7 +535,7 @@ class Forecast:
         name : {"Northeast", "Midwest", "South", "West"}
         """
         if name not in REGIONS:
-            raise ForecastError(f"unknown region {name!r}", hint=f"one of {', '.join(REGIONS)}")
+            raise ForecastError(f"unknown region {name!r}", hint=one_of(name, REGIONS))
         return self.total(parts_of(name), name)
 
     def with_nation(self) -> Forecast:
@@ -552,128 +553,4 @@ class Forecast:
         )
         return made._carrying(
             {n: p.with_nation() if n in nation.beside else p for n, p in self.beside.items()}
-        )
-
-    def nowcast(self, level: float = 0.9) -> pd.DataFrame:
-        """What the last published counts will be once final, beside what is published of them.
-
-        Parameters
-        ----------
-        level : float
-            Probability of the central interval, between 0 and 1.
-
-        Returns
-        -------
-        DataFrame
-            One row per location and month with a horizon of 0 or below, in the forecast's
-            order: ``location``, ``month`` (end of the 12 months), ``horizon``, ``level``; in
-            deaths of the 12 months ``reported`` (as released), ``low``, ``median`` and
-            ``high`` of the count once final, ``revision_low``, ``revision`` and
-            ``revision_high`` (final less reported), ``predicted`` (CDC's own estimate),
-            ``predicted_unbiased`` (that over the mean of predicted / reported of the location's
-            counts 12 to 23 months old); ``complete`` (CDC's percentage). NaN where nothing is
-            published. A region or total is the sum of its parts, draw by draw.
-
-        Raises
-        ------
-        ForecastError
-            If the model takes published counts as they are, or they are all final: then
-            nothing is left to nowcast.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
-        >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
-        >>> table["horizon"].tolist() == list(range(-11, 1))
-        True
-        """
-        from odforecast.forecast.nowcast import nowcast
-
-        return nowcast(self, level)
-
-    def text(self, location: str | None = None) -> str:
-        """The forecast of one place in three sentences, for people.
-
-        The last known count, and what it will be once final where the draws say so; the count
-        12 months ahead (or the last one forecast) with its 90 % interval; the change on the
-        count 12 months before, and the probability of a fall.
-
-        Parameters
-        ----------
-        location : str, optional
-            Any of its names. Default: the only location there is, or else the US.
-
-        Returns
-        -------
-        str
-
-        Raises
-        ------
-        ForecastError
-            If there are several locations, none of them is named, and they hold no US.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
-        >>> forecast = od.get_model("naive").fit(panel).forecast(draws=200)
-        >>> forecast.text("Ohio")
-        'In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April ...'
-        """
-        from odforecast.forecast.text import text
-
-        return text(self, location)
-
-    def to_frame(
-        self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
-    ) -> pd.DataFrame:
-        """Quantiles of a target, tidy.
-
-        Returns
-        -------
-        DataFrame
-            One row per location, month and level: ``location``, ``month``, ``horizon`` (from the
-            panel's last month; 0 and below are the nowcast), ``horizon_from_origin``,
-            ``target``, ``level``, ``value`` (deaths).
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
-        >>> table = od.get_model("naive").fit(panel).forecast(draws=50).select("Ohio").to_frame()
-        >>> len(table), table["horizon"].max()
-        (60, np.int64(12))
-        """
-        import pandas as pd
-
-        values = self.quantiles(levels, target)
-        n_levels, n_loc, n_months = values.shape
-        return pd.DataFrame(
-            {
-                "location": np.repeat(self.locations, n_months * n_levels),
-                "month": np.tile(np.repeat(self.months.astype("datetime64[s]"), n_levels), n_loc),
-                "horizon": np.tile(np.repeat(self.horizons, n_levels), n_loc),
-                "horizon_from_origin": np.tile(
-                    np.repeat(self.horizons_from_origin, n_levels), n_loc
-                ),
-                "target": target,
-                "level": np.tile(np.asarray(levels, dtype=float), n_loc * n_months),
-                "value": np.moveaxis(values, 0, 2).ravel(),
-            }
-        )
-
-    def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:
-        """Draws of a target as a labelled array (draw, location, month)."""
-        import xarray as xr
-
-        return xr.DataArray(
-            self.samples(target),
-            dims=FORECAST_DIMS,
-            coords={
-                LOCATION: list(self.locations),
-                MONTH: self.months.astype("datetime64[ns]"),
-            },
-            name=target,
-            attrs={"as_of": str(self.as_of), **self.provenance},
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
-from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.forecast.published import at_months, layer_of, published
 from odforecast.panel import Floats, Panel
 
 if TYPE_CHECKING:
@@ -65,23 +65,6 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
     return np.asarray(predicted / usual_ratio(reported, predicted)[:, None])
 
 
-def published(forecast: Forecast, layer: str = "reported") -> Floats:
-    """A layer of the panel at the forecast's months, shape (L, M).
-
-    Parameters
-    ----------
-    forecast : Forecast
-    layer : {"reported", "predicted", "complete", "pending"}
-
-    Returns
-    -------
-    ndarray, shape (L, M)
-        Deaths, or percent. A sum of locations has the sum of its parts; of percentages there
-        is none. NaN where nothing is published, after the last month too.
-    """
-    return _at_months(forecast, _rows(forecast, layer))
-
-
 def nowcast(forecast: Forecast, level: float = 0.9) -> pd.DataFrame:
     """Counts once final; see :meth:`odforecast.Forecast.nowcast`."""
     import pandas as pd
@@ -97,11 +80,11 @@ def nowcast(forecast: Forecast, level: float = 0.9) -> pd.DataFrame:
     now = np.flatnonzero(forecast.horizons <= 0)
     if not now.size:
         raise _nothing(forecast, panel)
-    reported, predicted = (_rows(forecast, name) for name in ("reported", "predicted"))
+    reported, predicted = (layer_of(forecast, name) for name in ("reported", "predicted"))
     layers = {
-        "reported": _at_months(forecast, reported),
-        "predicted": _at_months(forecast, predicted),
-        "predicted_unbiased": _at_months(forecast, unbiased(reported, predicted)),
+        "reported": at_months(forecast, reported),
+        "predicted": at_months(forecast, predicted),
+        "predicted_unbiased": at_months(forecast, unbiased(reported, predicted)),
         "complete": published(forecast, "complete"),
     }
     sides = [(1 - level) / 2, 0.5, (1 + level) / 2]
@@ -140,31 +123,3 @@ def _nothing(forecast: Forecast, panel: Panel) -> ForecastError:
         "it has no nowcast",
         hint="use dlm, which completes them, or put +delay after a model's name (naive+delay)",
     )
-
-
-def _rows(forecast: Forecast, layer: str) -> Floats:
-    """A layer of the panel for each location of a forecast, shape (L, T); NaN where unknown."""
-    panel = forecast.panel
-    if panel is None:
-        return np.full((len(forecast.locations), 0), np.nan)
-    values: Floats = getattr(panel, layer)
-    row = {s: i for i, s in enumerate(panel.locations)}
-    out = np.full((len(forecast.locations), panel.months.size), np.nan)
-    for i, place in enumerate(forecast.locations):
-        parts = forecast.parts.get(place, (place,))
-        if NATION in row and set(parts) == set(JURISDICTIONS):
-            parts = (NATION,)  # what CDC itself says of the sum
-        percent = layer in ("complete", "pending")
-        if all(s in row for s in parts) and not (percent and len(parts) > 1):
-            out[i] = values[[row[s] for s in parts]].sum(axis=0)
-    return out
-
-
-def _at_months(forecast: Forecast, rows: Floats) -> Floats:
-    """Columns of a panel's rows (L, T) at the months of a forecast, shape (L, M)."""
-    out = np.full((len(rows), forecast.months.size), np.nan)
-    if forecast.panel is not None:
-        column = (forecast.months - forecast.panel.months[0]).astype(int)
-        there = (column >= 0) & (column < rows.shape[1])
-        out[:, there] = rows[:, column[there]]
-    return out

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
+from odforecast.forecast.published import layer_of
+from odforecast.forecast.record import error_at, past_errors
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
-from odforecast.months import ONE_MONTH, to_month
+from odforecast.months import to_month
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, LOCATION, indicator_name
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
+    from odforecast.forecast.record import Scored
 
 #: Interval of every text.
 LEVEL = 0.9
@@ -184,8 +187,16 @@ def between(low: float, high: float, step: float | None = None) -> str:
     return f"{rounded(low, unit)} to {rounded(high, unit)}"
 
 
-def text(forecast: Forecast, location: str | None = None) -> str:
-    """Three sentences; see :meth:`odforecast.Forecast.text`."""
+def text(
+    forecast: Forecast,
+    location: str | None = None,
+    record: Scored | None = None,
+    errors: bool = True,
+) -> str:
+    """Three sentences; see :meth:`odforecast.Forecast.text`.
+
+    Without ``errors`` nothing is said of past ones: for a page that shows them in a table.
+    """
     one = _one(forecast, location)
     first = _last_known(one)
     ahead = one.horizons <= 12
@@ -195,11 +206,24 @@ def text(forecast: Forecast, location: str | None = None) -> str:
     if not np.isfinite([low, high]).all():
         return f"{first} For the 12 months ending in {end} there is no forecast: a count is hidden."
     step = step_of(low, high)
+    off = _off(one, month, record) if errors else ""
     second = (
         f"For the 12 months ending in {end} the forecast is about {rounded(middle, step)} deaths "
-        f"(90 % interval {between(low, high, step)})."
+        f"(90 % interval {between(low, high, step)}){off}."
     )
     return f"{first} {second} {_change(one, month, step)}"
+
+
+def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
+    """How far such forecasts have been off here; nothing where nobody measured it."""
+    rows = past_errors(one, one.locations[0], record)
+    row = error_at(rows, int((month - one.last_month).astype(int)))
+    if row is None:
+        return ""
+    return (
+        f"; such forecasts have been off by {row['error']:.0f} % here (the middle of "
+        f"{row['forecasts']:,} past ones)"
+    )
 
 
 def _one(forecast: Forecast, location: str | None) -> Forecast:
@@ -220,16 +244,10 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
 
 def _reported(one: Forecast, month: np.datetime64) -> float:
     """The published 12-month count of the place, of a sum that of its parts; NaN without one."""
-    panel, place = one.panel, one.locations[0]
+    panel = one.panel
     if panel is None or not panel.months[0] <= month <= panel.last_month:
         return float("nan")
-    parts = one.parts.get(place, (place,))
-    if set(parts) == set(JURISDICTIONS) and NATION in panel.locations:
-        parts = (NATION,)  # what CDC itself says of the sum
-    if not set(parts) <= set(panel.locations):
-        return float("nan")
-    column = int((month - panel.months[0]).astype(int))
-    return float(panel.reported[[panel.locations.index(s) for s in parts], column].sum())
+    return float(layer_of(one, "reported")[0, int((month - panel.months[0]).astype(int))])
 
 
 def _quantiles(values: Floats) -> tuple[float, float, float]:
@@ -268,9 +286,8 @@ def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     """The change on the count 12 months before, and how likely a fall is."""
     try:
         moved = one.change(month)[:, 0]
-    except ForecastError:
-        # A sum whose earlier count no draw holds: what its parts reported.
-        moved = one.count_at(month)[:, 0] - _reported(one, month - 12 * ONE_MONTH)
+    except ForecastError:  # before the panel, or there is none
+        moved = np.full(len(one.draws), np.nan)
     if not np.isfinite(moved).all():
         return "The count 12 months before is not known, so no change can be given."
     before = one.count_at(month)[:, 0] - moved

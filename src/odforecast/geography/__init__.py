@@ -6,12 +6,13 @@ from odforecast.geography.places import (
     LOCATIONS,
     REGIONS,
     Location,
+    called,
     code_of,
     find,
     lookup,
     population,
 )
-from odforecast.geography.request import resolve
+from odforecast.geography.request import absent, pick, resolve
 from odforecast.geography.sums import NATION, closed, parts_of, whole_and_parts
 
 __all__ = [
@@ -22,12 +23,15 @@ __all__ = [
     "County",
     "Edition",
     "Location",
+    "absent",
+    "called",
     "closed",
     "code_of",
     "counties_of",
     "find",
     "lookup",
     "parts_of",
+    "pick",
     "population",
     "resolve",
     "whole_and_parts",

@@ -10,7 +10,6 @@ regions (from 2022): no request holds both.
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 import unicodedata
 from collections import defaultdict
@@ -20,7 +19,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal, get_args
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import UnknownNameError, near, one_of
 from odforecast.geography.jurisdictions import LOCATIONS
 
 Edition = Literal["counties", "planning-regions"]
@@ -122,7 +121,7 @@ def counties_of(state: str | None = None, edition: Edition = "counties") -> tupl
     'Capitol Planning Region, Connecticut'
     """
     if edition not in EDITIONS:
-        raise UnknownNameError(f"unknown edition {edition!r}", hint=f"one of {', '.join(EDITIONS)}")
+        raise UnknownNameError(f"unknown edition {edition!r}", hint=one_of(edition, EDITIONS))
     found = _bundled()
     if edition == "planning-regions":
         kept = [c for c in found if c.state != "CT"]
@@ -190,5 +189,4 @@ def close_to(name: str, state: str | None = None) -> tuple[str, ...]:
     """
     among = counties_of(state) + (PLANNING_REGIONS if state == "CT" else ())
     spelled = {form.lower(): c.label for c in among for form in (c.short, c.name)}
-    near = difflib.get_close_matches(name.strip().lower(), spelled, n=3, cutoff=0.75)
-    return tuple(dict.fromkeys(spelled[form] for form in near))
+    return near(name, spelled, 3, cutoff=0.75)

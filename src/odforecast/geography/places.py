@@ -6,14 +6,13 @@ does not matter. For lists and ``"Ohio/*"`` see :func:`odforecast.geography.requ
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
 import pandas as pd
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import UnknownNameError, near
 from odforecast.geography.counties import (
     FORMER,
     County,
@@ -27,7 +26,7 @@ from odforecast.geography.counties import (
 from odforecast.geography.jurisdictions import BY_KEY, JURISDICTIONS, LOCATIONS, REGIONS, Location
 
 __all__ = [
-    "JURISDICTIONS", "LOCATIONS", "REGIONS", "Location", "counties_in", "find", "lookup",
+    "JURISDICTIONS", "LOCATIONS", "REGIONS", "Location", "called", "counties_in", "find", "lookup",
     "population",
 ]  # fmt: skip
 
@@ -122,6 +121,21 @@ def code_of(key: str) -> str:
     return found.fips if isinstance(found, County) else found.state
 
 
+def called(code: str) -> str:
+    """Name in full that a code has in a table; a sum of places has its own.
+
+    Examples
+    --------
+    >>> called("OH"), called("39061"), called("Midwest"), called("NY")
+    ('Ohio', 'Hamilton County, Ohio', 'Midwest', 'New York outside NYC')
+    """
+    if (state := BY_KEY.get(code.upper())) is not None:
+        # CDC's New York leaves the city out; a table that does not say so is misread.
+        return "New York outside NYC" if state.state == "NY" else state.name
+    county = by_fips().get(code)
+    return code if county is None else county.label
+
+
 def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
     """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order.
 
@@ -148,13 +162,17 @@ def _counties_called(text: str) -> tuple[County, ...]:
 
 
 def _states_close_to(text: str) -> tuple[str, ...]:
-    names = {x.name.lower(): x.name for x in LOCATIONS}
-    near = difflib.get_close_matches(text.strip().lower(), names, n=2, cutoff=0.75)
-    return tuple(names[n] for n in near)
+    return near(text, [x.name for x in LOCATIONS], 2, cutoff=0.75)
 
 
-def _unknown(key: str, near: Sequence[str], hint: str = _HINT) -> UnknownNameError:
-    did = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else hint
+def _unknown(key: str, meant: Sequence[str], hint: str = _HINT) -> UnknownNameError:
+    if (region := str(key).strip().title()) in REGIONS:
+        return UnknownNameError(
+            f"unknown location {key!r}: it is a census region, and a single place is asked for "
+            "here",
+            hint=f"of a forecast or projection, .region({region!r}) adds its places up",
+        )
+    did = f"did you mean {' or '.join(dict.fromkeys(meant))}?" if meant else hint
     return UnknownNameError(f"unknown location {key!r}", hint=did)
 
 
@@ -172,10 +190,10 @@ def _no_county(text: str) -> UnknownNameError:
     state = BY_KEY.get(of.strip().upper())
     if state is None:
         return _unknown(text, [f"{name}, {s}" for s in _states_close_to(of)])
-    near = close_to(name, None if state.state == "US" else state.state)
+    meant = close_to(name, None if state.state == "US" else state.state)
     elsewhere = [c.label for c in named(name)][:3]
     hint = f"{state.name} has no county {name.strip()!r}"
-    return _unknown(text, near or elsewhere or _states_close_to(name), hint)
+    return _unknown(text, meant or elsewhere or _states_close_to(name), hint)
 
 
 @cache

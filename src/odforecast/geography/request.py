@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import OdforecastError, UnknownNameError
 from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
 from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.geography.places import counties_in, find
@@ -74,6 +74,96 @@ def resolve(
     if available is not None:
         _check(tuple(codes), available)
     return tuple(codes)
+
+
+def pick(
+    locations: str | Iterable[str],
+    available: Sequence[str],
+    of: str,
+    error: type[OdforecastError] = UnknownNameError,
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Places of an object by any of their names, in the order asked: what ``select`` means.
+
+    Parameters
+    ----------
+    locations : str or iterable of str
+        One place, several with commas between, ``"all"``, or a list; ``"Ohio/*"`` for counties.
+    available : sequence of str
+        Codes that the object has, and names of sums of its own.
+    of : str
+        What the object is called in a message: ``"the panel"``.
+    error : type of OdforecastError
+        What is raised for a place that exists and is not there.
+    reasons : mapping of str to str, optional
+        Why a code is not there.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is no place's, or nothing is named, or a place is named twice.
+    OdforecastError
+        Of the class given, if the object has not got a place.
+
+    Examples
+    --------
+    >>> pick(["Ohio", "54"], ("US", "OH", "WV"), "the panel")
+    ('OH', 'WV')
+    >>> pick("Ohio, US", ("US", "OH", "WV"), "the panel")
+    ('OH', 'US')
+    """
+    if isinstance(locations, str):
+        whole = locations.strip()
+        if whole not in available and whole.lower() == "all":
+            return tuple(available)
+        locations = [whole] if whole in available else _split(whole)
+    if not isinstance(locations, Iterable):
+        raise UnknownNameError(
+            f"locations is {locations!r}, allowed: a name or a list of names", hint="such as 'OH'"
+        )
+    named: dict[str, str] = {}
+    for key in map(str, locations):
+        for code in (key,) if key in available else resolve([key]):
+            if code in named:
+                both = " and ".join(dict.fromkeys(repr(k) for k in (named[code], key)))
+                raise UnknownNameError(
+                    f"locations names {code} twice ({both})", hint="name each place once"
+                )
+            named[code] = key
+    if not named:
+        raise UnknownNameError("locations is empty: no location is named", hint="name one, or all")
+    absent(tuple(named), available, of, error, reasons)
+    return tuple(named)
+
+
+def absent(
+    codes: Sequence[str],
+    available: Sequence[str],
+    of: str,
+    error: type[OdforecastError] = UnknownNameError,
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse codes that an object has not got, each in the same words; as :func:`pick`."""
+    if not (missing := [c for c in codes if c not in available]):
+        return
+    given = reasons or {}
+    why = [f"{c}: {given[c]}" for c in missing[:6] if c in given]
+    few = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+    raise error(
+        f"{of} has no {few}" + (f" ({'; '.join(why)})" if why else ""),
+        hint=_instead(missing[0], available) or f"it has: {_listed(available)}",
+    )
+
+
+def _instead(code: str, available: Sequence[str]) -> str:
+    """What to ask for where a county stands among states, or a state among counties."""
+    of_counties = any(one.isdigit() for one in available)
+    county = by_fips().get(code)
+    if county is not None and not of_counties:
+        return f"{county.label} is a county, and it holds states: ask for {county.state}"
+    if county is None and of_counties and code not in available:
+        return f"it holds counties; those of {code} are {code}/*"
+    return ""
 
 
 def _split(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import UnknownNameError, one_of
 from odforecast.geography.counties import Edition
 from odforecast.geography.places import JURISDICTIONS, REGIONS, counties_in, lookup
 
@@ -52,7 +52,9 @@ def parts_of(
     if level == "counties":
         return counties_in(whole, edition)
     if level != "states":
-        raise UnknownNameError(f"unknown level {level!r}", hint="one of states, counties")
+        raise UnknownNameError(
+            f"unknown level {level!r}", hint=one_of(level, ("states", "counties"))
+        )
     if (region := whole.strip().title()) in REGIONS:
         return tuple(s for s in JURISDICTIONS if lookup(s).region == region)
     return JURISDICTIONS if lookup(whole).state == NATION else ()

@@ -8,16 +8,20 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.cells import days, numbers
 from odforecast.hub.raw import check_header
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, SCENARIO_ID, TARGETS
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, SCENARIO_ID, TARGET_TREND, TARGETS
 from odforecast.sources.quoting import plain, quoted
 
-OUTPUT_TYPES = ("quantile", "sample")
+OUTPUT_TYPES = ("quantile", "sample", "pmf")
 
 #: Most characters of a scenario's name.
 LONGEST_NAME = 200
+
+#: How far the probabilities of a unit may miss 1: they are rounded.
+TOTAL = 0.001
 
 #: Longest horizon, in months.
 MAX_HORIZON = 1200
@@ -132,18 +136,19 @@ class _Checker:
         if SCENARIO_ID in self.columns:
             self.scenarios()
         self.locations()
-        self.choices("target", TARGETS)
+        self.choices("target", (*TARGETS, TARGET_TREND))
         self.numbers("horizon", whole=True)
         self.dates("target_end_date")
         self.choices("output_type", OUTPUT_TYPES)
-        self.numbers("output_type_id")
+        self.identifiers()
         self.numbers("value")
-        self.ids()
-        negative = self.out["value"] < 0
-        self.refuse(negative, "value", "deaths cannot be negative")
+        negative, pmf = self.out["value"] < 0, self.out["output_type"] == "pmf"
+        self.refuse(negative & ~pmf, "value", "deaths cannot be negative")
+        self.refuse(negative & pmf, "value", "probabilities cannot be negative")
         self.horizons()
         self.duplicates()
         self.order()
+        self.probabilities()
         if levels is not None:
             self.levels(levels)
         return self.out[self.columns]
@@ -237,17 +242,58 @@ class _Checker:
         else:
             self.out[column] = values
 
-    def ids(self) -> None:
-        ids, quantile = self.out["output_type_id"], self.out["output_type"] == "quantile"
+    def identifiers(self) -> None:
+        """Levels, numbers of samples, and categories; the last are texts."""
+        kind = self.out["output_type"]
+        pmf = kind == "pmf"
+        of_trend = self.out["target"] == TARGET_TREND
         self.refuse(
-            quantile & ((ids <= 0) | (ids >= 1)),
+            pmf != of_trend,
+            "output_type",
+            f"{TARGET_TREND} is given as pmf, and pmf is given of {TARGET_TREND}",
+            "does not fit the target",
+        )
+        names = self.texts("output_type_id")
+        self.refuse(
+            pmf & ~names.isin(CATEGORIES), "output_type_id", f"one of {', '.join(CATEGORIES)}"
+        )
+        given = self.raw["output_type_id"]
+        ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
+        self.refuse(
+            ids.isna(), "output_type_id", "give a finite number such as 0.5", "is no finite number"
+        )
+        self.refuse(
+            (kind == "quantile") & ((ids <= 0) | (ids >= 1)),
             "output_type_id",
             "quantile levels lie between 0 and 1",
         )
         self.refuse(
-            ~quantile & ((ids < 0) | (ids != ids.round())),
+            (kind == "sample") & ((ids < 0) | (ids != ids.round())),
             "output_type_id",
             "number samples 0, 1, 2 …",
+        )
+        self.out["output_type_id"] = ids.astype(object).where(~pmf, names) if pmf.any() else ids
+
+    def probabilities(self) -> None:
+        """Each unit of a trend has all categories, and they add up to 1."""
+        rows = self.out[self.out["output_type"] == "pmf"]
+        if rows.empty:
+            return
+        units = rows.groupby(self.unit, sort=False)["value"]
+        short = units.transform("size") != len(CATEGORIES)
+        everywhere = self.out.index
+        self.refuse(
+            short.reindex(everywhere, fill_value=False),
+            "output_type_id",
+            f"give every unit all of {', '.join(CATEGORIES)}",
+            "is of a unit that lacks a category",
+        )
+        off = (units.transform("sum") - 1).abs() > TOTAL
+        self.refuse(
+            off.reindex(everywhere, fill_value=False),
+            "value",
+            f"the probabilities of a unit add up to 1, within {TOTAL}",
+            "is of a unit whose probabilities do not add up to 1",
         )
 
     def horizons(self) -> None:
@@ -275,11 +321,12 @@ class _Checker:
         again = self.out.duplicated(keys)
         self.refuse(again, "output_type_id", "give every forecast once", "repeats a row")
         # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
-        near = self.out[keys].sort_values(keys, kind="stable")
+        near = self.out.loc[self.out["output_type"] != "pmf", keys]
+        near = near.sort_values(keys, kind="stable").astype({"output_type_id": float})
         same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
         close = same & (near["output_type_id"].diff() < MIN_STEP)
         self.refuse(
-            close.reindex(self.out.index),
+            close.reindex(self.out.index, fill_value=False),
             "output_type_id",
             f"levels of a unit lie at least {MIN_STEP} apart",
             "nearly repeats a level",

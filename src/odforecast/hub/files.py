@@ -11,15 +11,25 @@ import pandas as pd
 
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
+from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
 from odforecast.hub.raw import read_raw
 from odforecast.io import replacing
 from odforecast.months import month_end
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGETS
+from odforecast.names import (
+    HUB_COLUMNS,
+    HUB_QUANTILES,
+    LOCATION,
+    MONTH,
+    TARGET_TREND,
+    TARGETS,
+)
 
 #: Values are written to a thousandth of a death: more digits would only look precise.
 DECIMALS = 3
+#: Probabilities to a millionth.
+_DECIMALS_OF_CHANCE = 6
 
 
 def to_hub(
@@ -38,18 +48,21 @@ def to_hub(
         Quantile levels (for ``output_type="quantile"``).
     targets : sequence of str, optional
         ``"deaths_12mo"``, ``"deaths_month"``; default: those the forecast has.
-    output_type : {"quantile", "sample"}
-        Quantiles, or the draws themselves. Samples with one ``output_type_id`` belong
-        together: over all locations and months if the draws are joint over both, over the
-        months of one location if they are joint over months only, else each unit has its own.
+    output_type : {"quantile", "sample", "pmf"}
+        Quantiles, the draws themselves, or the probabilities of the trend
+        (:meth:`odforecast.Forecast.trend`), target ``"trend_12mo"``, of the months up to 12
+        ahead whose count a year before was known at the origin. Samples with one
+        ``output_type_id`` belong together: over all locations and months if the draws are joint
+        over both, over the months of one location if they are joint over months only, else
+        each unit has its own.
 
     Returns
     -------
     DataFrame
         Columns :data:`odforecast.names.HUB_COLUMNS`: ``origin_date`` and
         ``target_end_date`` as timestamps, ``location`` as hub code (``"54"``, ``"US"``,
-        ``"NYC"``), ``output_type_id`` as a number (level, or number of the sample),
-        ``value`` in deaths, rounded to a thousandth.
+        ``"NYC"``), ``output_type_id`` as a number (level, or number of the sample) or, of a
+        trend, the category, ``value`` in deaths, rounded to a thousandth, or a probability.
 
     Raises
     ------
@@ -73,6 +86,8 @@ def to_hub(
         raise ForecastError(
             f"{unknown[0]!r} has no hub code", hint="hub files hold jurisdictions, not regions"
         )
+    if output_type == "pmf":
+        return _trend_rows(forecast)[list(HUB_COLUMNS)]
     wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
     parts = [_target_rows(forecast, target, levels, output_type) for target in wanted]
     return pd.concat(parts, ignore_index=True)[list(HUB_COLUMNS)]
@@ -121,6 +136,31 @@ def _target_rows(
     )
 
 
+def _trend_rows(forecast: Forecast) -> pd.DataFrame:
+    """Rows of the trend, ordered by location, month, category; what has already come is none."""
+    table = forecast.trend()
+    table = table[(table["horizon"] >= 1) & table["t1"].notna()]
+    if table.empty:
+        raise ForecastError(
+            "no trend can be given: no count of a year before was known at the origin"
+        )
+    n = len(CATEGORIES)
+    ends = [month_end(np.datetime64(m, "M")) for m in table["month"].to_numpy()]
+    chances = table[list(CATEGORIES)].to_numpy(dtype=float)
+    return pd.DataFrame(
+        {
+            "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
+            "location": np.repeat([lookup(s).code for s in table["location"]], n),
+            "target": TARGET_TREND,
+            "horizon": np.repeat(table["horizon"].to_numpy(), n),
+            "target_end_date": np.repeat(np.array(ends, dtype="datetime64[s]"), n),
+            "output_type": "pmf",
+            "output_type_id": np.tile(np.array(CATEGORIES, dtype=object), len(table)),
+            "value": np.round(chances, _DECIMALS_OF_CHANCE).ravel(),
+        }
+    )
+
+
 def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     """Check a hub table and write it; the file is complete or absent.
 
@@ -146,17 +186,25 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     checked = check_hub(table, levels=None, source=str(target))
     with replacing(target) as part:
         if kind == "parquet":
+            if "pmf" in set(checked["output_type"]):
+                # One column has one type: beside categories, levels are texts too.
+                checked = checked.assign(output_type_id=_texts(checked["output_type_id"]))
             checked.to_parquet(part, index=False, write_page_checksum=True)
         else:
             text = checked.assign(
                 origin_date=checked["origin_date"].dt.strftime("%Y-%m-%d"),
                 target_end_date=checked["target_end_date"].dt.strftime("%Y-%m-%d"),
-                output_type_id=[f"{x:.12g}" for x in checked["output_type_id"]],
+                output_type_id=_texts(checked["output_type_id"]),
             )
             lines = text.to_csv(index=False, lineterminator="\n").encode()
             # No time or name inside: the same table gives the same bytes.
             part.write_bytes(gzip.compress(lines, mtime=0) if kind == "gz" else lines)
     return target
+
+
+def _texts(ids: pd.Series) -> list[str]:
+    """Levels and numbers as short as they can be; categories as they are."""
+    return [x if isinstance(x, str) else f"{x:.12g}" for x in ids]
 
 
 def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:

@@ -136,7 +136,7 @@ def _spread(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
     return out, stretched
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedBaseline:
     """A baseline bound to a panel. There is nothing to estimate before the horizon is known.
 
@@ -156,6 +156,10 @@ class FittedBaseline:
     panel: Panel
     locations: tuple[str, ...]
     skipped: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        n, last = len(self.locations), self.panel.last_month
+        return f"<{type(self).__name__} {self.model}: {n} locations to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""

@@ -10,7 +10,7 @@ from importlib.metadata import version as installed_version
 
 import numpy as np
 
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography import find
 from odforecast.models.model import Model
@@ -19,6 +19,9 @@ from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
 from odforecast.names import MONTH, TARGET_MONTH, TARGETS
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams, content_hash
+
+#: Axes that draws can be joint over.
+_AXES = ("location", "month")
 
 #: Takes (panel, horizon, draws, rng), returns paths of shape (draws, locations, horizon).
 Function = Callable[[Panel, int, int, np.random.Generator], Floats]
@@ -74,9 +77,13 @@ def forecaster(
     (10, 1, 12)
     """
     if by not in WAYS:
-        raise ForecastError(f"by is {by!r}", hint="location, state or None")
-    if not set(joint) <= {"month", "location"} or target not in TARGETS:
-        raise ForecastError(f"unknown axis in {tuple(joint)} or target {target!r}")
+        raise ForecastError(
+            f"by is {by!r}, unknown", hint=one_of(by, ("location", "state")) + ", or None"
+        )
+    if wrong := [axis for axis in joint if axis not in _AXES]:
+        raise ForecastError(f"joint has an unknown axis {wrong[0]!r}", hint=one_of(wrong[0], _AXES))
+    if target not in TARGETS:
+        raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
 
     def decorate(function: Function) -> Model:
         spec = Spec(
@@ -128,6 +135,10 @@ class _Fitted:
     panel: Panel
     locations: tuple[str, ...]
     skipped: dict[str, str]
+
+    def __repr__(self) -> str:
+        n, last = len(self.locations), self.panel.last_month
+        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""

@@ -12,17 +12,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import version as installed_version
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
+from odforecast.markup import card, html_table, number_of, steady
+from odforecast.models.described import default_place, described, learned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED
+from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @runtime_checkable
@@ -78,7 +84,9 @@ class Model:
     --------
     >>> import odforecast as od
     >>> od.get_model("dlm", delay=False)
-    <Model dlm(delay=False)>
+    <Model dlm(delay=False)
+      the whole panel at once; paths of single months; takes the last months as they are
+      next: .fit(panel), .to_frame()>
     """
 
     inner: Forecaster
@@ -88,7 +96,7 @@ class Model:
     def __post_init__(self) -> None:
         if not LABEL.fullmatch(self.label):
             raise UnknownNameError(
-                f"{self.label!r} is no label",
+                f"label is {self.label!r}, which is no label",
                 hint="letters, digits, spaces and _.,+=()[]'- only",
             )
 
@@ -97,8 +105,31 @@ class Model:
         """What the model is."""
         return self.inner.spec
 
+    @steady
     def __repr__(self) -> str:
-        return f"<Model {self.label}>"
+        return card(f"Model {self.label}", _said(self.spec), "next: .fit(panel), .to_frame()")
+
+    @steady
+    def _repr_html_(self) -> str:
+        return html_table(self.to_frame(), f"Model {self.label}", _said(self.spec))
+
+    def to_frame(self) -> pd.DataFrame:
+        """What the model is and its settings, one row each.
+
+        Returns
+        -------
+        DataFrame
+            ``name`` (str), ``value`` (as text, str), ``source`` (``"spec"``: what the model is;
+            ``"setting"``: what can be set; ``"member: NAME"``: of a model it is made of; str).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> table = od.get_model("dlm", delay=False).to_frame().set_index("name")
+        >>> table.loc["delay"].tolist()
+        ['False', 'setting']
+        """
+        return described(self.spec)
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
@@ -157,16 +188,115 @@ class Fitted:
     panel: Panel
     inner: Drawer
 
+    @steady
     def __repr__(self) -> str:
-        return f"<Fitted {self.model.label} on {self.panel!r}>"
+        panel = self.panel
+        return card(
+            f"Fitted {self.model.label}: {panel.indicator}, as of {panel.as_of}",
+            f"on {number_of(len(panel.locations), 'location')}, {panel.months[0]} to "
+            f"{panel.last_month} (release {panel.release}, {panel.vintage})",
+            *(f"note: {note}" for note in self.warnings[:2]),
+            "next: .forecast(), .plot(), .to_frame()" + (", .idata" if self._sampled else ""),
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        panel = self.panel
+        return html_table(
+            self.to_frame(),
+            f"{self.model.label} fitted to {panel.indicator}, as of {panel.as_of}",
+            "; ".join((f"last month {panel.last_month}", *self.warnings)),
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the fit warns of, a failed check of its sample for one; empty where nothing."""
+        return tuple(str(text) for text in getattr(self.inner, "warnings", ()))
+
+    @property
+    def _sampled(self) -> bool:
+        return getattr(self.inner, "idata", None) is not None
 
     @property
     def idata(self) -> Any:
-        """ArviZ's container of the posterior, where the model has one."""
-        found = getattr(self.inner, "idata", None)
-        if found is None:
-            raise AttributeError(f"{self.model.label} has no posterior sample")
-        return found
+        """ArviZ's container of the posterior (xarray.DataTree), where the model has one.
+
+        Its groups are ``posterior``, ``sample_stats`` and ``observed_data``, with labelled
+        dimensions: ``arviz_stats.summary``, ``arviz_stats.ess`` and ArviZ's plots take it as it
+        is.
+
+        Raises
+        ------
+        AttributeError
+            If the model is no sample of a posterior; says which are.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("naive").fit(od.bundled().as_of().panel().select("Ohio"))
+        >>> fitted.idata
+        Traceback (most recent call last):
+        ...
+        AttributeError: naive has no posterior sample (idata); hierarchical and hierarchical-quick
+        have one
+        """
+        if not self._sampled:
+            raise AttributeError(
+                f"{self.model.label} has no posterior sample (idata); hierarchical and "
+                "hierarchical-quick have one"
+            )
+        return self.inner.idata  # type: ignore[attr-defined]
+
+    def to_frame(self) -> pd.DataFrame:
+        """What was fitted: the model's settings, and what its author's fit says it learned.
+
+        Returns
+        -------
+        DataFrame
+            ``name`` (str), ``value`` (as text, str), ``source`` (str): as of
+            :meth:`Model.to_frame`; ``"panel"`` for what it was fitted to, ``"fit"`` for single
+            numbers learned from it, ``"posterior"`` for the mean and sd of a sampled parameter,
+            ``"constants of DAY"`` for what ships with the library.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("naive").fit(od.bundled().as_of().panel())
+        >>> table = fitted.to_frame().set_index("name")
+        >>> table.loc["last month"].tolist()
+        ['2025-04', 'panel']
+        """
+        return pd.concat([described(self.model.spec), learned(self)], ignore_index=True)
+
+    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+        """Fan of the default forecast (12 months, 1000 draws, seed 1) of one place.
+
+        The forecast is made for it; to draw one that there is, use
+        :meth:`odforecast.Forecast.plot`.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As :func:`odforecast.plot.fan` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ForecastError
+            If the place is not forecast, or none is named and there are several without a US.
+        """
+        from odforecast.plot import fan
+
+        forecast = self.forecast()
+        place = location or default_place(forecast.locations)
+        return fan(forecast, forecast.locations[forecast.index(place)], axes=axes, **style)
 
     def forecast(
         self,
@@ -232,6 +362,18 @@ class Fitted:
         made = self.inner.draw(horizon, draws, streams)
         _check(made, self.model, self.panel, horizon, draws)
         return made
+
+
+def _said(spec: Spec) -> str:
+    """What a model is, in one line."""
+    by = {None: "the whole panel at once", "state": "state by state"}.get(spec.by, "place by place")
+    paths = "single months" if spec.target == TARGET_MONTH else "12-month counts"
+    delay = (
+        "completes the last months"
+        if spec.corrects_delay
+        else ("takes the last months as they are")
+    )
+    return f"{by}; paths of {paths}; {delay}"
 
 
 def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import UnknownNameError, one_of
 from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.names import DEFAULT_MODEL
 
@@ -52,7 +53,7 @@ _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
 _REGISTERED: dict[str, ModelFactory] = {}
 
 
-def register(name: str, factory: ModelFactory) -> None:
+def register(name: str, factory: ModelFactory | Model) -> None:
     """Register a model for this process.
 
     A package registers its models for everybody with an entry point in the group
@@ -62,9 +63,25 @@ def register(name: str, factory: ModelFactory) -> None:
     ----------
     name : str
         Lower case, words joined by hyphens.
-    factory : callable
-        Takes nothing, returns a forecaster with a ``spec``, or what ``@od.forecaster`` made.
+    factory : callable or Model
+        Takes nothing, returns a forecaster with a ``spec``; or what ``@od.forecaster`` made.
+
+    Raises
+    ------
+    UnknownNameError
+        If the name is no text, or the factory is neither.
     """
+    if not isinstance(name, str) or not name:
+        raise UnknownNameError(f"name is {name!r}, allowed: a name for the model")
+    if isinstance(factory, Model):
+        made = factory
+        _REGISTERED[name] = lambda: made
+        return
+    if not callable(factory):
+        raise UnknownNameError(
+            f"factory is {factory!r}, allowed: a function that makes the model",
+            hint="or what @od.forecaster made",
+        )
     _REGISTERED[name] = factory
 
 
@@ -102,6 +119,10 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     ('dlm', 'dlm(delay=False)')
     """
     name = DEFAULT_MODEL if name is None else name
+    if not isinstance(name, str):
+        raise UnknownNameError(
+            f"name is {name!r}, allowed: the name of a model", hint="od.models() lists them"
+        )
     inner, plus, wrapper = name.rpartition("+")
     if plus and wrapper in _WRAPPERS:
         base = get_model(inner, **parameters)
@@ -110,6 +131,11 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
                 f"unknown model {name!r}: {inner} corrects the delay itself", hint=f"use {inner}"
             )
         made: Forecaster | Model = _loaded(_WRAPPERS[wrapper])(base)
+    elif plus and inner in model_names():
+        raise UnknownNameError(
+            f"unknown model {name!r}: no layer is called {wrapper!r}",
+            hint=one_of(wrapper, _WRAPPERS),
+        )
     else:
         made = _made(name, parameters)
     label = label or _label(name, parameters)
@@ -128,7 +154,7 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
         if point.name == name:
             found = point.load()
             return found if isinstance(found, Model) else _called(name, found, parameters)
-    raise UnknownNameError(f"unknown model {name!r}", hint=f"one of: {', '.join(model_names())}")
+    raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
 
 
 def _called(
@@ -139,9 +165,29 @@ def _called(
     except TypeError as error:
         if not parameters:
             raise
+        allowed = _settings(name, factory)
+        unknown = [key for key in parameters if allowed and key not in allowed]
+        if allowed is None or not (unknown or not allowed):
+            raise UnknownNameError(
+                f"{name} cannot be made with {', '.join(sorted(parameters))}: {error}"
+            ) from error
+        wrong = (unknown or list(parameters))[0]
         raise UnknownNameError(
-            f"{name} cannot be made with {', '.join(sorted(parameters))}: {error}"
+            f"{name} has no parameter {wrong!r}",
+            hint=one_of(wrong, allowed) if allowed else f"{name} has nothing to set",
         ) from error
+
+
+def _settings(name: str, factory: Callable[..., Forecaster | Model]) -> tuple[str, ...] | None:
+    """Parameters a model can be made with, besides its name; None where they are not known."""
+    try:
+        made = _loaded(_BUILTIN[name]) if name in _BUILTIN else factory
+        found = inspect.signature(made).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_KEYWORD for p in found):
+        return None
+    return tuple(p.name for p in found if p.name != "name")
 
 
 def _label(name: str, parameters: Mapping[str, Any]) -> str:

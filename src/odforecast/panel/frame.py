@@ -1,4 +1,4 @@
-"""A made-up panel from a table."""
+"""A panel and tables: a made-up one from a table, and the newest counts for a look."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import PanelError
-from odforecast.geography import lookup
+from odforecast.geography import called, lookup
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import VINTAGE_SYNTHETIC, indicator_name
 from odforecast.panel.panel import Panel
@@ -61,4 +61,30 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
         months=months,
         final_through=months[-1],  # made-up counts are what they are
         **layers,
+    )
+
+
+def newest(panel: Panel) -> pd.DataFrame:
+    """The last counts of every location, for people.
+
+    Returns
+    -------
+    DataFrame
+        ``place``, ``reported`` and ``predicted`` (12-month-ending deaths of the last month),
+        ``a year earlier`` (reported), ``change, %``, ``complete, %`` (CDC's); NaN where nothing
+        is published.
+    """
+    reported, nothing = panel.reported, np.full(len(panel.locations), np.nan)
+    now, before = reported[:, -1], reported[:, -13] if panel.months.size > 12 else nothing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.where(before > 0, 100 * (now / before - 1), np.nan)
+    return pd.DataFrame(
+        {
+            "place": [called(s) for s in panel.locations],
+            "reported": now,
+            "predicted": panel.predicted[:, -1].round(),
+            "a year earlier": before,
+            "change, %": change.round(1),
+            "complete, %": panel.complete[:, -1],
+        }
     )

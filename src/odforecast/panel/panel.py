@@ -10,14 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, PanelError
-from odforecast.geography import code_of, population
+from odforecast.geography import absent, called, code_of, pick, population
+from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
@@ -25,6 +26,8 @@ from odforecast.panel.triangle import Triangle
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from odforecast.panel.donor import Donor
 
 Floats = NDArray[np.float64]
@@ -156,12 +159,27 @@ class Panel:
             bound.flags.writeable = False
             object.__setattr__(self, name, bound)
 
+    @steady
     def __repr__(self) -> str:
-        donor = f", donor {self.donor}" if self.donor else ""
-        return (
-            f"<Panel {self.indicator!r} as of {self.as_of} ({self.vintage}, release "
-            f"{self.release}{donor}): {len(self.locations)} locations, "
-            f"{self.months[0]}..{self.months[-1]}>"
+        donor = f", delay as in {self.donor}" if self.donor else ""
+        return card(
+            f"Panel: {self.indicator}, as of {self.as_of}",
+            f"release {self.release} ({self.vintage}{donor}); counts final through "
+            f"{self.final_through}",
+            f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
+            f"{self.months[0]} to {self.months[-1]}",
+            *(f"note: {note}" for note in self.notes[:2]),
+            "next: .plot('US'), .select('Ohio'), .to_frame(); od.get_model().fit(panel)",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        from odforecast.panel.frame import newest
+
+        return html_table(
+            newest(self),
+            f"{self.indicator}, as of {self.as_of} (release {self.release}, {self.vintage})",
+            "; ".join((f"12 months ending in {self.last_month}", *self.notes)),
         )
 
     def __getstate__(self) -> dict[str, object]:
@@ -315,10 +333,7 @@ class Panel:
             If the panel does not hold it.
         """
         code = location if location in self.locations else code_of(location)
-        if code not in self.locations:
-            raise PanelError(
-                f"the panel has no {code}", hint=f"it has: {', '.join(self.locations)}"
-            )
+        absent([code], self.locations, "the panel", PanelError)
         return self.locations.index(code)
 
     def select(self, locations: str | Iterable[str]) -> Panel:
@@ -326,10 +341,27 @@ class Panel:
 
         A model that fits the whole panel at once refuses a selection: fit the whole one, and
         use ``forecast.select``.
+
+        Parameters
+        ----------
+        locations : str or iterable of str
+            Places by any of their names: ``"OH"``, ``"Ohio"``, ``"39"``, or a list.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no place's, a place is named twice, or none is named.
+        PanelError
+            If the panel does not hold a place.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> od.bundled().as_of().panel().select(["Ohio", "54"]).locations
+        ('OH', 'WV')
         """
-        asked = [locations] if isinstance(locations, str) else list(locations)
-        rows = [self.index(s) for s in asked]
-        states = tuple(self.locations[r] for r in rows)
+        states = pick(locations, self.locations, "the panel", PanelError)
+        rows = [self.locations.index(s) for s in states]
         layers = {name: getattr(self, name)[rows] for name in LAYERS}
         beside = {}
         for name, panel in self.beside.items():
@@ -418,10 +450,48 @@ class Panel:
         return np.array([[population(s, int(y)) for y in years] for s in self.locations])
 
     def to_frame(self) -> pd.DataFrame:
-        """Long table: location, month, reported, predicted, complete, pending, low, high."""
+        """All cells, tidy: one row per location and month.
+
+        Returns
+        -------
+        DataFrame
+            ``location`` (CDC code or FIPS, str), ``name`` (in full, str), ``month`` (end of the
+            12 months, datetime64[s]); in 12-month-ending deaths, float, NaN where not published,
+            ``reported``, ``predicted``, and what the reported count lies between, ``low`` and
+            ``high`` (1 and 9 where it was suppressed); ``complete`` and ``pending`` (CDC's
+            percentages, float).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> table = od.bundled().as_of().panel().select("Ohio").to_frame()
+        >>> list(table)
+        ['location', 'name', 'month', 'reported', 'predicted', 'complete', 'pending', 'low', 'high']
+        """
         n_loc, n_time = self.reported.shape
         columns: dict[str, object] = {
             "location": np.repeat(self.locations, n_time),
+            "name": np.repeat([called(s) for s in self.locations], n_time),
             "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
         }
         return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in LAYERS})
+
+    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+        """Reported, and CDC's predicted, 12-month-ending counts of one place over time.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As :func:`odforecast.plot.counts` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from odforecast.plot import counts
+
+        return counts(self, location, axes=axes, **style)

@@ -1,0 +1,88 @@
+"""Every figure of the library, in one style.
+
+Each function draws on the axes that it is given, or on a figure of its own, and returns the axes;
+none touches pyplot's state. It takes an object of this library or that object's tidy table.
+:func:`alt_text` says in a sentence what was drawn, with its numbers; :func:`save` writes it as
+PNG, SVG or PDF, the same bytes for the same numbers. matplotlib is loaded when the first figure
+is drawn, not before.
+
+Examples
+--------
+>>> import odforecast as od
+>>> panel = od.bundled().as_of("2025-09-17").panel()
+>>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
+>>> axes = fan(forecast, "Ohio")
+>>> print(alt_text(axes))
+Drug overdose deaths in Ohio, 12 months ending, as of September 17, 2025: 2,830 reported for
+April 2025; forecast for April 2026 ..., 90 % interval ... to ...
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from odforecast.plot.calibration import coverage, pit, reliability
+    from odforecast.plot.comparison import skill
+    from odforecast.plot.deaths_averted import averted
+    from odforecast.plot.fans import fan, small_multiples
+    from odforecast.plot.output import alt_text, save
+    from odforecast.plot.past import errors, said_and_came
+    from odforecast.plot.published import counts
+    from odforecast.plot.revised import nowcast
+    from odforecast.plot.scenarios import overlay
+    from odforecast.plot.tiles import tile_map
+    from odforecast.plot.triangle import revision_triangle
+
+#: Each figure and where it is drawn; imported when first asked for. No module has the name of a
+#: figure: importing it would take the figure's place.
+_HOME = {
+    "alt_text": "output",
+    "averted": "deaths_averted",
+    "counts": "published",
+    "coverage": "calibration",
+    "errors": "past",
+    "fan": "fans",
+    "nowcast": "revised",
+    "overlay": "scenarios",
+    "pit": "calibration",
+    "reliability": "calibration",
+    "revision_triangle": "triangle",
+    "said_and_came": "past",
+    "save": "output",
+    "skill": "comparison",
+    "small_multiples": "fans",
+    "tile_map": "tiles",
+}
+
+__all__ = [
+    "alt_text",
+    "averted",
+    "counts",
+    "coverage",
+    "errors",
+    "fan",
+    "nowcast",
+    "overlay",
+    "pit",
+    "reliability",
+    "revision_triangle",
+    "said_and_came",
+    "save",
+    "skill",
+    "small_multiples",
+    "tile_map",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'odforecast.plot' has no attribute {name!r}")
+    value: object = getattr(import_module(f"odforecast.plot.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

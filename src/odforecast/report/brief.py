@@ -13,10 +13,7 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.forecast.text import (
-    day_name,
-    place_name,
-)
+from odforecast.forecast.text import day_name, place_name, text
 from odforecast.io import replacing
 from odforecast.panel import Panel
 from odforecast.report.page import picture, render
@@ -114,7 +111,7 @@ def write_brief(
     context = {
         "title": title,
         "subtitle": f"{_capital(place)}. Data as published by {day_name(baseline.as_of)}.",
-        "standing": baseline.text(code),
+        "standing": text(baseline, code, errors=False),  # they have a table below
         "scope": scope_of(chosen),
         "assumptions": [assumed(s, x, chosen) for s in chosen for x in s.interventions],
         "place": place,

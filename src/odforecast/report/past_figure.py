@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from odforecast.geography import lookup
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO
-from odforecast.plot.style import BLUE, GREY, ORANGE, days
-from odforecast.report.words import literal
+from odforecast.plot.style import BLACK, BLUE, GREY, ORANGE, SMALL, TEXT, days, quiet, thousands
+from odforecast.plot.words import literal
 from odforecast.scenario.counterfactual import WHATEVER, Past
 
 #: Months drawn before the onset, and after.
@@ -46,7 +46,7 @@ def past_figure(past: Past) -> Figure:
         f"no effect {100 * s.p_null:.0f} % (before {100 * s.prior_p_null:.0f} %); else "
         f"{100 * np.expm1(s.mean):+.0f} % ({100 * np.expm1(s.low):+.0f} to "
         f"{100 * np.expm1(s.high):+.0f} %)",
-        fontsize=9, loc="left",
+        fontsize=SMALL, loc="left",
     )  # fmt: skip
     ahead = past.eve.months > past.eve.last_month
     eve = past.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0, ahead]
@@ -54,31 +54,33 @@ def past_figure(past: Past) -> Figure:
     right.set_title(
         "Forecast from the eve: knows nothing of what followed\n"
         f"{_KNEW[past.eve_kind]}; last month known {past.eve.last_month}",
-        fontsize=9, loc="left",
+        fontsize=SMALL, loc="left",
     )  # fmt: skip
     top = 1.35 * float(np.nanmax([band[2].max(), eve[2].max(), np.nanmax(past.observed)]))
     left.set_ylim(0, top)
+    thousands(left.yaxis)
     what = "all drugs" if past.indicator == ALL_DRUGS else past.indicator
-    left.set_ylabel(f"12-month-ending deaths, {what}", fontsize=8)
+    left.set_ylabel(f"12-month-ending deaths, {what}", fontsize=SMALL)
     name = lookup(past.location).name
-    figure.suptitle(f"{name}: {literal(past.event.name)}, {past.onset}", fontsize=10, x=0.01,
+    figure.suptitle(f"{name}: {literal(past.event.name)}, {past.onset}", fontsize=TEXT, x=0.01,
                     ha="left")  # fmt: skip
     dominated = " Prior-dominated: the result is the assumption." if s.prior_dominated else ""
-    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90 %.", fontsize=8, x=0.01, ha="left")
+    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90 %.", fontsize=SMALL, x=0.01, ha="left")
     return figure
 
 
 def _observed(axes: Any, past: Past, start: np.datetime64) -> None:
     recent = (past.months >= start) & (past.months <= past.onset + AFTER * ONE_MONTH)
-    axes.plot(days(past.months[recent]), past.observed[recent], color="black", label="observed")
+    axes.plot(days(past.months[recent]), past.observed[recent], color=BLACK, label="observed")
     axes.axvline(days(past.onset), color=GREY, linestyle="--", linewidth=1.0)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    axes.text(days(past.onset), 0.02, " event", transform=axes.get_xaxis_transform(), fontsize=8,
-              color=GREY)  # fmt: skip
+    quiet(axes)
+    axes.text(
+        days(past.onset), 0.02, " event", transform=axes.get_xaxis_transform(), fontsize=SMALL,
+        color=GREY,
+    )  # fmt: skip
 
 
 def _band(axes: Any, months: Any, band: Any, colour: str, label: str) -> None:
     axes.fill_between(days(months), band[0], band[2], color=colour, alpha=0.25, linewidth=0)
     axes.plot(days(months), band[1], color=colour, label=label)
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.legend(frameon=False, fontsize=SMALL, loc="upper left")

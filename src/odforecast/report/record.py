@@ -1,32 +1,29 @@
-"""How far off the default model was in the past, by place: measured by ``make record``, shipped."""
+"""Past errors of the model that made a forecast, as a brief and a page show them."""
 
 from __future__ import annotations
-
-from functools import cache
-from importlib import resources
 
 import pandas as pd
 
 from odforecast.forecast import Forecast
-from odforecast.names import ALL_DRUGS
+from odforecast.forecast.record import Scored, past_errors
+
+#: Months ahead that are shown.
+_HORIZONS = (3, 6, 12)
 
 
-@cache
-def _table() -> pd.DataFrame:
-    path = resources.files("odforecast.report") / "record.csv"
-    with path.open(encoding="utf-8") as handle:
-        return pd.read_csv(handle, keep_default_na=False)
-
-
-def past_record(forecast: Forecast, location: str) -> tuple[str, pd.DataFrame] | None:
+def past_record(
+    forecast: Forecast, location: str, record: Scored | None = None
+) -> tuple[str, pd.DataFrame] | None:
     """Past errors of the model that made a forecast, in one place.
 
     Parameters
     ----------
     forecast : Forecast
-        Only of the default model, with its own parameters, is there a record.
     location : str
         CDC code.
+    record : Results, optional
+        A backtest of the same model. Default: what ships of the default model, see
+        :func:`odforecast.forecast.record.past_errors`.
 
     Returns
     -------
@@ -42,21 +39,15 @@ def past_record(forecast: Forecast, location: str) -> tuple[str, pd.DataFrame] |
     >>> past_record(made, "OH") is None  # no record of this model is shipped
     True
     """
-    table = _table()
-    rows = table[table["location"] == location]
-    hashes = set(rows["spec_hash"])
-    # Scored on all drugs: a class has another record.
-    if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
-        return None
-    if rows.empty or str(forecast.last_month) < str(rows["last"].max()):
-        return None  # a brief of an earlier day must not know what came later
-    if not hashes or hashes != {forecast.provenance.get("spec_hash")}:
+    rows = past_errors(forecast, location, record)
+    if rows is None:
         return None
     said = (
         f"The same model, given only what was known on each day, was scored on the counts of "
         f"{rows['first'].min()} to {rows['last'].max()} once they were final. Who built it had "
         "seen these years."
     )
+    rows = rows[rows["horizon"].isin(_HORIZONS)]
     shown = pd.DataFrame(
         {
             "Months ahead": rows["horizon"].to_numpy(),

@@ -1,4 +1,4 @@
-"""Words for people: other people's words in figures, and what a scenario assumes."""
+"""Words for people: what a scenario assumes."""
 
 from __future__ import annotations
 
@@ -22,17 +22,6 @@ GRADES = (
 
 #: Grid on which a product of two uncertain numbers is worked out.
 _GRID = (np.arange(400) + 0.5) / 400
-
-
-def literal(text: object) -> str:
-    r"""Text that matplotlib draws as it stands: a dollar sign begins no formula.
-
-    Examples
-    --------
-    >>> print(literal("from $5 to $9"))
-    from \$5 to \$9
-    """
-    return str(text).replace("$", r"\$")
 
 
 def size_quantiles(x: Intervention) -> Floats:

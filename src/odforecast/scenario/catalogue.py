@@ -15,7 +15,7 @@ import pandas as pd
 
 from odforecast.errors import UnknownNameError
 from odforecast.scenario.references import cite, library, numbered, references
-from odforecast.scenario.wording import shown
+from odforecast.scenario.wording import nearest, shown
 
 #: Said wherever a result of this layer is shown.
 CAVEAT = (
@@ -180,7 +180,7 @@ def events_for_people() -> pd.DataFrame:
 
 
 def to_markdown() -> str:
-    """The whole library as a page of Markdown (``docs/evidence.md``)."""
+    """The whole library as a page of Markdown (``docs/reference/evidence.md``)."""
     numbers = {item["id"]: numbered(item["references"]) for item in library()["events"]}
     calendar = events()
     read = calendar.assign(
@@ -216,7 +216,8 @@ def _prior(name: str, where: str = "prior") -> Mapping[str, Any]:
     priors: Mapping[str, Any] = library()["priors"]
     if name not in priors:
         raise UnknownNameError(
-            f"{where}: unknown prior {shown(name)}", hint=f"allowed: {', '.join(priors)}"
+            f"{where}: unknown prior {shown(name)}{nearest(name, priors)}",
+            hint=f"allowed: {', '.join(priors)}",
         )
     item: Mapping[str, Any] = priors[name]
     return item

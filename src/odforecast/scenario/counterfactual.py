@@ -18,7 +18,8 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.geography import code_of
+from odforecast.geography import called, code_of
+from odforecast.markup import card, html_table, steady
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -51,7 +52,7 @@ FEW = 30
 STALE = 12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Past:
     """One past event in one location; made by :func:`past`.
 
@@ -100,6 +101,33 @@ class Past:
     last_used: np.datetime64
     notes: tuple[str, ...] = ()
 
+    @steady
+    def __repr__(self) -> str:
+        s = self.summary
+        return card(
+            f"Past: {self.event.name} ({self.onset}) in {called(self.location)}, {self.indicator}",
+            f"size {s.mean:+.2f} on the log scale (90 % {s.low:+.2f} to {s.high:+.2f}) given an "
+            f"effect; none with probability {s.p_null:.2f}",
+            f"forecast from the eve by {self.eve.provenance.get('label', '?')} ({self.eve_kind})",
+            *(f"note: {text}" for text in self.notes[:2]),
+            WHATEVER,
+            "next: print(past), .to_frame(), .averted('2024-12')",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        s = self.summary
+        rows = [
+            ("size given an effect (log scale)", s.prior_mean, s.mean),
+            ("its sd", s.prior_sd, s.sd),
+            ("probability of no effect", s.prior_p_null, s.p_null),
+        ]
+        return html_table(
+            pd.DataFrame(rows, columns=["", "prior", "posterior"]),
+            f"{self.event.name} ({self.onset}) in {called(self.location)}",
+            " ".join((WHATEVER, *self.notes)),
+        )
+
     @property
     def onset(self) -> np.datetime64:
         """First month in which the event may have begun."""
@@ -127,8 +155,10 @@ class Past:
         Returns
         -------
         DataFrame
-            ``counterfactual`` (``observed``, ``effect removed``, ``forecast from the eve``),
-            ``location``, ``month``, ``level`` (NaN for what was observed), ``value``.
+            One row per counterfactual, month and level: ``counterfactual`` (``observed``,
+            ``effect removed``, ``forecast from the eve``), ``location`` (CDC code), ``month``
+            (end of the 12 months, as text: ``2024-03``), all str; ``level`` (of the quantile,
+            float; NaN for what was observed), ``value`` (deaths in the 12 months, float).
         """
         parts = [self._rows("observed", self.months, np.nan, self.observed)]
         for level, values in zip(levels, np.quantile(self.removed, levels, axis=0)):

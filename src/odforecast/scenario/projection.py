@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScenarioError, UnknownNameError
+from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS, called, pick
+from odforecast.markup import card, few, html_table, number_of, steady
+from odforecast.models.described import default_place
 from odforecast.names import LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats
 from odforecast.scenario import averted as counted
@@ -23,8 +25,11 @@ from odforecast.scenario.classes import share_name
 from odforecast.scenario.limits import NATION
 from odforecast.scenario.scenario import Scenario
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Projection:
     """A forecast under scenarios; made by :func:`odforecast.scenario.project`.
 
@@ -73,8 +78,98 @@ class Projection:
         self.__dict__.update(state)
         self.__post_init__()
 
+    @steady
     def __repr__(self) -> str:
-        return f"<Projection of {self.baseline!r} under {', '.join(self.names)}. {CAVEAT}>"
+        base = self.baseline
+        model = base.provenance.get("label", base.provenance.get("model", "?"))
+        return card(
+            f"Projection: {number_of(len(self.names), 'scenario')} on a forecast by {model} as of "
+            f"{base.as_of}",
+            few(self.names),
+            f"{number_of(len(base.draws), 'paired draw')}, "
+            f"{number_of(len(base.locations), 'location')} ({few(base.locations)}), "
+            f"{base.months[0]} to {base.months[-1]}",
+            *(f"note: {text}" for text in self.warnings[:2]),
+            "Effects are assumptions, not estimates: the counts cannot identify cooperation.",
+            "next: .averted(), .answer(), .text('US'), .plot('US'), .select('Ohio'), .to_frame()",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        place = self.baseline.locations[self.baseline.index(self._place(None))]
+        rows = []
+        for scenario in self.scenarios:
+            forecast = self.forecasts[scenario.name].select(place)
+            low, median, high = forecast.quantiles([0.05, 0.5, 0.95])[:, 0, -1].round()
+            rows.append((scenario.name, scenario.title, median, low, high))
+        return html_table(
+            pd.DataFrame(rows, columns=["scenario", "title", "median", "5 %", "95 %"]),
+            f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
+            CAVEAT,
+        )
+
+    def plot(
+        self,
+        location: str | None = None,
+        kind: str = "overlay",
+        axes: Axes | None = None,
+        **style: Any,
+    ) -> Axes:
+        """The scenarios over one another, or the deaths averted over time, of one place.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US.
+        kind : {"overlay", "averted"}
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As the function of that name in :mod:`odforecast.plot` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        UnknownNameError
+            If the kind or the place is unknown.
+        ForecastError
+            If the place was not projected, or none is named and there are several without a US.
+        """
+        from odforecast.plot import averted, overlay
+
+        figures: dict[str, Callable[..., Axes]] = {"overlay": overlay, "averted": averted}
+        if kind not in figures:
+            raise UnknownNameError(
+                f"kind is {kind!r}, an unknown figure", hint=one_of(kind, figures)
+            )
+        place = self.baseline.locations[self.baseline.index(self._place(location))]
+        return figures[kind](self, place, axes=axes, **style)
+
+    def _place(self, location: str | None) -> str:
+        return default_place(self.baseline.locations) if location is None else location
+
+    def _each(
+        self,
+        change: Callable[[Forecast], Forecast],
+        exposure: Callable[[Floats], Floats],
+        **others: Any,
+    ) -> Projection:
+        """The same with every forecast, and every exposure by location, changed in one way."""
+        forecasts = {name: change(f) for name, f in self.forecasts.items()}
+        return replace(
+            self,
+            baseline=forecasts[self.against(None)],
+            forecasts=forecasts,
+            bases={name: change(f) for name, f in self.bases.items()},
+            exposures={
+                name: {key: exposure(values) for key, values in table.items()}
+                for name, table in self.exposures.items()
+            },
+            **others,
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,8 +187,11 @@ class Projection:
         for scenario in self.scenarios:
             if scenario.name == name:
                 return scenario
+        meant = near(name, self.names)
         raise UnknownNameError(
-            f"no scenario {name!r} in this projection", hint=f"it has: {', '.join(self.names)}"
+            f"no scenario {name!r} in this projection",
+            hint=(f"did you mean {meant[0]!r}? " if meant else "")
+            + f"it has: {', '.join(self.names)}",
         )
 
     def forecast(self, name: str) -> Forecast:
@@ -108,21 +206,13 @@ class Projection:
         """
         if NATION in self.baseline.locations:
             return self
-        forecasts = {name: f.with_nation() for name, f in self.forecasts.items()}
-        bases = {name: f.with_nation() for name, f in self.bases.items()}
         source = self.source
         if source is not None and NATION not in source.locations:
             source = source.with_nation()
-        null = self.against(None)
         # US is a sum here; it has no exposure of its own.
-        exposures = {
-            name: {k: np.concatenate([[np.nan], v]) for k, v in table.items()}
-            for name, table in self.exposures.items()
-        }
-        return replace(
-            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases,
-            source=source,
-        )  # fmt: skip
+        return self._each(
+            lambda f: f.with_nation(), lambda v: np.concatenate([[np.nan], v]), source=source
+        )
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Quantiles of the 12-month counts under every scenario, tidy.
@@ -130,7 +220,9 @@ class Projection:
         Returns
         -------
         DataFrame
-            ``scenario_id``, ``location``, ``month``, ``level``, ``value``.
+            One row per scenario, location, month and level: ``scenario_id`` and ``location``
+            (CDC code or FIPS), ``month`` (end of the 12 months, as text: ``2026-03``), all str;
+            ``level`` (of the quantile, float), ``value`` (deaths in the 12 months, float).
         """
         parts = []
         for name, forecast in self.forecasts.items():
@@ -149,20 +241,20 @@ class Projection:
             )
         return pd.concat(parts, ignore_index=True)
 
-    def select(self, locations: str | Sequence[str]) -> Projection:
-        """Only these locations, by any of their names, in this order."""
-        locations = [locations] if isinstance(locations, str) else list(locations)
-        rows = [self.baseline.index(s) for s in locations]
-        null = self.against(None)
-        forecasts = {name: f.select(locations) for name, f in self.forecasts.items()}
-        bases = {name: f.select(locations) for name, f in self.bases.items()}
-        exposures = {
-            name: {key: values[rows] for key, values in table.items()}
-            for name, table in self.exposures.items()
-        }
-        return replace(
-            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases
-        )
+    def select(self, locations: str | Iterable[str]) -> Projection:
+        """Only these locations, by any of their names, in this order.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no place's, a place is named twice, or none is named.
+        ForecastError
+            If a place was not projected.
+        """
+        here = self.baseline.locations
+        places = list(pick(locations, here, "the projection", ForecastError, self.baseline.skipped))
+        rows = [here.index(s) for s in places]
+        return self._each(lambda f: f.select(places), lambda values: values[rows])
 
     def part(self, indicator: str) -> Projection:
         """A drug class under the same scenarios, in the same draws.
@@ -177,20 +269,11 @@ class Projection:
         ForecastError
             If the forecast carries no such class.
         """
-        null = self.against(None)
-        forecasts = {name: f.part(indicator) for name, f in self.forecasts.items()}
-        bases = {name: f.part(indicator) for name, f in self.bases.items()}
+        of_class = self.baseline.part(indicator).locations
+        rows = [self.baseline.index(s) for s in of_class]
         # A sensitivity of the class is worked out on the class.
         source = None if self.source is None else self.source.part(indicator)
-        rows = [self.baseline.index(s) for s in forecasts[null].locations]
-        exposures = {
-            name: {key: values[rows] for key, values in table.items()}
-            for name, table in self.exposures.items()
-        }
-        return replace(
-            self, baseline=forecasts[null], forecasts=forecasts, exposures=exposures, bases=bases,
-            source=source,
-        )  # fmt: skip
+        return self._each(lambda f: f.part(indicator), lambda values: values[rows], source=source)
 
     def region(self, name: str) -> Projection:
         """A census region as the sum of its jurisdictions, in every draw of every scenario.
@@ -199,13 +282,7 @@ class Projection:
         ----------
         name : {"Northeast", "Midwest", "South", "West"}
         """
-        forecasts = {key: f.region(name) for key, f in self.forecasts.items()}
-        bases = {key: f.region(name) for key, f in self.bases.items()}
-        exposures = {key: dict.fromkeys(t, np.array([np.nan])) for key, t in self.exposures.items()}
-        return replace(
-            self, baseline=forecasts[self.against(None)], forecasts=forecasts, bases=bases,
-            exposures=exposures,
-        )  # fmt: skip
+        return self._each(lambda f: f.region(name), lambda _: np.array([np.nan]))
 
     def class_share(self, short: str) -> float:
         """Share of a class in all deaths, of the nation or else the mean of the known shares."""
@@ -371,37 +448,6 @@ class Projection:
         Draws of one number are paired across scenarios. The baseline is the null scenario.
         A model that forecasts 12-month sums only has ``deaths_12mo`` instead.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        from odforecast.scenario.draws_file import write_draws
 
-        path = Path(path)
-        n_draws, n_loc, n_months = self.baseline.draws.shape
-        months = self.baseline.months.astype(str)
-        places = list(self.baseline.locations)
-        target = TARGET_MONTH if TARGET_MONTH in self.baseline.targets else TARGET_12MO
-        writer: Any = None
-        try:
-            for name, forecast in self.forecasts.items():
-                draw = np.repeat(np.arange(n_draws, dtype=np.int32), n_loc * n_months)
-                state = np.tile(np.repeat(np.arange(n_loc, dtype=np.int32), n_months), n_draws)
-                month = np.tile(np.arange(n_months, dtype=np.int32), n_draws * n_loc)
-                table = pa.table(
-                    {
-                        SCENARIO_ID: pa.DictionaryArray.from_arrays(
-                            np.zeros(draw.size, dtype=np.int32), [name]
-                        ),
-                        "draw": draw,
-                        "location": pa.DictionaryArray.from_arrays(state, places),
-                        "month": pa.DictionaryArray.from_arrays(month, list(months)),
-                        target: forecast.samples(target).reshape(-1),
-                    }
-                )
-                meta = {b"model": self.baseline.provenance.get("model", "").encode()}
-                meta |= {b"seed": str(self.seed).encode(), b"caveat": CAVEAT.encode()}
-                table = table.replace_schema_metadata(meta)
-                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
-        return path
+        return write_draws(self, Path(path))

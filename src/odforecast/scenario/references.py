@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from odforecast.errors import UnknownNameError
+from odforecast.errors import UnknownNameError, one_of
 from odforecast.scenario.wording import shown
 
 
@@ -65,9 +65,7 @@ def cite(key: str) -> str:
     """
     works = library()["references"]
     if key not in works:
-        raise UnknownNameError(
-            f"unknown reference {shown(key)}", hint=f"one of: {', '.join(works)}"
-        )
+        raise UnknownNameError(f"unknown reference {shown(key)}", hint=one_of(key, works))
     item = works[key]
     title = item["title"] if item["title"].endswith("?") else f"{item['title']}."
     line = f"{item['authors']} ({item['year']}). {title} {item['journal']}."

@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from odforecast.errors import ScenarioError
+from odforecast.markup import card, html_table, steady
+from odforecast.names import SCENARIO_ID
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import Prior
 from odforecast.scenario.wording import shown
@@ -18,7 +23,7 @@ from odforecast.seeds import content_hash
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,199}")  # prior_NAME.svg is a file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scenario:
     """What is assumed to happen.
 
@@ -65,6 +70,53 @@ class Scenario:
         if self.name == "null" and self.interventions:
             raise ScenarioError("null has interventions, allowed: none; give it another name")
 
+    @steady
+    def __repr__(self) -> str:
+        parts = [
+            f"{x.name}: {_size(x.size)}, from {_when(x.onset)}, grade {x.grade}"
+            for x in self.interventions[:4]
+        ]
+        left = len(self.interventions) - len(parts)
+        return card(
+            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
+            *(parts or ["nothing is assumed beyond the baseline"]),
+            f"and {left} more" if left > 0 else "",
+            "next: od.project(forecast, [scenario]), .to_frame()",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        table = self.to_frame().drop(columns=["scenario_id", "source"])
+        return html_table(
+            table,
+            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
+            "assumptions with a source and a grade, not estimates" if len(table) else "",
+            rows=30,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """All that is assumed, tidy: one row per intervention and quantity.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id``, ``intervention``, ``quantity`` (as in a scenario file) and ``unit``
+            (str); ``q05``, ``q50``, ``q95`` (its quantiles, float; a fixed one has three alike,
+            NaN for words; a size is in percent of the monthly deaths of its scope, given that
+            there is an effect); ``prior`` (in words), ``source`` and ``grade`` (str). No rows for
+            the status quo.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+        >>> table = shock.to_frame().set_index("quantity")
+        >>> table.loc["size", "unit"], bool(table.loc["size", "q50"] < 0)
+        ('percent', True)
+        """
+        rows = [row for x in self.interventions for row in _assumed(self.name, x)]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
     @property
     def is_null(self) -> bool:
         """Whether nothing is assumed to happen: the baseline itself."""
@@ -93,6 +145,74 @@ class Scenario:
                 out[key] = getattr(self, key)
         out["interventions"] = [_plain(x) for x in self.interventions]
         return out
+
+
+_COLUMNS = (
+    SCENARIO_ID, "intervention", "quantity", "unit", "q05", "q50", "q95", "prior", "source",
+    "grade",
+)  # fmt: skip
+_LEVELS = np.array([0.05, 0.5, 0.95])
+#: Quantities with a prior, and their units.
+_UNITS = {
+    "lag": "months",
+    "lag_spread": "sd of a log",
+    "ramp": "months",
+    "plateau": "months",
+    "half_life": "months",
+    "residue": "share",
+    "spread": "sd of a log",
+    "share": "share",
+    "replaced": "share",
+}
+
+
+def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
+    """Rows of one intervention for :meth:`Scenario.to_frame`."""
+
+    def row(quantity: str, unit: str, values: Iterable[float], words: str) -> tuple[object, ...]:
+        return (scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade)
+
+    nothing = (np.nan,) * 3
+    yield row("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size))
+    yield row("onset", "month", nothing, _when(x.onset))
+    yield row("scope", "deaths of", nothing, x.scope)
+    yield row("probability", "probability", (x.probability,) * 3, "that it happens")
+    yield row("p_null", "probability", (x.p_null,) * 3, "that it does nothing")
+    yield row("direction", "", nothing, x.direction)
+    for name, unit in _UNITS.items():
+        yield _of_prior(row, name, unit, getattr(x, name))
+    if isinstance(x.exposure, int | float):
+        yield row("exposure", "share", (x.exposure,) * 3, "everywhere alike")
+    else:
+        words = x.exposure if isinstance(x.exposure, str) else f"{len(x.exposure)} places given"
+        yield row("exposure", "share", nothing, words)
+    if x.rebound is not None:
+        yield row("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound")
+        for name in ("fraction", "after", "ramp", "half_life"):
+            unit = "share" if name == "fraction" else "months"
+            yield _of_prior(row, f"rebound.{name}", unit, getattr(x.rebound, name))
+
+
+def _of_prior(
+    row: Callable[..., tuple[object, ...]], name: str, unit: str, prior: Prior | None
+) -> tuple[object, ...]:
+    if prior is None:
+        return row(name, unit, (np.nan,) * 3, "none: it stays")
+    return row(name, unit, prior.ppf(_LEVELS), str(prior))
+
+
+def _size(size: Prior) -> str:
+    """A size as people say it, with its 90 % interval."""
+    low, middle, high = 100 * np.expm1(size.ppf(_LEVELS))
+    spread = f" (90 % {low:+.0f} to {high:+.0f})" if low != high else ""
+    return f"{middle:+.0f} % of deaths{spread}"
+
+
+def _when(onset: Any) -> str:
+    if onset is None:
+        return "the month after the as-of date"
+    first, last = onset
+    return str(first) if first == last else f"{first} to {last}"
 
 
 #: The status quo: nothing is assumed beyond the baseline.

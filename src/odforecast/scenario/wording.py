@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
+from odforecast.errors import near
 from odforecast.sources.quoting import plain, quoted
 
 
@@ -34,6 +34,5 @@ def nearest(value: object, allowed: Iterable[str]) -> str:
     >>> nearest("spred", ["spread", "share"]), nearest("t40.4", ["T40.4"]), nearest(7, ["lag"])
     (", did you mean 'spread'?", ", did you mean 'T40.4'?", '')
     """
-    names = {x.lower(): x for x in allowed}
-    near = difflib.get_close_matches(str(value)[:40].lower(), names, 1, cutoff=0.62)
-    return f", did you mean {names[near[0]]!r}?" if near else ""
+    meant = near(value, list(allowed))  # of a mapping, its keys
+    return f", did you mean {meant[0]!r}?" if meant else ""

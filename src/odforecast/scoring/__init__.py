@@ -22,6 +22,11 @@ from odforecast.scoring.rules import (
 from odforecast.scoring.score import score
 from odforecast.scoring.significance import diebold_mariano
 from odforecast.scoring.summary import summarise
+from odforecast.scoring.trend import (
+    pooled_frequencies,
+    ranked_probability_score,
+    trend_scores,
+)
 from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import per_100k, score_hub, score_units
 
@@ -42,8 +47,10 @@ __all__ = [
     "pit_from_draws",
     "pit_histogram",
     "pit_summary",
+    "pooled_frequencies",
     "quantile_coverage",
     "quantile_score",
+    "ranked_probability_score",
     "regimes",
     "relative_skill",
     "relative_to_baseline",
@@ -51,5 +58,6 @@ __all__ = [
     "score_hub",
     "score_units",
     "summarise",
+    "trend_scores",
     "weighted_interval_score",
 ]

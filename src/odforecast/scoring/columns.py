@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError
+from odforecast.errors import ScoringError, near
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
 from odforecast.panel.donor import ERAS, era_of
@@ -106,6 +106,9 @@ HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
 #: The rise (2020-21) and the fall (2023-24) of deaths, by the month that is forecast.
 REGIMES: Final = ("rise", "fall", "other")
 
+#: Columns that :func:`with_groups` adds.
+_DERIVED: Final = ("horizon_group", "regime", "level", "era")
+
 
 def horizon_group(horizon: int) -> str:
     """Group of a horizon; 0 and below revise months already published.
@@ -185,8 +188,10 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         era = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy())
         out = out.assign(era=pd.Categorical(era, ERAS, ordered=True))
     if missing := [name for name in by if name not in out]:
+        there = list(map(str, out.columns))
+        meant = near(missing[0], [*_DERIVED, *there])
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",
-            hint=f"it has: {', '.join(map(str, out.columns))}",
+            hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
         )
     return out

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError
+from odforecast.errors import ScoringError, one_of
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.resampling import Cells, cells_of, weights
 
@@ -212,7 +212,9 @@ def common_units(
     keys = [k for k in UNIT_KEYS if k in scores]
     for name in ("model", "as_of", "scorable", metric):
         if name not in scores:
-            raise ScoringError(f"the score table has no column {name!r}")
+            raise ScoringError(
+                f"the score table has no column {name!r}", hint=one_of(name, map(str, scores))
+            )
     names = list(dict.fromkeys(scores["model"].astype(str))) if models is None else list(models)
     rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
     rows = rows.assign(model=rows["model"].astype(str))
@@ -236,13 +238,15 @@ def _groups(
 ) -> Iterator[tuple[dict[str, object], _Pairs]]:
     """Pairwise sums of each group of ``by``."""
     if missing not in ("common", "error"):
-        raise ScoringError(f"unknown policy missing={missing!r}", hint="common or error")
+        raise ScoringError(
+            f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
+        )
     scores = with_groups(scores, by)
     models = sorted(set(scores["model"].astype(str)))
     if baseline not in models:
         raise ScoringError(
             f"the baseline {baseline!r} is not among the models",
-            hint=f"models: {', '.join(models)}",
+            hint=one_of(baseline, models),
         )
     keys = list(by)
     parts = scores.groupby(keys, observed=True, sort=True) if keys else [((), scores)]

@@ -7,14 +7,18 @@ import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
-from odforecast.forecast.nowcast import published
+from odforecast.forecast.published import published
 from odforecast.names import LOCATION, TARGET_12MO
+from odforecast.panel import Panel
 from odforecast.scoring.revision import revised
+from odforecast.scoring.trend import trend_scores
 from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import score_units
 
 
-def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.DataFrame:
+def score(
+    forecast: Forecast, truth: Truth, target: str = TARGET_12MO, known: Panel | None = None
+) -> pd.DataFrame:
     """Scores of a forecast, one row per location and month.
 
     Parameters
@@ -23,13 +27,17 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
     truth : Truth
         Counts of a later release. A count too young is *not scorable*, with the reason.
     target : {"deaths_12mo", "deaths_month"}
+    known : Panel, optional
+        The whole panel of the origin, for what the trend is compared with. Default: the
+        forecast's.
 
     Returns
     -------
     DataFrame
         The score table (see :func:`odforecast.scoring.score_units`) with ``truth``,
         ``truth_release``, ``reason``, ``last_reported``, ``reported``, ``revised``,
-        ``joint_locations``, ``horizon_from_origin`` and ``warnings``. ``reported`` is the
+        ``joint_locations``, ``horizon_from_origin``, ``warnings``, ``rps`` and ``rps_pooled``
+        (:func:`odforecast.scoring.trend.trend_scores`; NaN for months). ``reported`` is the
         12-month count that the release of the forecast itself had of a month (the nowcast's;
         NaN after its last month), ``revised`` whether that became another one
         (:func:`odforecast.scoring.revision.revised`).
@@ -71,7 +79,12 @@ def score(forecast: Forecast, truth: Truth, target: str = TARGET_12MO) -> pd.Dat
     reported = np.full(observed.shape, np.nan)
     if target == TARGET_12MO:
         reported = published(forecast)
+    rps = rps_pooled = np.full(len(table), np.nan)
+    if target == TARGET_12MO:
+        rps, rps_pooled = trend_scores(forecast, truth, known).to_numpy().T
     return table.assign(
+        rps=rps,
+        rps_pooled=rps_pooled,
         target=target,
         truth=truth.kind,
         truth_release=pd.Timestamp(truth.release),

@@ -59,7 +59,10 @@ def summarise(
         above the last reported one. With a column ``reported``, where a unit has one (the
         nowcast of published counts): ``mae_reported``, ``rel_wis_reported``, ``n_revised``
         and ``coverage_90_revised``, see
-        :func:`~odforecast.scoring.revision.against_reported`.
+        :func:`~odforecast.scoring.revision.against_reported`. With columns ``rps`` and
+        ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
+        ``rel_rps``, its ratio to that of the pooled frequencies on the same units; months up to
+        six ahead and later ones belong in groups of their own.
         A mean is NaN, rather than a mean over fewer units, where a scorable unit lacks that
         score (no draws; a percentage of zero deaths).
 
@@ -100,6 +103,11 @@ def summarise(
     if "reported" in table and table["reported"].notna().any():
         out = out.join(against_reported(table, keys))
         out["n_revised"] = out["n_revised"].fillna(0).astype(int)
+    if {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
+        both = table[table["rps"].notna() & table["rps_pooled"].notna()]
+        mean = both.groupby(keys, observed=True, sort=True)[["rps", "rps_pooled"]].mean()
+        out["rps"] = mean["rps"].reindex(out.index)
+        out["rel_rps"] = (mean["rps"] / mean["rps_pooled"]).reindex(out.index)
     out = out.reset_index()
     if baseline is not None:
         out = out.merge(_relative(table, baseline, groups), on=keys, how="left")

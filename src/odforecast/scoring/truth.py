@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError
-from odforecast.months import Months
-from odforecast.names import TARGET_12MO, TARGET_MONTH, VINTAGE_SYNTHETIC
+from odforecast.errors import ScoringError, one_of
+from odforecast.geography import called, pick
+from odforecast.markup import card, few, html_facts, number_of, steady
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import content_hash
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: A count is taken as settled when its release came out this many months after its month.
 MIN_AGE = 12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Truth:
     """Reported or predicted counts of one release, and when they count as settled.
 
@@ -50,11 +57,106 @@ class Truth:
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
         if self.kind not in ("reported", "predicted"):
-            raise ScoringError(f"unknown truth {self.kind!r}", hint="reported or predicted")
+            raise ScoringError(
+                f"kind is {self.kind!r}, an unknown truth",
+                hint=one_of(self.kind, ("reported", "predicted")),
+            )
         if self.panel.vintage == VINTAGE_SYNTHETIC:
             raise ScoringError("a made-up panel is no truth", hint="take one from an archive")
         if self.min_age < 0:
             raise ScoringError(f"min_age must not be negative, got {self.min_age}")
+
+    @steady
+    def __repr__(self) -> str:
+        return card(
+            f"Truth: {self.kind} counts of release {self.release}, {self.panel.indicator}",
+            f"{number_of(len(self.panel.locations), 'location')} ({few(self.panel.locations)}), "
+            f"{self.panel.months[0]} to {self.panel.last_month}",
+            f"scorable from {self.min_age} months of age: to {self._youngest}",
+            "next: od.score(forecast, truth), .select('Ohio'), .to_frame(), .plot('US')",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        facts = {
+            "counts": f"{self.kind}, {self.panel.indicator}",
+            "release": str(self.release),
+            "places": len(self.panel.locations),
+            "months": f"{self.panel.months[0]} to {self.panel.last_month}",
+            "scorable to": str(self._youngest),
+            "because": f"a count settles in {self.min_age} months",
+        }
+        return html_facts(facts, "Truth that forecasts are scored against", "next: .to_frame()")
+
+    @property
+    def _youngest(self) -> np.datetime64:
+        """Last month that is old enough, if the release has it."""
+        old = np.datetime64(self.release, "M") - self.min_age * ONE_MONTH
+        return np.datetime64(min(old, self.panel.last_month), "M")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every 12-month-ending count, and whether it can be scored against, tidy.
+
+        Returns
+        -------
+        DataFrame
+            One row per location and month: ``location`` (CDC code or FIPS, str), ``name`` (in
+            full, str), ``month`` (end of the 12 months, datetime64[s]), ``observed`` (deaths,
+            float; NaN where not scorable), ``scorable`` (bool), ``reason`` (why not, str),
+            ``truth`` (``"reported"`` or ``"predicted"``) and ``truth_release`` (datetime64[s]).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> table = Truth(od.bundled().as_of().panel()).select("Ohio").to_frame()
+        >>> len(table), int(table["scorable"].sum())
+        (124, 117)
+        """
+        places, months = self.panel.locations, self.panel.months
+        values, reasons = self.observed(places, months)
+        return pd.DataFrame(
+            {
+                "location": np.repeat(places, months.size),
+                "name": np.repeat([called(s) for s in places], months.size),
+                "month": np.tile(months.astype("datetime64[s]"), len(places)),
+                "observed": values.ravel(),
+                "scorable": reasons.ravel() == "",
+                "reason": reasons.ravel(),
+                "truth": self.kind,
+                "truth_release": np.datetime64(self.release, "s"),
+            }
+        )
+
+    def select(self, locations: str | Iterable[str]) -> Truth:
+        """Only these locations, by any of their names, in this order.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no place's, a place is named twice, or none is named.
+        ScoringError
+            If the release does not hold a place.
+        """
+        places = pick(locations, self.panel.locations, f"release {self.release}", ScoringError)
+        return replace(self, panel=self.panel.select(places))
+
+    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+        """The counts of one place over time; see :meth:`odforecast.Panel.plot`.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As :func:`odforecast.plot.counts` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        return self.panel.plot(location, axes=axes, **style)
 
     @property
     def release(self) -> dt.date:
@@ -91,6 +193,8 @@ class Truth:
         reasons : ndarray of str, shape (L, M)
             Empty where the count is scorable.
         """
+        if target not in TARGETS:
+            raise ScoringError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
         monthly = target == TARGET_MONTH
         if monthly and self.kind != "reported":
             raise ScoringError("monthly truth exists for reported counts only")

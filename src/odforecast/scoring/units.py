@@ -107,7 +107,8 @@ def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12
 def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     """Scores of a hubverse table, as read by :func:`odforecast.hub.read_hub`.
 
-    Quantiles give WIS, absolute error, bias and coverage. Samples also give CRPS, log score
+    Rows of a trend (``pmf``) are left out. Quantiles give WIS, absolute error, bias and
+    coverage. Samples also give CRPS, log score
     and PIT; where a unit has both, its quantiles are scored, and samples add the rest.
 
     Parameters
@@ -133,6 +134,13 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     """
     if table.empty:
         raise ScoringError("the table has no forecasts", hint="is the file empty?")
+    # What the trend is compared with is not in a file: it is scored where it is made.
+    table = table[table["output_type"] != "pmf"].astype({"output_type_id": float})
+    if table.empty:
+        raise ScoringError(
+            "the table holds chances of the trend only, which are not scored from files",
+            hint="odforecast backtest scores them (rps)",
+        )
     parts = []
     named = SCENARIO_ID in table
     keys = ["origin_date", *([SCENARIO_ID] if named else []), "target"]

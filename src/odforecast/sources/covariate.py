@@ -5,7 +5,7 @@ forecast and gives only the rows published by then. The table itself is not an a
 
 Few of these sources say when a value first came out. Where a file does not, the day is the end
 of the period plus a lag that is an assumption, written on the covariate and in
-``docs/sources.md``; lags are long rather than short, so that a backtest is not flattered.
+``docs/reference/sources.md``; lags are long rather than short, so that no backtest is flattered.
 A file holds the values as they stood when it was made: where a publisher revised them, an
 earlier day saw other values. That is not undone by the lag, and :attr:`Covariate.revised` says
 for each source whether it happens.

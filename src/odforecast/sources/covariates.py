@@ -2,7 +2,7 @@
 
 Each gives a :class:`odforecast.sources.covariate.Covariate`, which shows a value only from the day
 it was published. New York is the whole state, ``NY+YC``: no publisher here splits off New York
-City. What each source is, and what its lag rests on, is in ``docs/sources.md``.
+City. What each source is, and what its lag rests on, is in ``docs/reference/sources.md``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from odforecast.sources.cells import numbers
 from odforecast.sources.covariate import Covariate
 from odforecast.sources.tabular import TERRITORIES, UNKNOWN_PLACE, Plain, month_ends, read_plain
 
-#: Days from the end of a period to publication, all judgements; see docs/sources.md.
+#: Days from the end of a period to publication, all judgements; see docs/reference/sources.md.
 NFLIS_LAG_DAYS = 300
 DISPENSING_LAG_DAYS = 365
 PURITY_LAG_DAYS = 240

@@ -23,6 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.errors import ArchiveError
+from odforecast.markup import card, html_table, number_of, steady
 from odforecast.names import STATES
 from odforecast.seeds import content_hash
 from odforecast.sources.table import table_hash, to_date
@@ -100,10 +101,58 @@ class Archive:
             put(archive._store.own(), checked(table, to_date(key)), {})
         return archive
 
+    @steady
     def __repr__(self) -> str:
         dates = self.releases()
-        span = f"{len(dates)} releases, {dates[0]}..{dates[-1]}" if dates else "empty"
-        return f"<Archive {self.path or 'in memory'}: {span}>"
+        span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else "".join(map(str, dates))
+        return card(
+            f"Archive: {self.path or 'in memory'}",
+            f"{number_of(len(dates), 'release')}, {span}" if dates else "empty: no release yet",
+            "next: .as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
+            if dates
+            else "next: .add(file), or odforecast data fetch on the command line",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        kept = self._store.kept()
+        dates = sorted(kept, reverse=True)
+        table = pd.DataFrame({"release": dates, "note": [kept[d].reason for d in dates]})
+        if not any(table["note"]):
+            table = table[["release"]]
+        return html_table(
+            table,
+            f"Archive {self.path or 'in memory'}: {number_of(len(dates), 'release')}",
+            "newest first; next: .as_of(), .to_frame()",
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every release that counts, oldest first; each is read for it.
+
+        Returns
+        -------
+        DataFrame
+            ``release`` (datetime64[s]), ``dataset`` (``"states"`` or ``"counties"``),
+            ``last_month`` (last with a reported count anywhere, datetime64[s], NaT where there is
+            none), ``rows`` (of the table, int), ``indicators`` (how many, int), ``kind`` and
+            ``basis`` (where it came from and how its date is known, see
+            :class:`odforecast.vintage.ledger.Origin`; str), ``note`` (why figures that
+            contradict themselves, or replaced others, count; str), ``data_hash`` (str).
+
+        Raises
+        ------
+        ArchiveError
+            If a file is damaged.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> od.bundled().to_frame()[["release", "last_month", "kind"]].astype(str).values.tolist()
+        [['2025-09-17', '2025-04-01', 'bundled']]
+        """
+        from odforecast.vintage.contents import contents
+
+        return contents(self)
 
     @property
     def path(self) -> Path | None:

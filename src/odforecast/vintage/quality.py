@@ -1,8 +1,8 @@
 """What a careful epidemiologist would look for in a release, before using it.
 
-:func:`check` returns flags. Each has a code, explained in ``docs/quality.md`` under that code,
-a severity, the place and month it is about, and a message that says what was found and what it
-means. Nothing is changed or left out because of a flag.
+:func:`check` returns flags. Each has a code, explained in ``docs/reference/quality.md`` under that
+code, a severity, the place and month it is about, and a message that says what was found and what
+it means. Nothing is changed or left out because of a flag.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CODES = {
 #: The drug classes; a death may be in several.
 CLASSES = tuple(i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED))
 
-# Judgements, each explained in docs/quality.md.
+# Judgements, each explained in docs/reference/quality.md.
 _PENDING_NOW, _PENDING_OLD = 0.5, 0.25  # percent of death records
 _COMPLETE = 99.5
 _SPECIFIED = 90.0  # CDC shows drug classes from here on
@@ -81,7 +81,7 @@ class Flag:
     @property
     def docs(self) -> str:
         """Where the documentation explains it."""
-        return f"quality.html#quality-{self.code}"
+        return f"reference/quality.html#quality-{self.code}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as JSON can hold them."""

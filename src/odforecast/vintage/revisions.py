@@ -11,20 +11,28 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ArchiveError, UnknownNameError
-from odforecast.geography.places import JURISDICTIONS, LOCATIONS, lookup
-from odforecast.names import ALL_DRUGS
+from odforecast.errors import ArchiveError, UnknownNameError, one_of
+from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, lookup, pick
+from odforecast.markup import card, few, html_table, number_of, steady
+from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, INDICATOR_SAID, indicator_name
 from odforecast.sources.table import INDICATORS
 from odforecast.vintage.archive import Archive
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Floats = NDArray[np.float64]
 Months = NDArray[np.datetime64]
+
+#: What they are called in a message.
+_OF = "the table of revisions"
 
 _ORDER = tuple(x.state for x in LOCATIONS)
 
@@ -60,12 +68,109 @@ class Revisions:
     hashes: tuple[str, ...]
     skipped: tuple[dt.date, ...]
 
+    @steady
     def __repr__(self) -> str:
-        return (
-            f"<Revisions of {self.indicator!r}: {len(self.releases)} releases "
-            f"{self.releases[0]}..{self.releases[-1]}, {len(self.locations)} locations, "
-            f"{self.months[0]}..{self.months[-1]}>"
+        return card(
+            f"Revisions: {self.indicator}, {number_of(len(self.releases), 'release')}",
+            f"releases {self.releases[0]} to {self.releases[-1]}"
+            + (f", {len(self.skipped)} without a count left out" if self.skipped else ""),
+            f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
+            f"{self.months[0]} to {self.months[-1]}",
+            "next: .triangle('US'), .units(), .plot('US'), .select('Ohio'), .to_frame()",
         )
+
+    @steady
+    def _repr_html_(self) -> str:
+        place = self._place(None)
+        row = self.reported[:, self._index(place)]
+        known = np.isfinite(row)
+        last = [int(np.flatnonzero(k)[-1]) if k.any() else 0 for k in known]
+        table = pd.DataFrame(
+            {
+                "release": self.releases,
+                "last month": [str(self.months[m]) for m in last],
+                "reported": [row[r, m] for r, m in enumerate(last)],
+                "in the newest release": [row[-1, m] for m in last],
+            }
+        )
+        return html_table(
+            table.iloc[::-1],
+            f"{self.indicator}, {called(place)}: last count of each release",
+            "12-month-ending deaths, newest release first",
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every published count, tidy: one row per location, month and release that has one.
+
+        Returns
+        -------
+        DataFrame
+            ``location`` (CDC code, str), ``name`` (in full, str), ``month`` (end of the 12 months,
+            datetime64[s]), ``release`` (datetime64[s]), ``age`` (months from the one to the
+            other, int), ``reported`` and ``predicted`` (12-month-ending deaths, float, NaN where
+            the release has none).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> list(revisions(od.bundled(), "US").to_frame())
+        ['location', 'name', 'month', 'release', 'age', 'reported', 'predicted']
+        """
+        there = np.isfinite(self.reported) | np.isfinite(self.predicted)
+        place, m, r = np.nonzero(np.moveaxis(there, 0, 2))
+        return pd.DataFrame(
+            {
+                "location": np.array(self.locations, dtype=object)[place],
+                "name": np.array([called(s) for s in self.locations], dtype=object)[place],
+                "month": self.months[m].astype("datetime64[s]"),
+                "release": np.array(self.releases, dtype="datetime64[s]")[r],
+                "age": self.ages[r, m],
+                "reported": self.reported[r, place, m],
+                "predicted": self.predicted[r, place, m],
+            }
+        )
+
+    def select(self, locations: str | Iterable[str]) -> Revisions:
+        """Only these locations, by any of their names, in this order.
+
+        Raises
+        ------
+        UnknownNameError
+            If a name is no place's, a place is named twice or not there, or none is named.
+        """
+        rows = [self.locations.index(s) for s in pick(locations, self.locations, _OF)]
+        return replace(
+            self,
+            locations=tuple(self.locations[i] for i in rows),
+            reported=self.reported[:, rows],
+            predicted=self.predicted[:, rows],
+        )
+
+    def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
+        """What each release said of each month of one place: the reporting triangle.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US or the first.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As :func:`odforecast.plot.revision_triangle` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from odforecast.plot import revision_triangle
+
+        place = self.locations[self._index(self._place(location))]
+        return revision_triangle(self, place, axes=axes, **style)
+
+    def _place(self, location: str | None) -> str:
+        if location is not None:
+            return location
+        return NATION if NATION in self.locations else self.locations[0]
 
     @property
     def ages(self) -> NDArray[np.int64]:
@@ -86,7 +191,16 @@ class Revisions:
         DataFrame, shape (R, M)
             Index ``release``, columns ``month`` (both datetime64); NaN where a release has no
             count.
+
+        Raises
+        ------
+        UnknownNameError
+            If the place is unknown or not there, or the column is neither.
         """
+        if column not in ("reported", "predicted"):
+            raise UnknownNameError(
+                f"unknown column {column!r}", hint=one_of(column, ("reported", "predicted"))
+            )
         values = self.reported if column == "reported" else self.predicted
         return pd.DataFrame(
             values[:, self._index(location)],
@@ -145,11 +259,7 @@ class Revisions:
         )
 
     def _index(self, location: str) -> int:
-        state = lookup(location).state
-        if state not in self.locations:
-            raise UnknownNameError(
-                f"no revisions of {state}", hint=f"there are those of {', '.join(self.locations)}"
-            )
+        (state,) = pick([location], self.locations, _OF)
         return self.locations.index(state)
 
 
@@ -168,7 +278,7 @@ def revisions(
     locations : str or iterable of str
         Codes or names; ``"all"`` for the US and every jurisdiction.
     indicator : str
-        As CDC spells it.
+        CDC's name, or a short one.
 
     Returns
     -------
@@ -188,9 +298,11 @@ def revisions(
     >>> seen.triangle("US").shape
     (1, 124)
     """
+    indicator = indicator_name(indicator)
     if indicator not in INDICATORS:
         raise UnknownNameError(
-            f"unknown indicator {indicator!r}", hint=f"one of {'; '.join(INDICATORS)}"
+            f"unknown indicator {indicator!r}",
+            hint=one_of(indicator, INDICATOR_NAMES, INDICATOR_SAID) + ", or as CDC spells it",
         )
     states = _states(locations)
     found: dict[dt.date, pd.DataFrame] = {}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ArchiveError, PanelError
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION
+from odforecast.errors import ArchiveError, PanelError, near, one_of
+from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, pick
+from odforecast.markup import card, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
     DATASETS,
     INDICATOR_NAMES,
+    INDICATOR_SAID,
     STATES,
     VINTAGE_REAL,
     indicator_name,
@@ -25,6 +28,8 @@ from odforecast.panel import Floats, Panel, Triangle
 from odforecast.publication import final_through
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.revisions import Revisions
 
@@ -78,11 +83,27 @@ class Vintage:
         self.date = date
         self.note = note
 
+    @steady
     def __repr__(self) -> str:
-        return (
-            f"<Vintage as of {self.as_of}: release {self.date}"
-            f"{'; ' + self.note if self.note else ''}>"
+        age = (self.as_of - self.date).days
+        return card(
+            f"Vintage: what was known on {self.as_of}",
+            f"release {self.date}, {number_of(age, 'day')} old that day",
+            f"note: {self.note}" if self.note else "",
+            "next: .panel(), .panel('T40.4'), .revisions('Ohio'), .plot(), .to_frame()",
         )
+
+    @steady
+    def _repr_html_(self) -> str:
+        earlier = self._earlier(self.date)
+        facts = {
+            "as of": str(self.as_of),
+            "release": str(self.date),
+            "days old that day": (self.as_of - self.date).days,
+            "earlier releases": f"{len(earlier)}, from {earlier[0]}" if earlier else "none",
+            "note": self.note or "",
+        }
+        return html_facts(facts, "What was known on a day", "next: .panel(), .to_frame()")
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -99,6 +120,92 @@ class Vintage:
         """Canonical long table of the release; the caller's own copy."""
         return self._archive.release(self.date)
 
+    def to_frame(
+        self, indicator: str | None = None, locations: str | Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """The release as it was published, tidy: one row per indicator, location and month.
+
+        Parameters
+        ----------
+        indicator : str, optional
+            CDC's name, or a short one; default: all.
+        locations : str or iterable of str, optional
+            Places by any of their names; default: all.
+
+        Returns
+        -------
+        DataFrame
+            ``release`` and ``month`` (end of the 12 months, both datetime64), ``location`` (hub
+            code, str), ``state`` (CDC's code, str), ``indicator`` (str); ``reported`` and
+            ``predicted`` (12-month-ending deaths, float, NaN where not published),
+            ``percent_complete`` and ``percent_pending`` (percent, float), ``status`` (``ok``,
+            ``suppressed``, ``low_quality`` or ``missing``).
+
+        Raises
+        ------
+        PanelError
+            If the release lacks the indicator, or a place.
+        UnknownNameError
+            If a name is no place's, or a place is named twice.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> len(od.bundled().as_of().to_frame("all-drugs", "Ohio"))
+        124
+        """
+        table = self.table if indicator is None else self._there(indicator)
+        if locations is None:
+            return table
+        held = tuple(str(s) for s in table["state"].unique())
+        states = pick(locations, held, f"release {self.date}", PanelError)
+        place = table["state"].map({s: i for i, s in enumerate(states)})
+        kept = place.dropna().sort_values(kind="stable").index
+        return table.loc[kept].reset_index(drop=True)
+
+    def plot(
+        self,
+        location: str | None = None,
+        indicator: str = "all-drugs",
+        axes: Axes | None = None,
+        **style: Any,
+    ) -> Axes:
+        """Reported, and CDC's predicted, counts of one place: :meth:`odforecast.Panel.plot`.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the US.
+        indicator : str
+            CDC's name, or a short one.
+        axes : matplotlib Axes, optional
+            Drawn into; default: those of a new figure.
+        **style
+            As :func:`odforecast.plot.counts` takes it.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        return self.panel(indicator).plot(location, axes=axes, **style)
+
+    def _there(self, indicator: str) -> pd.DataFrame:
+        """Rows of an indicator, or what is there instead."""
+        name = indicator_name(indicator)
+        rows = self.rows(name)
+        if rows.empty:
+            known = ", ".join(sorted(map(str, self.table["indicator"].unique())))
+            short = {k: k for k in INDICATOR_NAMES}
+            # A name that is right, of a class that the release lacks, needs no correction.
+            meant = (
+                () if name in INDICATOR_NAMES.values() else near(indicator, INDICATOR_SAID | short)
+            )
+            raise PanelError(
+                f"release {self.date} has no indicator {name!r}",
+                hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {known}",
+            )
+        return rows
+
     def rows(self, indicator: str) -> pd.DataFrame:
         """Rows of one indicator; only they are read. None are there if the release lacks it."""
         return self._archive.release(self.date, indicator_name(indicator))
@@ -112,9 +219,7 @@ class Vintage:
             If the archive holds no release of that data set.
         """
         if dataset not in DATASETS:
-            raise ArchiveError(
-                f"unknown data set {dataset!r}", hint=f"one of {', '.join(DATASETS)}"
-            )
+            raise ArchiveError(f"unknown data set {dataset!r}", hint=one_of(dataset, DATASETS))
         if dataset == STATES:
             return self.date
         known = [d for d in self._archive.releases(dataset) if d <= self.as_of]
@@ -167,12 +272,7 @@ class Vintage:
         """
         self.release(dataset)
         name = indicator_name(indicator)
-        rows = self.rows(name)
-        if rows.empty:
-            known = ", ".join(sorted(map(str, self.table["indicator"].unique())))
-            raise PanelError(
-                f"release {self.date} has no indicator {name!r}", hint=f"it has: {known}"
-            )
+        rows = self._there(indicator)
         panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
         triangle = self._triangle(panel, name)
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)

@@ -121,7 +121,7 @@ class FittedDelayed:
     complete: Panel
 
     def __repr__(self) -> str:
-        return f"<FittedDelayed: {self.fitted!r}>"
+        return f"<FittedDelayed: {self.fitted.model.label} to {self.panel.last_month}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of the last twelve months and the ``horizon`` months after them; see

@@ -6,7 +6,9 @@ approximation at estimated scales and says so in every forecast.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from odforecast.models.hierarchy.fitted import FittedHierarchical, container, fi
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, Effect, Inputs, from_panel
 from odforecast.models.hierarchy.laplace import approximate
 from odforecast.models.spec import Spec, as_parameters
+from odforecast.models.watching import watcher
 from odforecast.panel import Floats, Panel
 
 __all__ = ["FittedHierarchical", "Hierarchical", "container"]
@@ -180,6 +183,7 @@ class Hierarchical:
                 seed=seed,
                 save_warmup=False,
                 progress_bar=False,
+                **_told(nutpie.sample),
             )
         except RuntimeError as error:
             raise PanelError(
@@ -194,3 +198,16 @@ class Hierarchical:
         stats = trace["sample_stats"]
         keep = ("diverging", "n_steps", "step_size", "depth", "energy", "logp")
         return posterior, {k: np.asarray(stats[k].values) for k in keep if k in stats}
+
+
+def _told(sample: Callable[..., Any]) -> dict[str, Any]:
+    """How the sampler says how far it is, to whoever wants to know; nothing otherwise."""
+    tell = watcher()
+    if tell is None or "progress_callback" not in signature(sample).parameters:
+        return {}
+
+    def report(chains: Sequence[Any]) -> None:
+        done = sum(c.finished_draws for c in chains)
+        tell(f"sampling {len(chains)} chains", done, sum(c.total_draws for c in chains))
+
+    return {"progress_callback": report, "progress_rate": 500}

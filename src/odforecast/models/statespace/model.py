@@ -19,7 +19,7 @@ and the forecast together.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 
 import numpy as np
 
@@ -171,6 +171,13 @@ class FittedDlm:
         n = sum(len(s.locations) for s in self.states)
         return f"<FittedDlm: {n} locations filtered to {self.panel.last_month}>"
 
+    def described(self) -> list[tuple[str, float, str]]:
+        """The filter's scales and where each is from, for a table."""
+        scales = self.states[0].scales
+        sets = {of_the_constants(each): f"constants of {each.cutoff}" for each in all_constants()}
+        source = sets.get(scales, "setting")
+        return [(f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)]
+
     def _moved(self, factors: Factors, rows: list[int]) -> Floats:
         """Relative error of the last count by some factors, shape (D, L)."""
         assert self.missing is not None
@@ -259,6 +266,10 @@ class FittedClass:
 
     def __repr__(self) -> str:
         return f"<FittedClass: {self.short} in {self.whole!r}>"
+
+    def described(self) -> list[tuple[str, float, str]]:
+        """The scales of the whole."""
+        return self.whole.described()
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """What ``part`` gives of a forecast of all drugs, bit for bit."""

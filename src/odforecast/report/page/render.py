@@ -28,6 +28,7 @@ def render(
     *,
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
+    script: str = "",
 ) -> str:
     """A whole HTML page.
 
@@ -41,6 +42,9 @@ def render(
         A style sheet instead of the library's own, see :func:`odforecast.report.page.stylesheet`.
     paper : {"letter", "a4"}
         What it is printed on.
+    script : str
+        Name of a script among the templates that the page runs: ``"sort"``. Default: none, and
+        the policy lets none in.
 
     Returns
     -------
@@ -66,9 +70,18 @@ def render(
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{digest(style)}'"
     )
+    if script:
+        text = _environment().get_template(f"{script}.js.j2").render()
+        policy = f"{policy}; script-src '{digest(text)}'"
     page = _environment().get_template(f"{template}.html.j2")
     return page.render(
-        {**context, "style": style, "policy": policy, "generator": f"{GENERATOR} {__version__}"}
+        {
+            **context,
+            "style": style,
+            "script": f"{script}.js.j2" if script else "",
+            "policy": policy,
+            "generator": f"{GENERATOR} {__version__}",
+        }
     )
 
 

@@ -17,6 +17,7 @@ from odforecast.scenario.effects.posterior import EventPosterior
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.priors import Fixed, Normal
 from odforecast.scenario.schema import named_intervention
+from odforecast.scenario.wording import nearest
 
 #: Events of the catalogue, and the named prior each is an instance of.
 PRIOR_OF = {
@@ -64,7 +65,8 @@ def past_event(event: str | Intervention) -> Intervention:
         return event
     if event not in PRIOR_OF:
         raise UnknownNameError(
-            f"no past event {event!r} with a prior", hint=f"allowed: {', '.join(PRIOR_OF)}"
+            f"no past event {event!r} with a prior{nearest(event, PRIOR_OF)}",
+            hint=f"allowed: {', '.join(PRIOR_OF)}",
         )
     calendar = events()
     month = calendar.loc[calendar["id"] == event, "month"].to_numpy(dtype="datetime64[M]")[0]

@@ -1,0 +1,115 @@
+"""Outcomes of the units of one plan, put together: tables in the plan's order, and the manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import pandas as pd
+
+from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
+from odforecast.seeds import content_hash
+from odforecast.version import __version__
+
+#: Warnings kept per model.
+_WARNINGS = 10
+
+
+def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Outcomes of whole origins: states put together in the order an undivided unit has."""
+    pairs = zip(units, outcomes, strict=True)
+    for (_, _, split), group in groupby(
+        pairs, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
+    ):
+        members = list(group)
+        if not split:
+            yield from (o for _, o in members)
+            continue
+        targets = members[0][0].targets
+        tables = {}
+        for name in ("scores", "quantiles", "failures"):
+            parts = [t for _, o in members if not (t := getattr(o, name)).empty]
+            table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            if parts and name == "failures":
+                table = table.drop_duplicates(ignore_index=True)
+            elif parts:
+                place = table["target"].astype(object).map(targets.index)
+                keys = {"place": place} | ({"level": table["level"]} if "level" in table else {})
+                order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
+                table = table.loc[order].reset_index(drop=True)
+            if parts and name == "quantiles":
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, object))
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
+            tables[name] = table
+        seconds = sum(o.seconds for _, o in members)
+        yield Outcome(tables["scores"], tables["quantiles"], tables["failures"], seconds)
+
+
+def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate; categorical columns take the union of their categories, dates one unit."""
+    joined = {}
+    for column in parts[0].columns:
+        pieces = [p[column] for p in parts]
+        if isinstance(pieces[0].dtype, pd.CategoricalDtype):
+            joined[column] = pd.Series(pd.api.types.union_categoricals(pieces))
+        else:
+            joined[column] = pd.concat(pieces, ignore_index=True)
+        if pd.api.types.is_datetime64_any_dtype(joined[column]):
+            # Parquet has no seconds: keep what a stored and a fresh unit can share.
+            joined[column] = joined[column].astype("datetime64[ms]")
+    return pd.DataFrame(joined)
+
+
+def manifest_of(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`."""
+    first = units[0]
+    seconds: dict[str, float] = {}
+    said: dict[str, Counter[str]] = {}
+    for unit, outcome in zip(units, outcomes):
+        seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
+        said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
+    origins = list(dict.fromkeys(id(u.origin) for u in units))
+    by_id = {id(u.origin): u.origin for u in units}
+    return {
+        "odforecast": __version__,
+        "python": platform.python_version(),
+        "run": content_hash(*(u.key for u in units)),
+        "models": {u.model.label: u.model.spec.version for u in units},
+        "specs": {u.model.label: u.model.spec.hash for u in units},
+        "code": code_digest(),
+        # The commonest, each with the number of units it came up in.
+        "warnings": {
+            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+            for name, texts in said.items()
+            if texts
+        },
+        "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
+        "origins": [
+            {
+                "as_of": str(o.as_of),
+                "vintage": o.vintage,
+                "donor": o.donor,
+                "donor_distance": o.distance,
+                "last_month": None if o.panel is None else str(o.panel.last_month),
+                "release": None if o.panel is None else str(o.panel.release),
+                "data_hash": None if o.panel is None else o.panel.data_hash,
+                "reason": o.reason,
+            }
+            for o in (by_id[i] for i in origins)
+        ],
+        "truth": {
+            "name": first.truth.kind,
+            "release": str(first.truth.release),
+            "min_age": first.truth.min_age,
+            "data_hash": first.truth.data_hash,
+        },
+        "locations": list(dict.fromkeys(s for u in units for s in u.locations)),
+        "targets": list(first.targets),
+        "horizon": first.horizon,
+        "draws": first.draws,
+        "seed": first.seed,
+    }

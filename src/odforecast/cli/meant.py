@@ -1,0 +1,57 @@
+"""Did you mean …: for commands and for an option's values, as for names everywhere else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from odforecast.errors import near
+
+
+def question(value: object, known: Any) -> str:
+    """What may have been meant, as a question; empty if nothing is near.
+
+    Examples
+    --------
+    >>> question("forcast", ["forecast", "score"]), question("x", ["forecast"])
+    (" Did you mean 'forecast'?", '')
+    """
+    meant = near(value, known)
+    return f" Did you mean {meant[0]!r}?" if meant else ""
+
+
+class Group(click.Group):
+    """A group that guesses what an unknown command was to be."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises
+        ------
+        click.UsageError
+            If there is none; with what may have been meant.
+        """
+        name = args[0] if args else ""
+        known = self.list_commands(ctx)
+        if not name.startswith("-") and name not in known:
+            guess = question(name, known) or f" There are: {', '.join(known)}."
+            raise click.UsageError(f"No such command {name!r}.{guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
+    """One of several words; another one is refused with what may have been meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, if it is one of them."""
+        known = [str(word) for word in self.choices]
+        if str(value) not in known:
+            self.fail(
+                f"{str(value)!r} is not one of {', '.join(known)}.{question(value, known)}",
+                param,
+                ctx,
+            )
+        return str(super().convert(value, param, ctx))

@@ -1,0 +1,109 @@
+"""``odforecast models``: the models there are, one line each."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import click
+
+from odforecast.cli.options import json_option
+from odforecast.cli.screen import columns, note, say
+from odforecast.cli.written import print_json
+from odforecast.errors import OdforecastError
+from odforecast.names import DEFAULT_MODEL, TARGET_12MO
+
+#: What the built-in models are, in a line.
+LINES = {
+    "dlm": "slopes of states, regions, nation, moving together",
+    "ensemble": "dlm, ETS, Theta: weights and widths from the past",
+    "ensemble-equal": "the three pooled, with equal weights",
+    "ensemble-linear": "the three mixed, with equal weights",
+    "hub-baseline": "the last count, as wide as its past errors",
+    "damped-trend": "the last quarter's mean change, dying away",
+    "cdc-predicted": "CDC's predicted count, carried on",
+    "naive": "a random walk of months",
+    "drift": "a random walk of months with a slope",
+    "seasonal-naive": "the same month a year before",
+    "auto-ets": "exponential smoothing, its form chosen",
+    "auto-theta": "Theta, its form chosen",
+    "auto-arima": "ARIMA, its orders chosen",
+    "auto-ces": "complex exponential smoothing, its form chosen",
+    "hierarchical": "Bayesian hierarchy by PyMC: minutes",
+    "hierarchical-quick": "the same, approximated: seconds",
+}
+_SUMS = "-sums"
+
+
+@click.command()
+@json_option
+def models(as_json: bool) -> None:
+    """List the models, one line each.
+
+    Any of them goes after --model. A model without the delay takes the last months as they were
+    published, too low; NAME+delay completes them first.
+    """
+    from odforecast.models import get_model, model_names
+
+    found: list[dict[str, Any]] = []
+    for name in model_names():
+        try:
+            spec = get_model(name).spec
+        except (OdforecastError, ImportError) as error:  # a plug-in that cannot be loaded
+            note(f"{name}: {error}", "warning")
+            continue
+        found.append(
+            {
+                "model": name,
+                "default": name == DEFAULT_MODEL,
+                "knows_delay": spec.corrects_delay,
+                "by": spec.by or "panel",
+                "target": spec.target,
+                "joint": sorted(spec.joint),
+                "origin": spec.origin,
+                "what": _line(name, get_model(name).inner, spec.origin),
+                "spec_hash": spec.hash,
+            }
+        )
+    if as_json:
+        print_json(found)
+        return
+    rows = [["model", "delay", "what it is"]]
+    shown = [m for m in found if not _is_twin(m, found)]
+    rows += [
+        [
+            m["model"] + " *" * m["default"],
+            "knows" if m["knows_delay"] else "–",
+            m["what"] + ("" if m["origin"] == "odforecast" else f" [{m['origin'] or 'yours'}]"),
+        ]
+        for m in shown
+    ]
+    click.echo(columns(rows))
+    twins = [m["model"] for m in found if m not in shown]
+    click.echo("* the default; knows the delay: completes the last months, too low as published")
+    if twins:
+        say(
+            f"{len(twins)} more have {_SUMS} after their names ({', '.join(twins[:2])}, …): the "
+            "same, fitted to the 12-month sums as most people do, not to the months behind them."
+        )
+    say(
+        "NAME+delay completes the last months for a model that does not know the delay, for "
+        "example naive+delay."
+    )
+
+
+def _is_twin(model: dict[str, Any], found: list[dict[str, Any]]) -> bool:
+    name = str(model["model"])
+    base = name.removesuffix(_SUMS)
+    there = {m["model"] for m in found}
+    return base != name and base in there and model["target"] == TARGET_12MO
+
+
+def _line(name: str, inner: object, origin: str) -> str:
+    """What a model is: ours, or the first line of what its author wrote."""
+    if origin == "odforecast":
+        base = name.removesuffix(_SUMS)
+        return LINES.get(base, "") + (", on 12-month sums" if base != name else "")
+    of = inner if inspect.getdoc(inner) and not isinstance(inner, type) else type(inner)
+    first = (inspect.getdoc(of) or "").partition("\n")[0].strip()
+    return " ".join(first.split())[:200].rstrip(".")

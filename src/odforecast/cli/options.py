@@ -1,0 +1,355 @@
+"""One vocabulary: every option that two commands share is made here, and nowhere else.
+
+The same word means the same thing in all of them: same metavar, type, default and help. A test
+walks every command and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from odforecast.cli.meant import Choice
+from odforecast.names import (
+    DEFAULT_DRAWS,
+    DEFAULT_HORIZON,
+    DEFAULT_MODEL,
+    DEFAULT_SEED,
+    TARGET_12MO,
+    TARGETS,
+)
+
+type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _option(*names: str, **how: Any) -> Decorator:
+    return click.option(*names, cls=_Option, **how)
+
+
+#: Endings of pictures, of tables, of hub files, of pages.
+FIGURES = (".png", ".svg", ".pdf")
+TABLES = (".csv", ".csv.gz", ".json", ".parquet")
+HUB_FILES = (".csv", ".csv.gz", ".parquet")
+PAGES = (".html", ".htm")
+
+#: What ``--accept`` is for.
+ACCEPT = "Use a file that contradicts itself all the same; the reason stays with it."
+
+#: Places on a screen.
+ROWS = 12
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--archive DIR``."""
+    return _option(
+        "--archive",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder of releases.  [default: your own, with the bundled release beneath]",
+    )(command)
+
+
+def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--source FILE``, which stands in place of an archive."""
+    return _option(
+        "--source",
+        metavar="FILE",
+        help="Instead of an archive, one of CDC's files, or 'bundled'.",
+    )(command)
+
+
+def release_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--release DATE``."""
+    return _option(
+        "--release",
+        metavar="DATE",
+        help="Release date of a file, where its name does not begin with it: 2024-12-11.",
+    )(command)
+
+
+def as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--as-of DATE``."""
+    return _option(
+        "--as-of",
+        metavar="DATE",
+        help="Day the data are seen from: nothing published later is used.  "
+        "[default: the last release]",
+    )(command)
+
+
+def truth_as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--truth-as-of DATE``."""
+    return _option(
+        "--truth-as-of",
+        metavar="DATE",
+        help="Score against the release known that day.  [default: the last release]",
+    )(command)
+
+
+def min_truth_age_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--min-truth-age MONTHS``."""
+    return _option(
+        "--min-truth-age",
+        default=12,
+        show_default=True,
+        metavar="MONTHS",
+        type=click.IntRange(min=0),
+        help="Months between a month and the truth's release; younger is not scorable.",
+    )(command)
+
+
+def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--model NAME``."""
+    return _option(
+        "--model",
+        metavar="NAME",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        help="Model, see odforecast models; NAME+delay completes the last months first.",
+    )(command)
+
+
+def locations_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--locations PLACES``."""
+    return _option(
+        "--locations",
+        metavar="PLACES",
+        default="all",
+        show_default=True,
+        help="By any of their names, commas between them: US,Ohio,NYC.",
+    )(command)
+
+
+def indicator_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--indicator NAME``."""
+    return _option(
+        "--indicator",
+        metavar="NAME",
+        default="all-drugs",
+        show_default=True,
+        help="CDC's name of the count, or a short one: T40.4, cocaine.",
+    )(command)
+
+
+def draws_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--draws N``."""
+    return _option(
+        "--draws",
+        metavar="N",
+        default=DEFAULT_DRAWS,
+        show_default=True,
+        type=click.IntRange(min=2),
+        help="Sample paths.",
+    )(command)
+
+
+def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--seed N``."""
+    return _option(
+        "--seed",
+        metavar="N",
+        default=DEFAULT_SEED,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Seed of all random numbers: the same seed gives the same draws.",
+    )(command)
+
+
+def horizon_option(default: int | str = DEFAULT_HORIZON) -> Decorator:
+    """``--horizon N``; its default is the command's, put in where neither it nor --until is given.
+
+    Parameters
+    ----------
+    default : int or str
+        Months, or what stands for them, as ``--help`` says it.
+    """
+    return _option(
+        "--horizon",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help=f"Months ahead.  [default: {default}]",
+    )
+
+
+def until_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--until MONTH``, instead of a horizon."""
+    return _option(
+        "--until", metavar="MONTH", help="Instead of --horizon, the last month: 2028-12."
+    )(command)
+
+
+def target_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--target``."""
+    return _option(
+        "--target",
+        type=Choice([*TARGETS, "both"]),
+        default=TARGET_12MO,
+        show_default=True,
+        help="12-month sums, single months, or both.",
+    )(command)
+
+
+def level_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--level P``."""
+    return _option(
+        "--level",
+        metavar="P",
+        default=0.9,
+        show_default=True,
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        help="Probability of the intervals.",
+    )(command)
+
+
+def rows_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--rows N``."""
+    return _option(
+        "--rows",
+        metavar="N",
+        default=ROWS,
+        show_default=True,
+        type=click.IntRange(min=0),
+        help="Places on the screen; 0 for all.",
+    )(command)
+
+
+def plot_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--plot FILE``."""
+    return _option(
+        "--plot", type=FILE, metavar="FILE", help=f"Picture to write: {', '.join(FIGURES)}."
+    )(command)
+
+
+def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--html FILE``."""
+    return _option("--html", type=FILE, metavar="FILE", help="Page to write, whole in one file.")(
+        command
+    )
+
+
+def table_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--table FILE``."""
+    return _option(
+        "--table",
+        type=FILE,
+        metavar="FILE",
+        help=f"Table to write, as on the screen but all of it: {', '.join(TABLES)}.",
+    )(command)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--json``."""
+    return _option(
+        "--json", "as_json", is_flag=True, help="Print JSON, and all else on standard error."
+    )(command)
+
+
+def out_option(words: str, *, folder: bool = False, required: bool = False) -> Decorator:
+    """``--out FILE`` or ``--out DIR``: what a command is there to write.
+
+    Parameters
+    ----------
+    words : str
+        What it writes.
+    folder : bool
+        Whether it is a folder.
+    required : bool
+        Whether it has to be given.
+    """
+    return _option(
+        "--out",
+        type=FOLDER if folder else FILE,
+        metavar="DIR" if folder else "FILE",
+        required=required,
+        help=words,
+    )
+
+
+def replace_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--replace``, for folders: files are always replaced whole."""
+    return _option(
+        "--replace", is_flag=True, help="Replace what an earlier run wrote into the folder."
+    )(command)
+
+
+def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--quiet``."""
+    return _option("--quiet", is_flag=True, help="Show no progress.")(command)
+
+
+class _Option(click.Option):
+    """An option that keeps its former names, and does not list them."""
+
+    former: tuple[str, ...] = ()
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """What ``--help`` says: without former names."""
+        every = self.opts
+        self.opts = [name for name in every if name not in self.former]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = every
+
+
+def formerly(option: Decorator, *old: str) -> Decorator:
+    """The same option, which its former names still set.
+
+    Parameters
+    ----------
+    option : decorator
+        One of this module's.
+    *old : str
+        Former names, with their hyphens.
+    """
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = option(command)
+        made = command.__click_params__[-1]  # type: ignore[attr-defined]
+        made.former = old
+        made.opts = [*made.opts, *old]
+        return command
+
+    return add
+
+
+def together(*options: Decorator) -> Decorator:
+    """Several options as one, in the order in which ``--help`` lists them."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def check_ending(path: Path | None, name: str, endings: tuple[str, ...]) -> None:
+    """Refuse a file that would not be written, before the work and not after it.
+
+    Parameters
+    ----------
+    path : Path or None
+        As given.
+    name : str
+        The option.
+    endings : tuple of str
+        What its name may end in.
+
+    Raises
+    ------
+    click.BadParameter
+        If it ends in something else.
+
+    Examples
+    --------
+    >>> check_ending(Path("fan.png"), "--plot", FIGURES)
+    """
+    if path is not None and not path.name.lower().endswith(endings):
+        raise click.BadParameter(f"{str(path)!r} must end in {', '.join(endings)}", param_hint=name)

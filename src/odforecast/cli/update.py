@@ -1,0 +1,166 @@
+"""``odforecast update``: the monthly habit, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odforecast.cli.data_fetch import CDC
+from odforecast.cli.options import (
+    archive_option,
+    draws_option,
+    json_option,
+    locations_option,
+    model_option,
+    out_option,
+    quiet_option,
+    seed_option,
+)
+from odforecast.cli.progress import working
+from odforecast.cli.screen import grid, note, say, warn
+
+if TYPE_CHECKING:
+    from odforecast.updating import Change, Update
+
+
+@click.command()
+@archive_option
+@out_option(
+    "Folder of updates: the record, and a folder for each release.  [default: updates, beside "
+    "your own archive]",
+    folder=True,
+)
+@click.option("--no-fetch", is_flag=True, help="Take the releases in hand; ask no server.")
+@model_option
+@locations_option
+@draws_option
+@seed_option
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Forecast a release that was forecast before, with other settings: its page is written "
+    "anew, and the record keeps both forecasts.",
+)
+@click.option("--url", metavar="URL", help=f"Server to fetch from.  [default: {CDC}]")
+@json_option
+@quiet_option
+def update(
+    archive: Path | None,
+    out: Path | None,
+    no_fetch: bool,
+    model: str,
+    locations: str,
+    draws: int,
+    seed: int,
+    again: bool,
+    url: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fetch the present release, check it, forecast, and say what changed since the last one.
+
+    Written are a page, a hub file and a list of settings into a folder named by the release, and
+    what was forecast, and what came of earlier forecasts, at the end of record.csv, whose lines
+    nobody changes. A release that was forecast before is not forecast again, so the command can
+    run every day. One that contradicts itself is stored apart; then the exit status is 1, and
+    nothing is forecast.
+    """
+    from odforecast.updating import update as run
+    from odforecast.vintage.socrata import Socrata
+
+    if no_fetch and url is not None:
+        raise click.UsageError("--url is a server to fetch from: not with --no-fetch")
+    with (
+        Socrata(url or CDC, notify=note) as client,
+        working(f"updating with {model}", quiet),
+    ):
+        done = run(
+            archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
+            seed=seed, again=again, client=client,
+        )  # fmt: skip
+        if as_json:
+            from odforecast.cli.written import print_json
+
+            print_json(_plain(done))
+            return
+        _show(done)
+
+
+def _show(done: Update) -> None:
+    from odforecast.forecast.reach import beyond_validated
+    from odforecast.updating.folder import checked
+    from odforecast.updating.words import sentences
+
+    for text in done.notes:
+        note(text)
+    if not done.new:
+        say(f"Nothing new: {done.folder} and the record stay as they are.")
+        return
+    forecast = done.forecast
+    for text in (*forecast.warnings, beyond_validated(forecast)):
+        if text:
+            warn(text)
+    for state, reason in forecast.skipped.items():
+        note(f"{state}: {reason}", "skipped")
+    place = "US" if "US" in forecast.locations else forecast.locations[0]
+    say(checked(done.flags))
+    click.echo()
+    say(forecast.text(place))
+    click.echo("\nWhat changed\n")
+    for text in sentences(done.change, place):
+        say(text)
+        click.echo()
+    _table(done.change, place)
+    click.echo(f"page: {done.page}\nhub file: {done.hub_file}")
+    click.echo(f"record: {done.record_file}, {done.added:,} lines more")
+
+
+def _table(change: Change, place: str) -> None:
+    """The changes at the first place and at those where they are largest."""
+    from odforecast.updating import words
+
+    rows = words.lines(change, place)
+    if len(rows) < 2:
+        return
+    shown = rows[: 1 + words.SHOWN]
+    # The screen is narrow: what the number of draws does is said of the whole change.
+    cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in shown]
+    heads = list(words.HEAD)
+    if change.why_not:
+        cells, heads = [row[:4] for row in cells], heads[:4]
+    elif all(row[6] in ("–", "0") for row in cells):
+        cells, heads = [row[:6] for row in cells], heads[:6]
+    month = words.month_of(change)
+    say(f"Medians for the 12 months to {month:%Y-%m}, the largest changes beside their intervals:")
+    click.echo(grid(heads, cells))
+    say(words.NOTE)
+    click.echo()
+
+
+def _plain(done: Update) -> dict[str, Any]:
+    from collections import Counter
+
+    from odforecast.cli.written import records
+    from odforecast.updating.words import sentences
+
+    change = done.change
+    return {
+        "release": str(done.release),
+        "new": done.new,
+        "notes": list(done.notes),
+        "flags": dict(Counter(flag.severity for flag in done.flags)),
+        "folder": str(done.folder),
+        "page": str(done.page),
+        "hub_file": str(done.hub_file),
+        "record": str(done.record_file),
+        "lines_added": done.added,
+        "before": None if change.before is None else str(change.before),
+        "new_months": [str(m) for m in change.new_months],
+        "counts": change.counts,
+        "settings": list(change.settings),
+        "lost": list(change.lost),
+        "what_changed": sentences(change),
+        "changes": records(change.table),
+    }

@@ -1,0 +1,147 @@
+"""How far off past forecasts of a model were, by place and horizon.
+
+Those of the default are measured by ``make record`` and ship with the package; those of any
+other model come from a backtest.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from odforecast.errors import ForecastError
+from odforecast.names import ALL_DRUGS, TARGET_12MO
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from odforecast.forecast.forecast import Forecast
+
+
+class Scored(Protocol):
+    """What holds scores of past forecasts: the results of a backtest."""
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per forecast unit."""
+        ...
+
+
+@cache
+def _shipped() -> pd.DataFrame:
+    import pandas as pd
+
+    path = resources.files("odforecast.forecast") / "record.csv"
+    with path.open(encoding="utf-8") as handle:
+        return pd.read_csv(handle, keep_default_na=False)
+
+
+def table_of(scores: pd.DataFrame) -> pd.DataFrame:
+    """Past errors of 12-month-ending counts, from scores of one model.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores; only rows that are scorable and ahead of the last known month count.
+
+    Returns
+    -------
+    DataFrame
+        One row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of
+        the absolute error, in percent of the count), ``held`` (share of counts inside the 90 %
+        interval), ``first`` and ``last`` (months forecast), ``spec_hash``.
+    """
+    kept = scores[
+        (scores["target"] == TARGET_12MO)
+        & scores["scorable"].astype(bool)
+        & (scores["horizon"] >= 1)
+    ]
+    table = kept.groupby(["location", "horizon"], sort=True, observed=True).agg(
+        forecasts=("ape", "size"),
+        error=("ape", "median"),
+        held=("cover_90", "mean"),
+        first=("month", "min"),
+        last=("month", "max"),
+        spec_hash=("spec_hash", "first"),
+    )
+    table = table.reset_index()
+    for key in ("first", "last"):
+        table[key] = table[key].dt.strftime("%Y-%m")
+    made: pd.DataFrame = table.assign(error=table["error"].round(1), held=table["held"].round(2))
+    return made
+
+
+def past_errors(
+    forecast: Forecast, location: str, record: Scored | None = None
+) -> pd.DataFrame | None:
+    """Past errors of the model that made a forecast, in one place.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    location : str
+        CDC code.
+    record : Results, optional
+        A backtest of the same model; months after the forecast's last known one are left out.
+        Default: the table that ships, which is of the default model on all drugs with its own
+        parameters, on delayed pseudo-vintages from 2021-01.
+
+    Returns
+    -------
+    DataFrame or None
+        Rows of :func:`table_of`; None where there is no record: of another model, of a drug
+        class, or of a forecast made before the last month that the record knows.
+
+    Raises
+    ------
+    ForecastError
+        If ``record`` is given and holds no scores of the model.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> past_errors(od.get_model("naive").fit(panel).forecast(draws=50), "OH") is None
+    True
+    """
+    spec = forecast.provenance.get("spec_hash")
+    if record is not None:
+        return _measured(forecast, location, record.scores, spec)
+    # Scored on all drugs: a class has another record.
+    if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
+        return None
+    table = _shipped()
+    rows = table[table["location"] == location]
+    if rows.empty or set(rows["spec_hash"]) != {spec}:
+        return None
+    if str(forecast.last_month) < str(rows["last"].max()):
+        return None  # what is said on an earlier day must not know what came later
+    return rows.reset_index(drop=True)
+
+
+def _measured(
+    forecast: Forecast, location: str, scores: pd.DataFrame, spec: str | None
+) -> pd.DataFrame | None:
+    mine = scores[scores["spec_hash"] == spec]
+    if mine.empty:
+        model = forecast.provenance.get("label", "this model")
+        there = sorted({f"{m} ({s})" for m, s in zip(scores["model"], scores["spec_hash"])})
+        raise ForecastError(
+            f"record: no scores of {model} (spec {spec})", hint=f"it holds {', '.join(there[:5])}"
+        )
+    before = mine["month"].to_numpy().astype("datetime64[M]") <= forecast.last_month
+    rows = table_of(mine[before & (mine["location"] == location).to_numpy()])
+    return None if rows.empty else rows
+
+
+def error_at(rows: pd.DataFrame | None, horizon: int) -> dict[str, Any] | None:
+    """The row of a horizon, as a mapping; None where there is none, or it has no error."""
+    if rows is None:
+        return None
+    found = rows[rows["horizon"] == horizon]
+    if found.empty or not np.isfinite(float(found["error"].iloc[0])):
+        return None
+    return {str(k): v for k, v in found.iloc[0].items()}

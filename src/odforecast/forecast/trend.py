@@ -1,0 +1,154 @@
+"""Trend: five categories of the change on a year earlier, as probabilities.
+
+The change is that of :meth:`odforecast.Forecast.change`: both counts as once final, in one draw.
+What counts as stable depends on the size of the place: with few deaths a year, chance alone moves
+a count by more than five per cent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from odforecast.errors import ForecastError
+from odforecast.forecast.places import rows_of
+from odforecast.forecast.published import at_months, layer_of
+from odforecast.forecast.summary import year_before
+from odforecast.geography import called
+from odforecast.panel import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from odforecast.forecast.forecast import Forecast
+
+#: The categories, from the largest fall to the largest rise.
+CATEGORIES: Final = ("large_decrease", "decrease", "stable", "increase", "large_increase")
+
+#: The smallest change, in percent, that is not called stable, whatever the size of the place.
+SMALLEST: Final = 5.0
+#: Standard deviations of the difference of two counts: a change of none is called stable in four
+#: of five cases.
+DEVIATIONS: Final = 1.28
+#: How many times the first threshold a large change is.
+LARGE: Final = 3.0
+#: Longest horizon with a trend: the count a year earlier must be known at the origin.
+LONGEST: Final = 12
+
+
+def thresholds(before: ArrayLike) -> tuple[Floats, Floats]:
+    """What change is no longer stable, and what change is large, in percent.
+
+    t₁ = max(5, 128 √(2/N)) and t₂ = 3 t₁ with N the count 12 months earlier, *as known at the
+    origin*: a threshold that looked at the outcome would make scores of the categories improper.
+    The difference of two Poisson counts of N has a standard deviation of √(2N), so √(2/N) of N.
+
+    Parameters
+    ----------
+    before : array_like
+        N, deaths; below 1 it is taken as 1. NaN gives NaN.
+
+    Returns
+    -------
+    tuple of ndarray
+        t₁ and t₂.
+
+    Examples
+    --------
+    >>> first, large = thresholds([2.0, 200.0, 50_000.0])
+    >>> first.round(1).tolist(), large.round(1).tolist()
+    ([128.0, 12.8, 5.0], [384.0, 38.4, 15.0])
+    """
+    n = np.maximum(np.asarray(before, dtype=float), 1.0)
+    first: Floats = np.maximum(SMALLEST, 100 * DEVIATIONS * np.sqrt(2.0 / n))
+    return first, LARGE * first
+
+
+def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[np.int8]:
+    """Positions in :data:`CATEGORIES`: 0 for a large fall, 2 for stable, 4 for a large rise.
+
+    Parameters
+    ----------
+    change : array_like
+        Deaths in 12 months less those of the 12 months a year before.
+    before : array_like
+        Deaths of the 12 months a year before, once final; broadcast with ``change``.
+    first : array_like
+        t₁ in percent, see :func:`thresholds`. A change of exactly t₁ is stable, one of exactly
+        t₂ is not large.
+
+    Returns
+    -------
+    ndarray of int8
+        −1 where something is NaN.
+
+    Examples
+    --------
+    >>> category([-16.0, -15.0, -5.0, 0.0, 5.1, 16.0, np.nan], 100.0, 5.0).tolist()
+    [0, 1, 2, 2, 3, 4, -1]
+    """
+    moved = np.asarray(change, dtype=float)
+    unit = np.asarray(before, dtype=float) * np.asarray(first, dtype=float) / 100
+    size = np.abs(moved)
+    steps = (size > unit).astype(np.int8) + (size > LARGE * unit).astype(np.int8)
+    out = np.asarray(2 + np.sign(np.nan_to_num(moved)).astype(np.int8) * steps, dtype=np.int8)
+    out[np.isnan(size + unit)] = -1
+    return out
+
+
+def trend(forecast: Forecast, locations: str | Iterable[str] | None = None) -> pd.DataFrame:
+    """Probabilities of the categories; see :meth:`odforecast.Forecast.trend`."""
+    import pandas as pd
+
+    near = np.flatnonzero(forecast.horizons <= LONGEST)
+    if not near.size:
+        raise ForecastError(
+            f"no month up to {LONGEST} months after {forecast.last_month} is forecast",
+            hint="a trend needs the count a year earlier to be known at the origin",
+        )
+    kept = rows_of(forecast, locations)
+    known = before_at_origin(forecast)[kept][:, near]
+    first, large = thresholds(known)
+    chances = probabilities(forecast, first, kept, near)
+    n = near.size
+    places = [forecast.locations[i] for i in kept]
+    columns = {
+        "location": np.repeat(np.array(places, dtype=object), n),
+        "name": np.repeat(np.array([called(s) for s in places], dtype=object), n),
+        "month": np.tile(forecast.months[near].astype("datetime64[s]"), len(kept)),
+        "horizon": np.tile(forecast.horizons[near], len(kept)),
+        "before": known.ravel(),
+        "t1": first.ravel(),
+        "t2": large.ravel(),
+    }
+    columns |= {name: chances[..., k].ravel() for k, name in enumerate(CATEGORIES)}
+    return pd.DataFrame(columns)
+
+
+def before_at_origin(forecast: Forecast) -> Floats:
+    """The count 12 months before each month, as known at the origin, shape (L, M); NaN unknown."""
+    return at_months(forecast, layer_of(forecast, "reported"), -12)
+
+
+def probabilities(
+    forecast: Forecast, first: Floats, rows: Sequence[int], months: NDArray[np.intp]
+) -> Floats:
+    """Share of draws in each category, shape (rows, months, 5); NaN without a threshold.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    first : ndarray, shape (rows, months)
+        t₁ in percent.
+    rows, months : sequence of int
+        Positions of locations and months in the forecast.
+    """
+    at = np.ix_(np.arange(len(forecast.draws)), rows, months)
+    later, before = forecast.samples()[at], year_before(forecast)[at]
+    found = category(later - before, before, first)
+    shares = np.stack([(found == k).mean(axis=0) for k in range(len(CATEGORIES))], axis=-1)
+    shares[(found < 0).any(axis=0)] = np.nan
+    return np.asarray(shares)

@@ -1,0 +1,175 @@
+"""What a figure says to people who cannot see it, and figures as files."""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import partial
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from odforecast.errors import DataError
+from odforecast.io import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+#: Kinds of files, and what is left out of each so that the same figure gives the same bytes.
+_WRITTEN: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+_SAID = "_odforecast_alt"
+
+
+def describe(axes: Any, sentence: str) -> None:
+    """Keep with the axes what was drawn on them, in a sentence with its numbers."""
+    said = getattr(axes, _SAID, ())
+    if sentence not in said:
+        setattr(axes, _SAID, (*said, sentence))
+    # A notebook shows by itself what pyplot holds, and this figure is not pyplot's.
+    axes._repr_svg_ = partial(_as_svg, axes)
+
+
+def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
+    """What a figure shows, in a sentence or two with the numbers, for who cannot see it.
+
+    Parameters
+    ----------
+    axes : Axes, Figure, or array of Axes
+        Drawn by functions of :mod:`odforecast.plot`.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DataError
+        If none of these functions drew on them.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> print(od.plot.alt_text(od.plot.counts(panel, "Ohio")))
+    Drug overdose deaths in Ohio, 12 months ending, as of September 17, 2025: ...
+    """
+    sentences = dict.fromkeys(s for one in _axes_in(axes) for s in getattr(one, _SAID, ()))
+    if not sentences:
+        raise DataError(
+            "nothing of odforecast.plot was drawn on these axes, so there is nothing to say",
+            hint="draw with odforecast.plot first, for example odforecast.plot.fan(forecast)",
+        )
+    return " ".join(sentences)
+
+
+def save(
+    axes: Axes | Figure | NDArray[Any], path: str | os.PathLike[str], *, dpi: float = 150
+) -> Path:
+    """Write the figure of some axes; the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    axes : Axes, Figure, or array of Axes
+        The whole figure is written.
+    path : path
+        Its suffix says how: ``.png``, ``.svg`` or ``.pdf``. A file that is there is replaced.
+    dpi : float
+        Dots per inch, of PNG.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        If the suffix is another one, or there are no axes.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> axes = od.plot.counts(panel, "Ohio")
+    >>> od.plot.save(axes, tempfile.mkdtemp() + "/ohio.svg").name
+    'ohio.svg'
+    """
+    import matplotlib
+
+    target = Path(path)
+    kind = target.suffix.lower().lstrip(".")
+    if kind not in _WRITTEN:
+        raise DataError(
+            f"path is {str(target)!r}: a figure cannot be written as {target.suffix or 'that'!r}",
+            hint="use .png, .svg or .pdf",
+        )
+    inside = _axes_in(axes)
+    if not inside:
+        raise DataError("there are no axes, so there is no figure to write")
+    figure: Any = inside[0].get_figure(root=True)
+    about = dict(_WRITTEN[kind])
+    title, said = _title(figure), " ".join(_sentences(figure))
+    if kind == "svg":
+        about["Title"] = title
+    elif kind == "pdf":
+        about |= {"Title": title, "Subject": said}
+    else:
+        about |= {"Title": title, "Description": said}
+    # Letters as outlines, so that it looks the same everywhere; no names by chance.
+    fixed = matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": title})
+    with fixed, replacing(target) as part:
+        figure.savefig(part, format=kind, dpi=dpi, metadata=about)
+        if kind == "svg":
+            text = _described(part.read_text(encoding="utf-8"), title, said)
+            part.write_text(text, encoding="utf-8")
+    return target
+
+
+def _described(text: str, title: str, said: str) -> str:
+    """An SVG with its title and description where readers of screens look for them."""
+    text = re.sub(r"\s*<title>.*?</title>", "", text, count=1, flags=re.DOTALL)
+    head = re.search(r"<svg\b[^>]*>", text)
+    assert head is not None
+    names = "title desc" if said else "title"
+    opened = f'{head[0][:-1]} role="img" aria-labelledby="{names}">'
+    lines = f'\n <title id="title">{escape(title)}</title>'
+    if said:
+        lines += f'\n <desc id="desc">{escape(said)}</desc>'
+    return text[: head.start()] + opened + lines + text[head.end() :]
+
+
+def _as_svg(axes: Axes) -> str:
+    """The figure of some axes as a notebook shows it."""
+    with TemporaryDirectory() as folder:
+        return save(axes, Path(folder, "figure.svg")).read_text(encoding="utf-8")
+
+
+def _axes_in(axes: Any) -> list[Any]:
+    if hasattr(axes, "axes") and isinstance(axes.axes, list):  # a figure
+        return list(axes.axes)
+    if hasattr(axes, "ravel"):
+        return [one for one in axes.ravel() if one is not None]
+    return list(axes) if isinstance(axes, list | tuple) else [axes]
+
+
+def _sentences(figure: Any) -> dict[str, None]:
+    return dict.fromkeys(s for one in figure.axes for s in getattr(one, _SAID, ()))
+
+
+def _title(figure: Any) -> str:
+    """The title of the figure, or those of its axes."""
+    if over := figure.get_suptitle():
+        return _plain(over)
+    titles = (one.get_title(loc=at) for one in figure.axes for at in ("left", "center"))
+    return "; ".join(dict.fromkeys(_plain(t) for t in titles if t)) or "Figure"
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace(r"\$", "$").split())

@@ -1,0 +1,289 @@
+"""Past forecasts against what came: arrows and intervals through the truth, and their errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import DataError
+from odforecast.geography import called
+from odforecast.plot.inputs import months_in, reported_of
+from odforecast.plot.output import describe
+from odforecast.plot.scored import horizon_of, of_level, of_model, of_place, origins_in, scores_of
+from odforecast.plot.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    days,
+    drawn_on,
+    heading,
+    legend,
+    of_counts,
+    of_horizons,
+    of_time,
+)
+from odforecast.plot.words import capital, in_place, literal, month_name, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: As many arrows as can be told apart.
+_MOST = 30
+_TAILS = (0.05, 0.95)
+
+
+def said_and_came(
+    results: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    history: Any = None,
+    model: str | None = None,
+    horizon: int | None = None,
+    every: int | None = None,
+    from_zero: bool = True,
+) -> Axes:
+    """What past forecasts said of one place, and what came.
+
+    Each arrow goes from the last count known on a day to the median forecast from that day; the
+    bar at its head is the 90 % interval. Black is what was known then, grey what is known now.
+
+    Parameters
+    ----------
+    results : Results or DataFrame
+        Results of a backtest; or a score table (``model``, ``location``, ``target``, ``horizon``,
+        ``month``, ``scorable``, ``observed``, ``median``, ``last_month``), with ``low`` and
+        ``high`` for bars and ``last_reported`` for arrows.
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+    history : Panel or DataFrame, optional
+        What is known now (``location``, ``month``, ``reported``). Default: the scored truth.
+    model : str, optional
+        Default: ``dlm``, or the first.
+    horizon : int, optional
+        How many months ahead; default: 12, or the longest.
+    every : int, optional
+        Every which origin is drawn; default: so many that arrows can be told apart. The numbers
+        of the alt text are of all of them.
+    from_zero : bool
+        Whether the vertical axis begins at zero.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    UnknownNameError
+        If the place or the model was not scored.
+    DataError
+        If a column or the horizon is missing, or nothing could be scored.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> axes = said_and_came(results, "Ohio")
+    >>> axes.get_title(loc="left")
+    'Ohio: what forecasts said 12 months ahead, and what came'
+    """
+    scores = scores_of(results, ("observed", "median", "last_month"))
+    rows, place = of_place(scores, location)
+    rows, name = of_model(rows, model)
+    at, ahead = horizon_of(rows, horizon)
+    at = _one_each(_with_ends(results, at))
+    step = max(1, -(-len(at) // _MOST)) if every is None else every
+    if step < 1:
+        raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
+    drawn = drawn_on(axes)
+    _truth(drawn, rows, place, history)
+    shown = at.iloc[::step]
+    _arrows(drawn, shown)
+    of_counts(drawn, from_zero)
+    of_time(drawn)
+    title = f"{called(place)}: what forecasts said {ahead} months ahead, and what came"
+    told = f" (one in {step} shown)" if step > 1 else ""
+    about = f"drug overdose deaths, 12 months ending; {name}, {len(at)} forecasts{told}; "
+    heading(drawn, literal(title), literal(capital(about + origins_in(at))))
+    legend(drawn)
+    describe(drawn, _sentence(at, place, name, ahead))
+    axes_out: Axes = drawn
+    return axes_out
+
+
+def errors(
+    scores: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    model: str | None = None,
+    level: str | None = None,
+) -> Axes:
+    """How far off the medians were, by months ahead: the middle half and 90 % of the errors.
+
+    Parameters
+    ----------
+    scores : Results or DataFrame
+        As for :func:`said_and_came`; ``last_month`` is not needed.
+    location : str, optional
+        One place, by any of its names. Default: all of a level together.
+    axes : Axes, optional
+    model : str, optional
+        Default: ``dlm``, or the first.
+    level : {"jurisdictions", "nation"}, optional
+        Where no place is named; default: the jurisdictions, if there are any.
+
+    Returns
+    -------
+    Axes
+        Percent of the count that came; above zero: the forecast was too high.
+
+    Raises
+    ------
+    UnknownNameError
+        If the place or the model was not scored.
+    DataError
+        If a column is missing, or nothing could be scored.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> errors(results, "Ohio").get_ylabel()
+    'error of the median, %'
+    """
+    table = scores_of(scores, ("observed", "median"))
+    if location is not None:
+        rows, place = of_place(table, location)
+        name = in_place(place)
+    else:
+        rows, name = of_level(table, level)
+    rows, model = of_model(rows, model)
+    rows = rows[rows["observed"] > 0]
+    if rows.empty:
+        raise DataError(f"no count above zero came in {name}: there is no error in percent")
+    off = 100 * (rows["median"] / rows["observed"] - 1)
+    bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
+    drawn = drawn_on(axes)
+    x = bands.index.to_numpy()
+    for low, high, label in ((0.05, 0.95, "90 % of the errors"), (0.25, 0.75, "half of them")):
+        drawn.fill_between(x, bands[low], bands[high], color=BLUE, lw=0, label=label,
+                           alpha=0.2 if low < 0.1 else 0.35)  # fmt: skip
+    drawn.plot(x, bands[0.5], color=BLUE, lw=2, marker="o", ms=4, label="middle error")
+    drawn.axhline(0, color=BLACK, lw=0.8)
+    of_horizons(drawn, x)
+    drawn.yaxis.set_major_formatter(lambda v, _: f"{v:+.0f}".replace("-", "−") if v else "0")
+    drawn.set_ylabel("error of the median, %")
+    many = f"{len(rows):,} forecasts of {name}"
+    heading(drawn, f"Past errors by months ahead, {literal(model)}",
+            f"{many}; above zero: too high; {origins_in(rows)}".rstrip("; "))  # fmt: skip
+    legend(drawn)
+    last = bands.iloc[-1]
+    describe(
+        drawn,
+        f"Errors of {model}, {many}: {x[-1]} months ahead the middle error was "
+        f"{percent(last[0.5])}, half lay between {percent(last[0.25])} and {percent(last[0.75])}, "
+        f"90 % between {percent(last[0.05])} and {percent(last[0.95])}.",
+    )
+    axes_out: Axes = drawn
+    return axes_out
+
+
+def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
+    """Ends of the 90 % intervals: columns of the table, or from the quantiles of results."""
+    if {"low", "high"} <= set(rows.columns):
+        return rows
+    quantiles = getattr(results, "quantiles", None)
+    if quantiles is None or not len(quantiles):
+        return rows.assign(low=np.nan, high=np.nan)
+    keys = [k for k in ("last_month", "as_of", "donor", "location", "target", "month", "model")
+            if k in rows and k in quantiles]  # fmt: skip
+    model, place = rows["model"].iloc[0], str(rows["location"].iloc[0])
+    mine = quantiles[
+        (quantiles["model"].astype(str) == model)
+        & (quantiles["location"].astype(str) == place)
+        & quantiles["level"].isin(_TAILS)
+    ]
+    if mine.empty:
+        return rows.assign(low=np.nan, high=np.nan)
+    text = [k for k in keys if not pd.api.types.is_datetime64_any_dtype(mine[k])]
+    mine, out = mine.astype(dict.fromkeys(text, str)), rows.astype(dict.fromkeys(text, str))
+    wide = mine.pivot_table(index=keys, columns="level", values="value", observed=True)
+    wide = wide.reindex(columns=list(_TAILS)).set_axis(["low", "high"], axis=1).reset_index()
+    stamps = [k for k in keys if k not in text]
+    wide, out = (x.astype(dict.fromkeys(stamps, "datetime64[s]")) for x in (wide, out))
+    return out.merge(wide, on=keys, how="left")
+
+
+def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
+    """One forecast for each last known month: of several delays the one nearest to it."""
+    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in rows]
+    first = rows.sort_values(order, kind="stable").drop_duplicates("last_month")
+    return first.reset_index(drop=True)
+
+
+def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
+    """What is known now, in grey; what was the last count on each day, in black."""
+    known = None if history is None else reported_of(history, place)
+    if history is not None and known is None:
+        raise DataError(
+            f"history has nothing for {called(place)}", hint="leave it out for the scored truth"
+        )
+    if known is None:
+        known = rows.drop_duplicates("month").sort_values("month")
+        known = known.assign(reported=known["observed"])
+    else:
+        start = rows["last_month"].to_numpy(dtype="datetime64[M]").min() - np.timedelta64(12, "M")
+        known = known[months_in(known) >= start]
+    axes.plot(days(months_in(known)), known["reported"], color=GREY, lw=3, alpha=0.55,
+              solid_capstyle="round", label="as known now", zorder=1.5)  # fmt: skip
+    if "last_reported" in rows:
+        first = _one_each(rows)
+        axes.plot(days(months_in(first, "last_month")), first["last_reported"], color=BLACK, lw=1.4,
+                  label="last count known then", zorder=3)  # fmt: skip
+
+
+def _arrows(axes: Any, rows: pd.DataFrame) -> None:
+    when = days(months_in(rows))
+    if rows["low"].notna().any():
+        axes.vlines(when, rows["low"], rows["high"], color=BLUE, lw=2.4, alpha=0.3,
+                    label="90 % interval", zorder=2)  # fmt: skip
+    axes.plot(when, rows["median"], "o", color=BLUE, ms=4.5, label="forecast: median", zorder=4)
+    if "last_reported" not in rows:
+        return
+    start = days(months_in(rows, "last_month"))
+    for begin, known, end, said in zip(start, rows["last_reported"], when, rows["median"]):
+        if np.isfinite(known):
+            axes.annotate(
+                "", (end, said), (begin, known),
+                arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 0.8, "alpha": 0.55,
+                            "shrinkA": 1, "shrinkB": 1, "mutation_scale": 8},
+            )  # fmt: skip
+
+
+def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int) -> str:
+    lead = (
+        f"{len(at)} forecasts by {name} of drug overdose deaths in {in_place(place)}, {ahead} "
+        f"months ahead, for {month_name(at['month'].min())} to {month_name(at['month'].max())}"
+    )
+    parts = []
+    held = at.dropna(subset=["low", "high"])
+    if len(held):
+        inside = int(((held["low"] <= held["observed"]) & (held["observed"] <= held["high"])).sum())
+        parts.append(f"{inside} of {len(held)} 90 % intervals held the count that came")
+    some = at[at["observed"] > 0]
+    if len(some):
+        off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
+        parts.append(f"half of the medians were within {off:.1f} % of it")
+    last = at.iloc[-1]
+    parts.append(
+        f"the last said {last['median']:,.0f} for {month_name(last['month'])}, and "
+        f"{last['observed']:,.0f} came"
+    )
+    return f"{lead}: {'; '.join(parts)}."

@@ -1,0 +1,156 @@
+"""Words of figures: full names of places, months, and numbers no finer than their interval."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from odforecast.geography import called
+from odforecast.months import to_month
+from odforecast.names import ALL_DEATHS, ALL_DRUGS
+
+_IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia"}
+
+
+def literal(text: object) -> str:
+    r"""Text that matplotlib draws as it stands: a dollar sign begins no formula.
+
+    Examples
+    --------
+    >>> print(literal("from $5 to $9"))
+    from \$5 to \$9
+    """
+    return str(text).replace("$", r"\$")
+
+
+def in_place(code: str) -> str:
+    """The same, as it stands in a sentence.
+
+    Examples
+    --------
+    >>> in_place("US"), in_place("Midwest"), in_place("OH")
+    ('the United States', 'the Midwest', 'Ohio')
+    """
+    if code in ("Northeast", "Midwest", "South", "West"):
+        return f"the {code}"
+    return _IN_A_SENTENCE.get(code, called(code))
+
+
+def month_name(month: object) -> str:
+    """A month in words.
+
+    Examples
+    --------
+    >>> month_name("2026-04")
+    'April 2026'
+    """
+    return f"{to_month(month).astype(dt.date):%B %Y}"
+
+
+def as_of_words(day: dt.date | np.datetime64 | None) -> str:
+    """When something was known: a day where it is known, else its month.
+
+    Examples
+    --------
+    >>> as_of_words(dt.date(2025, 9, 17)), as_of_words(np.datetime64("2025-09")), as_of_words(None)
+    ('as of September 17, 2025', 'as of September 2025', '')
+    """
+    if day is None:
+        return ""
+    if isinstance(day, np.datetime64):
+        return f"as of {month_name(day)}"
+    return f"as of {day:%B} {day.day}, {day.year}"
+
+
+def deaths_of(indicator: str | None) -> str:
+    """The deaths that an indicator counts.
+
+    Examples
+    --------
+    >>> deaths_of("Number of Drug Overdose Deaths"), deaths_of("Cocaine (T40.5)")
+    ('drug overdose deaths', 'drug overdose deaths: Cocaine (T40.5)')
+    """
+    if indicator is None or indicator == ALL_DRUGS:
+        return "drug overdose deaths"
+    return "deaths from all causes" if indicator == ALL_DEATHS else (
+        f"drug overdose deaths: {indicator}"
+    )  # fmt: skip
+
+
+def capital(text: str) -> str:
+    """A text that begins with a capital.
+
+    Examples
+    --------
+    >>> capital("deaths in T40.4")
+    'Deaths in T40.4'
+    """
+    return text[:1].upper() + text[1:]
+
+
+def step_of(low: float, high: float) -> float:
+    """The unit to which numbers are rounded beside an interval: a seventh of it or finer."""
+    width = abs(high - low)
+    if not np.isfinite(width) or width < 70:
+        return 1.0
+    return float(10 ** int(np.floor(np.log10(width / 7))))
+
+
+def rounded(value: float, step: float = 1.0) -> str:
+    """A number to the nearest step, with thousands separators.
+
+    Examples
+    --------
+    >>> rounded(1_912.4, step_of(1_912, 3_051)), rounded(2_830), rounded(-0.2)
+    ('1,900', '2,830', '0')
+    """
+    return f"{round(value / step) * step:z,.0f}"
+
+
+def between(low: float, high: float) -> str:
+    """The ends of an interval, rounded together.
+
+    Examples
+    --------
+    >>> between(1_912, 3_051)
+    '1,900 to 3,100'
+    """
+    step = step_of(low, high)
+    return f"{rounded(low, step)} to {rounded(high, step)}"
+
+
+def percent(value: float) -> str:
+    """A change in whole percent, with its sign.
+
+    Examples
+    --------
+    >>> percent(-14.2), percent(0.3)
+    ('−14 %', '0 %')
+    """
+    whole = round(value)
+    return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
+
+
+def joined(*parts: str) -> str:
+    """What there is of some parts, with commas.
+
+    Examples
+    --------
+    >>> joined("deaths", "", "as of September 2025")
+    'deaths, as of September 2025'
+    """
+    return ", ".join(p for p in parts if p)
+
+
+def listed(names: list[str], most: int = 6) -> str:
+    """Names in a row; of many the first.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most} more"

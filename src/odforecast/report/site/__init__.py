@@ -1,0 +1,11 @@
+"""Pages for people who read: a report in one file, and a site with a page per place.
+
+Nothing is fetched and nothing is needed beside the files: pictures are drawn as SVG inside the
+pages, and the one script, which sorts tables, is named by its hash in each page's policy. All
+numbers are visible without it.
+"""
+
+from odforecast.report.site.parts import Section
+from odforecast.report.site.write import write_report, write_site
+
+__all__ = ["Section", "write_report", "write_site"]

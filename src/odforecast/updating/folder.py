@@ -1,0 +1,266 @@
+"""The folder of one update: a page, a hub file and what made them, whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import re
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from odforecast.errors import DataError
+from odforecast.forecast import Forecast
+from odforecast.forecast.text import place_name
+from odforecast.geography import called
+from odforecast.hub import to_hub, write_hub
+from odforecast.names import TARGET_12MO
+from odforecast.report.page.parts import Table
+from odforecast.updating import words
+from odforecast.updating.changes import Change
+from odforecast.vintage.quality import SEVERITIES, Flag
+
+if TYPE_CHECKING:
+    from odforecast.report.site import Section
+
+PAGE, CHANGES, MANIFEST = "index.html", "changes.csv", "update.json"
+#: Places in the page's table of changes, besides the first; the file has them all.
+SHOWN = 15
+_LEFT_OVER = re.compile(r"\.\d{4}-\d{2}-\d{2}\.[0-9a-f]{8}\.(part|old)")
+
+
+def hub_name(forecast: Forecast) -> str:
+    """Name of the hub file, as hubs want it: day, team and model, joined by hyphens.
+
+    Parquet holds in 0.2 MB what takes 2 MB as text, and updates may be kept under version control.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    """
+    label = re.sub(r"[^A-Za-z0-9]+", "_", str(forecast.provenance["label"])).strip("_")
+    return f"{forecast.provenance['release']}-odforecast-{label}.parquet"
+
+
+def write_folder(
+    out: Path,
+    forecast: Forecast,
+    change: Change,
+    flags: Sequence[Flag],
+    record: pd.DataFrame,
+    manifest: dict[str, Any],
+) -> Path:
+    """Write the folder of a release; one that is there is replaced.
+
+    Parameters
+    ----------
+    out : Path
+    forecast : Forecast
+    change : Change
+    flags : sequence of Flag
+        What was found in the release.
+    record : DataFrame
+        The record with this update's lines.
+    manifest : dict
+        What goes into ``update.json``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    DataError
+        If it cannot be written; then nothing is there, or what was there before.
+    """
+    name = str(forecast.provenance["release"])
+    target, token = out / name, secrets.token_hex(4)
+    part = out / f".{name}.{token}.part"
+    try:
+        part.mkdir(parents=True)
+        write_page(part / PAGE, forecast, sections(change, flags, record))
+        write_hub(hub_rows(forecast), part / hub_name(forecast))
+        _write_changes(change, part / CHANGES)
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (part / MANIFEST).write_text(text, encoding="utf-8")
+        _swap(part, target, out / f".{name}.{token}.old")
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _write_changes(change: Change, path: Path) -> None:
+    table = change.table.assign(month=pd.to_datetime(change.table["month"]).dt.strftime("%Y-%m"))
+    path.write_text(table.to_csv(index=False, float_format="%.1f", lineterminator="\n"), "utf-8")
+
+
+def hub_rows(forecast: Forecast) -> pd.DataFrame:
+    """Rows of the hub file: quantiles of 12-month counts, and chances of the five trends.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    """
+    counts = to_hub(forecast, targets=[TARGET_12MO])
+    return pd.concat([counts, to_hub(forecast, output_type="pmf")], ignore_index=True)
+
+
+def write_page(path: Path, forecast: Forecast, parts: Sequence[Section]) -> None:
+    """Write the page of an update: the report of the forecast, and what an update says of it.
+
+    Parameters
+    ----------
+    path : Path
+    forecast : Forecast
+    parts : sequence of Section
+    """
+    from odforecast.report.site import write_report
+
+    write_report(path, forecast=forecast, sections=parts)
+
+
+def _swap(part: Path, target: Path, old: Path) -> None:
+    """Put a folder in its place; what was there goes when the new one is there."""
+    if not target.exists():
+        part.rename(target)
+        return
+    target.rename(old)
+    try:
+        part.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def clear(out: Path) -> None:
+    """Take away what an update that was killed left half written; call it under the lock.
+
+    Parameters
+    ----------
+    out : Path
+    """
+    with contextlib.suppress(OSError):
+        for entry in sorted(out.iterdir()):
+            if (found := _LEFT_OVER.fullmatch(entry.name)) is None:
+                continue
+            target = out / entry.name[1:11]
+            if found[1] == "old" and not target.exists():
+                entry.rename(target)  # killed between the two renamings
+            else:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def manifest_of(out: Path, release: dt.date) -> dict[str, Any]:
+    """What an update of a release wrote into ``update.json``; empty if there is none, or no page.
+
+    Parameters
+    ----------
+    out : Path
+    release : datetime.date
+    """
+    folder = out / str(release)
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    whole = isinstance(found, dict) and (folder / PAGE).exists()
+    return found if whole else {}
+
+
+def sections(change: Change, flags: Sequence[Flag], record: pd.DataFrame) -> list[Section]:
+    """What the page has beside the forecast: what changed, the release's flags, the record.
+
+    Parameters
+    ----------
+    change : Change
+    flags : sequence of Flag
+    record : DataFrame
+        From :func:`odforecast.updating.record.read`.
+    """
+    from odforecast.report.site import Section
+
+    place = _place(record)
+    said = words.sentences(change, place)
+    tables: list[Table] = []
+    if rows := words.lines(change, place):
+        said.append(_DEFINITION)
+        tables.append(_changes(change, rows))
+    made = [Section("What changed since the forecast before", said, tables)]
+    made.append(_checked(flags))
+    outcomes = words.said_and_came(record, place)
+    if outcomes:
+        title = f"12-month counts, {place_name(place)}"
+        made.append(
+            Section(
+                "What was said before, and what came",
+                [words.coverage_sentence(record)],
+                tables=[Table(words.RECORD_HEAD, outcomes, 0, title)],
+            )
+        )
+    return made
+
+
+_DEFINITION = (
+    "Revisions: what the new release says otherwise of months known before (counts, how complete "
+    "they are, what CDC predicts, which are final). New months: what it says of months that the "
+    "release before did not have. Model: other settings or another version of the model. The "
+    "parts add up to the change."
+)
+
+
+def _changes(change: Change, rows: list[list[str]]) -> Table:
+    """The changes where they are largest beside the intervals given before."""
+    month = words.month_of(change)
+    caption = f"Medians for the 12 months ending in {month:%B %Y}. {words.NOTE}."
+    if len(rows) > 1 + SHOWN:
+        caption += (
+            f" Shown are the {SHOWN} places whose change is largest beside the interval given "
+            f"before; {CHANGES} has all places and months."
+        )
+    heads = ["Place", *(title.capitalize() for title in words.HEAD[1:])]
+    drop = len(heads) - (1 if all(row[-1] in ("–", "0") for row in rows) else 0)
+    cells = [row[:drop] for row in rows[: 1 + SHOWN]]
+    return Table(heads[:drop], cells, drop - 1, caption)
+
+
+def _place(record: pd.DataFrame) -> str:
+    """The nation, or the first place of the newest update."""
+    newest = record[(record["batch"] == record["batch"].max()) & (record["kind"] == "forecast")]
+    places = newest["location"].unique() if len(newest) else record["location"].unique()
+    return "US" if "US" in places else str(places[0])
+
+
+def checked(flags: Sequence[Flag]) -> str:
+    """What was found in a release, in a sentence.
+
+    Examples
+    --------
+    >>> checked([])
+    'Checked: nothing to flag.'
+    """
+    counts = Counter(flag.severity for flag in flags)
+    said = [f"{counts[s]} {s}{'s' * (counts[s] > 1)}" for s in SEVERITIES if counts[s]]
+    return f"Checked: {', '.join(said) or 'nothing to flag'}."
+
+
+def _checked(flags: Sequence[Flag]) -> Section:
+    from odforecast.report.site import Section
+
+    shown = [f for f in flags if f.severity != "note"]
+    paragraphs = [f"{checked(flags)} The command odforecast data check lists them all."]
+    if not shown:
+        return Section("The release, checked", paragraphs)
+    rows = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:30]]
+    left = len(shown) - len(rows)
+    caption = f"Errors and warnings{f', the first 30; {left} more' if left else ''}"
+    table = Table(("Place", "From", "Flag", "What it says"), rows, 0, caption)
+    return Section("The release, checked", paragraphs, tables=[table])

@@ -1,0 +1,43 @@
+"""What is in an archive, release by release, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ArchiveError
+from odforecast.names import DATASETS, STATES
+
+if TYPE_CHECKING:
+    from odforecast.vintage.archive import Archive
+
+_COLUMNS = (
+    "release", "dataset", "last_month", "rows", "indicators", "kind", "basis", "note", "data_hash",
+)  # fmt: skip
+
+
+def contents(archive: Archive) -> pd.DataFrame:
+    """See :meth:`odforecast.vintage.archive.Archive.to_frame`."""
+    rows = []
+    for dataset in DATASETS:
+        for date in archive.releases(dataset):
+            if dataset != STATES:
+                raise ArchiveError(f"release {date} of {dataset}: only those of states are listed")
+            table, origin = archive.release(date), archive.origin(date)
+            rows.append(
+                {
+                    "release": np.datetime64(date, "s"),
+                    "dataset": dataset,
+                    "last_month": table.loc[table["reported"].notna(), "month"].max(),
+                    "rows": len(table),
+                    "indicators": table["indicator"].nunique(),
+                    "kind": origin.kind,
+                    "basis": origin.basis,
+                    "note": archive.reason(date),
+                    "data_hash": archive.data_hash(date),
+                }
+            )
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
+    return table.astype({"release": "datetime64[s]", "last_month": "datetime64[s]"})

@@ -1,0 +1,214 @@
+"""Pages in the browser of this machine: nothing asked for, sorting by keyboard, phones, names."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from site_factory import small_forecast, small_results
+
+from odforecast.report.site import write_report, write_site
+from odforecast.report.site.tiles import LOOKS
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+
+#: Contrast of texts with what is behind them, as WCAG 2 counts it (AA: 4.5).
+CONTRAST = """() => {
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parts = (c) => c.match(/[\\d.]+/g).map(Number);
+  const behind = (e) => {
+    const tile = e.closest("g.tile");
+    if (tile && !e.matches(".legend"))
+      return parts(getComputedStyle(tile.querySelector("rect")).fill);
+    for (let n = e; n; n = n.parentElement) {
+      const c = parts(getComputedStyle(n).backgroundColor);
+      if (c.length < 4 || c[3] > 0) return c;
+    }
+    return [255, 255, 255];
+  };
+  const out = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || ["SCRIPT", "title", "desc"].includes(e.tagName) || e.closest(".unseen")) continue;
+    const style = getComputedStyle(e);
+    const front = parts(e instanceof SVGElement ? style.fill : style.color);
+    const [a, b] = [light(front), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) out.push([e.tagName, e.getAttribute("class"), e.textContent, ratio]);
+  }
+  return out;
+}"""
+
+#: Texts of pictures that reach out of them.
+CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll("text")].filter((t) => {
+    const r = t.getBoundingClientRect();
+    return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1
+      || r.bottom > box.bottom + 1;
+  }).map((t) => `${svg.querySelector("title").textContent}: ${t.textContent}`);
+})"""
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    write_site(folder / "site", small_forecast(), results=small_results())
+    write_report(folder / "report.html", forecast=small_forecast(), results=small_results())
+    found = {p.name: p for p in (folder / "site").glob("*.html")}
+    return {**found, "report.html": folder / "report.html"}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def tab(browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.complaints, page.asked = [], []
+    page.on("console", lambda m: page.complaints.append(m.text))
+    page.on("pageerror", lambda e: page.complaints.append(str(e)))
+    page.on("request", lambda r: page.asked.append(r.url))
+    yield page
+    page.close()
+
+
+def values(tab, table: str, column: int) -> list[str]:
+    """A column below the rows that stay, as it is sorted by."""
+    return tab.evaluate(
+        "([t, c]) => [...[...document.querySelector(`#table-${t}`).tBodies].at(-1).rows]"
+        ".map((r) => r.cells[c].dataset.v ?? r.cells[c].textContent)",
+        [table, column],
+    )
+
+
+def test_nothing_is_asked_for_and_nothing_complains(tab, pages):
+    for path in pages.values():
+        tab.goto(path.as_uri())
+    assert tab.complaints == []
+    assert tab.asked == [p.as_uri() for p in pages.values()]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(tab, pages, width):
+    tab.set_viewport_size({"width": width, "height": 800})
+    for path in pages.values():
+        tab.goto(path.as_uri())
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, path.name
+        assert tab.evaluate(CUT) == [], path.name
+        small = tab.evaluate(
+            "[...document.querySelectorAll('svg text')]"
+            ".map((t) => t.getBoundingClientRect().height)"
+        )
+        assert min(small) >= 8, path.name  # the height of a line, in pixels
+
+
+def test_a_table_is_sorted_by_the_keyboard(tab, pages):
+    tab.goto(pages["index.html"].as_uri())
+    head = tab.locator("#table-forecast thead th").nth(1)
+    button = head.get_by_role("button")
+    top = tab.locator("#table-forecast tbody.top th").inner_text()
+    assert top == "United States"
+    names = values(tab, "forecast", 0)
+    assert names == sorted(names)
+    button.focus()
+    assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    tab.keyboard.press("Enter")
+    assert head.get_attribute("aria-sort") == "ascending"
+    rising = [float(v) for v in values(tab, "forecast", 1)]
+    assert rising == sorted(rising)
+    assert len(set(rising)) == len(names)
+    tab.keyboard.press("Space")
+    assert head.get_attribute("aria-sort") == "descending"
+    assert [float(v) for v in values(tab, "forecast", 1)] == rising[::-1]
+    assert tab.locator("#table-forecast [aria-sort]").count() == 1
+    said = tab.locator(".sorting").filter(has=tab.locator("#table-forecast")).get_by_role("status")
+    assert "Sorted by Forecast" in said.inner_text()
+    assert said.inner_text().endswith("falling.")
+    assert tab.locator("#table-forecast tbody.top th").inner_text() == top
+    tab.locator("#table-forecast thead th").first.get_by_role("button").press("Enter")
+    assert values(tab, "forecast", 0) == names
+
+
+def test_what_is_not_known_stays_last(tab, pages):
+    tab.goto(pages["leaderboard.html"].as_uri())
+    column = tab.locator("#table-board-jurisdictions thead th").all_inner_texts()
+    at = next(i for i, text in enumerate(column) if "Places better" in text)
+    button = tab.locator("#table-board-jurisdictions thead th").nth(at).get_by_role("button")
+    for _ in range(2):
+        button.press("Enter")
+        found = values(tab, "board-jurisdictions", at)
+        assert found[-1] == ""
+        assert "" not in found[:-1]
+
+
+def test_the_keyboard_reaches_the_content_first(tab, pages):
+    tab.goto(pages["ohio.html"].as_uri())
+    tab.keyboard.press("Tab")
+    skip = tab.get_by_role("link", name="Skip to the content")
+    assert skip.evaluate("(e) => e === document.activeElement")
+    assert skip.bounding_box()["x"] >= 0
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "main"
+
+
+def test_every_picture_has_a_name_and_a_description(tab, pages):
+    for path in pages.values():
+        tab.goto(path.as_uri())
+        pictures = tab.get_by_role("img")
+        assert pictures.count() == tab.locator("svg").count() > 0
+        for name in pictures.evaluate_all(
+            "(all) => all.map((e) => e.getAttribute('aria-labelledby').split(' ')"
+            ".map((id) => document.getElementById(id).textContent.trim()))"
+        ):
+            assert all(len(part) > 8 for part in name), (path.name, name)
+        for region in tab.get_by_role("region").all():
+            assert region.get_attribute("tabindex") == "0"
+
+
+def test_texts_stand_out_from_what_is_behind_them(tab, pages):
+    for name in ("index.html", "ohio.html", "leaderboard.html"):
+        tab.goto(pages[name].as_uri())
+        assert tab.evaluate(CONTRAST) == [], name
+    tab.goto(pages["index.html"].as_uri())
+    for look in (*LOOKS, "unknown"):  # also those that no tile has this month
+        tab.evaluate(
+            "(look) => document.querySelectorAll('g.tile:not(:has(.legend))')"
+            ".forEach((g) => g.setAttribute('class', `tile ${look}`))",
+            look,
+        )
+        assert tab.evaluate(CONTRAST) == [], look
+
+
+def test_a_tile_leads_to_its_place(tab, pages):
+    tab.goto(pages["index.html"].as_uri())
+    tab.locator("svg a").filter(has_text="OH").first.click()
+    assert tab.locator("h1").inner_text().startswith("Ohio")
+    assert tab.complaints == []
+
+
+def test_all_of_it_is_there_without_the_script(browser, pages):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages["index.html"].as_uri())
+    assert page.locator("#table-forecast button").count() == 0
+    assert page.locator("#table-forecast tbody tr").count() == 5
+    assert page.locator("#table-forecast tbody tr").last.is_visible()
+    page.locator("summary").click()
+    assert page.get_by_role("link", name="Ohio").first.is_visible()
+    context.close()
+
+
+def test_a_page_of_a_place_prints_on_two_sheets(tab, pages, tmp_path):
+    tab.goto(pages["ohio.html"].as_uri())
+    sheets = tab.pdf(prefer_css_page_size=True)
+    assert sheets.count(b"/Type /Page\n") == 2

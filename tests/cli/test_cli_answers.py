@@ -1,0 +1,287 @@
+"""What people ask of ``odforecast forecast``: tables, JSON, files, pictures, pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.cli.forecast_tables import change, count, share
+from odforecast.forecast import Forecast
+from odforecast.forecast.reach import VALIDATED, beyond_validated
+
+QUICK = ("--source", "bundled", "--draws", "60")
+PLACES = "US,NY,NYC,Ohio"
+
+
+def run(*arguments: str):
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["forecast", *arguments])
+
+
+@pytest.fixture(scope="module")
+def whole() -> Forecast:
+    """What the default model says in Python."""
+    return od.get_model().fit(od.bundled().as_of().panel()).forecast(until="2026-12", draws=60)
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[str]:
+    return [*QUICK, "--until", "2026-12", "--locations", PLACES]
+
+
+def table_of(text: str, head: str) -> dict[str, str]:
+    """Rows of the first table after some words, by place."""
+    below = text[text.index(head) :].partition("─\n")[2].split("\n\n")[0]
+    rows = re.findall(r"^([A-Z]{2}) (.*)$", below, re.M)
+    return {place: " ".join(cells.split()) for place, cells in rows}
+
+
+def test_the_four_columns_are_those_of_the_whole_forecast(asked, whole):
+    result = run(*asked)
+    assert result.exit_code == 0, result.output
+    shown = table_of(result.stdout, "12-month-ending deaths: median and 90 % interval")
+    table = whole.summary(locations=PLACES.split(","))
+    last = table[table["month"] == table["month"].max()].set_index("location")
+    assert list(shown) == ["US", "NY", "YC", "OH"]
+    panel = whole.panel
+    for place, cells in shown.items():
+        row = last.loc[place]
+        together = "*" if place in ("NY", "YC") else ""
+        assert cells == " ".join(
+            [
+                f"{panel.reported[panel.index(place), -1]:,.0f}",
+                f"{panel.predicted[panel.index(place), -1]:,.0f}",
+                count(row["low"], row["median"], row["high"]),
+                change(row["change_low"], row["change"], row["change_high"]),
+                share(row["fall"]),
+                f"{row['rate']:.1f}{together}",
+            ]
+        )
+    assert last.loc["NY", "rate"] == last.loc["YC", "rate"]
+    assert "*: New York and New York City together" in " ".join(result.stdout.split())
+
+
+def test_one_place_alone_has_the_same_numbers_and_rate(asked):
+    """Places are chosen last: New York's rate needs the city, which was not asked for."""
+    alone = run(*QUICK, "--until", "2026-12", "--locations", "New York")
+    every = run(*asked)
+    head = "12-month-ending deaths"
+    assert table_of(alone.stdout, head)["NY"] == table_of(every.stdout, head)["NY"]
+    assert table_of(alone.stdout, head)["NY"].endswith("*")
+
+
+def test_calendar_years_say_what_is_known_of_them(asked, whole):
+    text = run(*asked).stdout
+    shown = table_of(text, "Calendar years")
+    rows = whole.years(locations="Ohio")
+    assert shown["OH"] == " ".join(count(*r) for r in rows[["low", "median", "high"]].to_numpy())
+    assert re.search(r"all published +4 months published +all forecast", text)
+    assert "Calendar years" not in run(*QUICK, "--model", "naive", "--horizon", "3").stdout
+
+
+def test_the_trend_is_shown_when_asked_for(asked, whole):
+    assert "large" not in run(*asked).stdout
+    shown = table_of(run(*asked, "--trend").stdout, "Trend: chances in percent")
+    rows = whole.trend("Ohio")
+    row = rows.iloc[-1]
+    assert row["horizon"] == 12
+    names = ("large_decrease", "decrease", "stable", "increase", "large_increase")
+    assert shown["OH"].split()[-5:] == [share(row[name]) for name in names]
+
+
+def test_the_text_of_the_nation_or_of_the_first_place_comes_first(asked, whole):
+    assert whole.text("US") in " ".join(run(*asked).stdout.split())
+    ohio = run(*QUICK, "--until", "2026-12", "--locations", "Ohio,WV")
+    assert whole.text("Ohio") in " ".join(ohio.stdout.split())
+
+
+def test_json_is_all_of_standard_output(asked, whole):
+    result = run(*asked, "--json")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert list(said) == ["meta", "summary", "years", "trend"]
+    assert said["meta"]["locations"] == ["US", "NY", "YC", "OH"]
+    assert said["meta"]["draws"] == 60
+    assert said["meta"]["spec_hash"] == od.get_model().spec.hash
+    for name in ("summary", "years", "trend"):
+        want = getattr(whole, name)(locations=PLACES.split(","))
+        got = pd.DataFrame(said[name])
+        assert got.columns.tolist() == want.columns.tolist()
+        assert len(got) == len(want)
+        numbers = want.select_dtypes("number").columns
+        np.testing.assert_allclose(
+            got[numbers].astype(float), want[numbers].astype(float), atol=1e-5, equal_nan=True
+        )
+    assert said["summary"][-1]["month"] == "2026-12"
+    assert said["summary"][-1]["reported"] is None
+    assert any("further ahead than forecasts were checked" in w for w in said["meta"]["warnings"])
+    assert "model dlm" in result.stderr
+
+
+def test_the_table_is_the_summary(asked, whole, tmp_path):
+    for ending in ("csv", "parquet"):
+        path = tmp_path / f"t.{ending}"
+        result = run(*asked, "--table", str(path))
+        assert result.exit_code == 0, result.output
+        assert f"rows: {path}" in result.stdout
+        want = whole.summary(locations=PLACES.split(","))
+        got = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
+        got["rate_of"] = got["rate_of"].fillna("")
+        assert got.columns.tolist() == want.columns.tolist()
+        np.testing.assert_allclose(got["change"], want["change"], rtol=1e-6, equal_nan=True)
+
+
+def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
+    folder = tmp_path / "saved"
+    assert run(*asked, "--save", str(folder)).exit_code == 0
+    kept = od.load_forecast(folder)
+    assert kept.locations == ("US", "NY", "YC", "OH")
+    np.testing.assert_array_equal(kept.draws, whole.select(kept.locations).draws)
+    again = run(*asked, "--save", str(folder))
+    assert again.exit_code == 2
+    assert f"--save {folder} holds a forecast already; --replace takes its place" in again.stderr
+    assert run(*asked, "--save", str(folder), "--replace").exit_code == 0
+    foreign = tmp_path / "mine"
+    foreign.mkdir()
+    (foreign / "notes.txt").write_text("keep")
+    refused = run(*asked, "--save", str(foreign), "--replace")
+    assert refused.exit_code != 0
+    assert (foreign / "notes.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
+@pytest.mark.parametrize("places", ["Ohio", "US,Ohio,WV"])
+def test_a_picture_of_one_place_or_several(tmp_path, ending, begins, places):
+    made = [tmp_path / f"{name}.{ending}" for name in "ab"]
+    for path in made:
+        result = run(*QUICK, "--locations", places, "--plot", str(path))
+        assert result.exit_code == 0, result.output
+        assert f"picture: {path}" in result.stdout
+    assert made[0].read_bytes().startswith(begins)
+    assert made[0].read_bytes() == made[1].read_bytes()
+    if ending == "svg":
+        assert b"<desc" in made[0].read_bytes()
+
+
+def test_a_page(tmp_path):
+    page = tmp_path / "page.html"
+    for _ in range(2):  # a file is replaced whole
+        result = run(*QUICK, "--locations", "US,Ohio", "--html", str(page))
+        assert result.exit_code == 0, result.output
+    text = page.read_text()
+    assert text.lower().startswith("<!doctype html>")
+    assert "Ohio" in text
+
+
+def test_a_horizon_beyond_what_was_validated_is_said(whole):
+    assert beyond_validated(whole)
+    near = od.get_model("naive").fit(whole.panel.select(["US"]))
+    assert not beyond_validated(near.forecast(VALIDATED, draws=2))
+    words = ["--model", "naive", *QUICK, "--locations", "US"]
+    far = " ".join(run(*words, "--horizon", str(VALIDATED + 1)).stderr.split())
+    assert far.count("further ahead than forecasts were checked: 12 months") == 1
+    assert "further ahead" not in run(*words, "--horizon", str(VALIDATED)).stderr
+
+
+def test_saying_it_changes_nothing_of_the_forecast(tmp_path):
+    words = ["--model", "naive", *QUICK, "--locations", "US", "--horizon", "13"]
+    folder = tmp_path / "f"
+    assert run(*words, "--save", str(folder)).exit_code == 0
+    panel = od.bundled().as_of().panel().select(["US"])
+    made = od.get_model("naive").fit(panel).forecast(13, draws=60)
+    assert od.load_forecast(folder).warnings == made.warnings
+
+
+def test_nothing_is_written_where_the_model_fails(tmp_path):
+    out = [tmp_path / n for n in ("a.csv", "b.csv", "c.png", "d.html", "e")]
+    names = ("--out", "--table", "--plot", "--html", "--save")
+    args = [x for pair in zip(names, map(str, out)) for x in pair]
+    assert run(*QUICK, "--until", "2020-01", *args).exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_draws_of_past_months_still_shows_what_is_published():
+    result = run("--model", "hub-baseline", *QUICK, "--locations", "US")
+    assert result.exit_code == 0, result.output
+    assert table_of(result.stdout, "12-month-ending deaths")["US"].startswith("73,690 76,516 ")
+
+
+def test_the_level_is_that_of_the_interval(whole):
+    said = json.loads(run(*QUICK, "--until", "2026-12", "--level", "0.5", "--json").stdout)
+    want = whole.summary(level=0.5)
+    assert said["meta"]["level"] == 0.5
+    np.testing.assert_allclose([r["low"] for r in said["summary"]], want["low"], atol=1e-5)
+
+
+def test_models_are_listed(tmp_path):
+    result = CliRunner().invoke(main, ["models"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[1].split()[:3] == ["dlm", "*", "knows"]
+    rows = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
+    names = [r["model"] for r in rows]
+    assert names == list(od.models.model_names())
+    assert [r["model"] for r in rows if r["default"]] == ["dlm"]
+    for row in rows:
+        spec = od.get_model(row["model"]).spec
+        assert (row["knows_delay"], row["spec_hash"]) == (spec.corrects_delay, spec.hash)
+        assert row["what"], f"{row['model']} is not described"
+        if not row["model"].endswith("-sums"):
+            (one,) = (x for x in lines if x.split()[0] == row["model"])
+            assert row["what"] in one  # on one line
+
+
+def test_a_model_of_ones_own_is_listed_with_where_it_comes_from():
+    from odforecast.models import registry
+    from odforecast.models.spec import Spec
+
+    class Mine:
+        """A model of mine. With more to say."""
+
+        spec = Spec("mine", origin="my-models 1.2")
+
+        def fit(self, panel):
+            raise NotImplementedError(panel)
+
+    before = dict(registry._REGISTERED)
+    try:
+        od.register("mine", Mine)
+        text = CliRunner().invoke(main, ["models"]).stdout
+    finally:
+        registry._REGISTERED.clear()
+        registry._REGISTERED.update(before)
+    (line,) = (x for x in text.splitlines() if x.split()[0] == "mine")
+    assert "A model of mine. With more to say" in line
+    assert "[my-models 1.2]" in " ".join(text.split())
+
+
+def test_examples_are_listed_copied_and_never_overwritten(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def examples(*args):
+        return CliRunner().invoke(main, ["examples", *args])
+
+    listed = json.loads(examples("--json").stdout)
+    assert "cooperation-2026.yaml" in [x["name"] for x in listed]
+    assert all(x["what"] for x in listed)
+    assert list(tmp_path.iterdir()) == []
+    assert examples("cooperation-2026").exit_code == 0
+    od.scenario.read_scenarios("cooperation-2026.yaml")
+    Path("cooperation-2026.yaml").write_text("mine")
+    again = examples("pilot-two-states.yaml", "cooperation-2026")
+    assert again.exit_code == 1
+    assert "error: cooperation-2026.yaml is there already; copy into another folder" in again.stderr
+    assert not Path("pilot-two-states.yaml").exists()
+    assert Path("cooperation-2026.yaml").read_text() == "mine"
+    assert examples("--out", "all").exit_code == 0
+    assert sorted(p.name for p in Path("all").iterdir()) == [x["name"] for x in listed]
+    lost = examples("cooperation")
+    assert lost.exit_code == 1
+    assert "no example 'cooperation'; did you mean 'cooperation-2026" in lost.stderr

@@ -1,0 +1,174 @@
+"""``--json``, ``--plot`` and ``--html`` of the other commands, and their one default archive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.backtesting import Results
+from odforecast.cli import main
+from odforecast.sources.vsrr import read_vsrr
+
+BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--draws", "40",
+            "--locations", "US,WV", "--jobs", "1")  # fmt: skip
+
+
+def run(*arguments: object):
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, [str(a) for a in arguments])
+
+
+def ok(*arguments: object):
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def picture(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "<svg" in text
+    assert "<desc" in text  # what it shows, for who cannot see it
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A backtest: its folder, and what it prints as JSON and on standard error."""
+    out = tmp_path_factory.mktemp("backtest")
+    done = ok(*BACKTEST, "--models", "naive,hub-baseline", "--out", out, "--json",
+              "--plot", out.parent / "b.svg", "--html", out.parent / "b.html")  # fmt: skip
+    return out, done.stdout, done.stderr
+
+
+def test_backtest_as_json_is_the_leaderboard(scored):
+    out, text, said = scored
+    rows = pd.DataFrame(json.loads(text)["leaderboard"])
+    want = Results.load(out).leaderboard(by=["vintage", "level", "horizon_group"])
+    assert rows["model"].tolist() == want["model"].tolist()
+    np.testing.assert_allclose(rows["wis"].astype(float), want["wis"], atol=1e-5, equal_nan=True)
+    assert json.loads(text)["meta"]["specs"]["naive"] == od.get_model("naive").spec.hash
+    assert "origins" in said
+
+
+def test_backtest_draws_what_decides_and_writes_a_page(scored):
+    out, _, said = scored
+    picture(out.parent / "b.svg")
+    assert f"picture: {out.parent / 'b.svg'} (pseudo-delayed)" in said
+    assert (out.parent / "b.html").read_text().lower().startswith("<!doctype html>")
+
+
+def test_in_a_pipe_a_backtest_draws_no_bar(scored):
+    assert "━" not in scored[2]
+
+
+def test_backtest_without_the_baseline_draws_coverage(tmp_path):
+    ok(*BACKTEST, "--vintages", "clean", "--models", "naive", "--plot", tmp_path / "c.svg")
+    picture(tmp_path / "c.svg")
+
+
+def test_the_leaderboard_has_the_trend():
+    text = ok(*BACKTEST, "--vintages", "clean", "--models", "naive,hub-baseline").stdout
+    assert "pseudo-clean, jurisdictions: trend" in text
+    assert "ranked probability score" in " ".join(text.split())
+
+
+def test_by_is_checked_before_the_work():
+    done = run(*BACKTEST, "--models", "naive", "--by", "regim")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert "--by cannot be 'regim'; did you mean 'regime'?" in done.stderr
+
+
+def test_one_archive_for_all_commands(own_archive: Path, tmp_path: Path):
+    """Your own releases, with the bundled one beneath: also where they are compared."""
+    none = run("data", "revisions", "OH")
+    assert none.exit_code == 1
+    for how in ("data fetch --past", "data add FILE", "--archive DIR"):
+        assert how in none.stderr
+    table = od.bundled().as_of().table
+    early = table[table["month"] <= "2024-07-01"].assign(release="2024-12-11")
+    early = early.assign(month=early["month"].dt.strftime("%Y-%m"))
+    early.to_csv(tmp_path / "2024-12-11.csv", index=False)
+    od.Archive(own_archive).add(read_vsrr(tmp_path / "2024-12-11.csv"))
+    said = json.loads(ok("data", "revisions", "OH", "--json", "--plot", tmp_path / "r.svg").stdout)
+    assert said["meta"]["releases"] == ["2024-12-11", "2025-09-17"]
+    months = {row["month"]: row for row in said["months"]}
+    assert months["2024-07"]["releases"] == 2
+    assert months["2025-04"]["first_release"] == "2025-09-17"
+    picture(tmp_path / "r.svg")
+    assert "counts appeared" in ok("data", "compare", "2024-12-11", "2025-09-17").stdout
+    for command in (
+        ("data", "check", "--json"), ("data", "export", "--out", "-"), ("data", "releases"),
+        ("data", "months", "OH", "--draws", "100"),
+        ("forecast", "--model", "naive", "--draws", "20", "--locations", "US"),
+        ("nowcast", "--draws", "20", "--locations", "US", "--as-of", "2025-01-01"),
+    ):  # fmt: skip
+        ok(*command)
+    hub = tmp_path / "naive.csv"
+    ok("forecast", "--model", "naive", "--draws", "20", "--locations", "US", "--as-of",
+       "2024-12-20", "--out", hub)  # fmt: skip
+    assert "in release 2025-09-17," in ok("score", hub, "--min-truth-age", "0").stdout
+    old = run("score", hub, "--min-truth-age", "0", "--truth-as-of", "2024-12-20", "--json")
+    assert json.loads(old.stdout)["meta"]["truth_release"] == "2024-12-11"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("hub")
+    (origin,) = od.origins(od.bundled(), "pseudo-clean", start="2023-06", end="2023-06", step=1)
+    files = []
+    for name in ("naive", "hub-baseline"):
+        made = od.get_model(name).fit(origin.panel).forecast(12, draws=60)
+        table = od.to_hub(made.select(["US", "WV", "OH"]))
+        files.append(od.write_hub(table, folder / f"{name}.csv"))
+    return files
+
+
+def test_score_as_json_and_a_picture(hub, tmp_path):
+    done = ok("score", *hub, "--baseline", "hub-baseline", "--json", "--plot", tmp_path / "s.svg",
+              "--out", tmp_path / "s.parquet")  # fmt: skip
+    said = json.loads(done.stdout)
+    scores = pd.read_parquet(tmp_path / "s.parquet")
+    assert said["meta"]["forecasts"] == len(scores)
+    assert said["meta"]["scorable"] == scores["scorable"].sum()
+    (row,) = (
+        r for r in said["horizons"]
+        if (r["model"], r["target"], r["level"], r["horizon_group"])
+        == ("naive", "deaths_12mo", "nation", "1-3")
+    )  # fmt: skip
+    part = scores[(scores["model"] == "naive") & (scores["target"] == "deaths_12mo")]
+    part = part[(part["location"] == "US") & part["horizon"].between(1, 3)]
+    assert row["wis"] == pytest.approx(part["wis"].mean())
+    assert row["rel_wis"] > 0
+    assert {r["location"] for r in said["locations"]} == {"US", "WV", "OH"}
+    picture(tmp_path / "s.svg")
+
+
+def test_scenarios_as_json_and_a_picture(tmp_path):
+    out = tmp_path / "run"
+    done = ok(
+        "scenario", "run", "--scenario", "cooperation-resumed", "--model", "drift", "--locations",
+        "US,WV", "--draws", "60", "--samples", "5", "--out", out, "--json",
+        "--plot", tmp_path / "o.svg",
+    )  # fmt: skip
+    said = json.loads(done.stdout)
+    want = pd.read_csv(out / "answer.csv", keep_default_na=False)
+    assert [r["location"] for r in said["answer"]] == want["location"].tolist()
+    assert [r["works"] for r in said["answer"]] == pytest.approx(want["works"].tolist())
+    assert said["meta"]["scenarios"] == ["null", "cooperation-resumed"]
+    assert "further ahead than forecasts were checked" in " ".join(done.stderr.split())
+    picture(tmp_path / "o.svg")
+
+
+def test_the_trend_goes_into_a_hub_file(tmp_path):
+    path = tmp_path / "t.csv"
+    ok("forecast", "--model", "drift", "--draws", "60", "--locations", "US,WV", "--output-type",
+       "pmf", "--out", path)  # fmt: skip
+    table = od.read_hub(path)
+    assert set(table["output_type"]) == {"pmf"}
+    sums = table.groupby(["location", "target_end_date"])["value"].sum()
+    np.testing.assert_allclose(sums, 1.0, atol=0.002)

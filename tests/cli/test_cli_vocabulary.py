@@ -1,0 +1,254 @@
+"""One vocabulary: the same option means the same in every command, and every screen fits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from odforecast.cli import COMMANDS, main
+from odforecast.cli import options as shared
+
+#: What an option writes or is the default of, differs by command; nothing else does.
+MAY_DIFFER = {
+    "--out": {"help", "metavar", "kind", "required"},
+    "--horizon": {"help"},  # its default, which is in the words
+}
+
+
+def walk(
+    group: click.Command = main, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command, with the words that call it."""
+    if not isinstance(group, click.Group):
+        yield path, group
+        return
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        assert found is not None, name
+        yield from walk(found, (*path, name))
+
+
+EVERY = dict(walk())
+
+
+def options(command: click.Command) -> Iterator[click.Option]:
+    for option in command.params:
+        if isinstance(option, click.Option):
+            yield option
+
+
+def meaning(option: click.Option) -> dict[str, object]:
+    choices = getattr(option.type, "choices", None)
+    limits = {k: getattr(option.type, k, None) for k in ("min", "max", "dir_okay", "file_okay")}
+    return {
+        "parameter": option.name,
+        "help": option.help,
+        "metavar": option.metavar,
+        "kind": (type(option.type).__name__, choices and tuple(choices), tuple(limits.items())),
+        "default": option.default,
+        "required": option.required,
+        "many": (option.multiple, option.is_flag),
+    }
+
+
+def test_the_same_option_means_the_same_everywhere() -> None:
+    seen: dict[str, dict[str, dict[str, object]]] = defaultdict(dict)
+    for path, command in EVERY.items():
+        for option in options(command):
+            former = getattr(option, "former", ())
+            (name, *others) = [o for o in option.opts if o not in former]
+            assert not others, f"{path}: {option.opts} are two names for one thing"
+            seen[name]["odforecast " + " ".join(path)] = meaning(option)
+    different = []
+    for name, uses in seen.items():
+        (first, one), *rest = uses.items()
+        for where, other in rest:
+            for key, value in one.items():
+                if value != other[key] and key not in MAY_DIFFER.get(name, ()):
+                    different.append(f"{name} {key}: {first} {value!r}, {where} {other[key]!r}")
+    assert not different, "\n".join(different)
+
+
+def test_a_word_has_one_meaning() -> None:
+    """Options that are shared are made in one module, so that they cannot come apart."""
+    made = {
+        option.name
+        for name in dir(shared)
+        if name.endswith("_option") and not name.startswith("_")
+        for option in options(_one(name))
+    }
+    assert {"archive", "source", "as_of", "locations", "draws", "seed", "quiet"} <= made
+    outside = defaultdict(set)
+    for path, command in EVERY.items():
+        for option in options(command):
+            if type(option) is click.Option and option.name in made:
+                outside[option.name].add(" ".join(path))
+    assert not outside, f"make these with odforecast.cli.options: {dict(outside)}"
+
+
+def _one(name: str) -> click.Command:
+    made = getattr(shared, name)
+    if name == "out_option":
+        made = made("words")
+    elif name == "horizon_option":
+        made = made()
+
+    def nothing() -> None:
+        pass
+
+    return click.command()(made(nothing))
+
+
+def test_every_option_says_what_it_is() -> None:
+    for path, command in EVERY.items():
+        for option in options(command):
+            assert option.help or option.hidden, f"{path} {option.opts}"
+            if not option.is_flag and not getattr(option.type, "choices", None):
+                assert option.metavar, f"{path} {option.opts} shows its type, not what to give"
+
+
+def test_help_of_commands_that_are_not_imported_is_theirs() -> None:
+    for name, (_, words) in COMMANDS.items():
+        found = main.get_command(click.Context(main), name)
+        assert found is not None
+        assert words.endswith((".", "?"))
+        assert len(words) <= 66
+
+
+@pytest.mark.parametrize("path", [*EVERY, ("data",), ("scenario",), ()], ids=" ".join)
+def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*path, "--help"])
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+#: Options that are accepted under a former name too.
+FORMER = [
+    (("score",), "--truth", "--source"),
+    (("data", "check"), "--location", "--locations"),
+    (("data", "compare"), "--location", "--locations"),
+]
+
+
+@pytest.mark.parametrize(("path", "old", "new"), FORMER)
+def test_former_names_are_accepted_and_not_listed(
+    path: tuple[str, ...], old: str, new: str
+) -> None:
+    (option,) = (o for o in options(EVERY[path]) if new in o.opts)
+    assert old in option.opts
+    text = CliRunner().invoke(main, [*path, "--help"]).output
+    assert f"{new} " in text
+    assert f"{old} " not in text
+
+
+def test_a_former_name_does_the_same() -> None:
+    args = ["data", "check", "--source", "bundled"]
+    one, two = (
+        CliRunner().invoke(main, [*args, name, "North Carolina"]).stdout
+        for name in ("--location", "--locations")
+    )
+    assert one == two
+    assert "NC" in one
+
+
+def test_python_m_names_itself() -> None:
+    for module in ("odforecast", "odforecast.cli"):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith("odforecast, version ")
+        lost = subprocess.run(
+            [sys.executable, "-m", module, "forcast"], capture_output=True, text=True, check=False
+        )
+        assert lost.returncode == 2
+        assert lost.stderr.startswith("Usage: odforecast ")
+        assert "Did you mean 'forecast'?" in lost.stderr
+
+
+SCREENS = [
+    "forecast --locations US,NY,NYC,Wyoming --draws 60 --trend --until 2028-12",
+    "forecast --model hub-baseline --draws 60",
+    "forecast --model drift --draws 60 --target deaths_month --horizon 4",
+    "forecast --model naive --locations CA --draws 60 --level 0.5",
+    "nowcast --draws 60",
+    "nowcast --draws 60 --months 3 --locations US,WY",
+    "models",
+    "examples",
+    "scenario list",
+    "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
+    "--locations US,WV --draws 60 --samples 5 --out {out}",
+    "data releases",
+    "data donors",
+    "data check",
+    "data inspect {file}",
+    "data log --archive {store}",
+    "data revisions OH --archive {store}",
+    "data compare 2024-12-11 2025-07-16 --archive {store}",
+    "data compare 2024-12-11 2025-07-16 --archive {store} --indicator all",
+    "backtest --models naive,hub-baseline --start 2021-01 --end 2021-02 --step 1 --draws 40 "
+    "--locations US,WV --jobs 1 --quiet",
+    "backtest --models dlm,auto-theta-sums --start 2021-01 --end 2021-01 --step 1 --draws 40 "
+    "--locations US,WV --jobs 1 --quiet --dry-run",
+    "score {hub}",
+]
+
+
+@pytest.mark.parametrize("command", SCREENS)
+def test_every_screen_fits(
+    command: str, tmp_path: Path, store: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pipe: no line is too long, none is broken within a column, no colour codes."""
+    words = {"out": "out", "store": "store", "file": "store/2024-12-11.csv", "hub": "naive.csv"}
+    args = [word.format(**words) for word in command.split()]
+    monkeypatch.chdir(tmp_path)  # so that names are short
+    Path("store").symlink_to(store)
+    Path("naive.csv").symlink_to(hub)
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, args)
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80, done.output
+    assert "\x1b" not in done.output
+    assert not any(line.endswith((" (", "–")) for line in done.output.splitlines())
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of two releases, the later one with a revision, and their files."""
+    import pandas as pd
+
+    import odforecast as od
+    from odforecast.sources.vsrr import read_vsrr
+
+    folder = tmp_path_factory.mktemp("store")
+    table = od.bundled().as_of("2025-09-17").table
+    for day, last in (("2024-12-11", "2024-07"), ("2025-07-16", "2025-02")):
+        known = table[table["month"] <= pd.Timestamp(last)].copy()
+        late = (known["month"] == known["month"].max()) & known["state"].isin(["US", "OH"])
+        late &= known["indicator"] == "Number of Drug Overdose Deaths"
+        known.loc[late, "reported"] -= 25
+        path = folder / f"{day}.csv"
+        known.assign(release=day, month=known["month"].dt.strftime("%Y-%m")).to_csv(
+            path, index=False
+        )
+        od.Archive(folder).add(read_vsrr(path))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import odforecast as od
+
+    folder = tmp_path_factory.mktemp("hub")
+    panel = next(
+        o.panel for o in od.origins(od.bundled(), start="2023-06", end="2023-06", step=1)
+        if o.panel is not None
+    )  # fmt: skip
+    made = od.get_model("naive").fit(panel).forecast(12, draws=60).select(["US", "WV", "OH"])
+    return od.write_hub(od.to_hub(made), folder / "naive.csv")

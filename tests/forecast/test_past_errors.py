@@ -1,0 +1,93 @@
+"""What is said of past errors: of this model, of this place, and of nothing later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.forecast.record import error_at, past_errors, table_of
+
+DAY = "2025-09-17"
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of(DAY).panel()
+
+
+@pytest.fixture(scope="module")
+def forecast(panel):
+    return od.get_model("dlm").fit(panel).forecast(draws=60)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return od.backtest(
+        ["naive+delay", "drift"], "pseudo-clean", start="2021-01", end="2023-09", step=8,
+        locations="OH,WV", draws=60, progress=False,
+    )  # fmt: skip
+
+
+def test_the_default_has_a_record_everywhere_and_at_every_horizon(forecast):
+    for place in forecast.locations:
+        rows = past_errors(forecast, place)
+        assert rows["horizon"].tolist() == list(range(1, 13))
+        assert (rows["forecasts"] > 80).all()
+        assert rows["first"].min() >= "2021-02"
+        assert (rows["error"] > 0).all()
+        assert rows["held"].between(0, 1).all()
+
+
+def test_of_another_model_class_or_day_nothing_is_said(panel, forecast):
+    assert past_errors(od.get_model("dlm", delay=False).fit(panel).forecast(draws=9), "OH") is None
+    assert past_errors(forecast.part("T40.4"), "OH") is None
+    early = replace(forecast, last_month=np.datetime64("2024-03"), beside={})
+    assert past_errors(early, "OH") is None
+    assert "off by" not in early.text("Ohio")
+    assert "off by" not in forecast.region("Midwest").text()
+    assert "off by" in forecast.text("Ohio")
+
+
+def test_a_backtest_of_ones_own_is_taken(panel, results):
+    made = od.get_model("naive+delay").fit(panel).forecast(draws=60)
+    assert "off by" not in made.text("Ohio")
+    rows = past_errors(made, "OH", results)
+    mine = results.scores.query("model == 'naive+delay' and location == 'OH' and horizon == 12")
+    mine = mine[mine["scorable"]]
+    last = error_at(rows, 12)
+    assert last["error"] == round(mine["ape"].median(), 1)
+    assert last["forecasts"] == len(mine)
+    said = made.text("Ohio", record=results)
+    assert f"off by {last['error']:.0f} % here (the middle of {len(mine)} past ones)" in said
+    # A place that was not scored has none.
+    assert "off by" not in made.text("Maine", record=results)
+
+
+def test_what_came_after_the_forecast_is_left_out(panel, results):
+    early = od.get_model("naive+delay").fit(panel.cut("2022-06")).forecast(draws=60)
+    rows = past_errors(early, "OH", results)
+    assert rows["last"].max() <= "2022-06"
+
+
+def test_results_of_another_model_are_refused(forecast, results):
+    with pytest.raises(ForecastError, match=r"record: no scores of dlm .*it holds drift"):
+        forecast.text("Ohio", record=results)
+
+
+def test_only_what_is_scorable_and_ahead_counts():
+    scores = pd.DataFrame(
+        {
+            "location": "OH", "horizon": [0, 1, 1, 1], "target": "deaths_12mo",
+            "scorable": [True, True, True, False], "ape": [50.0, 1.0, 3.0, 99.0],
+            "cover_90": [1.0, 1.0, 0.0, 1.0], "month": pd.Timestamp("2022-01-01"), "spec_hash": "a",
+        }
+    )  # fmt: skip
+    table = table_of(scores)
+    assert table[["horizon", "forecasts", "error", "held"]].to_numpy().tolist() == [
+        [1, 2, 2.0, 0.5]
+    ]

@@ -1,0 +1,221 @@
+"""The table that every screen, page and file takes its numbers from."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ForecastError, UnknownNameError
+from odforecast.forecast.places import residents
+from odforecast.forecast.summary import SUMMARY_COLUMNS, year_before
+from odforecast.geography import JURISDICTIONS, called, population
+from odforecast.months import ONE_MONTH
+
+DAY = "2025-09-17"
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of(DAY).panel()
+
+
+@pytest.fixture(scope="module")
+def forecast(panel):
+    return od.get_model("dlm").fit(panel).forecast(until="2026-12", draws=150)
+
+
+@pytest.fixture(scope="module")
+def table(forecast):
+    return forecast.summary()
+
+
+def row(table: pd.DataFrame, place: str, month: str) -> pd.Series:
+    found = table[(table["location"] == place) & (table["month"] == pd.Timestamp(month))]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def test_its_columns_are_a_file_format(table):
+    assert list(table.columns) == [
+        *("location", "name", "month", "horizon", "horizon_from_origin", "reported", "predicted"),
+        *("level", "low", "median", "high", "change_low", "change", "change_high", "fall"),
+        *("rate_low", "rate", "rate_high", "rate_of"),
+    ]
+    assert tuple(table.columns) == SUMMARY_COLUMNS
+    assert len(table) == 53 * (12 + 20)
+
+
+def test_counts_are_the_quantiles_of_the_draws(forecast, table):
+    ours = table[["low", "median", "high"]].to_numpy().T.reshape(3, 53, -1)
+    assert np.array_equal(ours, forecast.quantiles([0.05, 0.5, 0.95]))
+    wide = forecast.summary(0.5)
+    assert (wide["low"] >= table["low"]).all()
+    assert (wide["high"] <= table["high"]).all()
+
+
+@pytest.mark.parametrize("month", ["2024-05", "2025-04", "2025-05", "2026-04", "2026-12"])
+def test_the_change_is_that_of_change_at_every_horizon(forecast, table, month):
+    ohio = forecast.index("Ohio")
+    moved = forecast.change(month)[:, ohio]
+    before = forecast.count_at(np.datetime64(month, "M") - 12 * ONE_MONTH)[:, ohio]
+    seen = row(table, "OH", month)
+    expected = np.quantile(100 * moved / before, [0.05, 0.5, 0.95])
+    assert np.allclose(seen[["change_low", "change", "change_high"]].astype(float), expected)
+    assert seen["fall"] == (moved < 0).mean()
+
+
+def test_what_cdc_says_stands_beside_it_and_ends_with_it(panel, table):
+    last = row(table, "OH", "2025-04")
+    assert last["reported"] == panel.reported[panel.index("OH"), -1] == 2830
+    assert last["predicted"] == panel.predicted[panel.index("OH"), -1]
+    ahead = table[table["horizon"] > 0]
+    assert ahead[["reported", "predicted"]].isna().all(axis=None)
+    assert table[table["horizon"] <= 0]["reported"].notna().all()
+
+
+def test_a_rate_is_the_count_over_the_people_of_its_year(table):
+    for place, month, year in (("OH", "2024-12", 2024), ("US", "2024-06", 2024)):
+        seen = row(table, place, month)
+        assert np.isclose(seen["rate"], 1e5 * seen["median"] / population(place, year))
+        assert seen["rate_of"] == place
+    # The census ends somewhere: later years take its last.
+    seen = row(table, "OH", "2026-12")
+    assert np.isclose(seen["rate_high"], 1e5 * seen["high"] / population("OH", 2026))
+
+
+def test_new_york_and_its_city_have_one_rate_together(forecast, table):
+    both = forecast.total(["NY", "YC"], "both").quantiles([0.05, 0.5, 0.95])[:, 0, -1]
+    people = population("NY+YC", 2026)
+    for place in ("NY", "YC"):
+        seen = row(table, place, "2026-12")
+        assert seen["rate_of"] == "NY+YC"
+        assert np.allclose(
+            seen[["rate_low", "rate", "rate_high"]].astype(float), 1e5 * both / people
+        )
+    assert called("NY") == "New York outside NYC"
+    # Chosen last, it keeps its rate; chosen first, there is nobody to share one with.
+    kept = forecast.summary(locations="New York")
+    assert set(kept["rate_of"]) == {"NY+YC"}
+    alone = forecast.select("New York").summary()
+    assert alone["rate"].isna().all()
+    assert set(alone["rate_of"]) == {""}
+    apart = od.get_model("naive").fit(forecast.panel).forecast(draws=20).summary()
+    assert apart[apart["location"].isin(["NY", "YC"])]["rate"].isna().all()
+
+
+def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
+    north = forecast.region("Northeast").summary()
+    parts = [s for s in JURISDICTIONS if s in forecast.region("Northeast").parts["Northeast"]]
+    people = sum(population(s, 2025) for s in parts if s not in ("NY", "YC"))
+    people += population("NY+YC", 2025)
+    seen = north[north["month"] == pd.Timestamp("2025-10")].iloc[0]
+    assert np.isclose(seen["rate"], 1e5 * seen["median"] / people)
+    assert seen["name"] == "Northeast"
+    nation = forecast.nation().summary()
+    assert np.isclose(
+        nation["rate"].iloc[-1] * population("US", 2026) / 1e5, nation["median"].iloc[-1]
+    )
+    assert np.isnan(residents(["OH", "NY"], 2024))
+    valley = forecast.total(["OH", "WV"], "the valley")
+    counts = forecast.panel.reported[[forecast.panel.index(s) for s in ("OH", "WV")], -1]
+    assert valley.summary().query("horizon == 0")["reported"].item() == counts.sum()
+    assert np.isfinite(valley.change("2024-12")).all()
+
+
+def test_places_come_in_the_order_asked_for_with_the_same_numbers(forecast, table):
+    some = forecast.summary(locations=["wv", "Ohio", "39"][:2])
+    assert list(dict.fromkeys(some["location"])) == ["WV", "OH"]
+    whole = table[table["location"] == "WV"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some.iloc[: len(whole)].reset_index(drop=True), whole)
+
+
+def test_no_change_is_no_fall():
+    from forecast_factory import PANEL, made
+
+    flat = made(
+        PANEL,
+        draws=np.full((8, 2, 14), 10.0),
+        known=np.full((2, 11), 10.0),
+        months=PANEL.last_month + np.arange(1, 15) * ONE_MONTH,
+        last_month=PANEL.last_month,
+    )
+    seen = flat.summary().query("horizon >= 13")
+    assert (seen["change"] == 0).all()
+    assert (seen["fall"] == 0).all()
+
+
+def test_hidden_counts_stay_hidden():
+    from forecast_factory import made
+
+    hidden = made(known=np.full((2, 11), np.nan)).summary()
+    assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.5, 90, float("nan")])
+def test_a_level_is_a_probability(forecast, level):
+    with pytest.raises(ForecastError, match=r"level must lie between 0 and 1"):
+        forecast.summary(level)
+
+
+def test_places_that_are_not_there(forecast):
+    with pytest.raises(UnknownNameError, match="Ohoi"):
+        forecast.summary(locations="Ohoi")
+    with pytest.raises(UnknownNameError, match="locations is empty"):
+        forecast.trend([])
+    with pytest.raises(ForecastError, match="the forecast has no OH"):
+        forecast.select("WV").years(locations="Ohio")
+
+
+def test_years_are_decembers_and_say_what_is_known(forecast, table):
+    years = forecast.years(locations=["Ohio"])
+    assert years["year"].tolist() == [2024, 2025, 2026]
+    assert years["known"].tolist() == [12, 4, 0]
+    chosen = table[(table["location"] == "OH") & (table["month"].dt.month == 12)]
+    pd.testing.assert_frame_equal(
+        years[list(SUMMARY_COLUMNS)], chosen.reset_index(drop=True), check_like=True
+    )
+    with pytest.raises(ForecastError, match=r"no year ends in the forecast, 2025-05 to 2025-07"):
+        od.get_model("naive").fit(forecast.panel).forecast(3, draws=10).years()
+
+
+def test_a_year_before_is_drawn_where_the_draws_reach(forecast):
+    before = year_before(forecast)
+    sums = forecast.samples()
+    assert np.array_equal(before[:, :, 12:], sums[:, :, :-12])
+    # Before the nowcast: as reported, the same in every draw.
+    assert (before[:, :, :12] == before[:1, :, :12]).all()
+
+
+def test_every_number_of_every_text_is_in_the_table(panel):
+    """What is said to people is rounded from the table, and from nothing else."""
+    from odforecast.forecast.record import past_errors
+    from odforecast.forecast.text import rounded, step_of
+
+    forecast = od.get_model("dlm").fit(panel).forecast(draws=150)
+    table, trend = forecast.summary(), forecast.trend()
+    for place in forecast.locations:
+        said = forecast.text(place)
+        rows = table[table["location"] == place].set_index("horizon")
+        now, last = rows.loc[0], rows.loc[12]
+        errors = past_errors(forecast, place).set_index("horizon")
+        now_step, step = (step_of(r["low"], r["high"]) for r in (now, last))
+        before = np.median(forecast.change(last["month"])[:, forecast.index(place)])
+        allowed = {
+            f"{now['reported']:,.0f}",
+            *(rounded(now[k], now_step) for k in ("low", "median", "high")),
+            *(rounded(last[k], step) for k in ("low", "median", "high")),
+            *(f"{errors.loc[12, k]:,.0f}" for k in ("error", "forecasts")),
+            rounded(abs(before), step),
+            f"{abs(round(last['change']))}",
+            f"{round(100 * last['fall'])}",
+            *("12", "90", "17", "2025", "2026"),  # months, the interval, dates
+        }
+        numbers = re.findall(r"\d[\d,]*", said)
+        assert len(numbers) >= 12, said
+        assert not [n for n in (x.rstrip(",") for x in numbers) if n not in allowed], said
+        assert "such forecasts have been off by" in said
+    assert set(trend["location"]) == set(forecast.locations)

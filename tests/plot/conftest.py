@@ -1,0 +1,39 @@
+"""What is drawn: the bundled release, cheap forecasts of it, a small backtest."""
+
+from __future__ import annotations
+
+import pytest
+
+import odforecast as od
+from odforecast.backtesting import backtest, cuts
+
+
+@pytest.fixture(scope="session")
+def panel() -> od.Panel:
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.fixture(scope="session")
+def forecast(panel) -> od.Forecast:
+    """Of all 53 places, with months alone."""
+    return od.get_model("drift").fit(panel).forecast(draws=60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def revising(panel) -> od.Forecast:
+    """Of a model that knows the delay: its first months revise what was published."""
+    return od.get_model("dlm").fit(panel).forecast(draws=60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def results(panel) -> od.Results:
+    few = panel.select(["US", "OH", "WV"])
+    origins = cuts(few, start="2018-01", end="2023-01", step=4)
+    return backtest(["drift", "hub-baseline"], origins, truth=od.Truth(few), draws=40)
+
+
+@pytest.fixture(scope="session")
+def projection(panel) -> od.Projection:
+    made = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=80, seed=1)
+    shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+    return od.project(made, [shock])

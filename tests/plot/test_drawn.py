@@ -1,0 +1,489 @@
+"""Each figure once: what it shows are the numbers it was given, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from odforecast import plot
+from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
+from odforecast.geography import JURISDICTIONS
+from odforecast.plot.tiles import GRID
+
+
+def line(axes, label):
+    (found,) = (x for x in axes.lines if x.get_label() == label)
+    return found
+
+
+def numbers(text: str) -> set[float]:
+    return {float(x.replace(",", "")) for x in re.findall(r"\d[\d,]*(?:\.\d+)?", text)}
+
+
+# Counts
+
+
+def test_counts_are_those_of_the_panel(panel):
+    axes = plot.counts(panel, "ohio")
+    row = panel.index("OH")
+    np.testing.assert_array_equal(line(axes, "reported").get_ydata(), panel.reported[row])
+    assert axes.get_ylim()[0] == 0
+    said = plot.alt_text(axes)
+    assert f"{panel.reported[row, -1]:,.0f} reported for April 2025" in said
+    assert "September 17, 2025" in said
+    assert axes.texts[0].get_text().replace("\n", " ").endswith("as of September 17, 2025")
+
+
+def test_a_frame_draws_as_its_panel_does(panel):
+    axes, same = plot.counts(panel), plot.counts(panel.to_frame())
+    np.testing.assert_array_equal(axes.lines[-1].get_ydata(), same.lines[-1].get_ydata())
+    assert same.get_title(loc="left") == "United States"
+
+
+def test_suppressed_counts_are_shown_between_their_bounds():
+    months = pd.to_datetime(["2024-01", "2024-02"])
+    layers = {"reported": [12.0, np.nan], "low": [12, 1.0], "high": [12, 9.0]}
+    table = pd.DataFrame({"location": "39035", "month": months, **layers})
+    axes = plot.counts(table)
+    assert axes.get_title(loc="left") == "Cuyahoga County, Ohio"
+    (path,) = axes.collections[0].get_paths()
+    assert sorted(path.vertices[:, 1]) == [1, 9]
+    assert "1 counts suppressed" in plot.alt_text(axes)
+    table["reported"] = np.nan
+    table[["low", "high"]] = np.nan
+    with pytest.raises(DataError, match="no count of Cuyahoga"):
+        plot.counts(table)
+
+
+@pytest.mark.parametrize(
+    ("location", "says"),
+    [("Ohoi", "did you mean Ohio"), ("Puerto Rico", "it has: US")],
+)  # fmt: skip
+def test_unknown_places_are_refused_with_what_there_is(panel, forecast, location, says):
+    for draw in (plot.counts, plot.fan):
+        with pytest.raises(UnknownNameError, match=says):
+            draw(panel if draw is plot.counts else forecast, location)
+
+
+def test_one_of_several_places_must_be_named(panel):
+    with pytest.raises(UnknownNameError, match="has 2 locations and no US"):
+        plot.counts(panel.select(["OH", "WV"]))
+    assert plot.counts(panel.select("WV")).get_title(loc="left") == "West Virginia"
+
+
+def test_what_is_no_table_and_what_lacks_a_column(panel):
+    with pytest.raises(DataError, match="no column 'reported'"):
+        plot.counts(panel.to_frame().drop(columns="reported"))
+    with pytest.raises(DataError, match="counts is a int"):
+        plot.counts(3)
+    with pytest.raises(DataError, match="empty"):
+        plot.counts(panel.to_frame().iloc[:0])
+
+
+# Fans
+
+
+def test_a_fan_opens_at_the_last_count_and_shows_the_quantiles(panel, forecast):
+    figure = Figure(layout="constrained")
+    given = figure.subplots()
+    axes = plot.fan(forecast, "Ohio", axes=given, months=24)
+    assert axes is given
+    row, months = panel.index("OH"), forecast.months
+    known = line(axes, "reported").get_ydata()
+    np.testing.assert_array_equal(known, panel.reported[row, -24:])
+    median = line(axes, "forecast").get_ydata()
+    assert median[0] == panel.reported[row, -1]
+    low, middle, high = forecast.quantiles([0.05, 0.5, 0.95])[:, forecast.index("OH")]
+    np.testing.assert_allclose(median[1:], middle)
+    bands = [c.get_paths()[0].vertices[:, 1] for c in axes.collections if c.get_paths()]
+    assert any(np.isclose(v, low[-1]).any() and np.isclose(v, high[-1]).any() for v in bands)
+    assert months.size == 12
+    said = numbers(plot.alt_text(axes))
+    assert panel.reported[row, -1] in said
+    assert any(abs(x - middle[-1]) <= 0.07 * (high[-1] - low[-1]) for x in said)
+
+
+def test_what_is_not_final_yet_looks_otherwise(panel, revising):
+    axes = plot.fan(revising, "NYC")
+    back = revising.horizons <= 0
+    n = int(back.sum())
+    loose = line(axes, "not final yet")
+    assert loose.get_linestyle() == "None"
+    assert loose.get_marker() == "o"
+    row = panel.index("YC")
+    np.testing.assert_array_equal(loose.get_ydata(), panel.reported[row, -n:])
+    np.testing.assert_array_equal(
+        line(axes, "reported").get_ydata()[-1], panel.reported[row, -n - 1]
+    )
+    estimate = line(axes, "estimate once final").get_ydata()
+    np.testing.assert_allclose(estimate, revising.quantiles([0.5])[0, revising.index("YC")][back])
+    assert line(axes, "forecast").get_ydata()[0] == estimate[-1]
+
+
+def test_a_table_of_a_forecast_draws_the_same(panel, forecast):
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    table = forecast.select("Ohio").to_frame(levels)
+    axes, same = plot.fan(forecast, "Ohio"), plot.fan(table, history=panel)
+    np.testing.assert_allclose(
+        line(axes, "forecast").get_ydata(), line(same, "forecast").get_ydata()
+    )
+    assert "as of September 2025" in plot.alt_text(same)
+    bare = plot.fan(table)
+    assert "reported" not in plot.alt_text(bare)
+    assert len(line(bare, "forecast").get_ydata()) == 12  # nothing to open from
+    with pytest.raises(DataError, match=r"no level 0\.1"):
+        plot.fan(table, bands=(0.8,))
+    with pytest.raises(DataError, match="bands holds 90"):
+        plot.fan(forecast, "Ohio", bands=(90,))
+
+
+def test_one_forecast_over_another(forecast, revising):
+    axes = plot.fan(forecast, "WV")
+    plot.fan(revising, "WV", axes=axes, color="#d55e00", label="with delay")
+    labels = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert labels.count("reported") == 1
+    highest = max(x.get_ydata().max() for x in axes.lines)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > max(highest, forecast.select("WV").quantiles([0.95]).max())
+    assert {"forecast", "with delay"} <= set(labels)
+    assert "forecast by with delay for April 2026" in plot.alt_text(axes)
+
+
+def test_a_sum_has_the_history_of_its_parts(revising, panel):
+    midwest = revising.region("Midwest")
+    axes = plot.fan(midwest)
+    assert axes.get_title(loc="left") == "Midwest"
+    rows = [panel.index(s) for s in midwest.parts["Midwest"]]
+    loose = line(axes, "not final yet").get_ydata()
+    np.testing.assert_array_equal(loose[-1], panel.reported[rows, -1].sum())
+    assert "in the Midwest" in plot.alt_text(axes)
+    nation = plot.fan(revising.select([s for s in revising.locations if s != "US"]).nation())
+    us = line(nation, "not final yet").get_ydata()
+    np.testing.assert_array_equal(us[-1], panel.reported[panel.index("US"), -1])
+
+
+def test_small_multiples_are_one_place_each_and_all_places_fit(panel, forecast):
+    grid = plot.small_multiples(forecast, "New York")
+    assert [a.get_title() for a in grid] == ["New York outside NYC"]
+    grid = plot.small_multiples(forecast)
+    assert len(grid) == len(forecast.locations)
+    assert all(a.get_ylim()[0] == 0 for a in grid)
+    figure = grid[0].get_figure()
+    figure.draw_without_rendering()
+    titles = [a.title.get_window_extent() for a in grid[:4]]
+    assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(titles))
+    assert plot.alt_text(grid).count("forecast for") == len(grid)
+    few = plot.small_multiples(forecast, ["OH", "WV"], columns=1)[0].get_figure()
+    few.draw_without_rendering()
+    assert few.legends[0].get_window_extent().x1 <= few.bbox.x1
+    with pytest.raises(DataError, match="locations is empty"):
+        plot.small_multiples(forecast, [])
+    with pytest.raises(DataError, match="1 axes for 2 places"):
+        plot.small_multiples(forecast, ["OH", "WV"], axes=grid[:1])
+    with pytest.raises(DataError, match="columns is 0"):
+        plot.small_multiples(forecast, columns=0)
+
+
+def test_a_legend_hides_nothing(revising):
+    for width in (3.9, 7.6):
+        figure = Figure(figsize=(width, 3.8), layout="constrained")
+        axes = plot.fan(revising, "New York", axes=figure.subplots())
+        figure.draw_without_rendering()
+        box = axes.get_legend().get_window_extent()
+        inside = axes.get_window_extent()
+        assert box.y1 < inside.y0  # below the axes
+        assert box.y0 >= 0  # and within the figure
+        assert box.x1 <= figure.bbox.x1 + 1
+        ticks = [t.get_window_extent() for t in axes.get_xticklabels() if t.get_text()]
+        assert min(t.y0 for t in ticks) >= box.y1
+
+
+# Tiles
+
+
+def test_the_grid_holds_every_place_once():
+    assert set(GRID) == {*JURISDICTIONS, "US", "PR"}
+    assert len(set(GRID.values())) == len(GRID)
+    (x, y), (cx, cy) = GRID["NY"], GRID["YC"]
+    assert abs(x - cx) + abs(y - cy) == 1  # beside one another
+
+
+def test_tiles_show_changes_and_say_what_is_missing():
+    axes = plot.tile_map({"Ohio": -12.4, "WV": 20.1, "NYC": 0.2, "VT": np.nan, "US": -3})
+    texts = [t.get_text() for t in axes.texts]
+    for text in ("−12\u2009%", "+20\u2009%", "0\u2009%", "−3\u2009%"):
+        assert texts.count(text) == 1
+    assert texts.count("–") == 49
+    assert sum(p.get_hatch() is not None for p in axes.patches) == 49
+    said = plot.alt_text(axes)
+    assert "a fall in 1 of 3 places, from −12 % (Ohio) to +20 % (West Virginia)" in said
+    assert "United States −3 %" in said
+    assert "Vermont" not in said.partition("No value")[0]
+
+
+def test_blue_is_a_fall_and_zero_is_pale():
+    axes = plot.tile_map({"OH": -20.0, "WV": 20.0, "IN": 0.0})
+    at = {(int(p.get_x()), int(p.get_y())): p.get_facecolor() for p in axes.patches}
+    down, up, same = (at[GRID[s]] for s in ("OH", "WV", "IN"))
+    assert down[2] > down[0]
+    assert up[0] > up[2]
+    assert min(same[:3]) > 0.9
+
+
+def test_tiles_of_a_chance_never_say_certain():
+    axes = plot.tile_map(pd.Series({"OH": 1.0, "WV": 0.0, "IN": 0.62}), kind="fall")
+    texts = [t.get_text() for t in axes.texts]
+    assert {">99\u2009%", "<1\u2009%", "62\u2009%"} <= set(texts)
+    assert not {"100\u2009%", "0\u2009%"} & set(texts)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "says"),
+    [
+        ({"OH": 2830.0, "WV": 900.0}, "change", "these look like counts: a map of counts"),
+        ({"OH": 2830.0}, "median", "a map of counts shows where many people live"),
+        ({"OH": -130.0}, "change", "Ohio has -130"),
+        ({"OH": 62.0}, "fall", "lies between 0 and 1"),
+        ({"OH": float("nan")}, "change", "no place has a value"),
+        ({"OH": 1.0}, "chnage", "did you mean 'change'"),
+        ({"OH": 1.0, "Ohio": 1.0}, "change", "given twice"),
+        ({"Ohoi": 1.0}, "change", "did you mean Ohio"),
+    ],
+)
+def test_what_a_map_refuses(values, kind, says):
+    with pytest.raises(OdforecastError, match=says):
+        plot.tile_map(values, kind=kind)
+
+
+def test_no_column_of_counts_is_mapped(forecast, panel):
+    with pytest.raises(DataError, match="no column 'change': a map of counts"):
+        plot.tile_map(panel.to_frame())
+    with pytest.raises(DataError, match="a map of counts"):
+        plot.tile_map(pd.Series({"OH": 5.0}, name="reported"))
+
+
+def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
+    pytest.importorskip("odforecast.forecast.summary")
+    from odforecast.forecast.summary import summary
+
+    table = summary(forecast)
+    axes = plot.tile_map(table, kind="fall")
+    rows = table[table["horizon"] == 12].set_index("location")
+    x, y = GRID["OH"]
+    (shown,) = (t.get_text() for t in axes.texts if t.get_position() == (x + 0.5, y + 0.70))
+    assert shown == f"{round(100 * rows.loc['OH', 'fall'])}\u2009%"
+    assert "April 2026" in plot.alt_text(axes)
+    early = plot.tile_map(table, month="2025-10")
+    assert "October 2025" in plot.alt_text(early)
+    with pytest.raises(DataError, match="the table has no 2031-01"):
+        plot.tile_map(table, month="2031-01")
+
+
+# Past forecasts
+
+
+def test_what_was_said_and_what_came(results, panel):
+    axes = plot.said_and_came(results, "Ohio", model="drift", every=1)
+    scores = results.scores
+    mine = scores[(scores["model"] == "drift") & (scores["location"] == "OH")]
+    mine = mine[(mine["horizon"] == 12) & mine["scorable"]].sort_values("last_month")
+    np.testing.assert_allclose(line(axes, "forecast: median").get_ydata(), mine["median"])
+    ends = [s[:, 1] for s in axes.collections[0].get_segments()]
+    wide = results.quantiles
+    wide = wide[(wide["model"] == "drift") & (wide["location"] == "OH") & (wide["horizon"] == 12)]
+    low = wide[wide["level"] == 0.05].sort_values("last_month")["value"]
+    np.testing.assert_allclose([e[0] for e in ends], low.iloc[: len(ends)])
+    inside = int(mine["cover_90"].sum())
+    assert f"{inside} of {len(mine)} 90 % intervals held" in plot.alt_text(axes)
+    arrows = [t for t in axes.texts if getattr(t, "arrow_patch", None) is not None]
+    assert len(arrows) == len(mine)
+    np.testing.assert_allclose(arrows[0].xyann[1], mine["last_reported"].iloc[0])
+    now = plot.said_and_came(results, "Ohio", history=panel)
+    assert line(now, "as known now").get_ydata()[-1] == panel.reported[panel.index("OH"), -1]
+
+
+def test_a_score_table_alone_draws_without_bars(results):
+    axes = plot.said_and_came(results.to_frame(), "WV")
+    assert not axes.collections
+    assert "90 % intervals" not in plot.alt_text(axes)
+
+
+def test_errors_are_quantiles_of_the_scores(results):
+    axes = plot.errors(results, "Ohio", model="drift")
+    scores = results.scores
+    mine = scores[(scores["model"] == "drift") & (scores["location"] == "OH") & scores["scorable"]]
+    off = 100 * (mine["median"] / mine["observed"] - 1)
+    np.testing.assert_allclose(
+        line(axes, "middle error").get_ydata(), off.groupby(mine["horizon"]).median()
+    )
+
+
+def test_models_and_horizons_that_were_not_scored(results):
+    with pytest.raises(UnknownNameError, match="did you mean drift"):
+        plot.said_and_came(results, "Ohio", model="drft")
+    with pytest.raises(DataError, match="nothing was scored 18 months ahead"):
+        plot.said_and_came(results, "Ohio", horizon=18)
+    with pytest.raises(UnknownNameError, match="nothing for Utah"):
+        plot.said_and_came(results, "Utah")
+    with pytest.raises(DataError, match="every is 0"):
+        plot.said_and_came(results, "Ohio", every=0)
+    with pytest.raises(DataError, match=r"none of .* could be scored"):
+        plot.errors(results.to_frame().assign(scorable=False))
+
+
+# Calibration and skill
+
+
+def test_coverage_is_the_share_of_the_score_table(results):
+    axes = plot.coverage(results, "drift")
+    scores = results.labelled()
+    mine = scores[(scores["model"] == "drift") & (scores["level"] == "jurisdictions")]
+    expected = 100 * mine[mine["scorable"]].groupby("horizon")["cover_50"].mean()
+    np.testing.assert_allclose(line(axes, "50 % interval").get_ydata(), expected)
+    assert f"50 % intervals held {100 * mine['cover_50'].mean():.0f} %" in plot.alt_text(axes)
+    nation = plot.coverage(results.select("US"))
+    assert "the United States" in plot.alt_text(nation)
+    with pytest.raises(UnknownNameError, match="level is one of"):
+        plot.coverage(results, level="states")
+
+
+def test_pit_bars_average_to_one_and_a_group_is_a_part(results):
+    for group in (None, "7-12"):
+        bars = [b.get_height() for b in plot.pit(results, horizon_group=group, bins=8).patches]
+        assert np.mean(bars) == pytest.approx(1)
+    with pytest.raises(DataError, match="nothing was scored for months '24'"):
+        plot.pit(results, horizon_group="24")
+    with pytest.raises(DataError, match="bins is 0"):
+        plot.pit(results, bins=0)
+    with pytest.raises(DataError, match="has no PIT"):
+        plot.pit(results.to_frame().assign(pit=np.nan))
+
+
+def test_reliability_is_the_share_below_each_quantile(results):
+    axes = plot.reliability(results, "drift")
+    scores = results.labelled()
+    mine = scores[(scores["model"] == "drift") & (scores["level"] == "jurisdictions")]
+    pit = mine.loc[mine["scorable"], "pit"]
+    shown = line(axes, "drift")
+    assert shown.get_xdata()[9] == pytest.approx(50)
+    assert shown.get_ydata()[9] == pytest.approx(100 * (pit <= 0.5).mean())
+    assert len(axes.collections) == 1  # five years of origins are enough for a band
+    few = results.to_frame()
+    few = few[few["last_month"] < "2020-01-01"]
+    assert not plot.reliability(few, "drift").collections
+
+
+def test_skill_is_the_leaderboards(results):
+    board = results.leaderboard(by=["level", "regime"])
+    board = board[(board["level"] == "jurisdictions") & (board["model"] == "drift")]
+    axes = plot.skill(results, "regime")
+    dots = line(axes, "drift").get_ydata()
+    np.testing.assert_allclose(dots, board.sort_values("regime")["rel_wis"])
+    assert f"{dots[0]:.2f} (rise)" in plot.alt_text(axes)
+    same = plot.skill(results.leaderboard(by=["level", "regime"]), "regime")
+    np.testing.assert_allclose(line(same, "drift").get_ydata(), dots)
+
+
+def test_skill_needs_its_baseline(results):
+    with pytest.raises(OdforecastError, match="naive"):
+        plot.skill(results, baseline="naive")
+    board = results.leaderboard(by=["level", "regime"]).assign(rel_wis=np.nan)
+    with pytest.raises(DataError, match="no model is related to hub-baseline"):
+        plot.skill(board, "regime")
+    board = results.leaderboard(by=["level", "regime", "horizon"])
+    with pytest.raises(DataError, match="several rows of drift for one regime"):
+        plot.skill(board, "regime")
+
+
+# Revisions
+
+
+def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising):
+    axes = plot.nowcast(revising, "NYC")
+    table = revising.select("YC").nowcast()
+    np.testing.assert_allclose(line(axes, "once final: median").get_ydata(), table["median"])
+    np.testing.assert_array_equal(
+        line(axes, "reported").get_ydata(), panel.reported[panel.index("YC"), -24:]
+    )
+    said = plot.alt_text(axes)
+    assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in said
+    below = plot.nowcast(table, kind="revision")
+    np.testing.assert_allclose(line(below, "once final: median").get_ydata(), table["revision"])
+    with pytest.raises(UnknownNameError, match="kind is 'counts ever'"):
+        plot.nowcast(revising, "NYC", kind="counts ever")
+
+
+def triangle() -> pd.DataFrame:
+    rows = [
+        (release, month, 1000.0 + 10 * i + 2 * r)
+        for r, release in enumerate(["2024-06-12", "2024-12-11", "2025-09-17"])
+        for i, month in enumerate(pd.date_range("2023-01-01", periods=14 + 4 * r, freq="MS"))
+    ]
+    table = pd.DataFrame(rows, columns=["release", "month", "reported"])
+    return table.assign(location="US", release=pd.to_datetime(table["release"]))
+
+
+def test_the_triangle_has_every_release_over_the_newest():
+    table = triangle()
+    axes = plot.revision_triangle(table)
+    labels = [t.get_text() for t in axes.get_legend().get_texts()]
+    assert labels == ["2024-06-12", "2024-12-11", "2025-09-17 (the line)"]
+    newest = table[table["release"] == "2025-09-17"]["reported"]
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), newest)
+    assert "February 2024 was first 1,130, and is 1,134 in the newest" in plot.alt_text(axes)
+    percent = plot.revision_triangle(table, kind="percent")
+    first = percent.lines[0]
+    np.testing.assert_allclose(first.get_ydata()[0], 100 * (1000 / 1004 - 1))
+    with pytest.raises(ArchiveError, match="1 release with counts of United States"):
+        plot.revision_triangle(table[table["release"] == "2025-09-17"])
+    with pytest.raises(UnknownNameError, match="nothing for Ohio"):
+        plot.revision_triangle(table, "OH")
+
+
+# Scenarios
+
+
+def test_the_overlay_shows_means_and_not_medians(projection):
+    axes = plot.overlay(projection, "Ohio", titles={"supply-shock-2023-like": "A shock for $1"})
+    row = projection.baseline.index("OH")
+    mean = projection.forecast("supply-shock-2023-like").samples()[:, row].mean(axis=0)
+    np.testing.assert_allclose(line(axes, r"A shock for \$1").get_ydata(), mean)
+    assert line(axes, "Status quo").get_linestyle() == "--"
+    assert "A shock for $1" in plot.alt_text(axes)
+    with pytest.raises(UnknownNameError, match="no scenario 'none'"):
+        plot.overlay(projection, "Ohio", scenarios="none")
+    with pytest.raises(UnknownNameError, match="nothing for Puerto Rico"):
+        plot.overlay(projection, "PR")
+    assert plot.overlay(projection.select("Ohio")).get_title(loc="left") == "Ohio: what if?"
+
+
+def test_a_table_of_paths_draws_too():
+    table = pd.DataFrame({"scenario_id": ["null", "null", "a", "a"], "location": "OH",
+                          "month": pd.to_datetime(["2026-01", "2026-02"] * 2),
+                          "mean": [10.0, 11, 9, 8], "low": 5.0, "high": 15.0})  # fmt: skip
+    axes = plot.overlay(table)
+    assert line(axes, "a").get_ydata().tolist() == [9, 8]
+
+
+def test_averted_by_year_is_the_table_and_by_month_adds_up_to_it(projection):
+    axes = plot.averted(projection, "Ohio")
+    table = projection.averted()
+    rows = table[(table["location"] == "OH") & table["kind"].isin(["year", "all"])]
+    (dots,) = (x for x in axes.lines if x.get_marker() == "o")
+    np.testing.assert_allclose(dots.get_ydata(), rows["averted_mean"])
+    month = plot.averted(projection, "Ohio", by="month")
+    np.testing.assert_allclose(
+        month.lines[0].get_ydata()[-1], rows.loc[rows["kind"] == "all", "averted_mean"].iloc[0]
+    )
+    same = plot.averted(table, "Ohio")
+    (again,) = (x for x in same.lines if x.get_marker() == "o")
+    np.testing.assert_allclose(again.get_ydata(), dots.get_ydata())
+    with pytest.raises(DataError, match="years only"):
+        plot.averted(table, "Ohio", by="month")
+    with pytest.raises(UnknownNameError, match="did you mean 'year'"):
+        plot.averted(projection, "Ohio", by="years")

@@ -1,0 +1,141 @@
+"""``odforecast report``: which folder is what, what is made, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from site_factory import Page, small_forecast, small_results
+
+import odforecast as od
+from odforecast.cli import main
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("work")
+    small_forecast().save(folder / "made")
+    small_results().save(folder / "scored")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(work, monkeypatch):
+    monkeypatch.chdir(work)
+
+
+def run(*args: str):
+    return CliRunner().invoke(main, ["report", *args])
+
+
+def page(path: str) -> Page:
+    return Page(Path(path).read_text(encoding="utf-8"))
+
+
+def test_folders_are_known_by_what_is_in_them(work):
+    done = run("scored", "made", "--out", "both.html")
+    assert done.exit_code == 0, done.output
+    assert "page: both.html" in done.output
+    assert {"table-forecast", "table-board-nation"} <= set(page("both.html").tables)
+    done = run("scored", "--out", "scores.html")
+    assert done.exit_code == 0, done.output
+    assert "table-forecast" not in page("scores.html").tables
+    done = run("made", "--out", "scores.html")  # a page of ours is replaced whole
+    assert done.exit_code == 0, done.output
+    assert "table-board-nation" not in page("scores.html").tables
+
+
+def test_a_forecast_is_made_where_none_is_given(work):
+    done = run(
+        "--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30",
+        "--results", "scored", "--out", "made.html",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    made = page("made.html")
+    assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
+    heads = [c[0] for c in made.tables["table-years"][0][1:]]
+    assert [h[:4] for h in heads] == ["2025", "2026", "2027"]  # to the end of the year after next
+    assert "table-board-nation" in made.tables
+    done = run(
+        "--source", "bundled", "--model", "naive", "--locations", "OH", "--draws", "30",
+        "--horizon", "3", "--out", "short.html",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "12 months to July 2025" in page("short.html").words
+
+
+def test_places_of_a_saved_forecast_are_chosen(work):
+    done = run("made", "--locations", "Ohio,NY", "--out", "two.html")
+    assert done.exit_code == 0, done.output
+    rows = page("two.html").tables["table-forecast"][1:]
+    assert [r[0][0] for r in rows] == ["New York outside NYC", "Ohio"]
+    assert "†" in rows[0][4][0]  # of the whole forecast, which holds the city
+
+
+def test_a_site_of_a_forecast_and_a_backtest(work):
+    done = run("made", "scored", "--site", "site")
+    assert done.exit_code == 0, done.output
+    names = {p.name for p in Path("site").iterdir()}
+    assert {"index.html", "leaderboard.html", "ohio.html", "forecast.csv"} <= names
+    done = run("made", "--site", "site")
+    assert done.exit_code == 1
+    assert "holds a site already; --replace takes its place" in done.output
+    done = run("made", "--site", "site", "--replace")
+    assert done.exit_code == 0, done.output
+    assert not Path("site/leaderboard.html").exists()
+
+
+def test_a_newer_release_is_drawn_in_grey(work):
+    panel = od.bundled().as_of("2025-09-17").panel().cut("2023-06")
+    made = od.get_model("naive").fit(panel).forecast(12, draws=30).select(["US", "OH"])
+    old = od.Forecast(**{**vars(made), "panel": _released(made.panel)})
+    old.save("old")
+    done = run("old", "--source", "bundled", "--site", "grey")
+    assert done.exit_code == 0, done.output
+    assert "Grey: as known in the release of September 17, 2025" in page("grey/ohio.html").words
+    done = run("old", "--site", "plain")
+    assert done.exit_code == 0, done.output
+    assert "Grey: as known" not in page("plain/ohio.html").words
+
+
+def _released(panel):
+    """The same panel as if it had been released on its day."""
+    from dataclasses import replace
+
+    return replace(panel, release=panel.as_of)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["made"], "give --out FILE for a page, or --site DIR"),
+        (["made", "--out", "a.html", "--site", "b"], "give --out FILE for a page, or --site DIR"),
+        (["made", "made", "--out", "a.html"], "two forecasts: made and made; give one"),
+        (["scored", "--results", "scored", "--out", "a.html"], "two backtests"),
+        (["nothing", "--out", "a.html"], "nothing is not there"),
+        (["file.txt", "--out", "a.html"], "file.txt is a file, give the folder"),
+        (["empty", "--out", "a.html"], "empty holds neither a forecast nor a backtest"),
+        (["--results", "made", "--out", "a.html"], "made holds no backtest"),
+        (["made", "--model", "naive", "--out", "a.html"], "--model says how a forecast is made"),
+        (["made", "--until", "2027-12", "--out", "a.html"], "--until says how a forecast is made"),
+        (["scored", "--seed", "2", "--out", "a.html"], "--seed says how a forecast is made"),
+        (["made", "--replace", "--out", "a.html"], "--replace is about --site DIR"),
+        (["made", "--out", "file.txt"], "file.txt is no page of odforecast"),
+        (["made", "--out", "empty"], "empty"),
+        (["made", "--site", "scored"], "scored holds other files"),
+        (["made", "--locations", "Texas", "--out", "a.html"], "TX"),
+        (["half", "--out", "a.html"], "half holds no complete backtest"),
+    ],
+)
+def test_mistakes_are_said_and_nothing_is_written(work, args, said):
+    Path("empty").mkdir(exist_ok=True)
+    Path("half/units").mkdir(parents=True, exist_ok=True)
+    Path("file.txt").write_text("mine")
+    before = sorted(map(str, Path().rglob("*")))
+    done = run(*args)
+    assert done.exit_code in (1, 2)
+    assert said in done.output
+    assert "Traceback" not in done.output
+    assert sorted(map(str, Path().rglob("*"))) == before
+    assert Path("file.txt").read_text() == "mine"

@@ -1,0 +1,562 @@
+"""The objects a person meets: what they show, their tables, their figures, their places."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import odforecast as od
+from odforecast import markup
+from odforecast.errors import OdforecastError, UnknownNameError
+from odforecast.models import Fitted, Model
+from odforecast.scenario import NULL, Past
+from odforecast.vintage.revisions import Revisions
+
+#: Every class of the public API that a person holds in hand.
+CLASSES = (
+    od.Archive, od.Vintage, Revisions, od.Panel, Model, Fitted, od.Forecast, od.Results, od.Truth,
+    od.Scenario, od.Projection, Past,
+)  # fmt: skip
+NAMES = [c.__name__ for c in CLASSES]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("results") / "run"
+
+
+def two_releases() -> od.Archive:
+    """The bundled release, and an earlier one that lacks its last month and some deaths."""
+    newest = od.bundled().as_of("2025-09-17").table
+    earlier = newest[newest["month"] < newest["month"].max()].copy()
+    earlier["release"] = pd.Timestamp("2025-08-13")
+    recent = (earlier["month"] >= "2025-01-01") & earlier["reported"].notna()
+    earlier.loc[recent, "reported"] -= 3
+    return od.Archive.in_memory({"2025-08-13": earlier, "2025-09-17": newest})
+
+
+@pytest.fixture(scope="module")
+def objects(folder):
+    """One of each."""
+    archive = od.bundled()
+    vintage = archive.as_of("2025-09-17")
+    panel = vintage.panel()
+    model = od.get_model("drift")
+    fitted = model.fit(panel)
+    forecast = fitted.forecast(horizon=24, draws=40)
+    shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+    results = od.backtest(
+        ["naive", "hub-baseline"], archive=archive, start="2021-01", end="2021-03", out=folder,
+        locations=["US", "Ohio"], draws=20, progress=False,
+    )  # fmt: skip
+    return {
+        "Archive": archive,
+        "Vintage": vintage,
+        "Revisions": two_releases().as_of().revisions("US,OH,WV"),
+        "Panel": panel,
+        "Model": model,
+        "Fitted": fitted,
+        "Forecast": forecast,
+        "Results": results,
+        "Truth": od.Truth(panel),
+        "Scenario": shock,
+        "Projection": od.project(forecast, [shock]),
+        "Past": od.scenario.past(
+            "supply-shock-2023", archive, location="OH", draws=20, timings=16, model=model
+        ),
+    }
+
+
+# --- what they show -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_repr_is_a_few_lines_that_say_what_it_is_and_what_to_do_next(objects, name):
+    shown = repr(objects[name])
+    lines = shown.splitlines()
+    assert shown.startswith(f"<{name}")
+    assert shown.endswith(">")
+    assert len(lines) <= 9
+    assert max(map(len, lines)) <= 100
+    assert " at 0x" not in shown
+    assert shown == repr(objects[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_repr_says_to_do_next_can_be_done(objects, name):
+    (*_, last) = repr(objects[name]).splitlines()
+    assert last.startswith("  next: ")
+    methods = set(re.findall(r"(?<![\w')])\.(\w+)", last))
+    assert methods or name == "Scenario"
+    assert all(hasattr(objects[name], m) for m in methods), methods
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_shows_one_table_that_is_whole_and_has_a_caption(objects, name):
+    page = objects[name]._repr_html_()
+    tree = ET.fromstring(page.replace("&nbsp;", " "))
+    captions = [c.text for c in tree.iter("caption")]
+    assert len(captions) == len(list(tree.iter("table"))) == 1
+    assert captions[0]
+    assert len(page) < 20_000
+
+
+@pytest.mark.parametrize(
+    "cls", [c for c in CLASSES if c is not od.Forecast], ids=lambda c: c.__name__
+)
+def test_a_broken_object_is_shown_as_broken(cls):
+    broken = object.__new__(cls)
+    assert repr(broken).startswith(f"<{cls.__name__}")
+    assert "cannot be shown" in repr(broken)
+    assert "cannot be shown" in broken._repr_html_()
+
+
+@pytest.mark.parametrize("name", ["Panel", "Truth", "Model", "Fitted", "Scenario", "Projection"])
+def test_a_copy_in_another_process_shows_the_same(objects, name):
+    again = pickle.loads(pickle.dumps(objects[name]))
+    assert repr(again) == repr(objects[name])
+    assert again._repr_html_() == objects[name]._repr_html_()
+
+
+def test_what_comes_from_outside_is_escaped(objects):
+    panel = replace(objects["Panel"], indicator="<script>x</script>", notes=("a < b & c",))
+    page = panel._repr_html_()
+    assert "<script>" not in page
+    assert "a &lt; b &amp; c" in page
+    scenario = od.Scenario("s", objects["Scenario"].interventions, title="<b>bold</b>")
+    assert "<b>" not in scenario._repr_html_()
+    results = od.Results({}, {"models": {"<i>": "1"}})
+    assert "<i>" not in results._repr_html_()
+
+
+def test_a_look_at_results_reads_no_table(folder, objects, monkeypatch):
+    monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("a table was read"))
+    loaded = od.Results.load(folder)
+    rows = len(objects["Results"].scores)
+    assert f"2 models, 9 origins, {rows} score rows" in repr(loaded)
+    assert f"{rows} scores of 2 models" in loaded._repr_html_()
+
+
+def test_results_whose_files_are_gone_are_still_shown(tmp_path, objects):
+    objects["Results"].save(tmp_path / "run")
+    loaded = od.Results.load(tmp_path / "run")
+    (tmp_path / "run" / "scores.parquet").write_bytes(b"no parquet")
+    assert "unreadable score rows, 0 failures" in repr(loaded)
+
+
+def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path):
+    archive = od.Archive(tmp_path / "none")
+    assert "empty" in repr(archive)
+    assert "0 releases" in archive._repr_html_()
+    assert archive.to_frame().empty
+    lost = tmp_path / "bad" / "dataset=states"
+    lost.mkdir(parents=True)
+    (lost / "release=2025-09-17.0f.parquet").write_bytes(b"")  # and no ledger
+    assert "cannot be shown (ArchiveError" in repr(od.Archive(tmp_path / "bad"))
+
+
+def test_the_status_quo_is_shown_as_such():
+    assert "nothing is assumed" in repr(NULL)
+    assert NULL.to_frame().empty
+    assert "<table>" in NULL._repr_html_()
+
+
+# --- tables ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_column_of_a_table_is_documented(objects, name):
+    table = objects[name].to_frame()
+    assert isinstance(table, pd.DataFrame)
+    assert len(table)
+    said = type(objects[name]).to_frame.__doc__
+    if name == "Results":
+        from odforecast.scoring.columns import SCORE_COLUMNS
+
+        assert "SCORE_COLUMNS" in said
+        assert set(SCORE_COLUMNS) <= set(table)
+        return
+    missing = [c for c in table if f"``{c}``" not in said]
+    assert not missing, missing
+
+
+@pytest.mark.parametrize("name", ["Archive", "Vintage", "Panel", "Revisions", "Results", "Truth"])
+def test_a_table_is_the_callers_own(objects, name):
+    table = objects[name].to_frame()
+    before = table.copy()
+    table.iloc[:, -1] = table.iloc[0, -1]
+    assert objects[name].to_frame().equals(before)
+
+
+@pytest.mark.parametrize("name", ["Panel", "Truth", "Revisions"])
+def test_a_table_names_its_places_in_full(objects, name):
+    table = objects[name].to_frame()
+    assert table.loc[table["location"] == "OH", "name"].unique().tolist() == ["Ohio"]
+    assert table["month"].dtype == "datetime64[s]"
+    assert not table.duplicated([c for c in ("location", "month", "release") if c in table]).any()
+
+
+def test_the_panels_table_goes_back_into_a_panel(objects):
+    panel = objects["Panel"].select(["US", "WV"])
+    again = od.Panel.from_frame(panel.to_frame(), as_of="2025-09-17")
+    assert np.array_equal(again.reported, panel.reported, equal_nan=True)
+
+
+def test_revisions_table_holds_what_the_triangle_holds(objects):
+    seen = objects["Revisions"]
+    rows = seen.to_frame()
+    ohio = rows[rows["location"] == "OH"].pivot(index="release", columns="month", values="reported")
+    assert np.array_equal(ohio.to_numpy(), seen.triangle("Ohio").to_numpy(), equal_nan=True)
+
+
+def test_a_release_in_a_table_by_place_and_class(objects):
+    table = objects["Vintage"].to_frame("T40.4", ["WV", "Ohio"])
+    assert table["state"].unique().tolist() == ["WV", "OH"]
+    assert set(table["indicator"]) == {"Synthetic opioids, excl. methadone (T40.4)"}
+    assert len(objects["Vintage"].to_frame()) == len(objects["Vintage"].table)
+
+
+def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
+    table = objects["Truth"].to_frame()
+    assert table.loc[~table["scorable"], "observed"].isna().all()
+    assert (table.loc[~table["scorable"], "reason"] != "").all()
+    young = table[table["month"] == "2025-04-01"]
+    assert young["reason"].str.startswith("too young").all()
+
+
+def test_a_scenario_in_a_table_gives_its_quantiles_and_its_source(objects):
+    table = objects["Scenario"].to_frame().set_index("quantity")
+    (x,) = objects["Scenario"].interventions
+    q05, q50, q95 = 100 * np.expm1(x.size.ppf(np.array([0.05, 0.5, 0.95])))
+    assert table.loc["size", ["q05", "q50", "q95"]].tolist() == [q05, q50, q95]
+    assert table.loc["ramp", "q50"] == x.ramp.ppf(np.array(0.5))
+    assert table.loc["onset", "prior"] == "2026-01"
+    assert (table["source"] == x.source).all()
+    assert (table["grade"] == x.grade).all()
+
+
+def test_a_fit_in_a_table_says_where_its_numbers_come_from():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    table = od.get_model("dlm").fit(panel).to_frame().set_index("name")
+    assert table.loc["delay"].tolist() == ["True", "setting"]
+    from odforecast.models.constants import all_constants
+
+    first = all_constants()[0]
+    assert table.loc["scale noise"].tolist() == [
+        f"{first.values['noise']:.6g}", f"constants of {first.cutoff}",
+    ]  # fmt: skip
+    pooled = od.get_model("ensemble-equal").to_frame()
+    assert pooled["source"].str.startswith("member: ").any()
+
+
+def test_a_decorated_function_is_registered_as_it_is():
+    from odforecast.models import registry
+
+    @od.forecaster(by="location")
+    def flat(panel, horizon, draws, rng):
+        return np.ones((draws, 1, horizon))
+
+    od.register("flat-of-a-test", flat)
+    try:
+        assert od.get_model("flat-of-a-test").inner is flat.inner
+    finally:
+        del registry._REGISTERED["flat-of-a-test"]
+
+
+# --- figures --------------------------------------------------------------------------------
+
+PLOTTED = [
+    ("Panel", {"location": "Ohio"}),
+    ("Vintage", {"location": "39"}),
+    ("Truth", {"location": "OH"}),
+    ("Revisions", {"location": "West Virginia"}),
+    ("Fitted", {"location": "ohio"}),
+    ("Results", {}),
+    ("Results", {"location": "Ohio"}),
+    *[("Results", {"kind": kind}) for kind in ("errors", "coverage", "pit", "reliability")],
+    ("Projection", {"location": "Ohio"}),
+    ("Projection", {"location": "US", "kind": "averted"}),
+]
+
+
+@pytest.mark.parametrize(("name", "asked"), PLOTTED, ids=str)
+def test_axes_go_in_and_axes_come_out(objects, name, asked):
+    axes = Figure().subplots()
+    drawn = objects[name].plot(axes=axes, **asked)
+    assert drawn is axes
+    assert axes.has_data()
+    assert od.plot.alt_text(axes)
+
+
+def test_axes_go_into_a_forecast_of_one_place_too(objects):
+    axes = Figure().subplots()
+    assert objects["Forecast"].select("ohio").plot(axes=axes) is axes
+
+
+def test_without_axes_a_figure_of_its_own_is_made(objects):
+    import matplotlib.pyplot as plt
+
+    axes = objects["Panel"].plot()
+    assert isinstance(axes, Axes)
+    assert plt.get_fignums() == []  # pyplot knows nothing of it
+
+
+def test_an_unknown_figure_is_refused_before_anything_is_drawn(objects):
+    with pytest.raises(OdforecastError, match=r"kind is 'skil'.*did you mean 'skill'\?"):
+        objects["Results"].plot(kind="skil")
+    with pytest.raises(OdforecastError, match=r"kind is 'avertd'.*did you mean 'averted'\?"):
+        objects["Projection"].plot(kind="avertd")
+
+
+# --- places ---------------------------------------------------------------------------------
+
+SELECTS = ("Panel", "Revisions", "Truth", "Results", "Projection")
+ABSENT = {"Panel": od.errors.PanelError, "Revisions": UnknownNameError,
+          "Truth": od.errors.ScoringError, "Results": od.errors.BacktestError,
+          "Projection": od.errors.ForecastError}  # fmt: skip
+
+
+def places_of(thing: object) -> list[str]:
+    if isinstance(thing, od.Results):
+        return list(thing.scores["location"].unique())
+    if isinstance(thing, od.Projection):
+        return list(thing.baseline.locations)
+    if isinstance(thing, od.Truth):
+        return list(thing.panel.locations)
+    return list(thing.locations)
+
+
+@pytest.mark.parametrize("name", [*SELECTS, "Forecast"])
+@pytest.mark.parametrize("asked", ["OH", "Ohio", "ohio", "39", ["Ohio"], ("39",)], ids=str)
+def test_a_place_is_found_by_any_of_its_names(objects, name, asked):
+    assert places_of(objects[name].select(asked)) == ["OH"]
+
+
+@pytest.mark.parametrize("name", SELECTS)
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("Ohoi", "unknown location 'Ohoi'; did you mean Ohio"),
+        ("Xanadu", "unknown location 'Xanadu'; use a postal code"),
+        ([], "locations is empty: no location is named"),
+        (["OH", "Ohio"], r"locations names OH twice \('OH' and 'Ohio'\)"),
+        ("Midwest", r"'Midwest': it is a census region.*\.region\('Midwest'\)"),
+        (5.5, r"locations is 5\.5, allowed: a name or a list of names"),
+    ],
+    ids=str,
+)
+def test_a_wrong_place_is_refused_in_the_same_words_everywhere(objects, name, asked, says):
+    with pytest.raises(UnknownNameError, match=says):
+        objects[name].select(asked)
+
+
+@pytest.mark.parametrize("name", SELECTS)
+def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name):
+    with pytest.raises(ABSENT[name], match=r"has no 39061; Hamilton County, Ohio .* ask for OH"):
+        objects[name].select("Hamilton, Ohio")
+    few = objects[name].select(["US", "OH"])
+    with pytest.raises(ABSENT[name], match=r"has no WY; it has: .*US"):
+        few.select("Wyoming")
+
+
+def test_a_state_among_counties_is_told_what_to_ask_for():
+    frame = pd.DataFrame({"location": ["OH"], "month": "2024-01", "reported": 5.0})
+    panel = od.Panel.from_frame(frame, as_of="2024-06-01")
+    counties = replace(panel, locations=("39061",))
+    with pytest.raises(OdforecastError, match=r"has no OH; it holds counties; .*OH/\*"):
+        counties.select("Ohio")
+    assert counties.select("Hamilton, Ohio").locations == ("39061",)
+
+
+def test_a_sum_is_found_by_its_own_name(objects):
+    panel = od.bundled().as_of("2025-09-17").panel()
+    forecast = od.get_model("dlm").fit(panel).forecast(draws=10)
+    projection = od.project(forecast, [objects["Scenario"]])
+    assert places_of(projection.region("West").select("West")) == ["West"]
+
+
+# --- a posterior sample, as ArviZ takes it --------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sampled(objects):
+    """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
+    from odforecast.models.hierarchy.fitted import FittedHierarchical, container
+    from odforecast.models.hierarchy.model import Hierarchical
+    from odforecast.models.hierarchy.prior import simulate
+
+    model = od.get_model("hierarchical")
+    panel = replace(objects["Panel"].cut("2018-06").select(["CT", "MA", "OH"]), selected=False)
+    inputs, skipped = Hierarchical().inputs(panel)
+    drawn = simulate(inputs, 100, np.random.default_rng(2))
+    drawn.pop("deaths")
+    arrays = {k: v.reshape(2, 50, *v.shape[1:]) for k, v in drawn.items()}
+    stats = {"diverging": np.zeros((2, 50), dtype=bool), "energy": np.ones((2, 50))}
+    idata = container(inputs, (), arrays, stats)
+    inner = FittedHierarchical(
+        "hierarchical", panel, inputs, idata, None, skipped, ("2 divergences",), 5.0
+    )
+    return Fitted(model, panel, inner)
+
+
+def test_arviz_works_on_a_posterior_sample(sampled):
+    import arviz_stats
+
+    idata = sampled.idata
+    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
+    table = arviz_stats.summary(idata, var_names=["scale"])
+    assert len(table) == 3
+    assert {"mean", "sd", "r_hat"} <= set(table.columns)
+    assert table.index[0] == "scale[CT]"
+    assert float(arviz_stats.ess(idata, var_names=["scale"])["scale"].min()) > 1
+    # What its plots read: variables by name, places and months by label.
+    path = idata["posterior"]["scale"].sel(location="OH")
+    assert path.dims == ("chain", "draw")
+    assert "OH" in idata["observed_data"]["deaths"].coords["location"].values
+
+
+def test_a_mock_of_the_sampler_gives_what_arviz_takes():
+    # PyMC's own stand-in for a sampler: the graph of the model is one that PyMC samples.
+    import arviz_stats
+    import pymc as pm
+    from pymc.testing import mock_sample
+
+    from odforecast.scenario.priors import Normal
+
+    with pm.Model():
+        Normal(-0.4, 0.2).to_pymc("size")
+        trace = mock_sample(draws=20, chains=2, tune=1, random_seed=1)
+    assert list(arviz_stats.summary(trace).index) == ["size"]
+
+
+def test_a_fit_that_was_sampled_shows_it(sampled):
+    assert ".idata" in repr(sampled)
+    assert "note: 2 divergences" in repr(sampled)
+    table = sampled.to_frame()
+    rows = table[table["source"] == "posterior"].set_index("name")
+    value = float(sampled.idata["posterior"]["shock_scale"].mean())
+    assert rows.loc["shock_scale", "value"].startswith(f"{value:.4g} (sd ")
+
+
+def test_a_model_without_a_sample_says_which_have_one(objects):
+    with pytest.raises(AttributeError, match=r"drift has no posterior sample .*hierarchical"):
+        _ = objects["Fitted"].idata
+    assert not hasattr(objects["Fitted"], "idata")
+
+
+# --- what the design promises ---------------------------------------------------------------
+
+
+def lines_of(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.strip()]
+
+
+FORECAST = """
+fitted = od.get_model().fit(od.archive().as_of().panel())
+forecast = fitted.forecast()
+table = forecast.select("Ohio").to_frame()
+axes = forecast.select("Ohio").plot()
+"""
+
+ERRORS = """
+results = od.backtest(["dlm", "auto-ets+delay"], start="2024-03", out="results")
+results.leaderboard()
+table = results.select("Ohio").to_frame()
+axes = results.select("Ohio").plot()
+"""
+
+SCENARIO = """
+fitted = od.get_model().fit(od.archive().as_of().panel())
+shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+projection = od.project(fitted.forecast(until="2028-12"), [shock])
+table = projection.select("Ohio").averted()
+axes = projection.select("Ohio").plot()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "most"),
+    [
+        pytest.param(FORECAST, 4, id="fan"),
+        pytest.param(ERRORS, 4, id="errors", marks=pytest.mark.slow),
+        pytest.param(SCENARIO, 6, id="scenario"),
+    ],
+)
+def test_table_and_figure_in_as_many_lines_as_were_promised(code, most, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(lines_of(code)) <= most
+    held: dict[str, object] = {"od": od}
+    exec(compile(code, "lines", "exec"), held)
+    table, axes = held["table"], held["axes"]
+    assert isinstance(table, pd.DataFrame)
+    assert set(table["location"]) == {"OH"}
+    assert isinstance(axes, Axes)
+    assert axes.has_data()
+    assert "Ohio" in od.plot.alt_text(axes)
+    od.plot.save(axes, Path("picture.svg"))
+    assert Path("picture.svg").stat().st_size > 1000
+
+
+# --- tables in HTML -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (np.int32(4200), "4,200"),
+        (np.float32(0.25), "0.25"),
+        (1234.5, "1,234"),
+        (-0.0321, "-0.0321"),
+        (float("inf"), "∞"),
+        (float("nan"), "–"),
+        (np.float64("nan"), "–"),
+        (None, "–"),
+        (pd.NaT, "–"),
+        (pd.NA, "–"),
+        (np.datetime64("NaT", "M"), "–"),
+        (np.datetime64("2025-04", "M"), "2025-04"),
+        (np.datetime64("2025-04-09", "ns"), "2025-04-09"),
+        (pd.Timestamp("2025-04-01"), "2025-04"),
+        (np.bool_(False), "no"),
+        (["a", 1], "['a', 1]"),
+        (np.array([1, 2]), "[1 2]"),
+        (0, "0"),
+    ],
+    ids=str,
+)
+def test_a_cell_is_shown_as_people_read_it(value, shown):
+    assert markup.shown_cell(value) == shown
+
+
+def test_numbers_stand_to_the_right_and_a_doubled_column_is_kept():
+    frame = pd.DataFrame([["x", 1.0, 2]] * 15, columns=["a", "b", "b"])
+    page = markup.html_table(frame, "<t>", rows=12)
+    tree = ET.fromstring(page)
+    head = [(th.text, th.get("style")) for th in tree.iter("th")]
+    assert [h[0] for h in head] == ["a", "b", "b"]
+    assert ["right" in h[1] for h in head] == [False, True, True]
+    assert len(list(tree.iter("tr"))) == 13
+    assert "… and 3 more rows." in page
+
+
+def test_an_empty_table_is_still_one():
+    tree = ET.fromstring(markup.html_table(pd.DataFrame(columns=["a"]), "none"))
+    assert len(list(tree.iter("td"))) == 0
+
+
+def test_a_card_is_never_wide():
+    wide = markup.card("Thing", "word " * 500, "x" * 500, "a\nb")
+    lines = wide.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len(lines) == 6  # no line goes on for more than one
+    assert lines[2].endswith("…")
+    assert lines[-1] == "  a b>"

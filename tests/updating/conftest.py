@@ -1,0 +1,48 @@
+"""What tests of updates share: two releases on a server, and a page that costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from socrata_server import FakeSocrata
+
+import odforecast as od
+from odforecast.updating import Update, folder, update
+from odforecast.vintage.socrata import Socrata
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[FakeSocrata]:
+    with FakeSocrata([]) as fake:
+        yield fake
+
+
+@pytest.fixture
+def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages hold the words of an update only: what is drawn is tested where it is drawn."""
+
+    def write(path: Path, forecast: od.Forecast, parts: list) -> None:
+        said = [f"{forecast!r}", *(p for s in parts for p in (s.title, *s.paragraphs))]
+        path.write_text("\n".join(said))
+
+    monkeypatch.setattr(folder, "write_page", write)
+
+
+@pytest.fixture
+def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
+    """An update against the server, with a model that is quick."""
+
+    def go(**how: object) -> Update:
+        options = {"model": "drift+delay", "draws": 100} | how
+        with Socrata(server.url, sleep=lambda _: None, attempts=2) as client:
+            return update(tmp_path / "archive", tmp_path / "out", client=client, **options)
+
+    return go

@@ -1,0 +1,229 @@
+"""The parts of a change are what they are said to be, and add up to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from panel_factory import as_release, bundled_panel, with_counts
+
+import odforecast as od
+from odforecast.panel.panel import LAYERS
+from odforecast.updating import record as records
+from odforecast.updating.changes import compared, forecast_from
+from odforecast.updating.releases import without_newest
+from odforecast.updating.words import lines, sentences
+
+PLACES = ("US", "OH", "WY")
+NONE = records.read("no-such-folder/record.csv")
+
+
+def release(last: str, day: dt.date, revise: float = 0.0) -> od.Panel:
+    """A release; the last six counts of Ohio some more than the bundled ones."""
+    panel = as_release(bundled_panel(PLACES), last)
+    reported = panel.reported.copy()
+    reported[1, -6:] += revise
+    return replace(with_counts(panel, reported, panel.predicted), release=day, as_of=day)
+
+
+MARCH, APRIL = dt.date(2021, 10, 13), dt.date(2021, 11, 17)
+BEFORE = release("2021-03", MARCH)
+
+
+def change(panel, earlier=BEFORE, recorded=NONE, model="naive", draws=200, places=PLACES):
+    made = od.get_model(model)
+    there = tuple(s for s in places if s in panel.locations)
+    now = forecast_from(made, panel, there, 12, draws, 1)
+    return compared(now, panel, earlier, made, recorded, there)
+
+
+def test_with_revisions_alone_new_months_have_no_part() -> None:
+    panel = release("2021-03", APRIL, revise=50.0)
+    found = change(panel)
+    table = found.table
+    assert found.new_months.size == 0
+    assert found.counts == {"new": 0, "common": 3 * panel.months.size, "revised": 6}
+    assert (table["new_months"] == 0).all()
+    assert (table["new_months_error"] == 0).all()
+    np.testing.assert_array_equal(table["revisions"], table["change"])
+    ohio = table[table["location"] == "OH"]
+    assert (ohio["revisions"].abs() > 1).all()
+    assert (table.loc[table["location"] == "WY", "change"] == 0).all()
+    row = found.revised[found.revised["location"] == "OH"].iloc[0]
+    assert (row["revision"], row["reported_now"] - row["reported_before"]) == (50.0, 50.0)
+
+
+def test_with_new_months_alone_revisions_have_no_part() -> None:
+    # A model that takes counts as they are: the same counts, the same draws, the same median.
+    panel = replace(release("2021-04", APRIL), final_through=BEFORE.final_through)
+    found = change(panel)
+    assert [str(m) for m in found.new_months] == ["2021-04"]
+    assert found.counts == {"new": 3, "common": 3 * BEFORE.months.size, "revised": 0}
+    assert (found.table["revisions"] == 0).all()
+    assert (found.table["revisions_error"] == 0).all()
+    np.testing.assert_allclose(found.table["new_months"], found.table["change"])
+    assert (found.table["new_months_error"] > 0).sum() > 30
+    assert found.table["horizon"].max() == 11
+    assert found.table["horizon"].min() == 0
+
+
+@pytest.mark.parametrize("model", ["naive", "naive+delay", "drift-sums"])
+def test_the_parts_add_up(model: str) -> None:
+    found = change(release("2021-04", APRIL, revise=30.0), model=model)
+    table = found.table
+    assert len(table) == 3 * 12
+    np.testing.assert_allclose(table["revisions"] + table["new_months"], table["change"])
+    assert found.counts["revised"] == 5  # of the six, the last is new
+    assert table["model"].isna().all()  # nothing is recorded, so no forecast can differ
+
+
+def test_the_error_is_what_chance_does() -> None:
+    # The same release of another last month, seed by seed: medians move by their standard error.
+    panel = release("2021-04", APRIL)
+    model = od.get_model("naive")
+    seen, said = [], []
+    for seed in range(30):
+        now = forecast_from(model, panel, ("OH",), 12, 200, seed)
+        table = compared(now, panel, BEFORE, model, NONE, ("OH",)).table
+        row = table[table["horizon"] == 6].iloc[0]
+        seen.append(row["change"])
+        said.append(row["change_error"])
+    assert 0.6 < np.std(seen) / np.mean(said) < 1.6
+
+
+def recorded(panel: od.Panel, model: str = "naive", draws: int = 200, seed: int = 1):
+    made = forecast_from(od.get_model(model), panel, PLACES, 12, draws, seed)
+    return records.lines_of(NONE, made, panel, panel.release)
+
+
+def test_a_recorded_forecast_is_what_is_compared_with() -> None:
+    panel = release("2021-04", APRIL, revise=30.0)
+    found = change(panel, recorded=recorded(BEFORE))
+    assert found.recorded
+    assert found.settings == ()
+    assert (found.table["model"] == 0).all()
+    said = " ".join(sentences(found, "OH"))
+    assert "Model and settings are the same." in said
+    assert "One month is new (April 2021: 3 counts)" in said
+    total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
+    np.testing.assert_allclose(total, found.table["change"], atol=0.06)
+
+
+def test_another_model_is_a_reason_of_its_own_and_is_named() -> None:
+    panel = release("2021-04", APRIL, revise=30.0)
+    found = change(panel, recorded=recorded(BEFORE, "drift"))
+    assert found.settings[0] == "model: drift, now naive"
+    assert (found.table["model"] != 0).any()
+    total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
+    np.testing.assert_allclose(total, found.table["change"], atol=1e-9)
+    # Revisions and new months are what they are without it.
+    plain = change(panel)
+    np.testing.assert_array_equal(found.table["revisions"], plain.table["revisions"])
+    assert "from the model (model: drift, now naive" in " ".join(sentences(found, "OH"))
+
+
+def test_a_version_that_changes_nothing_is_said_without_a_part() -> None:
+    old = recorded(BEFORE).assign(version="0.0.1")
+    found = change(release("2021-04", APRIL), recorded=old)
+    assert (found.table["model"] == 0).all()
+    said = " ".join(sentences(found, "US"))
+    assert "without effect here: version of odforecast: 0.0.1, now " in said
+
+
+def test_figures_of_the_release_before_that_were_replaced_are_named() -> None:
+    was = release("2021-03", MARCH, revise=9.0)
+    found = change(release("2021-04", APRIL), recorded=recorded(was))
+    assert any("what the archive holds of that release" in text for text in found.settings)
+
+
+def test_without_the_release_before_the_change_is_whole() -> None:
+    found = change(release("2021-04", APRIL), earlier=None, recorded=recorded(BEFORE))
+    assert "the archive does not hold release 2021-10-13" in found.why_not
+    assert found.table["change"].notna().all()
+    assert found.table[["revisions", "new_months", "model"]].isna().all(axis=None)
+    assert lines(found)[0][4] == "–"
+    assert "is not split" in " ".join(sentences(found))
+
+
+def test_with_nothing_before_nothing_is_compared() -> None:
+    found = change(release("2021-04", APRIL), earlier=None)
+    assert found.table.empty
+    assert sentences(found) == ["There is no earlier release or forecast to compare with."]
+    assert lines(found) == []
+
+
+def test_a_place_that_is_gone_is_named() -> None:
+    panel = release("2021-04", APRIL).select(["US", "OH"])
+    panel = replace(panel, selected=False)
+    for found in (change(panel), change(panel, recorded=recorded(BEFORE))):
+        assert set(found.table["location"]) == {"US", "OH"}
+        assert "not now: Wyoming." in " ".join(sentences(found))
+    assert change(panel).lost == ("WY",)
+
+
+def test_what_cannot_be_forecast_again_is_compared_all_the_same() -> None:
+    short = replace(
+        BEFORE, months=BEFORE.months[-20:], triangle=None,
+        **{name: getattr(BEFORE, name)[:, -20:] for name in LAYERS},
+    )  # fmt: skip
+    found = change(release("2021-04", APRIL), earlier=short, recorded=recorded(BEFORE))
+    assert "release 2021-10-13 cannot be forecast again" in found.why_not
+    assert found.table["change"].notna().all()
+
+
+def test_many_months_later_there_is_nothing_in_common() -> None:
+    later = release("2022-06", dt.date(2022, 11, 16))
+    found = change(later, recorded=recorded(BEFORE))
+    assert found.new_months.size == 15
+    far = found.table
+    # Months up to the last published are compared as what they are now known to be.
+    assert (far["horizon"] <= 0).all() or far.empty
+    assert sentences(found)
+
+
+def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() -> None:
+    vintage = od.bundled().as_of()
+    panel = vintage.panel()
+    left = without_newest(panel, panel.cut("2025-02"))
+    assert str(left.last_month) == "2025-02"
+    assert (left.as_of, left.release, left.final_through, left.vintage) == (
+        panel.as_of, panel.release, panel.final_through, "real",
+    )  # fmt: skip
+    for name in LAYERS:
+        np.testing.assert_array_equal(getattr(left, name), getattr(panel, name)[:, :-2])
+    assert str(left.beside["T40.4"].last_month) == "2025-02"
+    assert without_newest(panel, panel) is panel
+    # The draws are those of a forecast from that month: the default takes it as it is.
+    made = od.get_model().fit(left).forecast(draws=20)
+    assert made.last_month == left.last_month
+    assert set(made.beside) == {"T40.4"}
+
+
+def test_nothing_published_later_moves_the_middle_forecast() -> None:
+    """Revisions are told by the months known before alone, whatever the new month says."""
+    panel = release("2021-04", APRIL, revise=30.0)
+    reported = panel.reported.copy()
+    reported[:, -1] *= 1.1
+    other = with_counts(panel, reported, panel.predicted)
+    a, b = change(panel).table, change(other).table
+    np.testing.assert_array_equal(a["revisions"], b["revisions"])
+    assert (a["new_months"] != b["new_months"]).any()
+
+
+def test_a_word_for_each_month_that_became_final() -> None:
+    later = replace(release("2021-04", APRIL), final_through=np.datetime64("2020-12"))
+    found = change(later)
+    assert str(found.final) == "2020-12"
+    assert "Counts up to December 2020 are final now." in " ".join(sentences(found))
+    assert change(replace(later, final_through=BEFORE.final_through)).final is None
+
+
+def test_the_largest_changes_come_first_behind_the_place() -> None:
+    found = change(release("2021-04", APRIL, revise=300.0))
+    last = found.table[found.table["month"] == found.table["month"].max()].set_index("name")
+    beside = (last["change"] / (last["before_high"] - last["before_low"])).abs()
+    named = [row[0] for row in lines(found, "WY")]
+    assert named[0] == "Wyoming"
+    assert named[1:] == list(beside.drop("Wyoming").sort_values(ascending=False).index)

@@ -1,0 +1,266 @@
+"""The public record only grows, refuses what was edited, and anybody works the same out of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from panel_factory import as_release, bundled_panel, with_counts
+
+import odforecast as od
+from odforecast.errors import DataError
+from odforecast.publication import publication_date
+from odforecast.updating import record as records
+from odforecast.updating.record import outcomes, read
+from odforecast.updating.words import coverage_sentence, record_markdown, said_and_came
+
+PLACES = ("US", "OH")
+
+
+@cache
+def release(last: str, more: float = 0.0) -> od.Panel:
+    """A release of two places, its counts some more than the bundled ones."""
+    panel = as_release(bundled_panel(PLACES), last)
+    panel = with_counts(panel, panel.reported + more, panel.predicted)
+    day = publication_date(last)
+    return replace(panel, release=day, as_of=day)
+
+
+@cache
+def made(last: str, model: str = "naive", seed: int = 1) -> od.Forecast:
+    return od.get_model(model).fit(release(last)).forecast(draws=40, seed=seed)
+
+
+def add(path: Path, last: str, on: dt.date | None = None, **how: object) -> pd.DataFrame:
+    panel = release(last)
+    new = records.lines_of(read(path), made(last, **how), panel, on or panel.release)
+    records.append(path, new)
+    return new
+
+
+@cache
+def content(*lasts: str) -> bytes:
+    """A record of the forecasts from these releases."""
+    import tempfile
+
+    path = Path(tempfile.mkdtemp()) / "record.csv"
+    for last in lasts:
+        add(path, last)
+    return path.read_bytes()
+
+
+THREE = ("2021-03", "2021-04", "2021-05")
+
+
+def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    new = add(path, "2021-03", dt.date(2021, 11, 20))
+    table = read(path)
+    pd.testing.assert_frame_equal(table, new)
+    forecast = made("2021-03")
+    assert len(table) == 2 * 12
+    row = table[(table["location"] == "OH") & (table["horizon"] == 12)].iloc[0]
+    low, middle, high = forecast.select("OH").quantiles([0.05, 0.5, 0.95])[:, 0, -1]
+    assert (row["low_90"], row["median"], row["high_90"]) == tuple(np.round((low, middle, high), 1))
+    assert f"{row['month']:%Y-%m} {row['release']:%Y-%m-%d} {row['on']:%Y-%m-%d}" == (
+        "2022-03 2021-10-15 2021-11-20"
+    )
+    said = forecast.provenance
+    assert (row["model"], row["spec"], row["version"]) == (
+        said["label"], said["spec_hash"], said["odforecast"],
+    )  # fmt: skip
+    assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
+
+
+def test_lines_before_stay_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    before = b""
+    for last in THREE:
+        add(path, last)
+        now = path.read_bytes()
+        assert now.startswith(before)
+        assert len(now) > len(before)
+        before = now
+
+
+def test_the_same_forecast_is_not_written_twice(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    before = path.read_bytes()
+    assert add(path, "2021-03", dt.date(2022, 1, 1)).empty
+    assert path.read_bytes() == before
+    # Another one is, beside the first.
+    assert len(add(path, "2021-03", seed=2)) == 24
+    assert path.read_bytes().startswith(before)
+
+
+def _edits(lines: list[bytes]) -> dict[str, tuple[list[bytes], int]]:
+    """A record after something was done to it, and the line that must be named."""
+    digit = lines[10].replace(b"2021", b"2022", 1)
+    return {
+        "a digit": ([*lines[:10], digit, *lines[11:]], 11),
+        "a line taken out": ([*lines[:10], *lines[11:]], 11),
+        "a line put in": ([*lines[:10], lines[4], *lines[10:]], 11),
+        "two lines changed over": (
+            [*lines[:10], lines[11], lines[10], *lines[12:]], 11
+        ),
+        "the first forecast taken out": ([lines[0], *lines[2:]], 2),
+        "another head": ([lines[0].replace(b"median", b"middle"), *lines[1:]], 1),
+        "an empty line": ([*lines[:10], b"\n", *lines[10:]], 11),
+        "no text": ([*lines[:10], b"\xff\xfe\n", *lines[10:]], 11),
+        "the last line": ([*lines[:-1], lines[-1].replace(b",1,40,", b",1,41,")], len(lines)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", list(_edits(content(*THREE).splitlines(keepends=True))))
+def test_an_edited_record_is_refused_by_the_number_of_its_line(what: str, tmp_path: Path) -> None:
+    lines, number = _edits(content(*THREE).splitlines(keepends=True))[what]
+    path = tmp_path / "record.csv"
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(DataError, match=f"record.csv, line {number}, is not as it was written"):
+        read(path)
+    with pytest.raises(DataError, match=f"line {number}, is not"):
+        add(path, "2021-06")
+    assert path.read_bytes() == b"".join(lines)
+
+
+@given(st.data())
+def test_cut_off_anywhere_it_is_recovered_and_made_whole(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    whole = content(*THREE)
+    start = len(content(*THREE[:2]))
+    path = tmp_path_factory.mktemp("record") / "record.csv"
+    kept = data.draw(st.integers(0, len(whole)))
+    path.write_bytes(whole[:kept])
+    table = read(path)
+    ends = whole[:kept].count(b"\n")
+    # A line that lacks its end alone is whole.
+    only_end = bool(ends) and whole[kept : kept + 1] == b"\n"
+    assert len(table) == max(ends - 1, 0) + only_end
+    if start < kept:  # the update that was cut off is done again
+        add(path, THREE[2])
+        now = read(path)
+        assert records.is_complete(now)
+        columns = [c for c in table if c not in ("batch", "lines")]
+        expected = _parsed(whole, path.with_name("whole.csv"))
+        pd.testing.assert_frame_equal(
+            now[columns].sort_values(columns).reset_index(drop=True),
+            expected[columns].sort_values(columns).reset_index(drop=True),
+        )
+        assert path.read_bytes().startswith(whole[: whole[:kept].rfind(b"\n") + 1])
+
+
+def _parsed(text: bytes, path: Path) -> pd.DataFrame:
+    path.write_bytes(text)
+    return read(path)
+
+
+def test_other_line_ends_are_no_edit(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    path.write_bytes(content(*THREE).replace(b"\n", b"\r\n"))
+    assert len(read(path)) == len(_parsed(content(*THREE), tmp_path / "plain.csv"))
+    path.write_bytes(content(*THREE).removesuffix(b"\n"))  # as an editor leaves it
+    assert not records.is_torn(path)
+    add(path, "2021-06")
+    assert read(path)["batch"].max() == 4
+
+
+def test_another_file_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    for text in (b"a,b\n1,2\n", b"hello", b"\n"):
+        path.write_bytes(text)
+        with pytest.raises(DataError, match="line 1, is not as it was written"):
+            add(path, "2021-03")
+        assert path.read_bytes() == text
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot"):
+        records.append(tmp_path / "file" / "record.csv", records.lines_of(
+            read(tmp_path / "none"), made("2021-03"), release("2021-03"), dt.date(2021, 11, 1)
+        ))  # fmt: skip
+
+
+def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    # The next month has come out, first published: not settled, so not judged.
+    second = add(path, "2021-04")
+    came = second[second["kind"] == "came"]
+    assert came["month"].dt.strftime("%Y-%m").tolist() == ["2021-04", "2021-04"]
+    assert came["status"].tolist() == ["provisional", "provisional"]
+    column = release("2021-04").reported[:, -1]
+    assert dict(zip(came["location"], came["count"])) == dict(zip(PLACES, column))
+    # A month later it has been revised: not recorded again before it is settled.
+    assert "2021-04" not in _came(add(path, "2021-05"), "provisional")
+    # In 2022-05 the count of 2021-04 is 13 months old, and that of 2021-06 not yet 12.
+    later = add(path, "2021-12")
+    assert release("2021-12").release == dt.date(2022, 5, 15)
+    assert _came(later, "settled") == ["2021-04", "2021-05"]
+    assert _came(later, "provisional") == [f"2021-{m:02d}" for m in range(6, 13)]
+    # The settled count is judged, the provisional one is not.
+    table = outcomes(read(path))
+    first = table[(table["batch"] == 1) & (table["location"] == "OH")]
+    settled = first[first["came_status"] == "settled"]
+    held = (settled["came"] >= settled["low_90"]) & (settled["came"] <= settled["high_90"])
+    assert settled["inside_90"].tolist() == held.tolist()
+    assert first.loc[first["came_status"] != "settled", "inside_90"].isna().all()
+    assert len(settled) == 2
+    assert "4 of them of counts that are settled" not in coverage_sentence(read(path))
+
+
+def _came(table: pd.DataFrame, status: str) -> list[str]:
+    came = table[(table["kind"] == "came") & (table["status"] == status)]
+    return sorted(came["month"].dt.strftime("%Y-%m").unique())
+
+
+def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    add(path, "2021-12")
+    before = read(path)
+    moved = release("2022-01", more=7.0)
+    new = records.lines_of(before, made("2022-01"), moved, moved.release)
+    assert _came(new, "settled") == ["2021-06"]
+    assert "2021-04" in _came(before, "settled")
+
+
+def test_a_count_that_was_published_when_it_was_forecast_has_no_provisional_outcome(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "record.csv"
+    panel = release("2021-03")
+    first = od.get_model("naive+delay").fit(panel).forecast(draws=40)
+    records.append(path, records.lines_of(read(path), first, panel, panel.release))
+    table = read(path)
+    assert sorted(table["horizon"].unique()) == list(range(13))
+    assert "2021-03" not in _came(add(path, "2021-04"), "provisional")
+    assert "2021-03" in _came(add(path, "2022-01"), "settled")
+
+
+def test_the_record_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    assert "none is judged" in record_markdown(path)
+    add(path, "2021-12")
+    text = record_markdown(path, "Ohio")
+    assert "in 12 months, Ohio:" in text
+    rows = said_and_came(read(path), "OH")
+    assert [len(row) for row in rows] == [6] * len(rows)
+    assert "| not yet |" in text
+    assert "inside |" in text or "outside |" in text
+    assert {row[5] for row in rows} <= {
+        "", "inside", "outside", "not judged yet: first published, too low",
+    }  # fmt: skip
+    # The first forecast of what came, never a later and easier one.
+    assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
+    assert record_markdown(path, "Texas") == "No forecast of Texas is in the record yet."

@@ -1,0 +1,506 @@
+"""The monthly habit against a server on this machine, and all that can go wrong with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from socrata_server import FakeSocrata
+from update_server import FEW, FIRST, SECOND, rows, serve
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import (
+    ArchiveError,
+    DataError,
+    DownloadError,
+    QuarantineError,
+    UnknownNameError,
+)
+from odforecast.updating import Update, default_out, folder, read, record_markdown, update
+from odforecast.updating import record as records
+from odforecast.updating import run as running
+from odforecast.updating.work import Settings, Work
+from odforecast.vintage.bundle import default_folder
+
+Run = Callable[..., Update]
+pytestmark = pytest.mark.usefixtures("quick_page")
+
+
+def files(where: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {
+        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
+    }
+
+
+def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
+    monkeypatch.setattr(running, "today", lambda: dt.date.fromisoformat(day))
+
+
+def test_two_releases_one_after_the_other(
+    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    on(monkeypatch, "2025-08-14")
+    serve(server, FIRST)
+    first = run()
+    assert (first.release, first.new, first.added) == (FIRST[1], True, 4 * 13)
+    assert first.change.why_not == "there is no earlier release or forecast to compare with"
+    assert sorted(files(out)) == [
+        "2025-08-13/2025-08-13-odforecast-drift_delay.parquet", "2025-08-13/changes.csv",
+        "2025-08-13/index.html", "2025-08-13/update.json", "record.csv",
+    ]  # fmt: skip
+    held = (out / "record.csv").read_bytes()
+
+    on(monkeypatch, "2025-09-18")
+    serve(server, SECOND)
+    second = run()
+    assert second.release == SECOND[1]
+    assert (out / "record.csv").read_bytes().startswith(held)
+    table = second.record
+    assert table["batch"].unique().tolist() == [1, 2]
+    assert table.groupby("batch")["on"].first().dt.strftime("%Y-%m-%d").tolist() == [
+        "2025-08-14", "2025-09-18",
+    ]  # fmt: skip
+    came = table[table["kind"] == "came"]
+    assert came["month"].dt.strftime("%Y-%m").unique().tolist() == ["2025-04"]
+    assert came["status"].unique().tolist() == ["provisional"]
+    # What is recorded is what is forecast, and what the hub file says.
+    hub = od.hub.read(second.hub_file)
+    assert hub["origin_date"].unique() == pd.Timestamp("2025-09-17")
+    last = table[(table["batch"] == 2) & (table["location"] == "OH") & (table["horizon"] == 12)]
+    middle = hub[(hub["location"] == "39") & (hub["horizon"] == 12)]
+    assert set(hub["output_type"]) == {"quantile", "pmf"}
+    middle = middle[middle["output_type_id"] == 0.5]["value"].iloc[0]
+    assert last["median"].iloc[0] == round(middle, 1)
+    # What changed is told from what was recorded a month ago, and its parts add up.
+    assert second.change.recorded
+    assert second.change.before == FIRST[1]
+    assert [str(m) for m in second.change.new_months] == ["2025-04"]
+    assert second.change.counts["revised"] > 0
+    changed = second.changed
+    assert (changed["model"] == 0).all()
+    pd.testing.assert_series_equal(
+        changed["revisions"] + changed["new_months"], changed["change"],
+        check_names=False, atol=0.06,
+    )  # fmt: skip
+    page = (out / "2025-09-17" / "index.html").read_text()
+    assert "What changed since the forecast before" in page
+    assert "One month is new (April 2025: 4 counts)" in page
+    assert "2025-04" in record_markdown(second.record_file, "Ohio")
+
+
+def test_the_same_release_again_changes_no_byte(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    before = files(tmp_path)
+    for how in ({}, {"fetch": False}, {"model": "naive"}, {"seed": 9}, {"locations": "OH"}):
+        done = run(**how)
+        assert not done.new
+        assert done.added == 0
+        assert any(n.startswith("release 2025-08-13 was forecast on ") for n in done.notes)
+        assert any("--again makes another" in n for n in done.notes) == bool(set(how) - {"fetch"})
+        assert files(tmp_path) == before
+    assert run().forecast.months[-1] == done.forecast.months[-1]
+
+
+def test_again_with_other_settings_both_are_recorded(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    held = (tmp_path / "out" / "record.csv").read_bytes()
+    assert not run(again=True).new  # nothing is otherwise
+    done = run(again=True, model="naive")
+    assert done.new
+    assert (tmp_path / "out" / "record.csv").read_bytes().startswith(held)
+    assert done.record.groupby("batch")["model"].first().tolist() == ["drift+delay", "naive"]
+    assert json.loads((done.folder / "update.json").read_text())["model"] == "naive"
+    assert done.hub_file.exists()
+    assert sorted(os.listdir(tmp_path / "out")) == ["2025-08-13", "record.csv"]
+
+
+def test_fewer_places_than_before(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    run()
+    serve(server, SECOND, states=("US", "OH", "YC"))
+    done = run()
+    assert done.change.lost == ("WV",)
+    assert set(done.forecast.locations) == {"US", "OH", "YC"}
+    assert "West Virginia" in done.page.read_text()
+
+
+def test_months_that_were_missed_are_all_said(server: FakeSocrata, run: Run) -> None:
+    serve(server, ("2025-01", dt.date(2025, 6, 18)))
+    run()
+    serve(server, SECOND)
+    done = run()
+    assert done.change.new_months.size == 3
+    assert "3 months are new (February 2025 to April 2025" in done.page.read_text()
+    assert done.changed["horizon"].max() == 9
+
+
+# The server
+
+
+def test_a_server_that_is_down_is_one_line_and_the_release_in_hand_is_forecast_without_it(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    server.faults["meta"] = deque(["503"] * 2)
+    with pytest.raises(DownloadError, match="--no-fetch"):
+        run()
+    assert not files(tmp_path / "out")
+    serve(server, FIRST)
+    run()
+    before = files(tmp_path)
+    server.faults["meta"] = deque(["503"] * 2)
+    with pytest.raises(DownloadError, match=r"2 attempts.*or go on with .* --no-fetch"):
+        run()
+    assert files(tmp_path) == before
+    assert not run(fetch=False).new
+
+
+def test_a_download_that_was_cut_off_goes_on(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+    serve(server, FIRST)
+    server.faults["page"] = deque(["truncate"] * 2)
+    with pytest.raises(DownloadError):
+        run()
+    assert not files(tmp_path / "out")
+    assert run().new
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["with one before", "the first"])
+def test_a_release_that_contradicts_itself_stops_the_update(
+    first: bool, server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    if not first:
+        serve(server, FIRST)
+        run()
+    before = files(tmp_path / "out")
+    serve(server, SECOND)
+    wrong = next(i for i, r in enumerate(server.rows) if r["state"] == "OH" and r["year"] == "2020")
+    server.rows[wrong] = server.rows[wrong] | {"data_value": "9"}
+    for _ in range(2):
+        with pytest.raises(QuarantineError, match="2025-09-17 contradicts itself and was stored"):
+            run()
+        assert files(tmp_path / "out") == before
+    if first:
+        with pytest.raises(ArchiveError, match="holds no release"):
+            run(fetch=False)
+    else:
+        done = run(fetch=False)  # the release before is there, and was forecast
+        assert (done.new, done.release) == (False, FIRST[1])
+        assert any("2025-09-17 lies apart" in note for note in done.notes)
+        assert not any("--again" in note for note in done.notes)  # it is the very same panel
+        od.Archive(tmp_path / "archive").accept("2025-09-17", "it is said to be right")
+        assert run(fetch=False).release == SECOND[1]
+
+
+def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_path: Path) -> None:
+    table = od.bundled().as_of().table
+    table.loc[(table["state"] == "OH") & (table["month"] == "2020-03-01"), "reported"] += 700
+    store = od.Archive.in_memory({"2025-09-17": table})
+    work = Work(store, tmp_path, Settings("naive", "all", 20, 1), read("none"))
+    with pytest.raises(ArchiveError, match=r"2025-09-17 contradicts itself.*nothing was forecast"):
+        running._updated(work, [], again=False)
+    assert not files(tmp_path)
+
+
+# Killed, edited, held, unwritable
+
+
+def test_stopped_between_page_and_record_the_next_run_completes_it(
+    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    run()
+    serve(server, SECOND)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run()
+    out = tmp_path / "out"
+    assert (out / "2025-09-17" / "index.html").exists()
+    assert read(out / "record.csv")["batch"].max() == 1
+    done = run()
+    assert done.new
+    made = done.record[done.record["kind"] == "forecast"]
+    assert not made.duplicated(records.KEY).any()
+    assert len(made) == 2 * 4 * 13
+    assert not run().new
+
+
+def test_stopped_within_the_record_the_next_run_completes_it(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    file = tmp_path / "out" / "record.csv"
+    held = file.read_bytes()
+    serve(server, SECOND)
+    run()
+    whole = read(file)
+    content = file.read_bytes()
+    file.write_bytes(content[: content.index(b"\n", len(held) + 3000) + 30])
+    done = run()
+    assert done.new
+    assert any("cut off while it was written" in note for note in done.notes)
+    columns = [c for c in whole if c not in ("batch", "lines", "on")]
+    pd.testing.assert_frame_equal(
+        done.record[columns].sort_values(columns, ignore_index=True),
+        whole[columns].sort_values(columns, ignore_index=True),
+    )
+    assert not run().new
+
+
+def test_what_a_killed_update_left_is_cleared_away(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    out = tmp_path / "out"
+    before = files(out)
+    for name in (".2025-08-13.0123abcd.part", ".2025-07-16.0123abcd.part", ".mine.part"):
+        (out / name).mkdir()
+    (out / "2025-08-13").rename(out / ".2025-08-13.0123abcd.old")  # between two renamings
+    assert not run().new
+    assert files(out) == before
+    assert sorted(os.listdir(out)) == [".mine.part", "2025-08-13", "record.csv"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
+@pytest.mark.parametrize("where", ["folder.write_page", "records.append"])
+def test_killed_it_leaves_nothing_half_written(where: str, tmp_path: Path) -> None:
+    module, name = where.split(".")
+    script = f"""
+import os, signal
+from odforecast.updating import folder, record as records, run
+def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
+setattr({module}, {name!r}, kill)
+run.update({str(tmp_path / "a")!r}, {str(tmp_path / "out")!r}, fetch=False, model="naive",
+           draws=40, locations="US,OH")
+"""
+    od.Archive(tmp_path / "a").add(_file(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    out = tmp_path / "out"
+    assert not (out / "record.csv").exists()
+    assert (out / "2025-09-17").exists() == (module == "records")
+    made = update(tmp_path / "a", out, fetch=False, model="naive", draws=40, locations="US,OH")
+    assert made.new
+    assert len(made.record) == 2 * 12
+    assert sorted(os.listdir(out)) == ["2025-09-17", "record.csv"]
+
+
+def _file(where: Path) -> Path:
+    """A release in a file."""
+    path = where / "2025-09-17.csv"
+    table = pd.DataFrame(list(rows("2025-04")))
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_an_edited_record_is_refused_and_nothing_is_written(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    file = tmp_path / "out" / "record.csv"
+    lines = file.read_text().splitlines(keepends=True)
+    lines[6] = lines[6].replace(",drift+delay,", ",dlm,")
+    file.write_text("".join(lines))
+    before = files(tmp_path / "out")
+    serve(server, SECOND)
+    with pytest.raises(DataError, match=r"record\.csv, line 7, is not as it was written.*copy"):
+        run()
+    assert files(tmp_path / "out") == before
+
+
+def test_two_at_once_are_one_after_the_other(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+    serve(server, FIRST)
+    reached, go_on = threading.Event(), threading.Event()
+
+    def hold(kind: str, number: int) -> None:
+        if kind == "count" and not go_on.is_set():
+            reached.set()
+            go_on.wait(30)
+
+    server.before = hold
+    seen = []
+    one = threading.Thread(target=lambda: seen.append(run()))
+    one.start()
+    try:
+        assert reached.wait(30)
+        with pytest.raises(DataError, match="another update is running into"):
+            update(tmp_path / "archive", tmp_path / "out", fetch=False)
+    finally:
+        go_on.set()
+        one.join(60)
+    assert seen[0].new
+    assert len(seen[0].record) == 4 * 13
+
+
+def test_a_folder_that_cannot_be_written_to(server: FakeSocrata, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write to"):
+        update(out=tmp_path / "file" / "out", fetch=False, model="naive", draws=20)
+    if os.geteuid() == 0:
+        pytest.skip("root may write into a read-only folder")
+    (tmp_path / "out").mkdir(mode=0o500)
+    with pytest.raises(DataError, match="cannot write to"):
+        update(out=tmp_path / "out", fetch=False, model="naive", draws=20)
+
+
+def test_a_page_that_fails_leaves_nothing(
+    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder, "write_hub", full)
+    with pytest.raises(DataError, match=r"cannot write .*2025-08-13: No space left"):
+        run()
+    assert not files(tmp_path / "out")
+    assert not os.listdir(tmp_path / "out")
+
+
+@pytest.mark.parametrize("day", ["2025-08-12", "2025-08-20"])
+def test_a_clock_that_is_wrong(
+    day: str, server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    if day > "2025-08-13":  # behind the record
+        on(monkeypatch, "2025-10-01")
+        run()
+        serve(server, ("2025-04", dt.date(2025, 8, 19)))
+    before = files(tmp_path / "out") if (tmp_path / "out").exists() else {}
+    on(monkeypatch, day)
+    with pytest.raises(DataError, match=f"the clock says {day}"):
+        run()
+    assert files(tmp_path / "out") == before
+
+
+def test_an_archive_behind_its_record_is_refused(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    serve(server, SECOND)
+    run()
+    before = files(tmp_path / "out")
+    od.Archive(tmp_path / "archive").retract("2025-09-17", "for this test")
+    with pytest.raises(ArchiveError, match="record holds forecasts from release 2025-09-17"):
+        run(fetch=False, again=True, model="naive")
+    assert files(tmp_path / "out") == before
+
+
+def test_mistakes_are_said_before_the_work(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+    serve(server, FIRST)
+    with pytest.raises(UnknownNameError, match="drft"):
+        run(model="drft")
+    assert not server.log
+    with pytest.raises(UnknownNameError, match="Ohia"):
+        run(locations="US,Ohia")
+    assert not files(tmp_path / "out")
+
+
+# What a person sees
+
+
+def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
+    serve(server, ("2025-04", dt.date(2025, 10, 15)))
+    args = ["update", "--url", server.url, "--model", "drift", "--draws", "50"]
+    done = CliRunner().invoke(main, args)
+    assert done.exit_code == 0, done.output
+    assert own_archive == default_folder()
+    assert default_out() == own_archive.parent / "updates"
+    assert sorted(os.listdir(default_out())) == ["2025-10-15", "record.csv"]
+    # The bundled release lies beneath: it is compared with, though nothing is recorded of it.
+    assert "No forecast from it is in the record" in " ".join(done.output.split())
+    again = CliRunner().invoke(main, args)
+    assert again.exit_code == 0
+    assert "Nothing new" in again.output
+
+
+def test_the_screen_is_80_columns_wide_and_says_what_changed(
+    server: FakeSocrata, tmp_path: Path
+) -> None:
+    options = ["--archive", str(tmp_path / "a"), "--out", str(tmp_path / "o"), "--url", server.url]
+    args = ["update", *options, "--draws", "100"]
+    for release in (FIRST, SECOND):
+        serve(server, release, states=None)
+        done = CliRunner().invoke(main, args)
+        assert done.exit_code == 0, done.output
+    text = done.stdout
+    assert "In the United States" in text
+    assert "One month is new (April 2025: 53 counts)" in " ".join(text.split())
+    assert "lines more" in text
+    lines = [line for line in text.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) <= 80
+    plain = CliRunner().invoke(main, [*args, "--json"])
+    said = json.loads(plain.stdout)
+    assert (said["new"], said["release"], said["before"]) == (False, "2025-09-17", "2025-08-13")
+    assert said["new_months"] == ["2025-04"]
+    assert len(said["changes"]) == 53 * 12
+
+
+def test_mistakes_on_the_command_line(server: FakeSocrata, tmp_path: Path) -> None:
+    both = CliRunner().invoke(main, ["update", "--no-fetch", "--url", server.url])
+    assert both.exit_code == 2
+    serve(server, FIRST)
+    server.faults["meta"] = deque(["404"])
+    failed = CliRunner().invoke(
+        main, ["update", "--url", server.url, "--archive", str(tmp_path / "a"), "--out",
+               str(tmp_path / "o")]
+    )  # fmt: skip
+    assert failed.exit_code == 1
+    assert failed.output.startswith("error: ")
+    assert len(failed.output.splitlines()) == 1
+
+
+def test_an_update_shows_itself(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    assert repr(run()).startswith("<Update from release 2025-08-13: 52 lines recorded, in ")
+    serve(server, SECOND)
+    done = run()
+    html = done._repr_html_()
+    assert "what changed" in html
+    assert "Ohio" in html
+    assert "nothing new" in repr(run())
+    assert FEW[0] in done.forecast.locations
+
+
+@pytest.mark.slow
+def test_the_default_and_the_whole_page(
+    server: FakeSocrata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    options = ["--archive", str(tmp_path / "a"), "--out", str(tmp_path / "o"), "--url", server.url]
+    for release in (FIRST, SECOND):
+        serve(server, release, states=None)
+        done = CliRunner().invoke(main, ["update", *options, "--draws", "200"])
+        assert done.exit_code == 0, done.output
+    page = (tmp_path / "o" / "2025-09-17" / "index.html").read_text()
+    assert "What changed since the forecast before" in page
+    assert "What was said before, and what came" in page
+    assert "http-equiv" in page
+    assert len(page) < 3_000_000
+    assert len(read(tmp_path / "o" / "record.csv")) == 53 * 13 * 2 + 53
