@@ -43,8 +43,8 @@ backtest: $(ENV)  ## forecast past years as they were known then, and score them
 	  $(if $(MODELS),--models $(MODELS)) $(if $(LOCATIONS),--locations $(LOCATIONS)) \
 	  $(if $(START),--start $(START)) $(if $(END),--end $(END)) $(if $(OUT),--out $(OUT)) $(ARGS)
 
-test: $(ENV)  ## run every test, and every example in the docstrings and the docs
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)
+test: $(ENV)  ## run the tests, and the examples in docstrings and docs (SLOW=1: the slow group too, as CI does)
+	@$(if $(SLOW),ODFORECAST_SLOW=1 )OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)
 
 fuzz: $(ENV)  ## mutate data files: N cases of each data set (N=5000), from SEED on (SEED=0)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ODFORECAST_FUZZ=$(or $(N),5000) \

@@ -22,6 +22,16 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow group runs where it is asked for, and at the gate."""
+    if os.environ.get("ODFORECAST_SLOW"):
+        return
+    left_out = pytest.mark.skip(reason="slow: make test SLOW=1")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(left_out)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real published files, read in place; set ODFORECAST_SHARED to move it."""

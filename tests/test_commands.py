@@ -217,7 +217,13 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         yield ["--url", fake.url, "--copies", str(copies)]
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in NOT_RUN], ids=str)
+def _marked(command: str) -> object:
+    """Commands that take more than a few seconds are in the slow group."""
+    long = command.startswith(("odforecast scenario run", "odforecast scenario validate"))
+    return pytest.param(command, id=command, marks=pytest.mark.slow if long else ())
+
+
+@pytest.mark.parametrize("command", [_marked(c) for c in COMMANDS if c not in NOT_RUN])
 def test_a_printed_command_runs(
     command: str, server: str, past: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

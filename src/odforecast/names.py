@@ -5,6 +5,7 @@ A test locks these: they are the library's file formats.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 ALL_DRUGS: Final = "Number of Drug Overdose Deaths"
@@ -82,6 +83,9 @@ VINTAGE_CLEAN: Final = "pseudo-clean"
 VINTAGE_DELAYED: Final = "pseudo-delayed"
 VINTAGE_SYNTHETIC: Final = "synthetic"
 VINTAGE_KINDS: Final = (VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC)
+#: Which kind of vintage a claim rests on, where a table has several: delayed ones decide, real
+#: releases guard, clean ones tell of the model alone. They have no common mean.
+DECIDING: Final = (VINTAGE_DELAYED, VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_SYNTHETIC)
 
 #: Data sets of an archive.
 STATES: Final = "states"
@@ -127,3 +131,15 @@ def indicator_name(name: str) -> str:
     """
     short = {key.lower(): value for key, value in INDICATOR_NAMES.items()}
     return short.get(name.strip().lower(), name)
+
+
+def deciding_kind(kinds: Iterable[str]) -> str:
+    """The kind of vintage that a claim rests on, out of those a table has; empty if it has none.
+
+    Examples
+    --------
+    >>> deciding_kind(["pseudo-clean", "pseudo-delayed"]), deciding_kind([])
+    ('pseudo-delayed', '')
+    """
+    there = set(kinds)
+    return next((kind for kind in DECIDING if kind in there), "")

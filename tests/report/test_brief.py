@@ -289,6 +289,7 @@ def test_one_place_has_the_brief_itself(few, tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_several_places_have_their_own_and_a_list(few, tmp_path):
     written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7 %."})
     names = [p.name for p in written]
@@ -305,6 +306,7 @@ def test_several_places_have_their_own_and_a_list(few, tmp_path):
     assert [p.name for p in everywhere] == names
 
 
+@pytest.mark.slow
 def test_nothing_stale_stays_and_nothing_else_goes(few, tmp_path):
     write_briefs(few, tmp_path, ["US", "OH"])
     mine = tmp_path / "brief-mine.html"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import pickle
 from dataclasses import replace
 from functools import cache
@@ -134,9 +133,6 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "ODFORECAST_SLOW" not in os.environ, reason="a minute of compiling: ODFORECAST_SLOW=1"
-)
 @pytest.mark.filterwarnings("ignore")
 def test_a_large_effect_is_found() -> None:
     effects = past_effects([SHOCK], panel())

@@ -141,6 +141,7 @@ def real(vsrr: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
     return store
 
 
+@pytest.mark.slow
 def test_real_revisions_are_those_known(real: Archive) -> None:
     seen = revisions(real, "US")
     triangle = seen.triangle("US")
