@@ -69,6 +69,13 @@ def test_each_rule_has_a_table_that_breaks_it(rows, change, said):
         od.hub.check_hub(broken)
 
 
+def test_probabilities_that_are_too_little(rows):
+    short = rows.iloc[:5].copy()
+    short.loc[short["value"].idxmax(), "value"] -= 0.1
+    with pytest.raises(DataError, match="do not add up to 1"):
+        od.hub.check_hub(short)
+
+
 def test_a_category_that_is_lacking(rows):
     with pytest.raises(DataError, match=r"lacks a category.*give every unit all of"):
         od.hub.check_hub(rows.iloc[:4])

@@ -10,7 +10,7 @@ from forecast_factory import PANEL, made
 
 import odforecast as od
 from odforecast.errors import ForecastError, ScenarioError
-from odforecast.forecast.text import place_name
+from odforecast.forecast.text import chance, place_name
 from odforecast.geography import LOCATIONS
 from odforecast.months import ONE_MONTH
 from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
@@ -122,6 +122,17 @@ def test_ties_and_certainty():
     assert "the forecast is about 120 deaths (90 % interval 120 to 120)" in said
     assert said.endswith("; the probability of a fall is more than 99 %.")
     assert "nan" not in said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "less than 1 %"), (0.005, "less than 1 %"), (0.0051, "1 %"), (0.5, "50 %"),
+        (0.96, "96 %"), (0.9949, "99 %"), (0.995, "more than 99 %"), (1.0, "more than 99 %"),
+    ],
+)  # fmt: skip
+def test_no_chance_is_0_or_100(share, said):
+    assert chance(share) == said
 
 
 def test_what_is_hidden_is_not_made_up():

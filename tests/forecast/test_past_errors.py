@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -46,9 +47,12 @@ def test_the_default_has_a_record_everywhere_and_at_every_horizon(forecast):
 def test_of_another_model_class_or_day_nothing_is_said(panel, forecast):
     assert past_errors(od.get_model("dlm", delay=False).fit(panel).forecast(draws=9), "OH") is None
     assert past_errors(forecast.part("T40.4"), "OH") is None
-    early = replace(forecast, last_month=np.datetime64("2024-03"), beside={})
+    # The day before the release that the record was scored against, it could not be known.
+    early = replace(forecast, as_of=dt.date(2025, 9, 16), beside={})
     assert past_errors(early, "OH") is None
     assert "off by" not in early.text("Ohio")
+    cut = od.get_model("dlm").fit(panel.cut("2024-09")).forecast(draws=9)
+    assert past_errors(cut, "OH") is None
     assert "off by" not in forecast.region("Midwest").text()
     assert "off by" in forecast.text("Ohio")
 
@@ -68,10 +72,41 @@ def test_a_backtest_of_ones_own_is_taken(panel, results):
     assert "off by" not in made.text("Maine", record=results)
 
 
-def test_what_came_after_the_forecast_is_left_out(panel, results):
-    early = od.get_model("naive+delay").fit(panel.cut("2022-06")).forecast(draws=60)
+def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(panel, results):
+    early = od.get_model("naive+delay").fit(panel.cut("2023-02")).forecast(draws=60)
+    assert early.as_of < dt.date(2025, 9, 17)
     rows = past_errors(early, "OH", results)
-    assert rows["last"].max() <= "2022-06"
+    newest = np.datetime64(early.as_of, "M") - np.timedelta64(12, "M")
+    assert rows["last"].max() == str(newest)
+
+
+def test_kinds_of_vintage_have_no_common_mean(panel):
+    made = od.get_model("drift").fit(panel).forecast(draws=40)
+    fo = [
+        o
+        for kind in ("pseudo-delayed", "pseudo-clean")
+        for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
+    ]
+    both = od.backtest(["drift"], fo, locations="US", draws=40, progress=False)
+    assert set(both.scores["vintage"]) == {"pseudo-delayed", "pseudo-clean"}
+    rows = past_errors(made, "US", both)
+    alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
+    assert error_at(rows, 1)["error"] == round(alone["ape"].median(), 1)
+    assert error_at(rows, 1)["forecasts"] == len(alone)
+
+
+def test_results_of_other_deaths_are_refused(panel):
+    other = od.backtest(
+        ["drift"], "pseudo-clean", start="2021-01", end="2021-01", locations="US", draws=20,
+        indicator="T40.4", progress=False,
+    )  # fmt: skip
+    made = od.get_model("drift").fit(panel).forecast(draws=20)
+    assert other.manifest["specs"]["drift"] == made.provenance["spec_hash"]
+    with pytest.raises(ForecastError, match="the record is of 'Synthetic opioids"):
+        made.text("US", record=other)
+    other.manifest.pop("indicator")
+    with pytest.raises(ForecastError, match="does not say which deaths it is of"):
+        made.text("US", record=other)
 
 
 def test_results_of_another_model_are_refused(forecast, results):
@@ -85,6 +120,7 @@ def test_only_what_is_scorable_and_ahead_counts():
             "location": "OH", "horizon": [0, 1, 1, 1], "target": "deaths_12mo",
             "scorable": [True, True, True, False], "ape": [50.0, 1.0, 3.0, 99.0],
             "cover_90": [1.0, 1.0, 0.0, 1.0], "month": pd.Timestamp("2022-01-01"), "spec_hash": "a",
+            "vintage": "real", "truth_release": pd.Timestamp("2024-01-10"),
         }
     )  # fmt: skip
     table = table_of(scores)

@@ -148,6 +148,16 @@ def test_no_change_is_no_fall():
     assert (seen["fall"] == 0).all()
 
 
+def test_small_places_have_a_change_too():
+    from forecast_factory import PANEL, made
+
+    few = made(
+        PANEL, draws=np.full((8, 2, 14), 1.0), known=np.full((2, 11), 1.0),
+        months=PANEL.last_month + np.arange(1, 15) * ONE_MONTH, last_month=PANEL.last_month,
+    )  # fmt: skip
+    assert (few.summary().query("horizon == 14")["change"] == 0).all()
+
+
 def test_hidden_counts_stay_hidden():
     from forecast_factory import made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -89,6 +91,39 @@ def test_scores_are_those_of_the_trend_table(panel):
     }
 
 
+def test_the_threshold_is_that_of_the_origin_not_of_the_outcome(panel):
+    """Where the origin saw next to nothing, a rise by a third is no large one."""
+    known = panel.cut("2022-06")
+    low = known.reported.copy()
+    low[known.index("OR"), -12:] = 2.0
+    made = od.get_model("naive").fit(known).forecast(draws=100).select("Oregon")
+    made = replace(made, panel=replace(known, reported=low, low=low, high=low), beside={})
+    row = made.trend().set_index("horizon").loc[12]
+    assert (row["before"], row["t1"]) == (2.0, 128.0)
+    later, before = (
+        panel.reported[panel.index("OR"), panel.months == np.datetime64(m, "M")][0]
+        for m in ("2023-06", "2022-06")
+    )
+    came = int(category(later - before, before, 128.0))
+    assert (came, int(category(later - before, before, thresholds(before)[0]))) == (2, 4)
+    rps = od.score(made, od.Truth(panel)).set_index("horizon").loc[12, "rps"]
+    given = row[list(CATEGORIES)].to_numpy(dtype=float)
+    assert np.isclose(rps, ranked_probability_score(given, came))
+
+
+def test_where_the_forecast_has_no_category_nor_has_the_comparison(panel):
+    known = panel.cut("2022-06")
+    gone = known.reported.copy()
+    gone[known.index("WY"), :-11] = np.nan
+    seen = replace(known, reported=gone, low=gone, high=gone)
+    made = od.get_model("naive").fit(known).forecast(draws=30).select(["WY", "OH"])
+    made = replace(made, panel=seen, beside={})
+    table = trend_scores(made, od.Truth(panel))
+    assert (table["rps"].isna() == table["rps_pooled"].isna()).all()
+    assert table["rps"].isna().any()
+    assert table["rps"].notna().any()
+
+
 def test_the_comparison_hangs_on_the_whole_panel_not_on_what_was_selected(panel):
     known = panel.cut("2022-06")
     truth = od.Truth(panel)
@@ -108,4 +143,5 @@ def test_a_summary_relates_it_on_the_same_units():
     board = results.leaderboard(by=["horizon_group"], baseline=None)
     scores = results.labelled().query("horizon_group == '7-12' and scorable")
     row = board[board["horizon_group"].astype(str) == "7-12"].iloc[0]
+    assert "rps" not in results.leaderboard(by=["level"], baseline=None)
     assert np.isclose(row["rel_rps"], scores["rps"].sum() / scores["rps_pooled"].sum())

@@ -6,6 +6,7 @@ other model come from a backtest.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,12 +14,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from odforecast.errors import ForecastError
-from odforecast.names import ALL_DRUGS, TARGET_12MO
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS, TARGET_12MO, deciding_kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from odforecast.forecast.forecast import Forecast
+
+
+#: Months after which a count is settled.
+_SETTLED = 12
 
 
 class Scored(Protocol):
@@ -27,6 +33,11 @@ class Scored(Protocol):
     @property
     def scores(self) -> pd.DataFrame:
         """One row per forecast unit."""
+        ...
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What was run: of which deaths, at least."""
         ...
 
 
@@ -45,17 +56,22 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        Unit-level scores; only rows that are scorable and ahead of the last known month count.
+        Unit-level scores; only rows that are scorable and ahead of the last known month count,
+        and of several kinds of vintage only those of the one that a claim rests on
+        (:data:`odforecast.names.DECIDING`): they have no common mean.
 
     Returns
     -------
     DataFrame
         One row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of
         the absolute error, in percent of the count), ``held`` (share of counts inside the 90 %
-        interval), ``first`` and ``last`` (months forecast), ``spec_hash``.
+        interval), ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release`` (of
+        the counts scored against), ``spec_hash``.
     """
+    kind = deciding_kind(scores["vintage"].astype(str).unique())
     kept = scores[
-        (scores["target"] == TARGET_12MO)
+        (scores["vintage"] == kind)
+        & (scores["target"] == TARGET_12MO)
         & scores["scorable"].astype(bool)
         & (scores["horizon"] >= 1)
     ]
@@ -65,11 +81,14 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
         held=("cover_90", "mean"),
         first=("month", "min"),
         last=("month", "max"),
+        vintage=("vintage", "first"),
+        truth_release=("truth_release", "max"),
         spec_hash=("spec_hash", "first"),
     )
     table = table.reset_index()
     for key in ("first", "last"):
         table[key] = table[key].dt.strftime("%Y-%m")
+    table["truth_release"] = table["truth_release"].dt.strftime("%Y-%m-%d")
     made: pd.DataFrame = table.assign(error=table["error"].round(1), held=table["held"].round(2))
     return made
 
@@ -85,20 +104,20 @@ def past_errors(
     location : str
         CDC code.
     record : Results, optional
-        A backtest of the same model; months after the forecast's last known one are left out.
-        Default: the table that ships, which is of the default model on all drugs with its own
-        parameters, on delayed pseudo-vintages from 2021-01.
+        A backtest of the same model and the same deaths; counts that were not settled on the day
+        of the forecast are left out. Default: the table that ships, which is of the default
+        model on all drugs with its own parameters, on delayed pseudo-vintages from 2021-01.
 
     Returns
     -------
     DataFrame or None
         Rows of :func:`table_of`; None where there is no record: of another model, of a drug
-        class, or of a forecast made before the last month that the record knows.
+        class, or of a forecast made before the release that the record was scored against.
 
     Raises
     ------
     ForecastError
-        If ``record`` is given and holds no scores of the model.
+        If ``record`` is given and holds no scores of the model, or is of other deaths.
 
     Examples
     --------
@@ -109,7 +128,7 @@ def past_errors(
     """
     spec = forecast.provenance.get("spec_hash")
     if record is not None:
-        return _measured(forecast, location, record.scores, spec)
+        return _measured(forecast, location, record, spec)
     # Scored on all drugs: a class has another record.
     if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
         return None
@@ -117,14 +136,23 @@ def past_errors(
     rows = table[table["location"] == location]
     if rows.empty or set(rows["spec_hash"]) != {spec}:
         return None
-    if str(forecast.last_month) < str(rows["last"].max()):
+    if str(forecast.as_of) < str(rows["truth_release"].max()):
         return None  # what is said on an earlier day must not know what came later
     return rows.reset_index(drop=True)
 
 
 def _measured(
-    forecast: Forecast, location: str, scores: pd.DataFrame, spec: str | None
+    forecast: Forecast, location: str, record: Scored, spec: str | None
 ) -> pd.DataFrame | None:
+    ours = None if forecast.panel is None else forecast.panel.indicator
+    theirs = record.manifest.get("indicator")
+    if ours != theirs:
+        told = f"is of {theirs!r}" if theirs else "does not say which deaths it is of"
+        raise ForecastError(
+            f"the record {told}, and the forecast is of {ours!r}",
+            hint="score the same deaths: od.backtest(..., indicator=...)",
+        )
+    scores = record.scores
     mine = scores[scores["spec_hash"] == spec]
     if mine.empty:
         model = forecast.provenance.get("label", "this model")
@@ -132,8 +160,12 @@ def _measured(
         raise ForecastError(
             f"record: no scores of {model} (spec {spec})", hint=f"it holds {', '.join(there[:5])}"
         )
-    before = mine["month"].to_numpy().astype("datetime64[M]") <= forecast.last_month
-    rows = table_of(mine[before & (mine["location"] == location).to_numpy()])
+    # What was known of them on the day of the forecast: a release of before, or a settled count.
+    settled = np.datetime64(forecast.as_of, "M") - _SETTLED * ONE_MONTH
+    seen = (mine["month"].to_numpy().astype("datetime64[M]") <= settled) | (
+        mine["truth_release"].to_numpy().astype("datetime64[D]") <= np.datetime64(forecast.as_of)
+    )
+    rows = table_of(mine[seen & (mine["location"] == location).to_numpy()])
     return None if rows.empty else rows
 
 

@@ -167,12 +167,12 @@ def chance(share: float) -> str:
 
     Examples
     --------
-    >>> chance(0.914), chance(0.0), chance(0.999), chance(0.5)
+    >>> chance(0.914), chance(0.005), chance(0.995), chance(0.5)
     ('91 %', 'less than 1 %', 'more than 99 %', '50 %')
     """
-    if share < 0.005:
+    if share <= 0.005:
         return "less than 1 %"
-    return "more than 99 %" if share > 0.995 else f"{round(100 * share)} %"
+    return "more than 99 %" if share >= 0.995 else f"{round(100 * share)} %"
 
 
 def between(low: float, high: float, step: float | None = None) -> str:

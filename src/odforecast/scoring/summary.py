@@ -61,8 +61,8 @@ def summarise(
         and ``coverage_90_revised``, see
         :func:`~odforecast.scoring.revision.against_reported`. With columns ``rps`` and
         ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
-        ``rel_rps``, its ratio to that of the pooled frequencies on the same units; months up to
-        six ahead and later ones belong in groups of their own.
+        ``rel_rps``, its ratio to that of the pooled frequencies on the same units, where ``by``
+        keeps horizons apart: up to six months ahead half or more is counted already.
         A mean is NaN, rather than a mean over fewer units, where a scorable unit lacks that
         score (no draws; a percentage of zero deaths).
 
@@ -103,7 +103,8 @@ def summarise(
     if "reported" in table and table["reported"].notna().any():
         out = out.join(against_reported(table, keys))
         out["n_revised"] = out["n_revised"].fillna(0).astype(int)
-    if {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
+    apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
+    if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
         both = table[table["rps"].notna() & table["rps_pooled"].notna()]
         mean = both.groupby(keys, observed=True, sort=True)[["rps", "rps_pooled"]].mean()
         out["rps"] = mean["rps"].reindex(out.index)
