@@ -61,7 +61,7 @@ def test_columns_rows_and_order(panel):
 
 def test_the_revision_is_the_count_once_final_less_the_reported_one(panel):
     forecast = made(panel)
-    table = forecast.nowcast(0.8)
+    table = forecast.nowcast(level=0.8)
     low, median, high = forecast.quantiles([0.1, 0.5, 0.9])[..., :12].reshape(3, -1)
     rows = [panel.index(s) for s in PLACES]
     assert np.array_equal(table["reported"], panel.reported[rows, -12:].ravel())
@@ -69,7 +69,7 @@ def test_the_revision_is_the_count_once_final_less_the_reported_one(panel):
         np.testing.assert_allclose(table[name], want, rtol=1e-12)
         moved = "revision" if name == "median" else f"revision_{name}"
         np.testing.assert_array_equal(table[moved], table[name] - table["reported"])
-    wider = forecast.nowcast(0.98)
+    wider = forecast.nowcast(level=0.98)
     assert (wider["high"] - wider["low"] >= table["high"] - table["low"]).all()
 
 
@@ -215,7 +215,7 @@ def test_a_model_without_one_names_one_that_has_it(panel):
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90, float("nan")])
 def test_impossible_levels(panel, level):
     with pytest.raises(ForecastError, match=r"must lie in \(0, 1\), got"):
-        made(panel).nowcast(level)
+        made(panel).nowcast(level=level)
 
 
 def test_without_a_panel_there_is_nothing_to_compare_with(panel):
@@ -253,7 +253,7 @@ def test_more_counts_or_other_places_change_nothing(panel):
 def test_figure(n):
     release = bundled_panel()
     states = ("OH", "AZ", "WV", "WY", "US")[:n]
-    table = made(release, states).nowcast(0.8)
+    table = made(release, states).nowcast(level=0.8)
     figure = nowcast_figure(table, release.to_frame())
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]

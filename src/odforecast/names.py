@@ -40,6 +40,8 @@ DEFAULT_MODEL: Final = "dlm"
 
 #: The same defaults in Python and on the command line.
 DEFAULT_HORIZON: Final = 12
+#: Ten years: further ahead, intervals say nothing but how long a model runs on.
+LONGEST_HORIZON: Final = 120
 DEFAULT_DRAWS: Final = 1000
 DEFAULT_SEED: Final = 1
 #: Donors per month of a backtest with delay.

@@ -52,7 +52,7 @@ def test_its_columns_are_a_file_format(table):
 def test_counts_are_the_quantiles_of_the_draws(forecast, table):
     ours = table[["low", "median", "high"]].to_numpy().T.reshape(3, 53, -1)
     assert np.array_equal(ours, forecast.quantiles([0.05, 0.5, 0.95]))
-    wide = forecast.summary(0.5)
+    wide = forecast.summary(level=0.5)
     assert (wide["low"] >= table["low"]).all()
     assert (wide["high"] <= table["high"]).all()
 
@@ -168,7 +168,7 @@ def test_hidden_counts_stay_hidden():
 @pytest.mark.parametrize("level", [0, 1, -0.5, 90, float("nan")])
 def test_a_level_is_a_probability(forecast, level):
     with pytest.raises(ForecastError, match=r"level must lie between 0 and 1"):
-        forecast.summary(level)
+        forecast.summary(level=level)
 
 
 def test_places_that_are_not_there(forecast):

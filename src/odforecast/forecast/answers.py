@@ -32,7 +32,7 @@ class Answers:
         return cast("Forecast", self)
 
     def summary(
-        self, level: float = 0.9, locations: str | Iterable[str] | None = None
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
     ) -> pd.DataFrame:
         """What people ask: the count, its change on a year earlier, its rate, and what CDC says.
 
@@ -40,11 +40,11 @@ class Answers:
 
         Parameters
         ----------
-        level : float
-            Probability of the central intervals, between 0 and 1.
         locations : str or iterable of str, optional
             Places whose rows are given, by any of their names. They are chosen last: New York
             has a rate only where New York City is forecast with it.
+        level : float
+            Probability of the central intervals, between 0 and 1.
 
         Returns
         -------
@@ -78,17 +78,17 @@ class Answers:
         >>> bool((table["low"] <= table["median"]).all())
         True
         """
-        return summary(self._forecast(), level, locations)
+        return summary(self._forecast(), locations, level)
 
     def years(
-        self, level: float = 0.9, locations: str | Iterable[str] | None = None
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
     ) -> pd.DataFrame:
         """Calendar years: the 12-month-ending counts of December.
 
         Parameters
         ----------
-        level : float
         locations : str or iterable of str, optional
+        level : float
 
         Returns
         -------
@@ -109,7 +109,7 @@ class Answers:
         >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
         [[2025, 4], [2026, 0]]
         """
-        return years(self._forecast(), level, locations)
+        return years(self._forecast(), locations, level)
 
     def trend(self, locations: str | Iterable[str] | None = None) -> pd.DataFrame:
         """Five categories of the change on a year earlier, as probabilities.
@@ -146,11 +146,15 @@ class Answers:
         """
         return trend(self._forecast(), locations)
 
-    def nowcast(self, level: float = 0.9) -> pd.DataFrame:
+    def nowcast(
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
+    ) -> pd.DataFrame:
         """What the last published counts will be once final, beside what is published of them.
 
         Parameters
         ----------
+        locations : str or iterable of str, optional
+            Places whose rows are given, by any of their names.
         level : float
             Probability of the central interval, between 0 and 1.
 
@@ -180,7 +184,8 @@ class Answers:
         >>> table["horizon"].tolist() == list(range(-11, 1))
         True
         """
-        return nowcast(self._forecast(), level)
+        made = self._forecast()
+        return nowcast(made if locations is None else made.select(locations), level)
 
     def text(self, location: str | None = None, record: Scored | None = None) -> str:
         """The forecast of one place in three sentences, for people.

@@ -435,7 +435,7 @@ class Forecast(Answers):
         ForecastError
             If a level lies outside (0, 1), or the target is not forecast.
         """
-        probs = np.asarray(levels, dtype=float)
+        probs = np.atleast_1d(np.asarray(levels, dtype=float))
         if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
             raise ForecastError(f"quantile levels must lie in (0, 1), got {levels}")
         ordered = np.sort(self.samples(target), axis=0)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.names import VINTAGE_REAL
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
+
+
+def published_on(forecast: Forecast) -> dt.date:
+    """The day of the release that a forecast rests on; of a pseudo-vintage, its as-of date.
+
+    A forecast made as of a day on which nothing was published says when what it knows was.
+    """
+    panel = forecast.panel
+    return panel.release if panel is not None and panel.vintage == VINTAGE_REAL else forecast.as_of
 
 
 def published(forecast: Forecast, layer: str = "reported") -> Floats:

@@ -72,7 +72,7 @@ def year_before(forecast: Forecast) -> Floats:
 
 
 def summary(
-    forecast: Forecast, level: float = 0.9, locations: str | Iterable[str] | None = None
+    forecast: Forecast, locations: str | Iterable[str] | None = None, level: float = 0.9
 ) -> pd.DataFrame:
     """The table; see :meth:`odforecast.Forecast.summary`."""
     import pandas as pd
@@ -116,10 +116,10 @@ def summary(
 
 
 def years(
-    forecast: Forecast, level: float = 0.9, locations: str | Iterable[str] | None = None
+    forecast: Forecast, locations: str | Iterable[str] | None = None, level: float = 0.9
 ) -> pd.DataFrame:
     """Calendar years; see :meth:`odforecast.Forecast.years`."""
-    table = summary(forecast, level, locations)
+    table = summary(forecast, locations, level)
     december = table["month"].dt.month == 12
     if not december.any():
         raise ForecastError(

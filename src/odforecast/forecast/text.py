@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
-from odforecast.forecast.published import layer_of
+from odforecast.forecast.published import layer_of, published_on
 from odforecast.forecast.record import error_at, past_errors
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import to_month
@@ -118,13 +118,18 @@ def step_of(low: float, high: float) -> float:
 
     Examples
     --------
-    >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(7, 7)
-    (100.0, 1000.0, 1.0, 1.0)
+    >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(384, 20_708)
+    (100.0, 1000.0, 1.0, 100.0)
     """
     width = abs(high - low)
     if not np.isfinite(width) or width < 70:
         return 1.0
-    return float(10 ** int(np.floor(np.log10(width / 7))))
+    step = 10 ** int(np.floor(np.log10(width / 7)))
+    near = min(abs(low), abs(high))
+    if low * high > 0 and near < step:
+        # An end that is no zero is not rounded to one.
+        step = 10 ** int(np.floor(np.log10(max(near, 1.0))))
+    return float(step)
 
 
 def rounded(value: float, step: float = 1.0) -> str:
@@ -197,6 +202,11 @@ def text(
 
     Without ``errors`` nothing is said of past ones: for a page that shows them in a table.
     """
+    if record is not None and not hasattr(record, "scores"):
+        raise ForecastError(
+            f"record is {record!r}, no results of a backtest",
+            hint="a text is of one place: text('Ohio'), text('New York')",
+        )
     one = _one(forecast, location)
     first = _last_known(one)
     ahead = one.horizons <= 12
@@ -229,7 +239,13 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
 def _one(forecast: Forecast, location: str | None) -> Forecast:
     """The forecast of a single place."""
     if location is not None:
-        return forecast.select(location)
+        made = forecast.select(location)
+        if len(made.locations) > 1:
+            raise ForecastError(
+                f"location names {len(made.locations)} places, and a text is of one",
+                hint="write one each: [forecast.text(s) for s in places]",
+            )
+        return made
     if len(forecast.locations) == 1:
         return forecast
     if NATION in forecast.locations:
@@ -260,7 +276,7 @@ def _last_known(one: Forecast) -> str:
     what = "deaths" if one.panel is None else deaths_of(one.panel.indicator)
     lead = f"In {place_name(one.locations[0])}, "
     when = f"the 12 months ending in {month_name(one.last_month)}"
-    seen = f"as published by {day_name(one.as_of)}"
+    seen = f"as published by {day_name(published_on(one))}"
     count = _reported(one, one.last_month)
     if np.isfinite(count):
         known = f"{lead}{count:,.0f} {what} were reported for {when}, {seen}"

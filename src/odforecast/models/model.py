@@ -23,7 +23,13 @@ from odforecast.markup import card, html_table, number_of, steady
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_MONTH
+from odforecast.names import (
+    DEFAULT_DRAWS,
+    DEFAULT_HORIZON,
+    DEFAULT_SEED,
+    LONGEST_HORIZON,
+    TARGET_MONTH,
+)
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
@@ -144,6 +150,11 @@ class Model:
         PanelError
             If no location can be used, or a model of the whole panel is given a selection.
         """
+        if not isinstance(panel, Panel):
+            raise PanelError(
+                f"panel is {type(panel).__name__}, no Panel",
+                hint="archive.as_of().panel() gives one",
+            )
         if self.spec.by is None and panel.selected:
             raise PanelError(
                 f"{self.label} is fitted to the whole panel at once, and this one is a selection "
@@ -338,6 +349,11 @@ class Fitted:
                 )
         horizon = DEFAULT_HORIZON if horizon is None else horizon
         horizon, draws = check_request(horizon, draws)
+        if horizon > LONGEST_HORIZON:
+            raise ForecastError(
+                f"horizon is {horizon} months, at most {LONGEST_HORIZON} can be asked for",
+                hint="nothing was checked beyond 12 months: ask for a nearer end",
+            )
         panel = self.panel
         streams = Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
         made = self.draw(horizon, draws, streams)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
+from odforecast.forecast.published import published_on
 from odforecast.forecast.text import day_name, place_name, text
 from odforecast.io import replacing
 from odforecast.panel import Panel
@@ -110,7 +111,7 @@ def write_brief(
     said, shown = _skill(skill, baseline, code)
     context = {
         "title": title,
-        "subtitle": f"{_capital(place)}. Data as published by {day_name(baseline.as_of)}.",
+        "subtitle": f"{_capital(place)}. Data as published by {day_name(published_on(baseline))}.",
         "standing": text(baseline, code, errors=False),  # they have a table below
         "scope": scope_of(chosen),
         "assumptions": [assumed(s, x, chosen) for s in chosen for x in s.interventions],
@@ -270,7 +271,7 @@ def made(baseline: Forecast) -> str:
     basis = "where they occurred" if baseline.basis == "occurrence" else "where people lived"
     return (
         f"Made with odforecast {__version__} from CDC's provisional counts of overdose deaths "
-        f"(VSRR; deaths {basis}) as published by {day_name(baseline.as_of)}."
+        f"(VSRR; deaths {basis}) as published by {day_name(published_on(baseline))}."
     )
 
 

@@ -93,7 +93,12 @@ def project(
     >>> projection.forecasts["null"].draws is projection.baseline.draws
     True
     """
-    given = [scenarios] if isinstance(scenarios, Scenario) else list(scenarios)
+    given = [scenarios] if isinstance(scenarios, Scenario | str) else list(scenarios)
+    if wrong := [s for s in given if not isinstance(s, Scenario)]:
+        raise ScenarioError(
+            f"scenarios has {wrong[0]!r}, which is no Scenario",
+            hint="od.scenario.named(name) makes one of a named prior",
+        )
     as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
     # The default onset is the month after the as-of date, never the clock's.
     onset = str(to_month(as_of) + ONE_MONTH)

@@ -135,6 +135,13 @@ def answered(
     except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
         # The reason, not what was tried: that is in ``shown``.
         reason = getattr(error.args[0], "reason", None) if error.args else None
+        if isinstance(reason, urllib3.exceptions.NameResolutionError):
+            # Nobody who asks again in a minute gets another answer.
+            raise DownloadError(
+                f"cannot reach {shown.partition('/')[0]}: no such host is known here; is there a "
+                "network?",
+                hint="without one, go on with the releases that are there (update --no-fetch)",
+            ) from error
         what = hidden(plain(" ".join(str(reason or error).split()), 160))
         raise AgainError(f"{shown}: {type(error).__name__} ({what})") from error
     except requests.RequestException as error:
