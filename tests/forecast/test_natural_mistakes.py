@@ -36,8 +36,8 @@ def test_a_place_comes_first_everywhere(forecast):
         (lambda f: f.text("Ohio", "NY"), r"record is 'NY', no results of a backtest; a text is of"),
         (lambda f: f.text(["Ohio", "NY"]), r"location names 2 places, and a text is of one"),
         (
-            lambda f: od.get_model().fit(od.bundled()),
-            r"panel is a Archive, no Panel; archive\.as_of",
+            lambda _: od.get_model().fit(od.bundled()),
+            r"panel is Archive, no Panel; archive\.as_of",
         ),
         (lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
         (lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), r"at most 120"),
