@@ -246,3 +246,11 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(name: str, made: Simple
     assert not missing, f"{message!r} lacks {missing}"
     assert "Traceback" not in message
     assert not re.search(r" at 0x[0-9a-f]+", message)
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name() -> None:
+    from odforecast.io import replacing
+
+    with pytest.raises(OSError, match=r"page\.html") as caught, replacing("/proc/page.html") as part:
+        part.write_text("a")
+    assert caught.value.filename == "/proc/page.html"

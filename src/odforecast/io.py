@@ -38,5 +38,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temp
         os.replace(temp, path)
+    except OSError as error:
+        if str(error.filename) == str(temp):
+            error.filename = str(path)  # the name that was asked for
+        raise
     finally:
         temp.unlink(missing_ok=True)
