@@ -251,6 +251,6 @@ def test_a_wrong_call_says_what_was_given_and_what_to_do(name: str, made: Simple
 def test_a_file_that_cannot_be_written_is_called_by_its_own_name() -> None:
     from odforecast.io import replacing
 
-    with pytest.raises(OSError, match=r"page\.html") as caught, replacing("/proc/page.html") as part:
+    with pytest.raises(OSError, match=r"/proc/a\.txt") as caught, replacing("/proc/a.txt") as part:
         part.write_text("a")
-    assert caught.value.filename == "/proc/page.html"
+    assert caught.value.filename == "/proc/a.txt"

@@ -29,8 +29,11 @@ def server() -> Iterator[FakeSocrata]:
 def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages hold the words of an update only: what is drawn is tested where it is drawn."""
 
-    def write(path: Path, forecast: od.Forecast, parts: list) -> None:
-        said = [f"{forecast!r}", *(p for s in parts for p in (s.title, *s.paragraphs))]
+    def write(path: Path, whole: od.Forecast, locations: tuple, parts: list) -> None:
+        said = [
+            f"{whole.select(locations)!r}",
+            *(p for s in parts for p in (s.title, *s.paragraphs)),
+        ]
         path.write_text("\n".join(said))
 
     monkeypatch.setattr(folder, "write_page", write)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
 from odforecast.panel.panel import LAYERS
 from odforecast.updating import record as records
-from odforecast.updating.changes import compared, forecast_from
-from odforecast.updating.releases import without_newest
+from odforecast.updating.changes import Change, compared
+from odforecast.updating.folder import write_page
+from odforecast.updating.making import forecast_from, whole_forecast
+from odforecast.updating.releases import REVISED, without_newest
 from odforecast.updating.words import lines, sentences
 
 PLACES = ("US", "OH", "WY")
@@ -227,3 +231,72 @@ def test_the_largest_changes_come_first_behind_the_place() -> None:
     named = [row[0] for row in lines(found, "WY")]
     assert named[0] == "Wyoming"
     assert named[1:] == list(beside.drop("Wyoming").sort_values(ascending=False).index)
+
+
+def crafted(rows: list[dict]) -> Change:
+    """A change of one month, as it is given."""
+    table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11, model=0.0)
+    table["change"] = table["now"] - table["before"]
+    table = table.assign(
+        change_error=0.0, revisions=table["change"], revisions_error=0.0, new_months=0.0,
+        new_months_error=0.0,
+    )  # fmt: skip
+    months = np.array(["2021-04"], "datetime64[M]")
+    revised = pd.DataFrame(columns=list(REVISED))
+    return Change(MARCH, True, table, months, {}, revised)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "present", "said"),
+    [
+        ((900.0, 1000.0, 1100.0), (1040.0, 1090.0, 1140.0), "within"),  # not the other way round
+        ((990.0, 1000.0, 1010.0), (980.0, 1050.0, 1100.0), "outside"),
+        ((900.0, 1000.0, 1100.0), (850.0, 890.0, 1200.0), "outside"),
+    ],
+)
+def test_inside_is_the_new_median_in_the_earlier_interval(
+    earlier: tuple[float, ...], present: tuple[float, ...], said: str
+) -> None:
+    low, now, high = present
+    row = dict(zip(("before_low", "before", "before_high"), earlier, strict=True))
+    row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
+    text = " ".join(sentences(crafted([row]), "OH"))
+    assert f"It lies {said} the 90 % interval of the forecast before" in text
+
+
+def test_the_largest_change_is_that_beside_its_interval() -> None:
+    def row(code: str, name: str, before: float, half: float, change: float) -> dict:
+        return {
+            "location": code, "name": name, "before": before, "before_low": before - half,
+            "before_high": before + half, "now": before + change, "low": before + change - half,
+            "high": before + change + half,
+        }  # fmt: skip
+
+    found = crafted(
+        [
+            row("US", "United States", 80_000.0, 2_000.0, 10.0),
+            row("CA", "California", 9_000.0, 900.0, 300.0),  # the largest, and a third of the half
+            row("OH", "Ohio", 4_000.0, 400.0, -250.0),
+            row("WY", "Wyoming", 100.0, 20.0, -19.0),  # the smallest, and nearly all of the half
+        ]
+    )
+    assert [r[0] for r in lines(found)] == ["United States", "Wyoming", "Ohio", "California"]
+
+
+def test_no_other_place_is_talked_of() -> None:
+    found = change(release("2021-04", APRIL, revise=30.0))
+    said = " ".join(sentences(found, "TX"))
+    assert "No earlier forecast of Texas is there to compare with." in said
+    for name in ("the United States", "Ohio", "Wyoming"):
+        assert name not in said
+
+
+def test_a_page_shows_the_places_asked_for_with_the_rate_of_new_york(tmp_path: Path) -> None:
+    whole = whole_forecast(od.get_model(), od.bundled().as_of().panel(), ("NY",), 12, 20, 1)
+    write_page(tmp_path / "ny.html", whole, ("NY",), [])
+    page = (tmp_path / "ny.html").read_text(encoding="utf-8")
+    row = whole.summary(locations=["NY"]).sort_values("month").iloc[-1]
+    assert row["rate_of"] == "NY+YC"
+    assert f'data-v="{row["rate"]:.6g}"' in page
+    assert "Ohio" not in page
+    assert ">New York City<" not in page

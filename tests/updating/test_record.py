@@ -16,10 +16,11 @@ from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
 from odforecast.errors import DataError
+from odforecast.forecast.text import rounded, step_of
 from odforecast.publication import publication_date
+from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.record import outcomes, read
-from odforecast.updating.words import coverage_sentence, record_markdown, said_and_came
+from odforecast.updating.said import coverage_sentence, record_markdown, said_and_came
 
 PLACES = ("US", "OH")
 
@@ -148,7 +149,8 @@ def test_cut_off_anywhere_it_is_recovered_and_made_whole(
     if start < kept:  # the update that was cut off is done again
         add(path, THREE[2])
         now = read(path)
-        assert records.is_complete(now)
+        last = now[now["batch"] == now["batch"].max()]
+        assert len(last) == last["lines"].iloc[0]
         columns = [c for c in table if c not in ("batch", "lines")]
         expected = _parsed(whole, path.with_name("whole.csv"))
         pd.testing.assert_frame_equal(
@@ -245,6 +247,127 @@ def test_a_count_that_was_published_when_it_was_forecast_has_no_provisional_outc
     assert sorted(table["horizon"].unique()) == list(range(13))
     assert "2021-03" not in _came(add(path, "2021-04"), "provisional")
     assert "2021-03" in _came(add(path, "2022-01"), "settled")
+
+
+def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03", model="naive+delay")
+    add(path, "2021-04", model="naive+delay")  # 2021-04 came, provisional, and is its horizon 0
+    found = outcomes(read(path))
+    found = found[(found["month"] == "2021-04-01") & (found["location"] == "OH")]
+    ahead, known = found.sort_values("horizon", ascending=False).to_dict("records")
+    assert (ahead["horizon"], ahead["came_status"]) == (1, "provisional")
+    assert ahead["came"] == release("2021-04").reported[1, -1]
+    assert known["horizon"] == 0
+    assert np.isnan(known["came"])
+    assert known["came_status"] is None
+    assert pd.isna(known["came_release"])
+    add(path, "2022-01", model="naive+delay")
+    found = outcomes(read(path))
+    found = found[(found["month"] == "2021-04-01") & (found["horizon"] <= 0)]
+    assert set(found["came_status"]) == {"settled"}
+    assert found["inside_90"].notna().all()
+
+
+def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    add(path, "2021-12")
+    table = read(path)
+    for status in ("provisional", "settled"):
+        came = table[(table["kind"] == "came") & (table["status"] == status)]
+        right = came.head(1).assign(count=came["count"].iloc[0] + 5000)
+        records.append(path, records.batch_of(read(path), [right], dt.date(2022, 6, 1)))
+        found = outcomes(read(path))
+        keys = ["location", "month"]
+        found = found[(found[keys] == right[keys].iloc[0]).all(axis=1) & (found["batch"] == 1)]
+        assert found["came"].tolist() == right["count"].tolist()
+        assert found["came_status"].tolist() == [status]
+
+
+def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    add(path, "2021-12")
+    held, before = path.read_bytes(), read(path)
+    first = before[before["batch"] == 1]
+    gone = first.head(1)[["release", "data"]].assign(kind="withdrawn", location="", status="")
+    gone = records.typed(gone.assign(model="", spec="", version=""))
+    records.append(path, records.batch_of(before, [gone], dt.date(2022, 6, 1)))
+    assert path.read_bytes().startswith(held)
+    last = path.read_text().splitlines()[-1]
+    data = first["data"].iloc[0]
+    assert last.startswith(f"3,1,withdrawn,2022-06-01,2021-10-15{',' * 14}{data},,,")
+    table = read(path)
+    assert set(outcomes(table)["batch"]) == {2}
+    said = coverage_sentence(table)
+    assert said.startswith("24 forecasts are in the record.")
+    assert "Not counted are 24 that were withdrawn, for their release was wrong." in said
+    assert {row[0] for row in said_and_came(table, "OH")} == {"2022-05-15"}
+    # Counts stand: they are from another release. The forecast may be made once more, below.
+    assert len(records.standing(table)) == len(before) - 24
+    assert len(add(path, "2021-03", dt.date(2022, 6, 2))) >= 24
+    assert set(outcomes(read(path))["batch"]) == {2, 4}
+
+
+def _withdrawn_counts(path: Path) -> None:
+    gone = pd.DataFrame({"release": [pd.Timestamp("2022-05-15")], "data": [""]})
+    gone = gone.assign(kind="withdrawn", location="", status="", model="", spec="", version="")
+    new = records.batch_of(read(path), [records.typed(gone)], dt.date(2022, 6, 1))
+    records.append(path, new)
+
+
+def test_a_withdrawn_count_is_recorded_from_the_next_release(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    add(path, "2021-03")
+    add(path, "2021-12")
+    _withdrawn_counts(path)
+    assert outcomes(read(path))["came"].isna().all()
+    again = add(path, "2022-01")
+    assert _came(again, "settled") == ["2021-04", "2021-05", "2021-06"]
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_a_release_forecast_several_times_counts_once(repeats: int, tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    for seed in range(1, repeats + 1):
+        add(path, "2021-03", seed=seed)
+    for seed in range(1, repeats + 1):
+        add(path, "2021-12", seed=seed)
+    table = read(path)
+    said = coverage_sentence(table)
+    assert said.startswith("48 forecasts are in the record, 4 of them of counts that are settled")
+    assert ("Not counted are 96 that were made again later" in said) == (repeats == 3)
+    # The newest of a release is what is counted, and shown.
+    mine = outcomes(table)
+    mine = mine[(mine["seed"] == repeats) & (mine["came_status"] == "settled")]
+    inside = int(mine["inside_90"].sum())
+    assert f": {inside} ({inside / 4:.0%}) lay in the 90 % interval" in said
+    row = mine[mine["location"] == "OH"].sort_values("month").iloc[0]
+    shown = next(r for r in said_and_came(table, "OH") if r[1] == "2021-04")
+    step = step_of(row["low_90"], row["high_90"])
+    assert shown[3].startswith(rounded(row["median"], step) + " (")
+
+
+def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "record.csv"
+    for last in ("2021-03", "2021-12"):
+        add(path, last)
+        if last == "2021-03":
+            add(path, last, model="drift")
+    table = read(path)
+    assert "24 forecasts by drift are in the record, 4 of them" in coverage_sentence(table, "drift")
+    assert coverage_sentence(table).startswith("48 forecasts by naive are in the record, 4 of")
+    assert "Not counted" not in coverage_sentence(table)
+    assert "24 forecasts by drift are in" in record_markdown(path, "OH", model="drift")
+    # The default is what is shown where it is there, whatever was made later.
+    default = table.assign(model=table["model"].replace("drift", "dlm"))
+    assert coverage_sentence(default).startswith("24 forecasts by dlm are")
+    naive = outcomes(table)
+    naive = naive[(naive["model"] == "naive") & (naive["location"] == "OH")]
+    shown = said_and_came(table, "OH", model="naive")
+    assert {row[0] for row in shown} == {"2021-10-15", "2022-05-15"}
+    assert len({row[1] for row in shown}) == len(shown)
 
 
 def test_the_record_as_text(tmp_path: Path) -> None:

@@ -307,10 +307,10 @@ run.update({str(tmp_path / "a")!r}, {str(tmp_path / "out")!r}, fetch=False, mode
     assert sorted(os.listdir(out)) == ["2025-09-17", "record.csv"]
 
 
-def _file(where: Path) -> Path:
+def _file(where: Path, last: str = SECOND[0], day: dt.date = SECOND[1]) -> Path:
     """A release in a file."""
-    path = where / "2025-09-17.csv"
-    table = pd.DataFrame(list(rows("2025-04")))
+    path = where / f"{day}.csv"
+    table = pd.DataFrame(list(rows(last)))
     table.to_csv(path, index=False)
     return path
 
@@ -405,9 +405,11 @@ def test_an_archive_behind_its_record_is_refused(
     serve(server, SECOND)
     run()
     before = files(tmp_path / "out")
-    od.Archive(tmp_path / "archive").retract("2025-09-17", "for this test")
+    lacking = od.Archive(tmp_path / "lacking")  # nobody said that the newest release is wrong
+    lacking.add(_file(tmp_path, *FIRST))
+    how = {"fetch": False, "draws": 100, "again": True, "model": "naive"}
     with pytest.raises(ArchiveError, match="record holds forecasts from release 2025-09-17"):
-        run(fetch=False, again=True, model="naive")
+        update(tmp_path / "lacking", tmp_path / "out", **how)
     assert files(tmp_path / "out") == before
 
 

@@ -95,6 +95,10 @@ def _show(done: Update) -> None:
 
     for text in done.notes:
         note(text)
+    if not done.new and done.added:
+        say(f"Nothing new: {done.folder} stays as it is.")
+        click.echo(f"record: {done.record_file}, {done.added:,} lines more")
+        return
     if not done.new:
         say(f"Nothing new: {done.folder} and the record stay as they are.")
         return
@@ -104,7 +108,7 @@ def _show(done: Update) -> None:
             warn(text)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
-    place = "US" if "US" in forecast.locations else forecast.locations[0]
+    place = done.place
     say(checked(done.flags))
     click.echo()
     say(forecast.text(place))
@@ -161,6 +165,6 @@ def _plain(done: Update) -> dict[str, Any]:
         "counts": change.counts,
         "settings": list(change.settings),
         "lost": list(change.lost),
-        "what_changed": sentences(change),
+        "what_changed": sentences(change, done.place),
         "changes": records(change.table),
     }

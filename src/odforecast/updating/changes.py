@@ -35,6 +35,7 @@ from odforecast.geography import called
 from odforecast.models import Model
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
+from odforecast.updating.making import forecast_from
 from odforecast.updating.record import FORECAST
 from odforecast.updating.releases import REVISED, counts_of, revised_counts, without_newest
 
@@ -155,9 +156,11 @@ def compared(
     draws, seed = len(now.draws), int(now.provenance["seed"])
     horizon = int(now.horizons[-1])
     try:
-        again = _made(model, earlier, locations, horizon, draws, seed)
+        again = forecast_from(model, earlier, locations, horizon, draws, seed)
         held = without_newest(panel, earlier)
-        revised = now if held is panel else _made(model, held, locations, horizon, draws, seed)
+        revised = (
+            now if held is panel else forecast_from(model, held, locations, horizon, draws, seed)
+        )
     except OdforecastError as error:
         return Change(
             **facts, table=_said(recorded, now),
@@ -171,29 +174,6 @@ def compared(
         settings=_settings(recorded, now, earlier),
         lost=_lost(_places(recorded, earlier, panel, locations), now),
     )
-
-
-def forecast_from(
-    model: Model, panel: Panel, locations: tuple[str, ...], horizon: int, draws: int, seed: int
-) -> Forecast:
-    """A forecast of the locations asked for that can be made, and why others cannot.
-
-    Raises
-    ------
-    OdforecastError
-        If none can be made.
-    """
-    whole = panel if model.spec.by is None else panel.select(locations)
-    made = model.fit(whole).forecast(horizon, draws=draws, seed=seed)
-    kept = [s for s in locations if s in made.locations]
-    return made.select(kept or locations)
-
-
-def _made(
-    model: Model, panel: Panel, locations: tuple[str, ...], horizon: int, draws: int, seed: int
-) -> Forecast:
-    there = tuple(s for s in locations if s in panel.locations)
-    return forecast_from(model, panel, there or locations, horizon, draws, seed)
 
 
 def _nothing(why: str) -> Change:

@@ -18,12 +18,13 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
 from odforecast.forecast.text import place_name
-from odforecast.geography import called
+from odforecast.geography import NATION, called
 from odforecast.hub import to_hub, write_hub
 from odforecast.names import TARGET_12MO
 from odforecast.report.page.parts import Table
 from odforecast.updating import words
 from odforecast.updating.changes import Change
+from odforecast.updating.said import RECORD_HEAD, coverage_sentence, said_and_came
 from odforecast.vintage.quality import SEVERITIES, Flag
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def hub_name(forecast: Forecast) -> str:
 
 def write_folder(
     out: Path,
+    whole: Forecast,
     forecast: Forecast,
     change: Change,
     flags: Sequence[Flag],
@@ -61,7 +63,10 @@ def write_folder(
     Parameters
     ----------
     out : Path
+    whole : Forecast
+        ``forecast`` among all places that were forecast with it: New York has a rate with its city.
     forecast : Forecast
+        Of the places that are shown.
     change : Change
     flags : sequence of Flag
         What was found in the release.
@@ -77,18 +82,23 @@ def write_folder(
     Raises
     ------
     DataError
-        If it cannot be written; then nothing is there, or what was there before.
+        If it cannot be written, or what is there is not ours (:func:`check_folder`); then nothing
+        is there, or what was there before.
     """
     name = str(forecast.provenance["release"])
     target, token = out / name, secrets.token_hex(4)
     part = out / f".{name}.{token}.part"
     try:
         part.mkdir(parents=True)
-        write_page(part / PAGE, forecast, sections(change, flags, record))
+        place = NATION if NATION in forecast.locations else forecast.locations[0]
+        model = str(forecast.provenance["label"])
+        said = sections(change, flags, record, place, model)
+        write_page(part / PAGE, whole, forecast.locations, said)
         write_hub(hub_rows(forecast), part / hub_name(forecast))
         _write_changes(change, part / CHANGES)
         text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
         (part / MANIFEST).write_text(text, encoding="utf-8")
+        check_folder(target)  # a forecast takes its time
         _swap(part, target, out / f".{name}.{token}.old")
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror or error}") from error
@@ -113,18 +123,56 @@ def hub_rows(forecast: Forecast) -> pd.DataFrame:
     return pd.concat([counts, to_hub(forecast, output_type="pmf")], ignore_index=True)
 
 
-def write_page(path: Path, forecast: Forecast, parts: Sequence[Section]) -> None:
+def write_page(
+    path: Path, whole: Forecast, locations: Sequence[str], parts: Sequence[Section]
+) -> None:
     """Write the page of an update: the report of the forecast, and what an update says of it.
 
     Parameters
     ----------
     path : Path
-    forecast : Forecast
+    whole : Forecast
+    locations : sequence of str
+        Those of its places that are shown.
     parts : sequence of Section
     """
     from odforecast.report.site import write_report
 
-    write_report(path, forecast=forecast, sections=parts)
+    write_report(path, forecast=whole, locations=list(locations), sections=parts)
+
+
+def check_folder(target: Path) -> None:
+    """Refuse to replace a folder that is not ours, or holds what somebody put there.
+
+    Parameters
+    ----------
+    target : Path
+        Folder of a release; may not be there yet.
+
+    Raises
+    ------
+    DataError
+        If it holds anything but what an update wrote, by its ``update.json``.
+    """
+    hint = "move that away, or write updates to another folder: --out"
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise DataError(f"{target} is no folder of an update", hint=hint)
+    if not target.is_dir():
+        return
+    held = _said_in(target)
+    ours = {PAGE, CHANGES, MANIFEST, held.get("hub_file")} if held else set()
+    try:
+        entries = sorted(target.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot read {target}: {error.strerror or error}") from error
+    others = [p.name for p in entries if p.name not in ours or p.is_symlink() or not p.is_file()]
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DataError(
+            f"{target} holds what no update wrote ({', '.join(others[:3])}{more}), and would be "
+            "replaced",
+            hint=hint,
+        )
 
 
 def _swap(part: Path, target: Path, old: Path) -> None:
@@ -168,15 +216,22 @@ def manifest_of(out: Path, release: dt.date) -> dict[str, Any]:
     release : datetime.date
     """
     folder = out / str(release)
+    return _said_in(folder) if (folder / PAGE).exists() else {}
+
+
+def _said_in(folder: Path) -> dict[str, Any]:
+    """The ``update.json`` of a folder of a release; empty if it has none of that release."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    whole = isinstance(found, dict) and (folder / PAGE).exists()
-    return found if whole else {}
+    ours = isinstance(found, dict) and found.get("release") == folder.name
+    return found if ours else {}
 
 
-def sections(change: Change, flags: Sequence[Flag], record: pd.DataFrame) -> list[Section]:
+def sections(
+    change: Change, flags: Sequence[Flag], record: pd.DataFrame, place: str, model: str
+) -> list[Section]:
     """What the page has beside the forecast: what changed, the release's flags, the record.
 
     Parameters
@@ -185,10 +240,13 @@ def sections(change: Change, flags: Sequence[Flag], record: pd.DataFrame) -> lis
     flags : sequence of Flag
     record : DataFrame
         From :func:`odforecast.updating.record.read`.
+    place : str
+        The place that sentences are of.
+    model : str
+        The model whose forecasts are shown beside what came, as the record has it.
     """
     from odforecast.report.site import Section
 
-    place = _place(record)
     said = words.sentences(change, place)
     tables: list[Table] = []
     if rows := words.lines(change, place):
@@ -196,14 +254,14 @@ def sections(change: Change, flags: Sequence[Flag], record: pd.DataFrame) -> lis
         tables.append(_changes(change, rows))
     made = [Section("What changed since the forecast before", said, tables)]
     made.append(_checked(flags))
-    outcomes = words.said_and_came(record, place)
+    outcomes = said_and_came(record, place, model=model)
     if outcomes:
         title = f"12-month counts, {place_name(place)}"
         made.append(
             Section(
                 "What was said before, and what came",
-                [words.coverage_sentence(record)],
-                tables=[Table(words.RECORD_HEAD, outcomes, 0, title)],
+                [coverage_sentence(record, model)],
+                tables=[Table(RECORD_HEAD, outcomes, 0, title)],
             )
         )
     return made
@@ -230,13 +288,6 @@ def _changes(change: Change, rows: list[list[str]]) -> Table:
     drop = len(heads) - (1 if all(row[-1] in ("–", "0") for row in rows) else 0)
     cells = [row[:drop] for row in rows[: 1 + SHOWN]]
     return Table(heads[:drop], cells, drop - 1, caption)
-
-
-def _place(record: pd.DataFrame) -> str:
-    """The nation, or the first place of the newest update."""
-    newest = record[(record["batch"] == record["batch"].max()) & (record["kind"] == "forecast")]
-    places = newest["location"].unique() if len(newest) else record["location"].unique()
-    return "US" if "US" in places else str(places[0])
 
 
 def checked(flags: Sequence[Flag]) -> str:

@@ -4,7 +4,9 @@
 count that came: once as first published (*provisional*, judged by nothing, for it is too low) and
 once when it is *settled*, at least 12 months old in the release it is taken from. A count is a
 fact about a place and month, not about one of the forecasts of it, so it stands there once, and
-which forecasts held it is worked out when the record is read. No line is ever changed.
+which forecasts held it is worked out when the record is read. No line is ever changed: what was
+made from figures that were retracted or replaced is *withdrawn* by a line of its own, and a right
+count is written behind the wrong one (:mod:`odforecast.updating.withdrawn`).
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from odforecast.updating.chain import append_chained, read_chained
 
 #: Months from the end of a period to the release that settles its count.
 SETTLED_AGE = 12
-FORECAST, CAME = "forecast", "came"
+FORECAST, CAME, WITHDRAWN = "forecast", "came", "withdrawn"
 PROVISIONAL, SETTLED = "provisional", "settled"
 #: Levels of the five columns of deaths.
 LEVELS = {"low_90": 0.05, "low_50": 0.25, "median": 0.5, "high_50": 0.75, "high_90": 0.95}
@@ -57,13 +59,15 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
     -------
     DataFrame
         One row a line: ``batch`` (number of the update), ``lines`` (how many lines that update
-        wrote), ``kind`` (``"forecast"`` or ``"came"``), ``on`` (UTC day of writing), ``release``
-        (the release forecast from, or the count is from), ``location`` (CDC code), ``month`` (end
-        of the 12 months). Of a forecast: ``horizon`` (months after the last published one),
-        ``low_90``, ``low_50``, ``median``, ``high_50``, ``high_90`` (deaths in 12 months, once
-        final), ``model``, ``spec`` (hash), ``version`` (of the package), ``data`` (hash of the
-        panel), ``seed``, ``draws``. Of what came: ``count`` and ``status`` (``"provisional"`` or
-        ``"settled"``).
+        wrote), ``kind`` (``"forecast"``, ``"came"`` or ``"withdrawn"``), ``on`` (UTC day of
+        writing), ``release`` (the release forecast from, or the count is from), ``location`` (CDC
+        code), ``month`` (end of the 12 months). Of a forecast: ``horizon`` (months after the last
+        published one), ``low_90``, ``low_50``, ``median``, ``high_50``, ``high_90`` (deaths in 12
+        months, once final), ``model``, ``spec`` (hash), ``version`` (of the package), ``data``
+        (hash of the panel), ``seed``, ``draws``. Of what came: ``count`` and ``status``
+        (``"provisional"`` or ``"settled"``). Of what is withdrawn: ``release`` and, of forecasts,
+        ``data``; see
+        :func:`standing`.
 
     Raises
     ------
@@ -104,18 +108,37 @@ def is_torn(path: str | os.PathLike[str]) -> bool:
     return read_chained(Path(path), _HEAD).torn
 
 
-def is_complete(table: pd.DataFrame) -> bool:
-    """Whether the last update wrote all of its lines.
+def standing(table: pd.DataFrame) -> pd.DataFrame:
+    """Forecasts and counts of a record that were not withdrawn.
+
+    A ``withdrawn`` line with ``data`` takes back the forecasts above it that were made from that
+    release by that data; one without takes back the counts above it that are from that release.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read`, in the order of the file.
+
+    Returns
+    -------
+    DataFrame
+        Its rows of other kinds that stand, with their index.
 
     Examples
     --------
-    >>> is_complete(read("no-such-folder/record.csv"))
+    >>> standing(read("no-such-folder/record.csv")).empty
     True
     """
-    if table.empty:
-        return True
-    last = table[table["batch"] == table["batch"].max()]
-    return len(last) == int(last["lines"].iloc[0])
+    kept = (table["kind"] != WITHDRAWN).to_numpy(dtype=bool)
+    place = np.arange(len(table))
+    for at in np.flatnonzero(~kept):
+        release, data = table["release"].iloc[at], table["data"].iloc[at]
+        if data:
+            of = (table["kind"] == FORECAST) & (table["data"] == data)
+        else:
+            of = table["kind"] == CAME
+        kept &= ~((of & (table["release"] == release)).to_numpy(dtype=bool) & (place < at))
+    return table[kept]
 
 
 def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date) -> pd.DataFrame:
@@ -137,19 +160,46 @@ def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date)
     DataFrame
         As :func:`read` gives it; without rows if nothing is new.
     """
-    made = _forecast_lines(forecast, panel)
-    if not table.empty:
-        there = table.loc[table["kind"] == FORECAST, KEY]
+    made, held = forecast_lines(forecast, panel), standing(table)
+    if not held.empty:
+        there = held.loc[held["kind"] == FORECAST, KEY]
         both = made[KEY].merge(there.drop_duplicates(), on=KEY, how="left", indicator=True)
         made = made[(both["_merge"] == "left_only").to_numpy()]
-    parts = [part for part in (_came_lines(table, panel), made) if len(part)]
+    return batch_of(table, [_came_lines(held, panel), made], on)
+
+
+def batch_of(table: pd.DataFrame, parts: Sequence[pd.DataFrame], on: dt.date) -> pd.DataFrame:
+    """Lines, numbered as the next update of a record.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The record so far.
+    parts : sequence of DataFrame
+        What :func:`typed` gives.
+    on : datetime.date
+        Today.
+    """
+    parts = [part for part in parts if len(part)]
     number = 1 if table.empty else int(table["batch"].max()) + 1
     day = pd.Timestamp(on).as_unit("s")
     lines = sum(map(len, parts))
     parts = [part.assign(batch=number, lines=lines, on=day) for part in parts]
     if not parts:
         return table.iloc[:0]
-    return pd.concat(parts, ignore_index=True).astype(table.dtypes.to_dict())
+    return joined(parts).astype(table.dtypes.to_dict())
+
+
+def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Lines behind each other, column by column: some parts have no month at all.
+
+    Parameters
+    ----------
+    parts : sequence of DataFrame
+        One at least.
+    """
+    columns = {c: pd.concat([part[c] for part in parts], ignore_index=True) for c in parts[0]}
+    return pd.DataFrame(columns)
 
 
 def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
@@ -169,47 +219,15 @@ def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
     append_chained(Path(path), _HEAD, text.getvalue().splitlines())
 
 
-def outcomes(table: pd.DataFrame) -> pd.DataFrame:
-    """Every forecast of a record beside what came.
+def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
+    """Lines of a forecast, whatever a record holds.
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`read`.
-
-    Returns
-    -------
-    DataFrame
-        The forecasts' rows, with ``came`` (deaths; the settled count where there is one, else the
-        provisional; NaN), ``came_status``, ``came_release``, and ``inside_50`` and ``inside_90``:
-        whether the settled count lies in the interval; missing before it is settled.
-
-    Examples
-    --------
-    >>> outcomes(read("no-such-folder/record.csv")).columns[-1]
-    'inside_90'
+    forecast : Forecast
+    panel : Panel
+        The release it was made from, of all locations.
     """
-    made = table[table["kind"] == FORECAST].drop(columns=["count", "status"])
-    came = table.loc[table["kind"] == CAME, ["location", "month", "count", "status", "release"]]
-    came = came.rename(
-        columns={"count": "came", "status": "came_status", "release": "came_release"}
-    )
-    keys = ["location", "month"]
-    # "settled" sorts behind "provisional": the last one of a count is what counts.
-    came = came.sort_values("came_status").drop_duplicates(keys, keep="last")
-    both = made.merge(came, on=keys, how="left")
-    # A count provisional at the origin is no outcome: the forecast says what it will be.
-    known = (both["horizon"] <= 0).fillna(value=False) & (both["came_status"] == PROVISIONAL)
-    both.loc[known, "came"] = np.nan
-    both.loc[known, ["came_status", "came_release"]] = None
-    judged = (both["came_status"] == SETTLED).to_numpy(dtype=bool)
-    for name in ("50", "90"):
-        inside = (both["came"] >= both[f"low_{name}"]) & (both["came"] <= both[f"high_{name}"])
-        both[f"inside_{name}"] = pd.arrays.BooleanArray(inside.to_numpy(dtype=bool), ~judged)
-    return both
-
-
-def _forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
     ahead = np.flatnonzero(forecast.horizons >= 0)
     values = forecast.quantiles(list(LEVELS.values()), TARGET_12MO)[:, :, ahead]
     said = forecast.provenance
@@ -234,36 +252,66 @@ def _forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     # A place whose earlier counts are hidden has no 12-month count for a while.
     table = table[table["median"].notna()].reset_index(drop=True)
-    return _typed(table)
+    return typed(table)
 
 
-def _came_lines(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+def _came_lines(held: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     """Counts of a release that answer forecasts made from earlier ones, and are not there yet."""
     release = pd.Timestamp(panel.release)
-    made = table[(table["kind"] == FORECAST) & (table["release"] < release)]
+    made = held[(held["kind"] == FORECAST) & (held["release"] < release)]
     wanted = made.groupby(["location", "month"])["horizon"].max().reset_index()
-    came = table[table["kind"] == CAME]
+    came = held[held["kind"] == CAME]
     there = set(zip(came["location"], came["month"], came["status"]))
     rows = []
     for place, stamp, ahead in zip(*(wanted[c] for c in ("location", "month", "horizon"))):
-        month = to_month(stamp)
-        column = int((month - panel.months[0]).astype(int))
-        if place not in panel.locations or not 0 <= column < panel.months.size:
-            continue
-        count = float(panel.reported[panel.locations.index(place), column])
-        age = int((np.datetime64(panel.release, "M") - month).astype(int))
-        status = SETTLED if age >= SETTLED_AGE else PROVISIONAL
+        count, status = count_in(panel, place, stamp)
         if not np.isfinite(count) or (place, stamp, status) in there:
             continue
         if status == PROVISIONAL and ahead < 1:
             continue  # it was published before anything was forecast
-        rows.append((CAME, release, place, stamp, count, status))
-    found = pd.DataFrame(rows, columns=["kind", "release", "location", "month", "count", "status"])
-    return _typed(found.assign(model="", spec="", version="", data=""))
+        rows.append((release, place, stamp, count, status))
+    return came_lines(rows)
 
 
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns as :func:`read` gives them."""
+def count_in(panel: Panel, place: str, stamp: pd.Timestamp) -> tuple[float, str]:
+    """The count of a place and month in a release (NaN where it has none), and its status.
+
+    Parameters
+    ----------
+    panel : Panel
+    place : str
+    stamp : Timestamp
+        End of the 12 months.
+    """
+    month = to_month(stamp)
+    column = int((month - panel.months[0]).astype(int))
+    age = int((np.datetime64(panel.release, "M") - month).astype(int))
+    status = SETTLED if age >= SETTLED_AGE else PROVISIONAL
+    if place not in panel.locations or not 0 <= column < panel.months.size:
+        return float("nan"), status
+    return float(panel.reported[panel.locations.index(place), column]), status
+
+
+def came_lines(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+    """Lines of counts that came.
+
+    Parameters
+    ----------
+    rows : sequence of tuple
+        Release, location, month, count, status.
+    """
+    found = pd.DataFrame(rows, columns=["release", "location", "month", "count", "status"])
+    return typed(found.assign(kind=CAME, model="", spec="", version="", data=""))
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns as :func:`read` gives them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Some of them.
+    """
     out = table.reindex(columns=list(COLUMNS))
     for name in _WHOLE:
         out[name] = out[name].astype("Int64")
@@ -285,17 +333,3 @@ def _cell(name: str, value: Any) -> str:
     if name in LEVELS:
         return f"{value:.1f}"
     return f"{value:.0f}" if name in ("count", *_WHOLE) else str(value)
-
-
-def covered(found: pd.DataFrame, of: Sequence[str] = ("90", "50")) -> dict[str, tuple[int, int]]:
-    """Of the settled counts, how many lie in each interval, and how many there are.
-
-    Parameters
-    ----------
-    found : DataFrame
-        From :func:`outcomes`.
-    of : sequence of str
-        Intervals.
-    """
-    judged = found[found["came_status"] == SETTLED]
-    return {name: (int(judged[f"inside_{name}"].sum()), len(judged)) for name in of}

@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +18,8 @@ from odforecast.models import get_model
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_SEED
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change
-from odforecast.updating.folder import PAGE, clear, manifest_of, write_folder
+from odforecast.updating.folder import PAGE, check_folder, clear, manifest_of, write_folder
+from odforecast.updating.withdrawn import corrections
 from odforecast.updating.work import Settings, Work
 from odforecast.vintage import archive as own_archive
 from odforecast.vintage.bundle import default_folder
@@ -49,7 +50,7 @@ class Update:
     release : datetime.date
         The release it is about.
     new : bool
-        Whether anything was written.
+        Whether the release was forecast now; if not, it had been before.
     folder : Path
         The page (``index.html``), the hub file and ``update.json``.
     record_file : Path
@@ -57,7 +58,8 @@ class Update:
     notes : tuple of str
         What to know: how old the release is, what became of the download, what was set right.
     added : int
-        Lines written into the record.
+        Lines written into the record: also of a release that is not new, where the record had to
+        take something back.
 
     Examples
     --------
@@ -103,6 +105,11 @@ class Update:
         return records.read(self.record_file)
 
     @property
+    def place(self) -> str:
+        """The place that numbers are said of: the nation where it is forecast, else the first."""
+        return self._work.place
+
+    @property
     def page(self) -> Path:
         """The page."""
         return self.folder / PAGE
@@ -113,7 +120,7 @@ class Update:
         return self.folder / str(manifest_of(self.folder.parent, self.release)["hub_file"])
 
     def __repr__(self) -> str:
-        did = f"{self.added:,} lines recorded" if self.new else "nothing new"
+        did = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
         return f"<Update from release {self.release}: {did}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
@@ -126,7 +133,7 @@ class Update:
         parts = ["change", "revisions", "new_months", "model"]
         shown = table[["name", "month", "before", "now", *parts]]
         title = f"Update from release {self.release}: what changed"
-        return html_table(shown.round(0), title, " ".join(sentences(self.change)))
+        return html_table(shown.round(0), title, " ".join(sentences(self.change, self.place)))
 
 
 def update(
@@ -180,8 +187,8 @@ def update(
         If the release contradicts itself (it is stored apart, and nothing is written), or there is
         no release.
     DataError
-        If the record was edited, the clock is before the release, another update is running, or
-        the folder cannot be written to.
+        If the record was edited, the clock is before the release, another update is running, the
+        folder cannot be written to, or that of the release holds what no update wrote.
 
     Examples
     --------
@@ -207,8 +214,7 @@ def update(
         if fetch:
             notes.append(_fetched(releases, client, progress))
         held = own_archive(archive) if archive is not None else own_archive()
-        work = Work(held, target, settings, lines)
-        return _updated(work, notes, again)
+        return _updated(Work(held, target, settings, lines), notes, again)
 
 
 def _updated(work: Work, notes: list[str], again: bool) -> Update:
@@ -221,36 +227,65 @@ def _updated(work: Work, notes: list[str], again: bool) -> Update:
             hint="a record is dated by the clock: set it right",
         )
     _refuse_errors(work)
+    taken = _corrected(work, notes, on)
+    if taken:
+        work = replace(work, lines=records.read(work.out / RECORD))
     unused = work.archive.as_of().note
     notes += dict.fromkeys([*filter(None, [unused]), *work.panel.notes])
     days = (on - vintage.date).days
     notes.append(f"release {vintage.date}, {days:,} day{'s' * (days != 1)} old today")
     folder, file = work.out / str(vintage.date), work.out / RECORD
     if work.is_done() and not (again and work.otherwise()):
-        made = work.made()["on"].iloc[0]
+        made = work.made()["on"].iloc[-1]
         notes.append(f"release {vintage.date} was forecast on {made:%Y-%m-%d}: nothing new")
         if other := work.otherwise():
             notes.append(f"it was made with {'; '.join(other)}: --again makes another")
-        return Update(vintage.date, False, folder, file, tuple(notes), 0, work)
-    newest = work.lines["release"].max()
-    if not work.lines.empty and newest > pd.Timestamp(vintage.date):
+        return Update(vintage.date, False, folder, file, tuple(notes), taken, work)
+    newest = work.standing["release"].max()
+    if not work.standing.empty and newest > pd.Timestamp(vintage.date):
         raise ArchiveError(
             f"the record holds forecasts from release {newest:%Y-%m-%d}, and the newest release "
             f"here is {vintage.date}",
             hint="fetch the newest one, or write to another folder: --out",
         )
+    _refuse_clock(work, on)
+    check_folder(folder)
+    new = records.lines_of(work.lines, work.forecast, work.panel, on)
+    whole = records.joined([lines for lines in (work.lines, new) if len(lines)] or [new])
+    # The page first: killed between the two, the next run finds lines missing and writes them.
+    write_folder(
+        work.out, work.whole, work.forecast, work.change, work.flags, whole, work.manifest(on)
+    )
+    records.append(file, new)
+    return Update(vintage.date, True, folder, file, tuple(notes), taken + len(new), work)
+
+
+def _corrected(work: Work, notes: list[str], on: dt.date) -> int:
+    """Take back what was recorded from figures that count no more; how many lines it took."""
+    new = corrections(work.lines, work.archive, on)
+    if new.empty:
+        return 0
+    _refuse_clock(work, on)
+    records.append(work.out / RECORD, new)
+    gone = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d").unique()
+    there = {str(date) for date in work.archive.releases()}
+    for date in gone:
+        why = "figures of it were replaced" if date in there else "it was retracted"
+        notes.append(f"release {date}: {why}; what was recorded from it is withdrawn")
+        if date not in there and (work.out / date).exists():
+            notes.append(f"{work.out / date} was made from it, and stays: delete it if you like")
+    if came := int((new["kind"] == records.CAME).sum()):
+        notes.append(f"{came:,} counts that came are recorded anew")
+    return len(new)
+
+
+def _refuse_clock(work: Work, on: dt.date) -> None:
     last = work.lines["on"].max()
     if not work.lines.empty and pd.Timestamp(on) < last:
         raise DataError(
             f"the clock says {on}, and the record has lines of {last:%Y-%m-%d}",
             hint="set the clock right, or begin another record: --out",
         )
-    new = records.lines_of(work.lines, work.forecast, work.panel, on)
-    whole = pd.concat([work.lines, new], ignore_index=True) if len(work.lines) else new
-    # The page first: killed between the two, the next run finds lines missing and writes them.
-    write_folder(work.out, work.forecast, work.change, work.flags, whole, work.manifest(on))
-    records.append(file, new)
-    return Update(vintage.date, True, folder, file, tuple(notes), len(new), work)
 
 
 def _refuse_errors(work: Work) -> None:

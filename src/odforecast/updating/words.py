@@ -1,9 +1,6 @@
-"""What an update says: in sentences, in a table, and in the record as Markdown."""
+"""What an update says: in sentences and in a table."""
 
 from __future__ import annotations
-
-import os
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,9 +13,8 @@ from odforecast.forecast.text import (
     rounded,
     step_of,
 )
-from odforecast.geography import NATION, called, code_of
+from odforecast.geography import NATION, called
 from odforecast.updating.changes import Change
-from odforecast.updating.record import SETTLED, covered, outcomes, read
 
 #: Places in the table on the screen, besides the first.
 SHOWN = 5
@@ -36,7 +32,7 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
     ----------
     change : Change
     place : str
-        The place that numbers are given of, where it was forecast; else the first one.
+        The place that numbers are given of; never those of another one.
     """
     if change.before is None:
         return [_start(change.why_not)]
@@ -47,10 +43,12 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
     else:
         table = change.table[change.table["month"] == month]
         mine = table[table["location"] == place]
-        row = (mine if len(mine) else table).iloc[0]
-        said.append(_moved(row))
-        if not change.why_not:
-            said.append(_reasons(change, row))
+        if mine.empty:
+            said.append(f"No earlier forecast of {place_name(place)} is there to compare with.")
+        else:
+            said.append(_moved(mine.iloc[0]))
+            if not change.why_not:
+                said.append(_reasons(change, mine.iloc[0]))
     if change.why_not:
         said.append(_start(change.why_not))
     said += _others(change)
@@ -80,8 +78,6 @@ def _data(change: Change, place: str) -> str:
         f"{change.counts['revised']:,} differ."
     )
     rows = change.revised[change.revised["location"] == place]
-    if rows.empty:
-        rows = change.revised.head(1)
     for row in rows.to_dict("records"):
         if np.isfinite(row["revision"]):
             where, when = place_name(row["location"]), month_name(row["month"])
@@ -218,112 +214,3 @@ def _small(error: float) -> str:
 
 def _start(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def said_and_came(table: pd.DataFrame, place: str = NATION, rows: int = 12) -> list[list[str]]:
-    """The record of one place as rows of texts, the newest first.
-
-    Columns: forecast on, 12 months to, months ahead, median and 90 % interval, came, inside. Of
-    each month known by now, the first forecast that is in the record; the rows left over are the
-    latest forecasts of what is not known yet.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`odforecast.updating.record.read`.
-    place : str
-        Any name of a place.
-    rows : int
-        As many as are wanted.
-    """
-    found = outcomes(table)
-    found = found[(found["location"] == code_of(place)) & (found["horizon"] >= 1)]
-    known = found[found["came"].notna()].drop_duplicates("month")
-    known = known.sort_values("month").tail(rows)
-    ahead = found[found["came"].isna()]
-    if not ahead.empty:
-        ahead = ahead[ahead["batch"] == ahead["batch"].max()]
-        ahead = ahead.sort_values("month").tail(max(rows - len(known), 1))
-    shown = found.loc[[*known.index, *ahead.index]].sort_values(["month", "on"], ascending=False)
-    out = []
-    for row in shown.to_dict("records"):
-        step = step_of(row["low_90"], row["high_90"])
-        came, inside = "not yet", ""
-        if np.isfinite(row["came"]):
-            came = f"{row['came']:,.0f}"
-            inside = "not judged yet: first published, too low"
-            if row["came_status"] == SETTLED:
-                inside = "inside" if row["inside_90"] else "outside"
-        out.append(
-            [
-                f"{row['on']:%Y-%m-%d}", f"{row['month']:%Y-%m}", str(row["horizon"]),
-                f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})",
-                came, inside,
-            ]
-        )  # fmt: skip
-    return out
-
-
-RECORD_HEAD = ("Forecast on", "12 months to", "Ahead", "Median (90 %)", "Came", "90 % interval")
-
-
-def coverage_sentence(table: pd.DataFrame) -> str:
-    """How many settled counts lay in their intervals, in a sentence."""
-    found = outcomes(table)
-    made = found[found["horizon"] >= 1]
-    (inside, n), (half, _) = covered(made).values()
-    if not n:
-        return (
-            f"{len(made):,} forecasts are in the record. No count that they are of is settled yet "
-            "(12 months old), so none is judged."
-        )
-    return (
-        f"{len(made):,} forecasts are in the record, {n:,} of them of counts that are settled by "
-        f"now: {inside:,} ({inside / n:.0%}) lay in the 90 % interval, {half:,} "
-        f"({half / n:.0%}) in the 50 % interval. Forecasts of neighbouring months and of one "
-        "release share their errors: these are far fewer trials than forecasts."
-    )
-
-
-def record_markdown(path: str | os.PathLike[str], location: str = NATION, rows: int = 12) -> str:
-    """A record as Markdown, for a page of documentation: a sentence and a table of one place.
-
-    Parameters
-    ----------
-    path : path
-        ``record.csv``.
-    location : str
-        Any name of a place.
-    rows : int
-        Rows of the table.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        If a line of the record is not as it was written.
-    UnknownNameError
-        If the place is unknown.
-
-    Examples
-    --------
-    >>> record_markdown("no-such-folder/record.csv")
-    'No forecast is in the record yet.'
-    """
-    table = read(path)
-    if table.empty:
-        return "No forecast is in the record yet."
-    body = said_and_came(table, location, rows)
-    if not body:
-        return f"No forecast of {place_name(code_of(location))} is in the record yet."
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
-
-    ruler = ["---", "---", "---:", "---:", "---:", "---"]
-    title = f"Drug overdose deaths in 12 months, {place_name(code_of(location))}:"
-    parts = [line(RECORD_HEAD), line(ruler), *map(line, body)]
-    return "\n".join([coverage_sentence(table), "", title, "", *parts])

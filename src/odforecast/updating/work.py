@@ -11,16 +11,20 @@ from typing import Any
 import pandas as pd
 
 from odforecast.forecast import Forecast
-from odforecast.geography import resolve
+from odforecast.geography import NATION, resolve
 from odforecast.models import Model, get_model
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED
 from odforecast.panel import Panel
 from odforecast.updating import record as records
-from odforecast.updating.changes import Change, compared, forecast_from
+from odforecast.updating.changes import Change, compared
 from odforecast.updating.folder import hub_name, manifest_of
+from odforecast.updating.making import chosen, whole_forecast
 from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage
 from odforecast.vintage.quality import Flag, check
+
+#: What all lines of one forecast from a release have in common.
+_MADE = ["spec", "version", "data", "seed", "draws"]
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,28 @@ class Work:
         return resolve(self.settings.locations, self.panel.locations)
 
     @cached_property
-    def forecast(self) -> Forecast:
-        """The forecast of these places."""
+    def whole(self) -> Forecast:
+        """The forecast of these places among all that the model forecasts with them."""
         s = self.settings
-        return forecast_from(
+        return whole_forecast(
             self.model, self.panel, self.locations, DEFAULT_HORIZON, s.draws, s.seed
         )
+
+    @cached_property
+    def forecast(self) -> Forecast:
+        """The forecast of these places."""
+        return chosen(self.whole, self.locations)
+
+    @property
+    def place(self) -> str:
+        """The place that numbers are said of: the nation where it is forecast, else the first."""
+        there = self.forecast.locations
+        return NATION if NATION in there else there[0]
+
+    @cached_property
+    def standing(self) -> pd.DataFrame:
+        """What stands of the record before this update."""
+        return records.standing(self.lines)
 
     @cached_property
     def flags(self) -> list[Flag]:
@@ -98,12 +118,21 @@ class Work:
 
     @cached_property
     def recorded(self) -> pd.DataFrame:
-        """The newest forecast in the record from an earlier release."""
-        kept = self.lines[self.lines["kind"] == records.FORECAST]
+        """The newest forecast in the record from an earlier release, of all its places.
+
+        It may have been written by several updates: with more places than before, or after one
+        that was killed. One that was never written to its end is passed over for one that was.
+        """
+        kept: pd.DataFrame = self.standing[self.standing["kind"] == records.FORECAST]
         kept = kept[kept["release"] < pd.Timestamp(self.vintage.date)]
         kept = kept[kept["release"] == kept["release"].max()]
-        newest: pd.DataFrame = kept[kept["batch"] == kept["batch"].max()]
-        return newest
+        if kept.empty:
+            return kept
+        sizes = self.lines.groupby("batch").size()
+        ended = kept["lines"] == kept["batch"].map(sizes)
+        newest = (kept[ended] if ended.any() else kept).iloc[-1]
+        same: pd.DataFrame = kept[(kept[_MADE] == newest[_MADE]).all(axis=1)]
+        return same
 
     @cached_property
     def change(self) -> Change:
@@ -137,6 +166,7 @@ class Work:
                         for s in self.locations if s not in self.forecast.locations},
             "before": None if self.change.before is None else str(self.change.before),
             "warnings": list(self.forecast.warnings),
+            "recorded": len(records.forecast_lines(self.forecast, self.panel)),
             "hub_file": hub_name(self.forecast),
         }  # fmt: skip
 
@@ -145,15 +175,23 @@ class Work:
         return "all" if asked == "all" else ",".join(self.locations)
 
     def is_done(self) -> bool:
-        """Whether the release was forecast in full: page, hub file and every line of the record."""
-        if self.made().empty or not records.is_complete(self.lines):
+        """Whether the release was forecast in full: the record has what page and hub file say."""
+        held = manifest_of(self.out, self.vintage.date)
+        places, made = held.get("locations"), self.made()
+        if not isinstance(places, list) or made.empty:
             return False
-        return bool(manifest_of(self.out, self.vintage.date))
+        return len(made) == held.get("recorded", len(made)) and (
+            "recorded" in held or set(made["location"]) == set(places)
+        )
 
     def made(self) -> pd.DataFrame:
-        """Lines of the record with forecasts from this release."""
-        kept = self.lines[self.lines["kind"] == records.FORECAST]
-        made: pd.DataFrame = kept[kept["release"] == pd.Timestamp(self.vintage.date)]
+        """Lines of the record with the forecast that the folder of this release holds."""
+        kept = self.standing[self.standing["kind"] == records.FORECAST]
+        kept = kept[kept["release"] == pd.Timestamp(self.vintage.date)]
+        held = manifest_of(self.out, self.vintage.date)
+        for name in _MADE:
+            kept = kept[kept[name].astype(str) == str(held.get(name))]
+        made: pd.DataFrame = kept[kept["location"].isin(held.get("locations") or [])]
         return made
 
     def otherwise(self) -> list[str]:

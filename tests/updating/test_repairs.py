@@ -1,0 +1,445 @@
+"""What an update must not destroy, leave undone, mix up, or go on to be judged by."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from socrata_server import FakeSocrata
+from update_server import FIRST, SECOND, rows, serve
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import DataError
+from odforecast.updating import Update, folder, outcomes, read
+from odforecast.updating import record as records
+from odforecast.updating.making import whole_forecast
+from odforecast.updating.words import sentences
+
+Run = Callable[..., Update]
+pytestmark = pytest.mark.usefixtures("quick_page")
+
+
+def files(where: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {
+        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
+    }
+
+
+def forecasts(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["kind"] == "forecast"]
+
+
+def release_file(where: Path, release: tuple[str, dt.date] = SECOND, missing: float = 0.02) -> Path:
+    """A release in a file; ``missing`` makes its figures others."""
+    path = where / f"{release[1]}.csv"
+    pd.DataFrame(list(rows(release[0], missing=missing))).to_csv(path, index=False)
+    return path
+
+
+# Somebody else's files
+
+
+def test_a_folder_of_somebody_elses_is_not_replaced(
+    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    mine = tmp_path / "out" / "2025-08-13"
+    mine.mkdir(parents=True)
+    (mine / "thesis.txt").write_text("three years")
+    monkeypatch.setattr(od.models.model.Fitted, "forecast", None)  # it is said before the work
+    with pytest.raises(DataError, match=r"holds what no update wrote \(thesis.txt\).*--out"):
+        run()
+    assert files(tmp_path / "out") == {"2025-08-13/thesis.txt": b"three years"}
+
+
+@pytest.mark.parametrize("what", ["a file", "a folder", "a link", "no manifest", "another's"])
+def test_what_a_user_put_beside_our_files_stays(
+    what: str, server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    made = run().folder
+    if what == "a file":
+        (made / "notes.md").write_text("mine")
+    elif what == "a folder":
+        (made / "figures").mkdir()
+    elif what == "a link":
+        os.replace(made / "changes.csv", tmp_path / "changes.csv")
+        (made / "changes.csv").symlink_to(tmp_path / "changes.csv")
+    elif what == "no manifest":
+        (made / "update.json").unlink()
+    else:
+        held = json.loads((made / "update.json").read_text())
+        (made / "update.json").write_text(json.dumps(held | {"release": "2024-08-13"}))
+    before = files(tmp_path / "out")
+    with pytest.raises(DataError, match="holds what no update wrote"):
+        run(again=True, seed=2)
+    assert files(tmp_path / "out") == before
+
+
+def test_a_file_put_there_during_the_work_stays(
+    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    made = run().folder
+    write = folder.write_page
+
+    def meanwhile(*given: object) -> None:
+        write(*given)
+        (made / "notes.md").write_text("mine")
+
+    monkeypatch.setattr(folder, "write_page", meanwhile)
+    with pytest.raises(DataError, match=r"no update wrote \(notes.md\)"):
+        run(again=True, seed=2)
+    assert (made / "notes.md").read_text() == "mine"
+    assert sorted(os.listdir(tmp_path / "out")) == ["2025-08-13", "record.csv"]
+
+
+@pytest.mark.parametrize("link", [False, True], ids=["a file", "a link"])
+def test_a_name_that_is_taken(link: bool, server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+    serve(server, FIRST)
+    (tmp_path / "out").mkdir()
+    target, elsewhere = tmp_path / "out" / "2025-08-13", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    if link:
+        target.symlink_to(elsewhere)
+    else:
+        target.write_text("mine")
+    with pytest.raises(DataError, match="is no folder of an update"):
+        run()
+    assert target.is_symlink() == link
+    assert not os.listdir(elsewhere)
+
+
+def test_our_own_folder_and_an_empty_one_are_replaced(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    (tmp_path / "out" / "2025-08-13").mkdir(parents=True)
+    assert run().new
+    (tmp_path / "out" / "2025-08-13" / "index.html").unlink()  # the page alone is gone
+    assert run().new
+    done = run(again=True, model="naive")
+    assert sorted(os.listdir(done.folder)) == [
+        "2025-08-13-odforecast-naive.parquet", "changes.csv", "index.html", "update.json",
+    ]  # fmt: skip
+
+
+# Killed within --again
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, run: Run, **how: object) -> None:
+    """An update that is stopped between page and record."""
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(**how)
+
+
+def test_another_forecast_stopped_before_its_record_is_completed(
+    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    run()
+    interrupted(monkeypatch, run, seed=2, again=True)
+    done = run(seed=2, again=True)
+    assert done.new
+    assert set(forecasts(done.record)["seed"]) == {1, 2}
+    assert len(done.record) == 2 * 4 * 13
+    assert not run(seed=2, again=True).new
+    assert not run().new
+
+
+def test_a_forecast_of_more_places_stopped_before_its_record_is_completed(
+    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    run(locations="US,OH")
+    interrupted(monkeypatch, run, again=True)
+    done = run(again=True)
+    assert done.new
+    assert set(forecasts(done.record)["location"]) == {"US", "OH", "WV", "YC"}
+    assert not run().new
+
+
+def test_what_was_stopped_may_be_left_for_what_was_there(
+    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(server, FIRST)
+    held = run().record_file.read_bytes()
+    interrupted(monkeypatch, run, seed=2, again=True)
+    done = run()  # page and record are of one seed again
+    assert done.new
+    assert json.loads((done.folder / "update.json").read_text())["seed"] == 1
+    assert done.record_file.read_bytes() == held
+    assert not run().new
+
+
+def test_a_folder_of_an_earlier_version_is_done(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    path = run().folder / "update.json"
+    held = json.loads(path.read_text())
+    del held["recorded"]
+    path.write_text(json.dumps(held))
+    assert not run().new
+
+
+# The forecast before, of all its places
+
+
+def test_more_places_later_are_all_compared(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    run(locations="US,OH")
+    done = run(again=True)
+    assert set(done.record.loc[done.record["batch"] == 2, "location"]) == {"WV", "YC"}
+    assert "In 12 months" not in done.page.read_text()
+    serve(server, SECOND)
+    second = run()
+    assert set(second.changed["location"]) == {"US", "OH", "WV", "YC"}
+    assert (second.changed["model"] == 0).all()
+    assert "in the United States, the median" in " ".join(sentences(second.change, "US"))
+    page = second.page.read_text()
+    assert "in the United States, the median" in page
+    assert "West Virginia" not in page
+
+
+def test_a_half_written_update_does_not_hide_the_rest(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, FIRST)
+    run()
+    file = tmp_path / "out" / "record.csv"
+    held = len(file.read_bytes())
+    run(again=True, seed=2)
+    content = file.read_bytes()
+    file.write_bytes(content[: content.index(b"\n", held + 600) + 1])
+    run()  # seed 1 once more; that of seed 2 is never written to its end
+    serve(server, SECOND)
+    done = run()
+    assert set(done.changed["location"]) == {"US", "OH", "WV", "YC"}
+    assert done.change.settings == ()
+    # Nor does one whose rest was written by the update behind it.
+    run(again=True, seed=3)
+    content = file.read_bytes()
+    file.write_bytes(content[: content.index(b"\n", content.index(b",3,100,") + 600) + 1])
+    assert run(again=True, seed=3).new
+    serve(server, ("2025-04", dt.date(2025, 10, 15)), missing=0.01)
+    third = run(seed=3)
+    assert len(third.changed) == 4 * 12
+    assert third.change.settings == ()
+
+
+def test_the_newest_forecast_is_what_is_compared_with(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    run()
+    run(again=True, seed=2)
+    serve(server, SECOND)
+    done = run(seed=2)
+    assert done.change.settings == ()
+    table = done.record
+    last = table[(table["batch"] == 2) & (table["location"] == "OH")].set_index("month")
+    ohio = done.changed[done.changed["location"] == "OH"].set_index("month")
+    assert ohio["before"].tolist() == last.loc[ohio.index, "median"].tolist()
+
+
+def test_words_are_of_the_place_asked_for_alone(server: FakeSocrata, run: Run) -> None:
+    serve(server, FIRST)
+    run(locations="WV")
+    serve(server, SECOND)
+    done = run(locations="OH,WV")
+    assert done.place == "OH"
+    said = " ".join(sentences(done.change, "OH"))
+    assert "West Virginia" not in said
+    assert "No earlier forecast of Ohio is there to compare with." in said
+    assert "West Virginia, the median" in " ".join(sentences(done.change, "WV"))
+    page = done.page.read_text()
+    assert "12-month counts, West Virginia" not in page
+    assert "West Virginia, the median" not in page
+
+
+def test_new_york_has_its_city_beside_it_on_the_page(
+    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    write = folder.write_page
+
+    def look(path: Path, whole: od.Forecast, locations: tuple[str, ...], parts: list) -> None:
+        seen.append((whole, locations))
+        write(path, whole, locations, parts)
+
+    monkeypatch.setattr(folder, "write_page", look)
+    serve(server, FIRST, states=None)
+    done = run(model="dlm", draws=40, locations="NY")
+    ((whole, locations),) = seen
+    assert locations == done.forecast.locations == ("NY",)
+    assert set(forecasts(done.record)["location"]) == {"NY"}
+    assert whole.summary(locations=["NY"])["rate_of"].unique().tolist() == ["NY+YC"]
+
+
+# Releases that were wrong
+
+
+def settled_record(server: FakeSocrata, run: Run) -> Update:
+    """Forecasts from 2024 whose counts a release of 2025-08 and one of 2025-09 settle."""
+    serve(server, ("2023-12", dt.date(2024, 5, 15)))
+    run()
+    serve(server, FIRST)
+    run()
+    serve(server, SECOND)
+    return run()
+
+
+def counts(table: pd.DataFrame, batch: int = 1) -> dict[str, tuple[float, str]]:
+    """By month of an update's forecast of Ohio, what came and from which release."""
+    found = outcomes(table)
+    found = found[(found["batch"] == batch) & (found["location"] == "OH")]
+    return {
+        f"{r['month']:%Y-%m}": (r["came"], f"{r['came_release']:%Y-%m-%d}")
+        for r in found.to_dict("records")
+        if r["came"] == r["came"]
+    }
+
+
+def test_after_a_retraction_what_it_said_counts_no_more(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    done = settled_record(server, run)
+    before, held = counts(done.record), done.record_file.read_bytes()
+    assert {r for _, r in before.values()} == {"2025-08-13", "2025-09-17"}
+    assert before["2024-09"][1] == "2025-09-17"
+    archive = od.Archive(tmp_path / "archive")
+    archive.retract("2025-09-17", "columns were exchanged")
+    done = run(fetch=False)
+    assert (done.new, done.release, done.added) == (False, FIRST[1], 2)
+    assert any("it was retracted; what was recorded from it is withdrawn" in n for n in done.notes)
+    assert done.record_file.read_bytes().startswith(held)
+    table = done.record
+    assert table["kind"].tail(2).tolist() == ["withdrawn", "withdrawn"]
+    assert "2025-09-17" not in outcomes(table)["release"].astype(str).to_list()
+    # The count that only that release settled is provisional again.
+    after = counts(table)
+    assert {r for _, r in after.values()} == {"2025-08-13"}
+    assert after == {m: v for m, v in before.items() if m in after} | {"2024-09": after["2024-09"]}
+    now = done.record_file.read_bytes()
+    assert (run(fetch=False).added, done.record_file.read_bytes()) == (0, now)
+    # Another forecast from the release that is left is no error, and the next release goes on.
+    assert run(fetch=False, again=True, seed=2).new
+    serve(server, ("2025-04", dt.date(2025, 10, 15)))
+    third = run(seed=2)
+    assert third.change.before == FIRST[1]
+    assert counts(third.record)["2024-09"] == (before["2024-09"][0], "2025-10-15")
+
+
+def test_after_a_retraction_a_later_release_says_the_count(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    done = settled_record(server, run)
+    before = counts(done.record)
+    lost = [m for m, (_, r) in before.items() if r == "2025-08-13"]
+    od.Archive(tmp_path / "archive").retract("2025-08-13", "columns were exchanged")
+    done = run(fetch=False)
+    assert not done.new
+    assert any("counts that came are recorded anew" in n for n in done.notes)
+    after = counts(done.record)
+    assert {r for _, r in after.values()} == {"2025-09-17"}
+    assert set(after) == set(before)
+    panel = od.Archive(tmp_path / "archive").as_of("2025-09-17").panel()
+    row = panel.reported[panel.locations.index("OH")]
+    for month in lost:
+        assert after[month][0] == row[list(panel.months.astype(str)).index(month)]
+
+
+def test_a_correction_that_was_cut_off_is_completed(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    done = settled_record(server, run)
+    held = len(done.record_file.read_bytes())
+    od.Archive(tmp_path / "archive").retract("2025-08-13", "columns were exchanged")
+    whole = counts(run(fetch=False).record)
+    content = done.record_file.read_bytes()
+    ends = [i + 1 for i in range(held, len(content)) if content[i : i + 1] == b"\n"]
+    for end in (ends[0], ends[1], ends[3] + 5):
+        done.record_file.write_bytes(content[:end])
+        again = run(fetch=False)
+        assert (again.new, again.added > 0) == (False, True)
+        assert counts(again.record) == whole
+        assert run(fetch=False).added == 0
+
+
+@pytest.mark.parametrize("newest", [False, True])
+def test_after_a_replacement_the_right_count_is_written_behind(
+    newest: bool, server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    done = settled_record(server, run)
+    batch = 2 if newest else 1
+    before, held = counts(done.record, batch), done.record_file.read_bytes()
+    wrong = SECOND if newest else FIRST
+    day = str(wrong[1])
+    right = release_file(tmp_path, wrong, missing=0.03)
+    archive = od.Archive(tmp_path / "archive")
+    archive.replace(right, "a typing error")
+    done = run(fetch=False)
+    # Of the newest release there is a page: it is made anew, with the forecast.
+    assert done.new == newest
+    assert done.record_file.read_bytes().startswith(held)
+    panel = archive.as_of(day).panel()
+    row = panel.reported[panel.locations.index("OH")]
+    after = counts(done.record, batch)
+    assert set(after) == set(before)
+    assert [r for _, r in after.values()] == [r for _, r in before.values()]
+    mine = {m: c for m, (c, r) in after.items() if r == day}
+    assert mine == {m: row[list(panel.months.astype(str)).index(m)] for m in mine}
+    assert any(c != before[m][0] for m, c in mine.items())
+    made = forecasts(records.standing(done.record))
+    made = made[made["release"] == pd.Timestamp(day)]
+    assert set(made["data"]) == ({panel.data_hash} if newest else set())
+    assert run(fetch=False).added == 0
+    assert not run(fetch=False).new
+
+
+def test_an_earlier_release_that_was_added_withdraws_nothing(
+    server: FakeSocrata, run: Run, tmp_path: Path
+) -> None:
+    serve(server, SECOND)
+    held = run().record_file.read_bytes()
+    archive = od.Archive(tmp_path / "archive")
+    archive.add(release_file(tmp_path, FIRST))
+    # Nor does a retraction that was taken back.
+    archive.retract("2025-09-17", "by mistake")
+    archive.accept("2025-09-17", "it was right")
+    done = run(fetch=False)
+    assert (done.new, done.added) == (False, 0)
+    assert done.record_file.read_bytes() == held
+
+
+def test_the_command_says_what_was_withdrawn(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+    settled_record(server, run)
+    od.Archive(tmp_path / "archive").retract("2025-09-17", "columns were exchanged")
+    args = ["update", "--no-fetch", "--archive", str(tmp_path / "archive"), "--out",
+            str(tmp_path / "out"), "--model", "drift+delay", "--draws", "100"]  # fmt: skip
+    done = CliRunner().invoke(main, args)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "2025-09-17: it was retracted; what was recorded from it is withdrawn" in said
+    assert "2 lines more" in said
+
+
+def test_a_record_of_this_project_is_read_as_ever() -> None:
+    path = Path(od.__file__).parents[2] / "docs" / "updates" / "record.csv"
+    if not path.exists():
+        pytest.skip("only in the repository")
+    table = read(path)
+    assert len(table) == len(records.standing(table)) == 689
+
+
+def test_the_whole_and_the_chosen_are_the_same_forecast() -> None:
+    panel = od.bundled().as_of().panel()
+    whole = whole_forecast(od.get_model("dlm"), panel, ("NY",), 3, 20, 1)
+    assert set(whole.locations) == set(panel.locations)
