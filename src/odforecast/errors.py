@@ -21,7 +21,8 @@ class OdforecastError(Exception):
 
     Examples
     --------
-    >>> str(OdforecastError("no release before 2019-01-01", hint="add an older file"))
+    >>> import odforecast as od
+    >>> str(od.OdforecastError("no release before 2019-01-01", hint="add an older file"))
     'no release before 2019-01-01; add an older file'
     """
 

@@ -62,6 +62,7 @@ class Streams:
 
     Examples
     --------
+    >>> from odforecast.seeds import Streams
     >>> streams = Streams(1, "states", "all-drugs", "2024-07")
     >>> ohio = streams.generator("location", "OH").random()
     >>> ohio == streams.generator("location", "OH").random()

@@ -37,3 +37,17 @@ def projection(panel) -> od.Projection:
     made = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=80, seed=1)
     shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
     return od.project(made, [shock])
+
+
+@pytest.fixture(scope="session")
+def mixed() -> od.Results:
+    """What ``odforecast backtest`` runs: two kinds of vintage, here of two targets as well.
+
+    What decides comes last, so that the first row of a table is none of it.
+    """
+    kinds = ("pseudo-clean", "pseudo-delayed")
+    found = [o for k in kinds for o in od.origins(od.bundled(), k, "2020-01", "2022-05", 7, 2)]
+    return backtest(
+        ["naive+delay", "drift", "hub-baseline"], found, locations="US,OH,WV", draws=40,
+        targets=("deaths_month", "deaths_12mo"), progress=False,
+    )  # fmt: skip

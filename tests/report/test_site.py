@@ -19,7 +19,7 @@ from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
-from odforecast.report.site.past import past_forecasts
+from odforecast.report.site.past import ends_held, past_forecasts
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 
 MODEL = "naive+delay"
@@ -199,16 +199,19 @@ def test_the_leaderboard_is_that_of_the_scores(report, results):
 def test_coverage_and_pit_are_those_of_the_scores(report, results):
     scores = results.scores
     rows = scores[scores["scorable"] & (scores["horizon"] >= 1) & (scores["model"] == MODEL)]
-    near = rows[rows["horizon"] <= 3]
-    (shown,) = (
-        r for r in report.tables["table-coverage"] if [c[0] for c in r[:2]] == [MODEL, "1–3"]
-    )
-    said = [float(at["data-v"]) for _, at in shown[2:]]
-    exact = [near[f"cover_{n}"].mean() for n in (50, 80, 90, 95)]
-    assert said == pytest.approx([*exact, len(near)], rel=1e-5)
-    table = pit_histogram(rows["pit"].to_numpy())
-    said = [float(at["data-v"]) for _, at in rows_of(report, "pit-table")[MODEL][1:]]
-    assert said == pytest.approx((table["n"] / table["n"].sum()).tolist(), rel=1e-5)
+    nation = rows["location"] == "US"
+    for level, part in (("nation", rows[nation]), ("jurisdictions", rows[~nation])):
+        near = part[part["horizon"] <= 3]
+        (shown,) = (
+            r for r in report.tables[f"table-coverage-{level}"]
+            if [c[0] for c in r[:2]] == [MODEL, "1–3"]
+        )  # fmt: skip
+        said = [float(at["data-v"]) for _, at in shown[2:]]
+        exact = [near[f"cover_{n}"].mean() for n in (50, 80, 90, 95)]
+        assert said == pytest.approx([*exact, len(near)], rel=1e-5)
+        table = pit_histogram(part["pit"].to_numpy())
+        said = [float(at["data-v"]) for _, at in rows_of(report, f"pit-table-{level}")[MODEL][1:]]
+        assert said == pytest.approx((table["n"] / table["n"].sum()).tolist(), rel=1e-5)
 
 
 def test_what_was_made_how_stands_at_the_end(report, forecast, results):
@@ -264,14 +267,17 @@ def test_past_forecasts_are_those_of_the_backtest(results):
         np.testing.assert_allclose(arrow.median, ahead["median"], rtol=1e-6)
         assert (arrow.low <= arrow.median).all()
         assert (arrow.median <= arrow.high).all()
+    # The truth that was scored is the release that is drawn: the same counts, and the same sum.
     ends = mine[(mine["horizon"] == 12) & mine["scorable"]]
-    assert ohio.held == (int(ends["cover_90"].sum()), len(ends))
+    now = od.bundled().as_of("2025-09-17").panel()
+    assert ends_held(ohio, "OH", now) == (int(ends["cover_90"].sum()), len(ends))
 
 
 def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(results):
     made = past_forecasts(results, MODEL, np.datetime64("2022-01", "M"))["OH"]
     assert max(a.last_month for a in made.arrows) <= np.datetime64("2022-01", "M")
-    assert made.held[1] < len(made.arrows)
+    then = od.bundled().as_of("2025-09-17").panel().cut("2022-01")
+    assert ends_held(made, "OH", then)[1] < len(made.arrows)
     assert past_forecasts(results, MODEL, np.datetime64("2015-01", "M")) == {}
 
 

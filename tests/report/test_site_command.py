@@ -121,7 +121,7 @@ def _released(panel):
         (["made", "--until", "2027-12", "--out", "a.html"], "--until says how a forecast is made"),
         (["scored", "--seed", "2", "--out", "a.html"], "--seed says how a forecast is made"),
         (["made", "--replace", "--out", "a.html"], "--replace is about --site DIR"),
-        (["made", "--out", "file.txt"], "file.txt is no page of odforecast"),
+        (["made", "--out", "mine.html"], "mine.html is no page of odforecast"),
         (["made", "--out", "empty"], "empty"),
         (["made", "--site", "scored"], "scored holds other files"),
         (["made", "--locations", "Texas", "--out", "a.html"], "TX"),
@@ -132,10 +132,11 @@ def test_mistakes_are_said_and_nothing_is_written(work, args, said):
     Path("empty").mkdir(exist_ok=True)
     Path("half/units").mkdir(parents=True, exist_ok=True)
     Path("file.txt").write_text("mine")
+    Path("mine.html").write_text("mine")
     before = sorted(map(str, Path().rglob("*")))
     done = run(*args)
     assert done.exit_code in (1, 2)
     assert said in done.output
     assert "Traceback" not in done.output
     assert sorted(map(str, Path().rglob("*"))) == before
-    assert Path("file.txt").read_text() == "mine"
+    assert Path("file.txt").read_text() == Path("mine.html").read_text() == "mine"

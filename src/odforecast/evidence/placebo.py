@@ -53,6 +53,8 @@ def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.evidence.placebo import placebo_folds
+    >>> from odforecast.scenario.growth import growth_changes, settled_through
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> changes = growth_changes(panel, until=settled_through(panel))
     >>> placebo_folds(changes)["windows"].value_counts().to_dict()

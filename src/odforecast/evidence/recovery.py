@@ -112,6 +112,8 @@ def estimate_effect(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.evidence.recovery import estimate_effect
     >>> rng = np.random.default_rng(1)
     >>> shape = (np.arange(72) >= 48).astype(float)
     >>> deaths = rng.poisson(500 * np.exp(-0.3 * shape), size=(10, 72)).astype(float)

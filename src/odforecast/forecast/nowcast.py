@@ -38,6 +38,8 @@ def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.forecast.nowcast import usual_ratio
     >>> usual_ratio(np.full((1, 24), 100.0), np.full((1, 24), 102.0))
     array([1.02])
     """
@@ -57,6 +59,8 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.forecast.nowcast import unbiased
     >>> predicted = np.full((1, 24), 102.0)
     >>> predicted[0, -1] = 104.04
     >>> unbiased(np.full((1, 24), 100.0), predicted)[0, [0, -1]].round(6).tolist()

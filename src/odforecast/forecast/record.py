@@ -122,6 +122,7 @@ def past_errors(
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.forecast.record import past_errors
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> past_errors(od.get_model("naive").fit(panel).forecast(draws=50), "OH") is None
     True

@@ -58,6 +58,7 @@ def thresholds(before: ArrayLike) -> tuple[Floats, Floats]:
 
     Examples
     --------
+    >>> from odforecast.forecast.trend import thresholds
     >>> first, large = thresholds([2.0, 200.0, 50_000.0])
     >>> first.round(1).tolist(), large.round(1).tolist()
     ([128.0, 12.8, 5.0], [384.0, 38.4, 15.0])
@@ -87,6 +88,8 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.forecast.trend import category
     >>> category([-16.0, -15.0, -5.0, 0.0, 5.1, 16.0, np.nan], 100.0, 5.0).tolist()
     [0, 1, 2, 2, 3, 4, -1]
     """

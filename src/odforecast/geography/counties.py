@@ -66,7 +66,8 @@ class County:
 
     Examples
     --------
-    >>> county = counties_of("OH")[30]
+    >>> import odforecast as od
+    >>> county = od.geography.counties_of("OH")[30]
     >>> county.fips, county.label, county.short
     ('39061', 'Hamilton County, Ohio', 'Hamilton')
     """
@@ -115,6 +116,7 @@ def counties_of(state: str | None = None, edition: Edition = "counties") -> tupl
 
     Examples
     --------
+    >>> from odforecast.geography import counties_of
     >>> len(counties_of()), len(counties_of("NY")), [c.short for c in counties_of("YC")][:3]
     (3142, 57, ['Bronx', 'Kings', 'New York'])
     >>> counties_of("CT", "planning-regions")[0].label

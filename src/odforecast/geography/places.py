@@ -48,7 +48,8 @@ def lookup(key: str) -> Location:
 
     Examples
     --------
-    >>> lookup("WV").code, lookup("nyc").state
+    >>> import odforecast as od
+    >>> od.geography.lookup("WV").code, od.geography.lookup("nyc").state
     ('54', 'YC')
     """
     found = BY_KEY.get(str(key).strip().upper())
@@ -80,6 +81,7 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
 
     Examples
     --------
+    >>> from odforecast.geography import find
     >>> find("ohio").code, find("39035").label, find("Hamilton County, oh").fips
     ('39', 'Cuyahoga County, Ohio', '39061')
     """
@@ -114,6 +116,7 @@ def code_of(key: str) -> str:
 
     Examples
     --------
+    >>> from odforecast.geography import code_of
     >>> code_of("Ohio"), code_of("nyc"), code_of("Hamilton, Ohio")
     ('OH', 'YC', '39061')
     """
@@ -126,6 +129,7 @@ def called(code: str) -> str:
 
     Examples
     --------
+    >>> from odforecast.geography import called
     >>> called("OH"), called("39061"), called("Midwest"), called("NY")
     ('Ohio', 'Hamilton County, Ohio', 'Midwest', 'New York outside NYC')
     """

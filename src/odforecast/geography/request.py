@@ -44,6 +44,7 @@ def resolve(
 
     Examples
     --------
+    >>> from odforecast.geography import resolve
     >>> resolve("US,54", available=("US", "WV", "OH"))
     ('US', 'WV')
     >>> resolve("Hamilton, Ohio, 39035"), len(resolve(["Ohio/*", "39035"]))
@@ -107,9 +108,10 @@ def pick(
 
     Examples
     --------
-    >>> pick(["Ohio", "54"], ("US", "OH", "WV"), "the panel")
+    >>> import odforecast as od
+    >>> od.geography.pick(["Ohio", "54"], ("US", "OH", "WV"), "the panel")
     ('OH', 'WV')
-    >>> pick("Ohio, US", ("US", "OH", "WV"), "the panel")
+    >>> od.geography.pick("Ohio, US", ("US", "OH", "WV"), "the panel")
     ('OH', 'US')
     """
     if isinstance(locations, str):

@@ -44,6 +44,7 @@ def parts_of(
 
     Examples
     --------
+    >>> from odforecast.geography import parts_of
     >>> len(parts_of("US")), parts_of("Northeast")[:3]
     (52, ('CT', 'MA', 'ME'))
     >>> len(parts_of("OH", level="counties")), len(parts_of("Northeast", level="counties"))
@@ -65,7 +66,8 @@ def whole_and_parts(locations: Sequence[str]) -> tuple[int, list[int]] | None:
 
     Examples
     --------
-    >>> whole_and_parts(("US", "OH")) is None
+    >>> import odforecast as od
+    >>> od.geography.whole_and_parts(("US", "OH")) is None
     True
     """
     if not {NATION, *JURISDICTIONS} <= set(locations):
@@ -92,7 +94,9 @@ def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
 
     Examples
     --------
-    >>> closed(np.ones(53), ("US", *JURISDICTIONS))[0]
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> od.geography.closed(np.ones(53), ("US", *od.geography.JURISDICTIONS))[0]
     np.float64(52.0)
     """
     rows = whole_and_parts(locations)

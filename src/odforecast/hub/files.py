@@ -74,7 +74,7 @@ def to_hub(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=3, draws=200, seed=1)
-    >>> table = to_hub(forecast, targets=["deaths_12mo"])
+    >>> table = od.to_hub(forecast, targets=["deaths_12mo"])
     >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()
     (69, ['US'], [1, 2, 3])
     """

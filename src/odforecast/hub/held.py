@@ -51,9 +51,11 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
+    >>> import odforecast as od
     >>> path = Path(tempfile.mkdtemp()) / "held.csv"
     >>> _ = path.write_text("scenario_id,first_month,last_month\\nnull,2024-01,2024-06\\n")
-    >>> read_held(path)["last_month"].dt.strftime("%Y-%m").tolist()
+    >>> od.hub.read_held(path)["last_month"].dt.strftime("%Y-%m").tolist()
     ['2024-06']
     """
     source = Path(path)

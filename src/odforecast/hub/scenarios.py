@@ -80,7 +80,7 @@ def scenarios_to_hub(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=1, draws=200, seed=1)
-    >>> table = scenarios_to_hub({"null": forecast, "less": forecast}, levels=[0.5])
+    >>> table = od.hub.scenarios_to_hub({"null": forecast, "less": forecast}, levels=[0.5])
     >>> table[["scenario_id", "target", "horizon"]].values.tolist()[1:3]
     [['null', 'deaths_month', 1], ['less', 'deaths_12mo', 1]]
     """
@@ -136,7 +136,7 @@ def scenario_tasks(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=1, draws=200, seed=1)
-    >>> (task,) = scenario_tasks(["null", "less"], forecast)["rounds"][0]["model_tasks"]
+    >>> (task,) = od.hub.scenario_tasks(["null", "less"], forecast)["rounds"][0]["model_tasks"]
     >>> task["task_ids"]["scenario_id"]
     {'required': ['null', 'less'], 'optional': None}
     >>> task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
@@ -222,7 +222,8 @@ def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> path = write_tasks({"rounds": []}, tempfile.mkdtemp() + "/hub-config/tasks.json")
+    >>> import odforecast as od
+    >>> path = od.hub.write_tasks({"rounds": []}, tempfile.mkdtemp() + "/hub-config/tasks.json")
     >>> path.name
     'tasks.json'
     """

@@ -115,7 +115,8 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
 
     Examples
     --------
-    >>> get_model().label, get_model("dlm", delay=False).label
+    >>> import odforecast as od
+    >>> od.get_model().label, od.get_model("dlm", delay=False).label
     ('dlm', 'dlm(delay=False)')
     """
     name = DEFAULT_MODEL if name is None else name

@@ -45,11 +45,11 @@ class Spec:
 
     Examples
     --------
-    >>> from odforecast.models import get_model
-    >>> spec = get_model("drift").spec
+    >>> import odforecast as od
+    >>> spec = od.get_model("drift").spec
     >>> spec.by, spec.target, spec.corrects_delay
     ('location', 'deaths_month', False)
-    >>> get_model("dlm").spec.hash == get_model("dlm", delay=False).spec.hash
+    >>> od.get_model("dlm").spec.hash == od.get_model("dlm", delay=False).spec.hash
     False
     """
 

@@ -213,10 +213,12 @@ class Panel:
 
         Examples
         --------
+        >>> import pandas as pd
+        >>> import odforecast as od
         >>> frame = pd.DataFrame(
         ...     {"location": "Ohio", "month": ["2024-01", "2024-02"], "reported": [50, 51]}
         ... )
-        >>> Panel.from_frame(frame, as_of="2024-06-01").locations
+        >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
         from odforecast.panel.frame import panel_from_frame

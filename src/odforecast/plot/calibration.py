@@ -11,7 +11,15 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.plot.output import describe
-from odforecast.plot.scored import models_of, of_level, of_model, origins_in, scores_of
+from odforecast.plot.scored import (
+    many_in,
+    models_of,
+    of_level,
+    of_model,
+    origins_in,
+    scores_of,
+    vintages_in,
+)
 from odforecast.plot.style import (
     BLACK,
     BLUE,
@@ -23,7 +31,7 @@ from odforecast.plot.style import (
     legend,
     of_horizons,
 )
-from odforecast.plot.words import literal
+from odforecast.plot.words import joined, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +45,12 @@ _LEVELS = np.arange(1, 20) / 20
 
 
 def coverage(
-    scores: Any, model: str | None = None, *, level: str | None = None, axes: Axes | None = None
+    scores: Any,
+    model: str | None = None,
+    *,
+    level: str | None = None,
+    vintage: str | None = None,
+    axes: Axes | None = None,
 ) -> Axes:
     """How often the 50, 80, 90 and 95 % intervals held what came, by months ahead.
 
@@ -49,6 +62,9 @@ def coverage(
         Default: ``dlm``, or the first.
     level : {"jurisdictions", "nation"}, optional
         Default: the jurisdictions, if there are any.
+    vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
+        Of which kind of vintage, where there are several: they have no common mean. Default: the
+        first of these that there is.
     axes : Axes, optional
         Where to draw; default: a figure of its own.
 
@@ -60,7 +76,7 @@ def coverage(
     Raises
     ------
     UnknownNameError
-        If the model was not scored.
+        If the model, or the kind of vintage, was not scored.
     DataError
         If a column is missing, or nothing could be scored.
 
@@ -69,11 +85,11 @@ def coverage(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> coverage(results).get_ylabel()
+    >>> od.plot.coverage(results).get_ylabel()
     'counts inside the interval, %'
     """
     columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
-    rows, whose = of_level(scores_of(scores, tuple(columns.values())), level)
+    rows, whose = of_level(scores_of(scores, tuple(columns.values()), vintage), level)
     rows, name = of_model(rows, model)
     drawn = drawn_on(axes)
     said = []
@@ -93,7 +109,7 @@ def coverage(
     legend(drawn)
     describe(
         drawn,
-        f"Coverage of {name}, {whose}, {len(rows):,} forecasts: {'; '.join(said)} of the counts; "
+        f"Coverage of {name}, {whose}, {many_in(rows)}: {'; '.join(said)} of the counts; "
         "the dotted lines say how many they should.",
     )
     axes_out: Axes = drawn
@@ -106,6 +122,7 @@ def pit(
     *,
     level: str | None = None,
     horizon_group: str | None = None,
+    vintage: str | None = None,
     bins: int = 10,
     axes: Axes | None = None,
 ) -> Axes:
@@ -120,6 +137,8 @@ def pit(
     horizon_group : str, optional
         One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months
         ahead.
+    vintage
+        As for :func:`coverage`.
     bins : int
     axes : Axes, optional
 
@@ -132,7 +151,7 @@ def pit(
     Raises
     ------
     UnknownNameError
-        If the model was not scored.
+        If the model, or the kind of vintage, was not scored.
     DataError
         If a column or the group is missing, there are no draws to rank among, or no bins.
 
@@ -141,12 +160,12 @@ def pit(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> len(pit(results, bins=5).patches)
+    >>> len(od.plot.pit(results, bins=5).patches)
     5
     """
     if bins < 1:
         raise DataError(f"bins is {bins}: a histogram needs at least one")
-    rows, whose, name = _pits(scores, model, level, horizon_group)
+    rows, whose, name = _pits(scores_of(scores, ("pit",), vintage), model, level, horizon_group)
     share = np.histogram(rows["pit"], bins=bins, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
     drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)
@@ -159,7 +178,7 @@ def pit(
     _head(drawn, f"PIT{group}", name, rows, whose)
     describe(
         drawn,
-        f"PIT histogram of {name}, {whose}{group}, {len(rows):,} forecasts in {bins} bins: "
+        f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
         f"{100 * share[0]:.0f} % of the counts in the lowest bin, {100 * share[-1]:.0f} % in the "
         f"highest; {100 / bins:.0f} % each if the forecasts are calibrated.",
     )
@@ -173,6 +192,7 @@ def reliability(
     *,
     level: str | None = None,
     horizon_group: str | None = None,
+    vintage: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
     """Share of counts below each quantile of their forecast, against what it should be.
@@ -184,7 +204,7 @@ def reliability(
         intervals.
     models : str or sequence of str, optional
         Default: all, at most six.
-    level, horizon_group
+    level, horizon_group, vintage
         As for :func:`pit`.
     axes : Axes, optional
 
@@ -198,7 +218,7 @@ def reliability(
     Raises
     ------
     UnknownNameError
-        If a model was not scored.
+        If a model, or the kind of vintage, was not scored.
     DataError
         As for :func:`pit`.
 
@@ -207,17 +227,18 @@ def reliability(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> reliability(results).get_xlabel()
+    >>> od.plot.reliability(results).get_xlabel()
     'quantile of the forecast, %'
     """
-    table = of_level(scores_of(scores, ("pit",)), level)[0]
+    every = scores_of(scores, ("pit",), vintage)
+    table = of_level(every, level)[0]
     asked = models if models is None or isinstance(models, str) else list(models)
     names = models_of(table, asked)[: len(PALETTE)]
     drawn = drawn_on(axes, 5.6, 5.4)
     drawn.plot([0, 100], [0, 100], color=GREY, lw=1, ls=":")
     said, blocks = [], 0
     for name, colour, marker in zip(names, PALETTE, MARKERS):
-        rows, whose, _ = _pits(scores, name, level, horizon_group)
+        rows, whose, _ = _pits(every, name, level, horizon_group)
         share = _below(rows["pit"].to_numpy())
         band, n = _band(rows, share)
         blocks = max(blocks, n)
@@ -240,18 +261,19 @@ def reliability(
     band_note = f"{whose_band}: 90 %, {blocks} blocks of origins" if blocks >= _FEWEST else (
         "no bands: too few blocks of origins"
     )  # fmt: skip
-    about = f"{whose}; {band_note}; {origins_in(rows)}".rstrip("; ")
+    kind = vintages_in(rows)
+    about = "; ".join(x for x in (whose, kind, band_note, origins_in(rows)) if x)
     heading(drawn, f"Reliability{group}", literal(about))
     legend(drawn)
-    describe(drawn, f"Reliability, {whose}{group}: {'; '.join(said)}.")
+    describe(drawn, f"{joined(f'Reliability, {whose}{group}', kind)}: {'; '.join(said)}.")
     axes_out: Axes = drawn
     return axes_out
 
 
 def _pits(
-    scores: Any, model: str | None, level: str | None, group: str | None
+    scores: pd.DataFrame, model: str | None, level: str | None, group: str | None
 ) -> tuple[pd.DataFrame, str, str]:
-    rows, whose = of_level(scores_of(scores, ("pit",)), level)
+    rows, whose = of_level(scores, level)
     rows, name = of_model(rows, model)
     if group is not None:
         if "horizon_group" not in rows:
@@ -298,5 +320,5 @@ def _band(rows: pd.DataFrame, share: NDArray[np.float64]) -> tuple[NDArray[np.fl
 
 
 def _head(axes: Any, what: str, model: str, rows: pd.DataFrame, whose: str) -> None:
-    about = f"{len(rows):,} forecasts of {whose}; {origins_in(rows)}".rstrip("; ")
-    heading(axes, literal(f"{what}, {model}"), literal(about))
+    parts = (f"{len(rows):,} forecasts of {whose}", vintages_in(rows), origins_in(rows))
+    heading(axes, literal(f"{what}, {model}"), literal("; ".join(x for x in parts if x)))

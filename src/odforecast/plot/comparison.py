@@ -11,9 +11,16 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.plot.inputs import table_of
 from odforecast.plot.output import describe
-from odforecast.plot.scored import LEVELS, models_of
+from odforecast.plot.scored import (
+    LEVELS,
+    models_of,
+    of_target,
+    of_vintage,
+    target_in,
+    vintages_in,
+)
 from odforecast.plot.style import BLACK, MARKERS, PALETTE, drawn_on, heading, legend
-from odforecast.plot.words import capital, literal
+from odforecast.plot.words import capital, joined, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +41,8 @@ def skill(
     models: str | Sequence[str] | None = None,
     baseline: str = _BASELINE,
     level: str | None = None,
+    vintage: str | None = None,
+    target: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
     """Error (WIS) of each model over that of a baseline, on the forecasts both made.
@@ -51,6 +60,11 @@ def skill(
         What is 1.
     level : {"jurisdictions", "nation"}, optional
         Default: the jurisdictions, if there are any.
+    vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
+        Of which kind of vintage, where there are several: they have no common mean. Default: the
+        first of these that there is.
+    target : {"deaths_12mo", "deaths_month"}, optional
+        Of which target, where there are several. Default: 12-month counts, if there are any.
     axes : Axes, optional
         Where to draw; default: a figure of its own.
 
@@ -62,7 +76,7 @@ def skill(
     Raises
     ------
     UnknownNameError
-        If a model was not scored.
+        If a model, a kind of vintage or a target was not scored.
     DataError
         If a column is missing, or there is nothing to relate to.
 
@@ -71,15 +85,20 @@ def skill(
     >>> import odforecast as od
     >>> results = od.backtest(["drift", "hub-baseline"], "pseudo-clean", archive=od.bundled(),
     ...     start="2022-01", end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> skill(results).get_ylabel()
+    >>> od.plot.skill(results).get_ylabel()
     'WIS, hub-baseline = 1'
     """
     if callable(getattr(results, "leaderboard", None)):
-        board = results.leaderboard(by=list(dict.fromkeys(["level", split])), baseline=baseline)
+        keys = list(dict.fromkeys(["vintage", "target", "level", split]))
+        board = results.leaderboard(by=keys, baseline=baseline)
     else:
         board = results
     board = table_of(board, ("model", "rel_wis", split), "the leaderboard")
     board = board.assign(model=board["model"].astype(str))
+    if vintage is not None or split != "vintage":
+        board = of_vintage(board, vintage)
+    if target is not None or split != "target":
+        board = of_target(board, target)
     if "level" in board and split != "level":
         there = set(board["level"].astype(str))
         chosen = level or next((x for x in LEVELS if x in there), "")
@@ -120,10 +139,12 @@ def skill(
     drawn.set_ylim(bottom=0)
     drawn.set_xlabel(_TITLES.get(split, split.replace("_", " ")))
     drawn.set_ylabel(literal(f"WIS, {baseline} = 1"))
-    heading(drawn, literal(f"Error relative to {baseline}"),
-            f"{capital(chosen)}{'; ' if chosen else ''}below 1: better")  # fmt: skip
+    kind = "" if split == "vintage" else vintages_in(board)
+    what = "" if split == "target" else target_in(board)
+    below = "; ".join(x for x in (capital(joined(chosen, what)), kind, "below 1: better") if x)
+    heading(drawn, literal(f"Error relative to {baseline}"), literal(below))
     legend(drawn)
-    of = f", {chosen}" if chosen else ""
+    of = "".join(f", {x}" for x in (chosen, what, kind) if x)
     by = _TITLES.get(split, split)
     describe(drawn, f"WIS relative to {baseline} by {by}{of}: {'; '.join(said)}.")
     axes_out: Axes = drawn

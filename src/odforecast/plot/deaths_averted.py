@@ -11,9 +11,9 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.names import SCENARIO_ID, TARGET_MONTH
-from odforecast.plot.inputs import as_of_in, one_of, place_of, table_of
+from odforecast.plot.inputs import as_of_in, indicator_in, one_of, place_of, table_of
 from odforecast.plot.output import describe
-from odforecast.plot.scenarios import TAILS, colours_of, indicator_of, titles_of
+from odforecast.plot.scenarios import TAILS, colours_of, titles_of
 from odforecast.plot.style import (
     BLACK,
     SMALL,
@@ -90,7 +90,7 @@ def averted(
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=100, seed=1)
     >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-    >>> axes = averted(od.project(forecast, [shock]), "Ohio")
+    >>> axes = od.plot.averted(od.project(forecast, [shock]), "Ohio")
     >>> axes.get_title(loc="left")
     'Ohio: deaths averted'
     """
@@ -103,9 +103,9 @@ def averted(
     else:
         place, said = _by_year(drawn, projection, location, titles, against)
     seen = as_of_words(as_of_in(baseline))
-    what = f"{capital(deaths_of(indicator_of(baseline)))} averted"
+    what = f"{capital(deaths_of(indicator_in(baseline)))} averted"
     below = joined(what, seen, "means and 90 % of the draws")
-    heading(drawn, literal(f"{called(place)}: deaths averted"), below)
+    heading(drawn, literal(f"{called(place)}: deaths averted"), literal(below))
     if by == "month" or len(titles) > 1:
         legend(drawn)
     describe(drawn, f"{joined(f'Deaths averted in {in_place(place)}', seen)}: {'; '.join(said)}.")

@@ -97,7 +97,7 @@ def fan(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
-    >>> axes = fan(forecast, "Ohio", bands=(0.8,))
+    >>> axes = od.plot.fan(forecast, "Ohio", bands=(0.8,))
     >>> axes.get_title(loc="left")
     'Ohio'
     """
@@ -109,7 +109,8 @@ def fan(
     fan_of.draw(drawn, color, label or "forecast", again)
     _finish(drawn, from_zero)
     said = as_of_words(seen.as_of)
-    heading(drawn, literal(called(place)), joined(capital(seen.deaths), "12 months ending", said))
+    below = joined(capital(seen.deaths), "12 months ending", said)
+    heading(drawn, literal(called(place)), literal(below))
     legend(drawn)
     describe(drawn, fan_of.sentence(label))
     axes_out: Axes = drawn
@@ -158,7 +159,7 @@ def small_multiples(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
-    >>> [axes.get_title() for axes in small_multiples(forecast, ["Ohio", "WV"])]
+    >>> [axes.get_title() for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
     ['Ohio', 'West Virginia']
     """
     seen = read(forecast, bands, history)
@@ -186,7 +187,7 @@ def small_multiples(
     if axes is None:
         figure = grid[0].get_figure()
         head = joined(capital(seen.deaths), "12 months ending", as_of_words(seen.as_of))
-        figure.suptitle(head, fontsize=TITLE, x=0.01, ha="left", color=BLACK, wrap=True)
+        figure.suptitle(literal(head), fontsize=TITLE, x=0.01, ha="left", color=BLACK, wrap=True)
         shared_legend(figure, grid)
     return grid[: len(places)]
 

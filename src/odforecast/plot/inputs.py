@@ -129,6 +129,26 @@ def as_of_in(thing: Any, table: pd.DataFrame | None = None) -> dt.date | np.date
     return None
 
 
+def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
+    """Which deaths something counts: its own indicator, that of its panel, or of a run's manifest.
+
+    None where neither it nor a column ``indicator`` says so.
+    """
+    manifest = getattr(thing, "manifest", None)
+    for said in (
+        getattr(thing, "indicator", None),
+        getattr(getattr(thing, "panel", None), "indicator", None),
+        manifest.get("indicator") if isinstance(manifest, Mapping) else None,
+    ):
+        if isinstance(said, str):
+            return said
+    given = thing if table is None else table
+    if "indicator" not in getattr(given, "columns", ()):
+        return None
+    named = given["indicator"].unique()
+    return str(named[0]) if len(named) == 1 else None
+
+
 def model_of(scores: pd.DataFrame, model: str | None) -> str:
     """The model to draw: the one named, the default, or the first.
 

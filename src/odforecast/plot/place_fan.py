@@ -12,7 +12,14 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.months import ONE_MONTH
-from odforecast.plot.inputs import as_of_in, months_in, reported_of, rows_of, table_of
+from odforecast.plot.inputs import (
+    as_of_in,
+    indicator_in,
+    months_in,
+    reported_of,
+    rows_of,
+    table_of,
+)
 from odforecast.plot.style import (
     BLACK,
     PALE,
@@ -66,13 +73,14 @@ def read(forecast: Any, bands: Sequence[float], history: Any) -> Seen:
                 hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
             )
     panel = getattr(forecast, "panel", None)
+    whose = indicator_in(forecast, table) or indicator_in(history)
     return Seen(
         table,
         wanted,
         panel if history is None else history,
         getattr(forecast, "parts", None),
         as_of_in(forecast, table),
-        deaths_of(getattr(panel, "indicator", None)),
+        deaths_of(whose),
     )
 
 

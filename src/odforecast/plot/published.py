@@ -8,7 +8,14 @@ import numpy as np
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.plot.inputs import as_of_in, months_in, place_of, rows_of, table_of
+from odforecast.plot.inputs import (
+    as_of_in,
+    indicator_in,
+    months_in,
+    place_of,
+    rows_of,
+    table_of,
+)
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -68,7 +75,7 @@ def counts(
     --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
-    >>> counts(panel, "Ohio").get_title(loc="left")
+    >>> od.plot.counts(panel, "Ohio").get_title(loc="left")
     'Ohio'
     """
     table = table_of(panel, ("location", "month", "reported"), "counts")
@@ -89,8 +96,9 @@ def counts(
                      lw=2, label="suppressed: between these")  # fmt: skip
     of_counts(drawn, from_zero)
     of_time(drawn)
-    what, seen = deaths_of(getattr(panel, "indicator", None)), as_of_words(as_of_in(panel, rows))
-    heading(drawn, literal(called(place)), joined(capital(what), "12 months ending", seen))
+    what, seen = deaths_of(indicator_in(panel, rows)), as_of_words(as_of_in(panel, rows))
+    below = joined(capital(what), "12 months ending", seen)
+    heading(drawn, literal(called(place)), literal(below))
     legend(drawn)
     lead = joined(f"{capital(what)} in {in_place(place)}", "12 months ending", seen)
     describe(drawn, f"{lead}: {_said(rows, known, hidden)}")

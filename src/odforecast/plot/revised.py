@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.geography import called
-from odforecast.plot.inputs import as_of_in, one_of, place_of, reported_of, table_of
+from odforecast.plot.inputs import as_of_in, indicator_in, one_of, place_of, reported_of, table_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -30,6 +30,8 @@ from odforecast.plot.style import (
 from odforecast.plot.words import (
     as_of_words,
     between,
+    capital,
+    deaths_of,
     in_place,
     joined,
     literal,
@@ -95,7 +97,7 @@ def nowcast(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model().fit(panel).forecast(draws=100)
-    >>> nowcast(forecast, "Ohio").get_title(loc="left")
+    >>> od.plot.nowcast(forecast, "Ohio").get_title(loc="left")
     'Ohio: the last counts, once final'
     """
     one_of(kind, ("counts", "revision"), "kind")
@@ -116,19 +118,23 @@ def nowcast(
         _revisions(drawn, rows)
     seen = as_of_words(as_of_in(forecast))
     below = "12 months ending" if kind == "counts" else "less the reported count"
+    deaths = deaths_of(indicator_in(forecast) or indicator_in(history))
     heading(
         drawn,
         literal(f"{called(place)}: the last counts, once final"),
-        joined(f"Drug overdose deaths, {below}", seen),
+        literal(joined(f"{capital(deaths)}, {below}", seen)),
     )
     legend(drawn)
-    describe(drawn, _sentence(rows, place, seen))
+    describe(drawn, _sentence(rows, place, deaths, seen))
     axes_out: Axes = drawn
     return axes_out
 
 
 def nowcast_figure(
-    table: pd.DataFrame, history: pd.DataFrame | None = None, months: int = 24
+    table: pd.DataFrame,
+    history: pd.DataFrame | None = None,
+    months: int = 24,
+    indicator: str | None = None,
 ) -> Figure:
     """The last counts of one place or several as reported, once final, and as CDC predicts them.
 
@@ -144,6 +150,8 @@ def nowcast_figure(
         them. A sum of locations has none.
     months : int
         How many months are shown, those of the nowcast included.
+    indicator : str, optional
+        Which deaths they are, for what is said of the figure; a table does not know it.
 
     Returns
     -------
@@ -163,6 +171,7 @@ def nowcast_figure(
     from matplotlib.figure import Figure
 
     table_of(table, _NOWCAST, "the nowcast")
+    deaths = deaths_of(indicator or indicator_in(table))
     places = list(dict.fromkeys(table["location"]))
     first = table["month"].max() - pd.DateOffset(months=months - 1)
     if len(places) == 1:
@@ -173,7 +182,7 @@ def nowcast_figure(
         axes.set_ylabel("deaths in the\n12 months ending", fontsize=TEXT)
         below.set_ylabel("revision: less the\nreported count", fontsize=TEXT)
         axes.set_title(literal(called(places[0])), fontsize=TEXT + 1.4)
-        describe(axes, _sentence(table, str(places[0]), ""))
+        describe(axes, _sentence(table, str(places[0]), deaths))
         drawn = [axes, below]
     else:
         across = len(places) if len(places) <= 3 else min(_ACROSS, math.ceil(len(places) ** 0.5))
@@ -184,7 +193,7 @@ def nowcast_figure(
             rows = table[table["location"] == place]
             _counts(axes, rows, _before(rows, history, first), 2.4)
             axes.set_title(literal(called(place)), fontsize=TEXT)
-            describe(axes, _sentence(rows, str(place), ""))
+            describe(axes, _sentence(rows, str(place), deaths))
         for axes in grid[len(places) :]:
             axes.remove()
         drawn = list(grid[: len(places)])
@@ -260,9 +269,9 @@ def _handles(grid: Any) -> tuple[list[Any], list[str]]:
     return [seen[x] for x in labels], labels
 
 
-def _sentence(rows: pd.DataFrame, place: str, seen: str) -> str:
+def _sentence(rows: pd.DataFrame, place: str, deaths: str, seen: str = "") -> str:
     last = rows.sort_values("month").iloc[-1]
-    lead = f"Nowcast of drug overdose deaths in {in_place(place)}" + (f", {seen}" if seen else "")
+    lead = joined(f"Nowcast of {deaths} in {in_place(place)}", seen)
     parts = []
     if np.isfinite(last["reported"]):
         parts.append(f"{last['reported']:,.0f} reported for {month_name(last['month'])}")

@@ -15,7 +15,14 @@ from odforecast.errors import UnknownNameError
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID, TARGET_12MO
-from odforecast.plot.inputs import as_of_in, months_in, place_of, reported_of, table_of
+from odforecast.plot.inputs import (
+    as_of_in,
+    indicator_in,
+    months_in,
+    place_of,
+    reported_of,
+    table_of,
+)
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -100,7 +107,7 @@ def overlay(
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=100, seed=1)
     >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-    >>> axes = overlay(od.project(forecast, [shock]), "Ohio")
+    >>> axes = od.plot.overlay(od.project(forecast, [shock]), "Ohio")
     >>> axes.get_title(loc="left")
     'Ohio: what if?'
     """
@@ -140,9 +147,9 @@ def overlay(
             drawn.axvline(days([onset])[0], color=colours[name], lw=0.9, ls=":")
     of_counts(drawn)
     of_time(drawn)
-    what, seen = deaths_of(indicator_of(baseline)), as_of_words(as_of_in(baseline))
+    what, seen = deaths_of(indicator_in(baseline)), as_of_words(as_of_in(baseline))
     below = joined(capital(what), "12 months ending", seen, "means and 90 % of the draws")
-    heading(drawn, literal(f"{called(place)}: what if?"), below)
+    heading(drawn, literal(f"{called(place)}: what if?"), literal(below))
     legend(drawn)
     lead = joined(f"{capital(what)} in {in_place(place)}", "12 months ending", seen)
     describe(drawn, f"{lead}, mean for {month_name(paths['month'].max())}: {'; '.join(said)}.")
@@ -161,11 +168,6 @@ def colours_of(names: Sequence[str], null: str | None) -> dict[str, str]:
     others = [n for n in names if n != null]
     shades = dict(zip(others, PALETTE * (1 + len(others) // len(PALETTE))))
     return {n: GREY if n == null else shades[n] for n in names}
-
-
-def indicator_of(baseline: Any) -> str | None:
-    """What a forecast counts; None where its panel is not known."""
-    return getattr(getattr(baseline, "panel", None), "indicator", None)
 
 
 def _title(scenario: Any) -> str:

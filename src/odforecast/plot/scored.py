@@ -1,40 +1,107 @@
-"""Scored forecasts as figures take them: one model, one target, one place or level."""
+"""Scored forecasts as figures take them: one model, target, kind of vintage, place or level."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.names import TARGET_12MO
+from odforecast.names import TARGET_12MO, TARGET_MONTH, deciding_kind
 from odforecast.plot.inputs import model_of, one_of, place_of, table_of
-from odforecast.plot.words import in_place
+from odforecast.plot.words import in_place, vintages_of
 
 LEVELS = ("jurisdictions", "nation")
 _NEEDED = ("model", "location", "target", "horizon", "month", "scorable")
 
 
-def scores_of(thing: Any, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+def scores_of(
+    thing: Any, columns: tuple[str, ...] = (), vintage: str | None = None
+) -> pd.DataFrame:
     """The score table of results, or the one given: scorable 12-month counts, with a ``level``.
+
+    Of several kinds of vintage there is one in it: see :func:`of_vintage`.
 
     Raises
     ------
     DataError
         If a column is missing, or nothing could be scored.
+    UnknownNameError
+        If there is no such kind of vintage.
     """
     given = thing.labelled() if callable(getattr(thing, "labelled", None)) else thing
     table = table_of(given, (*_NEEDED, *columns), "scores")
     table = table[table["target"].astype(str) == TARGET_12MO]
     if table.empty:
         raise DataError("the scores hold no 12-month counts", hint="figures show those only")
+    table = of_vintage(table, vintage)
     kept = table[table["scorable"].astype(bool)]
     if kept.empty:
         why = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
         raise DataError(f"none of {len(table)} forecasts could be scored: {why}")
     level = np.where(kept["location"].astype(str) == "US", "nation", "jurisdictions")
     return kept.assign(level=level, model=kept["model"].astype(str))
+
+
+def of_vintage(table: pd.DataFrame, vintage: str | None) -> pd.DataFrame:
+    """Rows of one kind of vintage: the one named, or that on which a claim rests.
+
+    Kinds have no common mean. A table without such a column is of one kind.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such kind in it.
+    DataError
+        If a kind is named and the table names none.
+    """
+    return _one(table, "vintage", vintage, lambda there: deciding_kind(there) or min(there))
+
+
+def of_target(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
+    """Rows of one target: the one named, or 12-month counts where there are any.
+
+    Raises as :func:`of_vintage` does.
+    """
+    return _one(table, "target", target, lambda there: min(there, key=lambda t: t != TARGET_12MO))
+
+
+def _one(
+    table: pd.DataFrame, column: str, named: str | None, first: Callable[[list[str]], str]
+) -> pd.DataFrame:
+    if column not in table:
+        if named is not None:
+            raise DataError(
+                f"{column} is {named!r}, and the table has no such column", hint="leave it out"
+            )
+        return table
+    held = table[column].astype(str)
+    there = list(dict.fromkeys(held))
+    return table[held == (first(there) if named is None else one_of(named, there, column))]
+
+
+def vintages_in(table: pd.DataFrame) -> str:
+    """The kind of vintage of some scores, in words; "" where it is not known."""
+    return _said(table, "vintage", vintages_of)
+
+
+def many_in(table: pd.DataFrame) -> str:
+    """How many forecasts there are, and on which kind of vintage they were made, in words."""
+    kind = vintages_in(table)
+    return f"{len(table):,} forecasts{f' on {kind}' if kind else ''}"
+
+
+def target_in(table: pd.DataFrame) -> str:
+    """What was forecast, in words; "" where a table does not say it."""
+    words = {TARGET_12MO: "12-month counts", TARGET_MONTH: "counts of single months"}
+    return _said(table, "target", lambda name: words.get(name, name))
+
+
+def _said(table: pd.DataFrame, column: str, words: Callable[[str], str]) -> str:
+    held = dict.fromkeys(table[column].astype(str)) if column in table else {}
+    return " and ".join(map(words, held))
 
 
 def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]:

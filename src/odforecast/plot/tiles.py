@@ -16,7 +16,7 @@ import pandas as pd
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.months import to_month
-from odforecast.plot.inputs import as_of_in, months_in, one_of
+from odforecast.plot.inputs import as_of_in, indicator_in, months_in, one_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -32,6 +32,7 @@ from odforecast.plot.style import (
 from odforecast.plot.words import (
     as_of_words,
     capital,
+    chance,
     deaths_of,
     joined,
     listed,
@@ -76,7 +77,7 @@ class _Values:
     by_place: Mapping[str, float]
     month: np.datetime64 | None = None
     as_of: dt.date | np.datetime64 | None = None
-    deaths: str = "drug overdose deaths"
+    deaths: str = deaths_of(None)
 
 
 def tile_map(
@@ -86,6 +87,7 @@ def tile_map(
     kind: str = "change",
     month: object = None,
     title: str | None = None,
+    indicator: str | None = None,
 ) -> Axes:
     """States as tiles: the change expected in a year, or how likely a fall is.
 
@@ -105,6 +107,9 @@ def tile_map(
     month : month, optional
         Which month of a forecast or its table. Default: 12 months ahead, or the last one.
     title : str, optional
+    indicator : str, optional
+        Which deaths they are of, where ``values`` do not say it: ``"all-drugs"``, ``"T40.4"`` …
+        Default: a forecast's own; of a table or mapping, ``deaths`` is all that is said.
 
     Returns
     -------
@@ -120,16 +125,16 @@ def tile_map(
 
     Examples
     --------
-    >>> axes = tile_map({"Ohio": -12.4, "WV": -20.1, "NYC": 3.2})
-    >>> from odforecast.plot import alt_text
-    >>> print(alt_text(axes))
+    >>> import odforecast as od
+    >>> axes = od.plot.tile_map({"Ohio": -12.4, "WV": -20.1, "NYC": 3.2}, indicator="all-drugs")
+    >>> print(od.plot.alt_text(axes))
     Change of drug overdose deaths in a year by state: a fall in 2 of 3 places, from −20 % (West
     Virginia) to +3 % (New York City). No value: ...
     """
     if kind.lower() in (*_COUNTS, "rate", "rates"):
         raise DataError(f"kind is {kind!r}: {_WHY}", hint="use kind='change' or kind='fall'")
     one_of(kind, KINDS, "kind")
-    found = _values(values, kind, month)
+    found = _values(values, kind, month, indicator)
     _check(found.by_place, kind)
     drawn = canvas(7.6, 6.6)[1] if axes is None else axes
     shade = _shade(found.by_place, kind)
@@ -149,17 +154,16 @@ def tile_map(
         "fall": f"{capital(found.deaths)}{when}: chance that they are fewer than a year earlier",
     }[kind]
     head = title or {"change": "Expected change", "fall": "Chance of a fall"}[kind]
-    heading(drawn, literal(head), joined(what, seen))
+    heading(drawn, literal(head), literal(joined(what, seen)))
     _note(drawn, lacking, kind)
     describe(drawn, _sentence(found, lacking, kind))
     axes_out: Axes = drawn
     return axes_out
 
 
-def _values(values: Any, kind: str, month: object) -> _Values:
+def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Values:
     """A number per place out of whatever was given."""
-    panel = getattr(values, "panel", None)
-    deaths = deaths_of(getattr(panel, "indicator", None))
+    deaths = deaths_of(indicator or indicator_in(values))
     day = as_of_in(values)
     if callable(getattr(values, "summary", None)):
         values = values.summary()
@@ -184,7 +188,8 @@ def _values(values: Any, kind: str, month: object) -> _Values:
         values = values.to_dict()
     if isinstance(values, Mapping):
         numbers = {str(k): float(v) for k, v in values.items()}
-        return _Values(_by_code(numbers), None if month is None else to_month(month))
+        when = None if month is None else to_month(month)
+        return _Values(_by_code(numbers), when, None, deaths)
     raise DataError(
         f"values is a {type(values).__name__}",
         hint="give a forecast, its summary(), or a number per location",
@@ -284,11 +289,7 @@ def _luminance(colour: Any) -> float:
 def _number(value: float, kind: str) -> str:
     if not np.isfinite(value):
         return "–"
-    if kind == "change":
-        return percent(value).replace(" ", "\u2009")
-    whole = round(100 * value)
-    text = "<1" if value < 0.005 else ">99" if value > 0.995 else f"{whole}"
-    return f"{text}\u2009%"
+    return (percent if kind == "change" else chance)(value).replace(" ", "\u2009")
 
 
 def _frame(axes: Any) -> None:

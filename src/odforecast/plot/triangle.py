@@ -8,7 +8,7 @@ import numpy as np
 
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import called
-from odforecast.plot.inputs import months_in, one_of, place_of, table_of
+from odforecast.plot.inputs import indicator_in, months_in, one_of, place_of, table_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -23,6 +23,8 @@ from odforecast.plot.style import (
 )
 from odforecast.plot.words import (
     as_of_words,
+    capital,
+    deaths_of,
     in_place,
     literal,
     month_name,
@@ -76,15 +78,15 @@ def revision_triangle(
     Examples
     --------
     >>> import pandas as pd
+    >>> import odforecast as od
     >>> table = pd.DataFrame({
     ...     "location": "US", "month": pd.to_datetime(["2024-01", "2024-01", "2024-02"]),
     ...     "release": pd.to_datetime(["2024-06-12", "2025-09-17", "2025-09-17"]),
     ...     "reported": [990.0, 1000.0, 1010.0],
     ... })
-    >>> from odforecast.plot import alt_text
-    >>> print(alt_text(revision_triangle(table)))
-    Revisions of drug overdose deaths in the United States, 2 releases, June 12, 2024 to September
-    17, 2025: January 2024 was first 990, and is 1,000 in the newest.
+    >>> print(od.plot.alt_text(od.plot.revision_triangle(table)))
+    Revisions of deaths in the United States, 2 releases, June 12, 2024 to September 17, 2025:
+    January 2024 was first 990, and is 1,000 in the newest.
     """
     one_of(kind, ("counts", "percent"), "kind")
     values, releases, months, place = _triangle(revisions, location)
@@ -96,17 +98,18 @@ def revision_triangle(
         )
     values, releases = values[has], [releases[i] for i in has]
     drawn = drawn_on(axes)
+    deaths = deaths_of(indicator_in(revisions))
     ages = (
         np.array(releases, dtype="datetime64[M]")[:, None] - months[None, :].astype("datetime64[M]")
     ).astype(int)
     if kind == "counts":
         _releases(drawn, values, releases, months)
-        below = f"Drug overdose deaths, 12 months ending: the last {_TAIL} months of each release"
+        below = f"{capital(deaths)}, 12 months ending: the last {_TAIL} months of each release"
     else:
         _percent(drawn, values, ages, releases, settled)
-        below = f"Drug overdose deaths: each release against the count reported in {releases[-1]}"
-    heading(drawn, literal(f"{called(place)}: how counts were revised"), below)
-    describe(drawn, _revised(values, releases, months, place))
+        below = f"{capital(deaths)}: each release against the count reported in {releases[-1]}"
+    heading(drawn, literal(f"{called(place)}: how counts were revised"), literal(below))
+    describe(drawn, _revised(values, releases, months, place, deaths))
     axes_out: Axes = drawn
     return axes_out
 
@@ -175,11 +178,13 @@ def _shades(n: int) -> Any:
     return colormaps["viridis"](np.linspace(0.05, 0.85, n))
 
 
-def _revised(values: Any, releases: list[np.datetime64], months: Any, place: str) -> str:
+def _revised(
+    values: Any, releases: list[np.datetime64], months: Any, place: str, deaths: str
+) -> str:
     seen = [as_of_words(d.item()).removeprefix("as of ") for d in (releases[0], releases[-1])]
     lead = (
-        f"Revisions of drug overdose deaths in {in_place(place)}, {len(releases)} releases, "
-        f"{seen[0]} to {seen[1]}"
+        f"Revisions of {deaths} in {in_place(place)}, {len(releases)} releases, {seen[0]} to "
+        f"{seen[1]}"
     )
     # The last month of the oldest release that the newest still has.
     both = np.flatnonzero(~np.isnan(values[0]) & ~np.isnan(values[-1]))

@@ -8,9 +8,34 @@ import numpy as np
 
 from odforecast.geography import called
 from odforecast.months import to_month
-from odforecast.names import ALL_DEATHS, ALL_DRUGS
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    INDICATOR_NAMES,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+    VINTAGE_SYNTHETIC,
+    indicator_name,
+)
 
 _IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia"}
+#: Drug classes as people say them; a test holds them to those of the texts.
+_CLASSES = {
+    "T40.4": "synthetic opioids (mostly fentanyl)",
+    "opioids": "opioids",
+    "heroin": "heroin",
+    "natural-opioids": "natural and semi-synthetic opioids",
+    "methadone": "methadone",
+    "cocaine": "cocaine",
+    "psychostimulants": "psychostimulants (mostly methamphetamine)",
+}
+_VINTAGES = {
+    VINTAGE_REAL: "real releases",
+    VINTAGE_CLEAN: "clean pseudo-vintages",
+    VINTAGE_DELAYED: "delayed pseudo-vintages",
+    VINTAGE_SYNTHETIC: "made-up panels",
+}
 
 
 def literal(text: object) -> str:
@@ -64,18 +89,46 @@ def as_of_words(day: dt.date | np.datetime64 | None) -> str:
 
 
 def deaths_of(indicator: str | None) -> str:
-    """The deaths that an indicator counts.
+    """The deaths that an indicator counts; of what is not known, plain deaths.
 
     Examples
     --------
-    >>> deaths_of("Number of Drug Overdose Deaths"), deaths_of("Cocaine (T40.5)")
-    ('drug overdose deaths', 'drug overdose deaths: Cocaine (T40.5)')
+    >>> deaths_of("Number of Drug Overdose Deaths"), deaths_of("Cocaine (T40.5)"), deaths_of(None)
+    ('drug overdose deaths', 'drug overdose deaths with cocaine', 'deaths')
     """
-    if indicator is None or indicator == ALL_DRUGS:
+    if indicator is None:
+        return "deaths"
+    full = indicator_name(indicator)
+    if full == ALL_DRUGS:
         return "drug overdose deaths"
-    return "deaths from all causes" if indicator == ALL_DEATHS else (
-        f"drug overdose deaths: {indicator}"
-    )  # fmt: skip
+    if full == ALL_DEATHS:
+        return "deaths from all causes"
+    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
+    return f"drug overdose deaths with {short.get(full, full)}"
+
+
+def vintages_of(kind: str) -> str:
+    """A kind of vintage in words; one that nobody knows as it is.
+
+    Examples
+    --------
+    >>> vintages_of("pseudo-delayed"), vintages_of("real")
+    ('delayed pseudo-vintages', 'real releases')
+    """
+    return _VINTAGES.get(kind, kind)
+
+
+def chance(share: float) -> str:
+    """A probability in whole percent, in few letters; what is uncertain is never 0 or 100.
+
+    Examples
+    --------
+    >>> chance(0.914), chance(0.005), chance(0.995), chance(0.5)
+    ('91 %', '<1 %', '>99 %', '50 %')
+    """
+    if share <= 0.005:
+        return "<1 %"
+    return ">99 %" if share >= 0.995 else f"{round(100 * share)} %"
 
 
 def capital(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from odforecast.forecast import Forecast
@@ -9,6 +10,8 @@ from odforecast.forecast.record import Scored, past_errors
 
 #: Months ahead that are shown.
 _HORIZONS = (3, 6, 12)
+#: What stands where nothing is known.
+_NONE = "–"
 
 
 def past_record(
@@ -29,7 +32,8 @@ def past_record(
     -------
     (str, DataFrame) or None
         A sentence on what was scored, and ``Months ahead``, ``Middle error`` (in percent of the
-        count), ``90 % interval held`` (share of the counts), ``Forecasts``.
+        count; a dash where all counts were zero), ``90 % interval held`` (share of the counts),
+        ``Forecasts``.
 
     Examples
     --------
@@ -51,8 +55,10 @@ def past_record(
     shown = pd.DataFrame(
         {
             "Months ahead": rows["horizon"].to_numpy(),
-            "Middle error": [f"{x:.1f} %" for x in rows["error"]],
-            "90 % interval held": [f"{100 * x:.0f} % of the counts" for x in rows["held"]],
+            "Middle error": [f"{x:.1f} %" if np.isfinite(x) else _NONE for x in rows["error"]],
+            "90 % interval held": [
+                f"{100 * x:.0f} % of the counts" if np.isfinite(x) else _NONE for x in rows["held"]
+            ],
             "Forecasts": rows["forecasts"].to_numpy(),
         }
     )

@@ -45,7 +45,8 @@ def events() -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = events().set_index("id")
+    >>> import odforecast as od
+    >>> table = od.scenario.events().set_index("id")
     >>> table.loc["class-scheduled", "date"], table.loc["tariffs", "ended"][:10]
     ('2019-05-01', '2026-02-20')
     """
@@ -91,7 +92,8 @@ def prior_names(*kinds: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> prior_names("demand")[:2]
+    >>> import odforecast as od
+    >>> od.scenario.prior_names("demand")[:2]
     ('methadone-expansion', 'buprenorphine-expansion')
     """
     priors = library()["priors"]

@@ -49,7 +49,7 @@ def fentanyl_share(
     >>> from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
     >>> panels = [od.bundled().as_of("2025-09-17").panel(i).select(["US"])
     ...           for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
-    >>> round(fentanyl_share(*panels)["US"], 3)
+    >>> round(od.scenario.fentanyl_share(*panels)["US"], 3)
     0.573
     """
     if all_drugs.release != synthetic.release or all_drugs.as_of != synthetic.as_of:

@@ -122,7 +122,8 @@ class Intervention:
 
     Examples
     --------
-    >>> from odforecast.scenario.priors import Fixed, Normal
+    >>> import numpy as np
+    >>> from odforecast.scenario import Fixed, Intervention, Normal
     >>> half = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Fixed(12))
     >>> half.onset
     (np.datetime64('2026-03'), np.datetime64('2026-03'))

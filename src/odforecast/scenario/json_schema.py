@@ -44,7 +44,8 @@ def json_schema() -> Schema:
 
     Examples
     --------
-    >>> schema = json_schema()
+    >>> import odforecast as od
+    >>> schema = od.scenario.json_schema()
     >>> schema["$schema"]
     'https://json-schema.org/draft/2020-12/schema'
     >>> schema["$defs"]["intervention"]["properties"]["direction"]["enum"]

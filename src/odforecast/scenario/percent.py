@@ -30,11 +30,12 @@ class Percent(ByQuantiles):
 
     Examples
     --------
-    >>> from odforecast.scenario.priors import Normal
-    >>> cut = Percent(-30)
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> cut = od.scenario.Percent(-30)
     >>> print(cut, round(cut.mean, 4), cut.sd)
     -30 % -0.3567 0.0
-    >>> trial = Percent(Normal(-9, 5))
+    >>> trial = od.scenario.Percent(od.scenario.Normal(-9, 5))
     >>> print(trial, round(float(np.expm1(trial.ppf(np.array(0.5)))), 6))
     Normal(-9 %, 5 %) -0.09
     """
@@ -99,8 +100,8 @@ class Dose(ByQuantiles):
 
     Examples
     --------
-    >>> from odforecast.scenario.priors import Uniform
-    >>> purity = Dose(-40, Uniform(0, 0.84))
+    >>> import odforecast as od
+    >>> purity = od.scenario.Dose(-40, od.scenario.Uniform(0, 0.84))
     >>> print(purity, [round(x, 3) for x in purity.interval(0.9)])
     change -40 % x elasticity Uniform(0, 0.84) [-0.408, -0.021]
     """

@@ -57,7 +57,8 @@ class Prior(ABC):
 
         Examples
         --------
-        >>> tuple(round(x, 2) for x in Normal(-0.45, 0.20).interval(0.9))
+        >>> import odforecast as od
+        >>> tuple(round(x, 2) for x in od.scenario.Normal(-0.45, 0.20).interval(0.9))
         (-0.78, -0.12)
         """
         low, high = self.ppf(np.array([(1 - level) / 2, (1 + level) / 2]))
@@ -90,7 +91,8 @@ class Fixed(Prior):
 
     Examples
     --------
-    >>> Fixed(6).interval()
+    >>> import odforecast as od
+    >>> od.scenario.Fixed(6).interval()
     (6.0, 6.0)
     """
 
@@ -180,7 +182,9 @@ class LogNormal(Prior):
 
     Examples
     --------
-    >>> round(float(LogNormal(2, 0.6).ppf(np.array(0.5))), 6)
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> round(float(od.scenario.LogNormal(2, 0.6).ppf(np.array(0.5))), 6)
     2.0
     """
 
@@ -236,7 +240,8 @@ class Beta(Prior):
 
     Examples
     --------
-    >>> round(Beta(1.5, 4).mean, 3)
+    >>> import odforecast as od
+    >>> round(od.scenario.Beta(1.5, 4).mean, 3)
     0.273
     """
 
@@ -304,7 +309,8 @@ class SpikeSlab:
 
     Examples
     --------
-    >>> prior = SpikeSlab(Normal(-0.45, 0.20), 0.10)
+    >>> import odforecast as od
+    >>> prior = od.scenario.SpikeSlab(od.scenario.Normal(-0.45, 0.20), 0.10)
     >>> round(prior.mean, 3), round(prior.sd, 3)
     (-0.405, 0.233)
     """

@@ -85,11 +85,11 @@ def project(
     Examples
     --------
     >>> import odforecast as od
-    >>> from odforecast.scenario import NULL, Scenario, named_intervention, project
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> fitted = od.get_model("drift").fit(panel)
-    >>> resumes = Scenario("resumes", (named_intervention("cooperation-resumed", onset="2025-10"),))
-    >>> projection = project(fitted, [NULL, resumes], horizon=24, draws=200, seed=1)
+    >>> again = od.scenario.named_intervention("cooperation-resumed", onset="2025-10")
+    >>> resumes = od.Scenario("resumes", (again,))
+    >>> projection = od.project(fitted, [od.scenario.NULL, resumes], horizon=24, draws=200, seed=1)
     >>> projection.forecasts["null"].draws is projection.baseline.draws
     True
     """

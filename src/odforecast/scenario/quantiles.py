@@ -101,7 +101,9 @@ class Quantiles(ByQuantiles):
 
     Examples
     --------
-    >>> said = Quantiles({0.05: -30, 0.5: -10})
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> said = od.scenario.Quantiles({0.05: -30, 0.5: -10})
     >>> print(said)
     5 %: -30, 50 %: -10; fitted Normal(-10, 12.16)
     >>> round(float(said.ppf(np.array(0.05))), 9)

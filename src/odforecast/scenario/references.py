@@ -32,7 +32,8 @@ def references() -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = references().set_index("id")
+    >>> import odforecast as od
+    >>> table = od.scenario.references().set_index("id")
     >>> table.loc["larochelle-2018", "doi"]
     '10.7326/M17-3107'
     """
@@ -59,7 +60,8 @@ def cite(key: str) -> str:
 
     Examples
     --------
-    >>> cite("degenhardt-2006")
+    >>> import odforecast as od
+    >>> od.scenario.cite("degenhardt-2006")
     'Degenhardt L, Day C, Gilmour S, Hall W (2006). The “lessons” of the Australian “heroin
     shortage”. Substance Abuse Treatment, Prevention, and Policy 1:11. doi:10.1186/1747-597X-1-11'
     """

@@ -237,7 +237,7 @@ def grid(
 
     Examples
     --------
-    >>> from odforecast.scenario import named_intervention
+    >>> from odforecast.scenario import grid, named_intervention
     >>> resumes = named_intervention("cooperation-resumed", onset="2026-03")
     >>> shock = named_intervention("supply-shock-2023-like", onset="2026-03")
     >>> [s.name for s in grid({

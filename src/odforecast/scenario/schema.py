@@ -52,6 +52,7 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
 
     Examples
     --------
+    >>> from odforecast.scenario import parse_scenarios
     >>> parse_scenarios("name: x\\ninterventions: [{prior: tariff-only, onset: 2026-03, spred: 1}]")
     Traceback (most recent call last):
     odforecast.errors.ScenarioError: x, intervention 1: unknown key 'spred', did you mean
@@ -87,8 +88,8 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
 
     Examples
     --------
-    >>> from odforecast.scenario import NULL
-    >>> print(dump_scenarios(NULL))
+    >>> import odforecast as od
+    >>> print(od.scenario.dump_scenarios(od.scenario.NULL))
     name: 'null'
     version: 1
     title: Status quo
@@ -190,7 +191,8 @@ def named_intervention(name: str, onset: object, **changes: object) -> Intervent
 
     Examples
     --------
-    >>> named_intervention("cooperation-resumed", onset="2026-03").prior.p_null
+    >>> import odforecast as od
+    >>> od.scenario.named_intervention("cooperation-resumed", onset="2026-03").prior.p_null
     0.4
     """
     return intervention_from_dict({"prior": name, "onset": onset, **changes}, name)
@@ -210,9 +212,10 @@ def named(name: str, onset: object | None = None, **changes: object) -> Scenario
 
     Examples
     --------
-    >>> named("supply-shock-2023-like", onset="2026-01").name
+    >>> import odforecast as od
+    >>> od.scenario.named("supply-shock-2023-like", onset="2026-01").name
     'supply-shock-2023-like'
-    >>> named("supply-shock-2023-like").is_open
+    >>> od.scenario.named("supply-shock-2023-like").is_open
     True
     """
     given = changes if onset is None else {"onset": onset, **changes}

@@ -68,7 +68,8 @@ def identifiability(
 
     Examples
     --------
-    >>> print(identifiability(0.20, 0.19))
+    >>> import odforecast as od
+    >>> print(od.scenario.identifiability(0.20, 0.19))
     posterior sd / prior sd = 0.95: prior-dominated
     """
     if not (np.isfinite(prior_sd) and prior_sd > 0 and posterior_sd >= 0):

@@ -45,6 +45,8 @@ def interval_coverage(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.scoring import interval_coverage
     >>> quantiles = np.transpose([[90.0, 100.0, 110.0]] * 3)
     >>> interval_coverage(quantiles, [0.25, 0.5, 0.75], [95.0, 110.0, 120.0], [0.5]).tolist()
     [[1.0, 1.0, 0.0]]
@@ -79,8 +81,10 @@ def quantile_coverage(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import odforecast as od
     >>> quantiles = np.repeat([[90.0], [100.0], [110.0]], 4, axis=1)
-    >>> quantile_coverage(quantiles, [0.25, 0.5, 0.75], [95, 99, 105, 140])
+    >>> od.scoring.quantile_coverage(quantiles, [0.25, 0.5, 0.75], [95, 99, 105, 140])
        level  coverage  n
     0   0.25      0.00  4
     1   0.50      0.50  4
@@ -117,7 +121,8 @@ def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
 
     Examples
     --------
-    >>> bool(pit_from_draws([10.0, 11.0, 12.0], 20.0, seed=1) >= 0.75)
+    >>> import odforecast as od
+    >>> bool(od.scoring.pit_from_draws([10.0, 11.0, 12.0], 20.0, seed=1) >= 0.75)
     True
     """
     y = np.asarray(observed, dtype=float)
@@ -154,7 +159,8 @@ def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
 
     Examples
     --------
-    >>> pit_histogram([0.1, 0.2, 0.3, 0.9], bins=2)["density"].tolist()
+    >>> import odforecast as od
+    >>> od.scoring.pit_histogram([0.1, 0.2, 0.3, 0.9], bins=2)["density"].tolist()
     [1.5, 0.5]
     """
     if bins < 1:
@@ -185,8 +191,10 @@ def pit_summary(pit: ArrayLike) -> dict[str, float]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import odforecast as od
     >>> even = (np.arange(100) + 0.5) / 100
-    >>> {k: round(v, 3) for k, v in pit_summary(even).items()}
+    >>> {k: round(v, 3) for k, v in od.scoring.pit_summary(even).items()}
     {'n': 100.0, 'mean': 0.5, 'spread': 1.0, 'ks': 0.005, 'ks_p': 1.0}
     """
     values = np.sort(_pit_values(pit))

@@ -120,7 +120,8 @@ def horizon_group(horizon: int) -> str:
 
     Examples
     --------
-    >>> [horizon_group(h) for h in (-2, 1, 6, 7, 24)]
+    >>> import odforecast as od
+    >>> [od.scoring.horizon_group(h) for h in (-2, 1, 6, 7, 24)]
     ['nowcast', '1-3', '4-6', '7-12', '13+']
     """
     for name, last in zip(HORIZON_GROUPS, (0, 3, 6, 12)):
@@ -134,7 +135,9 @@ def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
 
     Examples
     --------
-    >>> regimes(np.array(["2019-12", "2021-03", "2024-12"], "M8[M]")).tolist()
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> od.scoring.regimes(np.array(["2019-12", "2021-03", "2024-12"], "M8[M]")).tolist()
     ['other', 'rise', 'fall']
     """
     years = np.asarray(months).astype("datetime64[Y]").astype(int) + 1970

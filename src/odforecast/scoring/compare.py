@@ -84,12 +84,14 @@ def relative_skill(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> import odforecast as od
     >>> scores = pd.DataFrame({
     ...     "model": ["a", "a", "base", "base"], "as_of": "2024-01-10", "location": "US",
     ...     "target": "deaths_12mo", "month": ["2024-01", "2024-02"] * 2,
     ...     "scorable": True, "wis": [1.0, 2.0, 2.0, 4.0],
     ... })
-    >>> relative_skill(scores, baseline="base")[["model", "n_common", "rel_skill"]]
+    >>> od.scoring.relative_skill(scores, baseline="base")[["model", "n_common", "rel_skill"]]
       model  n_common  rel_skill
     0     a         2        0.5
     1  base         2        1.0

@@ -46,7 +46,8 @@ def crps_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(crps_from_draws([1.0, 3.0], 2.0))
+    >>> import odforecast as od
+    >>> float(od.scoring.crps_from_draws([1.0, 3.0], 2.0))
     0.5
     """
     return over_units(draws, observed, crps_sorted)
@@ -82,8 +83,10 @@ def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import odforecast as od
     >>> rng = np.random.default_rng(1)
-    >>> round(float(log_score_from_draws(rng.poisson(100, 4000), 100.0)), 1)
+    >>> round(float(od.scoring.log_score_from_draws(rng.poisson(100, 4000), 100.0)), 1)
     3.2
     """
     return over_units(draws, observed, log_score_sorted)
@@ -101,7 +104,8 @@ def bias_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(bias_from_draws([101.0, 105.0, 99.0, 104.0], 100.0))
+    >>> import odforecast as od
+    >>> float(od.scoring.bias_from_draws([101.0, 105.0, 99.0, 104.0], 100.0))
     0.5
     """
     return over_units(draws, observed, bias_sorted)

@@ -35,6 +35,8 @@ def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.scoring.revision import revised
     >>> revised([101, 102, 1002, 1003, np.nan], [100, 100, 1000, 1000, 100]).tolist()
     [False, True, False, True, False]
     """

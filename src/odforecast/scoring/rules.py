@@ -64,7 +64,8 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
 
     Examples
     --------
-    >>> float(interval_score(90, 110, 85, alpha=0.2))
+    >>> import odforecast as od
+    >>> float(od.scoring.interval_score(90, 110, 85, alpha=0.2))
     70.0
     """
     if not 0.0 < alpha < 1.0:
@@ -99,7 +100,8 @@ def quantile_score(quantiles: ArrayLike, levels: Sequence[float], observed: Arra
 
     Examples
     --------
-    >>> quantile_score([90.0, 100.0], [0.25, 0.5], 104.0).tolist()
+    >>> import odforecast as od
+    >>> od.scoring.quantile_score([90.0, 100.0], [0.25, 0.5], 104.0).tolist()
     [3.5, 2.0]
     """
     values, tau = check_quantiles(quantiles, levels)
@@ -138,7 +140,8 @@ def weighted_interval_score(
 
     Examples
     --------
-    >>> score = weighted_interval_score([90.0, 100.0, 110.0], [0.25, 0.5, 0.75], 120.0)
+    >>> import odforecast as od
+    >>> score = od.scoring.weighted_interval_score([90.0, 100.0, 110.0], [0.25, 0.5, 0.75], 120.0)
     >>> [round(float(x), 6) for x in score]
     [16.666667, 3.333333, 0.0, 13.333333]
     """
@@ -164,7 +167,8 @@ def absolute_error(median: ArrayLike, observed: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> float(absolute_error(90.0, 100.0))
+    >>> import odforecast as od
+    >>> float(od.scoring.absolute_error(90.0, 100.0))
     10.0
     """
     return np.asarray(np.abs(np.asarray(median, float) - np.asarray(observed, float)))
@@ -177,7 +181,8 @@ def absolute_percentage_error(median: ArrayLike, observed: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> absolute_percentage_error([90.0, 1.0], [100.0, 0.0]).tolist()
+    >>> import odforecast as od
+    >>> od.scoring.absolute_percentage_error([90.0, 1.0], [100.0, 0.0]).tolist()
     [10.0, nan]
     """
     error, y = np.broadcast_arrays(absolute_error(median, observed), np.asarray(observed, float))
@@ -205,6 +210,8 @@ def bias_from_quantiles(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from odforecast.scoring import bias_from_quantiles
     >>> q, levels = [80.0, 90.0, 100.0, 110.0, 120.0], [0.1, 0.25, 0.5, 0.75, 0.9]
     >>> bias_from_quantiles(np.transpose([q, q, q]), levels, [95.0, 100.0, 130.0]).tolist()
     [0.5, 0.0, -1.0]

@@ -73,9 +73,13 @@ def summarise(
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import odforecast as od
+    >>> from odforecast.scoring.summary import MEANS
     >>> scores = pd.DataFrame({"model": "a", "scorable": [True, True, False],
     ...     **{name: [1.0, 3.0, np.nan] for name in MEANS.values()}})
-    >>> summarise(scores)[["model", "n_units", "n_not_scorable", "wis"]]
+    >>> od.scoring.summarise(scores)[["model", "n_units", "n_not_scorable", "wis"]]
       model  n_units  n_not_scorable  wis
     0     a        3               1  2.0
     """

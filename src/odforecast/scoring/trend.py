@@ -55,6 +55,7 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
 
     Examples
     --------
+    >>> from odforecast.scoring import ranked_probability_score
     >>> ranked_probability_score([[0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1.0]], [2, 2, 2])
     array([0.  , 0.25, 0.5 ])
     """
@@ -90,7 +91,7 @@ def pooled_frequencies(panel: Panel) -> Floats:
     Examples
     --------
     >>> import odforecast as od
-    >>> share = pooled_frequencies(od.bundled().as_of("2025-09-17").panel())
+    >>> share = od.scoring.pooled_frequencies(od.bundled().as_of("2025-09-17").panel())
     >>> share.shape, round(float(share.sum()), 9)
     ((5,), 1.0)
     """
@@ -136,7 +137,7 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> made = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=100)
-    >>> table = trend_scores(made.select("Ohio"), od.Truth(panel))
+    >>> table = od.scoring.trend_scores(made.select("Ohio"), od.Truth(panel))
     >>> bool(((table >= 0) & (table <= 1)).all(axis=None))
     True
     """

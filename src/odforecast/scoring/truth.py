@@ -42,8 +42,9 @@ class Truth:
 
     Examples
     --------
+    >>> import numpy as np
     >>> import odforecast as od
-    >>> truth = Truth(od.bundled().as_of("2025-09-17").panel())
+    >>> truth = od.Truth(od.bundled().as_of("2025-09-17").panel())
     >>> values, reasons = truth.observed(["US"], np.array(["2024-09", "2024-10"], "M8[M]"))
     >>> bool(np.isnan(values[0, 1])), reasons[0, 1]
     (True, 'too young: release 2025-09-17 is 11 months after the month, 12 needed')
@@ -108,7 +109,7 @@ class Truth:
         Examples
         --------
         >>> import odforecast as od
-        >>> table = Truth(od.bundled().as_of().panel()).select("Ohio").to_frame()
+        >>> table = od.Truth(od.bundled().as_of().panel()).select("Ohio").to_frame()
         >>> len(table), int(table["scorable"].sum())
         (124, 117)
         """

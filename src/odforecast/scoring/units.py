@@ -76,10 +76,11 @@ def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12
 
     Examples
     --------
+    >>> import numpy as np
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=2, draws=200, seed=1)
-    >>> table = score_units(forecast, [[75_000.0, np.nan]])
+    >>> table = od.scoring.score_units(forecast, [[75_000.0, np.nan]])
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
     ([True, False], True)
     """

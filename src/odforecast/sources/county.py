@@ -127,6 +127,7 @@ def read_county(path: str | Path, limits: Limits | None = None) -> Counties:
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from odforecast.sources.county import read_county
     >>> text = "Data as of,Year,Month,ST_ABBREV,COUNTYNAME,FIPS,Provisional Drug Overdose Deaths,"
     >>> text += "Footnote\\n1/12/2025,2024,7,AL,Autauga,1001,14,\\n"
     >>> with tempfile.TemporaryDirectory() as folder:

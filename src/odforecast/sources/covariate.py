@@ -54,6 +54,8 @@ class Covariate:
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from odforecast.sources.covariate import Covariate
     >>> day = pd.Timestamp
     >>> table = pd.DataFrame({"series": ["purity"], "state": ["US"], "start": [day("2023-01-01")],
     ...     "end": [day("2023-12-31")], "value": [19.5], "unit": ["percent"],

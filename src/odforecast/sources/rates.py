@@ -34,6 +34,7 @@ class Populations:
 
     Examples
     --------
+    >>> from odforecast.sources.rates import Populations
     >>> Populations.bundled().crude_rate("WV", 2023, 1400) > 70
     True
     """

@@ -106,6 +106,7 @@ def read_vsrr(
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from odforecast.sources.vsrr import read_vsrr
     >>> text = "state,year,month,indicator,data_value\\nWV,2024,July,Heroin (T40.1),42\\n"
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "2024-12-11.csv"

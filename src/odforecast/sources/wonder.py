@@ -95,6 +95,7 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     Examples
     --------
     >>> import pathlib, tempfile
+    >>> from odforecast.sources.wonder import read_wonder
     >>> text = "Notes,Month,Month Code,State,State Code,Deaths\\n"
     >>> text += ',"Jan., 2018",2018/01,Alabama,01,56\\n'
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -36,7 +36,8 @@ class ContractError(AssertionError):
 
     Examples
     --------
-    >>> print(ContractError("mine", [Breach("places", "gap", "AZ is lost")]))
+    >>> import odforecast as od
+    >>> print(od.testing.ContractError("mine", [od.testing.Breach("places", "gap", "AZ is lost")]))
     mine breaks 1 rule:
       places (gap): AZ is lost
     """

@@ -40,7 +40,8 @@ def zoo() -> dict[str, Panel]:
 
     Examples
     --------
-    >>> panels = zoo()
+    >>> import odforecast as od
+    >>> panels = od.testing.zoo()
     >>> next(iter(panels)), panels["one-location"].locations
     ('ordinary', ('OH',))
     """

@@ -29,7 +29,7 @@ def outcomes(table: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from odforecast.updating import read
+    >>> from odforecast.updating import outcomes, read
     >>> outcomes(read("no-such-folder/record.csv")).columns[-1]
     'inside_90'
     """

@@ -76,6 +76,7 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Examples
     --------
+    >>> from odforecast.updating import read
     >>> read("no-such-folder/record.csv").empty
     True
     """

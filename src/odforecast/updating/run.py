@@ -193,11 +193,12 @@ def update(
     Examples
     --------
     >>> import tempfile
+    >>> import odforecast as od
     >>> folder = tempfile.mkdtemp()
-    >>> first = update(out=folder, fetch=False, model="drift", draws=50)
+    >>> first = od.update(out=folder, fetch=False, model="drift", draws=50)
     >>> first
     <Update from release 2025-09-17: 636 lines recorded, in ...>
-    >>> update(out=folder, fetch=False, model="drift", draws=50).new
+    >>> od.update(out=folder, fetch=False, model="drift", draws=50).new
     False
     """
     releases = default_folder() if archive is None else Path(archive)

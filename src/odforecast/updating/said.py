@@ -144,6 +144,7 @@ def record_markdown(
 
     Examples
     --------
+    >>> from odforecast.updating import record_markdown
     >>> record_markdown("no-such-folder/record.csv")
     'No forecast is in the record yet.'
     """

@@ -50,7 +50,8 @@ def bundled() -> Archive:
 
     Examples
     --------
-    >>> bundled().as_of("2025-09-17").table["state"].nunique()
+    >>> import odforecast as od
+    >>> od.bundled().as_of("2025-09-17").table["state"].nunique()
     53
     """
     loaded, store = _loaded(), Memory()
@@ -93,7 +94,8 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
 
     Examples
     --------
-    >>> archive().as_of("2025-09-17").date
+    >>> import odforecast as od
+    >>> od.archive().as_of("2025-09-17").date
     datetime.date(2025, 9, 17)
     """
     if path is None:

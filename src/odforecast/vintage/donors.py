@@ -67,6 +67,7 @@ def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.vintage.donors import donors
     >>> donors(od.bundled())  # one release: nothing says what it missed
     ()
     """

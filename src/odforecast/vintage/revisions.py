@@ -113,6 +113,7 @@ class Revisions:
         Examples
         --------
         >>> import odforecast as od
+        >>> from odforecast.vintage.revisions import revisions
         >>> list(revisions(od.bundled(), "US").to_frame())
         ['location', 'name', 'month', 'release', 'age', 'reported', 'predicted']
         """
@@ -294,6 +295,7 @@ def revisions(
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.vintage.revisions import revisions
     >>> seen = revisions(od.bundled(), "US")
     >>> seen.triangle("US").shape
     (1, 124)

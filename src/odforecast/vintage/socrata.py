@@ -100,6 +100,7 @@ class Socrata:
 
     Examples
     --------
+    >>> from odforecast.vintage.socrata import Socrata
     >>> Socrata(token="t", page_size=500)
     <Socrata https://data.cdc.gov, with token, 500 rows a page>
     """

@@ -23,10 +23,10 @@ from odforecast.report.record import past_record
 from odforecast.report.site import skill as measured
 from odforecast.report.site.calibration import (
     coverage_picture,
-    coverage_table,
+    coverage_tables,
     nowcast_skill,
     pit_picture,
-    pit_table,
+    pit_tables,
     trend_skill,
 )
 from odforecast.report.site.charts import chances
@@ -39,6 +39,7 @@ from odforecast.report.site.tables import (
     at_month,
     category_name,
     forecast_table,
+    last_counts,
     month_shown,
     nowcast_table,
     place_years,
@@ -88,12 +89,15 @@ class Numbers:
     forecast : Forecast
     summary, years, trend : DataFrame
         Of the methods of those names; None where the forecast has no such table.
+    known : mapping
+        What CDC reported and predicted of the last known month, by place.
     """
 
     forecast: Forecast
     summary: pd.DataFrame
     years: pd.DataFrame | None
     trend: pd.DataFrame | None
+    known: Mapping[str, Mapping[str, float]]
 
     @classmethod
     def of(cls, forecast: Forecast, locations: str | Iterable[str] | None = None) -> Numbers:
@@ -106,7 +110,7 @@ class Numbers:
         years, trend = (
             _or_none(partial(table, locations=of)) for table in (forecast.years, forecast.trend)
         )
-        return cls(made, forecast.summary(locations=of), years, trend)
+        return cls(made, forecast.summary(locations=of), years, trend, last_counts(made))
 
     def ahead(self) -> pd.DataFrame:
         """The summary at the month of the main table."""
@@ -145,7 +149,7 @@ def forecast_blocks(numbers: Numbers, links: Links, later: Panel | None = None) 
         Block(
             "forecast", "The forecast by place", (),
             _there(fall_map(ahead, links), change_map(ahead, links)),
-            [forecast_table(numbers.summary, links, made.last_month)],
+            [forecast_table(made, numbers.summary, links, numbers.known)],
         ),
         Block("fan", f"The course in {place_name(where)}", (), [fan(made, where, later)]),
         Block(
@@ -185,15 +189,15 @@ def skill_blocks(skill: Skill) -> list[Block]:
         ),
         Block(
             "nowcasts", "Nowcasts, and kinds of change", (), (),
-            _tables(nowcast_skill(skill), trend_skill(skill)),
+            _tables(nowcast_skill(skill), *trend_skill(skill)),
         ),
         Block(
             "coverage-of", "How often the intervals held", (),
-            _there(coverage_picture(skill)), _tables(coverage_table(skill)),
+            _there(coverage_picture(skill)), coverage_tables(skill),
         ),
         Block(
             "pit-of", "Where in the forecast the counts fell", (),
-            _there(pit_picture(skill)), _tables(pit_table(skill)),
+            _there(pit_picture(skill)), pit_tables(skill),
         ),
     ]  # fmt: skip
     return [b for b in blocks if not b.empty]
@@ -304,6 +308,7 @@ def _of_results(results: Results) -> list[tuple[str, str]]:
     truth: Any = said.get("truth", {})
     rows = [(f"model {m}", f"version {v}, spec {specs.get(m, '?')}") for m, v in models.items()]
     rows += [
+        ("indicator", str(said.get("indicator", "?"))),
         ("run", str(said.get("run", "?"))),
         ("origins", f"{len(said.get('origins', [])):,}"),
         ("truth", f"{truth.get('name', '?')}, release {truth.get('release', '?')}"),

@@ -116,13 +116,17 @@ def intervals(
     return Drawing(title, description, shapes, caption, height=bottom + 50, key=key)
 
 
-def histograms(tables: Sequence[tuple[str, pd.DataFrame]], caption: str) -> Drawing | None:
+def histograms(
+    tables: Sequence[tuple[str, pd.DataFrame]], where: str, caption: str
+) -> Drawing | None:
     """PIT histograms, one a model.
 
     Parameters
     ----------
     tables : sequence of (str, DataFrame)
         Title, and a table of :func:`odforecast.scoring.pit_histogram`.
+    where : str
+        Whose counts they are.
     caption : str
     """
     shown = [(name, t) for name, t in tables if t["n"].sum()]
@@ -160,8 +164,8 @@ def histograms(tables: Sequence[tuple[str, pd.DataFrame]], caption: str) -> Draw
         for name, t in shown
     )
     height = 20 + (tall + 48) * (-(-len(shown) // columns))
-    return Drawing("Where the counts fell in the forecasts (PIT)", f"{said}.", shapes, caption,
-                   height=height, key="pit")  # fmt: skip
+    title = f"Where the counts fell in the forecasts (PIT), {where}"
+    return Drawing(title, f"{said}.", shapes, caption, height=height, key="pit")
 
 
 def chances(labels: Sequence[str], shares: Sequence[float], title: str, key: str) -> Drawing:

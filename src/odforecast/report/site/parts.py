@@ -25,6 +25,7 @@ class Section:
 
     Examples
     --------
+    >>> from odforecast.report.site import Section
     >>> Section("What changed", ("Two counts were revised.",)).title
     'What changed'
     """

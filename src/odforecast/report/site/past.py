@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from odforecast.backtesting import Results
 from odforecast.forecast.record import Scored
-from odforecast.months import Months
-from odforecast.names import TARGET_12MO, VINTAGE_DELAYED, VINTAGE_REAL
-from odforecast.panel import Floats
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import TARGET_12MO, VINTAGE_DELAYED, VINTAGE_REAL, deciding_kind
+from odforecast.panel import Floats, Panel
+from odforecast.scoring.truth import MIN_AGE
 
-#: Whose pictures are drawn, the first of them that a backtest holds.
-_KINDS = (VINTAGE_REAL, VINTAGE_DELAYED)
 _SIDES = (0.05, 0.5, 0.95)
 #: Arrows of a picture: more of them hide one another.
 MOST = 40
@@ -55,9 +55,6 @@ class PastForecasts:
         In order of time; at most :data:`MOST`.
     horizon : int
         Months ahead of the longest.
-    held : tuple of int
-        How many of the last months that are known by now lie inside their interval, and of how
-        many.
     note : str
         Where the counts known then come from.
     """
@@ -65,15 +62,15 @@ class PastForecasts:
     model: str
     arrows: Sequence[Arrow]
     horizon: int
-    held: tuple[int, int]
     note: str
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Some of the scores of a backtest."""
+    """Some of the scores of a backtest, and what was run."""
 
     scores: pd.DataFrame
+    manifest: Mapping[str, Any]
 
 
 def by_place(record: Scored | None) -> Callable[[str], Scored | None]:
@@ -83,7 +80,10 @@ def by_place(record: Scored | None) -> Callable[[str], Scored | None]:
     """
     if record is None:
         return lambda _: None
-    parts = {str(s): Scores(rows) for s, rows in record.scores.groupby("location", observed=True)}
+    parts = {
+        str(s): Scores(rows, record.manifest)
+        for s, rows in record.scores.groupby("location", observed=True)
+    }
     return lambda location: parts.get(location, record)
 
 
@@ -92,7 +92,8 @@ def past_forecasts(
 ) -> Mapping[str, PastForecasts]:
     """Past forecasts of a model by location code; empty where the backtest kept none.
 
-    Of a month whose delay was taken from several releases, the first one's forecast is shown.
+    Of several kinds of vintage, the one that a claim rests on; of a month whose delay was taken
+    from several releases, the first one's forecast is shown.
 
     Parameters
     ----------
@@ -104,8 +105,7 @@ def past_forecasts(
     """
     scores = results.scores
     mine = scores[(scores["model"] == model) & (scores["target"] == TARGET_12MO)]
-    kinds = set(mine["vintage"])
-    kind = next((k for k in _KINDS if k in kinds), next(iter(sorted(kinds)), ""))
+    kind = deciding_kind(mine["vintage"].astype(str))
     mine = mine[(mine["vintage"] == kind) & (mine["horizon"] >= 1)]
     if mine.empty or "last_reported" not in mine:
         return {}
@@ -125,7 +125,7 @@ def past_forecasts(
     joined = mine.merge(wide, on=keys, how="inner").sort_values(keys, kind="stable")
     note = _note(kind, every)
     return {
-        str(place): _of_place(rows, model, note, through)
+        str(place): _of_place(rows, model, note)
         for place, rows in joined.groupby("location", sort=False)
     }
 
@@ -146,23 +146,21 @@ def _quantiles(results: Results, model: str, origins: pd.DataFrame) -> pd.DataFr
         kept = origins[["last_month", "as_of", "donor"]]
         rows = rows.assign(donor=rows["donor"].astype(object)).merge(kept)
     rows = rows.assign(location=rows["location"].astype(object))
-    wide = rows.pivot_table(
-        index=["location", "last_month", "as_of", "month"], columns="level", values="value"
-    )
+    keys = ["location", "last_month", "as_of", "month"]
+    # Kinds of vintage are not told apart here: two that agree in all of these have no interval.
+    rows = rows[~rows.duplicated([*keys, "level"], keep=False)]
+    wide = rows.pivot_table(index=keys, columns="level", values="value")
     if set(_SIDES) - set(wide.columns):
         return pd.DataFrame()
     return wide[list(_SIDES)].set_axis(["q_low", "q_median", "q_high"], axis=1).reset_index()
 
 
-def _of_place(rows: pd.DataFrame, model: str, note: str, through: np.datetime64) -> PastForecasts:
-    arrows, inside, known = [], 0, 0
+def _of_place(rows: pd.DataFrame, model: str, note: str) -> PastForecasts:
+    arrows = []
     for _, part in rows.groupby("last_month", sort=True):
         last = part.iloc[-1]
         if not np.isfinite([last["q_low"], last["q_median"], last["q_high"]]).all():
             continue  # a count that it needs was hidden
-        if np.isfinite(last["observed"]) and np.datetime64(last["month"], "M") <= through:
-            known += 1
-            inside += int(last["q_low"] <= last["observed"] <= last["q_high"])
         arrows.append(
             Arrow(
                 last_month=np.datetime64(last["last_month"], "M"),
@@ -173,7 +171,35 @@ def _of_place(rows: pd.DataFrame, model: str, note: str, through: np.datetime64)
                 high=part["q_high"].to_numpy(float),
             )
         )
-    return PastForecasts(model, arrows, int(rows["horizon"].max()), (inside, known), note)
+    return PastForecasts(model, arrows, int(rows["horizon"].max()), note)
+
+
+def ends_held(made: PastForecasts, location: str, now: Panel) -> tuple[int, int]:
+    """How many ends of arrows held the count of a release, and of how many whose count is settled.
+
+    The release is the one that the picture draws: what is said and what is seen are the same.
+
+    Parameters
+    ----------
+    made : PastForecasts
+        Of this place.
+    location : str
+    now : Panel
+        Counts as they are known now. One is settled a year after its month.
+    """
+    if location not in now.locations:
+        return 0, 0
+    counts = now.reported[now.index(location)]
+    settled = np.datetime64(now.release, "M") - MIN_AGE * ONE_MONTH
+    inside = known = 0
+    for arrow in made.arrows:
+        column = int((arrow.months[-1] - now.months[0]).astype(int))
+        if arrow.months[-1] > settled or not 0 <= column < counts.size:
+            continue
+        if np.isfinite(counts[column]):
+            known += 1
+            inside += int(arrow.low[-1] <= counts[column] <= arrow.high[-1])
+    return inside, known
 
 
 def _note(kind: str, every: int) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from odforecast.forecast import Forecast
-from odforecast.forecast.published import layer_of
+from odforecast.forecast.published import layer_of, published_on
 from odforecast.forecast.text import between, day_name, month_name, rounded, step_of
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.report.site.drawing import HEIGHT, Drawing, Frame, Shape, number, shape
-from odforecast.report.site.past import PastForecasts
+from odforecast.report.site.past import PastForecasts, ends_held
 
 #: Months drawn before the last known one.
 HISTORY = 72
@@ -51,8 +51,8 @@ def fan(forecast: Forecast, location: str, later: Panel | None = None) -> Drawin
     ]
     nowcast = bool((one.horizons <= 0).any())
     caption = (
-        f"Black: as published by {day_name(one.as_of)}. Blue: the forecast, its middle value and "
-        "intervals of 50 % and 90 %"
+        f"Black: as published by {day_name(published_on(one))}. Blue: the forecast, its middle "
+        "value and intervals of 50 % and 90 %"
         + (", and what the last published counts will be once final." if nowcast else ".")
     )
     if later is not None:
@@ -127,14 +127,15 @@ def past(location: str, made: PastForecasts, now: Panel) -> Drawing | None:
             x, y0 = float(frame.x(arrow.last_month)), float(frame.y(arrow.known))
             shapes.append(shape("circle", "then", cx=x, cy=y0, r=2.8))
     name = called(location)
-    inside = made.held
+    inside, settled = ends_held(made, location, now)
     said = (
         f"{len(made.arrows)} forecasts of {made.model}, each of up to {made.horizon} months, from "
         f"the counts known when it was made."
     )
-    if inside:
+    if settled:
         said += (
-            f" Of the {inside[1]} ends that are known by now, {inside[0]} lie inside the interval."
+            f" At {settled} of the ends the count is settled by now; the grey line passes through "
+            f"the interval at {inside} of them."
         )
     caption = (
         f"Black dots: the last count as it was known then. Blue: what {made.model} said from "

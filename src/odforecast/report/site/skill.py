@@ -10,7 +10,8 @@ import pandas as pd
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
-from odforecast.names import TARGET_12MO, VINTAGE_DELAYED, VINTAGE_KINDS
+from odforecast.forecast.text import deaths_of
+from odforecast.names import TARGET_12MO, deciding_kind
 from odforecast.report.site.charts import Bar, intervals
 from odforecast.report.site.drawing import Drawing
 from odforecast.report.site.parts import Cell, Column, SortTable
@@ -60,9 +61,7 @@ class Skill:
         self.results = results
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
-        kinds = set(scores["vintage"])
-        order = [VINTAGE_DELAYED, *(k for k in VINTAGE_KINDS if k != VINTAGE_DELAYED)]
-        self.kind = next((k for k in order if k in kinds), "")
+        self.kind = deciding_kind(scores["vintage"].astype(str))
         scores = scores[(scores["vintage"] == self.kind) & scores["scorable"].astype(bool)]
         self.scores = with_groups(scores, ["level", "horizon_group", "regime"])
         self.models = [m for m in _models(results) if m in set(self.scores["model"])]
@@ -80,6 +79,19 @@ class Skill:
         """Scores of months that were not published when the forecast was made."""
         return self.scores[self.scores["horizon"] >= 1]
 
+    @property
+    def levels(self) -> list[tuple[str, pd.DataFrame]]:
+        """Those scores by level, the jurisdictions first: the nation is no 52nd of them."""
+        rows = self.ahead
+        parts = [(level, rows[rows["level"] == level]) for level in ("jurisdictions", "nation")]
+        return [(level, part) for level, part in parts if len(part)]
+
+    @property
+    def deaths(self) -> str:
+        """What was forecast, in words."""
+        indicator = self.results.manifest.get("indicator")
+        return deaths_of(str(indicator)) if indicator else "deaths"
+
     def related(self, by: Sequence[str], baseline: str, metric: str = "wis") -> pd.DataFrame:
         """Ratios to a baseline with 90 % intervals; empty where nothing can be compared."""
         rows = self.ahead
@@ -94,13 +106,20 @@ class Skill:
         first, last = (f"{m:%B %Y}" for m in (origins.min(), origins.max()))
         donors = self.scores["donor"].replace("", np.nan).nunique()
         text = (
-            f"{len(self.models)} models, forecasts from {origins.nunique()} months ({first} to "
-            f"{last}), given {_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
-            f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
+            f"{len(self.models)} models, forecasts of {self.deaths} from {origins.nunique()} "
+            f"months ({first} to {last}), given {_KIND_NAMES.get(self.kind, self.kind)}; scored "
+            f"against the counts {truth.get('name', 'reported')} in the release of "
+            f"{truth.get('release', '?')}."
         )
         if donors:
             text += f" The delay is that of {donors} real releases."
         return text
+
+
+def level_name(level: str) -> str:
+    """Whose scores they are, as a caption begins."""
+    name = LEVEL_NAMES[level]
+    return name[:1].upper() + name[1:]
 
 
 def boards(skill: Skill) -> list[SortTable]:
@@ -148,10 +167,10 @@ def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
         ]
         row.append(Cell(f"{int(r['n_scorable']):,}", float(r["n_scorable"])))
         cells.append(row)
-    caption = f"{LEVEL_NAMES[level]}, 1 to {int(rows['horizon'].max())} months ahead."
+    caption = f"{level_name(level)}, 1 to {int(rows['horizon'].max())} months ahead."
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0]).replace(chr(10), ' ')}."
-    return SortTable(f"board-{level}", caption[:1].upper() + caption[1:], columns, cells, (), 1)
+    return SortTable(f"board-{level}", caption, columns, cells, (), 1)
 
 
 def _better(skill: Skill, rows: pd.DataFrame) -> dict[str, float] | None:

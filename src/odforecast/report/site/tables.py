@@ -11,9 +11,11 @@ import pandas as pd
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.places import NEW_YORK_TOGETHER
+from odforecast.forecast.published import layer_of
 from odforecast.forecast.text import (
     between,
     chance,
+    deaths_of,
     month_name,
     percent,
     rounded,
@@ -48,22 +50,42 @@ def at_month(table: pd.DataFrame, month: np.datetime64) -> pd.DataFrame:
     return rows
 
 
-def forecast_table(summary: pd.DataFrame, links: Links, last_month: np.datetime64) -> SortTable:
+def last_counts(forecast: Forecast) -> dict[str, dict[str, float]]:
+    """What CDC reported and predicted of the last known month, by place; NaN where it did not.
+
+    It is the same whether the model revises these counts or takes them as they are.
+    """
+    if forecast.panel is None:
+        return {}
+    column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
+    layers = {name: layer_of(forecast, name)[:, column] for name in ("reported", "predicted")}
+    return {
+        place: {name: float(values[i]) for name, values in layers.items()}
+        for i, place in enumerate(forecast.locations)
+    }
+
+
+def forecast_table(
+    forecast: Forecast,
+    summary: pd.DataFrame,
+    links: Links,
+    known: Mapping[str, Mapping[str, float]],
+) -> SortTable:
     """This month's forecast: a row per place, the four columns that people ask for.
 
     Parameters
     ----------
+    forecast : Forecast
     summary : DataFrame
         Of :meth:`odforecast.Forecast.summary`, all months.
     links : mapping of str to str
         Page of each place; may be empty.
-    last_month : datetime64[M]
-        The last one that is published: what CDC reported and predicted is of this month.
+    known : mapping
+        Of :func:`last_counts`.
     """
     month = month_shown(summary)
     ahead = at_month(summary, month).to_dict("records")
-    known = {r["location"]: r for r in at_month(summary, last_month).to_dict("records")}
-    end, then = month_name(month), month_name(last_month)
+    end, then = month_name(month), month_name(forecast.last_month)
     columns = [
         Column("Place", numbers=False),
         Column("Forecast", f"12 months to {end}"),
@@ -85,8 +107,10 @@ def forecast_table(summary: pd.DataFrame, links: Links, last_month: np.datetime6
             count_cell(said.get("reported")),
             count_cell(said.get("predicted")),
         ]
+    what = "deaths" if forecast.panel is None else deaths_of(forecast.panel.indicator)
     caption = (
-        f"Drug overdose deaths by place: forecast for the 12 months to {end}, with 90 % intervals."
+        f"{what[:1].upper()}{what[1:]} by place: forecast for the 12 months to {end}, with 90 % "
+        "intervals."
     )
     if any(r["rate_of"] == NEW_YORK_TOGETHER for r in ahead):
         caption += f" {NEW_YORK_NOTE}"
@@ -224,26 +248,6 @@ def place_numbers(row: Mapping[Any, Any], said: Mapping[Any, Any]) -> list[tuple
         out[-1] = (name, value, f"{ends}; {TOGETHER} New York and New York City together")
     out.append(("Reported so far", reported.text, f"CDC predicts {predicted.text}"))
     return out
-
-
-def errors_table(rows: pd.DataFrame) -> Table:
-    """Past errors of one place, as :func:`odforecast.forecast.record.past_errors` has them."""
-    shown = [
-        [
-            str(int(r["horizon"])),
-            f"{r['error']:.1f} %" if np.isfinite(r["error"]) else NONE,
-            f"{100 * r['held']:.0f} % of the counts",
-            f"{int(r['forecasts']):,}",
-        ]
-        for r in rows.to_dict("records")
-    ]
-    first, last = month_name(rows["first"].min()), month_name(rows["last"].max())
-    head = ["Months ahead", "Middle error", "90 % interval held", "Forecasts"]
-    caption = (
-        f"How far the same model was off here, for counts of {first} to {last}: half of the "
-        "forecasts were closer than the middle error."
-    )
-    return Table(head, shown, numbers=3, caption=caption)
 
 
 # Cells

@@ -11,6 +11,7 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
+from odforecast.forecast.published import published_on
 from odforecast.forecast.reach import beyond_validated
 from odforecast.forecast.text import day_name, deaths_of, month_name, place_name
 from odforecast.geography import NATION, called
@@ -26,6 +27,7 @@ from odforecast.report.site.blocks import (
     place_blocks,
     skill_blocks,
 )
+from odforecast.report.site.deaths import check_deaths
 from odforecast.report.site.folder import (
     BOARD,
     INDEX,
@@ -37,7 +39,7 @@ from odforecast.report.site.folder import (
 from odforecast.report.site.parts import Section
 from odforecast.report.site.past import PastForecasts, by_place, past_forecasts
 from odforecast.report.site.skill import Skill
-from odforecast.report.site.tables import at_month, place_numbers
+from odforecast.report.site.tables import place_numbers
 from odforecast.report.spreadsheet import for_spreadsheets
 from odforecast.version import __version__
 
@@ -90,12 +92,14 @@ def write_report(
     Raises
     ------
     DataError
-        If there is nothing to show, or something is there already.
+        If there is nothing to show, something is there already, or the results or the later
+        release are of other deaths than the forecast.
 
     Examples
     --------
     >>> import tempfile
     >>> import odforecast as od
+    >>> from odforecast.report.site import write_report
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> made = od.get_model("naive").fit(panel).forecast(draws=50).select(["US", "OH"])
     >>> page = write_report(tempfile.mkdtemp() + "/report.html", forecast=made)
@@ -110,15 +114,19 @@ def write_report(
         )
     blocks: list[Block] = []
     lead: tuple[str, ...] = ()
-    subtitle = "How good forecasts of drug overdose deaths were."
+    skill = None if results is None else Skill(results)
+    subtitle = "How good the forecasts were."
+    if skill is not None:
+        subtitle = f"How good forecasts of {skill.deaths} were."
     if forecast is not None:
+        check_deaths(forecast, later, results=results)
         numbers = Numbers.of(forecast, locations)
         forecast = numbers.forecast
         blocks += forecast_blocks(numbers, {}, later)
         lead = (forecast.text(_first(forecast), _record(forecast, results)),)
         subtitle = _subtitle(forecast)
-    if results is not None:
-        blocks += skill_blocks(Skill(results))
+    if skill is not None:
+        blocks += skill_blocks(skill)
     blocks.append(manifest(forecast, results))
     page = _page(
         {
@@ -181,7 +189,8 @@ def write_site(
     Raises
     ------
     DataError
-        If the folder holds something else, or a site and ``replace`` is not given.
+        If the folder holds something else, or a site and ``replace`` is not given; or if the
+        results, the record or the later release are of other deaths than the forecast.
     ForecastError
         If ``record`` holds no scores of the forecast's model.
 
@@ -189,6 +198,7 @@ def write_site(
     --------
     >>> import tempfile
     >>> import odforecast as od
+    >>> from odforecast.report.site import write_site
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> made = od.get_model("naive").fit(panel).forecast(draws=50).select(["US", "OH"])
     >>> files = write_site(tempfile.mkdtemp() + "/site", made)
@@ -197,6 +207,7 @@ def write_site(
     """
     out = Path(folder)
     check_folder(out, replace)
+    check_deaths(forecast, later, results=results, record=record)
     texts = _site(Numbers.of(forecast, locations), results, later, record, sections, paper)
     return write_folder(out, texts)
 
@@ -255,15 +266,13 @@ def _site(
         }
         out[BOARD] = page(BOARD, context, contents=True)
     ahead = {r["location"]: r for r in numbers.ahead().to_dict("records")}
-    said = at_month(numbers.summary, forecast.last_month).to_dict("records")
-    known = {r["location"]: r for r in said}
     month = month_name(next(iter(ahead.values()))["month"].to_datetime64())
     for code, name in links.items():
         context = {
             "title": f"{called(code)}: 12 months to {month}",
             "subtitle": _subtitle(forecast),
             "lead": (forecast.text(code, scored(code)),),
-            "numbers": place_numbers(ahead[code], known.get(code, {})),
+            "numbers": place_numbers(ahead[code], numbers.known.get(code, {})),
             "blocks": place_blocks(numbers, code, past.get(code), later, scored(code)),
             "files": files[:1],
         }
@@ -321,7 +330,7 @@ def _title(forecast: Forecast | None) -> str:
 
 def _subtitle(forecast: Forecast) -> str:
     return (
-        f"Counts as published by {day_name(forecast.as_of)}, up to the 12 months ending in "
+        f"Counts as published by {day_name(published_on(forecast))}, up to the 12 months ending in "
         f"{month_name(forecast.last_month)}."
     )
 

@@ -1,0 +1,193 @@
+"""What is kept apart: kinds of vintage, targets, and deaths of different kinds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast import plot
+from odforecast.errors import DataError, UnknownNameError
+from odforecast.scoring import relative_to_baseline
+from odforecast.scoring.columns import with_groups
+
+MODEL = "naive+delay"
+WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pseudo-vintages"}
+
+
+def line(axes, label):
+    (found,) = (x for x in axes.lines if x.get_label() == label)
+    return found
+
+
+def below(axes) -> str:
+    """The text below the title, in one line."""
+    (note,) = (t for t in axes.texts if t.get_gid() == "below the title")
+    return " ".join(note.get_text().split())
+
+
+def rows_of(results, kind, target="deaths_12mo", places=("OH", "WV")) -> pd.DataFrame:
+    s = results.scores
+    mine = (s["vintage"] == kind) & (s["target"] == target) & s["location"].isin(places)
+    return s[mine & s["scorable"]]
+
+
+# Kinds of vintage
+
+
+@pytest.mark.parametrize("asked", [None, "pseudo-clean"])
+def test_kinds_of_vintage_are_not_pooled(mixed, asked):
+    kind = asked or "pseudo-delayed"
+    every = rows_of(mixed, kind)
+    mine = every[every["model"] == MODEL]
+    ahead = mine[mine["horizon"] >= 1]
+    made = {"model": MODEL, "vintage": asked}
+
+    coverage = plot.coverage(mixed, **made)
+    share = 100 * mine.groupby("horizon")["cover_50"].mean()
+    np.testing.assert_allclose(line(coverage, "50 % interval").get_ydata(), share)
+    pit = plot.pit(mixed, **made, bins=4)
+    n = np.histogram(ahead["pit"], bins=4, range=(0, 1))[0]
+    np.testing.assert_allclose([b.get_height() for b in pit.patches], 4 * n / len(ahead))
+    reliability = plot.reliability(mixed, MODEL, vintage=asked)
+    half = 100 * (ahead["pit"] <= 0.5).mean()
+    assert line(reliability, MODEL).get_ydata()[9] == pytest.approx(half)
+    errors = plot.errors(mixed, **made)
+    off = 100 * (mine["median"] / mine["observed"] - 1)
+    middle = off.groupby(mine["horizon"]).median()
+    np.testing.assert_allclose(line(errors, "middle error").get_ydata(), middle)
+    said = plot.said_and_came(mixed, "OH", **made, every=1)
+    ends = mine[(mine["location"] == "OH") & (mine["horizon"] == 12)]
+    heads = line(said, "forecast: median").get_ydata()
+    assert len(heads) == ends["last_month"].nunique()
+    assert set(heads) <= set(ends["median"])
+
+    for axes in (coverage, pit, reliability, errors, said):
+        assert WORDS[kind] in below(axes)
+        assert WORDS[kind] in plot.alt_text(axes)
+    assert f"{len(ahead):,} forecasts on {WORDS[kind]}" in plot.alt_text(coverage)
+
+
+def test_a_kind_that_was_not_scored(mixed, results):
+    for draw in (plot.coverage, plot.pit, plot.reliability, plot.errors, plot.skill):
+        with pytest.raises(UnknownNameError, match="vintage is 'real'"):
+            draw(mixed, vintage="real")
+    bare = results.to_frame().drop(columns="vintage")
+    assert "vintages" not in plot.alt_text(plot.coverage(bare, "drift"))
+    with pytest.raises(DataError, match="no such column"):
+        plot.coverage(bare, "drift", vintage="real")
+
+
+def test_the_kind_is_said_where_there_is_one_only(results):
+    for axes in (plot.coverage(results), plot.skill(results)):
+        assert "clean pseudo-vintages" in below(axes)
+        assert "clean pseudo-vintages" in plot.alt_text(axes)
+
+
+def test_two_kinds_with_the_same_days_have_no_bar(results):
+    twice = type(results)(
+        {
+            "scores": results.scores,
+            "quantiles": pd.concat([results.quantiles, results.quantiles.assign(value=0.0)]),
+            "failures": results.failures,
+        },
+        results.manifest,
+    )
+    axes = plot.said_and_came(twice, "OH", model="drift")
+    assert "90 % intervals held" not in plot.alt_text(axes)
+
+
+# Skill
+
+
+@pytest.mark.parametrize(
+    ("kind", "target"), [(None, None), ("pseudo-clean", None), (None, "deaths_month")]
+)
+def test_skill_is_of_one_kind_and_target(mixed, kind, target):
+    rows = rows_of(mixed, kind or "pseudo-delayed", target or "deaths_12mo")
+    rows = with_groups(rows[rows["horizon"] >= 1], ["horizon_group"])
+    base = "drift" if target else "hub-baseline"  # which forecasts no months
+    ratio = relative_to_baseline(rows, base, by=["horizon_group"], bootstrap=0)
+    ratio = ratio[ratio["model"] == MODEL].set_index("horizon_group")["ratio"]
+    axes = plot.skill(mixed, vintage=kind, target=target, baseline=base)
+    shown = dict(zip((t.get_text() for t in axes.get_xticklabels()), line(axes, MODEL).get_ydata()))
+    for group in ("1-3", "4-6", "7-12"):
+        assert shown[group] == pytest.approx(ratio[group])
+    words = {None: "12-month counts", "deaths_month": "counts of single months"}[target]
+    for said in (below(axes), plot.alt_text(axes)):
+        assert WORDS[kind or "pseudo-delayed"] in said
+        assert words in said
+
+
+def test_results_of_two_kinds_draw_themselves(mixed):
+    axes = mixed.plot()
+    assert "delayed pseudo-vintages" in below(axes)
+    board = mixed.leaderboard(by=["level", "horizon_group"])
+    assert {"vintage", "target"} <= set(board.columns)
+    same = plot.skill(board)
+    np.testing.assert_allclose(line(same, MODEL).get_ydata(), line(axes, MODEL).get_ydata())
+    apart = plot.skill(mixed, "vintage")
+    assert [t.get_text() for t in apart.get_xticklabels()] == ["pseudo-clean", "pseudo-delayed"]
+
+
+# Deaths
+
+
+@pytest.fixture(scope="module")
+def fentanyl() -> od.Panel:
+    return od.bundled().as_of("2025-09-17").panel("T40.4")
+
+
+CLASS = "overdose deaths with synthetic opioids (mostly fentanyl)"
+
+
+def test_figures_of_a_class_say_which(fentanyl, results):
+    made = od.get_model("drift").fit(fentanyl).forecast(draws=20)
+    theirs = type(results)(
+        {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
+        {**results.manifest, "indicator": "T40.4"},
+    )
+    for axes in (
+        plot.counts(fentanyl), plot.fan(made), plot.tile_map(made), plot.errors(theirs),
+        plot.said_and_came(theirs, "OH"), plot.tile_map(made.summary(), indicator="T40.4"),
+    ):  # fmt: skip
+        assert CLASS in plot.alt_text(axes)
+        assert CLASS in below(axes)
+
+
+def test_a_nowcast_of_a_class_says_which(revising):
+    part = revising.part("T40.4")
+    for axes in (plot.nowcast(part, "OH"), plot.nowcast(part, "OH", kind="revision")):
+        assert CLASS in plot.alt_text(axes)
+        assert CLASS in below(axes)
+
+
+def test_revisions_of_a_class_say_which():
+    from types import SimpleNamespace
+
+    table = pd.DataFrame(
+        [[990.0, np.nan], [1000.0, 1010.0]],
+        index=pd.DatetimeIndex(["2024-06-12", "2025-09-17"], name="release"),
+        columns=pd.DatetimeIndex(["2024-01-01", "2024-02-01"], name="month"),
+    )
+    seen = SimpleNamespace(indicator="T40.4", locations=("US",), triangle=lambda _: table)
+    for kind in ("counts", "percent"):
+        axes = plot.revision_triangle(seen, kind=kind)
+        assert CLASS in plot.alt_text(axes)
+        assert CLASS in below(axes)
+
+
+def test_a_table_that_does_not_say_which_deaths_is_of_deaths(panel, forecast, revising, results):
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    drawn = [
+        plot.counts(panel.to_frame()), plot.fan(forecast.select("OH").to_frame(levels)),
+        plot.tile_map(forecast.summary()), plot.nowcast(revising.select("OH").nowcast()),
+        plot.said_and_came(results.to_frame(), "OH"), plot.errors(results.to_frame(), "OH"),
+    ]  # fmt: skip
+    for axes in drawn:
+        for said in (plot.alt_text(axes), below(axes)):
+            assert "eaths" in said
+            assert "overdose" not in said
+    named = plot.counts(panel.to_frame().assign(indicator="cocaine"), "OH")
+    assert "overdose deaths with cocaine" in plot.alt_text(named)
