@@ -49,7 +49,9 @@ def delay(panel: od.Panel) -> Figure:
 
 def nowcast(panel: od.Panel) -> Figure:
     """The nation's last twelve counts, as reported and once final."""
-    return nowcast_figure(forecast("dlm", panel).select("US").nowcast(), panel.to_frame())
+    return nowcast_figure(
+        forecast("dlm", panel).select("US").nowcast(), panel.to_frame(), indicator=panel.indicator
+    )
 
 
 def origins(panel: od.Panel) -> Figure:

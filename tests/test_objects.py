@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast import markup
+from odforecast.backtesting import plan, run_units
 from odforecast.errors import OdforecastError, UnknownNameError
 from odforecast.models import Fitted, Model
 from odforecast.scenario import NULL, Past
@@ -560,3 +561,46 @@ def test_a_card_is_never_wide():
     assert len(lines) == 6  # no line goes on for more than one
     assert lines[2].endswith("…")
     assert lines[-1] == "  a b>"
+
+
+# --- results without quantiles --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """Results of a run that kept no quantiles, as the command without --out makes them."""
+    archive = od.bundled()
+    units = plan(
+        [od.get_model("naive"), od.get_model("hub-baseline")],
+        od.origins(archive, "pseudo-clean", start="2021-01", end="2021-02", step=1),
+        od.Truth(archive.as_of().panel()),
+        locations=["US", "Ohio"],
+        draws=20,
+    )
+    return run_units(units, quantiles=False), run_units(units[:1])
+
+
+def test_without_quantiles_there_is_an_empty_table_with_its_columns(bare, tmp_path):
+    lean, whole = bare
+    for some in (lean, lean.select("Ohio")):
+        assert some.quantiles.empty
+        assert list(some.quantiles.columns) == list(whole.quantiles.columns)
+    lean.select("Ohio").save(tmp_path / "r")
+    again = od.Results.load(tmp_path / "r")
+    assert list(again.select("Ohio").quantiles.columns) == list(whole.quantiles.columns)
+
+
+@pytest.mark.parametrize("kind", [None, "skill", "errors", "coverage", "pit", "reliability"])
+def test_without_quantiles_a_place_is_drawn_without_bars(bare, kind):
+    lean, _ = bare
+    drawn = od.plot.alt_text(lean.plot("Ohio", kind=kind))
+    assert "90 % intervals held the count" not in drawn
+    assert drawn
+
+
+def test_a_table_that_results_do_not_hold_is_named(bare):
+    lean, _ = bare
+    made = od.Results({"scores": lean.scores, "failures": lean.failures}, lean.manifest)
+    for ask in (lambda: made.quantiles, lambda: made.select("Ohio")):
+        with pytest.raises(od.errors.BacktestError, match="hold no table of quantiles; a run into"):
+            ask()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panel_factory import bundled_panel
 
+import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end, to_month
@@ -171,3 +172,15 @@ def test_a_location_with_just_enough_months_is_usable():
     good, skipped = panel.usable(min_months=n + 1)
     assert good == ()
     assert skipped["OH"] == f"only {n} months up to {panel.last_month}"
+
+
+def test_another_order_of_the_places_is_the_same_panel():
+    """A class is published for fewer places than all drugs, which stand beside it."""
+    fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
+    assert len(fentanyl.beside["all-drugs"].locations) > len(fentanyl.locations)
+    turned = fentanyl.select(sorted(fentanyl.locations, reverse=True))
+    assert turned.data_hash == fentanyl.data_hash
+    made = od.get_model("ensemble-equal").fit(fentanyl).forecast(draws=10)
+    assert made.locations
+    few = fentanyl.select(["OH", "US"])
+    assert set(few.beside["all-drugs"].locations) == {"OH", "US"}

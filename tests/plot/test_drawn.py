@@ -487,3 +487,10 @@ def test_averted_by_year_is_the_table_and_by_month_adds_up_to_it(projection):
         plot.averted(table, "Ohio", by="month")
     with pytest.raises(UnknownNameError, match="did you mean 'year'"):
         plot.averted(projection, "Ohio", by="years")
+
+
+def test_several_axes_show_themselves_in_a_notebook(forecast):
+    grid = forecast.select(["OH", "WV"]).plot()
+    assert grid._repr_svg_().lstrip().startswith("<?xml")
+    assert "West Virginia" in grid._repr_svg_()
+    assert grid.figure is grid[0].get_figure()

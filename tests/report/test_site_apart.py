@@ -119,8 +119,14 @@ def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
         assert said == pytest.approx((n / n.sum()).tolist(), rel=1e-5)
     far = rows[(rows["location"] != "US") & (rows["horizon"] >= 7)]["cover_90"].mean()
     assert f"7–12 months ahead the 90 % interval held {100 * far:.0f} %." in report.words
-    assert "Coverage of naive+delay, states, DC and New York City" in report.words
-    assert "in the forecasts (PIT), states, DC and New York City" in report.words
+    assert "Coverage of naive+delay, 4 of 52 jurisdictions" in report.words
+    assert "in the forecasts (PIT), 4 of 52 jurisdictions" in report.words
+
+
+def test_places_of_a_run_are_named_or_counted(results):
+    assert Skill(results.select(["US", "Ohio"])).where("jurisdictions") == "Ohio"
+    assert Skill(results).where("jurisdictions") == "4 of 52 jurisdictions"
+    assert Skill(results).where("nation") == "United States"
 
 
 def test_of_the_nation_alone_its_own_coverage_is_drawn(results):

@@ -29,6 +29,11 @@ BASELINE = "hub-baseline"
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
 #: Files of a folder, without their ending.
 TABLES = ("scores", "quantiles", "failures")
+#: Of the long table of quantiles.
+QUANTILE_COLUMNS = (
+    "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
+    "value",
+)  # fmt: skip
 _UNFINISHED = "its run did not finish writing, or every unit of it failed"
 _UNVERIFIED = (
     "these results were written by an earlier version, without checksums: whether their tables "
@@ -45,7 +50,7 @@ class Results:
         One row per (model, origin, location, target, horizon): see the documentation of the
         score table.
     quantiles : DataFrame
-        The 23 hub quantiles of every forecast, long.
+        The 23 hub quantiles of every forecast, long; without rows where the run kept none.
     failures : DataFrame
         Models, targets or locations without a forecast, and why.
     manifest : dict
@@ -66,6 +71,11 @@ class Results:
         self.manifest = dict(manifest)
 
     def _table(self, name: str) -> pd.DataFrame:
+        if name not in self._tables and self._folder is None:
+            raise BacktestError(
+                f"these results hold no table of {name}",
+                hint="a run into a folder (out=DIR, --out DIR) keeps it",
+            )
         if name not in self._tables:
             assert self._folder is not None
             path = self._folder / f"{name}.parquet"
@@ -100,7 +110,7 @@ class Results:
 
     @property
     def quantiles(self) -> pd.DataFrame:
-        """The 23 hub quantiles of every forecast."""
+        """The 23 hub quantiles of every forecast; without rows where the run kept none."""
         return self._table("quantiles")
 
     @property
@@ -188,9 +198,10 @@ class Results:
         states = list(pick(locations, held, "the score table", BacktestError))
         tables = {
             name: table[table["location"].isin([*states, "*"])].reset_index(drop=True)
-            for name in ("scores", "quantiles", "failures")
-            if not (table := self._table(name)).empty or name == "failures"
+            for name in TABLES
+            if not (table := self._table(name)).empty or name != "quantiles"
         }
+        tables.setdefault("quantiles", self.quantiles)
         return Results(tables, {**self.manifest, "locations": states})
 
     def plot(
@@ -245,6 +256,8 @@ class Results:
         for name in ("scores", "quantiles", "failures"):
             parts = [t for o in whole if not (t := getattr(o, name)).empty]
             tables[name] = joined(parts) if parts else pd.DataFrame()
+        if tables["quantiles"].empty:
+            tables["quantiles"] = pd.DataFrame(columns=list(QUANTILE_COLUMNS))
         if tables["failures"].empty:
             tables["failures"] = pd.DataFrame(columns=list(FAILURE_COLUMNS))
         if tables["scores"].empty:

@@ -27,12 +27,11 @@ from odforecast.backtesting import (
 from odforecast.backtesting.bar import bar
 from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.results import BASELINE
-from odforecast.cli.leaderboard import in_order, leaderboard
+from odforecast.cli.leaderboard import leaderboard
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     FIGURES,
     PAGES,
-    check_ending,
     draws_option,
     horizon_option,
     html_option,
@@ -48,6 +47,7 @@ from odforecast.cli.options import (
     together,
     truth_as_of_option,
 )
+from odforecast.cli.outputs import check_outputs, check_yearly
 from odforecast.cli.screen import note
 from odforecast.cli.source import open_source, source_options
 from odforecast.cli.written import print_json, records
@@ -64,6 +64,7 @@ from odforecast.names import (
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,
     VINTAGE_REAL,
+    deciding_kind,
     indicator_name,
 )
 from odforecast.panel import Panel
@@ -152,8 +153,10 @@ def backtest(
     what is missing. --plot shows errors over those of the hub baseline; without it, how often the
     intervals held.
     """
-    check_ending(plot, "--plot", FIGURES)
-    check_ending(html, "--html", PAGES)
+    check_outputs(
+        ("--out", out, ()), ("--plot", plot, FIGURES), ("--html", html, PAGES), read=(source,)
+    )
+    check_yearly(target, plot=plot, html=html)
     extra = _splits(by)
     releases = open_source(archive, source)
     truth = Truth(_truth_panel(releases, truth_as_of, indicator), truth_name, min_truth_age)
@@ -206,6 +209,12 @@ def backtest(
     else:
         leaderboard(screen, results, extra)
     _closing(screen, results, perf_counter() - started, out)
+    if not results.scores["scorable"].any():
+        raise BacktestError(
+            "no forecast is scorable",
+            hint=f"the truth must come {min_truth_age} months after the months forecast: begin "
+            "earlier (--start), or give a later release",
+        )
     if plot is not None:
         kind = _picture(results, plot)
         screen.print(f"picture: {plot} ({kind})", highlight=False, soft_wrap=True)
@@ -254,6 +263,8 @@ def _announce(screen: Console, found: list[Origin], truth: Truth, n_locations: i
     usable = [o.panel for o in found if o.panel is not None]
     kinds = ", ".join(sorted({o.vintage for o in found}))
     span = f"{usable[0].last_month}..{usable[-1].last_month}" if usable else "none"
+    if truth.panel.indicator != ALL_DRUGS:
+        screen.print(truth.panel.indicator, highlight=False)
     screen.print(
         f"{len(usable)} origins ({kinds}{_by(found)}), last known months {span}; "
         f"{n_locations} locations; "
@@ -309,7 +320,7 @@ def _picture(results: Results, path: Path) -> str:
     """Draw what decides: the first kind of vintage, of 12-month counts if there are any."""
     import odforecast.plot as plots
 
-    kind = in_order(results.scores["vintage"])[0]
+    kind = deciding_kind(results.scores["vintage"])
     scores = results.scores[results.scores["vintage"] == kind]
     targets = set(scores["target"])
     target = TARGET_12MO if TARGET_12MO in targets else min(targets)

@@ -21,11 +21,11 @@ from odforecast.cli.options import (
     ACCEPT,
     archive_option,
     as_of_option,
-    check_ending,
     json_option,
     out_option,
     release_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note, print_lines, wrapped
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
@@ -271,7 +271,7 @@ def export(
     """
     stdout = str(out) == "-"
     if not stdout:
-        check_ending(out, "--out", (".csv", ".parquet"))
+        check_outputs(("--out", out, (".csv", ".parquet")), read=(source,))
     store = open_source(archive, source, release, look=True)
     seen = store.as_of(as_of)
     if seen.note:

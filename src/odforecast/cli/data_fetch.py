@@ -13,11 +13,11 @@ import click
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     archive_option,
-    check_ending,
     json_option,
     out_option,
     release_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note, print_lines, wrapped
 
 CDC = "https://data.cdc.gov"
@@ -109,7 +109,7 @@ def fetch(
         )
     if out is not None and archive is not None:
         raise click.UsageError("give --archive or --out, not both")
-    check_ending(out, "--out", (".json.gz",))
+    check_outputs(("--out", out, (".json.gz",)))
     if page_size < 1:
         raise click.BadParameter("at least 1", param_hint="--page-size")
     with (

@@ -9,13 +9,13 @@ import click
 
 from odforecast.cli.options import (
     as_of_option,
-    check_ending,
     draws_option,
     indicator_option,
     out_option,
     release_option,
     seed_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note
 from odforecast.cli.source import open_source, source_options
 from odforecast.io import replacing
@@ -65,7 +65,7 @@ def months(
 
     if draws < 100:
         raise click.BadParameter("quantiles need at least 100", param_hint="--draws")
-    check_ending(out, "--out", (".csv",))
+    check_outputs(("--out", out, (".csv",)), read=(source, *wonder))
     indicator = indicator_name(indicator)
     store = open_source(archive, source, release)
     seen = store.as_of(as_of)

@@ -10,7 +10,6 @@ import click
 from odforecast.cli.options import (
     FIGURES,
     archive_option,
-    check_ending,
     formerly,
     indicator_option,
     json_option,
@@ -18,6 +17,7 @@ from odforecast.cli.options import (
     out_option,
     plot_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import grid, note, say
 from odforecast.cli.source import open_source
 from odforecast.cli.written import print_json, records
@@ -95,8 +95,7 @@ def revisions(
     from odforecast.vintage.revisions import completeness
     from odforecast.vintage.revisions import revisions as run
 
-    check_ending(out, "--out", (".csv",))
-    check_ending(plot, "--plot", FIGURES)
+    check_outputs(("--out", out, (".csv",)), ("--plot", plot, FIGURES))
     indicator = indicator_name(indicator)
     store = _open(archive)
     seen = run(store, location, indicator)
@@ -221,7 +220,7 @@ def compare(
     from odforecast.geography import resolve
     from odforecast.vintage.revisions import compare as run
 
-    check_ending(out, "--out", (".csv",))
+    check_outputs(("--out", out, (".csv",)))
     store = _open(archive)
     found = run(store, a, b, None if indicator == "all" else indicator_name(indicator))
     if locations != "all":

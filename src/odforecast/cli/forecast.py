@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.forecast_months import months_grid, months_table
 from odforecast.cli.made import (
     about,
     fit,
@@ -24,7 +25,6 @@ from odforecast.cli.options import (
     HUB_FILES,
     PAGES,
     TABLES,
-    check_ending,
     horizon_option,
     html_option,
     json_option,
@@ -38,9 +38,10 @@ from odforecast.cli.options import (
     together,
     until_option,
 )
+from odforecast.cli.outputs import check_apart, check_outputs, check_save, check_yearly
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source
-from odforecast.names import TARGET_12MO, TARGETS
+from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,18 +95,28 @@ def forecast(
     Places are chosen on the forecast: a model of the whole panel is fitted to all of it. The
     screen shows 12-month-ending deaths: the median and, in brackets, the interval.
     """
+    from odforecast.forecast.text import LEVEL
     from odforecast.hub import to_hub, write_hub
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    check_ending(out, "--out", HUB_FILES)
-    check_ending(table, "--table", TABLES)
-    check_ending(plot, "--plot", FIGURES)
-    check_ending(html, "--html", PAGES)
+    files = (
+        ("--out", out, HUB_FILES), ("--table", table, TABLES), ("--plot", plot, FIGURES),
+        ("--html", html, PAGES),
+    )  # fmt: skip
+    check_outputs(*files, read=(source,))
     if save is not None:
-        check_folder(save, replace)
+        check_save(save, replace)
+        check_apart(("--save", save), *((name, path) for name, path, _ in files))
     elif replace:
         raise click.UsageError("--replace is about --save DIR")
+    check_yearly(target, trend=trend, plot=plot, html=html)
+    _check_target(target, output_type, table, out)
+    if html is not None and level != LEVEL:
+        raise click.UsageError(
+            f"--html has intervals of {100 * LEVEL:g} % only: leave --level {level:g} out, or make "
+            "the page in a run of its own"
+        )
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     whole = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)
@@ -115,15 +126,18 @@ def forecast(
     hub = to_hub(made, targets=chosen, output_type=output_type)
     for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
         note(f"{model} does not forecast {lacking}")
-    yearly = chosen[0] == TARGET_12MO
     # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
-    summary = whole.summary(level, kept) if yearly or as_json or table is not None else None
+    summary = whole.summary(kept, level) if TARGET_12MO in chosen else None
+    months = months_table(made, level) if TARGET_MONTH in chosen else None
     if as_json:
-        _print_json(whole, kept, level, summary, about(made, panel, forecaster, seed))
-    elif summary is not None and yearly:
+        said = chosen[0] if len(chosen) == 1 else "both"
+        meta = about(made, panel, forecaster, seed, said) | {"level": level}
+        _print_json(whole, kept, level, summary, months, meta)
+    elif summary is not None:
         _show(whole, made, panel, summary, level, rows, trend)
     else:
-        _show_months(made, panel, level, rows)
+        assert months is not None
+        _show_months(made, panel, months, level, rows)
     if not forecaster.spec.corrects_delay:
         note(
             "the last months are incomplete when published (nationally 0.3 to 3.3 % too low "
@@ -131,15 +145,17 @@ def forecast(
         )
     say_how(made, forecaster, seed, err=as_json)
     written = []
-    if table is not None and summary is not None:
+    if table is not None:
         from odforecast.cli.written import write_table
 
-        write_table(summary, table)
-        written.append(f"{len(summary):,} rows: {table}")
+        shown = months if summary is None else summary
+        assert shown is not None
+        write_table(shown, table)
+        written.append(f"{len(shown):,} rows: {table}")
     if plot is not None:
         import odforecast.plot as plots
 
-        plots.save(made.plot(), plot)
+        plots.save(made.plot(bands=(0.5, level) if level > 0.5 else (level,)), plot)
         written.append(f"picture: {plot}")
     if html is not None:
         from odforecast.report.site import write_report
@@ -150,6 +166,11 @@ def forecast(
         written.append(f"page: {html}")
     if save is not None:
         made.save(save, overwrite=replace)
+        if summary is not None and set(made.summary()["rate_of"]) != set(summary["rate_of"]):
+            note(
+                f"{save} holds the places asked for alone: the rate of New York and New York City "
+                "together cannot be made from it; for that, save both (--locations NY,NYC)"
+            )
         written.append(f"forecast: {save}/")
     if out is not None:
         write_hub(hub, out)
@@ -163,14 +184,24 @@ def forecast(
         )
 
 
-def check_folder(folder: Path, replace: bool) -> None:
-    """Refuse a folder that holds a forecast, before the work and not after it."""
-    from odforecast.forecast.file import INDEX
+def _check_target(target: str, output_type: str, table: Path | None, out: Path | None) -> None:
+    """Refuse a file that would hold another target than the one asked for, or nothing.
 
-    if (folder / INDEX).exists() and not replace:
+    Raises
+    ------
+    click.UsageError
+        With what to do instead.
+    """
+    other = f"leave --target {target} out"
+    if target == TARGET_MONTH and output_type == "pmf":
+        raise click.UsageError(f"--output-type pmf is of 12-month counts: {other}")
+    if target == "both" and table is not None:
         raise click.UsageError(
-            f"--save {folder} holds a forecast already; --replace takes its place"
+            f"--table holds one target: {other}, or ask for {TARGET_MONTH} in a run of its own; "
+            "--json and --out hold both"
         )
+    if output_type != "quantile" and out is None:
+        raise click.UsageError(f"--output-type {output_type} is about --out FILE")
 
 
 def _print_json(
@@ -178,26 +209,27 @@ def _print_json(
     kept: list[str],
     level: float,
     summary: pd.DataFrame | None,
+    months: pd.DataFrame | None,
     meta: dict[str, object],
 ) -> None:
     from odforecast.cli.written import print_json, records
 
-    years, trend = _years(whole, kept, level), _trend(whole, kept)
-    print_json(
-        {
-            "meta": meta | {"level": level},
-            "summary": [] if summary is None else records(summary),
-            "years": [] if years is None else records(years),
-            "trend": [] if trend is None else records(trend),
-        }
-    )
+    said: dict[str, object] = {"meta": meta}
+    if summary is not None:
+        years, trend = _years(whole, kept, level), _trend(whole, kept)
+        said["summary"] = records(summary)
+        said["years"] = [] if years is None else records(years)
+        said["trend"] = [] if trend is None else records(trend)
+    if months is not None:
+        said["months"] = records(months)
+    print_json(said)
 
 
 def _years(whole: Forecast, kept: list[str], level: float) -> pd.DataFrame | None:
     """Calendar years, where a December lies in the forecast."""
     if not (whole.months.astype(int) % 12 == 11).any():
         return None
-    return whole.years(level, kept)
+    return whole.years(kept, level)
 
 
 def _trend(whole: Forecast, kept: list[str]) -> pd.DataFrame | None:
@@ -241,28 +273,12 @@ def _show(
     click.echo()
 
 
-def _show_months(made: Forecast, panel: Panel, level: float, rows: int) -> None:
+def _show_months(
+    made: Forecast, panel: Panel, table: pd.DataFrame, level: float, rows: int
+) -> None:
     """Single months at two horizons."""
-    import numpy as np
-
-    from odforecast.cli.forecast_tables import count
-    from odforecast.cli.screen import grid
-    from odforecast.names import TARGET_MONTH
-
-    ahead = np.flatnonzero(made.horizons >= 1)
-    picks = sorted({int(ahead[max(1, ahead.size // 2) - 1]), int(ahead[-1])})
-    low, middle, high = made.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2], TARGET_MONTH)
     say(f"{said_of(made, panel)}, in the month shown:")
     click.echo(f"median and {100 * level:g} % interval\n")
-    heads = [""]
-    for m in picks:
-        far = int(made.horizons[m])
-        heads.append(f"{far} month{'s' * (far > 1)} ahead\n{made.months[m]}")
-    shown = made.locations[:rows] if rows else made.locations
-    lines = [
-        [s, *(count(low[i, m], middle[i, m], high[i, m]) for m in picks)]
-        for i, s in enumerate(shown)
-    ]
-    click.echo(grid(heads, lines))
-    if (more := len(made.locations) - len(shown)) > 0:
+    click.echo(months_grid(table, rows))
+    if (more := len(made.locations) - rows) > 0 and rows:
         say(f"… and {more} more locations (--rows 0 shows all)")

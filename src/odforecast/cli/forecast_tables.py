@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from odforecast.cli.screen import grid
-from odforecast.forecast.text import rounded, step_of
+from odforecast.forecast.text import chance, percent, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +43,7 @@ def signed(value: float) -> str:
     >>> signed(-8.2), signed(0.2), signed(9.4)
     ('−8', '0', '+9')
     """
-    whole = round(value)
-    return f"{whole:+d}".replace("-", "−") if whole else "0"
+    return percent(value).removesuffix(" %")
 
 
 def change(low: float, middle: float, high: float) -> str:
@@ -59,16 +58,17 @@ def change(low: float, middle: float, high: float) -> str:
 
 
 def share(value: float) -> str:
-    """A probability in percent: what is uncertain is never 0 or 100.
+    """A probability in percent, as sentences say it, in signs for the words.
 
     Examples
     --------
-    >>> share(0.914), share(0.0), share(0.999), share(float("nan"))
-    ('91', '<1', '>99', '–')
+    >>> share(0.914), share(0.0), share(0.005), share(0.995), share(float("nan"))
+    ('91', '<1', '<1', '>99', '–')
     """
     if value != value:
         return "–"
-    return "<1" if value < 0.005 else ">99" if value > 0.995 else f"{100 * value:.0f}"
+    said = chance(value).removesuffix(" %")
+    return said.replace("less than ", "<").replace("more than ", ">")
 
 
 def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
-from odforecast.names import VINTAGE_DELAYED, VINTAGE_KINDS
+from odforecast.cli.written import form_of
+from odforecast.names import DECIDING, VINTAGE_DELAYED
 from odforecast.panel.donor import ERAS
 from odforecast.scoring import relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, with_groups
@@ -53,16 +54,18 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
         keys = ["vintage", "target", *keys[1:]]
     first = next(iter(results.manifest["models"]))  # type: ignore[call-overload]
     alone = _today(results, first, keys)
+    kinds = {kind: i for i, kind in enumerate(in_order(board["vintage"]))}
+    board = board.sort_values("vintage", kind="stable", key=lambda x: x.map(kinds))
     completed = board[board["horizon_group"].astype(str) == "nowcast"]
     board = board[board["horizon_group"].astype(str) != "nowcast"]
     groups = [g for g in HORIZON_GROUPS if g in set(board["horizon_group"].astype(str))]
     several = len(set(board["vintage"])) > 1
-    for kind in (k for k in in_order(board["vintage"]) if k in set(board["vintage"])):
+    for kind in in_order(board["vintage"]):
         shown_board = board[board["vintage"] == kind]
         for head, part in shown_board.groupby(keys, sort=False, observed=True):
             units = part.groupby("horizon_group", sort=False, observed=True)["n_units"].max()
-            named = head if several or kind == VINTAGE_DELAYED else head[1:]
-            title = f"{', '.join(map(str, named))} ({units.sum():,.0f} units a model)"
+            named = keys if several or kind == VINTAGE_DELAYED else keys[1:]
+            title = f"{_title(named, head[-len(named) :])} ({units.sum():,.0f} units a model)"
             rows = {
                 str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)
             }
@@ -77,6 +80,9 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
                 for key, name, form in _SHOWN
                 if part[key].notna().any()
             }
+            if not cells:
+                _put(screen, title, "  nothing could be scored\n")
+                continue
             for names in _fitting(cells, groups, screen.width):
                 table = _table()
                 for name in names:
@@ -102,8 +108,6 @@ def _trends(screen: Console, board: pd.DataFrame, keys: list[str], groups: Seque
     if "rps" not in board or not board["rps"].notna().any():
         return
     shown = [(name, title) for name, title in _SHOWN_OF_TREND if board[name].notna().any()]
-    kinds = {kind: i for i, kind in enumerate(in_order(board["vintage"]))}
-    board = board.sort_values("vintage", kind="stable", key=lambda x: x.map(kinds))
     for head, part in board.groupby(keys, sort=False, observed=True):
         if not part["rps"].notna().any():
             continue
@@ -116,7 +120,7 @@ def _trends(screen: Console, board: pd.DataFrame, keys: list[str], groups: Seque
             cells = [_cell(row[name].get(group), "{:.3f}" if name == "rps" else "{:.2f}")
                      for name, _ in shown for group in groups]  # fmt: skip
             table.add_row(model, *cells)
-        _put(screen, f"{', '.join(map(str, head))}: trend", table)
+        _put(screen, f"{_title(keys, head)}: trend", table)
     screen.print(
         "trend: five kinds of change on a year earlier; RPS: mean ranked probability score of "
         "their chances, lower is better; of the pooled: as a share of that of the frequencies "
@@ -136,7 +140,7 @@ def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
             table.add_column(name, justify="right", no_wrap=True)
         for row in part.sort_values("wis", kind="stable").to_dict("records"):
             table.add_row(str(row["model"]), *(_cell(row[key], form) for key, _, form in shown))
-        _put(screen, f"{', '.join(map(str, head))}: nowcast, horizons -11 to 0", table)
+        _put(screen, f"{_title(keys, head)}: nowcast, horizons -11 to 0", table)
     if not board.empty:
         screen.print(
             "nowcast: counts published when the forecast was made, completed; of the revision: WIS "
@@ -148,8 +152,8 @@ def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
 
 def in_order(kinds: Iterable[str]) -> list[str]:
     """Kinds of vintage: what decides comes first, then the guard, then the upper bound."""
-    order = [VINTAGE_DELAYED, *(k for k in VINTAGE_KINDS if k != VINTAGE_DELAYED)]
-    return [k for k in order if k in set(kinds)]
+    there = set(kinds)
+    return [kind for kind in DECIDING if kind in there]
 
 
 def _today(results: Results, model: str, keys: list[str]) -> dict[tuple[object, ...], pd.DataFrame]:
@@ -231,14 +235,23 @@ def _rests(row: pd.Series[float]) -> str:
     return f"{int(row['n_origins'])} months in {int(row['n_blocks'])} blocks{donors}"
 
 
+def _title(keys: Sequence[str], head: Sequence[object]) -> str:
+    """What a table is of; dates as days or months."""
+    said = (
+        f"{value:{form_of(key)}}" if isinstance(value, pd.Timestamp) else str(value)
+        for key, value in zip(keys, head, strict=True)
+    )
+    return ", ".join(said)
+
+
 def _table(first: str = _FIRST) -> Table:
     table = Table(padding=(0, 1, 0, 0), box=SIMPLE_HEAD)
     table.add_column(first, overflow="fold")
     return table
 
 
-def _put(screen: Console, title: str, table: Table) -> None:
-    """A table below its title, which may be wider."""
+def _put(screen: Console, title: str, table: Table | str) -> None:
+    """A table, or words, below a title, which may be wider."""
     screen.print(title, style="bold", highlight=False)
     screen.print(table)
 

@@ -20,6 +20,7 @@ from odforecast.cli.options import (
 from odforecast.cli.progress import working
 from odforecast.cli.screen import note, say, warn
 from odforecast.cli.source import say_age, source_options
+from odforecast.names import TARGET_12MO
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
@@ -120,7 +121,9 @@ def said_of(made: Forecast, panel: Panel) -> str:
     return f"{panel.indicator} as of {day}"
 
 
-def about(made: Forecast, panel: Panel, forecaster: Model, seed: int) -> dict[str, Any]:
+def about(
+    made: Forecast, panel: Panel, forecaster: Model, seed: int, target: str = TARGET_12MO
+) -> dict[str, Any]:
     """What JSON says of how a forecast was made."""
     from odforecast.forecast.reach import beyond_validated
     from odforecast.version import __version__
@@ -128,6 +131,7 @@ def about(made: Forecast, panel: Panel, forecaster: Model, seed: int) -> dict[st
     far = beyond_validated(made)
     return {
         "indicator": panel.indicator,
+        "target": target,
         "basis": panel.basis,
         "as_of": str(made.as_of),
         "release": str(panel.release),

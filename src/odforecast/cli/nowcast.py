@@ -19,7 +19,6 @@ from odforecast.cli.made import (
 from odforecast.cli.options import (
     FIGURES,
     TABLES,
-    check_ending,
     json_option,
     level_option,
     out_option,
@@ -27,6 +26,7 @@ from odforecast.cli.options import (
     rows_option,
     together,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import grid, say
 from odforecast.cli.source import open_source
 from odforecast.cli.written import print_json, records, write_table
@@ -69,14 +69,13 @@ def nowcast(
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    check_ending(out, "--out", TABLES)
-    check_ending(plot, "--plot", FIGURES)
+    check_outputs(("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source,))
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
     whole = forecast_of(forecaster, panel, states, DEFAULT_HORIZON, None, draws, seed, quiet)
     made = keep(whole, states)
-    table = made.nowcast(level)
+    table = made.nowcast(level=level)
     if as_json:
         print_json(
             {
@@ -100,7 +99,7 @@ def nowcast(
         import odforecast.plot as plots
         from odforecast.plot.revised import nowcast_figure
 
-        plots.save(nowcast_figure(table, panel.to_frame()), plot)
+        plots.save(nowcast_figure(table, panel.to_frame(), indicator=panel.indicator), plot)
         click.echo(f"picture: {plot}", err=as_json)
     if out is not None:
         write_table(table, out)

@@ -328,28 +328,3 @@ def together(*options: Decorator) -> Decorator:
         return command
 
     return add
-
-
-def check_ending(path: Path | None, name: str, endings: tuple[str, ...]) -> None:
-    """Refuse a file that would not be written, before the work and not after it.
-
-    Parameters
-    ----------
-    path : Path or None
-        As given.
-    name : str
-        The option.
-    endings : tuple of str
-        What its name may end in.
-
-    Raises
-    ------
-    click.BadParameter
-        If it ends in something else.
-
-    Examples
-    --------
-    >>> check_ending(Path("fan.png"), "--plot", FIGURES)
-    """
-    if path is not None and not path.name.lower().endswith(endings):
-        raise click.BadParameter(f"{str(path)!r} must end in {', '.join(endings)}", param_hint=name)

@@ -10,12 +10,14 @@ import click
 
 from odforecast.cli.made import forecast_of, made_options, open_panel, say_how, there
 from odforecast.cli.options import (
+    PAGES,
     horizon_option,
     out_option,
     replace_option,
     together,
     until_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import say
 from odforecast.cli.source import open_source
 
@@ -66,14 +68,13 @@ def report(
     unless a page of results alone is asked for.
     """
     from odforecast.report.site import write_report, write_site
-    from odforecast.report.site.folder import check_folder, check_page
+    from odforecast.report.site.folder import check_folder
 
     target = _target(out, site, replace)
     # Before the work, not after it.
+    check_outputs(("--out", out, PAGES), ("--site", site, ()), read=(source,))
     if site is not None:
         check_folder(site, replace)
-    else:
-        check_page(target, replace=True)
     forecast, scored = _open(folders, results)
     places: Sequence[str] | None = None
     if forecast is not None:

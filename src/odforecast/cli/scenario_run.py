@@ -14,7 +14,6 @@ from odforecast.cli.made import about, fit, keep, made_options, open_panel
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     FIGURES,
-    check_ending,
     horizon_option,
     json_option,
     out_option,
@@ -24,6 +23,7 @@ from odforecast.cli.options import (
     together,
     until_option,
 )
+from odforecast.cli.outputs import check_apart, check_outputs
 from odforecast.cli.progress import working
 from odforecast.cli.scenario_answer import print_answer, show_answer
 from odforecast.cli.scenario_folder import MARK, check_folder, take_place
@@ -68,8 +68,8 @@ DELAYS = (0, 3, 6, 12)
               help="Draws in the hub sample rows.")  # fmt: skip
 @click.option("--paper", type=Choice(["letter", "a4"]), default="letter", show_default=True,
               help="Paper of the brief.")  # fmt: skip
-@click.option("--style", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Your own style sheet for the brief.")  # fmt: skip
+@click.option("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+              metavar="FILE", help="Your own style sheet for the brief.")  # fmt: skip
 @together(json_option, plot_option)
 @out_option("Folder to write: tables, draws, figures, a brief.", folder=True, required=True)
 @replace_option
@@ -111,8 +111,9 @@ def run(
 
     if horizon is not None and until is not None:
         raise click.UsageError("give --horizon or --until, not both")
+    check_outputs(("--out", out, ()), ("--plot", plot, FIGURES), read=(source,))
+    check_apart(("--out", out), ("--plot", plot))
     check_folder(out, replace)
-    check_ending(plot, "--plot", FIGURES)
     releases = open_source(archive, source)
     forecaster = get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
@@ -163,7 +164,9 @@ def run(
             _write_briefs(projection, panel, paper, style, made)
         take_place(made, out)
     if as_json:
-        print_answer(projection, against, about(projection.baseline, panel, forecaster, seed))
+        print_answer(
+            projection, against, about(projection.baseline, panel, forecaster, seed, target)
+        )
     else:
         show_answer(projection, against)
         click.echo()

@@ -13,6 +13,7 @@ from odforecast.cli.options import (
     seed_option,
     together,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import say
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ScenarioError
@@ -44,6 +45,7 @@ def validate(
     from odforecast.evidence.validate import Setting, run_checks
     from odforecast.models import get_model
 
+    check_outputs(("--out", out, ()), read=(source,))
     releases = open_source(archive, source)
     setting = Setting(
         releases, as_of or str(releases.last_seen), get_model(model),

@@ -11,7 +11,6 @@ import click
 from odforecast.cli.options import (
     FIGURES,
     archive_option,
-    check_ending,
     formerly,
     indicator_option,
     json_option,
@@ -22,13 +21,14 @@ from odforecast.cli.options import (
     together,
     truth_as_of_option,
 )
+from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note, print_whole, say
 from odforecast.cli.source import accept_option, open_source
 from odforecast.cli.spreadsheet import for_spreadsheets
 from odforecast.cli.written import print_json, records
 from odforecast.errors import DataError, ScoringError, one_of
 from odforecast.io import replacing
-from odforecast.names import HUB_QUANTILES, TARGET_MONTH
+from odforecast.names import HUB_QUANTILES, TARGET_12MO, TARGET_MONTH
 from odforecast.sources.quoting import quoted
 
 if TYPE_CHECKING:
@@ -77,10 +77,14 @@ def score(
     from odforecast.scoring import Truth
     from odforecast.scoring.plausibility import mark_plausible
 
-    check_ending(out, "--out", (".csv", ".parquet"))
-    check_ending(plot, "--plot", FIGURES)
+    check_outputs(
+        ("--out", out, (".csv", ".parquet")), ("--plot", plot, FIGURES),
+        read=(*forecasts, source, held),
+    )  # fmt: skip
     tables = [(model_name(path), path, _read(path)) for path in forecasts]
     scenarios = _scenarios(tables, held)
+    if plot is not None and not any((table["target"] == TARGET_12MO).any() for *_, table in tables):
+        raise ScoringError("--plot shows 12-month counts, and the files hold none")
     spans = None if held is None else read_held(held, scenarios)
     seen = open_source(archive, source).as_of(truth_as_of)
     if seen.note:

@@ -16,14 +16,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Columns of months, beside those whose names end in ``_month``; every other date is a day.
+MONTHS = ("month", "first", "last")
+
+
 def plain(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with its months as text, 2026-04, and days as 2025-09-17."""
+    """The table with its months as text, 2026-04, and days as 2025-09-17.
+
+    What a column holds is said by its name, not by its values: a release may come out on the
+    first of a month.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> day = pd.Timestamp("2025-10-01")
+    >>> plain(pd.DataFrame({"as_of": [day], "last_month": [day]})).to_dict("records")
+    [{'as_of': '2025-10-01', 'last_month': '2025-10'}]
+    """
     out = table.copy(deep=False)
     for name in table.select_dtypes("datetime").columns:
-        days = table[name].dt
-        form = "%Y-%m" if bool((days.day.dropna() == 1).all()) else "%Y-%m-%d"
-        out[name] = days.strftime(form)
+        out[name] = table[name].dt.strftime(form_of(str(name)))
     return out
+
+
+def form_of(name: str) -> str:
+    """How dates of a column are written: as months, or as days.
+
+    Examples
+    --------
+    >>> form_of("last_month"), form_of("as_of")
+    ('%Y-%m', '%Y-%m-%d')
+    """
+    return "%Y-%m" if name in MONTHS or name.endswith("_month") else "%Y-%m-%d"
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -366,9 +366,13 @@ class Panel:
         rows = [self.locations.index(s) for s in states]
         layers = {name: getattr(self, name)[rows] for name in LAYERS}
         beside = {}
+        whole = set(states) == set(self.locations)
         for name, panel in self.beside.items():
             there = [s for s in states if s in panel.locations]
-            if there:
+            if whole:
+                # Only put in another order: what stands beside may have places that this has not.
+                beside[name] = panel
+            elif there:
                 beside[name] = panel.select(there)
         return replace(
             self,

@@ -10,7 +10,7 @@ import numpy as np
 from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.plot.inputs import place_of
-from odforecast.plot.output import describe
+from odforecast.plot.output import describe, grid_of
 from odforecast.plot.place_fan import PlaceFan, read
 from odforecast.plot.style import (
     BLACK,
@@ -189,7 +189,7 @@ def small_multiples(
         head = joined(capital(seen.deaths), "12 months ending", as_of_words(seen.as_of))
         figure.suptitle(literal(head), fontsize=TITLE, x=0.01, ha="left", color=BLACK, wrap=True)
         shared_legend(figure, grid)
-    return grid[: len(places)]
+    return grid_of(grid[: len(places)])
 
 
 def _grid(n: int, columns: int) -> NDArray[Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from odforecast.errors import DataError
 from odforecast.io import replacing
 
@@ -143,6 +145,24 @@ def _described(text: str, title: str, said: str) -> str:
     if said:
         lines += f'\n <desc id="desc">{escape(said)}</desc>'
     return text[: head.start()] + opened + lines + text[head.end() :]
+
+
+class Grid(np.ndarray[Any, Any]):
+    """Axes of one figure, which a notebook shows as that figure."""
+
+    @property
+    def figure(self) -> Figure:
+        """The figure that they are on."""
+        found: Figure = self.flat[0].get_figure(root=True)
+        return found
+
+    def _repr_svg_(self) -> str | None:
+        return _as_svg(self.flat[0]) if self.size else None
+
+
+def grid_of(axes: NDArray[Any]) -> Grid:
+    """An array of axes that shows itself."""
+    return axes.view(Grid)
 
 
 def _as_svg(axes: Axes) -> str:

@@ -148,7 +148,8 @@ def forecast_blocks(numbers: Numbers, links: Links, later: Panel | None = None) 
     blocks = [
         Block(
             "forecast", "The forecast by place", (),
-            _there(fall_map(ahead, links), change_map(ahead, links)),
+            # Of a few places a map of the country is mostly empty.
+            _there(fall_map(ahead, links), change_map(ahead, links)) if len(ahead) > 3 else (),
             [forecast_table(made, numbers.summary, links, numbers.known)],
         ),
         Block("fan", f"The course in {place_name(where)}", (), [fan(made, where, later)]),
@@ -247,9 +248,9 @@ def _trend_block(rows: pd.DataFrame | None, location: str) -> Block:
         f"{called(location)}: chances of five kinds of change", "trend-picture",
     )  # fmt: skip
     text = (
-        f"12 months to {end} against the 12 months before, when {r['before']:,.0f} deaths were "
-        f"counted: a change of up to {r['t1']:.1f} % either way is called stable, one of more than "
-        f"{r['t2']:.1f} % large."
+        f"12 months to {end} against the 12 months before, both as once final: a change of up to "
+        f"{r['t1']:.1f} % either way is called stable, one of more than {r['t2']:.1f} % large. The "
+        f"limits follow from the {r['before']:,.0f} deaths reported a year before, so far."
     )
     return Block("trend", "Kind of change", (text,), [picture])
 

@@ -10,7 +10,6 @@ from odforecast.report.site.charts import Bar, histograms, intervals
 from odforecast.report.site.drawing import Drawing
 from odforecast.report.site.parts import Cell, Column, SortTable
 from odforecast.report.site.skill import (
-    LEVEL_NAMES,
     Skill,
     deaths,
     level_name,
@@ -48,9 +47,9 @@ def _trend_skill(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | No
         values = [found.get((model, g), float("nan")) for g in held]
         cells.append([Cell(model), *(Cell(two_digits(v), v) for v in values)])
     caption = (
-        f"{level_name(level)}, chances of the five kinds of change: ranked probability score, as a "
-        "share of that of the frequencies known at the time; below 1 is better. Up to 6 months "
-        "ahead half of the 12 months is counted already."
+        f"{level_name(skill, level)}, chances of the five kinds of change: ranked probability "
+        "score, as a share of that of the frequencies known at the time; below 1 is better. Up to "
+        "6 months ahead half of the 12 months is counted already."
     )
     return SortTable(f"trend-skill-{level}", caption, columns, cells, (), -1)
 
@@ -73,8 +72,8 @@ def coverage_tables(skill: Skill) -> list[SortTable]:
                 row += [Cell(share_of(r[n]), plain_float(r[n])) for n in names]
                 cells.append([*row, Cell(f"{int(r['n_scorable']):,}", float(r["n_scorable"]))])
         caption = (
-            f"{level_name(level)}: share of the counts that lay inside the interval; right is what "
-            "its name says."
+            f"{level_name(skill, level)}: share of the counts that lay inside the interval; right "
+            "is what its name says."
         )
         out.append(SortTable(f"coverage-{level}", caption, columns, cells, (), -1))
     return out
@@ -99,7 +98,7 @@ def coverage_picture(skill: Skill) -> Drawing | None:
         for r in board.to_dict("records")
     )
     return intervals(
-        bars, f"Coverage of {skill.model}, {LEVEL_NAMES[level]}", f"{said}.",
+        bars, f"Coverage of {skill.model}, {skill.where(level)}", f"{said}.",
         "Dots: share of the counts inside the interval; ticks: what it should be.",
         unit="share of the counts inside", percent=True, ends=(0.3, 1.0), key="coverage-picture",
     )  # fmt: skip
@@ -114,7 +113,7 @@ def pit_picture(skill: Skill) -> Drawing | None:
         (m, pit_histogram(rows.loc[rows["model"] == m, "pit"].to_numpy())) for m in skill.models[:6]
     ]
     return histograms(
-        tables, LEVEL_NAMES[level],
+        tables, skill.where(level),
         "Bars: how many counts fell into each tenth of the forecast; level with the line is right. "
         "Higher at both ends: intervals too narrow; a hump: too wide; higher at the right: "
         "forecasts too low.",
@@ -134,8 +133,8 @@ def pit_tables(skill: Skill) -> list[SortTable]:
                 shares = table["n"].to_numpy() / total
                 cells.append([Cell(model), *(Cell(f"{100 * s:.0f} %", float(s)) for s in shares)])
         caption = (
-            f"{level_name(level)}: share of the counts in each tenth of the forecast; 10 % in each "
-            "is right."
+            f"{level_name(skill, level)}: share of the counts in each tenth of the forecast; 10 % "
+            "in each is right."
         )
         if cells:
             out.append(SortTable(f"pit-table-{level}", caption, columns, cells, (), -1))
@@ -162,7 +161,7 @@ def nowcast_skill(skill: Skill) -> SortTable | None:
     cells = [
         [
             Cell(str(r["model"])),
-            Cell(LEVEL_NAMES[str(r["level"])]),
+            Cell(skill.where(str(r["level"]))),
             Cell(deaths(r["wis"]), plain_float(r["wis"])),
             Cell(two_digits(r["rel_wis_reported"]), plain_float(r["rel_wis_reported"])),
             Cell(share_of(r["coverage_90"]), plain_float(r["coverage_90"])),

@@ -11,6 +11,8 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
 from odforecast.forecast.text import deaths_of
+from odforecast.geography import JURISDICTIONS, called
+from odforecast.markup import number_of
 from odforecast.names import TARGET_12MO, deciding_kind
 from odforecast.report.site.charts import Bar, intervals
 from odforecast.report.site.drawing import Drawing
@@ -27,6 +29,8 @@ _KIND_NAMES = {
     "pseudo-clean": "final counts cut at a month",
     "synthetic": "made-up counts",
 }
+#: Places of a run that are listed; more are counted.
+_NAMED = 3
 LEVEL_NAMES = {"nation": "United States", "jurisdictions": "states, DC and New York City"}
 _GROUPS = {"horizon_group": HORIZON_GROUPS, "regime": REGIMES}
 _HOW = {"horizon_group": "by months ahead", "regime": "by the time that was forecast"}
@@ -86,6 +90,15 @@ class Skill:
         parts = [(level, rows[rows["level"] == level]) for level in ("jurisdictions", "nation")]
         return [(level, part) for level, part in parts if len(part)]
 
+    def where(self, level: str) -> str:
+        """Which places a level holds: all jurisdictions, a few by name, or how many."""
+        places = self.scores.loc[self.scores["level"] == level, "location"].astype(str).unique()
+        if level != "jurisdictions" or len(places) == len(JURISDICTIONS):
+            return LEVEL_NAMES[level]
+        if len(places) <= _NAMED:
+            return ", ".join(called(s) for s in places)
+        return f"{len(places)} of {len(JURISDICTIONS)} jurisdictions"
+
     @property
     def deaths(self) -> str:
         """What was forecast, in words."""
@@ -104,21 +117,21 @@ class Skill:
         truth: Any = self.results.manifest.get("truth", {})
         origins = self.scores["last_month"]
         first, last = (f"{m:%B %Y}" for m in (origins.min(), origins.max()))
-        donors = self.scores["donor"].replace("", np.nan).nunique()
+        donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
         text = (
-            f"{len(self.models)} models, forecasts of {self.deaths} from {origins.nunique()} "
-            f"months ({first} to {last}), given {_KIND_NAMES.get(self.kind, self.kind)}; scored "
-            f"against the counts {truth.get('name', 'reported')} in the release of "
-            f"{truth.get('release', '?')}."
+            f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
+            f"{origins.nunique()} months ({first} to {last}), given "
+            f"{_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
+            f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
         )
         if donors:
             text += f" The delay is that of {donors} real releases."
         return text
 
 
-def level_name(level: str) -> str:
+def level_name(skill: Skill, level: str) -> str:
     """Whose scores they are, as a caption begins."""
-    name = LEVEL_NAMES[level]
+    name = skill.where(level)
     return name[:1].upper() + name[1:]
 
 
@@ -167,7 +180,7 @@ def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
         ]
         row.append(Cell(f"{int(r['n_scorable']):,}", float(r["n_scorable"])))
         cells.append(row)
-    caption = f"{level_name(level)}, 1 to {int(rows['horizon'].max())} months ahead."
+    caption = f"{level_name(skill, level)}, 1 to {int(rows['horizon'].max())} months ahead."
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0]).replace(chr(10), ' ')}."
     return SortTable(f"board-{level}", caption, columns, cells, (), 1)
@@ -209,7 +222,7 @@ def skill_tables(skill: Skill, key: str) -> list[SortTable]:
             mine = part[part["model"] == model].set_index("group")
             cells.append([Cell(model), *(ratio_cell(mine, g) for g in held)])
         caption = (
-            f"Share of the WIS of {skill.baseline} {_HOW[key]}, {LEVEL_NAMES[level]}; below 1 is "
+            f"Share of the WIS of {skill.baseline} {_HOW[key]}, {skill.where(level)}; below 1 is "
             "better, 90 % intervals."
         )
         out.append(SortTable(f"{key.split('_')[0]}-{level}", caption, columns, cells, (), -1))
@@ -246,7 +259,7 @@ def skill_picture(skill: Skill, key: str) -> Drawing | None:
     return intervals(
         bars, f"Skill {_HOW[key]}",
         f"{skill.model} as a share of {skill.baseline}: {'; '.join(said)}.",
-        f"Share of the WIS of {skill.baseline} in {LEVEL_NAMES['jurisdictions']}; left of the line "
+        f"Share of the WIS of {skill.baseline} in {skill.where('jurisdictions')}; left of the line "
         "is better. Bars: 90 % intervals, where there are groups enough.",
         unit=f"share of the WIS of {skill.baseline}", reference=1.0, log=True,
         key=f"skill-{key.split('_')[0]}",

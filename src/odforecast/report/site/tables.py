@@ -181,7 +181,7 @@ def trend_table(trend: pd.DataFrame, links: Links) -> SortTable:
     """Chances of the five categories at one month."""
     columns = [
         Column("Place", numbers=False),
-        Column("A year earlier", "deaths"),
+        Column("Reported a year earlier", "deaths so far: they set the limits"),
         *(Column(category_name(c).capitalize()) for c in CATEGORIES),
         Column("Stable up to", "change in percent"),
         Column("Large beyond", "change in percent"),
@@ -199,8 +199,9 @@ def trend_table(trend: pd.DataFrame, links: Links) -> SortTable:
         ]
     end = month_name(np.datetime64(trend["month"].iloc[0], "M"))
     caption = (
-        f"Chances of five kinds of change, 12 months to {end} against the 12 months before. What "
-        "is stable, and what is large, depends on how many deaths there were."
+        f"Chances of five kinds of change, 12 months to {end} against the 12 months before, both "
+        "as once final. What is stable, and what is large, depends on how many deaths were "
+        "reported a year before."
     )
     return _split("trend", caption, columns, cells)
 

@@ -1,0 +1,274 @@
+"""What is asked for is what is given: targets, levels, and nothing written over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.cli.forecast_tables import count, share
+from odforecast.cli.leaderboard import in_order
+from odforecast.cli.written import plain
+from odforecast.forecast.text import chance
+from odforecast.names import DECIDING
+
+FORECAST = ("forecast", "--source", "bundled", "--model", "drift", "--draws", "60")
+BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--draws", "40",
+            "--locations", "US,WV", "--jobs", "1", "--models", "naive,hub-baseline")  # fmt: skip
+
+
+def run(*arguments: object):
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, [str(a) for a in arguments])
+
+
+def ok(*arguments: object):
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def drift() -> od.Forecast:
+    return od.get_model("drift").fit(od.bundled().as_of().panel()).forecast(draws=60)
+
+
+# --- targets --------------------------------------------------------------------------------
+
+
+def test_months_are_written_as_months(drift, tmp_path):
+    places = ("--locations", "US,NY", "--target", "deaths_month")
+    said = json.loads(ok(*FORECAST, *places, "--json").stdout)
+    assert list(said) == ["meta", "months"]
+    assert said["meta"]["target"] == "deaths_month"
+    ok(*FORECAST, *places, "--table", tmp_path / "m.csv", "--out", tmp_path / "hub.csv")
+    table = pd.read_csv(tmp_path / "m.csv")
+    want = drift.select(["US", "NY"]).quantiles([0.05, 0.5, 0.95], "deaths_month")
+    for got in (pd.DataFrame(said["months"]), table):
+        assert set(got["target"]) == {"deaths_month"}
+        assert list(got.columns[:4]) == ["location", "name", "month", "horizon"]
+        np.testing.assert_allclose(got[["low", "median", "high"]].to_numpy().T,
+                                   want.reshape(3, -1), atol=1e-5)  # fmt: skip
+    hub = od.read_hub(tmp_path / "hub.csv")
+    assert set(hub["target"]) == {"deaths_month"}
+    middle = hub.loc[hub["output_type_id"].astype(float) == 0.5, "value"]
+    np.testing.assert_allclose(middle, table["median"], atol=0.01)
+    shown = ok(*FORECAST, *places).stdout
+    last = table[(table["location"] == "NY") & (table["month"] == "2026-04")].iloc[0]
+    assert count(last["low"], last["median"], last["high"]) in shown
+
+
+@pytest.mark.parametrize(
+    ("asked", "keys"),
+    [
+        ("deaths_12mo", ["meta", "summary", "years", "trend"]),
+        ("deaths_month", ["meta", "months"]),
+        ("both", ["meta", "summary", "years", "trend", "months"]),
+    ],
+)
+def test_json_says_its_target(asked, keys):
+    said = json.loads(ok(*FORECAST, "--locations", "US", "--target", asked, "--json").stdout)
+    assert list(said) == keys
+    assert said["meta"]["target"] == asked
+
+
+def test_json_of_a_model_of_sums_says_that_it_has_no_months():
+    words = ("forecast", "--model", "naive-sums", "--draws", "30", "--locations", "US", "--json")
+    done = ok(*words, "--target", "both")
+    said = json.loads(done.stdout)
+    assert list(said) == ["meta", "summary", "years", "trend"]
+    assert said["meta"]["target"] == "deaths_12mo"
+    assert "does not forecast deaths_month" in done.stderr
+
+
+def test_other_commands_say_their_target_too(tmp_path):
+    said = ok("nowcast", "--model", "naive+delay", "--locations", "US", "--draws", "30", "--json")
+    assert json.loads(said.stdout)["meta"]["target"] == "deaths_12mo"
+    said = ok("scenario", "run", "--scenario", "null", "--model", "drift", "--draws", "9", "--json",
+              "--locations", "US", "--target", "both", "--out", tmp_path / "r")  # fmt: skip
+    assert json.loads(said.stdout)["meta"]["target"] == "both"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--target", "deaths_month", "--plot", "p.svg"], "--plot shows 12-month counts"),
+        (["--target", "deaths_month", "--html", "p.html"], "--html shows 12-month counts"),
+        (["--target", "deaths_month", "--trend"], "--trend shows 12-month counts"),
+        (["--target", "deaths_month", "--output-type", "pmf", "--out", "h.csv"],
+         "--output-type pmf is of 12-month counts"),
+        (["--target", "both", "--table", "t.csv"], "--table holds one target"),
+        (["--output-type", "sample"], "--output-type sample is about --out FILE"),
+        (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90 % only"),
+    ],
+)  # fmt: skip
+def test_what_would_show_something_else_is_refused(words, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(*FORECAST, "--locations", "US", *words)
+    assert done.exit_code == 2, done.output
+    assert says in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_months_alone_are_not_drawn(tmp_path):
+    ok(*FORECAST, "--locations", "WV", "--target", "deaths_month", "--out", tmp_path / "m.csv")
+    done = run(
+        "score", tmp_path / "m.csv", "--plot", tmp_path / "p.svg", "--out", tmp_path / "s.csv"
+    )
+    assert done.exit_code == 1
+    assert "--plot shows 12-month counts, and the files hold none" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["m.csv"]
+
+
+@pytest.mark.parametrize("name", ["plot", "html"])
+def test_a_backtest_of_months_draws_nothing_and_says_so_first(name, tmp_path):
+    ending = {"plot": "svg", "html": "html"}[name]
+    done = run(*BACKTEST, "--target", "deaths_month", f"--{name}", tmp_path / f"x.{ending}")
+    assert done.exit_code == 2
+    assert f"--{name} shows 12-month counts" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_backtest_of_a_class_says_which():
+    words = [*BACKTEST, "--vintages", "clean", "--indicator", "T40.4"]
+    assert "Synthetic opioids" in ok(*words, "--locations", "US").stdout
+
+
+# --- levels ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("places", ["US,NY", "OH"])
+@pytest.mark.parametrize("level", ["0.8", "0.3"])
+def test_the_level_reaches_the_picture(places, level, tmp_path):
+    path = tmp_path / "p.svg"
+    ok(*FORECAST, "--locations", places, "--level", level, "--plot", path)
+    text = path.read_text(encoding="utf-8")
+    assert f"{100 * float(level):g} % interval" in text
+    assert "90 % interval" not in text
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a page and a folder of somebody else's; no model may be fitted."""
+    from odforecast.models import Model
+
+    def fit(*_: object, **__: object) -> None:
+        raise AssertionError("the work was begun")
+
+    monkeypatch.setattr(Model, "fit", fit)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.html").write_text("<p>mine</p>")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    (tmp_path / "file").write_text("a file")
+    (tmp_path / "f.csv").write_text("a,b\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([*FORECAST, "--html", "mine.html"], "mine.html is no page of odforecast"),
+        ([*BACKTEST, "--html", "mine.html"], "mine.html is no page of odforecast"),
+        (["report", "--out", "mine.html"], "mine.html is no page of odforecast"),
+        (["report", "--out", "r.csv"], "must end in .html"),
+        ([*FORECAST, "--save", "mine", "--replace"], "--save mine holds other things (notes.txt)"),
+        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "lies in the folder of --save"),
+        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --out writes"),
+        ([*FORECAST, "--table", "file/t.csv"], "file is a file, so nothing can be put into it"),
+        (["forecast", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
+        (["nowcast", "--plot", "p.gif"], "must end in .png"),
+        (["nowcast", "--out", "file/n.csv"], "nothing can be put into it"),
+        (["score", "f.csv", "--out", "f.csv"], "--out f.csv: f.csv is read"),
+        (["data", "months", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
+        (["data", "export", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
+        (["data", "revisions", "--out", "file/x.csv"], "nothing can be put into it"),
+        ([*BACKTEST, "--out", "file/x"], "nothing can be put into it"),
+        (["scenario", "run", "--scenario", "null", "--out", "r", "--plot", "r/p.svg"],
+         "lies in the folder of --out"),
+        (["scenario", "run", "--scenario", "null", "--out", "r", "--style", "no.css"],
+         "'no.css' does not exist"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused_before_the_work(foreign, words, says):
+    before = {p: p.read_bytes() for p in foreign.rglob("*") if p.is_file()}
+    done = run(*words)
+    assert done.exit_code in (1, 2)
+    assert says in " ".join(done.stderr.split()).replace(str(foreign.resolve()) + "/", "")
+    assert "the work was begun" not in done.output
+    assert {p: p.read_bytes() for p in foreign.rglob("*") if p.is_file()} == before
+
+
+def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
+    words = [*BACKTEST, "--vintages", "clean", "--min-truth-age", "900", "--out", tmp_path / "r"]
+    done = run(*words, "--plot", tmp_path / "p.svg")
+    assert done.exit_code == 1
+    assert "error: no forecast is scorable" in done.stderr
+    assert "96 not scorable" in done.stdout
+    assert (tmp_path / "r" / "leaderboard.csv").exists()
+    one = run(*words, "--json")
+    assert one.exit_code == 1
+    assert json.loads(one.stdout)["leaderboard"]
+
+
+def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
+    words = ("forecast", "--source", "bundled", "--draws", "60", "--save", tmp_path / "s")
+    alone = ok(*words, "--locations", "NY")
+    assert "cannot be made from it; for that, save both" in " ".join(alone.stderr.split())
+    assert "save both" not in ok(*words, "--replace", "--locations", "NY,NYC,OH").stderr
+
+
+# --- words ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [0, 4, 5, 6, 10, 11, 500, 990, 994, 995, 996, 1000])
+def test_a_chance_is_said_by_one_rule(n):
+    words = {"<": "less than ", ">": "more than "}
+    said = share(n / 1000)
+    assert words.get(said[0], said[0]) + said[1:] + " %" == chance(n / 1000)
+    assert said not in ("0", "100")
+
+
+def test_a_day_stays_a_day_on_the_first_of_a_month():
+    first = pd.to_datetime(["2025-10-01", None])
+    names = ("as_of", "release", "truth_release", "month", "last_month", "first")
+    table = plain(pd.DataFrame(dict.fromkeys(names, first)))
+    assert table.iloc[0].tolist() == ["2025-10-01"] * 3 + ["2025-10"] * 3
+    ends = pd.to_datetime(["2025-10-31"])
+    assert plain(pd.DataFrame({"month": ends}))["month"].tolist() == ["2025-10"]
+
+
+def test_a_leaderboard_by_day_has_days():
+    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of", "--json"]
+    rows = json.loads(ok(*words).stdout)["leaderboard"]
+    assert {len(r["as_of"]) for r in rows} == {10}
+    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of,last_month"]
+    shown = ok(*words).stdout
+    assert f"nation, {rows[0]['as_of']}, 2021-01 (" in shown
+    assert "00:00" not in shown
+
+
+def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
+    assert in_order(reversed(DECIDING)) == list(DECIDING)
+    text = ok(*BACKTEST).stdout
+    for words in ("nowcast, horizons", "trend"):
+        heads = [x for x in text.splitlines() if words in x and x.startswith("pseudo-")]
+        kinds = [x.partition(",")[0] for x in heads]
+        assert kinds == sorted(kinds, key=DECIDING.index)
+
+
+def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path):
+    page = tmp_path / "p.html"
+    words = ("forecast", "--source", "bundled", "--draws", "60", "--locations", "New York")
+    ok(*words, "--html", page)
+    said = json.loads(ok(*words, "--json").stdout)["summary"][-1]
+    assert said["rate_of"] == "NY+YC"
+    assert f"{said['rate']:.1f}" in page.read_text(encoding="utf-8")
