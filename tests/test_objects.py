@@ -604,3 +604,12 @@ def test_a_table_that_results_do_not_hold_is_named(bare):
     for ask in (lambda: made.quantiles, lambda: made.select("Ohio")):
         with pytest.raises(od.errors.BacktestError, match="hold no table of quantiles; a run into"):
             ask()
+
+
+def test_results_of_one_model_are_drawn_too():
+    alone = od.backtest(
+        "naive", "pseudo-clean", archive=od.bundled(), start="2022-01", end="2022-03",
+        locations=["OH", "WV"], draws=40, progress=False,
+    )  # fmt: skip
+    assert "Coverage" in alone.plot().get_title(loc="left")
+    assert "Ohio" in alone.plot("Ohio").get_title(loc="left")

@@ -100,3 +100,14 @@ def test_a_mistake_is_one_line(arguments, message):
 
 def test_wrong_usage_is_exit_2():
     assert run("--vintages", "imaginary").exit_code == 2
+
+
+def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
+    at = ["backtest", "--source", "bundled", "--locations", "WV", "--start", "2021-01", "--end",
+          "2021-01", "--vintages", "clean", "--draws", "20", "--jobs", "1", "--quiet",
+          "--out", str(tmp_path / "r")]  # fmt: skip
+    run = CliRunner().invoke
+    assert "held a run of" not in run(main, [*at, "--models", "drift,naive"]).output
+    again = run(main, [*at, "--models", "naive"])
+    assert "held a run of drift, too" in " ".join(again.output.split())
+    assert "held a run of" not in run(main, [*at, "--models", "naive,drift"]).output

@@ -342,3 +342,18 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     said, table = past_record(forecast, "OH", record)
     assert table["Middle error"].tolist() == ["3.0 %", "–", "3.0 %"]
     assert "nan" not in f"{said} {table.to_string()}"
+
+
+def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
+    panel = od.bundled().as_of("2025-09-17").panel()
+    forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])
+    results = od.backtest(
+        "dlm", start="2021-01", end="2021-06", step=5, donors=1, locations="OH", draws=40,
+        progress=False,
+    )  # fmt: skip
+    write_site(tmp_path / "site", forecast, results=results)
+    words = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")}
+    said = {name: text for name, text in words.items() if "such forecasts have been off by" in text}
+    assert {"ohio", "west-virginia", "united-states"} <= set(said)
+    assert "the middle of 2 past ones" in said["ohio"]
+    assert "the middle of 2 past ones" not in said["west-virginia"]

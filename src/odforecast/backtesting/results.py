@@ -221,7 +221,7 @@ class Results:
             ``"said"``: past medians and intervals against what came, of one place. ``"skill"``:
             relative WIS by horizon and model. ``"errors"``: past errors by horizon.
             ``"coverage"``, ``"pit"``, ``"reliability"``: calibration. Default: ``"said"`` of
-            one place, else ``"skill"``.
+            one place, else ``"skill"``, or ``"coverage"`` where there is nothing to relate to.
         axes : matplotlib Axes, optional
             Drawn into; default: those of a new figure.
         **style
@@ -240,7 +240,11 @@ class Results:
 
         seen = self if location is None else self.select(location)
         places = seen.scores["location"].unique()
-        kind = ("said" if len(places) == 1 else "skill") if kind is None else kind
+        if kind is None:
+            related = len(self.manifest.get("models", ())) > 1 and BASELINE in set(  # type: ignore[arg-type]
+                seen.scores["model"]
+            )
+            kind = "said" if len(places) == 1 else "skill" if related else "coverage"
         if kind not in KINDS:
             raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
         draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)

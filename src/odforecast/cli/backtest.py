@@ -190,6 +190,7 @@ def backtest(
         _estimate(screen, units, jobs)
         return
     started = perf_counter()
+    before = _models_of(out)
     with (
         _executor(jobs) as executor,
         bar(
@@ -203,6 +204,11 @@ def backtest(
         )
     for text in (*results.notes, *results.data_notes):
         note(on_screen(text))
+    if gone := [name for name in before if name not in set(results.scores["model"])]:
+        note(
+            f"{out} held a run of {', '.join(gone)}, too: its tables are those of this run now; "
+            "the units are kept, and come back without work when those models are named again"
+        )
     if as_json:
         board = results.leaderboard(by=["vintage", "level", *extra, "horizon_group"])
         print_json({"meta": dict(results.manifest), "leaderboard": records(board)})
@@ -334,6 +340,20 @@ def _picture(results: Results, path: Path) -> str:
         axes = plots.coverage(scores)
     plots.save(axes, path)
     return kind
+
+
+def _models_of(out: Path | None) -> list[str]:
+    """Models of the run that a folder holds; none where there is none, or it cannot be read."""
+    from odforecast.backtesting import Results
+    from odforecast.errors import BacktestError
+
+    if out is None or not (out / "manifest.json").exists():
+        return []
+    try:
+        models = Results.load(out).manifest.get("models")
+    except BacktestError:
+        return []
+    return [str(name) for name in models] if isinstance(models, dict) else []
 
 
 def _closing(screen: Console, results: Results, seconds: float, out: Path | None) -> None:

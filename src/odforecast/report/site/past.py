@@ -76,7 +76,7 @@ class Scores:
 def by_place(record: Scored | None) -> Callable[[str], Scored | None]:
     """Scores of one place at a time, so that fifty pages do not search all of them fifty times.
 
-    Of a place without scores the whole record is given: who asks finds that there are none.
+    Of a place without scores none are given: what ships of the default model is then shown.
     """
     if record is None:
         return lambda _: None
@@ -84,7 +84,7 @@ def by_place(record: Scored | None) -> Callable[[str], Scored | None]:
         str(s): Scores(rows, record.manifest)
         for s, rows in record.scores.groupby("location", observed=True)
     }
-    return lambda location: parts.get(location, record)
+    return parts.get
 
 
 def past_forecasts(

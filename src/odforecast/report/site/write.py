@@ -123,7 +123,8 @@ def write_report(
         numbers = Numbers.of(forecast, locations)
         forecast = numbers.forecast
         blocks += forecast_blocks(numbers, {}, later)
-        lead = (forecast.text(_first(forecast), _record(forecast, results)),)
+        first = _first(forecast)
+        lead = (forecast.text(first, by_place(_record(forecast, results))(first)),)
         subtitle = _subtitle(forecast)
     if skill is not None:
         blocks += skill_blocks(skill)
