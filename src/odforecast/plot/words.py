@@ -7,7 +7,6 @@ import datetime as dt
 import numpy as np
 
 from odforecast.geography import called
-from odforecast.months import to_month
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
@@ -18,6 +17,11 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
+from odforecast.wording import between as between
+from odforecast.wording import month_name as month_name
+from odforecast.wording import percent as percent
+from odforecast.wording import rounded as rounded
+from odforecast.wording import step_of as step_of
 
 _IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia"}
 #: Drug classes as people say them; a test holds them to those of the texts.
@@ -60,17 +64,6 @@ def in_place(code: str) -> str:
     if code in ("Northeast", "Midwest", "South", "West"):
         return f"the {code}"
     return _IN_A_SENTENCE.get(code, called(code))
-
-
-def month_name(month: object) -> str:
-    """A month in words.
-
-    Examples
-    --------
-    >>> month_name("2026-04")
-    'April 2026'
-    """
-    return f"{to_month(month).astype(dt.date):%B %Y}"
 
 
 def as_of_words(day: dt.date | np.datetime64 | None) -> str:
@@ -140,49 +133,6 @@ def capital(text: str) -> str:
     'Deaths in T40.4'
     """
     return text[:1].upper() + text[1:]
-
-
-def step_of(low: float, high: float) -> float:
-    """The unit to which numbers are rounded beside an interval: a seventh of it or finer."""
-    width = abs(high - low)
-    if not np.isfinite(width) or width < 70:
-        return 1.0
-    return float(10 ** int(np.floor(np.log10(width / 7))))
-
-
-def rounded(value: float, step: float = 1.0) -> str:
-    """A number to the nearest step, with thousands separators.
-
-    Examples
-    --------
-    >>> rounded(1_912.4, step_of(1_912, 3_051)), rounded(2_830), rounded(-0.2)
-    ('1,900', '2,830', '0')
-    """
-    return f"{round(value / step) * step:z,.0f}"
-
-
-def between(low: float, high: float) -> str:
-    """The ends of an interval, rounded together.
-
-    Examples
-    --------
-    >>> between(1_912, 3_051)
-    '1,900 to 3,100'
-    """
-    step = step_of(low, high)
-    return f"{rounded(low, step)} to {rounded(high, step)}"
-
-
-def percent(value: float) -> str:
-    """A change in whole percent, with its sign.
-
-    Examples
-    --------
-    >>> percent(-14.2), percent(0.3)
-    ('−14 %', '0 %')
-    """
-    whole = round(value)
-    return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
 
 
 def joined(*parts: str) -> str:

@@ -1,0 +1,97 @@
+"""Numbers, months and days as they are said to people: no finer than their interval."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from odforecast.months import to_month
+
+
+def month_name(month: object) -> str:
+    """A month in words.
+
+    Examples
+    --------
+    >>> month_name("2026-04")
+    'April 2026'
+    """
+    return f"{to_month(month).astype(dt.date):%B %Y}"
+
+
+def day_name(day: dt.date) -> str:
+    """A day in words.
+
+    Examples
+    --------
+    >>> day_name(dt.date(2025, 9, 7))
+    'September 7, 2025'
+    """
+    return f"{day:%B} {day.day}, {day.year}"
+
+
+def step_of(low: float, high: float) -> float:
+    """The unit to which numbers are rounded beside an interval: a seventh of it or finer.
+
+    Examples
+    --------
+    >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(384, 20_708)
+    (100.0, 1000.0, 1.0, 100.0)
+    """
+    width = abs(high - low)
+    if not np.isfinite(width) or width < 70:
+        return 1.0
+    step = 10 ** int(np.floor(np.log10(width / 7)))
+    near = min(abs(low), abs(high))
+    if low * high > 0 and near < step:
+        # An end that is no zero is not rounded to one.
+        step = 10 ** int(np.floor(np.log10(max(near, 1.0))))
+    return float(step)
+
+
+def rounded(value: float, step: float = 1.0) -> str:
+    """A number to the nearest step, with thousands separators; never a negative zero.
+
+    Examples
+    --------
+    >>> rounded(1_912.4, 100), rounded(-0.2), rounded(2_830)
+    ('1,900', '0', '2,830')
+    """
+    return f"{round(value / step) * step:z,.0f}"
+
+
+def about(value: float) -> str:
+    """A number that has no interval beside it, to three per cent or finer.
+
+    Examples
+    --------
+    >>> about(70_312), about(2_413), about(105_300), about(17.2)
+    ('70,000', '2,410', '105,000', '17')
+    """
+    size = abs(value) / 30
+    return rounded(value, 1.0 if size < 1 else float(10 ** int(np.floor(np.log10(size)))))
+
+
+def percent(value: float) -> str:
+    """A change in whole percent, with its sign.
+
+    Examples
+    --------
+    >>> percent(-14.2), percent(0.3), percent(3)
+    ('−14 %', '0 %', '+3 %')
+    """
+    whole = round(value)
+    return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
+
+
+def between(low: float, high: float, step: float | None = None) -> str:
+    """The ends of an interval, rounded together.
+
+    Examples
+    --------
+    >>> between(1_912, 3_051)
+    '1,900 to 3,100'
+    """
+    unit = step_of(low, high) if step is None else step
+    return f"{rounded(low, unit)} to {rounded(high, unit)}"
