@@ -37,6 +37,8 @@ FORECAST_DIMS: Final = (DRAW, LOCATION, MONTH)
 
 #: What the commands use when no model is named.
 DEFAULT_MODEL: Final = "dlm"
+#: The same for counties.
+DEFAULT_COUNTY_MODEL: Final = "county"
 
 #: The same defaults in Python and on the command line.
 DEFAULT_HORIZON: Final = 12

@@ -13,7 +13,7 @@ import csv
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -142,6 +142,17 @@ def edition_of(fips: str) -> Edition | None:
     if fips in _PLANNING_REGIONS:
         return "planning-regions"
     return "counties" if len(fips) == 5 and fips.startswith("09") else None
+
+
+def edition_held(codes: Iterable[str]) -> Edition:
+    """The edition of Connecticut that a table of counties has.
+
+    Examples
+    --------
+    >>> edition_held(["09110", "39061"]), edition_held(["39061"])
+    ('planning-regions', 'counties')
+    """
+    return "counties" if _PLANNING_REGIONS.keys().isdisjoint(codes) else "planning-regions"
 
 
 @cache

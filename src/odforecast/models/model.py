@@ -19,15 +19,18 @@ import pandas as pd
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
+from odforecast.geography.counties import by_fips, counties_of, edition_held
 from odforecast.markup import card, html_table, number_of, steady
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
+    COUNTIES,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     LONGEST_HORIZON,
+    STATES,
     TARGET_MONTH,
 )
 from odforecast.panel import Panel
@@ -161,6 +164,13 @@ class Model:
                 f"({len(panel.locations)} locations)",
                 hint="fit the whole panel, then forecast.select(...)",
             )
+        if self.spec.dataset not in (None, panel.dataset):
+            raise PanelError(
+                f"{self.label} forecasts {self.spec.dataset}, and this panel holds {panel.dataset}",
+                hint="vintage.panel(dataset='counties')" if panel.dataset == STATES else "",
+            )
+        if self.spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
+            _whole_states(self.label, panel)
         return Fitted(self, panel, self.inner.fit(panel))
 
     def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
@@ -172,6 +182,21 @@ class Model:
         if many is None or any(p.selected for p in panels):
             return [self.fit(p) for p in panels]
         return [Fitted(self, p, f) for p, f in zip(panels, many(panels), strict=True)]
+
+
+def _whole_states(label: str, panel: Panel) -> None:
+    """Refuse a part of a state's counties to a model that takes each state as a whole."""
+    edition = edition_held(panel.locations)
+    there = set(panel.locations)
+    for state in dict.fromkeys(by_fips()[fips].state for fips in panel.locations):
+        whole = counties_of(state, edition)
+        held = sum(c.fips in there for c in whole)
+        if held < len(whole):
+            raise PanelError(
+                f"{label} takes the counties of a state together, and this panel has {held} of "
+                f"{len(whole)} of {state}",
+                hint=f"fit panel.select('{state}/*'), then forecast.select(...)",
+            )
 
 
 def _by_reference(module: str, name: str, label: str) -> Model:

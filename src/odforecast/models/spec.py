@@ -42,6 +42,8 @@ class Spec:
     origin : str
         Where the code comes from: ``odforecast``, or distribution and version of a plug-in;
         empty where that is unknown (its results are never reused).
+    dataset : {None, "states", "counties"}
+        The only data set it can be fitted to; None: any.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class Spec:
     parameters: tuple[tuple[str, str], ...] = ()
     members: tuple[Spec, ...] = ()
     origin: str = "odforecast"
+    dataset: str | None = None
 
     @property
     def hash(self) -> str:
@@ -78,6 +81,8 @@ class Spec:
             self.parameters,
             self.origin,
             *(m.hash for m in self.members),
+            # Named only where there is one: the others keep the hash they had.
+            *(() if self.dataset is None else (self.dataset,)),
         )
 
 

@@ -21,7 +21,7 @@ from odforecast.geography import absent, called, code_of, pick, population
 from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
-from odforecast.names import OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
+from odforecast.names import COUNTIES, OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
 from odforecast.panel.triangle import Triangle
 from odforecast.seeds import content_hash
 
@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 
 #: Arrays (L, T) of a panel.
 LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
+#: Fields that are mappings: read-only, and plain where they travel.
+_MAPPINGS = ("problems", "beside", "urban", "residents")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,13 +66,15 @@ class Panel:
         CDC's data-quality figures, in percent; NaN where not published.
     low, high : ndarray, shape (L, T)
         What the reported count lies between: itself where it was published, 1 and 9 where it
-        was suppressed, NaN where it is missing.
+        was suppressed, 1,000 and infinity where a release lost its large counts, NaN where it is
+        missing.
     dataset : {"states", "counties"}
     basis : {"occurrence", "residence"}
         Whether deaths are counted where they occurred or where people lived.
     beside : mapping of str to Panel
         Panels of the same day that a model may want, by short name: ``"all-deaths"`` (deaths
-        from all causes), ``"T40.4"``. One level deep; absent where there is none.
+        from all causes), ``"T40.4"``; for counties ``"states"``, up to the same month, with what
+        stands beside that. Otherwise one level deep; absent where there is none.
     triangle : Triangle or None
         What earlier releases said of the same cells.
     final_through : datetime64[M]
@@ -83,6 +87,11 @@ class Panel:
         Locations without usable months, and why.
     selected : bool
         Whether locations were left out by :meth:`select`.
+    urban : mapping of str to str
+        Of counties: the release's own code of how urban each is, ``"1"`` (large central metro) to
+        ``"6"`` (noncore); empty for states.
+    residents : mapping of str to float
+        Of counties: people, where a population file was given; else empty.
 
     Examples
     --------
@@ -113,6 +122,8 @@ class Panel:
     notes: tuple[str, ...] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     selected: bool = False
+    urban: Mapping[str, str] = field(default_factory=dict)
+    residents: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.vintage not in VINTAGE_KINDS:
@@ -143,12 +154,12 @@ class Panel:
             raise PanelError(
                 f"the triangle has cells {self.triangle.reported.shape[1:]}, expected {shape}"
             )
-        if any(p.beside for p in self.beside.values()):
+        if any(p.beside for name, p in self.beside.items() if name != STATES):
             raise PanelError("a panel beside another has none beside itself")
         # Unless something says otherwise, no count is final.
         final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
-        for name in ("problems", "beside"):
+        for name in _MAPPINGS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def _bound(self) -> None:
@@ -185,7 +196,7 @@ class Panel:
     def __getstate__(self) -> dict[str, object]:
         # Caches are rebuilt; a mapping proxy does not pickle.
         state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {"problems": dict(self.problems), "beside": dict(self.beside)}
+        return state | {name: dict(getattr(self, name)) for name in _MAPPINGS}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -260,7 +271,12 @@ class Panel:
     @property
     def hidden(self) -> NDArray[np.bool_]:
         """Whether a count was suppressed, shape (L, T)."""
-        return np.isnan(self.reported) & ~np.isnan(self.low)
+        return np.isnan(self.reported) & np.isfinite(self.high)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Whether a release lost a count of 1,000 and more, shape (L, T)."""
+        return np.isnan(self.reported) & np.isposinf(self.high)
 
     @property
     def monthly(self) -> Floats:
@@ -369,8 +385,9 @@ class Panel:
         whole = set(states) == set(self.locations)
         for name, panel in self.beside.items():
             there = [s for s in states if s in panel.locations]
-            if whole:
-                # Only put in another order: what stands beside may have places that this has not.
+            if whole or (self.dataset == COUNTIES and name == STATES):
+                # Only put in another order, or counties, whose states hang on all of the nation:
+                # what stands beside may have places that this has not.
                 beside[name] = panel
             elif there:
                 beside[name] = panel.select(there)
@@ -378,6 +395,8 @@ class Panel:
             self,
             locations=states,
             problems={s: r for s, r in self.problems.items() if s in states},
+            urban={s: u for s, u in self.urban.items() if s in states},
+            residents={s: n for s, n in self.residents.items() if s in states},
             beside=beside,
             triangle=None if self.triangle is None else self.triangle.rows(rows),
             selected=self.selected or set(states) != set(self.locations),
@@ -432,6 +451,8 @@ class Panel:
         triangle: tuple[object, ...] = ()
         if self.triangle is not None:
             triangle = (self.triangle.releases, self.triangle.reported[:, order])
+        # Named only where there are any: panels without them keep the hash they had.
+        traits = [(n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))]
         return content_hash(
             self.indicator,
             self.as_of,
@@ -446,12 +467,17 @@ class Panel:
             *(getattr(self, name)[order] for name in LAYERS),
             *triangle,
             *(x for name in sorted(self.beside) for x in (name, self.beside[name].data_hash)),
+            *traits,
         )
 
     def populations(self) -> Floats:
         """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
         denominators do not match CDC's split (see :func:`odforecast.geography.population`).
+        Of counties: :attr:`residents`, the same in every month.
         """
+        if self.dataset == COUNTIES:
+            people = [self.residents.get(s, np.nan) for s in self.locations]
+            return np.repeat(np.array(people, dtype=float)[:, None], self.months.size, axis=1)
         years = self.months.astype("datetime64[Y]").astype(int) + 1970
         return np.array([[population(s, int(y)) for y in years] for s in self.locations])
 

@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.counties import NEW_YORK_CITY, by_fips, edition_of
+from odforecast.geography.counties import FORMER, NEW_YORK_CITY, by_fips, edition_of
 from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.sources.cells import european, numbers, percents
 from odforecast.sources.quoting import listed, quoted
@@ -37,7 +37,7 @@ from odforecast.sources.unpack import Limits
 #: Columns of the table, in order.
 COUNTY_COLUMNS = (
     "release", "fips", "state", "county", "month", "deaths", "status", "percent_pending",
-    "completeness_note",
+    "completeness_note", "urban",
 )  # fmt: skip
 
 _HEADERS = {
@@ -152,12 +152,16 @@ def read_county(path: str | Path, limits: Limits | None = None) -> Counties:
             "release": np.datetime64(release, "ns"),
             "fips": fips,
             "state": state,
-            "county": cells["county"].to_numpy(dtype=object),
+            "county": [
+                by_fips()[f].short if f in FORMER.values() else n
+                for f, n in zip(fips, cells["county"])
+            ],
             "month": month.astype("datetime64[ns]"),
             "deaths": deaths,
             "status": status,
             "percent_pending": pending,
             "completeness_note": cells.get("note", ""),
+            "urban": cells.get("urban", ""),
         }
     )[list(COUNTY_COLUMNS)]
     exact = table.duplicated().to_numpy()
@@ -246,7 +250,9 @@ def _places(plain: Plain) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
         )
         plain.refuse((~same).to_numpy(), "state_name", "contradicts the state")
     plain.refuse((cells["county"] == "").to_numpy(), "county", "is blank")
-    names = pd.DataFrame({"fips": fips, "county": cells["county"]})
+    # A former city of Virginia stands under the FIPS code of the county that took it in.
+    merged = fips.isin(FORMER.values())
+    names = pd.DataFrame({"fips": fips, "county": cells["county"].mask(merged, "")})
     doubled = names.groupby("fips")["county"].transform("nunique") > 1
     plain.refuse(doubled.to_numpy(), "county", "is one of two names for a FIPS code")
     state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
