@@ -6,6 +6,7 @@ import csv
 import gzip
 import pickle
 import struct
+import subprocess
 import sys
 from collections import Counter
 from importlib import resources
@@ -14,12 +15,22 @@ from pathlib import Path
 import pytest
 
 from odforecast.errors import UnknownNameError
-from odforecast.geography import JURISDICTIONS, County, counties_of, lookup, parts_of
+from odforecast.geography import (
+    JURISDICTIONS,
+    County,
+    centroid,
+    counties_of,
+    lookup,
+    neighbours,
+    parts_of,
+)
 from odforecast.geography.counties import (
     EDITIONS,
     FORMER,
+    LATER,
     NEW_YORK_CITY,
     PLANNING_REGIONS,
+    SPLIT,
     by_fips,
     edition_of,
 )
@@ -134,7 +145,7 @@ def test_a_county_travels_between_processes() -> None:
 def test_the_file_is_small_and_ships() -> None:
     path = resources.files("odforecast.geography") / "counties.csv"
     assert path.is_file()
-    assert len(path.read_bytes()) < 120_000
+    assert len(path.read_bytes()) < 270_000
 
 
 def test_same_counties_as_the_shared_table(shared: Path) -> None:
@@ -153,9 +164,60 @@ def test_same_counties_as_cdc_publishes(shared: Path) -> None:
         assert by_fips()[code].state == ("YC" if code in NEW_YORK_CITY else state)
 
 
-def dbf(rows: list[tuple[str, str, str]]) -> bytes:
-    """A dBASE file with a code, a name and a kind."""
-    fields = (("GEOID", 5), ("NAME", 20), ("LSAD", 2))
+def test_places_on_the_globe_as_in_the_shared_table(shared: Path) -> None:
+    with (shared / "covariates" / "counties.csv").open(encoding="utf-8") as handle:
+        published = {r["fips"]: r for r in csv.DictReader(handle)}
+    for county in counties_of():
+        row = published[county.fips]
+        assert county.adjacent == tuple(row["adjacent"].split())
+        assert county.land_km2 == float(row["land_km2"])
+        # The two differ in what they call equal areas, which is seen in Alaska.
+        off = 0.16 if county.state == "AK" else 0.02
+        assert county.longitude == pytest.approx(float(row["longitude"]), abs=off)
+        assert county.latitude == pytest.approx(float(row["latitude"]), abs=off)
+
+
+def test_neighbours_are_mutual_and_cross_states() -> None:
+    for county in counties_of():
+        assert list(county.adjacent) == sorted(set(county.adjacent) - {county.fips})
+        for other in county.adjacent:
+            assert county.fips in neighbours(other)
+    assert "21117" in neighbours("39061")  # Kenton County, Kentucky, over the river
+    # New York City's five, of which only the Bronx touches land of the rest of the state.
+    assert {by_fips()[f].state for f in neighbours("36005")} == {"NY", "YC", "NJ"}
+    islands = [c.fips for c in counties_of() if not c.adjacent]
+    assert islands == ["02016", "15001", "15003", "15007", "25007", "25019", "53055"]
+
+
+def test_centroids_and_what_has_none() -> None:
+    longitude, latitude = centroid("02016")  # on both sides of the 180th meridian
+    assert -180 < longitude < -170
+    assert 51 < latitude < 54
+    assert all(-180 < c.longitude < -66 and 18 < c.latitude < 72 for c in counties_of())
+    with pytest.raises(UnknownNameError, match="no boundaries of Capitol Planning Region, Connect"):
+        centroid("09110")
+    with pytest.raises(UnknownNameError, match="'99999' is no county; five digits"):
+        neighbours("99999")
+
+
+def test_the_parts_of_a_county_that_was_split_are_known_and_in_no_list() -> None:
+    assert by_fips()["02063"].label == "Chugach Census Area, Alaska"
+    assert not {c.fips for c in LATER} & {c.fips for c in counties_of()}
+    assert set(sum(SPLIT.values(), ())) == {c.fips for c in LATER}
+
+
+def test_importing_does_not_read_the_table() -> None:
+    code = (
+        "import odforecast as od, odforecast.geography.counties as c\n"
+        "od.bundled\n"
+        "assert c._bundled.cache_info().currsize == 0\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def dbf(rows: list[tuple[str, str, str, str]]) -> bytes:
+    """A dBASE file with a code, a name, a kind and a land area in square metres."""
+    fields = (("GEOID", 5), ("NAME", 20), ("LSAD", 2), ("ALAND", 14))
     width = 1 + sum(length for _, length in fields)
     start = 32 + 32 * len(fields) + 1
     out = struct.pack("<4sIHH20x", b"\x03\x77\x01\x01", len(rows), start, width)
@@ -168,19 +230,44 @@ def dbf(rows: list[tuple[str, str, str]]) -> bytes:
     return out
 
 
-def test_the_table_is_read_from_a_dbase_file() -> None:
+def shp(squares: list[tuple[float, float]]) -> bytes:
+    """An ESRI shape file of squares of one degree, by their lower left corners."""
+    out = b"\0" * 100
+    for number, (x, y) in enumerate(squares, start=1):
+        ring = [(x, y), (x, y + 1), (x + 1, y + 1), (x + 1, y), (x, y)]
+        body = struct.pack("<i4dii", 5, x, y, x + 1, y + 1, 1, len(ring)) + struct.pack("<i", 0)
+        body += b"".join(struct.pack("<2d", *corner) for corner in ring)
+        out += struct.pack(">ii", number, len(body) // 2) + body
+    return out
+
+
+def test_the_table_is_made_from_names_and_boundaries() -> None:
     made = dbf(
         [
-            ("72021", "Bayamón", "13"),
-            ("36061", "New York", "06"),
-            ("35013", "Doña Ana", "06"),
-            ("29510", "St. Louis", "25"),
+            ("72021", "Bayamón", "13", "1000000"),
+            ("36061", "New York", "06", "58690498"),
+            ("35013", "Doña Ana", "06", "123450000"),
+            ("29510", "St. Louis", "25", "4000000"),
         ]
     )
-    rows = make_counties.counties(made)
+    # Two share a corner only, with the third nothing; the territory's would be a neighbour.
+    rows = make_counties.counties(made, shp([(-91, 1), (-89, 5), (-91, 1), (-90, 0)]))
     assert make_counties.written(rows) == (
-        "fips,name,state\n"
-        "29510,St. Louis city,MO\n"
-        "35013,Doña Ana County,NM\n"
-        "36061,New York County,YC\n"
+        "fips,name,state,longitude,latitude,land_km2,adjacent\n"
+        "29510,St. Louis city,MO,-89.5000,0.5000,4.0,35013\n"
+        "35013,Doña Ana County,NM,-90.5000,1.4999,123.5,29510\n"
+        "36061,New York County,YC,-88.5000,5.4998,58.7,\n"
     )
+
+
+def test_a_centroid_weighs_areas_as_on_the_globe() -> None:
+    from numpy import array
+
+    tall = array([[0, 0], [0, 80], [1, 80], [1, 0], [0, 0]], dtype=float) - [2, 0]
+    x, y = make_counties.centroid(([0], tall))
+    assert x == pytest.approx(-1.5)
+    assert y == pytest.approx(29.498, abs=0.001)  # where half of the area lies, not at 40
+    aleutians = array([[179, 50], [179, 51], [181, 51], [181, 50], [179, 50]], dtype=float)
+    aleutians[2:4, 0] -= 360
+    x, _ = make_counties.centroid(([0], aleutians))
+    assert abs(x) == pytest.approx(180)

@@ -21,6 +21,7 @@ from odforecast.geography import (
     find,
     lookup,
     parts_of,
+    pick,
     resolve,
 )
 from odforecast.geography.counties import PLANNING_REGIONS, by_fips
@@ -178,6 +179,24 @@ def test_lookup_takes_states_only_and_says_so() -> None:
         lookup("West Virgina")
 
 
+def test_counties_that_are_not_there_say_why() -> None:
+    old, new = ("09001", "09003", "39001"), ("09110", "39001")
+    with pytest.raises(UnknownNameError, match=r"Capitol Plan.* by counties here, not by planning"):
+        resolve("Capitol, Connecticut", available=old)
+    with pytest.raises(UnknownNameError, match=r"Fairfield .* by planning regions here, not by co"):
+        resolve("09001", available=new)
+    with pytest.raises(UnknownNameError, match=r"by counties here.*Connecticut/\*"):
+        pick("09110", old, "the panel")
+    for ask in (resolve, lambda key, held: pick(key, held, "the panel")):
+        with pytest.raises(UnknownNameError, match=r"its counties are Midwest/\*"):
+            ask("midwest", old)
+    for key in ("Puerto Rico/*", "PR/*"):
+        with pytest.raises(UnknownNameError, match="have none of Puerto Rico"):
+            resolve(key)
+    with pytest.raises(UnknownNameError, match=r"39999 is no county of Ohio; Ohio/\*"):
+        find("39999")
+
+
 def test_a_panel_holds_states_or_counties() -> None:
     with pytest.raises(UnknownNameError) as error:
         resolve("Hamilton, Ohio", available=("US", "OH", "NY+YC"))
@@ -190,7 +209,7 @@ def test_a_panel_holds_states_or_counties() -> None:
         resolve("Ohio", available=("39001", "39003"))
     with pytest.raises(UnknownNameError, match="no data for 39061; 2 locations are there: 39001"):
         resolve("Hamilton, OH", available=("39001", "39003"))
-    with pytest.raises(UnknownNameError, match=r"no data for 36001; 3072 .* 01119, \.\.\.$"):
+    with pytest.raises(UnknownNameError, match=r"no data for 36001; 3072 .* 01011, \.\.\.$"):
         resolve("Albany, NY", available=[c.fips for c in ALL if c.fips[:2] not in ("36", "09")])
     with pytest.raises(UnknownNameError, match="no data for WV; 0 locations"):
         resolve("WV", available=())

@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from county_release import DEATHS, NAMES, api_rows, county_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from socrata_server import UPDATED, FakeSocrata, release_rows
@@ -337,17 +338,88 @@ def test_soda3_gives_the_same_release(server: FakeSocrata, tmp_path: Path) -> No
     assert any("pageNumber" in str(params) for kind, params, _ in server.log if kind == "page")
 
 
-def test_county_rows_are_kept_as_they_are(tmp_path: Path) -> None:
-    rows = [{"fips": f"{i:05d}", "year": "2024", "month": "6", "deaths": "12"} for i in range(120)]
-    with FakeSocrata(rows, dataset="gb4e-yj24") as server:
-        server.fields = {"fips": "text", "year": "number", "month": "number", "deaths": "number"}
-        with client(server) as one:
-            done = fetch("county", tmp_path, one)
-            again = fetch("county", tmp_path, one)
+def counties(rows: list[dict], updated: int = UPDATED) -> FakeSocrata:
+    server = FakeSocrata(api_rows(rows), updated, dataset="gb4e-yj24")
+    server.fields = dict.fromkeys(NAMES.values(), "text")
+    return server
+
+
+@pytest.mark.parametrize("name", ["county", "counties"])
+def test_a_release_of_counties_is_added(tmp_path: Path, name: str) -> None:
+    rows = county_cells("2025-09-07")
+    with counties(rows) as server, client(server) as one:
+        done = fetch(name, tmp_path, one)
+        again = fetch(name, tmp_path, one)
     assert (done.added, again.added) == (True, False)
+    assert done.dataset == "county"
+    assert done.why == "release 2025-09-17 added"  # when CDC changed it, not what it is as of
+    assert again.why == "release 2025-09-17 was there already, unchanged"
     assert again.sha256 == done.sha256
-    assert json.loads(gzip.decompress(done.file.read_bytes())) == rows
-    assert Archive(tmp_path).releases() == ()
+    assert json.loads(gzip.decompress(done.file.read_bytes())) == api_rows(rows)
+    archive = Archive(tmp_path)
+    assert archive.releases() == ()
+    assert [str(d) for d in archive.releases("counties")] == ["2025-09-17"]
+    origin = archive.origin("2025-09-17", "counties")
+    assert (origin.kind, origin.basis, origin.file) == ("cdc", "known", done.file.name)
+    assert len(done.loaded.table) == 7 * 24
+
+
+def test_the_next_release_of_counties_and_the_same_numbers_again(tmp_path: Path) -> None:
+    day = 86_400
+    with counties(county_cells("2025-06-08", 21), UPDATED - 90 * day) as server:
+        with client(server) as one:
+            first = fetch("county", tmp_path, one)
+        server.updated += 5 * day  # CDC wrote the same rows once more
+        with client(server) as one:
+            same = fetch("county", tmp_path, one)
+        server.rows, server.updated = api_rows(county_cells("2025-09-07", shift=1)), UPDATED
+        with client(server) as one:
+            second = fetch("county", tmp_path, one)
+    assert same.why == f"the numbers are those of release {first.release}: nothing added"
+    assert (first.added, same.added, second.added) == (True, False, True)
+    archive = Archive(tmp_path)
+    assert archive.releases("counties") == (first.release, second.release)
+    panel = archive.above(od.bundled()).as_of("2025-09-20").panel(dataset="counties")
+    assert panel.release == second.release
+    assert panel.triangle.releases == (first.release,)
+
+
+def test_a_file_of_counties_kept_before_the_archive_knew_them_is_added(tmp_path: Path) -> None:
+    rows = county_cells("2025-09-07")
+    with counties(rows) as server, client(server) as one:
+        done = fetch("county", tmp_path / "new", one)
+        (tmp_path / "old" / "downloads").mkdir(parents=True)
+        kept = tmp_path / "old" / "downloads" / done.file.name
+        kept.write_bytes(done.file.read_bytes())
+        before = server.kinds().count("page")
+        again = fetch("county", tmp_path / "old", one)
+        assert server.kinds().count("page") == before  # nothing is downloaded twice
+    assert again.added
+    assert Archive(tmp_path / "old").releases("counties") == (done.release,)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({DEATHS: "4"}, "is 1 to 9, which CDC never shows"),
+        ({"FIPS": "2001"}, "lies in another state"),
+    ],
+)
+def test_rows_of_counties_that_cannot_be_trusted_are_not_kept(
+    tmp_path: Path, change: dict, said: str
+) -> None:
+    rows = county_cells("2025-09-07")
+    rows[30].update(change)
+    with counties(rows) as server, client(server) as one:
+        with pytest.raises(DataError, match=said):
+            fetch("county", tmp_path, one)
+        server.fields.pop("footnote")
+        with pytest.raises(DataError, match="CDC has changed the columns of gb4e-yj24: without"):
+            fetch("county", tmp_path, one)
+    assert not list(tmp_path.rglob("*.gz"))
+    assert Archive(tmp_path).releases("counties") == ()
+    with pytest.raises(DataError, match="no data set 'cities'; one of vsrr, county, states, count"):
+        fetch("cities", tmp_path, one)
 
 
 def test_since_asks_for_fewer_rows(server: FakeSocrata, tmp_path: Path) -> None:

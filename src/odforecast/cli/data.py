@@ -9,7 +9,9 @@ from typing import Any
 
 import click
 
+from odforecast.cli import data_counties as counties
 from odforecast.cli.data_check import check
+from odforecast.cli.data_dataset import came_from, checked, facts_said, former_words, seen
 from odforecast.cli.data_donors import donors
 from odforecast.cli.data_fetch import fetch
 from odforecast.cli.data_ledger import accept as accept_
@@ -21,27 +23,28 @@ from odforecast.cli.options import (
     ACCEPT,
     archive_option,
     as_of_option,
+    dataset_option,
     json_option,
     out_option,
     release_option,
 )
 from odforecast.cli.outputs import check_outputs
-from odforecast.cli.screen import note, print_lines, wrapped
+from odforecast.cli.screen import note, print_lines
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
 from odforecast.io import replacing
-from odforecast.sources.quoting import plain
+from odforecast.markup import number_of
+from odforecast.names import COUNTIES, DATASETS, STATES
+from odforecast.sources.any_release import read_release
+from odforecast.sources.county import Counties
 from odforecast.sources.report import LoadReport, check_sums, summarise
-from odforecast.sources.table import to_text
-from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
+from odforecast.vintage.figures import figures_of, notes_of, source_of
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
 )
-#: Widest word on where a release came from.
-_FROM = 17
 _STATUS_WORDS = {
     "suppressed": "suppressed (fewer than 10 deaths)",
     "low_quality": "not shown (low data quality)",
@@ -69,7 +72,7 @@ def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None
     refused = 0
     for number, file in enumerate(files):
         try:
-            loaded = read_vsrr(file, release)
+            loaded = read_release(file, release)
         except DataError as error:
             refused += 1
             message = error.message.removeprefix(file.name).lstrip(": ")
@@ -80,9 +83,15 @@ def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None
                 click.echo(f"  what to do   {error.hint}")
             continue
         if as_json:
-            answers.append(loaded.report.to_dict())
+            answers.append(counties.facts(loaded) if isinstance(loaded, Counties)
+                           else loaded.report.to_dict())  # fmt: skip
         else:
-            click.echo(("\n" if number else "") + _describe(loaded.report))
+            said = (
+                counties.described(loaded)
+                if isinstance(loaded, Counties)
+                else _described(loaded.report)
+            )
+            click.echo(("\n" if number else "") + said)
     if as_json:
         click.echo(json.dumps(answers, indent=2))
     if refused:
@@ -90,7 +99,7 @@ def inspect(files: tuple[Path, ...], release: str | None, as_json: bool) -> None
         raise click.exceptions.Exit(1)
 
 
-def _describe(report: LoadReport) -> str:
+def _described(report: LoadReport) -> str:
     """Report in words, one fact a line."""
     blank = {k: report.statuses[k] for k in _STATUS_WORDS if report.statuses[k]}
     rows = [
@@ -121,8 +130,7 @@ def _describe(report: LoadReport) -> str:
     if report.lower_bounds:
         rows.append(("bounds", f"{report.lower_bounds:,} percents like '99.5+' read as the bound"))
     rows += [("note", note) for note in report.notes]
-    lines = (wrapped(f"  {name:<12} {text}", indent=" " * 15) for name, text in rows)
-    return "\n".join([report.file, *lines])
+    return facts_said(report.file, rows)
 
 
 def _one_release(files: tuple[Path, ...], release: str | None) -> None:
@@ -138,7 +146,7 @@ def _one_release(files: tuple[Path, ...], release: str | None) -> None:
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
 ) -> None:
-    """Add the releases in FILE... to an archive.
+    """Add the releases in FILE... to an archive, by state or by county as their columns say.
 
     A FILE is added whole or not at all. One that cannot be trusted is refused with the row and
     the reason; the others are added, and the exit status is 1. A release never changes: adding
@@ -155,29 +163,33 @@ def add(
     refused = 0
     for file in files:
         try:
-            one: Loaded = read_vsrr(file, release)
+            one = read_release(file, release)
             done = folder_archive(archive).add(one, accept)
         except (DataError, ArchiveError) as error:
             refused += 1
             click.echo(f"error: {error}", err=True)
             continue
-        report = one.report
+        months = one.table["month"]
+        name = source_of(one)["file"]
+        of = " of counties" if isinstance(one, Counties) else ""
         click.echo(
-            f"{report.file}: release {report.release} "
+            f"{name}: release {one.release}{of} "
             + (
-                f"added, {report.rows_kept:,} rows, months {report.first_month} to "
-                f"{report.last_month}"
+                f"added, {len(one.table):,} rows, months {months.min():%Y-%m} to "
+                f"{months.max():%Y-%m}"
                 if done
                 else "was there already, unchanged"
             )
         )
-        for text in report.notes:
-            note(f"{report.file}: {text}")
-    if dates := store.releases():
-        click.echo(
-            f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}, "
-            f"{dates[0]} to {dates[-1]}"
-        )
+        for text in notes_of(one):
+            note(f"{name}: {text}")
+    for dataset in DATASETS:
+        if dates := store.releases(dataset):
+            of = "" if dataset == STATES else f" of {dataset}"
+            click.echo(
+                f"{archive} holds {len(dates)} release{'s' * (len(dates) > 1)}{of}, "
+                f"{dates[0]} to {dates[-1]}"
+            )
     if refused:
         if len(files) > 1:
             click.echo(f"error: {refused} of {len(files)} files refused", err=True)
@@ -186,8 +198,9 @@ def add(
 
 @data.command(short_help="List the releases of an archive.")
 @archive_option
+@dataset_option
 @json_option
-def releases(archive: Path | None, as_json: bool) -> None:
+def releases(archive: Path | None, dataset: str, as_json: bool) -> None:
     """List the releases of an archive: what was known, and when, and where it came from.
 
     DATE says how the release date is known: given with a file, known from CDC, or inferred by
@@ -197,6 +210,11 @@ def releases(archive: Path | None, as_json: bool) -> None:
     where a copy came from.
     """
     store = open_source(archive)
+    if dataset == COUNTIES:
+        counties.listing(store, as_json)
+        return
+    if others := store.releases(COUNTIES):
+        note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
     rows = []
     for date in store.releases():
         seen = store.as_of(date)
@@ -232,67 +250,58 @@ def releases(archive: Path | None, as_json: bool) -> None:
                 f"{row['first_month']}..{row['last_month']}",
                 "-" if row["us_last"] is None else f"{row['us_last']:,.0f}",
                 row["basis"],
-                _checked(row["checks"]),
-                _from(row["origin"], row["place"], row["file"]),
+                checked(row["checks"]),
+                came_from(row["origin"], row["place"], row["file"]),
             )
         )
     print_lines(lines, "{:<10}  {:<16}  {:>8}  {:<10}  {:<9}")
 
 
-def _checked(checks: list[str]) -> str:
-    """The strongest of the checks; that a release was accepted in spite of them counts more."""
-    return next(c for c in ("accepted", "sha256", "git blob", "structure") if c in checks)
-
-
-def _from(kind: str, place: str, file: str) -> str:
-    """Where a release came from, in a word or two; --json has all of it."""
-    words = {
-        "bundled": "bundled",
-        "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}",
-        "past": "past copy",
-    }
-    said = plain(words.get(kind) or file or "a file", 160)
-    return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
-
-
 @data.command(short_help="Write one release as a clean long table.")
 @source_options
 @as_of_option
+@dataset_option
 @release_option
 @out_option("A .csv or .parquet file, or - for CSV on standard output.", required=True)
 def export(
-    archive: Path | None, source: str, as_of: str | None, release: str | None, out: Path
+    archive: Path | None,
+    source: str | None,
+    as_of: str | None,
+    dataset: str,
+    release: str | None,
+    out: Path,
 ) -> None:
     """Write one release as a clean long table, the same columns whatever file it came from.
 
     One row per location, month and indicator: release, location (FIPS, US or NYC), state
     (CDC's code), month (YYYY-MM, ends the 12-month period), indicator, reported, predicted,
     percent_complete, percent_pending, status. Blank means not published; status says why.
+    Of counties: release, fips, state, county, month, deaths, status, percent_pending,
+    completeness_note, urban.
     """
     stdout = str(out) == "-"
     if not stdout:
         check_outputs(("--out", out, (".csv", ".parquet")), read=(source,))
-    store = open_source(archive, source, release, look=True)
-    seen = store.as_of(as_of)
-    if seen.note:
-        note(seen.note)
+    found = seen(archive, source, release, as_of, dataset)
     if stdout:
-        click.echo(_csv(seen.table), nl=False)
+        click.echo(_csv(found.table), nl=False)
         return
     with replacing(out) as temp:
         if out.suffix.lower() == ".csv":
-            temp.write_text(_csv(seen.table), encoding="utf-8", newline="")
+            temp.write_text(_csv(found.table), encoding="utf-8", newline="")
         else:
-            seen.table.to_parquet(temp, index=False)
-    click.echo(f"{out}: release {seen.date}, {len(seen.table):,} rows", err=True)
+            found.table.to_parquet(temp, index=False)
+    click.echo(f"{out}: release {found.date}, {len(found.table):,} rows", err=True)
 
 
 def _csv(table: Any) -> str:
     buffer = io.StringIO()
-    to_text(table).to_csv(buffer, index=False, lineterminator="\n")
+    figures_of(table).text(table).to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
 
 
+for command in (releases, export):
+    former_words(command)
 for command in (
     accept_, replace, retract, log, fetch, revisions, compare, check, months, donors,
 ):  # fmt: skip

@@ -7,20 +7,25 @@ from pathlib import Path
 
 import click
 
+from odforecast.cli.data_dataset import former_words, seen
 from odforecast.cli.options import (
     as_of_option,
+    dataset_option,
     formerly,
     json_option,
     locations_option,
     release_option,
 )
-from odforecast.cli.screen import note, wrapped
-from odforecast.cli.source import open_source, source_options
+from odforecast.cli.screen import wrapped
+from odforecast.cli.source import source_options
+from odforecast.names import COUNTIES
 
 
+@former_words
 @click.command()
 @source_options
 @as_of_option
+@dataset_option
 @release_option
 @formerly(locations_option, "--location")
 @json_option
@@ -28,6 +33,7 @@ def check(
     archive: Path | None,
     source: str | None,
     as_of: str | None,
+    dataset: str,
     release: str | None,
     locations: str,
     as_json: bool,
@@ -35,36 +41,39 @@ def check(
     """Look for what fools people in a release: sums, jumps, pending records, revisions.
 
     Each flag says what was found and what it means; the page "Quality" of the documentation has
-    a section on each code. From an archive, the release before is looked at too. The exit
-    status is 1 if the numbers contradict themselves.
+    a section on each code. From an archive, the release before is looked at too; beside counties,
+    the states' counts. The exit status is 1 if the numbers contradict themselves.
     """
     from odforecast.geography import resolve
+    from odforecast.vintage.county_quality import check_counties
     from odforecast.vintage.quality import SEVERITIES
     from odforecast.vintage.quality import check as run
 
-    store = open_source(archive, source, release, look=True)
-    dates = store.releases()
-    seen = store.as_of(as_of or dates[-1])
-    if seen.note:
-        note(seen.note)
-    place = dates.index(seen.date)
-    before = store.release(dates[place - 1]) if place else None
-    flags = run(seen.table, before)
+    found = seen(archive, source, release, as_of, dataset)
+    if found.dataset == COUNTIES:
+        flags = check_counties(found.table, found.before, found.states)
+    else:
+        flags = run(found.table, found.before)
     if locations != "all":
-        states = resolve(locations)
-        flags = [f for f in flags if f.location in states]
+        places = resolve(locations)
+        if found.dataset == COUNTIES:
+            # A state is checked with its counties: flags on either bear on it.
+            places += tuple(s for p in places if not p.isdigit() for s in resolve(f"{p}/*"))
+        flags = [f for f in flags if f.location in places]
     errors = sum(f.severity == "error" for f in flags)
     if as_json:
         click.echo(json.dumps([f.to_dict() for f in flags], indent=2))
     else:
-        against = f", against that of {dates[place - 1]}" if place else ""
-        click.echo(f"release {seen.date}, {len(seen.table):,} rows{against}")
+        against = f", against that of {found.earlier}" if found.earlier else ""
+        of = " of counties" if found.dataset == COUNTIES else ""
+        click.echo(f"release {found.date}{of}, {len(found.table):,} rows{against}")
+        width = max((len(f.location) for f in flags), default=0)
         for severity in SEVERITIES:
-            found = [f for f in flags if f.severity == severity]
-            if found:
-                click.echo(f"\n{len(found)} {severity}{'s' * (len(found) > 1)}")
-            for flag in found:
-                text = f"  {flag.location:<3} {flag.month or '':<8} {flag.code}: "
+            some = [f for f in flags if f.severity == severity]
+            if some:
+                click.echo(f"\n{len(some)} {severity}{'s' * (len(some) > 1)}")
+            for flag in some:
+                text = f"  {flag.location:<{max(3, width)}} {flag.month or '':<8} {flag.code}: "
                 click.echo(wrapped(text + flag.message, indent=" " * 15))
         if not flags:
             click.echo("nothing to flag")

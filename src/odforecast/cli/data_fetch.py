@@ -10,28 +10,25 @@ from pathlib import Path
 
 import click
 
-from odforecast.cli.meant import Choice
+from odforecast.cli.data_dataset import former_words
 from odforecast.cli.options import (
     archive_option,
+    dataset_option,
     json_option,
     out_option,
     release_option,
 )
 from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note, print_lines, wrapped
+from odforecast.names import STATES
 
 CDC = "https://data.cdc.gov"
 GITHUB = "https://raw.githubusercontent.com"
 
 
+@former_words
 @click.command()
-@click.option(
-    "--dataset",
-    type=Choice(["vsrr", "county"]),
-    default="vsrr",
-    show_default=True,
-    help="vsrr: 12-month counts by state (xkb8-kh2a); county: by county (gb4e-yj24).",
-)
+@dataset_option
 @archive_option
 @click.option("--since", type=int, metavar="YEAR", help="Only this year and later; needs --out.")
 @out_option("Write the rows to a .json.gz file instead of an archive.")
@@ -76,6 +73,7 @@ def fetch(
 ) -> None:
     """Download the present release from data.cdc.gov, and add it to an archive.
 
+    By state (xkb8-kh2a), or with --dataset counties by county (gb4e-yj24).
     The release date is the day CDC last changed the rows. A release that is there already is
     not downloaded again. A download that was cut off goes on where it stopped. Put an app token
     of data.cdc.gov into SOCRATA_APP_TOKEN to be throttled later.
@@ -87,7 +85,7 @@ def fetch(
     refused, or a release has no copy that can be used.
     """
     if past:
-        if dataset != "vsrr" or since is not None or out is not None or soda3:
+        if dataset != STATES or since is not None or out is not None or soda3:
             raise click.UsageError("--past goes with --archive, --url and --timeout only")
         if as_json and not only_list:
             raise click.UsageError("--json goes with --list")
@@ -101,6 +99,7 @@ def fetch(
     from odforecast.vintage.bundle import default_folder
     from odforecast.vintage.fetch import download, write_rows
     from odforecast.vintage.fetch import fetch as run
+    from odforecast.vintage.figures import notes_of
     from odforecast.vintage.socrata import Socrata
 
     if since is not None and out is None:
@@ -139,7 +138,7 @@ def fetch(
     click.echo(wrapped(done.why))
     click.echo(f"sha256 {done.sha256}")
     if done.loaded is not None:
-        for text in done.loaded.report.notes:
+        for text in notes_of(done.loaded):
             note(text)
     click.echo(f"archive: {folder}")
 

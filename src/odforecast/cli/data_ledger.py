@@ -7,8 +7,15 @@ from pathlib import Path
 
 import click
 
-from odforecast.cli.options import ACCEPT, archive_option, json_option, release_option
+from odforecast.cli.options import (
+    ACCEPT,
+    archive_option,
+    dataset_option,
+    json_option,
+    release_option,
+)
 from odforecast.cli.screen import wrapped
+from odforecast.names import STATES
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
 
@@ -29,14 +36,15 @@ def _open(archive: Path | None) -> Archive:
 @click.command(short_help="Use a release that was stored apart.")
 @click.argument("date")
 @archive_option
+@dataset_option
 @_REASON
-def accept(date: str, archive: Path | None, reason: str) -> None:
+def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Use the release of DATE that was stored apart, although it contradicts itself.
 
     For figures that CDC did publish so. The reason goes with every panel, forecast and score
     made from them.
     """
-    _open(archive).accept(date, reason)
+    _open(archive).accept(date, reason, dataset)
     click.echo(f"release {date} is used from now on: {' '.join(reason.split())}")
 
 
@@ -49,14 +57,14 @@ def accept(date: str, archive: Path | None, reason: str) -> None:
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str
 ) -> None:
-    """Put FILE in place of the figures that the archive holds for its date.
+    """Put FILE in place of the figures that the archive holds for its date and data set.
 
     The old figures stay in the archive and are used no more; results made from them name them
     by their hash.
     """
-    from odforecast.sources.vsrr import read_vsrr
+    from odforecast.sources.any_release import read_release
 
-    loaded = read_vsrr(file, release)
+    loaded = read_release(file, release)
     done = _open(archive).replace(loaded, reason, accept)
     what = "replaced" if done else "holds these very figures already"
     click.echo(f"release {loaded.release} {what}")
@@ -65,10 +73,11 @@ def replace(
 @click.command(short_help="Use a release no more.")
 @click.argument("date")
 @archive_option
+@dataset_option
 @_REASON
-def retract(date: str, archive: Path | None, reason: str) -> None:
+def retract(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Use the release of DATE no more; its figures stay in the archive."""
-    _open(archive).retract(date, reason)
+    _open(archive).retract(date, reason, dataset)
     click.echo(f"release {date} is used no more: {' '.join(reason.split())}")
 
 
@@ -87,9 +96,10 @@ def log(archive: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for row in found.to_dict("records"):
+        of = "" if row["dataset"] == STATES else f"  {row['dataset']}"
         click.echo(
-            "{:<20}  {:<11}  {}  {}".format(
-                row["at"] or "-", row["event"], row["release"], row["data_hash"]
+            "{:<20}  {:<11}  {}  {}{}".format(
+                row["at"] or "-", row["event"], row["release"], row["data_hash"], of
             )
         )
         why = str(row["reason"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -43,11 +44,23 @@ class Group(click.Group):
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """One of several words; another one is refused with what may have been meant."""
+    """One of several words; another one is refused with what may have been meant.
+
+    Parameters
+    ----------
+    words : sequence of str
+    former : mapping of str to str, optional
+        Words that are taken too and not listed, and what they are called now.
+    """
+
+    def __init__(self, words: Sequence[str], former: Mapping[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.former = dict(former or {})
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The word, if it is one of them."""
         known = [str(word) for word in self.choices]
+        value = self.former.get(str(value), value)
         if str(value) not in known:
             self.fail(
                 f"{str(value)!r} is not one of {', '.join(known)}.{question(value, known)}",

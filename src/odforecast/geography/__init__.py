@@ -1,6 +1,6 @@
 """Places: names and codes, counties, populations, and what adds up to what."""
 
-from odforecast.geography.counties import County, Edition, counties_of
+from odforecast.geography.counties import County, Edition, centroid, counties_of, neighbours
 from odforecast.geography.places import (
     JURISDICTIONS,
     LOCATIONS,
@@ -25,11 +25,13 @@ __all__ = [
     "Location",
     "absent",
     "called",
+    "centroid",
     "closed",
     "code_of",
     "counties_of",
     "find",
     "lookup",
+    "neighbours",
     "parts_of",
     "pick",
     "population",

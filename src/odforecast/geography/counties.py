@@ -1,10 +1,10 @@
 """Counties: five-digit FIPS, legal name, and the jurisdiction whose row of CDC's table they are in.
 
-The 3,142 counties and equivalents of the 2016 boundaries, from the Census Bureau's cartographic
-boundary file (``tools/make_counties.py``). New York City's five counties belong to ``YC``, the
-other 57 of the state to ``NY``. Two former cities of Virginia, which some files still list, are
-none. Connecticut has two editions that do not nest, eight counties (until 2021) and nine planning
-regions (from 2022): no request holds both.
+The 3,142 counties and equivalents of the 2016 boundaries, with centroid, land area and neighbours,
+from the Census Bureau's cartographic boundary file (``tools/make_counties.py``). New York City's
+five counties belong to ``YC``, the other 57 of the state to ``NY``. Two former cities of Virginia,
+which some files still list, are none. Connecticut has two editions that do not nest, eight
+counties (until 2021) and nine planning regions (from 2022): no request holds both.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
+from math import isnan, nan
 from typing import Literal, get_args
 
 from odforecast.errors import UnknownNameError, near, one_of
@@ -30,6 +31,10 @@ NEW_YORK_CITY = ("36005", "36047", "36061", "36081", "36085")
 
 #: No counties any more, and the county that took them in.
 FORMER = {"51515": "51019", "51560": "51005"}
+
+#: A county of the boundaries of 2016 that was split since (2019), and its parts; newer files have
+#: those.
+SPLIT = {"02261": ("02063", "02066")}
 
 #: What follows a county's name in its legal name.
 KINDS = (
@@ -63,6 +68,12 @@ class County:
         Legal name, such as ``Hamilton County``, ``Orleans Parish`` or ``Baltimore city``.
     state : str
         CDC code of the jurisdiction it is a part of: ``YC`` for New York City's five.
+    longitude, latitude : float
+        Of the centroid, in degrees; NaN where there are no boundaries (planning regions).
+    land_km2 : float
+        Land area in square kilometres; NaN as before.
+    adjacent : tuple of str
+        FIPS codes of the counties that share a corner or more with it, across states too.
 
     Examples
     --------
@@ -75,6 +86,10 @@ class County:
     fips: str
     name: str
     state: str
+    longitude: float = field(default=nan, compare=False, repr=False)
+    latitude: float = field(default=nan, compare=False, repr=False)
+    land_km2: float = field(default=nan, compare=False, repr=False)
+    adjacent: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def short(self) -> str:
@@ -87,7 +102,8 @@ class County:
     @property
     def label(self) -> str:
         """Legal name and jurisdiction: ``Hamilton County, Ohio``."""
-        return f"{self.name}, {_STATE_NAMES[self.state]}"
+        state = _STATE_NAMES[self.state]
+        return state if state == self.name else f"{self.name}, {state}"  # DC is both
 
 
 #: Connecticut's nine, in place of its counties from 2022.
@@ -96,11 +112,26 @@ PLANNING_REGIONS: tuple[County, ...] = tuple(
 )
 
 
+#: Parts of counties that were split since 2016: known by their codes, in no list of counties.
+LATER: tuple[County, ...] = (
+    County("02063", "Chugach Census Area", "AK"),
+    County("02066", "Copper River Census Area", "AK"),
+)
+
+
 @cache
 def _bundled() -> tuple[County, ...]:
     path = resources.files("odforecast.geography") / "counties.csv"
     with path.open(encoding="utf-8") as handle:
-        return tuple(County(**row) for row in csv.DictReader(handle))
+        rows = csv.reader(handle)
+        next(rows)
+        return tuple(
+            County(
+                fips, name, state, float(longitude), float(latitude), float(land),
+                tuple(adjacent.split()),
+            )
+            for fips, name, state, longitude, latitude, land, adjacent in rows
+        )  # fmt: skip
 
 
 def counties_of(state: str | None = None, edition: Edition = "counties") -> tuple[County, ...]:
@@ -157,11 +188,69 @@ def edition_held(codes: Iterable[str]) -> Edition:
 
 @cache
 def by_fips() -> Mapping[str, County]:
-    """Every county of both editions, by its code."""
-    return {c.fips: c for c in (*_bundled(), *PLANNING_REGIONS)}
+    """Every county of both editions, and the parts of one that was split, by its code."""
+    return {c.fips: c for c in (*_bundled(), *PLANNING_REGIONS, *LATER)}
 
 
-def _folded(name: str) -> str:
+def neighbours(fips: str) -> tuple[str, ...]:
+    """FIPS codes of the counties that share a corner or more with one, in order.
+
+    Parameters
+    ----------
+    fips : str
+        Five digits.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is no county, or one without boundaries here (Connecticut's planning regions).
+
+    Examples
+    --------
+    >>> from odforecast.geography import neighbours
+    >>> neighbours("44001"), neighbours("15003")
+    (('25005', '44007'), ())
+    """
+    return _drawn(fips).adjacent
+
+
+def centroid(fips: str) -> tuple[float, float]:
+    """Longitude and latitude of a county's centroid, in degrees.
+
+    Parameters
+    ----------
+    fips : str
+        Five digits.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`neighbours`.
+
+    Examples
+    --------
+    >>> from odforecast.geography import centroid
+    >>> longitude, latitude = centroid("39035")
+    >>> round(longitude, 1), round(latitude, 1)
+    (-81.7, 41.4)
+    """
+    county = _drawn(fips)
+    return county.longitude, county.latitude
+
+
+def _drawn(fips: str) -> County:
+    county = by_fips().get(fips)
+    if county is None:
+        raise UnknownNameError(f"{fips!r} is no county", hint="five digits, such as 39035")
+    if isnan(county.longitude):
+        raise UnknownNameError(
+            f"there are no boundaries of {county.label}: those here are of 2016",
+            hint="Connecticut's eight counties (09001-09015) have them",
+        )
+    return county
+
+
+def folded(name: str) -> str:
     """Letters and digits only, without case or accents: ``St. Mary's`` is ``stmarys``."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return re.sub("[^a-z0-9]", "", plain.lower())
@@ -171,7 +260,7 @@ def _folded(name: str) -> str:
 def _by_name() -> Mapping[str, tuple[County, ...]]:
     index: defaultdict[str, list[County]] = defaultdict(list)
     for county in by_fips().values():
-        for key in {_folded(county.name), _folded(county.short)}:
+        for key in {folded(county.name), folded(county.short)}:
             index[key].append(county)
     return {key: tuple(found) for key, found in index.items()}
 
@@ -188,7 +277,7 @@ def named(name: str, state: str | None = None) -> tuple[County, ...]:
     (['35013'], ['Kings County, New York City'])
     """
     within = {"NY", "YC"} if state == "NY" else {state}
-    found = _by_name().get(_folded(name), ())
+    found = _by_name().get(folded(name), ())
     return found if state is None else tuple(c for c in found if c.state in within)
 
 

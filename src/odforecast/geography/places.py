@@ -188,6 +188,11 @@ def _no_county(text: str) -> UnknownNameError:
         )
     if text.isdigit() and (county := by_fips().get(text.zfill(5))):
         return _unknown(text, [f"{county.fips} ({county.label})"])
+    state = BY_KEY.get(text[:2]) if len(text) == 5 and text.isdigit() else None
+    if state is not None and counties_of(state.state):
+        return UnknownNameError(
+            f"{text} is no county of {state.name}", hint=f"{state.name}/* are its counties"
+        )
     name, comma, of = text.rpartition(",")
     if not comma:
         return _unknown(text, [*_states_close_to(text), *close_to(text)][:3])

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odforecast.errors import OdforecastError, UnknownNameError
 from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
-from odforecast.geography.jurisdictions import BY_KEY
-from odforecast.geography.places import counties_in, find
+from odforecast.geography.jurisdictions import BY_KEY, REGIONS
+from odforecast.geography.places import counties_in, find, lookup
 
 #: As many codes as an error lists.
-SHOWN = 60
+SHOWN, SHOWN_COUNTIES = 60, 6
 
 
 def resolve(
@@ -63,8 +63,9 @@ def resolve(
     for key in map(str, keys):
         whole, star, rest = key.strip().partition("/*")
         if star and not rest:
-            codes |= dict.fromkeys(counties_in(whole, edition or made_of))
+            codes |= dict.fromkeys(_counties_of(whole, edition or made_of))
         else:
+            _not_region(key, available)
             place = find(key, edition)
             codes[place.fips if isinstance(place, County) else place.state] = None
     if len({edition_of(code) for code in codes} - {None}) > 1:
@@ -125,6 +126,8 @@ def pick(
         )
     named: dict[str, str] = {}
     for key in map(str, locations):
+        if key not in available:
+            _not_region(key, available)
         for code in (key,) if key in available else resolve([key]):
             if code in named:
                 both = " and ".join(dict.fromkeys(repr(k) for k in (named[code], key)))
@@ -157,8 +160,40 @@ def absent(
     )
 
 
+def _counties_of(whole: str, edition: Edition) -> tuple[str, ...]:
+    """Counties of a whole, of which there must be some."""
+    if found := counties_in(whole, edition):
+        return found
+    raise UnknownNameError(
+        f"CDC's counts by county have none of {lookup(whole).name}",
+        hint="they are of the 50 states, the District of Columbia and New York City",
+    )
+
+
+def _not_region(key: str, available: Sequence[str] | None) -> None:
+    """Among counties, a region asked for whole is refused with what to write."""
+    region = key.strip().title()
+    if region in REGIONS and any(code.isdigit() for code in available or ()):
+        raise UnknownNameError(
+            f"{region} is a census region, and counties are asked for here",
+            hint=f"its counties are {region}/*",
+        )
+
+
+def _other_edition(code: str, available: Sequence[str]) -> str:
+    """What Connecticut is made of here, where a place of its other edition is asked for."""
+    asked = edition_of(code)
+    held = {edition_of(one) for one in available} - {None}
+    if asked is None or not held or asked in held:
+        return ""
+    here, there = ("counties", "planning regions")[:: 1 if asked != "counties" else -1]
+    return f"Connecticut is given by {here} here, not by {there}: Connecticut/* are those there are"
+
+
 def _instead(code: str, available: Sequence[str]) -> str:
     """What to ask for where a county stands among states, or a state among counties."""
+    if said := _other_edition(code, available):
+        return said
     of_counties = any(one.isdigit() for one in available)
     county = by_fips().get(code)
     if county is not None and not of_counties:
@@ -199,6 +234,8 @@ def _check(codes: Sequence[str], available: Sequence[str]) -> None:
             f"{what} {is_one}, and this panel holds {held}",
             hint=f"its counties are {what}/*" if county is None else f"ask for {county.state}",
         )
+    if said := _other_edition(missing[0], available):
+        raise UnknownNameError(f"no data for {by_fips()[missing[0]].label}", hint=said)
     raise UnknownNameError(
         f"no data for {_listed(missing)}",
         hint=f"{len(available)} locations are there: {_listed(available)}",
@@ -206,4 +243,6 @@ def _check(codes: Sequence[str], available: Sequence[str]) -> None:
 
 
 def _listed(codes: Sequence[str]) -> str:
-    return ", ".join(codes[:SHOWN]) + (", ..." if len(codes) > SHOWN else "")
+    # Codes of counties say little, and there are thousands.
+    shown = SHOWN_COUNTIES if codes and codes[0].isdigit() else SHOWN
+    return ", ".join(codes[:shown]) + (", ..." if len(codes) > shown else "")

@@ -103,35 +103,6 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     )
 
 
-def trimmed(panel: Panel, month: np.datetime64) -> Panel:
-    """The panel without the months after ``month``, otherwise as it was released.
-
-    No pseudo-vintage: what a release says of a month stays what it says, and the months are as
-    old, and as incomplete, as they were that day. What stands beside another panel ends with it.
-    """
-    if month >= panel.last_month:
-        return panel
-    if month < panel.months[0]:
-        raise PanelError(f"the panel begins in {panel.months[0]}, after {month}")
-    stop = int((month - panel.months[0]).astype(int)) + 1
-    beside = {
-        name: other if name == "all-deaths" else trimmed(other, month)
-        for name, other in panel.beside.items()
-        if other.months[0] <= month
-    }
-    triangle = panel.triangle
-    return replace(
-        panel,
-        months=panel.months[:stop],
-        beside=beside,
-        triangle=None
-        if triangle is None
-        else replace(triangle, reported=triangle.reported[..., :stop]),
-        final_through=min(panel.final_through, month),
-        **{name: getattr(panel, name)[:, :stop] for name in LAYERS},
-    )
-
-
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
     counts = np.full((len(base.locations), 1), np.nan)

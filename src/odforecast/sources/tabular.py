@@ -14,7 +14,7 @@ from odforecast.errors import DataError
 from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.sources.cells import cell_text, european, number, numbers, parse_each
 from odforecast.sources.quoting import listed, plain, quoted
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import RawFile, read_raw
 from odforecast.sources.unpack import AGAIN, Limits
 
 #: Postal codes of these publishers that are no jurisdiction of CDC's table.
@@ -92,7 +92,11 @@ def read_plain(path: str | Path, limits: Limits | None = None) -> Plain:
     DataError
         If the file is damaged, or a column name is there twice.
     """
-    raw = read_raw(path, limits)
+    return plain_of(read_raw(path, limits))
+
+
+def plain_of(raw: RawFile) -> Plain:
+    """Text cells of a file that has been read; see :func:`read_plain`."""
     if raw.open_end:
         raise DataError(
             f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and ends in "

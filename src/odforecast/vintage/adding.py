@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import NamedTuple
 
 import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, QuarantineError
-from odforecast.names import STATES
-from odforecast.sources.table import canonical, table_hash, to_date
-from odforecast.sources.vsrr import Loaded
+from odforecast.names import COUNTIES, STATES
+from odforecast.sources.table import to_date
 from odforecast.vintage import ledger
 from odforecast.vintage.archive_file import Kept
 from odforecast.vintage.consistency import Contradiction, contradictions
+from odforecast.vintage.county_consistency import county_contradictions
+from odforecast.vintage.figures import dataset_named, figures_of
 from odforecast.vintage.ledger import Event
 from odforecast.vintage.storage import OwnStore, Store
 
 #: Contradictions that a message names; the ledger has more of them.
 _SHOWN, _KEPT = 3, 50
+
+
+class Beside(NamedTuple):
+    """What a release is compared with before it counts.
+
+    Attributes
+    ----------
+    earlier : DataFrame or None
+        The release before.
+    states : DataFrame or None
+        For counties, the states' counts known that day.
+    """
+
+    earlier: pd.DataFrame | None = None
+    states: pd.DataFrame | None = None
 
 
 def put(
@@ -29,7 +46,7 @@ def put(
     accept: str | None = None,
     check: bool = False,
     instead: tuple[str, str] | None = None,
-    earlier: pd.DataFrame | None = None,
+    beside: Beside | None = None,
 ) -> bool:
     """Add the figures of a release to a store.
 
@@ -46,8 +63,8 @@ def put(
         Look for contradictions.
     instead : (str, str), optional
         Hash of figures they are put in place of, and why.
-    earlier : DataFrame, optional
-        The release before, to compare with.
+    beside : Beside, optional
+        What to compare it with.
 
     Returns
     -------
@@ -59,12 +76,13 @@ def put(
     ArchiveError, QuarantineError
         See :meth:`odforecast.vintage.archive.Archive.add`.
     """
-    event = Event(ledger.ADDED, STATES, table["release"].iloc[0].date(), table_hash(table),
-                  source=source)  # fmt: skip
+    figures = figures_of(table)
+    dataset, day = figures.dataset, table["release"].iloc[0].date()
+    event = Event(ledger.ADDED, dataset, day, figures.hash(table), source=source)
     date, digest = event.release, event.data_hash
     old, why = instead or ("", "")
     accept = None if accept is None else reason_of(accept)
-    if (held := store.kept().get(date)) is not None and held.data_hash != old:
+    if (held := store.kept(dataset).get(date)) is not None and held.data_hash != old:
         if held.data_hash != digest:
             raise _other(held, table)
         if held.file is None or held.file.exists():
@@ -75,17 +93,17 @@ def put(
     retracted = known is not None and known.event != ledger.QUARANTINED
     if known is not None and retracted and accept is None:
         raise ArchiveError(
-            f"these figures of release {date} were {known.event}: {known.reason}",
+            f"these figures of {called(date, dataset)} were {known.event}: {known.reason}",
             hint="--accept REASON takes them back",
         )
-    wrong = contradictions(table, earlier) if check else []
+    wrong = wrong_in(table, beside) if check else []
     store.write(table, event)
     if wrong and accept is None:
         if known is None:
             kind, cells = ledger.QUARANTINED, listed(wrong, _KEPT)
             store.append(replace(event, event=kind, reason=cells))
         raise QuarantineError(
-            f"release {date} contradicts itself and was stored apart: {listed(wrong)}",
+            f"{called(date, dataset)} contradicts itself and was stored apart: {listed(wrong)}",
             hint="get the file again; if CDC did publish these figures, --accept REASON",
         )
     taken = accept if accept and (wrong or retracted) else ""
@@ -97,37 +115,60 @@ def put(
     event = store.append(event)
     now = ledger.fold(store.events()).current.get(event.key)
     if now is None:  # another process retracted it just now
-        raise ArchiveError(f"release {date} was retracted meanwhile", hint="see data log")
+        raise ArchiveError(f"{called(date, dataset)} was retracted meanwhile", hint="see data log")
     if now.data_hash != digest:  # another process was first
-        raise _other(store.kept()[date], table)
+        raise _other(store.kept(dataset)[date], table)
     return now.event == event
 
 
-def before(store: Store, date: dt.date) -> pd.DataFrame | None:
-    """The release before a date, also where it lies beneath."""
+def wrong_in(table: pd.DataFrame, beside: Beside | None = None) -> list[Contradiction]:
+    """What a release of either data set contradicts itself in."""
+    if figures_of(table).dataset == COUNTIES:
+        return county_contradictions(table, *(beside or Beside()))
+    return contradictions(table, (beside or Beside()).earlier)
+
+
+def called(date: dt.date, dataset: str) -> str:
+    """A release, in words."""
+    return f"release {date}" + ("" if dataset == STATES else f" of {dataset}")
+
+
+def states_on(store: Store, day: dt.date) -> pd.DataFrame | None:
+    """The states' counts known on a day; None if there are none."""
     kept = store.kept()
+    known = [d for d in kept if d <= day]
+    return kept[max(known)].read() if known else None
+
+
+def before(store: Store, date: dt.date, dataset: str = STATES) -> pd.DataFrame | None:
+    """The release before a date, also where it lies beneath."""
+    kept = store.kept(dataset)
     earlier = [d for d in kept if d < date]
     return kept[max(earlier)].read() if earlier else None
 
 
-def found(store: Store, date: str | dt.date) -> Kept:
+def found(store: Store, date: str | dt.date, dataset: str = STATES) -> Kept:
     """The figures that count for a date, or an error that names the nearest."""
     date = to_date(date)
-    if date not in (kept := store.kept()):
+    if date not in (kept := store.kept(dataset_named(dataset))):
         near = min(kept, key=lambda d: abs(d - date), default=None)
         raise ArchiveError(
-            f"{store.path or 'the archive'} holds no release {date}",
-            hint=said_apart([d for d in apart_dates(store) if d == date])
-            or ("it is empty" if near is None else f"the nearest is {near}"),
+            f"{store.path or 'the archive'} holds no {called(date, dataset)}",
+            hint=said_apart([d for d in apart_dates(store, dataset) if d == date])
+            or (_none_of(dataset) if near is None else f"the nearest is {near}"),
         )
     return kept[date]
 
 
-def apart_dates(store: Store) -> list[dt.date]:
+def _none_of(dataset: str) -> str:
+    return "it is empty" if dataset == STATES else f"it has none of {dataset}"
+
+
+def apart_dates(store: Store, dataset: str = STATES) -> list[dt.date]:
     """Dates of which figures lie apart, quarantined or retracted, and none count."""
-    state, kept = ledger.fold(store.events()), store.kept()
+    state, kept = ledger.fold(store.events()), store.kept(dataset)
     return sorted({d for (name, d), held in state.apart.items()
-                   if name == STATES and held and d not in kept})  # fmt: skip
+                   if name == dataset and held and d not in kept})  # fmt: skip
 
 
 def said_apart(dates: list[dt.date]) -> str:
@@ -136,11 +177,6 @@ def said_apart(dates: list[dt.date]) -> str:
         return ""
     first = f"release {dates[-1]}" if len(dates) == 1 else f"{len(dates)} releases to {dates[-1]}"
     return f"{first} lie{'s' if len(dates) == 1 else ''} apart, unused: see odforecast data log"
-
-
-def source_of(loaded: Loaded) -> dict[str, str]:
-    """Where a release came from."""
-    return {"file": loaded.report.file, "sha256": loaded.report.sha256}
 
 
 def reason_of(text: str) -> str:
@@ -161,10 +197,11 @@ def listed(wrong: list[Contradiction], shown: int = _SHOWN) -> str:
 
 
 def _other(held: Kept, table: pd.DataFrame) -> ArchiveError:
+    figures = figures_of(table)
     return ArchiveError(
-        f"the archive holds other numbers for release {held.release}: {len(held.read()):,} rows "
-        f"(hash {held.data_hash}) there, {len(table):,} rows (hash {table_hash(table)}) in the "
-        "new one",
+        f"the archive holds other numbers for {called(held.release, figures.dataset)}: "
+        f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "
+        f"{figures.hash(table)}) in the new one",
         hint="a release never changes: is the date right, is one a subset? If those there are "
         "wrong: odforecast data replace FILE --reason TEXT",
     )
@@ -173,7 +210,7 @@ def _other(held: Kept, table: pd.DataFrame) -> ArchiveError:
 def checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
     """The table in canonical form, of the release it is filed under."""
     try:
-        table = canonical(table)
+        table = figures_of(table).canonical(table)
     except DataError as error:
         raise ArchiveError(f"release {date}: {error.message}", error.hint) from error
     inside = table["release"].iloc[0].date()

@@ -3,6 +3,7 @@
 On disk an archive is a folder::
 
     dataset=states/release=2024-12-11.4f0c…parquet    figures, named by date and content hash
+    dataset=counties/release=2023-10-08.b2c3…parquet  the same, of counties
     ledger.jsonl                                      what happened to them, one line an event
 
 Files are written once and never changed; the ledger only grows. What counts for a date is what
@@ -24,22 +25,25 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError
 from odforecast.markup import card, html_table, number_of, steady
-from odforecast.names import STATES
+from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.seeds import content_hash
-from odforecast.sources.table import table_hash, to_date
-from odforecast.sources.vsrr import Loaded, read_vsrr
+from odforecast.sources.any_release import Release, read_release
+from odforecast.sources.table import to_date
 from odforecast.vintage import ledger
 from odforecast.vintage.adding import (
+    Beside,
     apart_dates,
     before,
+    called,
     checked,
     found,
     put,
     reason_of,
     said_apart,
-    source_of,
+    states_on,
 )
 from odforecast.vintage.archive_file import Kept
+from odforecast.vintage.figures import dataset_named, dataset_of, figures_of, source_of
 from odforecast.vintage.ledger import Event, Origin
 from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
 from odforecast.vintage.vintage import Vintage
@@ -82,14 +86,20 @@ class Archive:
         return archive
 
     @classmethod
-    def in_memory(cls, tables: Mapping[str | dt.date, pd.DataFrame]) -> Archive:
+    def in_memory(
+        cls,
+        tables: Mapping[str | dt.date, pd.DataFrame],
+        counties: Mapping[str | dt.date, pd.DataFrame] | None = None,
+    ) -> Archive:
         """An archive that lives in memory.
 
         Parameters
         ----------
         tables : mapping of date to DataFrame
-            Canonical long tables by release date; copied, and taken as they are: whether they
+            Canonical tables of states by release date; copied, and taken as they are: whether they
             contradict themselves is not asked.
+        counties : mapping of date to DataFrame, optional
+            The same of counties.
 
         Raises
         ------
@@ -97,17 +107,20 @@ class Archive:
             If a table is not canonical, or is of another release than its date.
         """
         archive = cls._over(Memory())
-        for key, table in tables.items():
+        for key, table in (*tables.items(), *(counties or {}).items()):
             put(archive._store.own(), checked(table, to_date(key)), {})
         return archive
 
     @steady
     def __repr__(self) -> str:
-        dates = self.releases()
-        span = f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else "".join(map(str, dates))
+        dates, counties = self.releases(), self.releases(COUNTIES)
+        empty = "no release of the states yet" if counties else "empty: no release yet"
         return card(
             f"Archive: {self.path or 'in memory'}",
-            f"{number_of(len(dates), 'release')}, {span}" if dates else "empty: no release yet",
+            f"{number_of(len(dates), 'release')}, {_span(dates)}" if dates else empty,
+            f"of counties: {number_of(len(counties), 'release')}, {_span(counties)}"
+            if counties
+            else "",
             "next: .as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
             if dates
             else "next: .add(file), or odforecast data fetch on the command line",
@@ -115,14 +128,16 @@ class Archive:
 
     @steady
     def _repr_html_(self) -> str:
-        kept = self._store.kept()
-        dates = sorted(kept, reverse=True)
-        table = pd.DataFrame({"release": dates, "note": [kept[d].reason for d in dates]})
-        if not any(table["note"]):
-            table = table[["release"]]
+        rows = [
+            (date, dataset, held.reason)
+            for dataset in DATASETS
+            for date, held in sorted(self._store.kept(dataset).items(), reverse=True)
+        ]
+        table = pd.DataFrame(rows, columns=["release", "dataset", "note"])
+        idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
         return html_table(
-            table,
-            f"Archive {self.path or 'in memory'}: {number_of(len(dates), 'release')}",
+            table.drop(columns=idle),
+            f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}",
             "newest first; next: .as_of(), .to_frame()",
         )
 
@@ -166,19 +181,24 @@ class Archive:
         ----------
         dataset : {"states", "counties"}
         """
-        return tuple(sorted(self._store.kept(dataset)))
+        return tuple(sorted(self._store.kept(dataset_named(dataset))))
 
     @property
     def last_seen(self) -> dt.date | None:
-        """The last release; None if the archive is empty."""
+        """The last release of the states; None if there is none."""
         dates = self.releases()
         return dates[-1] if dates else None
 
     @property
     def content_hash(self) -> str:
         """Hash of all releases: the same releases give the same hash, wherever they lie."""
-        kept = self._store.kept()
-        return content_hash(*(f"{d} {kept[d].data_hash}" for d in sorted(kept)))
+        parts = []
+        for dataset in DATASETS:
+            kept = self._store.kept(dataset)
+            # Those of states are named by their dates alone, as before there were others.
+            label = "" if dataset == STATES else f"{dataset} "
+            parts += [f"{label}{d} {kept[d].data_hash}" for d in sorted(kept)]
+        return content_hash(*parts)
 
     @property
     def log(self) -> pd.DataFrame:
@@ -198,17 +218,19 @@ class Archive:
 
     def add(
         self,
-        loaded: Loaded | str | os.PathLike[str],
+        loaded: Release | str | os.PathLike[str],
         accept: str | None = None,
         *,
         origin: Origin | None = None,
     ) -> bool:
-        """Add one release, for good.
+        """Add one release, of the states or of the counties, for good.
 
         Parameters
         ----------
-        loaded : path or Loaded
-            One of CDC's files, or what :func:`odforecast.sources.vsrr.read_vsrr` made of it.
+        loaded : path, Loaded or Counties
+            One of CDC's files, told apart by its columns; or what
+            :func:`odforecast.sources.vsrr.read_vsrr` or
+            :func:`odforecast.sources.county.read_county` made of it.
         accept : str, optional
             Use the release although it contradicts itself, or was retracted, and why. The
             reason goes into the ledger and into every result made from the release.
@@ -223,27 +245,34 @@ class Archive:
         Raises
         ------
         QuarantineError
-            If the release contradicts itself; see :mod:`odforecast.vintage.consistency`. It is
-            stored apart, and used by nothing.
+            If the release contradicts itself, see :mod:`odforecast.vintage.consistency` and, for
+            counties, :mod:`odforecast.vintage.county_consistency`. It is stored apart, and used
+            by nothing.
         ArchiveError
             If the archive holds other numbers for that release date.
         """
-        loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
+        loaded = read_release(Path(loaded)) if isinstance(loaded, str | os.PathLike) else loaded
         table = checked(loaded.table, loaded.release)
         source = {} if origin is None else origin.source
         return put(
             self._store.own(), table, source | source_of(loaded), accept=accept, check=True,
-            earlier=before(self._store, loaded.release),
+            beside=self._beside(loaded),
         )  # fmt: skip
 
+    def _beside(self, loaded: Release) -> Beside:
+        """What a release is compared with: the one before, and for counties the states."""
+        dataset, date = dataset_of(loaded), loaded.release
+        states = states_on(self._store, date) if dataset == COUNTIES else None
+        return Beside(before(self._store, date, dataset), states)
+
     def replace(
-        self, loaded: Loaded | str | os.PathLike[str], reason: str, accept: str | None = None
+        self, loaded: Release | str | os.PathLike[str], reason: str, accept: str | None = None
     ) -> bool:
         """Put right figures in place of wrong ones; those stay in the archive, unused.
 
         Parameters
         ----------
-        loaded : path or Loaded
+        loaded : path, Loaded or Counties
             The right file of a release that the archive holds.
         reason : str
             Why; it goes into the ledger and into every result made from the new figures.
@@ -262,19 +291,27 @@ class Archive:
         ArchiveError
             If there is no such release, or no reason.
         """
-        loaded = loaded if isinstance(loaded, Loaded) else read_vsrr(Path(loaded))
+        loaded = read_release(Path(loaded)) if isinstance(loaded, str | os.PathLike) else loaded
         table = checked(loaded.table, loaded.release)
-        old = found(self._store.own(), loaded.release).data_hash
-        if old == table_hash(table):
+        old = found(self._store.own(), loaded.release, dataset_of(loaded)).data_hash
+        if old == figures_of(table).hash(table):
             return False
         reason = reason_of(reason)
         return put(
             self._store.own(), table, source_of(loaded), accept=accept, check=True,
-            instead=(old, reason), earlier=before(self._store, loaded.release),
+            instead=(old, reason), beside=self._beside(loaded),
         )  # fmt: skip
 
-    def retract(self, date: str | dt.date, reason: str) -> None:
+    def retract(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
         """Use a release no more; its figures stay in the archive, apart.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+        reason : str
+            Why; it goes into the ledger.
+        dataset : {"states", "counties"}
 
         Raises
         ------
@@ -282,18 +319,27 @@ class Archive:
             If there is no such release, or no reason.
         """
         store = self._store.own()
-        if store is not self._store and to_date(date) in set(self.releases()) - set(store.kept()):
+        there = set(self.releases(dataset)) - set(store.kept(dataset))
+        if store is not self._store and to_date(date) in there:
             raise ArchiveError(
                 f"release {to_date(date)} is the bundled one, and not in your archive",
                 hint="to leave it out, use an archive of your own: --archive DIR",
             )
-        held = found(store, date)
+        held = found(store, date, dataset)
         store.append(
-            Event(ledger.RETRACTED, STATES, held.release, held.data_hash, reason_of(reason))
+            Event(ledger.RETRACTED, dataset, held.release, held.data_hash, reason_of(reason))
         )
 
-    def accept(self, date: str | dt.date, reason: str) -> None:
+    def accept(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
         """Use a release that was stored apart, quarantined or retracted, after all.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+        reason : str
+            Why; it goes into the ledger and into every result made from the release.
+        dataset : {"states", "counties"}
 
         Raises
         ------
@@ -301,11 +347,11 @@ class Archive:
             If none of that date lies apart, several do, another one counts already, or there
             is no reason.
         """
-        date, reason = to_date(date), reason_of(reason)
+        date, reason, dataset = to_date(date), reason_of(reason), dataset_named(dataset)
         store = self._store.own()
         state = ledger.fold(store.events())
-        apart = state.apart.get((STATES, date), {})
-        if (STATES, date) in state.current:
+        apart = state.apart.get((dataset, date), {})
+        if (dataset, date) in state.current:
             raise ArchiveError(
                 f"release {date} has figures that count already", hint="retract them first"
             )
@@ -316,39 +362,42 @@ class Archive:
             )
         digest, event = next(iter(apart.items()))
         store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
-        store.append(Event(ledger.ACCEPTED, STATES, date, digest, reason))
+        store.append(Event(ledger.ACCEPTED, dataset, date, digest, reason))
 
     def quarantined(self) -> pd.DataFrame:
         """Releases that lie apart, never used: rows of :attr:`log`."""
         own = Archive._over(self._store.own())
         apart, log = ledger.fold(own._store.events()).apart, own.log
-        held = [(d, h) for (_, d), found in apart.items() for h in found]
-        last = log.drop_duplicates(["release", "data_hash"], keep="last")
-        mask = [pair in held for pair in zip(last["release"], last["data_hash"], strict=True)]
+        held = {(*key, digest) for key, found in apart.items() for digest in found}
+        columns = ["dataset", "release", "data_hash"]
+        last = log.drop_duplicates(columns, keep="last")
+        mask = [row in held for row in last[columns].itertuples(index=False, name=None)]
         return last[pd.Series(mask, index=last.index, dtype=bool)].reset_index(drop=True)
 
-    def source(self, date: str | dt.date) -> dict[str, str]:
+    def source(self, date: str | dt.date, dataset: str = STATES) -> dict[str, str]:
         """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
 
         Parameters
         ----------
         date : date or str
             Release date.
+        dataset : {"states", "counties"}
 
         Raises
         ------
         ArchiveError
             If the archive does not hold that release.
         """
-        return self._held(date).source
+        return self._held(date, dataset).source
 
-    def origin(self, date: str | dt.date) -> Origin:
+    def origin(self, date: str | dt.date, dataset: str = STATES) -> Origin:
         """Where a release came from, how its date is known, and what was checked.
 
         Parameters
         ----------
         date : date or str
             Release date.
+        dataset : {"states", "counties"}
 
         Raises
         ------
@@ -361,10 +410,10 @@ class Archive:
         >>> od.bundled().origin("2025-09-17").kind
         'bundled'
         """
-        held = self._held(date)
+        held = self._held(date, dataset)
         digest, source = held.data_hash, {}
         for event in self._store.events():
-            if event.key == (STATES, held.release) and event.data_hash == digest and event.source:
+            if event.key == (dataset, held.release) and event.data_hash == digest and event.source:
                 source = event.source
         found = Origin.of(source or held.source)
         if "accepted: " in held.reason:  # the structure is what contradicts itself
@@ -372,22 +421,25 @@ class Archive:
             found = replace(found, checks=", ".join([*kept, "accepted"]))
         return found
 
-    def data_hash(self, date: str | dt.date) -> str:
+    def data_hash(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Content hash of a release; not its rows, only what its file says, is read.
 
         Parameters
         ----------
         date : date or str
             Release date.
+        dataset : {"states", "counties"}
 
         Raises
         ------
         ArchiveError
             If the archive does not hold that release.
         """
-        return self._held(date).data_hash
+        return self._held(date, dataset).data_hash
 
-    def release(self, date: str | dt.date, indicator: str | None = None) -> pd.DataFrame:
+    def release(
+        self, date: str | dt.date, indicator: str | None = None, dataset: str = STATES
+    ) -> pd.DataFrame:
         """The table of one release.
 
         Parameters
@@ -395,28 +447,32 @@ class Archive:
         date : date or str
             Release date; for a day between releases, see :meth:`as_of`.
         indicator : str, optional
-            Only its rows are read; none are there if the release lacks it.
+            Of states: only its rows are read; none are there if the release lacks it.
+        dataset : {"states", "counties"}
 
         Returns
         -------
         DataFrame
-            Canonical long table; the caller's own copy.
+            Canonical long table, or that of counties (:mod:`odforecast.sources.county_table`);
+            the caller's own copy.
 
         Raises
         ------
         ArchiveError
             If the archive does not hold that release, or its file is damaged.
         """
-        return self._held(date).read(indicator)
+        return self._held(date, dataset).read(indicator)
 
     def as_of(self, day: str | dt.date | None = None) -> Vintage:
         """What was known on a day: the newest release by then, never anything later.
 
+        Of the states always, and of the counties where there are any.
+
         Parameters
         ----------
         day : date or str, optional
-            ``"2024-12-11"``; default: the day of the last release. A release is known on its
-            own day.
+            ``"2024-12-11"``; default: the day of the last release of the states. A
+            release is known on its own day.
 
         Returns
         -------
@@ -425,12 +481,14 @@ class Archive:
         Raises
         ------
         ArchiveError
-            If the archive holds nothing that old.
+            If the archive holds nothing of the states that old.
         """
         dates, apart = self.releases(), apart_dates(self._store)
         if not dates:
+            others = self.releases(COUNTIES)
             raise ArchiveError(
-                f"{self.path or 'the archive'} holds no release",
+                f"{self.path or 'the archive'} holds no release"
+                + (" of the states, which those of counties go with" if others else ""),
                 hint=said_apart(apart) or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
@@ -454,10 +512,10 @@ class Archive:
         notes = [note, unused, self.reason(date)]
         return Vintage(self, day, date, "; ".join(n for n in notes if n) or None)
 
-    def reason(self, date: str | dt.date) -> str:
+    def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
-        held = self._held(date)
-        return f"release {held.release} was {held.reason}" if held.reason else ""
+        held = self._held(date, dataset)
+        return f"{called(held.release, dataset)} was {held.reason}" if held.reason else ""
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
@@ -471,5 +529,9 @@ class Archive:
         """
         return Archive._over(Layered(self._store, beneath._store))
 
-    def _held(self, date: str | dt.date) -> Kept:
-        return found(self._store, date)
+    def _held(self, date: str | dt.date, dataset: str = STATES) -> Kept:
+        return found(self._store, date, dataset)
+
+
+def _span(dates: tuple[dt.date, ...]) -> str:
+    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else str(dates[0])

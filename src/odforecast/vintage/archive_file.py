@@ -1,7 +1,8 @@
 """One release on disk: a Parquet file that is written once, whole or not at all.
 
-A file has one row group per indicator, so one indicator is read without the others, and a hash
-of the table and of each indicator's rows, checked whenever they are read.
+A file of states has one row group per indicator, so one indicator is read without the others, and
+a hash of the table and of each indicator's rows, checked whenever they are read. A file of
+counties is one part.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ArchiveError
-from odforecast.sources.table import table_hash
+from odforecast.names import COUNTIES, STATES
+from odforecast.vintage.figures import FIGURES, figures_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,7 +57,7 @@ class Kept:
         if self.digest:
             return self.digest
         if self.table is not None:
-            return table_hash(self.table)
+            return figures_of(self.table).hash(self.table)
         assert self.file is not None
         return str(read_meta(self.file)["data_hash"])
 
@@ -79,11 +81,6 @@ class Kept:
 
 
 _META = b"odforecast"
-_TYPES = {
-    "release": "datetime64[ns]",
-    "month": "datetime64[ns]",
-    **dict.fromkeys(("location", "state", "indicator", "status"), object),
-}
 _AGAIN = "delete it and add the release again from CDC's file"
 
 
@@ -130,6 +127,7 @@ def read_release(
 
     with _readable(file), pq.ParquetFile(file) as handle:
         meta = _meta(handle.schema_arrow)
+        figures = FIGURES[COUNTIES if "fips" in handle.schema_arrow.names else STATES]
         parts = meta.get("parts")
         if indicator is None or parts is None:  # files of the first version have no parts
             table = handle.read().to_pandas(ignore_metadata=True)
@@ -141,9 +139,9 @@ def read_release(
                 return table, str(meta["data_hash"])
             expected = parts[indicator]
         # What was hashed was canonical: rows with that hash need no second look.
-        if table_hash(table) != expected or table["release"].iloc[0].date() != date:
+        if figures.hash(table) != expected or table["release"].iloc[0].date() != date:
             raise ArchiveError(f"{file} is not as it was written", hint=_AGAIN)
-        table = table.astype(_TYPES)
+        table = table.astype(figures.types)
     if indicator is not None:
         table = table[table["indicator"] == indicator].reset_index(drop=True)
     return table, str(meta["data_hash"])
@@ -197,15 +195,15 @@ def _write(handle: Any, table: pd.DataFrame, source: Mapping[str, str]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names = table["indicator"].to_numpy()
-    # A canonical table is sorted by indicator: each is one slice.
-    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], len(names)])]
-    meta = {
-        "data_hash": table_hash(table),
-        "parts": {str(names[s.start]): table_hash(table.iloc[s]) for s in slices},
-        "source": dict(source),
-    }
+    figures = figures_of(table)
+    meta: dict[str, Any] = {"data_hash": figures.hash(table), "source": dict(source)}
+    slices = [slice(0, len(table))]
+    if figures.part:
+        names = table[figures.part].to_numpy()
+        # A canonical table is sorted by indicator: each is one slice.
+        starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]).tolist()
+        slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], len(names)])]
+        meta["parts"] = {str(names[s.start]): figures.hash(table.iloc[s]) for s in slices}
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
     with pq.ParquetWriter(handle, arrow.schema, compression="zstd") as writer:

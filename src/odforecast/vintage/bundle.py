@@ -14,6 +14,9 @@ from importlib import resources
 from pathlib import Path
 
 from odforecast.errors import ArchiveError, DataError
+from odforecast.names import COUNTIES
+from odforecast.sources.any_release import read_release
+from odforecast.sources.county import Counties
 from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.adding import (
     apart_dates,
@@ -22,10 +25,10 @@ from odforecast.vintage.adding import (
     put,
     reason_of,
     said_apart,
-    source_of,
+    wrong_in,
 )
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.figures import source_of
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.storage import Memory
 from odforecast.vintage.vintage import Vintage
@@ -101,7 +104,7 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     if path is None:
         return Archive(default_folder()).above(bundled())
     found = Archive(path)
-    if found.last_seen is None:
+    if found.last_seen is None and not found.releases(COUNTIES):
         raise ArchiveError(
             f"{path} holds no release",
             hint=said_apart(apart_dates(found._store))
@@ -134,14 +137,20 @@ def read(
     DataError
         If the file cannot be trusted, or contradicts itself.
     """
-    loaded = read_vsrr(Path(file), release)
+    loaded = read_release(Path(file), release)
+    if isinstance(loaded, Counties):
+        raise DataError(
+            f"{loaded.file} has counts by county, which go with the states' counts of the day",
+            hint="odforecast data add FILE (archive.add in Python), then "
+            'archive().as_of().panel(dataset="counties")',
+        )
     return of_file(loaded, accept).as_of(loaded.release)
 
 
 def of_file(loaded: Loaded, accept: str | None = None) -> Archive:
     """An archive in memory with the release of one file; see :func:`read`."""
     reason = None if accept is None else reason_of(accept)
-    wrong = contradictions(loaded.table)
+    wrong = wrong_in(loaded.table)
     if wrong and reason is None:
         raise DataError(
             f"{loaded.report.file} contradicts itself: {listed(wrong)}",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ArchiveError
-from odforecast.names import DATASETS, STATES
+from odforecast.names import DATASETS
+from odforecast.vintage.figures import FIGURES, indicators
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
@@ -23,20 +23,19 @@ def contents(archive: Archive) -> pd.DataFrame:
     rows = []
     for dataset in DATASETS:
         for date in archive.releases(dataset):
-            if dataset != STATES:
-                raise ArchiveError(f"release {date} of {dataset}: only those of states are listed")
-            table, origin = archive.release(date), archive.origin(date)
+            table, origin = archive.release(date, None, dataset), archive.origin(date, dataset)
+            counted = table[FIGURES[dataset].counts].notna()
             rows.append(
                 {
                     "release": np.datetime64(date, "s"),
                     "dataset": dataset,
-                    "last_month": table.loc[table["reported"].notna(), "month"].max(),
+                    "last_month": table.loc[counted, "month"].max(),
                     "rows": len(table),
-                    "indicators": table["indicator"].nunique(),
+                    "indicators": len(indicators(table)),
                     "kind": origin.kind,
                     "basis": origin.basis,
-                    "note": archive.reason(date),
-                    "data_hash": archive.data_hash(date),
+                    "note": archive.reason(date, dataset),
+                    "data_hash": archive.data_hash(date, dataset),
                 }
             )
     table = pd.DataFrame(rows, columns=list(_COLUMNS))

@@ -27,11 +27,13 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from odforecast.errors import DataError, DownloadError
+from odforecast.names import COUNTIES, STATES
 from odforecast.seeds import content_hash
+from odforecast.sources.any_release import Release, read_release
 from odforecast.sources.quoting import listed, quoted
-from odforecast.sources.vsrr import Loaded, read_vsrr
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
+from odforecast.vintage.figures import dataset_of
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
 
@@ -54,12 +56,15 @@ class Dataset:
     knows : tuple of str
         Fields it is known to have; another one means that CDC has changed the table. Empty if
         nothing is checked.
+    dataset : {"states", "counties"}
+        Which one it is of an archive.
     """
 
     key: str
     id: str
     needs: tuple[str, ...]
     knows: tuple[str, ...] = ()
+    dataset: str = STATES
 
 
 _VSRR = ("state", "year", "month", "indicator", "data_value")
@@ -79,8 +84,13 @@ DATASETS = {
             "predicted_value",
         ),
     ),
-    "county": Dataset("county", "gb4e-yj24", needs=("year", "month")),
+    # Its columns have long names, which the API cuts off: the reader says what it lacks.
+    "county": Dataset(
+        "county", "gb4e-yj24", needs=("year", "month", "fips", "footnote"), dataset=COUNTIES
+    ),
 }
+#: The names that an archive has for them.
+ALSO = {STATES: "vsrr", COUNTIES: "county"}
 
 
 @dataclass(frozen=True)
@@ -105,8 +115,8 @@ class Fetched:
         Whether there is a new release now.
     why : str
         What was done, in words.
-    loaded : Loaded or None
-        The release, read; None for county tables, and where nothing had to be read.
+    loaded : Loaded, Counties or None
+        The release, read; None where nothing had to be read.
     """
 
     dataset: str
@@ -117,7 +127,7 @@ class Fetched:
     resumed: int
     added: bool
     why: str
-    loaded: Loaded | None = None
+    loaded: Release | None = None
 
 
 def fetch(
@@ -133,7 +143,7 @@ def fetch(
     Parameters
     ----------
     dataset : str
-        ``"vsrr"``, or ``"county"``: county tables are kept as downloaded, in ``downloads/``.
+        ``"vsrr"`` or ``"states"``; ``"county"`` or ``"counties"``.
     folder : path
         Archive; made if it does not exist.
     client : Socrata
@@ -163,21 +173,15 @@ def fetch(
     meta = client.metadata(kind.id)
     name = f"{meta.release}_{kind.key}_{meta.updated}.json.gz"
     file = folder / "downloads" / name
-    if kind.key == "vsrr" and meta.release in store.releases():
-        source = store.source(meta.release)
+    if meta.release in store.releases(kind.dataset):
+        source = store.source(meta.release, kind.dataset)
         if source.get("file") == name:
             return Fetched(
-                dataset, meta.release, file if file.exists() else None, source["sha256"], 0, 0,
+                kind.key, meta.release, file if file.exists() else None, source["sha256"], 0, 0,
                 added=False, why=f"release {meta.release} was there already, unchanged",
             )  # fmt: skip
     rows = resumed = 0
-    if file.exists():
-        if kind.key != "vsrr":
-            return Fetched(
-                dataset, meta.release, file, _sha256(file), 0, 0,
-                added=False, why=f"release {meta.release} was there already, unchanged",
-            )  # fmt: skip
-    else:
+    if not file.exists():
         found = download(
             dataset, folder / ".partial", client, meta=meta, progress=progress, restarts=restarts
         )
@@ -187,8 +191,7 @@ def fetch(
         whole = found.folder.with_name(f"{kind.id}_{meta.updated}_{secrets.token_hex(4)}")
         try:
             _write(whole / file.name, _packed(found.rows))
-            if kind.key == "vsrr":
-                read_vsrr(whole / file.name, meta.release)  # refused here, it is not kept
+            read_release(whole / file.name, meta.release)  # refused here, it is not kept
             file.parent.mkdir(parents=True, exist_ok=True)
             os.replace(whole / file.name, file)
         finally:
@@ -197,22 +200,17 @@ def fetch(
             with contextlib.suppress(OSError):
                 whole.parent.rmdir()  # unless it holds pages of another data set
     digest = _sha256(file)
-    if kind.key != "vsrr":
-        return Fetched(
-            dataset, meta.release, file, digest, rows, resumed,
-            added=True, why=f"release {meta.release} kept in {file}",
-        )  # fmt: skip
-    loaded = read_vsrr(file, meta.release)
+    loaded = read_release(file, meta.release)
     if (same := _same_as_last(store, loaded)) is not None:
         why = f"the numbers are those of release {same}: nothing added"
         return Fetched(
-            dataset, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
+            kind.key, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
         )
     origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
     added = folder_archive(folder).add(loaded, origin=origin)
     why = "added" if added else "was there already, the same numbers"
     return Fetched(
-        dataset, meta.release, file, digest, rows, resumed,
+        kind.key, meta.release, file, digest, rows, resumed,
         added=added, why=f"release {meta.release} {why}", loaded=loaded,
     )  # fmt: skip
 
@@ -257,7 +255,7 @@ def download(
     Parameters
     ----------
     dataset : str
-        ``"vsrr"`` or ``"county"``.
+        As in :func:`fetch`.
     partial : path
         Folder that keeps pages until all are there.
     client : Socrata
@@ -338,9 +336,10 @@ def write_rows(path: Path, rows: Rows) -> str:
 
 
 def _dataset(key: str) -> Dataset:
-    if key not in DATASETS:
-        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(DATASETS)}")
-    return DATASETS[key]
+    if key not in DATASETS and key not in ALSO:
+        known = ", ".join((*DATASETS, *ALSO))
+        raise DataError(f"no data set {quoted(key)}", hint=f"one of {known}")
+    return DATASETS[ALSO.get(key, key)]
 
 
 def _check_columns(kind: Dataset, meta: Metadata) -> None:
@@ -356,12 +355,14 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
         )
 
 
-def _same_as_last(store: Archive, loaded: Loaded) -> dt.date | None:
+def _same_as_last(store: Archive, loaded: Release) -> dt.date | None:
     """The release before, if it has the very same numbers."""
-    before = [d for d in store.releases() if d < loaded.release]
-    if not before or loaded.release in store.releases():
+    dataset = dataset_of(loaded)
+    dates = store.releases(dataset)
+    before = [d for d in dates if d < loaded.release]
+    if not before or loaded.release in dates:
         return None
-    last = store.release(before[-1])
+    last = store.release(before[-1], None, dataset)
     same = pd.DataFrame.equals(last.drop(columns="release"), loaded.table.drop(columns="release"))
     return before[-1] if same else None
 

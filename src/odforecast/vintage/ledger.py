@@ -54,7 +54,8 @@ class Origin:
         Of a copy: repository, commit and path.
     basis : {"given", "known", "inferred", "last month"}
         How the release date is known: as given with a file, from CDC, by CDC's calendar as
-        listed, by CDC's calendar from the last month in the file.
+        listed or from the day that a file of counties says its data are of, by CDC's calendar
+        from the last month in the file.
     checks : str
         What was checked: ``"sha256"`` or ``"git blob"`` of the bytes, and ``"structure"``.
     file, sha256 : str
@@ -364,7 +365,8 @@ def _parsed(line: str, where: str) -> Event | None:
 
 
 _SOURCE = ("file", "sha256")
-#: Only in lines of releases that were downloaded: files added by hand have lines as ever.
+#: Only in lines of releases that were downloaded, or whose date is a guess: other files added by
+#: hand have lines as ever.
 _MORE = ("origin", "place", "basis", "checks")
 _FIELDS = {*Event.__dataclass_fields__, *_SOURCE} - {"source"}
 _RESTORE = "restore the ledger from a copy: it says which figures of a release count"

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.places import JURISDICTIONS, LOCATIONS, lookup
+from odforecast.geography.places import JURISDICTIONS, LOCATIONS, called
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED
 from odforecast.vintage.consistency import contradictions
@@ -41,6 +41,15 @@ CODES = {
     "north-carolina-2023": "North Carolina's 2023 is incomplete for good",
     "drugs-unspecified": "drugs often not named on certificates",
     "classes-overlap": "drug classes overlap",
+    "county-lost-counts": "a release of counties lost its large counts",
+    "county-absent": "counties without rows",
+    "county-missing": "counts of counties that nobody explains",
+    "county-pending": "counties with many records pending",
+    "county-jump": "a county's month unlike the one before",
+    "county-sums": "counties do not add up to about their state",
+    "county-suppressed": "counts of 1 to 9 are not shown",
+    "county-completeness": "CDC's words on completeness",
+    "county-connecticut": "Connecticut's counties or planning regions",
 }
 
 #: The drug classes; a death may be in several.
@@ -65,7 +74,7 @@ class Flag:
         One of :data:`CODES`.
     severity : {"error", "warning", "note"}
     location : str
-        CDC code.
+        CDC code, or the FIPS code of a county.
     month : str or None
         ``"2024-07"``, the month it starts at; None if it is about no month.
     message : str
@@ -434,4 +443,4 @@ def name_of(flag: Flag) -> str:
     >>> name_of(Flag("jump", "warning", "WV", "2024-07", ""))
     'West Virginia'
     """
-    return lookup(flag.location).name
+    return called(flag.location)

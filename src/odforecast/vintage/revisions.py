@@ -19,9 +19,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, UnknownNameError, one_of
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, lookup, pick
+from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, pick, resolve
+from odforecast.geography.counties import by_fips
 from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, INDICATOR_SAID, indicator_name
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    INDICATOR_NAMES,
+    INDICATOR_SAID,
+    STATES,
+    indicator_name,
+)
 from odforecast.sources.table import INDICATORS
 from odforecast.vintage.archive import Archive
 
@@ -277,9 +285,11 @@ def revisions(
     ----------
     archive : Archive
     locations : str or iterable of str
-        Codes or names; ``"all"`` for the US and every jurisdiction.
+        Codes or names; ``"all"`` for the US and every jurisdiction. Counties (``"39035"``,
+        ``"Ohio/*"``) are looked up in the releases of counties; states and counties have
+        releases of their own, and are not asked for together.
     indicator : str
-        CDC's name, or a short one.
+        CDC's name, or a short one; of counties all drugs together.
 
     Returns
     -------
@@ -307,9 +317,16 @@ def revisions(
             hint=one_of(indicator, INDICATOR_NAMES, INDICATOR_SAID) + ", or as CDC spells it",
         )
     states = _states(locations)
+    of_counties = [code in by_fips() for code in states]
+    if any(of_counties) and not (all(of_counties) and indicator == ALL_DRUGS):
+        raise UnknownNameError(
+            "counties have releases of their own, with the deaths of all drugs together",
+            hint="ask for counties alone, and for all-drugs",
+        )
+    dataset = COUNTIES if any(of_counties) else STATES
     found: dict[dt.date, pd.DataFrame] = {}
-    for date in archive.releases():
-        table = archive.release(date, indicator)
+    for date in archive.releases(dataset):
+        table = _counted(archive, date, indicator, dataset)
         found[date] = table.loc[
             table["state"].isin(states), ["state", "month", "reported", "predicted"]
         ]
@@ -337,7 +354,7 @@ def revisions(
         months=months,
         reported=layers["reported"],
         predicted=layers["predicted"],
-        hashes=tuple(archive.data_hash(d) for d in kept),
+        hashes=tuple(archive.data_hash(d, dataset) for d in kept),
         skipped=tuple(d for d in found if d not in kept),
     )
 
@@ -482,9 +499,15 @@ def compare(
     ]  # fmt: skip
 
 
+def _counted(archive: Archive, date: dt.date, indicator: str, dataset: str) -> pd.DataFrame:
+    """Counts of a release by ``state`` and month; a county stands where a state does."""
+    if dataset == STATES:
+        return archive.release(date, indicator)
+    table = archive.release(date, None, COUNTIES).drop(columns="state")
+    return table.rename(columns={"fips": "state", "deaths": "reported"}).assign(predicted=np.nan)
+
+
 def _states(locations: str | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(locations, str):
-        if locations.strip().lower() == "all":
-            return ("US", *JURISDICTIONS)
-        locations = [k for k in locations.split(",") if k.strip()]
-    return tuple(dict.fromkeys(lookup(k).state for k in locations))
+    if isinstance(locations, str) and locations.strip().lower() == "all":
+        return ("US", *JURISDICTIONS)
+    return resolve(locations)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ArchiveError, PanelError, near, one_of
+from odforecast.errors import ArchiveError, PanelError, near
 from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, pick
 from odforecast.markup import card, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
-    DATASETS,
+    COUNTIES,
     INDICATOR_NAMES,
     INDICATOR_SAID,
     STATES,
@@ -26,6 +26,9 @@ from odforecast.names import (
 )
 from odforecast.panel import Floats, Panel, Triangle
 from odforecast.publication import final_through
+from odforecast.vintage.county_consistency import SUPPRESSED
+from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.figures import dataset_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,8 +43,8 @@ _COLUMNS = {
     "complete": "percent_complete",
     "pending": "percent_pending",
 }
-#: A suppressed count lies between these two, both included.
-SUPPRESSED = (1.0, 9.0)
+#: Counties are published every quarter.
+_STALE_COUNTIES = 135
 #: Earlier releases whose counts a panel carries: those of the last two years.
 TRIANGLE_MONTHS = 24
 #: Indicators that stand beside another, by short name.
@@ -86,9 +89,11 @@ class Vintage:
     @steady
     def __repr__(self) -> str:
         age = (self.as_of - self.date).days
+        counties = self._archive.until(self.as_of).releases(COUNTIES)
         return card(
             f"Vintage: what was known on {self.as_of}",
             f"release {self.date}, {number_of(age, 'day')} old that day",
+            f"of counties: release {counties[-1]}" if counties else "",
             f"note: {self.note}" if self.note else "",
             "next: .panel(), .panel('T40.4'), .revisions('Ohio'), .plot(), .to_frame()",
         )
@@ -121,7 +126,10 @@ class Vintage:
         return self._archive.release(self.date)
 
     def to_frame(
-        self, indicator: str | None = None, locations: str | Iterable[str] | None = None
+        self,
+        indicator: str | None = None,
+        locations: str | Iterable[str] | None = None,
+        dataset: str = STATES,
     ) -> pd.DataFrame:
         """The release as it was published, tidy: one row per indicator, location and month.
 
@@ -131,10 +139,12 @@ class Vintage:
             CDC's name, or a short one; default: all.
         locations : str or iterable of str, optional
             Places by any of their names; default: all.
+        dataset : {"states", "counties"}
 
         Returns
         -------
         DataFrame
+            Of counties, the columns of :mod:`odforecast.sources.county_table`. Of states:
             ``release`` and ``month`` (end of the 12 months, both datetime64), ``location`` (hub
             code, str), ``state`` (CDC's code, str), ``indicator`` (str); ``reported`` and
             ``predicted`` (12-month-ending deaths, float, NaN where not published),
@@ -154,12 +164,19 @@ class Vintage:
         >>> len(od.bundled().as_of().to_frame("all-drugs", "Ohio"))
         124
         """
-        table = self.table if indicator is None else self._there(indicator)
+        if dataset_named(dataset) == COUNTIES:
+            if indicator is not None:
+                _all_drugs_only(indicator)
+            date, column = self.release(COUNTIES), "fips"
+            table = self._archive.release(date, None, COUNTIES)
+        else:
+            date, column = self.date, "state"
+            table = self.table if indicator is None else self._there(indicator)
         if locations is None:
             return table
-        held = tuple(str(s) for s in table["state"].unique())
-        states = pick(locations, held, f"release {self.date}", PanelError)
-        place = table["state"].map({s: i for i, s in enumerate(states)})
+        held = tuple(str(s) for s in table[column].unique())
+        states = pick(locations, held, f"release {date}", PanelError)
+        place = table[column].map({s: i for i, s in enumerate(states)})
         kept = place.dropna().sort_values(kind="stable").index
         return table.loc[kept].reset_index(drop=True)
 
@@ -218,14 +235,17 @@ class Vintage:
         ArchiveError
             If the archive holds no release of that data set.
         """
-        if dataset not in DATASETS:
-            raise ArchiveError(f"unknown data set {dataset!r}", hint=one_of(dataset, DATASETS))
-        if dataset == STATES:
+        if dataset_named(dataset) == STATES:
             return self.date
-        known = [d for d in self._archive.releases(dataset) if d <= self.as_of]
+        dates = self._archive.releases(dataset)
+        known = [d for d in dates if d <= self.as_of]
         if not known:
+            where = self._archive.path or "the archive"
             raise ArchiveError(
-                f"the archive holds no release of {dataset}", hint="it keeps the states' counts"
+                f"{where} holds no release of {dataset}"
+                + (f" of {self.as_of} or before: the first is {dates[0]}" if dates else ""),
+                hint="odforecast data fetch --dataset counties, or odforecast data add FILE "
+                "(gb4e-yj24 of data.cdc.gov)",
             )
         return known[-1]
 
@@ -259,9 +279,11 @@ class Vintage:
         Returns
         -------
         Panel
-            US first where the release has it or all of its parts, then the jurisdictions; with
-            deaths of all causes and T40.4 of the same day beside it (beside T40.4 itself: all
-            drugs), and what earlier releases said of the same cells.
+            Of counties: all of the newest release known that day, in FIPS order, with the states'
+            panel of the day beside it (``beside["states"]``), newer months and all.
+            Of states: US first where the release has it or all of its parts, then the
+            jurisdictions; with deaths of all causes and T40.4 of the same day beside it (beside
+            T40.4 itself: all drugs), and what earlier releases said of the same cells.
 
         Raises
         ------
@@ -270,7 +292,8 @@ class Vintage:
         ArchiveError
             If the archive has no release of the data set.
         """
-        self.release(dataset)
+        if dataset_named(dataset) == COUNTIES:
+            return self._counties(indicator)
         name = indicator_name(indicator)
         rows = self._there(indicator)
         panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
@@ -278,6 +301,25 @@ class Vintage:
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
         notes = (*panel.notes, *(reason for reason in earlier if reason))
         return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
+
+    def _counties(self, indicator: str) -> Panel:
+        _all_drugs_only(indicator)
+        date = self.release(COUNTIES)
+        dates = self._archive.releases(COUNTIES)
+        first = np.datetime64(date, "M") - TRIANGLE_MONTHS * ONE_MONTH
+        earlier = [d for d in dates if d < date and np.datetime64(d, "M") >= first]
+        age = (self.as_of - date).days
+        notes = [self._archive.reason(d, COUNTIES) for d in (date, *earlier)]
+        if age > _STALE_COUNTIES:
+            notes.insert(0, f"release {date} of counties was {age} days old on {self.as_of}; CDC "
+                         "publishes every quarter")  # fmt: skip
+        return county_panel(
+            self._archive.release(date, None, COUNTIES),
+            self.as_of,
+            self.panel(),
+            tuple(n for n in notes if n),
+            [self._archive.release(d, None, COUNTIES) for d in earlier],
+        )
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
@@ -314,6 +356,14 @@ class Vintage:
                 dates.append(date)
                 tables.append(table)
         return Triangle(tuple(dates), np.stack(tables)) if dates else None
+
+
+def _all_drugs_only(indicator: str) -> None:
+    if indicator_name(indicator) != ALL_DRUGS:
+        raise PanelError(
+            f"counties have no counts of {indicator_name(indicator)!r}",
+            hint="CDC counts the deaths of all drugs together by county: all-drugs",
+        )
 
 
 def _grid(

@@ -1,0 +1,61 @@
+"""A release of either data set, told apart by its columns: states' counts or counties'."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+
+from odforecast.errors import DataError
+from odforecast.sources import county, vsrr
+from odforecast.sources.county import Counties
+from odforecast.sources.quoting import listed
+from odforecast.sources.read import read_raw
+from odforecast.sources.unpack import Limits
+from odforecast.sources.vsrr import Loaded
+
+#: A release read from a file.
+Release = Loaded | Counties
+
+#: Columns that only the one or the other has, letters only.
+_COUNTIES = frozenset({"fips", "countyname", "countyfips", "provisionaldrugoverdosedeaths"})
+_STATES = frozenset({"indicator", "datavalue", "state", "statename", "year", "month"})
+
+
+def read_release(
+    path: str | Path, release: str | dt.date | None = None, limits: Limits | None = None
+) -> Release:
+    """Read one release of CDC's provisional counts: by state (``xkb8-kh2a``) or by county.
+
+    Parameters
+    ----------
+    path : path
+        A file in any form that :func:`odforecast.sources.vsrr.read_vsrr` and
+        :func:`odforecast.sources.county.read_county` read.
+    release : date or str, optional
+        Release date. Default: the date the file name starts with; for counties, else the day
+        the data are of.
+    limits : Limits, optional
+        How large a file may be; default: beyond any release.
+
+    Returns
+    -------
+    Loaded or Counties
+
+    Raises
+    ------
+    DataError
+        If the file is neither, or cannot be trusted.
+    """
+    raw = read_raw(path, limits)
+    headers = {re.sub(r"[^0-9a-z]", "", str(c).lower()) for c in raw.cells.columns}
+    if headers & _COUNTIES:
+        return county.interpret(raw, release)
+    if not headers & _STATES:
+        raise DataError(
+            f"{raw.name}: neither CDC's counts by state (State, Year, Month, Indicator, Data "
+            f"Value) nor by county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
+            f"{listed(map(str, raw.cells.columns), 6)}",
+            hint="download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24",
+        )
+    return vsrr.interpret(raw, release)

@@ -1,0 +1,90 @@
+"""A forecast of a state's counties, made up: some hidden, one lost, one without deaths."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+
+from odforecast.forecast import Forecast
+from odforecast.geography import counties_of
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, TARGET_12MO, VINTAGE_REAL
+from odforecast.panel import Panel
+
+LAST = np.datetime64("2023-03", "M")
+#: The eight that the tests speak of; of the other counties of Ohio nobody dies.
+RATES = {"39035": 600.0, "39049": 1300.0, "39061": 480.0, "39113": 330.0, "39151": 40.0,
+         "39163": 5.0, "39001": 12.0, "39009": 3.0}  # fmt: skip
+
+
+def made_panel(state: str = "OH", months: int = 39) -> Panel:
+    """Counts of a state's counties: hidden where they lie between 1 and 9, one lost."""
+    places = tuple(c.fips for c in counties_of(state))
+    when = np.arange(LAST - (months - 1) * ONE_MONTH, LAST + ONE_MONTH)
+    rng = np.random.default_rng(5)
+    mean = np.array([RATES.get(s, 0.0) for s in places])[:, None]
+    monthly = rng.poisson(np.repeat(mean / 12, months + 11, axis=1))
+    sums = np.apply_along_axis(lambda x: np.convolve(x, np.ones(12), "valid"), 1, monthly)
+    hidden, lost = (sums >= 1) & (sums <= 9), np.isin(places, "39049")[:, None] & (sums > 0)
+    reported = np.where(hidden | lost, np.nan, sums)
+    blank = np.full(sums.shape, np.nan)
+    return Panel(
+        indicator=ALL_DRUGS, as_of=dt.date(2023, 10, 8), release=dt.date(2023, 10, 8),
+        vintage=VINTAGE_REAL, locations=places, months=when, reported=reported, predicted=blank,
+        complete=blank, pending=blank, dataset=COUNTIES, basis=RESIDENCE,
+        low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
+        high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
+    )  # fmt: skip
+
+
+def made_forecast(
+    panel: Panel | None = None, draws: int = 200, horizon: int = 12, **keywords: object
+) -> Forecast:
+    """Whole counts round the last ones, joint over counties as far as anybody can say."""
+    seen = made_panel() if panel is None else panel
+    rng = np.random.default_rng(7)
+    mean = np.array([RATES.get(s, 0.3) for s in seen.locations]) * 1.05
+    shape = (draws, len(seen.locations), horizon)
+    swing = np.exp(rng.normal(0, 0.1, (draws, 1, 1)))
+    given: dict[str, object] = {
+        "draws": rng.poisson(mean[None, :, None] * swing, shape).astype(float),
+        "locations": seen.locations,
+        "months": np.arange(LAST + ONE_MONTH, LAST + (horizon + 1) * ONE_MONTH),
+        "known": np.full((len(seen.locations), 11), np.nan),
+        "as_of": seen.as_of, "last_month": LAST, "target": TARGET_12MO, "basis": RESIDENCE,
+        "panel": seen, "provenance": {"model": "county", "label": "county", "seed": "1"},
+    }  # fmt: skip
+    return Forecast(**(given | keywords))  # type: ignore[arg-type]
+
+
+def county_csv(path: Path, panel: Panel | None = None) -> Path:
+    """The panel as CDC's site exports it."""
+    seen = made_panel() if panel is None else panel
+    names = {c.fips: c.short for c in counties_of()}
+    lines = [
+        "Data as of,Year,Month,ST_ABBREV,STATE_NAME,COUNTYNAME,FIPS,STATEFIPS,COUNTYFIPS,CODE2013,"
+        "Provisional Drug Overdose Deaths,Footnote,Percentage Of Records Pending Investigation,"
+        "HistoricalDataCompletenessNote,MonthEndingDate"
+    ]
+    for i, fips in enumerate(seen.locations):
+        for t, month in enumerate(seen.months):
+            year, of = str(month).split("-")
+            shown = "" if np.isnan(seen.reported[i, t]) else f"{seen.reported[i, t]:.0f}"
+            why = "Numbers less than 10 are suppressed" if seen.hidden[i, t] else ""
+            lines.append(
+                f"10/08/2023,{year},{int(of)},OH,Ohio,{names[fips]},{int(fips)},39,"
+                f"{int(fips[2:])},4,{shown},{why},0.1,,{of}/28/{year}"
+            )
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def population_csv(path: Path) -> Path:
+    """People of Ohio's counties, made up."""
+    rows = [
+        f"{c.fips},{1_200_000 if c.fips == '39035' else 50_000},2023" for c in counties_of("OH")
+    ]
+    path.write_text("\n".join(["fips,population,year", *rows]) + "\n")
+    return path

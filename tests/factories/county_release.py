@@ -1,0 +1,108 @@
+"""Small releases of counties in CDC's form, as text cells, to bend in tests."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+HIDDEN = (
+    "One or more data cells have counts between 1-9 and have been suppressed in accordance with "
+    "NCHS confidentiality standards."
+)
+#: Header of the site's CSV, and name of the column in the API.
+NAMES = {
+    "Data as of": "data_as_of",
+    "Year": "year",
+    "Month": "month",
+    "ST_ABBREV": "st_abbrev",
+    "STATE_NAME": "state_name",
+    "COUNTYNAME": "countyname",
+    "FIPS": "fips",
+    "STATEFIPS": "statefips",
+    "COUNTYFIPS": "countyfips",
+    "CODE2013": "code2013",
+    "Provisional Drug Overdose Deaths": "provisional_drug_overdose",
+    "Footnote": "footnote",
+    "Percentage Of Records Pending Investigation": "percentage_of_records_pending",
+    "HistoricalDataCompletenessNote": "historicaldatacompleteness",
+    "MonthEndingDate": "monthendingdate",
+    "Start Date": "start_date",
+    "End Date": "end_date",
+}
+DEATHS = "Provisional Drug Overdose Deaths"
+#: State, name, county, FIPS, urban, deaths in the first month (-1: hidden).
+PLACES = (
+    ("DE", "Delaware", "Kent", "10001", "4", 70),
+    ("DE", "Delaware", "New Castle", "10003", "2", 240),
+    ("DE", "Delaware", "Sussex", "10005", "4", 95),
+    ("AL", "Alabama", "Autauga", "1001", "3", 14),
+    ("AL", "Alabama", "Bibb", "1007", "2", -1),
+    ("AL", "Alabama", "Bullock", "1011", "6", 0),
+    ("VA", "Virginia", "Alleghany", "51005", "6", 11),
+    ("VA", "Virginia", "Clifton Forge (city)", "51005", "6", 11),
+)
+#: First month, and how many.
+FIRST, MONTHS = (2023, 4), 24
+
+
+def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) -> list[dict]:
+    """Rows of a release: three states, one count hidden, one zero, one county listed twice.
+
+    Parameters
+    ----------
+    day : str
+        Data as of.
+    months : int
+        From 2023-04 on.
+    shift : int
+        Added to every count of more than 9.
+    """
+    rows = []
+    for state, name, county, fips, urban, base in PLACES:
+        for m in range(months):
+            year, month = divmod(FIRST[0] * 12 + FIRST[1] - 1 + m, 12)
+            full = fips.zfill(5)
+            count = base if base < 10 else base + shift + m % 3
+            ends = f"{year}-{month + 1:02d}-{_days(year, month + 1)}"
+            rows.append(
+                dict(
+                    zip(
+                        NAMES,
+                        (
+                            day, str(year), str(month + 1), state, name, county, fips, full[:2],
+                            full[2:], urban, "" if count < 0 else str(count),
+                            HIDDEN if count < 0 else "", f"0.{m:02d}", "", ends, "2023-04-30", ends,
+                        ),
+                        strict=True,
+                    )
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _days(year: int, month: int) -> int:
+    return 29 - (year % 4 > 0) if month == 2 else 30 + (month in (1, 3, 5, 7, 8, 10, 12))
+
+
+def csv_text(rows: list[dict]) -> str:
+    """As the site exports them."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def api_rows(rows: list[dict]) -> list[dict]:
+    """As the API answers them: other names, days with a time, blanks left out."""
+    dates = ("Data as of", "MonthEndingDate", "Start Date", "End Date")
+    return [
+        {NAMES[k]: f"{v}T00:00:00.000" if k in dates else v for k, v in row.items() if v != ""}
+        for row in rows
+    ]
+
+
+def api_text(rows: list[dict]) -> str:
+    """The same as text."""
+    return json.dumps(api_rows(rows))

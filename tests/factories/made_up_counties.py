@@ -1,0 +1,53 @@
+"""A made-up release of the counties of a few states, and an archive that holds it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+
+from odforecast.geography.counties import counties_of
+from odforecast.names import ALL_DRUGS, RESIDENCE
+from odforecast.panel import Panel
+
+#: New York City's counties stand in the middle of New York's by their codes.
+STATES = ("DE", "NY", "YC")
+
+
+def made_up(states=STATES, months=39):
+    """A release of counties, every one of them with 10 deaths or more but the last."""
+    places = tuple(sorted(c.fips for s in states for c in counties_of(s)))
+    stamps = np.arange("2020-01", months, dtype="datetime64[M]")
+    rng = np.random.default_rng(1)
+    each = rng.poisson(rng.uniform(3, 20, len(places))[:, None], (len(places), months + 11)) + 1.0
+    counts = np.stack([each[:, i : i + 12].sum(axis=1) for i in range(months)], axis=1)
+    counts[-1] = np.nan
+    low, high = counts.copy(), counts.copy()
+    low[-1], high[-1] = 1.0, 9.0
+    blank = np.full(counts.shape, np.nan)
+    return Panel(
+        ALL_DRUGS, dt.date(2023, 10, 8), dt.date(2023, 10, 8), "real", places, stamps,
+        reported=counts, predicted=blank, complete=blank, pending=blank, low=low, high=high,
+        dataset="counties", basis=RESIDENCE, urban=dict.fromkeys(places, "3"),
+    )  # fmt: skip
+
+
+class Archive:
+    """What a backtest asks of an archive."""
+
+    def __init__(self, panel):
+        self._panel = panel
+
+    def as_of(self, _=None):
+        return self
+
+    def panel(self, _, dataset):
+        assert dataset == "counties"
+        return self._panel
+
+    def releases(self, dataset):
+        assert dataset == "counties"
+        return (self._panel.release,)
+
+    def until(self, _):
+        return self

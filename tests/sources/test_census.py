@@ -1,0 +1,173 @@
+"""People by county: the Census Bureau's layout and a plain table, into a panel of counties."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from county_release import county_cells, csv_text
+
+import odforecast as od
+from odforecast.errors import DataError, PanelError
+from odforecast.panel.people import with_population
+from odforecast.sources.census import read_population
+from odforecast.sources.county import read_county
+from odforecast.vintage.county_panel import county_panel
+
+HEAD = "SUMLEV,REGION,DIVISION,STATE,COUNTY,STNAME,CTYNAME,POPESTIMATE2023,POPESTIMATE2024,NPOP\n"
+ROWS = (
+    "040,3,6,01,000,Alabama,Alabama,5117673,5157699,1\n"
+    "050,3,6,01,001,Alabama,Autauga County,60342,61464,1\n"
+    "050,4,8,35,013,New Mexico,Do\xf1a Ana County,225210,230000,1\n"
+)
+
+
+def write(folder, text, name="co-est2024-alldata.csv", encoding="latin-1"):
+    path = folder / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_the_bureaus_layout(tmp_path):
+    for encoding in ("latin-1", "utf-8"):
+        table = read_population(write(tmp_path, HEAD + ROWS, encoding=encoding))
+        assert table.values.tolist() == [["01001", 61464.0, 2024], ["35013", 230000.0, 2024]]
+    packed = tmp_path / "a.csv.gz"
+    packed.write_bytes(gzip.compress((HEAD + ROWS).encode("latin-1")))
+    assert read_population(packed, 2023)["population"].tolist() == [60342, 225210]
+    # A spreadsheet takes the leading zeros away.
+    bare = ROWS.replace("050,", "50,").replace(",01,001,", ",1,1,").replace(",35,013,", ",35,13,")
+    assert read_population(write(tmp_path, HEAD + bare))["fips"].tolist() == ["01001", "35013"]
+
+
+def test_a_plain_table(tmp_path):
+    table = read_population(write(tmp_path, "fips,population\n1001,61464\n39035,1200000\n"))
+    assert table.values.tolist() == [["01001", 61464.0, 0], ["39035", 1200000.0, 0]]
+    years = "FIPS,Population,Year\n09001,900000,2019\n09001,942426,2020\n10001,1.9e+05,2024\n"
+    table = read_population(write(tmp_path, years + "02261,,2024\n"))
+    assert table.values.tolist() == [["09001", 942426.0, 2020], ["10001", 190000.0, 2024]]
+    assert read_population(write(tmp_path, years), 2019)["fips"].tolist() == ["09001"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            HEAD + ROWS.replace("61464", "-5"),
+            r"csv row 3: POPESTIMATE2024 '-5' is no number of peo",
+        ),
+        (HEAD + ROWS.replace("61464", "6l464"), "row 3: POPESTIMATE2024 '6l464' is no number"),
+        (HEAD + ROWS.replace("61464", ""), "row 3: POPESTIMATE2024 '' is no number"),
+        (HEAD + ROWS.replace(",01,001,", ",01,002,"), r"row 3: COUNTY '002' is no county \(01002"),
+        (HEAD + ROWS + ROWS, r"row 6: COUNTY '001' is there twice \(01001\)"),
+        (HEAD + ROWS + "050,3,6,01\n", "row 5: 4 cells where the header has 10"),
+        (HEAD.replace("POPESTIMATE", "ESTIMATE") + ROWS, "no population of any year"),
+        (HEAD, "no county in it"),
+        ("", "no population by county: it has"),
+        ("a,b\n1,2\n", "no population by county: it has a, b"),
+        ("fips,population\n01000,5\n", r"row 2: FIPS '01000' is no county"),
+        ("fips,population\n01001,0\n", "row 2: POPULATION '0' is no number of people"),
+        ("fips,population\n01001,5\n01001,6\n", "row 3: FIPS '01001' is there twice"),
+        ("fips,population,year\n01001,5,24\n", "row 2: YEAR '24' is no year"),
+        ("fips,population,population\n", "two columns of one name"),
+        ('fips,population\n01001,"5\n', "no CSV"),
+        ("fips,population\n01001,61464\n01003,2535", "ends in a number, which may be cut off"),
+    ],
+)
+def test_what_is_no_population_is_named(tmp_path, text, said):
+    with pytest.raises(DataError, match=said) as error:
+        read_population(write(tmp_path, text))
+    assert "\n" not in str(error.value)
+
+
+def test_a_year_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match="no population of 1999; it has 2023, 2024"):
+        read_population(write(tmp_path, HEAD + ROWS), 1999)
+
+
+@pytest.fixture
+def panel(tmp_path):
+    table = read_county(write(tmp_path, csv_text(county_cells()), "county.csv")).table
+    return county_panel(table, table["release"].iloc[0].date())
+
+
+def people(*rows, year=2024):
+    return pd.DataFrame(rows, columns=["fips", "population"]).assign(year=year)
+
+
+def test_people_of_a_panel(panel):
+    frame = people(("10001", 190_000), (10003, 575_000), ("39035", 1_200_000))
+    with_people = with_population(panel, frame)
+    assert with_people.residents == {"10001": 190_000, "10003": 575_000}
+    assert with_people.notes[-2:] == (
+        "rates are per resident: people of 2024",
+        "no population of 5 counties (Autauga County, Alabama, Bibb County, Alabama, Bullock "
+        "County, Alabama, Sussex County, Delaware and 1 more)",
+    )
+    assert with_people.data_hash != panel.data_hash
+    row = with_people.populations()[with_people.index("10003")]
+    assert (row == 575_000).all()
+    assert np.isnan(with_people.populations()[0]).all()
+    assert with_people.select("10003").residents == {"10003": 575_000}
+    none = with_population(panel, people(("10001", np.nan), ("10003", 1), year=0))
+    assert none.residents == {"10003": 1}
+    assert "rates are per resident: people of a year that the table does not say" in none.notes
+    mixed = pd.concat([people(("10001", 9), ("10003", 9)), people(("10005", 9), year=2020)])
+    assert "rates are per resident: people of 2024, of 1 county of 2020" in (
+        with_population(panel, mixed).notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (people(("10001", -5)), r"row 0 \(10001\): population -5 is no number of people"),
+        (people(("10001", "many")), "population 'many' is no number"),
+        (people(("10001", 0)), "population 0 is no number"),
+        (people(("10001", 5), ("10001", 5)), r"Kent County, Delaware \(10001\) is there twice"),
+        (people(("10000", 5)), "row 0: '10000' is no county; leave totals out"),
+        (people(("39035", 5)), "none of the panel's counties"),
+        (pd.DataFrame({"a": [1]}), "no columns fips and population; it has a"),
+    ],
+)
+def test_what_is_no_table_of_people(panel, frame, said):
+    with pytest.raises(PanelError, match=said):
+        with_population(panel, frame)
+
+
+def test_people_of_states_are_another_thing():
+    with pytest.raises(PanelError, match="go with a panel of counties"):
+        with_population(od.bundled().as_of().panel(), people(("10001", 5)))
+
+
+def test_connecticut_has_no_rates_across_editions(panel, tmp_path):
+    cells = county_cells(months=1)[:1]
+    cells[0].update(ST_ABBREV="CT", STATE_NAME="Connecticut", COUNTYNAME="Fairfield", FIPS="9001",
+                    STATEFIPS="9", COUNTYFIPS="1")  # fmt: skip
+    table = read_county(write(tmp_path, csv_text(cells + county_cells(months=1)), "ct.csv")).table
+    held = county_panel(table, table["release"].iloc[0].date())
+    found = with_population(held, people(("09110", 970_000), ("10001", 190_000)))
+    assert found.residents == {"10001": 190_000}
+    assert any(
+        "Connecticut has counties in the panel and planning regions in the table of people" in n
+        for n in found.notes
+    )
+    assert not any("Fairfield" in n for n in found.notes)
+
+
+def test_a_county_that_was_split_has_the_people_of_its_parts(tmp_path):
+    cells = county_cells(months=1)[:1]
+    cells[0].update(ST_ABBREV="AK", STATE_NAME="Alaska", COUNTYNAME="Valdez-Cordova", FIPS="2261",
+                    STATEFIPS="2", COUNTYFIPS="261")  # fmt: skip
+    table = read_county(write(tmp_path, csv_text(cells), "ak.csv")).table
+    held = county_panel(table, table["release"].iloc[0].date())
+    found = with_population(held, people(("02063", 6_000), ("02066", 2_600)))
+    assert found.residents == {"02261": 8_600}
+
+
+def test_the_real_table(shared):
+    table = read_population(shared / "covariates" / "county_population.csv")
+    assert len(table) == 3141
+    assert set(table["year"]) == {2020, 2024}

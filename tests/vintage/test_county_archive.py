@@ -1,0 +1,408 @@
+"""Releases of counties in an archive: kept like those of the states, and never in their way."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+import pytest
+from county_release import DEATHS, api_text, county_cells, csv_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.errors import (
+    ArchiveError,
+    DataError,
+    PanelError,
+    QuarantineError,
+    UnknownNameError,
+)
+from odforecast.names import COUNTIES, RESIDENCE, STATES
+from odforecast.sources.county import read_county
+from odforecast.vintage.county_consistency import county_contradictions
+from odforecast.vintage.revisions import revisions
+
+DAYS = ("2025-03-09", "2025-06-08", "2025-09-07")
+BUNDLED = "2025-09-17"
+
+
+def write(folder, day, rows=None, months=21, shift=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = county_cells(day, months, shift) if rows is None else rows
+    path = folder / f"{day}.csv"
+    path.write_text(csv_text(rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def files(tmp_path):
+    return [write(tmp_path, day, months=18 + 3 * i, shift=i) for i, day in enumerate(DAYS)]
+
+
+@pytest.fixture
+def archive(tmp_path, files):
+    own = od.Archive(tmp_path / "archive")
+    for file in reversed(files):
+        assert own.add(file)
+    return own.above(od.bundled())
+
+
+def test_a_file_goes_where_its_columns_say(archive, files, tmp_path):
+    assert [str(d) for d in archive.releases("counties")] == list(DAYS)
+    assert [str(d) for d in archive.releases()] == [BUNDLED]
+    names = sorted(p.name.split(".")[0] for p in (tmp_path / "archive/dataset=counties").iterdir())
+    assert names == [f"release={day}" for day in DAYS]
+    table = archive.release(DAYS[1], dataset="counties")
+    assert table.equals(read_county(files[1]).table)
+    assert table.dtypes.to_dict() == read_county(files[1]).table.dtypes.to_dict()
+    assert archive.origin(DAYS[1], "counties").file == f"{DAYS[1]}.csv"
+    assert len(archive.source(DAYS[1], "counties")["sha256"]) == 64
+    assert set(archive.log["dataset"]) == {STATES, COUNTIES}
+    assert f"of counties: 3 releases, {DAYS[0]} to {DAYS[-1]}" in repr(archive)
+    assert "counties" in archive._repr_html_()
+    frame = archive.to_frame().astype(str)
+    assert frame["dataset"].tolist() == [STATES, *[COUNTIES] * 3]
+    assert frame["last_month"].tolist() == ["2025-04-01", "2024-09-01", "2024-12-01", "2025-03-01"]
+    assert frame["rows"].tolist()[1:] == ["126", "147", "168"]
+    other = tmp_path / "notes.csv"
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="neither CDC's counts by state"):
+        archive.add(other)
+
+
+def test_what_is_kept_never_changes(archive, files, tmp_path):
+    assert archive.add(files[0]) is False
+    rows = county_cells(DAYS[0], 18)
+    rows[0][DEATHS] = "75"
+    other = write(tmp_path / "other", DAYS[0], rows)
+    with pytest.raises(ArchiveError, match=f"other numbers for release {DAYS[0]} of counties: 126 "
+                       r"rows \(hash \w+\) there, 126 rows"):  # fmt: skip
+        archive.add(other)
+    old = archive.data_hash(DAYS[0], "counties")
+    assert archive.replace(other, "a typing error")
+    assert archive.data_hash(DAYS[0], "counties") != old
+    assert archive.reason(DAYS[0], "counties") == (
+        f"release {DAYS[0]} of counties was replaced: a typing error"
+    )
+    archive.retract(DAYS[0], "a test", "counties")
+    assert len(archive.releases("counties")) == 2
+    with pytest.raises(ArchiveError, match="were retracted: a test"):
+        archive.add(other)
+    with pytest.raises(ArchiveError, match="2 files of release"):
+        archive.accept(DAYS[0], "back again", "counties")
+    assert archive.add(other, accept="back again")
+    with pytest.raises(ArchiveError, match="holds no release 2020-01-01 of counties"):
+        archive.release("2020-01-01", dataset="counties")
+    with pytest.raises(ArchiveError, match="unknown data set 'county'; did you mean 'counties'"):
+        archive.releases("county")
+
+
+def test_those_of_the_states_are_none_the_wiser(archive):
+    alone = od.bundled()
+    assert archive.content_hash != alone.content_hash
+    assert alone.content_hash == "c59f9f7015d55da0"  # as before there were counties
+    assert archive.as_of().panel().data_hash == alone.as_of().panel().data_hash
+    assert archive.as_of().as_of == dt.date(2025, 9, 17)
+    assert archive.as_of().note is None
+
+
+def test_a_damaged_file_is_named(archive, tmp_path):
+    (file,) = (tmp_path / "archive/dataset=counties").glob(f"release={DAYS[0]}.*")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(bytes(data))
+    with pytest.raises(ArchiveError, match=str(file)):
+        archive.release(DAYS[0], dataset="counties")
+
+
+@pytest.mark.parametrize(
+    ("county", "count", "said"),
+    [
+        ("Autauga", "440", "01001 2023-06.*440; a month before it is 15, and a sum over 12 months"),
+        ("Bibb", "160", "01007 2023-06.*160; a month before it is 1 to 9"),
+        ("New Castle", "24", "10003 2023-06.*24; a month before it is 241"),
+    ],
+)
+def test_a_release_that_contradicts_itself_is_stored_apart(tmp_path, county, count, said):
+    rows = county_cells(DAYS[0], 18)
+    row = next(r for r in rows if r["COUNTYNAME"] == county and r["Month"] == "6")
+    row[DEATHS], row["Footnote"] = count, ""
+    store = od.Archive(tmp_path / "archive")
+    with pytest.raises(QuarantineError, match=f"release {DAYS[0]} of counties contradicts itself "
+                       f"and was stored apart: {said}"):  # fmt: skip
+        store.add(write(tmp_path, DAYS[0], rows))
+    assert store.releases("counties") == ()
+    assert list(store.quarantined()["dataset"]) == [COUNTIES]
+    store.accept(DAYS[0], "CDC published it so", "counties")
+    assert len(store.releases("counties")) == 1
+    panel = store.above(od.bundled()).as_of().panel(dataset="counties")
+    assert f"release {DAYS[0]} of counties was accepted: CDC published it so" in panel.notes
+
+
+def test_more_deaths_than_the_state_has_are_seen(tmp_path):
+    rows = county_cells(DAYS[0], 18)
+    for row in rows:  # in every month, so that nothing moves
+        if row["COUNTYNAME"] == "New Castle":
+            row[DEATHS] = "950"
+    table = read_county(write(tmp_path, DAYS[0], rows)).table
+    states = od.bundled().as_of().table
+    assert county_contradictions(table) == []
+    found = county_contradictions(table, None, states)
+    assert {c.location for c in found} == {"10003"}
+    assert "its state has" in str(found[0])
+    for row in rows:  # each of them within the state's, together not
+        if row["ST_ABBREV"] == "DE":
+            row[DEATHS] = "400"
+    table = read_county(write(tmp_path, DAYS[0], rows)).table
+    found = county_contradictions(table, None, states)
+    assert {c.location for c in found} == {"DE"}
+    assert "at least so many in its counties, and" in str(found[0])
+
+
+def test_a_count_that_leaves_the_release_before_is_seen(tmp_path, files):
+    before = read_county(files[0]).table
+    rows = county_cells(DAYS[1], 21)
+    for row in rows:
+        if row["COUNTYNAME"] == "Sussex":
+            row[DEATHS] = "20"
+    table = read_county(write(tmp_path / "b", DAYS[1], rows)).table
+    assert county_contradictions(table) == []
+    found = county_contradictions(table, before)
+    assert len(found) == 18
+    assert "20; the release before said 95" in str(found[0])
+    # Records that were late may all arrive at once, in the last year.
+    for row in rows:
+        if row["COUNTYNAME"] == "Sussex":
+            row[DEATHS] = "280"
+    table = read_county(write(tmp_path / "c", DAYS[1], rows)).table
+    assert [c.month for c in county_contradictions(table, before)] == [
+        f"2023-{m:02d}" for m in range(4, 10)
+    ]
+
+
+def test_a_lost_count_is_a_thousand_or_more(tmp_path, files):
+    before = read_county(files[0]).table
+    rows = county_cells(DAYS[1], 21)
+    for row in rows:
+        row[DEATHS] = {"Kent": "999", "New Castle": ""}.get(row["COUNTYNAME"], row[DEATHS])
+    table = read_county(write(tmp_path / "b", DAYS[1], rows)).table
+    found = [c for c in county_contradictions(table, before) if c.location == "10003"]
+    assert len(found) == 18
+    assert "1,000 or more; the release before said 240" in str(found[0])
+    for row in rows:
+        if row["COUNTYNAME"] == "New Castle" and row["Month"] != "6":
+            row[DEATHS] = "990"
+    table = read_county(write(tmp_path / "c", DAYS[1], rows)).table
+    assert county_contradictions(table) == []  # beside 990 it may well be 1,000
+
+
+def test_the_states_of_the_day_are_asked_when_counties_are_added(tmp_path):
+    rows = county_cells("2025-09-20")
+    for row in rows:
+        if row["COUNTYNAME"] == "New Castle":
+            row[DEATHS] = "950"
+    file = write(tmp_path, "2025-09-20", rows)
+    with pytest.raises(QuarantineError, match=r"10003 2023-04.*its state has"):
+        od.Archive(tmp_path / "a").above(od.bundled()).add(file)
+    assert od.Archive(tmp_path / "b").add(file)  # nothing to compare with
+
+
+# The panel
+
+
+def test_the_panel_of_counties(archive):
+    panel = archive.as_of().panel(dataset="counties")
+    assert (panel.dataset, panel.basis, panel.vintage) == (COUNTIES, RESIDENCE, "real")
+    assert panel.as_of == dt.date(2025, 9, 17)
+    assert panel.release == dt.date(2025, 9, 7)
+    assert f"of counties: release {DAYS[-1]}" in repr(archive.as_of())
+    assert "counties" not in repr(od.bundled().as_of())
+    assert panel.locations == ("01001", "01007", "01011", "10001", "10003", "10005", "51005")
+    assert (str(panel.months[0]), str(panel.last_month)) == ("2023-04", "2025-03")
+    assert panel.reported[3, :3].tolist() == [72, 73, 74]
+    bibb = panel.index("01007")
+    assert panel.hidden[bibb].all()
+    assert (panel.low[bibb, 0], panel.high[bibb, 0]) == (1, 9)
+    assert panel.reported[panel.index("01011"), 0] == 0
+    assert panel.urban["51005"] == "6"
+    (note,) = panel.notes  # the made-up release is of three states, two of them in part
+    assert note.startswith("release 2025-09-07 has no rows for 3,135 counties (64 of 67 of Alabama")
+    states = panel.beside["states"]
+    # What the states' release of that day says of newer months is known, and used.
+    whole = od.bundled().as_of().panel()
+    assert states.last_month == whole.last_month > panel.last_month
+    assert states.data_hash == whole.data_hash
+    triangle = panel.triangle
+    assert [str(d) for d in triangle.releases] == list(DAYS[:2])
+    assert triangle.reported[0, 3, :3].tolist() == [70, 71, 72]
+    assert np.isnan(triangle.reported[0, 3, 18:]).all()
+    assert np.isnan(triangle.reported[:, bibb]).all()
+
+
+def test_a_panel_as_it_was_known(archive, tmp_path):
+    with pytest.raises(ArchiveError, match="nothing was known on 2025-07-01"):
+        archive.as_of("2025-07-01")  # of the states
+    states = od.bundled().as_of().table
+    early = od.Archive.in_memory({"2025-05-14": states.assign(release=pd.Timestamp("2025-05-14"))})
+    both = archive.above(early)
+    panel = both.as_of("2025-07-01").panel(dataset="counties")
+    assert str(panel.release) == DAYS[1]
+    assert str(panel.beside["states"].release) == "2025-05-14"
+    assert panel.beside["states"].as_of == panel.as_of == dt.date(2025, 7, 1)
+    assert both.as_of("2025-07-01").release("counties") == dt.date(2025, 6, 8)
+    late = both.as_of("2026-02-01").panel(dataset="counties")
+    assert late.notes[:-1] == (
+        "release 2025-09-07 of counties was 147 days old on 2026-02-01; CDC publishes every "
+        "quarter",
+    )
+
+
+def test_a_release_that_was_cut_off_at_the_end_of_a_line_is_seen(tmp_path, archive):
+    """Nothing but the rows it lacks shows that the counties of a state do not add up."""
+    rows = county_cells("2025-12-07", 24, shift=1)
+    cut = [row for row in rows if row["COUNTYNAME"] not in ("New Castle", "Sussex")]
+    loaded = read_county(write(tmp_path, "2025-12-07", cut))
+    assert "2 of 3 of Delaware" in " ".join(loaded.notes)
+    with pytest.raises(QuarantineError, match="no rows of it, as 2 of 3 counties of Delaware"):
+        archive.add(loaded)
+    assert archive.add(loaded, accept="CDC did so")
+    assert any("2 of 3 of Delaware" in n for n in
+               archive.as_of("2025-12-07").panel(dataset="counties").notes)  # fmt: skip
+
+
+def test_counties_that_lack_months_of_others_are_named(tmp_path):
+    rows = county_cells(DAYS[0], 18)
+    last = {"COUNTYNAME": "Sussex", "Year": "2024", "Month": "9"}
+    short = [row for row in rows if any(row[name] != value for name, value in last.items())]
+    assert len(short) == len(rows) - 1
+    said = " ".join(read_county(write(tmp_path, DAYS[0], short)).notes)
+    assert "no rows for Sussex County, Delaware in months that others have" in said
+
+
+def test_what_there_is_no_panel_of(archive, tmp_path, files):
+    with pytest.raises(ArchiveError, match=r"holds no release of counties; odforecast data fetch "
+                       r"--dataset counties, or odforecast data add FILE"):  # fmt: skip
+        od.bundled().as_of().panel(dataset="counties")
+    states = od.bundled().as_of().table.assign(release=pd.Timestamp("2025-02-01"))
+    early = od.Archive.in_memory({"2025-02-01": states[states["month"] < "2024-10-01"]})
+    vintage = archive.above(early).as_of("2025-02-01")
+    with pytest.raises(ArchiveError, match="of counties of 2025-02-01 or before: the first is "):
+        vintage.panel(dataset="counties")
+    with pytest.raises(PanelError, match=r"counties have no counts of .*T40.4"):
+        archive.as_of().panel("T40.4", dataset="counties")
+    with pytest.raises(ArchiveError, match="unknown data set 'county'"):
+        archive.as_of().panel(dataset="county")
+    with pytest.raises(DataError, match="has counts by county, which go with the states' counts"):
+        od.read(files[0])
+    own = od.archive(tmp_path / "archive")  # counties alone
+    with pytest.raises(ArchiveError, match="no release of the states, which those of counties go"):
+        own.as_of()
+    assert "no release of the states yet" in repr(own)
+
+
+def test_how_counts_of_a_county_were_revised(archive):
+    seen = archive.as_of().revisions("New Castle, Delaware")
+    assert [str(d) for d in seen.releases] == list(DAYS)
+    assert seen.locations == ("10003",)
+    assert seen.reported[:, 0, 0].tolist() == [240, 241, 242]
+    assert seen.reported.shape == (3, 1, 24)
+    assert "10003" in repr(seen)
+    assert seen.hashes == tuple(archive.data_hash(day, "counties") for day in DAYS)
+    assert len(revisions(archive, ["10003", "39035"]).to_frame()) == 18 + 21 + 24
+    for asked, indicator in ((["US", "10003"], "all-drugs"), ("10003", "T40.4")):
+        with pytest.raises(UnknownNameError, match="counties have releases of their own"):
+            revisions(archive, asked, indicator)
+    with pytest.raises(ArchiveError, match="no release has a reported count"):
+        revisions(od.bundled(), "10003")
+
+
+def test_in_memory(archive):
+    held = {day: archive.release(day, dataset="counties") for day in DAYS}
+    states = {BUNDLED: od.bundled().as_of().table}
+    memory = od.Archive.in_memory(states, held)
+    assert memory.content_hash == archive.content_hash
+    one, two = (a.as_of().panel(dataset="counties") for a in (memory, archive))
+    assert one.data_hash == two.data_hash
+    with pytest.raises(ArchiveError, match="filed under 2025-01-01 says that it is rel"):
+        od.Archive.in_memory({}, {"2025-01-01": held[DAYS[0]]})
+
+
+def test_a_release_as_a_table(archive):
+    vintage = archive.as_of()
+    table = vintage.to_frame(dataset="counties", locations=["10003", "Autauga, Alabama"])
+    assert table["fips"].unique().tolist() == ["10003", "01001"]
+    assert len(table) == 48
+    with pytest.raises(PanelError, match=f"release {DAYS[-1]} has no 39035"):
+        vintage.to_frame(dataset="counties", locations="39035")
+
+
+@settings(max_examples=4)
+@given(st.integers(0, 10_000), st.booleans())
+def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
+    """Later releases of either data set may be anything: what was known stays bit for bit."""
+    chance = np.random.default_rng(seed)
+    states = od.bundled().as_of().table
+    tables = {day: states.assign(release=pd.Timestamp(day)) for day in ("2025-05-14", "2025-06-18")}
+    folder = tmp_path_factory.mktemp("leak")
+
+    def seen(scrambled):
+        later = tables["2025-06-18"].copy()
+        if scrambled:
+            later["reported"] = np.where(
+                later["reported"].isna(), np.nan, chance.integers(0, 9999, len(later))
+            )
+        held = {**tables, "2025-06-18": later}
+        if scrambled and drop:
+            del held["2025-06-18"]
+        own = od.Archive(folder / f"{scrambled}")
+        for day in DAYS[:2]:
+            own.add(write(folder, day, months=18))
+        rows = county_cells(DAYS[2])
+        if scrambled:
+            for row in rows:
+                row[DEATHS], row["Footnote"] = str(chance.integers(10, 900)), ""
+            for one, two in zip(rows[-48:-24], rows[-24:]):
+                two[DEATHS] = one[DEATHS]  # the county that is listed twice
+        if not (scrambled and drop):
+            own.add(write(folder, DAYS[2], rows), accept="whatever it is")
+        return own.above(od.Archive.in_memory(held)).as_of("2025-06-10").panel(dataset="counties")
+
+    one, other = seen(False), seen(True)
+    assert one.data_hash == other.data_hash
+    assert one.notes == other.notes
+    for name in ("reported", "low", "high", "pending"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
+    assert one.beside["states"].data_hash == other.beside["states"].data_hash
+    assert one.triangle.reported.tobytes() == other.triangle.reported.tobytes()
+
+
+def test_the_same_release_from_the_site_and_from_the_api(tmp_path):
+    site = od.Archive(tmp_path / "site")
+    site.add(write(tmp_path, DAYS[0]))
+    path = tmp_path / f"{DAYS[0]}.json"
+    path.write_text(api_text(county_cells(DAYS[0], 21)))
+    assert site.add(path) is False
+
+
+def test_the_real_release_contradicts_nothing(shared, tmp_path):
+    own = od.Archive(tmp_path / "archive").above(od.bundled())
+    assert own.add(shared / "county" / "2023-10-08.csv.gz")
+    panel = own.as_of().panel(dataset="counties")
+    assert panel.reported.shape == (3142, 39)
+    assert (int(panel.hidden.sum()), int(panel.lost.sum())) == (56_583, 185)
+    states = od.bundled().as_of().table
+    assert county_contradictions(own.release("2023-10-08", dataset="counties"), None, states) == []
+
+
+def test_a_date_that_is_only_that_of_the_data_is_said_to_be_inferred(tmp_path):
+    day, rows = DAYS[0], county_cells(DAYS[0], 18)
+    undated = tmp_path / "counties.csv"
+    undated.write_text(csv_text(rows), encoding="utf-8")
+    own = od.Archive(tmp_path / "a").above(od.bundled())
+    assert own.add(undated)
+    assert own.origin(own.releases("counties")[0], "counties").basis == "inferred"
+    named = od.Archive(tmp_path / "b").above(od.bundled())
+    assert named.add(write(tmp_path / "named", day, rows))
+    assert named.origin(day, "counties").basis == "given"
