@@ -122,8 +122,3 @@ def test_a_model_is_checked_against_the_contract():
     kept = od.testing.check_forecaster(od.get_model("naive"))
     assert "ordinary" in kept.panels
     assert "ordinary" not in kept.refused
-
-
-def test_what_comes_later_is_absent_and_no_stub():
-    panel = od.bundled().as_of().panel()
-    assert not hasattr(panel, "with_counts")

@@ -139,4 +139,5 @@ def test_a_forecast_without_panel_leaves_none():
 
 def test_every_field_of_a_panel_is_joined():
     joined = {"locations", "months", "triangle", "beside", "notes", "problems", "selected"}
+    joined |= {"own", "urban", "residents"}
     assert {f.name for f in fields(Panel)} == {*module._SHARED, *LAYERS, *joined}

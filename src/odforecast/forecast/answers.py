@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from odforecast.errors import ForecastError
+from odforecast.forecast.counties import of_counties
+from odforecast.forecast.county_answers import CountyAnswers, counties_html
 from odforecast.forecast.nowcast import nowcast
 from odforecast.forecast.summary import summary, years
 from odforecast.forecast.text import text
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from odforecast.forecast.record import Scored
 
 
-class Answers:
+class Answers(CountyAnswers):
     """Tables, texts and pictures of a forecast."""
 
     def _forecast(self) -> Forecast:
@@ -224,14 +226,15 @@ class Answers:
         return text(self._forecast(), location, record)
 
     def plot(self, axes: Any = None, **options: Any) -> Any:
-        """Draw it: a fan for one location, small multiples for several.
+        """Draw it: a fan for one location, small multiples for several, a map for counties.
 
         Parameters
         ----------
         axes : matplotlib Axes, optional
             Where to draw one location; an array of them for several. Default: a figure of its own.
         **options
-            Of :func:`odforecast.plot.fan`, or of :func:`odforecast.plot.small_multiples`.
+            Of :func:`odforecast.plot.fan`, of :func:`odforecast.plot.small_multiples`, or, for
+            several counties, of :func:`odforecast.plot.map`.
 
         Returns
         -------
@@ -251,11 +254,17 @@ class Answers:
         made = self._forecast()
         if len(made.locations) == 1:
             return fan(made, axes=axes, **options)
+        if of_counties(made):
+            from odforecast.plot import map as county_map
+
+            return county_map(made, axes=axes, **options)
         return small_multiples(made, axes=axes, **options)
 
     @steady
     def _repr_html_(self) -> str:
         made = self._forecast()
+        if of_counties(made):
+            return counties_html(made)
         try:
             table = made.summary()
         except ForecastError:  # paths of single months, not joint

@@ -14,7 +14,7 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH, Months
-from odforecast.panel import Floats, Panel, Triangle
+from odforecast.panel import Floats, Own, Panel, Triangle
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,7 +163,7 @@ def panel_record(panel: Panel, tables: dict[str, pa.Table], name: str = "panel")
         for day, table in zip(triangle.releases, triangle.reported):
             columns[f"reported {day}"] = table.ravel()
     tables[name] = pa.table(columns)
-    special = {*layers, "months", "beside", "triangle"}
+    special = {*layers, "months", "beside", "triangle", "own"}
     plain = {
         f.name: encode(getattr(panel, f.name), f"panel.{f.name}")
         for f in fields(panel)
@@ -180,7 +180,33 @@ def panel_record(panel: Panel, tables: dict[str, pa.Table], name: str = "panel")
             for i, (key, other) in enumerate(panel.beside.items())
         ],
         "data_hash": panel.data_hash,
+        # Named only where there are any: a file without them is what it was.
+        **({} if panel.own is None else {"own": _own_record(panel.own)}),
     }
+
+
+def _own_record(own: Own) -> dict[str, Any]:
+    """A state's own counts as JSON."""
+    return {
+        "locations": list(own.locations),
+        "months": own.months.astype(str).tolist(),
+        "deaths": own.deaths.tolist(),
+        "as_of": own.as_of.astype(str).tolist(),
+        "complete": own.complete,
+        "basis": own.basis,
+    }
+
+
+def _own_from(held: dict[str, Any]) -> Own:
+    """What :func:`_own_record` made, as it was."""
+    return Own(
+        tuple(held["locations"]),
+        np.array(held["months"], dtype="datetime64[M]"),
+        np.array(held["deaths"], dtype=float),
+        np.array(held["as_of"], dtype="datetime64[D]"),
+        held["complete"],
+        held["basis"],
+    )
 
 
 def panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel:
@@ -204,6 +230,7 @@ def panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel:
         months=months,
         triangle=triangle,
         beside={key: panel_from(other, tables) for key, other in record["beside"]},
+        own=_own_from(record["own"]) if "own" in record else None,
         **{layer: table[layer].to_numpy().reshape(shape) for layer in record["layers"]},
         **plain,
     )

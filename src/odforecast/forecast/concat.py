@@ -11,7 +11,7 @@ import numpy as np
 from odforecast.errors import ForecastError
 from odforecast.geography import LOCATIONS
 from odforecast.names import LOCATION
-from odforecast.panel import Panel, Triangle
+from odforecast.panel import Own, Panel, Triangle
 from odforecast.panel.panel import LAYERS
 
 if TYPE_CHECKING:
@@ -161,9 +161,12 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
         first,
         locations=places,
         triangle=triangle,
+        own=_own(held),
         beside={n: _beside([p.beside[n] for p in held if n in p.beside]) for n in names},
         notes=tuple(dict.fromkeys(note for p in held for note in p.notes)),
         problems={s: why for p in held for s, why in p.problems.items()},
+        urban={s: code for p in held for s, code in p.urban.items()},
+        residents={s: people for p in held for s, people in p.residents.items()},
         selected=all(p.selected for p in held),
         **layers,
     )
@@ -173,6 +176,34 @@ def _beside(panels: list[Panel]) -> Panel:
     joined = _joined(panels)
     assert joined is not None
     return joined
+
+
+def _own(panels: Sequence[Panel]) -> Own | None:
+    """Own counts of all panels: of each place those of the first that has some.
+
+    Raises
+    ------
+    ForecastError
+        If two have other counts of one place.
+    """
+    held = [p.own for p in panels if p.own is not None]
+    if not held:
+        return None
+    first = held[0]
+    for own in held[1:]:
+        for place in set(own.places) & set(first.places):
+            if not all(np.array_equal(a, b) for a, b in zip(own.rows(place), first.rows(place))):
+                raise ForecastError(f"the forecasts rest on different own counts of {place}")
+        new = [place for place in own.places if place not in first.places]
+        rows = [(place, *row) for place in new for row in zip(*own.rows(place))]
+        first = replace(
+            first,
+            locations=(*first.locations, *(r[0] for r in rows)),
+            months=np.append(first.months, np.array([r[1] for r in rows], dtype="datetime64[M]")),
+            deaths=np.append(first.deaths, [r[2] for r in rows]),
+            as_of=np.append(first.as_of, np.array([r[3] for r in rows], dtype="datetime64[D]")),
+        )
+    return first
 
 
 def _releases(panel: Panel) -> object:

@@ -41,6 +41,7 @@ from odforecast.forecast.codec import (
 )
 from odforecast.io import replacing
 from odforecast.months import ONE_MONTH
+from odforecast.names import COUNTIES
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,9 +52,10 @@ if TYPE_CHECKING:
 INDEX = "forecast.json"
 KIND = "odforecast forecast"
 #: Raised whenever a reader of the version before would misread the file. Files of 2 carry drug
-#: classes; a forecast without them is written as 1, which older readers know.
-VERSION = 2
-_DATA = re.compile(r"(part-\d+-)?(draws|known|panel|beside-\d+)-[0-9a-f]{16}\.parquet")
+#: classes, of 3 a state's own counts or counties; a forecast without any of these is written as 1,
+#: which older readers know.
+VERSION = 3
+_DATA = re.compile(r"(part-\d+-)?(draws|known|panel|(beside-\d+)+)-[0-9a-f]{16}\.parquet")
 #: Fields of a forecast that are not plain values.
 _SPECIAL = ("draws", "months", "known", "panel", "beside")
 
@@ -104,7 +106,7 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
     """A forecast as JSON, its numbers put into ``tables``."""
     record = {
         "kind": KIND,
-        "version": VERSION if forecast.beside else 1,
+        "version": _version(forecast),
         "odforecast": installed_version("odforecast"),
         **_paths(forecast, tables),
         "panel": None if forecast.panel is None else panel_record(forecast.panel, tables),
@@ -122,6 +124,14 @@ def _record(forecast: Forecast, tables: dict[str, pa.Table]) -> dict[str, Any]:
             held["panel"] = panel_record(part.panel, tables, f"part-{i}-panel")
         record["parts"].append([short, held])
     return record
+
+
+def _version(forecast: Forecast) -> int:
+    """The oldest format that holds the forecast."""
+    panel = forecast.panel
+    if panel is not None and (panel.own is not None or panel.dataset == COUNTIES):
+        return 3
+    return 2 if forecast.beside else 1
 
 
 def _paths(forecast: Forecast, tables: dict[str, pa.Table], prefix: str = "") -> dict[str, Any]:

@@ -25,6 +25,7 @@ from odforecast.names import (
     LOCATION,
     MONTH,
     OCCURRENCE,
+    RESIDENCE,
     TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
@@ -158,7 +159,10 @@ class Forecast(Answers):
             f"horizons  {first} to {last}, months after {self.last_month}",
             f"parts  {', '.join(self.beside)}" if self.beside else "",
             *(f"warning  {said}" for said in self.warnings),
-            "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), .plot()",
+            "next: .select('Ohio/*'), .counties(), .ranking(), .text('39035'), .plot()"
+            if self.basis == RESIDENCE
+            else "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), "
+            ".plot()",
         )
 
     @classmethod
@@ -253,7 +257,8 @@ class Forecast(Answers):
         """Write all of it, its panel too, into a folder: JSON and Parquet, no pickle.
 
         At every moment the folder holds a whole forecast or none;
-        :func:`odforecast.load_forecast` reads it, bit for bit.
+        :func:`odforecast.load_forecast` reads it, bit for bit. Of counties the draws below 10 are
+        in it, too: such a folder is for its owner, and not for publication.
 
         Parameters
         ----------
@@ -461,7 +466,7 @@ class Forecast(Answers):
         # A sum has a name that is no place's.
         code = state if state in self.locations else code_of(state)
         if code not in self.locations:
-            reason = self.skipped.get(code, f"it has: {', '.join(self.locations)}")
+            reason = self.skipped.get(code, f"it has: {few(self.locations, 60)}")
             raise ForecastError(f"no forecast for {code}", hint=reason)
         return self.locations.index(code)
 
@@ -492,6 +497,12 @@ class Forecast(Answers):
         ForecastError
             If the draws are not joint over locations, or a location is missing.
         """
+        if self.basis == RESIDENCE and name in (NATION, *REGIONS):
+            raise ForecastError(
+                f"this forecast is of counties, by residence, and {name} is a sum of states",
+                hint="add counties: made = forecast.select('Ohio/*'); "
+                "made.total(made.locations, 'Ohio, residents')",
+            )
         rows = [self.index(s) for s in locations]
         if len(rows) > 1 and LOCATION not in self.joint:
             raise ForecastError(

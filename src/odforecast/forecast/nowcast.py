@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
+from odforecast.forecast.counties import of_counties
 from odforecast.forecast.published import at_months, layer_of, published
 from odforecast.panel import Floats, Panel
 
@@ -121,6 +122,12 @@ def _nothing(forecast: Forecast, panel: Panel) -> ForecastError:
         return ForecastError(
             f"all counts up to {panel.last_month} are final: there is nothing to nowcast",
             hint="they are in panel.reported",
+        )
+    if of_counties(forecast):
+        return ForecastError(
+            f"{forecast.provenance.get('label', 'this model')} forecasts counts of counties after "
+            "the last published one, and does not complete those",
+            hint="of states there is a nowcast: get_model().fit(panel).forecast().nowcast()",
         )
     return ForecastError(
         f"{forecast.provenance.get('label', 'this model')} takes the last counts as reported, so "

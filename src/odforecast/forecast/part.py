@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
+from odforecast.forecast.private import OWN_COUNTS
 from odforecast.names import INDICATOR_NAMES, indicator_name
 from odforecast.seeds import content_hash
 
@@ -35,7 +36,9 @@ def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
         same = np.array_equal(part.months, forecast.months)
         if len(part.draws) != len(forecast.draws) or not same:
             raise ForecastError(f"{short} is no part of these draws")
-    mark = MappingProxyType({_WHOLE: _mark(forecast)})
+    # A part says of itself that it rests on own counts: whoever takes it alone must know.
+    kept = {OWN_COUNTS: said} if (said := forecast.provenance.get(OWN_COUNTS)) else {}
+    mark = MappingProxyType({_WHOLE: _mark(forecast), **kept})
     marked = {n: _but(part, provenance=mark) for n, part in parts.items()}
     return _but(forecast, beside=MappingProxyType(marked))
 

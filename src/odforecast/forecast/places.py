@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from odforecast.errors import ForecastError
 from odforecast.geography import LOCATIONS, pick, population
+from odforecast.names import COUNTIES
+from odforecast.panel import Floats
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
@@ -50,3 +54,17 @@ def residents(parts: Sequence[str], year: int) -> float:
         held = held - set(NEW_YORK) | {NEW_YORK_TOGETHER}
     known = _CODES | {NEW_YORK_TOGETHER}
     return sum(population(s, year) if s in known else float("nan") for s in sorted(held))
+
+
+def residents_of(forecast: Forecast) -> Floats:
+    """Residents of each location of a forecast in each month's year, shape (L, M); NaN unknown.
+
+    Of counties those of the panel, the same in every month: a population file is of one year.
+    """
+    parts = [forecast.parts.get(s, (s,)) for s in forecast.locations]
+    panel = forecast.panel
+    if panel is not None and panel.dataset == COUNTIES:
+        people = [sum(panel.residents.get(s, float("nan")) for s in of) for of in parts]
+        return np.repeat(np.array(people, dtype=float)[:, None], forecast.months.size, axis=1)
+    years = forecast.months.astype("datetime64[Y]").astype(int) + 1970
+    return np.array([[residents(of, int(y)) for y in years] for of in parts])

@@ -15,12 +15,13 @@ from odforecast.forecast.places import (
     NEW_YORK,
     NEW_YORK_TOGETHER,
     residents,
+    residents_of,
     rows_of,
 )
 from odforecast.forecast.published import at_months, layer_of, published
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
-from odforecast.names import LOCATION
+from odforecast.names import COUNTIES, LOCATION
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
@@ -150,6 +151,11 @@ def _rates(forecast: Forecast, kept: list[int], sides: Floats) -> tuple[Floats, 
     """Rates per 100,000 residents, shape (3, L, M), and of which places each is."""
     sums = forecast.samples()
     whole = {s: i for i, s in enumerate(forecast.locations)}
+    if forecast.panel is not None and forecast.panel.dataset == COUNTIES:
+        people = residents_of(forecast)[kept]
+        known = np.isfinite(people).all(axis=1)
+        named = [forecast.locations[i] if k else "" for i, k in zip(kept, known)]
+        return _sides(1e5 * sums[:, kept] / people, sides), named
     together = set(NEW_YORK) <= set(whole) and LOCATION in forecast.joint
     out = np.full((3, len(kept), forecast.months.size), np.nan)
     of: list[str] = []

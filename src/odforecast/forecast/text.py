@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ForecastError
+from odforecast.forecast import county_text
+from odforecast.forecast.counties import of_counties
+from odforecast.forecast.private import own_of
 from odforecast.forecast.published import layer_of, published_on
 from odforecast.forecast.record import error_at, past_errors
-from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, LOCATION, indicator_name
+from odforecast.forecast.words import _CLASSES as _CLASSES
+from odforecast.forecast.words import chance as chance
+from odforecast.forecast.words import deaths_of as deaths_of
+from odforecast.forecast.words import place_name as place_name
+from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.months import to_month
+from odforecast.names import LOCATION
 from odforecast.panel import Floats
 from odforecast.wording import about as about
 from odforecast.wording import between as between
@@ -32,92 +40,18 @@ if TYPE_CHECKING:
 LEVEL = 0.9
 _SIDES = (0.05, 0.5, 0.95)
 
-#: Places whose name in a sentence is not the one in the table; CDC's NY leaves out the city.
-_IN_A_SENTENCE = {
-    NATION: "the United States",
-    "DC": "the District of Columbia",
-    "NY": "New York State without New York City",
-    **{name: f"the {name}" for name in REGIONS},
-}
-
-#: Drug classes as people say them.
-_CLASSES = {
-    "T40.4": "synthetic opioids (mostly fentanyl)",
-    "opioids": "opioids",
-    "heroin": "heroin",
-    "natural-opioids": "natural and semi-synthetic opioids",
-    "methadone": "methadone",
-    "cocaine": "cocaine",
-    "psychostimulants": "psychostimulants (mostly methamphetamine)",
-}
-
-
-def place_name(code: str) -> str:
-    """Full name of a place, as it stands within a sentence.
-
-    Parameters
-    ----------
-    code : str
-        Code or name of a jurisdiction or county; the name of a region, or of a sum of places,
-        which stays as it is.
-
-    Examples
-    --------
-    >>> place_name("US"), place_name("OH"), place_name("39061"), place_name("Midwest")
-    ('the United States', 'Ohio', 'Hamilton County, Ohio', 'the Midwest')
-    >>> place_name("NY"), place_name("the valley")
-    ('New York State without New York City', 'the valley')
-    """
-    if code in _IN_A_SENTENCE:
-        return _IN_A_SENTENCE[code]
-    try:
-        found = find(code)
-    except LookupError:
-        return code
-    if isinstance(found, County):
-        return found.label
-    return _IN_A_SENTENCE.get(found.state, found.name)
-
-
-def deaths_of(indicator: str) -> str:
-    """The deaths that an indicator counts, in words.
-
-    Examples
-    --------
-    >>> deaths_of("all-drugs"), deaths_of("T40.4")
-    ('drug overdose deaths', 'drug overdose deaths with synthetic opioids (mostly fentanyl)')
-    """
-    full = indicator_name(indicator)
-    if full == ALL_DRUGS:
-        return "drug overdose deaths"
-    if full == ALL_DEATHS:
-        return "deaths from all causes"
-    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
-    return f"drug overdose deaths with {short.get(full, full)}"
-
-
-def chance(share: float) -> str:
-    """A probability in whole percent; what is uncertain is never said to be 0 or 100 %.
-
-    Examples
-    --------
-    >>> chance(0.914), chance(0.005), chance(0.995), chance(0.5)
-    ('91 %', 'less than 1 %', 'more than 99 %', '50 %')
-    """
-    if share <= 0.005:
-        return "less than 1 %"
-    return "more than 99 %" if share >= 0.995 else f"{round(100 * share)} %"
-
 
 def text(
     forecast: Forecast,
     location: str | None = None,
     record: Scored | None = None,
     errors: bool = True,
+    month: object = None,
 ) -> str:
     """Three sentences; see :meth:`odforecast.Forecast.text`.
 
-    Without ``errors`` nothing is said of past ones: for a page that shows them in a table.
+    Without ``errors`` nothing is said of past ones: for a page that shows them in a table. With a
+    ``month`` they are of that one, where a table beside them is.
     """
     if record is not None and not hasattr(record, "scores"):
         raise ForecastError(
@@ -125,17 +59,26 @@ def text(
             hint="a text is of one place: text('Ohio'), text('New York')",
         )
     one = _one(forecast, location)
-    first = _last_known(one)
+    counties = of_counties(one)
+    first = county_text.last_known(one) if counties else _last_known(one)
     ahead = one.horizons <= 12
-    month = one.months[ahead][-1] if ahead.any() else one.months[-1]
+    usual = one.months[ahead][-1] if ahead.any() else one.months[-1]
+    month = usual if month is None else to_month(month)
     low, middle, high = _quantiles(one.count_at(month)[:, 0])
     end = month_name(month)
     if not np.isfinite([low, high]).all():
         return f"{first} For the 12 months ending in {end} there is no forecast: a count is hidden."
     step = step_of(low, high)
-    off = _off(one, month, record) if errors else ""
+    own = own_of(one, one.locations[0])
+    # Past forecasts had no own counts: their errors are none of this one's.
+    off = _off(one, month, record) if errors and not own else ""
+    given = f", with {own}," if own else ""
+    if counties:
+        second = county_text.ahead(one.count_at(month)[:, 0], month, off)
+        return f"{first} {second} {county_text.change(one, month, step)}".rstrip()
     second = (
-        f"For the 12 months ending in {end} the forecast is about {rounded(middle, step)} deaths "
+        f"For the 12 months ending in {end} the forecast{given} is about "
+        f"{rounded(middle, step)} deaths "
         f"(90 % interval {between(low, high, step)}){off}."
     )
     return f"{first} {second} {_change(one, month, step)}"

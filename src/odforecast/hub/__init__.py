@@ -43,6 +43,7 @@ def write(
     levels: Sequence[float] = HUB_QUANTILES,
     targets: Sequence[str] | None = None,
     output_type: str = "quantile",
+    own: bool = False,
 ) -> Path:
     """Write a forecast, or a hub table, as a hubverse model-output file.
 
@@ -53,7 +54,7 @@ def write(
         it.
     path : path
         ``.csv``, ``.csv.gz`` or ``.parquet``.
-    levels, targets, output_type
+    levels, targets, output_type, own
         As for :func:`odforecast.to_hub`; a table has them already.
 
     Returns
@@ -66,7 +67,8 @@ def write(
     DataError
         If the table breaks a rule of the hub, or the file type is unknown.
     ForecastError
-        If a location has no hub code, or a target is not forecast.
+        If a location has no hub code, a target is not forecast, or the forecast rests on own
+        counts.
 
     Examples
     --------
@@ -80,7 +82,7 @@ def write(
     """
     table = forecast
     if isinstance(forecast, Forecast):
-        table = to_hub(forecast, levels, targets, output_type)
+        table = to_hub(forecast, levels, targets, output_type, own)
     assert isinstance(table, pd.DataFrame)
     return write_hub(table, Path(path))
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
+from odforecast.forecast.private import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.check import OUTPUT_TYPES, check_hub
@@ -37,6 +38,7 @@ def to_hub(
     levels: Sequence[float] = HUB_QUANTILES,
     targets: Sequence[str] | None = None,
     output_type: str = "quantile",
+    own: bool = False,
 ) -> pd.DataFrame:
     """Hubverse rows of a forecast.
 
@@ -55,6 +57,9 @@ def to_hub(
         ``output_type_id`` belong together: over all locations and months if the draws are joint
         over both, over the months of one location if they are joint over months only, else
         each unit has its own.
+    own : bool
+        Also where the forecast rests on a state's own counts
+        (:meth:`odforecast.panel.Panel.with_counts`), which are not passed on unasked.
 
     Returns
     -------
@@ -67,7 +72,8 @@ def to_hub(
     Raises
     ------
     ForecastError
-        If a location has no hub code, a value is negative, or a target is not forecast.
+        If a location has no hub code, a value is negative, a target is not forecast, or the
+        forecast rests on own counts.
 
     Examples
     --------
@@ -78,6 +84,7 @@ def to_hub(
     >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()
     (69, ['US'], [1, 2, 3])
     """
+    keep_local(forecast, "a hub file", own)
     if output_type not in OUTPUT_TYPES:
         raise ForecastError(
             f"unknown output type {output_type!r}", hint=f"one of {', '.join(OUTPUT_TYPES)}"

@@ -50,6 +50,7 @@ def scenarios_to_hub(
     levels: Sequence[float] = HUB_QUANTILES,
     targets: Sequence[str] | None = None,
     output_type: str = "quantile",
+    own: bool = False,
 ) -> pd.DataFrame:
     """Hubverse rows of forecasts under scenarios.
 
@@ -58,7 +59,7 @@ def scenarios_to_hub(
     forecasts : mapping of str to Forecast
         Scenario name to its forecast, for example ``Projection.forecasts``. All of one origin,
         with the same locations and months; draw *i* of each is draw *i* of the others.
-    levels, targets, output_type
+    levels, targets, output_type, own
         As for :func:`odforecast.to_hub`.
 
     Returns
@@ -87,7 +88,7 @@ def scenarios_to_hub(
     _check(forecasts, drawn=output_type == "sample")
     parts = []
     for name, forecast in forecasts.items():
-        part = to_hub(forecast, levels, targets, output_type)
+        part = to_hub(forecast, levels, targets, output_type, own)
         part.insert(1, SCENARIO_ID, name)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

@@ -22,10 +22,12 @@ from odforecast.forecast import Forecast
 from odforecast.geography.counties import by_fips, counties_of, edition_held
 from odforecast.markup import card, html_table, number_of, steady
 from odforecast.models.described import default_place, described, learned
+from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
     COUNTIES,
+    DEFAULT_COUNTY_MODEL,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
@@ -72,6 +74,8 @@ class Forecaster(Protocol):
         ...
 
 
+#: Where the models come from that ship with the library.
+_OURS = Spec("").origin
 #: A label is shown in tables and stored beside results; it is never a path.
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=()\[\]'-]*")
 
@@ -164,6 +168,12 @@ class Model:
                 f"({len(panel.locations)} locations)",
                 hint="fit the whole panel, then forecast.select(...)",
             )
+        if panel.dataset == COUNTIES and self.spec.dataset is None and self.spec.origin == _OURS:
+            # Fitted to counties they would leave out, without a word, all that were ever hidden.
+            raise PanelError(
+                f"{self.label} forecasts states, and this panel holds counties",
+                hint=f"get_model('{DEFAULT_COUNTY_MODEL}'); the states are panel.beside['states']",
+            )
         if self.spec.dataset not in (None, panel.dataset):
             raise PanelError(
                 f"{self.label} forecasts {self.spec.dataset}, and this panel holds {panel.dataset}",
@@ -171,7 +181,8 @@ class Model:
             )
         if self.spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
             _whole_states(self.label, panel)
-        return Fitted(self, panel, self.inner.fit(panel))
+        check_target(self.label, self.spec.target, panel)
+        return Fitted(self, panel, self.inner.fit(_published(panel)))
 
     def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
         """Fit to several panels; equal, bit for bit, to :meth:`fit` one at a time.
@@ -181,7 +192,15 @@ class Model:
         many = getattr(self.inner, "fit_many", None)
         if many is None or any(p.selected for p in panels):
             return [self.fit(p) for p in panels]
-        return [Fitted(self, p, f) for p, f in zip(panels, many(panels), strict=True)]
+        for panel in panels:
+            check_target(self.label, self.spec.target, panel)
+        published = [_published(p) for p in panels]
+        return [Fitted(self, p, f) for p, f in zip(panels, many(published), strict=True)]
+
+
+def _published(panel: Panel) -> Panel:
+    """What a model sees: own counts move its draws, and none of its own."""
+    return panel if panel.own is None else replace(panel, own=None)
 
 
 def _whole_states(label: str, panel: Panel) -> None:
@@ -401,8 +420,8 @@ class Fitted:
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
         made = self.inner.draw(horizon, draws, streams)
-        _check(made, self.model, self.panel, horizon, draws)
-        return made
+        _check(made, self.model, _published(self.panel), horizon, draws)
+        return conditioned(made, self.panel, streams)
 
 
 def _said(spec: Spec) -> str:

@@ -22,6 +22,7 @@ from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import COUNTIES, OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
+from odforecast.panel.own import Own, with_counts
 from odforecast.panel.triangle import Triangle
 from odforecast.seeds import content_hash
 
@@ -73,7 +74,7 @@ class Panel:
         Whether deaths are counted where they occurred or where people lived.
     beside : mapping of str to Panel
         Panels of the same day that a model may want, by short name: ``"all-deaths"`` (deaths
-        from all causes), ``"T40.4"``; for counties ``"states"``, up to the same month, with what
+        from all causes), ``"T40.4"``; for counties ``"states"``, newer months and all, with what
         stands beside that. Otherwise one level deep; absent where there is none.
     triangle : Triangle or None
         What earlier releases said of the same cells.
@@ -92,6 +93,9 @@ class Panel:
         ``"6"`` (noncore); empty for states.
     residents : mapping of str to float
         Of counties: people, where a population file was given; else empty.
+    own : Own or None
+        A state's own monthly counts, newer than CDC's: see :meth:`with_counts`. Only what was known
+        on the panel's day, of its locations.
 
     Examples
     --------
@@ -124,6 +128,7 @@ class Panel:
     selected: bool = False
     urban: Mapping[str, str] = field(default_factory=dict)
     residents: Mapping[str, float] = field(default_factory=dict)
+    own: Own | None = None
 
     def __post_init__(self) -> None:
         if self.vintage not in VINTAGE_KINDS:
@@ -161,6 +166,9 @@ class Panel:
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
         for name in _MAPPINGS:
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        if self.own is not None:
+            # An earlier day or fewer places, by whatever way: what was not known then falls away.
+            object.__setattr__(self, "own", self.own.known(self.as_of, self.locations))
 
     def _bound(self) -> None:
         """A published count is its own bounds; without one they are an interval, or unknown."""
@@ -179,8 +187,11 @@ class Panel:
             f"{self.final_through}",
             f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
             f"{self.months[0]} to {self.months[-1]}",
+            f"own counts of {self.own.said()}" if self.own else "",
             *(f"note: {note}" for note in self.notes[:2]),
-            "next: .plot('US'), .select('Ohio'), .to_frame(); od.get_model().fit(panel)",
+            "next: .plot('39035'), .select('Ohio/*'); od.get_model('county').fit(panel)"
+            if self.dataset == COUNTIES
+            else "next: .plot('US'), .select('Ohio'), .to_frame(); od.get_model().fit(panel)",
         )
 
     @steady
@@ -403,6 +414,77 @@ class Panel:
             **layers,
         )
 
+    def with_counts(self, frame: pd.DataFrame, complete: bool = False) -> Panel:
+        """The same panel with a state's own monthly counts, newer than CDC's, beside them.
+
+        CDC's counts, its last month and the horizons stay. A forecast of months is drawn as it
+        would be without them, and then conditioned on them: see :doc:`/how-to/own-counts`.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            ``location`` (by any of its names), ``month`` (of death), ``deaths`` (of that one month,
+            whole numbers) and optionally ``as_of`` (the day on which the state said so; default:
+            the panel's day; several days for one month tell how counts fill up), ``basis`` and
+            ``indicator`` (one value each). Every month from a location's first to its last, at
+            least twelve of which CDC has too.
+        complete : bool
+            The counts miss nothing any more. Default: late arrivals are expected, as the file's own
+            days show them, else as CDC's counts have them, with twice the spread.
+
+        Returns
+        -------
+        Panel
+            Rows that were known only after its day are left out and counted in its notes.
+
+        Raises
+        ------
+        PanelError
+            If the panel is of counties; a column is missing, a number is no count, a month is
+            given twice, missing in between or not yet over; definitions are mixed; the panel is of
+            a drug class and ``indicator`` does not name it in every row; the counts are
+            three times CDC's or a third of them; or fewer than twelve months are in both.
+        UnknownNameError
+            If a name is no place's.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> ohio = panel.monthly[panel.index("OH"), -24:]
+        >>> months = [str(m) for m in np.arange("2023-05", "2025-07", dtype="M8[M]")]
+        >>> frame = pd.DataFrame({"location": "Ohio", "month": months, "deaths": [*ohio, 180, 175]})
+        >>> panel.with_counts(frame).own.said()
+        'OH to 2025-06'
+        """
+        return with_counts(self, frame, complete)
+
+    def with_population(self, frame: pd.DataFrame) -> Panel:
+        """A panel of counties that knows how many people live in each, so that it has rates.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            ``fips`` (or ``location``; codes of five digits), ``population`` (people) and
+            optionally ``year``: what :func:`odforecast.sources.census.read_population` gives.
+
+        Returns
+        -------
+        Panel
+            With :attr:`residents`; a note says the year, and which counties have none.
+
+        Raises
+        ------
+        PanelError
+            If the panel is of states, or the frame has a value that is no number of people, a
+            county twice, a code that is no county, or none of the panel's counties.
+        """
+        from odforecast.panel.people import with_population
+
+        return with_population(self, frame)
+
     def cut(self, month: object) -> Panel:
         """A clean pseudo-vintage: this panel up to ``month``, complete to the end.
 
@@ -452,7 +534,11 @@ class Panel:
         if self.triangle is not None:
             triangle = (self.triangle.releases, self.triangle.reported[:, order])
         # Named only where there are any: panels without them keep the hash they had.
-        traits = [(n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))]
+        traits: list[tuple[str, object]] = [
+            (n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))
+        ]
+        if self.own is not None:
+            traits.append(("own", self.own.data_hash))
         return content_hash(
             self.indicator,
             self.as_of,

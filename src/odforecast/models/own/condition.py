@@ -1,0 +1,215 @@
+"""A forecast given the own counts of its panel: what moves, what is added up, what is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast
+from odforecast.forecast.private import OWN_COUNTS
+from odforecast.geography import NATION, called, closed, whole_and_parts
+from odforecast.markup import number_of
+from odforecast.models.delay.constants import delays_for
+from odforecast.models.own.late import Late, late_arrivals
+from odforecast.models.own.move import HALF, move
+from odforecast.models.own.scale import Seen, seen_months
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import LOCATION, TARGET_MONTH
+from odforecast.panel import Floats, Own, Panel
+from odforecast.panel.own_compared import LEAST_OVERLAP, USUAL
+from odforecast.seeds import Streams
+
+#: Fewer draws than this give no covariance.
+LEAST_DRAWS = 50
+#: Own counts this many sd from the forecast are said to be so.
+_FAR = 4.0
+
+
+def check_target(label: str, target: str, panel: Panel) -> None:
+    """Refuse own counts to a model that draws no months.
+
+    Raises
+    ------
+    ForecastError
+        If its paths are 12-month counts.
+    """
+    if panel.own is not None and target != TARGET_MONTH:
+        raise ForecastError(
+            f"{label} forecasts 12-month counts, and own counts ({panel.own.said()}) are of months",
+            hint="use a model of months: dlm, ensemble, naive, …",
+        )
+
+
+def conditioned(made: Forecast, panel: Panel, streams: Streams) -> Forecast:
+    """A forecast given the own counts of its panel.
+
+    Only places that have some are moved, and what is added up from them: the nation where it is
+    the sum of its parts, and drug classes, which keep their share of every month.
+
+    Parameters
+    ----------
+    made : Forecast
+        Of months, drawn without own counts.
+    panel : Panel
+        Its panel, with own counts.
+    streams : Streams
+
+    Raises
+    ------
+    ForecastError
+        If there are too few draws.
+    """
+    own = panel.own
+    if own is None:
+        return made
+    if len(made.draws) < LEAST_DRAWS:
+        raise ForecastError(
+            f"own counts move draws by their covariance, which {len(made.draws)} draws do not tell",
+            hint=f"ask for {LEAST_DRAWS} draws or more; 1000 is the default",
+        )
+    constants = delays_for(panel)
+    moved: dict[str, Floats] = {}
+    warnings, used = list(made.warnings), []
+    for state in own.places:
+        name = called(state)
+        if state not in made.locations:
+            why = made.skipped.get(state, "it is not forecast")
+            warnings.append(f"own counts of {name} are not used: {why}")
+            continue
+        paths, grid = _paths(made, state)
+        late = late_arrivals(own, state, constants)
+        seen = seen_months(panel, own, state, late, dict(zip(grid.tolist(), paths.T)))
+        if seen is None:
+            warnings.append(
+                f"own counts of {name} are not used: fewer than {LEAST_OVERLAP} months are in "
+                "CDC's counts too"
+            )
+            continue
+        if not USUAL[0] <= seen.factor <= USUAL[1]:
+            warnings.append(
+                f"own counts of {name} are {seen.factor:.2f} times CDC's ({panel.indicator}): is "
+                "their definition right?"
+            )
+        at = (seen.months - grid[0]).astype(int)
+        there = (at >= 0) & (at < grid.size)
+        there[there] &= np.isfinite(paths[0, at[there]])
+        n = int(there.sum())
+        if n:
+            rng = streams.generator("own", state)
+            observed = np.log(np.maximum(seen.deaths[there], 0.0) + HALF)
+            noise = seen.noise[np.ix_(there, there)]
+            moved[state], far, whole = move(paths, at[there], observed, noise, rng)
+            if whole < n:
+                warnings.append(
+                    f"own counts of {name} from {seen.months[there][whole]} on are so low that "
+                    "they have hardly begun to come in: not used"
+                )
+                n = whole
+            if far > _FAR:
+                warnings.append(
+                    f"own counts of {name} lie {far:.0f} standard deviations from the forecast: "
+                    "look at the file"
+                )
+        used.append(state)
+        warnings.append(_said(panel, own, state, seen, late, n))
+    if used:
+        others = " and the nation is added up again" if _adds_up(made) else ""
+        warnings.append(f"other places are forecast as without own counts{others}")
+    said = f"{own.said()}, {number_of(len(own.months), 'row')}, hash {own.data_hash}"
+    return _moved(made, panel, moved, tuple(warnings), said)
+
+
+def _said(panel: Panel, own: Own, state: str, seen: Seen, late: Late, n: int) -> str:
+    """One line: which months, and on what the scale and the late arrivals rest."""
+    newest = own.of(state)[0][-1]
+    ahead = int((newest - panel.last_month).astype(int))
+    # A file written later holds fuller counts than were to be had on an earlier day.
+    undated = bool((own.rows(state)[2] == np.datetime64(panel.as_of, "D")).any())
+    known = f"; counts without as_of are taken as known on {panel.as_of}" if undated else ""
+    further = f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
+    return (
+        f"{called(state)} is given its own counts up to {newest} ({further} CDC's last, {n} used): "
+        f"{seen.factor:.3f} times CDC's on {number_of(seen.shared, 'common month')}, sd "
+        f"{100 * seen.factor_sd:.1f} % at the end; {late.how}{known}"
+    )
+
+
+def _paths(made: Forecast, state: str) -> tuple[Floats, Months]:
+    """Months of a place in every draw, shape (D, n), known ones before them where drawn."""
+    i = made.locations.index(state)
+    if made.known.ndim == 2:
+        return made.draws[:, i], made.months
+    first = made.months[0] - 11 * ONE_MONTH
+    paths = np.concatenate([made.known[:, i], made.draws[:, i]], axis=1)
+    return paths, np.arange(first, made.months[-1] + ONE_MONTH)
+
+
+def _adds_up(made: Forecast) -> bool:
+    """Whether the nation's draws are the sum of its parts'."""
+    if LOCATION not in made.joint or whole_and_parts(made.locations) is None:
+        return False
+    us = made.locations.index(NATION)
+    whole = closed(made.draws, made.locations, axis=1)[:, us]
+    return bool(np.allclose(whole, made.draws[:, us], rtol=1e-9, atol=1e-6))
+
+
+def _moved(
+    made: Forecast, panel: Panel, moved: dict[str, Floats], warnings: tuple[str, ...], said: str
+) -> Forecast:
+    """The forecast with its months moved, sums added up again, and its classes with it."""
+    draws, known = _placed(made, moved)
+    whole = replace(
+        made,
+        draws=draws,
+        known=known,
+        panel=panel,
+        warnings=warnings,
+        provenance={**made.provenance, OWN_COUNTS: said},
+        beside={},
+    )
+    parts = {}
+    for short, part in made.beside.items():
+        held = {s: _shared(part, made, s, m) for s, m in moved.items() if s in part.locations}
+        months, before = _placed(part, held)
+        rows = [made.locations.index(s) for s in part.locations]
+        months = _inside(months, draws[:, rows], part.draws, made.draws[:, rows])
+        if before.ndim == known.ndim == 3:
+            before = _inside(before, known[:, rows], part.known, made.known[:, rows])
+        parts[short] = replace(part, draws=months, known=before)
+    return whole.with_parts(parts) if parts else whole
+
+
+def _shared(part: Forecast, made: Forecast, state: str, moved: Floats) -> Floats:
+    """Months of a part that keeps its share of the whole; of a whole of none it had none."""
+    whole, _ = _paths(made, state)
+    mine, _ = _paths(part, state)
+    n = min(mine.shape[1], whole.shape[1])  # months before may be drawn of one alone
+    shared = mine.copy()
+    there = whole[:, -n:] > 0
+    share = mine[:, -n:] / np.where(there, whole[:, -n:], 1.0)
+    shared[:, -n:] = np.where(there, share * moved[:, -n:], mine[:, -n:])
+    return shared
+
+
+def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
+    """A part no larger than its whole, where it was not: rounding of a product is no death."""
+    kept: Floats = np.where(before <= whole_before, np.minimum(part, whole), part)
+    return kept
+
+
+def _placed(made: Forecast, moved: dict[str, Floats]) -> tuple[Floats, Floats]:
+    draws, known = made.draws.copy(), made.known.copy()
+    if not moved:
+        return draws, known
+    for state, months in moved.items():
+        i = made.locations.index(state)
+        if known.ndim == 3:
+            known[:, i] = months[:, :11]
+        draws[:, i] = months[:, -draws.shape[2] :]
+    if _adds_up(made):
+        draws = closed(draws, made.locations, axis=1)
+        if known.ndim == 3:
+            known = closed(known, made.locations, axis=1)
+    return draws, known

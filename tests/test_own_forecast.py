@@ -1,0 +1,648 @@
+"""Forecasts conditioned on a state's own counts: identities, and the formulas one by one."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.geography import JURISDICTIONS, REGIONS
+from odforecast.models.delay.constants import delays_for
+from odforecast.models.own import LEAST_DRAWS
+from odforecast.models.own.late import Late, _fitted, late_arrivals
+from odforecast.models.own.move import HALF, filled_until, move, shrunk
+from odforecast.models.own.scale import DRIFT, seen_months
+from odforecast.monthly.sums import rolling_sums
+from odforecast.panel import Own, Panel
+
+MONTH = np.timedelta64(1, "M")
+
+
+@pytest.fixture(scope="module")
+def panel() -> Panel:
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.fixture(scope="module")
+def without(panel: Panel) -> od.Forecast:
+    return od.get_model().fit(panel).forecast(draws=400)
+
+
+def own_file(
+    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0
+) -> pd.DataFrame:
+    """CDC's own months of a state from 2020 on, times a factor, and further ones."""
+    months, row = panel.month_grid, panel.monthly[panel.index(state)]
+    keep = months >= np.datetime64("2020-01")
+    grid = np.arange(np.datetime64("2020-01"), months[-1] + (1 + len(more)) * MONTH)
+    deaths = np.round(factor * np.array([*row[keep], *more]))
+    return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
+
+
+def further(
+    forecast: od.Forecast, months: int, times: float = 1.0, state: str = "OH"
+) -> list[float]:
+    """The forecast's mean months after CDC's last, times something."""
+    at = forecast.horizons >= 1
+    mean = forecast.select(state).draws[:, 0, at].mean(axis=0)
+    return [float(x) for x in times * mean[:months]]
+
+
+@pytest.fixture(scope="module")
+def given(panel: Panel, without: od.Forecast) -> od.Forecast:
+    """Ohio 15 % above what was forecast, four months on, complete."""
+    frame = own_file(panel, further(without, 4, 1.15))
+    return od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
+
+
+# -------------------------------------------------------------------------------- identities
+
+
+def test_other_places_are_what_they_were_bit_for_bit(
+    given: od.Forecast, without: od.Forecast
+) -> None:
+    others = [s for s in without.locations if s not in ("OH", "US")]
+    assert np.array_equal(given.select(others).draws, without.select(others).draws)
+    assert np.array_equal(given.select(others).known, without.select(others).known)
+    assert not np.array_equal(given.select("OH").draws, without.select("OH").draws)
+
+
+def test_the_nation_and_regions_are_the_sum_of_their_parts_in_every_draw(
+    given: od.Forecast, without: od.Forecast
+) -> None:
+    samples = given.samples()
+    parts = samples[:, [given.locations.index(s) for s in JURISDICTIONS]].sum(axis=1)
+    assert np.allclose(samples[:, given.locations.index("US")], parts, rtol=1e-12)
+    moved = given.select("OH").samples() - without.select("OH").samples()
+    for whole in ("US", *REGIONS):
+        both = [f.select("US") if whole == "US" else f.region(whole) for f in (given, without)]
+        change = both[0].samples() - both[1].samples()
+        assert np.allclose(change, moved if whole in ("US", "Midwest") else 0.0, atol=1e-6)
+
+
+def test_a_class_keeps_its_share_of_every_month(given: od.Forecast, without: od.Forecast) -> None:
+    part, before = given.part("T40.4").select("OH"), without.part("T40.4").select("OH")
+    whole, was = given.select("OH"), without.select("OH")
+    assert np.allclose(part.draws * was.draws, before.draws * whole.draws)
+    assert np.allclose(part.known * was.known, before.known * whole.known)
+    for place in part.locations:
+        assert (given.part("T40.4").select(place).samples() <= given.select(place).samples()).all()
+    other = given.part("T40.4").select("WV").draws
+    assert np.array_equal(other, without.part("T40.4").select("WV").draws)
+
+
+def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:
+    frame = own_file(panel, [])
+    earlier = panel.with_counts(frame).select(["US", "WV"])
+    assert earlier.own is None
+    nothing = replace(panel, own=None)
+    again = od.get_model().fit(nothing).forecast(draws=400)
+    assert np.array_equal(again.draws, without.draws)
+    assert "own counts" not in again.provenance
+
+
+def test_counts_that_are_the_forecasts_mean_leave_it_where_it_was(
+    panel: Panel, without: od.Forecast
+) -> None:
+    frame = own_file(panel, further(without, 4))
+    made = od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
+    old, new = (f.select("OH").samples()[:, 0, 12:] for f in (without, made))
+    assert np.allclose(new.mean(axis=0), old.mean(axis=0), rtol=0.01)
+    narrower = new.std(axis=0) / old.std(axis=0)
+    assert (narrower[:4] < 0.6).all()
+    assert (narrower < 1.0).all()
+    assert (np.diff(narrower[3:]) > 0).all()
+
+
+def test_a_rise_in_the_own_counts_lifts_the_months_that_follow(
+    given: od.Forecast, without: od.Forecast
+) -> None:
+    old, new = (f.select("OH").draws[:, 0].mean(axis=0) for f in (without, given))
+    at = without.horizons
+    assert (new[at >= 1] > 1.03 * old[at >= 1]).all()
+    assert np.allclose(new[(at >= 1) & (at <= 4)], 1.15 * old[(at >= 1) & (at <= 4)], rtol=0.05)
+
+
+def test_the_level_of_the_own_counts_does_not_matter(panel: Panel, without: od.Forecast) -> None:
+    made = []
+    for factor in (1.0, 1.3):
+        frame = own_file(panel, further(without, 4, 1.15), factor=factor)
+        own = panel.with_counts(frame, complete=True)
+        made.append(od.get_model("naive").fit(own).forecast(draws=100).select("OH").samples())
+    assert np.allclose(made[0].mean(axis=0), made[1].mean(axis=0), rtol=0.005)
+
+
+@pytest.mark.parametrize(
+    "name", ["naive", "drift", "naive+delay", pytest.param("ensemble", marks=pytest.mark.slow)]
+)
+def test_it_works_the_same_for_every_model_of_months(
+    name: str, panel: Panel, without: od.Forecast
+) -> None:
+    some = panel.select(["OH", "WV"]) if name in ("naive", "drift") else panel
+    frame = own_file(panel, further(without, 4, 1.2))
+    model = od.get_model(name)
+    old = model.fit(some).forecast(draws=100)
+    new = model.fit(some.with_counts(frame, complete=True)).forecast(draws=100)
+    assert np.array_equal(old.select("WV").draws, new.select("WV").draws)
+    months = (old.horizons >= 1) & (old.horizons <= 4)
+    was, now = (f.select("OH").draws[:, 0][:, months] for f in (old, new))
+    assert (now.mean(axis=0) > 1.05 * was.mean(axis=0)).all()
+    assert (now.std(axis=0) < was.std(axis=0)).all()
+    assert new.panel is not None
+    assert new.panel.own is not None
+    assert new.provenance["data_hash"] == new.panel.data_hash
+
+
+def test_a_place_by_itself_is_what_it_is_among_others(panel: Panel, without: od.Forecast) -> None:
+    frame = pd.concat([
+        own_file(panel, further(without, 3, 1.1)),
+        own_file(panel, further(without, 3, 0.9, "WV"), "WV"),
+    ])  # fmt: skip
+    model = od.get_model("naive")
+    both = model.fit(panel.with_counts(frame)).forecast(draws=60)
+    for state in ("OH", "WV"):
+        one = model.fit(panel.with_counts(frame[frame["location"] == state])).forecast(draws=60)
+        assert np.array_equal(both.select(state).draws, one.select(state).draws)
+        small = panel.select([state]).with_counts(frame[frame["location"] == state])
+        alone = model.fit(small).forecast(draws=60)
+        assert np.array_equal(both.select(state).draws, alone.draws)
+    pieces = [
+        model.fit(panel.select([s]).with_counts(frame[frame["location"] == s])).forecast(draws=60)
+        for s in ("WV", "OH")
+    ]
+    joined = od.Forecast.concat(pieces)
+    assert joined.panel.own.places == ("OH", "WV")  # type: ignore[union-attr]
+    assert "OH to 2025-07" in joined.provenance["own counts"]
+
+
+# ---------------------------------------------------------------------------- what is refused
+
+
+def test_models_of_sums_refuse(panel: Panel) -> None:
+    own = panel.with_counts(own_file(panel, [180.0]))
+    with pytest.raises(
+        ForecastError, match=r"hub-baseline forecasts 12-month counts.*OH to 2025-05"
+    ):
+        od.get_model("hub-baseline").fit(own)
+
+
+def test_few_draws_are_refused(panel: Panel) -> None:
+    fitted = od.get_model("naive").fit(panel.with_counts(own_file(panel, [180.0])))
+    with pytest.raises(ForecastError, match="which 49 draws do not tell"):
+        fitted.forecast(draws=LEAST_DRAWS - 1)
+    assert len(fitted.forecast(draws=LEAST_DRAWS).draws) == LEAST_DRAWS
+
+
+def test_what_is_not_used_is_said(panel: Panel) -> None:
+    own = panel.with_counts(own_file(panel, [180.0]).assign(as_of="2023-12-01").head(45))
+    # Cut to where the two share ten months; the file is one of that day.
+    short = replace(panel.cut("2020-10"), own=own.own, as_of=panel.as_of)
+    made = od.get_model("naive").fit(short).forecast(draws=60)
+    assert "own counts of Ohio are not used: fewer than 12 months" in " ".join(made.warnings)
+    plain = od.get_model("naive").fit(replace(short, own=None)).forecast(draws=60)
+    assert np.array_equal(made.draws, plain.draws)
+
+
+def test_months_that_have_hardly_begun_are_not_used_and_that_is_said(
+    panel: Panel, without: od.Forecast
+) -> None:
+    months = further(without, 3)
+    full = own_file(panel, months)
+    begun = own_file(panel, [*months, 0.1 * months[-1]])
+    model = od.get_model("dlm")
+    one, other = (
+        model.fit(panel.with_counts(f, complete=True)).forecast(draws=100) for f in (full, begun)
+    )
+    assert "from 2025-08 on are so low that they have hardly begun" in " ".join(other.warnings)
+    assert "7 used" in " ".join(other.warnings)
+    assert np.allclose(
+        one.select("OH").samples().mean(0), other.select("OH").samples().mean(0), rtol=0.005
+    )
+
+
+def test_a_file_far_from_the_forecast_is_said_to_be(panel: Panel, without: od.Forecast) -> None:
+    own = panel.with_counts(own_file(panel, further(without, 4, 2.5)), complete=True)
+    made = od.get_model().fit(own).forecast(draws=100)
+    assert "standard deviations from the forecast" in " ".join(made.warnings)
+
+
+# ------------------------------------------------------------------------------------ kept
+
+
+def test_saved_and_loaded_it_is_the_same_with_its_own_counts(
+    given: od.Forecast, tmp_path: Path
+) -> None:
+    folder = given.select("OH").save(tmp_path / "ohio")
+    back = od.load_forecast(folder)
+    assert np.array_equal(back.draws, given.select("OH").draws)
+    assert back.panel.data_hash == given.panel.data_hash  # type: ignore[union-attr]
+    assert back.panel.own.said() == "OH to 2025-08"  # type: ignore[union-attr]
+    assert back.provenance["own counts"].startswith("OH to 2025-08, 68 rows, hash ")
+    assert '"version": 3' in (folder / "forecast.json").read_text()
+    again = pickle.loads(pickle.dumps(given))
+    assert np.array_equal(again.draws, given.draws)
+    assert again.panel.data_hash == given.panel.data_hash  # type: ignore[union-attr]
+
+
+# ------------------------------------------------------------------------------- the update
+
+
+def gaussian(n: int = 40_000, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of three months whose logs are normal, with their covariance."""
+    root = np.array([[0.2, 0.0, 0.0], [0.15, 0.1, 0.0], [0.1, 0.1, 0.15]])
+    z = np.random.default_rng(seed).standard_normal((n, 3))
+    return np.exp(6.0 + z @ root.T) - HALF, root @ root.T
+
+
+def test_moved_draws_have_the_exact_posterior() -> None:
+    paths, covariance = gaussian()
+    noise = np.array([[0.02, 0.01], [0.01, 0.03]])
+    observed = np.array([6.2, 6.3])
+    moved, _, used = move(paths, np.array([0, 1]), observed, noise, np.random.default_rng(5))
+    logs = np.log(moved + HALF)
+    gain = covariance[:, :2] @ np.linalg.inv(covariance[:2, :2] + noise)
+    assert used == 2
+    assert np.allclose(logs.mean(axis=0), 6.0 + gain @ (observed - 6.0), atol=0.004)
+    exact = covariance - gain @ covariance[:2]
+    assert np.allclose(np.cov(logs.T), exact, atol=0.001)
+
+
+def test_an_exact_count_fixes_its_month_and_nothing_known_changes_nothing() -> None:
+    paths, _ = gaussian(2000)
+    rng = np.random.default_rng(1)
+    moved, _, _ = move(paths, np.array([1]), np.array([6.1]), np.array([[1e-12]]), rng)
+    assert np.allclose(np.log(moved + HALF)[:, 1], 6.1, atol=1e-4)
+    moved, far, used = move(paths, np.array([1]), np.array([6.1]), np.array([[np.inf]]), rng)
+    assert np.array_equal(moved, paths)
+    assert (far, used) == (0.0, 1)
+    moved, _, _ = move(paths, np.array([1]), np.array([6.1]), np.array([[1e12]]), rng)
+    assert np.allclose(moved, paths, rtol=1e-5)
+
+
+def test_hidden_months_stay_and_no_month_is_negative() -> None:
+    paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
+    paths[:, 2] = np.nan
+    moved, _, _ = move(
+        paths, np.array([1]), np.array([np.log(HALF)]), 0.01 * np.eye(1), np.random.default_rng(1)
+    )
+    assert np.isnan(moved[:, 2]).all()
+    assert (moved[:, :2] >= 0).all()
+    assert moved[:, 1].mean() < 0.05 * paths[:, 1].mean()
+
+
+def test_draws_of_none_rise_with_the_counts() -> None:
+    """Of a small state many draws of a month are 0, and its own count may be 5."""
+    paths = np.random.default_rng(7).poisson(0.7, (500, 2)).astype(float)
+    none = paths[:, 0] == 0
+    assert none.mean() > 0.4
+    moved, _, _ = move(
+        paths, np.array([0]), np.array([np.log(5 + HALF)]), 1e-8 * np.eye(1),
+        np.random.default_rng(1),
+    )  # fmt: skip
+    assert np.allclose(moved[:, 0], 5.0, atol=0.01)
+
+
+def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.Forecast) -> None:
+    from odforecast.models.own.condition import _inside, _placed, _shared
+
+    few, part = without.select("OH"), without.part("T40.4").select("OH")
+    draws = few.draws.copy()
+    draws[0, 0] = 0.0
+    mine = np.minimum(part.draws, draws)
+    whole, part = replace(few, draws=draws, beside={}), replace(part, draws=mine, beside={})
+    grid = np.concatenate([whole.known, draws], axis=2)[:, 0]
+    moved = grid + 7.0
+    shared = _shared(part, whole, "OH", moved)
+    at = grid > 0
+    before = np.concatenate([part.known, mine], axis=2)[:, 0]
+    assert (shared[0, 11:] == 0).all()
+    assert np.allclose(shared[at] / moved[at], before[at] / grid[at], rtol=1e-12)
+    held = _inside(shared, moved, before, grid)
+    assert (held <= moved).all()
+    over, whole_months = np.array([2.0, 2.0]), np.array([1.0, 1.0])
+    assert _inside(over, whole_months, np.array([0.5, 3.0]), whole_months).tolist() == [1.0, 2.0]
+    assert np.array_equal(_placed(whole, {"OH": moved})[0][:, 0], moved[:, 11:])
+
+
+def test_the_number_of_standard_deviations_away_is_of_draws_and_noise() -> None:
+    paths, covariance = gaussian()
+    _, far, _ = move(
+        paths, np.array([0]), np.array([8.0]), np.array([[0.05]]), np.random.default_rng(1)
+    )
+    assert far == pytest.approx(2.0 / np.sqrt(covariance[0, 0] + 0.05), rel=0.02)
+
+
+def test_correlations_of_few_draws_are_shrunk_towards_none() -> None:
+    rng = np.random.default_rng(2)
+    chance = rng.standard_normal((50, 6))
+    plain = np.cov(chance.T)
+    off = ~np.eye(6, dtype=bool)
+    assert np.abs(shrunk(chance)[off]).mean() < 0.35 * np.abs(plain[off]).mean()
+    assert np.allclose(np.diag(shrunk(chance)), np.diag(plain))
+    walk = rng.standard_normal((1000, 6)).cumsum(axis=1)
+    assert np.allclose(shrunk(walk), np.cov(walk.T), rtol=0.02)
+    still = np.concatenate([walk, np.ones((1000, 1))], axis=1)
+    assert (shrunk(still)[-1] == 0).all()
+
+
+def test_low_ends_are_cut_and_high_ones_are_not() -> None:
+    usual = 0.01 * np.eye(4)
+    assert filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
+    assert filled_until(np.array([0.1, 0.0, -0.1, -0.15]), usual) == 4
+    assert filled_until(np.array([0.1, 0.0, 1.5, 2.5]), usual) == 4
+    assert filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
+    # Where the forecast itself is so wide, such a fall is not out of the question.
+    assert filled_until(np.array([0.1, 0.0, -0.5, -0.8]), 30 * usual) == 4
+
+
+# -------------------------------------------------------------------------------- the scale
+
+
+def seen_of(panel: Panel, frame: pd.DataFrame, **late: float) -> object:
+    own = panel.with_counts(frame).own
+    assert own is not None
+    curve = Late(**{"alpha": 0.0, "delta": 1.0, "spread": 0.0, "noise": 0.0, "how": "", **late})  # type: ignore[arg-type]
+    return seen_months(panel, own, "OH", curve, {})
+
+
+def settled(panel: Panel) -> Panel:
+    """All counts final."""
+    return replace(panel, final_through=panel.last_month)
+
+
+def test_new_months_come_out_on_cdcs_scale(panel: Panel) -> None:
+    whole = settled(panel)
+    seen = seen_of(whole, own_file(panel, [200.0, 150.0], factor=1.1))
+    assert seen.months.astype(str).tolist() == ["2025-05", "2025-06"]  # type: ignore[attr-defined]
+    assert seen.factor == pytest.approx(1.1, rel=1e-3)  # type: ignore[attr-defined]
+    assert np.allclose(seen.deaths, [200.0, 150.0], atol=1.5)  # type: ignore[attr-defined]
+
+
+def test_the_constants_of_calendar_months_are_learned(panel: Panel) -> None:
+    # The state's Mays are 30 higher than CDC's as recovered, its Octobers 30 lower.
+    frame = own_file(panel, [200.0])
+    month = pd.to_datetime(frame["month"]).dt.month
+    frame["deaths"] += 30.0 * (month == 5) - 30.0 * (month == 10)
+    assert seen_of(settled(panel), frame).deaths[0] == pytest.approx(200.0, abs=2.0)  # type: ignore[attr-defined]
+
+
+def test_months_after_the_settled_ones_are_seen(panel: Panel) -> None:
+    seen = seen_of(panel, own_file(panel, [200.0]))
+    assert panel.final_through == np.datetime64("2024-12")
+    assert seen.months.astype(str).tolist() == [  # type: ignore[attr-defined]
+        "2025-01", "2025-02", "2025-03", "2025-04", "2025-05",
+    ]  # fmt: skip
+    # Where too few settled months are common, those of the model's draws do: only what is after.
+    short = own_file(panel, [200.0]).tail(14)
+    seen = seen_of(panel, short)
+    assert seen.months.astype(str).tolist() == ["2025-05"]  # type: ignore[attr-defined]
+    assert seen.shared == 13  # type: ignore[attr-defined]
+
+
+def test_the_level_is_taken_from_completed_months_where_settled_ones_are_few(panel: Panel) -> None:
+    own = panel.with_counts(own_file(panel, [200.0]).tail(14)).own
+    assert own is not None
+    curve = Late(0.0, 1.0, 0.0, 0.0, "")
+    last = panel.last_month.astype(object)
+    count = float(panel.monthly[panel.index("OH"), -1])
+    completed = {last: np.array([count + 90.0, count + 110.0])}
+    seen = seen_months(panel, own, "OH", curve, completed)
+    plain = seen_months(panel, own, "OH", curve, {})
+    assert seen is not None
+    assert plain is not None
+    year = panel.reported[panel.index("OH"), -1]
+    assert seen.factor == pytest.approx(plain.factor * (year + 0.5) / (year + 100.5), rel=1e-9)
+    assert seen.factor_sd**2 - plain.factor_sd**2 == pytest.approx((10 / (year + 100)) ** 2)
+
+
+def test_the_noise_is_that_of_its_parts(panel: Panel) -> None:
+    whole = settled(panel)
+    seen = seen_of(whole, own_file(panel, [200.0, 200.0, 200.0]))
+    noise = seen.noise  # type: ignore[attr-defined]
+    # The two agree: nothing is left over, and the drift's own years are 60 months' four changes.
+    drift = 1.4948 * 3 * DRIFT**2 / (3 + 4)
+    phi = 12 / (12 + 60 - 12 - 5)
+    year = panel.reported[panel.index("OH"), -1] + 0.5
+    level = panel.monthly[panel.index("OH"), -12:].mean() + HALF
+    for i in range(3):
+        for j in range(3):
+            walk = drift / 12 * (min(i, j) + 1 + 506 / 144) + phi / year
+            single = phi * (1 + 1 / 5) / level if i == j else 0.0
+            assert noise[i, j] == pytest.approx(walk + single, rel=0.01)
+
+
+def test_the_drift_of_a_random_walk_is_that_of_its_steps() -> None:
+    """Means of 12 months, which it is learned from, level out a third of it."""
+    from odforecast.models.own.scale import _TO_LAST, OF_MEANS
+
+    steps = np.random.default_rng(6).standard_normal((200_000, 24 + 3))
+    walk = steps.cumsum(axis=1)
+    change = walk[:, 12:24].mean(axis=1) - walk[:, :12].mean(axis=1)
+    assert OF_MEANS * change.var() == pytest.approx(12.0, rel=0.02)
+    later = walk[:, 26] - walk[:, 12:24].mean(axis=1)
+    assert later.var() == pytest.approx(3 + _TO_LAST, rel=0.02)
+
+
+def test_counts_that_differ_month_by_month_are_noisier(panel: Panel) -> None:
+    frame = own_file(panel, [200.0])
+    rng = np.random.default_rng(1)
+    rough = frame.assign(deaths=np.round(frame["deaths"] + 60 * rng.standard_normal(len(frame))))
+    one, other = (seen_of(settled(panel), f).noise[0, 0] for f in (frame, rough))  # type: ignore[attr-defined]
+    assert other > 5 * one
+
+
+def test_a_ratio_that_moves_makes_later_months_uncertain_together(panel: Panel) -> None:
+    frame = own_file(panel, [200.0, 200.0])
+    drifting = frame["deaths"] * (1 + 0.001 * np.arange(len(frame)))
+    one, other = (
+        seen_of(settled(panel), f).noise[0, 1]  # type: ignore[attr-defined]
+        for f in (frame, frame.assign(deaths=np.round(drifting)))
+    )
+    assert other > 1.1 * one
+    # The level at the end is that of the last twelve months.
+    level = seen_of(settled(panel), frame.assign(deaths=np.round(drifting))).factor  # type: ignore[attr-defined]
+    assert level == pytest.approx(1 + 0.001 * (len(frame) - 2 - 6.5), abs=0.002)
+
+
+# ---------------------------------------------------------------------------- late arrivals
+
+
+def test_missing_deaths_are_the_moments_of_lognormal_odds() -> None:
+    late = Late(0.45, 0.3, 2.5, 0.4, "")
+    ages = np.array([0.0, 3.0, 6.0])
+    share = 0.45 * np.exp(-0.3 * ages)
+    odds = share / (1 - share)
+    sd = np.sqrt(np.log(1 + 2.5**2))
+    z = np.random.default_rng(1).standard_normal((400_000, 1))
+    drawn = np.log1p(odds * np.exp(sd * z - sd**2 / 2))
+    mean, spread = late.missing(ages)
+    assert np.allclose(mean, drawn.mean(axis=0), atol=0.003)
+    assert np.allclose(spread, drawn.std(axis=0), atol=0.01)
+
+
+def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) -> None:
+    own = panel.with_counts(own_file(panel, [200.0])).own
+    assert own is not None
+    constants = delays_for(panel)
+    late = late_arrivals(own, "OH", constants)
+    assert late.share(np.array([6.0]))[0] == pytest.approx(constants.late)
+    assert late.spread == pytest.approx(2 * np.hypot(constants.late_own, constants.late_shared))
+    assert "twice the spread" in late.how
+    complete = late_arrivals(replace(own, complete=True), "OH", constants)
+    assert complete.missing(np.array([0.0]))[0][0] == 0.0
+
+
+def triangle(alpha: float, delta: float) -> Own:
+    """Months of 1,000 deaths as a state said them on the first of each month of a year."""
+    rows = []
+    for day in np.arange("2024-07", "2025-07", dtype="M8[M]"):
+        for month in np.arange("2024-01", str(day), dtype="M8[M]"):
+            age = int((day - month).astype(int)) - 1
+            rows.append((month, round(1000 * (1 - alpha * np.exp(-delta * age))), day))
+    months, deaths, days = zip(*rows)
+    return Own(
+        ("OH",) * len(rows), np.array(months), np.array(deaths, float), np.array(days, "M8[D]")
+    )
+
+
+def test_several_days_tell_how_counts_fill_up(panel: Panel) -> None:
+    late = late_arrivals(triangle(0.4, 0.6), "OH", delays_for(panel))
+    ages = np.array([0.0, 1.0, 3.0])
+    assert np.allclose(late.share(ages), 0.4 * np.exp(-0.6 * ages), atol=0.03)
+    assert late.spread < 0.5
+    assert "earlier counts in the file" in late.how
+    none = late_arrivals(triangle(0.0, 1.0), "OH", delays_for(panel))
+    assert none.share(ages).max() < 0.02
+
+
+def test_old_months_on_several_days_tell_nothing_of_young_ones(panel: Panel) -> None:
+    """An extrapolation from months of a year to those of one month may say anything."""
+    own = triangle(0.4, 0.6)
+    age = (own.as_of.astype("M8[M]") - own.months).astype(int) - 1
+    old = (age >= 6) | (own.as_of == own.as_of.max())
+    rows = ("months", "deaths", "as_of")
+    bent = Own(("OH",) * int(old.sum()), *(getattr(own, name)[old] for name in rows))
+    late = late_arrivals(bent, "OH", delays_for(panel))
+    assert "twice the spread" in late.how
+    assert "older than its last" in late.how
+    assert late.share(np.array([6.0]))[0] == pytest.approx(delays_for(panel).late)
+
+
+def test_the_spread_of_the_file_is_that_of_its_pairs() -> None:
+    rng = np.random.default_rng(4)
+    young = np.tile([0.0, 1.0, 2.0], 200)
+    old = np.full(600, 14.0)
+    odds = 0.4 * np.exp(-0.5 * young) / (1 - 0.4 * np.exp(-0.5 * young))
+    now = np.full(600, 100_000.0)
+    then = np.round(now / (1 + odds * (1 + 0.3 * rng.standard_normal(600))))
+    alpha, delta, spread = _fitted(young, old, then, now, 1.2)
+    assert alpha == pytest.approx(0.4, abs=0.03)
+    assert delta == pytest.approx(0.5, abs=0.06)
+    assert spread == pytest.approx(0.3, abs=0.06)
+
+
+def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forecast) -> None:
+    """A month that is known to be two thirds there says what the whole month would have."""
+    months = further(without, 2)
+    days = np.arange("2024-06", "2025-08", dtype="M8[M]").astype("M8[D]")
+    grid = np.arange(np.datetime64("2020-01"), panel.last_month + 3 * MONTH)
+    row = panel.monthly[panel.index("OH")][panel.month_grid >= np.datetime64("2020-01")]
+    full = np.array([*row, *months])
+    rows = []
+    for day in days:
+        for month, deaths in zip(grid, full):
+            age = int((day.astype("M8[M]") - month).astype(int)) - 1
+            if age >= 0:
+                there = deaths * (1 - (0.35 * np.exp(-0.5 * age) if age < 24 else 0.0))
+                rows.append(("OH", str(month), round(there), str(day)))
+    frame = pd.DataFrame(rows, columns=["location", "month", "deaths", "as_of"])
+    made = od.get_model().fit(panel.with_counts(frame)).forecast(draws=200)
+    old, new = (f.select("OH").samples()[:, 0, 12:14] for f in (without, made))
+    assert "earlier counts in the file" in " ".join(made.warnings)
+    assert np.allclose(new.mean(axis=0), old.mean(axis=0), rtol=0.01)
+    assert (new.std(axis=0) < old.std(axis=0)).all()
+
+
+# --------------------------------------------------------------- what is easily got wrong
+
+
+def test_the_errors_of_late_arrivals_are_those_of_months_of_nearly_one_age(panel: Panel) -> None:
+    whole, frame = settled(panel), own_file(panel, [200.0, 200.0])
+    curve = {"alpha": 0.45, "delta": 0.3, "spread": 1.5, "noise": 0.4}
+    late = Late(**curve, how="")
+    found = seen_of(whole, frame, **curve).noise - seen_of(whole, frame).noise  # type: ignore[attr-defined]
+    # The new months are 3 and 2 months old on the panel's day, the last common ones 4 to 15.
+    mean, sd = late.missing(np.array([3.0, 2.0]))
+    beyond = sd - late.missing(np.arange(4.0, 16.0))[1].mean()
+    assert found[0, 1] == pytest.approx(0.8 * beyond[0] * beyond[1], rel=0.03)
+    for i in range(2):
+        assert found[i, i] == pytest.approx(beyond[i] ** 2 + (0.4 * mean[i]) ** 2, rel=0.03)
+
+
+def test_the_common_months_are_completed_before_they_are_compared(panel: Panel) -> None:
+    whole, frame = settled(panel), own_file(panel, [200.0])
+    late = Late(0.45, 0.3, 1.5, 0.4, "")
+    seen = seen_of(whole, frame, alpha=0.45, delta=0.3, spread=1.5, noise=0.4)
+    row = panel.monthly[panel.index("OH"), -12:]
+    mean, _ = late.missing(np.arange(15.0, 3.0, -1.0))
+    assert seen.factor == pytest.approx((row * np.exp(mean)).sum() / row.sum(), rel=1e-3)  # type: ignore[attr-defined]
+
+
+def test_an_uncertain_level_is_one_error_of_all_months(panel: Panel) -> None:
+    own = panel.with_counts(own_file(panel, [200.0, 200.0]).tail(14)).own
+    assert own is not None
+    curve = Late(0.0, 1.0, 0.0, 0.0, "")
+    count = float(panel.monthly[panel.index("OH"), -1])
+    draws = {panel.last_month.astype(object): np.array([count - 40.0, count + 40.0])}
+    seen, plain = (seen_months(panel, own, "OH", curve, d) for d in (draws, {}))
+    assert seen is not None
+    assert plain is not None
+    year = panel.reported[panel.index("OH"), -1]
+    assert np.allclose(seen.noise - plain.noise, (40.0 / year) ** 2, rtol=1e-6)
+
+
+def test_a_drifting_level_is_no_constant_of_calendar_months(panel: Panel) -> None:
+    frame = own_file(panel, [200.0])
+    steady = 300.0 * 1.004 ** np.arange(len(frame))
+    cdc = np.full(panel.monthly.shape[1], 300.0)
+    flat = replace(
+        settled(panel),
+        reported=np.where(
+            np.array(panel.locations)[:, None] == "OH", rolling_sums(cdc)[None], panel.reported
+        ),
+    )
+    seen = seen_of(flat, frame.assign(deaths=np.round(steady)))
+    # Twelve months whose middle is 6.5 months before the new one.
+    assert seen.deaths[0] == pytest.approx(300.0 * 1.004**6.5, abs=2.0)  # type: ignore[attr-defined]
+
+
+def test_errors_add_spread_and_nothing_to_the_mean() -> None:
+    paths, _ = gaussian(60)
+    logs = np.log(paths + HALF)
+    noise = np.array([[0.05]])
+    moved, _, _ = move(paths, np.array([0]), np.array([6.5]), noise, np.random.default_rng(1))
+    covariance = shrunk(logs)
+    gain = covariance[:, 0] / (covariance[0, 0] + 0.05)
+    after = np.log(moved + HALF).mean(axis=0)
+    assert np.allclose(after, logs.mean(axis=0) + gain * (6.5 - logs[:, 0].mean()), atol=1e-9)
+
+
+def test_months_before_the_draws_move_with_them_where_they_are_drawn(
+    without: od.Forecast,
+) -> None:
+    from odforecast.models.own.condition import _placed
+
+    few = without.first(3)
+    moved = np.arange(3 * (11 + few.months.size), dtype=float).reshape(3, -1)
+    draws, known = _placed(few, {"OH": moved})
+    i = few.locations.index("OH")
+    assert np.array_equal(known[:, i], moved[:, :11])
+    assert np.array_equal(draws[:, i], moved[:, 11:])
+    plain = replace(few, known=few.known[0])
+    assert np.array_equal(_placed(plain, {"OH": moved[:, 11:]})[1], plain.known)
