@@ -41,7 +41,8 @@ FEW["auto-arima-sums"] = FEW["auto-arima"]
 SAMPLED: frozenset[str] = frozenset({"hierarchical"})
 DRAWS = 60
 
-MODELS = [name for name in model_names() if name not in SAMPLED]
+MODELS = [name for name in model_names("states") if name not in SAMPLED]
+COUNTY_MODELS = model_names("counties")
 #: The layer goes round any other model; these are of its kinds: months, counts, several places.
 DELAYED = ("naive+delay", "auto-ets-sums+delay", "hub-baseline+delay", "hierarchical-quick+delay")
 CONTRACTS = [
@@ -80,6 +81,21 @@ def test_the_contract(name: str) -> None:
     if name == "cdc-predicted":
         allowed = set(ZOO)
     assert set(kept.refused) <= allowed, kept
+
+
+@pytest.mark.parametrize("name", COUNTY_MODELS)
+def test_the_contract_of_models_of_counties(name: str) -> None:
+    kept = check_forecaster(name)
+    assert kept.panels == tuple(zoo("counties"))
+    # What is short, or has no change of a shown count to pool.
+    allowed = {"very-short"} | ({"one-county-state"} if name == "county-last" else set())
+    assert set(kept.refused) <= allowed, kept
+
+
+@pytest.mark.parametrize("name", COUNTY_MODELS)
+def test_a_model_of_counties_refuses_states(name: str) -> None:
+    with pytest.raises(PanelError, match=f"{name} forecasts counties, and this panel holds states"):
+        get_model(name).fit(release_panel())
 
 
 @pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive", "auto-ets-sums", "naive+delay"])

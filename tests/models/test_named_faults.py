@@ -848,6 +848,7 @@ def test_every_field_of_a_spec_counts() -> None:
         "parameters": (("a", "1"),),
         "members": (spec,),
         "origin": "elsewhere==1.0",
+        "dataset": "counties",
     }
     assert set(other) == {f.name for f in fields(Spec)}
     hashes = {replace(spec, **{name: value}).hash for name, value in other.items()}
@@ -874,7 +875,7 @@ def test_the_delay_is_not_corrected_twice(name: str) -> None:
     assert caught.value.hint == f"use {name}"
 
 
-@pytest.mark.parametrize("name", [n for n in model_names() if n != "hierarchical"])
+@pytest.mark.parametrize("name", [n for n in model_names("states") if n != "hierarchical"])
 def test_a_fitted_model_is_shown_in_a_few_lines(name: str) -> None:
     fitted = get_model(name).fit(release_panel("2021-06", ("OH", "WY")))
     for shown in (repr(fitted), repr(fitted.inner), repr(fitted.model)):

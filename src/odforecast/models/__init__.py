@@ -11,8 +11,15 @@ import pandas as pd
 
 from odforecast.models.decorate import forecaster
 from odforecast.models.model import Drawer, Fitted, Forecaster, Model
-from odforecast.models.registry import ENTRY_POINT_GROUP, get_model, model_names, register
+from odforecast.models.registry import (
+    ENTRY_POINT_GROUP,
+    default_model,
+    get_model,
+    model_names,
+    register,
+)
 from odforecast.models.spec import Spec
+from odforecast.names import STATES
 
 __all__ = [
     "ENTRY_POINT_GROUP",
@@ -21,6 +28,7 @@ __all__ = [
     "Forecaster",
     "Model",
     "Spec",
+    "default_model",
     "forecaster",
     "get_model",
     "model_names",
@@ -30,12 +38,12 @@ __all__ = [
 
 class _Callable(ModuleType):
     def __call__(self) -> pd.DataFrame:
-        """All models: name, what it is fitted to at a time, what its paths are, delay.
+        """All models: name, data set, what it is fitted to at a time, what its paths are, delay.
 
         Returns
         -------
         DataFrame
-            Index ``model``; columns ``by``, ``target``, ``joint``, ``corrects_delay``,
+            Index ``model``; columns ``dataset``, ``by``, ``target``, ``joint``, ``corrects_delay``,
             ``spec_hash``.
 
         Examples
@@ -47,6 +55,7 @@ class _Callable(ModuleType):
         specs = {name: get_model(name).spec for name in model_names()}
         return pd.DataFrame(
             {
+                "dataset": [s.dataset or STATES for s in specs.values()],
                 "by": [s.by or "whole panel" for s in specs.values()],
                 "target": [s.target for s in specs.values()],
                 "joint": ["+".join(sorted(s.joint)) for s in specs.values()],

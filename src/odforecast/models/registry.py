@@ -10,9 +10,11 @@ from typing import Any
 
 from odforecast.errors import UnknownNameError, one_of
 from odforecast.models.model import LABEL, Forecaster, Model
-from odforecast.names import DEFAULT_MODEL
+from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
 
 ENTRY_POINT_GROUP = "odforecast.models"
+#: What is used for a data set when no model is named.
+_DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MODEL}
 
 ModelFactory = Callable[[], Forecaster | Model]
 
@@ -47,6 +49,13 @@ _BUILTIN: dict[str, str] = {
     ),
     "hierarchical": "odforecast.models.hierarchy.model:Hierarchical",
     "hierarchical-quick": "odforecast.models.hierarchy.model:Hierarchical",
+    "county": "odforecast.models.county.model:County",
+    **dict.fromkeys(
+        ("county-hub-baseline", "county-last"), "odforecast.models.county.baselines:CountyBaseline"
+    ),
+    "county-share": "odforecast.models.county.share:CountyShare",
+    "county-ses": "odforecast.models.county.smoothing:CountySes",
+    "county-gamma": "odforecast.models.county.gamma:CountyGamma",
 }
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
@@ -85,10 +94,50 @@ def register(name: str, factory: ModelFactory | Model) -> None:
     _REGISTERED[name] = factory
 
 
-def model_names() -> tuple[str, ...]:
-    """Names of all models: built in, registered, and plugged in through entry points."""
+def model_names(dataset: str | None = None) -> tuple[str, ...]:
+    """Names of all models: built in, registered, and plugged in through entry points.
+
+    Parameters
+    ----------
+    dataset : {"states", "counties"}, optional
+        Only those that are about this data set; a model that says nothing of it is about states.
+
+    Examples
+    --------
+    >>> from odforecast.models import model_names
+    >>> "county" in model_names("counties"), "dlm" in model_names("counties")
+    (True, False)
+    """
     plugged = (point.name for point in entry_points(group=ENTRY_POINT_GROUP))
-    return tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
+    names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
+    if dataset is None:
+        return names
+    if dataset not in _DEFAULTS:
+        raise UnknownNameError(f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS))
+    return tuple(n for n in names if (get_model(n).spec.dataset or STATES) == dataset)
+
+
+def default_model(dataset: str = STATES) -> str:
+    """Name of the model that is used for a data set when none is named.
+
+    Parameters
+    ----------
+    dataset : {"states", "counties"}
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such data set.
+
+    Examples
+    --------
+    >>> from odforecast.models import default_model
+    >>> default_model(), default_model("counties")
+    ('dlm', 'county')
+    """
+    if dataset not in _DEFAULTS:
+        raise UnknownNameError(f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS))
+    return _DEFAULTS[dataset]
 
 
 def get_model(name: str | None = None, label: str | None = None, **parameters: Any) -> Model:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models import Model, get_model
+from odforecast.names import STATES
 from odforecast.panel import Panel
 from odforecast.testing.outcome import Breach, ContractError, Kept
 from odforecast.testing.rules import AFTER, ANSWERS, EVERYWHERE, ONCE, Case, Rule
@@ -31,7 +32,8 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
         What ``od.get_model`` or ``@od.forecaster`` returns, a name, or an object with ``spec``
         and ``fit``.
     zoo : mapping of str to Panel, optional
-        Panels by name, the ordinary one first; default: :func:`odforecast.testing.zoo`.
+        Panels by name, the ordinary one first; default: :func:`odforecast.testing.zoo`, of
+        counties for a model that forecasts only these.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
       repeats (ordinary): the same seed gives other draws the second time
     """
     checked = _as_model(model)
-    panels = dict(all_panels() if zoo is None else zoo)
+    panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
     breaches: list[Breach] = []
     refused: dict[str, str] = {}

@@ -12,7 +12,14 @@ import numpy as np
 from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, RESIDENCE, VINTAGE_SYNTHETIC
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    COUNTIES,
+    RESIDENCE,
+    STATES,
+    VINTAGE_SYNTHETIC,
+)
 from odforecast.panel import Floats, Panel, Triangle
 from odforecast.panel.panel import LAYERS
 from odforecast.publication import publication_date
@@ -29,14 +36,20 @@ _OWN_BOUNDS: dict[str, Any] = {"low": None, "high": None}
 ORDINARY = "ordinary"
 
 
-def zoo() -> dict[str, Panel]:
+def zoo(dataset: str = STATES) -> dict[str, Panel]:
     """All panels by name, the ordinary one first.
+
+    Parameters
+    ----------
+    dataset : {"states", "counties"}
+        What the panels hold.
 
     Returns
     -------
     dict of str to Panel
         ``ordinary``: five places, 70 counts, delay, predicted counts, percentages, earlier
-        releases and deaths of all causes beside it. Each other one differs in one thing.
+        releases and deaths of all causes beside it. Each other one differs in one thing. Of
+        counties: four small states with hidden, lost and missing counts, and the states beside.
 
     Examples
     --------
@@ -45,6 +58,10 @@ def zoo() -> dict[str, Panel]:
     >>> next(iter(panels)), panels["one-location"].locations
     ('ordinary', ('OH',))
     """
+    if dataset == COUNTIES:
+        from odforecast.testing.county_zoo import county_zoo
+
+        return county_zoo()
     whole = ordinary()
     clean = made(PLACES)
     return {
@@ -233,7 +250,6 @@ def scrambled(panel: Panel, month: np.datetime64) -> Panel:
         panel,
         beside={name: scrambled(other, month) for name, other in panel.beside.items()},
         **layers,
-        **_OWN_BOUNDS,
     )
 
 

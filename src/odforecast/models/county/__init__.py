@@ -1,0 +1,1 @@
+"""Models of counties: see :mod:`odforecast.models.county.model` and the baselines."""

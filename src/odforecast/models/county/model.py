@@ -1,0 +1,316 @@
+"""The ``county`` model: a filter of each county's months and level, times the state's paths.
+
+A county's level follows its share of the state; its months are Poisson. 12-month counts one month
+apart tell the months one by one, so what a later count keeps of the last twelve months is nearly
+known, and only the new months are uncertain: those are drawn around the county's level times the
+state's month in the same draw::
+
+    sum[i,T+h] = months kept of the last twelve + Poisson(level[i] e[T+1]) + .. + Poisson(.. e[T+h])
+
+In every draw the counties add up to the state's deaths by residence, which are the state's own
+draw times the ratio of residence to occurrence, a slow random walk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.errors import PanelError
+from odforecast.forecast import Forecast
+from odforecast.geography.counties import by_fips
+from odforecast.models.county.constants import PHI, RESIDENCE_STEP, STEP
+from odforecast.models.county.delay import Delay, delay_of
+from odforecast.models.county.filter import WINDOW, CountyState, filtered, per_year_total
+from odforecast.models.county.level import levels
+from odforecast.models.county.states import StatePath, StatePaths, origin_of, paths_of
+from odforecast.models.model import Model
+from odforecast.models.paths import require_some
+from odforecast.models.spec import Spec, as_parameters
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import COUNTIES, DEFAULT_MODEL, STATES, TARGET_12MO
+from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
+
+#: Counts a county needs: none. Where nothing is known of it, its class and its state are.
+MIN_MONTHS = 12
+#: Counties are said to be behind their state from this share on.
+BEHIND = 0.03
+
+
+class County:
+    """The default for counties.
+
+    Parameters
+    ----------
+    name : str
+        Name in the registry.
+    paths : str or StatePaths
+        The model of the states whose draws the counties follow.
+    phi : float
+        Variance of a county's month over its mean.
+    step : float
+        Standard deviation of the relative monthly step of a county's level.
+    """
+
+    def __init__(
+        self,
+        name: str = "county",
+        paths: str | StatePaths = DEFAULT_MODEL,
+        phi: float = PHI,
+        step: float = STEP,
+    ) -> None:
+        self.name = name
+        self.paths = paths
+        self.phi = phi
+        self.step = step
+
+    @property
+    def states(self) -> StatePaths:
+        """Where the states' draws come from."""
+        return paths_of(self.paths)
+
+    @property
+    def spec(self) -> Spec:
+        """What the model is."""
+        states = self.states
+        inner = getattr(states, "model", None)
+        return Spec(
+            self.name,
+            "1",
+            by="state",
+            target=TARGET_12MO,
+            min_months=MIN_MONTHS,
+            corrects_delay=True,
+            parameters=as_parameters(
+                paths=self.paths if isinstance(self.paths, str) else states.key,
+                phi=self.phi,
+                step=self.step,
+            ),
+            members=(inner.spec,) if isinstance(inner, Model) else (),
+            dataset=COUNTIES,
+            origin=origin_of(states),
+        )
+
+    def fit(self, panel: Panel) -> FittedCounty:
+        """Filter the counts, state by state.
+
+        Raises
+        ------
+        PanelError
+            If no states' panel stands beside, or no state can be used.
+        """
+        if STATES not in panel.beside:
+            raise PanelError(
+                f"{self.name} follows the states, and no states' panel stands beside this one",
+                hint="vintage.panel(dataset='counties') gives both",
+            )
+        beside = panel.beside[STATES]
+        members: dict[str, list[int]] = {}
+        for row, fips in sorted(enumerate(panel.locations), key=lambda x: x[1]):
+            members.setdefault(by_fips()[fips].state, []).append(row)
+        usable, why = beside.usable(_months_needed(self.states))
+        found: dict[str, FittedState] = {}
+        skipped: dict[str, str] = {}
+        for state, rows in members.items():
+            if state in usable:
+                found[state] = self._state(panel, beside, state, rows)
+            else:
+                reason = why.get(state, "it is not in the states' panel")
+                skipped |= {panel.locations[r]: f"its state {state}: {reason}" for r in rows}
+        require_some(list(found), skipped, panel, self.name)
+        return FittedCounty(panel, self.states, found, skipped, self.step)
+
+    def _state(self, panel: Panel, beside: Panel, state: str, rows: list[int]) -> FittedState:
+        names = [panel.locations[r] for r in rows]
+        low, high = panel.low[rows], panel.high[rows]
+        people = np.array([panel.residents.get(s, np.nan) for s in names], dtype=float)
+        urban = [panel.urban.get(s, "") for s in names]
+        level, shape, factor = levels(urban, people, low[:, -1], high[:, -1])
+        # The state's months and counts on the counties' own.
+        row = beside.index(state)
+        months = _on(panel.month_grid, beside.month_grid, beside.monthly[row])
+        total = _on(panel.months, beside.months, beside.reported[row])
+        delay = Delay()
+        if panel.final_through < panel.last_month:
+            delay = delay_of(low, high, total)
+        # What is left of the state, as complete as the counties are.
+        reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
+        known = filtered(low, high, level, shape, months, reached, self.phi, self.step)
+        return FittedState(names, known, months, factor, delay)
+
+
+def _months_needed(states: StatePaths) -> int:
+    """Months a state needs for its paths."""
+    inner = getattr(states, "model", None)
+    return inner.spec.min_months if isinstance(inner, Model) else WINDOW
+
+
+def _on(grid: Months, own: Months, values: Floats) -> Floats:
+    """Values of some months on other months; NaN where there are none."""
+    out = np.full(grid.size, np.nan)
+    at = (own - grid[0]).astype(int)
+    inside = (at >= 0) & (at < grid.size)
+    out[at[inside]] = values[inside]
+    return out
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """The counties of a state, filtered.
+
+    Attributes
+    ----------
+    names : list of str
+        FIPS codes, sorted.
+    known : CountyState
+    months : ndarray, shape (T + 11,)
+        The state's months.
+    factor : float
+        Of its levels.
+    delay : Delay
+        What its counties' last counts miss.
+    """
+
+    names: list[str]
+    known: CountyState
+    months: Floats
+    factor: float
+    delay: Delay
+
+
+@dataclass
+class FittedCounty:
+    """Filtered counties of one panel."""
+
+    panel: Panel
+    paths: StatePaths
+    states: dict[str, FittedState]
+    skipped: dict[str, str]
+    step: float
+
+    def __repr__(self) -> str:
+        n = sum(len(s.names) for s in self.states.values())
+        return f"<FittedCounty: {n} counties of {len(self.states)} states>"
+
+    def described(self) -> list[tuple[str, object, str]]:
+        """What was learned, for a table."""
+        counted = sum(s in self.panel.residents for s in self.panel.locations)
+        how = f"rates of residents ({counted} counties)" if counted else "counts alone"
+        out: list[tuple[str, object, str]] = [("level before any count, from", how, "fit")]
+        for state, fitted in self.states.items():
+            out.append((f"residence over occurrence, {state}", fitted.known.rho[0], "fit"))
+            out.append((f"factor of the levels, {state}", fitted.factor, "fit"))
+            if fitted.delay.behind:
+                out.append((f"counties over state, log, {state}", fitted.delay.behind, "fit"))
+        return out
+
+    def _behind(self) -> tuple[str, ...]:
+        """Which states' counties are behind, in a line."""
+        far = [
+            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f} %"
+            for state, fitted in self.states.items()
+            if fitted.delay.as_complete < 1.0 - BEHIND
+        ]
+        if not far:
+            return ()
+        return (
+            "the last counts of counties lack deaths that their state's count has already, and are "
+            f"completed: {', '.join(far)}",
+        )
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Joint sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
+        panel = self.panel
+        kept = tuple(s for s in panel.locations if s not in self.skipped)
+        row_of = {s: i for i, s in enumerate(kept)}
+        out = np.zeros((draws, len(kept), horizon), dtype=np.int32)
+        for state, path in self._paths(horizon, draws, streams).items():
+            fitted = self.states[state]
+            sums, total = self._drawn(state, path, streams)
+            rows = np.array([row_of[s] for s in fitted.names])
+            _share_out(fitted, sums, total, streams.generator("rounding", state), rows, out)
+        return Forecast(
+            draws=cast("Floats", out),
+            locations=kept,
+            months=panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH,
+            known=np.full((len(kept), WINDOW - 1), np.nan),
+            as_of=panel.as_of,
+            last_month=panel.last_month,
+            target=TARGET_12MO,
+            basis=panel.basis,
+            panel=panel,
+            skipped=self.skipped,
+            warnings=self._behind(),
+        )
+
+    def residence_totals(self, horizon: int, draws: int, streams: Streams) -> dict[str, Floats]:
+        """What the counties of each state add up to, in every draw of :meth:`draw`.
+
+        Parameters
+        ----------
+        horizon, draws : int
+        streams : Streams
+            Those of the forecast.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (D, H)
+            The state's 12-month deaths by residence, whole numbers, by CDC's code.
+        """
+        paths = self._paths(horizon, draws, streams)
+        return {state: self._drawn(state, path, streams)[1] for state, path in paths.items()}
+
+    def _paths(self, horizon: int, draws: int, streams: Streams) -> dict[str, StatePath]:
+        """Draws of the states that have counties here."""
+        beside = self.panel.beside[STATES]
+        found = self.paths.draw(beside, self.panel.last_month, horizon, draws, streams)
+        if gone := [state for state in self.states if state not in found]:
+            raise PanelError(
+                f"counties follow their states, and {self.paths.key} does not forecast "
+                f"{', '.join(gone)}",
+                hint="take a later date, other paths, or county-gamma, which needs no state",
+            )
+        return {state: found[state] for state in self.states}
+
+    def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
+        """Sums of the counties before they are raked (n, D, H), and what they are raked to."""
+        from odforecast.models.county.drawing import drawn_county
+
+        fitted = self.states[state]
+        known = fitted.known
+        draws, horizon = path.sums.shape
+        ahead = np.ascontiguousarray(path.months) / per_year_total(fitted.months)
+        missing = fitted.delay.drawn(path, state, streams)
+        late = missing.by_month(known.mean[:, :-1].sum(), known.mean[:, -1].sum())
+        n = len(fitted.names)
+        sums, last = np.empty((n, draws, horizon)), np.empty((n, draws))
+        for i, fips in enumerate(fitted.names):
+            drawn_county(
+                streams.generator("county", fips), known.kind[i], known.low[i], known.high[i],
+                known.mean[i], known.cov[i], known.site[i], ahead, late, self.step**2,
+                last[i], sums[i],
+            )  # fmt: skip
+        walk = streams.generator("residence", state).standard_normal((draws, horizon))
+        drift = np.exp(RESIDENCE_STEP / np.sqrt(12.0) * np.cumsum(walk, axis=1))
+        ratio = last.sum(axis=0) * missing.factor / np.maximum(path.last, 1.0)
+        total = np.round(np.maximum(ratio[:, None] * drift * path.sums, 0.0))
+        return sums, total
+
+
+def _share_out(
+    fitted: FittedState,
+    sums: Floats,
+    total: Floats,
+    rng: np.random.Generator,
+    rows: NDArray[np.int64],
+    out: NDArray[np.int32],
+) -> None:
+    """The counties' sums raked to the state's total, into their rows of ``out``."""
+    from odforecast.models.county.drawing import raked
+
+    expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
+    raked(sums, expected, total, rng.random(len(total)), rows, out)

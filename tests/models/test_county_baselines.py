@@ -1,0 +1,569 @@
+"""Baselines of counties: what each draws, and what is done with what is hidden or lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import kstest, nbinom
+
+from factories.panel_factory import bundled_panel
+from odforecast.errors import PanelError, UnknownNameError
+from odforecast.models.baselines import shuffled_levels
+from odforecast.models.county import gamma as gamma_module
+from odforecast.models.county.baselines import CountyBaseline, enough
+from odforecast.models.county.completed import counts_of
+from odforecast.models.county.gamma import (
+    CountyGamma,
+    drift_variance,
+    gamma_prior,
+    hidden_chances,
+    kept_deaths,
+)
+from odforecast.models.county.share import CountyShare
+from odforecast.models.county.smoothing import CountySes, smoothed
+from odforecast.models.county.states import StatePath
+from odforecast.models.model import Model
+from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, VINTAGE_CLEAN
+from odforecast.panel import Panel
+from odforecast.seeds import Streams
+
+LAST = np.datetime64("2022-06", "M")
+DELAWARE = ("10001", "10003", "10005")
+RHODE_ISLAND = ("44001", "44003", "44005", "44007", "44009")
+SEED = Streams(1, COUNTIES, ALL_DRUGS, str(LAST))
+
+
+class Growing:
+    """States whose months are what they were, times a factor."""
+
+    key = "growing"
+
+    def __init__(self, last=4000.0, month=400.0):
+        self.last, self.month = last, month
+
+    def draw(self, _states, _last_month, horizon, draws, _streams):
+        path = StatePath(
+            np.full(draws, self.last),
+            np.zeros((draws, 12)),
+            np.full((draws, horizon), self.month),
+            np.full((draws, horizon), 12 * self.month),
+        )
+        return dict.fromkeys(("DE", "RI"), path)
+
+
+def all_models():
+    return (
+        CountyBaseline("county-hub-baseline"),
+        CountyBaseline("county-last"),
+        CountyShare(paths=Growing()),
+        CountySes(),
+        CountyGamma(),
+    )
+
+
+def sums_panel(counts, locations=DELAWARE, hide=True, lose=True, totals=None):
+    """A panel of 12-month counts (L, T), hidden from 1 to 9, lost from 1,000 on."""
+    counts = np.array(counts, dtype=float)
+    hidden = hide & (counts >= 1) & (counts <= 9)
+    lost = lose & (counts >= 1000)
+    reported = np.where(hidden | lost, np.nan, counts)
+    blank = np.full(counts.shape, np.nan)
+    common = {
+        "indicator": ALL_DRUGS,
+        "as_of": dt.date(2022, 11, 15),
+        "release": dt.date(2022, 11, 15),
+        "vintage": VINTAGE_CLEAN,
+        "months": LAST - np.arange(counts.shape[1])[::-1].astype("timedelta64[M]"),
+    }
+    beside = {}
+    if totals is not None:
+        whole = np.array([totals[s] for s in totals], dtype=float)
+        none = np.full(whole.shape, np.nan)
+        beside["states"] = Panel(
+            **common, locations=tuple(totals), reported=whole, predicted=none,
+            complete=none, pending=none,
+        )  # fmt: skip
+    return Panel(
+        **common,
+        locations=tuple(locations),
+        reported=reported,
+        predicted=blank,
+        complete=blank,
+        pending=blank,
+        low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
+        high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
+        dataset=COUNTIES,
+        basis=RESIDENCE,
+        beside=beside,
+        urban=dict.fromkeys(locations, "3"),
+    )
+
+
+def two_states(n_months=30, seed=3):
+    """Delaware and Rhode Island: shown, partly and always hidden, always 0, and lost counts."""
+    rng = np.random.default_rng(seed)
+    means = np.array([12.0, 0.7, 3.0, 0.25, 0.8, 5.0, 110.0, 0.0])
+    months = rng.poisson(means[:, None], (8, n_months + 11))
+    sums = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).sum(axis=2)
+    totals = {"DE": sums[:3].sum(axis=0), "RI": sums[3:].sum(axis=0)}
+    return sums_panel(sums, DELAWARE + RHODE_ISLAND, totals=totals), sums
+
+
+def drawn(model, panel, horizon=12, draws=200):
+    return Model(model, model.name).fit(panel).draw(horizon, draws, SEED)
+
+
+def hidden_numbers(fips, draws):
+    """What a county's hidden counts are in each draw, as the module says it."""
+    return 1 + SEED.generator("hidden", fips).permutation(draws) * 9 // draws
+
+
+# -- the hub baseline, by its definition ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("fips", ["10001", "10003", "44003"])
+def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fips):
+    panel, _ = two_states()
+    draws = 90
+    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=draws)
+    row = panel.locations.index(fips)
+    levels = shuffled_levels(draws, SEED.generator("location", fips))
+    number = hidden_numbers(fips, draws)
+    for d in range(draws):
+        history = np.where(panel.hidden[row], number[d], panel.reported[row])
+        for h in (1, 5, 12):
+            gaps = history[h:] - history[:-h]
+            error = np.quantile(np.concatenate([gaps, -gaps]), levels[d])
+            want = max(0.0, history[-1] + np.rint(error))
+            assert made.draws[d, row, h - 1] == want, (d, h)
+
+
+def test_a_county_always_hidden_is_one_to_nine_as_often_each():
+    panel = sums_panel([[5] * 20, [40] * 20, [0] * 20])
+    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=90)
+    values, often = np.unique(made.draws[:, 0], return_counts=True)
+    assert values.tolist() == list(range(1, 10))
+    assert set(often) == {10 * 12}
+    assert (np.diff(made.draws[:, 0], axis=1) == 0).all()
+    assert (made.draws[:, 2] == 0).all()
+
+
+def test_short_releases_stretch_the_longest_horizon_with_eight_changes():
+    assert enough(13, 12, 8) == (5, pytest.approx(np.sqrt(12 / 5)))
+    rng = np.random.default_rng(1)
+    panel = sums_panel(rng.integers(20, 60, (3, 13)))
+    made = drawn(CountyBaseline("county-hub-baseline"), panel)
+    levels = shuffled_levels(200, SEED.generator("location", "10001"))
+    history = panel.reported[0]
+    gaps = history[5:] - history[:-5]
+    error = np.quantile(np.concatenate([gaps, -gaps]), levels) * np.sqrt(12 / 5)
+    want = np.maximum(0, history[-1] + np.rint(error))
+    np.testing.assert_array_equal(made.draws[:, 0, 11], want)
+    assert any("13 months are too few" in w for w in made.warnings)
+
+
+# -- the pooled spread ----------------------------------------------------------------------------
+
+
+def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
+    panel, _ = two_states()
+    made = drawn(CountyBaseline("county-last"), panel)
+    roots = np.sqrt(np.where(panel.reported >= 10, panel.reported, np.nan))
+    for fips in ("10001", "10003", "44009"):  # shown, at times hidden, always 0
+        row = panel.locations.index(fips)
+        levels = shuffled_levels(200, SEED.generator("location", fips))
+        last = np.where(panel.hidden[row, -1], hidden_numbers(fips, 200), panel.reported[row, -1])
+        for h in (1, 12):
+            gaps = (roots[:, h:] - roots[:, :-h]).ravel()
+            gaps = gaps[~np.isnan(gaps)]
+            error = np.quantile(np.concatenate([gaps, -gaps]), levels)
+            want = np.rint(np.maximum(np.sqrt(last) + error, 0) ** 2)
+            np.testing.assert_array_equal(made.draws[:, row, h - 1], want)
+
+
+def test_nothing_to_pool_is_said():
+    with pytest.raises(PanelError, match="pools past changes of counties with 10 deaths"):
+        CountyBaseline("county-last").fit(sums_panel(np.full((3, 20), 4)))
+
+
+def test_where_only_near_counts_are_shown_their_changes_are_stretched():
+    counts = np.full((3, 20), 4.0)
+    counts[0, -2:] = 100, 121
+    made = drawn(CountyBaseline("county-last"), sums_panel(counts))
+    levels = shuffled_levels(200, SEED.generator("location", "10001"))
+    for h in (1, 12):
+        error = np.sqrt(h) * np.quantile([-1.0, 1.0], levels)
+        want = np.rint((11 + error) ** 2)
+        np.testing.assert_array_equal(made.draws[:, 0, h - 1], want)
+
+
+def test_last_value_needs_the_whole_panel():
+    panel, _ = two_states()
+    with pytest.raises(PanelError, match="whole panel"):
+        Model(CountyBaseline("county-last"), "x").fit(panel.select("DE/*"))
+
+
+# -- what is lost ---------------------------------------------------------------------------------
+
+
+def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
+    panel, sums = two_states()
+    counts = counts_of(panel, "x")
+    hidden = counts.drawn_hidden(90, SEED)
+    row = panel.locations.index("44007")
+    rows = [3, 4, 5, 7]
+    for t in (0, 29):
+        others = sum(
+            hidden[i] if panel.hidden[i, t] else np.full(90, panel.reported[i, t]) for i in rows
+        )
+        want = np.maximum(1000, sums[3:, t].sum() - others)
+        np.testing.assert_array_equal(counts.drawn_lost(row, hidden)[:, t], want)
+    np.testing.assert_array_equal(
+        counts.drawn_last(hidden)[row], counts.drawn_lost(row, hidden)[:, -1]
+    )
+
+
+def test_hub_baseline_of_a_lost_county_has_the_changes_of_what_is_left():
+    panel, _ = two_states()
+    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=45)
+    counts = counts_of(panel, "x")
+    row = panel.locations.index("44007")
+    history = counts.drawn_history(row, counts.drawn_hidden(45, SEED))
+    levels = shuffled_levels(45, SEED.generator("location", "44007"))
+    for d in (0, 17):
+        gaps = history[d, 12:] - history[d, :-12]
+        error = np.quantile(np.concatenate([gaps, -gaps]), levels[d])
+        assert made.draws[d, row, 11] == history[d, -1] + np.rint(error)
+
+
+def test_two_lost_in_one_state_share_what_is_left():
+    counts = np.full((3, 15), 50.0)
+    counts[0] = 3000  # never shown
+    counts[1, :10], counts[1, 10:] = 990, 1100  # shown before
+    panel = sums_panel(counts, totals={"DE": counts.sum(axis=0)})
+    lost = counts_of(panel, "x")
+    hidden = lost.drawn_hidden(9, SEED)
+    # What was shown before is near 1,000; the rest is the other's.
+    assert (lost.drawn_lost(1, hidden)[:, -1] == 1000).all()
+    assert (lost.drawn_lost(0, hidden)[:, -1] == 3100).all()
+    assert (lost.drawn_lost(0, hidden)[:, 0] == 3000).all()
+    assert np.isnan(lost.drawn_lost(1, hidden)[:, 0]).all()
+
+
+@pytest.mark.parametrize("before", [900.0, 1700.0], ids=["both shown before", "neither ever"])
+def test_two_lost_that_are_alike_share_the_rest(before):
+    counts = np.full((3, 15), 50.0)
+    counts[:2, :10] = before
+    counts[0, 10:], counts[1, 10:] = 1400, 1600
+    panel = sums_panel(counts, totals={"DE": counts.sum(axis=0)})
+    lost = counts_of(panel, "x")
+    hidden = lost.drawn_hidden(9, SEED)
+    assert all((lost.drawn_lost(i, hidden)[:, -1] == 1500).all() for i in (0, 1))
+
+
+@pytest.mark.parametrize("part", ["no states", "not all counties"])
+def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part):
+    panel, _ = two_states()
+    if part == "no states":
+        panel = replace(panel, beside={})
+    else:
+        keep = [s for s in panel.locations if s != "44001"]
+        panel = replace(panel.select(keep), selected=False)
+    made = drawn(CountyBaseline("county-hub-baseline"), panel)
+    assert (made.draws[:, made.locations.index("44007")] == 1000).all()
+    assert any("taken as 1,000" in w and "RI" in w for w in made.warnings)
+
+
+# -- exponential smoothing ------------------------------------------------------------------------
+
+
+def test_smoothing_is_that_of_statsforecast_series_by_series():
+    from statsforecast.models import SimpleExponentialSmoothingOptimized
+
+    rng = np.random.default_rng(4)
+    series = np.cumsum(rng.normal(size=(5, 25)), axis=1) + 20
+    level, alpha, sigma = smoothed(series)
+    for i, row in enumerate(series):
+        alone = SimpleExponentialSmoothingOptimized().fit(row).model_
+        assert level[i] == pytest.approx(alone["mean"][0], rel=1e-6)
+        assert alpha[i] == pytest.approx(alone["alpha"], rel=1e-5)
+        square = np.nanmean((row - alone["fitted"]) ** 2)
+        assert sigma[i] == pytest.approx(np.sqrt(square), rel=1e-6)
+
+
+def test_smoothed_paths_are_those_of_the_innovations_form():
+    panel, _ = two_states()
+    made = drawn(CountySes(), panel, horizon=3)
+    for fips in ("10001", "10003"):
+        row = panel.locations.index(fips)
+        number = hidden_numbers(fips, 200)
+        error = SEED.generator("location", fips).standard_normal((200, 3))
+        for d in range(0, 200, 19):
+            history = np.where(panel.hidden[row], number[d], panel.reported[row])
+            (level,), (alpha,), (sigma,) = smoothed(np.sqrt(history)[None])
+            for h in range(3):
+                value = level + sigma * error[d, h]
+                level += alpha * sigma * error[d, h]
+                assert made.draws[d, row, h] == np.rint(max(value, 0) ** 2)
+
+
+# -- Poisson-gamma --------------------------------------------------------------------------------
+
+
+def test_the_prior_has_the_moments_of_the_rates():
+    rng = np.random.default_rng(5)
+    people = rng.uniform(5e3, 1e5, 4000)
+    counts = rng.poisson(people * rng.gamma(4.0, 3e-4 / 4.0, 4000)).astype(float)
+    shape, rate = gamma_prior(counts, counts**2, people)
+    assert shape == pytest.approx(4.0, rel=0.1)
+    assert shape / rate == pytest.approx(3e-4, rel=0.03)
+
+
+def test_a_class_without_deaths_still_has_a_prior():
+    shape, rate = gamma_prior(np.zeros(4), np.zeros(4), np.ones(4))
+    assert (shape, rate) == (0.5, 4.0)
+
+
+def test_a_hidden_count_has_the_chances_of_its_class():
+    chances = hidden_chances(2.0, 0.1, 1.0)
+    whole = nbinom.pmf(np.arange(1, 10), 2.0, 0.1 / 1.1)
+    np.testing.assert_allclose(chances, whole / whole.sum())
+    np.testing.assert_allclose(hidden_chances(1e9, 1.0, 1.0).sum(), 1.0)  # far above 9
+
+
+def test_kept_deaths_are_the_last_months_of_the_count():
+    rng = np.random.default_rng(6)
+    last = np.full(4000, 60, dtype=np.int32)
+    kept = kept_deaths(last, np.full(12, 1 / 12), 14, rng)
+    assert (np.diff(kept, axis=1) <= 0).all()
+    assert (kept[:, 11:] == 0).all()
+    for h in (1, 3, 9):
+        p = (12 - h) / 12
+        assert kept[:, h - 1].mean() == pytest.approx(60 * p, abs=0.25)
+        assert kept[:, h - 1].var() == pytest.approx(60 * p * (1 - p), rel=0.12)
+
+
+def test_kept_deaths_follow_the_months_they_are_from():
+    weights = np.zeros(12)
+    weights[4] = 1.0  # all in the fifth month: they leave after five
+    kept = kept_deaths(np.array([7], dtype=np.int32), weights, 12, np.random.default_rng(1))
+    assert kept[0].tolist() == [7] * 4 + [0] * 8
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.04])
+def test_the_drift_is_what_changes_vary_beyond_poisson(drift):
+    rng = np.random.default_rng(7)
+    n = 20_000
+    factor = rng.gamma(1 / drift, drift, n) if drift else np.ones(n)
+    counts = np.stack(
+        [rng.poisson(30.0, n), *np.full((11, n), 4), rng.poisson(30 * factor)], axis=1
+    )
+    assert drift_variance(counts.astype(float)) == pytest.approx(drift, abs=0.004)
+    assert drift_variance(np.full((3, 13), 9.0)) == 0.0
+
+
+def test_all_new_months_share_the_drift(monkeypatch):
+    panel = sums_panel([[400] * 20, [300] * 20, [14] * 20])
+    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.25)
+    made = drawn(CountyGamma(), panel, draws=4000)
+    # Poisson, the posterior's spread, and a quarter of the square.
+    assert made.draws[:, 0, 11].var() == pytest.approx(800 + 0.25 * 400**2, rel=0.1)
+    assert made.draws[:, 0, 11].mean() == pytest.approx(400, rel=0.03)
+
+
+def test_a_hidden_count_is_drawn_from_its_class(monkeypatch):
+    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.0)
+    panel = sums_panel([[3] * 20, [0] * 20, [0] * 20])
+    fitted = CountyGamma().fit(panel)
+    made = fitted.draw(12, 8000, SEED)
+    shape, rate = fitted.priors[0]
+    now = hidden_chances(shape, rate, 1.0) @ np.arange(1, 10)
+    assert now < 4  # not 5: its class has few deaths
+    assert made.draws[:, 0, 11].mean() == pytest.approx((shape + now) / (rate + 1), rel=0.03)
+    near = fitted.draw(1, 8000, SEED).draws[:, 0, 0].mean()
+    assert near == pytest.approx(now * 11 / 12 + (shape + now) / (rate + 1) / 12, rel=0.03)
+
+
+def test_new_deaths_are_negative_binomial(monkeypatch):
+    panel = sums_panel([[30] * 20, [200] * 20, [14] * 20])
+    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.0)
+    fitted = CountyGamma().fit(panel)
+    made = fitted.draw(12, 4000, SEED)
+    for i in range(3):
+        shape, rate = fitted.priors[i]
+        law = nbinom(shape + panel.reported[i, -1], (rate + 1) / (rate + 2))
+        x = made.draws[:, i, 11]
+        # Of whole numbers: the PIT is made smooth.
+        u = np.random.default_rng(8).random(x.size)
+        pit = law.cdf(x - 1) + u * law.pmf(x)
+        assert kstest(pit, "uniform").pvalue > 1e-3
+
+
+def test_people_are_used_where_those_of_a_whole_state_are_known():
+    panel, _ = two_states()
+    people = dict.fromkeys(RHODE_ISLAND, 1e5) | {"10001": 5e4}
+    fitted = CountyGamma().fit(replace(panel, residents=people))
+    assert fitted.exposures.tolist() == [1.0] * 3 + [1e5] * 5
+
+
+# -- share of the state ---------------------------------------------------------------------------
+
+
+def test_share_times_the_states_months():
+    panel, _ = two_states()
+    panel = sums_panel([[120] * 20, [60] * 20, [0] * 20], totals={"DE": [400] * 20})
+    made = drawn(CountyShare(paths=Growing(400.0, 50.0)), panel, draws=4000)
+    # 120 of 400: of the state's 12 months of 50 a month it has 30 %, 180.
+    assert made.draws[:, 0, 11].mean() == pytest.approx(120.5 / 400 * 600, rel=0.01)
+    mean = 120 * 9 / 12 + 120.5 / 400 * 150
+    assert made.draws[:, 0, 2].mean() == pytest.approx(mean, rel=0.01)
+    want = 120.5 * 1.5 + 120.5 * 1.5**2  # Poisson, and a gamma share
+    assert made.draws[:, 0, 11].var() == pytest.approx(want, rel=0.1)
+
+
+def test_counties_of_a_state_follow_the_same_draws_of_it():
+    class Wild(Growing):
+        def draw(self, _states, _last_month, horizon, draws, _streams):
+            months = np.where(np.arange(draws)[:, None] % 2, 10.0, 1000.0) * np.ones(horizon)
+            return {"DE": StatePath(np.full(draws, 4000.0), np.zeros((draws, 12)), months, months)}
+
+    panel = sums_panel([[900] * 20, [600] * 20, [0] * 20], totals={"DE": [4000] * 20})
+    made = drawn(CountyShare(paths=Wild()), panel)
+    assert np.corrcoef(made.draws[:, 0, 11], made.draws[:, 1, 11])[0, 1] > 0.98
+
+
+def test_share_says_what_it_lacks():
+    panel, _ = two_states()
+    with pytest.raises(PanelError, match="no states' panel stands beside"):
+        CountyShare().fit(replace(panel, beside={}))
+
+    class Without(Growing):
+        def draw(self, *asked):
+            return {"DE": super().draw(*asked)["DE"]}
+
+    with pytest.raises(PanelError, match="RI is not forecast"):
+        drawn(CountyShare(paths=Without()), panel)
+
+
+# -- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+def test_every_county_is_forecast_in_whole_numbers(model):
+    panel, _ = two_states()
+    made = drawn(model, panel)
+    assert made.locations == panel.locations
+    assert (made.target, made.basis, set(made.joint)) == ("deaths_12mo", RESIDENCE, {"month"})
+    assert (made.draws == np.rint(made.draws)).all()
+    assert (made.draws >= 0).all()
+    assert model.spec.dataset == COUNTIES
+    assert made.draws[:, panel.locations.index("44007")].mean() > 1000
+
+
+@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+def test_a_state_alone_another_order_or_more_draws_of_another_change_nothing(model):
+    panel, _ = two_states()
+    whole = drawn(model, panel)
+    back = replace(panel.select(panel.locations[::-1]), selected=False)
+    turned = drawn(model, back)
+    for i, s in enumerate(whole.locations):
+        j = turned.locations.index(s)
+        np.testing.assert_array_equal(whole.draws[:, i], turned.draws[:, j], err_msg=s)
+    if model.spec.by == "state":
+        alone = drawn(model, panel.select("RI/*"))
+        np.testing.assert_array_equal(alone.draws, whole.draws[:, 3:])
+
+
+@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+def test_thirteen_months_are_enough_and_twelve_are_not(model):
+    panel, _ = two_states(13)
+    made = drawn(model, panel, horizon=14)
+    assert made.draws.shape == (200, 8, 14)
+    with pytest.raises(PanelError, match="needs 13 months of counties' counts, and this panel has"):
+        drawn(model, two_states(12)[0])
+    with pytest.raises(PanelError, match="states"):
+        model.fit(bundled_panel())
+
+
+@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+def test_what_is_missing_stands_as_it_was_and_that_is_said(model):
+    panel, sums = two_states()
+    reported = panel.reported.copy()
+    reported[0, -2:], reported[2, :3] = np.nan, np.nan
+    reported[5] = np.nan
+    low, high = panel.low.copy(), panel.high.copy()
+    low[[0, 2, 5]], high[[0, 2, 5]] = reported[[0, 2, 5]], reported[[0, 2, 5]]
+    panel = replace(panel, reported=reported, low=low, high=high)
+    filled = counts_of(panel, "x").known
+    np.testing.assert_array_equal(filled[0, -3:], [sums[0, -3]] * 3)
+    assert counts_of(panel, "x").hidden[2, 0] == counts_of(panel, "x").hidden[2, 3]
+    made = drawn(model, panel)
+    assert "44005" not in made.locations
+    assert made.skipped == {"44005": "no count in any month"}
+    assert any("10001" in w and "last one stands in" in w for w in made.warnings)
+    assert np.median(made.draws[:, 0, 0]) == pytest.approx(sums[0, -3], rel=0.2)
+
+
+@pytest.mark.parametrize("model", all_models()[:2] + all_models()[3:], ids=lambda m: m.name)
+def test_models_and_fits_travel(model):
+    panel, _ = two_states()
+    fitted = pickle.loads(pickle.dumps(model)).fit(panel)
+    there = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(
+        there.draw(3, 20, SEED).draws, model.fit(panel).draw(3, 20, SEED).draws
+    )
+
+
+def test_unknown_baseline():
+    with pytest.raises(UnknownNameError, match="no county baseline"):
+        CountyBaseline("county-lst")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(
+            st.integers(0, 15) | st.just(-1) | st.integers(900, 1100), min_size=13, max_size=13
+        ),
+        min_size=3,
+        max_size=3,
+    )
+)
+def test_any_counts_give_whole_numbers_for_every_county_with_one(rows):
+    counts = np.array(rows, dtype=float)
+    counts[counts < 0] = np.nan
+    if np.isnan(counts).all():
+        counts[0, 0] = 1.0
+    panel = sums_panel(counts, totals={"DE": np.nansum(counts, axis=0)})
+    some = [s for s, row in zip(DELAWARE, counts) if not np.isnan(row).all()]
+    for model in all_models():
+        if model.name == "county-last":
+            continue  # may have nothing to pool
+        made = drawn(model, panel, draws=9)
+        assert list(made.locations) == some
+        assert (made.draws == np.rint(made.draws)).all()
+        assert (made.draws >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(m, id=m.name, marks=() if m.name == "county-last" else pytest.mark.slow)
+        for m in (*all_models()[:2], *all_models()[3:], CountyShare())
+    ],
+)
+def test_all_counties_of_the_real_release(shared, model):
+    from factories.county_panels import real_counties
+
+    assert shared.exists()
+    panel = real_counties().cut("2022-06")
+    made = drawn(model, panel, horizon=3, draws=45)
+    assert made.locations == panel.locations
+    angeles = made.draws[:, made.locations.index("06037"), 0]
+    assert 2500 < np.median(angeles) < 3600

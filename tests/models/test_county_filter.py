@@ -1,0 +1,270 @@
+"""The filter of counties against exact enumeration, and what a hidden count may tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from county_oracle import exact, moments
+from scipy import stats
+
+from odforecast.models.county.drawing import root_of
+from odforecast.models.county.filter import CountyState, filtered, per_year, taken
+from odforecast.models.county.kernels import (
+    BETWEEN,
+    EXACT,
+    begun,
+    counts_between,
+    learned,
+    moments_between,
+    stepped,
+    sum_of,
+)
+
+STEP = 0.03
+
+
+def alone(low, high, level=4.0, shape=1.0, window=12, months=None, total=np.nan) -> CountyState:
+    """A single county, no state's remainder unless a total is given."""
+    low, high = np.atleast_2d(low).astype(float), np.atleast_2d(high).astype(float)
+    n, n_time = low.shape
+    months = np.ones(n_time + window - 1) if months is None else months
+    return filtered(
+        low, high, np.full(n, level), np.full(n, shape), months, np.full(n_time, total),
+        1.0, STEP, window,
+    )  # fmt: skip
+
+
+def compared(low, high, level, shape, window, points=40):
+    """(mean, sd) of sum and level: exact, and filtered; and the means of the months."""
+    low, high = np.array(low), np.array(high)
+    e = np.full(low.size + window - 1, 1 / window)
+    truth = exact(low, high, e, level, shape, STEP, window, points)
+    state = alone(low, high, level, shape, window)
+    mean, cov = state.mean[0], state.cov[0]
+    of_sum = mean[:-1].sum(), np.sqrt(max(cov[:-1, :-1].sum(), 0.0))
+    return (
+        moments(np.arange(truth["sum"].size), truth["sum"]),
+        of_sum,
+        moments(truth["levels"], truth["level"]),
+        (mean[-1], np.sqrt(cov[-1, -1])),
+        truth["months"],
+        mean[:-1],
+    )
+
+
+# --- a count that is known to lie between two ---------------------------------------------
+
+
+@pytest.mark.parametrize(("mean", "var"), [(4.0, 4.0), (4.0, 9.0), (0.7, 1.5), (14.0, 30.0)])
+def test_probabilities_of_a_hidden_count_are_those_of_the_negative_binomial(mean, var):
+    k = np.arange(1, 10)
+    if var == mean:
+        p = stats.poisson.pmf(k, mean)
+    else:
+        r = mean**2 / (var - mean)
+        p = stats.nbinom.pmf(k, r, mean / var)
+    np.testing.assert_allclose(counts_between(mean, var, 1.0, 9.0), p / p.sum(), rtol=1e-9)
+
+
+def test_probabilities_below_poisson_are_the_binomials_and_then_the_normals():
+    k = np.arange(1, 10)
+    p = stats.binom.pmf(k, 12, 0.4)  # mean 4.8, variance 2.88
+    np.testing.assert_allclose(counts_between(4.8, 2.88, 1.0, 9.0), p / p.sum(), rtol=1e-9)
+    p = stats.norm.pdf(k, 4.8, 0.5)
+    np.testing.assert_allclose(counts_between(4.8, 0.25, 1.0, 9.0), p / p.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("mean", [400.0, 900.0, 1100.0, 2500.0])
+def test_a_lost_count_is_a_normal_cut_at_its_floor(mean):
+    cut = stats.truncnorm((999.5 - mean) / 100.0, np.inf, loc=mean, scale=100.0)
+    found = moments_between(mean, 100.0**2, 1000.0, np.inf)
+    np.testing.assert_allclose(found[0], cut.mean(), rtol=1e-4)
+    np.testing.assert_allclose(found[1], cut.var(), rtol=0.03)
+
+
+# --- one step at a time --------------------------------------------------------------------
+
+
+def test_the_first_sum_gives_a_multinomial_and_a_gamma_again():
+    e = np.array([0.1, 0.2, 0.3, 0.4])
+    mean, cov = np.zeros(5), np.zeros((5, 5))
+    begun(mean, cov, 6.0, 2.0, e, 8.0, 0.0)
+    np.testing.assert_allclose(mean[:4], 8 * e)
+    np.testing.assert_allclose(cov[:4, :4], 8 * (np.diag(e) - np.outer(e, e)), atol=1e-12)
+    rate = 2.0 / 6.0 + 1.0
+    np.testing.assert_allclose([mean[4], cov[4, 4]], [10.0 / rate, 10.0 / rate**2])
+    assert cov[:4, 4] == pytest.approx(0.0)
+
+
+def test_a_month_on_the_oldest_goes_and_a_poisson_comes():
+    mean, cov = np.zeros(4), np.zeros((4, 4))
+    begun(mean, cov, 6.0, 2.0, np.array([0.3, 0.3, 0.4]), 5.0, 1.0)
+    before, level, var = mean.copy(), mean[3], cov[3, 3]
+    stepped(mean, cov, 0.5, 1.0, 0.01)
+    np.testing.assert_allclose(mean, [before[1], before[2], 0.5 * level, level])
+    moved = var + 0.01 * level**2
+    np.testing.assert_allclose(cov[2:, 2:], [[0.5 * level + 0.25 * moved, 0.5 * moved],
+                                             [0.5 * moved, moved]])  # fmt: skip
+    np.testing.assert_allclose(cov, cov.T)
+
+
+def test_overlapping_sums_are_exact_and_zeros_are_zeros():
+    rng = np.random.default_rng(1)
+    months = rng.poisson(3.0, 35)
+    sums = np.convolve(months, np.ones(12, dtype=int), "valid")
+    state = alone(sums, sums, 36.0)
+    assert state.kind[0] == EXACT
+    assert state.mean[0, :12].sum() == pytest.approx(sums[-1], abs=1e-9)
+    assert state.cov[0, :12, :12].sum() == pytest.approx(0.0, abs=1e-8)
+    # Every difference of two sums is a difference of months that the state respects.
+    gone = np.zeros(12, dtype=int)
+    state = alone(gone, gone, 3.0)
+    assert (state.mean[0, :12] == 0).all()
+    assert (state.cov[0, :12] == 0).all()
+    assert 0 < state.mean[0, 12] < 1.5
+
+
+def test_a_sum_that_is_known_moves_the_level_and_narrows_it():
+    mean, cov = np.zeros(13), np.zeros((13, 13))
+    begun(mean, cov, 30.0, 1.0, np.full(12, 1 / 12), 30.0, 0.0)
+    stepped(mean, cov, 1 / 12, 1.0, 0.0)
+    level, var = mean[12], cov[12, 12]
+    count = sum_of(mean, cov)[0] + 4.0
+    learned(mean, cov, count, 0.0)
+    assert sum_of(mean, cov) == pytest.approx((count, 0.0), abs=1e-9)
+    assert mean[12] > level
+    assert cov[12, 12] / mean[12] < var / level
+    assert (np.linalg.eigvalsh(cov) > -1e-9).all()
+
+
+def test_the_root_of_a_covariance_that_lacks_directions():
+    a = np.random.default_rng(2).normal(size=(6, 3))
+    cov = a @ a.T
+    np.testing.assert_allclose(root_of(cov) @ root_of(cov).T, cov, atol=1e-7)
+
+
+# --- the same deaths are not counted twice -------------------------------------------------
+
+
+def test_hidden_counts_are_taken_a_third_of_a_window_apart_and_after_a_known_one():
+    between = np.ones((1, 25), dtype=bool)
+    assert np.flatnonzero(taken(between, ~between)[0]).tolist() == [0, 4, 8, 12, 16, 20, 24]
+    between[0, :6] = False
+    assert np.flatnonzero(taken(between, ~between)[0]).tolist() == [6, 8, 12, 16, 20, 24]
+
+
+@pytest.mark.parametrize(
+    ("level", "shape"), [(1.0, 1.0), (3.0, 1.0), (4.0, 3.0), (8.0, 1.0), (12.0, 3.0)]
+)
+def test_a_county_hidden_for_long_has_the_posterior_of_exact_enumeration(level, shape):
+    n = 24
+    right, got, true_level, got_level, months, means = compared(
+        np.full(n, 1), np.full(n, 9), level, shape, window=6
+    )
+    assert got[1] == pytest.approx(right[1], rel=0.1)
+    assert got_level[1] == pytest.approx(true_level[1], rel=0.1)
+    assert abs(got[0] - right[0]) < 0.15 * right[1]
+    assert abs(got_level[0] - true_level[0]) < 0.15 * true_level[1]
+    np.testing.assert_allclose(means, months, atol=0.1)
+
+
+def test_used_every_month_the_same_deaths_would_make_it_too_sure(monkeypatch):
+    right, got, *_ = compared(np.full(24, 1), np.full(24, 9), 8.0, 1.0, window=7, points=24)
+    monkeypatch.setattr(
+        "odforecast.models.county.filter.taken", lambda between, *_: np.ones_like(between)
+    )
+    _, sure, *_ = compared(np.full(24, 1), np.full(24, 9), 8.0, 1.0, window=7, points=24)
+    assert sure[1] < got[1]
+    assert got[1] == pytest.approx(right[1], rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("level", "shape"), [(1.0, 1.0), (4.0, 3.0), (8.0, 1.0), (12.0, 3.0)])
+def test_the_same_with_sums_of_twelve_months_over_two_years(level, shape):
+    right, got, true_level, got_level, months, means = compared(
+        np.full(24, 1), np.full(24, 9), level, shape, window=12, points=20
+    )
+    assert got[1] == pytest.approx(right[1], rel=0.1)
+    assert got_level[1] == pytest.approx(true_level[1], rel=0.1)
+    assert abs(got[0] - right[0]) < 0.2 * right[1]
+    np.testing.assert_allclose(means, months, atol=0.1)
+
+
+PATTERNS = {
+    "none, then hidden": [0] * 8 + [-1] * 8,
+    "hidden, then none": [-1] * 8 + [0] * 8,
+    "shown, then hidden": [12, 10, -1, -1, -1, 10, -1, -1, -1, -1, -1, -1],
+    "hidden, then shown": [-1] * 4 + [10, -1, 10, 11, 12, 14, 14, 12, 10, 13, 10, 10],
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_counts_that_come_and_go(name):
+    seen = np.array(PATTERNS[name])
+    low, high = np.where(seen < 0, 1, seen), np.where(seen < 0, 9, seen)
+    right, got, true_level, got_level, months, means = compared(low, high, 5.0, 1.5, window=6)
+    assert got[0] == pytest.approx(right[0], abs=0.35)
+    assert got[1] == pytest.approx(right[1], rel=0.2, abs=0.02)
+    assert got_level[0] == pytest.approx(true_level[0], rel=0.1)
+    assert got_level[1] == pytest.approx(true_level[1], rel=0.15)
+    # Normal months may have means below none; their sums have not.
+    np.testing.assert_allclose(means, months, atol=0.8)
+
+
+def test_a_death_after_none_is_known_to_the_month():
+    seen = np.array([0] * 6 + [-1] * 3)
+    low, high = np.where(seen < 0, 1, seen), np.where(seen < 0, 9, seen)
+    mean = alone(low, high, 1.0, 2.0).mean[0]
+    # It came in the third month from the end, and none came before it.
+    assert mean[9] > 0.9
+    assert (np.abs(mean[:9]) < 1e-9).all()
+
+
+# --- what is left of the state ---------------------------------------------------------------
+
+
+def test_a_lost_count_is_what_the_state_leaves():
+    n = 25
+    seen = np.full((3, n), 300.0)
+    low, high = seen.copy(), seen.copy()
+    low[0], high[0] = 1000.0, np.inf
+    months = np.full(n + 11, 2200.0 / 12)
+    state = alone(low, high, 300.0, 1.0, months=months, total=2200.0)
+    assert state.kind[0] == BETWEEN
+    mean, sd = state.mean[0, :12].sum(), np.sqrt(state.cov[0, :12, :12].sum())
+    # Residence over occurrence is not known better than to a few percent.
+    assert mean == pytest.approx(1600.0, abs=60.0)
+    assert 40.0 < sd < 140.0
+    less = alone(low, high, 300.0, 1.0, months=months * 0.72, total=1584.0)
+    assert 1000.0 < less.mean[0, :12].sum() < 1150.0
+
+
+def test_what_is_left_of_the_state_moves_hidden_counts():
+    n = 25
+    low, high = np.full((12, n), 1.0), np.full((12, n), 9.0)
+    low[:4] = high[:4] = 20.0
+
+    def rest(total: float) -> float:
+        months = np.full(n + 11, total / 12)
+        return float(alone(low, high, 4.0, 1.0, months=months, total=total).mean[4:, :12].sum())
+
+    # 80 are shown: 100 deaths leave 20 for the eight, 130 leave 50.
+    assert rest(100.0) < rest(115.0) - 3.0 < rest(130.0) - 6.0
+    assert 20.0 < rest(100.0) < rest(130.0) < 50.0
+
+
+def test_residence_over_occurrence_is_learned_where_all_are_shown():
+    n = 25
+    counts = np.full((2, n), 250.0)
+    state = alone(counts, counts, 250.0, months=np.full(n + 11, 50.0), total=600.0)
+    assert state.rho[0] == pytest.approx(500 / 600, rel=1e-3)
+    assert state.rho[1] < 0.01**2
+
+
+def test_months_of_the_state_that_are_missing_or_none_do_no_harm():
+    months = np.array([np.nan, 2.0, 0.0, -1.0, *([4.0] * 12)])
+    e = per_year(months)
+    assert e[-12:].sum() == pytest.approx(1.0)
+    assert (e > 0).all()
+    assert e[0] == e[-1]
+    np.testing.assert_allclose(per_year(np.full(20, np.nan)), 1 / 12)

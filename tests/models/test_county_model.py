@@ -1,0 +1,487 @@
+"""The county model: what its draws add up to, what they hang on, and whom it forecasts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from county_panels import real_counties
+
+import odforecast as od
+from odforecast.errors import PanelError, UnknownNameError
+from odforecast.forecast import Forecast
+from odforecast.geography.counties import by_fips
+from odforecast.models import Model, default_model, get_model, model_names
+from odforecast.models.county import states as county_states
+from odforecast.models.county.delay import Delay, delay_of
+from odforecast.models.county.drawing import drawn_county, raked, skewed
+from odforecast.models.county.kernels import begun, counts_between
+from odforecast.models.county.level import FACTORS, levels
+from odforecast.models.county.model import County
+from odforecast.models.county.states import GivenPaths, ModelPaths
+from odforecast.models.statespace.model import Dlm
+from odforecast.months import ONE_MONTH
+from odforecast.names import STATES, TARGET_12MO
+from odforecast.panel import Panel
+from odforecast.seeds import Streams
+from odforecast.testing import zoo
+from odforecast.testing.zoo import scrambled, until
+
+ZOO = zoo("counties")
+PANEL = ZOO["ordinary"]
+DRAWS = 60
+
+
+def streams(panel: Panel, seed: int = 1) -> Streams:
+    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
+
+
+def rows_of(made: Forecast, state: str) -> list[int]:
+    return [i for i, s in enumerate(made.locations) if by_fips()[s].state == state]
+
+
+@cache
+def fitted(where: str = "ordinary"):
+    return get_model("county").fit(ZOO[where])
+
+
+@cache
+def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> Forecast:
+    return fitted(where).forecast(horizon, draws=draws)
+
+
+def test_it_is_the_default_of_counties_and_dlm_that_of_states():
+    assert default_model("counties") == "county"
+    assert default_model() == get_model().label == "dlm"
+    assert "county" in model_names("counties")
+    assert "county" not in model_names("states")
+    for ask in (default_model, model_names):
+        with pytest.raises(UnknownNameError, match="unknown data set 'cities'"):
+            ask("cities")
+
+
+def test_what_it_is():
+    spec = get_model("county").spec
+    assert (spec.by, spec.target, spec.dataset) == ("state", TARGET_12MO, "counties")
+    assert spec.joint == {"location", "month"}
+    assert spec.corrects_delay
+    assert spec.members[0].model == "dlm"
+    assert spec.hash != get_model("county", paths="naive").spec.hash
+    assert spec.hash != get_model("county", step=0.05).spec.hash
+
+
+# --- sums -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where", [n for n in ZOO if n != "very-short"])
+def test_counties_add_up_to_their_state_by_residence_in_every_draw(where):
+    made, whole = forecast(where), fitted(where).inner
+    totals = whole.residence_totals(12, DRAWS, streams(ZOO[where]))
+    assert set(totals) == {by_fips()[s].state for s in made.locations}
+    for state, total in totals.items():
+        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
+        np.testing.assert_array_equal(total, np.round(total))
+    np.testing.assert_array_equal(made.draws, np.round(made.draws))
+    assert made.draws.min() >= 0
+
+
+def test_the_state_is_its_own_draws_times_residence_over_occurrence():
+    panel = ZOO["clean"]
+    made, own = forecast("clean"), get_model().fit(panel.beside[STATES]).forecast(12, draws=DRAWS)
+    states = own.samples(TARGET_12MO)
+    beside = panel.beside[STATES]
+    for state in ("RI", "DE"):
+        rows = rows_of(made, state)
+        ratio = made.draws[:, rows].sum(axis=1) / states[:, own.index(state)]
+        shown = np.nansum(panel.reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
+        now = shown / beside.reported[beside.index(state), -1]
+        # Whole numbers and hidden counts at the beginning, the walk of the ratio at the end.
+        assert np.median(ratio[:, 0]) == pytest.approx(now, abs=0.02)
+        assert 0.01 < ratio[:, -1].std() < 0.03
+
+
+def test_a_state_of_one_county_is_its_state():
+    made = forecast("one-county-state")
+    assert made.locations == ("11001",)
+    totals = fitted("one-county-state").inner.residence_totals(
+        12, DRAWS, streams(ZOO["one-county-state"])
+    )
+    np.testing.assert_array_equal(made.draws[:, 0], totals["DC"])
+
+
+def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
+    beside = PANEL.beside[STATES]
+    own = get_model().fit(beside).forecast(12, draws=DRAWS, seed=1)
+    found = ModelPaths(get_model()).draw(beside, PANEL.last_month, 12, DRAWS, streams(PANEL))
+    for state in own.locations:
+        row = own.samples(TARGET_12MO)[:, own.index(state), -12:]
+        np.testing.assert_array_equal(found[state].sums, row)
+
+
+def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
+    fits = []
+    plain = Dlm.fit
+    monkeypatch.setattr(Dlm, "fit", lambda self, panel: fits.append(1) or plain(self, panel))
+    county_states._cache.clear()
+    for state in ("RI", "NH", "DE"):
+        some = PANEL.select([s for s in PANEL.locations if by_fips()[s].state == state])
+        get_model("county").fit(some).forecast(3, draws=10)
+    assert len(fits) == 1
+    get_model("county").fit(PANEL).forecast(4, draws=10)
+    assert len(fits) == 2
+    # What is kept holds on to nothing of the states' history.
+    for path in (p for kept in county_states._cache.values() for p in kept.values()):
+        assert path.months.base is None
+        assert path.sums.base is None
+
+
+# --- rounding ---------------------------------------------------------------------------------
+
+
+def test_rounding_keeps_sums_and_is_right_on_average():
+    n, draws = 40, 20_000
+    rng = np.random.default_rng(1)
+    share = np.concatenate([np.full(30, 0.3), rng.uniform(1, 50, 9), [0.0]])
+    sums = np.repeat(share[:, None, None], draws, axis=1)
+    target = np.full((draws, 1), 150.0)
+    out = np.zeros((draws, n, 1), dtype=np.int32)
+    rows = np.arange(n)[::-1].copy()
+    raked(sums, share, target, rng.random(draws), rows, out)
+    assert (out.sum(axis=1) == 150).all()
+    exact = (share * 150.0 / share.sum())[::-1]
+    np.testing.assert_allclose(out[..., 0].mean(axis=0), exact, atol=0.02)
+    assert (np.abs(out[..., 0] - exact) < 1.0).all()
+
+
+def test_a_state_without_any_drawn_death_is_shared_out_by_levels():
+    out = np.zeros((500, 2, 1), dtype=np.int32)
+    at = np.random.default_rng(1).random(500)
+    target = np.full((500, 1), 4.0)
+    raked(np.zeros((2, 500, 1)), np.array([1.0, 3.0]), target, at, np.arange(2), out)
+    assert (out.sum(axis=1) == 4).all()
+    assert out[:, 1].mean() == pytest.approx(3.0, abs=0.05)
+
+
+# --- draws of one county ----------------------------------------------------------------------
+
+
+def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
+          draws=4000, q=0.0):  # fmt: skip
+    last, out = np.empty(draws), np.empty((draws, 14))
+    ahead = np.full((draws, 14), 1.0 / 12)
+    late = np.zeros((0, 12)) if late is None else late
+    rng = np.random.default_rng(3)
+    drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
+    return last, out
+
+
+def test_kept_months_go_one_by_one_and_new_ones_come():
+    mean = np.array([*np.arange(1.0, 13.0), 120.0])
+    last, out = drawn(1, 78.0, 78.0, mean, np.zeros((13, 13)))
+    assert (last == 78.0).all()
+    for h in (1, 5, 12):
+        assert out[:, h - 1].mean() == pytest.approx(mean[h:12].sum() + 10.0 * h, rel=0.01)
+    # Poisson and nothing else, and from the 13th month on drawn ones go.
+    assert out[:, 4].var() == pytest.approx(50.0, rel=0.1)
+    assert out[:, 13].mean() == pytest.approx(120.0, rel=0.01)
+    assert out[:, 13].var() == pytest.approx(120.0, rel=0.1)
+
+
+@pytest.mark.parametrize(("mean", "var"), [(1.0, 0.9), (4.0, 4.0), (30.0, 20.0)])
+def test_drawn_months_are_as_skewed_as_deaths_are(mean, var):
+    normal = mean + np.sqrt(var) * np.random.default_rng(1).standard_normal(40_000)
+    months = np.array([skewed(x, mean, var) for x in normal])
+    assert months.min() >= 0
+    assert months.mean() == pytest.approx(mean, rel=0.03)
+    assert months.var() == pytest.approx(var, rel=0.06)
+    third = (((months - months.mean()) / months.std()) ** 3).mean()
+    assert third == pytest.approx(2 * np.sqrt(var) / mean, rel=0.15)
+
+
+def test_a_hidden_county_is_one_to_nine_now_and_whole():
+    mean, cov = np.zeros(13), np.zeros((13, 13))
+    begun(mean, cov, 4.0, 1.0, np.full(12, 1 / 12), 4.0, 5.0)
+    last, out = drawn(2, 1.0, 9.0, mean, cov, (4.0, 9.0, 0.0, 0.0))
+    assert set(np.unique(last)) == set(range(1, 10))
+    shares = np.bincount(last.astype(int), minlength=10)[1:] / last.size
+    np.testing.assert_allclose(shares, counts_between(4.0, 9.0, 1.0, 9.0), atol=0.025)
+    np.testing.assert_array_equal(out, np.round(out))
+    # Draws with more deaths now have more later.
+    assert np.corrcoef(last, out[:, 11])[0, 1] > 0.2
+
+
+def test_late_deaths_are_added_to_the_months_they_belong_to():
+    mean = np.array([*np.full(12, 10.0), 120.0])
+    late = np.zeros((4000, 12))
+    late[:, 11] = 0.05
+    last, out = drawn(1, 120.0, 120.0, mean, np.zeros((13, 13)), late=late)
+    assert (last == 120.0).all()
+    assert out[:, 10].mean() == pytest.approx(120.0 + 6.0, rel=0.01)
+    assert out[:, 11].mean() == pytest.approx(120.0, rel=0.01)
+
+
+# --- what it hangs on -------------------------------------------------------------------------
+
+
+def test_states_alone_and_in_another_order_are_bit_for_bit_the_same():
+    made = forecast()
+    for states in (("RI",), ("NH", "DE")):
+        places = [s for s in PANEL.locations if by_fips()[s].state in states]
+        some = get_model("county").fit(PANEL.select(places[::-1])).forecast(12, draws=DRAWS)
+        for place in places:
+            np.testing.assert_array_equal(
+                some.draws[:, some.index(place)], made.draws[:, made.index(place)]
+            )
+
+
+def test_random_numbers_are_called_by_county_and_by_state(monkeypatch):
+    asked = []
+    plain = Streams.generator
+    monkeypatch.setattr(
+        Streams,
+        "generator",
+        lambda self, stream, place="": asked.append((stream, place)) or plain(self, stream, place),
+    )
+    fitted().forecast(2, draws=5)
+    own = [x for x in asked if x[0] in ("county", "residence", "rounding", "completeness")]
+    assert {place for stream, place in own if stream == "county"} == set(PANEL.locations)
+    for stream in ("residence", "rounding", "completeness"):
+        assert {p for s, p in own if s == stream} == {"DE", "RI", "DC", "NH"}
+    assert len(own) == len(set(own))
+
+
+def test_a_part_of_a_state_is_refused():
+    with pytest.raises(
+        PanelError, match=r"takes the counties of a state together, .* 2 of 5 of RI"
+    ):
+        get_model("county").fit(PANEL.select(["44001", "44003"]))
+
+
+def test_what_comes_later_changes_nothing():
+    month = PANEL.last_month - 6 * ONE_MONTH
+    one, other = (
+        get_model("county").fit(until(p, month)).forecast(6, draws=DRAWS).draws
+        for p in (PANEL, scrambled(PANEL, month))
+    )
+    np.testing.assert_array_equal(one, other)
+    cut = [p.cut(month) for p in (PANEL, scrambled(PANEL, month))]
+    one, other = (get_model("county").fit(p).forecast(6, draws=DRAWS).draws for p in cut)
+    np.testing.assert_array_equal(one, other)
+
+
+def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
+    with pytest.raises(PanelError, match="no states' panel stands beside") as caught:
+        get_model("county").fit(replace(PANEL, beside={}))
+    assert "dataset='counties'" in caught.value.hint
+    beside = PANEL.beside[STATES]
+    reported = beside.reported.copy()
+    reported[beside.index("RI"), -1] = np.nan
+    panel = replace(PANEL, beside={STATES: replace(beside, reported=reported, low=None, high=None)})
+    made = get_model("county").fit(panel).forecast(3, draws=10)
+    assert set(made.skipped) == {s for s in PANEL.locations if by_fips()[s].state == "RI"}
+    assert "its state RI: no reported count in the last month" in made.skipped["44001"]
+
+
+@pytest.mark.parametrize("name", ["naive", "hub-baseline"])
+def test_other_models_of_the_states_lend_their_paths(name):
+    made = get_model("county", paths=name).fit(PANEL).forecast(6, draws=DRAWS)
+    assert np.isfinite(made.draws).all()
+    assert made.provenance["label"] == f"county(paths={name!r})"
+
+
+def test_the_states_true_months_can_be_given():
+    panel = ZOO["clean"]
+    cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
+    truth = panel.beside[STATES]
+    given = Model(County(paths=GivenPaths(truth)), "county, true states")
+    made = given.fit(cut).forecast(6, draws=DRAWS)
+    rows = rows_of(made, "RI")
+    ratio = made.draws[:, rows].sum(axis=1)[:, -1] / truth.reported[truth.index("RI"), -1]
+    assert ratio.std() < 0.05
+    assert given.spec.hash != get_model("county").spec.hash
+    with pytest.raises(PanelError, match="is not given for all months"):
+        given.fit(cut).forecast(7, draws=5)
+    some = Model(County(paths=GivenPaths(truth.select(["RI"]))), "county, one true state")
+    with pytest.raises(PanelError, match=r"counties follow their states, and given .* forecast"):
+        some.fit(cut).forecast(6, draws=5)
+
+
+def test_states_that_end_earlier_are_asked_for_more_months():
+    made = forecast("states-end-earlier")
+    assert made.horizons.tolist() == list(range(1, 13))
+    beside = ZOO["states-end-earlier"].beside[STATES]
+    own = get_model().fit(beside).forecast(14, draws=DRAWS)
+    found = ModelPaths(get_model()).draw(beside, PANEL.last_month, 12, DRAWS, streams(PANEL))
+    np.testing.assert_array_equal(
+        found["RI"].sums, own.samples(TARGET_12MO)[:, own.index("RI"), -12:]
+    )
+
+
+def test_newer_months_of_the_states_are_used():
+    """What the states' file knows after the counties' last month is no forecast."""
+    whole = PANEL.beside[STATES]
+    last = PANEL.last_month - 5 * ONE_MONTH
+    early = PANEL.cut(last)
+    ahead = replace(early, beside={STATES: replace(whole, final_through=whole.last_month)})
+    at = ModelPaths(get_model("dlm", delay=False)).draw(
+        ahead.beside[STATES], last, 12, DRAWS, streams(early)
+    )
+    own = get_model("dlm", delay=False).fit(ahead.beside[STATES]).forecast(7, draws=DRAWS)
+    row = whole.index("RI")
+    # Five months known, seven drawn: those of the states' own forecast.
+    assert (at["RI"].sums[:, :5] == whole.reported[row, -5:]).all()
+    np.testing.assert_array_equal(at["RI"].sums[:, 5:], own.samples(TARGET_12MO)[:, row])
+    np.testing.assert_allclose(
+        at["RI"].months[:, :5], np.broadcast_to(whole.monthly[row, -5:], (DRAWS, 5))
+    )
+    fitted = get_model("county", paths="dlm").fit(ahead)
+    made, blind = (
+        fitted.forecast(5, draws=200),
+        get_model("county").fit(early).forecast(5, draws=200),
+    )
+    spread = [f.draws[:, rows_of(f, "RI"), -1].sum(axis=1).std() for f in (made, blind)]
+    assert spread[0] < 0.6 * spread[1]
+    # All of it may be known: nothing is left to forecast.
+    assert fitted.forecast(2, draws=20).horizons.tolist() == [1, 2]
+
+
+# --- whom it forecasts ------------------------------------------------------------------------
+
+
+def test_counties_never_shown_get_probabilities_of_none_some_and_ten():
+    made = forecast("all-hidden", draws=400)
+    for i in rows_of(made, "NH"):
+        year = made.draws[:, i, -1]
+        none, ten = (year == 0).mean(), (year >= 10).mean()
+        assert 0 < none < 0.3
+        assert none + ten < 0.7
+        assert ten < 0.5
+
+
+def test_a_state_without_deaths_has_hardly_any():
+    made = forecast("no-deaths")
+    assert made.draws[:, rows_of(made, "NH")].max() == 0
+
+
+def test_lost_and_missing_counties_are_what_the_state_leaves():
+    panel = ZOO["never-seen"]
+    made, beside = forecast("never-seen"), panel.beside[STATES]
+    lost = made.index(panel.locations[0])
+    others = [i for i in rows_of(made, "DE") if i != lost]
+    assert np.isfinite(made.draws).all()
+    # Delaware has fewer than 1,000: a lost county is 1,000 and more whatever the state says.
+    assert made.draws[:, lost, 0].mean() > 900
+    made = forecast("missing")
+    rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
+    assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
+
+
+# --- levels and delays ------------------------------------------------------------------------
+
+
+def test_levels_follow_class_state_and_residents():
+    low = high = np.array([0.0, 40.0, 8.0])
+    mean, _, factor = levels(["6", "4", "5"], np.full(3, np.nan), low, high)
+    assert mean[0] < mean[2] < mean[1]
+    twice, _, more = levels(["6", "4", "5"], np.full(3, np.nan), 4 * low + 4, 4 * high + 4)
+    assert more > factor
+    np.testing.assert_allclose(twice / mean, more / factor)
+    assert np.exp(FACTORS[0]) < factor < np.exp(FACTORS[-1])
+    people = np.array([1e4, 1e5, np.nan])
+    counted, narrower, _ = levels(["6", "6", "6"], people, low, high)
+    assert counted[1] == pytest.approx(10 * counted[0])
+    assert narrower[0] > narrower[2]
+    # Nothing known, nothing learned: the class as it is.
+    nothing = np.full(3, np.nan)
+    assert levels(["6", "4", "5"], nothing, nothing, nothing)[2] == pytest.approx(1.0)
+
+
+def test_residents_change_the_forecast_and_the_table_says_so():
+    plain, counted = fitted().to_frame(), fitted("with-people").to_frame()
+    said = "level before any count, from"
+    assert plain.set_index("name").loc[said, "value"] == "counts alone"
+    n = len(PANEL.locations)
+    assert counted.set_index("name").loc[said, "value"] == f"rates of residents ({n} counties)"
+    assert not np.array_equal(forecast().draws, forecast("with-people").draws)
+
+
+def test_without_the_states_count_of_a_year_before_counties_are_as_complete_as_it():
+    counts, total = np.full((2, 20), 300.0), np.full(20, 610.0)
+    total[:12] = np.nan
+    assert delay_of(counts, counts, total) == Delay(610.0)
+    total[-1] = np.nan
+    assert np.isnan(delay_of(counts, counts, total).total)
+
+
+def test_counties_that_fall_behind_their_state_are_completed():
+    counts = np.concatenate([np.full(12, 400.0), np.linspace(395, 340, 12)])[None]
+    total = np.full(24, 1000.0)
+    delay = delay_of(np.repeat(counts, 2, axis=0), np.repeat(counts, 2, axis=0), total)
+    fell = np.log(340.0 / 400.0)
+    assert delay.behind == pytest.approx(fell * 0.03**2 / (0.03**2 + 0.018**2), rel=0.02)
+    assert 0.01 < delay.spread < 0.03
+    # With the state it is as complete as the state is; counts that are unknown tell nothing.
+    assert delay_of(counts, counts, counts[0]).behind == pytest.approx(0.0)
+    assert np.isnan(delay_of(counts, counts, np.full(24, np.nan)).total)
+    assert Delay().as_complete == 1.0
+
+
+def test_a_clean_cut_misses_nothing_and_a_release_says_what_it_does():
+    late = PANEL.reported.copy()
+    rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
+    late[rows, -3:] = np.round(late[rows, -3:] * [0.97, 0.92, 0.86])
+    open_ended = replace(PANEL, reported=late)
+    final = replace(open_ended, final_through=PANEL.last_month)
+    one = get_model("county").fit(open_ended).forecast(3, draws=200)
+    other = get_model("county").fit(final).forecast(3, draws=200)
+    assert re.search(r"are completed: .*RI about \d+ %$", one.warnings[0])
+    assert not other.warnings
+    places = rows_of(one, "RI")
+    assert one.draws[:, places, 0].sum() > 1.05 * other.draws[:, places, 0].sum()
+
+
+# --- the real release -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_real_release(shared):
+    panel = real_counties().cut("2022-06")
+    fitted = od.get_model("county").fit(panel)
+    made = fitted.forecast(12, draws=200)
+    assert len(made.locations) == 3142
+    for state, total in fitted.inner.residence_totals(12, 200, streams(panel)).items():
+        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
+    cook = made.draws[:, made.index("17031"), 0]
+    assert 1500 < cook.mean() < 2700
+    ohio = [s for s in panel.locations if s.startswith("39")]
+    alone = od.get_model("county").fit(panel.select(ohio)).forecast(12, draws=200)
+    np.testing.assert_array_equal(alone.draws, made.select(ohio).draws)
+    seen = panel.reported[:, -1] >= 10
+    truth = real_counties().reported[:, panel.months.size + 5]
+    ok = seen & (truth >= 10)
+    low, high = np.quantile(made.draws[:, ok, 5], [0.05, 0.95], axis=0)
+    assert 0.88 < ((truth[ok] >= low) & (truth[ok] <= high)).mean() < 0.97
+
+
+def test_paths_of_somebodys_own_class_are_never_reused():
+    class Own:
+        key = "own"
+
+        def draw(self, *_):
+            return {}
+
+    assert get_model("county").spec.origin == "odforecast"
+    for name in ("county", "county-share"):
+        assert get_model(name, paths=Own()).spec.origin == ""
+
+
+def test_models_of_states_say_that_they_are():
+    for name in ("dlm", "naive", "ensemble", "naive+delay"):
+        with pytest.raises(
+            PanelError, match="forecasts states, and this panel holds counties"
+        ) as no:
+            get_model(name).fit(PANEL)
+        assert "get_model('county')" in str(no.value.hint)
