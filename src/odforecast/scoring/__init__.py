@@ -1,5 +1,6 @@
 """Scores: rules, calibration, unit-level tables, comparisons between models."""
 
+from odforecast.scoring.bounds import band_chances, interval_pit, threshold_weighted_crps
 from odforecast.scoring.calibration import (
     interval_coverage,
     pit_from_draws,
@@ -9,7 +10,14 @@ from odforecast.scoring.calibration import (
 )
 from odforecast.scoring.columns import horizon_group, regimes
 from odforecast.scoring.compare import relative_skill, relative_to_baseline
+from odforecast.scoring.counties import (
+    county_coverage,
+    county_leaderboard,
+    ten_or_more,
+)
 from odforecast.scoring.draws import bias_from_draws, crps_from_draws, log_score_from_draws
+from odforecast.scoring.rates import per_100k
+from odforecast.scoring.reach import bpr
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
@@ -28,19 +36,24 @@ from odforecast.scoring.trend import (
     trend_scores,
 )
 from odforecast.scoring.truth import Truth
-from odforecast.scoring.units import per_100k, score_hub, score_units
+from odforecast.scoring.units import score_hub, score_units
 
 __all__ = [
     "WIS",
     "Truth",
     "absolute_error",
     "absolute_percentage_error",
+    "band_chances",
     "bias_from_draws",
     "bias_from_quantiles",
+    "bpr",
+    "county_coverage",
+    "county_leaderboard",
     "crps_from_draws",
     "diebold_mariano",
     "horizon_group",
     "interval_coverage",
+    "interval_pit",
     "interval_score",
     "log_score_from_draws",
     "per_100k",
@@ -58,6 +71,8 @@ __all__ = [
     "score_hub",
     "score_units",
     "summarise",
+    "ten_or_more",
+    "threshold_weighted_crps",
     "trend_scores",
     "weighted_interval_score",
 ]

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
 from odforecast.forecast.published import published
-from odforecast.names import LOCATION, TARGET_12MO
+from odforecast.names import COUNTIES, LOCATION, TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.scoring.county_columns import with_county_columns
 from odforecast.scoring.revision import revised
 from odforecast.scoring.trend import trend_scores
 from odforecast.scoring.truth import Truth
-from odforecast.scoring.units import score_units
+from odforecast.scoring.units import picked_months, score_units
 
 
 def score(
-    forecast: Forecast, truth: Truth, target: str = TARGET_12MO, known: Panel | None = None
+    forecast: Forecast,
+    truth: Truth,
+    target: str = TARGET_12MO,
+    known: Panel | None = None,
+    horizons: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Scores of a forecast, one row per location and month.
 
@@ -30,6 +37,8 @@ def score(
     known : Panel, optional
         The whole panel of the origin, for what the trend is compared with. Default: the
         forecast's.
+    horizons : sequence of int, optional
+        Only these months after the panel's last; default: all.
 
     Returns
     -------
@@ -41,6 +50,12 @@ def score(
         12-month count that the release of the forecast itself had of a month (the nowcast's;
         NaN after its last month), ``revised`` whether that became another one
         (:func:`odforecast.scoring.revision.revised`).
+        Counties have the columns of :data:`odforecast.scoring.county_columns.COUNTY_COLUMNS` too:
+        ``observed_low`` and ``observed_high``, whether they say enough for the threshold-weighted
+        CRPS (``bounded``), ``twcrps`` and ``twwis`` over counts of at least 9, ``rps_bands`` of
+        0, 1 to 9, 10 and more, the chances of these (``p_zero``, ``p_hidden``, ``p_ten``),
+        ``mean``, and class of ``size``, ``visible`` and ``urban`` at the origin. Their ``pit`` is
+        there for hidden counts too; their trend is not scored (``rps`` NaN).
 
     Raises
     ------
@@ -66,33 +81,40 @@ def score(
             f"the forecast is of {panel.indicator!r}, the truth of {truth.panel.indicator!r}",
             hint="score against counts of the same indicator",
         )
-    observed, reasons = truth.observed(forecast.locations, forecast.months, target)
-    table = score_units(forecast, observed, target=target)
+    columns = picked_months(forecast, horizons)
+    months, n_months = forecast.months[columns], columns.size
+    observed, reasons = truth.observed(forecast.locations, months, target)
+    of_counties = truth.panel.dataset == COUNTIES and target == TARGET_12MO
+    bounds = truth.bounds(forecast.locations, months) if of_counties else None
+    table = score_units(forecast, observed, target=target, horizons=horizons, bounds=bounds)
     last = np.full(len(forecast.locations), np.nan)
     if panel is not None:
+        row = {s: i for i, s in enumerate(panel.locations)}
         last = np.array(
-            [
-                panel.reported[panel.locations.index(s), -1] if s in panel.locations else np.nan
-                for s in forecast.locations
-            ]
+            [panel.reported[row[s], -1] if s in row else np.nan for s in forecast.locations]
         )
     reported = np.full(observed.shape, np.nan)
     if target == TARGET_12MO:
-        reported = published(forecast)
+        reported = published(forecast)[:, columns]
     rps = rps_pooled = np.full(len(table), np.nan)
-    if target == TARGET_12MO:
-        rps, rps_pooled = trend_scores(forecast, truth, known).to_numpy().T
-    return table.assign(
+    if target == TARGET_12MO and not of_counties:
+        scored = trend_scores(forecast, truth, known).to_numpy()
+        kept = scored.reshape(len(forecast.locations), -1, 2)[:, columns]
+        rps, rps_pooled = kept.reshape(-1, 2).T
+    table = table.assign(
         rps=rps,
         rps_pooled=rps_pooled,
         target=target,
         truth=truth.kind,
         truth_release=pd.Timestamp(truth.release),
         reason=reasons.ravel(),
-        last_reported=np.repeat(last, forecast.months.size),
+        last_reported=np.repeat(last, n_months),
         reported=reported.ravel(),
         revised=revised(observed, reported).ravel(),
         joint_locations=LOCATION in forecast.joint,
-        horizon_from_origin=np.tile(forecast.horizons_from_origin, len(forecast.locations)),
+        horizon_from_origin=np.tile(
+            forecast.horizons_from_origin[columns], len(forecast.locations)
+        ),
         warnings="; ".join(forecast.warnings),
     )
+    return table if bounds is None else with_county_columns(table, forecast, *bounds)

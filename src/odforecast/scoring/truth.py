@@ -15,7 +15,7 @@ from odforecast.errors import ScoringError, one_of
 from odforecast.geography import called, pick
 from odforecast.markup import card, few, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
+from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import content_hash
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: A count is taken as settled when its release came out this many months after its month.
 MIN_AGE = 12
+#: The files of counties are short: their counts are scored sooner, as provisional truth.
+COUNTY_MIN_AGE = 6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,7 +40,8 @@ class Truth:
         Which of its counts. ``predicted`` never converges to the final count: use it to
         look at CDC's estimate, not to judge a model.
     min_age : int
-        Months between a month and the release for the month to be scorable; default 12.
+        Months between a month and the release for the month to be scorable; default 12, for
+        counties 6: *provisional truth*.
 
     Examples
     --------
@@ -52,9 +55,11 @@ class Truth:
 
     panel: Panel
     kind: str = "reported"
-    min_age: int = MIN_AGE
+    min_age: int = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        usual = COUNTY_MIN_AGE if self.panel.dataset == COUNTIES else MIN_AGE
+        object.__setattr__(self, "min_age", usual if self.min_age is None else self.min_age)
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
         if self.kind not in ("reported", "predicted"):
@@ -73,21 +78,31 @@ class Truth:
             f"Truth: {self.kind} counts of release {self.release}, {self.panel.indicator}",
             f"{number_of(len(self.panel.locations), 'location')} ({few(self.panel.locations)}), "
             f"{self.panel.months[0]} to {self.panel.last_month}",
-            f"scorable from {self.min_age} months of age: to {self._youngest}",
+            f"{'provisional truth, ' if self.provisional else ''}scorable from {self.min_age} "
+            f"months of age: to {self._youngest}",
             "next: od.score(forecast, truth), .select('Ohio'), .to_frame(), .plot('US')",
         )
 
     @steady
     def _repr_html_(self) -> str:
+        because = f"a count settles in {MIN_AGE if self.provisional else self.min_age} months"
+        if self.provisional:
+            because += f", and is taken as provisional truth from {self.min_age}"
         facts = {
             "counts": f"{self.kind}, {self.panel.indicator}",
             "release": str(self.release),
             "places": len(self.panel.locations),
             "months": f"{self.panel.months[0]} to {self.panel.last_month}",
             "scorable to": str(self._youngest),
-            "because": f"a count settles in {self.min_age} months",
+            "because": because,
         }
-        return html_facts(facts, "Truth that forecasts are scored against", "next: .to_frame()")
+        title = "Provisional truth" if self.provisional else "Truth"
+        return html_facts(facts, f"{title} that forecasts are scored against", "next: .to_frame()")
+
+    @property
+    def provisional(self) -> bool:
+        """Whether counts are scored before they have settled: those of counties are."""
+        return self.panel.dataset == COUNTIES and self.min_age < MIN_AGE
 
     @property
     def _youngest(self) -> np.datetime64:
@@ -201,18 +216,73 @@ class Truth:
             raise ScoringError("monthly truth exists for reported counts only")
         grid = self.panel.month_grid if monthly else self.panel.months
         counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
+        values, reasons = self._read(counts, grid, locations, months)
+        if not monthly:
+            hidden, lost = (
+                self._read(layer.astype(float), grid, locations, months)[0] == 1.0
+                for layer in (self.panel.hidden, self.panel.lost)
+            )
+            reasons[hidden] = f"suppressed in release {self.release}: 1 to 9"
+            reasons[lost] = f"lost in release {self.release}: 1,000 or more"
+        self._too_young(reasons, months)
+        values[reasons != ""] = np.nan
+        return values, reasons
+
+    def bounds(self, locations: Sequence[str], months: Months) -> tuple[Floats, Floats]:
+        """What the 12-month-ending counts lie between, where they are old enough to be scored.
+
+        Parameters
+        ----------
+        locations : sequence of str
+            CDC codes or FIPS.
+        months : ndarray of datetime64[M], shape (M,)
+
+        Returns
+        -------
+        low, high : ndarray, shape (L, M)
+            The count twice where it is known; 1 and 9 where it was suppressed, 1,000 and infinity
+            where the release lost it; NaN where nothing is known of it, or it is too young.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import odforecast as od
+        >>> truth = od.Truth(od.bundled().as_of("2025-09-17").panel())
+        >>> low, high = truth.bounds(["WY"], np.array(["2024-09", "2024-10"], "M8[M]"))
+        >>> bool(low[0, 0] == high[0, 0]), bool(np.isnan(low[0, 1]))
+        (True, True)
+        """
+        layers = (self.panel.low, self.panel.high)
+        if self.kind != "reported":
+            layers = (getattr(self.panel, self.kind),) * 2
+        out = []
+        for layer in layers:
+            values, reasons = self._read(layer, self.panel.months, locations, months)
+            self._too_young(reasons, months)
+            out.append(np.where(reasons == "", values, np.nan))
+        return out[0], out[1]
+
+    def _read(
+        self, layer: Floats, grid: Months, locations: Sequence[str], months: Months
+    ) -> tuple[Floats, NDArray[np.object_]]:
+        """A layer at places and months, NaN where it has none, and why."""
         values = np.full((len(locations), months.size), np.nan)
         reasons = np.full(values.shape, "", dtype=object)
         column = (months - grid[0]).astype(int)
         inside = (column >= 0) & (column < grid.size)
-        for i, state in enumerate(locations):
-            if state not in self.panel.locations:
-                reasons[i] = f"release {self.release} has no {state}"
-                continue
-            row = counts[self.panel.locations.index(state)]
-            values[i, inside] = row[column[inside]]
-            reasons[i, np.isnan(values[i])] = f"not published in release {self.release}"
-            reasons[i, column >= grid.size] = f"after the last month of release {self.release}"
+        row = {state: i for i, state in enumerate(self.panel.locations)}
+        at = np.array([row.get(state, -1) for state in locations], dtype=int)
+        there = at >= 0
+        values[np.ix_(there, inside)] = layer[np.ix_(at[there], column[inside])]
+        reasons[np.isnan(values)] = f"not published in release {self.release}"
+        reasons[:, column >= grid.size] = f"after the last month of release {self.release}"
+        for i, place in enumerate(locations):
+            if not there[i]:
+                reasons[i] = f"release {self.release} has no {place}"
+        return values, reasons
+
+    def _too_young(self, reasons: NDArray[np.object_], months: Months) -> None:
+        """Why counts that are there are not scored yet."""
         age = (np.datetime64(self.release, "M") - months.astype("datetime64[M]")).astype(int)
         for j in np.flatnonzero(age < self.min_age):
             open_rows = reasons[:, j] == ""
@@ -220,5 +290,3 @@ class Truth:
                 f"too young: release {self.release} is {age[j]} months after the month, "
                 f"{self.min_age} needed"
             )
-        values[reasons != ""] = np.nan
-        return values, reasons

@@ -10,11 +10,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.geography.places import LOCATIONS, lookup, population
+from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
+from odforecast.scoring.bounds import bounded_scores
 from odforecast.scoring.calibration import interval_coverage
 from odforecast.scoring.columns import (
-    COUNT_COLUMNS,
     METRIC_COLUMNS,
     UNIT_COLUMNS,
     regimes,
@@ -38,13 +38,21 @@ from odforecast.seeds import seed_from
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
 
-_STATES = frozenset(x.state for x in LOCATIONS)
-
 #: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
 Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
 
 
-def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12MO) -> pd.DataFrame:
+#: Draws are scored in blocks of places of this many values: some 60 MB at a time.
+_BLOCK_VALUES = 2_000_000
+
+
+def score_units(
+    forecast: Forecast,
+    observed: ArrayLike,
+    target: str = TARGET_12MO,
+    horizons: Sequence[int] | None = None,
+    bounds: tuple[Floats, Floats] | None = None,
+) -> pd.DataFrame:
     """Scores of every unit of a forecast.
 
     Parameters
@@ -52,10 +60,15 @@ def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12
     forecast : Forecast
         D draws of L locations and M months.
     observed : array_like, shape (L, M)
-        Truth, in the order of ``forecast.locations`` and ``forecast.months``; NaN where
-        there is none that counts.
+        Truth, in the order of ``forecast.locations`` and ``forecast.months`` (those of the
+        ``horizons`` asked for); NaN where there is none that counts.
     target : {"deaths_12mo", "deaths_month"}
         What is scored.
+    horizons : sequence of int, optional
+        Only these months after the panel's last; default: all.
+    bounds : pair of ndarray, shape (L, M), optional
+        What each count lies between: adds the columns of
+        :func:`odforecast.scoring.bounds.bounded_scores`, and ``pit`` wherever there are bounds.
 
     Returns
     -------
@@ -84,25 +97,59 @@ def score_units(forecast: Forecast, observed: ArrayLike, target: str = TARGET_12
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
     ([True, False], True)
     """
-    truth = _check_observed(observed, (len(forecast.locations), forecast.months.size))
+    columns = picked_months(forecast, horizons)
+    n_loc, n_months = len(forecast.locations), columns.size
+    truth = _check_observed(observed, (n_loc, n_months))
     samples = forecast.samples(target)
-    n_draws, n_loc, n_months = samples.shape
-    ordered, y = sort_draws(samples.reshape(n_draws, -1)), truth.ravel()
+    n_draws = len(samples)
     model = forecast.provenance.get("model", "")
-    uniforms = _uniforms((model, forecast.as_of, target), forecast.locations, n_months)
-    scores = _quantile_scores(quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y)
-    months = np.tile(forecast.months, n_loc)
+    key = (model, forecast.as_of, target)
+    uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, columns]
+    parts: dict[str, list[Floats]] = {}
+    step = max(1, _BLOCK_VALUES // (n_draws * n_months))
+    for start in range(0, n_loc, step):
+        block = slice(start, start + step)
+        ordered = sort_draws(samples[:, block, columns].reshape(n_draws, -1))
+        y, u = truth[block].ravel(), uniforms[block].ravel()
+        scores = _quantile_scores(quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y)
+        scores |= _draw_scores(ordered, y, u)
+        if bounds is not None:
+            low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
+            scores |= bounded_scores(ordered, low, high, u)
+        for name, values in scores.items():
+            parts.setdefault(name, []).append(values)
+    months = np.tile(forecast.months[columns], n_loc)
+    y = truth.ravel()
     return _table(
-        scores | _draw_scores(ordered, y, uniforms.ravel()),
+        {name: np.concatenate(values) for name, values in parts.items()},
         location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
         target=target,
-        horizon=np.tile(forecast.horizons, n_loc),
+        horizon=np.tile(forecast.horizons[columns], n_loc),
         month=months,
         horizon_from_origin=(months - np.datetime64(forecast.as_of, "M")).astype(np.int64),
         observed=y,
         reason=np.where(np.isnan(y), "no observed value", "").astype(object),
         n_draws=n_draws,
     )
+
+
+def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
+    """Positions of the months at these horizons, in order; of all months by default.
+
+    Raises
+    ------
+    ScoringError
+        If none of them is forecast.
+    """
+    if horizons is None:
+        return np.arange(forecast.months.size)
+    found = np.flatnonzero(np.isin(forecast.horizons, list(horizons)))
+    if not found.size:
+        raise ScoringError(
+            f"horizons {list(horizons)}: none of them is forecast",
+            hint=f"the forecast has {forecast.horizons[0]} to {forecast.horizons[-1]}",
+        )
+    return found
 
 
 def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
@@ -157,47 +204,6 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
             part.insert(2, SCENARIO_ID, str(scenario[0]))
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
-    """The same scores per 100,000 residents, so that large states do not rule an average.
-
-    Counts and scores in deaths (:data:`~odforecast.scoring.columns.COUNT_COLUMNS`) are
-    divided by the population on July 1 of the target month's year; ``log_score`` becomes
-    minus the log density per unit of the rate. All other scores are the same on both scales,
-    but ``log_wis``, which has no meaning for a rate and becomes NaN.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores.
-
-    Returns
-    -------
-    DataFrame
-        A copy with the column ``scale`` set to ``"per_100k"``. Units without a population
-        (``NY`` and ``YC``, which the census does not split as CDC does, and regions) have
-        ``scorable`` False, NaN scores and the reason.
-    """
-    out = scores.copy()
-    years = pd.DatetimeIndex(out["month"]).year
-    pairs = list(zip(out["location"].astype(str), years))
-    residents = {pair: _residents(*pair) for pair in set(pairs)}
-    factor = 1e5 / np.array([residents[pair] for pair in pairs])
-    for name in (*COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
-        out[name] = out[name] * factor
-    out["log_score"] = out["log_score"] - np.log(factor)
-    out["log_wis"] = np.nan
-    lost = np.isnan(factor) & out["scorable"].to_numpy()
-    out.loc[lost, "scorable"] = False
-    out.loc[lost, "reason"] = "no population that matches CDC's jurisdiction"
-    out.loc[np.isnan(factor), list(METRIC_COLUMNS)] = np.nan
-    out["scale"] = "per_100k"
-    return out
-
-
-def _residents(state: str, year: int) -> float:
-    return population(state, year) if state in _STATES else float("nan")
 
 
 def _check_observed(observed: ArrayLike, shape: tuple[int, int]) -> Floats:
@@ -326,4 +332,6 @@ def _table(scores: dict[str, Floats], **units: object) -> pd.DataFrame:
     columns["month"] = months.astype("datetime64[s]")
     columns["regime"] = regimes(months)
     columns["scorable"] = ~np.isnan(np.asarray(units["observed"], dtype=float))
-    return pd.DataFrame({n: columns[n] for n in (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)})
+    names = (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
+    more = [name for name in scores if name not in names]
+    return pd.DataFrame({n: columns[n] for n in (*names, *more)})

@@ -1,0 +1,571 @@
+"""County scores: proper whatever is hidden, the same as from single rules, tables by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import scoringrules
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kstest, poisson
+
+import odforecast as od
+from odforecast.errors import ScoringError
+from odforecast.forecast import Forecast
+from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, RESIDENCE, VINTAGE_CLEAN
+from odforecast.panel import Panel
+from odforecast.scoring import (
+    Truth,
+    band_chances,
+    bpr,
+    county_coverage,
+    county_leaderboard,
+    crps_from_draws,
+    interval_pit,
+    per_100k,
+    pit_from_draws,
+    ten_or_more,
+    threshold_weighted_crps,
+    weighted_interval_score,
+)
+from odforecast.scoring import units as units_module
+from odforecast.scoring.bounds import band
+from odforecast.scoring.counties import ratio_error
+from odforecast.scoring.county_columns import COUNTY_COLUMNS, SIZES, size_classes
+
+PLACES = ("10001", "10003", "10005", "44001", "44003", "44005")
+LAST = np.datetime64("2022-06", "M")
+
+
+def panel_of(low, high, last=LAST, release=dt.date(2023, 10, 8)) -> Panel:
+    """A panel of bounds (L, T)."""
+    low, high = np.array(low, dtype=float), np.array(high, dtype=float)
+    reported = np.where(low == high, low, np.nan)
+    blank = np.full(low.shape, np.nan)
+    places = PLACES[: len(low)]
+    return Panel(
+        indicator=ALL_DRUGS,
+        as_of=release,
+        release=release,
+        vintage=VINTAGE_CLEAN,
+        locations=places,
+        months=last - np.arange(low.shape[1])[::-1].astype("timedelta64[M]"),
+        reported=reported,
+        predicted=blank,
+        complete=blank,
+        pending=blank,
+        low=low,
+        high=high,
+        dataset=COUNTIES,
+        basis=RESIDENCE,
+        urban=dict(zip(places, "654321")),
+    )
+
+
+INF, NAN = np.inf, np.nan
+#: A county each: shown, hidden, 0, lost, missing, shown and below 20.
+ORIGIN = panel_of([[60], [1], [0], [1000], [NAN], [10]], [[60], [9], [0], [INF], [NAN], [10]])
+AFTER = panel_of(
+    [[61, 62], [1, 12], [0, 1], [1000, 1000], [NAN, NAN], [1, 11]],
+    [[61, 62], [9, 12], [0, 9], [INF, INF], [NAN, NAN], [9, 11]],
+    last=np.datetime64("2022-08", "M"),
+)
+
+
+def forecast_of(panel=ORIGIN, n_months=2, draws=200, seed=1, **keywords) -> Forecast:
+    rng = np.random.default_rng(seed)
+    mean = np.array([60.0, 5.0, 0.3, 1400.0, 20.0, 12.0])
+    return Forecast(
+        draws=rng.poisson(mean[:, None], (draws, 6, n_months)).astype(float),
+        locations=PLACES,
+        months=panel.last_month + np.arange(1, n_months + 1).astype("timedelta64[M]"),
+        known=np.full((6, 11), np.nan),
+        as_of=dt.date(2022, 11, 15),
+        last_month=panel.last_month,
+        target="deaths_12mo",
+        joint=frozenset({"month"}),
+        basis=RESIDENCE,
+        panel=panel,
+        provenance={"model": "made"},
+        **keywords,
+    )
+
+
+# -- the rules ------------------------------------------------------------------------------------
+
+
+def test_threshold_weighted_crps_is_that_of_scoringrules():
+    rng = np.random.default_rng(2)
+    draws = rng.poisson(11.0, (300, 40)).astype(float)
+    y = rng.poisson(11.0, 40).astype(float)
+    hidden = (y >= 1) & (y <= 9)
+    low, high = np.where(hidden, 1.0, y), np.where(hidden, 9.0, y)
+    want = scoringrules.twcrps_ensemble(
+        y, draws.T, estimator="nrg", v_func=lambda x: np.maximum(x, 9.0)
+    )
+    np.testing.assert_allclose(threshold_weighted_crps(draws, low, high), want, atol=1e-12)
+
+
+def test_threshold_weighted_crps_in_closed_form():
+    # Half of the chance on 9 or less, half on 13, and 11 came: E|X-y| - E|X-X'|/2 = 2 - 1.
+    assert float(threshold_weighted_crps([4.0, 13.0], 11.0, 11.0)) == 1.0
+    assert float(threshold_weighted_crps([4.0, 13.0], 1.0, 9.0)) == 1.0
+    assert np.isnan(threshold_weighted_crps([4.0, 13.0], 1000.0, INF))
+    assert np.isnan(threshold_weighted_crps([4.0, 13.0], 5.0, 12.0))
+
+
+@given(st.lists(st.integers(0, 9), min_size=8, max_size=8), st.integers(0, 9))
+def test_what_lies_at_nine_and_below_makes_no_difference(below, y):
+    above = [10.0, 12.0, 30.0]
+    one = threshold_weighted_crps([*map(float, below), *above], y, y)
+    other = threshold_weighted_crps([9.0] * 8 + above, 1, 9)
+    assert one == other
+
+
+def test_where_all_is_above_it_is_the_crps():
+    draws = np.random.default_rng(3).poisson(80.0, (200, 5)).astype(float)
+    y = np.full(5, 85.0)
+    np.testing.assert_allclose(
+        threshold_weighted_crps(draws, y, y), crps_from_draws(draws, y), rtol=1e-12
+    )
+
+
+def test_it_is_proper_where_scoring_shown_counts_only_is_not():
+    rng = np.random.default_rng(4)
+    truth = rng.poisson(9.5, 20_000)
+    hidden = (truth >= 1) & (truth <= 9)
+    low, high = np.where(hidden, 1, truth), np.where(hidden, 9, truth)
+    counts, often = np.unique(np.stack([low, high]), axis=1, return_counts=True)
+    grid = (np.arange(400) + 0.5) / 400
+    means = np.array([7.5, 8.5, 9.5, 10.5, 11.5, 13.0])
+    whole, shown, ranked = [], [], []
+    for mean in means:
+        draws = np.repeat(poisson(mean).ppf(grid)[:, None], counts.shape[1], axis=1)
+        scores = threshold_weighted_crps(draws, *counts)
+        whole.append(np.average(scores, weights=often))
+        ten = counts[0] >= 10
+        shown.append(np.average(crps_from_draws(draws, counts[0])[ten], weights=often[ten]))
+        bands = od.scoring.ranked_probability_score(band_chances(draws), band(*counts))
+        ranked.append(np.average(bands, weights=often))
+    assert means[np.argmin(whole)] == 9.5
+    assert means[np.argmin(ranked)] == 9.5
+    assert means[np.argmin(shown)] > 9.5  # whoever is too high wins
+
+
+def test_bands():
+    assert band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
+    assert band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
+    assert band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN]).tolist() == [
+        0, 1, 1, 2, 2, -1, -1,
+    ]  # fmt: skip
+
+
+def test_bounds_are_checked():
+    with pytest.raises(ScoringError, match="above its upper"):
+        threshold_weighted_crps([1.0], 9, 1)
+    with pytest.raises(ScoringError, match="only one of the two"):
+        threshold_weighted_crps([1.0], NAN, 1)
+    with pytest.raises(ScoringError, match="shapes"):
+        band([1, 2], [1])
+
+
+def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
+    rng = np.random.default_rng(5)
+    mean = rng.gamma(2.0, 5.0, 4000)
+    draws, y = rng.poisson(mean, (30, 4000)), rng.poisson(mean)
+    hidden = (y >= 1) & (y <= 9)
+    low, high = np.where(hidden, 1, y), np.where(hidden, 9, y)
+    high = np.where(y >= 25, INF, high)
+    low = np.where(y >= 25, 25, low)
+    assert kstest(interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
+    # A forecast that is too low is seen through what is hidden, too.
+    assert kstest(interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
+    np.testing.assert_allclose(interval_pit(draws, y, y, seed=3), pit_from_draws(draws, y, seed=3))
+
+
+# -- truth ----------------------------------------------------------------------------------------
+
+
+def test_truth_of_counties_is_provisional_and_gives_bounds():
+    truth = Truth(AFTER)
+    assert truth.min_age == 6
+    assert truth.provisional
+    assert "provisional truth" in repr(truth)
+    assert "Provisional truth" in truth._repr_html_()
+    low, high = truth.bounds(PLACES, AFTER.months)
+    np.testing.assert_array_equal(low, AFTER.low)
+    np.testing.assert_array_equal(high, AFTER.high)
+    values, reasons = truth.observed(PLACES, AFTER.months)
+    np.testing.assert_array_equal(np.isnan(values), AFTER.low != AFTER.high)
+    assert reasons[1, 0] == "suppressed in release 2023-10-08: 1 to 9"
+    assert reasons[3, 0] == "lost in release 2023-10-08: 1,000 or more"
+    assert reasons[4, 0] == "not published in release 2023-10-08"
+
+
+def test_states_settle_in_twelve_months_as_before():
+    truth = Truth(od.bundled().as_of().panel())
+    assert (truth.min_age, truth.provisional) == (12, False)
+    assert "provisional" not in repr(truth).lower()
+    assert Truth(AFTER, min_age=12).provisional is False
+
+
+def test_bounds_of_what_is_too_young_unknown_or_elsewhere_are_unknown():
+    truth = Truth(AFTER, min_age=15)
+    months = np.append(AFTER.months, AFTER.last_month + np.timedelta64(1, "M"))
+    low, high = truth.bounds(["10001", "56001"], months)
+    assert np.isnan(low).tolist() == [[False, True, True], [True] * 3]
+    assert np.isnan(high).tolist() == [[False, True, True], [True] * 3]
+    _, reasons = truth.observed(["10003", "56001"], months)
+    assert reasons[0, 0].startswith("suppressed")
+    assert reasons[0, 2].startswith("after the last month")
+    assert reasons[1, 0] == "release 2023-10-08 has no 56001"
+
+
+# -- the score table ------------------------------------------------------------------------------
+
+
+def test_the_score_table_of_counties():
+    forecast = forecast_of()
+    table = od.score(forecast, Truth(AFTER))
+    assert tuple(table.columns[-len(COUNTY_COLUMNS) :]) == COUNTY_COLUMNS
+    assert COUNTY_COLUMNS == (
+        "observed_low", "observed_high", "bounded", "twcrps", "twwis", "rps_bands", "p_zero",
+        "p_hidden", "p_ten", "mean", "size", "visible", "urban",
+    )  # fmt: skip
+    low, high = AFTER.low.ravel(), AFTER.high.ravel()
+    flat = forecast.draws.reshape(200, -1)
+    np.testing.assert_array_equal(table["observed_low"], low)
+    np.testing.assert_array_equal(table["observed_high"], high)
+    assert table["bounded"].tolist() == [True] * 6 + [False] * 4 + [True] * 2
+    np.testing.assert_allclose(table["twcrps"], threshold_weighted_crps(flat, low, high))
+    chances = band_chances(flat)
+    np.testing.assert_array_equal(table[["p_zero", "p_hidden", "p_ten"]], chances)
+    want = od.scoring.ranked_probability_score(chances, band(low, high))
+    np.testing.assert_array_equal(table["rps_bands"], want)
+    assert table["rps_bands"].notna().tolist() == [True] * 8 + [False] * 2 + [True] * 2
+    np.testing.assert_allclose(table["mean"], flat.mean(axis=0))
+    y = np.where(low == high, np.maximum(low, 9), np.where(high == 9, 9, np.nan))
+    quantiles = np.maximum(forecast.quantiles(HUB_QUANTILES).reshape(23, -1), 9)
+    wis = weighted_interval_score(quantiles, HUB_QUANTILES, y).total
+    np.testing.assert_allclose(table["twwis"], wis)
+    assert table["scorable"].tolist() == (low == high).tolist()
+    assert table["pit"].notna().tolist() == [True] * 8 + [False] * 2 + [True] * 2
+    uniform = units_module._uniforms(("made", forecast.as_of, "deaths_12mo"), PLACES, 2).ravel()
+    below, within = (flat < low).sum(axis=0), ((flat >= low) & (flat <= high)).sum(axis=0)
+    pit = np.where(np.isnan(low), np.nan, (below + uniform * (1 + within)) / 201)
+    np.testing.assert_allclose(table["pit"], pit)
+    assert table["wis"].notna().tolist() == (low == high).tolist()
+    assert table["rps"].isna().all()
+    first = table.iloc[::2]
+    assert first["size"].tolist() == ["50-199", "hidden", "0", "200+", "", "10-19"]
+    assert first["visible"].tolist() == [True, False, False, True, False, True]
+    assert first["urban"].tolist() == list("654321")
+
+
+def test_classes_of_size():
+    low = [[10], [19], [20], [49], [50], [199]]
+    assert size_classes(panel_of(low, low)).tolist() == [
+        "10-19", "10-19", "20-49", "20-49", "50-199", "50-199",
+    ]  # fmt: skip
+    assert size_classes(panel_of([[200], [0]], [[200], [0]])).tolist() == ["200+", "0"]
+
+
+def test_pit_of_an_exact_count_is_as_for_states():
+    forecast = forecast_of()
+    table = od.score(forecast, Truth(AFTER))
+    plain = od.scoring.score_units(forecast, Truth(AFTER).observed(PLACES, AFTER.months)[0])
+    exact = table["scorable"].to_numpy()
+    np.testing.assert_array_equal(table["pit"][exact], plain["pit"][exact])
+
+
+def test_only_the_horizons_asked_for():
+    forecast = forecast_of()
+    whole = od.score(forecast, Truth(AFTER))
+    some = od.score(forecast, Truth(AFTER), horizons=[2, 5])
+    pd.testing.assert_frame_equal(
+        some, whole[whole["horizon"] == 2].reset_index(drop=True), check_exact=True
+    )
+    with pytest.raises(ScoringError, match="none of them is forecast"):
+        od.score(forecast, Truth(AFTER), horizons=[7])
+
+
+def test_horizons_of_states_too():
+    panel = od.bundled().as_of().panel()
+    made = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=60).select(["OH", "WV"])
+    whole = od.score(made, od.Truth(panel))
+    some = od.score(made, od.Truth(panel), horizons=(3, 12))
+    want = whole[whole["horizon"].isin([3, 12])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some, want, check_exact=True)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    whole = od.score(forecast_of(), Truth(AFTER))
+    monkeypatch.setattr(units_module, "_BLOCK_VALUES", 500)
+    pd.testing.assert_frame_equal(od.score(forecast_of(), Truth(AFTER)), whole, check_exact=True)
+
+
+def test_a_rate_of_a_hidden_count_is_not_scored():
+    table = per_100k(od.score(forecast_of(), Truth(AFTER)))
+    assert table["twcrps"].isna().all()
+    assert not table["bounded"].any()
+
+
+# -- tables ---------------------------------------------------------------------------------------
+
+
+def score_table(
+    n_counties=40, models=("a", "county-hub-baseline"), seed=1, draws=60, months=(3, 12)
+):
+    """Scores of counties of eight states, drawn from what they are forecast by, hidden if 1-9."""
+    rng = np.random.default_rng(seed)
+    mean = np.repeat(rng.gamma(1.0, 25.0, n_counties), len(months))
+    y = rng.poisson(mean)
+    hidden = (y >= 1) & (y <= 9)
+    low = np.where(hidden, 1, y).astype(float)
+    high = np.where(hidden, 9, y).astype(float)
+    parts = []
+    for model in models:
+        x = rng.poisson(mean, (draws, mean.size)).astype(float)
+        q = np.quantile(x, HUB_QUANTILES, axis=0)
+        observed = np.where(hidden, np.nan, y)
+        chances = band_chances(x)
+        above = np.where(hidden, 9.0, np.maximum(y, 9))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "as_of": "2022-11-15",
+                    "location": np.repeat(
+                        [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)],
+                        len(months),
+                    ),
+                    "month": [f"2023-{m:02d}" for m in months] * n_counties,
+                    "horizon": np.tile(months, n_counties),
+                    "observed": observed,
+                    "scorable": ~hidden,
+                    "observed_low": low,
+                    "observed_high": high,
+                    "bounded": True,
+                    "twcrps": threshold_weighted_crps(x, low, high),
+                    "twwis": weighted_interval_score(np.maximum(q, 9), HUB_QUANTILES, above).total,
+                    "wis": weighted_interval_score(q, HUB_QUANTILES, observed).total,
+                    "rps_bands": od.scoring.ranked_probability_score(chances, band(low, high)),
+                    "p_ten": chances[:, 2],
+                    "mean": x.mean(axis=0),
+                    "pit": interval_pit(x, low, high, seed=1),
+                    "size": np.where(mean >= 20, "20-49", "hidden"),
+                    "visible": mean >= 6,  # some have become hidden since
+                    "urban": "3",
+                }
+                | {
+                    f"cover_{round(100 * c)}": np.where(
+                        hidden, np.nan, (q[i] <= y) & (y <= q[-i - 1])
+                    )
+                    for c, i in ((0.5, 6), (0.8, 3), (0.9, 2), (0.95, 1))
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_leaderboard_by_hand():
+    scores = score_table()
+    board = county_leaderboard(scores).set_index(["horizon", "model"])
+    assert county_leaderboard(scores).attrs["title"] == (
+        "one plateau, one release, provisional truth"
+    )
+    for horizon in (3, 12):
+        part = scores[scores["horizon"] == horizon]
+        mine, base = (part[part["model"] == m] for m in ("a", "county-hub-baseline"))
+        line = board.loc[horizon, "a"]
+        assert line["n_units"] == line["n_counties"] == 40
+        assert line["n_states"] == 8
+        for name, column, seen in (
+            ("twcrps", "twcrps", slice(None)),
+            ("rps", "rps_bands", slice(None)),
+            ("twwis", "twwis", mine["visible"].to_numpy()),
+            ("wis", "wis", (mine["visible"] & mine["scorable"]).to_numpy()),
+        ):
+            a, b = mine[column].to_numpy()[seen], base[column].to_numpy()[seen]
+            assert line[name] == pytest.approx(a.mean())
+            assert line[f"rel_{name}"] == pytest.approx(a.sum() / b.sum())
+            states = mine["location"].str[:2].to_numpy()[seen]
+            gaps = [(a - a.sum() / b.sum() * b)[states == s].sum() for s in set(states)]
+            error = np.sqrt(len(gaps) / (len(gaps) - 1) * np.sum(np.square(gaps))) / b.sum()
+            assert line[f"se_{name}"] == pytest.approx(error)
+        assert line["n_visible"] == mine["visible"].sum()
+        exact = mine[mine["visible"] & mine["scorable"]]
+        assert len(exact) < line["n_visible"] < 40
+        assert line["n_wis"] == len(exact)
+        assert line["coverage_90"] == pytest.approx(exact["cover_90"].mean())
+        own = board.loc[horizon, "county-hub-baseline"]
+        assert (own["rel_twcrps"], own["se_twcrps"]) == (1.0, 0.0)
+
+
+def test_models_are_related_on_the_units_both_have():
+    scores = score_table(months=(3,))
+    lacks = (scores["model"] == "a") & (scores["location"].str[:2] == "10")
+    few = scores[~lacks]
+    line = county_leaderboard(few).set_index("model").loc["a"]
+    both = scores[scores["location"].str[:2] != "10"].groupby("model")["twcrps"].sum()
+    assert line["rel_twcrps"] == pytest.approx(both["a"] / both["county-hub-baseline"])
+
+
+def test_what_was_lost_is_counted_and_left_out():
+    scores = score_table(months=(3,))
+    lost = scores["location"] == "10001"
+    scores.loc[lost, ["observed_low", "observed_high"]] = (1000.0, np.inf)
+    scores.loc[lost, ["twcrps", "twwis", "wis"]] = np.nan
+    scores.loc[lost, ["bounded", "scorable"]] = False
+    board = county_leaderboard(scores)
+    assert board["n_unknown"].tolist() == [1, 1]
+    assert board["n_units"].tolist() == [39, 39]
+    assert board["twcrps"].notna().all()
+    # That it had 10 and more is known.
+    assert ten_or_more(scores)["n"].sum() == 80
+
+
+def test_without_the_baseline_nothing_is_related():
+    board = county_leaderboard(score_table(models=("a",)))
+    assert board["rel_twcrps"].isna().all()
+    assert board["twcrps"].notna().all()
+    board = county_leaderboard(score_table(), baseline=None)
+    assert board["rel_wis"].isna().all()
+
+
+def test_sizes_stand_in_their_order():
+    scores = score_table().assign(size=[SIZES[i % 6] for i in range(160)])
+    board = county_leaderboard(scores, ["size"])
+    assert list(dict.fromkeys(board["size"])) == list(SIZES)
+
+
+@pytest.mark.parametrize("make", [county_leaderboard, county_coverage, ten_or_more, bpr])
+def test_tables_refuse_what_is_no_county_score(make):
+    scores = score_table()
+    with pytest.raises(ScoringError, match="no scores of counties"):
+        make(scores.drop(columns="twcrps"))
+    with pytest.raises(ScoringError, match="two rows of one unit"):
+        make(pd.concat([scores, scores]))
+    with pytest.raises(ScoringError, match="no column 'sise'"):
+        make(scores, by=["sise"])
+    with pytest.raises(ScoringError, match="empty"):
+        make(scores[:0])
+
+
+def test_the_error_of_a_ratio_is_that_of_drawing_states():
+    rng = np.random.default_rng(6)
+    state = rng.integers(0, 40, 800)
+    base = rng.gamma(3.0, 1.0, 800)
+    mine = base * (0.8 + 0.1 * rng.normal(size=40)[state]) + 0.1 * rng.normal(size=800)
+    _, error = ratio_error(mine, base, state.astype(object))
+    a, b = (np.bincount(state, weights=x, minlength=40) for x in (mine, base))
+    often = rng.multinomial(40, np.full(40, 1 / 40), 4000)
+    assert error == pytest.approx(((often @ a) / (often @ b)).std(), rel=0.1)
+    assert np.isnan(ratio_error(mine, base, np.zeros(800, dtype=object))[1])
+    assert np.isnan(ratio_error(mine[:0], base[:0], state[:0].astype(object))[0])
+
+
+def test_calibrated_forecasts_are_seen_to_be():
+    scores = score_table(3000, models=("a",), months=(3,), draws=300)
+    held = county_coverage(scores, ["horizon"]).iloc[0]
+    assert held["n_bounded"] == 3000
+    assert held["n_exact"] == scores["scorable"].sum()
+    assert held["pit_90"] == pytest.approx(0.9, abs=0.02)
+    assert held["pit_mean"] == pytest.approx(0.5, abs=0.02)
+    assert held["pit_spread"] == pytest.approx(1.0, abs=0.03)
+    assert held["coverage_90"] == pytest.approx(scores["cover_90"].mean())
+    ten = ten_or_more(scores, bins=5)
+    assert (ten["gap"].abs() < 4 * ten["se"] + 0.01).all()
+    assert ten["n"].sum() == 3000
+    high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
+    assert ten_or_more(high, bins=5)["gap"].min() < -0.15
+    with pytest.raises(ScoringError, match="bins is 0"):
+        ten_or_more(scores, bins=0)
+
+
+# -- best possible reach --------------------------------------------------------------------------
+
+
+def reach_table(mean, low, high):
+    n = len(mean)
+    return pd.DataFrame(
+        {
+            "model": "a", "as_of": "2022-11-15", "month": "2022-09", "horizon": 3,
+            "location": [f"39{i:03d}" for i in range(n)], "mean": mean, "twcrps": 1.0, "size": "0",
+            "observed_low": low, "observed_high": high,
+            "bounded": np.isfinite(high) & ~np.isnan(low),
+        }
+    )  # fmt: skip
+
+
+def test_reach_of_the_counties_named():
+    table = reach_table([50.0, 40, 30, 20], [10.0, 60, 20, 30], [10.0, 60, 20, 30])
+    line = bpr(table, k=2).iloc[0]
+    assert line["reach_low"] == line["reach_high"] == pytest.approx((10 + 60) / (60 + 30))
+    assert bpr(table, k=4)["reach_low"].tolist() == [1.0]
+
+
+def test_months_that_nothing_is_known_of_yet_are_no_part_of_the_reach():
+    known = reach_table([50.0, 40, 30, 20], [10.0, 60, 20, 30], [10.0, 60, 20, 30])
+    young = known.assign(as_of="2022-12-15", observed_low=np.nan, observed_high=np.nan)
+    young["bounded"] = False
+    line = bpr(pd.concat([known, young], ignore_index=True), k=2).iloc[0]
+    assert (line["n"], line["n_left_out"]) == (1, 0)
+    assert line["reach_low"] == pytest.approx(70 / 90)
+    line = bpr(young, k=2).iloc[0]
+    assert line["n"] == 0
+    assert np.isnan(line["reach_low"])
+
+
+ROWS = st.tuples(st.integers(0, 40), st.sampled_from([0, 1, 2, 12]))
+
+
+@given(st.lists(ROWS, min_size=4, max_size=6), st.integers(1, 4))
+def test_bounds_of_the_reach_are_those_over_all_that_hidden_counts_can_be(rows, k):
+    means = [float(m) for m, _ in rows]
+    # 1 and 2 stand for a count hidden between 1 and 3, to have few cases.
+    low = np.array([1.0 if y in (1, 2) else y for _, y in rows])
+    high = np.array([3.0 if y in (1, 2) else y for _, y in rows])
+    line = bpr(reach_table(means, low, high), k=k).iloc[0]
+    order = sorted(range(len(rows)), key=lambda i: (-means[i], i))
+    named = order[:k]
+    found = []
+    for values in itertools.product(*[range(int(a), int(b) + 1) for a, b in zip(low, high)]):
+        best = sum(sorted(values)[-k:])
+        found.append(sum(values[i] for i in named) / best if best else 1.0)
+    assert line["reach_low"] == pytest.approx(min(found))
+    assert line["reach_high"] == pytest.approx(max(found))
+
+
+def test_lost_counts_are_left_out_of_both_lists():
+    table = reach_table([5000.0, 40, 30], [1000.0, 20, 30], [np.inf, 20, 30])
+    line = bpr(table, k=1).iloc[0]
+    assert line["reach_low"] == pytest.approx(20 / 30)
+    assert line["n_left_out"] == 1
+    with pytest.raises(ScoringError, match="2 counties have a count"):
+        bpr(table, k=3)
+    with pytest.raises(ScoringError, match="at least one"):
+        bpr(table, k=0)
+
+
+def test_results_of_counties_have_the_leaderboard_of_counties():
+    from odforecast.backtesting.results import Results
+    from odforecast.errors import BacktestError
+
+    scores = score_table().assign(vintage="pseudo-clean", target="deaths_12mo")
+    results = Results({"scores": scores}, {})
+    pd.testing.assert_frame_equal(results.leaderboard(), county_leaderboard(scores))
+    by_size = results.leaderboard(by=["size"], baseline="a")
+    assert by_size["rel_twcrps"].notna().all()
+    with pytest.raises(BacktestError, match="was not run"):
+        results.leaderboard(baseline="b")
+
+
+def test_another_basis_is_refused():
+    with pytest.raises(ScoringError, match="occurrence"):
+        od.score(replace(forecast_of(), basis="occurrence"), Truth(AFTER))
