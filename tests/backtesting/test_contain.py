@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
-from odforecast.backtesting.contain import Said
+import numpy as np
+import pytest
+from made_up_counties import made_up
+from panel_factory import cut_panel
+
+from odforecast.backtesting.contain import Said, contained
+from odforecast.errors import BacktestError
 
 
 def test_each_kind_of_warning_once_with_how_often():
@@ -17,3 +24,20 @@ def test_the_rest_is_one_line():
     assert len(Said(kinds).warnings) == 5
     more = Said(kinds + Counter(a=1, b=1)).warnings
     assert more[5:] == ("and 2 other warnings",)
+
+
+def test_what_stands_beside_the_states_of_counties_is_put_back_too():
+    inner = cut_panel()
+    states = replace(cut_panel(), beside={"all-deaths": inner})
+    panel = replace(made_up(("DE",)), beside={"states": states})
+    before = inner.reported.copy()
+
+    def forced():
+        with contained([panel], 1):
+            inner.reported.flags.writeable = True
+            inner.reported[0, 0] += 1.0
+
+    with pytest.raises(BacktestError, match="changed its panel"):
+        forced()
+    np.testing.assert_array_equal(inner.reported, before)
+    assert not inner.reported.flags.writeable

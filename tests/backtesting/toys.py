@@ -309,5 +309,38 @@ def by_state(panel, horizon, draws, rng):
     return rng.poisson(panel.reported[:, -1][None, :, None] / 12, shape).astype(float)
 
 
+def _county(panel, horizon, draws, rng):
+    """Around the last count, with a share of the state's in it: other counties matter."""
+    mean = panel.reported[:, -1] + 0.001 * panel.reported[:, -1].sum()
+    return rng.poisson(mean[None, :, None], (draws, mean.size, horizon)).astype(float)
+
+
+@od.forecaster(by="state", min_months=12, target="deaths_12mo")
+def county_by_state(panel, horizon, draws, rng):
+    return _county(panel, horizon, draws, rng)
+
+
+@od.forecaster(by="location", min_months=12, target="deaths_12mo")
+def county_by_place(panel, horizon, draws, rng):
+    return _county(panel, horizon, draws, rng)
+
+
+@od.forecaster(by=None, min_months=12, target="deaths_12mo")
+def county_whole(panel, horizon, draws, rng):
+    return _county(panel, horizon, draws, rng)
+
+
+def dislikes_two(panel, paths):
+    """Fails where there are two places, and leaves one out where there are more."""
+    if len(panel.locations) == 2:
+        raise ZeroDivisionError("two are too few")
+    return leaves_one_out(panel, paths)
+
+
+def dawdles(panel, paths):
+    time.sleep(0.04)
+    return paths
+
+
 def model(odd=None, name="toy", **parameters) -> Model:
     return Model(Toy(name, odd, **parameters), name)

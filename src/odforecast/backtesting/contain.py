@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import multiprocessing
+import os
 import random
 import sys
 import threading
@@ -16,6 +17,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +31,8 @@ from odforecast.panel.triangle import Triangle
 
 #: Kinds of warnings kept per unit, and characters of each.
 _KINDS, _LENGTH = 5, 300
+#: Whether this thread, though not the main one, is the only one at work in its process.
+_SOLE: ContextVar[bool] = ContextVar("sole", default=False)
 
 
 @dataclass
@@ -70,8 +74,9 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     every order of units, and are put back afterwards, like numpy's error settings.
 
     Printing, warnings and global random states belong to the process, not to a thread, so they
-    are contained where the unit runs in the main thread: in this process, and in every process
-    of a pool; not on an executor of threads.
+    are contained where the unit runs in the main thread, or in the only one at work
+    (:func:`sole`): in this process, and in every process of a pool or a cluster; not on an
+    executor of threads.
 
     Parameters
     ----------
@@ -92,7 +97,7 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
         # give the same numbers in a process of its own as in this one.
         stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
         stack.enter_context(np.errstate())
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is threading.main_thread() or _SOLE.get():
             stack.enter_context(redirect_stdout(_Sink()))
             if not sys.stderr.isatty():  # where the bar is drawn meanwhile
                 stack.enter_context(redirect_stderr(_Sink()))
@@ -110,6 +115,35 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
             raise BacktestError("the model changed its panel")
 
 
+#: Held by the only thread at work.
+_AT_WORK = threading.Lock()
+
+
+@contextmanager
+def sole() -> Iterator[None]:
+    """One thread at a time in this process: what a cluster's worker needs, whose tasks run in
+    threads beside its own.
+    """
+    with _AT_WORK:
+        token = _SOLE.set(True)
+        try:
+            yield
+        finally:
+            _SOLE.reset(token)
+
+
+def bound_threads() -> None:
+    """One thread for numba's parallel loops in this process, which others share the cores with.
+
+    BLAS is bound in :func:`contained`. Sums in another order differ in their last digits, too.
+    """
+    numba = sys.modules.get("numba")
+    if numba is None:
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    elif numba.config.NUMBA_NUM_THREADS > 1:
+        numba.set_num_threads(1)
+
+
 def must_stop(error: BaseException) -> bool:
     """Whether an error is the user's Ctrl-C in this process, not the model's doing."""
     return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
@@ -121,12 +155,13 @@ _ONCE = threading.Lock()
 
 def _parts(panel: Panel) -> Iterator[Panel | Triangle]:
     """A panel and all that hangs on it, with what it caches."""
-    for part in (panel, *panel.beside.values()):
-        with _ONCE:
-            _ = part.monthly, part.data_hash, part.all_deaths
-        yield part
-        if part.triangle is not None:
-            yield part.triangle
+    with _ONCE:
+        _ = panel.monthly, panel.data_hash, panel.all_deaths
+    yield panel
+    if panel.triangle is not None:
+        yield panel.triangle
+    for beside in panel.beside.values():  # beside the states of counties stands another
+        yield from _parts(beside)
 
 
 class _Kept:

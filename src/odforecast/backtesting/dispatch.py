@@ -13,15 +13,13 @@ from concurrent.futures import (
     wait,
 )
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+from odforecast.backtesting.carriers import Carrier, Local, carrier_for
 from odforecast.backtesting.outcome import Outcome, reason_of
-from odforecast.backtesting.unit import Unit, failed_unit, run_block
-from odforecast.backtesting.workers import (
-    NoWorkerError,
-    WorkerDiedError,
-    Workers,
-    end_with_parent,
-)
+from odforecast.backtesting.unit import Unit, failed_unit
+from odforecast.backtesting.workers import NoWorkerError, WorkerDiedError, Workers
 from odforecast.errors import BacktestError
 
 #: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
@@ -31,7 +29,11 @@ Done = tuple[list[int], list[Outcome]]
 
 
 def dispatched(
-    units: Sequence[Unit], blocks: Iterable[list[int]], executor: Executor, notes: list[str]
+    units: Sequence[Unit],
+    blocks: Iterable[list[int]],
+    executor: Executor | Any,
+    notes: list[str],
+    folder: Path | None = None,
 ) -> Iterator[Done]:
     """Indices and outcomes of blocks, as they finish.
 
@@ -40,6 +42,8 @@ def dispatched(
       the reason. So does a unit that runs out of memory twice.
     - A ``ProcessPoolExecutor`` that breaks cannot be mended, and does not say which block broke
       it: its blocks, and those still waiting, go to as many :class:`Workers` of our own.
+    - On a Dask cluster the scheduler sends the blocks of a dead worker to others; a block that
+      has killed as many as it allows is split as above.
     - Any other executor that breaks ends the run. So do workers of our own that cannot start:
       others would not either.
     - A block that cannot be sent, or answers with an error of its own, fails with the reason.
@@ -49,9 +53,11 @@ def dispatched(
     units : sequence of Unit
     blocks : iterable of list of int
         Indices of the units that are submitted together.
-    executor : concurrent.futures.Executor
+    executor : concurrent.futures.Executor or dask.distributed.Client
     notes : list of str
         Gets one line on what was run again.
+    folder : Path, optional
+        Where processes of this machine find the panels; default: the system's own.
 
     Raises
     ------
@@ -62,18 +68,18 @@ def dispatched(
     # Per future: its block, and whether the spare workers have it.
     running: dict[Future[list[Outcome]], tuple[list[int], bool]] = {}
     again: dict[int, Outcome] = {}
-    limit = WINDOW * int(getattr(executor, "_max_workers", 4))
-    processes = isinstance(executor, Workers | ProcessPoolExecutor)
-    spare: Workers | None = None
+    own = carrier_for(executor, folder)
+    spare: Local | None = None
+    way: Carrier = own
     try:
         while waiting or running:
-            while waiting and len(running) < limit:
+            while waiting and len(running) < WINDOW * way.workers():
                 block = waiting.popleft()
                 try:
-                    future = (spare or executor).submit(_run, [units[i] for i in block])
+                    future = way.submit([units[i] for i in block])
                 except BrokenExecutor as error:
                     waiting.appendleft(block)
-                    spare = _spare(executor, error)
+                    way = spare = _spare(executor, error, folder)
                     continue
                 running[future] = block, spare is not None
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -86,13 +92,13 @@ def dispatched(
                 except BrokenExecutor as broke:
                     if with_spare or isinstance(broke, NoWorkerError):
                         raise _broke(broke) from broke
-                    spare = spare or _spare(executor, broke)
+                    way = spare = spare or _spare(executor, broke, folder)
                     waiting.appendleft(block)
                 except Exception as error:
                     reason = f"could not be run in another process: {reason_of(error)}"
                     yield block, [failed_unit(units[i], reason) for i in block]
                 else:
-                    hungry = {i: o for i, o in zip(block, made) if processes and o.starved}
+                    hungry = {i: o for i, o in zip(block, made) if own.processes and o.starved}
                     again |= hungry
                     kept = [(i, o) for i, o in zip(block, made) if i not in hungry]
                     if kept:
@@ -101,10 +107,8 @@ def dispatched(
             notes.append("the executor broke, as a worker process of it died: the rest was run "
                          "in other processes")  # fmt: skip
         if again:
-            ours = executor if isinstance(executor, Workers) else spare
-            mine = ours or Workers.like(executor)
             for index in sorted(again):
-                yield [index], [_alone(mine, units[index], again[index])]
+                yield [index], [_alone(way, units[index], again[index])]
             many = len(again) > 1
             notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
                          f"ran out of memory {'were' if many else 'was'} run again, "
@@ -113,18 +117,15 @@ def dispatched(
         for future in running:
             future.cancel()
         if spare is not None:
-            spare.shutdown(cancel_futures=True)
+            spare.executor.shutdown(cancel_futures=True)
+            spare.close()
+        own.close()
 
 
-def _run(units: list[Unit]) -> list[Outcome]:
-    end_with_parent(at_once=False)
-    return run_block(units)
-
-
-def _alone(workers: Workers, unit: Unit, first: Outcome) -> Outcome:
+def _alone(way: Carrier, unit: Unit, first: Outcome) -> Outcome:
     """A unit's second and last try."""
     try:
-        outcome: Outcome = workers.alone(_run, [unit])[0]
+        outcome = way.alone(unit)
     except WorkerDiedError as error:
         reason = str(error)
         twice = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
@@ -137,9 +138,9 @@ def _alone(workers: Workers, unit: Unit, first: Outcome) -> Outcome:
     return outcome
 
 
-def _spare(executor: Executor, error: BaseException) -> Workers:
+def _spare(executor: object, error: BaseException, folder: Path | None) -> Local:
     if isinstance(executor, ProcessPoolExecutor):
-        return Workers.like(executor)
+        return Local(Workers.like(executor), folder)
     raise _broke(error) from error
 
 

@@ -6,12 +6,15 @@ import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Protocol
 
 import pandas as pd
 
 from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
+from odforecast.backtesting.rows import QUANTILE_CATEGORIES
+from odforecast.backtesting.unit import Unit
+from odforecast.names import COUNTIES
 from odforecast.seeds import content_hash
 from odforecast.version import __version__
 
@@ -21,12 +24,10 @@ _WARNINGS = 10
 
 def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
     """Outcomes of whole origins: states put together in the order an undivided unit has."""
-    pairs = zip(units, outcomes, strict=True)
-    for (_, _, split), group in groupby(
-        pairs, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
-    ):
-        members = list(group)
-        if not split:
+    pairs = list(zip(units, outcomes, strict=True))
+    for indices in units_by_origin(units):
+        members = [pairs[i] for i in indices]
+        if not members[0][0].state:
             yield from (o for _, o in members)
             continue
         targets = members[0][0].targets
@@ -49,6 +50,15 @@ def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Ou
         yield Outcome(tables["scores"], tables["quantiles"], tables["failures"], seconds)
 
 
+def units_by_origin(units: Sequence[Unit]) -> Iterator[list[int]]:
+    """Positions of the units of one model at one origin, in the plan's order."""
+    numbered = groupby(
+        enumerate(units), key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state))
+    )
+    for _, group in numbered:
+        yield [i for i, _ in group]
+
+
 def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Concatenate; categorical columns take the union of their categories, dates one unit."""
     joined = {}
@@ -64,7 +74,30 @@ def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(joined)
 
 
-def manifest_of(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str, object]:
+#: What a backtest of counties says of its files, on the screen and in the manifest.
+SMALL_COUNTS = (
+    "files of a backtest of counties hold the model's own numbers, below 10 too: not for "
+    "publication"
+)
+
+
+class Told(Protocol):
+    """What a manifest says of a unit: an :class:`Outcome` says it, and much more."""
+
+    @property
+    def seconds(self) -> float:
+        """Time to fit and forecast."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model warned of."""
+        ...
+
+
+def manifest_of(
+    units: Sequence[Unit], outcomes: Sequence[Told], notes: Sequence[str] = ()
+) -> dict[str, object]:
     """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`."""
     first = units[0]
     seconds: dict[str, float] = {}
@@ -74,6 +107,8 @@ def manifest_of(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str,
         said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
     origins = list(dict.fromkeys(id(u.origin) for u in units))
     by_id = {id(u.origin): u.origin for u in units}
+    panels = [o.panel for o in by_id.values() if o.panel is not None]
+    data_notes = dict.fromkeys(n for p in (*panels, first.truth.panel) for n in p.notes)
     return {
         "odforecast": __version__,
         "python": platform.python_version(),
@@ -113,6 +148,11 @@ def manifest_of(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> dict[str,
         "basis": first.truth.panel.basis,
         "targets": list(first.targets),
         "horizon": first.horizon,
+        "horizons": list(first.horizons) or "all",
+        "levels": list(first.levels),
         "draws": first.draws,
         "seed": first.seed,
+        "notes": list(notes),
+        "data_notes": list(data_notes),
+        **({"publication": SMALL_COUNTS} if first.truth.panel.dataset == COUNTIES else {}),
     }

@@ -35,6 +35,7 @@ from odforecast.errors import BacktestError, OdforecastError, one_of
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     ALL_DRUGS,
+    COUNTIES,
     DEFAULT_DONORS,
     STATES,
     VINTAGE_CLEAN,
@@ -51,6 +52,9 @@ from odforecast.vintage.donors import available
 KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
 #: First origin of pseudo-vintages unless told otherwise.
 FIRST = "2019-01"
+#: Months known at the first origin of counties, whose file begins in 2020; months between their
+#: origins; and months that the last one has after it, for the shortest horizon that is scored.
+COUNTY_KNOWN, COUNTY_STEP, COUNTY_AHEAD = 18, 3, 3
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,10 @@ class Origin:
 
 def origins(
     archive: Archive,
-    kind: str = VINTAGE_DELAYED,
+    kind: str | None = None,
     start: object | None = None,
     end: object | None = None,
-    step: int = 1,
+    step: int | None = None,
     donors: int = DEFAULT_DONORS,
     indicator: str = "all-drugs",
     dataset: str = STATES,
@@ -101,14 +105,16 @@ def origins(
     ----------
     archive : Archive
         Releases.
-    kind : {"pseudo-delayed", "pseudo-clean", "real"}
+    kind : {"pseudo-delayed", "pseudo-clean", "real"}, optional
         A few origins per month, cut from the newest release and made as incomplete as other
-        releases were; one per month, cut and complete; or one per release.
+        releases were; one per month, cut and complete; or one per release. Default: delayed for
+        states, clean for counties, of whose delay no donor tells.
     start, end : month, optional
         First and last **last known month**. Pseudo-vintages: 2019-01, and 12 months before the
-        end of the newest release; real ones: all.
-    step : int
-        Months between pseudo-vintages.
+        end of the newest release; of counties the first with 18 months known, and 3 months before
+        the end. Real ones: all.
+    step : int, optional
+        Months between pseudo-vintages. Default: 1, of counties 3.
     donors : int
         Releases that each month's delay is taken from; each makes an origin. They come from the
         archive, where its releases have settled, and from those that ship with the package. How
@@ -137,6 +143,9 @@ def origins(
     >>> [(o.donor, o.distance) for o in od.origins(od.bundled(), start="2024-01", end="2024-01")]
     [...]
     """
+    counties = dataset == COUNTIES
+    kind = kind or (VINTAGE_CLEAN if counties else VINTAGE_DELAYED)
+    step = step if step is not None else COUNTY_STEP if counties else 1
     if kind == VINTAGE_REAL:
         return _real(archive, start, end, indicator, dataset)
     if kind not in KINDS:
@@ -149,6 +158,9 @@ def origins(
         )
     panel = archive.as_of().panel(indicator, dataset)
     settled = np.datetime64(panel.last_month - 12 * ONE_MONTH, "M")
+    if counties:
+        start = start or panel.months[0] + (COUNTY_KNOWN - 1) * ONE_MONTH
+        end = end or panel.last_month - COUNTY_AHEAD * ONE_MONTH
     last = settled if end is None else to_month(end)
     if kind == VINTAGE_DELAYED and last > settled:
         # On counts that are incomplete themselves, the donor's delay would come on top.
@@ -171,7 +183,7 @@ def _real(
     first = None if start is None else to_month(start)
     last = None if end is None else to_month(end)
     found = []
-    for date in archive.releases():
+    for date in archive.releases(dataset):
         panel, reason = None, ""
         try:
             panel = archive.as_of(date).panel(indicator, dataset)
@@ -187,7 +199,7 @@ def _real(
     if not found:
         raise BacktestError(
             f"no release with a last month in {start or '…'}..{end or '…'}",
-            hint=f"the archive has {len(archive.releases())} releases",
+            hint=f"the archive has {len(archive.releases(dataset))} releases of {dataset}",
         )
     return found
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import operator
+from collections.abc import Iterable, Sequence
 
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.unit import Unit
@@ -10,9 +11,11 @@ from odforecast.errors import BacktestError, one_of
 from odforecast.geography import find, resolve
 from odforecast.models import Model, get_model
 from odforecast.names import (
+    COUNTIES,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
+    HUB_QUANTILES,
     TARGET_12MO,
     TARGETS,
     VINTAGE_CLEAN,
@@ -35,13 +38,30 @@ DEFAULT_MODELS = (
     "auto-ets-sums",
 )
 
+#: The same for counties.
+COUNTY_MODELS = (
+    "county",
+    "county-hub-baseline",
+    "county-last",
+    "county-share",
+    "county-ses",
+    "county-gamma",
+)
+#: Months ahead that are scored and stored for counties: 3,142 rows each.
+COUNTY_HORIZONS = (3, 6, 9, 12)
+#: Quantile levels stored for counties: the middle, and the 50 and 90 % intervals.
+COUNTY_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
 
 def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
     """Models run when none is named.
 
     On clean pseudo-vintages nothing is missing, so that a baseline with the delay layer equals
-    the one without, and CDC's predicted values are not there; on real ones both are shown.
+    the one without, and CDC's predicted values are not there; on real ones both are shown. For
+    counties: :data:`COUNTY_MODELS`.
     """
+    if any(o.panel is not None and o.panel.dataset == COUNTIES for o in found):
+        return COUNTY_MODELS
     if all(o.vintage == VINTAGE_CLEAN for o in found):
         names = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m != "cdc-predicted"]
     else:
@@ -60,13 +80,15 @@ def plan(
     draws: int = DEFAULT_DRAWS,
     seed: int = DEFAULT_SEED,
     targets: Sequence[str] = (TARGET_12MO,),
+    horizons: Iterable[int] | None = None,
 ) -> list[Unit]:
     """The units of a backtest, model by model, origins in order.
 
     A unit is a model at an origin; for a model by state, in one state. A jurisdiction (New York
     City is one) is its own state, a county belongs to its state. The nation is no sum of states
     there: where it is asked for it is a unit of its own, forecast from its own row. Regions are
-    no rows of a panel, and so no units.
+    no rows of a panel, and so no units. Of counties, models by location are divided by state too,
+    and the counties of a state stand together, whatever order they were asked for in.
 
     Parameters are those of :func:`backtest`.
 
@@ -75,6 +97,15 @@ def plan(
     BacktestError
         If there is nothing to do, two models have one label, a number is out of range, or an
         origin is made up.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.backtesting import cuts, plan
+    >>> panel = od.bundled().as_of().panel()
+    >>> units = plan("naive", cuts(panel, start="2023-01", end="2023-03"), od.Truth(panel))
+    >>> units[0].label, len(units)
+    ('naive as of 2023-06-15', 3)
     """
     if isinstance(models, str | Model):
         models = [models]
@@ -99,28 +130,52 @@ def plan(
     if any(p.basis != truth.basis for p in panels):
         raise BacktestError(f"origins and truth count deaths in different ways: truth by "
                             f"{truth.basis}")  # fmt: skip
+    if any(p.dataset != truth.panel.dataset for p in panels):
+        raise BacktestError(f"origins and truth are not of one data set: the truth is of "
+                            f"{truth.panel.dataset}")  # fmt: skip
     if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
         raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
     known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
-    states = known if locations is None else resolve(locations, known or truth.panel.locations)
+    places = known if locations is None else resolve(locations, known or truth.panel.locations)
+    counties = truth.panel.dataset == COUNTIES
+    states: dict[str, list[str]] = {}
+    for place in places:
+        states.setdefault(find(place).state, []).append(place)
+    divided = [(state, tuple(part)) for state, part in states.items()]
+    if counties:
+        # New York City's counties stand in the middle of New York's by their codes.
+        places = tuple(s for _, part in divided for s in part)
+    whole = [("", places)]
+    apart = ("state", "location") if counties else ("state",)
     request = (horizon, draws, seed)
+    scored = _horizons(horizons, horizon, counties)
+    levels = COUNTY_LEVELS if counties else HUB_QUANTILES
     return [
-        Unit(model, origin, truth, part, tuple(targets), *request, state)
+        Unit(model, origin, truth, part, tuple(targets), *request, state, scored, levels)
         for model in made
         for origin in found
-        for state, part in _parts(model, origin, states)
+        for state, part in (
+            divided if model.spec.by in apart and origin.panel is not None else whole
+        )
     ]
 
 
-def _parts(
-    model: Model, origin: Origin, locations: tuple[str, ...]
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What is one unit: all locations, or for a model by state those of each state."""
-    if model.spec.by != "state" or origin.panel is None:
-        yield "", locations
-        return
-    states: dict[str, list[str]] = {}
-    for location in locations:
-        states.setdefault(find(location).state, []).append(location)
-    for state, part in states.items():
-        yield state, tuple(part)
+def _horizons(asked: Iterable[int] | None, horizon: int, counties: bool) -> tuple[int, ...]:
+    """Months ahead that are scored, in order; empty: all of them."""
+    if asked is None:
+        return tuple(h for h in COUNTY_HORIZONS if h <= horizon) if counties else ()
+    found: set[int] = set()
+    for value in asked:
+        try:
+            number = operator.index(value)
+        except TypeError:
+            number = 0
+        if not 1 <= number <= horizon:
+            raise BacktestError(
+                f"horizons has {value!r}, allowed: whole numbers of months from 1 to {horizon}",
+                hint="horizon is how far ahead is forecast, horizons what of it is scored",
+            )
+        found.add(number)
+    if not found:
+        raise BacktestError("horizons is empty", hint="leave it out to score all")
+    return tuple(sorted(found))

@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from odforecast.backtesting.joining import by_origin, joined, manifest_of
-from odforecast.backtesting.outcome import FAILURE_COLUMNS, Outcome, on_screen
+from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.tables import TABLES, all_failed, empty, written
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
-from odforecast.io import replacing
 from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.scoring import horizon_group, summarise
+from odforecast.scoring import county_leaderboard, horizon_group, summarise
+from odforecast.scoring.counties import COUNTY_BASELINE, is_of_counties
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,13 +29,6 @@ if TYPE_CHECKING:
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
-#: Files of a folder, without their ending.
-TABLES = ("scores", "quantiles", "failures")
-#: Of the long table of quantiles.
-QUANTILE_COLUMNS = (
-    "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
-    "value",
-)  # fmt: skip
 _UNFINISHED = "its run did not finish writing, or every unit of it failed"
 _UNVERIFIED = (
     "these results were written by an earlier version, without checksums: whether their tables "
@@ -92,6 +87,15 @@ class Results:
             except (OSError, ValueError) as error:
                 raise _broken(self._folder, error) from error
         return self._tables[name]
+
+    def read(self, at_most: int) -> None:
+        """Read the tables that have at most so many rows now, and not when they are asked for."""
+        if self._folder is None:
+            return
+        for name in TABLES:
+            path = self._folder / f"{name}.parquet"
+            if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
+                self._table(name)
 
     @property
     def data_notes(self) -> tuple[str, ...]:
@@ -160,9 +164,6 @@ class Results:
         """Rows of a table: of one on disk, what the file says of itself; it is not read."""
         if name in self._tables:
             return f"{len(self._tables[name]):,}"
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         try:
             return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
         except (OSError, TypeError, pa.ArrowException):
@@ -257,23 +258,12 @@ class Results:
         """Join the outcomes of the units of one plan."""
         whole = list(by_origin(units, outcomes))
         tables = {}
-        for name in ("scores", "quantiles", "failures"):
+        for name in TABLES:
             parts = [t for o in whole if not (t := getattr(o, name)).empty]
-            tables[name] = joined(parts) if parts else pd.DataFrame()
-        if tables["quantiles"].empty:
-            tables["quantiles"] = pd.DataFrame(columns=list(QUANTILE_COLUMNS))
-        if tables["failures"].empty:
-            tables["failures"] = pd.DataFrame(columns=list(FAILURE_COLUMNS))
+            tables[name] = joined(parts) if parts else empty(name)
         if tables["scores"].empty:
-            reasons = tables["failures"]["reason"].value_counts()
-            raise BacktestError(
-                f"every unit failed; most often: {on_screen(reasons.index[0])}",
-                hint="run one unit in Python to see its traceback",
-            )
-        panels = [u.origin.panel for u in units if u.origin.panel is not None]
-        said = (n for p in (*panels, units[0].truth.panel) for n in p.notes)
-        about = {"notes": list(notes), "data_notes": list(dict.fromkeys(said))}
-        return cls(tables, {**manifest_of(units, outcomes), **about})
+            raise all_failed(tables["failures"]["reason"])
+        return cls(tables, manifest_of(units, outcomes, notes))
 
     def leaderboard(
         self,
@@ -291,13 +281,15 @@ class Results:
             well: months and 12-month sums have no common mean.
         baseline : str or None
             Model to which WIS is related (``rel_wis``, on the units both have). Where the
-            default one was not run, ``rel_wis`` is NaN.
+            default one was not run, ``rel_wis`` is NaN. Of counties the default is
+            ``county-hub-baseline``.
 
         Returns
         -------
         DataFrame
             Number of units scored and not scorable, mean WIS and its parts, relative WIS,
-            CRPS, MAE, MAPE, bias, coverage.
+            CRPS, MAE, MAPE, bias, coverage. Of counties:
+            :func:`odforecast.scoring.county_leaderboard`, by default by ``horizon``.
 
         Raises
         ------
@@ -306,14 +298,20 @@ class Results:
         BacktestError
             If a baseline is named that was not run.
         """
+        if of_counties := is_of_counties(self.scores):
+            by = "horizon" if tuple(by) == ("level", "horizon_group") else by
+            baseline = COUNTY_BASELINE if baseline == BASELINE else baseline
         scores, by = self.labelled(), [by] if isinstance(by, str) else list(by)
         apart = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by]
         by = [*apart, *by]
         models = sorted(set(scores["model"].astype(str)))
-        if baseline not in (None, BASELINE, *models):
+        default = COUNTY_BASELINE if of_counties else BASELINE
+        if baseline not in (None, default, *models):
             raise BacktestError(
                 f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
             )
+        if of_counties:
+            return county_leaderboard(scores, by, baseline)
         if baseline is not None and baseline not in models:
             # Without the baseline there is nothing to relate to; the columns stay.
             board = summarise(scores, by=by)
@@ -334,25 +332,9 @@ class Results:
         The manifest names the SHA-256 of each table. It is written last, and that of earlier
         results is removed first, so that it never describes other tables than those there.
         """
-        folder = Path(directory)
-        try:
-            # All are written before the first takes its place, the manifest takes its place
-            # last: a full disk leaves an earlier run's files as they were.
-            with ExitStack() as stack:
-                manifest = stack.enter_context(replacing(folder / "manifest.json"))
-                files = {}
-                for name in TABLES:
-                    part = stack.enter_context(replacing(folder / f"{name}.parquet"))
-                    self._table(name).to_parquet(part, index=False)
-                    files[name] = hashlib.sha256(part.read_bytes()).hexdigest()
-                text = json.dumps({**self.manifest, "files": files}, indent=1)
-                manifest.write_text(text + "\n")
-                (folder / "manifest.json").unlink(missing_ok=True)
-        except OSError as error:
-            raise BacktestError(
-                f"cannot write to {folder}: {error.strerror or error}",
-                hint="finished units are kept: run again into the same folder to go on",
-            ) from error
+        with written(Path(directory), self.manifest) as paths:
+            for name, part in paths.items():
+                self._table(name).to_parquet(part, index=False)
 
     @classmethod
     def load(cls, directory: str | Path) -> Results:
@@ -384,14 +366,6 @@ class Results:
             notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
             manifest["notes"] = [*notes, _UNVERIFIED]
         return cls({}, manifest, folder, files)
-
-
-def save_reasons(folder: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write ``failures.parquet`` alone, where everything failed and no earlier results are."""
-    if not (folder / "manifest.json").exists():
-        failures = joined([o.failures for o in outcomes])
-        with replacing(folder / "failures.parquet") as part:
-            failures.to_parquet(part, index=False)
 
 
 def _broken(folder: Path, error: object) -> BacktestError:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from odforecast.backtesting.bar import Progress, bar
 from odforecast.backtesting.dispatch import dispatched
+from odforecast.backtesting.finished import Finished
 from odforecast.backtesting.lock import locked
 from odforecast.backtesting.origin import Origin, origins
 from odforecast.backtesting.outcome import Outcome
 from odforecast.backtesting.planning import default_models, plan
-from odforecast.backtesting.results import Results, save_reasons
+from odforecast.backtesting.results import Results
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import Unit, run_block
+from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.names import (
+    COUNTIES,
     DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
     STATES,
     TARGET_12MO,
-    VINTAGE_DELAYED,
 )
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive
@@ -36,18 +42,20 @@ from odforecast.vintage import archive as default_archive
 
 #: Units of one model that are submitted together.
 BLOCK = 8
+#: How the name of a run's own folder begins.
+_SCRATCH = ".run-"
 
 
 def backtest(
     models: str | Model | Sequence[str | Model] | None = None,
-    origins: str | Sequence[Origin] = VINTAGE_DELAYED,
+    origins: str | Sequence[Origin] | None = None,
     archive: Archive | None = None,
     indicator: str = "all-drugs",
     dataset: str = STATES,
     truth: Truth | None = None,
     start: object | None = None,
     end: object | None = None,
-    step: int = 1,
+    step: int | None = None,
     donors: int = DEFAULT_DONORS,
     locations: str | Iterable[str] | None = None,
     horizon: int = DEFAULT_HORIZON,
@@ -55,8 +63,9 @@ def backtest(
     seed: int = DEFAULT_SEED,
     targets: Sequence[str] = (TARGET_12MO,),
     out: str | Path | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Any | None = None,
     progress: bool | Callable[[Progress], None] = True,
+    horizons: Iterable[int] | None = None,
 ) -> Results:
     """Forecast from every origin with every model, and score against a named truth.
 
@@ -64,19 +73,20 @@ def backtest(
     ----------
     models : str, Model or sequence of them, optional
         Names, or what :func:`odforecast.get_model` makes; default: see :func:`default_models`.
-    origins : {"pseudo-delayed", "pseudo-clean", "real"} or sequence of Origin
-        What to forecast from; see :func:`odforecast.origins`.
+    origins : {"pseudo-delayed", "pseudo-clean", "real"} or sequence of Origin, optional
+        What to forecast from; see :func:`odforecast.origins`. Default: pseudo-delayed for
+        states, pseudo-clean for counties.
     archive : Archive, optional
         Releases; default: :func:`odforecast.archive`.
     indicator, dataset : str
-        What is forecast.
+        What is forecast: of ``"states"``, or of ``"counties"``, 12-month counts by residence.
     truth : Truth, optional
         Counts to score against; default: reported in the newest release, at least 12 months
-        after the month.
+        after the month; of counties at least 6, which is provisional.
     start, end : month, optional
         First and last last-known month of the origins.
-    step : int
-        Months between pseudo-vintages.
+    step : int, optional
+        Months between pseudo-vintages; default: 1, of counties 3.
     donors : int
         Releases that each month's delay is taken from, for pseudo-delayed origins.
     locations : str or iterable of str, optional
@@ -92,13 +102,17 @@ def backtest(
     targets : sequence of str
         ``"deaths_12mo"``, ``"deaths_month"``, or both.
     out : path, optional
-        Folder to store finished units in (``units/``) and, at the end, the results. A run
-        started again with the same folder computes only what is missing or had failed.
-    executor : concurrent.futures.Executor, optional
+        Folder to store finished units in (``units/``) and, at the end, the results, which are
+        read from there: memory does not grow with their number. A run started again with the
+        same folder computes only what is missing or had failed.
+    executor : concurrent.futures.Executor or dask.distributed.Client, optional
         Where to run: :class:`odforecast.backtesting.Workers`, another process pool, or a Dask
-        client's executor. Default: this process.
+        client. Default: this process.
     progress : bool or callable
         A bar on a terminal; or a function told :class:`Progress` after each unit.
+    horizons : iterable of int, optional
+        Months ahead that are scored and stored, out of 1 to ``horizon``. Default: all, with the
+        nowcast; of counties 3, 6, 9 and 12, and five quantiles of each.
 
     Returns
     -------
@@ -137,11 +151,12 @@ def backtest(
     >>> len(results.scores)  # 2 models, 3 months by 3 donors each, 2 places, 12 horizons
     432
     """
-    if isinstance(origins, str):
+    if origins is None or isinstance(origins, str):
         archive = default_archive() if archive is None else archive
         found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
     else:
         found = list(origins)
+        dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)
     if truth is None:
         archive = default_archive() if archive is None else archive
         truth = Truth(archive.as_of().panel(indicator, dataset))
@@ -154,6 +169,7 @@ def backtest(
         draws=draws,
         seed=seed,
         targets=targets,
+        horizons=horizons,
     )
     if callable(progress):
         results = run_units(units, out=out, executor=executor, progress=progress)
@@ -184,12 +200,12 @@ def run_units(
     the memory: of 650 units, two gigabytes.
     """
     if out is None:
-        return _run(units, None, executor, progress, quantiles)
+        return _in_memory(units, executor, progress, quantiles)
     # A model may change the working directory.
     folder = Path(out).absolute()
     with locked(folder):
         _tidy(folder)
-        return _run(units, folder, executor, progress)
+        return _into(units, folder, executor, progress)
 
 
 def _tidy(folder: Path) -> None:
@@ -197,72 +213,121 @@ def _tidy(folder: Path) -> None:
     for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
         for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
             part.unlink(missing_ok=True)
+    for left in folder.glob(f"{_SCRATCH}*/"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
-def _run(
+def _in_memory(
     units: Sequence[Unit],
-    folder: Path | None,
-    executor: Executor | None,
+    executor: Executor | Any | None,
     progress: Callable[[Progress], None] | None,
-    quantiles: bool = True,
+    quantiles: bool,
 ) -> Results:
-    store = None if folder is None else UnitStore(folder / "units")
     outcomes: dict[int, Outcome] = {}
     notes: list[str] = []
-    for indices, made, reused in _outcomes(units, store, executor, notes):
-        if store is not None and not reused:
-            store.save([units[i] for i in indices], made)
+    for indices, made in _computed(units, range(len(units)), executor, notes, None):
         for index, outcome in zip(indices, made, strict=True):
             outcomes[index] = outcome if quantiles else replace(outcome, quantiles=pd.DataFrame())
-            if progress is not None:
-                progress(
-                    Progress(
-                        done=len(outcomes),
-                        total=len(units),
-                        label=units[index].label,
-                        seconds=0.0 if reused else outcome.seconds,
-                        reused=reused,
-                        failure=outcome.failed,
-                    )
-                )
-    if store is not None:
-        notes += store.notes
+            _tell(progress, units, index, len(outcomes), outcome)
     # Put together in the order of the plan, whatever order the executor finished in.
-    ordered = [outcomes[i] for i in range(len(units))]
-    if folder is not None and all(o.failed for o in ordered):
-        save_reasons(folder, ordered)
-    results = Results.from_outcomes(units, ordered, notes)
-    if folder is not None:
-        results.save(folder)
-    return results
+    return Results.from_outcomes(units, [outcomes[i] for i in range(len(units))], notes)
 
 
-def _outcomes(
-    units: Sequence[Unit], store: UnitStore | None, executor: Executor | None, notes: list[str]
-) -> Iterator[tuple[list[int], list[Outcome], bool]]:
-    """Indices, outcomes, and whether they were reused, as they come."""
-    todo: list[int] = []
-    stored: list[int] = []
-    for index, unit in enumerate(units):
-        (stored if store is not None and store.has(unit) else todo).append(index)
-    if store is not None:
-        yield stored, store.load([units[i] for i in stored]), True
-    waiting = _blocks(units, todo)
-    if executor is None:
-        for block in waiting:
-            yield block, run_block([units[i] for i in block]), False
+def _into(
+    units: Sequence[Unit],
+    folder: Path,
+    executor: Executor | Any | None,
+    progress: Callable[[Progress], None] | None,
+) -> Results:
+    """Each block goes to disk as it comes; the tables are written from there."""
+    store = UnitStore(folder / "units")
+    notes: list[str] = []
+    with _scratch(folder) as scratch:
+        finished = Finished(units, store, scratch)
+        todo = []
+        for index, unit in enumerate(units):
+            if not store.has(unit):
+                todo.append(index)
+                continue
+            finished.add_stored(index)
+            _tell(progress, units, index, len(finished), None)
+        for indices, made in _computed(units, todo, executor, notes, scratch):
+            before = len(finished)
+            finished.add(indices, made)
+            for i, (index, outcome) in enumerate(zip(indices, made, strict=True), 1):
+                _tell(progress, units, index, before + i, outcome)
+        return finished.write(folder, [*notes, *store.notes])
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder for what only this run needs; what a killed one left is removed by the next."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise BacktestError(f"cannot write to {folder}: {error.strerror or error}") from error
+    with made as path:
+        yield Path(path)
+
+
+def _tell(
+    progress: Callable[[Progress], None] | None,
+    units: Sequence[Unit],
+    index: int,
+    done: int,
+    outcome: Outcome | None,
+) -> None:
+    """Say that a unit is finished; without an outcome, by an earlier run."""
+    if progress is not None:
+        progress(
+            Progress(
+                done=done,
+                total=len(units),
+                label=units[index].label,
+                seconds=0.0 if outcome is None else outcome.seconds,
+                reused=outcome is None,
+                failure="" if outcome is None else outcome.failed,
+            )
+        )
+
+
+def _computed(
+    units: Sequence[Unit],
+    todo: Iterable[int],
+    executor: Executor | Any | None,
+    notes: list[str],
+    scratch: Path | None,
+) -> Iterator[tuple[list[int], list[Outcome]]]:
+    """Indices and outcomes of what is to be done, block by block, as they come."""
+    waiting = blocks(units, todo)
+    if executor is not None:
+        yield from dispatched(units, waiting, executor, notes, scratch)
         return
-    for block, made in dispatched(units, waiting, executor, notes):
-        yield block, made, False
+    for block in waiting:
+        yield block, run_block([units[i] for i in block])
 
 
-def _blocks(units: Sequence[Unit], todo: Sequence[int]) -> list[list[int]]:
-    """Runs of up to :data:`BLOCK` units of one model."""
-    blocks: list[list[int]] = []
+def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
+
+    Units of counties go origin by origin, and so do their blocks, whatever the model: what models
+    share of an origin (the states' paths that most of them rest on) is worked out once in a
+    process and need not be kept for long.
+    """
+    if units and units[0].truth.panel.dataset == COUNTIES:
+        rank = {o: i for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
+        todo = sorted(todo, key=lambda i: rank[id(units[i].origin)])
+    found: list[list[int]] = []
     for index in todo:
-        last = blocks[-1] if blocks else []
-        if last and len(last) < BLOCK and units[last[0]].model is units[index].model:
+        last = found[-1] if found else []
+        if last and len(last) < BLOCK and _together(units[last[0]], units[index]):
             last.append(index)
         else:
-            blocks.append([index])
-    return blocks
+            found.append([index])
+    return found
+
+
+def _together(one: Unit, other: Unit) -> bool:
+    if one.model is not other.model:
+        return False
+    return one.truth.panel.dataset != COUNTIES or one.origin is other.origin

@@ -7,16 +7,20 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.unit import QUANTILE_CATEGORIES, Unit
+from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -38,6 +42,10 @@ class _Block:
         return self.marker.with_name(f"{self.marker.stem}.{table}.parquet")
 
 
+#: A table of a block, and per unit's key its first row and the number of its rows.
+_Table = tuple[pa.Table, dict[str, tuple[int, int]]]
+
+
 class UnitStore:
     """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
 
@@ -52,6 +60,8 @@ class UnitStore:
     ----------
     directory : path
         Made if absent.
+    anyone : bool
+        Keep units that may not be reused, too: for a run's own scratch folder.
 
     Raises
     ------
@@ -59,8 +69,8 @@ class UnitStore:
         If the directory cannot be made.
     """
 
-    def __init__(self, directory: str | Path) -> None:
-        self.directory = Path(directory)
+    def __init__(self, directory: str | Path, anyone: bool = False) -> None:
+        self.directory, self._anyone = Path(directory), anyone
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,6 +78,7 @@ class UnitStore:
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
         self._damaged: list[tuple[Path, str]] = []
+        self._read: OrderedDict[Path, dict[str, _Table]] = OrderedDict()
         for marker in sorted(self.directory.glob("model=*/block-*.json")):
             try:
                 block = _read_marker(marker)
@@ -93,7 +104,19 @@ class UnitStore:
 
     def has(self, unit: Unit) -> bool:
         """Whether a unit is finished, undamaged, and may be reused."""
-        return unit.reusable and self._block(unit.key) is not None
+        return (unit.reusable or self._anyone) and self._block(unit.key) is not None
+
+    def told(self, unit: Unit) -> tuple[float, tuple[str, ...]]:
+        """Seconds that a finished unit took, and what it warned of; no table is read."""
+        return self._there(unit).units[unit.key]
+
+    def schemas(self, units: Sequence[Unit], table: str) -> Iterator[pa.Schema]:
+        """What the blocks of these units have as columns of a table; no row is read."""
+        blocks = {b.marker: b for b in map(self._there, units)}
+        for block in blocks.values():
+            if block.files[table] is not None:
+                schema = pq.read_schema(block.path(table))
+                yield schema.remove(schema.get_field_index("unit"))
 
     def save(self, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> None:
         """Store the units of a block that did not fail; the marker comes last.
@@ -104,7 +127,7 @@ class UnitStore:
             If they cannot be written; nothing of the block is left then.
         """
         pairs = zip(units, outcomes, strict=True)
-        done = [(u, o) for u, o in pairs if u.reusable and not o.failed]
+        done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
         if not done:
             return
         folder = self.directory / f"model={units[0].model.spec.hash}"
@@ -141,39 +164,37 @@ class UnitStore:
         for key in said:
             self._blocks.setdefault(key, []).insert(0, block)
 
-    def load(self, units: Sequence[Unit]) -> list[Outcome]:
-        """Read outcomes back, each under the label its unit has now.
+    def rows(self, unit: Unit, table: str) -> pa.Table | None:
+        """Rows of a finished unit, under the label it has now; None if it has none.
 
         Raises
         ------
         BacktestError
             If a unit is not there, or its files were changed since :meth:`has` was asked.
         """
-        tables: dict[Path, dict[str, pd.DataFrame]] = {}
-        outcomes = []
-        for unit in units:
-            key = unit.key
-            block = self._block(key)
-            if block is None:
-                raise BacktestError(f"{unit.label} is not in {self.directory}")
-            if block.marker not in tables:
-                try:
-                    tables[block.marker] = {t: _read(block, t) for t in TABLES}
-                except (OSError, ValueError) as error:
-                    raise BacktestError(f"stored block {block.marker} changed: {error}") from error
-            found = {}
-            for name, whole in tables[block.marker].items():
-                rows = whole
-                if not whole.empty:
-                    rows = whole[whole["unit"] == key].drop(columns="unit")
-                    rows = rows.reset_index(drop=True).assign(model=unit.model.label)
-                if name == "quantiles" and not rows.empty:
-                    # As a fresh unit has them: stored and fresh ones are put together.
-                    rows = rows.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
-                found[name] = rows
-            seconds, warnings = block.units[key]
-            outcomes.append(Outcome(**found, seconds=seconds, warnings=warnings))
-        return outcomes
+        whole, places = self._tables(self._there(unit))[table]
+        if unit.key not in places:
+            return None
+        found = whole.slice(*places[unit.key])
+        label = pa.repeat(unit.model.label, len(found))
+        return found.set_column(found.column_names.index("model"), "model", label)
+
+    def _there(self, unit: Unit) -> _Block:
+        block = self._block(unit.key)
+        if block is None:
+            raise BacktestError(f"{unit.label} is not in {self.directory}")
+        return block
+
+    def _tables(self, block: _Block) -> dict[str, _Table]:
+        """The tables of a block; those of the latest two stay, for its units are asked in turn."""
+        if block.marker not in self._read:
+            try:
+                self._read[block.marker] = {t: _read(block, t) for t in TABLES}
+            except (OSError, ValueError) as error:
+                raise BacktestError(f"stored block {block.marker} changed: {error}") from error
+            while len(self._read) > 2:
+                self._read.popitem(last=False)
+        return self._read[block.marker]
 
     def _block(self, key: str) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
@@ -242,9 +263,19 @@ def _bytes(block: _Block, table: str) -> bytes:
     return data
 
 
-def _read(block: _Block, table: str) -> pd.DataFrame:
+def _read(block: _Block, table: str) -> _Table:
+    """A table of a block, and where in it each unit's rows are: they stand together."""
     data = _bytes(block, table)
-    return pd.read_parquet(BytesIO(data)) if data else pd.DataFrame()
+    if not data:
+        return pa.table({}), {}
+    whole = pq.read_table(pa.BufferReader(data))
+    keys = whole.column("unit").to_pandas().to_numpy()
+    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    lengths = np.diff(np.r_[starts, keys.size])
+    places = {str(keys[i]): (int(i), int(n)) for i, n in zip(starts, lengths)}
+    if len(places) < starts.size:
+        raise ValueError(f"rows of one unit stand apart in {table}")
+    return whole.drop_columns("unit"), places
 
 
 def _name(units: dict[str, Any]) -> str:

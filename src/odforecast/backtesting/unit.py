@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +20,14 @@ from odforecast.backtesting.outcome import (
     failure_row,
     reason_of,
 )
+from odforecast.backtesting.rows import tables
 from odforecast.errors import OdforecastError
 from odforecast.forecast import Forecast
+from odforecast.geography import find
 from odforecast.models import Fitted, Model
-from odforecast.names import HUB_QUANTILES
+from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel
-from odforecast.scoring import Truth, score
+from odforecast.scoring import Truth
 from odforecast.seeds import Streams, content_hash
 
 
@@ -46,6 +47,10 @@ class Unit:
         Months ahead; sample paths; the run's seed.
     state : str
         The state of the locations, for a model by state; else empty.
+    horizons : tuple of int
+        Months ahead that are scored and stored; empty: all that are forecast.
+    levels : tuple of float
+        Quantile levels that are stored.
     """
 
     model: Model
@@ -57,6 +62,8 @@ class Unit:
     draws: int
     seed: int
     state: str = ""
+    horizons: tuple[int, ...] = ()
+    levels: tuple[float, ...] = HUB_QUANTILES
 
     @property
     def key(self) -> str:
@@ -78,6 +85,9 @@ class Unit:
             self.draws,
             self.seed,
             self.state,
+            # Named only where they are not as always: the others keep the key they had.
+            *(() if not self.horizons else ("horizons", self.horizons)),
+            *(() if self.levels == HUB_QUANTILES else ("levels", self.levels)),
         )
 
     @property
@@ -90,12 +100,21 @@ class Unit:
 
     @property
     def seen(self) -> Panel:
-        """What the model is given: the whole panel, or the locations asked for."""
+        """What the model is given: the whole panel, the locations asked for, or, of counties, the
+        whole state that they are in, for a model that takes a state's counties together.
+        """
         panel = self.origin.panel
         assert panel is not None
         if self.model.spec.by is None:
             return panel
-        return panel.select([s for s in self.locations if s in panel.locations])
+        if self.model.spec.by == "state" and panel.dataset == COUNTIES:
+            states = {find(s).state for s in self.locations}
+            whole = [s for s in panel.locations if find(s).state in states]
+            # Nothing that such a model needs is left out: all that the origin has of the state.
+            return replace(panel.select(whole), selected=panel.selected)
+        there = set(panel.locations)
+        wanted = tuple(s for s in self.locations if s in there)
+        return panel if wanted == panel.locations else panel.select(wanted)
 
     @property
     def label(self) -> str:
@@ -160,7 +179,8 @@ def run_unit(
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
         seen = fitted.panel if fitted is not None else unit.seen
-        if unit.state:
+        # A model made for counties says itself what it can do with counts that are hidden.
+        if unit.state and unit.model.spec.dataset != COUNTIES:
             usable, why = seen.usable(unit.model.spec.min_months)
             if not usable:
                 return _without_place(unit, absent | why, started)
@@ -189,15 +209,18 @@ def _outcome(
     panel = unit.origin.panel
     assert panel is not None
     skipped: dict[str, str] = {}
+    asked, made, there = set(unit.locations), set(forecast.locations), set(panel.locations)
     for state, reason in forecast.skipped.items():
-        if state in unit.locations and state not in forecast.locations:
+        if state in asked and state not in made:
             skipped[state] = str(reason)
     for state in unit.locations:
-        if state not in forecast.locations and state not in skipped:
+        if state not in made and state not in skipped:
             silent = f"{unit.model.label} left it out and does not say why"
-            skipped[state] = silent if state in panel.locations else absent[state]
-    kept = [s for s in unit.locations if s in forecast.locations]
+            skipped[state] = silent if state in there else absent[state]
+    kept = [s for s in unit.locations if s in made]
     targets = [t for t in unit.targets if t in forecast.targets]
+    # In the order asked for, as units of single states would have them.
+    skipped = {s: skipped[s] for s in unit.locations if s in skipped}
     rows = [failure_row(keys, s, "*", r) for s, r in skipped.items()]
     rows += [
         failure_row(keys, "*", t, f"does not forecast {t}")
@@ -209,10 +232,7 @@ def _outcome(
         return failed([failure_row(keys, unit.state or "*", "*", reason)], seconds, warned)
     if not kept:
         return _without_place(unit, skipped, perf_counter() - seconds, warned)
-    forecast = forecast.select(kept)
-    scores = pd.concat([_score(unit, forecast, t) for t in targets], ignore_index=True)
-    quantiles = pd.concat([_quantiles(unit, forecast, t) for t in targets], ignore_index=True)
-    quantiles = quantiles.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
+    scores, quantiles = tables(unit, forecast.select(kept), targets, keys)
     failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
     return Outcome(scores, quantiles, failures, seconds, warned)
 
@@ -238,7 +258,8 @@ def _without_place(
 
 def _places(unit: Unit) -> list[str]:
     panel = unit.origin.panel
-    return [] if panel is None else [s for s in unit.locations if s in panel.locations]
+    there = set() if panel is None else set(panel.locations)
+    return [s for s in unit.locations if s in there]
 
 
 def _global_seed(unit: Unit) -> int:
@@ -261,39 +282,3 @@ def _keys(unit: Unit) -> dict[str, object]:
         "donor": unit.origin.donor if panel is None else panel.donor,
         "donor_distance": np.nan if distance is None else float(distance),
     }
-
-
-def _score(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
-    panel = unit.origin.panel
-    assert panel is not None
-    added: dict[str, Any] = _keys(unit) | {
-        "data_hash": panel.data_hash,
-        "spec_hash": unit.model.spec.hash,
-        "seed": unit.seed,
-    }
-    return score(forecast, unit.truth, target, panel).assign(**added)
-
-
-#: Columns of the quantile table with few distinct values, kept as categories in memory.
-QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
-
-
-def _quantiles(unit: Unit, forecast: Forecast, target: str) -> pd.DataFrame:
-    values = forecast.quantiles(HUB_QUANTILES, target)
-    n_levels, n_loc, n_months = values.shape
-    return pd.DataFrame(
-        {
-            "model": unit.model.label,
-            "as_of": pd.Timestamp(unit.origin.as_of),
-            "last_month": np.datetime64(forecast.last_month, "ms"),
-            "donor": _keys(unit)["donor"],
-            "target": target,
-            "location": np.tile(
-                np.repeat(np.array(forecast.locations, dtype=object), n_months), n_levels
-            ),
-            "month": np.tile(forecast.months.astype("datetime64[ms]"), n_levels * n_loc),
-            "horizon": np.tile(forecast.horizons, n_levels * n_loc),
-            "level": np.repeat(HUB_QUANTILES, n_loc * n_months),
-            "value": values.ravel(),
-        }
-    )

@@ -1,0 +1,247 @@
+"""A Dask cluster: the same numbers, and a worker that is killed costs nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import BrokenExecutor
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import toys
+
+from odforecast.backtesting import backtest, cluster, cuts, plan, run_units
+from odforecast.backtesting.cluster import (
+    Cluster,
+    KilledError,
+    OtherCodeError,
+    check_versions,
+    connected,
+)
+from odforecast.errors import BacktestError
+from odforecast.scoring import Truth
+from odforecast.vintage import bundled
+
+OPTIONS = {"draws": 20, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return replace(bundled().as_of("2025-09-17").panel().select(["US", "OH"]), selected=False)
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def found(panel):
+    return cuts(panel, start="2021-01", end="2021-12")
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A scheduler, and two processes; a block may kill one of them before it is split."""
+    # First, or leaving the block takes its settings away again.
+    import distributed  # noqa: F401
+    import dask.config  # isort: skip
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        connected("local", 2) as client,
+    ):
+        yield client
+
+
+def same(a, b) -> None:
+    for name in ("scores", "quantiles", "failures"):
+        one, other = (getattr(r, name).reset_index(drop=True) for r in (a, b))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+@pytest.mark.slow
+def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
+    models = [toys.model(toys.seeds_the_world, "world"), toys.by_state, "naive"]
+    serial = backtest(models, found, truth=truth, **OPTIONS)
+    same(backtest(models, found, truth=truth, executor=client, **OPTIONS), serial)
+    there = backtest(
+        models, found, truth=truth, executor=client.get_executor(), out=tmp_path, **OPTIONS
+    )
+    same(there, serial)
+    # Eight panels and the truth, on each of the two workers; a second block sends none again.
+    units = plan(models, found, truth, draws=20)
+    way = Cluster(client)
+    way.submit(units[:8]).result()
+    once = way.sent
+    way.submit(units[:8]).result()
+    assert way.sent - once < once / 20
+    names = {future.key for future in way._parcels.places.values()}
+    held = client.run(lambda dask_worker: set(dask_worker.data))
+    assert len(names) == 9
+    assert all(names <= keys for keys in held.values())
+    way.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("many", [1, 2])
+def test_workers_killed_on_the_way(truth, found, client, many, tmp_path):
+    """With both, the panels are lost as well, and scattered again."""
+    client.wait_for_workers(2, timeout=30)
+    pids = list(client.run(os.getpid).values())[:many]
+    units = plan([toys.model(toys.dawdles, name) for name in "abcd"], found, truth, draws=20)
+
+    def kill(step):
+        if step.done > 8:
+            while pids:
+                os.kill(pids.pop(), signal.SIGKILL)
+
+    results = run_units(units, out=tmp_path, executor=client, progress=kill)
+    assert not pids
+    assert results.failures.empty
+    same(results, run_units(units))
+
+
+@pytest.mark.slow
+def test_a_unit_that_kills_its_workers_fails_alone_with_the_reason(truth, found, client):
+    models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
+    client.wait_for_workers(2, timeout=30)
+    with pytest.warns(UserWarning, match="run again, each alone"):
+        results = backtest(models, found[:4], truth=truth, executor=client, **OPTIONS)
+    assert results.failures["reason"].tolist() == [
+        "worker process died (KilledWorker: 1 of the cluster, one after another), twice"
+    ]
+    assert results.failures["last_month"].tolist() == [pd.Timestamp("2021-03")]
+    assert len(results.scores) == 7 * 2 * 12
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_gone_ends_the_run(truth, found):
+    units = plan([toys.model(toys.dawdles, n) for n in "abcd"], found, truth, draws=20)
+    with connected("local", 1) as client, pytest.raises(BacktestError, match="executor broke"):
+        run_units(units, executor=client, progress=lambda _: client.close())
+
+
+# Without a cluster
+
+
+class Client:
+    """What is asked of a client before any work; ``says`` is what its workers run."""
+
+    status = "running"
+    scheduler = None
+
+    def __init__(self, says):
+        self.says = says
+
+    def nthreads(self):
+        return {"tcp://other:1": 1}
+
+    def run(self, _):
+        if isinstance(self.says, Exception):
+            raise self.says
+        return {"tcp://other:1": self.says}
+
+    def scatter(self):
+        raise AssertionError
+
+    submit = scatter
+
+
+@pytest.mark.parametrize(
+    ("says", "words"),
+    [
+        (("0" * 16, "odforecast 0.0.1 on Python 3.12.0"), "worker tcp://other:1 runs other code"),
+        (ModuleNotFoundError("No module named 'odforecast'"), "cannot be used on the cluster's"),
+    ],
+)
+def test_other_versions_are_refused(truth, found, says, words):
+    with pytest.raises(BacktestError, match=f"{words}.*same versions everywhere"):
+        backtest(["naive"], found, truth=truth, executor=Client(says), **OPTIONS)
+
+
+def test_a_worker_that_joins_later_is_checked_too():
+    with pytest.raises(OtherCodeError, match="runs other code than the client"):
+        cluster._run_on_worker(b"", {}, "0" * 16)
+
+
+def test_a_cluster_without_workers(monkeypatch):
+    client = Client(None)
+    client.nthreads = dict  # type: ignore[method-assign]
+
+    def wait(n, timeout):
+        raise TimeoutError(n, timeout)
+
+    client.wait_for_workers = wait  # type: ignore[attr-defined]
+    with pytest.raises(BacktestError, match=r"has no worker.*dask worker"):
+        Cluster(client)
+
+
+def test_a_client_that_was_closed(truth, found):
+    client = Client(cluster._who())
+    client.status = "closed"
+    way = Cluster(client)
+    with pytest.raises(BrokenExecutor, match="client is closed"):
+        way.submit(plan(["naive"], found, truth, draws=20)[:1])
+    check_versions(client)
+
+
+def test_an_asynchronous_client_is_refused(truth, found):
+    client = Client(cluster._who())
+    client.asynchronous = True  # type: ignore[attr-defined]
+    with pytest.raises(BacktestError, match="is asynchronous"):
+        backtest(["naive"], found, truth=truth, executor=client, **OPTIONS)
+
+
+def test_how_often_is_said():
+    assert str(KilledError(4)).endswith("(KilledWorker: 4 of the cluster, one after another)")
+
+
+def test_dask_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with (
+        pytest.raises(BacktestError, match=r"not installed; pip install 'odforecast\[cluster\]'"),
+        connected("local"),
+    ):
+        pass
+
+
+def test_no_executor_at_all(truth, found):
+    with pytest.raises(BacktestError, match="executor is a int, no executor; give Workers"):
+        backtest(["naive"], found, truth=truth, executor=4, **OPTIONS)
+
+
+@pytest.mark.slow
+def test_no_scheduler_answers(monkeypatch):
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    with (
+        pytest.raises(BacktestError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
+        connected("tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
+    ignored = client.run(lambda: signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+    assert len(ignored) == 2
+    assert all(ignored.values())
+    names = ["distributed", *(n for n in logging.root.manager.loggerDict if "distributed." in n)]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        with pytest.raises(KeyboardInterrupt), connected(client.scheduler.address):
+            raise KeyboardInterrupt
+        for name in ("distributed", "distributed.client", "distributed.scheduler"):
+            assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def test_an_answer_is_called_off_by_the_cluster_alone(client):
+    """A last word of Dask's on a block that the run has given up is no error."""
+    answer = Cluster(client).submit([])
+    assert not answer.cancel()
+    assert answer.result(30) == []

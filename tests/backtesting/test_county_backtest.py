@@ -1,0 +1,213 @@
+"""The backtest of counties: defaults, units by state, the months and levels that are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import toys
+from made_up_counties import STATES, Archive, made_up
+
+import odforecast as od
+from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
+from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.planning import COUNTY_HORIZONS, COUNTY_LEVELS, COUNTY_MODELS
+from odforecast.backtesting.run import blocks
+from odforecast.errors import BacktestError
+from odforecast.names import RESIDENCE, TARGET_12MO
+from odforecast.scoring import Truth
+from odforecast.seeds import content_hash
+from odforecast.vintage import bundled
+
+MODELS = [toys.county_by_state, toys.county_by_place]
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return made_up()
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def found(panel):
+    return cuts(panel, start="2022-03", end="2022-06", step=3)
+
+
+def same(a, b) -> None:
+    for name in ("scores", "quantiles", "failures"):
+        one, other = (getattr(r, name).reset_index(drop=True) for r in (a, b))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def whole(units):
+    merged = {}
+    for unit in units:
+        merged.setdefault((id(unit.model), id(unit.origin)), []).append(unit)
+    return [
+        replace(p[0], state="", locations=tuple(s for u in p for s in u.locations))
+        for p in merged.values()
+    ]
+
+
+def test_by_default_it_works_end_to_end(panel, tmp_path):
+    results = backtest(
+        toys.county_by_state, archive=Archive(panel), dataset="counties", draws=20,
+        progress=False, out=tmp_path,
+    )  # fmt: skip
+    found = [o["last_month"] for o in results.manifest["origins"]]
+    assert found == ["2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09", "2022-12"]
+    assert {o["vintage"] for o in results.manifest["origins"]} == {"pseudo-clean"}
+    assert results.manifest["truth"]["min_age"] == 6
+    assert results.manifest["horizons"] == [3, 6, 9, 12]
+    assert results.manifest["levels"] == [0.05, 0.25, 0.5, 0.75, 0.95]
+    assert set(results.scores["horizon"]) == set(results.quantiles["horizon"]) == {3, 6, 9, 12}
+    # The hidden county is no row of a toy's, and is told.
+    assert len(results.scores) == 7 * (len(panel.locations) - 1) * 4
+    assert set(results.failures["location"]) == {panel.locations[-1]}
+    assert results.scores["size"].ne("").all()
+    assert list(results.leaderboard()["horizon"].unique()) == [3, 6, 9, 12]
+
+
+def test_default_models_and_origins(panel, found):
+    assert default_models(found) == COUNTY_MODELS
+    assert COUNTY_MODELS[0] == "county"
+    assert all(name.startswith("county-") for name in COUNTY_MODELS[1:])
+    archive = Archive(panel)
+    assert [o.panel.last_month for o in origins(archive, dataset="counties", step=6)] == [
+        np.datetime64(m) for m in ("2021-06", "2021-12", "2022-06", "2022-12")
+    ]
+    with pytest.raises(BacktestError, match="is not known"):
+        origins(archive, "pseudo-delayed", dataset="counties")
+    (real,) = origins(archive, "real", dataset="counties")
+    assert real.panel is panel
+    # States as always.
+    assert {o.vintage for o in origins(bundled(), start="2024-01", end="2024-01")} == {
+        "pseudo-delayed"
+    }
+
+
+def test_units_are_origin_by_model_by_state(truth, found, panel):
+    units = plan([*MODELS, toys.county_whole], found, truth, draws=20)
+    assert [u.state for u in units[:6]] == [*STATES, *STATES]
+    assert [u.state for u in units[-2:]] == ["", ""]
+    assert units[0].seen.locations == units[0].locations
+    # One order of rows, whether divided or not.
+    assert units[-1].locations == tuple(s for u in units[:3] for s in u.locations)
+    assert units[-1].locations != panel.locations
+    assert {u.horizons for u in units} == {COUNTY_HORIZONS}
+    assert {u.levels for u in units} == {COUNTY_LEVELS}
+    assert len({u.key for u in units}) == len(units) == 2 * 2 * 3 + 2
+
+
+def test_divided_equals_undivided_bit_for_bit(truth, found, tmp_path):
+    units = plan(MODELS, found, truth, draws=20)
+    divided, together = run_units(units, out=tmp_path), run_units(whole(units))
+    same(divided, together)
+    same(run_units(units), together)
+
+
+def test_a_model_by_state_sees_the_whole_state(truth, found):
+    asked = ["10003", "36005"]
+    units = plan([toys.county_by_state], found, truth, draws=20, locations=asked)
+    assert [(u.state, u.locations) for u in units[:2]] == [("DE", ("10003",)), ("YC", ("36005",))]
+    assert [len(u.seen.locations) for u in units[:2]] == [3, 5]
+    assert not units[0].seen.selected
+    part = run_units(units).scores
+    everything = run_units(plan([toys.county_by_state], found, truth, draws=20)).scores
+    kept = everything[everything["location"].isin(asked)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, kept, check_exact=True)
+    # By location only what is asked for is looked at.
+    (first, *_) = plan([toys.county_by_place], found, truth, draws=20, locations=asked)
+    assert first.seen.locations == ("10003",)
+
+
+def test_a_model_of_counties_judges_hidden_counts_itself(truth, found):
+    """The check that a place has its last count is for models of published counts."""
+
+    class Says:
+        spec = replace(toys.county_by_state.spec, dataset="counties", model="says")
+
+        def fit(self, panel):
+            raise ZeroDivisionError(f"was asked for {len(panel.locations)}")
+
+    panel = replace(found[0].panel)
+    hidden = replace(
+        panel,
+        reported=np.full(panel.reported.shape, np.nan),
+        low=np.full(panel.reported.shape, 1.0),
+        high=np.full(panel.reported.shape, 9.0),
+    )
+    origin = [Origin(hidden.as_of, hidden.vintage, hidden)]
+    for model, reason in (
+        (od.models.Model(Says(), "says"), "was asked for 3"),
+        (toys.county_by_state, "is suppressed"),
+    ):
+        with pytest.raises(BacktestError, match=reason):
+            backtest([model], origin, truth=truth, locations="DE/*", draws=20, progress=False)
+
+
+def test_horizons_leave_rows_out_and_change_none():
+    panel = bundled().as_of("2025-09-17").panel().select(["US", "WV"])
+    found, truth = cuts(panel, start="2021-02", end="2021-03"), Truth(panel)
+    every = run_units(plan([toys.by_state, "naive"], found, truth, draws=20))
+    some = run_units(plan([toys.by_state, "naive"], found, truth, draws=20, horizons=[12, 1, 1]))
+    for name in ("scores", "quantiles"):
+        table = getattr(every, name)
+        kept = table[table["horizon"].isin([1, 12])].reset_index(drop=True)
+        pd.testing.assert_frame_equal(getattr(some, name), kept, check_exact=True)
+    assert every.manifest["horizons"] == "all"
+    assert some.manifest["horizons"] == [1, 12]
+
+
+def test_keys_of_states_are_what_they_were():
+    """Stored results of earlier runs are used again."""
+    panel = bundled().as_of("2025-09-17").panel().select(["US", "WV"])
+    (unit,) = plan(["naive"], cuts(panel, start="2021-02", end="2021-02"), Truth(panel), draws=20)
+    assert unit.key == content_hash(
+        unit.model.spec.hash, code_digest(), unit.origin.panel.data_hash, "", None,
+        unit.truth.data_hash, ("US", "WV"), (TARGET_12MO,), 12, 20, 1, "",
+    )  # fmt: skip
+    others = (replace(unit, horizons=(3,)), replace(unit, horizons=(4,)), replace(unit, levels=()))
+    assert len({unit.key, *(u.key for u in others)}) == 4
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ([0], "horizons has 0, allowed: whole numbers of months from 1 to 12"),
+        ([3, 13], "horizons has 13"),
+        ([2.5], "horizons has 2.5"),
+        (["three"], "horizons has 'three'"),
+        ([], "horizons is empty"),
+    ],
+)
+def test_horizons_that_are_none(truth, found, asked, words):
+    with pytest.raises(BacktestError, match=words):
+        plan(MODELS, found, truth, horizons=asked)
+
+
+def test_a_short_horizon_keeps_what_there_is(truth, found):
+    assert {u.horizons for u in plan(MODELS, found, truth, horizon=7)} == {(3, 6)}
+    assert {u.horizons for u in plan(MODELS, found, truth, horizon=2)} == {()}
+
+
+def test_counties_against_states_are_refused(found):
+    states = bundled().as_of().panel()
+    with pytest.raises(BacktestError, match=r"in different ways|not of one data set"):
+        plan(MODELS, found, Truth(states))
+    with pytest.raises(BacktestError, match="not of one data set: the truth is of states"):
+        plan(MODELS, found, Truth(replace(states, basis=RESIDENCE)))
+
+
+def test_blocks_go_origin_by_origin(truth, found):
+    units = plan(MODELS, found, truth, draws=20)
+    made = blocks(units, range(len(units)))
+    # 2 models × 2 origins × 3 states: three states of one model at one origin at a time.
+    assert made == [[0, 1, 2], [6, 7, 8], [3, 4, 5], [9, 10, 11]]
+    assert blocks(units, [4, 0]) == [[0], [4]]

@@ -1,0 +1,148 @@
+"""Panels travel once, and blocks refer to them; nothing else is taken for what was sent."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import toys
+
+from odforecast.backtesting import Workers, contain, cuts, parcels, plan, run_block
+from odforecast.backtesting.carriers import Local, Plain, carrier_for
+from odforecast.backtesting.parcels import Parcels, unpacked
+from odforecast.errors import BacktestError
+from odforecast.scoring import Truth
+from odforecast.vintage import bundled
+
+
+@pytest.fixture(scope="module")
+def units():
+    panel = replace(bundled().as_of("2025-09-17").panel(), selected=False)
+    found = cuts(panel, start="2021-01", end="2021-03")
+    return plan([toys.model(name="a"), toys.model(name="b")], found, Truth(panel), draws=20)
+
+
+def test_each_panel_once_and_units_as_they_were(units):
+    put: dict[str, bytes] = {}
+    parcels_ = Parcels(lambda key, data: put.setdefault(key, data))
+    first, places = parcels_.packed(units[:3])
+    panels = sum(len(data) for data in put.values())
+    assert len(put) == len(places) == 4  # three origins, and the truth
+    assert parcels_.sent == panels + len(first)
+    second, _ = parcels_.packed(units[3:])
+    assert len(put) == 4
+    # What was sent with each block is a hundredth of what it was.
+    assert len(second) < len(pickle.dumps(units[3:])) / 100
+    for unit, other in zip(units[:3], unpacked(first, put), strict=True):
+        assert other.key == unit.key
+        assert other.origin.panel.data_hash == unit.origin.panel.data_hash
+        assert list(other.origin.panel.beside) == list(unit.origin.panel.beside)
+    # Once read, a panel is shared by all that come after.
+    one, other = unpacked(first, {}), unpacked(second, {})
+    assert one[0].origin.panel is other[0].origin.panel
+
+
+def test_only_so_many_panels_are_kept(units, monkeypatch):
+    monkeypatch.setattr(parcels, "_PANELS", parcels._Panels())
+    monkeypatch.setattr(parcels, "BUDGET", 1)
+    put: dict[str, bytes] = {}
+    data, _ = Parcels(lambda key, data: put.setdefault(key, data)).packed(units[:3])
+    unpacked(data, put)
+    assert len(parcels._PANELS._held) == 1
+
+
+def test_places_that_were_lost_are_filled_again(units):
+    puts: list[str] = []
+
+    def put(key, data):
+        puts.append(key)
+        return len(puts)
+
+    parcels_ = Parcels(put)
+    parcels_.packed(units[:3])
+    _, places = parcels_.put_again(units[:1])  # one origin, and the truth
+    assert len(puts) == 6
+    assert sorted(places.values()) == [5, 6]
+    assert set(parcels_.packed(units[:3])[1].values()) > {5, 6}
+
+
+@pytest.mark.parametrize("what", ["gone", "changed"])
+def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
+    monkeypatch.setattr(parcels, "_PANELS", parcels._Panels())
+
+    def put(key, data):
+        (tmp_path / key).write_bytes(data[:-1] if what == "changed" else data)
+        return str(tmp_path / (f"{key}.gone" if what == "gone" else key))
+
+    data, places = Parcels(put).packed(units[:1])
+    with pytest.raises(BacktestError, match=r"is gone|its checksum differs"):
+        unpacked(data, places)
+
+
+def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
+    with Workers(1) as workers:
+        way = Local(workers, tmp_path)
+        (made,) = way.submit(units[:1]).result()
+        assert [len(list(p.iterdir())) for p in tmp_path.iterdir()] == [2]
+        way.close()
+    assert list(tmp_path.iterdir()) == []
+    (here,) = run_block(units[:1])
+    np.testing.assert_array_equal(made.scores["wis"], here.scores["wis"])
+
+
+def test_a_model_that_cannot_be_sent_is_the_futures_error(units):
+    bad = replace(units[0], model=replace(units[0].model, inner=lambda: None))
+    with Workers(1) as workers:
+        way = Local(workers)
+        with pytest.raises(Exception, match="local object"):
+            way.submit([bad]).result()
+        folder = Path(way._folder.name)
+        way.close()
+        assert not folder.exists()
+        assert not workers._live
+
+
+def test_threads_get_the_units_themselves(units):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        way = carrier_for(pool)
+        assert isinstance(way, Plain)
+        assert (way.workers(), way.sent) == (1, 0)
+        assert way.submit(units[:1]).result()[0].failures.empty
+        way.close()
+
+
+def test_numba_has_one_thread_where_others_share_the_cores():
+    import numba
+
+    before = numba.get_num_threads()
+    try:
+        contain.bound_threads()
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_the_only_thread_at_work_is_contained(units):
+    """A cluster's tasks are not in the main thread; global random states are put back there too."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    panel = units[0].seen
+
+    def drawn(alone):
+        with contain.contained([panel], 7):
+            if alone:
+                return np.random.random()  # noqa: NPY002
+            return None
+
+    def task():
+        with contain.sole():
+            return drawn(alone=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        first, second = pool.submit(task).result(), pool.submit(task).result()
+    assert first == second == drawn(alone=True)

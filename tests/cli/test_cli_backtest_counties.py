@@ -1,0 +1,135 @@
+"""``odforecast backtest --dataset counties``, and on a cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+from made_up_counties import Archive, made_up
+
+from odforecast.backtesting import Results
+from odforecast.cli import backtest, main
+
+QUICK = ["--dataset", "counties", "--models", "county-hub-baseline", "--locations",
+         "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--quiet", "--start", "2022-06"]  # fmt: skip
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(main, ["backtest", *arguments])
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    panel = made_up(("DE", "YC"))
+    monkeypatch.setattr(backtest, "open_source", lambda *_: Archive(panel))
+    return panel
+
+
+def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):
+    result = run(*QUICK, "--out", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    said = result.output
+    assert "3 origins (pseudo-clean), last known months 2022-06..2022-12; 8 locations" in said
+    assert "provisional truth: reported in release 2023-10-08, months at least 6" in said
+    assert "Counties: one plateau, one release, provisional truth" in said
+    assert "3 months ahead, pseudo-clean (24 forecasts a model, 8 counties in 2 states)" in said
+    assert "12 months ahead, pseudo-clean: nothing can be scored" in said
+    assert "county-hub-baseline" in said
+    assert "1.00" in said
+    assert max(len(x) for x in said.splitlines() if str(tmp_path) not in x) <= 80
+    results = Results.load(tmp_path)
+    assert set(results.scores["horizon"]) == {3, 6, 9, 12}
+    assert results.manifest["dataset"] == "counties"
+    assert (tmp_path / "leaderboard.csv").read_text().startswith("horizon,model,n_units")
+
+
+def test_its_files_are_not_for_publication(opened, tmp_path):
+    out = tmp_path / "run"
+    said = "hold the model's own numbers, below 10 too: not for publication"
+    first = run(*QUICK, "--out", str(out))
+    assert said in " ".join(first.output.split())
+    assert said in Results.load(out).manifest["publication"]
+    assert "more counties" not in first.output
+    assert said not in " ".join(run(*QUICK).output.split())
+    # Fewer places: their scores are no more in the tables.
+    fewer = run(*QUICK, "--locations", "DE/*", "--out", str(out))
+    assert fewer.exit_code == 0, fewer.output
+    assert f"{out} held scores of 5 more counties (36005, 36047, 36061, …)" in " ".join(
+        fewer.stderr.split()
+    )
+    assert set(Results.load(out).scores["location"]) == {"10001", "10003", "10005"}
+    again = run(*QUICK, "--locations", "DE/*", "--out", str(out))
+    assert "more counties" not in again.output
+
+
+def test_horizons_splits_and_json(opened):
+    result = run(*QUICK, "--horizons", "2, 5", "--by", "visible", "--step", "6")
+    assert result.exit_code == 0, result.output
+    assert "2 months ahead, visible at the origin (14 forecasts a model" in result.output
+    assert "2 months ahead, hidden at the origin (2 forecasts a model" in result.output
+    made = CliRunner().invoke(main, ["backtest", *QUICK, "--horizons", "3", "--json"])
+    board = json.loads(made.stdout)["leaderboard"]
+    assert [row["horizon"] for row in board] == [3]
+    assert board[0]["n_units"] == 24
+
+
+def test_the_age_of_truth_can_be_set(opened):
+    result = run(*QUICK, "--min-truth-age", "12")
+    assert "truth: reported in release 2023-10-08, months at least 12" in result.output
+    assert "provisional truth: reported" not in result.output
+
+
+def test_all_models_are_those_of_the_data_set(opened, monkeypatch):
+    asked = []
+
+    def names(dataset=None):
+        asked.append(dataset)
+        return ("county-hub-baseline", "county-last")
+
+    monkeypatch.setattr(backtest, "model_names", names)
+    result = run(*QUICK, "--models", "all", "--horizons", "3", "--start", "2022-12")
+    assert result.exit_code == 0, result.output
+    assert asked == ["counties"]
+    assert "county-last" in result.output
+
+
+def test_a_dry_run_counts_units_of_states(opened):
+    result = run(*QUICK, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "6 units" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--horizons", "3,x"), "--horizons has 'x', which is no number of months; 3,6,9,12"),
+        (("--horizons", "13"), "horizons has 13, allowed: whole numbers of months from 1 to 12"),
+        (("--horizons", ","), "horizons is empty"),
+        (("--by", "era"), "--by cannot be 'era'"),
+        (("--vintages", "delayed"), "the delay of 'all-drugs' (counties) is not known"),
+    ],
+)
+def test_a_mistake_is_one_line(opened, arguments, words):
+    result = run(*QUICK, *arguments)
+    assert result.exit_code == 1
+    assert words in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+
+
+def test_dask_that_is_not_installed_is_said(opened, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    result = run(*QUICK, "--dask", "local")
+    assert result.exit_code == 1
+    assert "error: Dask is not installed; pip install 'odforecast[cluster]'" in result.stderr
+
+
+@pytest.mark.slow
+def test_on_a_cluster_of_this_machine(opened, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert run(*QUICK, "--out", str(here)).exit_code == 0
+    result = run(*QUICK, "--out", str(there), "--dask", "local", "--jobs", "2")
+    assert result.exit_code == 0, result.output
+    for name in ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv"):
+        assert (here / name).read_bytes() == (there / name).read_bytes()
