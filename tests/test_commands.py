@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -20,10 +21,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from county_forecasts import county_csv, population_csv
+from county_release import NAMES, api_rows, county_cells
 from past_server import FileServer, Made, release_csv, row
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
+from odforecast.backtesting.cluster import connected
 from odforecast.cli import main
 from odforecast.geography import lookup
 from odforecast.months import ONE_MONTH
@@ -151,8 +155,25 @@ def _archive(folder: Path) -> None:
         file.unlink()
 
 
+def _own_counts(path: Path) -> None:
+    """A state's own file: CDC's months of Ohio, and three more like the last."""
+    panel = od.bundled().as_of("2025-09-17").panel()
+    row = panel.monthly[panel.index("OH"), -36:]
+    months = np.arange(panel.month_grid[-36], panel.month_grid[-1] + 4 * ONE_MONTH)
+    deaths = np.concatenate([row, row[-3:]])
+    pd.DataFrame({"location": "Ohio", "month": months.astype(str), "deaths": deaths}).to_csv(
+        path, index=False
+    )
+
+
+def _of_counties(args: list[str]) -> bool:
+    return args[1:2] != ["fetch"] and ("--dataset", "counties") in pairwise(args)
+
+
 def _prepare(args: list[str]) -> None:
     """Make the files that a command names; its own archive where it needs one."""
+    if _of_counties(args) and "--archive" not in args:
+        od.Archive(default_folder()).add(county_csv(Path("2023-10-08.csv")))
     if args[0] != "examples":
         shutil.copytree(EXAMPLES, "examples")
     own = ("revisions", "compare", "accept", "replace", "retract", "log")
@@ -168,6 +189,12 @@ def _prepare(args: list[str]) -> None:
     for before, word in zip(["", *args], args):
         if word in FILES:
             Path(word).write_bytes(_release(word))
+        elif word == "2023-10-08.csv" and not Path(word).exists():
+            county_csv(Path(word))
+        elif before == "--counts":
+            _own_counts(Path(word))
+        elif before == "--population":
+            population_csv(Path(word))
         elif word.endswith(".css"):
             Path(word).write_text("h1 { color: #00457c; }\n")
         elif before == "--archive" and not adds:
@@ -182,6 +209,10 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
 
     if args[:2] == ["data", "fetch"]:
         return [*args, *(past if "--past" in args else ["--url", server])]
+    if args[0] == "backtest" and _of_counties(args):
+        more = [*unless("--draws", "20"), *unless("--jobs", "1"), *unless("--start", "2022-12")]
+        more += unless("--models", "county-gamma,county-hub-baseline")
+        return [*args, *more, "--quiet"]
     if args[0] == "update":
         return [*args, *([] if "--no-fetch" in args else unless("--url", server))]
     if args[0] == "backtest":
@@ -205,6 +236,13 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def county_server() -> Iterator[str]:
+    with FakeSocrata(api_rows(county_cells()), dataset="gb4e-yj24") as fake:
+        fake.fields = dict.fromkeys(NAMES.values(), "text")
+        yield fake.url
+
+
+@pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
     """Options that ask for made-up copies of past releases, on this machine."""
     pairs = []
@@ -220,20 +258,36 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 def _marked(command: str) -> object:
     """Commands that take more than a few seconds are in the slow group."""
     long = command.startswith(("odforecast scenario run", "odforecast scenario validate"))
+    long |= " --dask " in command
     return pytest.param(command, id=command, marks=pytest.mark.slow if long else ())
+
+
+@contextmanager
+def _scheduler(args: list[str]) -> Iterator[list[str]]:
+    """The address of a real scheduler in place of the reader's own."""
+    if "tcp://HOST:8786" not in args:
+        yield args
+        return
+    with connected("local", 1) as client:
+        address = client.scheduler.address
+        yield [address if word == "tcp://HOST:8786" else word for word in args]
 
 
 @pytest.mark.parametrize("command", [_marked(c) for c in COMMANDS if c not in NOT_RUN])
 def test_a_printed_command_runs(
-    command: str, server: str, past: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    command: str, server: str, county_server: str, past: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     assert tmp_path in default_folder().parents
     args = _arguments(command)
     _prepare(args)
-    done = CliRunner().invoke(main, _quick(args, server, past), catch_exceptions=False)
+    if ("--dataset", "counties") in pairwise(args):
+        server = county_server
+    with _scheduler(args) as args:
+        done = CliRunner().invoke(main, _quick(args, server, past), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output
     for before, word in pairwise(args):

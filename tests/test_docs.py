@@ -19,6 +19,8 @@ import pytest
 
 import odforecast as od
 from odforecast.backtesting.outcome import FAILURE_COLUMNS
+from odforecast.forecast.counties import COUNTY_COLUMNS as COUNTY_TABLE
+from odforecast.forecast.ranking import RANKING_COLUMNS
 from odforecast.forecast.summary import SUMMARY_COLUMNS
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.names import HUB_COLUMNS, TABLE_COLUMNS
@@ -167,13 +169,15 @@ FILES = (DOCS / "reference" / "files.md").read_text()
     [
         (HUB_COLUMNS, "reference/files.md"),
         (SUMMARY_COLUMNS, "reference/files.md"),
+        (COUNTY_TABLE, "reference/files.md"),
+        (RANKING_COLUMNS, "reference/files.md"),
         (CATEGORIES, "reference/files.md"),
         ((*RECORD_COLUMNS, "check"), "reference/files.md"),
         (FAILURE_COLUMNS, "reference/files.md"),
         (SCORE_COLUMNS, "reference/scores.md"),
         (TABLE_COLUMNS, "how-to/add-releases.md"),
     ],
-    ids=["hub", "summary", "trend", "record", "failures", "scores", "table"],
+    ids=["hub", "summary", "counties", "ranking", "trend", "record", "failures", "scores", "table"],
 )
 def test_every_column_is_explained(columns: tuple[str, ...], page: str) -> None:
     text = (DOCS / page).read_text()

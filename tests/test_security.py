@@ -306,6 +306,11 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
 #: Where pickles are made or read, and why that is no way in.
 ALLOWED = {
     ("backtesting/workers.py", "pickle"): "between this process and its own workers, over a pipe",
+    (
+        "backtesting/parcels.py",
+        "pickle",
+    ): "between a run and its workers: a pipe, Dask, or a folder "
+    "that only this user can read, named by a hash that is checked",
     ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}

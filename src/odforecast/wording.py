@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 import numpy as np
 
 from odforecast.months import to_month
+
+#: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
+#: is not printed either.
+SMALL: Final = 10
 
 
 def month_name(month: object) -> str:
@@ -95,3 +100,46 @@ def between(low: float, high: float, step: float | None = None) -> str:
     """
     unit = step_of(low, high) if step is None else step
     return f"{rounded(low, unit)} to {rounded(high, unit)}"
+
+
+def ranged(value: float, step: float = 1.0) -> str:
+    """A count of a county: one below 10 as a range.
+
+    Examples
+    --------
+    >>> ranged(9.5), ranged(0.0), ranged(10.0), ranged(1_912.4, 100)
+    ('<10', '<10', '10', '1,900')
+    """
+    return f"<{SMALL}" if value < SMALL else rounded(value, step)
+
+
+def ranged_between(low: float, high: float, step: float | None = None) -> str:
+    """The ends of an interval of a county's count, in a sentence.
+
+    Examples
+    --------
+    >>> ranged_between(12, 31), ranged_between(4, 31), ranged_between(1, 8)
+    ('12 to 31', 'fewer than 10 to 31', 'fewer than 10')
+    """
+    unit = step_of(low, high) if step is None else step
+    if high < SMALL:
+        return f"fewer than {SMALL}"
+    first = f"fewer than {SMALL}" if low < SMALL else rounded(low, unit)
+    return f"{first} to {rounded(high, unit)}"
+
+
+def published_count(low: float, high: float) -> str:
+    """A count as a release shows it, from what it lies between; empty where it is missing.
+
+    Examples
+    --------
+    >>> [published_count(*x) for x in [(594, 594), (0, 0), (1, 9), (1000, float("inf"))]]
+    ['594', '0', '1–9', '≥1,000']
+    >>> published_count(float("nan"), float("nan"))
+    ''
+    """
+    if np.isnan(low):
+        return ""
+    if np.isinf(high):
+        return f"≥{low:,.0f}"
+    return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"

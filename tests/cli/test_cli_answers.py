@@ -228,7 +228,7 @@ def test_models_are_listed(tmp_path):
     rows = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
     names = [r["model"] for r in rows]
     assert names == list(od.models.model_names())
-    assert [r["model"] for r in rows if r["default"]] == ["dlm"]
+    assert [r["model"] for r in rows if r["default"]] == ["dlm", "county"]
     for row in rows:
         spec = od.get_model(row["model"]).spec
         assert (row["knows_delay"], row["spec_hash"]) == (spec.corrects_delay, spec.hash)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from odforecast.cli.counties import Asked, forecast_counties, model_of
 from odforecast.cli.forecast_months import months_grid, months_table
 from odforecast.cli.made import (
     about,
@@ -25,12 +26,14 @@ from odforecast.cli.options import (
     HUB_FILES,
     PAGES,
     TABLES,
+    dataset_option,
     horizon_option,
     html_option,
     json_option,
     level_option,
     out_option,
     plot_option,
+    population_option,
     replace_option,
     rows_option,
     table_option,
@@ -39,9 +42,17 @@ from odforecast.cli.options import (
     until_option,
 )
 from odforecast.cli.outputs import check_apart, check_outputs, check_save, check_yearly
+from odforecast.cli.own_counts import check_local, counts_option, publish_option, with_counts
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source
-from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGETS
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGETS,
+    indicator_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,18 +65,29 @@ __all__ = ["fit", "forecast", "keep", "made_options", "open_panel", "said_of", "
 
 @click.command()
 @made_options
+@dataset_option
+@counts_option
 @together(horizon_option(), until_option, level_option, rows_option)
 @click.option("--trend", is_flag=True, help="Also the chances of five kinds of change.")
+@population_option
+@click.option("--rank", metavar="K", type=click.IntRange(min=1),
+              help="Of counties, also the chance of being among the K highest: counts, or rates "
+              "with --population.")  # fmt: skip
+@click.option("--exact", is_flag=True,
+              help="Of counties, numbers below 10 too: not for publication.")  # fmt: skip
 @together(json_option, table_option, plot_option, html_option)
 @click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
               help="Folder for all of it, draws too: od.load_forecast reads it.")  # fmt: skip
 @replace_option
 @out_option(f"Hub file to write: {', '.join(HUB_FILES)}.")
+@publish_option
 @target_option
 @click.option("--output-type", type=Choice(["quantile", "sample", "pmf"]), default="quantile",
               show_default=True, help="Of the hub file: 23 quantiles, the draws, or the chances of "
               "the trend.")  # fmt: skip
+@click.pass_context
 def forecast(
+    ctx: click.Context,
     archive: Path | None,
     source: str | None,
     as_of: str | None,
@@ -89,22 +111,43 @@ def forecast(
     replace: bool,
     out: Path | None,
     quiet: bool,
+    counts: Path | None,
+    publish: bool,
+    dataset: str,
+    population: Path | None,
+    rank: int | None,
+    exact: bool,
 ) -> None:
     """Forecast from what CDC had published by a day.
 
     Places are chosen on the forecast: a model of the whole panel is fitted to all of it. The
-    screen shows 12-month-ending deaths: the median and, in brackets, the interval.
+    screen shows 12-month-ending deaths: the median and, in brackets, the interval. Of counties
+    (--dataset counties) it shows counts below 10 as ranges.
     """
     from odforecast.forecast.text import LEVEL
     from odforecast.hub import to_hub, write_hub
     from odforecast.models import get_model
 
+    if dataset == COUNTIES:
+        _check_counties(indicator, target, output_type, trend=trend, out=out, counts=counts)
+        forecast_counties(
+            Asked(
+                archive, source, as_of, model_of(ctx, model), horizon, until, locations, draws,
+                seed, level, rows, population, rank, exact, as_json, table, plot, html, save,
+                replace, quiet,
+            )
+        )  # fmt: skip
+        return
+    for name, given in (("population", population), ("rank", rank), ("exact", exact)):
+        if given not in (None, False):
+            raise click.UsageError(f"--{name} is about counties: add --dataset counties")
     # Before the work, not after it.
     files = (
         ("--out", out, HUB_FILES), ("--table", table, TABLES), ("--plot", plot, FIGURES),
         ("--html", html, PAGES),
     )  # fmt: skip
-    check_outputs(*files, read=(source,))
+    check_outputs(*files, read=(source, counts))
+    check_local(counts, publish, ("--out", out), ("--html", html))
     if save is not None:
         check_save(save, replace)
         check_apart(("--save", save), *((name, path) for name, path, _ in files))
@@ -119,11 +162,12 @@ def forecast(
         )
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
+    panel = with_counts(panel, counts)
     whole = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)
     kept = there(whole, states) or list(states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
-    hub = to_hub(made, targets=chosen, output_type=output_type)
+    hub = to_hub(made, targets=chosen, output_type=output_type, own=True)
     for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
         note(f"{model} does not forecast {lacking}")
     # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
@@ -161,7 +205,11 @@ def forecast(
         from odforecast.report.site import write_report
 
         write_report(
-            html, forecast=whole, locations=None if locations == "all" else kept, replace=True
+            html,
+            forecast=whole,
+            locations=None if locations == "all" else kept,
+            replace=True,
+            own=publish,
         )
         written.append(f"page: {html}")
     if save is not None:
@@ -182,6 +230,31 @@ def forecast(
             "nothing written; --out forecasts.csv keeps all locations, months and quantiles, "
             "--table, --plot, --html and --save other things"
         )
+
+
+def _check_counties(indicator: str, target: str, output_type: str, **given: object) -> None:
+    """Refuse what there is of states alone.
+
+    Raises
+    ------
+    click.UsageError
+        With what to do instead.
+    """
+    if indicator_name(indicator) != ALL_DRUGS:
+        raise click.UsageError("counties are counted for all drugs together: leave --indicator out")
+    if target != TARGET_12MO or output_type != "quantile":
+        raise click.UsageError(
+            "counties have 12-month counts alone, and no hub file: leave --target and "
+            "--output-type out"
+        )
+    why = {
+        "trend": "--trend is of states; --dataset counties shows the chance of more deaths",
+        "out": "hub files hold states; --table FILE keeps counties",
+        "counts": "--counts is about states",
+    }
+    for name, value in given.items():
+        if value not in (None, False):
+            raise click.UsageError(why[name])
 
 
 def _check_target(target: str, output_type: str, table: Path | None, out: Path | None) -> None:

@@ -12,11 +12,13 @@ from rich.table import Table
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
+from odforecast.cli.county_leaderboard import county_leaderboard
 from odforecast.cli.written import form_of
 from odforecast.names import DECIDING, VINTAGE_DELAYED
 from odforecast.panel.donor import ERAS
 from odforecast.scoring import relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, with_groups
+from odforecast.scoring.counties import is_of_counties
 
 #: Shown per horizon group: summary column, title, format.
 _SHOWN = (
@@ -46,8 +48,12 @@ _LEVEL = 0.9
 
 def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     """One table per kind of vintage, level, and what else is asked for: a row a model, the best
-    first, and the first model's row on today's era alone; then intervals of that model.
+    first, and the first model's row on today's era alone; then intervals of that model. Counties
+    have tables of their own.
     """
+    if is_of_counties(results.scores):
+        county_leaderboard(screen, results, extra)
+        return
     keys = ["vintage", "level", *extra]
     board = results.leaderboard(by=[*keys, "horizon_group"])
     if "target" in board and "target" not in keys:  # several targets have no common mean

@@ -41,15 +41,31 @@ def open_panel(
     releases: Archive, as_of: str | None, indicator: str, locations: str
 ) -> tuple[Panel, tuple[str, ...]]:
     """The panel of a day, and the locations asked for."""
-    from odforecast.geography import resolve
-
     vintage = releases.as_of(as_of)
     say_age(vintage)
     panel = vintage.panel(indicator)
     for text in panel.notes:
         if text != vintage.note:
             note(text)
-    return panel, resolve(locations, panel.locations)
+    return panel, _asked(locations, panel)
+
+
+def _asked(locations: str, panel: Panel) -> tuple[str, ...]:
+    """The locations asked for; who asks for counties is told how."""
+    from odforecast.errors import UnknownNameError
+    from odforecast.geography import resolve
+
+    try:
+        return resolve(locations, panel.locations)
+    except UnknownNameError as error:
+        try:
+            counties = any(code.isdigit() for code in resolve(locations))
+        except UnknownNameError:  # no place at all
+            counties = False
+        if not counties:
+            raise
+        hint = f"{error.hint}; for counties: odforecast forecast --dataset counties"
+        raise UnknownNameError(error.message, hint=hint) from None
 
 
 def fit(model: Model, panel: Panel, states: Sequence[str]) -> Fitted:

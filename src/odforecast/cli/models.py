@@ -11,7 +11,7 @@ from odforecast.cli.options import json_option
 from odforecast.cli.screen import columns, note, say
 from odforecast.cli.written import print_json
 from odforecast.errors import OdforecastError
-from odforecast.names import DEFAULT_MODEL, TARGET_12MO
+from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES, TARGET_12MO
 
 #: What the built-in models are, in a line.
 LINES = {
@@ -31,6 +31,12 @@ LINES = {
     "auto-ces": "complex exponential smoothing, its form chosen",
     "hierarchical": "Bayesian hierarchy by PyMC: minutes",
     "hierarchical-quick": "the same, approximated: seconds",
+    "county": "months and levels of a state's counties, its sum",
+    "county-hub-baseline": "a county's last count, as wide as its past errors",
+    "county-last": "the last count, one spread for all, of its root",
+    "county-share": "the county's share of what dlm says of the state",
+    "county-ses": "exponential smoothing of each county",
+    "county-gamma": "a count in one year, by Poisson and gamma",
 }
 _SUMS = "-sums"
 
@@ -55,7 +61,8 @@ def models(as_json: bool) -> None:
         found.append(
             {
                 "model": name,
-                "default": name == DEFAULT_MODEL,
+                "default": name in (DEFAULT_MODEL, DEFAULT_COUNTY_MODEL),
+                "dataset": spec.dataset or STATES,
                 "knows_delay": spec.corrects_delay,
                 "by": spec.by or "panel",
                 "target": spec.target,
@@ -68,17 +75,8 @@ def models(as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [["model", "delay", "what it is"]]
     shown = [m for m in found if not _is_twin(m, found)]
-    rows += [
-        [
-            m["model"] + " *" * m["default"],
-            "knows" if m["knows_delay"] else "–",
-            m["what"] + ("" if m["origin"] == "odforecast" else f" [{m['origin'] or 'yours'}]"),
-        ]
-        for m in shown
-    ]
-    click.echo(columns(rows))
+    click.echo(columns(_rows([m for m in shown if m["dataset"] != COUNTIES])))
     twins = [m["model"] for m in found if m not in shown]
     click.echo("* the default; knows the delay: completes the last months, too low as published")
     if twins:
@@ -90,6 +88,19 @@ def models(as_json: bool) -> None:
         "NAME+delay completes the last months for a model that does not know the delay, for "
         "example naive+delay."
     )
+    if of_counties := [m for m in shown if m["dataset"] == COUNTIES]:
+        click.echo("Of counties, with --dataset counties:")
+        click.echo(columns(_rows(of_counties)))
+
+
+def _rows(models: list[dict[str, Any]]) -> list[list[str]]:
+    """A table of models, with its head."""
+    rows = [["model", "delay", "what it is"]]
+    for model in models:
+        whose = "" if model["origin"] == "odforecast" else f" [{model['origin'] or 'yours'}]"
+        knows = "knows" if model["knows_delay"] else "–"
+        rows.append([model["model"] + " *" * model["default"], knows, model["what"] + whose])
+    return rows
 
 
 def _is_twin(model: dict[str, Any], found: list[dict[str, Any]]) -> bool:

@@ -27,6 +27,7 @@ from odforecast.cli.options import (
     together,
 )
 from odforecast.cli.outputs import check_outputs
+from odforecast.cli.own_counts import counts_option, with_counts
 from odforecast.cli.screen import grid, say
 from odforecast.cli.source import open_source
 from odforecast.cli.written import print_json, records, write_table
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @made_options
+@counts_option
 @click.option("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
               help="How many of the last twelve counts are shown.")  # fmt: skip
 @together(level_option, rows_option, json_option, plot_option)
@@ -59,6 +61,7 @@ def nowcast(
     plot: Path | None,
     out: Path | None,
     quiet: bool,
+    counts: Path | None,
 ) -> None:
     """Complete the counts published last: what they will be once final.
 
@@ -69,9 +72,10 @@ def nowcast(
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    check_outputs(("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source,))
+    check_outputs(("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source, counts))
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
+    panel = with_counts(panel, counts)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
     whole = forecast_of(forecaster, panel, states, DEFAULT_HORIZON, None, draws, seed, quiet)
     made = keep(whole, states)

@@ -14,10 +14,13 @@ import click
 
 from odforecast.cli.meant import Choice
 from odforecast.names import (
+    DATASETS,
+    DEFAULT_COUNTY_MODEL,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_MODEL,
     DEFAULT_SEED,
+    STATES,
     TARGET_12MO,
     TARGETS,
 )
@@ -110,8 +113,29 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--model",
         metavar="NAME",
         default=DEFAULT_MODEL,
-        show_default=True,
+        show_default=f"{DEFAULT_MODEL}, of counties {DEFAULT_COUNTY_MODEL}",
         help="Model, see odforecast models; NAME+delay completes the last months first.",
+    )(command)
+
+
+def dataset_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--dataset``."""
+    return _option(
+        "--dataset",
+        type=Choice(list(DATASETS)),
+        default=STATES,
+        show_default=True,
+        help="What places are: jurisdictions, or counties by where people lived.",
+    )(command)
+
+
+def population_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--population FILE``."""
+    return _option(
+        "--population",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        metavar="FILE",
+        help="People by county, the Census Bureau's file: adds deaths per 100,000.",
     )(command)
 
 
@@ -122,7 +146,7 @@ def locations_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="PLACES",
         default="all",
         show_default=True,
-        help="By any of their names, commas between them: US,Ohio,NYC.",
+        help="By any of their names, commas between them: US,Ohio,NYC; Ohio/* for its counties.",
     )(command)
 
 

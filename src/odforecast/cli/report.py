@@ -18,6 +18,7 @@ from odforecast.cli.options import (
     until_option,
 )
 from odforecast.cli.outputs import check_outputs
+from odforecast.cli.own_counts import check_local, counts_option, publish_option, with_counts
 from odforecast.cli.screen import say
 from odforecast.cli.source import open_source
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from odforecast.vintage import Archive, Vintage
 
 #: Options that say how a forecast is made: of no use where one is given.
-_MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until")
+_MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -40,7 +41,13 @@ _FOLDER = click.Path(path_type=Path)
 @replace_option
 @click.option("--results", type=_FOLDER, metavar="DIR",
               help="A backtest, shown beside the forecast that is made.")  # fmt: skip
-@together(made_options, horizon_option("to the end of the year after next"), until_option)
+@together(
+    made_options,
+    counts_option,
+    publish_option,
+    horizon_option("to the end of the year after next"),
+    until_option,
+)
 @click.pass_context
 def report(
     ctx: click.Context,
@@ -60,22 +67,30 @@ def report(
     draws: int,
     seed: int,
     quiet: bool,
+    counts: Path | None,
+    publish: bool,
 ) -> None:
     """Write a page of a forecast, of a backtest, or of both; or a site with a page per place.
 
     A folder is a forecast that `odforecast forecast --save` wrote, or results of `odforecast
     backtest --out`. Without a forecast one is made, from the last release by the default model,
-    unless a page of results alone is asked for.
+    unless a page of results alone is asked for. Forecasts of counties have a page of their own:
+    `odforecast forecast --dataset counties --html FILE`.
     """
+    from odforecast.forecast.counties import refuse_counties
     from odforecast.report.site import write_report, write_site
     from odforecast.report.site.folder import check_folder
 
     target = _target(out, site, replace)
     # Before the work, not after it.
-    check_outputs(("--out", out, PAGES), ("--site", site, ()), read=(source,))
+    check_outputs(("--out", out, PAGES), ("--site", site, ()), read=(source, counts))
+    if counts is not None:
+        check_local(counts, publish, ("--out", out), ("--site", site))
     if site is not None:
         check_folder(site, replace)
     forecast, scored = _open(folders, results)
+    if forecast is not None:
+        refuse_counties(forecast, "reports")
     places: Sequence[str] | None = None
     if forecast is not None:
         _refuse(ctx, _MAKING)
@@ -95,19 +110,21 @@ def report(
     else:
         releases = open_source(archive, source)
         forecast, places = _made(
-            releases, as_of, model, indicator, locations, horizon, until, draws, seed, quiet
+            releases, as_of, model, indicator, locations, horizon, until, draws, seed, quiet, counts
         )
         later = _later(forecast, releases.as_of())
     if site is not None:
         assert forecast is not None
         files = write_site(
-            site, forecast, results=scored, later=later, locations=places, replace=replace
-        )
+            site, forecast, results=scored, later=later, locations=places, replace=replace,
+            own=publish,
+        )  # fmt: skip
         say(f"{len(files)} files, the first of them {files[0]}")
         return
     write_report(
-        target, forecast=forecast, results=scored, later=later, locations=places, replace=True
-    )
+        target, forecast=forecast, results=scored, later=later, locations=places, replace=True,
+        own=publish,
+    )  # fmt: skip
     say(f"page: {target}")
 
 
@@ -189,13 +206,14 @@ def _refuse(ctx: click.Context, names: Sequence[str]) -> None:
 
 def _made(
     releases: Archive, as_of: str | None, model: str, indicator: str, locations: str,
-    horizon: int | None, until: str | None, draws: int, seed: int, quiet: bool,
+    horizon: int | None, until: str | None, draws: int, seed: int, quiet: bool, counts: Path | None,
 ) -> tuple[Forecast, Sequence[str]]:  # fmt: skip
     """A forecast, up to the end of the year after next where no end is given."""
     from odforecast.models import get_model
 
     forecaster = get_model(model)
     panel, states = open_panel(releases, as_of, indicator, locations)
+    panel = with_counts(panel, counts)
     if horizon is None and until is None:
         until = f"{panel.last_month.astype(object).year + 2}-12"
     made = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)

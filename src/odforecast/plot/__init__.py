@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from odforecast.plot.calibration import coverage, pit, reliability
     from odforecast.plot.comparison import skill
+    from odforecast.plot.county_map import map
     from odforecast.plot.deaths_averted import averted
     from odforecast.plot.fans import fan, small_multiples
     from odforecast.plot.output import alt_text, save
@@ -44,6 +45,7 @@ _HOME = {
     "coverage": "calibration",
     "errors": "past",
     "fan": "fans",
+    "map": "county_map",
     "nowcast": "revised",
     "overlay": "scenarios",
     "pit": "calibration",
@@ -63,6 +65,7 @@ __all__ = [
     "coverage",
     "errors",
     "fan",
+    "map",
     "nowcast",
     "overlay",
     "pit",

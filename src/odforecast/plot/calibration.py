@@ -165,7 +165,9 @@ def pit(
     """
     if bins < 1:
         raise DataError(f"bins is {bins}: a histogram needs at least one")
-    rows, whose, name = _pits(scores_of(scores, ("pit",), vintage), model, level, horizon_group)
+    rows, whose, name = _pits(
+        scores_of(scores, ("pit",), vintage, hidden=True), model, level, horizon_group
+    )
     share = np.histogram(rows["pit"], bins=bins, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
     drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)

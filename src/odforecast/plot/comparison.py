@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.names import COUNTIES
 from odforecast.plot.inputs import table_of
 from odforecast.plot.output import describe
 from odforecast.plot.scored import (
@@ -25,7 +26,7 @@ from odforecast.plot.words import capital, joined, literal
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BASELINE = "hub-baseline"
+_BASELINE, _OF_COUNTIES = "hub-baseline", "county-hub-baseline"
 _TITLES = {
     "horizon_group": "months ahead",
     "regime": "when the count was for",
@@ -57,7 +58,7 @@ def skill(
     models : str or sequence of str, optional
         Default: all but the baseline.
     baseline : str
-        What is 1.
+        What is 1; of counties, where it is left out, ``county-hub-baseline``.
     level : {"jurisdictions", "nation"}, optional
         Default: the jurisdictions, if there are any.
     vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
@@ -88,6 +89,9 @@ def skill(
     >>> od.plot.skill(results).get_ylabel()
     'WIS, hub-baseline = 1'
     """
+    counties = getattr(results, "manifest", {}).get("dataset") == COUNTIES
+    if counties and baseline == _BASELINE:
+        baseline = _OF_COUNTIES
     if callable(getattr(results, "leaderboard", None)):
         keys = list(dict.fromkeys(["vintage", "target", "level", split]))
         board = results.leaderboard(by=keys, baseline=baseline)
@@ -108,6 +112,7 @@ def skill(
                             hint=f"there is: {', '.join(sorted(there))}")  # fmt: skip
     else:
         chosen = level or ""
+    chosen = "counties" if counties else chosen
     if board["rel_wis"].isna().all():
         raise DataError(
             f"no model is related to {baseline}: it was not scored on the same forecasts",

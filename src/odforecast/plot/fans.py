@@ -26,7 +26,6 @@ from odforecast.plot.style import (
     shared_legend,
 )
 from odforecast.plot.words import (
-    as_of_words,
     capital,
     joined,
     literal,
@@ -108,8 +107,7 @@ def fan(
     fan_of = PlaceFan(seen, place, months)
     fan_of.draw(drawn, color, label or "forecast", again)
     _finish(drawn, from_zero)
-    said = as_of_words(seen.as_of)
-    below = joined(capital(seen.deaths), "12 months ending", said)
+    below = joined(capital(seen.deaths), "12 months ending", seen.when, seen.own(place))
     heading(drawn, literal(called(place)), literal(below))
     legend(drawn)
     describe(drawn, fan_of.sentence(label))
@@ -186,7 +184,7 @@ def small_multiples(
         describe(one, fan_of.sentence(None))
     if axes is None:
         figure = grid[0].get_figure()
-        head = joined(capital(seen.deaths), "12 months ending", as_of_words(seen.as_of))
+        head = joined(capital(seen.deaths), "12 months ending", seen.when, seen.own(*places))
         figure.suptitle(literal(head), fontsize=TITLE, x=0.01, ha="left", color=BLACK, wrap=True)
         shared_legend(figure, grid)
     return grid_of(grid[: len(places)])

@@ -11,7 +11,9 @@ import numpy as np
 
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, code_of
-from odforecast.plot.words import listed
+from odforecast.names import COUNTIES, VINTAGE_REAL
+from odforecast.plot.words import as_of_words, is_county, listed
+from odforecast.wording import day_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,9 +65,11 @@ def place_of(places: Iterable[str], location: str | None, what: str) -> str:
             return there[0]
         if NATION in there:
             return NATION
+        counties = is_county(there[0])
         raise UnknownNameError(
-            f"{what} has {len(there)} locations and no US: a figure is of one",
-            hint=f"name one: location={there[0]!r} (of {listed(there, 60)})",
+            f"{what} has {len(there):,} {'counties' if counties else 'locations and no US'}: "
+            "a figure is of one",
+            hint=f"name one: location={there[0]!r} (of {_listed(there)})",
         )
     if str(location) in there:
         return str(location)
@@ -76,9 +80,16 @@ def place_of(places: Iterable[str], location: str | None, what: str) -> str:
     if code not in there:
         raise UnknownNameError(
             f"{what} has nothing for {called(code)} ({code})",
-            hint=f"it has: {listed(there, 60)}",
+            hint=f"it has: {_listed(there)}",
         )
     return code
+
+
+def _listed(codes: list[str]) -> str:
+    """The places there are; counties, of which there may be thousands, are not listed."""
+    if is_county(codes[0]):
+        return f"{len(codes):,} counties, such as {called(codes[0])}"
+    return listed(codes, 60)
 
 
 def rows_of(table: pd.DataFrame, place: str) -> pd.DataFrame:
@@ -127,6 +138,20 @@ def as_of_in(thing: Any, table: pd.DataFrame | None = None) -> dt.date | np.date
         if np.unique(months).size == 1:
             return np.datetime64(months[0], "M")
     return None
+
+
+def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
+    """Since when something was known, in words; of counties, of which release it is.
+
+    A release of counties stays the last for years: its day says what was known, and not the day it
+    is looked at.
+    """
+    panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
+    day = getattr(panel, "release", None)
+    real = isinstance(day, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
+    if isinstance(day, dt.date) and real and getattr(panel, "dataset", "") == COUNTIES:
+        return f"release of {day_name(day)}"
+    return as_of_words(as_of_in(thing, table))
 
 
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:

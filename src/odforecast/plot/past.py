@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,11 +38,13 @@ from odforecast.plot.words import (
     capital,
     deaths_of,
     in_place,
+    is_county,
     joined,
     literal,
     month_name,
     percent,
 )
+from odforecast.wording import SMALL, ranged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,14 +126,15 @@ def said_and_came(
         raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
     drawn = drawn_on(axes)
     _truth(drawn, rows, place, history)
-    shown = at.iloc[::step]
-    _arrows(drawn, shown)
+    _arrows(drawn, _shown(at.iloc[::step], place))
     of_counts(drawn, from_zero)
     of_time(drawn)
     title = f"{called(place)}: what forecasts said {ahead} months ahead, and what came"
     told = f" (one in {step} shown)" if step > 1 else ""
     deaths = deaths_of(indicator_in(results))
     about = f"{deaths}, 12 months ending; {name}, {many_in(at)}{told}; {origins_in(at)}"
+    if is_county(place):
+        about += f"; below {SMALL}: not shown"
     heading(drawn, literal(title), literal(capital(about)))
     legend(drawn)
     describe(drawn, _sentence(at, place, name, ahead, deaths))
@@ -191,6 +195,11 @@ def errors(
         rows, name = of_level(table, level)
     rows, model = of_model(rows, model)
     rows = rows[rows["observed"] > 0]
+    shown = rows if location is None else _sayable(rows, place)
+    left_out = f"without medians below {SMALL}" if len(shown) < len(rows) else ""
+    if left_out and shown.empty:
+        raise DataError(f"no forecast of {name} says {SMALL} or more: its errors would show it")
+    rows = shown
     if rows.empty:
         raise DataError(f"no count above zero came in {name}: there is no error in percent")
     off = 100 * (rows["median"] / rows["observed"] - 1)
@@ -206,7 +215,7 @@ def errors(
     drawn.yaxis.set_major_formatter(lambda v, _: f"{v:+.0f}".replace("-", "−") if v else "0")
     drawn.set_ylabel("error of the median, %")
     many = f"{len(rows):,} forecasts of {deaths_of(indicator_in(scores))} in {name}"
-    parts = (capital(many), vintages_in(rows), "above zero: too high", origins_in(rows))
+    parts = (capital(many), vintages_in(rows), left_out, "above zero: too high", origins_in(rows))
     heading(drawn, f"Past errors by months ahead, {literal(model)}",
             literal("; ".join(x for x in parts if x)))  # fmt: skip
     legend(drawn)
@@ -257,6 +266,22 @@ def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
     return first.reset_index(drop=True)
 
 
+def _sayable(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Forecasts whose error may be said in percent: of a county, a median below 10 would show."""
+    return rows[rows["median"] >= SMALL] if is_county(place) else rows
+
+
+def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Numbers as they are drawn: of a county, none below 10, for a file of curves holds them."""
+    if not is_county(place):
+        return rows
+    names = ("observed", "reported", "median", "last_reported", "high")
+    out = rows.assign(**{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows})
+    if {"low", "high"} <= set(rows.columns):
+        out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
+    return out
+
+
 def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
     """What is known now, in grey; what was the last count on each day, in black."""
     known = None if history is None else reported_of(history, place)
@@ -270,10 +295,11 @@ def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
     else:
         start = rows["last_month"].to_numpy(dtype="datetime64[M]").min() - np.timedelta64(12, "M")
         known = known[months_in(known) >= start]
+    known = _shown(known, place)
     axes.plot(days(months_in(known)), known["reported"], color=GREY, lw=3, alpha=0.55,
               solid_capstyle="round", label="as known now", zorder=1.5)  # fmt: skip
     if "last_reported" in rows:
-        first = _one_each(rows)
+        first = _shown(_one_each(rows), place)
         axes.plot(days(months_in(first, "last_month")), first["last_reported"], color=BLACK, lw=1.4,
                   label="last count known then", zorder=3)  # fmt: skip
 
@@ -288,7 +314,7 @@ def _arrows(axes: Any, rows: pd.DataFrame) -> None:
         return
     start = days(months_in(rows, "last_month"))
     for begin, known, end, said in zip(start, rows["last_reported"], when, rows["median"]):
-        if np.isfinite(known):
+        if np.isfinite(known) and np.isfinite(said):
             axes.annotate(
                 "", (end, said), (begin, known),
                 arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 0.8, "alpha": 0.55,
@@ -307,13 +333,14 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
     if len(held):
         inside = int(((held["low"] <= held["observed"]) & (held["observed"] <= held["high"])).sum())
         parts.append(f"{inside} of {len(held)} 90 % intervals held the count that came")
-    some = at[at["observed"] > 0]
+    some = _sayable(at[at["observed"] > 0], place)
     if len(some):
         off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
         parts.append(f"half of the medians were within {off:.1f} % of it")
     last = at.iloc[-1]
+    number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
     parts.append(
-        f"the last said {last['median']:,.0f} for {month_name(last['month'])}, and "
-        f"{last['observed']:,.0f} came"
+        f"the last said {number(last['median'])} for {month_name(last['month'])}, and "
+        f"{number(last['observed'])} came"
     )
     return f"{lead}: {'; '.join(parts)}."

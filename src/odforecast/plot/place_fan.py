@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,11 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import ONE_MONTH
 from odforecast.plot.inputs import (
-    as_of_in,
     indicator_in,
     months_in,
     reported_of,
     rows_of,
+    seen_words,
     table_of,
 )
 from odforecast.plot.style import (
@@ -27,14 +26,17 @@ from odforecast.plot.style import (
     days,
 )
 from odforecast.plot.words import (
-    as_of_words,
+    SMALL,
     between,
     capital,
     deaths_of,
     in_place,
+    is_county,
     joined,
     literal,
     month_name,
+    ranged,
+    ranged_between,
     rounded,
     step_of,
 )
@@ -53,8 +55,18 @@ class Seen:
     bands: tuple[float, ...]
     history: Any
     parts: Any
-    as_of: dt.date | np.datetime64 | None
+    when: str
     deaths: str
+    forecast: Any = None
+
+    def own(self, *places: str) -> str:
+        """That a forecast of places rests on states' own counts, in words; empty if not."""
+        panel = getattr(self.forecast, "panel", None)
+        own = getattr(panel, "own", None)
+        if own is None or "own counts" not in self.forecast.provenance:
+            return ""
+        said = own.within(places, self.forecast.parts, "location" in self.forecast.joint)
+        return f"with {said}" if said else ""
 
 
 def read(forecast: Any, bands: Sequence[float], history: Any) -> Seen:
@@ -79,8 +91,9 @@ def read(forecast: Any, bands: Sequence[float], history: Any) -> Seen:
         wanted,
         panel if history is None else history,
         getattr(forecast, "parts", None),
-        as_of_in(forecast, table),
+        seen_words(forecast, table),
         deaths_of(whose),
+        forecast,
     )
 
 
@@ -102,6 +115,8 @@ class PlaceFan:
             when = months_in(known)
             known = known[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
         self.known = known
+        #: Counts of counties below 10 are not shown, neither known nor forecast.
+        self.of_county = is_county(place)
 
     def column(self, level: float) -> int:
         """Which column holds a level."""
@@ -116,10 +131,13 @@ class PlaceFan:
         back, middle = self.horizon <= 0, self.column(0.5)
         self._known(axes, back)
         when, ahead = self._ahead()
+        # A file of curves holds its numbers: of a county, those below 10 are not drawn at all.
+        floor = SMALL if self.of_county else -np.inf
+        bands, line = np.maximum(ahead, floor), np.where(ahead < floor, np.nan, ahead)
         for band in self.seen.bands[::-1]:
             low, high = self.sides(band)
             shade = {"color": color, "alpha": 0.22, "lw": 0}
-            axes.fill_between(days(when), ahead[:, low], ahead[:, high], **shade)
+            axes.fill_between(days(when), bands[:, low], bands[:, high], **shade)
             if back.any():
                 rows = self.values[back]
                 axes.fill_between(days(self.months[back]), rows[:, low], rows[:, high], **shade)
@@ -131,7 +149,7 @@ class PlaceFan:
                 days(self.months[back]), self.values[back, middle], color=color, lw=1.8,
                 ls=(0, (2, 1)), label="estimate once final" if own else "_nowcast",
             )  # fmt: skip
-        axes.plot(days(when), ahead[:, middle], color=color, lw=2.0, label=literal(label))
+        axes.plot(days(when), line[:, middle], color=color, lw=2.0, label=literal(label))
         if self.seen.bands:
             names = " / ".join(f"{100 * b:g}" for b in self.seen.bands)
             of = "" if own else f", {label}"
@@ -140,11 +158,37 @@ class PlaceFan:
                               label=literal(f"{names} % interval{plural}{of}"))  # fmt: skip
         if not plain and len(ahead) and np.isfinite(ahead[-1, middle]):
             axes.annotate(
-                rounded(ahead[-1, middle], step_of(*self._ends())),
-                (days(when)[-1], ahead[-1, middle]), (4, 0), color=color,
+                self._number(ahead[-1, middle], *self._ends()),
+                (days(when)[-1], self._height(ahead[-1, middle])), (4, 0), color=color,
                 textcoords="offset points", fontsize=TEXT, va="center", fontweight="bold",
-                annotation_clip=False,
+                annotation_clip=False, zorder=6,
             )  # fmt: skip
+
+        if self.of_county and self._has_small():
+            covered = "below 10: not shown"
+            again = covered in axes.get_legend_handles_labels()[1]
+            axes.axhspan(0, SMALL, facecolor=PALE, edgecolor="#b4bac4", hatch="///", lw=0,
+                         zorder=5, label="_again" if again else covered)  # fmt: skip
+
+    def _has_small(self) -> bool:
+        """Whether a count that is drawn, or hidden, lies below 10."""
+        lowest = [float(np.min(self.values, initial=np.inf))]
+        if self.known is not None and len(self.known):
+            name = "low" if "low" in self.known else "reported"
+            lowest.append(float(self.known[name].min()))
+        return bool(np.nanmin(lowest) < SMALL)
+
+    def _height(self, value: float) -> float:
+        """Where the number at the end stands: one that is not shown, amid those not shown."""
+        return SMALL / 2 if self.of_county and value < SMALL else float(value)
+
+    def _number(self, value: float, low: float, high: float) -> str:
+        """A count no finer than its interval; of a county as a range where it is small."""
+        step = step_of(low, high)
+        return ranged(value, step) if self.of_county else rounded(value, step)
+
+    def _interval(self, low: float, high: float) -> str:
+        return ranged_between(low, high) if self.of_county else between(low, high)
 
     def _known(self, axes: Any, back: NDArray[np.bool_]) -> None:
         if self.known is None or not len(self.known):
@@ -183,9 +227,11 @@ class PlaceFan:
     def sentence(self, label: str | None) -> str:
         """The numbers shown, in a sentence."""
         lead = f"{capital(self.seen.deaths)} in {in_place(self.place)}, 12 months ending"
-        seen = as_of_words(self.seen.as_of)
+        seen = self.seen.when
         parts = []
-        if self.known is not None and self.known["reported"].notna().any():
+        if self._hidden():
+            parts.append(f"1 to {SMALL - 1} reported for {month_name(self.last)}")
+        elif self.known is not None and self.known["reported"].notna().any():
             last = self.known[self.known["reported"].notna()].iloc[-1]
             parts.append(f"{last['reported']:,.0f} reported for {month_name(last['month'])}")
         middle = self.column(0.5)
@@ -199,8 +245,15 @@ class PlaceFan:
         if not np.isfinite(last_value):
             parts.append(f"no {who} for {end}, for a count is hidden")
         else:
-            said = f"{who} for {end} {rounded(last_value, step_of(*ends))}"
+            said = f"{who} for {end} {self._number(last_value, *ends)}"
             if self.seen.bands:
-                said += f", {100 * self.seen.bands[-1]:g} % interval {between(*ends)}"
+                said += f", {100 * self.seen.bands[-1]:g} % interval {self._interval(*ends)}"
             parts.append(said)
-        return f"{joined(lead, seen)}: {'; '.join(parts)}."
+        return f"{joined(lead, seen, self.seen.own(self.place))}: {'; '.join(parts)}."
+
+    def _hidden(self) -> bool:
+        """Whether the last known count is suppressed."""
+        if self.known is None or not len(self.known) or "high" not in self.known:
+            return False
+        last = self.known.iloc[-1]
+        return bool(np.isnan(last["reported"]) and np.isfinite(last["high"]))

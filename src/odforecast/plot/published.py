@@ -9,11 +9,11 @@ import numpy as np
 from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.plot.inputs import (
-    as_of_in,
     indicator_in,
     months_in,
     place_of,
     rows_of,
+    seen_words,
     table_of,
 )
 from odforecast.plot.output import describe
@@ -29,7 +29,6 @@ from odforecast.plot.style import (
     of_time,
 )
 from odforecast.plot.words import (
-    as_of_words,
     capital,
     deaths_of,
     in_place,
@@ -96,7 +95,7 @@ def counts(
                      lw=2, label="suppressed: between these")  # fmt: skip
     of_counts(drawn, from_zero)
     of_time(drawn)
-    what, seen = deaths_of(indicator_in(panel, rows)), as_of_words(as_of_in(panel, rows))
+    what, seen = deaths_of(indicator_in(panel, rows)), seen_words(panel, rows)
     below = joined(capital(what), "12 months ending", seen)
     heading(drawn, literal(called(place)), literal(below))
     legend(drawn)
@@ -110,7 +109,8 @@ def _hidden(rows: pd.DataFrame) -> Any:
     """Counts that were suppressed: unknown, and between two bounds."""
     if not {"low", "high"} <= set(rows.columns):
         return np.zeros(len(rows), dtype=bool)
-    return (rows["reported"].isna() & rows["low"].notna() & rows["high"].notna()).to_numpy()
+    # Where a release lost its large counts there is a floor and no ceiling: nothing to draw.
+    return (rows["reported"].isna() & rows["low"].notna() & np.isfinite(rows["high"])).to_numpy()
 
 
 def _said(rows: pd.DataFrame, known: Any, hidden: Any) -> str:

@@ -11,18 +11,20 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.names import TARGET_12MO, TARGET_MONTH, deciding_kind
 from odforecast.plot.inputs import model_of, one_of, place_of, table_of
-from odforecast.plot.words import in_place, vintages_of
+from odforecast.plot.words import in_place, is_county, vintages_of
 
 LEVELS = ("jurisdictions", "nation")
 _NEEDED = ("model", "location", "target", "horizon", "month", "scorable")
 
 
 def scores_of(
-    thing: Any, columns: tuple[str, ...] = (), vintage: str | None = None
+    thing: Any, columns: tuple[str, ...] = (), vintage: str | None = None, hidden: bool = False
 ) -> pd.DataFrame:
     """The score table of results, or the one given: scorable 12-month counts, with a ``level``.
 
-    Of several kinds of vintage there is one in it: see :func:`of_vintage`.
+    Of several kinds of vintage there is one in it: see :func:`of_vintage`. With ``hidden``, of
+    counties also those whose count was hidden but has a PIT: without them, those that fell below
+    10 are missing, and every forecast looks too low.
 
     Raises
     ------
@@ -37,7 +39,10 @@ def scores_of(
     if table.empty:
         raise DataError("the scores hold no 12-month counts", hint="figures show those only")
     table = of_vintage(table, vintage)
-    kept = table[table["scorable"].astype(bool)]
+    known = table["scorable"].astype(bool)
+    if hidden and "observed_low" in table:
+        known |= table["pit"].notna()
+    kept = table[known]
     if kept.empty:
         why = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
         raise DataError(f"none of {len(table)} forecasts could be scored: {why}")
@@ -119,7 +124,8 @@ def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]
             f"nothing was scored for level {level!r}", hint=f"there is: {', '.join(there)}"
         )
     places = rows["location"].astype(str).unique()
-    name = in_place(places[0]) if len(places) == 1 else f"{len(places)} jurisdictions"
+    what = "counties" if is_county(places[0]) else "jurisdictions"
+    name = in_place(places[0]) if len(places) == 1 else f"{len(places)} {what}"
     return rows, name
 
 

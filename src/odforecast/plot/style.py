@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -154,6 +155,7 @@ def width_of(axes: Any) -> float:
     return float(axes.get_position().width * figure.get_size_inches()[0] * _POINTS)
 
 
+@lru_cache(maxsize=4096)
 def text_width(text: str, size: float) -> float:
     """How wide a text is, in points."""
     from matplotlib.textpath import TextPath

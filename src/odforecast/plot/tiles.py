@@ -34,6 +34,7 @@ from odforecast.plot.words import (
     capital,
     chance,
     deaths_of,
+    is_county,
     joined,
     listed,
     literal,
@@ -165,6 +166,8 @@ def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Va
     """A number per place out of whatever was given."""
     deaths = deaths_of(indicator or indicator_in(values))
     day = as_of_in(values)
+    if any(is_county(str(s)) for s in getattr(values, "locations", ())):
+        raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
     if callable(getattr(values, "summary", None)):
         values = values.summary()
     if isinstance(values, pd.DataFrame):

@@ -7,6 +7,7 @@ import datetime as dt
 import numpy as np
 
 from odforecast.geography import called
+from odforecast.geography.counties import by_fips
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
@@ -17,13 +18,18 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
+from odforecast.wording import SMALL as SMALL
+from odforecast.wording import about as about
 from odforecast.wording import between as between
 from odforecast.wording import month_name as month_name
 from odforecast.wording import percent as percent
+from odforecast.wording import ranged as ranged
+from odforecast.wording import ranged_between as ranged_between
 from odforecast.wording import rounded as rounded
 from odforecast.wording import step_of as step_of
 
-_IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia"}
+_DC = "the District of Columbia"
+_IN_A_SENTENCE = {"US": "the United States", "DC": _DC, "11001": _DC}
 #: Drug classes as people say them; a test holds them to those of the texts.
 _CLASSES = {
     "T40.4": "synthetic opioids (mostly fentanyl)",
@@ -64,6 +70,17 @@ def in_place(code: str) -> str:
     if code in ("Northeast", "Midwest", "South", "West"):
         return f"the {code}"
     return _IN_A_SENTENCE.get(code, called(code))
+
+
+def is_county(code: str) -> bool:
+    """Whether a code is a county's: its counts below 10 are shown as a range.
+
+    Examples
+    --------
+    >>> is_county("39035"), is_county("OH"), is_county("the valley")
+    (True, False, False)
+    """
+    return code in by_fips()
 
 
 def as_of_words(day: dt.date | np.datetime64 | None) -> str:

@@ -13,6 +13,8 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
+from odforecast.forecast.counties import of_counties, refuse_counties
+from odforecast.forecast.private import keep_local, own_counts
 from odforecast.forecast.published import published_on
 from odforecast.forecast.text import day_name, place_name, text
 from odforecast.io import replacing
@@ -64,6 +66,7 @@ def write_brief(
     skill: Skill | None = None,
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
+    own: bool = False,
 ) -> str:
     """HTML of the brief on one place: the answer on a page, and why to believe it on another.
 
@@ -84,6 +87,8 @@ def write_brief(
     stylesheet : path, optional
         A style sheet instead of the library's own.
     paper : {"letter", "a4"}
+    own : bool
+        Also where the forecast rests on a state's own counts, which are not shown unasked.
 
     Returns
     -------
@@ -96,10 +101,14 @@ def write_brief(
     ScenarioError
         If nothing but the null scenario was projected.
     DataError
-        If the style sheet or the paper is refused.
+        If the style sheet or the paper is refused, or the forecast is of counties.
+    ForecastError
+        If the forecast rests on own counts.
     """
     from odforecast.report import scenario_figures as draw
 
+    refuse_counties(projection.baseline, "briefs")
+    keep_local(projection.baseline, "a page", own)
     chosen = _chosen(projection)
     code = located(projection, location)
     one = projection.select([code])
@@ -169,6 +178,7 @@ def write_briefs(
     skill: Skill | Mapping[str, Skill] | None = None,
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
+    own: bool = False,
 ) -> list[Path]:
     """Write the briefs of a projection and their technical annex into a folder.
 
@@ -183,7 +193,7 @@ def write_briefs(
         Made if it is absent.
     locations : str or iterable of str, optional
         Places by any of their names. Default: all of the projection.
-    panel, stylesheet, paper
+    panel, stylesheet, paper, own
         As in :func:`write_brief`.
     exposures : mapping, optional
         As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
@@ -203,8 +213,11 @@ def write_briefs(
     ScenarioError
         If nothing but the null scenario was projected, or no location is named.
     DataError
-        If the style sheet or the paper is refused.
+        If the style sheet or the paper is refused, or the forecast is of counties.
+    ForecastError
+        If the forecast rests on own counts.
     """
+    refuse_counties(projection.baseline, "briefs")
     chosen = _chosen(projection)
     asked = [locations] if isinstance(locations, str) else locations
     given = projection.baseline.locations if asked is None else asked
@@ -212,11 +225,14 @@ def write_briefs(
     if not codes:
         raise ScenarioError("no location is named", hint="name one, such as US")
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
+    keep_local(projection.baseline, "a page", own)
     names = {code: BRIEF if len(codes) == 1 else f"brief-{_slug(code)}.html" for code in codes}
     pages: dict[str, str] = {}
     for code in codes:
         seen = skill.get(code) if isinstance(skill, Mapping) else skill
-        pages[names[code]] = write_brief(projection, panel=panel, location=code, skill=seen, **look)
+        pages[names[code]] = write_brief(
+            projection, panel=panel, location=code, skill=seen, own=own, **look
+        )
     if len(codes) > 1:
         pages = {BRIEF: _index(projection, chosen, names, look), **pages}
     context = annex(projection, codes, exposures, posterior_sds or {})
@@ -269,9 +285,12 @@ def _index(
 def made(baseline: Forecast) -> str:
     """Where a page comes from, in a sentence."""
     basis = "where they occurred" if baseline.basis == "occurrence" else "where people lived"
+    own = ", and from own counts of states" if own_counts(baseline) else ""
+    day = day_name(published_on(baseline))
+    seen = f", release of {day}" if of_counties(baseline) else f" as published by {day}"
     return (
         f"Made with odforecast {__version__} from CDC's provisional counts of overdose deaths "
-        f"(VSRR; deaths {basis}) as published by {day_name(published_on(baseline))}."
+        f"(VSRR; deaths {basis}){seen}{own}."
     )
 
 

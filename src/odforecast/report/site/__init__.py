@@ -5,7 +5,8 @@ pages, and the one script, which sorts tables, is named by its hash in each page
 numbers are visible without it.
 """
 
+from odforecast.report.site.counties import write_county_page
 from odforecast.report.site.parts import Section
 from odforecast.report.site.write import write_report, write_site
 
-__all__ = ["Section", "write_report", "write_site"]
+__all__ = ["Section", "write_county_page", "write_report", "write_site"]

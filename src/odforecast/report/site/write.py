@@ -11,6 +11,8 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
+from odforecast.forecast.counties import refuse_counties
+from odforecast.forecast.private import keep_local
 from odforecast.forecast.published import published_on
 from odforecast.forecast.reach import beyond_validated
 from odforecast.forecast.text import day_name, deaths_of, month_name, place_name
@@ -27,6 +29,7 @@ from odforecast.report.site.blocks import (
     place_blocks,
     skill_blocks,
 )
+from odforecast.report.site.county_skill import county_skill_blocks
 from odforecast.report.site.deaths import check_deaths
 from odforecast.report.site.folder import (
     BOARD,
@@ -41,6 +44,7 @@ from odforecast.report.site.past import PastForecasts, by_place, past_forecasts
 from odforecast.report.site.skill import Skill
 from odforecast.report.site.tables import place_numbers
 from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.scoring.counties import is_of_counties
 from odforecast.version import __version__
 
 FORECAST_CSV, TREND_CSV = "forecast.csv", "trend.csv"
@@ -57,6 +61,7 @@ def write_report(
     title: str = "",
     paper: str = "letter",
     replace: bool = False,
+    own: bool = False,
 ) -> Path:
     """Write a report: one page that needs nothing beside it.
 
@@ -83,6 +88,8 @@ def write_report(
         What it is printed on.
     replace : bool
         Take the place of a page of ours that is there.
+    own : bool
+        Also where the forecast rests on a state's own counts, which are not shown unasked.
 
     Returns
     -------
@@ -92,8 +99,10 @@ def write_report(
     Raises
     ------
     DataError
-        If there is nothing to show, something is there already, or the results or the later
-        release are of other deaths than the forecast.
+        If there is nothing to show, something is there already, the forecast is of counties, or
+        the results or the later release are of other deaths than the forecast.
+    ForecastError
+        If the forecast rests on own counts.
 
     Examples
     --------
@@ -108,6 +117,9 @@ def write_report(
     """
     target = Path(path)
     check_page(target, replace)
+    if forecast is not None:
+        _no_counties(forecast)
+        keep_local(forecast, "a page", own)
     if forecast is None and results is None and not sections:
         raise DataError(
             "a report of nothing", hint="give forecast=, results= of a backtest, or sections="
@@ -127,7 +139,8 @@ def write_report(
         lead = (forecast.text(first, by_place(_record(forecast, results))(first)),)
         subtitle = _subtitle(forecast)
     if skill is not None:
-        blocks += skill_blocks(skill)
+        counties = is_of_counties(skill.results.scores)
+        blocks += county_skill_blocks(skill.results) if counties else skill_blocks(skill)
     blocks.append(manifest(forecast, results))
     page = _page(
         {
@@ -158,6 +171,7 @@ def write_site(
     sections: Sequence[Section] = (),
     paper: str = "letter",
     replace: bool = False,
+    own: bool = False,
 ) -> list[Path]:
     """Write a site: an index, a page per place, the leaderboard, and the tables as CSV.
 
@@ -181,6 +195,8 @@ def write_site(
     paper : {"letter", "a4"}
     replace : bool
         Take the place of a site that the folder holds.
+    own : bool
+        As in :func:`write_report`.
 
     Returns
     -------
@@ -190,10 +206,11 @@ def write_site(
     Raises
     ------
     DataError
-        If the folder holds something else, or a site and ``replace`` is not given; or if the
-        results, the record or the later release are of other deaths than the forecast.
+        If the folder holds something else, or a site and ``replace`` is not given; if the forecast
+        is of counties; or if the results, the record or the later release are of other deaths than
+        the forecast.
     ForecastError
-        If ``record`` holds no scores of the forecast's model.
+        If ``record`` holds no scores of the forecast's model, or the forecast rests on own counts.
 
     Examples
     --------
@@ -207,6 +224,8 @@ def write_site(
     ['forecast.csv', 'index.html', 'ohio.html', 'site.json', 'trend.csv', 'united-states.html']
     """
     out = Path(folder)
+    _no_counties(forecast)
+    keep_local(forecast, "a page", own)
     check_folder(out, replace)
     check_deaths(forecast, later, results=results, record=record)
     texts = _site(Numbers.of(forecast, locations), results, later, record, sections, paper)
@@ -279,6 +298,11 @@ def _site(
         }
         out[name] = page(name, context)
     return out | {name: _csv(table) for name, table in tables.items()}
+
+
+def _no_counties(forecast: Forecast) -> None:
+    """Refuse counties: these pages show numbers below 10."""
+    refuse_counties(forecast, "reports")
 
 
 def _page(context: Mapping[str, object], paper: str, contents: bool = False) -> str:

@@ -1,0 +1,260 @@
+"""``odforecast forecast --dataset counties``: table, list, map, page, and no number below 10."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from county_forecasts import county_csv, made_forecast, made_panel, population_csv
+
+import odforecast as od
+from odforecast.cli import county_tables, main
+from odforecast.forecast.counties import COUNTY_COLUMNS
+from odforecast.vintage.bundle import default_folder
+
+QUICK = ["--model", "county-gamma", "--draws", "60"]
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return county_csv(tmp_path_factory.mktemp("county") / "2023-10-08.csv")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return population_csv(tmp_path_factory.mktemp("people") / "population.csv")
+
+
+def run(file: Path, *args: str, quick: Sequence[str] = QUICK) -> Result:
+    words = ["forecast", "--dataset", "counties", "--source", str(file), "--quiet", *quick, *args]
+    return CliRunner().invoke(main, words)
+
+
+def test_a_states_counties_are_a_table(file: Path) -> None:
+    done = run(file, "--locations", "Ohio/*", "--rows", "88", quick=["--draws", "60"])
+    assert done.exit_code == 0, done.output
+    text = done.stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert "by county of residence" in " ".join(text.split())
+    known = "the states' counts are known to 2025-04 (release 2025-09-17), and counties follow them"
+    assert known in " ".join(done.stderr.split())
+    lines = {m[1].strip(): m[2] for m in re.finditer(r"^(\w[\w. ]*?)  +(.*)$", text, re.M)}
+    assert {"Franklin", "Cuyahoga", "Vinton", "Adams", "Van Wert"} <= set(lines)
+    assert lines["Franklin"].startswith("–")
+    assert lines["Vinton"].split()[:3] == ["1–9", "<10", "<10"]
+    table = [line for name, line in lines.items() if name in ("Vinton", "Athens", "Allen")]
+    for line in table:
+        counts = re.findall(r"[\d,<≥–]+", line)[:4]
+        assert not [c for c in counts if c in set("123456789")]
+    # The largest come first.
+    names = [name for name in lines if name in ("Stark", "Cuyahoga", "Hamilton")]
+    assert names == ["Cuyahoga", "Hamilton", "Stark"]
+    assert "counts below 10 are not shown" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("place", ["39035", "Cuyahoga, Ohio", "Cuyahoga County, OH"])
+def test_one_county_by_any_of_its_names(file: Path, place: str) -> None:
+    done = run(file, "--locations", place, "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert {row["location"] for row in said["counties"]} == {"39035"}
+    assert said["meta"]["dataset"] == "counties"
+    assert said["meta"]["basis"] == "residence"
+
+
+def test_what_is_asked_for_does_not_change_what_is_said(file: Path) -> None:
+    one, all_of_it = (
+        json.loads(run(file, "--locations", place, "--json").stdout)["counties"]
+        for place in ("39035", "Ohio/*")
+    )
+    assert one == [row for row in all_of_it if row["location"] == "39035"]
+
+
+def test_files_hold_no_number_below_ten_unless_exact(file: Path, tmp_path: Path) -> None:
+    for name, more in (("a", []), ("b", ["--exact"])):
+        out = tmp_path / f"{name}.csv"
+        done = run(file, "--table", str(out), "--locations", "Ohio/*", *more)
+        assert done.exit_code == 0, done.output
+        assert f"1,044 rows: {out}" in done.stdout
+    plain, exact = (pd.read_csv(tmp_path / f"{n}.csv", dtype={"location": str}) for n in "ab")
+    counts = ["low", "low_50", "median", "high_50", "high"]
+    assert tuple(plain.columns) == COUNTY_COLUMNS
+    assert plain[counts].min().min() >= 10
+    assert plain[counts].isna().to_numpy().sum() > 100
+    assert exact[counts].notna().all(axis=None)
+    assert plain["median"].dropna().equals(exact["median"][plain["median"].notna()])
+    assert "not for publication" in " ".join(done.stdout.split())
+
+
+def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
+    picture, page = tmp_path / "ohio.svg", tmp_path / "ohio.html"
+    done = run(
+        file, "--locations", "Ohio/*", "--until", "2025-04", "--rank", "3", "--plot", str(picture),
+        "--html", str(page), quick=["--draws", "60"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.stdout.split())
+    assert "For the 12 months ending in April 2025 the forecast is" in said
+    assert "reported 2025-04" in said
+    assert "highest counts, 12 months to 2025-04" in said
+    assert "2024-03" not in said
+    assert "12 months ending April 2025" in picture.read_text(encoding="utf-8")
+    assert "March 2024" not in page.read_text(encoding="utf-8")
+
+
+def test_the_screen_says_the_release_once_and_why_this_county(file: Path) -> None:
+    said = " ".join(run(file, "--locations", "Ohio/*").stdout.split())
+    assert said.startswith(
+        "Drug overdose deaths by county of residence, release of October 8, 2023 Of 87 counties, "
+    )
+    assert "has the highest forecast. In " in said
+    assert "as of" not in said
+    one = " ".join(run(file, "--locations", "39035").stdout.split())
+    assert "highest forecast" not in one
+
+
+def test_cities_that_are_counties_are_told_from_counties() -> None:
+    both = county_tables.largest_first(made_forecast(made_panel("MO"), draws=20).counties())
+    shown = county_tables.county_table(both, made_panel("MO"), 0, 0.9, False)
+    assert len(re.findall(r"^St\. Louis  ", shown, re.M)) == 1
+    assert len(re.findall(r"^St\. Louis city  ", shown, re.M)) == 1
+
+
+def test_people_of_other_states_are_not_spoken_of(file: Path, people: Path, tmp_path: Path) -> None:
+    page = tmp_path / "x.html"
+    done = run(file, "--locations", "39035", "--population", str(people), "--html", str(page))
+    assert done.exit_code == 0, done.output
+    assert "No population of" not in page.read_text(encoding="utf-8")
+    assert "the 50 % interval stands in --table and --json" in " ".join(done.stdout.split())
+
+
+def test_report_is_of_states(tmp_path: Path) -> None:
+    made_forecast(draws=20).save(tmp_path / "kept")
+    page = ["--out", str(tmp_path / "x.html")]
+    for more in (page, [*page, "--locations", "Ohio"], ["--site", str(tmp_path / "site")]):
+        done = CliRunner().invoke(main, ["report", str(tmp_path / "kept"), *more])
+        assert done.exit_code == 1
+        assert done.stderr.count("\n") == 1
+        assert "odforecast forecast --dataset counties --html FILE" in done.stderr
+    assert {p.name for p in tmp_path.iterdir()} == {"kept"}
+
+
+def test_draws_are_kept_only_where_they_are_not_published(file: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    done = run(file, "--locations", "39035", "--save", str(folder))
+    assert done.exit_code == 2
+    assert "add --exact if the folder stays with you" in " ".join(done.output.split())
+    done = run(file, "--locations", "39035", "--save", str(folder), "--exact")
+    assert done.exit_code == 0, done.output
+    assert od.load_forecast(folder).locations == ("39035",)
+
+
+def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) -> None:
+    picture, page = tmp_path / "ohio.png", tmp_path / "ohio.html"
+    done = run(
+        file, "--population", str(people), "--rank", "3", "--plot", str(picture), "--html",
+        str(page), quick=["--draws", "60"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    text = done.stdout
+    assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
+    assert "model county (spec" in text
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "among the 3 highest rates, 12 months to 2024-03" in text
+    assert "100,000" in text
+    html = page.read_text(encoding="utf-8")
+    assert "in the counties of Ohio" in html
+    assert "among the 3 highest" in html
+    assert "CDC hides counts of 1 to 9" in html
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--locations", "Ohio"], "OH is a state, and this panel holds counties"),
+        (["--locations", "48113"], "no data for 48113"),
+        (["--locations", "39999"], "39999 is no county of Ohio; Ohio/* are its counties"),
+        (["--locations", "Puerto Rico/*"], "counts by county have none of Puerto Rico"),
+        (["--locations", "Midwest"], "its counties are Midwest/*"),
+        (["--indicator", "T40.4"], "for all drugs together"),
+        (["--target", "both"], "leave --target"),
+        (["--trend"], "--trend is of states"),
+        (["--out", "x.csv"], "hub files hold states"),
+        (["--model", "dlm"], "--model dlm is not of counties"),
+        (["--horizon", "3", "--until", "2023-09"], "not both"),
+    ],
+)
+def test_what_there_is_of_states_alone(file: Path, args: list[str], said: str) -> None:
+    done = run(file, *args)
+    assert done.exit_code != 0
+    assert said in " ".join(done.output.split())
+
+
+def test_options_of_counties_are_refused_for_states(people: Path) -> None:
+    for args in (["--rank", "3"], ["--exact"], ["--population", str(people)]):
+        done = CliRunner().invoke(main, ["forecast", *args])
+        assert done.exit_code == 2
+        assert "add --dataset counties" in done.output
+
+
+def test_counties_need_a_release_of_counties() -> None:
+    done = CliRunner().invoke(main, ["forecast", "--dataset", "counties"])
+    assert done.exit_code != 0
+    assert "odforecast data fetch" in done.output
+    done = CliRunner().invoke(main, ["forecast", "--dataset", "counties", "--source", "bundled"])
+    assert done.exit_code == 2
+    assert "is of states" in done.output
+
+
+def test_a_county_among_states_is_told_where_it_is() -> None:
+    done = CliRunner().invoke(main, ["forecast", "--locations", "39035"])
+    assert done.exit_code != 0
+    assert "--dataset counties" in done.output
+
+
+def test_the_list_of_models_says_which_are_of_counties() -> None:
+    text = CliRunner().invoke(main, ["models"]).stdout
+    states, counties = text.split("Of counties, with --dataset counties:")
+    assert "county" not in states
+    assert re.search(r"^  county \* +", counties, re.M)
+    listed = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
+    assert {m["dataset"] for m in listed if m["model"].startswith("county")} == {"counties"}
+    assert {m["model"] for m in listed if m["default"]} == {"dlm", "county"}
+
+
+def test_the_code_of_the_page_runs(
+    file: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs a release of counties, and none ships: here it finds a made one."""
+    monkeypatch.chdir(tmp_path)
+    od.Archive(default_folder()).add(file)
+    shutil.copy(people, "population.csv")
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "counties.md"
+    blocks = re.findall(r"^:::\{code-block\} python\n(.*?)^:::", page.read_text(), re.M | re.S)
+    assert len(blocks) == 3
+    space: dict[str, object] = {}
+    for block in blocks:
+        exec(block.replace("forecast()", "forecast(draws=40)"), space)
+    assert {p.name for p in tmp_path.iterdir()} >= {"ohio.png", "rising.png", "rates.png"}
+    assert len(space["hot"]) == 88  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_real_release(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ohio.csv"
+    file = shared / "county" / "2023-10-08.csv.gz"
+    done = run(file, "--locations", "Ohio/*", "--table", str(out), quick=["--draws", "200"])
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(out, dtype={"location": str, "last": str}).query("horizon == 12")
+    last = table.set_index("location")["last"]
+    assert (len(table), last["39049"], last["39035"]) == (88, "771", "576")
+    hidden = last == "1–9"
+    assert hidden.sum() == 18
+    ten = table.set_index("location")["p_ten"]
+    assert ten[hidden].max() < 0.95 < ten[last == "771"].iloc[0]

@@ -1,0 +1,85 @@
+"""Results of counties on a page and in figures: all counties first, and nothing below 10."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from made_up_counties import made_up
+
+import odforecast as od
+import odforecast.plot as plots
+from odforecast.backtesting import cuts
+from odforecast.errors import DataError
+from odforecast.geography.counties import counties_of
+from odforecast.report.site import write_report, write_site
+from odforecast.scoring import Truth, county_leaderboard
+
+KENT, SMALL = (next(c.fips for c in counties_of("DE")), "36085")
+
+
+@pytest.fixture(scope="module")
+def results():
+    panel = made_up(("DE", "YC"))
+    found = cuts(panel, start="2022-03", end="2022-09", step=3)
+    models = ["county-gamma", "county-hub-baseline"]
+    return od.backtest(models, found, truth=Truth(panel), draws=60, progress=False)
+
+
+def words(path):
+    page = re.sub(r"(?s)<style.*?</style>|<script.*?</script>", "", path.read_text("utf-8"))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def test_a_page_of_county_results_begins_with_all_counties(results, tmp_path):
+    said = words(write_report(tmp_path / "page.html", results=results))
+    assert "one plateau, one release, provisional truth" in said
+    assert "3 months ahead: 24 counts of 8 counties in 2 states, of which 21 are known" in said
+    assert "clustered by state" in said
+    assert "jurisdictions" not in said
+    board = county_leaderboard(results.scores).set_index(["horizon", "model"])
+    row = board.loc[(3, "county-gamma")]
+    assert f"{row['twcrps']:.2f} {row['rel_twcrps']:.2f} ± {row['se_twcrps']:.3f}" in said
+    # A county that is hidden at the origin has a row of its own, with PIT alone.
+    assert re.search(r"county-gamma 1 to 9 – – 0 \d+ % 9 ", said)
+
+
+def test_a_page_of_states_refuses_counties(tmp_path):
+    panel = made_up(("DE", "YC"))
+    made = od.get_model("county-gamma").fit(panel).forecast(draws=20)
+    for write in (
+        lambda: write_report(tmp_path / "page.html", forecast=made),
+        lambda: write_site(tmp_path / "site", made),
+    ):
+        with pytest.raises(DataError, match="would show counts below 10"):
+            write()
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_below_10_is_drawn_of_a_county(results):
+    scores = results.scores.assign(low=3.0, high=22.0)
+    mine = scores["location"] == KENT
+    last = scores["last_month"].max()
+    scores.loc[mine, "median"] = np.where(scores.loc[mine, "last_month"] < last, 7.0, 12.0)
+    scores.loc[mine & (scores["last_month"] == last), "observed"] = 0.0
+    axes = plots.said_and_came(scores, KENT, model="county-gamma", horizon=3)
+    drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
+    bars = np.concatenate([path.vertices[:, 1] for path in axes.collections[0].get_paths()])
+    assert np.nanmin(drawn) >= 10
+    assert np.nanmin(bars) >= 10
+    said = plots.alt_text(axes)
+    assert "the last said 12 for" in said
+    assert "<10 came" in said
+    assert "below 10: not shown" in axes.get_title(loc="left") + " ".join(
+        t.get_text() for t in (*axes.texts, *axes.figure.texts)
+    )
+
+
+def test_figures_of_counties_say_so(results):
+    axes = results.plot(kind="skill")
+    assert axes.get_ylabel() == "WIS, county-hub-baseline = 1"
+    assert "counties" in plots.alt_text(axes)
+    assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
+    # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
+    assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
