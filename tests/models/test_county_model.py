@@ -170,12 +170,15 @@ def test_a_state_without_any_drawn_death_is_shared_out_by_levels():
 
 def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
           draws=4000, q=0.0):  # fmt: skip
-    last, out = np.empty(draws), np.empty((draws, 14))
+    last, out = np.empty(draws), np.empty((draws, 15))
     ahead = np.full((draws, 14), 1.0 / 12)
     late = np.zeros((0, 12)) if late is None else late
     rng = np.random.default_rng(3)
     drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
-    return last, out
+    # The last count once complete: what is known and what still comes.
+    comes = mean[12] * late.sum() / draws
+    assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
+    return last, out[:, 1:]
 
 
 def test_kept_months_go_one_by_one_and_new_ones_come():
@@ -311,7 +314,7 @@ def test_the_states_true_months_can_be_given():
 
 def test_states_that_end_earlier_are_asked_for_more_months():
     made = forecast("states-end-earlier")
-    assert made.horizons.tolist() == list(range(1, 13))
+    assert made.horizons.tolist() == list(range(13))
     beside = ZOO["states-end-earlier"].beside[STATES]
     own = get_model().fit(beside).forecast(14, draws=DRAWS)
     found = ModelPaths(get_model()).draw(beside, PANEL.last_month, 12, DRAWS, streams(PANEL))
@@ -485,3 +488,30 @@ def test_models_of_states_say_that_they_are():
         ) as no:
             get_model(name).fit(PANEL)
         assert "get_model('county')" in str(no.value.hint)
+
+
+def test_a_count_is_compared_with_the_year_before_once_complete():
+    """Counties that are behind their state do not rise because the rest comes in."""
+    behind = PANEL
+    reported = behind.reported.copy()
+    rows = [i for i, s in enumerate(behind.locations) if by_fips()[s].state == "RI"]
+    reported[rows, -1] = np.floor(0.88 * reported[rows, -2])
+    ends = {n: np.where(np.isnan(reported), getattr(behind, n), reported) for n in ("low", "high")}
+    panel = replace(behind, reported=reported, **ends)
+    assert panel.final_through < panel.last_month
+    made = get_model("county").fit(panel).forecast(12, draws=300)
+    assert made.horizons[0] == 0
+    mine = made.select([behind.locations[i] for i in rows])
+    now = mine.draws[:, :, 0].sum(axis=1)
+    shown = np.nansum(reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
+    assert now.mean() > 1.03 * shown
+    table = mine.counties()
+    assert table["horizon"].min() == 1
+    year = table[table["horizon"] == 12].set_index("location")
+    for i, place in enumerate(mine.locations):
+        draws, row = mine.draws[:, i], year.loc[place]
+        if np.isnan(row["fall"]):
+            continue
+        assert row["fall"] == pytest.approx((draws[:, 12] < draws[:, 0]).mean())
+    # Nothing of the kind where counts are final.
+    assert forecast("clean").horizons[0] == 1

@@ -14,7 +14,7 @@ import numpy as np
 
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.places import residents_of, rows_of
-from odforecast.forecast.published import layer_of
+from odforecast.forecast.published import hidden_at, layer_of
 from odforecast.forecast.summary import year_before
 from odforecast.geography import called
 from odforecast.names import RESIDENCE
@@ -100,7 +100,8 @@ def counties(
     places = [forecast.locations[i] for i in kept]
     sides = np.round([(1 - level) / 2, 0.25, 0.5, 0.75, (1 + level) / 2], 12)
     later, before = forecast.samples()[:, kept], year_before(forecast)[:, kept]
-    known = ~np.isnan(before).any(axis=0)
+    # A hidden count stays hidden, also where draws say what it may have been.
+    known = ~np.isnan(before).any(axis=0) & ~hidden_at(forecast, -12)[kept]
     counts = forecast.quantiles(list(sides))[:, kept]
     people = residents_of(forecast)[kept]
     rates = 1e5 * counts[[0, 2, 4]] / people
@@ -132,4 +133,5 @@ def counties(
         }
     )
     assert tuple(frame.columns) == COUNTY_COLUMNS
-    return frame
+    # The last count, drawn as it will be once complete, is there to be compared with.
+    return frame[frame["horizon"] > 0].reset_index(drop=True)

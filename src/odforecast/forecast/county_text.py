@@ -8,8 +8,9 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.forecast.counties import FEW, last_counts
-from odforecast.forecast.published import published_on
+from odforecast.forecast.published import hidden_at, published_on
 from odforecast.forecast.words import chance, deaths_of, place_name
+from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.wording import (
     SMALL,
@@ -80,7 +81,7 @@ def change(one: Forecast, month: np.datetime64, step: float) -> str:
         moved = one.change(month)[:, 0]
     except ForecastError:  # before the panel, or there is none
         moved = np.full(len(one.draws), np.nan)
-    if not np.isfinite(moved).all():
+    if not np.isfinite(moved).all() or hidden_at(one, -12)[0, one.months == month].any():
         return "The count 12 months before is not known, so no change can be given."
     later = one.count_at(month)[:, 0]
     before = later - moved
@@ -93,9 +94,13 @@ def change(one: Forecast, month: np.datetime64, step: float) -> str:
         return f"The probability of fewer than 12 months before is {chance(fall)}{tie}."
     middle = float(np.median(moved))
     size = rounded(abs(middle), step)
-    said = "about as many as 12 months before"
+    # The last count is compared with as it will be, not with the part that is reported.
+    year = "12 months before"
+    if one.months[0] <= month - 12 * ONE_MONTH <= one.last_month:
+        year += ", once all reports are in"
+    said = f"about as many as {year}"
     if size != "0":
         share = float(np.median(100 * moved / np.maximum(before, 1)))
         relative = f" ({percent(share)})" if fewest >= FEW else ""
-        said = f"about {size} {'fewer' if middle < 0 else 'more'} than 12 months before{relative}"
+        said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}{relative}"
     return f"That is {said}; the probability of a fall is {chance(fall)}{tie}."

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.names import VINTAGE_REAL
@@ -75,3 +76,16 @@ def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
         there = (column >= 0) & (column < rows.shape[1])
         out[:, there] = rows[:, column[there]]
     return out
+
+
+def hidden_at(forecast: Forecast, shift: int = 0) -> NDArray[np.bool_]:
+    """Whether the count of each location was suppressed at the months of a forecast, shape (L, M).
+
+    Parameters
+    ----------
+    forecast : Forecast
+    shift : int
+        As of :func:`at_months`: −12 for the counts a year earlier.
+    """
+    suppressed = np.isnan(layer_of(forecast, "reported")) & np.isfinite(layer_of(forecast, "high"))
+    return np.asarray(at_months(forecast, suppressed.astype(float), shift) == 1.0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ForecastError, one_of
 from odforecast.forecast.counties import FEW, of_counties
 from odforecast.forecast.places import residents_of
-from odforecast.forecast.published import layer_of
+from odforecast.forecast.published import hidden_at, layer_of
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import LOCATION
@@ -147,9 +147,10 @@ def _column(forecast: Forecast, month: object) -> int:
 def _year_before(forecast: Forecast, column: int) -> Floats:
     """Counts 12 months before a month, in every draw, shape (D, L); NaN where unknown."""
     try:
-        return forecast.count_at(forecast.months[column] - 12 * ONE_MONTH)
+        before = forecast.count_at(forecast.months[column] - 12 * ONE_MONTH)
     except ForecastError:  # before the panel, or there is none
         return np.full(forecast.draws.shape[:2], np.nan)
+    return np.where(hidden_at(forecast, -12)[:, column], np.nan, before)
 
 
 def _share(holds: Flags, unknown: Flags) -> Floats:

@@ -68,7 +68,7 @@ def drawn_county(
     last: Floats,
     out: Floats,
 ) -> None:
-    """Draw the state of one county, and its sums afterwards; overwrites ``last`` and ``out``.
+    """Draw the state of one county, and its sums; overwrites ``last`` and ``out``.
 
     Parameters
     ----------
@@ -85,8 +85,8 @@ def drawn_county(
     q : float
     last : ndarray, shape (D,)
         The last sum in every draw, as it is known.
-    out : ndarray, shape (D, H)
-        12-month sums after it; not whole numbers yet.
+    out : ndarray, shape (D, 1 + H)
+        12-month sums: the last once complete, and those after it; not whole numbers yet.
     """
     draws, horizon = ahead.shape
     w = mean.size - 1
@@ -157,6 +157,7 @@ def drawn_county(
                     months[u] += rng.poisson(level * late[d, u])
         # What is kept of the last months, and what the new ones add.
         kept, new = float(months.sum()), 0.0
+        out[d, 0] = kept
         for h in range(horizon):
             level *= np.exp(step * rng.standard_normal() - 0.5 * q)
             fresh[h] = rng.poisson(level * ahead[d, h])
@@ -166,7 +167,7 @@ def drawn_county(
             else:
                 kept = 0.0
                 new -= fresh[h - w]
-            out[d, h] = max(kept, 0.0) + new
+            out[d, 1 + h] = max(kept, 0.0) + new
 
 
 @nb.njit(cache=True)

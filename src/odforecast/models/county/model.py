@@ -227,16 +227,20 @@ class FittedCounty:
         panel = self.panel
         kept = tuple(s for s in panel.locations if s not in self.skipped)
         row_of = {s: i for i, s in enumerate(kept)}
-        out = np.zeros((draws, len(kept), horizon), dtype=np.int32)
+        # Where counts are not final, the last one is drawn as well, as it will be once complete: a
+        # count a year later is compared with that, and not with the part that is in.
+        first = 0 if panel.final_through < panel.last_month else 1
+        out = np.zeros((draws, len(kept), 1 - first + horizon), dtype=np.int32)
         for state, path in self._paths(horizon, draws, streams).items():
             fitted = self.states[state]
             sums, total = self._drawn(state, path, streams)
             rows = np.array([row_of[s] for s in fitted.names])
-            _share_out(fitted, sums, total, streams.generator("rounding", state), rows, out)
+            rng = streams.generator("rounding", state)
+            _share_out(fitted, sums[..., first:], total[:, first:], rng, rows, out)
         return Forecast(
             draws=cast("Floats", out),
             locations=kept,
-            months=panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH,
+            months=panel.last_month + np.arange(first, horizon + 1) * ONE_MONTH,
             known=np.full((len(kept), WINDOW - 1), np.nan),
             as_of=panel.as_of,
             last_month=panel.last_month,
@@ -259,10 +263,14 @@ class FittedCounty:
         Returns
         -------
         dict of str to ndarray, shape (D, H)
-            The state's 12-month deaths by residence, whole numbers, by CDC's code.
+            The state's 12-month deaths by residence, whole numbers, by CDC's code; the months
+            after the last, the last first where :meth:`draw` has it.
         """
+        first = 0 if self.panel.final_through < self.panel.last_month else 1
         paths = self._paths(horizon, draws, streams)
-        return {state: self._drawn(state, path, streams)[1] for state, path in paths.items()}
+        return {
+            state: self._drawn(state, path, streams)[1][:, first:] for state, path in paths.items()
+        }
 
     def _paths(self, horizon: int, draws: int, streams: Streams) -> dict[str, StatePath]:
         """Draws of the states that have counties here."""
@@ -277,7 +285,7 @@ class FittedCounty:
         return {state: found[state] for state in self.states}
 
     def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
-        """Sums of the counties before they are raked (n, D, H), and what they are raked to."""
+        """Sums of the counties before they are raked (n, D, 1 + H), and what they are raked to."""
         from odforecast.models.county.drawing import drawn_county
 
         fitted = self.states[state]
@@ -287,7 +295,7 @@ class FittedCounty:
         missing = fitted.delay.drawn(path, state, streams)
         late = missing.by_month(known.mean[:, :-1].sum(), known.mean[:, -1].sum())
         n = len(fitted.names)
-        sums, last = np.empty((n, draws, horizon)), np.empty((n, draws))
+        sums, last = np.empty((n, draws, 1 + horizon)), np.empty((n, draws))
         for i, fips in enumerate(fitted.names):
             drawn_county(
                 streams.generator("county", fips), known.kind[i], known.low[i], known.high[i],
@@ -296,9 +304,10 @@ class FittedCounty:
             )  # fmt: skip
         walk = streams.generator("residence", state).standard_normal((draws, horizon))
         drift = np.exp(RESIDENCE_STEP / np.sqrt(12.0) * np.cumsum(walk, axis=1))
-        ratio = last.sum(axis=0) * missing.factor / np.maximum(path.last, 1.0)
-        total = np.round(np.maximum(ratio[:, None] * drift * path.sums, 0.0))
-        return sums, total
+        now = last.sum(axis=0) * missing.factor
+        ahead = (now / np.maximum(path.last, 1.0))[:, None] * drift * path.sums
+        total = np.concatenate([now[:, None], ahead], axis=1)
+        return sums, np.round(np.maximum(total, 0.0))
 
 
 def _share_out(
