@@ -11,8 +11,7 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography import pick
-from odforecast.months import to_month
-from odforecast.plot.inputs import indicator_in, months_in, seen_words
+from odforecast.plot.inputs import at_month, indicator_in, seen_words
 from odforecast.plot.words import SMALL as TEN
 from odforecast.plot.words import deaths_of, is_county
 
@@ -93,7 +92,7 @@ def read_counties(
         made = values if locations is None else values.select(locations)
         table = made.counties()
         if value == "among":
-            rows, _ = _at_month(table, month)
+            rows, _ = at_month(table, month)
             ranked = made.ranking(k=k, by=by, month=rows["month"].iloc[0])
             table = rows.merge(ranked[["location", "among"]], on="location")
     else:
@@ -105,7 +104,7 @@ def read_counties(
             f"the table has no column {(lacking or COLUMNS[value])[0]!r}",
             hint=f"it has: {', '.join(table.columns.astype(str))}",
         )
-    rows, when = _at_month(table, month)
+    rows, when = at_month(table, month)
     codes = rows["location"].astype(str)
     if odd := [s for s in codes if not is_county(s)]:
         raise DataError(f"{odd[0]!r} is no county", hint="a map of states: od.plot.tile_map")
@@ -127,21 +126,3 @@ def read_counties(
         hint = "a rate needs a population file" if value == "rate" else "was everything hidden?"
         raise DataError(f"no county has a {shown!r}, so there is nothing to map", hint=hint)
     return CountyValues(made_of, value, when, seen_words(values, rows), f"{deaths} of residents", k)
-
-
-def _at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
-    if "month" not in table:
-        return table, None if month is None else to_month(month)
-    months = months_in(table)
-    if not months.size:
-        raise DataError("the table is empty", hint="was everything filtered out?")
-    if month is not None:
-        when = to_month(month)
-    elif "horizon" in table and (table["horizon"] == 12).any():
-        when = months[(table["horizon"] == 12).to_numpy()].max()
-    else:
-        when = months.max()
-    rows = table[months == when]
-    if rows.empty:
-        raise DataError(f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}")
-    return rows, when

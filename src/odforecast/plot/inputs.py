@@ -11,6 +11,7 @@ import numpy as np
 
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, code_of
+from odforecast.months import to_month
 from odforecast.names import COUNTIES, VINTAGE_REAL
 from odforecast.plot.words import as_of_words, is_county, listed
 from odforecast.wording import day_name
@@ -209,3 +210,28 @@ def one_of(value: str, allowed: Sequence[str], name: str) -> str:
             f"{name} is {value!r}", hint=f"{did}{name} is one of {', '.join(map(repr, allowed))}"
         )
     return value
+
+
+def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
+    """Rows of the month asked for: without one, 12 months ahead, or the last there is.
+
+    Raises
+    ------
+    DataError
+        If the table has no such month.
+    """
+    if "month" not in table:
+        return table, None if month is None else to_month(month)
+    months = months_in(table)
+    if not months.size:
+        raise DataError("the table is empty", hint="was everything filtered out?")
+    if month is not None:
+        when = to_month(month)
+    elif "horizon" in table and (table["horizon"] == 12).any():
+        when = months[(table["horizon"] == 12).to_numpy()].max()
+    else:
+        when = months.max()
+    rows = table[months == when]
+    if rows.empty:
+        raise DataError(f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}")
+    return rows, when

@@ -16,7 +16,7 @@ import pandas as pd
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.months import to_month
-from odforecast.plot.inputs import as_of_in, indicator_in, months_in, one_of
+from odforecast.plot.inputs import as_of_in, at_month, indicator_in, one_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -179,7 +179,7 @@ def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Va
                     hint="give forecast.summary(), or columns location and "
                     f"{kind}; it has: {', '.join(map(str, table.columns))}",
                 )
-        rows, when = _at_month(table, month)
+        rows, when = at_month(table, month)
         day = as_of_in(None, rows) if day is None else day
         numbers = dict(zip(rows["location"].astype(str), rows[kind].astype(float)))
         if len(numbers) < len(rows):
@@ -197,24 +197,6 @@ def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Va
         f"values is a {type(values).__name__}",
         hint="give a forecast, its summary(), or a number per location",
     )
-
-
-def _at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
-    if "month" not in table:
-        return table, None if month is None else to_month(month)
-    months = months_in(table)
-    if not months.size:
-        raise DataError("the table is empty", hint="was everything filtered out?")
-    if month is not None:
-        when = to_month(month)
-    elif "horizon" in table and (table["horizon"] == 12).any():
-        when = months[(table["horizon"] == 12).to_numpy()].max()
-    else:
-        when = months.max()
-    rows = table[months == when]
-    if rows.empty:
-        raise DataError(f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}")
-    return rows, when
 
 
 def _by_code(values: Mapping[str, float]) -> dict[str, float]:
