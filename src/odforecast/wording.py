@@ -8,10 +8,21 @@ from typing import Final
 import numpy as np
 
 from odforecast.months import to_month
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, indicator_name
 
 #: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
 #: is not printed either.
 SMALL: Final = 10
+#: Drug classes as people say them.
+_CLASSES: Final = {
+    "T40.4": "synthetic opioids (mostly fentanyl)",
+    "opioids": "opioids",
+    "heroin": "heroin",
+    "natural-opioids": "natural and semi-synthetic opioids",
+    "methadone": "methadone",
+    "cocaine": "cocaine",
+    "psychostimulants": "psychostimulants (mostly methamphetamine)",
+}
 
 
 def month_name(month: object) -> str:
@@ -34,6 +45,25 @@ def day_name(day: dt.date) -> str:
     'September 7, 2025'
     """
     return f"{day:%B} {day.day}, {day.year}"
+
+
+def deaths_of(indicator: str | None) -> str:
+    """The deaths that an indicator counts, in words; of what is not known, plain deaths.
+
+    Examples
+    --------
+    >>> deaths_of("all-drugs"), deaths_of("Cocaine (T40.5)"), deaths_of(None)
+    ('drug overdose deaths', 'drug overdose deaths with cocaine', 'deaths')
+    """
+    if indicator is None:
+        return "deaths"
+    full = indicator_name(indicator)
+    if full == ALL_DRUGS:
+        return "drug overdose deaths"
+    if full == ALL_DEATHS:
+        return "deaths from all causes"
+    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
+    return f"drug overdose deaths with {short.get(full, full)}"
 
 
 def step_of(low: float, high: float) -> float:

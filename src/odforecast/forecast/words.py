@@ -1,9 +1,8 @@
-"""Words of a forecast: places in a sentence, the deaths that are counted, and chances."""
+"""Words of a forecast: places in a sentence, and chances."""
 
 from __future__ import annotations
 
 from odforecast.geography import NATION, REGIONS, County, find
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, indicator_name
 
 #: Places whose name in a sentence is not the one in the table; CDC's NY leaves out the city.
 _IN_A_SENTENCE = {
@@ -11,17 +10,6 @@ _IN_A_SENTENCE = {
     **dict.fromkeys(("DC", "11001"), "the District of Columbia"),
     "NY": "New York State without New York City",
     **{name: f"the {name}" for name in REGIONS},
-}
-
-#: Drug classes as people say them.
-_CLASSES = {
-    "T40.4": "synthetic opioids (mostly fentanyl)",
-    "opioids": "opioids",
-    "heroin": "heroin",
-    "natural-opioids": "natural and semi-synthetic opioids",
-    "methadone": "methadone",
-    "cocaine": "cocaine",
-    "psychostimulants": "psychostimulants (mostly methamphetamine)",
 }
 
 
@@ -50,23 +38,6 @@ def place_name(code: str) -> str:
     if isinstance(found, County):
         return found.label
     return _IN_A_SENTENCE.get(found.state, found.name)
-
-
-def deaths_of(indicator: str) -> str:
-    """The deaths that an indicator counts, in words.
-
-    Examples
-    --------
-    >>> deaths_of("all-drugs"), deaths_of("T40.4")
-    ('drug overdose deaths', 'drug overdose deaths with synthetic opioids (mostly fentanyl)')
-    """
-    full = indicator_name(indicator)
-    if full == ALL_DRUGS:
-        return "drug overdose deaths"
-    if full == ALL_DEATHS:
-        return "deaths from all causes"
-    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
-    return f"drug overdose deaths with {short.get(full, full)}"
 
 
 def chance(share: float) -> str:

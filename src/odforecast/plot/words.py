@@ -9,18 +9,15 @@ import numpy as np
 from odforecast.geography import called
 from odforecast.geography.counties import by_fips
 from odforecast.names import (
-    ALL_DEATHS,
-    ALL_DRUGS,
-    INDICATOR_NAMES,
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,
     VINTAGE_REAL,
     VINTAGE_SYNTHETIC,
-    indicator_name,
 )
 from odforecast.wording import SMALL as SMALL
 from odforecast.wording import about as about
 from odforecast.wording import between as between
+from odforecast.wording import deaths_of as deaths_of
 from odforecast.wording import month_name as month_name
 from odforecast.wording import percent as percent
 from odforecast.wording import ranged as ranged
@@ -30,16 +27,6 @@ from odforecast.wording import step_of as step_of
 
 _DC = "the District of Columbia"
 _IN_A_SENTENCE = {"US": "the United States", "DC": _DC, "11001": _DC}
-#: Drug classes as people say them; a test holds them to those of the texts.
-_CLASSES = {
-    "T40.4": "synthetic opioids (mostly fentanyl)",
-    "opioids": "opioids",
-    "heroin": "heroin",
-    "natural-opioids": "natural and semi-synthetic opioids",
-    "methadone": "methadone",
-    "cocaine": "cocaine",
-    "psychostimulants": "psychostimulants (mostly methamphetamine)",
-}
 _VINTAGES = {
     VINTAGE_REAL: "real releases",
     VINTAGE_CLEAN: "clean pseudo-vintages",
@@ -96,25 +83,6 @@ def as_of_words(day: dt.date | np.datetime64 | None) -> str:
     if isinstance(day, np.datetime64):
         return f"as of {month_name(day)}"
     return f"as of {day:%B} {day.day}, {day.year}"
-
-
-def deaths_of(indicator: str | None) -> str:
-    """The deaths that an indicator counts; of what is not known, plain deaths.
-
-    Examples
-    --------
-    >>> deaths_of("Number of Drug Overdose Deaths"), deaths_of("Cocaine (T40.5)"), deaths_of(None)
-    ('drug overdose deaths', 'drug overdose deaths with cocaine', 'deaths')
-    """
-    if indicator is None:
-        return "deaths"
-    full = indicator_name(indicator)
-    if full == ALL_DRUGS:
-        return "drug overdose deaths"
-    if full == ALL_DEATHS:
-        return "deaths from all causes"
-    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
-    return f"drug overdose deaths with {short.get(full, full)}"
 
 
 def vintages_of(kind: str) -> str:
