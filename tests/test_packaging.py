@@ -26,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Comes with PyMC, at the one version that PyMC takes.
 WITH_PYMC = {"pytensor"}
 #: Imported only where the caller brings it: an extra, or another's notebook.
-OPTIONAL = {"dask", "distributed"}
+OPTIONAL = {"dask", "distributed", "sktime"}
 
 
 def tool(name: str):
