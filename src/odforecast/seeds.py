@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType
 
 import numpy as np
 
@@ -44,6 +46,36 @@ def seed_from(*parts: object) -> int:
     return int(content_hash(*parts), 16) >> 1
 
 
+def steps_of(code: CodeType) -> str:
+    """What compiled code does, as text: the same in every process of one Python.
+
+    Two lambdas in one line have one source text, and other steps.
+
+    Examples
+    --------
+    >>> one, two = (lambda x: x + 1), (lambda x: x + 2)
+    >>> steps_of(one.__code__) == steps_of(two.__code__)
+    False
+    """
+    return f"{code.co_code.hex()} [{', '.join(map(_constant, code.co_consts))}] {code.co_names}"
+
+
+def _constant(value: object) -> str:
+    if isinstance(value, CodeType):
+        return steps_of(value)
+    if isinstance(value, frozenset):  # ``x in {...}``: its order differs from process to process
+        return "{" + ", ".join(sorted(map(_constant, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ", ".join(map(_constant, value)) + ")"
+    return repr(value)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def _number(*parts: object) -> int:
+    """The number of a stream; an ensemble asks for the same ones at every cut and donor."""
+    return seed_from("stream", *parts)
+
+
 @dataclass(frozen=True)
 class Streams:
     """Named streams of random numbers of one forecast.
@@ -78,9 +110,7 @@ class Streams:
 
     def number(self, stream: str, location: str = "") -> int:
         """A 63-bit seed for a stream of a location."""
-        return seed_from(
-            "stream", self.seed, self.dataset, self.indicator, self.last_month, stream, location
-        )
+        return _number(self.seed, self.dataset, self.indicator, self.last_month, stream, location)
 
     def generator(self, stream: str, location: str = "") -> np.random.Generator:
         """A fresh generator at the start of a stream: the same name, the same numbers.

@@ -446,11 +446,11 @@ def test_each_level_is_stretched_by_its_own_factor() -> None:
     half = LEVELS.size // 2  # .01 … .45 and their mirror images
     inner.width[:] = 1.0 + np.linspace(0.9, 0.0, half)  # the tails most
     n = 9_999
-    ordered = np.repeat(np.linspace(-1.0, 1.0, n)[:, None, None] * 100.0 + 500.0, 3, axis=2)
+    ordered = np.repeat(np.linspace(-1.0, 1.0, n)[None, None] * 100.0 + 500.0, 3, axis=1)
     wide = inner._widened(ordered, 3)
     for level, factor in zip(LEVELS[:half], inner.width[0]):
         for q in (level, 1.0 - level):
-            before, after = (np.quantile(x[:, 0, 1], q) - 500.0 for x in (ordered, wide))
+            before, after = (np.quantile(x[0, 1], q) - 500.0 for x in (ordered, wide))
             assert after / before == pytest.approx(factor, abs=0.01), q
 
 

@@ -44,15 +44,15 @@ def persistence(sums: Floats, horizon: int) -> Floats:
 
     Parameters
     ----------
-    sums : ndarray, shape (n,)
+    sums : ndarray, shape (..., n)
     horizon : int
 
     Returns
     -------
-    ndarray, shape (n, horizon)
+    ndarray, shape (..., n, horizon)
         Row t holds what would have been forecast at month t.
     """
-    return np.repeat(sums[:, None], horizon, axis=1)
+    return np.repeat(sums[..., None], horizon, axis=-1)
 
 
 def damped_trend(sums: Floats, horizon: int, damping: float = 0.85) -> Floats:
@@ -66,15 +66,15 @@ def damped_trend(sums: Floats, horizon: int, damping: float = 0.85) -> Floats:
     >>> damped_trend(np.array([0.0, 1.0, 2.0, 3.0]), 2, damping=0.5)[-1].tolist()
     [3.5, 3.75]
     """
-    slope = np.full(sums.size, np.nan)
-    slope[3:] = (sums[3:] - sums[:-3]) / 3.0
+    slope = np.full(sums.shape, np.nan)
+    slope[..., 3:] = (sums[..., 3:] - sums[..., :-3]) / 3.0
     weight = np.cumsum(damping ** np.arange(1, horizon + 1))
-    points: Floats = sums[:, None] + slope[:, None] * weight
+    points: Floats = sums[..., None] + slope[..., None] * weight
     return points
 
 
 def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, float]:
-    """Errors a rule made at one horizon, within the series.
+    """Errors a rule made at one horizon, within the series, or within each of some as long.
 
     Where the series is too short for :data:`MIN_ERRORS` errors at that horizon, the errors of
     the longest horizon that has them are returned, with the factor ``sqrt(h / h0)`` (as for a
@@ -82,15 +82,15 @@ def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, flo
 
     Parameters
     ----------
-    sums : ndarray, shape (n,)
-    points : ndarray, shape (n, H)
-        Point forecasts from every month.
+    sums : ndarray, shape (..., n)
+    points : ndarray, shape (..., n, H)
+        Point forecasts from every month; NaN in the same months of all series.
     horizon : int
         1..H.
 
     Returns
     -------
-    errors : ndarray
+    errors : ndarray, shape (..., k)
     stretch : float
         1.0 where the horizon has its own errors.
 
@@ -100,11 +100,12 @@ def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, flo
         If not even horizon 1 has enough errors.
     """
     for h in range(horizon, 0, -1):
-        errors = sums[h:] - points[: sums.size - h, h - 1]
-        errors = errors[~np.isnan(errors)]
-        if errors.size >= MIN_ERRORS:
+        errors = sums[..., h:] - points[..., : sums.shape[-1] - h, h - 1]
+        missing = np.isnan(errors).any(axis=tuple(range(errors.ndim - 1)))
+        errors = errors[..., ~missing]
+        if errors.shape[-1] >= MIN_ERRORS:
             return errors, float(np.sqrt(horizon / h))
-    raise PanelError(f"{sums.size} sums are too few for {MIN_ERRORS} past errors")
+    raise PanelError(f"{sums.shape[-1]} sums are too few for {MIN_ERRORS} past errors")
 
 
 def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
@@ -124,15 +125,31 @@ def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
     return levels
 
 
-def _spread(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
-    """Errors at the given levels, shape (D, H), and the first stretched horizon (0: none)."""
-    horizon, stretched = points.shape[1], 0
-    out = np.empty((levels.size, horizon))
+def _mirrored(errors: Floats) -> Floats:
+    """Errors and their mirror images in order, along the last axis."""
+    return np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
+
+
+def _spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
+    """Errors of G series as long at the levels (G, D) of each, shape (D, G, H), and the first
+    stretched horizon (0: none).
+
+    Each is :func:`symmetric_quantiles` of :func:`past_errors`, bit for bit.
+    """
+    from odforecast.models.kernels import quantiles_at
+
+    horizon, stretched = points.shape[-1], 0
+    n_series, n = sums.shape
+    ordered, stretch = np.empty((horizon, n_series, 2 * n)), np.empty(horizon)
+    size = np.empty(horizon, dtype=np.int64)
     for h in range(1, horizon + 1):
-        errors, stretch = past_errors(sums, points, h)
-        out[:, h - 1] = stretch * symmetric_quantiles(errors, levels)
-        if stretch > 1.0 and not stretched:
+        errors, stretch[h - 1] = past_errors(sums, points, h)
+        size[h - 1] = 2 * errors.shape[-1]
+        ordered[h - 1, :, : size[h - 1]] = _mirrored(errors)
+        if stretch[h - 1] > 1.0 and not stretched:
             stretched = h
+    out = np.empty((levels.shape[1], n_series, horizon))
+    quantiles_at(ordered, size, stretch, levels, out)
     return out, stretched
 
 
@@ -163,14 +180,23 @@ class FittedBaseline:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
-        states, stretched, paths = list(self.locations), {}, []
-        for state in states:
-            levels = shuffled_levels(draws, streams.generator("location", state))
-            drawn, first = self._sums(state, horizon, levels)
-            paths.append(drawn)
+        states = list(self.locations)
+        stretched: dict[str, int] = {}
+        series = [self._series(state) for state in states]
+        paths = np.empty((draws, len(states), horizon + self._revised))
+        # Series as long go together.
+        for size in dict.fromkeys(s.size for s in series):
+            rows = [i for i, s in enumerate(series) if s.size == size]
+            levels = np.empty((len(rows), draws))
+            for k, i in enumerate(rows):
+                levels[k] = shuffled_levels(draws, streams.generator("location", states[i]))
+            some = [states[i] for i in rows]
+            drawn, first = self._paths(some, np.stack([series[i] for i in rows]), horizon, levels)
+            paths[:, rows] = drawn
             if first:
-                stretched[state] = first
-        out, warnings = floor_at_zero(np.stack(paths, axis=1), states, "12-month sums")
+                stretched |= dict.fromkeys(some, first)
+        stretched = {s: stretched[s] for s in states if s in stretched}
+        out, warnings = floor_at_zero(paths, states, "12-month sums")
         revised = out.shape[2] - horizon
         if stretched:
             warnings += (
@@ -189,30 +215,48 @@ class FittedBaseline:
             warnings=warnings,
         )
 
-    def _sums(self, state: str, horizon: int, levels: Floats) -> tuple[Floats, int]:
-        """Paths of sums, shape (D, H), and the first horizon whose spread is stretched."""
-        sums = trailing_sums(self.panel, state)
+    #: Months before the last known that are drawn, too.
+    _revised = 0
+
+    def _series(self, state: str) -> Floats:
+        """The sums of a location that the rule is applied to, shape (n,)."""
+        return trailing_sums(self.panel, state)
+
+    def _paths(
+        self, states: list[str], sums: Floats, horizon: int, levels: Floats
+    ) -> tuple[Floats, int]:
+        """Paths of sums, shape (D, G, H), and the first horizon whose spread is stretched."""
+        del states  # one rule for all places
         rule = damped_trend if self.model == "damped-trend" else persistence
         points = rule(sums, horizon)
-        spread, stretched = _spread(sums, points, levels)
-        return points[-1] + spread, stretched
+        spread, stretched = _spreads(sums, points, levels)
+        spread += points[:, -1]
+        return spread, stretched
 
 
 class FittedPredicted(FittedBaseline):
     """CDC's predicted values bound to a panel; see :class:`Predicted`."""
 
-    def _sums(self, state: str, horizon: int, levels: Floats) -> tuple[Floats, int]:
-        row = self.panel.index(state)
-        predicted = since_last_gap(self.panel.predicted[row])
-        gaps = settled_gaps(self.panel.reported[row], self.panel.predicted[row])
-        relative = symmetric_quantiles(gaps, levels)[:, None]
-        now = predicted[-REVISED_MONTHS:] * (1.0 + relative)
-        points = persistence(predicted, horizon)
-        spread, stretched = _spread(predicted, points, levels)
+    _revised = REVISED_MONTHS
+
+    def _series(self, state: str) -> Floats:
+        return since_last_gap(self.panel.predicted[self.panel.index(state)])
+
+    def _paths(
+        self, states: list[str], sums: Floats, horizon: int, levels: Floats
+    ) -> tuple[Floats, int]:
+        relative = np.empty((levels.shape[1], len(states), 1))
+        for k, state in enumerate(states):
+            row = self.panel.index(state)
+            gaps = settled_gaps(self.panel.reported[row], self.panel.predicted[row])
+            relative[:, k, 0] = symmetric_quantiles(gaps, levels[k])
+        now = sums[:, -REVISED_MONTHS:] * (1.0 + relative)
+        points = persistence(sums, horizon)
+        spread, stretched = _spreads(sums, points, levels)
         # What is wrong with the value now and what changes later are taken as independent.
-        side = np.sign(levels - 0.5)[:, None]
-        future = points[-1] + side * np.hypot(predicted[-1] * relative, spread)
-        return np.concatenate([now, future], axis=1), stretched
+        side = np.sign(levels.T - 0.5)[..., None]
+        future = points[:, -1] + side * np.hypot(sums[:, -1:] * relative, spread)
+        return np.concatenate([now, future], axis=2), stretched
 
 
 def settled_gaps(reported: Floats, predicted: Floats) -> Floats:

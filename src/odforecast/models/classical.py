@@ -20,14 +20,16 @@ root took turns. Those origins hold three to four years of months each: too few 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from math import isfinite
+from typing import Any
 
 import numpy as np
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
+from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
 from odforecast.models.paths import (
     floor_at_zero,
     require_some,
@@ -39,101 +41,6 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
-
-
-class Paths(Protocol):
-    """A fitted series that can draw its future."""
-
-    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
-        """Paths on the scale of the fit, shape (draws, horizon)."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Innovations:
-    """Linear innovations state space: ``y = w·x + e``, then ``x <- F x + g e``.
-
-    Random walks, additive ETS, CES and ARIMA are all of this form.
-
-    Attributes
-    ----------
-    transition, observe, gain, state : ndarray, shapes (K, K), (K,), (K,), (K,)
-        F, w, g, and x after the last observation.
-    sigma : float
-        Standard deviation of e (normal).
-    level, slope : float
-        Known line added to the path, ``level + slope * h``.
-    slope_sd : float
-        Standard error of the slope: one draw per path.
-    """
-
-    transition: Floats
-    observe: Floats
-    gain: Floats
-    state: Floats
-    sigma: float
-    level: float = 0.0
-    slope: float = 0.0
-    slope_sd: float = 0.0
-
-    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
-        """Paths, shape (draws, horizon)."""
-        errors = self.sigma * rng.standard_normal((draws, horizon))
-        slope = self.slope + self.slope_sd * rng.standard_normal((draws, 1))
-        out = self.level + slope * np.arange(1, horizon + 1)
-        state = np.broadcast_to(self.state, (draws, self.state.size))
-        for h in range(horizon):
-            error = errors[:, h]
-            out[:, h] += (state * self.observe).sum(axis=1) + error
-            state = state @ self.transition.T + error[:, None] * self.gain
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class ThetaPaths:
-    """The Theta model: a smoothed level plus a share of a line that may keep learning.
-
-    Attributes
-    ----------
-    level, mean, intercept, slope : float
-        Smoothed level, mean of the series, and the fitted line, after ``n`` observations.
-    alpha, theta, sigma : float
-        Smoothing, weight and error scale.
-    n : int
-        Observations.
-    dynamic : bool
-        Whether the line is refitted as (simulated) observations come in: the dynamic models.
-    """
-
-    level: float
-    mean: float
-    intercept: float
-    slope: float
-    alpha: float
-    theta: float
-    sigma: float
-    n: int
-    dynamic: bool
-
-    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
-        """Paths, shape (draws, horizon). Recursions of Fiorucci et al. (2016), section 3."""
-        errors = self.sigma * rng.standard_normal((draws, horizon))
-        out = np.empty((draws, horizon))
-        level, mean, a, b = (
-            np.full(draws, x) for x in (self.level, self.mean, self.intercept, self.slope)
-        )
-        keep = 1.0 - self.alpha
-        for h in range(horizon):
-            i = self.n + h
-            line = a * keep**i + b * (1.0 - keep ** (i + 1)) / self.alpha
-            y = level + (1.0 - 1.0 / self.theta) * line + errors[:, h]
-            out[:, h] = y
-            level = self.alpha * y + keep * level
-            if self.dynamic:
-                b = ((i - 1) * b + 6.0 * (y - mean) / (i + 1)) / (i + 2)
-                mean = (i * mean + y) / (i + 1)
-                a = mean - b * (i + 2) / 2.0
-        return out
 
 
 def _naive(y: Floats) -> Paths:
@@ -159,13 +66,15 @@ def _seasonal_naive(y: Floats) -> Paths:
 
 
 def _ets(y: Floats) -> Paths:
-    from statsforecast.models import AutoETS
+    from statsforecast.ets import ets_f
 
     # Always a damped trend: undamped, the 2017 origins lose at 7-12 months (national WIS .96
     # of the hub baseline's, against .68). Paths follow the model's own one-step recursion;
     # statsforecast's point forecasts of two months and more weigh the slope by 2φ, 2φ + φ² …
-    # where φ + φ², φ + φ² + φ³ … belongs.
-    model = AutoETS(season_length=1, model="AAN", damped=True).fit(y).model_
+    # where φ + φ², φ + φ² + φ³ … belongs. This is what AutoETS calls, but for `nmse`: it asks for
+    # errors of three months ahead too, which hang on nothing and which nothing hangs on, and they
+    # are half of its time.
+    model = ets_f(y, m=1, model="AAN", damped=True, nmse=1)  # type: ignore[no-untyped-call]
     alpha, beta, _, phi = (float(x) for x in model["par"][:4])
     return Innovations(
         np.array([[1.0, phi], [0.0, phi]]),
@@ -177,9 +86,10 @@ def _ets(y: Floats) -> Paths:
 
 
 def _theta(y: Floats) -> Paths:
-    from statsforecast.models import AutoTheta
+    from statsforecast.theta import auto_theta
 
-    model = AutoTheta(season_length=1).fit(y).model_
+    # What AutoTheta calls, but for `nmse`: see _ets.
+    model = auto_theta(y, m=1, nmse=1)  # type: ignore[no-untyped-call]
     level, mean, intercept, slope, _ = (float(x) for x in model["states"][-1])
     # The first three residuals are the burn-in of the recursion.
     sigma = float(np.std(np.asarray(model["residuals"])[3:], ddof=1))
@@ -281,19 +191,21 @@ class FittedClassical:
         PanelError
             If the draws of every location explode.
         """
-        skipped, states, paths = dict(self.skipped), [], []
-        for state, fitted in self.series.items():
-            rng = streams.generator("location", state)
-            with np.errstate(over="ignore", invalid="ignore"):
-                drawn = np.expm1(fitted.draw(horizon, draws, rng))
-            if np.isfinite(drawn).all():
-                states.append(state)
-                paths.append(drawn)
-            else:
+        skipped = dict(self.skipped)
+        generators = [streams.generator("location", state) for state in self.series]
+        with np.errstate(over="ignore", invalid="ignore"):
+            paths = drawn(list(self.series.values()), horizon, draws, generators)
+            np.expm1(paths, out=paths)
+        good = np.isfinite(paths).all(axis=(1, 2))
+        states = [s for s, ok in zip(self.series, good, strict=True) if ok]
+        for state, ok in zip(self.series, good, strict=True):
+            if not ok:
                 skipped[state] = f"the draws of {self.model} explode within {horizon} months"
         require_some(states, skipped, self.panel, self.model)
         what = "12-month sums" if self.sums else "months"
-        out, warnings = floor_at_zero(np.stack(paths, axis=1), states, what)
+        kept = paths if good.all() else paths[good]
+        out = np.ascontiguousarray(kept.transpose(1, 0, 2))
+        out, warnings = floor_at_zero(out, states, what)
         return Forecast.from_panel(
             self.panel,
             out,
@@ -309,8 +221,8 @@ class FittedClassical:
 class Classical:
     """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
 
-    Series are fitted and simulated one by one: the draws are joint over months, not over
-    locations, and the US row is a series of its own.
+    Each series is fitted by itself and draws from its own stream: the draws are joint over months,
+    not over locations, and the US row is a series of its own.
 
     Parameters
     ----------
@@ -344,27 +256,54 @@ class Classical:
         PanelError
             If no location can be used.
         """
+        return self.fit_many([panel])[0]
+
+    def fit_many(self, panels: Sequence[Panel]) -> list[FittedClassical]:
+        """Fit to several panels; a series that several of them hold is fitted once.
+
+        Raises
+        ------
+        PanelError
+            If of one of them no location can be used.
+        """
         base = self.name.removesuffix("-sums")
         sums = base != self.name
-        states, skipped = usable_locations(panel, self.name)
-        series: dict[str, Paths] = {}
-        for state in states:
-            months = trailing_months(panel, state)
-            y = np.log1p(rolling_sums(months) if sums else months)
-            try:
-                series[state] = _fit_one(base, y)
-            except Exception as error:
-                # statsforecast raises bare Exceptions; one series must not end the others.
-                skipped[state] = f"{self.name} could not be fitted: {error}"
-        require_some(list(series), skipped, panel, self.name)
-        return FittedClassical(self.name, panel, series, skipped, sums)
+        held: dict[bytes, Paths | str] = {}
+        fitted = []
+        for panel in panels:
+            states, skipped = usable_locations(panel, self.name)
+            series: dict[str, Paths] = {}
+            for state in states:
+                months = trailing_months(panel, state)
+                y = np.log1p(rolling_sums(months) if sums else months)
+                key = y.tobytes()
+                if key not in held:
+                    held[key] = _fit_or_reason(base, y)
+                found = held[key]
+                if isinstance(found, str):
+                    skipped[state] = f"{self.name} could not be fitted: {found}"
+                else:
+                    series[state] = found
+            require_some(list(series), skipped, panel, self.name)
+            fitted.append(FittedClassical(self.name, panel, series, skipped, sums))
+        return fitted
+
+
+def _fit_or_reason(base: str, y: Floats) -> Paths | str:
+    """A fitted series, or why it could not be fitted."""
+    try:
+        return _fit_one(base, y)
+    except Exception as error:
+        # statsforecast raises bare Exceptions; one series must not end the others.
+        return str(error)
 
 
 def _fit_one(base: str, y: Floats) -> Paths:
     if np.ptp(y) == 0:
         raise PanelError("the series never changes, so it shows no spread")
     fitted = _FITTERS[base](y)
-    numbers = [np.ravel(np.asarray(x, dtype=float)) for x in vars(fitted).values()]
-    if not np.isfinite(np.concatenate(numbers)).all():
-        raise PanelError("the estimates are not finite")
+    for number in vars(fitted).values():
+        finite = isfinite(number) if isinstance(number, float) else np.isfinite(number).all()
+        if not finite:
+            raise PanelError("the estimates are not finite")
     return fitted

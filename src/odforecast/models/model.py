@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -157,6 +158,29 @@ class Model:
         PanelError
             If no location can be used, or a model of the whole panel is given a selection.
         """
+        self._accept(panel)
+        return Fitted(self, panel, self.inner.fit(_published(panel)))
+
+    def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
+        """Fit to several panels; equal, bit for bit, to :meth:`fit` one at a time.
+
+        A forecaster that can share work between panels offers ``fit_many`` itself.
+
+        Raises
+        ------
+        PanelError
+            As :meth:`fit`, for the first panel that is refused.
+        """
+        many = getattr(self.inner, "fit_many", None)
+        if many is None:
+            return [self.fit(p) for p in panels]
+        for panel in panels:
+            self._accept(panel)
+        published = [_published(p) for p in panels]
+        return [Fitted(self, p, f) for p, f in zip(panels, many(published), strict=True)]
+
+    def _accept(self, panel: Panel) -> None:
+        """Refuse a panel that is none for this model."""
         if not isinstance(panel, Panel):
             raise PanelError(
                 f"panel is {type(panel).__name__}, no Panel",
@@ -182,20 +206,12 @@ class Model:
         if self.spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
             _whole_states(self.label, panel)
         check_target(self.label, self.spec.target, panel)
-        return Fitted(self, panel, self.inner.fit(_published(panel)))
 
-    def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
-        """Fit to several panels; equal, bit for bit, to :meth:`fit` one at a time.
 
-        A forecaster that can share work between panels offers ``fit_many`` itself.
-        """
-        many = getattr(self.inner, "fit_many", None)
-        if many is None or any(p.selected for p in panels):
-            return [self.fit(p) for p in panels]
-        for panel in panels:
-            check_target(self.label, self.spec.target, panel)
-        published = [_published(p) for p in panels]
-        return [Fitted(self, p, f) for p, f in zip(panels, many(published), strict=True)]
+@cache
+def _installed() -> str:
+    """The library's version; reading it takes a millisecond, and a forecast a few."""
+    return installed_version("odforecast")
 
 
 def _published(panel: Panel) -> Panel:
@@ -411,7 +427,7 @@ class Fitted:
             "data_hash": panel.data_hash,
             "vintage": panel.vintage,
             "release": str(panel.release),
-            "odforecast": installed_version("odforecast"),
+            "odforecast": _installed(),
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)

@@ -68,35 +68,37 @@ def trailing_sums(panel: Panel, state: str) -> Floats:
     return rolling_sums(trailing_months(panel, state))
 
 
-def months_from_sums(sums: Floats, last_sum: float, months: Floats) -> Floats:
+def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> Floats:
     """Monthly paths whose 12-month-ending sums are the given paths.
 
     ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before.
 
     Parameters
     ----------
-    sums : ndarray, shape (D, H)
+    sums : ndarray, shape (D, H) or (D, L, H)
         12-month-ending deaths at horizons 1..H.
-    last_sum : float
+    last_sum : float, or ndarray of shape (L,)
         12-month-ending deaths just before.
-    months : ndarray, shape (n,), n >= 12
+    months : ndarray, shape (n,) or (L, n), n >= 12
         Months up to just before; the last 12 are used and add up to ``last_sum``.
 
     Returns
     -------
-    ndarray, shape (D, H)
+    ndarray, shape of ``sums``
 
     Examples
     --------
     >>> months_from_sums(np.array([[13.0, 15.0]]), 12.0, np.ones(12)).tolist()
     [[2.0, 3.0]]
     """
-    n_draws, horizon = sums.shape
-    steps = np.diff(sums, axis=1, prepend=last_sum)
-    out = np.concatenate([np.broadcast_to(months[-12:], (n_draws, 12)), steps], axis=1)
+    horizon = sums.shape[-1]
+    out = np.empty((*sums.shape[:-1], 12 + horizon))
+    out[..., :12] = months[..., -12:]
+    np.subtract(sums[..., 0], last_sum, out=out[..., 12])
+    np.subtract(sums[..., 1:], sums[..., :-1], out=out[..., 13:])
     for h in range(12, 12 + horizon):
-        out[:, h] += out[:, h - 12]
-    paths: Floats = out[:, 12:]
+        out[..., h] += out[..., h - 12]
+    paths: Floats = out[..., 12:]
     return paths
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.geography import NATION
-from odforecast.models.delay.deficit import OPEN, Deficit
+from odforecast.models.delay.deficit import OPEN, SPAN, Deficit
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
@@ -78,27 +78,31 @@ def late_draws(
     ndarray, shape (D, L, SPAN)
         May be negative: a closed year loses deaths.
     """
-    draws = len(factors.late)
-    out = deficit.late[rows] * (1.0 + factors.late)[..., None]
-    out += deficit.revised[rows] * factors.revision[..., None]
+    from odforecast.models.delay.kernels import late_arrivals
+
+    draws, n = len(factors.late), len(rows)
     us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
     common = np.exp(CUT_SHARED * us_cut)
     common /= np.exp(0.5 * CUT_SHARED**2)
+    single = np.empty((n, draws, OPEN), dtype=np.float32)
+    changed, size = np.empty((n, draws)), np.empty((n, draws))
     for k, i in enumerate(rows):
         rng = streams.generator("late", locations[i])
-        noise = rng.standard_normal((draws, OPEN), dtype=np.float32)
-        out[:, k, -OPEN:] += deficit.noise[i, -OPEN:] * noise
-        year = deficit.year_shared * us_year
+        rng.standard_normal(out=single[k], dtype=np.float32)
+        changed[k] = deficit.year_shared * us_year
         if locations[i] != NATION:
-            year = year + deficit.year_own * rng.standard_normal(draws)
-        out[:, k] += year[:, None] * deficit.year[i]
+            changed[k] += deficit.year_own * rng.standard_normal(draws)
         share = deficit.cut_share[i]
         if share == 1.0:  # an earlier release says how much
-            size = np.ones(draws)
+            size[k] = 1.0
         elif locations[i] == NATION:  # without its parts: they are cut on average
-            size = share * common
+            size[k] = share * common
         else:
             happens = rng.random(draws) < share
-            size = np.where(happens, rng.exponential(size=draws), 0.0) * common
-        out[:, k] -= size[:, None] * deficit.cut[i]
+            size[k] = np.where(happens, rng.exponential(size=draws), 0.0) * common
+    out = np.empty((draws, n, SPAN))
+    late_arrivals(
+        deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
+        deficit.cut[rows], factors.late, factors.revision, single, changed, size, out,
+    )  # fmt: skip
     return out

@@ -7,6 +7,7 @@ what is uncertain in the completion. ``dlm`` does without the wrapper: its filte
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,11 +105,31 @@ class Delayed:
 
     def fit(self, panel: Panel) -> FittedDelayed:
         """Complete the last months and fit the model to the result."""
-        if is_final(panel):
-            return FittedDelayed(panel, self.model.fit(panel), None, panel)
-        missing = deficit(panel, delays_for(panel))
-        complete = corrected(panel, missing)
+        missing, complete = _completed(panel)
         return FittedDelayed(panel, self.model.fit(complete), missing, complete)
+
+    @property
+    def fit_many(self) -> Callable[[Sequence[Panel]], list[FittedDelayed]]:
+        """:meth:`fit` of several panels; there where the wrapped model offers it."""
+        if not hasattr(self.model.inner, "fit_many"):
+            raise AttributeError(f"{self.model.label} fits one panel at a time")
+        return self._fit_many
+
+    def _fit_many(self, panels: Sequence[Panel]) -> list[FittedDelayed]:
+        found = [_completed(p) for p in panels]
+        fitted = self.model.fit_many([complete for _, complete in found])
+        return [
+            FittedDelayed(panel, each, missing, complete)
+            for panel, each, (missing, complete) in zip(panels, fitted, found, strict=True)
+        ]
+
+
+def _completed(panel: Panel) -> tuple[Deficit | None, Panel]:
+    """What a panel still misses, and the panel with it; a final panel misses nothing."""
+    if is_final(panel):
+        return None, panel
+    missing = deficit(panel, delays_for(panel))
+    return missing, corrected(panel, missing)
 
 
 @dataclass
@@ -140,22 +161,25 @@ class FittedDelayed:
         relative = off / np.maximum(self.complete.reported[rows, -1], 1.0)
         far = np.abs(relative) > MAX_ERROR
         relative = np.clip(relative, -MAX_ERROR, MAX_ERROR)
-        future = inner.draws[:, :, -horizon:]
         warnings = list(inner.warnings)
+        paths = np.empty((draws, len(rows), AGES + horizon))
+        now, future = paths[..., :AGES], paths[..., AGES:]
         if inner.target == TARGET_MONTH:
-            future = self._on_pins(future * np.exp(LEVEL * relative)[..., None], rows)
-            months = panel.monthly[rows, -AGES:] + late[..., -AGES:]
-            paths = np.concatenate([months, future], axis=2)
+            np.add(panel.monthly[rows, -AGES:], late[..., -AGES:], out=now)
+            np.multiply(
+                inner.draws[..., -horizon:], np.exp(LEVEL * relative)[..., None], out=future
+            )
+            future += self._shift(rows, horizon)
         else:  # 12-month counts move with the last one
-            nowcast = panel.reported[rows, -AGES:] + rolling_sums(late)[..., -AGES:]
-            paths = np.concatenate([nowcast, future * np.exp(relative)[..., None]], axis=2)
-        below = paths < 0
-        if below.any():
+            np.add(panel.reported[rows, -AGES:], rolling_sums(late)[..., -AGES:], out=now)
+            np.multiply(inner.draws[..., -horizon:], np.exp(relative)[..., None], out=future)
+        below = int((paths < 0).sum())
+        if below:
             what = "months" if inner.target == TARGET_MONTH else "counts"
             warnings.append(
-                f"{int(below.sum()):,} of {below.size:,} drawn {what} were below zero and set to 0"
+                f"{below:,} of {paths.size:,} drawn {what} were below zero and set to 0"
             )
-        paths = np.where(below, 0.0, paths)
+            np.copyto(paths, 0.0, where=paths < 0)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
         if far.any():
@@ -175,13 +199,13 @@ class FittedDelayed:
             warnings=(*warnings, *how_warnings(missing.how, inner.locations)),
         )
 
-    def _on_pins(self, future: Floats, rows: list[int]) -> Floats:
-        """Months drawn on the completed panel's pins, on those of the panel as released.
+    def _shift(self, rows: list[int], horizon: int) -> Floats:
+        """What puts months drawn on the completed panel's pins on those of the panel as released.
 
         The completed panel's months are recovered afresh, and so differ from the released ones
-        with the late arrivals added by a constant for each calendar month.
+        with the late arrivals added by a constant for each calendar month; shape (L, horizon).
         """
         assert self.missing is not None
         added = self.panel.monthly[rows, -AGES:] + self.missing.months[rows, -AGES:]
-        shift = added - self.complete.monthly[rows, -AGES:]
-        return future + shift[:, np.arange(future.shape[2]) % AGES]
+        shift: Floats = added - self.complete.monthly[rows, -AGES:]
+        return shift[:, np.arange(horizon) % AGES]

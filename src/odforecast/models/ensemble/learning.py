@@ -135,6 +135,8 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
     ndarray, shape (members, 12)
         Each column adds up to 1; equal where nothing is known.
     """
+    from odforecast.models.ensemble.kernels import score_slopes
+
     n_members = past.quantiles.shape[0]
     weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
     for h in range(MAX_HORIZON):
@@ -144,13 +146,16 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
         if good.sum() < 10:
             continue
         x = np.moveaxis(values, 2, -1)[:, good]  # members, units, levels
-        y = truth[good][:, None]
+        y = truth[good]
         w = weights[:, h].copy()
         scale = np.abs(np.diff(x, axis=0)).mean() + 1e-12 if n_members > 1 else 1.0
+        by_member = np.ascontiguousarray(x).reshape(n_members, -1)
+        by_unit = np.ascontiguousarray(x.transpose(1, 0, 2))
+        pooled, total = np.empty((y.size, LEVELS.size)), np.empty(n_members)
         for _ in range(steps):
-            pooled = np.tensordot(w, x, axes=1)
-            slope = np.where(y < pooled, 1.0 - LEVELS, -LEVELS)
-            gradient = (slope * x).mean(axis=(1, 2)) / scale
+            np.dot(w, by_member, out=pooled.reshape(-1))
+            score_slopes(by_unit, pooled, y, LEVELS, total)
+            gradient = total / pooled.size / scale
             w = w * np.exp(-2.0 * (gradient - gradient.mean()))
             w /= w.sum()
         weights[:, h] = 0.5 * w + 0.5 / n_members

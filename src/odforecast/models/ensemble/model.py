@@ -187,16 +187,19 @@ class FittedEnsemble:
         if not states:
             raise PanelError(f"{self.model.name}: no location that every member can forecast")
         skipped = {s: r for p in parts for s, r in p.skipped.items() if s not in states}
-        joint = next((p for p in parts if LOCATION in p.joint), None)
-        template = (joint or parts[0]).select(states).samples()[:, :, -horizon:]
-        sums = [np.sort(p.select(states).samples()[:, :, -horizon:], axis=0) for p in parts]
+        lends = [i for i, p in enumerate(parts) if LOCATION in p.joint]
+        sums = [_by_place(p.select(states), horizon) for p in parts]
+        order = np.argsort(sums[lends[0] if lends else 0], axis=2, kind="stable")
+        for each in sums:
+            each.sort(axis=2)
         marginal = self._widened(self._pooled(sums, horizon), horizon)
-        ranks = np.argsort(np.argsort(template, axis=0, kind="stable"), axis=0)
-        paths = np.take_along_axis(marginal, ranks, axis=0)
-        if joint is not None and whole_and_parts(states) is not None:
+        ranked = np.empty_like(marginal)
+        np.put_along_axis(ranked, order, marginal, axis=2)
+        paths = np.ascontiguousarray(ranked.transpose(2, 0, 1))
+        if lends and whole_and_parts(states) is not None:
             paths = _reconciled(paths, states)
         months, warnings = self._months(paths, states)
-        if joint is not None:
+        if lends:
             months = closed(months, states, axis=1)
         pooled = Forecast.from_panel(
             self.panel,
@@ -209,43 +212,40 @@ class FittedEnsemble:
         return pooled.select([s for s in self.asked if s in states])
 
     def _pooled(self, sums: list[Floats], horizon: int) -> Floats:
-        """Sorted draws of the pooled distribution, shape (D, L, H)."""
+        """Sorted draws of the pooled distribution, shape (L, H, D)."""
         column = np.minimum(np.arange(horizon), MAX_HORIZON - 1)
         if self.model.name != "ensemble-linear":
             return np.asarray(
-                sum(w[column] * s for w, s in zip(self.weights, sums))  # (H,) * (D, L, H)
+                sum(w[column, None] * s for w, s in zip(self.weights, sums))  # (H, 1) * (L, H, D)
             )
-        n_draws = sums[0].shape[0]
-        every = np.sort(np.concatenate(sums, axis=0), axis=0)
+        n_draws = sums[0].shape[2]
+        every = np.sort(np.concatenate(sums, axis=2), axis=2)
         # Equal weights: every n-th order statistic of the joined draws, centred.
-        return every[np.arange(n_draws) * len(sums) + len(sums) // 2]
+        return every[..., np.arange(n_draws) * len(sums) + len(sums) // 2]
 
     def _widened(self, ordered: Floats, horizon: int) -> Floats:
         """Distances from the median times the factors, interpolated over levels."""
         if (self.width == 1.0).all():
             return ordered
-        n_draws = ordered.shape[0]
+        n_draws = ordered.shape[2]
         level = (np.arange(n_draws) + 0.5) / n_draws
         nominal = 1.0 - 2.0 * LEVELS[: LEVELS.size // 2]  # .98 … .10
         column = np.minimum(np.arange(horizon), MAX_HORIZON - 1)
         inside = np.abs(2.0 * level - 1.0)
-        factor = np.stack(
-            [np.interp(inside, nominal[::-1], self.width[h, ::-1]) for h in column], axis=1
-        )
-        middle = np.median(ordered, axis=0)
-        stretched = middle + (ordered - middle) * factor[:, None, :]
+        factor = np.stack([np.interp(inside, nominal[::-1], self.width[h, ::-1]) for h in column])
+        middle = np.median(ordered, axis=2, keepdims=True)
+        stretched = ordered - middle
+        stretched *= factor
+        stretched += middle
         # Factors differ between levels: keep the quantiles in order. A sum stretched below
         # zero makes months below zero, which are set to zero and counted further on.
-        return np.maximum.accumulate(stretched, axis=0)
+        np.maximum.accumulate(stretched, axis=2, out=stretched)
+        return stretched
 
     def _months(self, sums: Floats, states: list[str]) -> tuple[Floats, tuple[str, ...]]:
         """Monthly paths behind the sums; a month below zero becomes zero, and is counted."""
-        months = np.empty_like(sums)
-        for i, state in enumerate(states):
-            row = self.panel.index(state)
-            months[:, i] = months_from_sums(
-                sums[:, i], self.panel.reported[row, -1], self.panel.monthly[row]
-            )
+        rows = [self.panel.index(s) for s in states]
+        months = months_from_sums(sums, self.panel.reported[rows, -1], self.panel.monthly[rows])
         return floor_at_zero(months, states, "months")
 
 
@@ -259,9 +259,20 @@ def _reconciled(sums: Floats, states: list[str]) -> Floats:
     assert rows is not None
     us, parts = rows
     total = sums[:, parts].sum(axis=1)
-    order = np.argsort(np.argsort(total, axis=0, kind="stable"), axis=0)
-    nation = np.take_along_axis(np.sort(sums[:, us], axis=0), order, axis=0)
+    nation = np.empty_like(total)
+    order = np.argsort(total, axis=0, kind="stable")
+    np.put_along_axis(nation, order, np.sort(sums[:, us], axis=0), axis=0)
     out = sums.copy()
     out[:, parts] *= (nation / np.maximum(total, 1.0))[:, None, :]
     out[:, us] = out[:, parts].sum(axis=1)
+    return out
+
+
+def _by_place(forecast: Forecast, horizon: int) -> Floats:
+    """Draws of 12-month-ending counts of the last horizons, shape (L, H, D)."""
+    samples = forecast.samples()[:, :, -horizon:]
+    out = np.empty((*samples.shape[1:], len(samples)))
+    # A few draws at a time: whole columns of a large array are slow to read.
+    for start in range(0, len(samples), 64):
+        out[..., start : start + 64] = samples[start : start + 64].transpose(1, 2, 0)
     return out

@@ -54,7 +54,7 @@ def drawn(
     rise : ndarray, shape (D, L, H)
         Change of the log level since the origin.
     """
-    from odforecast.models.statespace.kernels import draw_counts
+    from odforecast.models.statespace.kernels import draw_counts, log_levels
 
     f32 = np.float32
     scales, n_loc, n_region = state.scales, len(state.locations), len(REGIONS)
@@ -109,11 +109,12 @@ def drawn(
         regions, scales.level_region, scales.slope_region, scales.damp_region
     )
     own = paths(places, scales.level_own, scales.slope_own, scales.damp_own)
-    level = now[:, :n_loc, None] + now[:, n_loc:first, None] * carried(scales.damp_own)
-    level = level + regional[:, state.region]
-    rise = level + own - now[:, :n_loc, None]
     months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
-    level += np.log(month_lengths(months)).astype(f32)
+    lengths = np.log(month_lengths(months)).astype(f32)
+    level, rise = np.empty_like(own), np.empty_like(own)
+    log_levels(
+        now[:, :first], carried(scales.damp_own), regional, state.region, own, lengths, level, rise
+    )
     # A new month carries its own noise and the error of its pin.
     pin = 1.0 / state.years
     noise = normal(places, horizon)
@@ -124,7 +125,7 @@ def drawn(
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
     out = np.empty((draws, n_loc, horizon))
     below = draw_counts(
-        level.astype(f32), own, scales.noise, pin, state.shift[:, calendar], noise, uniform, out
+        level, own, scales.noise, pin, state.shift[:, calendar], noise, uniform, out
     )
     return out, factors, int(below), rise
 

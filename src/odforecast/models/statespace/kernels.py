@@ -142,6 +142,47 @@ def kalman(
     return loglik
 
 
+# As numpy adds them up, one after the other: nothing may be reordered.
+@nb.njit(cache=True)
+def log_levels(
+    now: NDArray[np.float32],
+    carried: NDArray[np.float32],
+    regional: NDArray[np.float32],
+    region: NDArray[np.int64],
+    own: NDArray[np.float32],
+    lengths: NDArray[np.float32],
+    level: NDArray[np.float32],
+    rise: NDArray[np.float32],
+) -> None:
+    """Log levels of the months ahead, less the locations' own new innovations, and their rise.
+
+    Parameters
+    ----------
+    now : ndarray, shape (D, 2 L)
+        Levels and own slopes at the origin.
+    carried : ndarray, shape (H,)
+        How far an own slope has carried its level.
+    regional : ndarray, shape (D, R, H)
+        What the region and the nation add.
+    region : ndarray of int, shape (L,)
+    own : ndarray, shape (D, L, H)
+        New innovations of the locations.
+    lengths : ndarray, shape (H,)
+        Logs of the months' lengths.
+    level, rise : ndarray, shape (D, L, H)
+        Overwritten: the log means without ``own``, and the change of the level since the origin.
+    """
+    n_draws, n_loc, horizon = own.shape
+    for d in range(n_draws):
+        for i in range(n_loc):
+            begin, slope, r = now[d, i], now[d, n_loc + i], region[i]
+            for h in range(horizon):
+                ahead = begin + slope * carried[h]
+                ahead = ahead + regional[d, r, h]
+                rise[d, i, h] = ahead + own[d, i, h] - begin
+                level[d, i, h] = ahead + lengths[h]
+
+
 @nb.njit(cache=True, fastmath=_FAST)
 def draw_counts(
     level: NDArray[np.float32],

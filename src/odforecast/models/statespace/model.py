@@ -186,10 +186,28 @@ class FittedDlm:
         last = self.panel.reported[rows, -1] + self.missing.months[rows, -AGES:].sum(axis=1)
         return np.asarray((late + revision) / np.maximum(last, 1.0))
 
+    def _placed(self, parts: list[Floats], locations: list[str]) -> Floats:
+        """What was drawn for each of the states, by location; the US, if it adds up, as a sum."""
+        draws, _, months = parts[0].shape
+        out = np.empty((draws, len(locations), months))
+        place = {s: i for i, s in enumerate(locations)}
+        for state, part in zip(self.states, parts, strict=True):
+            at = [place[s] for s in state.locations]
+            if at == list(range(at[0], at[0] + len(at))):  # side by side, as they nearly always are
+                out[:, at[0] : at[0] + len(at)] = part
+            else:
+                out[:, at] = part
+        if self.adds_up:  # the first of the states are the jurisdictions
+            # One place after the other. With a single month places lie side by side in memory, and
+            # numpy would add them up in pairs: another last digit.
+            first = parts[0] if months > 1 else np.ascontiguousarray(parts[0].swapaxes(0, 1))
+            out[:, place["US"]] = first.sum(axis=1 if months > 1 else 0)
+        return out
+
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Joint sample paths of monthly deaths; see :class:`odforecast.models.model.Drawer`."""
-        paths: dict[str, Floats] = {}
-        late: dict[str, Floats] = {}
+        ahead: list[Floats] = []
+        late: list[Floats] = []
         rise: dict[str, Singles] = {}
         below = drawn_months = 0
         for state in self.states:
@@ -206,40 +224,40 @@ class FittedDlm:
                     factors = prior_factors(self.missing, rows, names, draws, streams)
                 else:
                     shared = shared_factors(self.missing, rows, draws, streams)
-                    future = future * np.exp(LEVEL * self._moved(shared, rows))[..., None]
+                    future *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
                     factors = Factors(
                         factors.late + shared.late, factors.revision + shared.revision
                     )
                 arriving = late_draws(self.missing, rows, names, factors, streams)
-                months = self.panel.monthly[rows, -AGES:] + arriving[..., -AGES:]
-                below += int((months < 0).sum())
-                future = np.concatenate([np.maximum(months, 0.0), future], axis=2)
-                late |= {s: arriving[:, i] for i, s in enumerate(state.locations)}
+                joined = np.empty((draws, len(rows), AGES + horizon))
+                now = joined[..., :AGES]
+                np.add(self.panel.monthly[rows, -AGES:], arriving[..., -AGES:], out=now)
+                below += int((now < 0).sum())
+                np.maximum(now, 0.0, out=now)
+                joined[..., AGES:] = future
+                future = joined
+                late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
-            paths |= {s: future[:, i] for i, s in enumerate(state.locations)}
-        if self.adds_up:
-            for found in (paths, late) if late else (paths,):
-                found["US"] = np.sum([found[s] for s in JURISDICTIONS], axis=0)
-        locations = [s for s in self.panel.locations if s in paths]
+            ahead.append(future)
+        given = set(rise) | ({"US"} if self.adds_up else set())
+        locations = [s for s in self.panel.locations if s in given]
         warnings = []
-        if "US" in paths and not self.adds_up and len(locations) > 1:
+        if "US" in given and not self.adds_up and len(locations) > 1:
             warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
         if below:
             warnings.append(
                 f"{below:,} of {drawn_months:,} drawn months were below zero and set to 0"
             )
         first = self.panel.last_month + ONE_MONTH
-        earlier = None
         if self.missing is not None:
             warnings += how_warnings(self.missing.how, tuple(locations))
             first = first - AGES * ONE_MONTH
-            earlier = np.stack([late[s] for s in locations], axis=1)[..., -2 * AGES + 1 : -AGES]
         made = Forecast.from_panel(
             self.panel,
-            np.stack([paths[s] for s in locations], axis=1),
+            self._placed(ahead, locations),
             locations,
             first_month=first,
-            late=earlier,
+            late=self._placed(late, locations) if late else None,
             skipped=self.skipped,
             warnings=tuple(warnings),
         )

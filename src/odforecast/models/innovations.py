@@ -1,0 +1,205 @@
+"""Fitted series that draw their future: linear innovations state spaces and the Theta model.
+
+The paths of many series are drawn in one pass over arrays. Each series keeps its own stream of
+random numbers, and each number comes out of the same operations in the same order as if its
+series were alone, so that a batch equals one at a time, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from odforecast.panel import Floats
+
+
+class Paths(Protocol):
+    """A fitted series that can draw its future."""
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Paths on the scale of the fit, shape (draws, horizon)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Innovations:
+    """Linear innovations state space: ``y = w·x + e``, then ``x <- F x + g e``.
+
+    Random walks, additive ETS, CES and ARIMA are all of this form.
+
+    Attributes
+    ----------
+    transition, observe, gain, state : ndarray, shapes (K, K), (K,), (K,), (K,)
+        F, w, g, and x after the last observation.
+    sigma : float
+        Standard deviation of e (normal).
+    level, slope : float
+        Known line added to the path, ``level + slope * h``.
+    slope_sd : float
+        Standard error of the slope: one draw per path.
+    """
+
+    transition: Floats
+    observe: Floats
+    gain: Floats
+    state: Floats
+    sigma: float
+    level: float = 0.0
+    slope: float = 0.0
+    slope_sd: float = 0.0
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Paths, shape (draws, horizon)."""
+        return np.asarray(_linear([self], horizon, draws, [rng])[0])
+
+
+@dataclass(frozen=True, eq=False)
+class ThetaPaths:
+    """The Theta model: a smoothed level plus a share of a line that may keep learning.
+
+    Attributes
+    ----------
+    level, mean, intercept, slope : float
+        Smoothed level, mean of the series, and the fitted line, after ``n`` observations.
+    alpha, theta, sigma : float
+        Smoothing, weight and error scale.
+    n : int
+        Observations.
+    dynamic : bool
+        Whether the line is refitted as (simulated) observations come in: the dynamic models.
+    """
+
+    level: float
+    mean: float
+    intercept: float
+    slope: float
+    alpha: float
+    theta: float
+    sigma: float
+    n: int
+    dynamic: bool
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Paths, shape (draws, horizon). Recursions of Fiorucci et al. (2016), section 3."""
+        return np.asarray(_theta([self], horizon, draws, [rng])[0])
+
+
+def drawn(
+    series: Sequence[Paths], horizon: int, draws: int, generators: Sequence[np.random.Generator]
+) -> Floats:
+    """Paths of many fitted series; those of one form and size are drawn together.
+
+    Parameters
+    ----------
+    series : sequence of Paths
+        S of them.
+    horizon, draws : int
+    generators : sequence of Generator
+        Each series' own.
+
+    Returns
+    -------
+    ndarray, shape (S, draws, horizon)
+        Row s is ``series[s].draw(horizon, draws, generators[s])``.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> walk = Innovations(np.eye(1), one, one, np.array([5.0]), sigma=0.0)
+    >>> drawn([walk, walk], 3, 2, [np.random.default_rng(i) for i in (1, 2)])[1].tolist()
+    [[5.0, 5.0, 5.0], [5.0, 5.0, 5.0]]
+    """
+    alike: dict[tuple[type, int], list[int]] = {}
+    for i, one in enumerate(series):
+        size = one.state.size if isinstance(one, Innovations) else 0
+        alike.setdefault((type(one), size), []).append(i)
+    if len(alike) == 1:
+        return _alike(series, horizon, draws, generators)
+    out = np.empty((len(series), draws, horizon))
+    for rows in alike.values():
+        out[rows] = _alike([series[i] for i in rows], horizon, draws, [generators[i] for i in rows])
+    return out
+
+
+def _alike(
+    series: Sequence[Paths], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
+) -> Floats:
+    """Paths of series of one form and size, shape (S, draws, horizon)."""
+    linear = [s for s in series if isinstance(s, Innovations)]
+    if linear:
+        return _linear(linear, horizon, draws, rngs)
+    lines = [s for s in series if isinstance(s, ThetaPaths)]
+    if lines:
+        return _theta(lines, horizon, draws, rngs)
+    return np.stack([s.draw(horizon, draws, g) for s, g in zip(series, rngs, strict=True)])
+
+
+def _errors(
+    sigmas: Sequence[float], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
+) -> Floats:
+    """Normal errors, shape (S, draws, horizon), each series' from its own generator."""
+    out = np.empty((len(rngs), draws, horizon))
+    for i, rng in enumerate(rngs):
+        rng.standard_normal(out=out[i])
+    out *= np.array(sigmas)[:, None, None]
+    return out
+
+
+def _linear(
+    series: Sequence[Innovations], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
+) -> Floats:
+    """Paths of state spaces of one size K, shape (S, draws, horizon)."""
+    from odforecast.models.kernels import linear_step, walk_paths
+
+    n, size = len(series), series[0].state.size
+    errors = _errors([s.sigma for s in series], horizon, draws, rngs)
+    slope = np.empty((n, draws, 1))
+    for i, one in enumerate(series):
+        # The last that a series draws: where the slope is known it need not be drawn.
+        noise = rngs[i].standard_normal((draws, 1)) if one.slope_sd else np.zeros((1, 1))
+        slope[i] = one.slope + one.slope_sd * noise
+    level = np.array([s.level for s in series])
+    state = np.stack([s.state for s in series])
+    observe = np.stack([s.observe for s in series])
+    gain = np.stack([s.gain for s in series])
+    turn = np.stack([s.transition for s in series])
+    if size == 1:
+        walk_paths(
+            level, slope[..., 0], state[:, 0], turn[:, 0, 0], observe[:, 0], gain[:, 0], errors
+        )
+        return errors
+    out: Floats = level[:, None, None] + slope * np.arange(1, horizon + 1)
+    # One product of matrices for each series, laid out as for one alone: the library that
+    # multiplies them rounds by how they lie in memory.
+    turn = turn.transpose(0, 2, 1)
+    now = np.broadcast_to(state[:, None], (n, draws, size))
+    out[..., 0] += (now * observe[:, None]).sum(axis=2) + errors[..., 0]
+    for h in range(1, horizon):
+        now = now @ turn
+        if size == 2:
+            linear_step(now, gain, observe, errors, h, out)
+        else:
+            now += errors[..., h - 1, None] * gain[:, None]
+            out[..., h] += (now * observe[:, None]).sum(axis=2) + errors[..., h]
+    return out
+
+
+def _theta(
+    series: Sequence[ThetaPaths], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
+) -> Floats:
+    """Paths of Theta models, shape (S, draws, horizon)."""
+    from odforecast.models.kernels import theta_paths
+
+    out = _errors([s.sigma for s in series], horizon, draws, rngs)
+    keep = [1.0 - s.alpha for s in series]
+    power = np.array(
+        [[k**i for i in range(s.n, s.n + horizon + 1)] for k, s in zip(keep, series, strict=True)]
+    )
+    start = np.array([[s.level, s.mean, s.intercept, s.slope, s.alpha, s.theta] for s in series])
+    length = np.array([s.n for s in series])
+    dynamic = np.array([s.dynamic for s in series])
+    theta_paths(start, length, dynamic, power, out)
+    return out
