@@ -269,3 +269,19 @@ def test_the_first_draws_keep_their_own_months_before():
     few = whole.first(5)
     assert len(few.draws) == 5
     np.testing.assert_array_equal(few.samples(), whole.samples()[:5])
+
+
+def test_counts_that_no_world_has_together_are_not_compared(panel):
+    """Twelve months ahead the year before is known; beyond, it is another draw."""
+    sums = np.random.default_rng(1).poisson(900.0, (50, 1, 18)).astype(float)
+    made = make(panel, ["WV"], months=18)
+    apart = replace(made, draws=sums, target=TARGET_12MO, joint=frozenset())
+    assert apart.change(panel.last_month + 12 * ONE_MONTH).shape == (50, 1)
+    with pytest.raises(ForecastError, match="not joint over months"):
+        apart.change(panel.last_month + 13 * ONE_MONTH)
+    trend = apart.trend().set_index("horizon")["stable"]
+    assert trend.loc[:12].notna().all()
+    assert trend.loc[13:].isna().all()
+    falls = apart.summary().set_index("horizon")["fall"]
+    assert falls.loc[:12].notna().all()
+    assert falls.loc[13:].isna().all()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,9 @@ from odforecast.errors import ForecastError, one_of
 from odforecast.forecast.answers import Answers
 from odforecast.forecast.part import of_these_draws, part, with_parts
 from odforecast.forecast.published import layer_of
+from odforecast.forecast.sums import between, in_order, sums_of
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of, pick
 from odforecast.markup import card, few, number_of, steady
-from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     HUB_QUANTILES,
@@ -34,6 +35,14 @@ from odforecast.panel import Floats, Panel
 
 #: Fields that are mappings: read-only, and plain where they travel.
 _MAPPINGS = ("skipped", "provenance", "parts", "beside")
+#: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
+_OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
+
+
+def _is_ours(array: object) -> bool:
+    """Whether another forecast made this very array, and it is as it was then."""
+    held = _OURS.get(id(array))
+    return held is array and held is not None and not held.flags.writeable
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +117,14 @@ class Forecast(Answers):
     beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Copies: a forecast shares no array with its maker.
+        # Copies: a forecast shares no array with its maker, only with what is made of it.
         # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-        draws = np.array(self.draws, dtype=float, order="C")
+        checked = _is_ours(self.draws)
+        draws = self.draws if checked else np.array(self.draws, dtype=float, order="C")
         months = np.array(self.months, dtype="datetime64[M]")
-        known = np.array(self.known, dtype=float, order="C")
+        known = self.known
+        if not _is_ours(known):
+            known = np.array(known, dtype=float, order="C")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
             raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
@@ -125,8 +137,8 @@ class Forecast(Answers):
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
-        bad = np.argwhere(~np.isfinite(draws))
-        if bad.size:
+        if not checked and not np.isfinite(draws).all():
+            bad = np.argwhere(~np.isfinite(draws))
             d, i, m = bad[0]
             raise ForecastError(
                 f"{len(bad)} draws are not finite, first at draw {d}, {self.locations[i]}, "
@@ -135,6 +147,8 @@ class Forecast(Answers):
         for name, array in (("draws", draws), ("months", months), ("known", known)):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
+        for array in (draws, known):
+            _OURS[id(array)] = array
         if self.beside:
             object.__setattr__(self, "beside", of_these_draws(self))
         for name in _MAPPINGS:
@@ -354,7 +368,7 @@ class Forecast(Answers):
         return (self.months - np.datetime64(self.as_of, "M")).astype(np.int64)
 
     def samples(self, target: str = TARGET_12MO) -> Floats:
-        """Draws of a target, shape (D, L, M).
+        """Draws of a target, shape (D, L, M); read-only, as the draws are.
 
         Raises
         ------
@@ -376,8 +390,7 @@ class Forecast(Answers):
                 "these draws are not joint over months, so they cannot be added",
                 hint="ask for single months, or use a model whose paths are joint over months",
             )
-        known = np.broadcast_to(self.known, (*self.draws.shape[:2], 11))
-        return rolling_sums(np.concatenate([known, self.draws], axis=2))
+        return sums_of(self)
 
     def count_at(self, month: object) -> Floats:
         """12-month-ending deaths at a month in every draw, shape (D, L).
@@ -419,6 +432,11 @@ class Forecast(Answers):
         ndarray, shape (D, L)
             Deaths; below zero is a fall.
 
+        Raises
+        ------
+        ForecastError
+            If both counts are drawn, and the draws are not joint over months.
+
         Examples
         --------
         >>> import odforecast as od
@@ -428,7 +446,14 @@ class Forecast(Answers):
         (100, 1)
         """
         when = to_month(month)
-        return self.count_at(when) - self.count_at(when - 12 * ONE_MONTH)
+        before = when - 12 * ONE_MONTH
+        if MONTH not in self.joint and before >= self.months[0]:
+            raise ForecastError(
+                f"these draws are not joint over months: those of {when} and of {before} belong "
+                "to no one world, and cannot be compared",
+                hint="ask for a month at most 12 after the last known one, or use another model",
+            )
+        return self.count_at(when) - self.count_at(before)
 
     def quantiles(
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
@@ -443,13 +468,7 @@ class Forecast(Answers):
         probs = np.atleast_1d(np.asarray(levels, dtype=float))
         if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
             raise ForecastError(f"quantile levels must lie in (0, 1), got {levels}")
-        ordered = np.sort(self.samples(target), axis=0)
-        # Linear interpolation between order statistics (numpy's default), sorted once.
-        position = probs * (ordered.shape[0] - 1)
-        low = np.floor(position).astype(int)
-        high = np.minimum(low + 1, ordered.shape[0] - 1)
-        share = (position - low)[:, None, None]
-        return np.asarray(ordered[low] * (1.0 - share) + ordered[high] * share)
+        return between(in_order(self.samples(target)), probs)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""

@@ -50,12 +50,15 @@ def layer_of(forecast: Forecast, layer: str) -> Floats:
     values: Floats = getattr(panel, layer)
     row = {s: i for i, s in enumerate(panel.locations)}
     out = np.full((len(forecast.locations), panel.months.size), np.nan)
+    percent = layer in ("complete", "pending")
     for i, place in enumerate(forecast.locations):
         parts = forecast.parts.get(place, (place,))
-        if NATION in row and set(parts) == set(JURISDICTIONS):
+        if NATION in row and len(parts) > 1 and set(parts) == set(JURISDICTIONS):
             parts = (NATION,)  # what CDC itself says of the sum
-        percent = layer in ("complete", "pending")
-        if all(s in row for s in parts) and not (percent and len(parts) > 1):
+        if len(parts) == 1:
+            if parts[0] in row:
+                out[i] = values[row[parts[0]]]
+        elif not percent and all(s in row for s in parts):
             out[i] = values[[row[s] for s in parts]].sum(axis=0)
     return out
 

@@ -21,7 +21,7 @@ from odforecast.forecast.places import (
 from odforecast.forecast.published import at_months, layer_of, published
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
-from odforecast.names import COUNTIES, LOCATION
+from odforecast.names import COUNTIES, LOCATION, MONTH
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def year_before(forecast: Forecast) -> Floats:
     Returns
     -------
     ndarray, shape (D, L, M)
-        NaN where no count is known.
+        NaN where no count is known, or where it is drawn and the draws are not joint over months.
     """
     sums = forecast.samples()
     reported = at_months(forecast, layer_of(forecast, "reported"), -12)
     out = np.broadcast_to(reported, sums.shape).copy()
     if forecast.months.size > 12:
-        out[:, :, 12:] = sums[:, :, :-12]
+        out[:, :, 12:] = sums[:, :, :-12] if MONTH in forecast.joint else np.nan
     return out
 
 

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from odforecast.errors import ForecastError
 from odforecast.forecast.places import rows_of
 from odforecast.forecast.published import at_months, layer_of
-from odforecast.forecast.summary import year_before
+from odforecast.forecast.sums import count_last
 from odforecast.geography import called
+from odforecast.names import MONTH
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
@@ -96,8 +97,9 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     moved = np.asarray(change, dtype=float)
     unit = np.asarray(before, dtype=float) * np.asarray(first, dtype=float) / 100
     size = np.abs(moved)
-    steps = (size > unit).astype(np.int8) + (size > LARGE * unit).astype(np.int8)
-    out = np.asarray(2 + np.sign(np.nan_to_num(moved)).astype(np.int8) * steps, dtype=np.int8)
+    steps = (size > unit).view(np.int8) + (size > LARGE * unit).view(np.int8)
+    sign = (moved > 0).view(np.int8) - (moved < 0).view(np.int8)
+    out = np.asarray(2 + sign * steps, dtype=np.int8)
     out[np.isnan(size + unit)] = -1
     return out
 
@@ -139,7 +141,8 @@ def before_at_origin(forecast: Forecast) -> Floats:
 def probabilities(
     forecast: Forecast, first: Floats, rows: Sequence[int], months: NDArray[np.intp]
 ) -> Floats:
-    """Share of draws in each category, shape (rows, months, 5); NaN without a threshold.
+    """Share of draws in each category, shape (rows, months, 5); NaN without a threshold, and where
+    the year before is drawn by a model that is not joint over months.
 
     Parameters
     ----------
@@ -149,9 +152,21 @@ def probabilities(
     rows, months : sequence of int
         Positions of locations and months in the forecast.
     """
-    at = np.ix_(np.arange(len(forecast.draws)), rows, months)
-    later, before = forecast.samples()[at], year_before(forecast)[at]
-    found = category(later - before, before, first)
-    shares = np.stack([(found == k).mean(axis=0) for k in range(len(CATEGORIES))], axis=-1)
-    shares[(found < 0).any(axis=0)] = np.nan
-    return np.asarray(shares)
+    sums, known = forecast.samples(), before_at_origin(forecast)
+    n, chosen = len(sums), np.asarray(months)
+    # A place at a time, draws side by side: what is worked on stays in a core's own memory.
+    ways = [np.flatnonzero(chosen < 12)]
+    if MONTH in forecast.joint:
+        ways.append(np.flatnonzero(chosen >= 12))
+    parts = [(some, chosen[some]) for some in ways if some.size]
+    shares = np.full((len(rows), chosen.size, len(CATEGORIES)), np.nan)
+    for i, row in enumerate(rows):
+        place = np.ascontiguousarray(sums[:, row].T)
+        for some, at in parts:
+            # Where the draws reach back a year, the count then is the nowcast of the same draw.
+            before = place[at - 12] if at[0] >= 12 else known[row, at, None]
+            found = category(place[at] - before, before, first[i, some, None])
+            for k in range(len(CATEGORIES)):
+                shares[i, some, k] = count_last(found == k) / n
+            shares[i, some[(found < 0).any(axis=1)]] = np.nan
+    return shares

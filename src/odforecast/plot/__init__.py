@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from odforecast.plot.deaths_averted import averted
     from odforecast.plot.fans import fan, small_multiples
     from odforecast.plot.output import alt_text, save
+    from odforecast.plot.pairs import pairwise
     from odforecast.plot.past import errors, said_and_came
     from odforecast.plot.published import counts
     from odforecast.plot.revised import nowcast
     from odforecast.plot.scenarios import overlay
+    from odforecast.plot.sums import dependence
     from odforecast.plot.tiles import tile_map
     from odforecast.plot.triangle import revision_triangle
 
@@ -43,11 +45,13 @@ _HOME = {
     "averted": "deaths_averted",
     "counts": "published",
     "coverage": "calibration",
+    "dependence": "sums",
     "errors": "past",
     "fan": "fans",
     "map": "county_map",
     "nowcast": "revised",
     "overlay": "scenarios",
+    "pairwise": "pairs",
     "pit": "calibration",
     "reliability": "calibration",
     "revision_triangle": "triangle",
@@ -63,11 +67,13 @@ __all__ = [
     "averted",
     "counts",
     "coverage",
+    "dependence",
     "errors",
     "fan",
     "map",
     "nowcast",
     "overlay",
+    "pairwise",
     "pit",
     "reliability",
     "revision_triangle",

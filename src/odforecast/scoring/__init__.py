@@ -1,5 +1,6 @@
 """Scores: rules, calibration, unit-level tables, comparisons between models."""
 
+from odforecast.scoring.binned import binned_log_score
 from odforecast.scoring.bounds import band_chances, interval_pit, threshold_weighted_crps
 from odforecast.scoring.calibration import (
     interval_coverage,
@@ -16,6 +17,11 @@ from odforecast.scoring.counties import (
     ten_or_more,
 )
 from odforecast.scoring.draws import bias_from_draws, crps_from_draws, log_score_from_draws
+from odforecast.scoring.energy import energy_score
+from odforecast.scoring.joint import joint_scores
+from odforecast.scoring.joint_summary import joint_summary
+from odforecast.scoring.metrics import Metric, get_metric
+from odforecast.scoring.pairwise import pairwise
 from odforecast.scoring.rates import per_100k
 from odforecast.scoring.reach import bpr
 from odforecast.scoring.rules import (
@@ -36,26 +42,34 @@ from odforecast.scoring.trend import (
     trend_scores,
 )
 from odforecast.scoring.truth import Truth
+from odforecast.scoring.turning import turning_scores
 from odforecast.scoring.units import score_hub, score_units
 
 __all__ = [
     "WIS",
+    "Metric",
     "Truth",
     "absolute_error",
     "absolute_percentage_error",
     "band_chances",
     "bias_from_draws",
     "bias_from_quantiles",
+    "binned_log_score",
     "bpr",
     "county_coverage",
     "county_leaderboard",
     "crps_from_draws",
     "diebold_mariano",
+    "energy_score",
+    "get_metric",
     "horizon_group",
     "interval_coverage",
     "interval_pit",
     "interval_score",
+    "joint_scores",
+    "joint_summary",
     "log_score_from_draws",
+    "pairwise",
     "per_100k",
     "pit_from_draws",
     "pit_histogram",
@@ -74,5 +88,6 @@ __all__ = [
     "ten_or_more",
     "threshold_weighted_crps",
     "trend_scores",
+    "turning_scores",
     "weighted_interval_score",
 ]

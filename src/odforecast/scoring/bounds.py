@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
+from odforecast.forecast.sums import count_last
 from odforecast.names import HUB_QUANTILES
-from odforecast.scoring.draws import crps_sorted, over_units, quantiles_sorted
+from odforecast.scoring.draws import crps_sorted, over_units, quantiles_sorted, ranks_sorted
 from odforecast.scoring.rules import Floats, weighted_interval_score
 from odforecast.scoring.trend import ranked_probability_score
 
@@ -22,6 +23,8 @@ from odforecast.scoring.trend import ranked_probability_score
 HIDDEN_MOST: Final = 9.0
 #: The bands of a count: none, hidden, shown.
 BANDS: Final = ("0", "1-9", "10+")
+#: Draws below the first are none, those from the second on are shown.
+_NONE, _SHOWN = 0.5, HIDDEN_MOST + 0.5
 
 Bounds = tuple[Floats, Floats]
 
@@ -81,8 +84,13 @@ def band_chances(draws: ArrayLike) -> Floats:
     [0.25, 0.5, 0.25]
     """
     values = np.asarray(draws, dtype=float)
-    none, shown = (values < 0.5).mean(axis=0), (values >= HIDDEN_MOST + 0.5).mean(axis=0)
-    return np.stack([none, 1.0 - none - shown, shown], axis=-1)
+    return _bands((values < _NONE).mean(axis=0), (values >= _SHOWN).mean(axis=0))
+
+
+def _bands(none: ArrayLike, shown: ArrayLike) -> Floats:
+    """Chances of the three bands from those of the first and the last."""
+    first, last = np.asarray(none, dtype=float), np.asarray(shown, dtype=float)
+    return np.stack([first, 1.0 - first - last, last], axis=-1)
 
 
 def band(low: ArrayLike, high: ArrayLike) -> NDArray[np.int64]:
@@ -141,9 +149,10 @@ def bounded_scores(
     """
     y = _above(low, high, HIDDEN_MOST)
     quantiles = quantiles_sorted(ordered, HUB_QUANTILES)
-    chances = band_chances(ordered.T)
-    below = (ordered < low[:, None]).sum(axis=1)
-    within = (ordered <= high[:, None]).sum(axis=1) - below
+    n = ordered.shape[1]
+    chances = _bands(count_last(ordered < _NONE) / n, count_last(ordered >= _SHOWN) / n)
+    below = ranks_sorted(ordered, low)[0]
+    within = ranks_sorted(ordered, high)[1] - below
     pit = (below + uniforms * (1 + within)) / (ordered.shape[1] + 1)
     return {
         "twcrps": crps_sorted(np.maximum(ordered, HIDDEN_MOST), y),

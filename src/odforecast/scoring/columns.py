@@ -17,6 +17,8 @@ from odforecast.errors import ScoringError, near
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
 from odforecast.panel.donor import ERAS, era_of
+from odforecast.scoring.groups import REGION_GROUPS, SIZES, size_classes
+from odforecast.scoring.groups import regions as regions_of
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
 PROVENANCE_COLUMNS: Final = (
@@ -107,7 +109,7 @@ HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
 REGIMES: Final = ("rise", "fall", "other")
 
 #: Columns that :func:`with_groups` adds.
-_DERIVED: Final = ("horizon_group", "regime", "level", "era")
+_DERIVED: Final = ("horizon_group", "regime", "level", "era", "size", "region")
 
 
 def horizon_group(horizon: int) -> str:
@@ -169,8 +171,11 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         Unit-level scores.
     by : sequence of str
         Columns to group by; ``horizon_group``, ``regime``, ``level`` (``nation``, the US
-        row, or ``jurisdictions``) and ``era`` (``6.5`` or ``4.5``: how many months old the
-        newest month was at the release, or would have been) are added if the table lacks them.
+        row, or ``jurisdictions``), ``era`` (``6.5`` or ``4.5``: how many months old the
+        newest month was at the release, or would have been), ``size`` (by the count known at the
+        origin: ``under 500``, ``500-1,999``, ``2,000 or more``, or ``nation``; needs
+        ``last_reported``) and ``region`` (census region, ``nation`` or ``none``) are added if the
+        table lacks them.
 
     Raises
     ------
@@ -190,6 +195,12 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     if "era" in by and {"as_of", "last_month"} <= set(out.columns):
         era = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy())
         out = out.assign(era=pd.Categorical(era, ERAS, ordered=True))
+    if "size" in by and "size" not in out and "last_reported" in out:  # counties have their own
+        size = size_classes(out["last_reported"].to_numpy(), out["location"].astype(str))
+        out = out.assign(size=pd.Categorical(size, SIZES, ordered=True))
+    if "region" in by and "region" not in out:
+        region = regions_of(out["location"].astype(str))
+        out = out.assign(region=pd.Categorical(region, REGION_GROUPS, ordered=True))
     if missing := [name for name in by if name not in out]:
         there = list(map(str, out.columns))
         meant = near(missing[0], [*_DERIVED, *there])

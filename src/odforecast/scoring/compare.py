@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError, one_of
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
-from odforecast.scoring.resampling import Cells, cells_of, weights
+from odforecast.scoring.resampling import (
+    MIN_BLOCKS,
+    MIN_DONORS,
+    MIN_ORIGINS,
+    Cells,
+    cells_of,
+    weights,
+)
 
 Floats = NDArray[np.float64]
 
@@ -71,10 +78,17 @@ def relative_skill(
     -------
     DataFrame
         ``by``, ``model``, ``n_units`` (scored), ``n_common`` (fewest units shared with any
-        other model), ``n_origins``, ``n_blocks`` (of origins that do not overlap),
-        ``n_donors`` (0 where the delay was taken from none), mean ``metric`` over the model's
-        own units, ``rel_skill``, ``lower``, ``upper``; best first. NaN where there is nothing
-        in common; no interval below 5 origins, or below 3 donors of an era.
+        other model), ``n_origins``, ``n_blocks`` (of origins that do not overlap) and
+        ``n_donors`` (0 where the delay was taken from none) of the units shared with the
+        baseline, mean ``metric`` over the model's own units, ``rel_skill``, ``lower``,
+        ``upper``; best first. NaN where there is nothing in common; no interval where fewer than 5
+        origins, 3 blocks, or 3 donors of an era are shared with the baseline.
+
+    Notes
+    -----
+    Where the baseline's mean is 0, nothing can be a ratio of it: a model with a mean above 0 is
+    ``inf``, one whose mean is 0 as well is NaN, and the baseline itself stays 1. Where the mean of
+    a *third* model is 0, all but the baseline are NaN: leave it out.
 
     Raises
     ------
@@ -97,20 +111,24 @@ def relative_skill(
     1  base         2        1.0
     """
     frames = []
-    for labels, pairs in _groups(scores, baseline, metric, by, missing):
-        skill = _scaled_theta(pairs.sums.sum(axis=0)[None], pairs.models.index(baseline))[0]
-        often = weights(pairs.cells, bootstrap, block, seed)
-        lower, upper = _interval(
-            _scaled_theta(np.tensordot(often, pairs.sums, axes=1), pairs.models.index(baseline)),
-            level,
-            len(pairs.models),
-        )
+    for labels, pairs in pairs_by_group(scores, baseline, metric, by, missing):
+        base, n = pairs.models.index(baseline), len(pairs.models)
         others = pairs.common.copy()
-        if len(pairs.models) > 1:
+        if n > 1:
             np.fill_diagonal(others, np.iinfo(np.int64).max)
+        there = n == 1 or (np.delete(pairs.common[base], base) > 0).any()
+        often = weights(pairs.cells, bootstrap, block, seed)
+        skill, spread = (
+            _itself(_scaled_theta(sums, base), base, bool(there))
+            for sums in (pairs.sums.sum(axis=0)[None], np.tensordot(often, pairs.sums, axes=1))
+        )
+        lower, upper = percentile_interval(spread, level, n)
+        few = pairs.base().few[:, base]
         frames.append(
-            pairs.frame(labels, metric, n_common=others.min(axis=1)).assign(
-                rel_skill=skill, lower=lower, upper=upper
+            pairs.frame(labels, metric, others.min(axis=1), base).assign(
+                rel_skill=skill[0],
+                lower=np.where(few, np.nan, lower),
+                upper=np.where(few, np.nan, upper),
             )
         )
     return _finish(frames, "rel_skill")
@@ -137,41 +155,94 @@ def relative_to_baseline(
     -------
     DataFrame
         ``by``, ``model``, ``n_units``, ``n_common`` (units shared with the baseline),
-        ``n_origins``, ``n_blocks``, ``n_donors``, mean ``metric`` over the model's own units,
-        ``ratio``, ``lower``, ``upper``; best first.
+        ``n_origins``, ``n_blocks``, ``n_donors`` (of those common units), mean ``metric`` over the
+        model's own units, ``ratio``, ``lower``, ``upper``; best first. Where the baseline's mean
+        is 0, as there.
     """
     frames = []
-    for labels, pairs in _groups(scores, baseline, metric, by, missing):
+    for labels, pairs in pairs_by_group(scores, baseline, metric, by, missing):
         base = pairs.models.index(baseline)
-        ratios = _ratios(pairs.sums.sum(axis=0)[None])[0, :, base]
         often = weights(pairs.cells, bootstrap, block, seed)
-        spread = _ratios(np.tensordot(often, pairs.sums, axes=1))[:, :, base]
-        lower, upper = _interval(spread, level, len(pairs.models))
+        ratios, spread = (
+            _itself(ratios_of(sums)[:, :, base], base, bool(pairs.common[base, base] > 0))
+            for sums in (pairs.sums.sum(axis=0)[None], np.tensordot(often, pairs.sums, axes=1))
+        )
+        lower, upper = percentile_interval(spread, level, len(pairs.models))
+        few = pairs.base().few[:, base]
         frames.append(
-            pairs.frame(labels, metric, n_common=pairs.common[:, base]).assign(
-                ratio=ratios, lower=lower, upper=upper
+            pairs.frame(labels, metric, pairs.common[:, base], base).assign(
+                ratio=ratios[0],
+                lower=np.where(few, np.nan, lower),
+                upper=np.where(few, np.nan, upper),
             )
         )
     return _finish(frames, "ratio")
 
 
 @dataclass(frozen=True)
-class _Pairs:
+class Base:
+    """What the comparison of each pair rests on, shapes (M, M): of the units that both have."""
+
+    n_origins: NDArray[np.int64]
+    n_blocks: NDArray[np.int64]
+    n_donors: NDArray[np.int64]
+    few_donors: NDArray[np.bool_]
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """Where too little is shared for an interval."""
+        short = (self.n_origins < MIN_ORIGINS) | (self.n_blocks < MIN_BLOCKS)
+        return np.asarray(short | self.few_donors)
+
+
+@dataclass(frozen=True)
+class Pairs:
     """Sums of scores over common units, per cell: all that comparisons need.
 
     ``sums[c, i, j]`` is the sum of model i's scores in cell c (an origin, by one donor where
-    there are donors) over the units that model j has as well; ``common[i, j]`` the number of
-    such units, over all cells.
+    there are donors) over the units that model j has as well; ``counts[c, i, j]`` the number of
+    such units.
     """
 
     models: list[str]
     cells: Cells
     sums: Floats
-    common: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @property
+    def common(self) -> NDArray[np.int64]:
+        """Units that two models have in common, over all cells, shape (M, M)."""
+        return np.asarray(self.counts.sum(axis=0))
+
+    def base(self) -> Base:
+        """Origins, blocks of them and donors that each pair has in common."""
+        there = self.counts > 0
+        groups = self.cells.groups()
+        donors = self._seen(there, self.cells.by, len(self.cells.donors))
+        eras = np.array(self.cells.eras, dtype=object)
+        few = np.zeros(there.shape[1:], dtype=bool)
+        for era in set(self.cells.eras):
+            own = donors[eras == era].sum(axis=0)
+            few |= (own > 0) & (own < MIN_DONORS)
+        return Base(
+            self._seen(there, self.cells.at, self.cells.origins.size).sum(axis=0),
+            self._seen(there, groups[self.cells.at], int(groups[-1]) + 1).sum(axis=0),
+            donors.sum(axis=0),
+            few,
+        )
+
+    @staticmethod
+    def _seen(there: NDArray[np.bool_], which: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
+        out = np.zeros((n, *there.shape[1:]), dtype=bool)
+        known = which >= 0  # a cell without a donor has none
+        np.logical_or.at(out, which[known], there[known])
+        return out
 
     def frame(
-        self, labels: dict[str, object], metric: str, n_common: NDArray[np.int64]
+        self, labels: dict[str, object], metric: str, n_common: NDArray[np.int64], base: int
     ) -> pd.DataFrame:
+        """One row per model: its units, what it shares with the baseline, and its own mean."""
+        rests_on = self.base()
         n_units = np.diagonal(self.common)
         own = np.einsum("oii->i", self.sums)
         mean = np.divide(own, n_units, out=np.full(own.shape, np.nan), where=n_units > 0)
@@ -179,9 +250,9 @@ class _Pairs:
             "model": self.models,
             "n_units": n_units,
             "n_common": n_common,
-            "n_origins": self.cells.origins.size,
-            "n_blocks": self.cells.n_blocks,
-            "n_donors": len(self.cells.donors),
+            "n_origins": rests_on.n_origins[:, base],
+            "n_blocks": rests_on.n_blocks[:, base],
+            "n_donors": rests_on.n_donors[:, base],
             metric: mean,
         }
         return pd.DataFrame(columns)
@@ -235,9 +306,9 @@ def common_units(
     return wide.reindex(columns=names)
 
 
-def _groups(
+def pairs_by_group(
     scores: pd.DataFrame, baseline: str, metric: str, by: Sequence[str], missing: str
-) -> Iterator[tuple[dict[str, object], _Pairs]]:
+) -> Iterator[tuple[dict[str, object], Pairs]]:
     """Pairwise sums of each group of ``by``."""
     if missing not in ("common", "error"):
         raise ScoringError(
@@ -251,7 +322,7 @@ def _groups(
             hint=one_of(baseline, models),
         )
     keys = list(by)
-    parts = scores.groupby(keys, observed=True, sort=True) if keys else [((), scores)]
+    parts = scores.groupby(keys, observed=True, sort=True, dropna=False) if keys else [((), scores)]
     for values, part in parts:
         labels = dict(zip(keys, values))
         wide = common_units(part, metric, models)
@@ -267,19 +338,21 @@ def _groups(
         yield labels, _pairs(wide)
 
 
-def _pairs(wide: pd.DataFrame) -> _Pairs:
+def _pairs(wide: pd.DataFrame) -> Pairs:
     cells, rows_of = cells_of(wide)
     values = wide.to_numpy(dtype=float)
     seen = ~np.isnan(values)
     filled = np.where(seen, values, 0.0)
     sums = np.empty((len(rows_of), values.shape[1], values.shape[1]))
+    counts = np.empty(sums.shape, dtype=np.int64)
     for c, rows in enumerate(rows_of):
-        sums[c] = filled[rows].T @ seen[rows].astype(float)
-    return _Pairs(
+        there = seen[rows].astype(float)
+        sums[c], counts[c] = filled[rows].T @ there, there.T @ there
+    return Pairs(
         models=[str(m) for m in wide.columns],
         cells=cells,
         sums=sums,
-        common=seen.astype(np.int64).T @ seen.astype(np.int64),
+        counts=counts,
     )
 
 
@@ -296,7 +369,7 @@ def _refuse_missing(wide: pd.DataFrame, labels: dict[str, object]) -> None:
     )
 
 
-def _ratios(sums: Floats) -> Floats:
+def ratios_of(sums: Floats) -> Floats:
     """Ratios of mean scores, shape (B, M, M); NaN where nothing is shared or both are 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(sums / np.swapaxes(sums, -1, -2))
@@ -305,7 +378,7 @@ def _ratios(sums: Floats) -> Floats:
 def _scaled_theta(sums: Floats, base: int) -> Floats:
     """Geometric means of the ratios, over that of the baseline; shape (B, M)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(_ratios(sums))
+        logs = np.log(ratios_of(sums))
         known = ~np.isnan(logs)
         alone = known.sum(axis=-1) - known.diagonal(axis1=-2, axis2=-1) == 0
         total = np.where(known, logs, 0.0).sum(axis=-1)
@@ -315,15 +388,24 @@ def _scaled_theta(sums: Floats, base: int) -> Floats:
         return np.asarray(np.exp(theta - theta[:, [base]]))
 
 
-def _interval(samples: Floats, level: float, n_models: int) -> tuple[Floats, Floats]:
+def _itself(values: Floats, base: int, there: bool) -> Floats:
+    """The baseline is 1 to itself, also where its mean is 0; values (B, M)."""
+    if there:
+        values[:, base] = 1.0
+    return values
+
+
+def percentile_interval(samples: Floats, level: float, n_models: int) -> tuple[Floats, Floats]:
     """Percentile interval per model; NaN where there are no samples."""
     if not 0.0 < level < 1.0:
         raise ScoringError(f"level must lie in (0, 1), got {level}")
     if samples.shape[0] == 0:
         return np.full(n_models, np.nan), np.full(n_models, np.nan)
     tail = (1.0 - level) / 2.0
-    # A sample without common units makes the interval unknown (NaN), not narrower.
-    low, high = np.quantile(samples, [tail, 1.0 - tail], axis=0)
+    # A sample without common units makes the interval unknown (NaN), not narrower; between two
+    # infinite ones there is nothing to interpolate.
+    with np.errstate(invalid="ignore"):
+        low, high = np.quantile(samples, [tail, 1.0 - tail], axis=0)
     return np.asarray(low), np.asarray(high)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
@@ -65,21 +64,21 @@ def size_classes(panel: Panel) -> NDArray[np.object_]:
 
 
 def with_county_columns(
-    table: pd.DataFrame, forecast: Forecast, low: Floats, high: Floats
-) -> pd.DataFrame:
-    """A score table with the columns that hang on bounds and on what was known at the origin.
+    columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
+) -> dict[str, Any]:
+    """Columns of scores with those that hang on bounds and on what was known at the origin.
 
     Parameters
     ----------
-    table : DataFrame
-        Of :func:`odforecast.scoring.score_units`, with bounds.
+    columns : dict
+        Of :func:`odforecast.scoring.units.unit_columns`, with bounds.
     forecast : Forecast
     low, high : ndarray, shape (L, M)
         As :meth:`odforecast.scoring.Truth.bounds` gives them.
 
     Returns
     -------
-    DataFrame
+    dict
         With all of :data:`COUNTY_COLUMNS`. ``bounded``: whether the count is known, or to be 9 or
         less; ``visible``: whether the count of the last month known at the origin was 10 or more.
     """
@@ -101,5 +100,5 @@ def with_county_columns(
         "visible": np.repeat(np.isin(size, SIZES[2:]), n_months),
         "urban": np.repeat(urban, n_months),
     }
-    out = table.assign(**added)
-    return out[[*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS]]
+    out = columns | added
+    return {c: out[c] for c in (*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS)}

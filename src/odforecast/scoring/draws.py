@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
+from odforecast.forecast.sums import count_last, in_order
 
 Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 #: Draws are worked on in blocks of units of this many values, so that sorting a large
 #: forecast takes some 16 MB at a time.
@@ -120,7 +122,9 @@ def crps_sorted(ordered: Floats, observed: Floats) -> Floats:
     n = ordered.shape[1]
     gap = ordered - observed[:, None]
     rank = (np.arange(n) + 0.5) / n
-    return np.asarray(2.0 / n * ((gap * ((gap > 0) - rank)).sum(axis=1)))
+    weight = (gap > 0) - rank
+    weight *= gap
+    return np.asarray(2.0 / n * weight.sum(axis=1))
 
 
 def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
@@ -134,7 +138,7 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
     centre = logs.mean(axis=1)
     middle = 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])
     rounding = 1.0 / 12.0 / (1.0 + np.where(support, middle, 0.0)) ** 2
-    variance = logs.var(axis=1, ddof=1) + rounding
+    variance = logs.var(axis=1, ddof=1, mean=centre[:, None]) + rounding
     miss = np.log1p(y) - centre
     return np.asarray(
         0.5 * np.log(2.0 * np.pi * variance) + miss**2 / (2.0 * variance) + np.log1p(y)
@@ -143,9 +147,21 @@ def log_score_sorted(ordered: Floats, observed: Floats) -> Floats:
 
 def bias_sorted(ordered: Floats, observed: Floats) -> Floats:
     """Bias of sorted draws, shapes (U, D) and (U,)."""
+    return bias_of_ranks(*ranks_sorted(ordered, observed), ordered.shape[1], observed)
+
+
+def ranks_sorted(ordered: Floats, observed: Floats) -> tuple[Counts, Counts]:
+    """How many of the sorted draws (U, D) lie below the observation (U,), and how many not above.
+
+    Of a missing observation both are 0.
+    """
     y = observed[:, None]
-    share = ((ordered <= y).mean(axis=1) + (ordered < y).mean(axis=1)).astype(float)
-    return np.where(np.isnan(observed), np.nan, 1.0 - share)
+    return count_last(ordered < y), count_last(ordered <= y)
+
+
+def bias_of_ranks(below: Counts, within: Counts, n: int, observed: Floats) -> Floats:
+    """Bias from what :func:`ranks_sorted` counts among n draws."""
+    return np.where(np.isnan(observed), np.nan, 1.0 - (within / n + below / n))
 
 
 def quantiles_sorted(ordered: Floats, levels: Sequence[float]) -> Floats:
@@ -155,13 +171,6 @@ def quantiles_sorted(ordered: Floats, levels: Sequence[float]) -> Floats:
     high = np.minimum(low + 1, ordered.shape[1] - 1)
     left = ordered[:, low]
     return np.asarray((left + (ordered[:, high] - left) * (position - low)).T)
-
-
-def sort_draws(draws: Floats) -> Floats:
-    """Draws (D, U) as a new array (U, D), sorted along the last axis."""
-    ordered = np.array(draws.T, order="C", copy=True)
-    ordered.sort(axis=1)
-    return ordered
 
 
 def over_units(
@@ -183,5 +192,5 @@ def over_units(
         block = flat[:, start : start + step]
         if not np.isfinite(block).all():
             raise ScoringError("draws must be finite", hint="score only units with a forecast")
-        out[start : start + step] = rule(sort_draws(block), truth[start : start + step])
+        out[start : start + step] = rule(in_order(block), truth[start : start + step])
     return out.reshape(y.shape)

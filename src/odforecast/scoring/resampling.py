@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 
 #: Fewer origins than this say nothing about how a comparison varies between origins.
 MIN_ORIGINS = 5
+#: Nor do fewer blocks of them: a year and what follows it are one spell. (Of all origins there are
+#: always as many: a block is a third of them at most.)
+MIN_BLOCKS = 3
 #: Nor do fewer donor releases of an era about how it varies between releases.
 MIN_DONORS = 3
 
@@ -51,7 +54,30 @@ class Cells:
     @property
     def n_blocks(self) -> int:
         """Blocks of origins that make up all of them."""
-        return -(-self.origins.size // default_block(self.origins))
+        return int(self.groups()[-1]) + 1
+
+    def groups(self, block: int | None = None) -> NDArray[np.intp]:
+        """Which group of consecutive origins each origin lies in, shape (O,).
+
+        What is left after the last whole block belongs to that block: a month or two by
+        themselves are no group.
+
+        Parameters
+        ----------
+        block : int, optional
+            Origins in a group; default: :func:`default_block`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from odforecast.scoring.resampling import Cells
+        >>> months = np.arange("2024-01", "2024-08", dtype="M8[M]").astype("M8[s]")
+        >>> none = np.zeros(0, dtype=np.intp)
+        >>> Cells(months, [], [], none, none).groups().tolist()
+        [0, 0, 1, 1, 2, 2, 2]
+        """
+        n, size = self.origins.size, default_block(self.origins) if block is None else block
+        return np.minimum(np.arange(n) // size, max(n // size - 1, 0))
 
 
 def origin_level(wide: pd.DataFrame) -> str:

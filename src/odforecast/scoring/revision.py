@@ -75,7 +75,7 @@ def against_reported(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         _revision=(table["observed"] - table["reported"]).abs(),
         _covered=table["cover_90"].where(moved),
     )
-    groups = table.groupby(keys, observed=True, sort=True)
+    groups = table.groupby(keys, observed=True, sort=True, dropna=False)
     out = groups["_moved"].sum().to_frame("n_revised")
     out["mae_reported"] = groups["_revision"].mean()
     share = groups["wis"].mean() / out["mae_reported"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,13 @@ from odforecast.names import COUNTIES, LOCATION, TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.scoring.county_columns import with_county_columns
 from odforecast.scoring.revision import revised
-from odforecast.scoring.trend import trend_scores
+from odforecast.scoring.rules import Floats
+from odforecast.scoring.trend import trend_pair
 from odforecast.scoring.truth import Truth
-from odforecast.scoring.units import picked_months, score_units
+from odforecast.scoring.units import Columns, picked_months, table_of, unit_columns
+
+if TYPE_CHECKING:
+    from odforecast.scoring.metrics import Metric
 
 
 def score(
@@ -25,6 +30,7 @@ def score(
     target: str = TARGET_12MO,
     known: Panel | None = None,
     horizons: Sequence[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
 ) -> pd.DataFrame:
     """Scores of a forecast, one row per location and month.
 
@@ -39,6 +45,9 @@ def score(
         forecast's.
     horizons : sequence of int, optional
         Only these months after the panel's last; default: all.
+    metrics : sequence of Metric or str
+        More scores, each a column of its name after the others: see
+        :class:`odforecast.scoring.metrics.Metric`.
 
     Returns
     -------
@@ -70,6 +79,34 @@ def score(
     >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
     True
     """
+    columns, _ = score_columns(forecast, truth, target, known, horizons, metrics=metrics)
+    return table_of(columns)
+
+
+def score_columns(
+    forecast: Forecast,
+    truth: Truth,
+    target: str = TARGET_12MO,
+    known: Panel | None = None,
+    horizons: Sequence[int] | None = None,
+    levels: Sequence[float] = (),
+    metrics: Sequence[Metric | str] = (),
+) -> tuple[Columns, Floats]:
+    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once.
+
+    Parameters
+    ----------
+    forecast, truth, target, known, horizons, metrics
+        As of :func:`score`.
+    levels : sequence of float
+        Of the quantiles.
+
+    Returns
+    -------
+    columns : dict of str to array or scalar
+    quantiles : ndarray, shape (Q, L, M)
+        Of the months asked for.
+    """
     if forecast.basis != truth.basis:
         raise ScoringError(
             f"the forecast counts deaths by {forecast.basis}, the truth by {truth.basis}",
@@ -81,12 +118,12 @@ def score(
             f"the forecast is of {panel.indicator!r}, the truth of {truth.panel.indicator!r}",
             hint="score against counts of the same indicator",
         )
-    columns = picked_months(forecast, horizons)
-    months, n_months = forecast.months[columns], columns.size
+    picked = picked_months(forecast, horizons)
+    months, n_months = forecast.months[picked], picked.size
     observed, reasons = truth.observed(forecast.locations, months, target)
     of_counties = truth.panel.dataset == COUNTIES and target == TARGET_12MO
     bounds = truth.bounds(forecast.locations, months) if of_counties else None
-    table = score_units(forecast, observed, target=target, horizons=horizons, bounds=bounds)
+    columns, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
     last = np.full(len(forecast.locations), np.nan)
     if panel is not None:
         row = {s: i for i, s in enumerate(panel.locations)}
@@ -95,26 +132,55 @@ def score(
         )
     reported = np.full(observed.shape, np.nan)
     if target == TARGET_12MO:
-        reported = published(forecast)[:, columns]
-    rps = rps_pooled = np.full(len(table), np.nan)
+        reported = published(forecast)[:, picked]
+    rps = rps_pooled = np.full(observed.size, np.nan)
     if target == TARGET_12MO and not of_counties:
-        scored = trend_scores(forecast, truth, known).to_numpy()
-        kept = scored.reshape(len(forecast.locations), -1, 2)[:, columns]
-        rps, rps_pooled = kept.reshape(-1, 2).T
-    table = table.assign(
-        rps=rps,
-        rps_pooled=rps_pooled,
-        target=target,
-        truth=truth.kind,
-        truth_release=pd.Timestamp(truth.release),
-        reason=reasons.ravel(),
-        last_reported=np.repeat(last, n_months),
-        reported=reported.ravel(),
-        revised=revised(observed, reported).ravel(),
-        joint_locations=LOCATION in forecast.joint,
-        horizon_from_origin=np.tile(
-            forecast.horizons_from_origin[columns], len(forecast.locations)
+        rps, rps_pooled = (x[:, picked].ravel() for x in trend_pair(forecast, truth, known))
+    columns |= {
+        "rps": rps,
+        "rps_pooled": rps_pooled,
+        "truth": truth.kind,
+        "truth_release": pd.Timestamp(truth.release),
+        "reason": reasons.ravel(),
+        "last_reported": np.repeat(last, n_months),
+        "reported": reported.ravel(),
+        "revised": revised(observed, reported).ravel(),
+        "joint_locations": LOCATION in forecast.joint,
+        "horizon_from_origin": np.tile(
+            forecast.horizons_from_origin[picked], len(forecast.locations)
         ),
-        warnings="; ".join(forecast.warnings),
-    )
-    return table if bounds is None else with_county_columns(table, forecast, *bounds)
+        "warnings": "; ".join(forecast.warnings),
+    }
+    if bounds is not None:
+        columns = with_county_columns(columns, forecast, *bounds)
+    if metrics:
+        samples = forecast.samples(target)[:, :, picked]
+        own = metric_columns(metrics, samples, observed, target)
+        if taken := [name for name in own if name in columns]:
+            raise ScoringError(
+                f"metric {taken[0]!r} has the name of a column of the score table",
+                hint="give it another",
+            )
+        columns |= own
+    return columns, quantiles
+
+
+def metric_columns(
+    metrics: Sequence[Metric | str], samples: Floats, observed: Floats, target: str
+) -> dict[str, Floats]:
+    """A column per metric: of draws (D, L, M) and counts (L, M), places as they stand.
+
+    NaN where a metric is of the other target.
+
+    Raises
+    ------
+    ScoringError
+        If one is unknown, or is not what a metric is.
+    """
+    from odforecast.scoring.metrics import apply_metric, check_metrics
+
+    none = np.full(observed.size, np.nan)
+    return {
+        m.name: apply_metric(m, samples, observed).ravel() if m.target in (None, target) else none
+        for m in check_metrics(metrics)
+    }

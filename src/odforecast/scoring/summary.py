@@ -11,6 +11,7 @@ from odforecast.errors import ScoringError
 from odforecast.names import TARGET_12MO
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.compare import relative_to_baseline
+from odforecast.scoring.rates import LOG_SCORES
 from odforecast.scoring.revision import against_reported
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
@@ -21,7 +22,7 @@ MEANS = {
     "wis_under": "wis_under",
     "log_wis": "log_wis",
     "crps": "crps",
-    "log_score": "log_score",
+    "log_score_lognormal": "log_score",
     "mae": "ae",
     "mape": "ape",
     "bias": "bias",
@@ -33,7 +34,10 @@ MEANS = {
 
 
 def summarise(
-    scores: pd.DataFrame, by: Sequence[str] = (), baseline: str | None = None
+    scores: pd.DataFrame,
+    by: Sequence[str] = (),
+    baseline: str | None = None,
+    metrics: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Mean scores per model and group, best WIS first within each group.
 
@@ -46,19 +50,21 @@ def summarise(
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
     baseline : str, optional
         Model to relate WIS to.
+    metrics : sequence of str
+        Further columns to average: those of metrics of a user's own.
 
     Returns
     -------
     DataFrame
         ``by``, ``model``, ``n_units``, ``n_scorable``, ``n_not_scorable``; means over the
-        scorable units of WIS, its parts, WIS on the log scale, CRPS, log score, absolute
-        error (``mae``), absolute percentage error (``mape``), bias and coverage at
-        50/80/90/95. With a baseline: ``rel_wis``, the ratio of mean WIS on the units both
-        have, and ``n_common``, their number. With a column ``last_reported``: ``direction``,
-        the share of units where the median rightly says whether the 12-month count will be
-        above the last reported one. With a column ``reported``, where a unit has one (the
-        nowcast of published counts): ``mae_reported``, ``rel_wis_reported``, ``n_revised``
-        and ``coverage_90_revised``, see
+        scorable units of WIS, its parts, WIS on the log scale, CRPS, the log score of a lognormal
+        approximation (``log_score_lognormal``), absolute error (``mae``), absolute percentage
+        error (``mape``), bias and coverage at 50/80/90/95. With a baseline: ``rel_wis``, the ratio
+        of mean WIS on the units both have, and ``n_common``, their number. With a column
+        ``last_reported``: ``direction``, the share of units where the median rightly says whether
+        the 12-month count will be above the last reported one. With a column ``reported``, where a
+        unit has one (the nowcast of published counts): ``mae_reported``, ``rel_wis_reported``,
+        ``n_revised`` and ``coverage_90_revised``, see
         :func:`~odforecast.scoring.revision.against_reported`. With columns ``rps`` and
         ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
         ``rel_rps``, its ratio to that of the pooled frequencies on the same units, where ``by``
@@ -84,18 +90,20 @@ def summarise(
     0     a        3               1  2.0
     """
     groups = [name for name in by if name != "model"]
-    needed = [*groups, "model", "scorable", *MEANS.values()]
+    means = dict(MEANS)
+    means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
+    means |= {name: name for name in metrics}
+    needed = [*groups, "model", "scorable", *means.values()]
     table = with_groups(scores, needed)
     keys = [*groups, "model"]
-    means = dict(MEANS)
     if {"last_reported", "observed", "median", "target"} <= set(table.columns):
         table = table.assign(direction=_direction(table))
         means["direction"] = "direction"
     scorable = table["scorable"].astype(bool)
     if table.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
-    out = table.groupby(keys, observed=True, sort=True).size().to_frame("n_units")
-    grouped = table[scorable].groupby(keys, observed=True, sort=True)
+    out = table.groupby(keys, observed=True, sort=True, dropna=False).size().to_frame("n_units")
+    grouped = table[scorable].groupby(keys, observed=True, sort=True, dropna=False)
     out["n_scorable"] = grouped.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
     columns = list(means.values())
@@ -110,7 +118,9 @@ def summarise(
     apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
     if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
         both = table[table["rps"].notna() & table["rps_pooled"].notna()]
-        mean = both.groupby(keys, observed=True, sort=True)[["rps", "rps_pooled"]].mean()
+        mean = both.groupby(keys, observed=True, sort=True, dropna=False)[
+            ["rps", "rps_pooled"]
+        ].mean()
         out["rps"] = mean["rps"].reindex(out.index)
         out["rel_rps"] = (mean["rps"] / mean["rps_pooled"]).reindex(out.index)
     out = out.reset_index()

@@ -141,6 +141,14 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
     >>> bool(((table >= 0) & (table <= 1)).all(axis=None))
     True
     """
+    rps, pooled = trend_pair(forecast, truth, known)
+    return pd.DataFrame({"rps": rps.ravel(), "rps_pooled": pooled.ravel()})
+
+
+def trend_pair(
+    forecast: Forecast, truth: Truth, known: Panel | None = None
+) -> tuple[Floats, Floats]:
+    """Both columns of :func:`trend_scores`, each of shape (L, M)."""
     shape = (len(forecast.locations), forecast.months.size)
     out = np.full((2, *shape), np.nan)
     months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
@@ -158,4 +166,4 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
         # Of the same units: where the forecast has no category, nor has the comparison.
         pooled = np.where(np.isnan(given), np.nan, pooled)
         out[1][:, months] = ranked_probability_score(pooled, came)
-    return pd.DataFrame({"rps": out[0].ravel(), "rps_pooled": out[1].ravel()})
+    return out[0], out[1]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 MIN_AGE = 12
 #: The files of counties are short: their counts are scored sooner, as provisional truth.
 COUNTY_MIN_AGE = 6
+#: What is known of a count that is not shown.
+_BETWEEN = {"suppressed": "1 to 9", "lost": "1,000 or more"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,12 +220,10 @@ class Truth:
         counts = self.panel.monthly if monthly else getattr(self.panel, self.kind)
         values, reasons = self._read(counts, grid, locations, months)
         if not monthly:
-            hidden, lost = (
-                self._read(layer.astype(float), grid, locations, months)[0] == 1.0
-                for layer in (self.panel.hidden, self.panel.lost)
-            )
-            reasons[hidden] = f"suppressed in release {self.release}: 1 to 9"
-            reasons[lost] = f"lost in release {self.release}: 1,000 or more"
+            for layer, why in ((self.panel.hidden, "suppressed"), (self.panel.lost, "lost")):
+                if layer.any():
+                    there = self._read(layer.astype(float), grid, locations, months)[0] == 1.0
+                    reasons[there] = f"{why} in release {self.release}: {_BETWEEN[why]}"
         self._too_young(reasons, months)
         values[reasons != ""] = np.nan
         return values, reasons

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
+from odforecast.forecast.sums import between, in_order
 from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
 from odforecast.scoring.bounds import bounded_scores
@@ -20,11 +21,11 @@ from odforecast.scoring.columns import (
     regimes,
 )
 from odforecast.scoring.draws import (
-    bias_sorted,
+    bias_of_ranks,
     crps_sorted,
     log_score_sorted,
     quantiles_sorted,
-    sort_draws,
+    ranks_sorted,
 )
 from odforecast.scoring.rules import (
     Floats,
@@ -42,8 +43,11 @@ if TYPE_CHECKING:
 Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
 
 
-#: Draws are scored in blocks of places of this many values: some 60 MB at a time.
-_BLOCK_VALUES = 2_000_000
+#: Columns of a table before it is one: arrays of one length, or a value that all rows have.
+Columns = dict[str, Any]
+
+#: Draws are scored in blocks of places of this many values, which stay in a core's own memory.
+_BLOCK_VALUES = 1 << 16
 
 
 def score_units(
@@ -97,6 +101,33 @@ def score_units(
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
     ([True, False], True)
     """
+    return table_of(unit_columns(forecast, observed, target, horizons, bounds)[0])
+
+
+def unit_columns(
+    forecast: Forecast,
+    observed: ArrayLike,
+    target: str = TARGET_12MO,
+    horizons: Sequence[int] | None = None,
+    bounds: tuple[Floats, Floats] | None = None,
+    levels: Sequence[float] = (),
+) -> tuple[Columns, Floats]:
+    """The columns of :func:`score_units`, and quantiles of the same draws, which are sorted once.
+
+    Parameters
+    ----------
+    forecast, observed, target, horizons, bounds
+        As of :func:`score_units`.
+    levels : sequence of float
+        Of the quantiles.
+
+    Returns
+    -------
+    columns : dict of str to array or scalar
+        In their order.
+    quantiles : ndarray, shape (Q, L, M)
+        Those of :meth:`odforecast.Forecast.quantiles`, to the last bit, of the months asked for.
+    """
     columns = picked_months(forecast, horizons)
     n_loc, n_months = len(forecast.locations), columns.size
     truth = _check_observed(observed, (n_loc, n_months))
@@ -105,23 +136,30 @@ def score_units(
     model = forecast.provenance.get("model", "")
     key = (model, forecast.as_of, target)
     uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, columns]
+    hub = np.empty((len(HUB_QUANTILES), n_loc * n_months))
+    kept = np.empty((len(levels), n_loc * n_months))
     parts: dict[str, list[Floats]] = {}
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
-        ordered = sort_draws(samples[:, block, columns].reshape(n_draws, -1))
+        flat = slice(start * n_months, (start + step) * n_months)
+        ordered = in_order(samples[:, block, columns].reshape(n_draws, -1))
         y, u = truth[block].ravel(), uniforms[block].ravel()
-        scores = _quantile_scores(quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y)
-        scores |= _draw_scores(ordered, y, u)
+        hub[:, flat] = quantiles_sorted(ordered, HUB_QUANTILES)
+        if levels:
+            kept[:, flat] = between(ordered, levels)
+        scores = _draw_scores(ordered, y, u)
         if bounds is not None:
             low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
             scores |= bounded_scores(ordered, low, high, u)
         for name, values in scores.items():
             parts.setdefault(name, []).append(values)
-    months = np.tile(forecast.months[columns], n_loc)
     y = truth.ravel()
-    return _table(
-        {name: np.concatenate(values) for name, values in parts.items()},
+    scores = _quantile_scores(hub, HUB_QUANTILES, y)
+    scores |= {name: np.concatenate(values) for name, values in parts.items()}
+    months = np.tile(forecast.months[columns], n_loc)
+    made = _columns(
+        scores,
         location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
         target=target,
         horizon=np.tile(forecast.horizons[columns], n_loc),
@@ -131,6 +169,7 @@ def score_units(
         reason=np.where(np.isnan(y), "no observed value", "").astype(object),
         n_draws=n_draws,
     )
+    return made, kept.reshape(len(levels), n_loc, n_months)
 
 
 def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
@@ -238,13 +277,12 @@ def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict
 
 def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floats]:
     """Scores that need draws, sorted (U, D); ``uniforms`` (U,) break the ties of the PIT."""
-    below = (ordered < y[:, None]).sum(axis=1)
-    ties = (ordered == y[:, None]).sum(axis=1)
-    pit = (below + uniforms * (1 + ties)) / (ordered.shape[1] + 1)
+    below, within = ranks_sorted(ordered, y)
+    pit = (below + uniforms * (1 + (within - below))) / (ordered.shape[1] + 1)
     return {
         "crps": crps_sorted(ordered, y),
         "log_score": log_score_sorted(ordered, y),
-        "bias": bias_sorted(ordered, y),
+        "bias": bias_of_ranks(below, within, ordered.shape[1], y),
         "pit": np.where(np.isnan(y), np.nan, pit),
     }
 
@@ -302,7 +340,7 @@ def _score_origin(
             part["bias"] = bias_from_quantiles(values.T, tau, y[where])
         for name, column in part.items():
             scores[name][where] = column
-    return _table(
+    made = _columns(
         scores,
         location=states,
         target=target,
@@ -313,6 +351,7 @@ def _score_origin(
         reason=reasons,
         n_draws=n_draws,
     )
+    return table_of(made)
 
 
 def _observe_units(
@@ -325,8 +364,8 @@ def _observe_units(
     return values[row, column], reasons[row, column]
 
 
-def _table(scores: dict[str, Floats], **units: object) -> pd.DataFrame:
-    """The unit-level table, columns in their order."""
+def _columns(scores: dict[str, Floats], **units: object) -> Columns:
+    """The columns of the unit-level table, in their order."""
     months = np.asarray(units["month"], dtype="datetime64[M]")
     columns = units | scores
     columns["month"] = months.astype("datetime64[s]")
@@ -334,4 +373,9 @@ def _table(scores: dict[str, Floats], **units: object) -> pd.DataFrame:
     columns["scorable"] = ~np.isnan(np.asarray(units["observed"], dtype=float))
     names = (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
     more = [name for name in scores if name not in names]
-    return pd.DataFrame({n: columns[n] for n in (*names, *more)})
+    return {n: columns[n] for n in (*names, *more)}
+
+
+def table_of(columns: Columns) -> pd.DataFrame:
+    """A table of columns, made at once."""
+    return pd.DataFrame(columns)

@@ -1,0 +1,329 @@
+"""Metrics as a list that a user can extend: a name, and a function of draws and truth.
+
+A metric takes the draws of a forecast, (D, L, M), and the truth, (L, M), and gives one number
+per unit. It becomes a column of the score table, after those that are always there, and is
+resumed, joined and compared as they are; ``summarise(metrics=...)`` averages it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from odforecast.errors import ScoringError, UnknownNameError, one_of
+from odforecast.names import TARGETS
+from odforecast.scoring.binned import binned_log_score
+from odforecast.scoring.columns import SCORE_COLUMNS
+from odforecast.scoring.draws import crps_from_draws
+from odforecast.seeds import content_hash, steps_of
+
+Floats = NDArray[np.float64]
+
+#: ``(samples (D, L, M), observed (L, M)) -> (L, M)``; NaN where nothing was observed.
+Function = Callable[[Floats, Floats], Floats]
+
+#: What :func:`odforecast.score` and the backtest write beside the columns of every table.
+_ALSO_TAKEN = frozenset(
+    {
+        "bounded", "era", "horizon_group", "joint_locations", "last_reported", "level", "mean",
+        "n_common", "n_not_scorable", "n_scorable", "n_units", "observed_high", "observed_low",
+        "p_hidden", "p_ten", "p_zero", "region", "rel_wis", "reported", "revised", "rps",
+        "rps_bands", "rps_pooled", "scale", "scenario_id", "size", "size_class", "twcrps", "twwis",
+        "urban", "visible", "warnings",
+    }
+)  # fmt: skip
+_LEGAL = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_BETTER = ("low", "high", "none")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of a user's own: its name, its function, and what makes it the same again.
+
+    Attributes
+    ----------
+    name : str
+        Column of the score table: small letters, digits and ``_``, a letter first.
+    function : callable
+        ``(samples, observed) -> values``: floats of shapes (D, L, M) and (L, M), to (L, M).
+        NaN where ``observed`` is NaN. It may not change what it is given.
+    unit : str
+        ``"deaths"``, ``"percent"`` …; empty for a pure number.
+    better : {"low", "high", "none"}
+        Which way is better; ``"none"`` for what has an aim (a coverage, a bias).
+    target : {"deaths_12mo", "deaths_month"}, optional
+        Scored for this target only (NaN elsewhere). Default: for every target.
+    version : str
+        Raise it when something changes that the function's own text does not show.
+    key : str
+        Hash of name, target, version, the function's text and the plain values it holds (defaults,
+        closure, arguments of a partial). Results stored under another key are not used again.
+
+    Raises
+    ------
+    ScoringError
+        If the name is not legal or is a column of the score table, or a field is unknown.
+
+    Notes
+    -----
+    **When stored results are used again.** Python gives the text of a function that lies in a file
+    or a notebook cell; of a lambda, the lines it stands on, and its compiled steps tell those of
+    one line apart. Where it gives none (typed at the
+    plain prompt, made by ``exec``, a compiled function), or the function holds something that is no
+    plain value, nobody can say whether it is the same function again: ``reusable`` is False, the
+    ``key`` differs from run to run, and units are scored anew. Functions that it *calls* are not
+    looked into: raise ``version`` when they change.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from odforecast.scoring.metrics import Metric, apply_metric
+    >>> above = Metric("above_1000", lambda draws, y: 0 * y + (draws > 1000).mean(axis=0))
+    >>> draws = np.array([900.0, 1100.0, 1200.0, 1300.0]).reshape(4, 1, 1)
+    >>> apply_metric(above, draws, np.array([[1000.0]]))
+    array([[0.75]])
+    """
+
+    name: str
+    function: Function
+    unit: str = ""
+    better: str = "low"
+    target: str | None = None
+    version: str = "1"
+    reusable: bool = field(init=False, compare=False, repr=False)
+    key: str = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _LEGAL.fullmatch(self.name):
+            raise ScoringError(
+                f"metric {self.name!r} has no legal name",
+                hint="small letters, digits and _, a letter first, 60 at most",
+            )
+        if self.name in SCORE_COLUMNS or self.name in _ALSO_TAKEN:
+            raise ScoringError(
+                f"metric {self.name!r}: the score table has a column of that name",
+                hint=f"call it my_{self.name}",
+            )
+        if not callable(self.function):
+            raise ScoringError(f"metric {self.name!r}: function is {self.function!r}, no function")
+        if self.better not in _BETTER:
+            raise ScoringError(
+                f"metric {self.name!r}: better is {self.better!r}",
+                hint=one_of(self.better, _BETTER),
+            )
+        if self.target is not None and self.target not in TARGETS:
+            raise ScoringError(
+                f"metric {self.name!r}: target is {self.target!r}",
+                hint=one_of(self.target, TARGETS),
+            )
+        text = _text_of(self.function)
+        own = secrets.token_hex(8) if text is None else text
+        object.__setattr__(self, "reusable", text is not None)
+        key = content_hash("metric", self.name, str(self.version), str(self.target), own)
+        object.__setattr__(self, "key", key)
+
+
+def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
+    """Values of a metric, one per location and month, checked.
+
+    Parameters
+    ----------
+    metric : Metric
+    samples : array_like, shape (D, L, M)
+        Draws.
+    observed : array_like, shape (L, M)
+        Truth; NaN where there is none.
+
+    Returns
+    -------
+    ndarray, shape (L, M)
+        NaN where there is no truth.
+
+    Raises
+    ------
+    ScoringError
+        If shapes do not match, the function fails, gives another shape, or is infinite where
+        there is a truth. NaN passes: a unit may have no such score (a log of negative draws), and
+        a mean over it is then NaN.
+    """
+    draws, y = np.asarray(samples, dtype=float), np.asarray(observed, dtype=float)
+    if draws.ndim != 3 or draws.shape[1:] != y.shape:
+        raise ScoringError(
+            f"draws of shape {draws.shape} do not match observations of shape {y.shape}",
+            hint="draws come first: (D, L, M) against (L, M)",
+        )
+    # Views that cannot be written: a metric that sorts in place would spoil those after it.
+    given, truth = draws.view(), y.view()
+    given.flags.writeable = truth.flags.writeable = False
+    try:
+        values = np.asarray(metric.function(given, truth), dtype=float)
+    except ScoringError:
+        raise
+    except Exception as error:
+        raise ScoringError(
+            f"metric {metric.name!r} failed: {type(error).__name__}: {error}",
+            hint="it is given draws (D, L, M) and truth (L, M), which may hold NaN and are not to "
+            "be changed",
+        ) from error
+    if values.shape != y.shape:
+        raise ScoringError(
+            f"metric {metric.name!r} gave shape {values.shape}, expected {y.shape}",
+            hint="one number per location and month: take the mean over draws, axis 0",
+        )
+    known = ~np.isnan(y)
+    bad = np.argwhere(known & np.isinf(values))
+    if bad.size:
+        raise ScoringError(
+            f"metric {metric.name!r} is infinite in {len(bad)} units, first at "
+            f"(location, month) {tuple(int(i) for i in bad[0])}",
+            hint="bound it, or give NaN where it does not exist: a mean over it would be infinite",
+        )
+    return np.where(known, values, np.nan)
+
+
+def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
+    """The metrics asked for, by themselves or by name, no two of one name.
+
+    Parameters
+    ----------
+    metrics : iterable of Metric or str
+        A string is the name of one of :data:`METRICS`.
+
+    Returns
+    -------
+    tuple of Metric
+        In the order given.
+
+    Raises
+    ------
+    ScoringError
+        If one is no metric, or two have one name.
+    UnknownNameError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> from odforecast.scoring.metrics import check_metrics
+    >>> [metric.name for metric in check_metrics(["log_score_binned", "crps_log"])]
+    ['log_score_binned', 'crps_log']
+    """
+    if isinstance(metrics, str | Metric):
+        metrics = [metrics]
+    out: list[Metric] = []
+    for metric in metrics:
+        if isinstance(metric, str):
+            metric = get_metric(metric)
+        if not isinstance(metric, Metric):
+            raise ScoringError(
+                f"{metric!r} is no metric",
+                hint='Metric("name", function), or one of: ' + ", ".join(METRICS),
+            )
+        if any(metric.name == other.name for other in out):
+            raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
+        out.append(metric)
+    return tuple(out)
+
+
+def get_metric(name: str) -> Metric:
+    """A metric that is not in every table, by name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> from odforecast.scoring.metrics import get_metric
+    >>> get_metric("crps_log").better
+    'low'
+    """
+    if name not in METRICS:
+        raise UnknownNameError(f"unknown metric {name!r}", hint=one_of(name, METRICS))
+    return METRICS[name]
+
+
+def _crps_log(samples: Floats, observed: Floats) -> Floats:
+    """CRPS of log(1 + deaths): how far off in per cent, nearly, so large and small count alike."""
+    counts = (samples >= 0).all(axis=0)
+    logs = np.log1p(np.where(counts, samples, 0.0))
+    return np.where(counts, crps_from_draws(logs, np.log1p(observed)), np.nan)
+
+
+def _dss_log(samples: Floats, observed: Floats) -> Floats:
+    """Dawid-Sebastiani score of log(1 + deaths): ``log v + (log(1 + y) - m)**2 / v``."""
+    counts = (samples >= 0).all(axis=0)
+    logs = np.log1p(np.where(counts, samples, 0.0))
+    middle = np.where(counts, np.median(samples, axis=0), 0.0)
+    # As in the lognormal log score: no count is known finer than to a death.
+    variance = logs.var(axis=0, ddof=1) + 1.0 / 12.0 / (1.0 + middle) ** 2
+    score = np.log(variance) + (np.log1p(observed) - logs.mean(axis=0)) ** 2 / variance
+    return np.asarray(np.where(counts, score, np.nan))
+
+
+def _squared_error(samples: Floats, observed: Floats) -> Floats:
+    """Squared error of the predictive mean."""
+    return np.asarray((samples.mean(axis=0) - observed) ** 2)
+
+
+def _text_of(function: object) -> str | None:
+    """What makes a function itself: its text and the plain values it holds; None if unknown."""
+    if isinstance(function, functools.partial):
+        inner = _text_of(function.func)
+        held = [*function.args, *(x for pair in sorted(function.keywords.items()) for x in pair)]
+        return None if inner is None or (kept := _plain(held)) is None else f"{inner}\n{kept}"
+    if not inspect.isfunction(function):
+        return None
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        return None
+    held = [
+        *(function.__defaults__ or ()),
+        *(x for pair in sorted((function.__kwdefaults__ or {}).items()) for x in pair),
+    ]
+    try:
+        held += [cell.cell_contents for cell in function.__closure__ or ()]
+    except ValueError:  # a cell that is not filled yet
+        return None
+    kept = _plain(held)
+    # Two lambdas in one line have one text.
+    steps = steps_of(function.__code__) if function.__name__ == "<lambda>" else ""
+    return None if kept is None else f"{text}\n{steps}\n{kept}"
+
+
+def _plain(values: Iterable[object]) -> str | None:
+    """Plain values as text; None if one is something else."""
+    out = []
+    for value in values:
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            out.append(content_hash(value))
+        elif value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
+            out.append(f"{type(value).__name__}:{value!r}")
+        elif isinstance(value, tuple | list):
+            inner = _plain(value)
+            if inner is None:
+                return None
+            out.append(f"[{inner}]")
+        else:
+            return None
+    return "|".join(out)
+
+
+#: Metrics that are computed when asked for by name.
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric("log_score_binned", binned_log_score),
+        Metric("crps_log", _crps_log),
+        Metric("dss_log", _dss_log),
+        Metric("se", _squared_error, unit="deaths squared"),
+    )
+}

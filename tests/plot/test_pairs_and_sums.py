@@ -1,0 +1,114 @@
+"""Figures of comparisons: models in pairs, and sums beside shuffled draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odforecast import plot
+from odforecast.errors import DataError, UnknownNameError
+from odforecast.plot.pairs import pairwise
+from odforecast.plot.sums import dependence
+
+
+def pairs(ratios, lower=0.9, upper=1.1, **columns):
+    names = list(ratios)
+    rows = [
+        {"model": a, "other": b, "ratio": ratios[a] / ratios[b],
+         "lower": lower * ratios[a] / ratios[b], "upper": upper * ratios[a] / ratios[b],
+         "n_common": 100, "n_groups": 6}
+        for a in names for b in names if a != b
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def numbers(axes):
+    """Text of each cell by (row, column)."""
+    return {
+        (int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts
+        if t.get_text() and t.get_text()[0].isdigit()
+    }  # fmt: skip
+
+
+def test_pairs_stand_best_first_and_say_their_ratios():
+    axes = pairwise(pairs({"b": 2.0, "a": 1.0, "c": 2.1}, metric="wis", scale="log"))
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["a", "b", "c"]
+    assert numbers(axes)[(0, 1)] == "0.50"
+    assert numbers(axes)[(2, 1)] == "1.05"
+    framed = [p for p in axes.patches if p.get_linewidth() > 0]
+    assert len(framed) == 4  # b and c are not told apart
+    said = plot.alt_text(axes)
+    assert "Mean WIS of log counts of each of 3 models" in said
+    assert "a over b 0.50, 0.45 to 0.55" in said
+    assert "6 groups of origins" in said
+    assert "Fewest forecasts in common: 100." in said
+
+
+def test_pairs_without_an_interval_have_no_frame_and_without_a_ratio_no_number():
+    table = pairs({"a": 1.0, "b": 2.0, "c": 4.0})
+    table[["lower", "upper"]] = np.nan
+    table.loc[table["model"] == "c", "ratio"] = np.nan
+    axes = pairwise(table, models=["a", "b", "c"])
+    assert not [p for p in axes.patches if p.get_linewidth() > 0]
+    assert len(numbers(axes)) == 4
+    assert "a over b 0.50;" in plot.alt_text(axes)
+
+
+def test_pairs_that_cannot_be_drawn():
+    table = pairs({"a": 1.0, "b": 2.0})
+    with pytest.raises(DataError, match="no column 'ratio'"):
+        pairwise(table.drop(columns="ratio"))
+    with pytest.raises(DataError, match="several rows"):
+        pairwise(pd.concat([table, table]))
+    with pytest.raises(DataError, match="'z' is not among the pairs"):
+        pairwise(table, models=["a", "z"])
+    with pytest.raises(DataError, match="name two or more"):
+        pairwise(table, models="a")
+    assert len(numbers(pairwise(pairs({"a": 1.0, "b": 2.0, "c": 3.0}), models=["a", "c"]))) == 2
+
+
+SUMS = pd.DataFrame(
+    {
+        "model": ["m", "m", "apart"],
+        "statistic": "sum",
+        "extent": ["nation", "regions", "nation"],
+        "n_scorable": [60, 240, 0],
+        "coverage_90": [0.9, 0.95, np.nan],
+        "control_coverage_90": [0.4, 0.7, np.nan],
+        "reason": ["", "", "the draws are not joint over places"],
+    }
+)
+
+
+def test_sums_stand_beside_shuffled_draws():
+    axes = dependence(SUMS)
+    assert [t.get_text() for t in axes.get_yticklabels()] == [
+        "m, United States (60)", "m, regions (240)",
+    ]  # fmt: skip
+    assert axes.lines[1].get_xdata() == pytest.approx([90])
+    assert axes.lines[2].get_xdata() == pytest.approx([40])
+    assert "m, United States 90 %, shuffled 40 %; m, regions 95 %, shuffled 70 %" in plot.alt_text(
+        axes
+    )
+
+
+def test_sums_that_cannot_be_drawn():
+    with pytest.raises(DataError, match="not joint over places"):
+        dependence(SUMS[2:])
+    with pytest.raises(UnknownNameError, match="energy"):
+        dependence(SUMS, "energy")
+    with pytest.raises(DataError, match="several rows for one extent"):
+        dependence(pd.concat([SUMS, SUMS]))
+    with pytest.raises(DataError, match="no column 'extent'"):
+        dependence(SUMS.drop(columns="extent"))
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
+    for name, draw in (("pairs", lambda: pairwise(pairs({"a": 1.0, "b": 2.0}))),
+                       ("sums", lambda: dependence(SUMS))):  # fmt: skip
+        one, two = (tmp_path / f"{name}{i}.{suffix}" for i in (1, 2))
+        plot.save(draw(), one)
+        plot.save(draw(), two)
+        assert one.read_bytes() == two.read_bytes()

@@ -1,0 +1,274 @@
+"""Joint scores: sums of states' draws, paths, and the control that is shuffled between places."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+
+import odforecast as od
+from odforecast.errors import ScoringError
+from odforecast.geography import JURISDICTIONS, parts_of
+from odforecast.months import ONE_MONTH
+from odforecast.names import LOCATION, MONTH
+from odforecast.panel import Panel
+from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
+from odforecast.scoring.joint import JOINT_COLUMNS
+from odforecast.scoring.worlds import shuffled
+from odforecast.seeds import Streams
+
+PLACES = tuple(JURISDICTIONS)
+MONTHS = np.arange("2018-01", "2022-01", dtype="datetime64[M]")
+LAST = np.datetime64("2020-12")
+ORIGIN = dt.date(2021, 5, 12)
+
+
+def panel_of(counts, as_of=dt.date(2023, 6, 14), places=PLACES, months=MONTHS):
+    blank = np.full(counts.shape, np.nan)
+    return Panel(
+        indicator="Number of Drug Overdose Deaths", as_of=as_of, release=as_of, vintage="real",
+        locations=places, months=months, reported=counts, predicted=blank, complete=blank,
+        pending=blank,
+    )  # fmt: skip
+
+
+def forecast_of(draws, known, places=PLACES, joint=(LOCATION, MONTH), model="made"):
+    """A forecast of 12-month counts (D, L, 12) made at the origin from what was known."""
+    panel = panel_of(known, ORIGIN, places, MONTHS[: known.shape[1]])
+    return od.Forecast(
+        draws=draws, locations=places, months=LAST + ONE_MONTH * np.arange(1, draws.shape[2] + 1),
+        known=np.full((len(places), 11), np.nan), as_of=ORIGIN, last_month=LAST,
+        target="deaths_12mo", joint=frozenset(joint), panel=panel, provenance={"model": model},
+    )  # fmt: skip
+
+
+def world(rng, common, own, n=400):
+    """Counts that are one draw of the very forecast: (draws, truth's panel, known)."""
+    base = 500.0 + 20.0 * np.arange(len(PLACES))
+    known = np.repeat(base[:, None], 36, axis=1)
+
+    def paths(size):
+        shock = common * rng.normal(size=(size, 1, 12)) + own * rng.normal(
+            size=(size, len(PLACES), 12)
+        )
+        return base[:, None] * np.exp(0.02 * shock.cumsum(axis=2))
+
+    return paths(n), panel_of(np.concatenate([known, paths(1)[0]], axis=1)), known
+
+
+def scored(rng, common, own, n_origins, **keywords):
+    parts = []
+    for _ in range(n_origins):
+        draws, truth, known = world(rng, common, own)
+        parts.append(joint_scores(forecast_of(draws, known), Truth(truth), **keywords))
+    return parts
+
+
+def coverage(parts, statistic, control, place="US", column="cover_90"):
+    rows = [
+        p.loc[(p["statistic"] == statistic) & (p["control"] == control) & (p["place"] == place)]
+        for p in parts
+    ]
+    return float(np.mean([r[column].iloc[-1] for r in rows]))
+
+
+def test_dependent_places_collapse_when_they_are_shuffled():
+    parts = scored(np.random.default_rng(1), common=1.0, own=0.0, n_origins=40, horizons=[12])
+    assert coverage(parts, "sum", control=False) > 0.75
+    assert coverage(parts, "sum", control=True) < 0.35
+    assert coverage(parts, "largest_rise", control=True) < 0.35
+    # The energy score sees the same thing hardly: the control costs some per cent.
+    energy = [p[(p["statistic"] == "energy") & (p["place"] == "all") & (p["horizon"] == 12)]
+              for p in parts]  # fmt: skip
+    plain, control = (np.mean([e.loc[e["control"] == c, "score"].iloc[0] for e in energy])
+                      for c in (False, True))  # fmt: skip
+    assert 1.0 < control / plain < 1.6
+
+
+def test_independent_places_lose_nothing_when_they_are_shuffled():
+    parts = scored(np.random.default_rng(2), common=0.0, own=1.0, n_origins=40, horizons=[12])
+    plain, control = (coverage(parts, "sum", control=c) for c in (False, True))
+    assert plain == pytest.approx(control, abs=0.08)
+    assert plain > 0.75
+    scores = [coverage(parts, "sum", c, column="score") for c in (False, True)]
+    assert scores[0] == pytest.approx(scores[1], rel=0.05)
+
+
+def test_the_control_keeps_every_place_as_it_is():
+    draws, _, _ = world(np.random.default_rng(3), 1.0, 0.5)
+    streams = Streams(1, "states", "all-drugs", "2020-12")
+    mixed = shuffled(draws, PLACES, streams)
+    np.testing.assert_array_equal(np.sort(mixed[:, :, 3], axis=0), np.sort(draws[:, :, 3], axis=0))
+    # Whole paths: each one of a place is one of that place's.
+    paths = {tuple(p) for p in draws[:, 7]}
+    assert {tuple(p) for p in mixed[:, 7]} == paths
+    # Each place has its own stream, whichever others are there, in whatever order.
+    some = shuffled(draws[:, [9, 2]], [PLACES[9], PLACES[2]], streams)
+    np.testing.assert_array_equal(some, mixed[:, [9, 2]])
+    between = np.corrcoef(mixed[:, 0, 11], mixed[:, 1, 11])[0, 1]
+    assert abs(between) < 0.2 < np.corrcoef(draws[:, 0, 11], draws[:, 1, 11])[0, 1]
+
+
+def test_sums_by_hand():
+    draws, truth, known = world(np.random.default_rng(4), 1.0, 1.0)
+    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    west = [PLACES.index(s) for s in parts_of("West")]
+    row = table[(table["statistic"] == "sum") & (table["place"] == "West")
+                & (table["horizon"] == 5) & ~table["control"]].iloc[0]  # fmt: skip
+    summed = draws[:, west, 4].sum(axis=1)
+    observed = truth.reported[west, 40].sum()
+    assert row["observed"] == pytest.approx(observed)
+    assert row["median"] == pytest.approx(np.median(summed))
+    assert row["n_places"] == len(west)
+    levels = list(od.names.HUB_QUANTILES)
+    want = od.scoring.weighted_interval_score(np.quantile(summed, levels), levels, observed).total
+    assert row["score"] == pytest.approx(float(want))
+    low, high = np.quantile(summed, [0.05, 0.95])
+    assert row["cover_90"] == float(low <= observed <= high)
+    assert abs(row["pit"] - (summed < observed).mean()) < 0.01
+
+
+def test_energies_are_on_logs_and_of_places_horizons_and_both():
+    draws, truth, known = world(np.random.default_rng(5), 1.0, 1.0, n=60)  # all pairs are taken
+    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    rows = table[(table["statistic"] == "energy") & ~table["control"]]
+    logs, y = np.log1p(draws), np.log1p(truth.reported[:, 36:])
+    at = rows[rows["place"] == "all"].set_index("horizon")["score"]
+    assert at[3] == pytest.approx(float(energy_score(logs[:, :, 2], y[:, 2])))
+    assert at[-1] == pytest.approx(float(energy_score(logs.reshape(60, -1), y.ravel())))
+    ohio = rows[rows["place"] == "OH"].iloc[0]
+    i = PLACES.index("OH")
+    assert ohio["score"] == pytest.approx(float(energy_score(logs[:, i], y[i])))
+    assert (ohio["horizon"], ohio["n_months"]) == (-1, 12)
+    assert np.isnat(ohio["month"].to_datetime64())
+
+
+def test_statistics_of_paths_by_hand():
+    draws, truth, known = world(np.random.default_rng(6), 1.0, 1.0)
+    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    i = PLACES.index("WV")
+    mine = table[(table["place"] == "WV")].set_index("statistic")
+    before, counts = known[i, 24:36], truth.reported[i]
+    rise = (draws[:, i] - before).max(axis=1)
+    assert mine.loc["largest_rise", "median"] == pytest.approx(np.median(rise))
+    assert mine.loc["largest_rise", "observed"] == pytest.approx((counts[36:] - before).max())
+    assert mine.loc["largest_fall", "observed"] == pytest.approx((counts[36:] - before).min())
+    fall = (draws[:, i] - before).min(axis=1)
+    assert mine.loc["largest_fall", "median"] == pytest.approx(np.median(fall))
+    peak = draws[:, i].argmax(axis=1)
+    came = counts[36:].argmax()
+    assert mine.loc["peak_month", "observed"] == came + 1
+    share = (peak == came).mean()
+    assert mine.loc["peak_month", "log_score"] == pytest.approx(-np.log(share))
+    below = np.array([(peak <= k).mean() for k in range(11)])
+    want = ((below - (came <= np.arange(11))) ** 2).sum() / 11
+    assert mine.loc["peak_month", "score"] == pytest.approx(want)
+
+
+def test_a_month_of_the_peak_that_no_draw_names_costs_ten():
+    draws, truth, known = world(np.random.default_rng(7), 0.0, 1.0)
+    i = PLACES.index("WV")
+    counts = np.array(truth.reported)
+    counts[i, 36:] = np.r_[900.0, np.full(11, 100.0)]  # the peak comes first
+    draws[:, i] = np.linspace(100, 200, 12)  # and all draws have it last
+    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
+    row = table[(table["place"] == "WV") & (table["statistic"] == "peak_month")].iloc[0]
+    assert (row["score"], row["log_score"]) == (1.0, 10.0)
+
+
+def test_draws_that_are_not_joint_are_not_added():
+    draws, truth, known = world(np.random.default_rng(8), 1.0, 1.0)
+    apart = joint_scores(forecast_of(draws, known, joint=[MONTH]), Truth(truth))
+    sums = apart[apart["place"].isin(["US", "all", "Midwest", "Northeast", "South", "West"])]
+    assert set(sums["reason"]) == {"the draws are not joint over places"}
+    assert not sums["scorable"].any()
+    assert sums[["score", "median", "cover_90", "pit"]].isna().all(axis=None)
+    assert not apart["control"].any()
+    own = apart[apart["place"] == "OH"]
+    assert own["scorable"].all()  # a place's own path is joint over months
+    months = joint_scores(forecast_of(draws, known, joint=[LOCATION]), Truth(truth))
+    path = months[months["statistic"] == "peak_month"]
+    assert set(path["reason"]) == {"the draws are not joint over months"}
+    assert months[(months["statistic"] == "sum")]["scorable"].all()
+    both = months[(months["statistic"] == "energy") & (months["horizon"] == -1)]
+    assert not both["scorable"].any()
+
+
+def test_a_sum_needs_all_its_parts():
+    draws, truth, known = world(np.random.default_rng(9), 1.0, 1.0)
+    counts = np.array(truth.reported)
+    counts[PLACES.index("OH"), 40] = np.nan  # a month of a state was not published
+    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
+    sums = table[(table["statistic"] == "sum") & ~table["control"]]
+    lost = sums[~sums["scorable"]]
+    assert set(zip(lost["place"], lost["horizon"])) == {("US", 5), ("Midwest", 5)}
+    assert lost["reason"].str.contains("not published").all()
+    energy = table[(table["statistic"] == "energy") & (table["place"] == "all")]
+    at = energy[~energy["control"]].set_index("horizon")["n_places"]
+    assert (at[4], at[5], at[-1]) == (52, 51, 51)
+    few = tuple(s for s in PLACES if s != "TX")
+    keep = [PLACES.index(s) for s in few]
+    table = joint_scores(forecast_of(draws[:, keep], known[keep], few), Truth(truth))
+    south = table[(table["statistic"] == "sum") & (table["place"] == "South")]
+    assert set(south["reason"]) == {"1 of its 17 parts are not forecast"}
+
+
+def test_a_row_of_the_nation_is_not_a_place():
+    draws, truth, known = world(np.random.default_rng(10), 1.0, 1.0)
+    plain = joint_scores(forecast_of(draws, known), Truth(truth))
+    with_us = forecast_of(draws, known).with_nation()
+    again = joint_scores(with_us, Truth(truth))
+    pairs = again[again["statistic"] != "turn"]
+    want = plain[plain["statistic"] != "turn"]
+    np.testing.assert_array_equal(pairs["score"], want["score"])
+
+
+def test_columns_types_seeds_and_an_empty_table():
+    draws, truth, known = world(np.random.default_rng(11), 1.0, 1.0, n=80)
+    made = forecast_of(draws, known)
+    table = joint_scores(made, Truth(truth), horizons=[3, 12])
+    assert tuple(table) == JOINT_COLUMNS
+    assert set(table.loc[table["statistic"] == "sum", "horizon"]) == {3, 12}
+    again = joint_scores(made, Truth(truth), horizons=[3, 12])
+    assert table.equals(again)
+    other = joint_scores(made, Truth(truth), seed=2, horizons=[3, 12])
+    plain = ~table["control"]
+    sums = table["statistic"] == "sum"
+    np.testing.assert_array_equal(table["score"][plain & sums], other["score"][plain & sums])
+    assert (table["score"][~plain & sums] != other["score"][~plain & sums]).all()
+    none = joint_scores(made, Truth(truth), horizons=[30])
+    assert tuple(none) == JOINT_COLUMNS
+    assert none.empty
+    assert none.dtypes.astype(str).to_dict() == table.dtypes.astype(str).to_dict()
+
+
+def test_months_have_sums_and_energies_but_no_turn():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=60)
+    table = joint_scores(made, Truth(panel), target="deaths_month")
+    assert set(table["statistic"]) == {"energy", "sum"}
+    assert set(table["target"]) == {"deaths_month"}
+
+
+def test_a_summary_stands_beside_its_control():
+    parts = scored(np.random.default_rng(12), common=1.0, own=0.2, n_origins=6)
+    table = joint_summary(parts[0].assign(model="made"))
+    assert table["model"].unique().tolist() == ["made"]
+    row = table[(table["statistic"] == "sum") & (table["extent"] == "nation")].iloc[0]
+    plain = parts[0][(parts[0]["statistic"] == "sum") & (parts[0]["place"] == "US")]
+    means = plain.groupby("control")["score"].mean()
+    assert row["score"] == pytest.approx(means[False])
+    assert row["control_score"] == pytest.approx(means[True])
+    assert row["ratio"] == pytest.approx(means[False] / means[True])
+    assert row["n_places"] == 52
+    own = table[(table["statistic"] == "peak_month") & (table["extent"] == "places")].iloc[0]
+    assert np.isnan(own["control_score"])
+    by = joint_summary(parts[0], by=["horizon_group"])
+    assert by["horizon_group"].astype(str).unique().tolist() == ["1-3", "4-6", "7-12", "path"]
+    with pytest.raises(ScoringError, match="no column 'county'"):
+        joint_summary(parts[0], by=["county"])
+    with pytest.raises(ScoringError, match="joint=True"):
+        joint_summary(parts[0].iloc[:0])
+    with pytest.raises(ScoringError, match="no column 'control'"):
+        joint_summary(parts[0].drop(columns="control"))

@@ -1,0 +1,225 @@
+"""Metrics that a user adds: names, keys, what is checked, and those that are built in."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odforecast.errors import ScoringError, UnknownNameError
+from odforecast.scoring import binned_log_score, crps_from_draws, summarise
+from odforecast.scoring.binned import FLOOR, WIDTH, bins_of
+from odforecast.scoring.columns import METRIC_COLUMNS, SCORE_COLUMNS
+from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics, get_metric
+
+DRAWS = np.random.default_rng(1).gamma(40.0, 25.0, (300, 3, 2))
+TRUTH = np.array([[900.0, 1000.0], [np.nan, 1100.0], [1500.0, 700.0]])
+
+
+def mean_error(samples, observed):
+    return samples.mean(axis=0) - observed
+
+
+def test_a_metric_is_applied_and_unknown_where_nothing_came():
+    got = apply_metric(Metric("mean_error", mean_error), DRAWS, TRUTH)
+    np.testing.assert_allclose(got, DRAWS.mean(axis=0) - TRUTH)
+    assert np.isnan(got[1, 0])
+    always = Metric("always", lambda _, observed: np.ones(observed.shape))
+    assert np.isnan(apply_metric(always, DRAWS, TRUTH)[1, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Twcrps", "no legal name"),
+        ("1st", "no legal name"),
+        ("", "no legal name"),
+        ("a" * 61, "no legal name"),
+        ("wis", "has a column of that name; call it my_wis"),
+        ("as_of", "has a column of that name"),
+        ("rps", "has a column of that name"),
+        ("horizon_group", "has a column of that name"),
+    ],
+)
+def test_names_that_cannot_be_columns_are_refused(name, said):
+    with pytest.raises(ScoringError, match=said):
+        Metric(name, mean_error)
+
+
+def test_every_column_of_the_score_table_is_taken():
+    for name in SCORE_COLUMNS:
+        with pytest.raises(ScoringError):
+            Metric(name, mean_error)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "said"),
+    [
+        ({"better": "small"}, "better is 'small'"),
+        ({"target": "deaths"}, "target is 'deaths'"),
+        ({"function": 3}, "no function"),
+    ],
+)
+def test_fields_are_checked(keywords, said):
+    with pytest.raises(ScoringError, match=said):
+        Metric(**({"name": "mine", "function": mean_error} | keywords))
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda s, _: s.mean(), "gave shape \\(\\), expected \\(3, 2\\)"),
+        (lambda s, _: s[0, 0], "gave shape \\(2,\\)"),
+        (lambda _, y: np.where(np.isnan(y), 0.0, np.inf), "infinite in 5 units"),
+        (lambda _, y: y.no_such_thing, "failed: AttributeError"),
+        (lambda s, _: s.sort(axis=0), "failed: ValueError"),  # it may not change the draws
+    ],
+)
+def test_what_a_function_gives_is_checked(function, said):
+    with pytest.raises(ScoringError, match=said):
+        apply_metric(Metric("mine", function), DRAWS.copy(), TRUTH)
+
+
+def test_draws_and_truth_must_match():
+    with pytest.raises(ScoringError, match="do not match"):
+        apply_metric(Metric("mine", mean_error), DRAWS, TRUTH.T)
+
+
+def test_the_key_changes_with_everything_that_changes_the_values():
+    base = Metric("mine", mean_error)
+    assert base.key == Metric("mine", mean_error).key
+    assert base.reusable
+    others = [
+        Metric("other", mean_error),
+        Metric("mine", mean_error, version="2"),
+        Metric("mine", mean_error, target="deaths_12mo"),
+        Metric("mine", _another),
+        Metric("mine", _above(1000)),
+        Metric("mine", _above(2000)),
+        Metric("mine", functools.partial(_with, k=1)),
+        Metric("mine", functools.partial(_with, k=2)),
+        Metric("mine", _with_default),
+    ]
+    assert len({m.key for m in others} | {base.key}) == 1 + len(others)
+    assert all(m.reusable for m in others)
+    assert Metric("mine", _above(1000)).key == Metric("mine", _above(1000)).key
+
+
+def test_where_the_text_is_unknown_nothing_is_used_again():
+    made: dict[str, object] = {}
+    exec("def odd(samples, observed):\n    return observed", made)
+    one, two = Metric("odd", made["odd"]), Metric("odd", made["odd"])
+    assert not one.reusable
+    assert one.key != two.key
+    held = Metric("held", functools.partial(_with, k=object()))  # no plain value
+    assert not held.reusable
+    assert not Metric("numpy_made", np.add).reusable
+
+
+def test_a_metric_travels_with_its_key():
+    metric = METRICS["crps_log"]
+    again = pickle.loads(pickle.dumps(metric))
+    assert again == metric
+    assert again.key == metric.key
+
+
+def test_lists_are_checked():
+    mine = Metric("mine", mean_error)
+    assert check_metrics(["se", mine]) == (METRICS["se"], mine)
+    assert check_metrics([]) == ()
+    assert check_metrics("se") == (METRICS["se"],)
+    with pytest.raises(ScoringError, match="given twice"):
+        check_metrics([mine, Metric("mine", _another)])
+    with pytest.raises(ScoringError, match="is no metric"):
+        check_metrics([mean_error])
+    with pytest.raises(UnknownNameError, match="crps_log"):
+        get_metric("crps_logs")
+
+
+def test_built_in_metrics_are_what_they_say():
+    y = np.array([[900.0, 1000.0]])
+    draws = DRAWS[:, :1]
+    got = {name: apply_metric(metric, draws, y) for name, metric in METRICS.items()}
+    np.testing.assert_allclose(got["crps_log"], crps_from_draws(np.log1p(draws), np.log1p(y)))
+    np.testing.assert_allclose(got["se"], (draws.mean(axis=0) - y) ** 2)
+    logs = np.log1p(draws)
+    v = logs.var(axis=0, ddof=1) + 1 / 12 / (1 + np.median(draws, axis=0)) ** 2
+    want = np.log(v) + (np.log1p(y) - logs.mean(axis=0)) ** 2 / v
+    np.testing.assert_allclose(got["dss_log"], want)
+    negative = draws - 2000.0
+    for name in ("crps_log", "dss_log"):
+        assert np.isnan(apply_metric(METRICS[name], negative, y)).all()
+
+
+def test_a_summary_averages_them_where_asked():
+    columns = dict.fromkeys(METRIC_COLUMNS, 1.0)
+    table = pd.DataFrame({"model": ["a", "a"], "scorable": True, "mine": [1.0, 3.0]} | columns)
+    assert summarise(table, metrics=["mine"])["mine"].tolist() == [2.0]
+    assert "mine" not in summarise(table)
+    with pytest.raises(ScoringError, match="no column 'other'"):
+        summarise(table, metrics=["other"])
+
+
+@pytest.mark.parametrize("name", ["log_score", "log_score_lognormal"])
+def test_the_log_score_has_its_right_name_whatever_the_table_calls_it(name):
+    columns = dict.fromkeys([c for c in METRIC_COLUMNS if not c.startswith("log_score")], 1.0)
+    table = pd.DataFrame({"model": ["a"], "scorable": True, name: 4.0} | columns)
+    got = summarise(table)
+    assert got["log_score_lognormal"].tolist() == [4.0]
+    assert "log_score" not in got
+
+
+def test_binned_score_by_hand():
+    # log(1.05) bins: 100 and 101 share bin 94, 107 lies above it.
+    assert bins_of([100.0, 101.0, 107.0]).tolist() == [94, 94, 95]
+    draws = np.array([100.0, 101.0, 107.0, 300.0])
+    assert binned_log_score(draws, 100.0) == pytest.approx(np.log(2))
+    assert binned_log_score(draws, 107.0) == pytest.approx(np.log(4))
+    assert binned_log_score(draws, 5000.0) == -FLOOR
+    assert np.isnan(binned_log_score(draws, np.nan))
+    assert binned_log_score(np.full(4, -5.0), 0.0) == -FLOOR  # below zero: in no bin
+    with pytest.raises(ScoringError, match="do not match"):
+        binned_log_score(draws, [1.0, 2.0])
+    with pytest.raises(ScoringError, match="no draws"):
+        binned_log_score(np.empty((0, 1)), [1.0])
+
+
+@given(st.floats(0, 1e6))
+def test_a_count_lies_in_its_bin(value):
+    k = int(bins_of(value))
+    low, high = (1 + WIDTH) ** k - 1, (1 + WIDTH) ** (k + 1) - 1
+    count = np.rint(value)
+    assert low * (1 - 1e-12) - 1e-9 <= count
+    assert count <= high * (1 + 1e-12) + 1e-9
+
+
+def test_the_binned_score_is_proper():
+    """Of three forecasts, the one from which the truth comes has the best mean score."""
+    rng = np.random.default_rng(5)
+    truth = rng.poisson(1000, 4000).astype(float)
+    means = {
+        sd: binned_log_score(np.rint(rng.normal(1000, sd, (4000, 1))).repeat(4000, 1), truth).mean()
+        for sd in (10.0, np.sqrt(1000), 120.0)
+    }
+    assert min(means, key=means.get) == np.sqrt(1000)
+
+
+def _another(samples, observed):
+    return observed - samples.mean(axis=0)
+
+
+def _above(limit):
+    return lambda samples, observed: (samples > limit).mean(axis=0) + 0 * observed
+
+
+def _with(samples, observed, k):
+    return observed * k
+
+
+def _with_default(samples, observed, k=(1, 2.0, [3, None])):
+    return observed * k[0]

@@ -1,0 +1,332 @@
+"""Draws are added up and sorted once, and every number is that of the plain definitions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import gc
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.forecast import Forecast, sums
+from odforecast.forecast.summary import year_before
+from odforecast.forecast.trend import CATEGORIES, LARGE, category, probabilities, thresholds
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import HUB_QUANTILES, TARGET_12MO, TARGET_MONTH
+from odforecast.scoring import score_units, weighted_interval_score
+from odforecast.scoring import units as units_module
+from odforecast.scoring.bounds import band_chances, interval_pit, threshold_weighted_crps
+from odforecast.scoring.draws import bias_sorted, crps_sorted, log_score_sorted, ranks_sorted
+from odforecast.scoring.units import unit_columns
+
+FIRST = np.datetime64("2023-12", "M")
+PLACES = ("US", "OH", "YC", "WV", "WY")
+
+
+def plain_sums(forecast: Forecast) -> np.ndarray:
+    """12-month sums as one writes them down."""
+    known = np.broadcast_to(forecast.known, (*forecast.draws.shape[:2], 11))
+    return rolling_sums(np.concatenate([known, forecast.draws], axis=2))
+
+
+def forecast_of(draws, known=None, target=TARGET_MONTH, **keywords) -> Forecast:
+    _, places, months = draws.shape
+    known = np.ones((places, 11)) if known is None else known
+    return Forecast(
+        draws=draws, locations=PLACES[:places], known=known,
+        months=FIRST + np.arange(months).astype("timedelta64[M]"), as_of=dt.date(2024, 4, 17),
+        last_month=FIRST - np.timedelta64(1, "M"), target=target, provenance={"model": "made"},
+        **keywords,
+    )  # fmt: skip
+
+
+@st.composite
+def odd(draw):
+    """Draws, months known before them, and counts: ties, few draws, whole numbers and others."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.sampled_from([2, 3, 7, 8, 9, 16, 100, 127, 128, 129, 300, 1000]))
+    shape = (n, draw(st.integers(1, 4)), draw(st.sampled_from([1, 2, 12, 13, 25])))
+    kind = draw(st.sampled_from(["whole", "real", "tied", "same", "large"]))
+    level = {"whole": 30.0, "real": 30.0, "tied": 0.3, "same": 5.0, "large": 3e5}[kind]
+    made = {
+        "whole": lambda: rng.poisson(level, shape).astype(float),
+        "real": lambda: rng.lognormal(np.log(level), 1.0, shape),
+        "tied": lambda: rng.poisson(level, shape).astype(float),
+        "same": lambda: np.full(shape, level),
+        "large": lambda: rng.normal(level, level / 10, shape),
+    }[kind]()
+    drawn = draw(st.booleans())
+    known = rng.gamma(2.0, level / 2, (*((n,) if drawn else ()), shape[1], 11))
+    if kind in ("whole", "tied", "same"):
+        known = np.floor(known)
+    forecast = forecast_of(made, known)
+    # Some counts are draws themselves, some are far away, some are not there.
+    middle = plain_sums(forecast)
+    y = middle[rng.integers(n)] + rng.choice([0.0, 0.0, 1.0, -1.0, 50.0], shape[1:])
+    y = np.maximum(np.where(rng.random(shape[1:]) < 0.15, np.nan, y), 0.0)
+    return forecast, y
+
+
+@given(odd())
+def test_every_score_is_that_of_its_definition(case):
+    forecast, y = case
+    draws = plain_sums(forecast)
+    n = len(draws)
+    table = score_units(forecast, y)
+    flat, came = draws.reshape(n, -1), y.ravel()
+    # The energy form over all pairs, the ranks, the quantiles: nothing sorted by hand.
+    quantiles = np.quantile(flat, HUB_QUANTILES, axis=0)
+    wis = weighted_interval_score(np.maximum.accumulate(quantiles, axis=0), HUB_QUANTILES, came)
+    np.testing.assert_allclose(table["wis"], wis.total, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(table["median"], np.median(flat, axis=0), rtol=1e-12)
+    spread = np.array([np.abs(x[:, None] - x).mean() for x in flat.T]) / 2
+    crps = np.abs(flat - came).mean(axis=0) - spread
+    np.testing.assert_allclose(table["crps"], crps, rtol=1e-7, atol=1e-6 * (1 + flat.max() * 1e-3))
+    below, ties = (flat < came).sum(axis=0), (flat == came).sum(axis=0)
+    known = ~np.isnan(came)
+    np.testing.assert_allclose(
+        table["bias"][known], (1 - (below + ties) / n - below / n)[known], atol=1e-12
+    )
+    pit = table["pit"].to_numpy()[known]
+    assert (pit >= (below / (n + 1))[known] - 1e-12).all()
+    assert (pit <= ((below + ties + 1) / (n + 1))[known] + 1e-12).all()
+    low, high = (quantiles[HUB_QUANTILES.index(x)] for x in (0.05, 0.95))
+    close = np.isclose(low, came) | np.isclose(high, came)
+    inside = ((low <= came) & (came <= high)).astype(float)
+    np.testing.assert_array_equal(table["cover_90"][known & ~close], inside[known & ~close])
+    gone = ["wis", "crps", "log_wis", "bias", "pit", "cover_50", "ae", "ape"]
+    assert table.loc[~known, gone].isna().all(axis=None)
+
+
+@given(odd())
+def test_quantiles_are_to_the_last_bit_those_of_the_forecast(case):
+    forecast, y = case
+    levels = (0.01, 0.25, 0.5, 0.9)
+    _, found = unit_columns(forecast, y, levels=levels)
+    # As it was written before draws were sorted once: along the first axis, then between two.
+    ordered = np.sort(plain_sums(forecast), axis=0)
+    position = np.asarray(levels) * (len(ordered) - 1)
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, len(ordered) - 1)
+    share = (position - low)[:, None, None]
+    np.testing.assert_array_equal(found, ordered[low] * (1.0 - share) + ordered[high] * share)
+    np.testing.assert_array_equal(found, forecast.quantiles(levels))
+    assert found.flags.c_contiguous
+
+
+@given(odd())
+def test_sums_are_to_the_last_bit_rolling_sums(case):
+    forecast, _ = case
+    np.testing.assert_array_equal(forecast.samples(), plain_sums(forecast))
+    assert forecast.samples().flags.c_contiguous
+
+
+@pytest.mark.parametrize("block", [1, 40, 1000, 1 << 20])
+def test_blocks_change_no_sum_and_no_score(monkeypatch, block):
+    rng = np.random.default_rng(3)
+    known = rng.lognormal(3, 1, (5, 11))
+    known[1, 4] = np.nan
+    draws = rng.lognormal(3, 1, (50, 5, 14))
+    whole = sums.added(known, draws)
+    assert np.isnan(whole[:, 1, :5]).all()
+    assert not np.isnan(whole[:, 1, 5:]).any()
+    assert not np.isnan(np.delete(whole, 1, axis=1)).any()
+    made = forecast_of(draws)
+    y = np.median(made.samples(), axis=0)
+    table = score_units(made, y)
+    monkeypatch.setattr(sums, "_BLOCK", block)
+    monkeypatch.setattr(units_module, "_BLOCK_VALUES", block)
+    np.testing.assert_array_equal(sums.added(known, draws), whole)
+    pd.testing.assert_frame_equal(score_units(made, y), table, check_exact=True)
+
+
+@pytest.mark.parametrize("n", [2, 5, 8, 64, 127, 128, 129, 1000, 1001])
+@pytest.mark.parametrize("rows", [1, 2, 37])
+def test_cores_are_to_the_last_bit_what_they_were(n, rows):
+    """Tables of earlier runs were made with these formulas, each a pass of its own."""
+    rng = np.random.default_rng(n)
+    ordered = np.sort(rng.lognormal(5, 1, (rows, n)), axis=1)
+    y = np.where(np.arange(rows) % 5 == 4, np.nan, ordered[:, n // 2])
+    gap = ordered - y[:, None]
+    rank = (np.arange(n) + 0.5) / n
+    old = 2.0 / n * ((gap * ((gap > 0) - rank)).sum(axis=1))
+    np.testing.assert_array_equal(crps_sorted(ordered, y), old)
+    share = (ordered <= y[:, None]).mean(axis=1) + (ordered < y[:, None]).mean(axis=1)
+    np.testing.assert_array_equal(
+        bias_sorted(ordered, y), np.where(np.isnan(y), np.nan, 1.0 - share)
+    )
+    logs = np.log1p(ordered)
+    rounding = 1.0 / 12.0 / (1.0 + 0.5 * (ordered[:, (n - 1) // 2] + ordered[:, n // 2])) ** 2
+    variance = logs.var(axis=1, ddof=1) + rounding
+    miss = np.log1p(y) - logs.mean(axis=1)
+    old = 0.5 * np.log(2.0 * np.pi * variance) + miss**2 / (2.0 * variance) + np.log1p(y)
+    np.testing.assert_array_equal(log_score_sorted(ordered, y), old)
+
+
+def test_ranks_count_ties_and_nothing_against_a_missing_count():
+    ordered = np.array([[1.0, 2.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0]])
+    below, within = ranks_sorted(ordered, np.array([2.0, 1.0, np.nan]))
+    assert (below.tolist(), within.tolist()) == ([1, 0, 0], [3, 4, 0])
+
+
+def test_bounds_of_counties_are_those_of_their_definitions():
+    rng = np.random.default_rng(8)
+    draws = rng.poisson(9.0, (301, 4, 5)).astype(float)
+    made = forecast_of(draws, target=TARGET_12MO)
+    low = rng.choice([0.0, 1.0, 12.0, 1000.0, np.nan], (4, 5))
+    high = np.select([low == 1.0, low == 1000.0], [9.0, np.inf], low)
+    y = np.where(low == high, low, np.nan)
+    table = score_units(made, y, bounds=(low, high))
+    want = threshold_weighted_crps(draws, low, high).ravel()
+    np.testing.assert_allclose(table["twcrps"], want, rtol=1e-12)
+    chances = band_chances(draws).reshape(-1, 3)
+    np.testing.assert_array_equal(table[["p_zero", "p_hidden", "p_ten"]], chances)
+    np.testing.assert_allclose(table["mean"], draws.mean(axis=0).ravel(), rtol=1e-12)
+    # Another seed breaks other ties: both lie between the same counts of draws.
+    ends = [interval_pit(draws, low, high, seed=s).ravel() for s in range(60)]
+    assert (np.isnan(table["pit"]) == np.isnan(low.ravel())).all()
+    some = ~np.isnan(low.ravel())
+    assert (table["pit"][some] >= np.min(ends, axis=0)[some] - 0.08).all()
+    assert (table["pit"][some] <= np.max(ends, axis=0)[some] + 0.08).all()
+
+
+# -- trend ----------------------------------------------------------------------------------------
+
+
+def test_chances_of_the_trend_are_shares_of_draws():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("dlm").fit(panel).forecast(12, draws=70, seed=4)
+    assert made.months.size > 12  # a year before is drawn at the end, and known at the beginning
+    made = replace(made, draws=made.draws * np.linspace(0.2, 6.0, 70)[:, None, None])
+    months = np.arange(made.months.size)
+    rows = [3, 0, 17]
+    later, before = made.samples(), year_before(made)
+    first = thresholds(np.abs(before[0]))[0][rows][:, months]
+    first[1, 2] = np.nan
+    found = probabilities(made, first, rows, months)
+    for i, row in enumerate(rows):
+        for j, month in enumerate(months):
+            t1 = first[i, j]
+            moved = 100 * (later - before)[:, row, month] / before[:, row, month]
+            want = [
+                (moved < -LARGE * t1).mean(), ((moved < -t1) & (moved >= -LARGE * t1)).mean(),
+                (np.abs(moved) <= t1).mean(), ((moved > t1) & (moved <= LARGE * t1)).mean(),
+                (moved > LARGE * t1).mean(),
+            ]  # fmt: skip
+            want = np.full(len(CATEGORIES), np.nan) if np.isnan(t1) else want
+            np.testing.assert_allclose(found[i, j], want, atol=1e-12)
+
+
+@pytest.mark.parametrize("before", [100.0, 0.0, -3.0, np.nan])
+def test_categories_at_the_edges(before):
+    change = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-300, 5.0, -5.0, 15.0, -15.0, 15.1])
+    unit = np.asarray(before) * 5.0 / 100
+    size = np.abs(change)
+    steps = (size > unit).astype(int) + (size > LARGE * unit).astype(int)
+    want = 2 + np.sign(np.nan_to_num(change)).astype(int) * steps
+    want[np.isnan(size + unit)] = -1
+    assert category(change, before, 5.0).tolist() == want.tolist()
+
+
+# -- what is kept -------------------------------------------------------------------------------
+
+
+def several() -> Forecast:
+    rng = np.random.default_rng(5)
+    return forecast_of(rng.lognormal(3, 1, (40, 5, 4)), rng.lognormal(3, 1, (40, 5, 11)))
+
+
+def test_sums_are_worked_out_once_and_cannot_be_changed(monkeypatch):
+    calls = []
+    real = sums.added
+    monkeypatch.setattr(sums, "added", lambda *a: (calls.append(1), real(*a))[1])
+    made = several()
+    first = made.samples()
+    assert made.samples() is first
+    assert len(calls) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0, 0] = 0.0
+
+
+DERIVED = {
+    "select": lambda f: f.select(["WV", "OH"]),
+    "select in another order": lambda f: f.select(list(PLACES[::-1])),
+    "first": lambda f: f.first(7),
+    "total": lambda f: f.total(["OH", "WV"], "two"),
+    "other draws": lambda f: replace(f, draws=f.draws * 2),
+    "other months known": lambda f: replace(f, known=f.known + 1),
+    "concat": lambda f: Forecast.concat([f.select("OH"), f.select("WV")]),
+    "pickled": lambda f: pickle.loads(pickle.dumps(f)),
+    "with_parts": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}),
+    "part": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}).part("T40.4"),
+}
+
+
+@pytest.mark.parametrize("how", DERIVED)
+def test_what_is_made_of_a_forecast_has_its_own_sums(how):
+    made = several()
+    before = made.samples().copy()
+    other = DERIVED[how](made)
+    np.testing.assert_array_equal(other.samples(), plain_sums(other))
+    np.testing.assert_array_equal(made.samples(), before)
+    np.testing.assert_array_equal(other.samples(), plain_sums(other))
+
+
+def test_no_more_than_the_latest_sums_are_kept_and_none_of_what_is_gone():
+    made, other = several(), several()
+    held = made.samples()
+    other.samples()
+    assert sums._latest is not None
+    assert sums._latest[0]() is other
+    gc.collect()
+    assert not [x for x in gc.get_referrers(held) if isinstance(x, dict) and x is vars(sums)]
+    del other
+    gc.collect()
+    assert sums._latest is None
+
+
+def test_large_sums_are_not_kept(monkeypatch):
+    monkeypatch.setattr(sums, "KEPT", several().draws.nbytes - 1)
+    made = several()
+    assert made.samples() is not made.samples()
+    assert sums._latest is None or sums._latest[0]() is not made
+
+
+def test_sums_do_not_travel():
+    made = several()
+    size = len(pickle.dumps(made))
+    made.samples()
+    assert len(pickle.dumps(made)) == size
+
+
+def test_months_are_not_added_up_for_scores_of_months(monkeypatch):
+    def never(*_):
+        raise AssertionError("added up")
+
+    monkeypatch.setattr(sums, "added", never)
+    made = several()
+    assert len(score_units(made, np.ones((5, 4)), target=TARGET_MONTH)) == 20
+
+
+def test_what_is_made_of_a_forecast_shares_its_draws_and_its_maker_none():
+    draws = np.ones((3, 2, 4))
+    made = forecast_of(draws)
+    draws[:] = 7.0  # the maker's own
+    assert (made.draws == 1.0).all()
+    again = replace(made, warnings=("so",))
+    assert again.draws is made.draws
+    assert again.known is made.known
+    assert not again.draws.flags.writeable
+    # Who forces its way into a forecast is noticed by what is made of it then.
+    made.draws.flags.writeable = True
+    made.draws[0, 0, 0] = np.nan
+    with pytest.raises(od.errors.ForecastError, match="not finite"):
+        replace(made, warnings=())
+    other = replace(made, draws=np.ones((3, 2, 4)))
+    assert (other.draws == 1.0).all()

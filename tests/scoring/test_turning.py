@@ -1,0 +1,157 @@
+"""Turning points: the definition by hand, the chance, and what is unknown."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.errors import ScoringError
+from odforecast.months import ONE_MONTH
+from odforecast.panel import Panel
+from odforecast.scoring import Truth, turning_scores
+from odforecast.scoring.groups import regions, size_classes
+from odforecast.scoring.turning import chances, pooled_turns, turned, turns_of
+
+MONTHS = np.arange("2019-01", "2022-01", dtype="datetime64[M]")
+LAST = np.datetime64("2020-12")
+
+
+def panel_of(counts, as_of=dt.date(2023, 6, 14)):
+    blank = np.full(counts.shape, np.nan)
+    return Panel(
+        indicator="Number of Drug Overdose Deaths", as_of=as_of, release=as_of, vintage="real",
+        locations=("OH", "WV"), months=MONTHS[: counts.shape[1]], reported=counts,
+        predicted=blank, complete=blank, pending=blank,
+    )  # fmt: skip
+
+
+def forecast_of(draws, known, **keywords):
+    given = {
+        "draws": draws,
+        "locations": ("OH", "WV"),
+        "months": LAST + ONE_MONTH * np.arange(1, 13),
+        "known": np.full((2, 11), np.nan),
+        "as_of": dt.date(2021, 5, 12),
+        "last_month": LAST,
+        "target": "deaths_12mo",
+        "panel": panel_of(known, dt.date(2021, 5, 12)),
+    }
+    return od.Forecast(**(given | keywords))
+
+
+def counts_of(ohio, wv):
+    """Counts of 36 months: flat at 1,000 in 2019, then as said."""
+    return np.stack([np.r_[np.full(12, 1000.0), x] for x in (ohio, wv)])
+
+
+RISING = np.r_[1000.0 + 10 * np.arange(1, 13), 1120 - 20.0 * np.arange(1, 13)]
+STILL = np.r_[np.full(12, 1100.0), 1100 + 5.0 * np.arange(1, 13)]
+
+
+def test_by_hand():
+    counts = counts_of(RISING, STILL)
+    # Ohio: changes on a year earlier in 2021 are 1100 - 1010 = 90, 1080 - 1020 = 60 … 1040 - 1040
+    # = 0 in April (no rise), so it has turned from four months ahead on; West Virginia never.
+    draws = np.repeat(counts[None, :, 24:], 4, axis=0)
+    draws[0, 0] = 2000.0  # one of four draws of Ohio rises on
+    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    ohio = table[table["location"] == "OH"].set_index("horizon")
+    assert ohio["turned"].tolist() == [0.0] * 3 + [1.0] * 9
+    assert ohio["chance"].tolist() == [0.0] * 3 + [0.75] * 9
+    assert ohio["brier"].tolist() == [0.0] * 3 + [0.0625] * 9
+    wv = table[table["location"] == "WV"]
+    assert set(wv["turned"]) == {0.0}
+    assert set(wv["chance"]) == {0.0}
+
+
+def test_the_direction_at_the_origin_is_that_of_each_draw():
+    """Where the last months are completed, a draw's own count says which way it was going."""
+    counts = counts_of(RISING, STILL)
+    late = counts[:, :24] * 1.0
+    late[0, -1] = 980.0  # as reported then: it looked like a fall
+    nowcast = np.repeat(counts[None, :, 23:], 2, axis=0)  # December as once final, then 2021
+    made = forecast_of(nowcast, late, months=LAST + ONE_MONTH * np.arange(0, 13))
+    seen = turning_scores(made, Truth(panel_of(counts)))
+    first = seen[(seen["location"] == "OH") & (seen["horizon"] == 1)].iloc[0]
+    assert (first["chance"], first["turned"]) == (0.0, 0.0)
+    blind = turning_scores(forecast_of(nowcast[:, :, 1:], late), Truth(panel_of(counts)))
+    first = blind[(blind["location"] == "OH") & (blind["horizon"] == 1)].iloc[0]
+    assert (first["chance"], first["turned"], first["brier"]) == (1.0, 0.0, 1.0)
+
+
+def test_a_turn_stays_a_turn():
+    later = np.array([[[1.0, -1.0, 1.0, 1.0]]])
+    assert turned(np.array([[1.0]]), later).tolist() == [[[False, True, True, True]]]
+    assert chances(np.array([[1.0]]), later).tolist() == [[0.0, 1.0, 1.0, 1.0]]
+
+
+@given(st.integers(0, 500))
+def test_chances_rise_with_the_horizon(seed):
+    rng = np.random.default_rng(seed)
+    got = chances(rng.normal(size=(20, 3)), rng.normal(size=(20, 3, 6)))
+    assert (np.diff(got, axis=1) >= 0).all()
+    assert ((got >= 0) & (got <= 1)).all()
+    seen = turns_of(rng.normal(size=(3, 7)))
+    assert (np.diff(seen, axis=1) >= 0).all()
+
+
+def test_what_is_unknown_stays_unknown():
+    counts = counts_of(RISING, STILL)
+    counts[0, 27] = np.nan
+    draws = np.repeat(np.nan_to_num(counts[None, :, 24:], nan=1000.0), 3, axis=0)
+    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    ohio = table[table["location"] == "OH"]
+    assert np.isfinite(ohio["brier"].iloc[:3]).all()
+    assert ohio["brier"].iloc[3:].isna().all()
+    lost = chances(np.array([[np.nan], [1.0]]), np.ones((2, 1, 3)))
+    assert np.isnan(lost).all()
+
+
+def test_paths_that_are_not_joint_have_no_turn():
+    counts = counts_of(RISING, STILL)
+    made = forecast_of(np.repeat(counts[None, :, 24:], 3, 0), counts[:, :24],
+                       joint=frozenset({"location"}))  # fmt: skip
+    with pytest.raises(ScoringError, match="not joint over months"):
+        turning_scores(made, Truth(panel_of(counts)))
+
+
+def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
+    counts = counts_of(RISING, STILL)
+    changes = counts[:, 12:] - counts[:, :-12]
+    windows = [(row[t], row[t + 1 : t + 4]) for row in changes for t in range(24 - 3)]
+    want = np.mean([((later > 0) != (first > 0)).any() for first, later in windows])
+    got = pooled_turns(panel_of(counts), np.array([3, 30]))
+    assert got[0] == pytest.approx(want)
+    assert np.isnan(got[1])
+    young = panel_of(counts, dt.date(2022, 6, 15))  # settled until June 2021
+    shorter = np.array(counts)
+    shorter[:, 30:] = 0.0
+    other = panel_of(shorter, dt.date(2022, 6, 15))
+    assert pooled_turns(young, np.array([3]))[0] == pooled_turns(other, np.array([3]))[0]
+    assert pooled_turns(young, np.array([3]))[0] != got[0]
+
+
+def test_a_real_turn():
+    """Deaths fell from mid-2023: a forecast made at the turn is scored on it."""
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("dlm").fit(panel.cut("2023-03")).forecast(draws=300)
+    table = turning_scores(made, Truth(panel))
+    us = table[(table["location"] == "US") & (table["horizon"] == 12)].iloc[0]
+    assert us["turned"] == 1.0
+    assert 0 < us["chance"] < 1
+    assert us["brier"] == pytest.approx((us["chance"] - 1) ** 2)
+    assert 0 < us["pooled"] < 1
+
+
+def test_groups_of_places():
+    codes = ["US", "OH", "YC", "DC", "06037"]
+    assert regions(codes).tolist() == ["nation", "Midwest", "Northeast", "South", "West"]
+    assert size_classes([9e4, 499.0, 500.0, 1999.0, 2000.0], codes).tolist() == [
+        "nation", "under 500", "500-1,999", "500-1,999", "2,000 or more",
+    ]  # fmt: skip
+    assert size_classes([np.nan, np.nan], ["US", "OH"]).tolist() == ["nation", None]
