@@ -249,4 +249,4 @@ def test_an_answer_is_called_off_by_the_cluster_alone(client):
     """A last word of Dask's on a block that the run has given up is no error."""
     answer = Cluster(client).submit([])
     assert not answer.cancel()
-    assert answer.result(30) == []
+    assert answer.result(30).outcomes == []

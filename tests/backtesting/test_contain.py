@@ -41,3 +41,15 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
         forced()
     np.testing.assert_array_equal(inner.reported, before)
     assert not inner.reported.flags.writeable
+
+
+def test_months_of_a_panel_beside_are_worked_out_anew_by_who_wants_them():
+    """One that looks at them changes nothing; what it writes into them reaches nobody else."""
+    beside = cut_panel()
+    panel = replace(cut_panel(), beside={"T40.4": beside})
+    with contained([panel], 1):
+        before = beside.monthly.copy()
+        months = beside.monthly
+        months.flags.writeable = True
+        months[0, 0] += 1000.0
+    np.testing.assert_array_equal(beside.monthly, before)

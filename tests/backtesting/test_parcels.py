@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import toys
 
@@ -85,12 +87,13 @@ def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
 def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
     with Workers(1) as workers:
         way = Local(workers, tmp_path)
-        (made,) = way.submit(units[:1]).result()
+        made = way.submit(units[:1]).result()
         assert [len(list(p.iterdir())) for p in tmp_path.iterdir()] == [2]
         way.close()
     assert list(tmp_path.iterdir()) == []
     (here,) = run_block(units[:1])
-    np.testing.assert_array_equal(made.scores["wis"], here.scores["wis"])
+    scores = pd.read_parquet(BytesIO(made.files["scores"]))
+    np.testing.assert_array_equal(scores["wis"], here.scores["wis"])
 
 
 def test_a_model_that_cannot_be_sent_is_the_futures_error(units):
@@ -112,7 +115,7 @@ def test_threads_get_the_units_themselves(units):
         way = carrier_for(pool)
         assert isinstance(way, Plain)
         assert (way.workers(), way.sent) == (1, 0)
-        assert way.submit(units[:1]).result()[0].failures.empty
+        assert way.submit(units[:1]).result().outcomes[0].failures.empty
         way.close()
 
 

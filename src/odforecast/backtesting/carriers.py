@@ -10,12 +10,13 @@ from typing import Any, Protocol
 
 from odforecast.backtesting.contain import bound_threads
 from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.packed import Made, made
 from odforecast.backtesting.parcels import Parcels, unpacked
-from odforecast.backtesting.unit import Unit, run_block
+from odforecast.backtesting.unit import Unit
 from odforecast.backtesting.workers import Workers, end_with_parent
 from odforecast.errors import BacktestError
 
-Answer = Future[list[Outcome]]
+Answer = Future[Made]
 
 
 class Carrier(Protocol):
@@ -67,7 +68,8 @@ def carrier_for(executor: Any, folder: Path | None = None) -> Carrier:
     ----------
     executor : concurrent.futures.Executor or dask.distributed.Client
     folder : Path, optional
-        Where parcels are put for processes of this machine; default: the system's own.
+        Where parcels are put for processes of this machine; default: the system's own. With a
+        folder, what comes back from other processes is packed: it is to be written down.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def carrier_for(executor: Any, folder: Path | None = None) -> Carrier:
                 "the Dask client is asynchronous, and a backtest waits for its units",
                 hint="make it with asynchronous=False",
             )
-        return Cluster(client)
+        return Cluster(client, packed=folder is not None)
     if isinstance(executor, Workers | ProcessPoolExecutor):
         return Local(executor, folder)
     if isinstance(executor, Executor):
@@ -115,8 +117,8 @@ class Plain:
     def alone(self, unit: Unit) -> Outcome:
         """Run a unit in a fresh process."""
         with Workers(1) as workers:
-            outcome: Outcome = workers.alone(_run, [unit])[0]
-        return outcome
+            answer: Made = workers.alone(_run, [unit])
+        return answer.outcomes[0]
 
     def close(self) -> None:
         """Nothing is left to remove."""
@@ -133,6 +135,7 @@ class Local:
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
         )
         self._parcels: Parcels[str] = Parcels(self._put)
+        self._packed = folder is not None
 
     @property
     def sent(self) -> int:
@@ -151,14 +154,14 @@ class Local:
             unpackable: Answer = Future()
             unpackable.set_exception(error)
             return unpackable
-        return self.executor.submit(_run_packed, data, places)
+        return self.executor.submit(_run_packed, data, places, self._packed)
 
     def alone(self, unit: Unit) -> Outcome:
         """Run a unit in a fresh process."""
         data, places = self._parcels.packed([unit])
         ours = self.executor if isinstance(self.executor, Workers) else Workers.like(self.executor)
-        outcome: Outcome = ours.alone(_run_packed, data, places)[0]
-        return outcome
+        answer: Made = ours.alone(_run_packed, data, places)
+        return answer.outcomes[0]
 
     def close(self) -> None:
         """Remove the folder."""
@@ -170,12 +173,12 @@ class Local:
         return str(path)
 
 
-def _run(units: list[Unit]) -> list[Outcome]:
+def _run(units: list[Unit]) -> Made:
     end_with_parent(at_once=False)
-    return run_block(units)
+    return made(units, packed=False)
 
 
-def _run_packed(data: bytes, places: dict[str, str]) -> list[Outcome]:
+def _run_packed(data: bytes, places: dict[str, str], packed: bool = False) -> Made:
     end_with_parent(at_once=False)
     bound_threads()
-    return run_block(unpacked(data, places))
+    return made(unpacked(data, places), packed)

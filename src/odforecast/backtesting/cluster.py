@@ -15,8 +15,9 @@ from typing import Any
 from odforecast.backtesting.contain import bound_threads, sole
 from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.packed import Made, made
 from odforecast.backtesting.parcels import Parcels, unpacked
-from odforecast.backtesting.unit import Unit, run_block
+from odforecast.backtesting.unit import Unit
 from odforecast.backtesting.workers import WorkerDiedError
 from odforecast.errors import BacktestError
 from odforecast.version import __version__
@@ -56,6 +57,8 @@ class Cluster:
     Parameters
     ----------
     client : dask.distributed.Client
+    packed : bool
+        Whether blocks come back packed: they are to be written down.
 
     Raises
     ------
@@ -65,8 +68,8 @@ class Cluster:
 
     processes = True
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, packed: bool = False) -> None:
+        self._client, self._packed = client, packed
         self._parcels: Parcels[Any] = Parcels(self._put)
         #: The parcels are of two threads: that which submits, and that which hears of losses.
         self._packing = threading.Lock()
@@ -90,13 +93,16 @@ class Cluster:
             self._counted = n, monotonic()
         return max(1, n)
 
-    def submit(self, units: Sequence[Unit]) -> Future[list[Outcome]]:
+    def submit(self, units: Sequence[Unit]) -> Future[Made]:
         """Run a block on one of the workers."""
-        answer: Future[list[Outcome]] = Future()
+        return self._sent(units, self._packed)
+
+    def _sent(self, units: Sequence[Unit], packed: bool) -> Future[Made]:
+        answer: Future[Made] = Future()
         # Nobody but the cluster calls it off: its last word finds an answer that takes it.
         answer.set_running_or_notify_cancel()
         try:
-            self._send(list(units), answer, _LOST)
+            self._send(list(units), answer, _LOST, packed)
         except BrokenExecutor:
             raise
         except Exception as error:
@@ -105,7 +111,7 @@ class Cluster:
 
     def alone(self, unit: Unit) -> Outcome:
         """Run a unit while nothing else is running."""
-        return self.submit([unit]).result()[0]
+        return self._sent([unit], False).result().outcomes[0]
 
     def close(self) -> None:
         """Give the panels back, and call off what is still under way."""
@@ -121,13 +127,13 @@ class Cluster:
         name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
         return self._client.scatter({name: data}, broadcast=True)[name]
 
-    def _send(self, units: list[Unit], answer: Future[list[Outcome]], left: int) -> None:
+    def _send(self, units: list[Unit], answer: Future[Made], left: int, packed: bool) -> None:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
         with self._packing:
             again = left < _LOST
-            packed = (self._parcels.put_again if again else self._parcels.packed)(units)
-        theirs = self._client.submit(_run_on_worker, *packed, code_digest(), pure=False)
+            parcel = (self._parcels.put_again if again else self._parcels.packed)(units)
+        theirs = self._client.submit(_run_on_worker, *parcel, code_digest(), packed, pure=False)
         self._running.add(theirs)
 
         def done(future: Any) -> None:
@@ -139,7 +145,7 @@ class Cluster:
                 try:
                     if self._closed or not left:
                         raise BrokenExecutor(f"Dask gave a block back: {error}") from error
-                    self._send(units, answer, left - 1)
+                    self._send(units, answer, left - 1, packed)
                 except Exception as broken:
                     answer.set_exception(broken)
             except BaseException as error:
@@ -149,23 +155,25 @@ class Cluster:
 
         theirs.add_done_callback(done)
 
-    def _result(self, future: Any) -> list[Outcome]:
+    def _result(self, future: Any) -> Made:
         from distributed.scheduler import KilledWorker
 
         try:
-            result: list[Outcome] = future.result()
+            result: Made = future.result()
         except KilledWorker as error:
             raise KilledError(error.allowed_failures + 1) from error
         return result
 
 
-def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str) -> list[Outcome]:
+def _run_on_worker(
+    data: bytes, panels: dict[str, bytes], digest: str, packed: bool = False
+) -> Made:
     """What a worker does with a block."""
     if digest != code_digest():
         raise OtherCodeError(f"a worker runs other code than the client: {_versions()}")
     with sole():
         bound_threads()
-        return run_block(unpacked(data, panels))
+        return made(unpacked(data, panels), packed)
 
 
 def _wait_for_workers(client: Any) -> None:

@@ -22,9 +22,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from odforecast.errors import BacktestError
+from odforecast.names import COUNTIES
 from odforecast.panel import Panel
 from odforecast.panel.panel import LAYERS
 from odforecast.panel.triangle import Triangle
@@ -95,7 +96,7 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     with ExitStack() as stack:
         # One BLAS thread: sums in another order differ in their last digits, and a unit must
         # give the same numbers in a process of its own as in this one.
-        stack.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        stack.enter_context(_libraries().limit(limits=1, user_api="blas"))
         stack.enter_context(np.errstate())
         if threading.current_thread() is threading.main_thread() or _SOLE.get():
             stack.enter_context(redirect_stdout(_Sink()))
@@ -113,6 +114,20 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
                 changed |= part.put_back()
         if changed:
             raise BacktestError("the model changed its panel")
+
+
+#: Numerical libraries of this process, and how many modules there were when they were looked for.
+_found: tuple[int, ThreadpoolController] | None = None
+
+
+def _libraries() -> ThreadpoolController:
+    """The libraries that are loaded. To look for them takes longer than to score a forecast, and
+    there are others only after something was imported.
+    """
+    global _found
+    if _found is None or _found[0] != len(sys.modules):
+        _found = len(sys.modules), ThreadpoolController()
+    return _found[1]
 
 
 #: Held by the only thread at work.
@@ -153,15 +168,25 @@ def must_stop(error: BaseException) -> bool:
 _ONCE = threading.Lock()
 
 
-def _parts(panel: Panel) -> Iterator[Panel | Triangle]:
-    """A panel and all that hangs on it, with what it caches."""
+def _parts(panel: Panel, months: bool = True) -> Iterator[Panel | Triangle]:
+    """A panel and all that hangs on it, with what it caches.
+
+    Months are recovered beforehand, once for all units: of the panel, and of the states beside
+    counties. Of the other panels beside no model here reads them, and it takes 27 ms.
+    """
     with _ONCE:
-        _ = panel.monthly, panel.data_hash, panel.all_deaths
+        _ = panel.data_hash, panel.all_deaths
+        if months:
+            _ = panel.monthly
     yield panel
     if panel.triangle is not None:
         yield panel.triangle
     for beside in panel.beside.values():  # beside the states of counties stands another
-        yield from _parts(beside)
+        yield from _parts(beside, months=panel.dataset == COUNTIES)
+
+
+#: Where a panel remembers its months.
+_RECOVERED = "_recovered"
 
 
 class _Kept:
@@ -173,15 +198,20 @@ class _Kept:
         arrays: list[Any] = [part.reported]
         self.problems: tuple[dict[str, str], dict[str, str]] | None = None
         if isinstance(part, Panel):
-            months, problems = part._recovered
-            arrays += [part.months, months, part.all_deaths]
+            arrays += [part.months, part.all_deaths]
             arrays += [getattr(part, name) for name in LAYERS]
-            self.problems = problems, dict(problems)
+            if _RECOVERED in self.attributes:
+                months, problems = part._recovered
+                arrays.append(months)
+                self.problems = problems, dict(problems)
         self.arrays = [(a, a.shape, a.dtype, a.tobytes()) for a in arrays]
 
     def put_back(self) -> bool:
         """Undo what was changed; whether anything was."""
         now, changed = vars(self.part), False
+        if _RECOVERED not in self.attributes:
+            # Worked out within, and nobody has looked whether it was changed since.
+            now.pop(_RECOVERED, None)
         if now.keys() != self.attributes.keys() or not all(
             # A hash may have been worked out by two threads.
             now[name] is value or (isinstance(value, str) and now[name] == value)

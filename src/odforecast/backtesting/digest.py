@@ -29,7 +29,7 @@ def code_digest() -> str:
         path = root / name
         files += sorted([*path.rglob("*.py"), *path.rglob("*.csv")]) if path.is_dir() else [path]
     digests = [
-        (str(f.relative_to(root)), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
+        (f.relative_to(root).as_posix(), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
     ]
     return content_hash(__version__, digests, [_version(x) for x in _LIBRARIES])
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from odforecast.backtesting.carriers import Carrier, Local, carrier_for
 from odforecast.backtesting.outcome import Outcome, reason_of
+from odforecast.backtesting.packed import Made
 from odforecast.backtesting.unit import Unit, failed_unit
 from odforecast.backtesting.workers import NoWorkerError, WorkerDiedError, Workers
 from odforecast.errors import BacktestError
@@ -25,7 +26,7 @@ from odforecast.errors import BacktestError
 #: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
 WINDOW = 8
 
-Done = tuple[list[int], list[Outcome]]
+Done = tuple[list[int], Made]
 
 
 def dispatched(
@@ -66,7 +67,7 @@ def dispatched(
     """
     waiting = deque(blocks)
     # Per future: its block, and whether the spare workers have it.
-    running: dict[Future[list[Outcome]], tuple[list[int], bool]] = {}
+    running: dict[Future[Made], tuple[list[int], bool]] = {}
     again: dict[int, Outcome] = {}
     own = carrier_for(executor, folder)
     spare: Local | None = None
@@ -96,19 +97,21 @@ def dispatched(
                     waiting.appendleft(block)
                 except Exception as error:
                     reason = f"could not be run in another process: {reason_of(error)}"
-                    yield block, [failed_unit(units[i], reason) for i in block]
+                    yield block, Made([failed_unit(units[i], reason) for i in block])
                 else:
-                    hungry = {i: o for i, o in zip(block, made) if own.processes and o.starved}
+                    pairs = list(zip(block, made.outcomes, strict=True))
+                    hungry = {i: o for i, o in pairs if own.processes and o.starved}
                     again |= hungry
-                    kept = [(i, o) for i, o in zip(block, made) if i not in hungry]
+                    kept = [(i, o) for i, o in pairs if i not in hungry]
                     if kept:
-                        yield [i for i, _ in kept], [o for _, o in kept]
+                        outcomes = [o for _, o in kept]
+                        yield [i for i, _ in kept], Made(outcomes, made.files, made.code)
         if spare is not None:
             notes.append("the executor broke, as a worker process of it died: the rest was run "
                          "in other processes")  # fmt: skip
         if again:
             for index in sorted(again):
-                yield [index], [_alone(way, units[index], again[index])]
+                yield [index], Made([_alone(way, units[index], again[index])])
             many = len(again) > 1
             notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
                          f"ran out of memory {'were' if many else 'was'} run again, "

@@ -7,7 +7,7 @@ be reused lie in a scratch folder meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from odforecast.backtesting.joining import joined, manifest_of, units_by_origin
 from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.packed import Files
 from odforecast.backtesting.results import Results
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.tables import (
+    JOINT,
     ROWS,
     TABLES,
     all_failed,
@@ -59,12 +61,13 @@ class Finished:
     def __len__(self) -> int:
         return len(self._done)
 
-    def add(self, indices: Sequence[int], outcomes: Sequence[Outcome]) -> None:
-        """Put a block away."""
-        pairs = [(self._units[i], o) for i, o in zip(indices, outcomes, strict=True)]
-        self._store.save([u for u, _ in pairs], [o for _, o in pairs])
-        ours = [(u, o) for u, o in pairs if not u.reusable]
-        self._own.save([u for u, _ in ours], [o for _, o in ours])
+    def add(
+        self, indices: Sequence[int], outcomes: Sequence[Outcome], files: Files | None = None
+    ) -> None:
+        """Put a block of one model away; its tables may be files already."""
+        units = [self._units[i] for i in indices]
+        store = self._store if units[0].reusable else self._own
+        store.save(units, outcomes, files)
         for index, outcome in zip(indices, outcomes):
             kept = outcome if outcome.failed else None
             self._done[index] = _Done(outcome.seconds, outcome.warnings, kept)
@@ -73,8 +76,10 @@ class Finished:
         """Take note of a unit that an earlier run has stored."""
         self._done[index] = _Done(*self._store.told(self._units[index]))
 
-    def write(self, folder: Path, notes: Sequence[str]) -> Results:
-        """Write the tables and the manifest, and look at them.
+    def write(
+        self, folder: Path, notes: Sequence[str], more: Mapping[str, object] | None = None
+    ) -> Results:
+        """Write the tables and the manifest, which says ``more``, and look at them.
 
         Raises
         ------
@@ -88,21 +93,22 @@ class Finished:
                 with replacing(folder / "failures.parquet") as part:
                     failures.to_parquet(part, index=False)
             raise all_failed(failures["reason"])
-        with written(folder, manifest_of(self._units, done, notes)) as paths:
-            stream(paths, self._origins(), {name: self._schemas(name) for name in TABLES})
+        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
+        with written(folder, manifest_of(self._units, done, notes, more), names) as paths:
+            stream(paths, self._origins(names), {name: self._schemas(name) for name in names})
         results = Results.load(folder)
         # What is small is read now: another run into the folder changes nothing of it.
         results.read(at_most=ROWS)
         return results
 
-    def _origins(self) -> Iterator[dict[str, list[pa.Table]]]:
+    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
         """Rows of whole origins, put together as ``joining.by_origin`` does in memory; each origin
         is read in its turn.
         """
         for members in units_by_origin(self._units):
             first = self._units[members[0]]
             out = {}
-            for name in TABLES:
+            for name in names:
                 pieces = [p for i in members if (p := self._rows(i, name)) is not None]
                 if pieces and first.state:
                     rows = pa.concat_tables(pieces, promote_options="permissive")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.outcome import Outcome
 from odforecast.backtesting.rows import QUANTILE_CATEGORIES
 from odforecast.backtesting.unit import Unit
+from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES
 from odforecast.seeds import content_hash
 from odforecast.version import __version__
@@ -32,7 +33,7 @@ def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Ou
             continue
         targets = members[0][0].targets
         tables = {}
-        for name in ("scores", "quantiles", "failures"):
+        for name in ("scores", "quantiles", "failures", "joint"):
             parts = [t for _, o in members if not (t := getattr(o, name)).empty]
             table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
             if parts and name == "failures":
@@ -47,7 +48,13 @@ def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Ou
                 table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
             tables[name] = table
         seconds = sum(o.seconds for _, o in members)
-        yield Outcome(tables["scores"], tables["quantiles"], tables["failures"], seconds)
+        yield Outcome(
+            tables["scores"],
+            tables["quantiles"],
+            tables["failures"],
+            seconds,
+            joint=tables["joint"],
+        )
 
 
 def units_by_origin(units: Sequence[Unit]) -> Iterator[list[int]]:
@@ -95,10 +102,29 @@ class Told(Protocol):
         ...
 
 
+def _source(spec: Spec) -> str:
+    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
+    origins = [spec.origin, *(_source(member) for member in spec.members)]
+    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
+
+
 def manifest_of(
-    units: Sequence[Unit], outcomes: Sequence[Told], notes: Sequence[str] = ()
+    units: Sequence[Unit],
+    outcomes: Sequence[Told],
+    notes: Sequence[str] = (),
+    more: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
-    """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`."""
+    """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`.
+
+    Parameters
+    ----------
+    units, outcomes
+        One outcome per unit.
+    notes : sequence of str
+        What to know of the run.
+    more : mapping, optional
+        What else it says: the task that was answered.
+    """
     first = units[0]
     seconds: dict[str, float] = {}
     said: dict[str, Counter[str]] = {}
@@ -115,6 +141,8 @@ def manifest_of(
         "run": content_hash(*(u.key for u in units)),
         "models": {u.model.label: u.model.spec.version for u in units},
         "specs": {u.model.label: u.model.spec.hash for u in units},
+        # Distributions that the models' code comes from; empty: unknown, and never reused.
+        "sources": {u.model.label: _source(u.model.spec) for u in units},
         "code": code_digest(),
         # The commonest, each with the number of units it came up in.
         "warnings": {
@@ -150,6 +178,10 @@ def manifest_of(
         "horizon": first.horizon,
         "horizons": list(first.horizons) or "all",
         "levels": list(first.levels),
+        # Named only where there are some, as in the units' keys.
+        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
+        **({"joint": True} if first.joint else {}),
+        **(more or {}),
         "draws": first.draws,
         "seed": first.seed,
         "notes": list(notes),

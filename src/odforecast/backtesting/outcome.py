@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -41,6 +41,10 @@ class Outcome:
         Time to fit and forecast, scoring left out.
     warnings : tuple of str
         What the model warned of, each kind once, with how often.
+    joint : DataFrame
+        Joint scores, where they were asked for; else without rows.
+    stored : bool
+        Its tables are in its block's files, and not here.
     """
 
     scores: pd.DataFrame
@@ -48,11 +52,13 @@ class Outcome:
     failures: pd.DataFrame
     seconds: float
     warnings: tuple[str, ...] = ()
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stored: bool = False
 
     @property
     def failed(self) -> str:
         """Why the whole unit failed; empty if it did not."""
-        if not self.scores.empty or self.failures.empty:
+        if self.stored or not self.scores.empty or self.failures.empty:
             return ""
         return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
 

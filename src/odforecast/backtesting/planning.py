@@ -22,6 +22,7 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
 )
 from odforecast.scoring import Truth
+from odforecast.scoring.metrics import Metric, check_metrics
 
 #: Models of a backtest unless told otherwise: the default model first. Each classical baseline is
 #: there with the delay layer; on real releases also without it. CDC's predicted value is left out
@@ -81,6 +82,8 @@ def plan(
     seed: int = DEFAULT_SEED,
     targets: Sequence[str] = (TARGET_12MO,),
     horizons: Iterable[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
+    joint: bool = False,
 ) -> list[Unit]:
     """The units of a backtest, model by model, origins in order.
 
@@ -150,8 +153,21 @@ def plan(
     request = (horizon, draws, seed)
     scored = _horizons(horizons, horizon, counties)
     levels = COUNTY_LEVELS if counties else HUB_QUANTILES
+    wanted = check_metrics(metrics)
     return [
-        Unit(model, origin, truth, part, tuple(targets), *request, state, scored, levels)
+        Unit(
+            model,
+            origin,
+            truth,
+            part,
+            tuple(targets),
+            *request,
+            state,
+            scored,
+            levels,
+            wanted,
+            joint,
+        )
         for model in made
         for origin in found
         for state, part in (

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from odforecast.backtesting.joining import by_origin, joined, manifest_of
 from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.tables import TABLES, all_failed, empty, written
+from odforecast.backtesting.tables import JOINT, TABLES, all_failed, empty, written
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
@@ -48,6 +48,8 @@ class Results:
         The 23 hub quantiles of every forecast, long; without rows where the run kept none.
     failures : DataFrame
         Models, targets or locations without a forecast, and why.
+    joint : DataFrame
+        Scores of draws that are joint, of a run with ``joint=True``; else without rows.
     manifest : dict
         What was run: models and their specs, what they warned of, origins, truth, data hashes,
         seed, library version, notes.
@@ -66,6 +68,8 @@ class Results:
         self.manifest = dict(manifest)
 
     def _table(self, name: str) -> pd.DataFrame:
+        if name == JOINT and name not in self._names:
+            return empty(name)
         if name not in self._tables and self._folder is None:
             raise BacktestError(
                 f"these results hold no table of {name}",
@@ -92,10 +96,15 @@ class Results:
         """Read the tables that have at most so many rows now, and not when they are asked for."""
         if self._folder is None:
             return
-        for name in TABLES:
+        for name in self._names:
             path = self._folder / f"{name}.parquet"
             if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
                 self._table(name)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The tables there are: that of joint scores only of a run that made some."""
+        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
 
     @property
     def data_notes(self) -> tuple[str, ...]:
@@ -121,6 +130,11 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """What could not be forecast, and why."""
         return self._table("failures")
+
+    @property
+    def joint(self) -> pd.DataFrame:
+        """Scores of joint draws; without rows where the run was not asked for them."""
+        return self._table(JOINT)
 
     @steady
     def __repr__(self) -> str:
@@ -203,6 +217,8 @@ class Results:
             if not (table := self._table(name)).empty or name != "quantiles"
         }
         tables.setdefault("quantiles", self.quantiles)
+        if not (rows := self.joint).empty:  # of sums of places nothing is left
+            tables[JOINT] = rows[rows["place"].isin(states)].reset_index(drop=True)
         return Results(tables, {**self.manifest, "locations": states})
 
     def plot(
@@ -253,17 +269,21 @@ class Results:
 
     @classmethod
     def from_outcomes(
-        cls, units: Sequence[Unit], outcomes: Sequence[Outcome], notes: Sequence[str] = ()
+        cls,
+        units: Sequence[Unit],
+        outcomes: Sequence[Outcome],
+        notes: Sequence[str] = (),
+        more: Mapping[str, object] | None = None,
     ) -> Results:
-        """Join the outcomes of the units of one plan."""
+        """Join the outcomes of the units of one plan; the manifest says ``more``, too."""
         whole = list(by_origin(units, outcomes))
         tables = {}
-        for name in TABLES:
+        for name in (*TABLES, *((JOINT,) if units[0].joint else ())):
             parts = [t for o in whole if not (t := getattr(o, name)).empty]
             tables[name] = joined(parts) if parts else empty(name)
         if tables["scores"].empty:
             raise all_failed(tables["failures"]["reason"])
-        return cls(tables, manifest_of(units, outcomes, notes))
+        return cls(tables, manifest_of(units, outcomes, notes, more))
 
     def leaderboard(
         self,
@@ -326,13 +346,13 @@ class Results:
         )
 
     def save(self, directory: str | Path) -> None:
-        """Write ``scores.parquet``, ``quantiles.parquet``, ``failures.parquet`` and
-        ``manifest.json``; each file is complete or absent.
+        """Write ``scores.parquet``, ``quantiles.parquet``, ``failures.parquet``, where there are
+        joint scores ``joint.parquet``, and ``manifest.json``; each file is complete or absent.
 
         The manifest names the SHA-256 of each table. It is written last, and that of earlier
         results is removed first, so that it never describes other tables than those there.
         """
-        with written(Path(directory), self.manifest) as paths:
+        with written(Path(directory), self.manifest, self._names) as paths:
             for name, part in paths.items():
                 self._table(name).to_parquet(part, index=False)
 
@@ -351,7 +371,9 @@ class Results:
         try:
             manifest = dict(json.loads((folder / "manifest.json").read_text()))
             files = manifest.pop("files", None)
-            if files is not None and (not isinstance(files, dict) or set(files) != set(TABLES)):
+            if files is not None and (
+                not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
+            ):
                 raise ValueError("its manifest does not name the checksums of its tables")
         except FileNotFoundError as error:
             if any((folder / n).exists() for n in ("units", *(f"{t}.parquet" for t in TABLES))):
@@ -359,7 +381,7 @@ class Results:
             raise _broken(folder, error) from error
         except (OSError, ValueError, TypeError) as error:
             raise _broken(folder, error) from error
-        needed = ("scores", "failures") if files is None else TABLES
+        needed = ("scores", "failures") if files is None else files
         if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
             raise _broken(folder, f"no {', '.join(absent)}")
         if files is None:

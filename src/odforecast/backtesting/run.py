@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from odforecast.backtesting.bar import Progress, bar
-from odforecast.backtesting.dispatch import dispatched
+from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.dispatch import Done, dispatched
 from odforecast.backtesting.finished import Finished
 from odforecast.backtesting.lock import locked
 from odforecast.backtesting.origin import Origin, origins
 from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.packed import Made
 from odforecast.backtesting.planning import default_models, plan
 from odforecast.backtesting.results import Results
 from odforecast.backtesting.store import UnitStore
@@ -39,6 +43,10 @@ from odforecast.names import (
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
+
+if TYPE_CHECKING:
+    from odforecast.backtesting.task import Task
+    from odforecast.scoring.metrics import Metric
 
 #: Units of one model that are submitted together.
 BLOCK = 8
@@ -66,6 +74,9 @@ def backtest(
     executor: Executor | Any | None = None,
     progress: bool | Callable[[Progress], None] = True,
     horizons: Iterable[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
+    joint: bool = False,
+    task: Task | str | Path | None = None,
 ) -> Results:
     """Forecast from every origin with every model, and score against a named truth.
 
@@ -113,6 +124,14 @@ def backtest(
     horizons : iterable of int, optional
         Months ahead that are scored and stored, out of 1 to ``horizon``. Default: all, with the
         nowcast; of counties 3, 6, 9 and 12, and five quantiles of each.
+    metrics : sequence of Metric or str
+        More scores, each a column of its name: see :class:`odforecast.scoring.metrics.Metric`.
+    joint : bool
+        Score the draws of places and months together, too
+        (:func:`odforecast.scoring.joint.joint_scores`): the table ``joint`` of the results.
+    task : Task, str or path, optional
+        A task, its name, or its file: it says what is forecast from what, and how it is scored,
+        and nothing of that may be given beside it.
 
     Returns
     -------
@@ -123,7 +142,8 @@ def backtest(
     ------
     BacktestError
         If there is nothing to do, every unit failed, the folder cannot be written to or another
-        run holds it, or an executor broke that is not made of processes.
+        run holds it, an executor broke that is not made of processes, or something is given that
+        the task says.
 
     Notes
     -----
@@ -151,6 +171,55 @@ def backtest(
     >>> len(results.scores)  # 2 models, 3 months by 3 donors each, 2 places, 12 horizons
     432
     """
+    asked = dict(locals())
+    del asked["task"]
+    if task is None:
+        return _run(None, **asked)
+    from odforecast.backtesting.task import Task
+
+    answered = Task.load(task, archive)
+    return _run({"task": answered.manifest}, **_beside(answered, asked))
+
+
+def _beside(task: Task, asked: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a backtest that answers a task.
+
+    Raises
+    ------
+    BacktestError
+        If one is given that the task says.
+    """
+    from odforecast.backtesting.task import FIXED
+
+    usual = {name: p.default for name, p in signature(backtest).parameters.items()}
+    for name in FIXED:
+        if asked[name] is not usual[name] and asked[name] != usual[name]:
+            raise BacktestError(
+                f"{name} is said by task {task.name}",
+                hint="leave it out, or write a task file of your own",
+            )
+    return asked | task.arguments()
+
+
+def _run(
+    more: Mapping[str, object] | None,
+    *,
+    models: str | Model | Sequence[str | Model] | None,
+    origins: str | Sequence[Origin] | None,
+    archive: Archive | None,
+    indicator: str,
+    dataset: str,
+    truth: Truth | None,
+    start: object | None,
+    end: object | None,
+    step: int | None,
+    donors: int,
+    out: str | Path | None,
+    executor: Executor | Any | None,
+    progress: bool | Callable[[Progress], None],
+    **request: Any,
+) -> Results:
+    """A backtest whose arguments are complete; see :func:`backtest`."""
     if origins is None or isinstance(origins, str):
         archive = default_archive() if archive is None else archive
         found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
@@ -164,20 +233,15 @@ def backtest(
         default_models(found) if models is None else models,
         found,
         truth,
-        locations=locations,
-        horizon=horizon,
-        draws=draws,
-        seed=seed,
-        targets=targets,
-        horizons=horizons,
+        **request,
     )
     if callable(progress):
-        results = run_units(units, out=out, executor=executor, progress=progress)
+        results = run_units(units, out=out, executor=executor, progress=progress, more=more)
     elif not progress or not sys.stderr.isatty():
-        results = run_units(units, out=out, executor=executor)
+        results = run_units(units, out=out, executor=executor, more=more)
     else:
         with bar(len(units)) as report:
-            results = run_units(units, out=out, executor=executor, progress=report)
+            results = run_units(units, out=out, executor=executor, progress=report, more=more)
     for note in results.notes:
         warnings.warn(note, stacklevel=2)
     return results
@@ -193,19 +257,37 @@ def run_units(
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
     quantiles: bool = True,
+    more: Mapping[str, object] | None = None,
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters.
+
+    What ``more`` says is put into the manifest.
 
     Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
     the memory: of 650 units, two gigabytes.
     """
+    _sendable(units, executor)
     if out is None:
-        return _in_memory(units, executor, progress, quantiles)
+        return _in_memory(units, executor, progress, quantiles, more)
     # A model may change the working directory.
     folder = Path(out).absolute()
     with locked(folder):
         _tidy(folder)
-        return _into(units, folder, executor, progress)
+        return _into(units, folder, executor, progress, more)
+
+
+def _sendable(units: Sequence[Unit], executor: Executor | Any | None) -> None:
+    """Refuse, before any work, metrics that other processes cannot get."""
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return
+    for metric in units[0].metrics if units else ():
+        try:
+            pickle.dumps(metric)
+        except Exception as error:
+            raise BacktestError(
+                f"metric {metric.name!r} cannot be sent to other processes: {error}",
+                hint="define its function with def in a module, or run in one process",
+            ) from error
 
 
 def _tidy(folder: Path) -> None:
@@ -222,15 +304,16 @@ def _in_memory(
     executor: Executor | Any | None,
     progress: Callable[[Progress], None] | None,
     quantiles: bool,
+    more: Mapping[str, object] | None,
 ) -> Results:
     outcomes: dict[int, Outcome] = {}
     notes: list[str] = []
     for indices, made in _computed(units, range(len(units)), executor, notes, None):
-        for index, outcome in zip(indices, made, strict=True):
+        for index, outcome in zip(indices, made.outcomes, strict=True):
             outcomes[index] = outcome if quantiles else replace(outcome, quantiles=pd.DataFrame())
             _tell(progress, units, index, len(outcomes), outcome)
     # Put together in the order of the plan, whatever order the executor finished in.
-    return Results.from_outcomes(units, [outcomes[i] for i in range(len(units))], notes)
+    return Results.from_outcomes(units, [outcomes[i] for i in range(len(units))], notes, more)
 
 
 def _into(
@@ -238,6 +321,7 @@ def _into(
     folder: Path,
     executor: Executor | Any | None,
     progress: Callable[[Progress], None] | None,
+    more: Mapping[str, object] | None,
 ) -> Results:
     """Each block goes to disk as it comes; the tables are written from there."""
     store = UnitStore(folder / "units")
@@ -253,10 +337,26 @@ def _into(
             _tell(progress, units, index, len(finished), None)
         for indices, made in _computed(units, todo, executor, notes, scratch):
             before = len(finished)
-            finished.add(indices, made)
-            for i, (index, outcome) in enumerate(zip(indices, made, strict=True), 1):
+            _same_code(made)
+            finished.add(indices, made.outcomes, made.files)
+            for i, (index, outcome) in enumerate(zip(indices, made.outcomes, strict=True), 1):
                 _tell(progress, units, index, before + i, outcome)
-        return finished.write(folder, [*notes, *store.notes])
+        return finished.write(folder, [*notes, *store.notes], more)
+
+
+def _same_code(made: Made) -> None:
+    """Refuse what a worker made of other code: its numbers, and the keys of its rows, are of that.
+
+    Raises
+    ------
+    BacktestError
+    """
+    if made.code not in ("", code_digest()):
+        raise BacktestError(
+            "a worker process runs other code than this one: the package, or a library, was "
+            "changed on the disk while the run was going on",
+            hint="run again; finished units are kept, and used where the code is the same",
+        )
 
 
 @contextmanager
@@ -297,14 +397,14 @@ def _computed(
     executor: Executor | Any | None,
     notes: list[str],
     scratch: Path | None,
-) -> Iterator[tuple[list[int], list[Outcome]]]:
+) -> Iterator[Done]:
     """Indices and outcomes of what is to be done, block by block, as they come."""
     waiting = blocks(units, todo)
     if executor is not None:
         yield from dispatched(units, waiting, executor, notes, scratch)
         return
     for block in waiting:
-        yield block, run_block([units[i] for i in block])
+        yield block, Made(run_block([units[i] for i in block]))
 
 
 def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:

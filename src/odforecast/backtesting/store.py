@@ -10,22 +10,20 @@ import shutil
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.packed import TABLES, Files, files_of, same
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
 
-TABLES = ("scores", "quantiles", "failures")
 #: Version of the markers; those of the first version have no checksums.
 FORMAT = 2
 
@@ -118,8 +116,17 @@ class UnitStore:
                 schema = pq.read_schema(block.path(table))
                 yield schema.remove(schema.get_field_index("unit"))
 
-    def save(self, units: Sequence[Unit], outcomes: Sequence[Outcome]) -> None:
+    def save(
+        self, units: Sequence[Unit], outcomes: Sequence[Outcome], files: Files | None = None
+    ) -> None:
         """Store the units of a block that did not fail; the marker comes last.
+
+        Parameters
+        ----------
+        units, outcomes
+            Of one model.
+        files : mapping of str to bytes, optional
+            Their tables as files already; default: made here.
 
         Raises
         ------
@@ -134,16 +141,10 @@ class UnitStore:
         said = {u.key: (o.seconds, o.warnings) for u, o in done}
         block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(TABLES))
         try:
-            for table in TABLES:
-                parts = [
-                    rows.assign(unit=u.key)
-                    for u, o in done
-                    if not (rows := getattr(o, table)).empty
-                ]
-                if parts:
-                    buffer = BytesIO()
-                    _plain(pd.concat(parts, ignore_index=True)).to_parquet(buffer, index=False)
-                    data = buffer.getvalue()
+            if files is None:
+                files = files_of([u for u, _ in done], [o for _, o in done])
+            for table, data in files.items():
+                if data is not None:
                     with replacing(block.path(table)) as part:
                         part.write_bytes(data)
                     block.files[table] = hashlib.sha256(data).hexdigest()
@@ -176,8 +177,10 @@ class UnitStore:
         if unit.key not in places:
             return None
         found = whole.slice(*places[unit.key])
-        label = pa.repeat(unit.model.label, len(found))
-        return found.set_column(found.column_names.index("model"), "model", label)
+        at = found.column_names.index("model")
+        few = pa.types.is_dictionary(found.schema.field(at).type)
+        label = (same if few else pa.repeat)(unit.model.label, len(found))
+        return found.set_column(at, "model", label)
 
     def _there(self, unit: Unit) -> _Block:
         block = self._block(unit.key)
@@ -242,7 +245,8 @@ def _read_marker(marker: Path) -> _Block:
             str(k): (float(u["seconds"]), tuple(map(str, u["warnings"])))
             for k, u in body["units"].items()
         }
-        files = {t: body["files"][t] for t in TABLES}
+        # Those of earlier versions know of no joint scores.
+        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in TABLES}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the marker lacks {error}") from error
     if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
@@ -269,10 +273,14 @@ def _read(block: _Block, table: str) -> _Table:
     if not data:
         return pa.table({}), {}
     whole = pq.read_table(pa.BufferReader(data))
-    keys = whole.column("unit").to_pandas().to_numpy()
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
-    lengths = np.diff(np.r_[starts, keys.size])
-    places = {str(keys[i]): (int(i), int(n)) for i, n in zip(starts, lengths)}
+    units = whole.column("unit")
+    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
+        units = units.dictionary_encode()
+    held = units.unify_dictionaries().combine_chunks()
+    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    lengths = np.diff(np.r_[starts, codes.size])
+    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
     if len(places) < starts.size:
         raise ValueError(f"rows of one unit stand apart in {table}")
     return whole.drop_columns("unit"), places
@@ -297,9 +305,3 @@ def _unwritable(folder: Path, error: OSError) -> BacktestError:
         f"cannot write to {folder}: {error.strerror or error}",
         hint="units finished before are kept: run again into the same folder to go on",
     )
-
-
-def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with text where it had categories, so that all blocks have one schema."""
-    categories = table.select_dtypes("category").columns
-    return table.astype(dict.fromkeys(categories, object))

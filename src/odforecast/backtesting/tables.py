@@ -6,20 +6,26 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.outcome import FAILURE_COLUMNS, on_screen
-from odforecast.backtesting.rows import QUANTILE_CATEGORIES
+from odforecast.backtesting.packed import with_few_values
+from odforecast.backtesting.rows import JOINT_LABELS, QUANTILE_CATEGORIES
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
+from odforecast.scoring.joint import JOINT_COLUMNS
 
 #: Files of a folder, without their ending.
 TABLES = ("scores", "quantiles", "failures")
+#: One more, where a run was asked for it.
+JOINT = "joint"
 #: Of the long table of quantiles.
 QUANTILE_COLUMNS = (
     "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
@@ -31,7 +37,11 @@ ROWS = 1 << 15
 
 def empty(name: str) -> pd.DataFrame:
     """A table without rows."""
-    columns = {"quantiles": QUANTILE_COLUMNS, "failures": FAILURE_COLUMNS}.get(name, ())
+    columns = {
+        "quantiles": QUANTILE_COLUMNS,
+        "failures": FAILURE_COLUMNS,
+        JOINT: (*JOINT_COLUMNS, *JOINT_LABELS),
+    }.get(name, ())
     return pd.DataFrame(columns=list(columns))
 
 
@@ -45,7 +55,9 @@ def all_failed(reasons: pd.Series[str]) -> BacktestError:
 
 
 @contextlib.contextmanager
-def written(folder: Path, manifest: Mapping[str, object]) -> Iterator[dict[str, Path]]:
+def written(
+    folder: Path, manifest: Mapping[str, object], names: Sequence[str] = TABLES
+) -> Iterator[dict[str, Path]]:
     """Where to write each table; they, and then the manifest, take their places at the end.
 
     The manifest names the SHA-256 of each table. It is written last, and that of earlier
@@ -55,6 +67,8 @@ def written(folder: Path, manifest: Mapping[str, object]) -> Iterator[dict[str, 
     ----------
     folder : Path
     manifest : mapping
+    names : sequence of str
+        Of the tables.
 
     Raises
     ------
@@ -66,11 +80,13 @@ def written(folder: Path, manifest: Mapping[str, object]) -> Iterator[dict[str, 
         # full disk leaves an earlier run's files as they were.
         with contextlib.ExitStack() as stack:
             last = stack.enter_context(replacing(folder / "manifest.json"))
-            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in TABLES}
+            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in names}
             yield paths
             files = {name: sha256(part) for name, part in paths.items()}
             last.write_text(json.dumps({**manifest, "files": files}, indent=1) + "\n")
             (folder / "manifest.json").unlink(missing_ok=True)
+            if JOINT not in names:  # of an earlier run
+                (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
     except OSError as error:
         raise BacktestError(
             f"cannot write to {folder}: {error.strerror or error}",
@@ -119,6 +135,8 @@ class _Table:
         self._waiting: list[pa.Table] = []
         self._rows = 0
         self._writer: pq.ParquetWriter | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
 
     @property
     def begun(self) -> bool:
@@ -132,7 +150,9 @@ class _Table:
         try:
             if kind is None:
                 self._flush()
+                self._written()
         finally:
+            self._thread.shutdown()
             if self._writer is not None:
                 self._writer.close()
 
@@ -154,28 +174,39 @@ class _Table:
         rows = pa.concat_tables(self._waiting).unify_dictionaries()
         self._waiting, self._rows = [], 0
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, self._schema)
-        self._writer.write_table(rows, row_group_size=len(rows))
+            few = with_few_values(self._schema)
+            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
+        self._written()
+        # While it is written, the next rows are read.
+        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
+
+    def _written(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            self._writing.result()
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """A column in the type of its table; categories in order, as pandas has them."""
     if not pa.types.is_dictionary(kind):
         return column.cast(kind)
-    codes = column.cast(pa.string()).combine_chunks().dictionary_encode()
-    values = codes.dictionary.to_numpy(zero_copy_only=False)
-    order = np.argsort(values)
-    place = np.empty(order.size, dtype=np.int32)
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    held = column.unify_dictionaries().combine_chunks()
+    values = held.dictionary.to_numpy(zero_copy_only=False)
+    codes = held.indices.to_numpy()
+    # Only those that are there: a block's column holds those of all of its units.
+    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
+    order = used[np.argsort(values[used])]
+    place = np.zeros(values.size, dtype=np.int32)
     place[order] = np.arange(order.size, dtype=np.int32)
-    return pa.chunked_array(
-        [pa.DictionaryArray.from_arrays(place[codes.indices.to_numpy()], values[order])]
-    )
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
 
 
 def in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
     """Rows of states, put together, in the order that an undivided unit has them."""
-    place = {target: i for i, target in enumerate(targets)}
-    keys = [np.array([place[t] for t in rows.column("target").to_pylist()])]
+    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
+    keys = [place.to_numpy()]
     if "level" in rows.column_names:
         keys.insert(0, rows.column("level").to_numpy())
     return rows.take(np.lexsort(keys))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,6 +32,9 @@ from odforecast.panel import Panel
 from odforecast.scoring import Truth
 from odforecast.seeds import Streams, content_hash
 
+if TYPE_CHECKING:
+    from odforecast.scoring.metrics import Metric
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -51,6 +56,10 @@ class Unit:
         Months ahead that are scored and stored; empty: all that are forecast.
     levels : tuple of float
         Quantile levels that are stored.
+    metrics : tuple of Metric
+        More scores, each a column.
+    joint : bool
+        Whether joint scores are made, too.
     """
 
     model: Model
@@ -64,8 +73,10 @@ class Unit:
     state: str = ""
     horizons: tuple[int, ...] = ()
     levels: tuple[float, ...] = HUB_QUANTILES
+    metrics: tuple[Metric, ...] = ()
+    joint: bool = False
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content key: equal keys give equal results, so a stored result can be reused.
 
@@ -88,15 +99,17 @@ class Unit:
             # Named only where they are not as always: the others keep the key they had.
             *(() if not self.horizons else ("horizons", self.horizons)),
             *(() if self.levels == HUB_QUANTILES else ("levels", self.levels)),
+            *(() if not self.metrics else ("metrics", tuple(m.key for m in self.metrics))),
+            *(() if not self.joint else ("joint",)),
         )
 
     @property
     def reusable(self) -> bool:
-        """Whether a stored result may be reused: not where the code's origin is unknown."""
+        """Whether a stored result may be reused: not where some code's origin is unknown."""
         specs = [self.model.spec]
         for spec in specs:
             specs += spec.members
-        return all(s.origin for s in specs)
+        return all(s.origin for s in specs) and all(m.reusable for m in self.metrics)
 
     @property
     def seen(self) -> Panel:
@@ -232,9 +245,11 @@ def _outcome(
         return failed([failure_row(keys, unit.state or "*", "*", reason)], seconds, warned)
     if not kept:
         return _without_place(unit, skipped, perf_counter() - seconds, warned)
-    scores, quantiles = tables(unit, forecast.select(kept), targets, keys)
+    whole = tuple(kept) == forecast.locations
+    rows_of = tables(unit, forecast if whole else forecast.select(kept), targets, keys)
     failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-    return Outcome(scores, quantiles, failures, seconds, warned)
+    scores, quantiles, joint = (rows_of[name] for name in ("scores", "quantiles", "joint"))
+    return Outcome(scores, quantiles, failures, seconds, warned, joint)
 
 
 def failed_unit(unit: Unit, reason: str, seconds: float = 0.0) -> Outcome:

@@ -1,0 +1,338 @@
+"""A backtest with metrics, joint scores or a task: more columns, a fourth table, nothing else."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+import toys
+
+import odforecast as od
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting.packed import TABLES, files_of, made
+from odforecast.backtesting.results import TABLES as ALWAYS
+from odforecast.backtesting.rows import JOINT_LABELS
+from odforecast.errors import BacktestError, ScoringError
+from odforecast.models import Model
+from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.scoring.joint import JOINT_COLUMNS
+from odforecast.scoring.metrics import Metric
+from odforecast.vintage import bundled
+
+MODELS = ["naive", toys.by_state]
+BOTH = (TARGET_12MO, TARGET_MONTH)
+
+
+def far(samples, observed):
+    """Share of draws above the count."""
+    return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
+
+
+def breaks(samples, observed):
+    raise RuntimeError("metric out of order")
+
+
+FAR = Metric("far", far, version="1")
+MONTHS = Metric("far_months", far, target=TARGET_MONTH)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return replace(bundled().as_of("2025-09-17").panel().select(["OH", "WV", "WY"]), selected=False)
+
+
+@pytest.fixture(scope="module")
+def setting(panel):
+    return {
+        "origins": cuts(panel, start="2021-02", end="2021-03"), "truth": od.Truth(panel),
+        "draws": 30, "progress": False,
+    }  # fmt: skip
+
+
+def same(a, b, names=(*ALWAYS, "joint")) -> None:
+    for name in names:
+        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
+
+
+def test_a_metric_is_a_column_and_changes_no_other(setting):
+    plain = backtest(MODELS, **setting, targets=BOTH)
+    more = backtest(MODELS, **setting, targets=BOTH, metrics=[FAR, MONTHS])
+    assert [*more.scores][-2:] == ["far", "far_months"]
+    pd.testing.assert_frame_equal(more.scores[[*plain.scores]], plain.scores, check_exact=True)
+    same(more, plain, ["quantiles", "failures", "joint"])
+    assert more.manifest["metrics"] == ["far", "far_months"]
+    assert "metrics" not in plain.manifest
+    scores = more.scores
+    of_months = (scores["target"] == TARGET_MONTH).to_numpy()
+    assert scores["far_months"][~of_months].isna().all()
+    assert (scores["far_months"][of_months] == scores["far"][of_months]).all()
+    # 1 less bias is the share at or below and the share below, of draws without ties.
+    assert ((scores["far"] * 2 - 1 - scores["bias"]).abs() < 0.2).all()
+
+
+def test_a_metric_in_score_alone(setting, panel):
+    forecast = od.get_model("naive").fit(panel.cut("2021-02")).forecast(draws=30)
+    table = od.score(forecast, setting["truth"], metrics=[FAR], horizons=[2, 7])
+    y, _ = setting["truth"].observed(forecast.locations, forecast.months)
+    want = (forecast.samples() > y).mean(axis=0)[:, [1, 6]].ravel()
+    np.testing.assert_array_equal(table["far"], want)
+    assert [*table][-1] == "far"
+    with pytest.raises(od.errors.UnknownNameError, match="no_such"):
+        od.score(forecast, setting["truth"], metrics=["no_such"])
+
+
+def test_a_metric_that_raises_fails_its_units_with_the_reason(setting):
+    bad = Metric("bad", breaks)
+    with pytest.raises(BacktestError, match="metric out of order"):
+        backtest("naive", **setting, metrics=[bad])
+
+
+def test_keys_say_metrics_and_joint_only_where_there_are_some(setting):
+    def keys(**more):
+        return [u.key for u in plan("naive", setting["origins"], setting["truth"], **more)]
+
+    other = Metric("far", far, version="2")
+    kinds = [keys(), keys(metrics=[FAR]), keys(metrics=[other]), keys(joint=True),
+             keys(metrics=[FAR], joint=True)]  # fmt: skip
+    assert len({k for each in kinds for k in each}) == 5 * len(kinds[0])
+    assert keys(metrics=()) == kinds[0]
+
+
+def test_a_metric_nobody_can_name_is_not_stored(setting, tmp_path):
+    unknown = Metric("unknown", np.vectorize(lambda *_: 0.0))
+    object.__setattr__(unknown, "reusable", False)
+    (unit,) = plan("naive", setting["origins"][:1], setting["truth"], metrics=[unknown])
+    assert not unit.reusable
+    assert plan("naive", setting["origins"][:1], setting["truth"], metrics=[FAR])[0].reusable
+
+
+def test_metrics_and_joint_in_a_folder_are_those_in_memory(setting, tmp_path):
+    more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True}
+    here = backtest(MODELS, **setting, **more)
+    there = backtest(MODELS, **setting, **more, out=tmp_path / "serial")
+    with Workers(2) as workers:
+        apart = backtest(MODELS, **setting, **more, out=tmp_path / "two", executor=workers)
+    with ThreadPoolExecutor(2) as threads:
+        threaded = backtest(MODELS, **setting, **more, out=tmp_path / "three", executor=threads)
+    for other in (there, apart, threaded, Results.load(tmp_path / "two")):
+        same(here, other)
+    # Again: nothing is computed, and the tables are the same.
+    seen = []
+    again = backtest(MODELS, **{**setting, "progress": seen.append}, **more,
+                     out=tmp_path / "two")  # fmt: skip
+    # Code of unknown origin is run again.
+    assert {p.reused for p in seen if p.label.startswith("naive")} == {True}
+    same(here, again)
+    here.save(tmp_path / "saved")
+    same(Results.load(tmp_path / "saved"), here)
+
+
+def test_a_lambda_cannot_be_sent_and_is_refused_before_work(setting):
+    metric = Metric("mine", lambda samples, observed: 0 * observed + 0 * samples[0])
+    with Workers(1) as workers:
+        with pytest.raises(BacktestError, match=r"metric 'mine' cannot be sent"):
+            backtest("naive", **setting, metrics=[metric], executor=workers)
+        assert not workers._live
+    assert "mine" in backtest("naive", **setting, metrics=[metric]).scores
+
+
+# -- joint ----------------------------------------------------------------------------------------
+
+
+def test_joint_scores_are_those_of_each_forecast(setting):
+    results = backtest("naive", **setting, joint=True)
+    table = results.joint
+    assert [*table] == [*JOINT_COLUMNS, *JOINT_LABELS]
+    assert results.manifest["joint"] is True
+    assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
+    from odforecast.scoring.joint import joint_scores
+
+    units = plan("naive", setting["origins"], setting["truth"], draws=30, joint=True)
+    for unit in units:
+        forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
+        want = joint_scores(forecast, unit.truth, seed=unit.seed)
+        mine = table[table["last_month"] == pd.Timestamp(str(unit.origin.panel.last_month))]
+        got = mine[[*JOINT_COLUMNS]].reset_index(drop=True)
+        want["month"] = want["month"].astype("datetime64[ms]")  # a file has no seconds
+        pd.testing.assert_frame_equal(got, want)
+
+
+def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
+    plain = backtest("naive", **setting, out=tmp_path)
+    assert not (tmp_path / "joint.parquet").exists()
+    assert "joint" not in plain.manifest
+    assert plain.joint.empty
+    assert [*plain.joint] == [*JOINT_COLUMNS, *JOINT_LABELS]
+    backtest("naive", **setting, out=tmp_path, joint=True)
+    assert (tmp_path / "joint.parquet").exists()
+    backtest("naive", **setting, out=tmp_path)
+    assert not (tmp_path / "joint.parquet").exists()  # it is no part of these results
+    assert Results.load(tmp_path).joint.empty
+    plain.save(tmp_path / "saved")
+    assert not (tmp_path / "saved" / "joint.parquet").exists()
+
+
+def test_a_joint_table_that_is_gone_is_said(setting, tmp_path):
+    backtest("naive", **setting, out=tmp_path, joint=True)
+    (tmp_path / "joint.parquet").unlink()
+    with pytest.raises(BacktestError, match="no joint"):
+        Results.load(tmp_path)
+
+
+def test_of_selected_places_their_own_joint_rows_are_left(setting):
+    results = backtest("naive", **setting, joint=True)
+    some = results.select(["OH"])
+    assert set(some.joint["place"]) <= {"OH"}
+    assert set(some.scores["location"]) == {"OH"}
+
+
+def test_results_of_earlier_versions_have_no_joint_scores(setting, tmp_path):
+    backtest("naive", **setting, out=tmp_path)
+    path = tmp_path / "manifest.json"
+    says = json.loads(path.read_text())
+    assert set(says["files"]) == set(ALWAYS)
+    assert Results.load(tmp_path).joint.empty
+    marker = next((tmp_path / "units").glob("model=*/block-*.json"))
+    assert json.loads(marker.read_text())["files"]["joint"] is None
+
+
+# -- packed ---------------------------------------------------------------------------------------
+
+
+def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
+    partly = toys.model(toys.dislikes_two, "partly")
+    units = plan([partly], setting["origins"], setting["truth"], draws=20)
+    units += [replace(units[0], origin=replace(units[0].origin, panel=None, reason="not there"))]
+    outcomes = run_block(units)
+    assert [bool(o.failed) for o in outcomes] == [*[False] * (len(units) - 1), True]
+    packed = made(units, packed=True)
+    assert [o.stored for o in packed.outcomes] == [not o.failed for o in outcomes]
+    assert [o.failed for o in packed.outcomes] == [o.failed for o in outcomes]
+    assert not packed.outcomes[-1].failures.empty
+    assert all(o.scores.empty for o in packed.outcomes)
+    assert set(packed.files) == set(TABLES)
+    assert packed.files["joint"] is None
+    keys = {u.key for u in units[:-1]}
+    for name in ("scores", "quantiles", "failures"):
+        table = pd.read_parquet(BytesIO(packed.files[name]))
+        assert set(table["unit"].astype(str)) <= keys
+        want = pd.concat([getattr(o, name) for o in outcomes[:-1]], ignore_index=True)
+        got = table.drop(columns="unit")
+        for column in want:
+            assert got[column].astype(want[column].dtype).equals(want[column]), column
+
+
+def test_two_blocks_of_different_places_and_donors_are_one_file(setting, panel):
+    far_off = panel.select(["WV"])
+    units = plan("naive", [*setting["origins"], *cuts(replace(far_off, selected=False),
+                 start="2021-05", end="2021-05")], setting["truth"], draws=20)  # fmt: skip
+    units[0] = replace(units[0], origin=replace(
+        units[0].origin, donor="d1", panel=replace(units[0].origin.panel, donor="d1")))  # fmt: skip
+    outcomes = run_block(units)
+    files = files_of(units, outcomes)
+    table = pd.read_parquet(BytesIO(files["quantiles"]))
+    want = pd.concat([o.quantiles.astype(dict.fromkeys(("location", "donor"), object))
+                      for o in outcomes], ignore_index=True)  # fmt: skip
+    for column in ("location", "donor", "value"):
+        assert (table[column].astype(object) == want[column]).all()
+
+
+def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
+    """Both donors are in one block's file, each in one unit's rows."""
+    found = [
+        replace(o, donor=donor, panel=replace(o.panel, donor=donor))
+        for o, donor in zip(setting["origins"], ("b", "a"), strict=True)
+    ]
+    again = {**setting, "origins": found}
+    here, there = backtest("naive", **again), backtest("naive", **again, out=tmp_path)
+    assert here.quantiles["donor"].cat.categories.tolist() == ["b", "a"]
+    same(here, there)
+
+
+def test_what_a_forecast_warned_of_and_took_travels(setting):
+    warned = Model(toys.Toy("warned", odd=toys.warns), "warned")
+    units = plan([warned], setting["origins"][:1], setting["truth"], draws=20)
+    (outcome,) = made(units, packed=True).outcomes
+    assert outcome.warnings
+    assert outcome.seconds > 0
+
+
+# -- task -----------------------------------------------------------------------------------------
+
+
+class Answered:
+    """A task as a backtest sees it."""
+
+    name = "small"
+    manifest = {"name": "small", "fingerprint": "f" * 64, "definition": {"horizon": 3}}  # noqa: RUF012
+
+    def __init__(self, **arguments):
+        self._arguments = arguments
+
+    def arguments(self):
+        return self._arguments
+
+
+@pytest.fixture
+def task(monkeypatch, setting):
+    from odforecast.backtesting import task as module
+
+    asked = Answered(
+        origins=setting["origins"], truth=setting["truth"], horizon=3, draws=25, seed=5,
+        locations=["OH"], metrics=(FAR,), joint=False, targets=(TARGET_12MO,), horizons=None,
+        indicator="all-drugs", dataset="states",
+    )  # fmt: skip
+    monkeypatch.setattr(module.Task, "load", lambda *_: asked)
+    return asked
+
+
+def test_a_task_says_what_is_run_and_the_manifest_says_the_task(task, setting, tmp_path):
+    made = backtest("naive", task="small", progress=False, out=tmp_path)
+    assert made.manifest["task"] == Answered.manifest
+    assert Results.load(tmp_path).manifest["task"] == Answered.manifest
+    assert (made.manifest["draws"], made.manifest["seed"], made.manifest["horizon"]) == (25, 5, 3)
+    assert set(made.scores["location"]) == {"OH"}
+    plain = backtest("naive", setting["origins"], truth=setting["truth"], horizon=3, draws=25,
+                     seed=5, locations=["OH"], metrics=[FAR], progress=False)  # fmt: skip
+    same(made, plain)
+    assert "task" not in plain.manifest
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("horizon", 6), ("draws", 10), ("seed", 2), ("origins", "pseudo-clean"), ("donors", 1),
+     ("locations", ["OH"]), ("metrics", [FAR]), ("joint", True), ("start", "2021-01"),
+     ("truth", "mine"), ("horizons", [1])],
+)  # fmt: skip
+def test_what_a_task_says_is_not_given_beside_it(task, name, value):
+    with pytest.raises(BacktestError, match=f"{name} is said by task small"):
+        backtest("naive", task="small", progress=False, **{name: value})
+
+
+def test_run_units_puts_what_it_is_given_into_the_manifest(setting, tmp_path):
+    units = plan("naive", setting["origins"], setting["truth"], draws=20)
+    for out in (None, tmp_path):
+        assert run_units(units, out=out, more={"task": {"name": "x"}}).manifest["task"] == {
+            "name": "x"
+        }
+
+
+def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):
+    taken = Metric("far", far)
+    object.__setattr__(taken, "name", "reported")
+    forecast = od.get_model("naive").fit(panel.cut("2021-02")).forecast(draws=30)
+    with pytest.raises(ScoringError, match="reported"):
+        od.score(forecast, setting["truth"], metrics=[taken])
+
+
+def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
+    """Its rows would stand under keys that nobody here looks for, and be lost."""
+    monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
+    with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
+        backtest("naive", **setting, out=tmp_path / "run", executor=workers)
+    assert not (tmp_path / "run" / "manifest.json").exists()

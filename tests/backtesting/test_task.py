@@ -1,0 +1,325 @@
+"""Tasks: what a definition may say, what a fingerprint hangs on, and that a run answers it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.backtesting.definition import KEYS, parse, read, shipped
+from odforecast.backtesting.task import FIXED, Task, fingerprint_of
+from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
+
+SMALL = """\
+name: small
+vintages: pseudo-delayed
+start: 2021-01
+end: 2021-02
+donors: 2
+draws: 60
+locations: [US, Ohio]
+truth:
+  release: 2025-09-17
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    return path
+
+
+# Definitions
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_shipped_task_says_all(name: str) -> None:
+    text = (Path(od.__file__).parent / "tasks" / f"{name}.yaml").read_text()
+    said = read(name)
+    assert list(said) == list(KEYS)
+    assert said["name"] == name
+    lacking = [key for key in KEYS if f"\n{key}:" not in f"\n{text}"]
+    # Steps and donors mean nothing for some kinds of vintages, and are refused there.
+    assert set(lacking) <= {"step", "donors"}
+    assert all(said[key] is None for key in lacking)
+
+
+def test_the_deciding_task_is_the_default_backtest() -> None:
+    task = Task.load("states-delayed")
+    usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
+    archive = od.bundled()
+    expected = od.origins(archive)
+    assert [o.panel.data_hash for o in task.origins] == [o.panel.data_hash for o in expected]
+    assert [(o.donor, o.distance) for o in task.origins] == [
+        (o.donor, o.distance) for o in expected
+    ]
+    assert task.truth.data_hash == od.Truth(archive.as_of().panel()).data_hash
+    said = task.arguments()
+    for name in ("horizon", "draws", "seed", "targets", "locations", "horizons", "joint"):
+        assert said[name] == usual[name], name
+    assert tuple(said["metrics"]) == tuple(usual["metrics"])
+
+
+def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
+    ours = Task.load(small).run(["hub-baseline", "drift"], progress=False)
+    plain = od.backtest(
+        ["hub-baseline", "drift"], archive=od.bundled(), start="2021-01", end="2021-02",
+        donors=2, draws=60, locations=["US", "OH"], progress=False,
+    )  # fmt: skip
+    # The places stand in the order of their codes: a definition is a set of them.
+    keys = ["model", "as_of", "donor", "location", "month"]
+    both = [r.scores.sort_values(keys, ignore_index=True) for r in (ours, plain)]
+    pd.testing.assert_frame_equal(both[0], both[1])
+    assert ours.manifest["task"]["name"] == "small"
+    assert ours.manifest["task"]["fingerprint"] == Task.load(small).fingerprint
+    assert "task" not in plain.manifest
+
+
+def test_the_manifest_gives_the_fingerprint_without_the_data(small: Path, tmp_path: Path) -> None:
+    task = Task.load(small)
+    task.run("drift", out=tmp_path / "r", progress=False)
+    says = od.backtesting.Results.load(tmp_path / "r").manifest
+    found = fingerprint_of(says["task"]["definition"], says["truth"]["data_hash"], says["origins"])
+    assert found == task.fingerprint == says["task"]["fingerprint"]
+
+
+@pytest.mark.parametrize("said", ["draws", "seed", "horizon", "start", "locations", "joint"])
+def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
+    assert said in FIXED
+    value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
+    with pytest.raises(BacktestError, match=f"{said} is said by task small"):
+        od.backtest("drift", task=small, progress=False, **{said: value})
+    with pytest.raises(BacktestError, match=f"{said} is said by task small"):
+        Task.load(small).run("drift", progress=False, **{said: value})
+
+
+# Fingerprints
+
+
+def changed(line: str, by: str) -> Task:
+    assert line in SMALL
+    return Task(parse(SMALL.replace(line, by).encode(), "changed"))
+
+
+@pytest.mark.parametrize(
+    ("line", "by"),
+    [
+        ("draws: 60", "draws: 61"),
+        ("end: 2021-02", "end: 2021-03"),
+        ("donors: 2", "donors: 3"),
+        ("[US, Ohio]", "[US, Ohio, WV]"),
+        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nseed: 2\n"),
+        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nhorizon: 11\n"),
+        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nhorizons: [3, 6]\n"),
+        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\ntargets: deaths_month\n"),
+        ("vintages: pseudo-delayed\n", "vintages: pseudo-delayed\nscores: {joint: true}\n"),
+        ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
+    ],
+)
+def test_every_key_counts(line: str, by: str) -> None:
+    assert changed(line, by).fingerprint != Task(parse(SMALL.encode(), "small")).fingerprint
+
+
+def test_words_and_order_do_not_count() -> None:
+    base = Task(parse(SMALL.encode(), "small")).fingerprint
+    assert changed("name: small", "name: other").fingerprint == base
+    assert changed("name: small", "name: small\ntitle: For people").fingerprint == base
+    assert changed("[US, Ohio]", "[OH, US]").fingerprint == base
+    assert changed("donors: 2", "donors: 2\nstep: 1\nhorizon: 12").fingerprint == base
+    lines = SMALL.splitlines(keepends=True)
+    back = "".join([*lines[1:7], lines[0], *lines[7:]])
+    assert Task(parse(back.encode(), "turned")).fingerprint == base
+
+
+def test_another_count_in_the_archive_is_another_fingerprint() -> None:
+    task = Task(parse(SMALL.encode(), "small"))
+    table = od.bundled().release("2025-09-17")
+    same = od.Archive.in_memory({"2025-09-17": table})
+    assert Task.load(task, same).fingerprint == task.fingerprint
+    row = table.index[(table["state"] == "OH") & (table["month"] == "2016-05-01")][0]
+    table.loc[row, "reported"] += 1
+    assert Task.load(task, od.Archive.in_memory({"2025-09-17": table})).fingerprint != (
+        task.fingerprint
+    )
+
+
+def test_another_truth_is_another_fingerprint() -> None:
+    """A count that no origin of the task knows."""
+    task = Task(parse(SMALL.encode(), "small"))
+    table = od.bundled().release("2025-09-17")
+    table.loc[(table["state"] == "OH") & (table["month"] == "2023-05-01"), "reported"] += 1
+    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
+    assert other.origins_listed == task.origins_listed
+    assert other.fingerprint != task.fingerprint
+
+
+def test_a_release_after_the_truth_changes_nothing() -> None:
+    task = Task(parse(SMALL.encode(), "small"))
+    table = od.bundled().release("2025-09-17")
+    later = table.assign(release=pd.Timestamp("2025-10-15").as_unit("s"))
+    later["reported"] += 1
+    both = od.Archive.in_memory({"2025-09-17": table, "2025-10-15": later})
+    assert Task.load(task, both).origins_listed == task.origins_listed
+    assert Task.load(task, both).fingerprint == task.fingerprint
+
+
+def test_another_set_of_donors_is_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    import odforecast.backtesting.origin as module
+
+    base = Task(parse(SMALL.encode(), "small"))
+    used = {o.donor for o in base.origins}
+    whole = module.available
+    monkeypatch.setattr(
+        module, "available", lambda a: tuple(d for d in whole(a) if str(d.release) not in used)
+    )
+    other = Task(parse(SMALL.encode(), "small"))
+    assert used.isdisjoint(o.donor for o in other.origins)
+    assert other.fingerprint != base.fingerprint
+
+
+# Real releases, and counties
+
+
+def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
+    bundled = od.bundled()
+    good = bundled.data_hash("2025-09-17")
+    text = f'name: x\nvintages: real\narchive:\n  2025-09-17: "{good}"\n'
+    assert len(Task(parse(text.encode(), "x")).origins) == 1
+    text = 'name: x\nvintages: real\narchive:\n  2025-09-17: "0000000000000000"\n'
+    with pytest.raises(ArchiveError, match=f"another copy.*{good}, not 0000000000000000"):
+        Task(parse(text.encode(), "x")).origins  # noqa: B018
+    with pytest.raises(ArchiveError, match="has 1 release of the 17 that task states-real"):
+        Task.load("states-real").origins  # noqa: B018
+
+
+def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
+    files = {
+        "2021-07-14": "2021-07-14.xlsx", "2024-12-11": "2024-12-11.csv.gz",
+        "2020-12-16": "2020-12-16_totals_no_us.csv",
+    }  # fmt: skip
+    from odforecast.sources.vsrr import read_vsrr
+
+    tables = {day: read_vsrr(vsrr / name).table for day, name in files.items()}
+    large = od.Archive.in_memory(tables)
+    hashes = {day: large.data_hash(day) for day in files}
+    assert hashes.items() <= read("states-real")["archive"].items()
+    named = "".join(f'  {d}: "{h}"\n' for d, h in hashes.items() if d != "2020-12-16")
+    text = (
+        f"name: x\nvintages: real\nend: 2021-12\narchive:\n{named}truth:\n  release: 2024-12-11\n"
+    )
+    task = Task(parse(text.encode(), "x"), large)
+    (origin,) = task.origins
+    assert str(origin.as_of) == "2021-07-14"
+    # A release that is not named is not seen, be it in the archive or not: no origin, and no
+    # earlier release that a model may compare with.
+    assert origin.panel.triangle is None or not len(origin.panel.triangle)
+    del tables["2020-12-16"]
+    assert Task(task.definition, od.Archive.in_memory(tables)).fingerprint == task.fingerprint
+
+
+def test_counties_stand_beside_the_bundled_states(shared: Path, tmp_path: Path) -> None:
+    archive = od.Archive(tmp_path / "archive")
+    archive.add(shared / "county" / "2023-10-08.csv.gz")
+    task = Task.load("counties-clean", archive)
+    assert [str(o.panel.last_month) for o in task.origins][::6] == ["2021-06", "2022-12"]
+    assert task.truth.provisional
+    assert str(task.truth.release) == "2023-10-08"
+    assert {str(o.panel.beside["states"].release) for o in task.origins} == {"2025-09-17"}
+    assert task.arguments()["horizons"] == [3, 6, 9, 12]
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "line 1: holds nothing"),
+        ("- a\n", "line 1: the file is no mapping"),
+        ("name: x\n", "no key 'vintages'"),
+        ("vintages: real\n", "no key 'name'"),
+        ("name: x\nvintages: real\ndrawz: 3\n", "unknown key 'drawz'; did you mean 'draws'"),
+        ("name: x\nvintages: real\ntruth:\n  relese: 1\n", "line 4: unknown key 'relese'; did you"),
+        ("name: x\nvintages: real\nscores: {metric: crps}\n", "line 3: unknown key 'metric'"),
+        ("name: x\nvintages: reel\n", "line 2: vintages is 'reel'; did you mean 'real'"),
+        ("name: x\nvintages:\n", "line 2: vintages says nothing"),
+        ("name: X y\nvintages: real\n", "line 1: name is 'X y'"),
+        ("name: x\nname: y\nvintages: real\n", "line 2: key 'name' is given twice"),
+        ("name: x\nvintages: real\nstep: 2\n", "line 3: step means nothing for real vintages"),
+        ("name: x\nvintages: pseudo-clean\ndonors: 2\n", "line 3: donors means nothing for"),
+        ("name: x\nvintages: pseudo-clean\nstep: 0\n", "line 3: step is '0'; a whole number"),
+        ("name: x\nvintages: real\nseed: true\n", "line 3: seed is 'True'"),
+        ("name: x\nvintages: real\nseed: 1.5\n", "line 3: seed is '1.5'"),
+        ("name: x\nvintages: real\nstart: May\n", "line 3: start is 'May', which is no month"),
+        ("name: x\nvintages: real\nstart: 2021-02\nend: 2021-01\n", "line 3: start 2021-02 lies"),
+        ("name: x\nvintages: real\nhorizon: 6\nhorizons: [3, 7]\n", "line 4: horizons is '7'"),
+        ("name: x\nvintages: real\nhorizons: []\n", "line 3: horizons is empty"),
+        ("name: x\nvintages: real\ntargets: [deaths]\n", "line 3: targets is 'deaths'"),
+        ("name: x\nvintages: real\ntargets: [deaths_12mo, deaths_12mo]\n", "names one twice"),
+        ("name: x\nvintages: real\nlocations: [Ohoi]\n", "line 3: locations: "),
+        ("name: x\nvintages: real\narchive: mine\n", "line 3: archive is 'mine'; bundled, or"),
+        ("name: x\nvintages: real\narchive:\n  today: \"0\"\n", "line 4: a release of archive is"),
+        ("name: x\nvintages: real\narchive:\n  2025-09-17: 12\n", "line 4: the data hash of"),
+        ("name: x\nvintages: real\ntruth: {kind: said}\n", "line 3: kind is 'said'"),
+        ("name: x\nvintages: real\nscores: {joint: maybe}\n", "line 3: joint is 'maybe'"),
+        ("name: x\nvintages: real\nscores: {metrics: [nothing]}\n", "line 3: metrics is 'nothing'"),
+        ("name: &a x\nvintages: real\n", "line 1: aliases"),
+        ("name: !!python/name:os.system x\nvintages: real\n", "line 1: tag"),
+        ("name: [x\n", "not YAML"),
+        ("name: {a: {b: {c: {d: {e: 1}}}}}\nvintages: real\n", "nested more than"),
+        ("name: x\nvintages: pseudo-delayed\ndataset: counties\n", "the delay of counties is not"),
+        ("a: 1\n...\n---\nb: 2\n", "not YAML"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_with_its_line(text: str, said: str) -> None:
+    with pytest.raises(BacktestError) as caught:
+        parse(text.encode(), "mine.yaml")
+    message = str(caught.value)
+    assert message.startswith("mine.yaml, line ")
+    assert said in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("text", ["[" * 90_000, "name: " + "{a: " * 20_000, "- " * 40_000])
+def test_brackets_without_end_are_refused_at_once(text: str) -> None:
+    with pytest.raises(BacktestError, match="line 1: nested more than"):
+        parse(text.encode(), "x")
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'quick'"):
+        read("quik")
+    with pytest.raises(BacktestError, match="cannot read"):
+        read(tmp_path / "absent.yaml")
+    with pytest.raises(BacktestError, match="cannot read"):
+        read(tmp_path)
+    with pytest.raises(BacktestError, match="no UTF-8"):
+        parse(b"name: \xff", "x")
+    with pytest.raises(BacktestError, match="bytes"):
+        parse(b"#" * 200_000, "x")
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(SMALL)), st.sampled_from(list("\n:-[]{}&*!'\"# \t0a,|>%@\x00é"))
+        ),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_any_file_is_read_or_refused_in_one_line(changes: list[tuple[int, str]]) -> None:
+    text = SMALL
+    for at, sign in changes:
+        text = text[:at] + sign + text[at + 1 :]
+    said = ""
+    try:
+        assert list(parse(text.encode(), "x")) == list(KEYS)
+    except OdforecastError as error:
+        said = str(error)
+    assert "\n" not in said

@@ -1,0 +1,283 @@
+"""Boards: what may stand on one, what is missing, and that comparisons are on common counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from odforecast.backtesting import Results
+from odforecast.backtesting.board import COLUMNS, Board, leaderboard
+from odforecast.backtesting.task import Task
+from odforecast.errors import BacktestError
+from odforecast.scoring import relative_to_baseline
+
+MODELS = ("hub-baseline", "naive+delay", "drift+delay")
+
+
+@pytest.fixture(scope="module")
+def quick() -> Task:
+    return Task.load("quick")
+
+
+@pytest.fixture(scope="module")
+def run(quick: Task) -> Results:
+    return quick.run(MODELS, progress=False)
+
+
+def copied(results: Results, **manifest: object) -> Results:
+    tables = {name: getattr(results, name) for name in ("scores", "quantiles", "failures")}
+    return Results(tables, {**results.manifest, **manifest})
+
+
+def holed(results: Results, lose: Callable[[pd.DataFrame], pd.Series]) -> Results:
+    """The same results without some rows."""
+    out = copied(results)
+    out._tables["scores"] = results.scores[~lose(results.scores)].reset_index(drop=True)
+    return out
+
+
+def ragged(results: Results) -> Results:
+    """Results in which every model lacks others, and some counts cannot be scored."""
+    rng = np.random.default_rng(7)
+    out = holed(results, lambda s: pd.Series(rng.random(len(s)) < 0.2))
+    scores = out.scores.copy()
+    young = pd.MultiIndex.from_frame(scores[["as_of", "location", "horizon"]])
+    lost = rng.random(len(young.unique())) < 0.1
+    scores["scorable"] = ~lost[young.unique().get_indexer(young)]
+    out._tables["scores"] = scores
+    return out
+
+
+def ahead(board: Board) -> pd.DataFrame:
+    return board.scores[board.scores["horizon"] >= 1]
+
+
+# Who may stand on a board
+
+
+def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_path: Path) -> None:
+    run.save(tmp_path / "one")
+    quick.run("naive", out=tmp_path / "two", progress=False)
+    board = leaderboard([tmp_path / "one", str(tmp_path / "two")])
+    assert board.models == [*MODELS, "naive"]
+    entries = board.entries.set_index("model")
+    assert entries["n_missing"].eq(0).all()
+    assert entries["n_asked"].eq(8 * 4 * 12).all()
+    assert entries.loc["naive", "where"] == str(tmp_path / "two")
+    assert entries["seconds_per_origin"].gt(0).all()
+    assert entries["spec_hash"].nunique() == 4
+    assert (entries["code"] == entries["code"].iloc[0]).all()
+    assert "4 models on task quick" in repr(board)
+
+
+def test_two_fingerprints_are_refused_with_what_differs(run: Results, quick: Task) -> None:
+    says = {**quick.definition, "draws": 100, "seed": 2}
+    other = Task(says).run("drift", progress=False)
+    with pytest.raises(BacktestError) as caught:
+        leaderboard([run, other])
+    text = str(caught.value)
+    assert f"quick ({quick.short})" in text
+    assert f"quick ({Task(says).short})" in text
+    assert "draws is 200 and 100; seed is 1 and 2" in text
+
+
+def test_the_same_definition_of_other_data_is_refused(run: Results, quick: Task) -> None:
+    import odforecast as od
+
+    table = od.bundled().release("2025-09-17")
+    # A count of a month that no origin of the task knows: the truth alone is another one.
+    last = table["month"] == "2024-08-01"
+    table.loc[last & (table["state"] == "OH"), "reported"] += 1
+    other = Task.load(quick, od.Archive.in_memory({"2025-09-17": table}))
+    with pytest.raises(BacktestError, match="the definition is the same, the truth is not"):
+        leaderboard([run, other.run("drift", progress=False)])
+
+
+@pytest.mark.parametrize("part", ["definition", "origins", "truth", "fingerprint"])
+def test_a_manifest_that_was_changed_is_refused(run: Results, tmp_path: Path, part: str) -> None:
+    run.save(tmp_path)
+    path = tmp_path / "manifest.json"
+    says = json.loads(path.read_text())
+    if part == "definition":
+        says["task"]["definition"]["draws"] = 1000
+    elif part == "origins":
+        says["origins"][3]["data_hash"] = "0" * 16
+    elif part == "truth":
+        says["truth"]["data_hash"] = "0" * 16
+    else:
+        says["task"]["fingerprint"] = "0" * 64
+    path.write_text(json.dumps(says))
+    with pytest.raises(BacktestError, match="one of them was changed"):
+        leaderboard(tmp_path)
+
+
+def test_a_run_without_a_task_is_refused(run: Results) -> None:
+    says = {k: v for k, v in run.manifest.items() if k != "task"}
+    plain = Results({n: getattr(run, n) for n in ("scores", "quantiles", "failures")}, says)
+    with pytest.raises(BacktestError, match="results 1 was run without a task"):
+        leaderboard(plain)
+    with pytest.raises(BacktestError, match="of nothing"):
+        leaderboard([])
+
+
+def test_one_model_twice_counts_once_if_it_is_the_same(run: Results, quick: Task) -> None:
+    again = quick.run("drift+delay", progress=False)
+    board = leaderboard([run, again])
+    assert board.models == list(MODELS)
+    assert len(board.parts[2].scores) == 8 * 4 * 12
+    worse = copied(again)
+    worse._tables["scores"] = again.scores.assign(wis=again.scores["wis"] * 1.001)
+    with pytest.raises(BacktestError, match="results 1 and in results 2, and not the same: their"):
+        leaderboard([run, worse])
+    with pytest.raises(BacktestError, match="384 and 383 scores"):
+        leaderboard([run, holed(again, lambda s: s.index == len(s) - 1)])
+    other = copied(again, code="another")
+    with pytest.raises(BacktestError, match=r"and not the same: code .* and another"):
+        leaderboard([run, other])
+
+
+# What is missing
+
+
+def test_what_a_model_lacks_is_counted(run: Results) -> None:
+    def first_two(s: pd.DataFrame) -> pd.Series:
+        return (s["model"] == "drift+delay") & (s["location"] == "OH") & (s["horizon"] <= 2)
+
+    board = leaderboard(holed(run, first_two))
+    assert dict(zip(board.entries["model"], board.entries["n_missing"])) == {
+        "hub-baseline": 0, "naive+delay": 0, "drift+delay": 16,
+    }  # fmt: skip
+    table = board.table(bootstrap=0).set_index(["level", "horizon_group", "model"])
+    row = table.loc[("jurisdictions", "1-3", "drift+delay")]
+    assert (row["n_asked"], row["n_missing"], row["n_scored"]) == (72, 16, 56)
+    # The others have more, and are compared on what both have; nobody's mean of all does.
+    assert set(table.loc[("jurisdictions", "1-3")]["n_all"]) == {56}
+    assert row["n_common"] == row["n_common_naive"] == 56
+    assert table.loc[("jurisdictions", "1-3", "naive+delay"), "n_common"] == 72
+    assert table.loc[("nation", "1-3", "drift+delay"), "n_missing"] == 0
+
+
+def test_leaving_out_what_is_hard_does_not_help(run: Results) -> None:
+    """A model without its worst half has a better mean, and the same place."""
+    whole = leaderboard(run).table(by=["level"], bootstrap=0)
+    mine = run.scores[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] > 0)]
+    worst = mine["wis"] > mine.groupby("location")["wis"].transform("median")
+    hard = holed(run, lambda s: s.index.isin(mine.index[worst]))
+    table = leaderboard(hard).table(by=["level"], bootstrap=0)
+
+    def of(t: pd.DataFrame, model: str, name: str) -> float:
+        row = t[(t["model"] == model) & (t["level"] == "jurisdictions")]
+        return float(row[name].iloc[0])
+
+    assert of(table, "drift+delay", "wis") < 0.5 * of(whole, "drift+delay", "wis")
+    # On the counts that all have left, the others are the ones that were better all along.
+    assert of(table, "drift+delay", "n_common") == of(table, "drift+delay", "n_all")
+    both = ["naive+delay", "drift+delay"]
+    lead = [of(table, m, "wis_all") for m in both]
+    kept = mine[~worst & (mine["location"] != "US")]
+    keys = ["as_of", "donor", "location", "horizon"]
+    theirs = run.scores[run.scores["model"] == "naive+delay"].merge(kept[keys], on=keys)
+    assert lead == pytest.approx([theirs["wis"].mean(), kept["wis"].mean()])
+
+
+def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Results) -> None:
+    gone = holed(run, lambda s: s["model"] == "drift+delay")
+    row = dict.fromkeys(gone.failures.columns)
+    row |= {"model": "drift+delay", "location": "*", "target": "*", "reason": "ValueError: no"}
+    gone._tables["failures"] = pd.DataFrame([row] * 8)
+    board = leaderboard(gone)
+    entry = board.entries.set_index("model").loc["drift+delay"]
+    assert (entry["n_missing"], entry["n_failures"]) == (384, 8)
+    assert entry["failure"] == "ValueError: no"
+    table = board.table(by=["level"], bootstrap=0)
+    assert set(table.loc[table["level"] == "nation", "n_all"]) == {96}
+    mine = table[table["model"] == "drift+delay"]
+    assert mine["n_missing"].sum() == 384
+    assert mine["rel_wis"].isna().all()
+
+
+# Comparisons
+
+
+@pytest.mark.parametrize("by", [["level", "horizon_group"], ["regime"], ["location"], []])
+@pytest.mark.parametrize("base", ["hub-baseline", "naive+delay"])
+def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: str) -> None:
+    """The grid adds in another way what ``relative_to_baseline`` adds over rows."""
+    board = leaderboard(ragged(run))
+    naive = base != "hub-baseline"
+    name, n = ("rel_naive", "n_common_naive") if naive else ("rel_wis", "n_common")
+    expected = relative_to_baseline(ahead(board), base, by=by)
+    table = board.table(by=by)
+    keys = [*by, "model"]
+    both = table.astype(dict.fromkeys(by, str)).merge(
+        expected.astype(dict.fromkeys(by, str)), on=keys, suffixes=("", "_there")
+    )
+    assert len(both) == len(table) == len(expected)
+    assert both[name].to_numpy() == pytest.approx(both["ratio"].to_numpy(), nan_ok=True)
+    assert both[n].tolist() == both["n_common_there"].tolist()
+    assert both["n_origins"].tolist() == both["n_origins_there"].tolist()
+    assert both["n_blocks"].tolist() == both["n_blocks_there"].tolist()
+    assert both["n_donors"].tolist() == both["n_donors_there"].tolist()
+
+
+def test_intervals_are_those_of_the_score_table() -> None:
+    """On a task with donors and origins enough."""
+    says = Task.load("quick").definition
+    task = Task({**says, "step": 4, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
+    run = task.run(["hub-baseline", "naive+delay"], progress=False)
+    board = leaderboard(ragged(run))
+    table = board.table(by=["level"]).set_index(["level", "model"])
+    expected = relative_to_baseline(ahead(board), "hub-baseline", by=["level"])
+    expected = expected.set_index(["level", "model"])
+    assert expected["lower"].notna().all()
+    for mine, theirs in (("rel_wis_low", "lower"), ("rel_wis_high", "upper")):
+        assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
+
+
+def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
+    board = leaderboard(ragged(run))
+    table = board.table(by=[], bootstrap=0).set_index("model")
+    rows = ahead(board)
+    rows = rows[rows["scorable"].astype(bool)]
+    means = rows.groupby("model")[["wis", "cover_90", "cover_50"]].mean()
+    assert table["wis"].to_dict() == pytest.approx(means["wis"].to_dict())
+    assert table["coverage_90"].to_dict() == pytest.approx(means["cover_90"].to_dict())
+    keys = ["as_of", "donor", "location", "month"]
+    wide = rows.pivot(index=keys, columns="model", values="wis").dropna()
+    assert set(table["n_all"]) == {len(wide)}
+    assert table["wis_all"].to_dict() == pytest.approx(wide.mean().to_dict())
+    assert table["wis_all"].is_monotonic_increasing
+
+
+def test_a_part_of_the_origins(run: Results) -> None:
+    board = leaderboard(run)
+    today = board.table(by=[], only={"era": "4.5"}, bootstrap=0)
+    since = board.table(by=[], since="2021-01", bootstrap=0)
+    whole = board.table(by=[], bootstrap=0)
+    assert (
+        today["n_asked"].iloc[0]
+        + board.table(by=[], only={"era": "6.5"}, bootstrap=0)["n_asked"].iloc[0]
+        == whole["n_asked"].iloc[0]
+    )
+    months = pd.to_datetime([o["last_month"] for o in run.manifest["origins"]])
+    assert since["n_asked"].iloc[0] == (months >= "2021-01").sum() * 4 * 12
+    assert list(whole.columns) == list(COLUMNS)
+    assert board.table(by=[], only={"era": "none"}).empty
+
+
+def test_naive_without_the_delay_is_a_denominator_on_complete_counts_only(run: Results) -> None:
+    says = Task.load("quick").definition
+    naive = Task(says).run(["hub-baseline", "naive"], progress=False)
+    assert leaderboard(naive).second is None
+    clean = Task({**says, "vintages": "pseudo-clean", "donors": None})
+    assert leaderboard(clean.run(["hub-baseline", "naive"], progress=False)).second == "naive"
+
+
+def test_counties_have_no_board(run: Results) -> None:
+    with pytest.raises(BacktestError, match="is of counties"):
+        leaderboard(copied(run, dataset="counties"))

@@ -1,0 +1,338 @@
+"""A task as files, and forecasts that come back: nothing of the future goes out."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.backtesting import Results
+from odforecast.backtesting.board import leaderboard
+from odforecast.backtesting.export import ASKED_COLUMNS, KNOWN_COLUMNS, asked, export
+from odforecast.backtesting.submission import CLAIM, score_submission
+from odforecast.backtesting.task import Task
+from odforecast.errors import BacktestError
+from odforecast.geography.places import lookup
+from odforecast.names import HUB_QUANTILES
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "docs" / "how-to" / "outside_model.py"
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    """Two months by three donors: several origins on nearly the same day."""
+    says = Task.load("quick").definition
+    return Task({**says, "start": "2021-02", "end": "2021-04", "step": 2, "donors": 3})
+
+
+@pytest.fixture(scope="module")
+def exported(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export(task, tmp_path_factory.mktemp("task"))
+
+
+@pytest.fixture(scope="module")
+def tables(task: Task) -> dict[str, pd.DataFrame]:
+    """What a built-in model would hand in."""
+    model = od.get_model("drift")
+    out = {}
+    for key, origin in zip(task.origin_ids, task.origins):
+        made = model.fit(origin.panel).forecast(draws=200, seed=1).select(["US", "OH", "WV", "YC"])
+        out[key] = od.to_hub(made, targets=["deaths_12mo"])
+    return out
+
+
+# What goes out
+
+
+def test_origins_have_names_of_their_own(task: Task, exported: Path) -> None:
+    assert len(set(task.origin_ids)) == len(task.origins) == 6
+    assert len({o.as_of for o in task.origins}) < 6  # the day alone would not tell them apart
+    rows = pd.read_csv(exported / "origins.csv", dtype=str)
+    assert rows["origin_id"].tolist() == task.origin_ids
+    assert rows["as_of"].tolist() == [str(o.as_of) for o in task.origins]
+    assert rows["final_through"].tolist() == [str(o.panel.final_through) for o in task.origins]
+
+
+def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path) -> None:
+    """Every cell of the panel, of what stands beside it and of earlier releases; no other."""
+    for key, origin in zip(task.origin_ids, task.origins):
+        panel = origin.panel
+        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype={"location": str})
+        assert tuple(known) == KNOWN_COLUMNS
+        assert set(known["origin_id"]) == {key}
+        assert set(known["as_of"]) == {str(panel.as_of)}
+        newest = known[known["release"] == str(panel.as_of)]
+        for indicator, part in (("all-drugs", panel), *((p.indicator, p) for p in panel.beside.values())):  # fmt: skip  # noqa: E501
+            rows = newest[newest["indicator"] == indicator]
+            for column, layer in (("reported", part.reported), ("predicted", part.predicted),
+                                  ("percent_pending", part.pending),
+                                  ("percent_complete", part.complete)):  # fmt: skip
+                wide = rows.pivot(index="location", columns="month", values=column)
+                wide = wide.reindex([lookup(s).code for s in part.locations])
+                wide = wide.reindex(columns=[str(m) for m in part.months])
+                np.testing.assert_allclose(wide.to_numpy(dtype=float), layer, rtol=1e-9)
+        before = known[known["release"] != str(panel.as_of)]
+        n = 0 if panel.triangle is None else int(np.isfinite(panel.triangle.reported).sum())
+        assert len(before) == n
+        assert before["predicted"].isna().all()
+
+
+def test_nothing_that_came_later_is_in_a_file(task: Task, exported: Path) -> None:
+    for key, origin in zip(task.origin_ids, task.origins):
+        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype=str)
+        assert (known["month"] <= str(origin.panel.last_month)).all()
+        assert (known["release"] <= str(origin.as_of)).all()
+    # Not in the list either: neither truth nor a hash to try guesses on.
+    assert {p.name for p in exported.iterdir()} == {
+        "asked", "known", "levels.csv", "origins.csv", "task.json", "template.csv",
+    }  # fmt: skip
+
+
+def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
+    """Scramble all that was published after the last origin's months."""
+    table = od.bundled().release("2025-09-17")
+    later = table["month"] > "2021-04-01"
+    table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
+    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
+    assert other.fingerprint != task.fingerprint
+    one, two = (export(t, tmp_path / n) for t, n in ((task, "one"), (other, "two")))
+    for path in sorted(one.rglob("*.csv")):
+        assert path.read_bytes() == (two / path.relative_to(one)).read_bytes(), path.name
+
+
+def test_what_is_asked_for(task: Task, exported: Path) -> None:
+    key = task.origin_ids[0]
+    rows = pd.read_csv(exported / "asked" / f"{key}.csv", dtype=str)
+    assert tuple(rows) == ASKED_COLUMNS
+    assert len(rows) == 4 * 12
+    assert set(rows["location"]) == {"US", "39", "54", "NYC"}
+    last = task.origins[0].panel.last_month
+    ends = (last + rows["horizon"].astype(int).to_numpy() * np.timedelta64(1, "M")).astype(str)
+    assert rows["target_end_date"].str[:7].tolist() == ends.tolist()
+    levels = pd.read_csv(exported / "levels.csv")["output_type_id"].tolist()
+    assert levels == list(HUB_QUANTILES)
+    filled = pd.read_csv(exported / "template.csv", dtype={"location": str})
+    assert len(filled) == 4 * 12 * 23
+    # The template is a hub file once its values are there.
+    path = exported.parent / "filled.csv"
+    filled.assign(value=100.0 + filled["output_type_id"]).to_csv(path, index=False)
+    assert len(od.hub.read(path)) == len(filled)
+
+
+def test_a_folder_is_replaced_if_it_is_one_of_ours(task: Task, tmp_path: Path) -> None:
+    export(task, tmp_path / "a")
+    (tmp_path / "a" / "known" / "stale.csv").write_text("x")
+    export(task, tmp_path / "a")
+    assert not (tmp_path / "a" / "known" / "stale.csv").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    (tmp_path / "a" / "mine.txt").write_text("x")
+    with pytest.raises(BacktestError, match=r"holds other files \(mine.txt\)"):
+        export(task, tmp_path / "a")
+    with pytest.raises(BacktestError, match="is a file"):
+        export(task, tmp_path / "a" / "mine.txt")
+    with pytest.raises(BacktestError, match="of counties, and hub files have codes"):
+        export(Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
+
+
+# What comes back
+
+
+def test_scores_are_those_of_the_same_forecasts_made_here(
+    task: Task, tables: dict[str, pd.DataFrame]
+) -> None:
+    there = score_submission(task, tables, "theirs")
+    here = task.run("drift", progress=False)
+    keys = ["as_of", "donor", "location", "month"]
+    ours = here.scores[here.scores["horizon"] >= 1].sort_values(keys, ignore_index=True)
+    theirs = there.scores.sort_values(keys, ignore_index=True)
+    assert ours[keys].equals(theirs[keys].astype(ours[keys].dtypes.to_dict()))
+    for name in ("wis", "wis_spread", "ae", "log_wis", "median"):
+        # Hub files have thousandths of a death.
+        assert theirs[name].to_numpy() == pytest.approx(ours[name].to_numpy(), abs=2e-3)
+    for name in ("cover_50", "cover_90", "observed", "scorable", "reason", "horizon", "regime",
+                 "vintage", "truth", "truth_release", "data_hash", "last_reported", "reported",
+                 "last_month", "donor_distance", "horizon_from_origin"):  # fmt: skip
+        pd.testing.assert_series_equal(theirs[name], ours[name], check_dtype=False)
+    assert set(here.scores) == set(there.scores)
+    assert there.failures.empty
+    assert not there.notes
+
+
+def test_a_nowcast_is_scored_beside_what_was_reported(task: Task) -> None:
+    key, origin = task.origin_ids[0], task.origins[0]
+    made = od.get_model("dlm").fit(origin.panel).forecast(draws=200, seed=1)
+    rows = od.to_hub(made.select(["OH", "US", "WV", "YC"]), targets=["deaths_12mo"])
+    theirs = score_submission(task, {key: rows}, "theirs").scores
+    ours = task.run("dlm", progress=False).scores
+    ours = ours[(ours["as_of"] == str(origin.as_of)) & (ours["donor"] == origin.panel.donor)]
+    keys = ["location", "horizon"]
+    ours, theirs = (t.sort_values(keys, ignore_index=True) for t in (ours, theirs))
+    assert theirs["horizon"].min() == -11
+    assert theirs["wis"].to_numpy() == pytest.approx(ours["wis"].to_numpy(), abs=2e-3)
+    for name in ("reported", "revised", "observed"):
+        pd.testing.assert_series_equal(theirs[name], ours[name], check_dtype=False)
+    assert theirs.loc[theirs["horizon"] <= 0, "reported"].notna().all()
+
+
+def test_the_manifest_says_who_says_so(
+    task: Task, tables: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    score_submission(task, tables, "theirs", "2.0").save(tmp_path)
+    says = Results.load(tmp_path).manifest
+    assert says["task"] == task.manifest
+    assert says["submitted"] == {"theirs": {"files": 6, "claim": CLAIM}}
+    assert says["models"] == {"theirs": "2.0"}
+    assert says["code"] is None
+    board = leaderboard([tmp_path, task.run("drift", progress=False)])
+    entries = board.entries.set_index("model")
+    assert entries["submitted"].to_dict() == {"theirs": True, "drift": False}
+    assert np.isnan(entries.loc["theirs", "seconds_per_origin"])
+    table = board.table(by=[], bootstrap=0)
+    assert table["wis"].iloc[0] == pytest.approx(table["wis"].iloc[1], abs=1e-3)
+
+
+def test_what_is_missing_is_a_failure(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    first, second, *_ = task.origin_ids
+    fewer = {k: v for k, v in tables.items() if k != first}
+    rows = fewer[second]
+    lost = (rows["location"] == "39") | ((rows["location"] == "54") & (rows["horizon"] > 10))
+    fewer[second] = rows[~lost]
+    results = score_submission(task, fewer, "theirs")
+    said = results.failures[["location", "reason"]].values.tolist()
+    assert said == [
+        ["*", "no file of this origin was submitted"],
+        ["OH", "no month submitted"],
+        ["WV", "10 of 12 months submitted: others are missing"],
+    ]
+    board = leaderboard(results)
+    assert board.entries["n_missing"].item() == 48 + 12 + 2
+    assert board.entries["n_failures"].item() == 3
+
+
+def test_what_is_not_asked_for_is_left_out(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    key = task.origin_ids[0]
+    model = od.get_model("drift")
+    made = model.fit(task.origins[0].panel).forecast(horizon=13, draws=200, seed=1)
+    rows = od.to_hub(made.select(["US", "TX"]))
+    # Months, a place, and a thirteenth month.
+    other = (rows["location"] == "48") | (rows["horizon"] == 13) | (rows["target"] != "deaths_12mo")
+    more = pd.concat([tables[key], rows[other]], ignore_index=True)
+    results = score_submission(task, {**tables, key: more}, "theirs")
+    # 2 places by 13 months of both targets, less 12 that are asked for.
+    assert results.notes == ("40 forecasts that the task does not ask for were left out",)
+    plain = score_submission(task, tables, "theirs")
+    keep = ["location", "month", "wis"]
+    assert results.scores[keep].equals(plain.scores[keep])
+
+
+def test_levels_of_ones_own_change_no_score(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    key = task.origin_ids[0]
+    rows = tables[key]
+    extra = rows[rows["output_type_id"] == 0.5].assign(output_type_id=0.505)
+    results = score_submission(task, {key: pd.concat([rows, extra], ignore_index=True)}, "t")
+    plain = score_submission(task, {key: rows}, "t")
+    assert results.scores["wis"].tolist() == plain.scores["wis"].tolist()
+
+
+def test_samples_are_taken_too(task: Task) -> None:
+    key, origin = task.origin_ids[0], task.origins[0]
+    made = od.get_model("drift").fit(origin.panel).forecast(draws=50, seed=1)
+    rows = od.to_hub(made, targets=["deaths_12mo"], output_type="sample")
+    scores = score_submission(task, {key: rows}, "theirs").scores
+    assert len(scores) == 48
+    assert scores["crps"].notna().all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda t: t.assign(origin_date=t["origin_date"] + dt.timedelta(1)), "say origin_date"),
+        (lambda t: t.assign(horizon=t["horizon"] + 1), "does not fit"),
+        (lambda t: t.assign(scenario_id="x"), "have scenarios"),
+    ],
+)  # fmt: skip
+def test_forecasts_of_another_origin_are_refused(task, tables, change, said) -> None:
+    key = task.origin_ids[0]
+    with pytest.raises(BacktestError, match=f"origin {key}.*{said}|{said}"):
+        score_submission(task, {key: change(tables[key])}, "theirs")
+
+
+def test_a_file_of_the_donor_beside_is_another_origins(
+    task: Task, tables: dict[str, pd.DataFrame]
+) -> None:
+    """Two donors have one day; ids, and not days, say which is which."""
+    days = [o.as_of for o in task.origins]
+    pair = next(
+        (i, j) for i in range(6) for j in range(i + 1, 6) if days[i] == days[j]
+    )  # fmt: skip
+    one, two = (task.origin_ids[i] for i in pair)
+    scores = score_submission(task, {one: tables[one], two: tables[two]}, "t").scores
+    assert len(scores) == 96
+    wis = scores.groupby("donor")["wis"].mean()
+    assert len(wis) == 2
+    assert wis.iloc[0] != wis.iloc[1]
+
+
+def test_names_and_nothing_are_refused(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    with pytest.raises(BacktestError, match="is no origin of task quick"):
+        score_submission(task, {"2020-01-01": tables[task.origin_ids[0]]}, "theirs")
+    with pytest.raises(BacktestError, match="no forecast that the task asks for"):
+        score_submission(task, {}, "theirs")
+    with pytest.raises(BacktestError, match="is no label"):
+        score_submission(task, tables, "a\nb")
+
+
+def test_a_script_that_knows_csv_alone_takes_part(
+    task: Task, exported: Path, tmp_path: Path
+) -> None:
+    """The worked example of the docs: no import but the standard library's."""
+    text = SCRIPT.read_text()
+    assert "odforecast" not in "".join(
+        line for line in text.splitlines() if line.startswith(("import", "from"))
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(SCRIPT), str(exported), str(tmp_path / "out")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    files = {p.stem: od.hub.read(p) for p in (tmp_path / "out").glob("*.csv")}
+    assert sorted(files) == sorted(task.origin_ids)
+    results = score_submission(task, files, "outside")
+    assert results.failures.empty
+    assert len(results.scores) == 6 * 48
+    # By hand: the median of West Virginia a month ahead of the first origin.
+    key = task.origin_ids[0]
+    with (exported / "known" / f"{key}.csv").open(newline="") as file:
+        cells = sorted(
+            (r["month"], float(r["reported"]))
+            for r in csv.DictReader(file)
+            if r["location"] == "54" and r["indicator"] == "all-drugs"
+            and r["release"] == r["as_of"] and r["reported"]
+        )  # fmt: skip
+    counts = [c for _, c in cells]
+    growth = np.median([b / a for a, b in pairwise(counts)])
+    rows = results.scores
+    row = rows[(rows["location"] == "WV") & (rows["horizon"] == 1)].iloc[0]
+    assert row["median"] == pytest.approx(counts[-1] * growth, abs=1e-3)
+
+
+def test_asked_is_the_grid_of_the_board(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    """Two modules say what a task asks for: the one that writes files, and the one that counts."""
+    entry = leaderboard(score_submission(task, tables, "theirs")).parts[0]
+    files = pd.concat([asked(task, o) for o in task.origins])
+    grid = entry.asked()
+    assert len(files) == len(grid) == entry.n_asked
+    mine = {(lookup(c).state, h, e[:7]) for c, h, e in
+            zip(files["location"], files["horizon"], files["target_end_date"])}  # fmt: skip
+    theirs = {(s, h, str(m)[:7]) for s, h, m in
+              zip(grid["location"], grid["horizon"], grid["month"])}  # fmt: skip
+    assert mine == theirs
