@@ -11,11 +11,13 @@ import odforecast as od
 
 MODELS = Path(od.__file__).parent / "models"
 #: Loading a module by name is the registry's business, and that of a decorated function's model,
-#: which other processes find by its name; the dated constants are a file of the package.
+#: which other processes find by its name; installed packages' models are found by their entry
+#: points, and what code is, by its distribution; the dated constants are a file of the package.
 ALLOWED = {
-    "registry.py": {"importlib", "importlib.metadata"},
+    "registry.py": {"importlib"},
+    "plugins.py": {"importlib.metadata"},
+    "content.py": {"importlib.metadata"},
     "model.py": {"importlib", "importlib.metadata"},
-    "decorate.py": {"importlib.metadata"},
     "constants.py": {"importlib"},
     "delay/constants.py": {"importlib"},
 }

@@ -31,7 +31,13 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.cli.score import model_name
 from odforecast.cli.spreadsheet import for_spreadsheets, harmless
-from odforecast.errors import DataError, DownloadError, OdforecastError, ScenarioError
+from odforecast.errors import (
+    DataError,
+    DownloadError,
+    OdforecastError,
+    ScenarioError,
+    UnknownNameError,
+)
 from odforecast.hub import read_hub, to_hub, write_hub
 from odforecast.models import registry
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
@@ -289,16 +295,18 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
 
     class Point:
         name = "plugged-in"
+        value = "x:y"
+        dist = None
 
         def load(self):
             loaded.append(self.name)
             raise ImportError("a stranger's code would run here")
 
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [Point()])
+    monkeypatch.setattr("odforecast.models.plugins.entry_points", lambda **_: [Point()])
     assert "plugged-in" in registry.model_names()
     od.get_model("drift")
     assert loaded == []
-    with pytest.raises(ImportError):
+    with pytest.raises(UnknownNameError, match="cannot be loaded: ImportError"):
         od.get_model("plugged-in")
     assert loaded == ["plugged-in"]
 
@@ -311,6 +319,7 @@ ALLOWED = {
         "pickle",
     ): "between a run and its workers: a pipe, Dask, or a folder "
     "that only this user can read, named by a hash that is checked",
+    ("backtesting/run.py", "pickle"): "asks whether a caller's metric can travel; reads none",
     ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -21,6 +22,7 @@ from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.testing import Breach, ContractError, check_forecaster, zoo
 from odforecast.testing.contract import RULES
+from odforecast.testing.hints import HINTS
 
 SEEN: list[float] = []
 BY_LOCATION = Spec("honest", by="location", joint=frozenset({"month"}), origin="")
@@ -398,11 +400,30 @@ def test_all_that_is_broken_is_in_one_error():
     with pytest.raises(AssertionError) as caught:
         check_forecaster(Honest(answer=one_draw_less), panels("ordinary", "clean"))
     assert str(caught.value) == (
-        "honest breaks 1 rule:\n  draws (ordinary, clean): 39 draws, asked for 40"
+        "honest breaks 1 rule:\n  draws (ordinary, clean): 39 draws, asked for 40\n"
+        "    hint: return draws sample paths, none below zero"
     )
     again = pickle.loads(pickle.dumps(caught.value))
     assert again.breaches == caught.value.breaches
-    assert again.breaches[0] == Breach("draws", "ordinary", "39 draws, asked for 40")
+    assert again.breaches[0] == Breach(
+        "draws", "ordinary", "39 draws, asked for 40", "return draws sample paths, none below zero"
+    )
+
+
+def test_every_rule_says_what_to_do() -> None:
+    assert set(HINTS) == set(RULES)
+
+
+def test_a_rule_with_two_findings_has_one_hint():
+    text = str(
+        ContractError("mine", [Breach("draws", "gap", x, "do so") for x in ("too few", "below 0")])
+    )
+    assert text.splitlines() == [
+        "mine breaks 1 rule:",
+        "  draws (gap): too few",
+        "  draws (gap): below 0",
+        "    hint: do so",
+    ]
 
 
 def test_models_are_taken_as_objects_names_and_what_get_model_gives():
@@ -418,6 +439,71 @@ def test_every_rule_has_a_model_that_breaks_it():
     with open(__file__) as handle:
         text = handle.read()
     assert not [rule for rule in RULES if f'"{rule}"' not in text]
+
+
+# --- the spec ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": ""}, "model is '', allowed: a name"),
+        ({"version": 2}, "version is 2, allowed: a text"),
+        ({"by": "place"}, "by is 'place'; one of: location, state, or None"),
+        ({"target": "deaths"}, "target is 'deaths'; did you mean"),
+        ({"joint": ("month",)}, r"joint is \('month',\), allowed: a frozenset"),
+        ({"joint": frozenset({"months"})}, "joint is .*months.*, allowed: a frozenset"),
+        ({"min_months": 0}, "min_months is 0, allowed"),
+        ({"min_months": 3.5}, "min_months is 3.5, allowed"),
+        ({"dataset": "state"}, "dataset is 'state'; did you mean 'states'"),
+        ({"parameters": {"a": 1}}, "allowed: pairs of texts"),
+        ({"parameters": (("a", 1),)}, "allowed: pairs of texts"),
+        ({"parameters": (("a", "<f at 0x7f12>"),)}, "parameter a .* other text in each process"),
+        ({"origin": "odforecast"}, "stored results would be reused when it changes"),
+    ],
+)
+def test_a_spec_that_says_nothing(change, words):
+    with pytest.raises(ContractError) as caught:
+        check_forecaster(Honest(spec=replace(BY_LOCATION, **change)), panels())
+    found = [b.what for b in caught.value.breaches if b.rule == "declares"]
+    assert any(re.search(words, what) for what in found), found
+
+
+def test_what_is_no_spec_and_what_is_no_object():
+    with pytest.raises(TypeError, match="is a property of the class, no Spec; give an object"):
+        check_forecaster(OfClass)
+    with pytest.raises(TypeError, match="is dict, no Spec"):
+        check_forecaster(Model(Honest(spec={}), "x"))
+    with pytest.raises(TypeError, match="it has no fit"):
+        check_forecaster(BareSpec())
+
+
+class OfClass:
+    @property
+    def spec(self):
+        return BY_LOCATION
+
+    def fit(self, panel):
+        raise PanelError(panel.indicator)
+
+
+class BareSpec:
+    spec = BY_LOCATION
+
+
+@dataclass
+class Together(Honest):
+    """Fits panels together, each as if it were alone, or as if it were the first."""
+
+    wrong: bool = False
+
+    def fit_many(self, panels):
+        return [self.fit(panels[0] if self.wrong else panel) for panel in panels]
+
+
+def test_panels_that_are_fitted_together():
+    check_forecaster(Together(), panels())
+    assert broken_rules(Together(wrong=True)) == {"together"}
 
 
 def test_a_bare_function_is_no_forecaster():

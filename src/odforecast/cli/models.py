@@ -10,7 +10,7 @@ import click
 from odforecast.cli.options import json_option
 from odforecast.cli.screen import columns, note, say
 from odforecast.cli.written import print_json
-from odforecast.errors import OdforecastError
+from odforecast.errors import ForecastError, OdforecastError
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES, TARGET_12MO
 
 #: What the built-in models are, in a line.
@@ -43,20 +43,26 @@ _SUMS = "-sums"
 
 @click.command()
 @json_option
-def models(as_json: bool) -> None:
+@click.option("--check", "checked", metavar="NAME",
+              help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
+def models(as_json: bool, checked: str | None) -> None:
     """List the models, one line each.
 
     Any of them goes after --model. A model without the delay takes the last months as they were
     published, too low; NAME+delay completes them first.
     """
-    from odforecast.models import get_model, model_names
+    from odforecast.models import get_model, model_names, plugin_problems
 
+    if checked is not None:
+        _check(checked)
+        return
+    for text in plugin_problems():
+        note(text, "warning")
     found: list[dict[str, Any]] = []
     for name in model_names():
         try:
             spec = get_model(name).spec
-        except (OdforecastError, ImportError) as error:  # a plug-in that cannot be loaded
-            note(f"{name}: {error}", "warning")
+        except (OdforecastError, ImportError):  # a plug-in that cannot be loaded: said above
             continue
         found.append(
             {
@@ -91,6 +97,16 @@ def models(as_json: bool) -> None:
     if of_counties := [m for m in shown if m["dataset"] == COUNTIES]:
         click.echo("Of counties, with --dataset counties:")
         click.echo(columns(_rows(of_counties)))
+
+
+def _check(name: str) -> None:
+    """Every rule of a forecaster, and what is broken."""
+    from odforecast.testing import ContractError, check_forecaster
+
+    try:
+        say(str(check_forecaster(name)))
+    except ContractError as error:
+        raise ForecastError(str(error)) from error
 
 
 def _rows(models: list[dict[str, Any]]) -> list[list[str]]:

@@ -5,10 +5,12 @@ the package, for importing any module of it binds ``odforecast.models``.
 """
 
 import sys
+import warnings
 from types import ModuleType
 
 import pandas as pd
 
+from odforecast.models.adapters import from_sktime, from_statsforecast
 from odforecast.models.decorate import forecaster
 from odforecast.models.model import Drawer, Fitted, Forecaster, Model
 from odforecast.models.registry import (
@@ -16,6 +18,7 @@ from odforecast.models.registry import (
     default_model,
     get_model,
     model_names,
+    plugin_problems,
     register,
 )
 from odforecast.models.spec import Spec
@@ -30,8 +33,11 @@ __all__ = [
     "Spec",
     "default_model",
     "forecaster",
+    "from_sktime",
+    "from_statsforecast",
     "get_model",
     "model_names",
+    "plugin_problems",
     "register",
 ]
 
@@ -40,11 +46,18 @@ class _Callable(ModuleType):
     def __call__(self) -> pd.DataFrame:
         """All models: name, data set, what it is fitted to at a time, what its paths are, delay.
 
+        An installed model that cannot be used is left out, with a warning that says why.
+
         Returns
         -------
         DataFrame
             Index ``model``; columns ``dataset``, ``by``, ``target``, ``joint``, ``corrects_delay``,
             ``spec_hash``.
+
+        Warns
+        -----
+        UserWarning
+            Of each installed model that cannot be used: see :func:`plugin_problems`.
 
         Examples
         --------
@@ -52,7 +65,11 @@ class _Callable(ModuleType):
         >>> bool(od.models().loc["dlm", "corrects_delay"])
         True
         """
-        specs = {name: get_model(name).spec for name in model_names()}
+        for text in plugin_problems():
+            warnings.warn(text, stacklevel=2)
+        names = (*model_names("states"), *model_names("counties"))
+        made = {name: get_model(name).spec for name in names}
+        specs = {name: made[name] for name in model_names() if name in made}
         return pd.DataFrame(
             {
                 "dataset": [s.dataset or STATES for s in specs.values()],

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions
-from importlib.metadata import version as installed_version
 
 import numpy as np
 
 from odforecast.errors import ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography import find
+from odforecast.models.content import Contents, distribution_of
 from odforecast.models.model import Model
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
 from odforecast.names import MONTH, TARGET_MONTH, TARGETS
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import Streams, content_hash
+from odforecast.seeds import Streams
 
 #: Axes that draws can be joint over.
 _AXES = ("location", "month")
@@ -86,16 +84,19 @@ def forecaster(
         raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
 
     def decorate(function: Function) -> Model:
+        contents = Contents()
+        text = contents.function(function)
         spec = Spec(
             model=function.__name__,
-            version=_source_hash(function),
+            version=text or "unknown",
             by=by,
             target=target,
             joint=frozenset(joint),
             min_months=min_months,
             corrects_delay=corrects_delay,
             parameters=as_parameters(),
-            origin=_distribution(function.__module__),
+            # Where a value that it holds has no text, nothing is reused.
+            origin="" if contents.unknown else distribution_of(function.__module__),
         )
         reference = None
         if "<locals>" not in function.__qualname__:
@@ -105,23 +106,14 @@ def forecaster(
     return decorate
 
 
-def _source_hash(function: Function) -> str:
-    try:
-        return content_hash(inspect.getsource(function))
-    except (OSError, TypeError):
-        return "unknown"
-
-
-def _distribution(module: str) -> str:
-    """Distribution and version a module comes from; empty if that is unknown."""
-    names = packages_distributions().get(module.partition(".")[0], [])
-    return f"{names[0]}=={installed_version(names[0])}" if names else ""
-
-
 @dataclass(frozen=True, eq=False)
 class _Function:
     function: Function
     spec: Spec
+
+    def __post_init__(self) -> None:
+        # Its first line is what lists of models say.
+        object.__setattr__(self, "__doc__", self.function.__doc__)
 
     def fit(self, panel: Panel) -> _Fitted:
         states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any
 
 from odforecast.errors import UnknownNameError, one_of
+from odforecast.models import plugins
+from odforecast.models.content import distribution_of
 from odforecast.models.model import LABEL, Forecaster, Model
+from odforecast.models.plugins import ENTRY_POINT_GROUP as ENTRY_POINT_GROUP
+from odforecast.models.plugins import Owned, is_ours, named, whole
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
 
-ENTRY_POINT_GROUP = "odforecast.models"
 #: What is used for a data set when no model is named.
 _DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MODEL}
 
@@ -101,6 +103,7 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     ----------
     dataset : {"states", "counties"}, optional
         Only those that are about this data set; a model that says nothing of it is about states.
+        Plug-ins that cannot be used are left out: :func:`plugin_problems` says why.
 
     Examples
     --------
@@ -108,13 +111,45 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     >>> "county" in model_names("counties"), "dlm" in model_names("counties")
     (True, False)
     """
-    plugged = (point.name for point in entry_points(group=ENTRY_POINT_GROUP))
+    plugged = plugins.points(_BUILTIN)
     names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
     if dataset is None:
         return names
     if dataset not in _DEFAULTS:
         raise UnknownNameError(f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS))
-    return tuple(n for n in names if (get_model(n).spec.dataset or STATES) == dataset)
+    return tuple(n for n in names if _dataset(n, n in plugged) == dataset)
+
+
+def _dataset(name: str, plugged: bool) -> str | None:
+    """Which data set a model is about; None for a plug-in that cannot be used."""
+    try:
+        return get_model(name).spec.dataset or STATES
+    except UnknownNameError:
+        if not plugged:
+            raise
+        return None
+
+
+def plugin_problems() -> tuple[str, ...]:
+    """Why installed models cannot be used, one line each; empty where all can.
+
+    One that cannot be loaded, whose name is a built-in model's or another package's, or that is
+    no model. The others, and the built-in ones, are not touched by it.
+
+    Examples
+    --------
+    >>> from odforecast.models import plugin_problems
+    >>> plugin_problems()
+    ()
+    """
+    found = list(plugins.unusable(_BUILTIN))
+    for name in plugins.points(_BUILTIN):
+        if name not in _REGISTERED:
+            try:
+                get_model(name)
+            except UnknownNameError as error:
+                found.append(str(error))
+    return tuple(found)
 
 
 def default_model(dataset: str = STATES) -> str:
@@ -196,15 +231,33 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
 
 def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
     if name in _REGISTERED:
-        return _called(name, _REGISTERED[name], parameters)
+        made = _called(name, _REGISTERED[name], parameters)
+        whole(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
+        if isinstance(made, Model) or not is_ours(made.spec.origin) or _of_ours(made):
+            return made
+        # Its author left the spec's origin as it is: it says where *our* code comes from.
+        return Owned(made, distribution_of(type(made).__module__))
     if name in _BUILTIN:
         factory = _loaded(_BUILTIN[name])
         return _called(name, lambda **given: factory(name, **given), parameters)
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        if point.name == name:
-            found = point.load()
-            return found if isinstance(found, Model) else _called(name, found, parameters)
-    raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
+    point = plugins.points(_BUILTIN).get(name)
+    if point is None:
+        raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
+    found = plugins.loaded(point)
+    if isinstance(found, Model) and not parameters:
+        return plugins.owned(found, point)
+    if isinstance(found, Model):
+        raise UnknownNameError(
+            f"{name} has no parameter {min(parameters)!r}", hint=f"{name} has nothing to set"
+        )
+    with plugins.told(point, "made"):
+        made = _called(name, found, parameters)
+    whole(made, named(point), plugins.FORM)
+    return plugins.owned(made, point)
+
+
+def _of_ours(made: object) -> bool:
+    return type(made).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _called(

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.models import Model, get_model
+from odforecast.models import Model, Spec, get_model
+from odforecast.models.model import LABEL
 from odforecast.names import STATES
 from odforecast.panel import Panel
+from odforecast.testing.declared import declared
+from odforecast.testing.hints import HINTS
 from odforecast.testing.outcome import Breach, ContractError, Kept
 from odforecast.testing.rules import AFTER, ANSWERS, EVERYWHERE, ONCE, Case, Rule
 from odforecast.testing.zoo import ORDINARY
 from odforecast.testing.zoo import zoo as all_panels
 
 #: Asked before the rules can be: does it fit, draw, and draw numbers.
-BEFORE = ("fits", "refuses", "forecasts", "finite")
+BEFORE = ("declares", "fits", "refuses", "forecasts", "finite")
 RULES = (*BEFORE, *ANSWERS, *EVERYWHERE, *ONCE, *AFTER)
 
 
@@ -43,7 +47,11 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     Raises
     ------
     ContractError
-        An AssertionError that lists every broken rule, on which panels, and what was found.
+        An AssertionError that lists every broken rule, on which panels, what was found, and what
+        to do about it. A rule that cannot be asked because another one is broken (an answer of
+        the wrong shape has no seed) is not listed.
+    TypeError
+        If it is no forecaster at all.
 
     Examples
     --------
@@ -58,11 +66,12 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
         ...
     odforecast.testing.outcome.ContractError: forgetful breaks 1 rule:
       repeats (ordinary): the same seed gives other draws the second time
+        hint: take every random number from what draw is given (streams, or rng)
     """
     checked = _as_model(model)
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
-    breaches: list[Breach] = []
+    breaches = [_breach("declares", ordinary, what) for what in declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):
@@ -70,25 +79,39 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
                 refused[name] = what
             elif rule == "refuses":
                 why = what or "no reason given"
-                breaches.append(Breach(rule, name, f"may not be refused so: {why}"))
+                breaches.append(_breach(rule, name, f"may not be refused so: {why}"))
             else:
-                breaches.append(Breach(rule, name, what))
+                breaches.append(_breach(rule, name, what))
     if breaches:
         raise ContractError(checked.label, breaches)
     return Kept(checked.label, RULES, tuple(panels), refused)
 
 
+def _breach(rule: str, panel: str, what: str) -> Breach:
+    return Breach(rule, panel, what, HINTS.get(rule, ""))
+
+
 def _as_model(model: object) -> Model:
-    if isinstance(model, Model):
-        return model
     if isinstance(model, str):
         return get_model(model)
-    if not hasattr(model, "spec") or not hasattr(model, "fit"):
+    inner: Any = model.inner if isinstance(model, Model) else model
+    lacking = [name for name in ("spec", "fit") if not hasattr(inner, name)]
+    if lacking:
         raise TypeError(
-            f"{model!r} is no forecaster: it has no spec and no fit; a function becomes one by "
-            "@od.forecaster"
+            f"{inner!r} is no forecaster: it has no {' and no '.join(lacking)}; a function becomes "
+            "one by @od.forecaster, a class is given as an object"
         )
-    return Model(model, model.spec.model)
+    if not isinstance(inner.spec, Spec):
+        kind = type(inner.spec).__name__
+        what = "a property of the class" if kind == "property" else kind
+        raise TypeError(
+            f"the spec of {inner!r} is {what}, no Spec; give an object of the class, whose spec is "
+            "an odforecast.models.Spec"
+        )
+    if isinstance(model, Model):
+        return model
+    name = str(inner.spec.model)
+    return Model(inner, name if LABEL.fullmatch(name) else type(inner).__name__)
 
 
 def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:

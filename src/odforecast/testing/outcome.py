@@ -18,11 +18,14 @@ class Breach:
         Name of the panel in the zoo.
     what : str
         What was found, in one line.
+    hint : str
+        What to do about it.
     """
 
     rule: str
     panel: str
     what: str
+    hint: str = ""
 
 
 class ContractError(AssertionError):
@@ -45,12 +48,15 @@ class ContractError(AssertionError):
     def __init__(self, label: str, breaches: Sequence[Breach]) -> None:
         self.label = label
         self.breaches = tuple(breaches)
-        panels: dict[tuple[str, str], list[str]] = {}
+        panels: dict[str, dict[str, list[str]]] = {}
         for b in breaches:
-            panels.setdefault((b.rule, b.what), []).append(b.panel)
-        n = len({b.rule for b in breaches})
+            panels.setdefault(b.rule, {}).setdefault(b.what, []).append(b.panel)
+        hints = {b.rule: b.hint for b in breaches}
+        n = len(panels)
         lines = [f"{label} breaks {n} rule{'s' if n != 1 else ''}:"]
-        lines += [f"  {rule} ({', '.join(on)}): {what}" for (rule, what), on in panels.items()]
+        for rule, found in panels.items():
+            lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in found.items()]
+            lines += [f"    hint: {hints[rule]}"] if hints[rule] else []
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type[ContractError], tuple[str, tuple[Breach, ...]]]:

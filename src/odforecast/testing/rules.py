@@ -269,6 +269,20 @@ def alone(case: Case) -> Iterator[str]:
     yield from _differs(case, lone, places, "when it is asked for alone")
 
 
+@_rule(ONCE, "together")
+def together(case: Case) -> Iterator[str]:
+    """Where panels can be fitted together, each is as if it were fitted alone, bit for bit."""
+    if not callable(getattr(case.model.inner, "fit_many", None)):
+        return
+    earlier = until(case.panel, case.panel.last_month - ONE_MONTH)
+    made = case.model.fit_many([earlier, case.panel])
+    for panel, fitted, alone_ in zip(
+        (earlier, case.panel), made, (case.again(earlier), case.first)
+    ):
+        if not np.array_equal(case.forecast(fitted).draws, alone_.draws):
+            yield f"the panel to {panel.last_month} has other draws when it is fitted with another"
+
+
 def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> Iterator[str]:
     if lost := [s for s in asked if s not in other.locations]:
         yield f"{', '.join(lost)} is not forecast {when}"

@@ -1,0 +1,216 @@
+"""A model of StatsForecast as one of ours: :func:`from_statsforecast`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from odforecast.errors import ForecastError, one_of
+from odforecast.models.adapters import forms
+from odforecast.models.adapters.foreign import (
+    FROM_ERRORS,
+    FROM_MODEL,
+    FROM_QUANTILES,
+    WINDOWS,
+    adapted,
+    point,
+    steadied,
+)
+from odforecast.models.adapters.marginals import INTERVALS
+from odforecast.models.content import installed
+from odforecast.models.innovations import Paths
+from odforecast.models.model import Model
+from odforecast.panel import Floats
+
+#: Classes of statsforecast (with those made of them) whose paths are drawn here.
+DRAWN: dict[str, Callable[[Any], Paths]] = {
+    "AutoETS": forms.ets,
+    "AutoCES": forms.ces,
+    "AutoTheta": forms.theta,
+    "AutoARIMA": forms.arima,
+    "ARIMA": forms.arima,
+}
+#: Classes whose own ``simulate`` does what their point forecasts and intervals say.
+SIMULATED = (
+    "Naive", "RandomWalkWithDrift", "SeasonalNaive", "HistoricAverage",
+    "SimpleExponentialSmoothing", "SimpleExponentialSmoothingOptimized",
+    "SeasonalExponentialSmoothing", "SeasonalExponentialSmoothingOptimized",
+)  # fmt: skip
+
+
+def from_statsforecast(
+    model: Any,
+    on: str = "months",
+    name: str | None = None,
+    paths: str | None = None,
+    log: bool = True,
+    windows: int = WINDOWS,
+) -> Model:
+    """A model of StatsForecast as a model of this library.
+
+    It is fitted to one place at a time, a copy for each; the one given is left as it is, and what
+    is done to it afterwards changes nothing here.
+
+    Parameters
+    ----------
+    model : statsforecast model
+        For example ``AutoCES(season_length=12)``: one of ``statsforecast.models``, or an object
+        with the same ``fit(y)`` and ``predict(h)``.
+    on : {"months", "sums"}
+        What it is fitted to. ``"months"``: the months behind CDC's sums, and drawn months are
+        added to the known ones, for 12-month counts. ``"sums"``: the 12-month sums themselves,
+        as most people do, which forgets that 12 − h of the twelve months are known.
+    name : str, optional
+        What tables call it; default: its class and parameters.
+    paths : {"model", "errors", "quantiles"}, optional
+        Where sample paths come from. ``"model"``: from its own equations, joint over months.
+        ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
+        (:mod:`odforecast.models.adapters.past_errors`), joint over months; it is fitted
+        ``windows`` times more. ``"quantiles"``: its prediction intervals of each month, joint
+        over nothing, so only on sums. Default: ``"model"`` where the equations are known,
+        ``"errors"`` for all others (MFLES, MSTL, TBATS, regressions, …).
+    log : bool
+        Fit to log(1 + deaths), as the built-in models; else to deaths.
+    windows : int
+        With ``paths="errors"``: earlier forecasts at most, each three months before the last.
+
+    Returns
+    -------
+    Model
+        Joint over months or over nothing; never over places: the nation is a series of its own,
+        and sums of places are refused. Negative draws are set to zero, and the forecast's
+        warnings say how many.
+
+    Raises
+    ------
+    ForecastError
+        If it is no model of StatsForecast, a setting is unknown, or it has no such paths.
+
+    Notes
+    -----
+    AutoETS, Holt, HoltWinters, AutoCES, AutoTheta and its four models, AutoARIMA, ARIMA and
+    AutoRegressive are drawn here, from their fitted equations with normal errors, for
+    statsforecast 2.1 draws some of them wrongly. Naive, RandomWalkWithDrift, SeasonalNaive,
+    HistoricAverage and the four of simple and seasonal exponential smoothing are drawn by their
+    own ``simulate``. Other errors than normal ones, or a Box–Cox parameter, take
+    ``paths="errors"``.
+
+    CDC publishes sums, and the months behind them are known up to one constant per calendar
+    month: a season of 12 that is fitted to them is partly that of the recovery.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from statsforecast.models import AutoCES
+    >>> model = od.models.from_statsforecast(AutoCES(season_length=12))
+    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> model.fit(panel.select("Ohio")).forecast(draws=100).samples().shape
+    (100, 1, 12)
+    >>> model.label, model.spec.target
+    ('AutoCES(season_length=12)', 'deaths_month')
+    """
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        raise ForecastError(
+            f"model is {_short(model)}, no model of statsforecast",
+            hint="give an object: from_statsforecast(AutoCES(season_length=12))",
+        )
+    if hasattr(model, "models") and hasattr(model, "freq"):
+        raise ForecastError(
+            "model is a StatsForecast, which holds several models",
+            hint="give one of them: from_statsforecast(AutoCES(season_length=12))",
+        )
+    model = deepcopy(model)  # what is done to the one given, later, must not change this one
+    of = _drawn_by(model)
+    known = (FROM_MODEL, FROM_ERRORS, FROM_QUANTILES)
+    paths = (FROM_MODEL if of else FROM_ERRORS) if paths is None else paths
+    if paths not in known:
+        raise ForecastError(f"paths is {paths!r}, unknown", hint=one_of(paths, known))
+    if paths == FROM_MODEL and of is None:
+        raise ForecastError(
+            f"paths of {type(model).__name__} cannot be drawn from its own equations",
+            hint="use paths='errors'",
+        )
+    if (
+        paths == FROM_QUANTILES
+        and getattr(model, "only_conformal_intervals", False)
+        and getattr(model, "prediction_intervals", None) is None
+    ):
+        raise ForecastError(
+            f"{type(model).__name__} gives no intervals of its own",
+            hint="give it prediction_intervals=ConformalIntervals(...), or use paths='errors'",
+        )
+    return adapted(
+        _StatsForecast(model),
+        model,
+        on=on,
+        name=name,
+        paths=paths,
+        log=log,
+        windows=windows,
+        beside=installed("statsforecast"),
+    )
+
+
+def _short(item: object) -> str:
+    return f"the class {item.__name__}" if isinstance(item, type) else repr(item)[:80]
+
+
+def _drawn_by(model: Any) -> str | None:
+    """Which of the known classes a model is, so that its equations are known."""
+    if getattr(model, "distribution", "normal") not in ("normal", None):
+        return None
+    if getattr(model, "blambda", None) is not None:
+        return None
+    for cls in type(model).__mro__:
+        if cls.__module__ == "statsforecast.models" and cls.__name__ in (*DRAWN, *SIMULATED):
+            return cls.__name__
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class _StatsForecast:
+    """A model of statsforecast, not fitted."""
+
+    model: Any
+
+    def fit(self, y: Floats, first: np.datetime64, seed: int) -> _Fitted:  # noqa: ARG002
+        with steadied(seed):
+            return _Fitted(deepcopy(self.model).fit(np.array(y)), seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """A model of statsforecast fitted to one series."""
+
+    model: Any
+    seed: int
+
+    def mean(self, horizon: int) -> Floats:
+        with steadied(self.seed):
+            return point(self.model.predict(h=horizon)["mean"], horizon)
+
+    def quantiles(self, horizon: int) -> Floats:
+        with steadied(self.seed):
+            made = self.model.predict(h=horizon, level=list(INTERVALS))
+        low = [point(made[f"lo-{i}"], horizon) for i in INTERVALS[::-1]]
+        return np.stack([*low, *(point(made[f"hi-{i}"], horizon) for i in INTERVALS)])
+
+    def paths(self) -> Paths:
+        of = _drawn_by(self.model)
+        return DRAWN[of](self.model.model_) if of in DRAWN else _Simulated(self.model)
+
+
+@dataclass(frozen=True, eq=False)
+class _Simulated:
+    """Paths by a model's own ``simulate``, which also sets the process's random state."""
+
+    model: Any
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        seed = int(rng.integers(2**31))
+        with steadied(seed):
+            return np.asarray(self.model.simulate(h=horizon, n_paths=draws, seed=seed), dtype=float)

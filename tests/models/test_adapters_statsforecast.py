@@ -1,0 +1,383 @@
+"""Models of StatsForecast as models of this library."""
+
+# ruff: noqa: ARG002
+from __future__ import annotations
+
+import copy
+import pickle
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from panel_factory import release_panel
+from statsforecast.ets import forecast_ets, forward_ets
+from statsforecast.models import (
+    ARIMA,
+    MFLES,
+    AutoARIMA,
+    AutoCES,
+    AutoETS,
+    AutoRegressive,
+    AutoTheta,
+    HistoricAverage,
+    Holt,
+    HoltWinters,
+    Naive,
+    RandomWalkWithDrift,
+    SeasonalNaive,
+    SimpleExponentialSmoothing,
+    SklearnModel,
+    Theta,
+    WindowAverage,
+)
+from statsforecast.utils import ConformalIntervals
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.models.adapters import forms
+from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
+from odforecast.models.innovations import Innovations, Paths
+from odforecast.seeds import Streams
+from odforecast.testing import check_forecaster, zoo
+
+from_statsforecast = od.models.from_statsforecast
+ZOO = zoo()
+#: What a test of the contract needs: the ordinary panel, and each way in which one may be short.
+FEW = ("ordinary", "clean", "gap", "suppressed", "very-short", "no-deaths", "small-counts")
+
+
+def series(scale: str) -> np.ndarray:
+    t = np.arange(110)
+    noise = np.random.default_rng(3).normal(0, 0.05, t.size)
+    deaths = 200 * np.exp(0.004 * t + 0.2 * np.sin(t * np.pi / 6) + noise)
+    return np.log1p(deaths) if scale == "log" else deaths
+
+
+def silent(paths: Paths) -> Paths:
+    """The same without errors."""
+    if isinstance(paths, forms.Seasoned):
+        return replace(paths, plain=silent(paths.plain))
+    return replace(paths, sigma=0.0)  # type: ignore[type-var]
+
+
+ETS = [
+    AutoETS(season_length=12, model=form, damped=None if form[1] == "N" else False)
+    for form in ("ANN", "AAN", "ANA", "AAA", "MNN", "MAN", "MAA", "MNM", "MAM", "MMN", "MMM")
+]
+CES = [AutoCES(season_length=12, model=kind) for kind in "NSPF"]
+THETA = [
+    AutoTheta(season_length=12, model=kind, decomposition_type=how)
+    for kind in ("STM", "OTM", "DSTM", "DOTM")
+    for how in ("multiplicative", "additive")
+]
+OTHERS = [
+    Holt(),
+    HoltWinters(season_length=12),
+    AutoARIMA(season_length=12, max_p=1, max_q=1, max_P=1, max_Q=1),
+    ARIMA(order=(1, 0, 1), include_mean=True),
+    ARIMA(order=(1, 1, 0), include_drift=True),
+    ARIMA(order=(1, 1, 1), season_length=12, seasonal_order=(1, 0, 0)),
+    AutoRegressive(lags=[1, 12]),
+]
+
+
+def named(model: Any) -> str:
+    how = (getattr(model, "model", ""), getattr(model, "decomposition_type", ""))
+    return "-".join(str(x) for x in (type(model).__name__, *how, getattr(model, "order", "")) if x)
+
+
+@pytest.mark.parametrize("scale", ["log", "deaths"])
+@pytest.mark.parametrize("model", [*ETS, *CES, *THETA, *OTHERS], ids=named)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_without_errors_the_paths_are_its_point_forecasts(model: Any, scale: str) -> None:
+    """Golden values: statsforecast's own, over two years and a half."""
+    fitted = copy.deepcopy(model).fit(series(scale))
+    form = next(DRAWN[c.__name__] for c in type(model).__mro__ if c.__name__ in DRAWN)
+    paths = form(fitted.model_)
+    made = silent(paths).draw(30, 2, np.random.default_rng(1))
+    wanted = fitted.predict(h=30)["mean"]
+    np.testing.assert_allclose(made, np.broadcast_to(wanted, (2, 30)), rtol=1e-9)
+    # With errors, each path is another, and the first month has the spread of the errors.
+    noisy = paths.draw(30, 4000, np.random.default_rng(1))
+    spread = np.sqrt(fitted.model_.get("sigma2", np.nan))
+    if form is not forms.theta:
+        relative = wanted[0] if fitted.model_.get("components", "A")[0] == "M" else 1.0
+        np.testing.assert_allclose(noisy[:, 0].std(), spread * relative, rtol=0.05)
+
+
+def shocked(paths: Any, error: float) -> np.ndarray:
+    """The path whose first error is given, and that has no other."""
+
+    class First:
+        def standard_normal(self, size: Any = None, out: Any = None) -> np.ndarray:
+            made = np.zeros(size) if out is None else out
+            made[...] = 0.0
+            made[..., 0] = error / paths.sigma
+            return made
+
+    return np.asarray(paths.draw(13, 1, First())[0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", ETS, ids=named)
+def test_ets_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
+    """A path's first value, and what follows it, is what the model says once it has seen it.
+
+    With parameters that are given, for those that are estimated are all but zero now and then.
+    """
+    y = series("deaths")
+    fitted = copy.deepcopy(model).fit(y).model_
+    given = fitted["par"].copy()
+    given[:3] = np.where(np.isnan(given[:3]), np.nan, [0.4, 0.2, 0.25])
+    fitted["par"] = given
+    path = shocked(forms.ets(forward_ets(fitted, y)), 0.1 if model.model[0] == "M" else 12.0)
+    after = forecast_ets(forward_ets(fitted, np.append(y, path[0])), h=12)["mean"]
+    np.testing.assert_allclose(path[1:], after, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", CES[:2], ids=named)
+def test_ces_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
+    y = series("deaths")
+    fitted = copy.deepcopy(model).fit(y)
+    path = shocked(forms.ces(fitted.model_), 12.0)
+    after = fitted.forward(np.append(y, path[0]), h=12)["mean"]
+    # CES starts from states that it fits backwards: other ones, slightly, of a longer series.
+    np.testing.assert_allclose(path[1:], after, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", "SPF")
+def test_the_seasonal_forms_of_ces_repeat_the_filter(kind: str) -> None:
+    """Run over the past, the linear form meets the states and residuals that were fitted."""
+    y = series("deaths")
+    model = AutoCES(season_length=12, model=kind).fit(y).model_
+    form = forms.ces(model)
+    assert isinstance(form, Innovations)
+    start = copy.deepcopy(model)
+    start["n"] = 0  # states before the first observation
+    state = forms.ces(start).state  # type: ignore[attr-defined]
+    for value, residual in zip(y, model["residuals"]):
+        error = value - form.observe @ state
+        assert error == pytest.approx(residual, abs=1e-6)
+        state = form.transition @ state + form.gain * error
+    np.testing.assert_allclose(state, form.state, rtol=1e-8)
+
+
+def test_the_season_is_taken_out_of_residuals_of_theta() -> None:
+    """statsforecast puts it into them, so that an additive season would count as noise."""
+    y = series("log")
+    sigmas = []
+    for how in ("additive", "multiplicative"):
+        fitted = AutoTheta(season_length=12, model="OTM", decomposition_type=how).fit(y)
+        paths = forms.theta(fitted.model_)
+        assert isinstance(paths, forms.Seasoned)
+        assert paths.multiplied == (how == "multiplicative")
+        sigmas.append(paths.plain.sigma)  # type: ignore[attr-defined]
+        np.testing.assert_allclose(
+            paths.draw(1, 20_000, np.random.default_rng(1)).std(), 0.05, rtol=0.2
+        )
+    assert sigmas[0] == pytest.approx(sigmas[1], rel=0.2)
+
+
+# --- beside the built-in models -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ours", "model"),
+    [
+        ("auto-ets", AutoETS(season_length=1, model="AAN", damped=True)),
+        ("auto-ces", AutoCES(season_length=1, model="N")),
+        ("auto-theta", AutoTheta(season_length=1)),
+        ("auto-arima", AutoARIMA(season_length=1)),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+@pytest.mark.parametrize("on", ["months", "sums"])
+def test_the_built_in_models_are_those_of_the_adapter(ours: str, model: Any, on: str) -> None:
+    """The same stream, the same equations: the same draws, to rounding."""
+    panel = release_panel().select(["OH", "WY"])
+    built_in = od.get_model(ours + ("-sums" if on == "sums" else "")).fit(panel).forecast(draws=200)
+    adapted = from_statsforecast(model, on=on).fit(panel).forecast(draws=200)
+    assert adapted.locations == built_in.locations
+    np.testing.assert_allclose(adapted.draws, built_in.draws, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("ours", "model"), [("naive", Naive()), ("seasonal-naive", SeasonalNaive(12))]
+)
+def test_simulated_models_are_the_built_in_ones_within_monte_carlo_error(
+    ours: str, model: Any
+) -> None:
+    panel = release_panel().select(["OH"])
+    levels = [0.1, 0.25, 0.5, 0.75, 0.9]
+    built_in = od.get_model(ours).fit(panel).forecast(draws=8000).quantiles(levels)
+    adapted = from_statsforecast(model).fit(panel).forecast(draws=8000).quantiles(levels)
+    width = built_in[-1] - built_in[0]
+    assert (np.abs(adapted - built_in) < 0.05 * width).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [Naive(), SeasonalNaive(12), HistoricAverage(), SimpleExponentialSmoothing(0.4)],
+    ids=named,
+)
+def test_own_simulations_have_the_point_forecasts_and_spreads_they_promise(model: Any) -> None:
+    """What makes a class one of those whose ``simulate`` is used; checked for each."""
+    assert type(model).__name__ in SIMULATED
+    fitted = model.fit(series("log"))
+    paths = fitted.simulate(h=12, n_paths=20_000, seed=5)
+    said = fitted.predict(h=12, level=[80])
+    spread = (said["hi-80"] - said["lo-80"]) / 2
+    np.testing.assert_array_less(np.abs(paths.mean(axis=0) - said["mean"]) / spread, 0.03)
+    low, high = np.quantile(paths, [0.1, 0.9], axis=0)
+    np.testing.assert_allclose((high - low) / 2, spread, rtol=0.03)
+
+
+# --- the contract ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        from_statsforecast(AutoCES(season_length=12)),
+        from_statsforecast(Theta(season_length=12)),
+        from_statsforecast(HistoricAverage()),
+        from_statsforecast(SeasonalNaive(season_length=12)),
+        from_statsforecast(AutoCES(season_length=12), on="sums"),
+        from_statsforecast(HistoricAverage(), paths="errors"),
+        from_statsforecast(WindowAverage(window_size=6)),
+        from_statsforecast(SeasonalNaive(12), on="sums", paths="quantiles", name="apart"),
+        from_statsforecast(Naive(), log=False),
+    ],
+    ids=lambda m: f"{m.label}-{dict(m.spec.parameters)['paths']}",
+)
+def test_it_keeps_the_contract(model: Any) -> None:
+    kept = check_forecaster(model, {name: ZOO[name] for name in FEW})
+    assert set(kept.refused) <= {"very-short", "no-deaths", "small-counts"}
+
+
+def test_the_model_that_is_given_stays_as_it_is() -> None:
+    model = AutoCES(season_length=12)
+    before = pickle.dumps(model)
+    from_statsforecast(model).fit(release_panel().select("OH")).forecast(draws=10)
+    assert pickle.dumps(model) == before
+
+
+def test_one_line_for_a_stranger() -> None:
+    model = od.models.from_statsforecast(AutoCES(season_length=12))
+    assert model.label == "AutoCES(season_length=12)"
+    assert model.spec.origin.startswith("statsforecast==")
+    table = model.to_frame().set_index("name")["value"]
+    assert table["class"] == "statsforecast.models.AutoCES"
+    assert table["AutoCES.season_length"] == "12"
+    assert table["paths"] == "model"
+    assert pickle.loads(pickle.dumps(model)).spec == model.spec
+
+
+def test_another_configuration_is_another_model() -> None:
+    made = [
+        AutoETS(season_length=12),
+        AutoETS(season_length=1),
+        AutoETS(season_length=12, model="AAA"),
+        AutoETS(season_length=12, damped=True),
+        AutoETS(season_length=12, prediction_intervals=ConformalIntervals(h=12)),
+        AutoETS(season_length=12, prediction_intervals=ConformalIntervals(h=6)),
+        AutoCES(season_length=12),
+    ]
+    hashes = {from_statsforecast(m, name="one").spec.hash for m in made}
+    assert len(hashes) == len(made)
+    assert from_statsforecast(AutoETS(season_length=12), name="one").spec.hash in hashes
+
+
+def test_paths_that_are_known_and_those_that_are_made_of_errors() -> None:
+    def paths(model: Any) -> str:
+        return dict(from_statsforecast(model).spec.parameters)["paths"]
+
+    assert paths(AutoETS()) == paths(RandomWalkWithDrift()) == paths(Holt()) == "model"
+    assert paths(MFLES(season_length=12)) == paths(WindowAverage(6)) == "errors"
+    # Equations are known for normal errors on the scale of the fit.
+    assert paths(AutoETS(distribution="laplace")) == "errors"
+    assert paths(AutoARIMA(blambda=0.5)) == "errors"
+
+
+def test_drawn_here_not_by_simulate_which_drops_the_trend() -> None:
+    """Why the equations are written here: a trend of 0.01 a month is 0.12 in a year."""
+    y = 5 + 0.01 * np.arange(96) + np.random.default_rng(1).normal(0, 0.005, 96)
+    fitted = AutoETS(season_length=1, model="AAN", damped=False).fit(y)
+    ours = forms.ets(fitted.model_).draw(12, 2000, np.random.default_rng(1))
+    assert ours[:, -1].mean() - y[-1] == pytest.approx(0.12, abs=0.02)
+    theirs = fitted.simulate(h=12, n_paths=200, seed=1)
+    assert theirs[:, -1].mean() - y[-1] < 0.06
+
+
+def test_intervals_on_sums_are_drawn_as_they_are() -> None:
+    panel = release_panel().select("OH")
+    model = from_statsforecast(SeasonalNaive(12), on="sums", paths="quantiles")
+    assert model.spec.joint == frozenset()
+    draws = np.log1p(model.fit(panel).forecast(draws=20_000).samples()[:, 0])
+    y = np.log1p(panel.reported[0])
+    said = SeasonalNaive(12).fit(y).predict(h=12, level=[90])
+    for level, end in ((0.05, "lo-90"), (0.95, "hi-90")):
+        np.testing.assert_allclose(np.quantile(draws, level, axis=0), said[end], atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "words"),
+    [
+        (AutoCES, {}, r"model is the class AutoCES, no model.*give an object"),
+        ("AutoCES", {}, r"model is 'AutoCES', no model of statsforecast"),
+        (AutoCES(), {"paths": "own"}, r"paths is 'own', unknown; one of: model, errors, quantiles"),
+        (MFLES(12), {"paths": "model"}, r"MFLES cannot be drawn.*use paths='errors'"),
+        (AutoCES(), {"paths": "quantiles"}, r"on months with paths='quantiles'.*use on='sums'"),
+        (
+            WindowAverage(6),
+            {"on": "sums", "paths": "quantiles"},
+            r"WindowAverage gives no intervals of its own.*ConformalIntervals",
+        ),
+        (AutoCES(), {"name": "a/b"}, r"label is 'a/b'"),
+    ],
+)
+def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises((ForecastError, od.OdforecastError), match=words):
+        from_statsforecast(model, **settings)
+
+
+def test_a_whole_statsforecast_is_refused() -> None:
+    from statsforecast import StatsForecast
+
+    whole = StatsForecast(models=[Naive()], freq="MS")
+    with pytest.raises(ForecastError, match=r"holds several models; give one of them"):
+        from_statsforecast(whole)
+
+
+def test_random_forests_repeat() -> None:
+    """A regression with a state of its own: its numbers hang on what is forecast."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    class Lagged(SklearnModel):
+        def fit(self, y: np.ndarray, X: Any = None) -> Any:
+            self.last = y[-1]
+            X = np.stack([y[:-1]], axis=1)
+            self.inner = RandomForestRegressor(n_estimators=3).fit(X, y[1:])
+            return self
+
+        def predict(self, h: int, X: Any = None, level: Any = None) -> dict[str, np.ndarray]:
+            out = [self.last]
+            for _ in range(h):
+                out.append(self.inner.predict([[out[-1]]])[0])
+            return {"mean": np.array(out[1:])}
+
+    panel = release_panel().select("OH")
+    model = from_statsforecast(Lagged(model=None), name="forest", windows=4)
+    first, second = (model.fit(panel).forecast(draws=20).draws for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert model.spec.origin == "", "a class of this file: its results are never reused"
+
+
+def test_streams_are_those_of_places() -> None:
+    panel = release_panel()
+    fitted = from_statsforecast(Naive()).fit(panel)
+    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
+    alone = from_statsforecast(Naive()).fit(panel.select("WV"))
+    np.testing.assert_array_equal(
+        fitted.draw(12, 30, streams).select("WV").draws, alone.draw(12, 30, streams).draws
+    )

@@ -1,0 +1,297 @@
+"""Models of a package that is installed apart: listed, run, named; broken ones say so in a line.
+
+The example package is built into a wheel by its own build backend and unpacked into a folder of
+its own, which is what an installer does; programs are then run with that folder on their path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import UnknownNameError
+from odforecast.models import Model, plugin_problems, registry
+from odforecast.models.plugins import Owned
+from odforecast.models.plugins import points as usable
+from odforecast.testing import check_forecaster, zoo
+
+SOURCE = Path(__file__).parent / "odforecast-example"
+#: Shown for one that works, and of one that does not.
+MODELS = ("last-quarter", "steady-growth")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder that the example package is installed into."""
+    pytest.importorskip("setuptools", reason="the example is built by setuptools")
+    folder = tmp_path_factory.mktemp("plugin")
+    shutil.copytree(
+        SOURCE,
+        folder / "source",
+        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
+    )
+    code = "from setuptools import build_meta; build_meta.build_wheel('..')"
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=folder / "source",
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    assert wheel.name == "odforecast_example-1.2.3-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
+def install(folder: Path, name: str, module: str, points: str, version: str = "1.0") -> Path:
+    """A distribution as an installer leaves it: a module, and what is said of it."""
+    said = folder / f"{name.replace('-', '_')}-{version}.dist-info"
+    said.mkdir(parents=True)
+    stem = name.replace("-", "_")
+    (folder / f"{stem}.py").write_text(module)
+    (said / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    (said / "entry_points.txt").write_text(f"[odforecast.models]\n{points}\n")
+    (said / "RECORD").write_text(f"{stem}.py,,\n{said.name}/METADATA,,\n")
+    return folder
+
+
+def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """``odforecast`` in a process of its own, with a folder of packages on its path."""
+    env = os.environ | {"PYTHONPATH": str(path), "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "odforecast", *args], env=env, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder of packages, on the path of this process."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    return folder
+
+
+# --- one that works -------------------------------------------------------------------------
+
+
+def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_path: Path) -> None:
+    done = run("models", "--json", path=installed, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {row["model"]: row for row in json.loads(done.stdout)}
+    assert set(MODELS) <= set(rows)
+    for name in MODELS:
+        assert rows[name]["origin"] == "odforecast-example==1.2.3"
+        assert rows[name]["what"].endswith("with Poisson noise")
+    shown = run("models", path=installed, home=tmp_path).stdout
+    assert "[odforecast-example==1.2.3]" in " ".join(shown.split())
+
+
+def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
+    done = run(
+        "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
+        "--start", "2023-03", "--end", "2023-04", "--draws", "20", "--jobs", "2",
+        "--out", str(tmp_path / "out"), "--quiet",
+        path=installed, home=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    scores = pd.concat(pd.read_parquet(p) for p in (tmp_path / "out").rglob("*scores*.parquet"))
+    counts = scores.groupby("model").size()
+    assert set(counts.index) == {*MODELS, "naive"}
+    assert len(set(counts)) == 1, "as many rows as the built-in one"
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert set(manifest["specs"]) == {*MODELS, "naive"}
+    assert manifest["sources"]["steady-growth"] == "odforecast-example==1.2.3"
+    assert manifest["sources"]["last-quarter"] == "odforecast-example==1.2.3"
+    assert manifest["sources"]["naive"] == "odforecast"
+
+
+def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(installed))
+    panels = {k: v for k, v in zoo().items() if k in ("ordinary", "gap", "very-short")}
+    for name in (*MODELS, "steady-growth+delay"):
+        check_forecaster(name, panels)
+    growing = od.get_model("steady-growth", growth=0.01)
+    assert growing.label == "steady-growth(growth=0.01)"
+    assert growing.spec.hash != od.get_model("steady-growth").spec.hash
+    assert growing.spec.origin == "odforecast-example==1.2.3"
+    assert pickle.loads(pickle.dumps(growing)).spec == growing.spec
+    with pytest.raises(UnknownNameError, match=r"no parameter 'grow'; did you mean 'growth'"):
+        od.get_model("steady-growth", grow=0.01)
+    with pytest.raises(UnknownNameError, match=r"last-quarter has nothing to set"):
+        od.get_model("last-quarter", grow=0.01)
+    with pytest.raises(UnknownNameError, match=r"did you mean 'last-quarter'"):
+        od.get_model("last-quater")
+    assert {"last-quarter", "steady-growth"} <= set(od.models().index)
+    assert plugin_problems() == ()
+
+
+# --- those that do not ----------------------------------------------------------------------
+
+FINE = """
+import odforecast as od
+
+@od.forecaster()
+def fine(panel, horizon, draws, rng):
+    return rng.poisson(9.0, (draws, 1, horizon)).astype(float)
+"""
+#: Module, what the entry point says, and what is said of it.
+BROKEN = {
+    "no-module": ("", "x = nowhere_at_all:Model", "ModuleNotFoundError: No module named"),
+    "no-attribute": ("", "x = broken_pack:Model", "AttributeError: module 'broken_pack' has no"),
+    "import-error": ("import not_there", "x = broken_pack:f", "ModuleNotFoundError"),
+    "syntax-error": ("def f(:", "x = broken_pack:f", "SyntaxError"),
+    "raises": ("raise RuntimeError('no\\nluck')", "x = broken_pack:f", "RuntimeError: no"),
+    "exits": ("raise SystemExit(3)", "x = broken_pack:f", "SystemExit: 3"),
+    "text": ("f = 'a model'", "x = broken_pack:f", "the text 'a model', no model"),
+    "no-spec": ("class f:\n  def fit(self, p): 1", "x = broken_pack:f", "a f has no spec"),
+    "no-fit": (
+        "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')",
+        "x = broken_pack:f",
+        "a f has no fit",
+    ),
+    "spec-is-no-spec": (
+        "class f:\n  spec = {}\n  def fit(self, p): 1",
+        "x = broken_pack:f",
+        "a f has a spec that is no Spec",
+    ),
+    "bare-function": ("def f(panel, n): 1", "x = broken_pack:f", "missing 2 required positional"),
+    "factory-raises": ("def f(): raise OSError('x')", "x = broken_pack:f", "cannot be made: OSErr"),
+    "makes-nothing": ("def f(): pass", "x = broken_pack:f", "a NoneType has no spec"),
+    "built-in-name": (FINE, "dlm = broken_pack:fine", "not used: odforecast has a model of that"),
+    "layer-name": (FINE, "x+delay = broken_pack:fine", "its name is no name of a model"),
+    "strange-name": (FINE, "a/b = broken_pack:fine", "its name is no name of a model"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_one_is_one_line_and_touches_no_other(
+    case: str, on_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "broken_pack", raising=False)
+    module, points, words = BROKEN[case]
+    name = points.partition(" =")[0]
+    install(on_path, "broken-pack", module, points)
+    install(on_path, "other-pack", FINE, "fine = other_pack:fine")
+    (said,) = plugin_problems()
+    assert said.startswith(f"model {name!r} of broken-pack==1.0 ")
+    assert words in said
+    assert "\n" not in said
+    assert len(said) < 420
+    assert set(usable(["dlm"])) == {"fine", *(["x"] if name == "x" else [])}
+    # The others are as they were.
+    assert isinstance(od.get_model("fine"), Model)
+    assert od.get_model("dlm").spec.origin == "odforecast"
+    assert "fine" in registry.model_names("states")
+    with pytest.warns(UserWarning, match="broken-pack") as warned:
+        table = od.models()
+    assert len(warned) == 1
+    assert {"dlm", "fine"} <= set(table.index)
+    if name == "x":
+        assert "x" not in table.index
+        assert "x" not in registry.model_names("states")
+        with pytest.raises(UnknownNameError, match=r"broken-pack==1\.0"):
+            od.get_model("x")
+
+
+def test_commands_go_on_without_a_broken_one(tmp_path: Path) -> None:
+    folder = install(tmp_path / "site", "broken-pack", "import not_there", "x = broken_pack:f")
+    listed = run("models", path=folder, home=tmp_path)
+    assert listed.returncode == 0
+    assert "dlm *" in listed.stdout
+    assert listed.stderr.count("broken-pack==1.0") == 1
+    assert "Traceback" not in listed.stderr
+    span = ("--vintages", "clean", "--start", "2023-03", "--end", "2023-03", "--quiet")
+    args = ("--draws", "20", "--jobs", "1", *span)
+    others = run("backtest", "--models", "naive", *args, path=folder, home=tmp_path)
+    assert others.returncode == 0, others.stderr
+    assert "broken-pack" not in others.stderr, "it was not asked for, and was not loaded"
+    asked = run("backtest", "--models", "x,naive", *args, path=folder, home=tmp_path)
+    assert asked.returncode == 1
+    assert "broken-pack==1.0 cannot be loaded: ModuleNotFoundError" in " ".join(
+        asked.stderr.split()
+    )
+    assert "Traceback" not in asked.stderr
+
+
+def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
+    for name in ("pack-b", "pack-a"):
+        install(on_path, name, FINE, f"fine = {name.replace('-', '_')}:fine")
+    assert plugin_problems() == (
+        "model 'fine' of pack-b==1.0 is not used: pack-a==1.0 has a model of that name",
+    )
+    assert od.get_model("fine").spec.origin == "pack-a==1.0"
+
+
+def test_a_name_registered_in_this_process_comes_first(on_path: Path) -> None:
+    install(on_path, "broken-pack", "import not_there", "naive-mine = broken_pack:f")
+    od.register("naive-mine", od.get_model("naive"))
+    assert od.get_model("naive-mine").spec.model == "naive"
+    assert plugin_problems() == ()
+
+
+STATED = """
+from dataclasses import dataclass
+from odforecast.models import Spec
+
+@dataclass
+class Stated:
+    spec: Spec = Spec("stated", by="location", origin="old-name==0.1")
+    def fit(self, panel):
+        raise NotImplementedError
+    def fit_many(self, panels):
+        return len(panels)
+"""
+
+
+def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path) -> None:
+    install(on_path, "stated-pack", STATED, "stated = stated_pack:Stated")
+    made = od.get_model("stated")
+    assert made.spec.origin == "stated-pack==1.0"
+    assert isinstance(made.inner, Owned)
+    assert made.inner.fit_many([1, 2]) == 2, "what else it offers is there"
+    assert not hasattr(made.inner, "idata")
+
+
+def test_of_a_package_installed_for_editing_nothing_is_reused(on_path: Path) -> None:
+    install(on_path, "edited-pack", STATED, "edited = edited_pack:Stated")
+    (on_path / "edited_pack-1.0.dist-info" / "direct_url.json").write_text(
+        '{"url": "file:///x", "dir_info": {"editable": true}}'
+    )
+    assert od.get_model("edited").spec.origin == ""
+
+
+class Unsaid:
+    spec = od.models.Spec("unsaid", by="location")
+
+    def fit(self, panel: object) -> None:
+        raise NotImplementedError
+
+
+def test_what_is_registered_does_not_pass_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    od.register("unsaid", Unsaid)
+    assert od.get_model("unsaid").spec.origin == "", "of no distribution: never reused"
+    od.register("nothing", lambda: None)
+    with pytest.raises(UnknownNameError, match=r"'nothing' is no forecaster: a NoneType has no sp"):
+        od.get_model("nothing")
+
+
+def test_the_examples_here_are_not_installed_in_this_process() -> None:
+    found = [str(d.locate_file("")) for d in distributions() if d.name == "odforecast-example"]
+    assert not found

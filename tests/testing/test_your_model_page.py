@@ -1,0 +1,75 @@
+"""The page on bringing a model: its example is twenty lines, runs as it is, prints what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.models import from_sktime, from_statsforecast, plugin_problems
+from odforecast.models.adapters.past_errors import LENGTH, NEEDED
+from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "how-to" / "your-model.md"
+SCRIPT = PAGE.with_name("your_model.py")
+
+
+def test_the_example_is_twenty_lines_on_the_page() -> None:
+    assert len(SCRIPT.read_text().splitlines()) <= 20
+    assert f"```{{literalinclude}} {SCRIPT.name}" in PAGE.read_text()
+
+
+def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    said = re.search(rf"{SCRIPT.name}\n.*?```text\n(.*?)```", PAGE.read_text(), re.S)
+    assert said is not None
+    assert done.stdout == said[1]
+    assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
+
+
+def test_the_lines_of_sktime_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stand in a block that is not run with the page: sktime warns of its next version."""
+    pytest.importorskip("sktime")
+    code = re.search(r"^:::\{code-block\} python\n(.*?)^:::", PAGE.read_text(), re.M | re.S)
+    assert code is not None
+    short = code[1].replace('end="2022-06"', 'end="2022-01", donors=1, draws=20, progress=False')
+    assert short != code[1]
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {"od": od}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The default of config", category=FutureWarning)
+        exec(compile(short, str(PAGE), "exec"), space)
+    results = space["results"]
+    assert isinstance(results, od.Results)
+    assert set(results.scores["model"]) == {"ThetaForecaster(sp=12)", "naive"}
+    assert set(results.scores["location"]) == {"US", "OH"}
+
+
+def test_what_the_page_says_of_the_adapters_is_so() -> None:
+    from statsforecast.models import MFLES, AutoCES
+
+    text = " ".join(PAGE.read_text().split())
+    assert {"AutoETS", "AutoCES", "AutoTheta", "AutoARIMA", "ARIMA"} == set(DRAWN)
+    for name in ("Naive", "SeasonalNaive", "RandomWalkWithDrift", "HistoricAverage"):
+        assert name in SIMULATED
+        assert name in text
+    errors = from_statsforecast(MFLES(12))
+    sums = from_statsforecast(MFLES(12), on="sums")
+    assert f"needs {errors.spec.min_months} months ({sums.spec.min_months} on sums)" in text
+    assert errors.spec.min_months - NEEDED == 3
+    assert LENGTH == 12
+    assert dict(errors.spec.parameters)["windows"] == "12"
+    with pytest.raises(ForecastError, match="cannot be added"):
+        from_statsforecast(AutoCES(season_length=12), paths="quantiles")
+    assert from_sktime.__doc__ is not None
+    assert plugin_problems() == ()
