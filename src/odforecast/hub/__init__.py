@@ -1,4 +1,4 @@
-"""Hubverse model-output files: write, read, and refuse what cannot be trusted.
+"""Hubverse hubs and their files: made, submitted to, written, read; what is wrong is refused.
 
 One row per (origin, location, target, month, output type, level or sample). ``origin_date``
 is the as-of date; ``horizon`` counts months after the last month CDC had published by then
@@ -15,22 +15,40 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.forecast import Forecast
-from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.hub.checks import Checks, check
+from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
 from odforecast.hub.files import file_kind, read_hub, to_hub, write_hub
+from odforecast.hub.growing import update
 from odforecast.hub.held import read_held
+from odforecast.hub.layout import Hub
+from odforecast.hub.making import init
+from odforecast.hub.naming import label_of, labels_of, model_id
 from odforecast.hub.scenarios import scenario_tasks, scenarios_to_hub, write_tasks
+from odforecast.hub.scoring import HubScores, score
+from odforecast.hub.submission import submit
 from odforecast.names import HUB_QUANTILES
 
 __all__ = [
     "OUTPUT_TYPES",
+    "Checks",
+    "Hub",
+    "HubScores",
+    "check",
     "check_hub",
     "file_kind",
+    "init",
+    "label_of",
+    "labels_of",
+    "model_id",
     "read",
     "read_held",
     "read_hub",
     "scenario_tasks",
     "scenarios_to_hub",
+    "score",
+    "submit",
     "to_hub",
+    "update",
     "write",
     "write_hub",
     "write_tasks",

@@ -14,7 +14,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.private import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
-from odforecast.hub.check import OUTPUT_TYPES, check_hub
+from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
 from odforecast.hub.raw import read_raw
 from odforecast.io import replacing
 from odforecast.months import month_end
@@ -146,7 +146,8 @@ def _target_rows(
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     """Rows of the trend, ordered by location, month, category; what has already come is none."""
     table = forecast.trend()
-    table = table[(table["horizon"] >= 1) & table["t1"].notna()]
+    given = table["t1"].notna() & table[list(CATEGORIES)].notna().all(axis=1)
+    table = table[(table["horizon"] >= 1) & given]
     if table.empty:
         raise ForecastError(
             "no trend can be given: no count of a year before was known at the origin"
@@ -163,9 +164,21 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
             "target_end_date": np.repeat(np.array(ends, dtype="datetime64[s]"), n),
             "output_type": "pmf",
             "output_type_id": np.tile(np.array(CATEGORIES, dtype=object), len(table)),
-            "value": np.round(chances, _DECIMALS_OF_CHANCE).ravel(),
+            "value": _adding_up(chances).ravel(),
         }
     )
+
+
+def _adding_up(chances: np.ndarray) -> np.ndarray:
+    """Probabilities in millionths that add up to 1: a hub takes no 0.999999.
+
+    Each is rounded down, and what is left goes to those that lost most.
+    """
+    whole = 10**_DECIMALS_OF_CHANCE
+    parts = np.floor(chances * whole + 1e-6)
+    left = (whole - parts.sum(axis=1)).astype(int)
+    rank = np.argsort(np.argsort(parts - chances * whole, axis=1, kind="stable"), axis=1)
+    return np.asarray((parts + (rank < left[:, None])) / whole)
 
 
 def write_hub(table: pd.DataFrame, path: str | Path) -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.hub.check import is_scenario_name
+from odforecast.hub.file_check import is_scenario_name
 from odforecast.hub.raw import read_raw
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID

@@ -19,7 +19,7 @@ import pandas as pd
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.check import LONGEST_NAME, is_scenario_name
+from odforecast.hub.file_check import LONGEST_NAME, is_scenario_name
 from odforecast.hub.files import to_hub
 from odforecast.io import replacing
 from odforecast.months import month_end

@@ -1,0 +1,57 @@
+"""``odforecast hub check``: hubValidations' checks on a hub, or on one file of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from odforecast.cli.options import json_option
+
+
+@click.command()
+@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.option("--submission-time", is_flag=True, help="Judge the submission window too, now.")
+@click.option(
+    "--at",
+    metavar="DATE",
+    help="Judge the submission window at a day, or a moment such as 2026-01-14T12:00.",
+)
+@click.option(
+    "--schemas",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The hubverse's schemas, for valid_config: admin-schema.json, tasks-schema.json, "
+    "target-data-schema.json.",
+)
+@click.option(
+    "--no-extra-dates",
+    is_flag=True,
+    help="A time series may have no other days than those to be forecast.",
+)
+@json_option
+def check(
+    path: Path,
+    submission_time: bool,
+    at: str | None,
+    schemas: Path | None,
+    no_extra_dates: bool,
+    as_json: bool,
+) -> None:
+    """Check a hubverse hub, or one submission, metadata or target data file of it.
+
+    The checks are those of the R package hubValidations, by its names. All 52 are listed: passed,
+    failed, or not run and why. Beneath stand the broken places. Exit status 1 if a check failed.
+
+    \b
+    odforecast hub check HUB
+    odforecast hub check HUB/model-output/team-model/2026-01-14-team-model.csv
+    odforecast hub check HUB --at 2026-01-14 --schemas schemas
+    """
+    from odforecast.hub.checks import check as run
+
+    found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
+    if not found.ok:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,290 @@
+"""A hub as a folder: its configuration, and where its files lie. Any hubverse hub, not only ours.
+
+    hub-config/       admin.json, tasks.json, target-data.json, model-metadata-schema.json
+    model-output/     TEAM-MODEL/DATE-TEAM-MODEL.csv or .parquet
+    model-metadata/   TEAM-MODEL.yml
+    target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
+
+Nothing here says whether a file is right: it says which files there are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from odforecast.errors import DataError, one_of
+from odforecast.sources.quoting import quoted
+
+#: Folder of a hub's configuration.
+CONFIG: Final = "hub-config"
+#: Folder of submissions, where ``admin.json`` names no other.
+MODEL_OUTPUT: Final = "model-output"
+#: Folder of the models' metadata.
+MODEL_METADATA: Final = "model-metadata"
+#: Folder of target data.
+TARGET_DATA: Final = "target-data"
+#: The two data sets of target data.
+TARGET_TYPES: Final = ("time-series", "oracle-output")
+#: File formats that a hub may accept, by the hubverse's schema.
+FORMATS: Final = ("csv", "parquet", "arrow")
+
+#: Files that lie among submissions and are none.
+_BESIDE: Final = ("README", ".")
+#: A configuration is a page or two; more than this is no configuration.
+_LARGEST: Final = 64 * 2**20
+
+type TargetType = Literal["time-series", "oracle-output"]
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hubverse hub, opened: its configuration, and the files it holds.
+
+    Attributes
+    ----------
+    root : Path
+        The hub's folder.
+    admin : dict
+        What ``hub-config/admin.json`` holds.
+    tasks : dict
+        What ``hub-config/tasks.json`` holds.
+    target_data : dict or None
+        What ``hub-config/target-data.json`` holds; a hub need not have it.
+    model_output_dir : Path
+        Folder of submissions: ``model-output``, or what ``admin.json`` names as
+        ``model_output_dir``. It need not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from odforecast.hub.layout import Hub
+    >>> Hub.open(tempfile.gettempdir() + "/no-such-hub")
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.DataError: ...no-such-hub: no such folder; give the folder of a hub, ...
+    """
+
+    root: Path
+    admin: dict[str, Any] = field(repr=False)
+    tasks: dict[str, Any] = field(repr=False)
+    target_data: dict[str, Any] | None = field(repr=False)
+    model_output_dir: Path
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> Hub:
+        """Read the configuration of a hub.
+
+        Parameters
+        ----------
+        folder : path
+            The hub's folder, in which ``hub-config`` lies.
+
+        Returns
+        -------
+        Hub
+
+        Raises
+        ------
+        DataError
+            With the file, and the line where there is one: no such folder, no ``hub-config``, a
+            file that is missing, is no JSON, or holds something else than an object.
+        """
+        root = Path(folder)
+        if not root.is_dir():
+            what = "is a file" if root.exists() else "no such folder"
+            raise DataError(
+                f"{root}: {what}", hint=f"give the folder of a hub, in which {CONFIG} lies"
+            )
+        if not (root / CONFIG).is_dir():
+            raise DataError(
+                f"{root}: no folder {CONFIG}, so this is no hub",
+                hint="give the folder above it, or make a hub: odforecast hub init DIR",
+            )
+        admin = read_json(root / CONFIG / "admin.json")
+        tasks = read_json(root / CONFIG / "tasks.json")
+        if not isinstance(tasks.get("rounds"), list):
+            raise DataError(
+                f"{root / CONFIG / 'tasks.json'}: no list 'rounds'",
+                hint="a hub says there what is to be forecast",
+            )
+        target = root / CONFIG / "target-data.json"
+        return cls(
+            root,
+            admin,
+            tasks,
+            read_json(target) if target.exists() else None,
+            root / _folder_name(admin, root / CONFIG / "admin.json"),
+        )
+
+    @property
+    def config(self) -> Path:
+        """Folder of the configuration."""
+        return self.root / CONFIG
+
+    @property
+    def rounds(self) -> list[dict[str, Any]]:
+        """The rounds of ``tasks.json``."""
+        return [x for x in self.tasks["rounds"] if isinstance(x, dict)]
+
+    @property
+    def file_formats(self) -> tuple[str, ...]:
+        """Formats that ``admin.json`` accepts; a round may have its own."""
+        found = self.admin.get("file_format")
+        return tuple(str(x) for x in found) if isinstance(found, list) else ()
+
+    def metadata_schema(self) -> dict[str, Any] | None:
+        """What ``model-metadata-schema.json`` holds; None if the hub has none.
+
+        Raises
+        ------
+        DataError
+            If it is there and cannot be read.
+        """
+        path = self.config / "model-metadata-schema.json"
+        return read_json(path) if path.exists() else None
+
+    def submissions(self) -> list[Path]:
+        """Files in the folder of submissions, at any depth, in order; README and hidden ones not.
+
+        Also those whose names or endings are wrong: whether one is legal is for a check to say.
+        """
+        return _files(self.model_output_dir)
+
+    def metadata_files(self) -> list[Path]:
+        """Files in ``model-metadata``, in order; README and hidden ones not."""
+        return _files(self.root / MODEL_METADATA)
+
+    def target_files(self, kind: TargetType) -> list[Path]:
+        """Files of target data of one kind, in order; none if the hub has none.
+
+        Parameters
+        ----------
+        kind : {"time-series", "oracle-output"}
+
+        Returns
+        -------
+        list of Path
+            ``target-data/KIND.csv``, ``.parquet``, and what lies in ``target-data/KIND/``
+            (parts, their folders named ``column=value``). A sound hub has one of the three.
+
+        Raises
+        ------
+        DataError
+            If the kind is neither.
+        """
+        if kind not in TARGET_TYPES:
+            raise DataError(
+                f"no target data of the kind {quoted(kind)}", hint=one_of(kind, TARGET_TYPES)
+            )
+        base = self.root / TARGET_DATA
+        if not base.is_dir():
+            return []
+        single = [p for p in base.iterdir() if p.is_file() and p.name.split(".")[0] == kind]
+        return [*sorted(single), *_files(base / kind)]
+
+    def relative(self, path: Path) -> str:
+        """A path as seen from the hub's folder, with ``/``; whole if it lies elsewhere."""
+        try:
+            return path.resolve().relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object of a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    DataError
+        With file, line and column: not there, not readable, no UTF-8, no JSON, a key twice, no
+        object.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file", hint="a hub needs it") from None
+    except UnicodeDecodeError as error:
+        row = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path}, line {row}: byte {error.object[error.start]:#04x} is no UTF-8",
+            hint="save the file as UTF-8",
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None
+    try:
+        found = json.loads(text, object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}, line {error.lineno}, column {error.colno}: no JSON: {error.msg}",
+            hint="mend the line, or the one before it",
+        ) from None
+    except _TwiceError as error:
+        raise DataError(
+            f"{path}: key {quoted(error.key)} is there twice", hint="keep one"
+        ) from None
+    except RecursionError:
+        raise DataError(f"{path}: nested too deep") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path}: holds no object", hint="a configuration begins with {")
+    return found
+
+
+class _TwiceError(ValueError):
+    """A key that stands twice in one object: JSON would keep the last and say nothing."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise _TwiceError(key)
+        made[key] = value
+    return made
+
+
+def _folder_name(admin: dict[str, Any], source: Path) -> str:
+    """The folder of submissions that ``admin.json`` names, which must lie inside the hub."""
+    name = admin.get("model_output_dir", MODEL_OUTPUT)
+    if not isinstance(name, str) or not name.strip():
+        raise DataError(
+            f"{source}: model_output_dir is {quoted(name)}", hint="the name of a folder of the hub"
+        )
+    parts = Path(name).parts
+    if Path(name).is_absolute() or ".." in parts:
+        raise DataError(
+            f"{source}: model_output_dir {quoted(name)} leads out of the hub",
+            hint="the name of a folder of the hub",
+        )
+    return name
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files below a folder, in order: no hidden ones, nothing in hidden folders, no README."""
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in folder.rglob("*"):
+        inside = path.relative_to(folder).parts
+        if any(part.startswith(".") for part in inside) or path.name.startswith(_BESIDE):
+            continue
+        if path.is_file():
+            found.append(path)
+    return sorted(found, key=lambda p: p.relative_to(folder).parts)

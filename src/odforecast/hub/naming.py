@@ -1,0 +1,316 @@
+"""Names of models in a hub: letters, digits and ``_``, and the way back to our labels.
+
+A hub names a model ``TEAM-MODEL`` and a submission ``DATE-TEAM-MODEL``; both parts may hold
+letters, digits and ``_`` only, so that the hyphens say where a part ends. Our labels hold more:
+``auto-ets``, ``naive+delay``, ``dlm(delay=False)``. The mapping, of one label at a time:
+
+=====================  ==============================  =================================
+in the label           in the hub                      example
+=====================  ==============================  =================================
+letters and digits     as they are                     ``dlm``
+``-``                  ``_``                           ``auto-ets`` → ``auto_ets``
+``+``                  ``__``                          ``naive+delay`` → ``naive__delay``
+anything else, and a   ``___`` and two hexadecimal     ``my_model`` → ``my___5fmodel``
+``-`` or ``+`` before  digits, its number in ASCII
+another sign
+=====================  ==============================  =================================
+
+No two labels have one name, and every label comes back. Names of other teams are left as they are:
+``Flusight-baseline`` is the label of ``Flusight-baseline``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from odforecast.errors import DataError, ForecastError
+from odforecast.sources.quoting import quoted
+
+#: The team of the models of this package.
+TEAM: Final = "odforecast"
+#: Longest name of a team, and of a model, that is written: file names have an end. Other hubs
+#: have limits of their own in ``model-metadata-schema.json``, often 16.
+LONGEST_TEAM: Final = 32
+LONGEST_MODEL: Final = 128
+
+#: What hubValidations (``parse_file_name``) takes for a part, a model and a submission.
+PART: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
+MODEL_ID: Final = re.compile(r"([A-Za-z0-9_]+)-([A-Za-z0-9_]+)", re.ASCII)
+STEM: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)-([A-Za-z0-9_]+)-([A-Za-z0-9_]+)", re.ASCII
+)
+#: Compression that may stand before the ending: ``….gzip.parquet``.
+COMPRESSIONS: Final = (
+    "snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2",
+)  # fmt: skip
+
+_PLAIN: Final = {"-": "_", "+": "__"}
+_SIGN: Final = {run: sign for sign, run in _PLAIN.items()}
+_RUN: Final = re.compile(r"_+")
+
+
+@dataclass(frozen=True)
+class SubmissionName:
+    """The parts of a submission's file name.
+
+    Attributes
+    ----------
+    round_id : str
+        Usually a date, ``2025-09-17``.
+    team, model : str
+        Letters, digits, ``_``.
+    format : str
+        The ending: ``csv``, ``parquet``, ``arrow``, or what else is there.
+    compression : str
+        What stands before it (``gzip`` of ``x.gzip.parquet``); empty if nothing does.
+    """
+
+    round_id: str
+    team: str
+    model: str
+    format: str
+    compression: str = ""
+
+    @property
+    def model_id(self) -> str:
+        """``TEAM-MODEL``."""
+        return f"{self.team}-{self.model}"
+
+
+def model_id(label: str, team: str = TEAM) -> str:
+    """The name that a model has in a hub.
+
+    Parameters
+    ----------
+    label : str
+        Label of a model, as :func:`odforecast.get_model` takes it.
+    team : str
+        The team: letters, digits, ``_``.
+
+    Returns
+    -------
+    str
+        ``TEAM-MODEL``, legal in every hub.
+
+    Raises
+    ------
+    ForecastError
+        If the label is empty or holds anything but printable ASCII, the team is none, or the name
+        would be too long.
+
+    Examples
+    --------
+    >>> from odforecast.hub import model_id
+    >>> model_id("auto-ets"), model_id("naive+delay")
+    ('odforecast-auto_ets', 'odforecast-naive__delay')
+    >>> model_id("my model", team="Ohio")
+    'Ohio-my___20model'
+    """
+    if not isinstance(team, str) or not PART.fullmatch(team) or len(team) > LONGEST_TEAM:
+        raise ForecastError(
+            f"{quoted(team)} is no name of a team",
+            hint=f"1 to {LONGEST_TEAM} letters, digits and _",
+        )
+    if not isinstance(label, str) or not label or not (label.isascii() and label.isprintable()):
+        raise ForecastError(
+            f"{quoted(label)} is no label of a model", hint="printable ASCII; give it label=..."
+        )
+    parts = []
+    for sign, after in zip(label, [*label[1:], ""]):
+        if sign.isalnum():
+            parts.append(sign)
+        elif sign in _PLAIN and after.isalnum() and parts:
+            parts.append(_PLAIN[sign])
+        else:
+            # Before another sign, _ would run into its underscores; so it is written out.
+            parts.append(f"___{ord(sign):02x}")
+    name = "".join(parts)
+    if len(name) > LONGEST_MODEL:
+        raise ForecastError(
+            f"label {quoted(label)} would be a name of {len(name)} characters in a hub",
+            hint=f"at most {LONGEST_MODEL}; give the model a shorter label=...",
+        )
+    return f"{team}-{name}"
+
+
+def label_of(name: str, team: str = TEAM) -> str:
+    """The label of a model, from its name in a hub: :func:`model_id`, undone.
+
+    Parameters
+    ----------
+    name : str
+        ``TEAM-MODEL``.
+    team : str
+        Whose names are undone. Those of other teams are labels as they are.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DataError
+        If it is not ``TEAM-MODEL``, or is of our team and no label has that name.
+
+    Examples
+    --------
+    >>> from odforecast.hub import label_of
+    >>> label_of("odforecast-auto_ets_sums"), label_of("odforecast-naive__delay")
+    ('auto-ets-sums', 'naive+delay')
+    >>> label_of("Flusight-baseline")
+    'Flusight-baseline'
+    """
+    match = MODEL_ID.fullmatch(name)
+    if not match:
+        raise DataError(
+            f"{quoted(name)} is no name of a model in a hub",
+            hint="TEAM-MODEL, both of letters, digits and _",
+        )
+    if match[1] != team:
+        return name
+    label = _undone(match[2])
+    if label is None or model_id(label, team) != name:
+        raise DataError(
+            f"{quoted(name)}: no label of {team} has that name",
+            hint="names of this team are made by odforecast.hub.naming.model_id",
+        )
+    return label
+
+
+def labels_of(names: Iterable[str], team: str = TEAM) -> dict[str, str]:
+    """Labels of the models of one hub, all different.
+
+    Our ``auto-ets`` is ``odforecast-auto_ets``; a team named ``auto`` may have a model ``ets``.
+    Where two models would have one label, each goes by its name in the hub.
+
+    Parameters
+    ----------
+    names : iterable of str
+        ``TEAM-MODEL``.
+    team : str
+        As for :func:`label_of`.
+
+    Returns
+    -------
+    dict of str to str
+        Name in the hub to label, in the order given.
+
+    Raises
+    ------
+    DataError
+        As :func:`label_of`.
+
+    Examples
+    --------
+    >>> from odforecast.hub import labels_of
+    >>> labels_of(["odforecast-auto_ets", "odforecast-drift"])
+    {'odforecast-auto_ets': 'auto-ets', 'odforecast-drift': 'drift'}
+    >>> labels_of(["odforecast-auto_ets", "auto-ets"])
+    {'odforecast-auto_ets': 'odforecast-auto_ets', 'auto-ets': 'auto-ets'}
+    """
+    labels = {name: label_of(name, team) for name in names}
+    others = {name for name, label in labels.items() if name == label}
+    return {name: name if label in others else label for name, label in labels.items()}
+
+
+def submission_stem(round_id: object, name: str) -> str:
+    """File name of a submission, without its ending.
+
+    Parameters
+    ----------
+    round_id : date or str
+        The origin date.
+    name : str
+        ``TEAM-MODEL``.
+
+    Raises
+    ------
+    DataError
+        If the parts make no legal name.
+
+    Examples
+    --------
+    >>> submission_stem("2025-09-17", model_id("auto-ets+delay"))
+    '2025-09-17-odforecast-auto_ets__delay'
+    """
+    stem = f"{round_id}-{name}"
+    if not STEM.fullmatch(stem):
+        raise DataError(
+            f"{quoted(stem)} is no name of a submission",
+            hint="DATE-TEAM-MODEL, team and model of letters, digits and _",
+        )
+    return stem
+
+
+def parse_submission(name: str) -> SubmissionName:
+    """The parts of a submission's file name.
+
+    Parameters
+    ----------
+    name : str
+        File name with its ending, without folders.
+
+    Returns
+    -------
+    SubmissionName
+
+    Raises
+    ------
+    DataError
+        With what is wrong: a character that no name may hold, an unknown compression before the
+        ending, or parts that are not three.
+
+    Examples
+    --------
+    >>> parse_submission("2022-10-22-Flusight-baseline.csv").model_id
+    'Flusight-baseline'
+    >>> parse_submission("2025-09-17-odforecast-auto-ets.csv")
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.DataError: ...: not DATE-TEAM-MODEL; ...
+    """
+    stem, _, kind = name.rpartition(".")
+    if not stem:
+        stem, kind = name, ""
+    compression = ""
+    if "." in stem:
+        stem, _, compression = stem.rpartition(".")
+        if compression not in COMPRESSIONS:
+            raise DataError(
+                f"{quoted(name)}: {quoted(compression)} before the ending is no compression",
+                hint=f"DATE-TEAM-MODEL and an ending; or one of {', '.join(COMPRESSIONS)} between",
+            )
+    if wrong := re.sub(r"[A-Za-z0-9_-]", "", stem):
+        raise DataError(
+            f"{quoted(name)}: {quoted(wrong[0])} may not stand in a name",
+            hint="letters, digits and _ only, and a hyphen between date, team and model",
+        )
+    match = STEM.fullmatch(stem)
+    if not match:
+        raise DataError(
+            f"{quoted(name)}: not DATE-TEAM-MODEL",
+            hint="a hyphen between the three, and none within team or model: auto_ets",
+        )
+    return SubmissionName(match[1], match[2], match[3], kind, compression)
+
+
+def _undone(name: str) -> str | None:
+    """A label from the model's part of a name; None if no label gives it."""
+    parts, at = [], 0
+    for run in _RUN.finditer(name):
+        if run.start() < at:
+            return None
+        parts.append(name[at : run.start()])
+        at = run.end()
+        if run[0] in _SIGN:
+            parts.append(_SIGN[run[0]])
+            continue
+        code = name[at : at + 2]
+        if len(run[0]) != 3 or not re.fullmatch(r"[2-7][0-9a-f]", code):
+            return None
+        parts.append(chr(int(code, 16)))
+        at += 2
+    return "".join([*parts, name[at:]])

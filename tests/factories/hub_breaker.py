@@ -1,0 +1,617 @@
+"""A small hub made in code, and per check of hubValidations a change that breaks it alone.
+
+``python tests/factories/hub_breaker.py`` writes the table of docs/reference/hub-checks.md again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SUBMISSION = "model-output/team-model/2024-01-10-team-model.csv"
+METADATA = "model-metadata/team-model.yml"
+SERIES = "target-data/time-series.csv"
+ORACLE = "target-data/oracle-output.csv"
+_SCHEMA = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0/{}-schema.json"
+_DAYS = ["2024-01-17", "2024-01-24", "2024-01-31", "2024-02-21", "2024-02-28", "2024-03-06"]
+_TASK = ["origin_date", "target", "horizon", "location", "target_end_date"]
+COLUMNS = [*_TASK, "output_type", "output_type_id", "value"]
+
+
+def _task(target: str, outputs: dict[str, Any], kind: str, required: list[str]) -> dict[str, Any]:
+    optional = [x for x in ("US", "01", "02") if x not in required]
+    return {
+        "task_ids": {
+            "origin_date": {"required": None, "optional": ["2024-01-10", "2024-02-14"]},
+            "target": {"required": [target], "optional": None},
+            "horizon": {"required": [1, 2], "optional": [3]},
+            "location": {"required": required or None, "optional": optional},
+            "target_end_date": {"required": None, "optional": _DAYS},
+        },
+        "output_type": outputs,
+        "target_metadata": [
+            {
+                "target_id": target,
+                "target_name": target,
+                "target_units": "people",
+                "target_keys": {"target": target},
+                "target_type": kind,
+                "description": target,
+                "is_step_ahead": True,
+                "time_unit": "week",
+            }
+        ],
+    }
+
+
+def _samples() -> dict[str, Any]:
+    return {
+        "output_type_id_params": {
+            "type": "integer",
+            "min_samples_per_task": 4,
+            "max_samples_per_task": 4,
+            "compound_taskid_set": ["origin_date", "target", "location"],
+        },
+        "is_required": False,
+        "value": {"type": "integer", "minimum": 0},
+    }
+
+
+def tasks() -> dict[str, Any]:
+    """``tasks.json`` of the small hub."""
+    count = {"type": "double", "minimum": 0}
+    share = {"type": "double", "minimum": 0, "maximum": 1}
+    deaths = {
+        "mean": {"output_type_id": {"required": None}, "is_required": False, "value": count},
+        "quantile": {
+            "output_type_id": {"required": [0.1, 0.5, 0.9]},
+            "is_required": True,
+            "value": count,
+        },
+        "sample": _samples(),
+    }
+    visits = {
+        "cdf": {"output_type_id": {"required": [10, 20, 30]}, "is_required": False, "value": share},
+        "sample": _samples(),
+    }
+    direction = {
+        "pmf": {
+            "output_type_id": {"required": ["down", "stable", "up"]},
+            "is_required": False,
+            "value": share,
+        }
+    }
+    return {
+        "schema_version": _SCHEMA.format("tasks"),
+        "rounds": [
+            {
+                "round_id_from_variable": True,
+                "round_id": "origin_date",
+                "model_tasks": [
+                    _task("deaths", deaths, "continuous", ["US"]),
+                    _task("visits", visits, "continuous", []),
+                    _task("direction", direction, "ordinal", []),
+                ],
+                "submissions_due": {"relative_to": "origin_date", "start": -3, "end": 2},
+            }
+        ],
+        "derived_task_ids": ["target_end_date"],
+    }
+
+
+def submission(origin: str = "2024-01-10") -> pd.DataFrame:
+    """A submission of all output types: two places, three horizons; all cells are text."""
+    rows: list[list[str]] = []
+
+    def add(target: str, place: str, h: int, kind: str, name: str, value: float) -> None:
+        end = (dt.date.fromisoformat(origin) + dt.timedelta(weeks=h)).isoformat()
+        rows.append([origin, target, str(h), place, end, kind, name, f"{value:g}"])
+
+    for place in ("US", "01"):
+        for h in (1, 2, 3):
+            add("deaths", place, h, "mean", "NA", 50 + h)
+            for level, value in ((0.1, 40.5), (0.5, 50.5), (0.9, 60.5)):
+                add("deaths", place, h, "quantile", f"{level:g}", value)
+            for level, value in ((10, 0.25), (20, 0.5), (30, 1)):
+                add("visits", place, h, "cdf", f"{level}", value)
+            for name, value in (("down", 0.25), ("stable", 0.25), ("up", 0.5)):
+                add("direction", place, h, "pmf", name, value)
+            for s in range(4):
+                add("deaths", place, h, "sample", str(s + 10 * (place == "01")), 45 + s)
+                add("visits", place, h, "sample", str(100 + s + 10 * (place == "01")), 15 + s)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def series() -> pd.DataFrame:
+    """The time series: from before the first round on."""
+    places = {"US": "United States", "01": "Alabama"}
+    rows = [
+        [day, target, place, name, str(40 + i)]
+        for i, day in enumerate(["2023-12-27", *_DAYS])
+        for target in ("deaths", "visits")
+        for place, name in places.items()
+    ]
+    columns = ["target_end_date", "target", "location", "location_name", "observation"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def oracle() -> pd.DataFrame:
+    """The same as an oracle would have forecast it."""
+    rows = []
+    for day in _DAYS[:3]:
+        for kind in ("mean", "quantile", "sample"):
+            rows.append([day, "deaths", "US", kind, "NA", "50"])
+        for level, value in (("10", "0"), ("20", "1"), ("30", "1")):
+            rows.append([day, "visits", "US", "cdf", level, value])
+        for name, value in (("down", "0"), ("stable", "0"), ("up", "1")):
+            rows.append([day, "direction", "US", "pmf", name, value])
+    columns = ["target_end_date", "target", "location", "output_type", "output_type_id"]
+    return pd.DataFrame(rows, columns=[*columns, "oracle_value"])
+
+
+def write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")
+
+
+def small_hub(root: Path) -> Path:
+    """Write the small hub; every check that can be run on it passes."""
+    config = root / "hub-config"
+    admin = {
+        "schema_version": _SCHEMA.format("admin"),
+        "name": "A small hub",
+        "maintainer": "Nobody",
+        "contact": {"name": "Nobody", "email": "nobody@example.org"},
+        "repository": {"host": "github", "owner": "nobody", "name": "small-hub"},
+        "file_format": ["csv", "parquet"],
+        "timezone": "US/Eastern",
+    }
+    write_json(config / "admin.json", admin)
+    write_json(config / "tasks.json", tasks())
+    target = {
+        "schema_version": _SCHEMA.format("target-data"),
+        "observable_unit": ["target_end_date", "target", "location"],
+        "date_col": "target_end_date",
+        "versioned": False,
+        "time-series": {"non_task_id_schema": {"location_name": "character"}},
+        "oracle-output": {"has_output_type_ids": True},
+    }
+    write_json(config / "target-data.json", target)
+    text = {"type": "string"}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": dict.fromkeys(("team_abbr", "model_abbr", "license", "methods"), text),
+        "additionalProperties": False,
+        "required": ["team_abbr", "model_abbr", "license"],
+    }
+    write_json(config / "model-metadata-schema.json", schema)
+    ask(root)
+    write_metadata(root, "team-model")
+    people = "location,population\nUS,332200066\n01,5063778\n02,733583\n"
+    (root / "auxiliary-data").mkdir()
+    (root / "auxiliary-data" / "locations.csv").write_text(people, encoding="utf-8")
+    put(root, SUBMISSION, submission())
+    put(root, SERIES, series())
+    put(root, ORACLE, oracle())
+    return root
+
+
+def write_metadata(root: Path, name: str, file: str | None = None, more: str = "") -> Path:
+    team, model = name.split("-")
+    path = root / "model-metadata" / (file or f"{name}.yml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = f"team_abbr: {team}\nmodel_abbr: {model}\nlicense: CC-BY-4.0\n{more}"
+    path.write_text(lines, encoding="utf-8")
+    return path
+
+
+def ask(root: Path, more: str = "") -> None:
+    """``validations.yml``: the optional checks that the hub asks for."""
+    text = """default:
+  validate_model_metadata:
+    max_models:
+      fn: "opt_check_metadata_team_max_model_n"
+      args: {n_max: 2}
+  validate_model_data:
+    horizon_timediff:
+      fn: "opt_check_tbl_horizon_timediff"
+      pkg: "hubValidations"
+      args: {t0_colname: "origin_date", t1_colname: "target_end_date"}
+    counts_lt_popn:
+      fn: "opt_check_tbl_counts_lt_popn"
+      args:
+        targets: !expr list(target = 'deaths')
+"""
+    (root / "hub-config" / "validations.yml").write_text(text + more, encoding="utf-8")
+
+
+def put(root: Path, name: str, table: pd.DataFrame) -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False, lineterminator="\n")
+    return path
+
+
+def get(root: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(root / name, dtype=str, keep_default_na=False)
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The submission as a hub's types have it, for a Parquet file."""
+    made = table.copy()
+    for name in ("origin_date", "target_end_date"):
+        made[name] = pd.to_datetime(made[name]).dt.date
+    made["horizon"] = made["horizon"].astype("int32")
+    made["value"] = made["value"].astype(float)
+    made["output_type_id"] = made["output_type_id"].where(made["output_type_id"] != "NA", None)
+    return made
+
+
+@dataclass(frozen=True)
+class Break:
+    """One change: what it does, in words; how; what is checked then, and how."""
+
+    what: str
+    how: Callable[[Path], object]
+    path: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _rows(edit: Callable[[pd.DataFrame], pd.DataFrame | None], name: str = SUBMISSION) -> Callable:
+    def run(root: Path) -> None:
+        table = get(root, name)
+        edited = edit(table)
+        put(root, name, table if edited is None else edited)
+
+    return run
+
+
+def _at(**values: str) -> Callable[[pd.DataFrame], pd.Series]:
+    def mask(table: pd.DataFrame) -> pd.Series:
+        found = pd.Series(True, index=table.index)
+        for name, value in values.items():
+            found &= table[name] == value
+        return found
+
+    return mask
+
+
+def _set(column: str, value: str, name: str = SUBMISSION, **where: str) -> Callable:
+    def edit(table: pd.DataFrame) -> None:
+        mask = _at(**where)(table)
+        assert mask.any(), where
+        table.loc[mask, column] = value
+
+    return _rows(edit, name)
+
+
+def _drop(name: str = SUBMISSION, **where: str) -> Callable:
+    return _rows(lambda t: t[~_at(**where)(t)], name)
+
+
+def _nothing(_: Path) -> None:
+    """The hub stays as it is: what is checked is the matter."""
+
+
+def _move(old: str, new: str) -> Callable:
+    def run(root: Path) -> None:
+        (root / new).parent.mkdir(parents=True, exist_ok=True)
+        (root / old).rename(root / new)
+
+    return run
+
+
+def _again(table: pd.DataFrame, **where: str) -> pd.DataFrame:
+    return pd.concat([table, table[_at(**where)(table)]])
+
+
+def _config(edit: Callable[[dict[str, Any]], None], name: str = "tasks") -> Callable:
+    def run(root: Path) -> None:
+        path = root / "hub-config" / f"{name}.json"
+        config = json.loads(path.read_text(encoding="utf-8"))
+        edit(config)
+        write_json(path, config)
+
+    return run
+
+
+def _as_parquet(root: Path) -> None:
+    table = typed(get(root, SUBMISSION))
+    table["horizon"] = table["horizon"].astype(str)
+    table.to_parquet(root / SUBMISSION.replace(".csv", ".parquet"), index=False)
+    (root / SUBMISSION).unlink()
+
+
+def _series_parquet(root: Path) -> None:
+    table = get(root, SERIES)
+    table["observation"] = table["observation"].astype(float)
+    table.to_parquet(root / SERIES.replace(".csv", ".parquet"), index=False)
+    (root / SERIES).unlink()
+
+
+def _strange_partition(root: Path) -> None:
+    _series_parquet(root)
+    _move("target-data/time-series.parquet", "target-data/time-series/=2024/part-0.parquet")(root)
+
+
+def _two_formats(root: Path) -> None:
+    table = get(root, SERIES)
+    half = len(table) // 2
+    put(root, "target-data/time-series/a.csv", table[:half])
+    rest = table[half:].copy()
+    rest["observation"] = rest["observation"].astype(float)
+    rest["target_end_date"] = pd.to_datetime(rest["target_end_date"]).dt.date
+    rest.to_parquet(root / "target-data/time-series/b.parquet", index=False)
+    (root / SERIES).unlink()
+
+
+def _overlap(root: Path) -> None:
+    table = get(root, SERIES)
+    put(root, "target-data/time-series/a.csv", table[:10])
+    put(root, "target-data/time-series/b.csv", table[9:])
+    (root / SERIES).unlink()
+
+
+def _other_name(table: pd.DataFrame) -> pd.DataFrame:
+    again = table[:1].copy()
+    again["location_name"] = "The Nation"
+    return pd.concat([table, again])
+
+
+def _own_ids(table: pd.DataFrame) -> None:
+    mine = (table["output_type"] == "sample") & (table["target"] == "deaths")
+    table.loc[mine, "output_type_id"] = [str(1000 + i) for i in range(mine.sum())]
+
+
+def _first_sample(table: pd.DataFrame) -> pd.DataFrame:
+    gone = _at(output_type="sample", output_type_id="0", horizon="3")(table)
+    return table[~gone]
+
+
+def _timediff(root: Path) -> None:
+    ask(
+        root,
+        """    col_timediff:
+      fn: "opt_check_tbl_col_timediff"
+      args:
+        t0_colname: origin_date
+        t1_colname: target_end_date
+        timediff: !expr lubridate::weeks(2)
+""",
+    )
+
+
+def _with_series_target(table: pd.DataFrame) -> pd.DataFrame:
+    more = table[:1].assign(target="direction")
+    return pd.concat([table, more])
+
+
+_OTHER = "model-output/team-model/2024-01-10-team-none.csv"
+_SAMPLE = {"output_type": "sample", "target": "deaths"}
+
+#: Per check, what breaks it and no other; those it stops are not run.
+BREAKS: dict[str, Break] = {
+    "valid_config": Break(
+        "a target key that is no target",
+        _config(lambda c: c["rounds"][0]["model_tasks"][0]["target_metadata"][0].update(
+            target_keys={"target": "births"})),
+    ),
+    "submission_time": Break(
+        "a day after the window", _nothing, options={"submission_time": "2024-01-13"}
+    ),
+    "file_exists": Break("a file that is not there", _nothing, _OTHER),
+    "file_name": Break(
+        "`+` in the model's name",
+        _move(SUBMISSION, SUBMISSION.replace("-model.csv", "-mod+el.csv")),
+    ),
+    "file_location": Break(
+        "another model's folder", _move(SUBMISSION, SUBMISSION.replace("team-model/", "team-mine/"))
+    ),
+    "round_id_valid": Break(
+        "a round that the hub does not have",
+        _move(SUBMISSION, SUBMISSION.replace("01-10", "01-11")),
+    ),
+    "file_format": Break("`.txt`", _move(SUBMISSION, SUBMISSION.replace(".csv", ".txt"))),
+    "file_n": Break(
+        "the same round as CSV and as Parquet",
+        lambda root: typed(get(root, SUBMISSION)).to_parquet(
+            root / SUBMISSION.replace(".csv", ".parquet"), index=False),
+    ),
+    "metadata_exists": Break("no metadata of the model", lambda root: (root / METADATA).unlink()),
+    "file_read": Break("a horizon that is no whole number", _set("horizon", "1.5", horizon="1")),
+    "valid_round_id_col": Break(
+        "no column `origin_date`", _rows(lambda t: t.drop(columns="origin_date"))
+    ),
+    "unique_round_id": Break(
+        "two origin dates", _set("origin_date", "2024-02-14", horizon="2")
+    ),
+    "match_round_id": Break("another origin date", _set("origin_date", "2024-02-14")),
+    "colnames": Break("a column too much", _rows(lambda t: t.assign(note="x"))),
+    "col_types": Break("Parquet with horizons as text", _as_parquet),
+    "valid_vals": Break(
+        "a place that the hub does not have", _set("location", "99", location="01")
+    ),
+    "derived_task_id_vals": Break(
+        "a target end date that the hub does not have",
+        lambda root: (
+            (root / "hub-config/validations.yml").unlink(),
+            _set("target_end_date", "2024-01-18", horizon="1")(root),
+        ),
+    ),
+    "rows_unique": Break(
+        "a median twice",
+        _rows(lambda t: _again(t, output_type="quantile", output_type_id="0.5", location="01")),
+    ),
+    "req_vals": Break("no median of a place", _drop(output_type_id="0.5", location="01")),
+    "value_col_valid": Break("a mean below zero", _set("value", "-1", output_type="mean")),
+    "value_col_non_desc": Break("a median above the 90 % quantile",
+                                _set("value", "70", output_type_id="0.5", location="01")),
+    "value_col_sum1": Break("probabilities that add up to 1.25",
+                            _set("value", "0.5", output_type_id="down", location="01")),
+    "spl_mt_unique": Break("one sample of two targets",
+                           _set("output_type_id", "0", output_type_id="100")),
+    "spl_compound_taskid_set": Break("a sample of its own for every row", _rows(_own_ids)),
+    "spl_non_compound_tid": Break("a sample without its third horizon", _rows(_first_sample)),
+    "spl_n": Break("3 samples of 4", _drop(output_type="sample", output_type_id="0")),
+    "metadata_schema_exists": Break(
+        "no schema", lambda root: (root / "hub-config/model-metadata-schema.json").unlink()
+    ),
+    "metadata_file_exists": Break(
+        "a file that is not there", _nothing, "model-metadata/team-other.yml"
+    ),
+    "metadata_file_ext": Break(
+        "`.txt`", lambda root: write_metadata(root, "team-other", "team-other.txt")
+    ),
+    "metadata_file_location": Break(
+        "a folder deeper", lambda root: write_metadata(root, "team-other", "new/team-other.yml")
+    ),
+    "metadata_matches_schema": Break(
+        "a name that the schema does not have",
+        lambda root: write_metadata(root, "team-model", more="colour: red\n"),
+    ),
+    "metadata_file_name": Break(
+        "another model's name", lambda root: write_metadata(root, "team-other", "team-third.yml")
+    ),
+    "target_file_exists": Break(
+        "a file that is not there", _nothing, "target-data/time-series.parquet"
+    ),
+    "target_partition_file_name": Break("a folder `=2024`", _strange_partition),
+    "target_file_ext": Break(
+        "CSV in a partition", _move(SERIES, "target-data/time-series/part=1/a.csv"),
+        "target-data/time-series/part=1/a.csv",
+    ),
+    "target_dataset_exists": Break(
+        "a name that is none of the two",
+        lambda root: (
+            _move(SERIES, "target-data/timeseries.csv")(root), (root / ORACLE).unlink()
+        ),
+    ),
+    "target_dataset_unique": Break(
+        "a file and a folder of the same name",
+        lambda root: put(root, "target-data/time-series/a.csv", get(root, SERIES)),
+    ),
+    "target_dataset_file_ext_unique": Break("parts in CSV and in Parquet", _two_formats),
+    "target_dataset_rows_unique": Break("one row in two parts", _overlap),
+    "target_file_read": Break(
+        "an observation that is no number", _set("observation", "n/a", SERIES, location="01")
+    ),
+    "target_tbl_colnames": Break(
+        "a column too much", _rows(lambda t: t.assign(note="x"), SERIES)
+    ),
+    "target_tbl_coltypes": Break("Parquet with days as text", _series_parquet),
+    "target_tbl_ts_targets": Break(
+        "a target that is a category", _rows(_with_series_target, SERIES)
+    ),
+    "target_tbl_rows_unique": Break(
+        "one observation under two names of a place", _rows(_other_name, SERIES)
+    ),
+    "target_tbl_values": Break(
+        "a place that the hub does not have", _set("location", "99", SERIES, location="01")
+    ),
+    "target_tbl_output_type_ids": Break(
+        "a pmf without one of its categories", _drop(ORACLE, output_type_id="down")
+    ),
+    "target_tbl_oracle_value": Break(
+        "two categories that both came true",
+        _set("oracle_value", "1", ORACLE, output_type_id="down"),
+    ),
+    "opt_check_metadata_team_max_model_n": Break(
+        "a third model of a team",
+        lambda root: [write_metadata(root, f"team-{x}") for x in ("other", "third")],
+    ),
+    "opt_check_tbl_col_timediff": Break("a target end date that is not two weeks on", _timediff),
+    "opt_check_tbl_counts_lt_popn": Break(
+        "more deaths than people", _set("value", "9999999", output_type="mean", location="01")
+    ),
+    "opt_check_tbl_horizon_timediff": Break(
+        "a target end date of another horizon",
+        _set("target_end_date", "2024-01-31", horizon="2", location="01"),
+    ),
+}  # fmt: skip
+
+#: The check that no file can break alone, and why: see docs/reference/hub-checks.md.
+NEVER_ALONE = {
+    "spl_compound_tid": "one sample over two places: `spl_compound_taskid_set` fails before it",
+}
+
+
+def broken(name: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A small hub that breaks one check: what to check, and the options."""
+    change = BREAKS[name]
+    root = small_hub(folder / name)
+    change.how(root)
+    return root / change.path, dict(change.options)
+
+
+def matrix(ours: Path, example: Path, work: Path, schemas: Path) -> str:
+    """The table of docs/reference/hub-checks.md: check x (our hub, example hub, what breaks it)."""
+    from odforecast.hub.checks import CHECKS, check
+
+    marks = {"passed": "passed", "failed": "**failed**", "not run": "–"}
+    hubs = [check(hub, schemas=schemas) for hub in (ours, example)]
+    lines = ["| check | a hub of `hub init` | example hub | broken by | then |",
+             "|---|---|---|---|---|"]  # fmt: skip
+    for known in CHECKS:
+        cells = [marks[found.status(known.name)] for found in hubs]
+        if known.name in BREAKS:
+            path, options = broken(known.name, work)
+            found = check(path, **({"schemas": schemas} | options))
+            what = BREAKS[known.name].what
+            then = f"fails alone, {len(found.not_run)} not run"
+            if found.failed != (known.name,):
+                then = f"fails: {', '.join(found.failed)}"
+        else:
+            what, then = NEVER_ALONE[known.name], "cannot fail alone"
+        lines.append(f"| `{known.name}` | {' | '.join(cells)} | {what} | {then} |")
+    return "\n".join(lines)
+
+
+BEGIN = "<!-- begin: made by tests/factories/hub_breaker.py; do not edit -->"
+END = "<!-- end -->"
+
+
+def in_page(text: str, table: str) -> str:
+    """The page with the table between its marks."""
+    head, _, rest = text.partition(BEGIN)
+    return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
+
+
+def our_hub(folder: Path) -> Path:
+    """A hub of ``od.hub.init``: three rounds of the past, and a submission to the first."""
+    import odforecast as od
+
+    rounds = {"kind": "pseudo-clean", "start": "2023-01", "end": "2023-03"}
+    hub = od.hub.init(folder, od.bundled(), **rounds)
+    (first,) = od.origins(od.bundled(), "pseudo-clean", "2023-01", "2023-01")
+    od.hub.submit(od.get_model("dlm").fit(first.panel).forecast(draws=100), hub)
+    return folder
+
+
+def table_of_page(shared: Path, work: Path) -> str:
+    """The table, from the real schemas and the example hub."""
+    return matrix(our_hub(work / "ours"), shared / "example_hub", work, shared)
+
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "hub-checks.md"
+
+
+def main() -> None:
+    import tempfile
+
+    shared = PAGE.parents[3] / "shared" / "data" / "hubverse"
+    work = Path(tempfile.mkdtemp())
+    table = table_of_page(shared, work)
+    PAGE.write_text(in_page(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
+    shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,395 @@
+"""Hubs made here: valid by the hubverse's own schemas, whole or absent, and as they say."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.backtesting import DEFAULT_MODELS
+from odforecast.cli import main
+from odforecast.errors import BacktestError, DataError
+from odforecast.forecast.trend import CATEGORIES
+from odforecast.hub import config, init, naming
+from odforecast.hub.layout import Hub
+from odforecast.hub.making import appearing
+from odforecast.hub.metadata import METHODS, all_labels, model_metadata
+from odforecast.hub.readme import readme
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import HUB_QUANTILES, STATES
+from odforecast.sources.vsrr import read_vsrr
+
+#: Real releases with a US row, and what each ends with.
+RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def schemas(shared: Path) -> dict[str, jsonschema.protocols.Validator]:
+    """The hubverse's schemas, read in place; they say which draft they are of."""
+    out = {}
+    for name in ("admin", "tasks", "target-data"):
+        text = json.loads((shared / "hubverse" / f"{name}-schema.json").read_text())
+        out[name] = jsonschema.validators.validator_for(text)(
+            text, format_checker=jsonschema.FormatChecker()
+        )
+    return out
+
+
+@pytest.fixture(scope="module")
+def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
+    """An archive of several real releases, with the bundled one beneath."""
+    store = od.Archive(tmp_path_factory.mktemp("archive"))
+    for name in RELEASES:
+        store.add(read_vsrr(shared / "vsrr" / name))
+    return store.above(od.bundled())
+
+
+MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
+    "bundled": lambda folder, _: init(folder, od.bundled()),
+    "releases": lambda folder, found: init(folder, found, models="all"),
+    "T40.4": lambda folder, _: init(folder, od.bundled(), indicator="T40.4"),
+    "clean": lambda folder, _: init(
+        folder, od.bundled(), kind="pseudo-clean", start="2021-05", end="2022-01"
+    ),
+    "delayed": lambda folder, _: init(
+        folder, od.bundled(), kind="pseudo-delayed", start="2023-05", end="2023-07"
+    ),
+    "other": lambda folder, _: init(
+        folder, od.bundled(), horizon=3, samples=(10, 10), joint=["month"], models=["drift"],
+        name="Ohio", maintainer="Ohio", contact={"name": "Jo", "email": "jo@ohio.gov"},
+        repository="ohio/hub", license="CC0-1.0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", MAKE)
+def test_every_configuration_is_valid(
+    which: str,
+    schemas: dict[str, jsonschema.protocols.Validator],
+    releases: od.Archive,
+    tmp_path: Path,
+) -> None:
+    hub = MAKE[which](tmp_path / "hub", releases)
+    for name, found in (
+        ("admin", hub.admin),
+        ("tasks", hub.tasks),
+        ("target-data", hub.target_data),
+    ):
+        assert [e.message for e in schemas[name].iter_errors(found)] == [], name
+    of_models = hub.metadata_schema()
+    assert of_models is not None
+    jsonschema.Draft202012Validator.check_schema(of_models)
+    judge = jsonschema.Draft202012Validator(of_models, format_checker=jsonschema.FormatChecker())
+    for path in hub.metadata_files():
+        said = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert [e.message for e in judge.iter_errors(said)] == [], path
+        assert path.stem == f"{said['team_abbr']}-{said['model_abbr']}"
+    for round_ in hub.rounds:
+        for task in round_["model_tasks"]:
+            for what in task["target_metadata"]:
+                assert what["target_keys"] == {"target": what["target_id"]}
+                assert "last_data_date" in what["description"]
+
+
+#: Each breaks one rule of a configuration alone; the schema must see it.
+BREAK: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "no name": ("admin", lambda x: x.pop("name")),
+    "a format nobody reads": ("admin", lambda x: x["file_format"].append("xlsx")),
+    "a zone that is none": ("admin", lambda x: x.update(timezone="Ohio")),
+    "a key of ours outside the metadata": ("admin", lambda x: x.update(indicator="T40.4")),
+    "a repository elsewhere": ("admin", lambda x: x["repository"].update(host="else")),
+    "no rounds": ("tasks", lambda x: x.pop("rounds")),
+    "no window": ("tasks", lambda x: x["rounds"][0].pop("submissions_due")),
+    "a window without a base": (
+        "tasks", lambda x: x["rounds"][0]["submissions_due"].pop("relative_to")),
+    "a day that is none": ("tasks", lambda x: x["rounds"][0].update(last_data_date="2025-02-30")),
+    "origins as numbers": (
+        "tasks",
+        lambda x: x["rounds"][0]["model_tasks"][0]["task_ids"]["origin_date"].update(required=[1]),
+    ),
+    "levels beyond 1": (
+        "tasks",
+        lambda x: x["rounds"][0]["model_tasks"][0]["output_type"]["quantile"]["output_type_id"]
+        .update(required=[0.5, 1.5]),
+    ),
+    "no sample numbers": (
+        "tasks",
+        lambda x: x["rounds"][0]["model_tasks"][0]["output_type"]["sample"].pop(
+            "output_type_id_params"),
+    ),
+    "chances beyond 1": (
+        "tasks",
+        lambda x: x["rounds"][0]["model_tasks"][1]["output_type"]["pmf"]["value"].update(maximum=2),
+    ),
+    "a target without a unit of time": (
+        "tasks", lambda x: x["rounds"][0]["model_tasks"][0]["target_metadata"][0].pop("time_unit")),
+    "a derived id twice": ("tasks", lambda x: x["derived_task_ids"].append("target_end_date")),
+    "no date column": ("target-data", lambda x: x.pop("date_col")),
+    "a unit twice": ("target-data", lambda x: x["observable_unit"].append("target")),
+    "a type nobody knows": (
+        "target-data",
+        lambda x: x["time-series"]["non_task_id_schema"].update(predicted="float"),
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    """The hub of the bundled release."""
+    return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
+
+
+@pytest.mark.parametrize("rule", BREAK)
+def test_a_broken_rule_is_seen(
+    rule: str, schemas: dict[str, jsonschema.protocols.Validator], small: Hub
+) -> None:
+    name, damage = BREAK[rule]
+    found = {"admin": small.admin, "tasks": small.tasks, "target-data": small.target_data}[name]
+    broken = copy.deepcopy(found)
+    damage(broken)
+    assert list(schemas[name].iter_errors(broken))
+    assert not list(schemas[name].iter_errors(found))
+
+
+def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", releases)
+    found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
+    assert len(hub.rounds) == len(RELEASES) + 1
+    for round_ in hub.rounds:
+        assert round_["round_id_from_variable"]
+        assert round_["round_id"] == "origin_date"
+        assert "target_end_date" in hub.tasks["derived_task_ids"]
+        for task in round_["model_tasks"]:
+            ids = task["task_ids"]
+            (day,) = ids["origin_date"]["required"]
+            panel = found[day]
+            assert panel is not None
+            assert round_["last_data_date"] == month_end(panel.last_month).isoformat()
+            for h, end in zip(ids["horizon"]["optional"], ids["target_end_date"]["optional"]):
+                assert end == month_end(panel.last_month + h * ONE_MONTH).isoformat()
+            # Not from the origin: that is half a year later.
+            assert day > ids["target_end_date"]["optional"][-12]
+        assert round_["additional_metadata"]["horizon"]["counted_from"] == "last_data_date"
+
+
+def test_what_is_asked_for(small: Hub) -> None:
+    counts, trend = small.rounds[0]["model_tasks"]
+    assert counts["output_type"]["quantile"]["output_type_id"]["required"] == list(HUB_QUANTILES)
+    sample = counts["output_type"]["sample"]["output_type_id_params"]
+    # One course over targets, places and months: only the origin tells samples apart.
+    assert sample["compound_taskid_set"] == ["origin_date"]
+    assert trend["output_type"]["pmf"]["output_type_id"]["required"] == list(CATEGORIES)
+    assert trend["task_ids"]["target"]["optional"] == ["trend_12mo"]
+    assert trend["task_ids"]["horizon"]["optional"] == list(range(1, 13))
+    assert counts["task_ids"]["horizon"]["optional"] == list(range(-11, 13))
+    assert len(counts["task_ids"]["location"]["optional"]) == 53
+    assert small.rounds[0]["submissions_due"]["relative_to"] == "origin_date"
+    assert small.tasks["output_type_id_datatype"] == "character"
+    more = small.admin["additional_metadata"]
+    assert more["indicator"] == "Number of Drug Overdose Deaths"
+    assert more["truth_release"] == "2025-09-17"
+
+
+def test_samples_may_be_joint_over_less(tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", od.bundled(), joint=["month"], horizon=3)
+    counts = hub.rounds[0]["model_tasks"][0]
+    sample = counts["output_type"]["sample"]["output_type_id_params"]
+    assert sample["compound_taskid_set"] == ["origin_date", "location"]
+    assert counts["task_ids"]["horizon"]["optional"][-1] == 3
+    assert "over both targets and all months" in (hub.root / "README.md").read_text()
+
+
+def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
+    """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
+    hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
+    names = [r["round_name"] for r in hub.rounds]
+    assert names.count("2022-02-15, known to 2021-09") == 1
+    assert len(names) == len({n[:10] for n in names}) == 5
+
+
+def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Path) -> None:
+    ids = [p.stem for p in small.metadata_files()]
+    assert sorted(naming.label_of(i) for i in ids) == sorted(DEFAULT_MODELS)
+    every = init(tmp_path / "all", od.bundled(), models="all")
+    labels = {naming.label_of(p.stem) for p in every.metadata_files()}
+    assert labels == set(all_labels())
+    assert {"dlm", "naive", "naive+delay", "hierarchical", "auto-ets-sums"} <= labels
+
+
+def test_every_built_in_model_of_states_is_described() -> None:
+    bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
+    assert bare == set(METHODS)
+    assert set(od.models.model_names(STATES)) <= set(all_labels())
+    said = model_metadata("naive+delay")
+    assert "not over places" in said["methods_long"]
+    assert "taken as they were published" not in said["methods_long"]
+    assert "taken as they were published" in model_metadata("naive")["methods_long"]
+    assert model_metadata("ensemble")["ensemble_of_models"] is True
+    with pytest.raises(DataError, match="'mine' is no built-in model"):
+        model_metadata("mine")
+
+
+def test_the_page_says_what_trips_people_over(small: Hub) -> None:
+    text = " ".join((small.root / "README.md").read_text().split())
+    for words in (
+        config.HORIZON_RULE,
+        "horizon 1 ends on 2025-05-31",
+        "`-` becomes `_`, `+` becomes `__`",
+        "`odforecast-auto_ets_sums`",
+        "is not published: it is recovered",
+        "over both targets and all places and all months",
+        "from day 0 to day 27",
+    ):
+        assert words in text
+    assert max(map(len, (small.root / "README.md").read_text().splitlines())) <= 100
+
+
+def test_places_are_listed_with_their_people(small: Hub) -> None:
+    found = pd.read_csv(small.root / "auxiliary-data" / "locations.csv", dtype={"location": str})
+    assert (
+        found["location"].tolist()
+        == (small.rounds[0]["model_tasks"][0]["task_ids"]["location"]["optional"])
+    )
+    people = found.set_index("location")["population"]
+    # New York's people are not counted without the city's.
+    assert people.index[people.isna()].tolist() == ["36", "NYC"]
+    assert people["US"] > people.drop("US").max()
+
+
+def test_two_runs_give_the_same_bytes(small: Hub, tmp_path: Path) -> None:
+    again = init(tmp_path / "hub", od.bundled())
+    files = sorted(p.relative_to(again.root) for p in again.root.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(small.root) for p in small.root.rglob("*") if p.is_file())
+    for name in files:
+        assert (again.root / name).read_bytes() == (small.root / name).read_bytes(), name
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"full is not empty: mine\.txt"):
+        init(tmp_path / "full", od.bundled())
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="file is a file"):
+        init(tmp_path / "file", od.bundled())
+    with pytest.raises(DataError, match="nothing can be written"):
+        init(tmp_path / "file" / "hub", od.bundled())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
+    (tmp_path / "empty").mkdir()
+    assert init(tmp_path / "empty", od.bundled()).rounds
+
+
+def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> dict[str, str]:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("odforecast.hub.making.readme", fail)  # the last thing that is written
+    with pytest.raises(OSError, match="disk full"):
+        init(tmp_path / "hub", od.bundled())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
+    target = tmp_path / "hub"
+
+    def write() -> None:
+        with appearing(target) as part:
+            (part / "a").write_text("ours")
+            target.mkdir()
+            (target / "b").write_text("theirs")
+
+    with pytest.raises(OSError, match="not empty"):
+        write()
+    assert [p.name for p in tmp_path.rglob("*")] == ["hub", "b"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
+        ({"license": "MIT"}, "unknown licence 'MIT'"),
+        ({"models": ["drifft"]}, "'drifft' is no built-in model of states; did you mean 'drift'"),
+        ({"models": "drift"}, "a list of labels, or 'all'"),
+        ({"models": ["county"]}, "'county' is no built-in model of states"),
+        ({"horizon": 0}, "horizon is 0"),
+        ({"horizon": 121}, "horizon is 121"),
+        ({"samples": (0, 5)}, "samples are 0 to 5"),
+        ({"samples": (9, 5)}, "samples are 9 to 5"),
+        ({"joint": ["draw"]}, "joint over 'draw'"),
+        ({"repository": "hub"}, "OWNER/NAME"),
+        ({"contact": {"name": "Jo", "email": "jo"}}, "the contact's address is 'jo'"),
+    ],
+)
+def test_what_makes_no_hub_is_refused(given: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=words):
+        init(tmp_path / "hub", od.bundled(), **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hub_without_an_origin_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BacktestError):
+        init(tmp_path / "hub", od.bundled(), start="2026-01")
+
+
+def test_two_rounds_of_one_day_are_refused() -> None:
+    one = config.Round(dt.date(2025, 9, 17), np.datetime64("2025-04"), ("US",))
+    with pytest.raises(DataError, match="two rounds are of 2025-09-17"):
+        config.tasks_config([one, one])
+    with pytest.raises(DataError, match="needs a round"):
+        config.tasks_config([])
+    with pytest.raises(DataError, match="ends on day -1, before day 0"):
+        config.tasks_config([one], due=(0, -1))
+
+
+def run(*args: object) -> Any:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "init", *map(str, args)])
+
+
+def test_the_command(tmp_path: Path) -> None:
+    folder = tmp_path / "hub"
+    done = run(folder, "--source", "bundled", "--rounds", "clean", "--start", "2024-01",
+               "--end", "2024-04", "--all", "--contact", "Jo Doe <jo@ohio.gov>",
+               "--repository", "ohio/hub", "--name", "Ohio", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["rounds"], said["models"]) == (4, len(all_labels()))
+    assert said["answers"] > 0
+    hub = Hub.open(folder)
+    assert hub.admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
+    assert hub.admin["repository"]["owner"] == "ohio"
+    again = run(folder, "--source", "bundled")
+    assert again.exit_code == 1
+    assert again.stderr.startswith("error: ")
+    assert "is not empty" in again.stderr
+
+
+def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
+    done = run(tmp_path / "hub", "--source", "bundled")
+    assert done.exit_code == 0, done.output
+    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 answers" in " ".join(
+        done.stdout.split()
+    )
+    words = " ".join(done.stderr.split())
+    assert "no answers yet: no round is older than the last release" in words
+    assert "--contact and --repository: not given" in words
+    wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
+    assert wrong.exit_code == 2
+    assert "give a name and an address" in wrong.stderr
+
+
+def test_pages_need_no_model() -> None:
+    panel = od.bundled().as_of().panel()
+    tasks = config.tasks_config([config.Round(panel.as_of, panel.last_month, ("US",))])
+    facts = {"indicator": "x", "rounds": "real", "made_with": "z"}
+    assert "`auto-ets` is" in readme("t", facts, [panel], (), 12, (1, 2), tasks)["README.md"]

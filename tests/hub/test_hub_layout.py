@@ -1,0 +1,130 @@
+"""A hub as a folder: any hub opens, and what is wrong is named by file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from odforecast.errors import DataError
+from odforecast.hub.layout import CONFIG, Hub, read_json
+
+
+def put(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    put(tmp_path / CONFIG / "admin.json", '{"file_format": ["csv", "parquet"]}')
+    put(tmp_path / CONFIG / "tasks.json", '{"rounds": []}')
+    return tmp_path
+
+
+def test_a_real_hub_opens(shared: Path) -> None:
+    hub = Hub.open(shared / "hubverse" / "example_hub")
+    assert hub.admin["name"] == "Example complex forecast hub"
+    assert hub.file_formats == ("csv",)
+    assert [hub.relative(p) for p in hub.submissions()] == [
+        "model-output/Flusight-baseline/2022-10-22-Flusight-baseline.csv"
+    ]
+    assert [p.name for p in hub.metadata_files()] == ["Flusight-baseline.yml"]
+    assert [p.name for p in hub.target_files("time-series")] == ["time-series.csv"]
+    assert hub.target_files("oracle-output") == []
+    assert hub.target_data is not None
+    assert hub.target_data["date_col"] == "target_end_date"
+    schema = hub.metadata_schema()
+    assert schema is not None
+    assert "team_abbr" in schema["properties"]
+
+
+def test_a_hub_without_submissions_opens(shared: Path) -> None:
+    hub = Hub.open(shared / "hubverse" / "versioned_hub")
+    assert hub.submissions() == hub.metadata_files() == hub.target_files("time-series") == []
+    assert hub.metadata_schema() is None
+    assert hub.file_formats == ("csv", "parquet")
+    assert len(hub.rounds) == 1
+
+
+def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
+    out, target = folder / "model-output", folder / "target-data"
+    for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",
+                 "a-b/deep/er/x.parquet", "c-d/x.csv"):  # fmt: skip
+        put(out / name)
+    for name in ("time-series/as_of=2024-01-01/part-0.parquet", "time-series/README.md",
+                 "time-series/as_of=2025-01-01/b.parquet", "time-series.csv", "oracle-output.csv",
+                 "time-series-old.csv", "notes.txt"):  # fmt: skip
+        put(target / name)
+    hub = Hub.open(folder)
+    assert [p.relative_to(out).as_posix() for p in hub.submissions()] == [
+        "a-b/deep/er/x.parquet", "a-b/x.arrow", "c-d/x.csv",
+    ]  # fmt: skip
+    assert [p.relative_to(target).as_posix() for p in hub.target_files("time-series")] == [
+        "time-series.csv",
+        "time-series/as_of=2024-01-01/part-0.parquet",
+        "time-series/as_of=2025-01-01/b.parquet",
+    ]
+    assert [p.name for p in hub.target_files("oracle-output")] == ["oracle-output.csv"]
+    with pytest.raises(DataError, match=r"'oracle'.*did you mean 'oracle-output'"):
+        hub.target_files("oracle")  # type: ignore[arg-type]
+    assert hub.relative(Path("/elsewhere/x.csv")) == "/elsewhere/x.csv"
+
+
+def test_the_folder_of_submissions_may_have_another_name(folder: Path) -> None:
+    put(folder / CONFIG / "admin.json", '{"model_output_dir": "forecasts/all"}')
+    file = put(folder / "forecasts" / "all" / "a-b" / "x.csv")
+    assert Hub.open(folder).submissions() == [file]
+
+
+@pytest.mark.parametrize("name", ['"../out"', '"/tmp"', '""', "3", '"a/../../b"'])
+def test_but_it_lies_in_the_hub(folder: Path, name: str) -> None:
+    put(folder / CONFIG / "admin.json", f'{{"model_output_dir": {name}}}')
+    with pytest.raises(DataError, match=r"admin\.json: model_output_dir"):
+        Hub.open(folder)
+
+
+def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        Hub.open(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="is a file"):
+        Hub.open(put(tmp_path / "file.csv"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no folder hub-config, so this is no hub"):
+        Hub.open(tmp_path / "empty")
+    (folder / CONFIG / "tasks.json").unlink()
+    with pytest.raises(DataError, match=r"tasks\.json: no such file"):
+        Hub.open(folder)
+    put(folder / CONFIG / "tasks.json", '{"rounds": {}}')
+    with pytest.raises(DataError, match=r"tasks\.json: no list 'rounds'"):
+        Hub.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b'{\n  "a": 1,\n  "b" 2\n}', r"line 3, column 7: no JSON"),
+        (b'{"a": [1, 2', "line 1"),
+        (b"", "line 1"),
+        (b"[1]", "holds no object"),
+        (b'{"a": 1, "a": 2}', "key 'a' is there twice"),
+        (b'{\n"a": "\xff"}', "line 2: byte 0xff is no UTF-8"),
+        (b"[" * 100_000, "nested too deep"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_named(
+    tmp_path: Path, text: bytes, words: str
+) -> None:
+    path = tmp_path / "admin.json"
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=words) as caught:
+        read_json(path)
+    assert str(path) in caught.value.message
+
+
+def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "admin.json"
+    path.write_text(json.dumps({"a": "é"}), encoding="utf-8-sig")
+    assert read_json(path) == {"a": "é"}

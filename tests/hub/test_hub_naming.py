@@ -1,0 +1,133 @@
+"""Names in a hub: legal, and the way back to the label."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import odforecast as od
+from odforecast.errors import DataError, ForecastError
+from odforecast.hub import naming
+from odforecast.models.model import LABEL
+from odforecast.models.registry import model_names
+
+#: What labels are made of, twice over where signs meet.
+_SIGNS = " _.,+=()[]'-"
+_LABELS = st.text(st.sampled_from("abzAZ019" + _SIGNS * 2), min_size=1, max_size=24).filter(
+    LABEL.fullmatch
+)
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_every_built_in_label_is_legal_and_comes_back(name: str) -> None:
+    for label in (name, f"{name}+delay", f"{name}(delay=False)", f"{name}(...)"):
+        there = naming.model_id(label)
+        assert naming.MODEL_ID.fullmatch(there), there
+        assert naming.label_of(there) == label
+        # As hubValidations reads it: the hyphens say where a part ends.
+        found = naming.parse_submission(naming.submission_stem("2025-09-17", there) + ".parquet")
+        assert (found.round_id, found.team, found.model_id) == ("2025-09-17", "odforecast", there)
+
+
+@given(_LABELS)
+def test_every_label_comes_back(label: str) -> None:
+    there = naming.model_id(label, "team_1")
+    assert naming.MODEL_ID.fullmatch(there)
+    assert naming.label_of(there, "team_1") == label
+
+
+@given(_LABELS, _LABELS)
+def test_no_two_labels_have_one_name(one: str, other: str) -> None:
+    assert (naming.model_id(one) == naming.model_id(other)) == (one == other)
+
+
+@given(st.text(st.sampled_from("ab_25f8"), min_size=1, max_size=14))
+def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
+    name = f"odforecast-{model}"
+    try:
+        label = naming.label_of(name)
+    except DataError:
+        return
+    assert naming.model_id(label) == name
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("auto-ets", "auto_ets"),
+        ("naive+delay", "naive__delay"),
+        ("auto_ets", "auto___5fets"),
+        ("a--b", "a___2d_b"),
+        ("a-", "a___2d"),
+        ("dlm(delay=False)", "dlm___28delay___3dFalse___29"),
+    ],
+)
+def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> None:
+    assert naming.model_id(label) == f"odforecast-{name}"
+
+
+def test_other_teams_keep_their_names_and_take_none_of_ours() -> None:
+    assert naming.label_of("Flusight-baseline") == "Flusight-baseline"
+    names = ["odforecast-auto_ets", "auto-ets", "odforecast-drift", "Flusight-baseline"]
+    labels = naming.labels_of(names)
+    assert labels == {
+        "odforecast-auto_ets": "odforecast-auto_ets",
+        "auto-ets": "auto-ets",
+        "odforecast-drift": "drift",
+        "Flusight-baseline": "Flusight-baseline",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["auto-ets-sums", "a b-c", "odforecast", "odforecast-", "odforecast-a____b", "odforecast-a___2",
+     "odforecast-_a", "odforecast-a___61", "odforecast-a_", "odforecast-a___2Db", ""],
+)  # fmt: skip
+def test_what_is_no_name_is_refused(name: str) -> None:
+    with pytest.raises(DataError):
+        naming.label_of(name)
+
+
+@pytest.mark.parametrize(
+    ("label", "team", "words"),
+    [
+        ("", "odforecast", "no label"),
+        ("naïve", "odforecast", "no label"),
+        ("a\nb", "odforecast", "no label"),
+        ("drift", "my-team", "no name of a team"),
+        ("drift", "", "no name of a team"),
+        ("drift", "t" * 33, "no name of a team"),
+        ("a" * 129, "odforecast", "shorter label"),
+    ],
+)
+def test_what_makes_no_name_is_refused(label: str, team: str, words: str) -> None:
+    with pytest.raises(ForecastError, match=words):
+        naming.model_id(label, team)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("2025-09-17-odforecast-auto-ets.csv", "not DATE-TEAM-MODEL"),
+        ("2025-09-17-odforecast-naive+delay.csv", r"'\+' may not stand"),
+        ("2025-09-17-odforecast.csv", "not DATE-TEAM-MODEL"),
+        ("odforecast-dlm.csv", "not DATE-TEAM-MODEL"),
+        ("2025-09-17-odforecast-dlm.zip.csv", "no compression"),
+        ("2025-09-17-odforecast-dlm.csv.gz", "'csv' before the ending is no compression"),
+    ],
+)
+def test_a_file_name_that_no_hub_takes_is_refused(name: str, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        naming.parse_submission(name)
+
+
+def test_a_file_name_is_read_as_the_hubverse_reads_it() -> None:
+    found = naming.parse_submission("2022-10-15-hub-baseline.gzip.parquet")
+    assert found == naming.SubmissionName("2022-10-15", "hub", "baseline", "parquet", "gzip")
+    assert naming.parse_submission("round_1-a-b.csv").round_id == "round_1"
+
+
+def test_labels_of_models_as_they_are_made() -> None:
+    for model in (od.get_model("dlm", delay=False), od.get_model("drift+delay")):
+        assert naming.label_of(naming.model_id(model.label)) == model.label

@@ -1,0 +1,579 @@
+"""Scores of other people's files: any hub, against its own target data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from small_hub import MODELS, small_hub
+
+import odforecast as od
+from odforecast.cli.hub_score import score as command
+from odforecast.errors import DataError, ScoringError
+from odforecast.geography.places import lookup
+from odforecast.hub.scoring import HubScores, energy_score, rules, score
+from odforecast.names import HUB_QUANTILES
+
+sr = pytest.importorskip("scoringrules")
+# The name it has had since 0.10.
+energy = sr.es_ensemble if hasattr(sr, "es_ensemble") else sr.energy_score
+
+NUMBERS = st.floats(-50, 50)
+CATEGORIES = ["low", "moderate", "high", "very high"]
+
+
+@pytest.fixture(scope="module")
+def example(shared) -> HubScores:
+    return score(shared / "hubverse" / "example_hub")
+
+
+@pytest.fixture(scope="module")
+def submitted(shared) -> pd.DataFrame:
+    folder = shared / "hubverse" / "example_hub" / "model-output" / "Flusight-baseline"
+    return pd.read_csv(folder / "2022-10-22-Flusight-baseline.csv", dtype=str)
+
+
+def unit(scores: HubScores, output_type: str, location="US", horizon="2") -> pd.Series:
+    rows = scores.units
+    rows = rows[(rows["output_type"] == output_type) & (rows["location"] == location)]
+    (row,) = rows[rows["horizon"] == horizon].to_dict("records")
+    return pd.Series(row)
+
+
+def of(table: pd.DataFrame, output_type: str, location="US", horizon="2") -> pd.DataFrame:
+    return table[(table["output_type"] == output_type) & (table["location"] == location)
+                 & (table["horizon"] == horizon)]  # fmt: skip
+
+
+# A real hub, and a submission that nobody here made.
+
+
+def test_every_unit_of_the_example_hub_has_a_row(example, submitted):
+    ids = ["location", "horizon", "target", "output_type"]
+    assert len(example.units) == len(submitted[ids].drop_duplicates()) == 6 * 212
+    assert set(example.units["model_id"]) == {"Flusight-baseline"}
+    assert set(example.units["truth"]) == {"time-series"}
+    assert set(example.units["truth_as_of"]) == {""}
+    bad = example.units[~example.units["scorable"]]
+    assert set(bad["output_type"]) == {"pmf"}
+    assert set(bad["reason"]) == {"no target 'wk flu hosp rate category' in the time-series"}
+    assert bad[list(rules.SCORES)].isna().all(axis=None)
+
+
+def test_wis_of_one_unit_by_the_published_formula(example, submitted):
+    """Bracher et al. 2021, interval by interval, from the cells of the two files."""
+    rows = of(submitted, "quantile").set_index("output_type_id")["value"].astype(float)
+    y = 6571.0  # time-series.csv: 2022-11-05, wk inc flu hosp, US
+    found = unit(example, "quantile")
+    assert found["observed"] == y
+    total = abs(y - rows["0.5"]) / 2
+    halves = [0.01, 0.025, *np.arange(5, 46, 5) / 100]
+    for half in halves:
+        low, high = rows[f"{half:g}"], rows[f"{1 - half:g}"]
+        alpha = 2 * half
+        interval = (high - low) + 2 / alpha * max(low - y, 0) + 2 / alpha * max(y - high, 0)
+        total += alpha / 2 * interval
+    assert found["wis"] == pytest.approx(total / (11 + 0.5), rel=1e-12)
+    parts = found["dispersion"] + found["overprediction"] + found["underprediction"]
+    assert parts == pytest.approx(found["wis"], rel=1e-12)
+    assert found["ae_median"] == abs(y - rows["0.5"])
+    assert found["interval_coverage_90"] == float(rows["0.05"] <= y <= rows["0.95"])
+
+
+def test_scores_are_those_of_scoringrules(example, submitted):
+    for place, horizon in (("US", "0"), ("06", "3"), ("48", "1")):
+        quantiles = of(submitted, "quantile", place, horizon).astype({"output_type_id": float})
+        quantiles = quantiles.sort_values("output_type_id")["value"].astype(float).to_numpy()
+        drawn = of(submitted, "sample", place, horizon)["value"].astype(float).to_numpy()
+        mine = unit(example, "quantile", place, horizon)
+        y = mine["observed"]
+        # WIS is twice the mean quantile score.
+        losses = [sr.quantile_score(y, q, tau) for q, tau in zip(quantiles, HUB_QUANTILES)]
+        assert mine["wis"] == pytest.approx(2 * np.mean(losses), rel=1e-9)
+        sample = unit(example, "sample", place, horizon)
+        assert sample["crps"] == pytest.approx(sr.crps_ensemble(y, drawn, estimator="nrg"))
+        assert sample["se_mean"] == pytest.approx((drawn.mean() - y) ** 2)
+        point = float(of(submitted, "mean", place, horizon)["value"].iloc[0])
+        assert unit(example, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
+
+
+def test_the_distribution_function_is_scored_at_its_thresholds(example, submitted, shared):
+    rows = of(submitted, "cdf").astype({"output_type_id": float, "value": float})
+    rows = rows.sort_values("output_type_id")
+    series = pd.read_csv(shared / "hubverse" / "example_hub" / "target-data" / "time-series.csv")
+    came = series[(series["location"] == "US") & (series["target"] == "wk flu hosp rate")
+                  & (series["target_end_date"] == "2022-11-05")]["observation"].iloc[0]  # fmt: skip
+    f, x = rows["value"].to_numpy(), rows["output_type_id"].to_numpy()
+    found = unit(example, "cdf")
+    assert found["rps"] == pytest.approx(((f - (x >= came)) ** 2).sum())
+    k = int(np.searchsorted(x, came))
+    chance = f[k] - (f[k - 1] if k else 0.0)
+    want = np.inf if chance == 0 else -np.log(chance)
+    assert found["log_score"] == pytest.approx(want)
+
+
+def test_joint_samples_by_the_hubs_compound_taskid_set(example, submitted):
+    """``compound_taskid_set`` is reference_date and location: a sample is a path over weeks."""
+    assert len(example.joint) == 53
+    row = example.joint[example.joint["location"] == "US"].iloc[0]
+    assert (row["n_samples"], row["n_units"], row["n_known"]) == (100, 4, 4)
+    assert row["joint_over"] == "horizon, target_end_date"
+    drawn = submitted[(submitted["output_type"] == "sample") & (submitted["location"] == "US")]
+    wide = drawn.pivot(index="output_type_id", columns="horizon", values="value").astype(float)
+    came = np.array([2380.0, 4353.0, 6571.0, 8848.0])
+    want = energy(came, wide.to_numpy(), estimator="nrg")
+    assert row["energy_score"] == pytest.approx(float(want))
+
+
+def test_log_scale_is_log1p_of_both(shared, submitted):
+    folder = shared / "hubverse" / "example_hub"
+    both = score(folder, scale="both")
+    assert set(both.units["scale"]) == {"natural", "log"}
+    log = replace_units(both, both.units[both.units["scale"] == "log"])
+    q = of(submitted, "quantile").astype({"output_type_id": float, "value": float})
+    q = np.log1p(q.sort_values("output_type_id")["value"].to_numpy())
+    losses = [sr.quantile_score(np.log1p(6571.0), v, tau) for v, tau in zip(q, HUB_QUANTILES)]
+    assert unit(log, "quantile")["wis"] == pytest.approx(2 * np.mean(losses))
+    assert unit(log, "quantile")["observed"] == 6571.0  # what came is shown as it came
+    assert unit(log, "cdf")["reason"] == "cdf has no log scale"
+
+
+def replace_units(scores: HubScores, units: pd.DataFrame) -> HubScores:
+    return HubScores(units, scores.joint, scores.failures, scores.task_ids, scores.targets)
+
+
+# A small hub made here: oracle output, categories, versions.
+
+
+def config(**extra) -> dict:
+    def ids(**values):
+        return {k: {"required": None, "optional": v} for k, v in values.items()}
+
+    common = {"origin": ["2024-01-06"], "place": ["A", "B"], "step": [1, 2]}
+    count = {
+        "task_ids": ids(**common, target=["count"]),
+        "output_type": {
+            "quantile": {"output_type_id": {"required": [0.25, 0.5, 0.75]}},
+            "sample": {"output_type_id_params": {"compound_taskid_set": ["origin", "target"]}},
+            "median": {"output_type_id": {"required": None}},
+        },
+        "target_metadata": [{"target_keys": {"target": "count"}, "target_type": "continuous"}],
+    }
+    level = {
+        "task_ids": ids(**common, target=["level"]),
+        "output_type": {"pmf": {"output_type_id": {"required": CATEGORIES}}},
+        "target_metadata": [{"target_keys": {"target": "level"}, "target_type": "ordinal"}],
+    }
+    turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": [count, level]}
+    return {"rounds": [turn | extra]}
+
+
+@pytest.fixture
+def hub(tmp_path) -> Path:
+    """Two places, two steps, counts and levels; nothing submitted."""
+    (tmp_path / "hub-config").mkdir()
+    (tmp_path / "target-data").mkdir()
+    (tmp_path / "hub-config" / "admin.json").write_text('{"name": "small"}')
+    (tmp_path / "hub-config" / "tasks.json").write_text(json.dumps(config()))
+    return tmp_path
+
+
+def submit(hub: Path, model: str, rows: list[tuple], day: str = "2024-01-06") -> Path:
+    names = ["origin", "place", "step", "target", "output_type", "output_type_id", "value"]
+    folder = hub / "model-output" / model
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{day}-{model}.csv"
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    return path
+
+
+def quantiles(values=(8, 10, 12), place="A", step=1, origin="2024-01-06") -> list[tuple]:
+    return [(origin, place, step, "count", "quantile", x, v)
+            for x, v in zip((0.25, 0.5, 0.75), values)]  # fmt: skip
+
+
+def series(hub: Path, rows: list[tuple], names="place,step,target,observation") -> None:
+    path = hub / "target-data" / "time-series.csv"
+    pd.DataFrame(rows, columns=names.split(",")).to_csv(path, index=False)
+
+
+def oracle(hub: Path, rows: list[tuple]) -> None:
+    names = ["place", "step", "target", "output_type", "output_type_id", "oracle_value"]
+    pd.DataFrame(rows, columns=names).to_csv(hub / "target-data" / "oracle-output.csv", index=False)
+
+
+def test_categories_against_oracle_output(hub):
+    chances = (0.1, 0.2, 0.3, 0.4)
+    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, p)
+                             for c, p in zip(CATEGORIES[::-1], chances[::-1])])  # fmt: skip
+    oracle(hub, [("A", 1, "level", "pmf", c, int(c == "moderate")) for c in CATEGORIES])
+    (row,) = score(hub).units.to_dict("records")
+    assert row["category"] == "moderate"
+    assert row["log_score"] == pytest.approx(-np.log(0.2))
+    # The order is the configuration's, not the file's; the sum of squares, as in hubEvals.
+    assert row["rps"] == pytest.approx(float(sr.rps_score(2, np.array(chances), k_axis=-1)))
+    assert row["rps"] == pytest.approx(0.1**2 + (0.3 - 1) ** 2 + (0.6 - 1) ** 2)
+    assert row["truth"] == "oracle-output"
+
+
+def test_a_nominal_target_has_no_rps(hub):
+    said = config()
+    said["rounds"][0]["model_tasks"][1]["target_metadata"][0]["target_type"] = "nominal"
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
+    oracle(hub, [("A", 1, "level", "pmf", "high", 1)])
+    (row,) = score(hub).units.to_dict("records")
+    assert row["log_score"] == pytest.approx(np.log(4))
+    assert np.isnan(row["rps"])
+
+
+def test_categories_that_a_time_series_holds_as_text(hub):
+    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
+    series(hub, [("A", 1, "level", "high"), ("B", 1, "level", "low")])
+    (row,) = score(hub).units.to_dict("records")
+    assert (row["category"], row["scorable"]) == ("high", True)
+
+
+def test_versions_by_the_day_they_were_known(hub):
+    submit(hub, "team-one", quantiles())
+    names = "place,step,target,as_of,observation"
+    series(hub, [("A", 1, "count", "2024-02-01", 11), ("A", 1, "count", "2024-03-01", 14),
+                 ("B", 1, "count", "2024-04-01", 3)], names)  # fmt: skip
+    newest = score(hub).units.iloc[0]
+    assert (newest["observed"], newest["truth_as_of"]) == (14, "2024-03-01")
+    then = score(hub, as_of="2024-02-29").units.iloc[0]
+    assert (then["observed"], then["truth_as_of"]) == (11, "2024-02-01")
+    with pytest.raises(DataError, match="nothing was known on 2024-01-31"):
+        score(hub, as_of="2024-01-31")
+
+
+def test_versions_in_folders_of_parts(hub):
+    submit(hub, "team-one", quantiles())
+    for day, value in (("2024-02-01", 11), ("2024-03-01", 14)):
+        folder = hub / "target-data" / "time-series" / f"as_of={day}"
+        folder.mkdir(parents=True)
+        table = pd.DataFrame({"place": ["A"], "step": [1], "target": "count", "observation": value})
+        table.to_parquet(folder / "part-0.parquet")
+    (row,) = score(hub, as_of="2024-02-15").units.to_dict("records")
+    assert (row["observed"], row["truth_as_of"]) == (11, "2024-02-01")
+
+
+def test_a_day_is_refused_where_no_versions_are_kept(hub):
+    submit(hub, "team-one", quantiles())
+    series(hub, [("A", 1, "count", 11)])
+    with pytest.raises(DataError, match="no column as_of"):
+        score(hub, as_of="2024-02-15")
+
+
+def test_a_table_without_the_target_is_no_truth_of_two_targets(hub):
+    submit(hub, "team-one", quantiles())
+    series(hub, [("A", 1, 11)], "place,step,observation")
+    with pytest.raises(ScoringError, match="has no column target, and the hub has 2 targets"):
+        score(hub)
+
+
+BROKEN = {
+    "quantiles cross: 9 at level 0.5 lies below 10 at level 0.25": quantiles((10, 9, 12)),
+    "row 3: value 'many' is no number": quantiles((8, "many", 12)),
+    "row 3: output_type_id '0.25' is there twice": [*quantiles()[:1], *quantiles()],
+    "WIS needs levels symmetric about a median; there are 0.25, 0.5": quantiles()[:2],
+    "a level does not lie between 0 and 1": [
+        *quantiles(), ("2024-01-06", "A", 1, "count", "quantile", 1.5, 20)
+    ],
+    "no place 'Z' in the time-series": quantiles(place="Z"),
+    "no value in the time-series": quantiles(place="B", step=1),
+    "output type 'guess' is none that can be scored": [
+        ("2024-01-06", "A", 1, "count", "guess", "", 1)
+    ],
+    "2 rows of output type median": [("2024-01-06", "A", 1, "count", "median", "", 1)] * 2,
+    "its chances add up to 0.8": [
+        ("2024-01-06", "A", 1, "level", "pmf", c, 0.2) for c in CATEGORIES
+    ],
+    "it lacks category 'very high'": [
+        ("2024-01-06", "A", 1, "level", "pmf", c, 1 / 3) for c in CATEGORIES[:3]
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", BROKEN)
+def test_what_cannot_be_scored_says_why_and_stays(hub, reason):
+    submit(hub, "team-one", BROKEN[reason])
+    series(hub, [("A", 1, "count", 11), ("B", 2, "count", 3), ("A", 1, "level", "low")])
+    (row,) = score(hub).units.to_dict("records")
+    assert row["reason"] == reason
+    assert not row["scorable"]
+    assert all(np.isnan(row[name]) for name in rules.SCORES)
+
+
+def test_one_bad_unit_leaves_the_others(hub):
+    submit(hub, "team-one", [*quantiles((10, 9, 12)), *quantiles(place="B")])
+    series(hub, [("A", 1, "count", 11), ("B", 1, "count", 11)])
+    units = score(hub).units
+    assert units["scorable"].tolist() == [False, True]
+    assert units["wis"].iloc[1] == pytest.approx((0.5 * 1 + 0.25 * 4) / 1.5)
+
+
+def test_a_forecast_that_stands_there_twice_is_scored_once(hub):
+    first = submit(hub, "team-one", quantiles())
+    submit(hub, "team-one", quantiles((0, 0, 0)), day="2024-01-13")
+    series(hub, [("A", 1, "count", 11)])
+    units = score(hub).units
+    assert units["scorable"].tolist() == [True, False]
+    assert units["reason"].iloc[1] == f"repeats a forecast of {first.relative_to(hub)}"
+
+
+def test_files_that_cannot_be_read_are_named(hub):
+    submit(hub, "team-one", quantiles())
+    (hub / "model-output" / "team-one" / "notes.txt").write_text("hello")
+    series(hub, [("A", 1, "count", 11)])
+    found = score(hub)
+    assert found.failures["file"].tolist() == ["model-output/team-one/notes.txt"]
+    with pytest.raises(DataError, match="unknown file type"):
+        score(hub, [hub / "model-output" / "team-one" / "notes.txt"])
+
+
+def test_models_are_compared_on_the_units_that_both_have(hub):
+    """A baseline of one easy unit and a model of that and a hard one: the mean ratio would lie."""
+    submit(hub, "team-base", quantiles((9, 11, 13)))
+    submit(hub, "team-new", [*quantiles((8, 10, 12)), *quantiles((8, 10, 12), "B")])
+    series(hub, [("A", 1, "count", 11), ("B", 1, "count", 99)])
+    found = score(hub)
+    table = found.summary(baseline="team-base").set_index("model_id")
+    base, new = (found.units.query("model_id == @m and place == 'A'")["wis"].iloc[0]
+                 for m in ("team-base", "team-new"))  # fmt: skip
+    assert table.loc["team-new", "relative"] == pytest.approx(new / base)
+    assert table.loc["team-new", "n_common"] == 1
+    assert table.loc["team-new", "n_scorable"] == 2
+    assert table.loc["team-base", "relative"] == 1
+    common = found.common()
+    assert common.units["place"].tolist() == ["A", "A"]
+    with pytest.raises(ScoringError, match="no model 'nobody'"):
+        found.summary(baseline="nobody")
+    with pytest.raises(ScoringError, match="no column 'plcae' to group by"):
+        found.summary(["plcae"])
+
+
+def test_wis_of_other_levels_is_another_score(hub):
+    submit(hub, "team-base", quantiles())
+    submit(hub, "team-median", [("2024-01-06", "A", 1, "count", "quantile", 0.5, 10)])
+    series(hub, [("A", 1, "count", 11)])
+    table = score(hub).summary(baseline="team-base").set_index("model_id")
+    assert table.loc["team-median", "n_common"] == 0
+    assert np.isnan(table.loc["team-median", "relative"])
+
+
+def samples(values: dict[tuple[str, int], list[float]], ids=None) -> list[tuple]:
+    return [("2024-01-06", place, step, "count", "sample", (ids or {}).get(place, "s") + str(i), v)
+            for (place, step), drawn in values.items() for i, v in enumerate(drawn)]  # fmt: skip
+
+
+JOINT = {("A", 1): [1.0, 2.0, 4.0], ("B", 1): [3.0, 0.0, 9.0], ("A", 2): [5.0, 5.0, 6.0]}
+
+
+def test_joint_samples_of_places_and_steps(hub):
+    submit(hub, "team-one", samples(JOINT))
+    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])
+    (row,) = score(hub).joint.to_dict("records")
+    assert row["joint_over"] == "place, step"
+    want = energy(np.array([2.0, 4.0, 5.0]), np.array(list(JOINT.values())).T,
+                           estimator="nrg")  # fmt: skip
+    assert row["energy_score"] == pytest.approx(float(want))
+
+
+def test_what_did_not_come_yet_is_left_out_of_a_sample_and_counted(hub):
+    submit(hub, "team-one", samples(JOINT))
+    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4)])
+    (row,) = score(hub).joint.to_dict("records")
+    assert (row["n_units"], row["n_known"]) == (3, 2)
+    want = energy(np.array([2.0, 4.0]), np.array(list(JOINT.values()))[:2].T,
+                           estimator="nrg")  # fmt: skip
+    assert row["energy_score"] == pytest.approx(float(want))
+
+
+def test_samples_whose_ids_differ_are_not_joint(hub):
+    submit(hub, "team-one", samples(JOINT, {"B": "t"}))
+    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])
+    found = score(hub)
+    (row,) = found.joint.to_dict("records")
+    assert not row["scorable"]
+    assert row["reason"].startswith("its samples do not belong together")
+    assert found.units["scorable"].all()
+
+
+def test_no_joint_score_where_the_hub_says_nothing(hub):
+    said = config()
+    said["rounds"][0]["model_tasks"][0]["output_type"]["sample"]["output_type_id_params"] = {}
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+    submit(hub, "team-one", samples(JOINT))
+    series(hub, [("A", 1, "count", 2)])
+    assert score(hub).joint.empty
+
+
+def test_the_day_of_an_observation_follows_from_the_horizon(hub):
+    said = config()
+    block = said["rounds"][0]["model_tasks"][0]
+    block["task_ids"]["horizon"] = block["task_ids"].pop("step")
+    block["target_metadata"][0] |= {"is_step_ahead": True, "time_unit": "week"}
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+    (hub / "hub-config" / "target-data.json").write_text('{"date_col": "date"}')
+    path = submit(hub, "team-one", quantiles(step=2))
+    path.write_text(path.read_text().replace("step", "horizon"))
+    series(hub, [("A", "2024-01-20", "count", 11), ("A", "2024-01-13", "count", 99)],
+           "place,date,target,observation")  # fmt: skip
+    (row,) = score(hub).units.to_dict("records")
+    assert row["observed"] == 11
+
+
+def test_columns_that_are_no_task_ids_are_not_keys(hub):
+    (hub / "hub-config" / "target-data.json").write_text(json.dumps(
+        {"time-series": {"non_task_id_schema": {"name": "character"}}}))  # fmt: skip
+    submit(hub, "team-one", quantiles())
+    series(hub, [("A", 1, "count", "Aland", 11)], "place,step,target,name,observation")
+    assert score(hub).units["scorable"].all()
+
+
+@given(arrays(float, (6, 3), elements=NUMBERS), arrays(float, 3, elements=NUMBERS))
+def test_energy_score_is_that_of_the_formula(draws, came):
+    want = float(energy(came, draws, estimator="nrg"))
+    assert energy_score(draws, came) == pytest.approx(want, abs=1e-9)
+
+
+def test_energy_score_of_one_value_is_the_crps():
+    draws = np.array([[1.0], [4.0], [6.0]])
+    crps, _ = rules.samples(draws.T, np.array([3.0]))
+    assert energy_score(draws, np.array([3.0])) == pytest.approx(crps["crps"][0])
+
+
+# On the command line.
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(command, list(map(str, arguments)))
+
+
+def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
+    folder = shared / "hubverse" / "example_hub"
+    out, joint = tmp_path / "units.csv", tmp_path / "joint.parquet"
+    result = run(folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint)
+    assert result.exit_code == 0, result.output
+    text = result.output
+    assert "Truth: time-series of the hub, its versions are not kept" in text
+    assert "212 of 1,272 units are not scorable:" in text
+    assert "wk inc flu hosp, quantile: Flusight-baseline" in text
+    assert "Energy score of joint samples" in text
+    assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
+    assert len(pd.read_csv(out)) == 1272
+    assert len(pd.read_parquet(joint)) == 53
+
+
+def test_the_command_speaks_json(hub):
+    submit(hub, "team-one", quantiles())
+    series(hub, [("A", 1, "count", "2024-02-01", 11)], "place,step,target,as_of,observation")
+    result = run(hub, "--json", "--by", "place")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["meta"]["truth_as_of"] == ["2024-02-01", "2024-02-01"]
+    assert said["summary"][0]["place"] == "A"
+    assert said["summary"][0]["wis"] == pytest.approx(1.0)
+
+
+def test_tables_of_several_models_fit_a_screen(tmp_path):
+    folder = small_hub(tmp_path / "my-hub")
+    for arguments in (["--baseline", MODELS[0]], ["--by", "horizon,location", "--scale", "both"]):
+        result = run(folder, *arguments)
+        assert result.exit_code == 0, result.output
+        assert max(map(len, result.output.splitlines())) <= 80
+        assert "Truth: time-series of the hub, as of 2024-06-01" in result.output
+    then = run(folder, "--truth-as-of", "2024-03-01")
+    assert "as of 2024-03-01" in then.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "DIR"),
+        (["no-such-hub"], 1, "no-such-hub: no such folder"),
+        (["{hub}"], 1, "no target data"),
+        (["{hub}", "--truth-as-of", "yesterday"], 1, "'yesterday' is no day"),
+        (["{hub}", "--scale", "sqrt"], 2, "--scale"),
+        (["{hub}", "--out", "x.xlsx"], 2, "must end in"),
+    ],
+)
+def test_mistakes_are_one_line(hub, arguments, code, message):
+    result = run(*(str(hub) if a == "{hub}" else a for a in arguments))
+    assert result.exit_code == code or isinstance(result.exception, DataError)
+    assert message in (result.stderr or str(result.exception)) or message in str(result.exception)
+
+
+def test_the_parts_of_a_samples_score(hub):
+    """The dispersion is the CRPS had the median come; the rest is on the side that it missed."""
+    drawn = np.array([[1.0, 2.0, 4.0, 9.0]])
+    for came, side in ((20.0, "underprediction"), (0.0, "overprediction")):
+        found, _ = rules.samples(drawn, np.array([came]))
+        spread = sr.crps_ensemble(3.0, drawn[0], estimator="nrg")
+        assert found["dispersion"][0] == pytest.approx(spread)
+        assert found[side][0] == pytest.approx(found["crps"][0] - spread)
+        parts = ("dispersion", "overprediction", "underprediction")
+        assert sum(found[name][0] for name in parts) == pytest.approx(found["crps"][0])
+
+
+def test_a_value_on_a_threshold_has_reached_it(hub):
+    """A distribution function is the chance of at most the threshold."""
+    said = config()
+    said["rounds"][0]["model_tasks"][0]["output_type"]["cdf"] = {
+        "output_type_id": {"required": [10, 20]}
+    }
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+    submit(hub, "team-one", [("2024-01-06", "A", 1, "count", "cdf", 10, 0.75),
+                             ("2024-01-06", "A", 1, "count", "cdf", 20, 1.0)])  # fmt: skip
+    series(hub, [("A", 1, "count", 10)])
+    (row,) = score(hub).units.to_dict("records")
+    assert row["rps"] == pytest.approx(0.25**2)
+    assert row["log_score"] == pytest.approx(-np.log(0.75))
+    oracle(hub, [("A", 1, "count", "cdf", 10, 1), ("A", 1, "count", "cdf", 20, 1)])
+    (again,) = score(hub).units.to_dict("records")
+    assert (again["truth"], again["rps"]) == ("oracle-output", row["rps"])
+
+
+def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
+    """Quantiles, samples and trend of our own hub, scored as any hub's; RPS there is the sum."""
+    origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")
+    folder = tmp_path / "ours"
+    od.hub.init(folder, od.bundled(), kind="pseudo-clean", start="2023-03", end="2023-03",
+                samples=(60, 100))  # fmt: skip
+    made = od.get_model("dlm").fit(origins[0].panel).forecast(12, draws=60, seed=1)
+    od.hub.submit(made, folder)
+    found = score(folder)
+    units = found.units
+    assert units["scorable"].all()
+    assert set(units["model_id"]) == {od.hub.model_id("dlm")}
+    truth = od.Truth(od.bundled().as_of().panel(), min_age=0)
+    codes = {lookup(s).code: s for s in made.locations}
+    for target in ("deaths_12mo", "deaths_month"):
+        want = od.score(made, truth, target).set_index(["location", "month"])
+        for kind, names in (("quantile", {"wis": "wis", "ae_median": "ae"}),
+                            ("sample", {"crps": "crps"})):  # fmt: skip
+            rows = units[(units["target"] == target) & (units["output_type"] == kind)]
+            assert len(rows) == 53 * 12
+            month = pd.to_datetime(rows["target_end_date"].str[:7]).astype("datetime64[s]")
+            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
+            for theirs, ours in names.items():
+                np.testing.assert_allclose(
+                    rows[theirs], want.loc[index, ours], atol=1e-3, err_msg=f"{target}, {theirs}"
+                )
+        if target == "deaths_12mo":
+            rows = units[units["output_type"] == "pmf"]
+            month = pd.to_datetime(rows["target_end_date"].str[:7]).astype("datetime64[s]")
+            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
+            assert len(rows) == 53 * 12
+            np.testing.assert_allclose(rows["rps"], 4 * want.loc[index, "rps"], atol=1e-5)
+    (joint,) = found.joint.to_dict("records")
+    assert joint["joint_over"] == "location, target, horizon"
+    assert joint["n_samples"] == 60

@@ -1,0 +1,313 @@
+"""Submissions: legal name and place, what the round asks for, and nothing faked."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import DataError, ForecastError
+from odforecast.forecast.trend import CATEGORIES
+from odforecast.geography import lookup
+from odforecast.hub import init, naming, submit
+from odforecast.hub.layout import CONFIG, Hub
+from odforecast.hub.metadata import all_labels
+from odforecast.hub.submission import panel_of_round
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
+from odforecast.sources.vsrr import read_vsrr
+
+
+@pytest.fixture(scope="module")
+def panel() -> od.Panel:
+    return od.bundled().as_of().panel()
+
+
+@pytest.fixture(scope="module")
+def dlm(panel: od.Panel) -> od.Forecast:
+    return od.get_model("dlm").fit(panel).forecast(horizon=14, draws=150)
+
+
+@pytest.fixture(scope="module")
+def drift(panel: od.Panel) -> od.Forecast:
+    return od.get_model("drift").fit(panel.select(["US", "OH"])).forecast(draws=150)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    return init(tmp_path_factory.mktemp("empty") / "hub", od.bundled())
+
+
+@pytest.fixture
+def hub(empty: Hub, tmp_path: Path) -> Hub:
+    """A hub of a test's own."""
+    return Hub.open(shutil.copytree(empty.root, tmp_path / "hub"))
+
+
+def files(hub: Hub) -> list[str]:
+    return [hub.relative(p) for p in hub.submissions()]
+
+
+def test_a_forecast_in_its_place(hub: Hub, dlm: od.Forecast) -> None:
+    path = submit(dlm, hub)
+    assert files(hub) == ["model-output/odforecast-dlm/2025-09-17-odforecast-dlm.parquet"]
+    types = {f.name: str(f.type) for f in pq.read_schema(path)}
+    assert tuple(types) == HUB_COLUMNS
+    assert types["origin_date"] == types["target_end_date"] == "date32[day]"
+    assert types["output_type_id"] == types["location"] == "string"
+    assert (types["horizon"], types["value"]) == ("int32", "double")
+    table = od.hub.read(path)
+    # The forecast reaches 14 months, the hub 12.
+    assert table["horizon"].max() == 12
+    assert table.groupby(["target", "output_type"]).size().to_dict() == {
+        ("deaths_12mo", "quantile"): 53 * 24 * 23,
+        ("deaths_12mo", "sample"): 53 * 24 * 100,
+        ("deaths_month", "quantile"): 53 * 24 * 23,
+        ("deaths_month", "sample"): 53 * 24 * 100,
+        ("trend_12mo", "pmf"): 53 * 12 * 5,
+    }
+
+
+def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) -> None:
+    for forecast in (dlm, drift):
+        table = od.hub.read(submit(forecast, hub))
+        rows = table[(table["output_type"] == "quantile") & (table["location"] == "39")]
+        for target in forecast.targets:
+            got = rows[rows["target"] == target]["value"].to_numpy().reshape(-1, 23)
+            want = forecast.quantiles(HUB_QUANTILES, target)[:, forecast.index("OH")].T
+            np.testing.assert_allclose(got, want[: len(got)], atol=5.1e-4)
+
+
+def test_samples_are_draws_taken_evenly(hub: Hub, dlm: od.Forecast) -> None:
+    table = od.hub.read(submit(dlm, hub, output_types=["sample"], samples=120))
+    one = table[(table["target"] == "deaths_month") & (table["location"] == "US")]
+    got = one.pivot_table(index="output_type_id", columns="horizon", values="value").to_numpy()
+    kept = np.arange(120) * 150 // 120
+    assert kept[-1] == 148
+    want = dlm.draws[kept, dlm.index("US"), :24]
+    np.testing.assert_allclose(got, want, atol=5.1e-4)
+
+
+def test_csv_and_parquet_hold_the_same(hub: Hub, drift: od.Forecast, tmp_path: Path) -> None:
+    other = init(tmp_path / "other", od.bundled())
+    one = od.hub.read(submit(drift, hub))
+    path = submit(drift, other, format="csv")
+    assert path.name == "2025-09-17-odforecast-drift.csv"
+    two = od.hub.read(path)
+    pd.testing.assert_frame_equal(one, two, check_dtype=False)
+
+
+def test_samples_that_are_not_joint_are_left_out_or_refused(
+    hub: Hub, drift: od.Forecast, tmp_path: Path
+) -> None:
+    assert "sample" not in set(od.hub.read(submit(drift, hub))["output_type"])
+    with pytest.raises(ForecastError, match="one course over locations, the forecast's draws are"):
+        submit(drift, hub, output_types=["quantile", "sample"])
+    loose = init(tmp_path / "loose", od.bundled(), joint=["month"])
+    table = od.hub.read(submit(drift, loose))
+    sample = table[table["output_type"] == "sample"]
+    # Each place has numbers of its own: none spans two.
+    assert sample.groupby("output_type_id")["location"].nunique().tolist() == [1] * 200
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [(99, "takes 100 to 1000 samples, not 99"), (200, "has 150 draws, and 200 samples")],
+)
+def test_a_number_of_samples_that_cannot_be(
+    hub: Hub, dlm: od.Forecast, samples: int, words: str
+) -> None:
+    with pytest.raises(ForecastError, match=words):
+        submit(dlm, hub, output_types=["sample"], samples=samples)
+    assert files(hub) == []
+
+
+@pytest.mark.parametrize("label", [x for x in all_labels() if x != "hierarchical"])
+def test_every_label_has_its_place(hub: Hub, drift: od.Forecast, label: str) -> None:
+    named = dataclasses.replace(drift, provenance={**drift.provenance, "label": label})
+    path = submit(named, hub, output_types=["quantile"])
+    found = naming.parse_submission(path.name)
+    assert path.parent.name == found.model_id
+    assert naming.label_of(found.model_id) == label
+    assert (hub.root / "model-metadata" / f"{found.model_id}.yml").is_file()
+
+
+def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
+    with pytest.raises(DataError, match=r"no model-metadata/Ohio-mine\.yml"):
+        submit(drift, hub, name="Ohio-mine")
+    assert files(hub) == []
+    (hub.root / "model-metadata" / "Ohio-mine.yml").write_text("team_abbr: Ohio\n")
+    submit(drift, hub, name="Ohio-mine")
+    assert files(hub) == ["model-output/Ohio-mine/2025-09-17-Ohio-mine.parquet"]
+    mine = dataclasses.replace(drift, provenance={"label": "my model"})
+    with pytest.raises(DataError, match=r"odforecast-my___20model\.yml"):
+        submit(mine, hub)
+    with pytest.raises(DataError, match="no name of a submission"):
+        submit(drift, hub, name="Ohio-my-model")
+    with pytest.raises(ForecastError, match="no label of a model"):
+        submit(dataclasses.replace(drift, provenance={}), hub)
+
+
+def test_one_file_a_round(hub: Hub, drift: od.Forecast) -> None:
+    first = submit(drift, hub)
+    before = first.read_bytes()
+    assert submit(drift, hub, output_types=["quantile"]) == first
+    assert first.read_bytes() != before
+    with pytest.raises(DataError, match="submitted already, in another format"):
+        submit(drift, hub, format="csv")
+    assert len(files(hub)) == 1
+
+
+def test_only_rounds_of_the_hub(hub: Hub, panel: od.Panel, drift: od.Forecast) -> None:
+    early = od.get_model("drift").fit(panel.cut("2024-03").select(["US"])).forecast(draws=50)
+    with pytest.raises(DataError, match=f"no round {early.as_of}.*2025-09-17"):
+        submit(early, hub)
+    last = np.datetime64("2025-03", "M")
+    with pytest.raises(DataError, match="known to 2025-04, and the forecast to 2025-03"):
+        submit(dataclasses.replace(drift, last_month=last), hub)
+    of_part = od.bundled().as_of().panel("T40.4").select(["US"])
+    other = od.get_model("drift").fit(of_part).forecast(draws=50)
+    with pytest.raises(DataError, match="the hub counts 'Number of Drug Overdose Deaths'"):
+        submit(other, hub)
+
+
+def test_what_the_hub_does_not_take(hub: Hub, drift: od.Forecast) -> None:
+    with pytest.raises(DataError, match="takes no 'arrow'"):
+        submit(drift, hub, format="arrow")
+    for kinds in (["cdf"], []):
+        with pytest.raises(ForecastError, match="unknown output type"):
+            submit(drift, hub, output_types=kinds)
+    admin = json.loads((hub.root / CONFIG / "admin.json").read_text())
+    (hub.root / CONFIG / "admin.json").write_text(json.dumps(admin | {"file_format": ["csv"]}))
+    with pytest.raises(DataError, match="takes no 'parquet'"):
+        submit(drift, hub.root)
+    assert files(hub) == []
+
+
+def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
+    path = hub.root / CONFIG / "tasks.json"
+    tasks = json.loads(path.read_text())
+    counts, trend = tasks["rounds"][0]["model_tasks"]
+    counts["task_ids"]["location"]["optional"] = ["39"]
+    counts["task_ids"]["target"]["optional"] = ["deaths_12mo"]
+    trend["task_ids"]["location"]["optional"] = ["54"]
+    path.write_text(json.dumps(tasks))
+    table = od.hub.read(submit(drift, hub.root))
+    assert table[["location", "target", "output_type"]].drop_duplicates().values.tolist() == [
+        ["39", "deaths_12mo", "quantile"]
+    ]
+    with pytest.raises(ForecastError, match="asks for no pmf"):
+        submit(drift, hub.root, output_types=["pmf"])
+
+
+def test_a_hub_of_other_columns_is_refused(shared: Path, drift: od.Forecast) -> None:
+    with pytest.raises(DataError, match="no round has an origin_date"):
+        submit(drift, shared / "hubverse" / "example_hub", name="a-b", format="csv")
+
+
+def test_what_needs_a_hidden_month_has_no_row(hub: Hub, dlm: od.Forecast) -> None:
+    known = np.array(dlm.known)
+    known[..., dlm.index("WY"), :] = np.nan
+    table = od.hub.read(submit(dataclasses.replace(dlm, known=known), hub))
+    rows = table[table["location"] == lookup("WY").code]
+    yearly = rows[rows["target"] == "deaths_12mo"]
+    assert yearly["horizon"].unique().tolist() == list(range(13))
+    assert rows[rows["target"] == "deaths_month"]["horizon"].nunique() == 24
+    assert table["value"].notna().all()
+
+
+def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None:
+    """150 draws: shares of 1/150 rounded one by one would miss 1, and a hub takes no 0.999999."""
+    table = od.hub.read(submit(dlm, hub))
+    rows = table[table["output_type"] == "pmf"]
+    total = rows.groupby(["location", "horizon"])["value"].sum()
+    assert (total - 1).abs().max() < 1e-12
+    trend = dlm.trend()
+    want = trend[trend["horizon"] >= 1][list(CATEGORIES)].to_numpy()
+    assert len(want) == len(total) == 53 * 12
+    got = rows["value"].to_numpy().reshape(-1, 5)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_own_counts_are_not_passed_on(hub: Hub, drift: od.Forecast) -> None:
+    own = dataclasses.replace(drift, provenance={**drift.provenance, "own counts": "Ohio's"})
+    with pytest.raises(ForecastError, match="own counts"):
+        submit(own, hub)
+    assert files(hub) == []
+
+
+def run(*args: object) -> Any:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "submit", *map(str, args)])
+
+
+@pytest.mark.parametrize("kind", ["real", "pseudo-clean", "pseudo-delayed"])
+def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> None:
+    first = {} if kind == "real" else {"start": "2023-02", "end": "2023-03"}
+    made = init(tmp_path / "hub", od.bundled(), kind=kind, horizon=3, **first)
+    fast = ("--source", "bundled", "--model", "drift", "--locations", "US,OH", "--draws", 60)
+    done = run(made.root, *fast, "--round", "all", "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["files"] == files(made)
+    assert len(said["files"]) == len(made.rounds)
+    for path, round_ in zip(made.submissions(), made.rounds):
+        table = od.hub.read(path)
+        day = round_["round_name"][:10]
+        assert table["origin_date"].unique().tolist() == [pd.Timestamp(day)]
+        ends = table[table["horizon"] == 1]["target_end_date"].unique()
+        after = np.datetime64(round_["last_data_date"], "M") + ONE_MONTH
+        assert ends.tolist() == [pd.Timestamp(month_end(after))]
+        assert set(table["horizon"]) == {1, 2, 3}
+        assert set(table["location"]) == {"US", "39"}
+    again = run(made.root, *fast, "--format", "csv")
+    assert again.exit_code == 1
+    assert "submitted already, in another format" in again.stderr
+
+
+def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
+    made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
+    fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
+    done = run(made.root, *fast)
+    assert done.exit_code == 0, done.output
+    want = "model-output/odforecast-naive__delay/2023-08-15-odforecast-naive__delay.parquet"
+    assert files(made) == [want]
+    assert want in done.stdout.replace("\n", "")
+    wrong = run(made.root, *fast, "--round", "2023-08-16")
+    assert wrong.exit_code == 1
+    assert "has no round 2023-08-16; did you mean '2023-08-15'" in " ".join(wrong.stderr.split())
+
+
+def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -> None:
+    made = init(tmp_path / "hub", od.bundled())
+    other = od.read(shared / "vsrr" / "2024-12-11.csv.gz")
+    with pytest.raises(DataError, match=r"does not give round 2025-09-17.* it has 2024-12-11"):
+        panel_of_round(made, od.Archive.in_memory({other.date: other.table}), "2025-09-17")
+    same = od.bundled().as_of()
+    early = od.Archive.in_memory({dt.date(2025, 9, 10): same.table.assign(release="2025-09-10")})
+    with pytest.raises(DataError, match="it has 2025-09-10, known to 2025-04"):
+        panel_of_round(made, early, "2025-09-17")
+    with pytest.raises(DataError, match="was not made by odforecast hub init"):
+        panel_of_round(Hub.open(shared / "hubverse" / "example_hub"), od.bundled(), "2025-09-17")
+
+
+def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(
+    shared: Path, tmp_path: Path
+) -> None:
+    store = od.Archive(tmp_path / "archive")
+    store.add(read_vsrr(shared / "vsrr" / "2021-10-13.csv.gz"))
+    made = init(tmp_path / "hub", store, kind="pseudo-clean", start="2019-01", end="2019-02")
+    want = panel_of_round(made, store, "2019-08-15")
+    later = store.above(od.bundled())  # a newer release, which revised those months
+    assert later.as_of().panel().cut("2019-01").data_hash != want.data_hash
+    assert panel_of_round(made, later, "2019-08-15").data_hash == want.data_hash

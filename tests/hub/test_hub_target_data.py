@@ -1,0 +1,302 @@
+"""Target data: what each release said, and the answers; read by the hubverse's own reader."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import warnings
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import odforecast as od
+from odforecast.forecast.trend import CATEGORIES
+from odforecast.geography import called, lookup
+from odforecast.hub import init
+from odforecast.hub.layout import Hub
+from odforecast.hub.target_data import ORACLE, TIME_SERIES, oracle_output, time_series
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
+from odforecast.scoring.trend import trend_scores
+from odforecast.sources.vsrr import read_vsrr
+
+RELEASES = ("2018-09-12.csv", "2020-12-16_totals_no_us.csv", "2021-10-13.csv.gz")
+
+
+@pytest.fixture(scope="module")
+def hubdata() -> ModuleType:
+    """The hubverse's reader: it warns of nothing here, and validates nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("hubdata")
+
+
+@pytest.fixture(scope="module")
+def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
+    store = od.Archive(tmp_path_factory.mktemp("archive"))
+    for name in RELEASES:
+        store.add(read_vsrr(shared / "vsrr" / name))
+    return store.above(od.bundled())
+
+
+@pytest.fixture(scope="module")
+def real(releases: od.Archive, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    return init(tmp_path_factory.mktemp("real") / "hub", releases)
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    return init(
+        tmp_path_factory.mktemp("clean") / "hub", od.bundled(), kind="pseudo-clean",
+        start="2022-03", end="2022-08",
+    )  # fmt: skip
+
+
+def _types() -> Any:
+    from hubdata.create_target_data_schema import TargetType
+
+    return TargetType
+
+
+def table(connection: object) -> pd.DataFrame:
+    found: pd.DataFrame = connection.to_table().to_pandas()  # type: ignore[attr-defined]
+    return found
+
+
+@pytest.mark.parametrize("indicator", ["all-drugs", "T40.4"])
+def test_hubdata_reads_each_release_as_it_was(
+    hubdata: ModuleType, releases: od.Archive, tmp_path: Path, indicator: str
+) -> None:
+    hub = init(tmp_path / "hub", releases, indicator=indicator)
+    found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
+    assert set(found) == {*TIME_SERIES, "as_of"}
+    days = {r["round_name"][:10] for r in hub.rounds}
+    assert {str(d) for d in found["as_of"].unique()} == days
+    total = 0
+    for day in sorted(days):
+        panel = releases.as_of(day).panel(indicator)
+        rows = found[found["as_of"] == dt.date.fromisoformat(day)]
+        total += len(rows)
+        for target, months, counts in (
+            (TARGET_12MO, panel.months, panel.reported),
+            (TARGET_MONTH, panel.month_grid, panel.monthly),
+        ):
+            got = rows[rows["target"] == target].set_index(["location", "target_end_date"])
+            assert len(got) == np.isfinite(counts).sum(), (day, target)
+            assert got.index.is_unique
+            for i, state in enumerate(panel.locations):
+                there = np.isfinite(counts[i])
+                if not there.any():
+                    continue
+                ends = [month_end(m) for m in months[there]]
+                want = got.loc[[(lookup(state).code, end) for end in ends]]
+                np.testing.assert_allclose(want["observation"], counts[i][there], atol=5.1e-4)
+                if target == TARGET_12MO:
+                    np.testing.assert_array_equal(want["observation"], counts[i][there])
+                    np.testing.assert_array_equal(want["predicted"], panel.predicted[i][there])
+                    np.testing.assert_array_equal(want["percent_pending"], panel.pending[i][there])
+                assert set(want["location_name"]) == {called(state)}
+    assert total == len(found)
+    assert found["observation"].notna().all()
+
+
+def test_a_hidden_count_is_absent_and_not_0(hubdata: ModuleType, real: Hub) -> None:
+    panel = od.bundled().as_of().panel("T40.4")
+    hidden = np.argwhere(np.isnan(panel.reported))
+    assert hidden.size
+    made = time_series(panel)
+    keys = set(zip(made["location"], made["target"], made["target_end_date"]))
+    for i, t in hidden:
+        end = pd.Timestamp(month_end(panel.months[t]))
+        assert (lookup(panel.locations[i]).code, TARGET_12MO, end) not in keys
+    assert made["observation"].notna().all()
+
+
+@pytest.mark.parametrize("which", ["real", "clean"])
+def test_hubdata_reads_the_answers(
+    hubdata: ModuleType, which: str, request: pytest.FixtureRequest, releases: od.Archive
+) -> None:
+    hub: Hub = request.getfixturevalue(which)
+    found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
+    assert set(found) == set(ORACLE)
+    assert len(found)
+    if which == "real":
+        origins = [o.panel for o in od.origins(releases, "real") if o.panel is not None]
+        newest = releases.as_of().panel()
+    else:
+        newest = od.bundled().as_of().panel()
+        origins = [newest.cut(m) for m in np.arange("2022-03", "2022-09", dtype="M8[M]")]
+    truth = od.Truth(newest)
+    assert set(found["as_of"]) == {newest.release}
+    # The newest release is a round too, which could know its own answers.
+    assert newest.release not in set(found["origin_date"])
+    counts = found[found["output_type"] != "pmf"]
+    assert counts["output_type_id"].isna().all()
+    quantile, sample = (counts[counts["output_type"] == x] for x in ("quantile", "sample"))
+    keys = ["origin_date", "location", "target", "target_end_date"]
+    pd.testing.assert_frame_equal(
+        *(x.sort_values(keys)[[*keys, "oracle_value"]].reset_index(drop=True)
+          for x in (quantile, sample))
+    )  # fmt: skip
+    n = 0
+    for panel in origins:
+        if panel.as_of >= newest.release:
+            continue
+        months = panel.last_month + np.arange(-11, 13) * ONE_MONTH
+        for target in (TARGET_12MO, TARGET_MONTH):
+            want, _ = truth.observed(panel.locations, months, target)
+            got = quantile[
+                (quantile["origin_date"] == panel.as_of) & (quantile["target"] == target)
+            ].set_index(["location", "target_end_date"])["oracle_value"]
+            n += len(got)
+            assert len(got) == np.isfinite(want).sum()
+            for i, m in np.argwhere(np.isfinite(want)):
+                key = (lookup(panel.locations[i]).code, month_end(months[m]))
+                assert got[key] == pytest.approx(want[i, m], abs=5.1e-4)
+    assert n == len(quantile)
+
+
+def test_answers_of_the_trend_are_those_that_scores_take() -> None:
+    """Certain of the category that came, the ranked probability score is 0."""
+    panel = od.bundled().as_of().panel().select(["US", "OH", "WY"])
+    truth = od.Truth(panel)
+    before = panel.cut("2022-06")
+    found = oracle_output([before], truth)
+    rows = found[found["target"] == TARGET_TREND]
+    assert set(rows["output_type"]) == {"pmf"}
+    unit = ["origin_date", "location", "target_end_date"]
+    units = rows.groupby(unit, sort=False)
+    assert (units["oracle_value"].sum() == 1).all()
+    assert units["output_type_id"].agg(list).map(tuple).unique().tolist() == [CATEGORIES]
+    assert set(rows["oracle_value"]) == {0.0, 1.0}
+    made = od.get_model("naive").fit(before).forecast(draws=400)
+    scores = trend_scores(made, truth)
+    assert len(units) == int(scores["rps"].notna().sum()) == 3 * 12
+    # The score of a forecast, worked out once from the answers and once by the package.
+    chances = made.trend()[list(CATEGORIES)].to_numpy()
+    came = rows["oracle_value"].to_numpy().reshape(-1, 5)
+    gap = np.cumsum(chances, 1)[:, :-1] - np.cumsum(came, 1)[:, :-1]
+    np.testing.assert_allclose((gap**2).sum(1) / 4, scores["rps"], atol=1e-12)
+
+
+def test_the_category_hangs_on_what_was_known() -> None:
+    """A threshold that looked at the outcome would make scores of the categories improper."""
+    panel = od.bundled().as_of().panel().select(["WY", "VT", "SD", "ND", "AK", "MT"])
+    truth, before = od.Truth(panel), panel.cut("2022-06")
+    fewer = {x: getattr(before, x) / 9 for x in ("reported", "low", "high")}
+    answers = []
+    for seen, share in ((before, 1), (dataclasses.replace(before, **fewer), 9)):
+        found = oracle_output([seen], truth)
+        rows = found[(found["target"] == TARGET_TREND) & (found["oracle_value"] == 1)]
+        months = before.last_month + np.arange(1, 13) * ONE_MONTH
+        later, _ = truth.observed(panel.locations, months)
+        old, _ = truth.observed(panel.locations, months - 12 * ONE_MONTH)
+        # By the printed rule: t = max(5, 128 sqrt(2 / N)), N what was known.
+        first = np.maximum(5, 128 * np.sqrt(2 * share / old)) / 100
+        change = (later - old) / old
+        size = (np.abs(change) > first).astype(int) + (np.abs(change) > 3 * first)
+        want = np.array(CATEGORIES)[2 + np.sign(change).astype(int) * size]
+        answers.append(rows["output_type_id"].tolist())
+        assert answers[-1] == want.ravel().tolist()
+    assert answers[0] != answers[1]
+
+
+def test_a_round_whose_months_are_all_too_young_has_answers_of_the_past_only() -> None:
+    panel = od.bundled().as_of().panel().select(["US"])
+    early = dataclasses.replace(panel, as_of=dt.date(2025, 9, 16))
+    found = oracle_output([early], od.Truth(panel))
+    assert set(found["target"]) == {TARGET_12MO, TARGET_MONTH}
+    assert found["target_end_date"].max() == pd.Timestamp("2024-09-30")
+    # Released so late that nothing of what was asked for is settled: no rows, and no warning.
+    assert oracle_output([early], od.Truth(panel, min_age=40)).empty
+
+
+def test_answers_are_one_for_each_unit(clean: Hub) -> None:
+    unit = (clean.target_data or {})["oracle-output"]["observable_unit"]
+    assert "origin_date" in unit
+    found = pq.read_table(clean.target_files("oracle-output")[0]).to_pandas()
+    ids = found["output_type_id"].fillna("")
+    assert not found.assign(i=ids).duplicated([*unit, "output_type", "i"]).any()
+
+
+def test_what_is_too_young_has_no_answer() -> None:
+    panel = od.bundled().as_of().panel().select(["US"])
+    found = oracle_output([panel.cut("2024-03")], od.Truth(panel))
+    # 2025-09 less 12 months.
+    assert found["target_end_date"].max() == pd.Timestamp("2024-09-30")
+    assert oracle_output([panel], od.Truth(panel)).empty
+    later = oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=6))
+    assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
+
+
+def test_types_are_those_that_readers_expect(real: Hub) -> None:
+    first, *_ = real.target_files("time-series")
+    types = {f.name: str(f.type) for f in pq.read_schema(first)}
+    assert "as_of" not in types  # the folder says it
+    assert first.parent.name == "as_of=2018-09-12"
+    assert types["target_end_date"] == "date32[day]"
+    assert types["location"] == types["target"] == "string"
+    assert types["observation"] == types["predicted"] == "double"
+    (answers,) = real.target_files("oracle-output")
+    types = {f.name: str(f.type) for f in pq.read_schema(answers)}
+    assert types["origin_date"] == types["as_of"] == "date32[day]"
+    assert types["output_type_id"] == "string"
+
+
+def test_a_hub_without_answers_has_a_table_without_rows(
+    hubdata: ModuleType, tmp_path: Path
+) -> None:
+    hub = init(tmp_path / "hub", od.bundled())
+    found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
+    assert found.empty
+    assert set(found) == set(ORACLE)
+
+
+@pytest.fixture
+def forecasts() -> list[od.Forecast]:
+    panel = od.bundled().as_of().panel()
+    return [
+        od.get_model("dlm").fit(panel).forecast(draws=120),
+        od.get_model("naive+delay").fit(panel).forecast(draws=120),
+        od.get_model("auto-ets-sums").fit(panel.select(["US", "OH"])).forecast(draws=120),
+    ]
+
+
+def test_hubdata_reads_every_submission(
+    hubdata: ModuleType, forecasts: list[od.Forecast], tmp_path: Path
+) -> None:
+    hub = init(tmp_path / "hub", od.bundled())
+    for forecast, kind in zip(forecasts, ("parquet", "csv", "parquet")):
+        od.hub.submit(forecast, hub, format=kind)
+    found = table(hubdata.connect_hub(hub.root))
+    assert found.groupby("model_id")["output_type"].unique().map(sorted).to_dict() == {
+        "odforecast-dlm": ["pmf", "quantile", "sample"],
+        "odforecast-naive__delay": ["pmf", "quantile"],
+        "odforecast-auto_ets_sums": ["pmf", "quantile"],
+    }
+    for forecast in forecasts:
+        label = forecast.provenance["label"]
+        rows = found[found["model_id"] == od.hub.model_id(label)]
+        assert set(rows["origin_date"]) == {forecast.as_of}
+        quantile = rows[rows["output_type"] == "quantile"]
+        for target in forecast.targets:
+            some = quantile[quantile["target"] == target]
+            want = forecast.quantiles(target=target)
+            assert len(some) == want.size
+            code = lookup("OH").code
+            one = some[(some["location"] == code) & (some["output_type_id"] == "0.025")]
+            got = one.sort_values("horizon")["value"].to_numpy()
+            np.testing.assert_allclose(got, want[1, forecast.index("OH")], atol=5.1e-4)
+    sample = found[found["output_type"] == "sample"]
+    assert len(sample) == 100 * 2 * 53 * 24
+    assert set(sample["output_type_id"]) == {str(k) for k in range(100)}
+    sums = sample[(sample["target"] == TARGET_MONTH) & (sample["horizon"] == 3)].pivot_table(
+        index="output_type_id", columns="location", values="value"
+    )
+    # One number is one world: places add up to the nation in every one of them.
+    np.testing.assert_allclose(sums.drop(columns="US").sum(axis=1), sums["US"], rtol=1e-4)

@@ -1,0 +1,115 @@
+"""A hub goes on: new rounds and answers; what is there stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import DataError
+from odforecast.hub import init, submit, update
+from odforecast.hub.layout import CONFIG, Hub
+from odforecast.sources.vsrr import read_vsrr
+
+
+@pytest.fixture(scope="module")
+def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
+    """Three real releases."""
+    made = od.Archive(tmp_path_factory.mktemp("archive"))
+    for name in ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz"):
+        made.add(read_vsrr(shared / "vsrr" / name))
+    return made
+
+
+def contents(hub: Hub) -> dict[str, bytes]:
+    return {hub.relative(p): p.read_bytes() for p in hub.root.rglob("*") if p.is_file()}
+
+
+def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", store.until("2018-10-17"), horizon=6, samples=(20, 30),
+               joint=["month"])  # fmt: skip
+    panel = store.as_of("2018-10-17").panel()
+    submit(od.get_model("drift").fit(panel.select(["OH"])).forecast(draws=30), hub)
+    before = contents(hub)
+    found = update(hub, store)
+    fresh = init(tmp_path / "fresh", store, horizon=6, samples=(20, 30), joint=["month"])
+    after, want = contents(found), contents(fresh)
+    kept = {"README.md", *(x for x in before if x.startswith(("model-", "auxiliary")))}
+    assert {x: after[x] for x in kept} == {x: before[x] for x in kept}
+    others = {x: c for x, c in after.items() if x not in kept}
+    assert others == {x: c for x, c in want.items() if x in others}
+    assert {x for x in want if x.startswith(("target-data", CONFIG))} <= set(others)
+    assert [r["round_name"][:10] for r in found.rounds] == [
+        "2018-09-12", "2018-10-17", "2021-10-13",
+    ]  # fmt: skip
+    assert contents(update(found.root, store)) == after
+
+
+def test_rounds_that_were_left_out_stay_out(store: od.Archive, tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", store.until("2018-10-17"), start="2018-03")
+    assert len(hub.rounds) == 1
+    days = [r["round_name"][:10] for r in update(hub, store).rounds]
+    assert days == ["2018-10-17", "2021-10-13"]
+
+
+def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", store.until("2018-10-17"))
+    admin = hub.admin | {"name": "Ours"}
+    tasks = json.loads(json.dumps(hub.tasks))
+    tasks["rounds"][-1]["submissions_due"] |= {"start": 2, "end": 9}
+    (hub.config / "admin.json").write_text(json.dumps(admin))
+    (hub.config / "tasks.json").write_text(json.dumps(tasks))
+    found = update(hub.root, store)
+    assert found.admin["name"] == "Ours"
+    assert found.rounds[:2] == tasks["rounds"]
+    assert found.rounds[2]["submissions_due"] == {
+        "relative_to": "origin_date", "start": 2, "end": 9,
+    }  # fmt: skip
+
+
+def test_a_round_is_there_only_with_its_data(
+    store: od.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = init(tmp_path / "hub", store.until("2018-10-17"))
+
+    def fail(*_: object) -> Path:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("odforecast.hub.growing.write_oracle_output", fail)
+    with pytest.raises(OSError, match="disk full"):
+        update(hub, store)
+    assert len(Hub.open(hub.root).rounds) == 2
+
+
+def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="was not made by odforecast hub init"):
+        update(shared / "hubverse" / "example_hub", store)
+    past = init(tmp_path / "past", od.bundled(), kind="pseudo-clean", start="2024-01")
+    with pytest.raises(DataError, match=r"of the past again \(pseudo-clean\)"):
+        update(past, od.bundled())
+    hub = init(tmp_path / "hub", store)
+    with pytest.raises(DataError, match="no release 2018-09-12, which is a round"):
+        update(hub, od.bundled())
+    with pytest.raises(DataError, match=r"ends with 2018-10-17, and .* answers of 2021-10-13"):
+        update(hub, store.until(dt.date(2018, 12, 1)))
+
+
+def run(*args: object) -> Any:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "update", *map(str, args)])
+
+
+def test_the_command(store: od.Archive, tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", store.until("2018-10-17"))
+    done = run(hub.root, "--archive", store.path, "--json")
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["rounds"], said["truth_release"]) == (3, "2021-10-13")
+    assert said["new_rounds"] == ["2021-10-13, known to 2021-03"]
+    again = run(hub.root, "--archive", store.path)
+    assert "no new round; 3 in all" in " ".join(again.stdout.split())
