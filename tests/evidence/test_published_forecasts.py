@@ -1,0 +1,206 @@
+"""Published forecasts, scored: printed figures, what came, and what models say beside them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.errors import DataError, ScoringError
+from odforecast.evidence.published_forecasts import printed
+from odforecast.evidence.yardstick import delayed_at, wis_of
+from odforecast.panel.donor import era_of
+from odforecast.plot.published_forecasts import published_forecasts
+from odforecast.sources.vsrr import read_vsrr
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ("hub-baseline", "naive+delay", "dlm")
+
+
+def bench():
+    path = ROOT / "benchmarks" / "bench_published.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def alone() -> pd.DataFrame:
+    return od.evidence.published(models=[]).set_index("id")
+
+
+@pytest.fixture(scope="module")
+def whole() -> pd.DataFrame:
+    return od.evidence.published()
+
+
+def test_printed_figures_are_those_of_the_domain(alone):
+    """DOMAIN.md, section 4, by hand."""
+    source = alone.loc["source-2023"]
+    assert (source["said"], source["low"], source["high"], source["came"]) == (
+        62_110, 60_800, 64_400, 83_140
+    )  # fmt: skip
+    assert source["error"] == -21_030
+    assert source["held"] == 0
+    # (u − l) + 2/α (y − u), α = 0.05
+    assert source["interval_score"] == pytest.approx(3_600 + 40 * (83_140 - 64_400))
+    lancet = alone.loc["stanford-lancet-2020-24"]
+    assert lancet["interval_score"] == pytest.approx(172_000 + 40 * (441_000 - 369_000))
+    # Bracher and others 2021, of a median and one interval: (½|y − m| + α/2 IS) / 1.5
+    want = (0.5 * 178_000 + 0.025 * lancet["interval_score"]) / 1.5
+    assert lancet["wis"] == pytest.approx(want)
+    study = alone.loc["krishna-sarima"]
+    assert (study["error_percent"], study["held_share"]) == (23.9, 0.479)
+    assert np.isnan(study["said"])
+
+
+def test_the_table_of_source_is_that_of_the_workbook(alone, shared):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.load_workbook(shared / "published" / "source_supplement_table.xlsx")
+    sheet = book["Per year"]
+    pairs = [
+        (row[i], row[i + 1])
+        for row in sheet.iter_rows(values_only=True)
+        for i in range(len(row) - 2)
+        if isinstance(row[i], int) and isinstance(row[i + 1], int) and str(row[i + 2])[:1] == "="
+    ]
+    rows = alone[alone["kind"] == "fit or projection"]
+    assert [tuple(x) for x in rows[["said", "came"]].to_numpy()] == pairs
+
+
+def test_cdcs_values_are_those_of_the_press(alone, shared):
+    press = pd.read_csv(shared / "published" / "us_press_values.csv")
+    rows = alone[alone["kind"] == "predicted value"].reset_index()
+    assert rows["published"].tolist() == press["release_date"].tolist()
+    assert rows["last"].tolist() == press["period_end"].str[:7].tolist()
+    assert rows["said"].tolist() == press["predicted"].tolist()
+    np.testing.assert_array_equal(
+        rows["known_then"].where(rows["known_from"] == "printed the same day"), press["reported"]
+    )
+    assert rows["source"].tolist() == press["source"].tolist()
+    ends = rows.groupby(["published", "counts"])["last"].transform("max")
+    assert (rows["ahead"].eq(0) == rows["last"].eq(ends)).all()
+    spans = pd.to_datetime(rows["last"]) - pd.DateOffset(months=11)
+    assert rows["first"].tolist() == spans.dt.strftime("%Y-%m").tolist()
+
+
+def test_what_came_is_reported_in_the_newest_release(alone):
+    panel = od.bundled().as_of().panel()
+    row = alone.loc["cdc-2022-01-12-2021-06-all"]
+    at = panel.months.astype(str).tolist().index("2021-06")
+    assert row["came"] == panel.reported[panel.index("US"), at]
+    assert row["came_from"] == "release 2025-09-17"
+    assert row["settled"]
+    assert not alone.loc["cdc-2025-05-14-2024-12-all", "settled"]  # nine months old there
+    opioids = alone[(alone["counts"] == "opioids") & (alone["kind"] == "predicted value")]
+    assert opioids["came"].isna().all()
+    assert opioids["came_from"].str.startswith("no opioids").all()
+
+
+def test_releases_at_hand_say_what_was_known_then_and_what_came_of_opioids(vsrr):
+    tables = {}
+    for name in ("2022-10-12.csv.gz", "2025-07-16.parquet"):
+        loaded = read_vsrr(vsrr / name)
+        tables[loaded.release] = loaded.table
+    archive = od.Archive.in_memory(tables)
+    table = od.evidence.published(archive, models=[]).set_index("id")
+    row = table.loc["cdc-2023-05-17-2022-12-opioids"]
+    newest = archive.as_of().panel("opioids")
+    at = newest.months.astype(str).tolist().index("2022-12")
+    assert row["came"] == newest.reported[newest.index("US"), at]
+    assert row["came_from"] == "release 2025-07-16"
+    # 2022-09-14 is not among them: its release is not read for another's.
+    assert table.loc["cdc-2022-09-14-2022-04-all", "known_from"] == "not in the releases at hand"
+
+
+def test_models_see_a_release_of_the_era_and_nothing_later(whole):
+    same = whole[whole["beside"] == "same count"]
+    assert len(same) == 9
+    here = od.bundled()
+    for _, row in same.iterrows():
+        panel, text = delayed_at(here, row["yardstick"], row["published"])
+        assert text == row["origin"]
+        assert str(panel.last_month) == row["last"]
+        donor = pd.Timestamp(text.rpartition(" ")[2])
+        assert panel.vintage == "pseudo-delayed"
+        last = pd.Timestamp(row["last"]) + pd.offsets.MonthEnd(0)
+        age = (pd.Timestamp(row["published"]) - last).days
+        months = (donor.to_period("M") - pd.Period(_last_month(donor), "M")).n
+        assert (months < 6) == (era_of(age) == "4.5")
+        reported = panel.reported[panel.index("US"), -1]
+        assert reported < row["came"]  # what completing it is about
+        assert row["hub-baseline_median"] == reported
+    with pytest.raises(ScoringError, match="have not settled in release 2025-09-17"):
+        delayed_at(here, "2024-05")
+
+
+def _last_month(donor: pd.Timestamp) -> str:
+    from odforecast.vintage.donors import available
+
+    (found,) = [d for d in available(od.bundled()) if d.release == donor.date()]
+    return str(found.last_month)
+
+
+def test_years_are_added_up_draw_by_draw(whole):
+    """Of the Commission: five Decembers of the same draws; what came, the five counts."""
+    row = whole.set_index("id").loc["stanford-lancet-2020-24"]
+    panel, _ = delayed_at(od.bundled(), "2019-12")
+    made = od.get_model("dlm").fit(panel).forecast(60, draws=1000, seed=1).select(["US"])
+    at = [made.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
+    total = made.samples()[:, 0, at].sum(axis=1)
+    assert row["dlm_median"] == pytest.approx(np.median(total))
+    assert row["dlm_low"] == pytest.approx(np.quantile(total, 0.025))
+    truth = od.bundled().as_of().panel()
+    where = [truth.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
+    assert row["beside_came"] == truth.reported[truth.index("US"), where].sum()
+    assert row["dlm_wis"] == pytest.approx(
+        wis_of((row["dlm_low"], row["dlm_median"], row["dlm_high"]), row["beside_came"])
+    )
+    assert row["beside"] == "all drugs, same years"
+
+
+def test_what_has_nothing_beside_it_says_why(whole):
+    none = whole[~whole["beside"].isin(["same count", "all drugs, same years"])]
+    assert (none["beside"] != "").all()
+    assert none[[f"{m}_median" for m in MODELS]].isna().all(axis=None)
+
+
+def test_the_page_has_the_numbers_of_the_benchmark(whole):
+    page = (ROOT / "docs" / "published-forecasts.md").read_text()
+    assert bench().markdown(whole) in page
+
+
+def test_the_figure_of_the_page_says_what_it_shows(whole):
+    figure = published_forecasts(whole)
+    said = od.plot.alt_text(figure)
+    assert "FDA SOURCE, base case (2023, opioids) -25 %" in said
+    assert "0 of 3 printed intervals held" in said
+    assert "11 releases: -0.9 to +1.5 %" in said
+    labels = [t.get_text() for t in figure.axes[1].get_yticklabels()]
+    assert labels[-1] == "12 months to 2024-12\n(not settled)"
+    svg = ROOT / "docs" / "_static" / "published-forecasts.svg"
+    assert svg.exists()
+    assert not re.search(r"\bNaN\b|nan", svg.read_text())
+
+
+def test_the_figure_needs_its_table(alone):
+    with pytest.raises(DataError, match="no column came"):
+        published_forecasts(alone.drop(columns="came"))
+    with pytest.raises(DataError, match="no projections"):
+        published_forecasts(alone[alone["kind"] == "study"])
+
+
+def test_no_figure_is_without_a_source():
+    table = printed()
+    assert table["id"].is_unique
+    assert (table["source"] != "").all()
+    assert (table["note"] != "").all()
+    assert set(table["kind"]) == {"projection", "fit or projection", "predicted value", "study"}
