@@ -27,7 +27,7 @@ SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest test fuzz lint format types layers audit wheel licences docs figures bench constants donors record confirm pins clean
+.PHONY: help install backtest leaderboard test fuzz lint format types layers audit wheel licences docs figures bench constants donors record confirm pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -42,6 +42,10 @@ backtest: $(ENV)  ## forecast past years as they were known then, and score them
 	@$(BIN)/odforecast backtest \
 	  $(if $(MODELS),--models $(MODELS)) $(if $(LOCATIONS),--locations $(LOCATIONS)) \
 	  $(if $(START),--start $(START)) $(if $(END),--end $(END)) $(if $(OUT),--out $(OUT)) $(ARGS)
+
+leaderboard: $(ENV)  ## run everybody on the benchmark's tasks, into docs/leaderboard and build/ (QUICK=1, TIMINGS=1, JOBS=2, RELEASES=DIR)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/make_leaderboard.py --jobs $(or $(JOBS),2) \
+	  $(if $(QUICK),--quick) $(if $(TIMINGS),--timings) $(if $(RELEASES),--releases $(RELEASES))
 
 test: $(ENV)  ## run the tests, and the examples in docstrings and docs (SLOW=1: the slow group too, as CI does)
 	@$(if $(SLOW),ODFORECAST_SLOW=1 )OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)

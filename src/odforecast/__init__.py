@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     import odforecast.models as models
     import odforecast.plot as plot
     import odforecast.scenario as scenario
+    import odforecast.scoring as scoring
     import odforecast.testing as testing
-    from odforecast.backtesting import Results, backtest, origins
+    from odforecast.backtesting import Results, Task, backtest, leaderboard, origins
     from odforecast.forecast import Forecast, load_forecast
     from odforecast.hub import read_hub, to_hub, write_hub
     from odforecast.models import forecaster, get_model, register
@@ -46,6 +47,7 @@ _HOME = {
     "Projection": "odforecast.scenario",
     "Results": "odforecast.backtesting",
     "Scenario": "odforecast.scenario",
+    "Task": "odforecast.backtesting",
     "Truth": "odforecast.scoring",
     "Vintage": "odforecast.vintage",
     "archive": "odforecast.vintage",
@@ -55,6 +57,7 @@ _HOME = {
     "forecaster": "odforecast.models",
     "get_model": "odforecast.models",
     "hub": "",
+    "leaderboard": "odforecast.backtesting",
     "load_forecast": "odforecast.forecast",
     "models": "",
     "origins": "odforecast.backtesting",
@@ -65,6 +68,7 @@ _HOME = {
     "register": "odforecast.models",
     "scenario": "",
     "score": "odforecast.scoring",
+    "scoring": "",
     "testing": "",
     "to_hub": "odforecast.hub",
     "update": "odforecast.updating",
@@ -79,6 +83,7 @@ __all__ = [
     "Projection",
     "Results",
     "Scenario",
+    "Task",
     "Truth",
     "Vintage",
     "archive",
@@ -88,6 +93,7 @@ __all__ = [
     "forecaster",
     "get_model",
     "hub",
+    "leaderboard",
     "load_forecast",
     "models",
     "origins",
@@ -98,6 +104,7 @@ __all__ = [
     "register",
     "scenario",
     "score",
+    "scoring",
     "testing",
     "to_hub",
     "update",

@@ -19,6 +19,8 @@ from odforecast.cli import options as shared
 MAY_DIFFER = {
     "--out": {"help", "metavar", "kind", "required"},
     "--horizon": {"help"},  # its default, which is in the words
+    "--by": {"help", "default"},  # the columns there are
+    "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 
 

@@ -59,7 +59,7 @@ def test_two_releases_one_after_the_other(
     assert (first.release, first.new, first.added) == (FIRST[1], True, 4 * 13)
     assert first.change.why_not == "there is no earlier release or forecast to compare with"
     assert sorted(files(out)) == [
-        "2025-08-13/2025-08-13-odforecast-drift_delay.parquet", "2025-08-13/changes.csv",
+        "2025-08-13/2025-08-13-odforecast-drift__delay.parquet", "2025-08-13/changes.csv",
         "2025-08-13/index.html", "2025-08-13/update.json", "record.csv",
     ]  # fmt: skip
     held = (out / "record.csv").read_bytes()

@@ -7,7 +7,6 @@ usage); a traceback is shown only with ``--debug``.
 
 from __future__ import annotations
 
-import errno
 import sys
 import traceback
 from importlib import import_module
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from odforecast.cli.meant import Group
+from odforecast.cli.pipe import lasting
 from odforecast.errors import OdforecastError
 from odforecast.version import __version__
 
@@ -37,6 +37,8 @@ COMMANDS = {
     ),
     "backtest": ("odforecast.cli.backtest:backtest", "Forecast past days again, and score."),
     "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
+    "task": ("odforecast.cli.task:task", "Benchmarks as files: list, show, take part."),
+    "hub": ("odforecast.cli.hub:hub", "Make a hubverse hub, check one, score one."),
     "models": ("odforecast.cli.models:models", "List the models, one line each."),
     "data": ("odforecast.cli.data:data", "Look into CDC's files, keep releases, export tables."),
     "examples": ("odforecast.cli.examples:examples", "List the example files, or copy them here."),
@@ -67,7 +69,8 @@ class LazyGroup(Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and report what goes wrong in one place."""
         try:
-            return super().invoke(ctx)
+            with lasting():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise  # click's own: usage errors exit with 2
         except OdforecastError as error:
@@ -76,8 +79,6 @@ class LazyGroup(Group):
             click.echo("interrupted", err=True)
             ctx.exit(130)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # the reader of a pipe went away: click ends quietly
             _fail(ctx, f"{error.strerror or error}{_of_file(error)}")
         except Exception as error:
             text = str(error) or "no message"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -16,7 +17,6 @@ from rich.console import Console
 
 from odforecast.backtesting import (
     Origin,
-    Results,
     Unit,
     Workers,
     default_models,
@@ -29,7 +29,8 @@ from odforecast.backtesting.cluster import connected
 from odforecast.backtesting.origin import COUNTY_STEP
 from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.planning import COUNTY_HORIZONS
-from odforecast.cli.backtest_screen import announce, closing, estimate, picture
+from odforecast.backtesting.run import backtest as run_backtest
+from odforecast.cli.backtest_screen import announce, closing, estimate, held_by, picture
 from odforecast.cli.leaderboard import leaderboard
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
@@ -54,9 +55,10 @@ from odforecast.cli.options import (
 from odforecast.cli.outputs import check_outputs, check_yearly
 from odforecast.cli.screen import note
 from odforecast.cli.source import open_source, source_options
+from odforecast.cli.tasked import planned, tasked
 from odforecast.cli.written import print_json, records
 from odforecast.errors import BacktestError, one_of
-from odforecast.models import get_model, model_names
+from odforecast.models import Model, get_model, model_names
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
@@ -86,6 +88,8 @@ COUNTY_SPLITS = ("size", "urban", "visible", "regime", "location", "last_month",
 
 @click.command()
 @source_options
+@click.option("--task", "task_name", metavar="NAME|FILE",
+              help="A benchmark that says all but the models: odforecast task list.")  # fmt: skip
 @dataset_option
 @click.option(
     "--models",
@@ -132,6 +136,7 @@ COUNTY_SPLITS = ("size", "urban", "visible", "regime", "location", "last_month",
 def backtest(
     archive: Path | None,
     source: str | None,
+    task_name: str | None,
     dataset: str,
     models: str | None,
     locations: str,
@@ -167,6 +172,9 @@ def backtest(
     what is missing. --plot shows errors over those of the hub baseline; without it, how often the
     intervals held.
 
+    With --task, the task says what is forecast, from what and against what, and the results have
+    its fingerprint: odforecast task leaderboard compares folders of one fingerprint.
+
     With --dataset counties, one release of counties is cut every three months, and scored against
     itself: provisional truth.
     """
@@ -174,56 +182,59 @@ def backtest(
         ("--out", out, ()), ("--plot", plot, FIGURES), ("--html", html, PAGES), read=(source,)
     )
     check_yearly(target, plot=plot, html=html)
+    task = None if task_name is None else tasked(task_name, archive)
+    if task is not None:
+        dataset = task.definition["dataset"]
     extra = _splits(by, COUNTY_SPLITS if dataset == COUNTIES else SPLITS)
-    scored = _months_ahead(horizons)
     counties = dataset == COUNTIES
-    releases = open_source(archive, source)
-    truth = Truth(
-        _truth_panel(releases, truth_as_of, indicator, dataset),
-        truth_name,
-        None if counties and not _given("min_truth_age") else min_truth_age,  # type: ignore[arg-type]
-    )
-    units: list[Unit] = []
     groups: list[list[Origin]] = []
-    for kind in _kinds(vintages, archive is not None, indicator, counties):
-        seen = releases
-        if kind != VINTAGE_REAL and not counties:
-            seen = releases.until(truth.release)
-        elif truth_as_of is not None and counties:
-            # The states beside the counties are those of the day: a later release is none of it.
-            seen = releases.until(truth_as_of)
-        found = origins(
-            seen, kind, start, end, step or (None if counties else DEFAULT_STEP), donors,
-            indicator=indicator, dataset=dataset,
-        )  # fmt: skip
-        if models is None:
-            names: tuple[str, ...] = default_models(found)
-        elif models == "all":
-            names = model_names(dataset)
-        else:
-            names = tuple(m.strip() for m in models.split(",") if m.strip())
-        groups.append(found)
-        units += plan(
-            [get_model(n) for n in names],
-            found,
-            truth,
-            targets=TARGETS if target == "both" else (target,),
-            locations=locations,
-            horizon=horizon or DEFAULT_HORIZON,
-            draws=draws,
-            seed=seed,
-            horizons=scored,
+    units: list[Unit] = []
+    if task is not None:
+        truth = task.truth
+        groups.append(task.origins)
+        units += plan(_named(models, task.origins, dataset), task.origins, **planned(task))
+    else:
+        scored = _months_ahead(horizons)
+        releases = open_source(archive, source)
+        truth = Truth(
+            _truth_panel(releases, truth_as_of, indicator, dataset),
+            truth_name,
+            None if counties and not _given("min_truth_age") else min_truth_age,  # type: ignore[arg-type]
         )
+        for kind in _kinds(vintages, archive is not None, indicator, counties):
+            seen = releases
+            if kind != VINTAGE_REAL and not counties:
+                seen = releases.until(truth.release)
+            elif truth_as_of is not None and counties:
+                # The states beside the counties are those of the day: a later release is none.
+                seen = releases.until(truth_as_of)
+            found = origins(
+                seen, kind, start, end, step or (None if counties else DEFAULT_STEP), donors,
+                indicator=indicator, dataset=dataset,
+            )  # fmt: skip
+            groups.append(found)
+            units += plan(
+                _named(models, found, dataset),
+                found,
+                truth,
+                targets=TARGETS if target == "both" else (target,),
+                locations=locations,
+                horizon=horizon or DEFAULT_HORIZON,
+                draws=draws,
+                seed=seed,
+                horizons=scored,
+            )
     # Labels may hold brackets: no markup.
     screen = Console(markup=False, emoji=False, stderr=as_json)
     for found in groups:
         announce(screen, found, truth, len({s for u in units for s in u.locations}))
+    if task is not None:
+        screen.print(f"task {task.name} ({task.short})", highlight=False)
     if dry_run:
         estimate(screen, units, jobs)
         return
     started = perf_counter()
-    held = _held(out)
-    before, places = _models_of(held), _places_of(held)
+    before, places = held_by(out)
     with (
         _executor(jobs, dask) as executor,
         bar(
@@ -232,9 +243,15 @@ def backtest(
             {o.reason for found in groups for o in found},
         ) as report,
     ):
-        results = run_units(
-            units, out=out, executor=executor, progress=report, quantiles=out is not None
-        )
+        if task is None:
+            results = run_units(
+                units, out=out, executor=executor, progress=report, quantiles=out is not None
+            )
+        else:
+            made = list(dict.fromkeys(u.model for u in units))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # its notes, which are said below
+                results = run_backtest(made, task=task, out=out, executor=executor, progress=report)
     for text in (*results.notes, *results.data_notes):
         note(on_screen(text))
     if gone := [name for name in before if name not in set(results.scores["model"])]:
@@ -269,6 +286,17 @@ def backtest(
 
         write_report(html, results=results, replace=True)
         screen.print(f"page: {html}", highlight=False, soft_wrap=True)
+
+
+def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]:
+    """The models that are named; by default those for such origins."""
+    if models is None:
+        names: Sequence[str] = default_models(found)
+    elif models == "all":
+        names = model_names(dataset)
+    else:
+        names = [m.strip() for m in models.split(",") if m.strip()]
+    return [get_model(name) for name in names]
 
 
 def _splits(by: str, allowed: Sequence[str]) -> list[str]:
@@ -332,25 +360,3 @@ def _executor(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
     if dask is not None:
         return connected(dask, jobs)
     return nullcontext() if jobs <= 1 else Workers(jobs)
-
-
-def _held(out: Path | None) -> Mapping[str, object]:
-    """Manifest of the run that a folder holds; empty if there is none, or it cannot be read."""
-    if out is None or not (out / "manifest.json").exists():
-        return {}
-    try:
-        return Results.load(out).manifest
-    except BacktestError:
-        return {}
-
-
-def _models_of(held: Mapping[str, object]) -> list[str]:
-    """Models of a run."""
-    models = held.get("models")
-    return [str(name) for name in models] if isinstance(models, dict) else []
-
-
-def _places_of(held: Mapping[str, object]) -> list[str]:
-    """Locations of a run."""
-    places = held.get("locations")
-    return [str(place) for place in places] if isinstance(places, list) else []

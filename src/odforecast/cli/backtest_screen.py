@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.table import Table
 from odforecast.backtesting import Origin, Results, Unit, run_unit
 from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.results import BASELINE
+from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import ALL_DRUGS, COUNTIES, TARGET_12MO, deciding_kind
@@ -117,3 +120,16 @@ def closing(screen: Console, results: Results, seconds: float, out: Path | None)
         screen.print(f"results: {out}{os.sep}", highlight=False, soft_wrap=True)
         if said := results.manifest.get("publication"):
             screen.print(str(said), highlight=False)
+
+
+def held_by(out: Path | None) -> tuple[list[str], list[str]]:
+    """Models and locations of the run that a folder holds; none if there is none to read."""
+    held: Mapping[str, object] = {}
+    if out is not None and (out / "manifest.json").exists():
+        with contextlib.suppress(BacktestError):
+            held = Results.load(out).manifest
+    models, places = held.get("models"), held.get("locations")
+    return (
+        [str(name) for name in models] if isinstance(models, dict) else [],
+        [str(place) for place in places] if isinstance(places, list) else [],
+    )

@@ -13,6 +13,7 @@ from rich.table import Table
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
 from odforecast.cli.county_leaderboard import county_leaderboard
+from odforecast.cli.lacking import print_lacking
 from odforecast.cli.written import form_of
 from odforecast.names import DECIDING, VINTAGE_DELAYED
 from odforecast.panel.donor import ERAS
@@ -106,6 +107,7 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
         "cov90: share of truths inside the 90 % interval.",
         highlight=False,
     )
+    print_lacking(screen, results)
     _intervals(screen, results, first)
 
 

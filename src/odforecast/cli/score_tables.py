@@ -22,6 +22,11 @@ _COLUMNS = {
     "coverage_50": ("cov. 50", "{:.2f}"),
     "coverage_90": ("cov. 90", "{:.2f}"),
 }
+_TREND = {
+    "n_scorable": ("scored", "{:,.0f}"),
+    "rps": ("RPS", "{:.3f}"),
+    "rel_rps": ("rel.", "{:.2f}"),
+}
 _CALIBRATION = {
     "n_scorable": ("scored", "{:,.0f}"),
     "wis": ("WIS", ""),
@@ -120,10 +125,23 @@ def print_scenarios(
         "inside the 90 % interval, 0.90 is right.")  # fmt: skip
 
 
-def by_horizon(table: pd.DataFrame) -> Table:
+def by_horizon(table: pd.DataFrame, *, trend: bool = False) -> Table:
     """A row per group of horizons and model."""
     several = len(set(table["model"])) > 1
-    return _grid(table, {"horizon_group": "ahead"} | ({"model": "model"} if several else {}))
+    labels = {"horizon_group": "ahead"} | ({"model": "model"} if several else {})
+    return _grid(table, labels, _TREND if trend else _COLUMNS)
+
+
+def say_trend(console: Console, part: pd.DataFrame) -> None:
+    """What the scores of the trend mean, and by which releases what came was judged."""
+    known = sorted(set(part["known_release"].dropna()))
+    which = known[0] if len(known) == 1 else f"{len(known)} releases, {known[0]} to {known[-1]}"
+    console.print(
+        "RPS: ranked probability score of the five kinds of change, 0 right and sure, 1 worst; "
+        "rel.: over that of how often each came before. What counts as stable rests on the count "
+        f"of a year before as known at the origin: release {which}.",
+        highlight=False,
+    )
 
 
 def _grid(

@@ -20,6 +20,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, called
 from odforecast.hub import to_hub, write_hub
+from odforecast.hub.naming import model_id
 from odforecast.names import TARGET_12MO
 from odforecast.report.page.parts import Table
 from odforecast.updating import words
@@ -45,8 +46,8 @@ def hub_name(forecast: Forecast) -> str:
     ----------
     forecast : Forecast
     """
-    label = re.sub(r"[^A-Za-z0-9]+", "_", str(forecast.provenance["label"])).strip("_")
-    return f"{forecast.provenance['release']}-odforecast-{label}.parquet"
+    name = model_id(str(forecast.provenance["label"]))
+    return f"{forecast.provenance['release']}-{name}.parquet"
 
 
 def write_folder(

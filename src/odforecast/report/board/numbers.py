@@ -1,0 +1,276 @@
+"""The numbers of the benchmark's page, rounded: what is committed, and what the page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.backtesting.board import Board
+from odforecast.backtesting.task import Task
+from odforecast.geography import JURISDICTIONS
+from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
+from odforecast.panel.donor import ERAS
+from odforecast.scoring import pairwise, pit_histogram
+from odforecast.seeds import content_hash
+from odforecast.version import __version__
+
+#: Raised when the form of the numbers changes.
+FORMAT = 1
+#: Origins that nobody looked at while the structure of the models was chosen: REALTIME's claim.
+CLAIM = "2021-01"
+#: Models that are held against one another, the best ones, and tenths of the PIT histogram.
+PAIRED, TENTHS = 8, 10
+#: Names of the tables of a task.
+TABLES = ("all", "horizons", "claim", "today", "regimes")
+_LIBRARIES = ("numpy", "scipy", "pandas", "numba", "statsforecast", "sktime")
+#: Of a column, how its numbers are rounded: digits behind the point, or significant ones.
+_DECIMALS = {"coverage_50": 3, "coverage_90": 3}
+_SIGNIFICANT = ("wis", "wis_all")
+
+Rows = list[dict[str, Any]]
+
+
+def task_summary(board: Board, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """All that the page shows of one task.
+
+    Parameters
+    ----------
+    board : Board
+    kinds : mapping of str to str, optional
+        What a model is: ``"sktime"``, ``"plug-in"`` …; default: built-in, or submitted.
+
+    Returns
+    -------
+    dict
+        Plain values: name, fingerprint and definition of the task; ``models``; ``tables``, each a
+        list of rows of :meth:`Board.table`; ``coverage`` and ``pit`` by level and model;
+        ``pairwise``.
+    """
+    task, says = board.task, board.parts[0].manifest
+    delayed = task["definition"]["vintages"] == VINTAGE_DELAYED
+    origins = [o for o in says["origins"] if o["data_hash"] is not None]
+    months = sorted(o["last_month"] for o in origins)
+    tables = {
+        "all": board.table(by=["level"]),
+        "horizons": board.table(),
+        "regimes": board.table(by=["level", "regime"]),
+    }
+    if months and months[0] < CLAIM <= months[-1]:
+        tables["claim"] = board.table(since=CLAIM)
+    if delayed:
+        tables["today"] = board.table(only={"era": ERAS[1]})
+    return {
+        "name": task["name"],
+        "title": task["definition"]["title"],
+        "run": True,
+        "fingerprint": task["fingerprint"],
+        "definition": task["definition"],
+        "n_origins": len(origins),
+        "first": months[0] if months else "",
+        "last": months[-1] if months else "",
+        "n_donors": len({o["donor"] for o in origins if o["donor"]}),
+        "places": _places(says["locations"]),
+        "truth": dict(says["truth"]),
+        "data": content_hash(*(o["data_hash"] for o in origins)),
+        "code": ", ".join(sorted({p.code for p in board.parts if p.code})),
+        "models": _models(board, kinds or {}),
+        "tables": {name: rows_of(table) for name, table in tables.items()},
+        "coverage": _coverage(board),
+        "pit": _pit(board),
+        "pairwise": _pairwise(board, tables["all"]),
+    }
+
+
+def task_not_run(task: Task, reason: str) -> dict[str, Any]:
+    """What the page shows of a task that could not be run: its name, and why."""
+    return {
+        "name": task.name,
+        "title": task.definition["title"],
+        "run": False,
+        "reason": reason,
+        "definition": dict(task.definition),
+    }
+
+
+def summary_of(
+    tasks: Sequence[Mapping[str, Any]],
+    left_out: Sequence[tuple[str, str, str]] = (),
+    joint: Mapping[str, Any] | None = None,
+    commands: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The numbers of the whole page.
+
+    Parameters
+    ----------
+    tasks : sequence of mapping
+        Of :func:`task_summary` and :func:`task_not_run`; what decides comes first.
+    left_out : sequence of (task, model, reason)
+        Models that are not on a board, and why.
+    joint : mapping, optional
+        Sums of states' draws: ``task``, ``fingerprint``, ``origins`` and ``rows`` of
+        :func:`joint_rows`.
+    commands : sequence of str
+        What makes it again.
+    """
+    return {
+        "format": FORMAT,
+        "odforecast": __version__,
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "commands": list(commands),
+        "tasks": [dict(t) for t in tasks],
+        "left_out": [{"task": t, "model": m, "reason": r} for t, m, r in left_out],
+        "joint": None if joint is None else dict(joint),
+    }
+
+
+def rows_of(table: pd.DataFrame) -> Rows:
+    """Rows of a table as plain values: numbers rounded, None where there is none."""
+    out = []
+    for row in table.to_dict("records"):
+        out.append({str(k): _plain(str(k), v) for k, v in row.items()})
+    return out
+
+
+def joint_rows(joint: pd.DataFrame) -> Rows:
+    """What depends on draws being joint, per model, beside the control.
+
+    Parameters
+    ----------
+    joint : DataFrame
+        :attr:`Results.joint` of one or more models.
+
+    Returns
+    -------
+    list of dict
+        A row per model and statistic: ``sum`` of ``US`` and of the regions (``score``: WIS),
+        ``energy`` over places, and statistics of paths; ``score``, ``cover_90`` and the same of
+        the draws shuffled between places (``control_score``, ``control_cover_90``), ``n``.
+        Models whose draws are not joint have a ``reason`` and no numbers.
+    """
+    table = joint.assign(
+        what=np.where(
+            joint["statistic"] == "sum",
+            np.where(joint["place"] == "US", "sum, nation", "sum, regions"),
+            joint["statistic"].astype(str),
+        )
+    )
+    table = table[~((table["statistic"] == "energy") & (table["place"] != "all"))]
+    paths = ~table["statistic"].isin(["sum", "energy"])
+    # Of paths those of the sums: a shuffle between places changes no single place.
+    table = table[~paths | ~table["place"].isin(JURISDICTIONS)]
+    out: Rows = []
+    for (model, what), part in table.groupby(["model", "what"], sort=False, observed=True):
+        good = part[part["scorable"].astype(bool)]
+        row: dict[str, Any] = {"model": str(model), "what": str(what), "n": 0, "reason": ""}
+        for control, name in ((False, ""), (True, "control_")):
+            mine = good[good["control"].astype(bool) == control]
+            row[f"{name}score"] = _round(mine["score"].mean(), 4)
+            row[f"{name}cover_90"] = _plain("coverage_90", mine["cover_90"].mean())
+        row["n"] = int((~good["control"].astype(bool)).sum())
+        if not row["n"]:
+            reasons = part["reason"].astype(str)
+            row["reason"] = str(reasons[reasons != ""].mode().iloc[0]) if len(reasons) else ""
+        out.append(row)
+    return out
+
+
+def _models(board: Board, kinds: Mapping[str, str]) -> Rows:
+    out = []
+    for row in board.entries.to_dict("records"):
+        usual = "submitted" if row["submitted"] else "built-in"
+        out.append(
+            {
+                "model": row["model"],
+                "kind": kinds.get(row["model"], usual),
+                "version": row["version"],
+                "spec": row["spec_hash"],
+                "code": row["code"],
+                "n_asked": int(row["n_asked"]),
+                "n_missing": int(row["n_missing"]),
+                "n_failures": int(row["n_failures"]),
+                "failure": row["failure"],
+            }
+        )
+    return out
+
+
+def _coverage(board: Board) -> dict[str, dict[str, list[float | None]]]:
+    """Shares of counts inside the intervals, by level and model, in the order of the levels."""
+    names = [f"cover_{round(100 * c)}" for c in COVERAGE_LEVELS]
+    out: dict[str, dict[str, list[float | None]]] = {}
+    for named, grid in board.grid.groups(["level"]):
+        means = np.array([grid.means(name) for name in names])
+        out[str(named["level"])] = {
+            model: [_round(v, 3, decimals=True) for v in means[:, m]]
+            for m, model in enumerate(grid.models)
+        }
+    return out
+
+
+def _pit(board: Board) -> dict[str, dict[str, list[int]]]:
+    """Counts per tenth of the PIT, by level and model; empty for quantiles alone."""
+    out: dict[str, dict[str, list[int]]] = {}
+    for named, grid in board.grid.groups(["level"]):
+        found = {}
+        for m, model in enumerate(grid.models):
+            values = grid.values["pit"][:, m]
+            values = values[np.isfinite(values)]
+            if values.size:
+                found[model] = [int(n) for n in pit_histogram(values, TENTHS)["n"]]
+        out[str(named["level"])] = found
+    return out
+
+
+def _pairwise(board: Board, table: pd.DataFrame) -> dict[str, Any]:
+    """The best models against one another, in the jurisdictions."""
+    rows = table[table["level"].astype(str) == "jurisdictions"]
+    ranked = rows.sort_values(["wis_all", "wis"], kind="stable")["model"].astype(str).tolist()
+    must = [m for m in ("hub-baseline", board.second) if m in ranked and m is not None]
+    best = [m for m in ranked if m not in must][: PAIRED - len(must)]
+    shown = [m for m in ranked if m in {*best, *must}]
+    if len(shown) < 2:
+        return {"models": [], "rows": []}
+    parts = [p for p in board.parts if p.model in shown]
+    scores = pd.concat([p.made() for p in parts], ignore_index=True)
+    scores = scores[scores["location"].astype(str) != "US"]
+    found = pairwise(scores)
+    keep = ["model", "other", "n_common", "n_groups", "n_better", "ratio", "lower", "upper"]
+    return {"models": shown, "rows": rows_of(found[[c for c in keep if c in found]])}
+
+
+def _places(locations: Sequence[str]) -> str:
+    states = [s for s in locations if s != "US"]
+    if set(JURISDICTIONS) <= set(states):
+        return "all jurisdictions and the nation"
+    return f"{len(states)} of {len(JURISDICTIONS)} jurisdictions" + (
+        " and the nation" if len(states) < len(locations) else ""
+    )
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, str | bool):
+        return value
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if name in _SIGNIFICANT:
+        return _round(value, 4)
+    return _round(value, _DECIMALS.get(name, 3), decimals=True)
+
+
+def _round(value: float, digits: int, decimals: bool = False) -> float | None:
+    """A number with so many significant digits, or digits behind the point; None if it is none."""
+    if not np.isfinite(value):
+        return None
+    return round(float(value), digits) if decimals else float(f"{value:.{digits}g}")
+
+
+def _version(library: str) -> str:
+    try:
+        return installed(library)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,67 @@
+"""What ``odforecast backtest`` says of forecasts that a model did not make."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+import odforecast as od
+from odforecast.backtesting import Results
+from odforecast.cli.lacking import lacking, print_lacking
+
+
+@od.forecaster(by="state", joint=("month",))
+def no_ohio(panel, horizon, draws, rng):
+    """Fails in one place."""
+    import numpy as np
+
+    if panel.locations == ("OH",):
+        raise ValueError("no Ohio")
+    return np.full((draws, len(panel.locations), horizon), 100.0)
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return od.backtest(
+        ["hub-baseline", no_ohio], archive=od.bundled(), start="2021-01", end="2021-02", donors=2,
+        locations=["US", "OH", "WV"], draws=60, progress=False,
+    )  # fmt: skip
+
+
+def printed(results: Results) -> str:
+    out = io.StringIO()
+    print_lacking(Console(file=out, width=80, markup=False, emoji=False), results)
+    return out.getvalue()
+
+
+def test_missing_forecasts_and_failures_by_model(results: Results) -> None:
+    table = lacking(results).set_index("model")
+    asked = 2 * 2 * 3 * 12
+    assert table.loc["hub-baseline"].to_dict() == {
+        "vintage": "pseudo-delayed", "asked": asked, "missing": 0, "failures": 0, "reason": "",
+        "n": asked,
+    }  # fmt: skip
+    mine = table.loc["no_ohio"]
+    assert (mine["asked"], mine["missing"], mine["n"]) == (asked, 48, asked - 48)
+    assert mine["failures"] == 4
+    text = printed(results)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "no Ohio" in text
+    assert "n: counts in common with hub-baseline" in " ".join(text.split())
+
+
+def test_one_line_where_nothing_is_missing(results: Results) -> None:
+    whole = Results(
+        {
+            "scores": results.scores[results.scores["model"] == "hub-baseline"],
+            "failures": results.failures.iloc[:0],
+            "quantiles": pd.DataFrame(),
+        },
+        results.manifest,
+    )
+    assert printed(whole) == (
+        "missing: none; every model made all forecasts: 144 (pseudo-delayed)\n"
+    )

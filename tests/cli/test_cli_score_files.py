@@ -1,0 +1,455 @@
+"""``odforecast score`` reads what the other commands write, and its scores are the library's.
+
+What a file rounds is what scores may differ by: a hub file holds thousandths of a death and
+millionths of a chance, a table ten digits, the record tenths of a death. WIS and errors are means
+of distances, so they move by no more than the values do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.hub import to_hub, write_hub
+from odforecast.hub.scoring import rules
+from odforecast.names import HUB_QUANTILES
+
+STATES = ("US", "WV", "OH")
+#: Origin of the release that the commands forecast from, and its panel's last month.
+LAST = "2024-02"
+UNIT = ["location", "month"]
+
+
+def run(*arguments: object):
+    return CliRunner().invoke(main, [str(x) for x in arguments])
+
+
+def ok(*arguments: object) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output + result.stderr
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return od.Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory, panel) -> Path:
+    """The bundled release cut in 2024 and published in July of that year, and the whole."""
+    folder = tmp_path_factory.mktemp("archive")
+    store = od.Archive(folder / "a")
+    whole = od.bundled().as_of("2025-09-17").table
+    early = whole[whole["month"] <= pd.Timestamp(f"{LAST}-01")]
+    for day, table in (("2024-07-10", early), ("2025-09-17", whole)):
+        file = folder / f"{day}.csv"
+        cells(table).to_csv(file, index=False)
+        ok("data", "add", file, "--archive", folder / "a")
+    return store.path
+
+
+def cells(table: pd.DataFrame) -> pd.DataFrame:
+    """A release in CDC's form."""
+    from odforecast.geography import lookup
+
+    return pd.DataFrame(
+        {
+            "State": table["state"],
+            "Year": table["month"].dt.year,
+            "Month": table["month"].dt.month_name(),
+            "Period": "12 month-ending",
+            "Indicator": table["indicator"],
+            "Data Value": table["reported"],
+            "State Name": table["state"].map(lambda state: lookup(state).name),
+            "Predicted Value": table["predicted"],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def early(archive):
+    """What was known in July 2024."""
+    return od.Archive(archive).as_of("2024-07-10").panel()
+
+
+@pytest.fixture(scope="module")
+def made(early):
+    """The forecast that the commands below make."""
+    return od.get_model("dlm").fit(early).forecast(12, draws=100, seed=1)
+
+
+def asked(archive: Path, **more: object) -> list[str]:
+    words = {"as-of": "2024-07-10", "draws": 100, "archive": archive, "model": "dlm",
+             "locations": ",".join(STATES)} | more  # fmt: skip
+    return [x for k, v in words.items() for x in (f"--{k}", str(v))]
+
+
+def scored(path: Path, archive: Path, *more: object) -> pd.DataFrame:
+    """The table of ``odforecast score``, indexed by unit."""
+    out = path.parent / f"scores-{path.name}.parquet"
+    ok("score", path, "--archive", archive, "--out", out, *more)
+    return pd.read_parquet(out)
+
+
+def direct(made, truth, target="deaths_12mo", states=STATES) -> pd.DataFrame:
+    return od.score(made.select(list(states)), truth, target).set_index(UNIT)
+
+
+def check(have: pd.DataFrame, want: pd.DataFrame, columns: dict[str, float]) -> None:
+    """Columns agree to what their file rounds; what is scorable agrees exactly."""
+    have = have.set_index(UNIT).reindex(want.index)
+    assert len(have) == len(want)
+    assert have["scorable"].any()
+    np.testing.assert_array_equal(have["scorable"], want["scorable"])
+    np.testing.assert_array_equal(have["reason"], want["reason"])
+    for name, slack in columns.items():
+        np.testing.assert_allclose(have[name], want[name], atol=slack, rtol=0, err_msg=name)
+
+
+QUANTILES = {"wis": 1e-3, "wis_spread": 1e-3, "ae": 1e-3, "log_wis": 1e-5, "cover_90": 0,
+             "median": 1e-3, "observed": 0}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
+def test_quantiles(ending, archive, made, truth, tmp_path):
+    path = tmp_path / f"2024-07-10-odforecast-dlm{ending}"
+    ok("forecast", *asked(archive), "--target", "both", "--out", path)
+    have = scored(path, archive)
+    assert set(have["model"]) == {"dlm"}  # the name in a hub, back as a label
+    for target in ("deaths_12mo", "deaths_month"):
+        check(have[have["target"] == target], direct(made, truth, target), QUANTILES)
+
+
+def test_samples(archive, made, truth, tmp_path):
+    path = tmp_path / "2024-07-10-odforecast-dlm.parquet"
+    ok("forecast", *asked(archive), "--output-type", "sample", "--out", path)
+    more = {"crps": 1e-3, "log_score": 1e-4, "bias": 0.021}
+    check(scored(path, archive), direct(made, truth), QUANTILES | more)
+
+
+def test_samples_as_a_whole(archive, made, truth, tmp_path):
+    """Energy score and paths of the file are those of the forecast."""
+    path, joint = tmp_path / "2024-07-10-odforecast-dlm.parquet", tmp_path / "joint.parquet"
+    ok("forecast", *asked(archive), "--output-type", "sample", "--out", path)
+    # Paths are scored where every month of them is known: the youngest are taken, too.
+    ok("score", path, "--archive", archive, "--joint", joint, "--min-truth-age", 0)
+    have = pd.read_parquet(joint)
+    want = od.scoring.joint_scores(made.select(list(STATES)), od.Truth(truth.panel, min_age=0))
+    keys = ["statistic", "place", "horizon", "control"]
+    both = have.merge(want, on=keys, suffixes=("", "_want"), validate="1:1")
+    assert len(both) == len(have) == len(want)
+    np.testing.assert_array_equal(both["scorable"], both["scorable_want"])
+    energy = both[both["statistic"] == "energy"]
+    assert energy["scorable"].any()
+    np.testing.assert_allclose(energy["score"], energy["score_want"], atol=1e-5)
+    paths = both[both["statistic"].str.startswith("largest")]
+    assert paths["scorable"].any()
+    np.testing.assert_allclose(paths["score"], paths["score_want"], atol=2e-3)
+
+
+def test_chances_of_the_trend(archive, made, truth, tmp_path):
+    path = tmp_path / "2024-07-10-odforecast-dlm.csv"
+    text = ok("forecast", *asked(archive), "--output-type", "pmf", "--out", path)
+    have = scored(path, archive)
+    assert set(have["target"]) == {"trend_12mo"}
+    assert set(have["known_release"]) == {"2024-07-10"}
+    want = direct(made, truth)
+    want = want[want["rps"].notna()]
+    have = have.set_index(UNIT)
+    assert have["scorable"].any()
+    assert set(have.index[have["scorable"]]) == set(want.index)
+    have = have.loc[want.index]
+    np.testing.assert_allclose(have["rps"], want["rps"], atol=5e-6)
+    np.testing.assert_allclose(have["rps_pooled"], want["rps_pooled"], atol=1e-12)
+    text = ok("score", path, "--archive", archive)
+    assert "trend_12mo, jurisdictions, by months ahead: dlm" in text
+    assert "as known at the origin: release 2024-07-10" in text.replace("\n", " ")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_trend_is_judged_by_what_was_known_and_not_by_what_came(truth, panel, tmp_path):
+    """Counts at the origin were lower: t₁ is another one, and one category with it."""
+    from odforecast.hub.scoring.trend import score_trend
+
+    made = od.get_model("dlm").fit(panel.cut(LAST)).forecast(3, draws=100).select(["US"])
+    rows = to_hub(made, output_type="pmf")
+    whole = panel.cut(LAST)
+    less = np.array(whole.reported)
+    less[:] = 1.0
+    small = replace(whole, reported=less)
+    then, later = (score_trend(rows, truth, lambda _day, p=p: p) for p in (small, whole))
+    assert set(then["category"]) == {"stable"}  # of one death a year, any change is
+    assert set(later["category"]) != {"stable"}
+    assert then["scorable"].all()
+
+
+def test_without_a_release_of_the_day_the_truth_is_cut(panel, truth, tmp_path):
+    made = od.get_model("dlm").fit(panel.cut("2023-09")).forecast(12, draws=100)
+    rows = to_hub(made.select(list(STATES)), output_type="pmf")
+    path = write_hub(rows, tmp_path / "2024-02-15-dlm.csv")
+    out = tmp_path / "scores.csv"
+    ok("score", path, "--source", "bundled", "--out", out)
+    have = pd.read_csv(out, parse_dates=["month"]).set_index(UNIT)
+    assert set(have["known_release"]) == {"2025-09-17, cut after 2023-09"}
+    want = direct(made, truth)
+    want = want[want["rps"].notna()]
+    np.testing.assert_allclose(have.loc[want.index, "rps"], want["rps"], atol=5e-6)
+
+
+def test_quantiles_and_trend_in_one_file(archive, made, truth, tmp_path):
+    part = made.select(list(STATES))
+    table = pd.concat([to_hub(part), to_hub(part, output_type="pmf")], ignore_index=True)
+    path = write_hub(table, tmp_path / "dlm.parquet")
+    have = scored(path, archive)
+    check(have[have["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
+    assert have.loc[have["target"] == "trend_12mo", "rps"].notna().any()
+    said = json.loads(ok("score", path, "--archive", archive, "--json"))
+    assert {row["target"] for row in said["horizons"]} == {
+        "deaths_12mo", "deaths_month", "trend_12mo"
+    }  # fmt: skip
+    assert "trend_12mo" not in {row["target"] for row in said["locations"]}
+
+
+def test_a_saved_forecast(archive, made, truth, tmp_path):
+    folder = tmp_path / "kept"
+    ok("forecast", *asked(archive), "--save", folder)
+    have = scored(folder, archive)
+    assert set(have["model"]) == {"dlm"}
+    for target in ("deaths_12mo", "deaths_month"):
+        want = direct(made, truth, target)
+        rows = have[have["target"] == target]
+        check(rows, want, dict.fromkeys([*QUANTILES, "crps", "log_score", "pit"], 0))
+    years = have[have["target"] == "deaths_12mo"].set_index(UNIT)
+    np.testing.assert_array_equal(years["rps"], direct(made, truth)["rps"])
+
+
+def three_levels(made, truth, target, level=0.9) -> pd.DataFrame:
+    """WIS of a median and one interval, of the forecast itself."""
+    part = made.select(list(STATES))
+    tau = [round((1 - level) / 2, 12), 0.5, round((1 + level) / 2, 12)]
+    q = part.quantiles(tau, target)
+    y, why = truth.observed(part.locations, part.months, target)
+    found, _ = rules.quantiles(q.reshape(3, -1).T, tau, y.ravel())
+    index = pd.MultiIndex.from_product([part.locations, part.months.astype("M8[s]")], names=UNIT)
+    return pd.DataFrame(
+        {"wis": found["wis"], "ae": found["ae_median"], "scorable": why.ravel() == "",
+         "reason": why.ravel(), "observed": y.ravel()}, index=index,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".json", ".parquet"])
+def test_tables_of_forecasts(ending, archive, made, truth, tmp_path):
+    path = tmp_path / f"2024-07-10-dlm{ending}"
+    ok("forecast", *asked(archive), "--table", path)
+    have = scored(path, archive)
+    check(have, three_levels(made, truth, "deaths_12mo"), {"wis": 1e-3, "ae": 1e-3, "observed": 0})
+    assert have["cover_50"].isna().all()  # there is one interval
+    assert have.loc[have["scorable"], "cover_90"].notna().all()
+    assert set(have["as_of"]) == {pd.Timestamp("2024-07-10")}
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_tables_of_months_and_other_levels(level, archive, made, truth, tmp_path):
+    path = tmp_path / "dlm.csv"
+    more = ("--target", "deaths_month", "--level", level, "--table", path)
+    ok("forecast", *asked(archive), *more)
+    have = scored(path, archive)
+    check(have, three_levels(made, truth, "deaths_month", level), {"wis": 1e-3, "ae": 1e-3})
+    assert set(have["target"]) == {"deaths_month"}
+    assert have["as_of"].isna().all()  # neither the table nor the name of the file says it
+    text = ok("score", path, "--archive", archive)
+    assert "Forecasts as of a day that the files do not say" in text
+
+
+@pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
+def test_nowcasts(ending, archive, made, truth, tmp_path):
+    path = tmp_path / f"2024-07-10-dlm{ending}"
+    ok("nowcast", *asked(archive), "--out", path)
+    have = scored(path, archive)
+    want = three_levels(made, truth, "deaths_12mo")
+    want = want[want.index.get_level_values("month") <= pd.Timestamp(f"{LAST}-01")]
+    check(have, want, {"wis": 1e-3, "ae": 1e-3})
+    assert have["reported"].notna().all()
+    assert set(have["horizon"]) <= set(range(-11, 1))
+
+
+def test_scenarios(archive, truth, tmp_path):
+    folder = tmp_path / "run"
+    ok("scenario", "run", *asked(archive), "--scenario", "null", "--horizon", 12, "--samples", 50,
+       "--out", folder)  # fmt: skip
+    whole = scored(folder, archive)
+    quantiles = scored(folder / "quantiles.csv", archive)
+    drawn = scored(folder / "samples.parquet", archive)
+    keys = ["scenario_id", *UNIT, "target"]
+    whole, quantiles, drawn = (t.set_index(keys) for t in (whole, quantiles, drawn))
+    assert set(whole["model"]) == {"run"}
+    for name in ("wis", "ae", "cover_90"):
+        np.testing.assert_array_equal(whole[name], quantiles.loc[whole.index, name])
+    np.testing.assert_array_equal(whole["crps"], drawn.loc[whole.index, "crps"])
+    base = od.get_model("dlm").fit(od.Archive(archive).as_of("2024-07-10").panel())
+    made = base.forecast(12, draws=100, seed=1)
+    rows = whole.xs("null").reset_index()
+    check(rows[rows["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
+    result = run("score", folder / "draws.parquet", "--archive", archive)
+    assert result.exit_code == 1
+    assert "score the folder of the run" in result.stderr
+
+
+def test_updates_and_their_record(archive, made, truth, tmp_path):
+    folder = tmp_path / "updates"
+    first = tmp_path / "archive"
+    file = tmp_path / "2024-07-10.csv"
+    cells(od.Archive(archive).as_of("2024-07-10").table).to_csv(file, index=False)
+    ok("data", "add", file, "--archive", first)
+    # The same releases as the forecast above rests on: the bundled one would be the newest.
+    from odforecast.updating import update
+
+    done = update(first, folder, fetch=False, model="dlm", draws=100, seed=1)
+    if str(done.release) != "2024-07-10":
+        pytest.skip("the archive of a test has the bundled release beneath")
+    have = scored(done.hub_file, archive)
+    assert set(have["model"]) == {"dlm"}
+    want = direct(made, truth, states=made.locations)
+    check(have[have["target"] == "deaths_12mo"], want, QUANTILES)
+    for path in (folder, done.record_file):
+        have = scored(Path(path), archive)
+        assert set(have["n_levels"]) == {5}
+        both = have.set_index(UNIT).join(want, rsuffix="_want")
+        np.testing.assert_allclose(both["ae"], both["ae_want"], atol=0.051)
+        # A count on the very end of an interval may fall out of it, by the tenth of a death.
+        off = (both["cover_50"] - both["cover_50_want"]).abs()
+        assert off.sum() <= 0.01 * len(off)
+
+
+def test_results_of_a_backtest(archive, truth, tmp_path):
+    folder = tmp_path / "results"
+    ok("backtest", "--models", "hub-baseline,naive", "--locations", "US,WV", "--start", "2023-06",
+       "--end", "2023-07", "--vintages", "clean", "--draws", 60, "--jobs", 1, "--out", folder,
+       "--quiet")  # fmt: skip
+    want = od.Results.load(folder).scores
+    have = scored(folder, archive, "--baseline", "hub-baseline")
+    keys = ["model", "as_of", "last_month", "location", "target", "month"]
+    both = have.set_index(keys).join(want.set_index(keys), rsuffix="_want", how="outer")
+    assert len(both) == len(have) == len(want)
+    np.testing.assert_array_equal(both["scorable"], both["scorable_want"])
+    for name in ("wis", "log_wis", "ae", "ape", "cover_90"):
+        np.testing.assert_allclose(both[name], both[f"{name}_want"], rtol=1e-12, err_msg=name)
+
+
+def test_names_of_our_models_and_of_others(archive, made, tmp_path):
+    table = to_hub(made.select(["US"]))
+    names = {"odforecast-auto_ets": "auto-ets", "odforecast-naive__delay": "naive+delay",
+             "team-model": "team-model", "mine": "mine"}  # fmt: skip
+    paths = [write_hub(table, tmp_path / f"2024-07-10-{name}.csv") for name in names]
+    out = tmp_path / "scores.csv"
+    ok("score", *paths, "--archive", archive, "--out", out, "--baseline", "auto-ets")
+    assert list(dict.fromkeys(pd.read_csv(out)["model"])) == list(names.values())
+    twins = [write_hub(table, tmp_path / f"2024-07-10-{name}.csv")
+             for name in ("odforecast-auto_ets", "auto-ets")]  # fmt: skip
+    ok("score", *twins, "--archive", archive, "--out", out)
+    assert set(pd.read_csv(out)["model"]) == {"odforecast-auto_ets", "auto-ets"}
+
+
+def test_wis_over_other_levels_is_not_related(archive, made, tmp_path):
+    hub = write_hub(to_hub(made.select(["US"])), tmp_path / "2024-07-10-hub.csv")
+    table = tmp_path / "2024-07-10-table.csv"
+    ok("forecast", *asked(archive), "--table", table)
+    result = run("score", hub, table, "--archive", archive, "--baseline", "hub")
+    assert result.exit_code == 1
+    assert "WIS of table is over 3 levels, of hub over 23" in result.stderr
+    both = run("score", hub, table, "--archive", archive)
+    assert both.exit_code == 0
+    assert "these are different scores" in " ".join(both.stderr.split())
+
+
+def test_another_drug_class_is_refused(archive, panel, tmp_path):
+    other = od.bundled().as_of("2025-09-17").panel("T40.4")
+    folder = tmp_path / "saved"
+    od.get_model("naive").fit(other.cut(LAST)).forecast(3, draws=50).save(folder)
+    result = run("score", folder, "--archive", archive)
+    assert result.exit_code == 1
+    assert "say what is counted with --indicator" in " ".join(result.stderr.split())
+
+
+def written(text: str):
+    def make(folder: Path) -> Path:
+        path = folder / "2024-07-10-x.csv"
+        path.write_text(text)
+        return path
+
+    return make
+
+
+HEAD = "location,month,horizon,level,low,median,high\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (written(HEAD + "US,2024-13,1,0.9,1,2,3\n"), "row 2, column month: '2024-13' is no month"),
+        (written(HEAD + "US,2024-12,1,0.9,1,two,3\n"), "row 2, column median: 'two' is no number"),
+        (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
+        (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties are not scored from files"),
+        (written(HEAD), "no rows"),
+        (lambda folder: folder, "holds no forecast, no run and no results"),
+        (lambda folder: folder / "gone.json", "gone.json"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
+    result = run("score", make(tmp_path))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_hub_is_scored_by_another_command(shared):
+    result = run("score", shared / "hubverse" / "example_hub")
+    assert result.exit_code == 1
+    assert "odforecast hub score" in result.stderr
+
+
+def test_intervals_that_miss_or_cross_say_so(tmp_path):
+    path = tmp_path / "2024-02-15-x.csv"
+    path.write_text(
+        HEAD + "US,2023-10,1,0.9,,2,3\nUS,2023-11,2,0.9,9,2,3\nUS,2023-12,3,0.9,1,2,3\n"
+    )
+    out = tmp_path / "s.csv"
+    ok("score", path, "--source", "bundled", "--out", out)
+    reasons = pd.read_csv(out, keep_default_na=False)["reason"].tolist()
+    assert reasons[0] == "the table holds no number there"
+    assert reasons[1].startswith("quantiles cross: 2 at level 0.5")
+    assert reasons[2] == ""
+
+
+def test_levels_of_a_hub_file_are_those_of_hubs():
+    assert len(HUB_QUANTILES) == 23
+
+
+@pytest.mark.parametrize("model", ["dlm", "drift", "naive"])
+def test_samples_are_joint_over_what_their_numbers_say(model, panel):
+    """Draws of one number belong together, and no others are taken as joint."""
+    from odforecast.hub.scoring.drawn import forecast_of_samples
+
+    made = od.get_model(model).fit(panel.cut(LAST)).forecast(3, draws=40, seed=1)
+    made = made.select(["OH", "WV"])
+    for joint in (made.joint, frozenset({"month"}), frozenset()):
+        apart = replace(made, joint=joint)
+        for target in [made.target] if "month" not in joint else sorted(made.targets):
+            rows = to_hub(apart, output_type="sample", targets=[target])
+            again = forecast_of_samples(rows, target)
+            assert again.joint == joint
+            np.testing.assert_allclose(again.samples(target), made.samples(target), atol=5.1e-4)

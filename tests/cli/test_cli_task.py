@@ -1,0 +1,201 @@
+"""``odforecast task``, and ``odforecast backtest --task``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import odforecast as od
+from odforecast.backtesting import Results
+from odforecast.backtesting.task import Task
+from odforecast.cli import main
+
+SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "outside_model.py"
+SMALL = """\
+name: small
+title: One month
+vintages: pseudo-delayed
+start: 2021-01
+end: 2021-01
+donors: 2
+draws: 60
+locations: [US, Ohio]
+truth: {release: 2025-09-17}
+"""
+
+
+def run(*words: object) -> Result:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, [str(w) for w in words])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task, two results of it, and forecasts made by a script."""
+    made = tmp_path_factory.mktemp("made")
+    file = made / "small.yaml"
+    file.write_text(SMALL)
+    task = Task.load(file)
+    task.run(["hub-baseline", "naive+delay"], out=made / "one", progress=False)
+    assert run("task", "export", file, made / "task").exit_code == 0
+    subprocess.run(
+        [sys.executable, str(SCRIPT), str(made / "task"), str(made / "forecasts")], check=True
+    )
+    return made
+
+
+def narrow(text: str) -> None:
+    assert max(map(len, text.splitlines())) <= 80, max(text.splitlines(), key=len)
+
+
+def test_the_list_and_one_of_it() -> None:
+    done = run("task", "list")
+    assert done.exit_code == 0
+    narrow(done.output)
+    assert "states-delayed  Every month" in done.output
+    said = json.loads(run("task", "list", "--json").output)
+    assert [row["name"] for row in said] == list(Task.names())
+    done = run("task", "show", "quick")
+    narrow(done.output)
+    assert f"fingerprint: {Task.load('quick').short}" in done.output
+    assert "origins: 8" in done.output
+    said = json.loads(run("task", "show", "quick", "--json").output)
+    assert said["definition"] == Task.load("quick").definition
+    assert said["fingerprint"] == Task.load("quick").fingerprint
+
+
+def test_a_task_whose_releases_are_not_there_is_shown(tmp_path: Path) -> None:
+    done = run("task", "show", "states-real")
+    assert done.exit_code == 0
+    narrow(done.output)
+    assert "fingerprint: not known: the archive has 1 release of the 17" in done.output
+    done = run("task", "export", "states-real", tmp_path / "nowhere")
+    assert done.exit_code == 1
+    assert "lacks 2017-09-13" in done.output
+    assert not any(tmp_path.iterdir())
+
+
+def test_real_releases_from_a_folder(vsrr: Path, tmp_path: Path) -> None:
+    archive = od.Archive(tmp_path)
+    archive.add(vsrr / "2024-12-11.csv.gz")
+    done = run("task", "show", "states-real", "--archive", tmp_path)
+    # The bundled release lies beneath: nobody has to add what ships.
+    assert "has 2 releases of the 17" in done.output
+
+
+@pytest.mark.parametrize("command", ["show", "export", "submit"])
+def test_an_unknown_task_is_named(command: str, tmp_path: Path) -> None:
+    more = {
+        "export": [tmp_path / "x"],
+        "submit": [tmp_path, "--label", "x", "--out", tmp_path / "y"],
+    }
+    done = run("task", command, "quik", *more.get(command, []))
+    assert done.exit_code == 1
+    assert done.output.startswith("error: no task 'quik' ships with odforecast; did you mean")
+
+
+def test_forecasts_that_were_made_elsewhere(folder: Path, tmp_path: Path) -> None:
+    file, out = folder / "small.yaml", tmp_path / "theirs"
+    done = run("task", "submit", file, folder / "forecasts", "--label", "outside", "--out", out)
+    assert done.exit_code == 0, done.output
+    narrow(done.output.replace(str(out), "OUT"))
+    assert "elsewhere" in done.output
+    assert Results.load(out).manifest["submitted"]["outside"]["files"] == 2
+    again = run("task", "submit", file, folder / "forecasts", "--label", "outside", "--out", out)
+    assert again.exit_code == 2
+    assert "holds results already" in again.output
+    done = run("task", "leaderboard", folder / "one", out)
+    assert done.exit_code == 0, done.output
+    narrow(done.output)
+    lines = [line.split() for line in done.output.splitlines()]
+    (row,) = [x for x in lines if x[:1] == ["outside"] and x[-1] == "elsewhere"]
+    assert row[1:5] == ["48", "0", "0", "48"]
+    assert "naive: of naive+delay's" in " ".join(done.output.split())
+    said = json.loads(run("task", "leaderboard", folder / "one", out, "--json").output)
+    assert said["task"]["name"] == "small"
+    assert [e["model"] for e in said["entries"]] == ["hub-baseline", "naive+delay", "outside"]
+    assert {r["horizon_group"] for r in said["leaderboard"]} == {"1-3", "4-6", "7-12"}
+
+
+def test_a_file_may_have_the_models_name_behind_the_origins(folder: Path, tmp_path: Path) -> None:
+    files = sorted((folder / "forecasts").glob("*.csv"))
+    for file in files:
+        (tmp_path / f"{file.stem}-team-model.csv").write_bytes(file.read_bytes())
+    task = folder / "small.yaml"
+    words = ("--label", "m", "--out", tmp_path / "out", "--json")
+    done = run("task", "submit", task, *sorted(tmp_path.glob("*.csv"))[:1], *words)
+    assert done.exit_code == 0, done.output
+    (entry,) = json.loads(done.stdout)["entries"]
+    assert (entry["n_missing"], entry["n_failures"]) == (24, 1)
+    both = run("task", "submit", task, tmp_path, files[0], *words, "--replace")
+    assert both.exit_code == 1
+    assert "are both of origin" in both.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("2021-01-01.csv", "x\n", "names no origin of task small"),
+        ("{id}.csv", "x\n", "no column origin_date"),
+        ("{id}.csv", None, "holds no forecasts"),
+    ],
+)
+def test_files_that_are_none(folder, tmp_path, name, text, said) -> None:
+    key = Task.load(folder / "small.yaml").origin_ids[0]
+    if text is not None:
+        (tmp_path / name.format(id=key)).write_text(text)
+    out = tmp_path / "out"
+    done = run("task", "submit", folder / "small.yaml", tmp_path, "--label", "x", "--out", out)
+    assert done.exit_code == 1
+    assert said in done.output
+    assert done.output.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("x")
+    words = ("--label", "x", "--out", tmp_path, "--replace")
+    done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
+    assert done.exit_code == 2
+    assert "holds other things" in done.output
+    # The folder of a run, whose finished units are there, is no place either.
+    words = ("--label", "x", "--out", folder / "one", "--replace")
+    done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
+    assert done.exit_code == 2
+
+
+def test_a_backtest_of_a_task(folder: Path, tmp_path: Path) -> None:
+    file = folder / "small.yaml"
+    words = ("--models", "hub-baseline,naive+delay", "--jobs", 1, "--out", tmp_path / "out")
+    done = run("backtest", "--task", file, *words)
+    assert done.exit_code == 0, done.output
+    narrow(done.output.replace(str(tmp_path), ""))
+    assert f"task small ({Task.load(file).short})" in done.output
+    assert "missing: none; every model made all forecasts: 48 (pseudo-delayed)" in done.output
+    ours, theirs = (Results.load(p) for p in (tmp_path / "out", folder / "one"))
+    assert ours.scores.equals(theirs.scores)
+    assert ours.manifest["task"] == theirs.manifest["task"]
+    assert run("task", "leaderboard", tmp_path / "out", folder / "one").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--draws", 9), ("--locations", "US"), ("--vintages", "clean"), ("--source", "bundled"),
+     ("--min-truth-age", 3), ("--target", "both"), ("--dataset", "counties")],
+)  # fmt: skip
+def test_what_the_task_says_is_no_option(folder: Path, words: tuple[str, object]) -> None:
+    done = run("backtest", "--task", folder / "small.yaml", *words)
+    assert done.exit_code == 2
+    assert f"{words[0]} is said by the task" in done.output
+
+
+def test_a_dry_run_of_a_task_writes_nothing(folder: Path, tmp_path: Path) -> None:
+    words = ("--models", "naive", "--jobs", 1, "--out", tmp_path / "out", "--dry-run")
+    done = run("backtest", "--task", folder / "small.yaml", *words)
+    assert done.exit_code == 0, done.output
+    assert "nothing written" in done.output
+    assert not (tmp_path / "out").exists()
