@@ -23,6 +23,7 @@ import names_table  # noqa: E402
 import notebooks  # noqa: E402
 
 import odforecast  # noqa: E402
+from odforecast.report.board import board_page, read_summary, read_timings  # noqa: E402
 
 project = "odforecast"
 author = "The odforecast developers"
@@ -43,7 +44,8 @@ extensions = [
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 smartquotes_action = "qe"  # an option such as --archive keeps its dashes
-exclude_patterns = ["_build", "_ext", "api"]  # api: what older builds left there
+# api: what older builds left there; the summary is a part of leaderboard.md.
+exclude_patterns = ["_build", "_ext", "api", "leaderboard/summary.md"]
 
 # The tutorials run while the pages are built: an error in one is an error of the build. What they
 # printed is kept, by a hash of the library, so that no page shows what older code did.
@@ -120,6 +122,15 @@ copybutton_prompt_is_regexp = True
 html_theme = "pydata_sphinx_theme"
 html_title = f"odforecast {release}"
 html_static_path = ["_static"]
+# The benchmark's page is made of its committed numbers, and put beside the others.
+EXTRA = BUILD / "extra"
+EXTRA.mkdir(parents=True, exist_ok=True)
+_BOARD = HERE / "leaderboard"
+(EXTRA / "board.html").write_text(
+    board_page(read_summary(_BOARD / "board.json"), read_timings(_BOARD / "timings.json")),
+    encoding="utf-8",
+)
+html_extra_path = [str(EXTRA)]
 html_css_files = ["odforecast.css"]
 templates_path = ["_templates"]
 html_show_sourcelink = False
@@ -129,6 +140,7 @@ html_sidebars = {
     for page in (
         "index",
         "article",
+        "leaderboard",
         "published",
         "gallery",
         "glossary",

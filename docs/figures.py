@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast.cli import main as cli
+from odforecast.plot.published_forecasts import published_forecasts
 from odforecast.plot.revised import nowcast_figure
 from odforecast.plot.style import BLUE, ORANGE, shared_legend
 from odforecast.report.figures import coverage_figure, origins_figure
@@ -164,6 +165,7 @@ def main() -> None:
         "calibration": calibration(),
         "past-class-scheduled": past("class-scheduled"),
         "past-supply-shock-2023": past("supply-shock-2023"),
+        "published-forecasts": published_forecasts(od.evidence.published()),
     }
     for name, figure in {**drawn, **counties(), **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"

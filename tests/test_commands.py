@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import click
+import hub_breaker
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,10 +27,13 @@ from click.testing import CliRunner
 from county_forecasts import county_csv, population_csv
 from county_release import NAMES, api_rows, county_cells
 from past_server import FileServer, Made, release_csv, row
+from small_hub import small_hub
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
+from odforecast.backtesting import Task
 from odforecast.backtesting.cluster import connected
+from odforecast.backtesting.export import export
 from odforecast.cli import main
 from odforecast.geography import lookup
 from odforecast.months import ONE_MONTH
@@ -49,7 +55,7 @@ INLINE = re.compile(r"(?<!`)`((?:odforecast|make backtest)(?: [^`]*)?)`(?!`)")
 COMMENT = re.compile(r"^#\s+((?:odforecast|make backtest) .*)", re.M)
 LOOKS_LIKE_ONE = re.compile(
     r"^(?:\$ )?(?:\.venv/bin/)?(?:odforecast (?:data|forecast|nowcast|backtest|score|scenario|"
-    r"report|update|models|examples)|make backtest)\b.*",
+    r"report|update|models|examples|hub|task)|make backtest)\b.*",
     re.M,
 )
 
@@ -186,6 +192,12 @@ def _prepare(args: list[str]) -> None:
         if word.endswith((".csv", ".parquet")) and not Path(word).exists():
             made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
+    if args[0] == "hub":
+        _hub(args)
+    if args[:2] == ["task", "submit"]:
+        _exported_and_forecast(args[2], Path(args[3]))
+    for word in args[2:] if args[:2] == ["task", "leaderboard"] else ():
+        Task.load("quick").run("hub-baseline", out=word, progress=False)
     for before, word in zip(["", *args], args):
         if word in FILES:
             Path(word).write_bytes(_release(word))
@@ -201,6 +213,23 @@ def _prepare(args: list[str]) -> None:
             _archive(Path(word))
 
 
+def _hub(args: list[str]) -> None:
+    """The hub that a command is about: one of anybody's, or one made here."""
+    if args[1] == "check":
+        hub_breaker.small_hub(Path("my-hub"))
+    elif args[1] == "score":
+        small_hub(Path("my-hub"))
+    elif args[1] != "init" and not Path(args[2]).exists():
+        od.hub.init(args[2], od.bundled())
+
+
+def _exported_and_forecast(name: str, folder: Path) -> None:
+    """Forecasts of the script in the docs, for a task."""
+    export(Task.load(name), "exported")
+    script = ROOT / "docs" / "how-to" / "outside_model.py"
+    subprocess.run([sys.executable, str(script), "exported", str(folder)], check=True)
+
+
 def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
     """The command with what makes it quick; its own options stay."""
 
@@ -209,6 +238,8 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
 
     if args[:2] == ["data", "fetch"]:
         return [*args, *(past if "--past" in args else ["--url", server])]
+    if args[0] == "backtest" and "--task" in args:
+        return [*args, *unless("--models", "naive"), *unless("--jobs", "1"), "--quiet"]
     if args[0] == "backtest" and _of_counties(args):
         more = [*unless("--draws", "20"), *unless("--jobs", "1"), *unless("--start", "2022-12")]
         more += unless("--models", "county-gamma,county-hub-baseline")

@@ -29,6 +29,7 @@ PUBLIC = (
     "odforecast.updating",
     "odforecast.report.site",
     "odforecast.testing",
+    "odforecast.evidence",
 )
 
 
