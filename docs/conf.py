@@ -71,7 +71,7 @@ _PROFILE.mkdir(parents=True, exist_ok=True)
 
 autosummary_generate = True
 _PUBLIC = {
-    name: value
+    f"{package}.{name}": value
     for package in names_table.PUBLIC
     for name, value in names_table.public_names(package)
     if inspect.isclass(value)
