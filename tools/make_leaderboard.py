@@ -134,7 +134,8 @@ def install_plugin(folder: Path) -> list[str]:
     before = set(model_names(STATES))
     uv = shutil.which("uv") or str(ROOT / ".tools" / "bin" / "uv")
     source = folder / "source"  # a build leaves files where it is made
-    shutil.copytree(PLUGIN, source)
+    leave = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    shutil.copytree(PLUGIN, source, ignore=leave)
     target = folder / "installed"
     common = ["--no-deps", "--no-build-isolation", "--target", str(target), str(source)]
     if Path(uv).exists():
@@ -186,9 +187,9 @@ def run_task(
             if name == OUTSIDE:
                 outside(task, folder)
             else:
-                model = makers[name][1]() if name in makers else get_model(name)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what models warn of is in the manifest
+                    model = makers[name][1]() if name in makers else get_model(name)
                     task.run([model], out=folder, executor=executor, progress=False)
         except (BacktestError, ImportError, subprocess.CalledProcessError) as error:
             left_out.append((task.name, name, " ".join(str(error).split())[:300]))

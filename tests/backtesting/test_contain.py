@@ -43,13 +43,25 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
     assert not inner.reported.flags.writeable
 
 
-def test_months_of_a_panel_beside_are_worked_out_anew_by_who_wants_them():
-    """One that looks at them changes nothing; what it writes into them reaches nobody else."""
+def test_months_of_a_panel_beside_may_be_looked_at():
+    """They are recovered when a model asks for them, which changes nothing."""
     beside = cut_panel()
     panel = replace(cut_panel(), beside={"T40.4": beside})
     with contained([panel], 1):
-        before = beside.monthly.copy()
         months = beside.monthly
-        months.flags.writeable = True
-        months[0, 0] += 1000.0
+    np.testing.assert_array_equal(beside.monthly, months)
+
+
+def test_what_is_written_into_the_months_of_a_panel_beside_is_noticed():
+    beside = cut_panel()
+    panel = replace(cut_panel(), beside={"T40.4": beside})
+    before = cut_panel().monthly
+
+    def forced():
+        with contained([panel], 1):
+            beside.monthly.flags.writeable = True
+            beside.monthly[0, 0] += 1000.0
+
+    with pytest.raises(BacktestError, match="changed its panel"):
+        forced()
     np.testing.assert_array_equal(beside.monthly, before)

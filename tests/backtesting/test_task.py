@@ -159,6 +159,28 @@ def test_another_truth_is_another_fingerprint() -> None:
     assert other.fingerprint != task.fingerprint
 
 
+def test_the_wording_of_a_reason_is_no_part_of_a_fingerprint() -> None:
+    task = Task(parse(SMALL.encode(), "small"))
+    found = [dict(o) for o in task.origins_listed]
+
+    def of(reason: str) -> str:
+        first = found[0] | {"reason": reason}
+        return fingerprint_of(task.definition, task.truth.data_hash, [first, *found[1:]])
+
+    assert of("no counts; add them") == of("no usable counts")
+    assert of("no counts") != of("") == task.fingerprint
+
+
+def test_more_donors_than_there_are_is_refused() -> None:
+    from odforecast.vintage.donors import shipped as donors
+
+    n = len(donors())
+    most = changed("donors: 2", f"donors: {n}").origins
+    assert len({(o.as_of, o.donor) for o in most}) == len(most) == 2 * n
+    with pytest.raises(BacktestError, match=f"asks for {n + 1} donors at each month.* are {n};"):
+        _ = changed("donors: 2", f"donors: {n + 1}").origins
+
+
 def test_a_release_after_the_truth_changes_nothing() -> None:
     task = Task(parse(SMALL.encode(), "small"))
     table = od.bundled().release("2025-09-17")
@@ -323,3 +345,11 @@ def test_any_file_is_read_or_refused_in_one_line(changes: list[tuple[int, str]])
     except OdforecastError as error:
         said = str(error)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("wrong", [3, None, ["quick"], b"quick", {"name": "quick"}])
+def test_what_is_neither_name_nor_path_is_said_in_a_line(wrong: object) -> None:
+    with pytest.raises(BacktestError, match="must be a name, or the path of a task file") as caught:
+        Task.load(wrong)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+    assert "quick" in str(caught.value)

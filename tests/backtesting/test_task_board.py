@@ -220,6 +220,8 @@ def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: 
     assert len(both) == len(table) == len(expected)
     assert both[name].to_numpy() == pytest.approx(both["ratio"].to_numpy(), nan_ok=True)
     assert both[n].tolist() == both["n_common_there"].tolist()
+    if naive:  # the table says what the interval of the first ratio rests on
+        return
     assert both["n_origins"].tolist() == both["n_origins_there"].tolist()
     assert both["n_blocks"].tolist() == both["n_blocks_there"].tolist()
     assert both["n_donors"].tolist() == both["n_donors_there"].tolist()
@@ -239,6 +241,113 @@ def test_intervals_are_those_of_the_score_table() -> None:
         assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
 
 
+def test_a_few_origins_are_said_to_be_few_and_have_no_interval() -> None:
+    """What the group has is not what a pair has: two origins of eight are two."""
+    says = Task.load("quick").definition
+    task = Task({**says, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
+    run = task.run(MODELS, progress=False)
+    days = sorted(run.scores["last_month"].unique())
+
+    def late(s: pd.DataFrame) -> pd.Series:
+        return (s["model"] == "drift+delay") & ~s["last_month"].isin(days[:2])
+
+    few = holed(run, late)
+    whole = leaderboard(run).table(by=[]).set_index("model")
+    table = leaderboard(few).table(by=[]).set_index("model")
+    assert table.loc["naive+delay", "n_origins"] == len(days) == 8
+    assert table.loc["drift+delay", "n_origins"] == 2
+    assert table.loc["drift+delay", "n_blocks"] == 1
+    donors = few.scores.loc[few.scores["model"] == "drift+delay", "donor"].nunique()
+    assert table.loc["drift+delay", "n_donors"] == donors < table.loc["naive+delay", "n_donors"]
+    assert np.isfinite(whole.loc["drift+delay", "rel_wis_low"])
+    assert np.isnan(table.loc["drift+delay", "rel_wis_low"])
+    assert np.isfinite(table.loc["naive+delay", "rel_wis_low"])
+    # Without the hub baseline: with the other; without both, of a model's own counts.
+    parts = {p.model: p for p in leaderboard(few).parts}
+    for held in (["naive+delay", "drift+delay"], ["drift+delay"]):
+        rows = Board([parts[m] for m in held]).table(by=[], bootstrap=0).set_index("model")
+        assert rows.loc["drift+delay", "n_origins"] == 2
+
+
+def test_four_origins_have_no_interval_though_no_draw_misses_them() -> None:
+    """Every second origin of complete counts: each block of two has one."""
+    says = Task.load("quick").definition
+    clean = {"vintages": "pseudo-clean", "donors": None, "draws": 60, "locations": ["OH", "US"]}
+    run = Task({**says, **clean}).run(["hub-baseline", "naive", "drift"], progress=False)
+    days = sorted(run.scores["last_month"].unique())
+    half = (run.scores["model"] == "drift") & ~run.scores["last_month"].isin(days[::2])
+    table = leaderboard(holed(run, lambda _: half)).table(by=[]).set_index("model")
+    assert table.loc["drift", ["n_origins", "n_blocks"]].tolist() == [4, 4]
+    assert np.isfinite(table.loc["drift", "rel_wis"])
+    assert np.isnan(table.loc["drift", "rel_wis_low"])
+    assert np.isfinite(table.loc["naive", "rel_wis_low"])
+
+
+def test_one_forecast_does_not_decide_what_all_have(run: Results) -> None:
+    whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
+
+    def but_one(s: pd.DataFrame) -> pd.Series:
+        mine = (s["model"] == "drift+delay") & (s["horizon"] >= 1)
+        return mine & (s.index != s.index[mine & (s["location"] == "US")][0])
+
+    table = leaderboard(holed(run, but_one)).table(by=[], bootstrap=0)
+    assert table["model"].iloc[-1] == "drift+delay"
+    table = table.set_index("model")
+    assert set(table["n_all"]) == {384}
+    assert table["in_all"].to_dict() == {
+        "hub-baseline": True, "naive+delay": True, "drift+delay": False,
+    }  # fmt: skip
+    for model in ("hub-baseline", "naive+delay"):
+        assert table.loc[model, "wis_all"] == pytest.approx(whole.loc[model, "wis"])
+    assert np.isnan(table.loc["drift+delay", "wis_all"])
+    assert table.loc["drift+delay", "n_common"] == 1  # the pair is still there, and counted
+
+
+@pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False)])
+def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> None:
+    mine = run.scores.index[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)]
+    table = leaderboard(holed(run, lambda s: s.index.isin(mine[kept:]))).table(by=[], bootstrap=0)
+    table = table.set_index("model")
+    assert table.loc["drift+delay", "in_all"] == among
+    assert set(table["n_all"]) == {kept if among else 384}
+
+
+def test_groups_of_size_are_those_of_the_score_table(run: Results) -> None:
+    some = holed(run, lambda s: (s["model"] == "hub-baseline") & (s["location"] == "WV"))
+    board = leaderboard(some)
+    table = board.table(by=["size"], bootstrap=0)
+    expected = relative_to_baseline(ahead(board), "hub-baseline", by=["size"], bootstrap=0)
+    keys = ["size", "model"]
+    both = [t.astype({"size": str}).set_index(keys) for t in (table, expected)]
+    assert both[0]["rel_wis"].to_dict() == pytest.approx(both[1]["ratio"].to_dict(), nan_ok=True)
+    assert table.groupby("size", observed=True)["n_asked"].first().sum() == 384
+    old = copied(run)
+    old._tables["scores"] = run.scores.drop(columns="last_reported")
+    with pytest.raises(BacktestError, match="split by size: they lack the column last_reported"):
+        leaderboard(old).table(by=["size"])
+    assert not leaderboard(old).table(by=["level"], bootstrap=0).empty
+
+
+def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
+    twice = copied(run)
+    last = run.scores[run.scores["horizon"] == 12].iloc[[-1]]
+    twice._tables["scores"] = pd.concat([run.scores, last], ignore_index=True)
+    with pytest.raises(BacktestError, match=r"model drift\+delay has two rows of one unit"):
+        leaderboard(twice).table()
+    other = copied(run)
+    other._tables["scores"] = pd.concat(
+        [run.scores, last.assign(horizon=13)], ignore_index=True
+    )  # fmt: skip
+    with pytest.raises(BacktestError, match="a forecast that its task does not ask for"):
+        leaderboard(other).table()
+
+
+def test_a_submission_is_not_the_denominator(run: Results) -> None:
+    posing = copied(run, submitted={"hub-baseline": {"files": 8}})
+    with pytest.raises(BacktestError, match="made elsewhere are called hub-baseline"):
+        leaderboard(posing)
+
+
 def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
     board = leaderboard(ragged(run))
     table = board.table(by=[], bootstrap=0).set_index("model")
@@ -246,8 +355,12 @@ def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
     rows = rows[rows["scorable"].astype(bool)]
     means = rows.groupby("model")[["wis", "cover_90", "cover_50"]].mean()
     assert table["wis"].to_dict() == pytest.approx(means["wis"].to_dict())
-    assert table["coverage_90"].to_dict() == pytest.approx(means["cover_90"].to_dict())
     keys = ["as_of", "donor", "location", "month"]
+    # Coverage is over the counts of the mean beside it, not over a model's own.
+    for name in ("50", "90"):
+        held = rows.assign(x=rows[f"cover_{name}"].astype(float))
+        held = held.pivot(index=keys, columns="model", values="x").dropna().mean()
+        assert table[f"coverage_{name}"].to_dict() == pytest.approx(held.to_dict())
     wide = rows.pivot(index=keys, columns="model", values="wis").dropna()
     assert set(table["n_all"]) == {len(wide)}
     assert table["wis_all"].to_dict() == pytest.approx(wide.mean().to_dict())
@@ -281,3 +394,29 @@ def test_naive_without_the_delay_is_a_denominator_on_complete_counts_only(run: R
 def test_counties_have_no_board(run: Results) -> None:
     with pytest.raises(BacktestError, match="is of counties"):
         leaderboard(copied(run, dataset="counties"))
+
+
+def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
+    """Without the counts outside its interval a model would hold all of its own."""
+    mine = (run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)
+    outside = mine & ~run.scores["cover_90"].astype(bool)
+    assert 0 < outside.sum() < mine.sum() / 2
+    board = leaderboard(holed(run, lambda _: outside))
+    table = board.table(by=[], bootstrap=0).set_index("model")
+    assert table.loc["drift+delay", "coverage_90"] == 1
+    keys = ["as_of", "donor", "location", "month"]
+    kept = run.scores.loc[mine & ~outside, keys]
+    theirs = run.scores[run.scores["model"] == "naive+delay"].merge(kept, on=keys)
+    assert table.loc["naive+delay", "coverage_90"] == pytest.approx(theirs["cover_90"].mean())
+    # Who has fewer than half is not among all: no coverage stands beside another's.
+    few = holed(run, lambda s: mine & (s.index != s.index[mine][0]))
+    table = leaderboard(few).table(by=[], bootstrap=0).set_index("model")
+    assert table.loc["drift+delay", ["coverage_50", "coverage_90"]].isna().all()
+    assert table.loc["naive+delay", ["coverage_50", "coverage_90"]].notna().all()
+
+
+def test_what_is_no_folder_of_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BacktestError, match=r"no such folder of results: '.*nope'; give folders"):
+        leaderboard(tmp_path / "nope")
+    with pytest.raises(BacktestError, match=r"holds no results; give folders of odforecast"):
+        leaderboard(tmp_path)

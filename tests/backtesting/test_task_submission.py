@@ -143,6 +143,25 @@ def test_a_folder_is_replaced_if_it_is_one_of_ours(task: Task, tmp_path: Path) -
         export(Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
 
 
+def test_an_export_that_cannot_be_put_there_leaves_the_old_one(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = export(task, tmp_path / "a")
+    before = {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    whole = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.name == "task":
+            raise OSError(28, "No space left on device")
+        return whole(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(BacktestError, match="No space left"):
+        export(task, out)
+    assert {p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
 # What comes back
 
 
@@ -241,6 +260,84 @@ def test_levels_of_ones_own_change_no_score(task: Task, tables: dict[str, pd.Dat
     results = score_submission(task, {key: pd.concat([rows, extra], ignore_index=True)}, "t")
     plain = score_submission(task, {key: rows}, "t")
     assert results.scores["wis"].tolist() == plain.scores["wis"].tolist()
+
+
+def test_fewer_levels_are_refused(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    """Without the outer levels the WIS of the same draws is lower."""
+    key = task.origin_ids[0]
+    rows = tables[key]
+    inner = rows["output_type_id"].between(0.3, 0.7)
+    month = f"{rows['target_end_date'].iloc[0]:%Y-%m}"
+    with pytest.raises(BacktestError, match=rf"location \w+, {month}, .* has 9 of the 23 quantile"):
+        score_submission(task, {key: rows[inner]}, "theirs")
+    one = (rows["location"] == "54") & (rows["horizon"] == 3) & (rows["output_type_id"] == 0.99)
+    month = f"{rows.loc[one, 'target_end_date'].iloc[0]:%Y-%m}"
+    with pytest.raises(BacktestError, match=rf"location 54, {month}, deaths_12mo has 22 of the 23"):
+        score_submission(task, {key: rows[~one]}, "theirs")
+    # A level twice is none more.
+    doubled = pd.concat([rows[~one], rows[one.shift(-1, fill_value=False)]])
+    with pytest.raises(BacktestError, match=r"has 22 of the 23 quantile levels \(23 rows\)"):
+        score_submission(task, {key: doubled}, "theirs")
+
+
+def test_a_value_that_is_no_number_is_refused(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    """It would count as made, and not be scored."""
+    key = task.origin_ids[0]
+    rows = tables[key].copy()
+    rows.loc[rows.index[30], "value"] = np.nan
+    with pytest.raises(BacktestError, match=r"a value of location .* is no number"):
+        score_submission(task, {key: rows}, "theirs")
+
+
+@pytest.mark.parametrize(
+    "label", ["hub-baseline", "naive+delay", "naive", "dlm", "drift+delay", "dlm(delay=False)",
+              " Hub-Baseline"],
+)  # fmt: skip
+def test_labels_of_models_that_run_here_are_refused(task, tables, label) -> None:
+    with pytest.raises(BacktestError, match="a model that runs here"):
+        score_submission(task, tables, label)
+
+
+def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+    key, origin = task.origin_ids[0], task.origins[0]
+    made = od.get_model("drift").fit(origin.panel).forecast(draws=50, seed=1).select(["OH"])
+    trend = od.to_hub(made, output_type="pmf")
+    assert set(trend["output_type"]) == {"pmf"}
+    more = Task({**task.definition, "scores": {"metrics": ["se"], "joint": True}})
+    results = score_submission(more, {key: pd.concat([tables[key], trend])}, "theirs")
+    notes = " | ".join(results.notes)
+    assert f"{len(trend)} rows of chances of a trend (pmf) were left out" in notes
+    assert "joint scores were not made" in notes
+    assert "metrics of the task were not made (se)" in notes
+    assert not score_submission(task, {key: tables[key]}, "theirs").notes
+
+
+def test_reported_counts_stand_beside_twelve_month_sums_alone(task: Task) -> None:
+    """What was reported is a 12-month count; beside a month's deaths it would be no revision."""
+    both = Task({**task.definition, "targets": ["deaths_12mo", "deaths_month"]})
+    key, origin = both.origin_ids[0], both.origins[0]
+    made = od.get_model("dlm").fit(origin.panel).forecast(draws=50, seed=1)
+    rows = od.to_hub(made.select(["OH", "US"]), targets=["deaths_12mo", "deaths_month"])
+    scores = score_submission(both, {key: rows}, "theirs").scores
+    known = scores[scores["horizon"] <= 0]
+    months = known["target"] == "deaths_month"
+    assert 0 < months.sum() < len(known)
+    assert known.loc[months, "reported"].isna().all()
+    assert not known.loc[months, "revised"].any()
+    assert known.loc[~months, "reported"].notna().all()
+
+
+def test_the_order_of_rows_and_columns_is_no_part_of_a_submission(
+    task: Task, tables: dict[str, pd.DataFrame]
+) -> None:
+    key = task.origin_ids[0]
+    rows = tables[key]
+    turned = rows.iloc[::-1][list(rows)[::-1]].reset_index(drop=True)
+    one, two = (score_submission(task, {key: t}, "t").manifest for t in (rows, turned))
+    assert one["specs"] == two["specs"]
+    assert one["run"] == two["run"]
+    other = rows.assign(value=rows["value"] + 1)
+    assert score_submission(task, {key: other}, "t").manifest["specs"] != one["specs"]
 
 
 def test_samples_are_taken_too(task: Task) -> None:

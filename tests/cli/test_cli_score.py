@@ -140,7 +140,7 @@ def test_truth_from_a_file_of_cdcs(vsrr, files):
     [
         ([], 2, "FORECASTS"),
         (["none.csv"], 1, "error: none.csv: no such file"),
-        (["f.txt"], 1, "error: f.txt: unknown file type"),
+        (["f.txt"], 1, "error: f.txt: no such file"),
         (["{file}", "--out", "s.xlsx"], 2, "for --out: 's.xlsx' must end in .csv, .parquet"),
         (["{file}", "--truth", "gone.csv"], 1, "gone.csv"),
         (["{file}", "--truth-as-of", "2001-01-01"], 1, "nothing was known on 2001-01-01"),

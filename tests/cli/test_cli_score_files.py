@@ -348,6 +348,10 @@ def test_results_of_a_backtest(archive, truth, tmp_path):
     np.testing.assert_array_equal(both["scorable"], both["scorable_want"])
     for name in ("wis", "log_wis", "ae", "ape", "cover_90"):
         np.testing.assert_allclose(both[name], both[f"{name}_want"], rtol=1e-12, err_msg=name)
+    for part in ("quantiles.parquet", "scores.parquet", "leaderboard.csv", "manifest.json"):
+        result = run("score", folder / part, "--archive", archive)
+        assert result.exit_code == 1
+        assert f"score the folder: odforecast score {folder}" in result.stderr
 
 
 def test_names_of_our_models_and_of_others(archive, made, tmp_path):
@@ -374,6 +378,58 @@ def test_wis_over_other_levels_is_not_related(archive, made, tmp_path):
     both = run("score", hub, table, "--archive", archive)
     assert both.exit_code == 0
     assert "these are different scores" in " ".join(both.stderr.split())
+
+
+def intervals(folder: Path, name: str, level: float, month="2023-12", horizon=3) -> Path:
+    """A table of one median and interval."""
+    path = folder / f"{name}.csv"
+    path.write_text(HEAD + f"US,{month},{horizon},{level},90000,100000,110000\n")
+    return path
+
+
+def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
+    """Three levels each: 0.05 to 0.95, and 0.25 to 0.75."""
+    wide = intervals(tmp_path, "2024-02-15-wide", 0.9)
+    narrow = intervals(tmp_path, "2024-02-15-narrow", 0.5)
+    result = run("score", wide, narrow, "--source", "bundled", "--baseline", "wide")
+    assert result.exit_code == 1
+    said = "WIS of wide is over levels 0.05, 0.5, 0.95, of narrow over levels 0.25, 0.5, 0.75"
+    assert said in result.stderr
+    both = run("score", wide, narrow, "--source", "bundled")
+    assert both.exit_code == 0
+    assert "these are different scores" in " ".join(both.stderr.split())
+    alike = intervals(tmp_path, "2024-02-15-alike", 0.9)
+    fine = run("score", wide, alike, "--source", "bundled", "--baseline", "wide")
+    assert fine.exit_code == 0
+    assert "different scores" not in fine.stderr
+
+
+def test_every_file_of_a_model_is_asked_for_its_levels(tmp_path):
+    """The first file of each is alike; the second of one is not."""
+    files = [intervals(tmp_path, "2024-02-15-one", 0.9), intervals(tmp_path, "2024-02-15-two", 0.9),
+             intervals(tmp_path, "2024-03-15-two", 0.5, "2024-01", 2)]  # fmt: skip
+    result = run("score", *files, "--source", "bundled", "--baseline", "one")
+    assert result.exit_code == 1
+    assert "of two over levels 0.25, 0.5, 0.75" in result.stderr
+
+
+def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
+    """A hub file of two origins, the later one with other levels and no fewer of them."""
+    drift = od.get_model("drift")
+    first, second = (drift.fit(panel.cut(last)).forecast(3, draws=60).select(["US"])
+                     for last in ("2023-06", "2023-07"))  # fmt: skip
+
+    def rows(made, tail):
+        return to_hub(made, levels=sorted([*HUB_QUANTILES, tail, 1 - tail]))
+
+    files = [
+        write_hub(pd.concat([rows(first, 0.02), rows(second, tail)]), tmp_path / f"{name}.parquet")
+        for name, tail in (("base", 0.02), ("mixed", 0.03))
+    ]
+    result = run("score", *files, "--source", "bundled", "--baseline", "base")
+    assert result.exit_code == 1
+    said = "WIS of base is over 25 levels with 0.02, of mixed over 25 levels with 0.03"
+    assert said in result.stderr
 
 
 def test_another_drug_class_is_refused(archive, panel, tmp_path):
@@ -407,6 +463,7 @@ HEAD = "location,month,horizon,level,low,median,high\n"
         (written(HEAD), "no rows"),
         (lambda folder: folder, "holds no forecast, no run and no results"),
         (lambda folder: folder / "gone.json", "gone.json"),
+        (lambda folder: written("x")(folder).rename(folder / "f.txt"), "unknown file type '.txt'"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
@@ -414,6 +471,30 @@ def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
     assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["nofile", "nofile.csv", "nofile.json", "record.csv"])
+def test_a_file_that_is_not_there_is_said_to_be_so(name, tmp_path):
+    result = run("score", tmp_path / name)
+    assert result.exit_code == 1
+    assert f"{name}: no such file" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["answer.csv", "deaths_averted.csv"])
+def test_tables_of_a_run_are_scored_with_its_folder(name, tmp_path):
+    (tmp_path / "scenarios.yaml").write_text("")
+    (tmp_path / name).write_text("scenario,value\n")
+    result = run("score", tmp_path / name)
+    assert result.exit_code == 1
+    assert "a part of a run of scenarios, and no file of forecasts" in result.stderr
+    assert f"score the folder: odforecast score {tmp_path}" in result.stderr
+
+
+def test_a_folder_names_only_files_that_can_be_scored(tmp_path):
+    (tmp_path / "changes.csv").write_text("location,month,before,after\n")
+    (tmp_path / "2024-07-10-x.csv").write_text(HEAD)
+    result = run("score", tmp_path)
+    assert "score the files in it: 2024-07-10-x.csv\n" in result.stderr
 
 
 def test_a_hub_is_scored_by_another_command(shared):

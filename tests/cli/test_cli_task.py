@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -121,6 +122,29 @@ def test_forecasts_that_were_made_elsewhere(folder: Path, tmp_path: Path) -> Non
     assert {r["horizon_group"] for r in said["leaderboard"]} == {"1-3", "4-6", "7-12"}
 
 
+def test_the_baseline_is_nobodys_label(folder: Path, tmp_path: Path) -> None:
+    words = ("--label", "hub-baseline", "--out", tmp_path / "out")
+    done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
+    assert done.exit_code == 1
+    assert done.output.startswith("error: 'hub-baseline' is what hub-baseline is called")
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_is_not_among_all_is_named(folder: Path, tmp_path: Path) -> None:
+    task, key = folder / "small.yaml", Task.load(folder / "small.yaml").origin_ids[0]
+    lines = (folder / "forecasts" / f"{key}.csv").read_text().splitlines(keepends=True)
+    one = [line for line in lines[1:] if line.startswith(",".join(lines[1].split(",")[:4]))]
+    (tmp_path / f"{key}.csv").write_text("".join([lines[0], *one]))
+    out = tmp_path / "out"
+    words = ("--label", "one-forecast", "--out", out)
+    assert run("task", "submit", task, tmp_path / f"{key}.csv", *words).exit_code == 0
+    done = run("task", "leaderboard", folder / "one", out)
+    assert done.exit_code == 0, done.output
+    narrow(done.output)
+    assert "not among all, with fewer than half of the counts: one-forecast" in done.output
+    assert "counts of all: 6 / 6 / 12" in done.output
+
+
 def test_a_file_may_have_the_models_name_behind_the_origins(folder: Path, tmp_path: Path) -> None:
     files = sorted((folder / "forecasts").glob("*.csv"))
     for file in files:
@@ -199,3 +223,100 @@ def test_a_dry_run_of_a_task_writes_nothing(folder: Path, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     assert "nothing written" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def said(done: Result) -> str:
+    return " ".join(done.output.split())
+
+
+def submit(folder: Path, what: object, out: Path, label: str = "mine") -> Result:
+    return run("task", "submit", folder / "small.yaml", what, "--label", label, "--out", out)
+
+
+def test_what_is_not_there_is_said_so(folder: Path, tmp_path: Path) -> None:
+    done = submit(folder, tmp_path / "nodir", tmp_path / "out")
+    assert done.exit_code == 1
+    assert done.output.startswith("error: no such file or folder: ")
+    for name in ("nope", "quick"):
+        done = run("task", "leaderboard", name)
+        assert done.exit_code == 1
+        assert f"no such folder of results: '{name}'; give folders of odforecast" in said(done)
+        assert "task submit --out DIR" in said(done)
+        assert "run `odforecast" not in done.output
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_named(folder: Path, tmp_path: Path, mark: str, word: str) -> None:
+    file = sorted((folder / "forecasts").glob("*.csv"))[0]
+    wrong = tmp_path / file.name
+    wrong.write_text(file.read_text().replace(",", mark))
+    done = submit(folder, wrong, tmp_path / "out")
+    assert done.exit_code == 1
+    assert f"its columns are parted by {word}: 'origin_date, " in said(done)
+    assert file.name in "".join(done.output.split())
+    assert "write it with commas" in said(done)
+
+
+def test_horizons_that_do_not_fit_are_said_with_their_file(folder: Path, tmp_path: Path) -> None:
+    file = sorted((folder / "forecasts").glob("*.csv"))[0]
+    wrong = tmp_path / file.name.replace(".csv", "-us-mine.csv")
+    table = pd.read_csv(file, dtype=str)
+    ends = pd.to_datetime(table["target_end_date"])
+    table["target_end_date"] = (ends + pd.offsets.MonthEnd(1)).dt.strftime("%Y-%m-%d")
+    table.to_csv(wrong, index=False)
+    done = submit(folder, wrong, tmp_path / "out")
+    assert done.exit_code == 1
+    assert done.output.startswith(f"error: {wrong.name}, origin")
+    assert "horizon 1 of location" in said(done)
+
+
+@pytest.mark.parametrize("label", ["my model!", "a/b", " x", "-x", "ä", "x" * 101])
+def test_labels_are_those_of_models(folder: Path, tmp_path: Path, label: str) -> None:
+    done = run(
+        "task", "submit", folder / "small.yaml", folder / "forecasts", f"--label={label}",
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "is no label of a model; at most 100 letters" in said(done)
+    assert not (tmp_path / "out").exists()
+
+
+def test_tiny_submissions_take_no_column_and_alone_say_why(folder: Path, tmp_path: Path) -> None:
+    """Two of different single origins, beside whole ones and by themselves."""
+    file = tmp_path / "three.yaml"
+    file.write_text(SMALL.replace("donors: 2", "donors: 3").replace("small", "three"))
+    task = Task.load(file)
+    task.run(["hub-baseline", "naive+delay"], out=tmp_path / "whole", progress=False)
+    assert run("task", "export", file, tmp_path / "task").exit_code == 0
+    made = tmp_path / "forecasts"
+    subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / "task"), str(made)], check=True)
+    for number, key in enumerate(task.origin_ids):
+        words = (made / f"{key}.csv", "--label", f"tiny-{number}", "--out", tmp_path / str(number))
+        assert run("task", "submit", file, *words).exit_code == 0
+    tiny = [tmp_path / str(n) for n in range(3)]
+    done = run("task", "leaderboard", tmp_path / "whole", *tiny[:2])
+    narrow(done.output)
+    assert "counts of all: 9 / 9 / 18" in said(done)
+    assert "with fewer than half of the counts: tiny-0, tiny-1" in said(done)
+    assert "WIS" in next(x for x in done.output.splitlines() if "cov90, %" in x)
+    assert "no count that all have" not in done.output
+    for some, why in (
+        (tiny, "no model has half of the counts"),
+        (tiny[:2], "each was forecast by some models and not by others"),
+    ):
+        done = run("task", "leaderboard", *some)
+        narrow(done.output)
+        assert "counts of all: 0 / 0 / 0" in said(done)
+        assert f"no count that all have, so no WIS and no coverage: {why}" in said(done)
+
+
+def test_what_intervals_rest_on_is_the_least_of_the_groups() -> None:
+    """Later months ahead have fewer origins; the first group alone would say too much."""
+    from odforecast.cli.leaderboard import _rests
+
+    rows = pd.DataFrame(
+        {"ratio": [0.9, 0.8, 0.7], "n_origins": [60, 60, 48], "n_blocks": [10, 10, 8],
+         "n_donors": [12, 12, 12]},
+    )  # fmt: skip
+    assert _rests(rows) == "at least 48 months in 8 blocks × 12 donors"
+    assert _rests(rows.iloc[:2].assign(n_donors=0)) == "60 months in 10 blocks"

@@ -63,3 +63,10 @@ def test_an_end_that_is_no_zero_is_not_rounded_to_one():
     assert between(-20_708, -384) == "-20,700 to -400"
     assert between(-300, 20_708) == "0 to 21,000"  # zero lies inside
     assert step_of(0.2, 900) == 1.0
+
+
+def test_a_model_of_ones_own_never_takes_the_place_of_the_default():
+    with pytest.raises(od.OdforecastError, match=r"give yours another, for example 'my-dlm'"):
+        od.register("dlm", od.get_model("naive"))
+    assert od.get_model().label == "dlm"
+    assert od.get_model().spec.model == "dlm"

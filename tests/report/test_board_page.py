@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import odforecast as od
+from odforecast.backtesting import Results
 from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.task import Task
 from odforecast.errors import DataError
@@ -195,6 +196,57 @@ def test_sums_beside_the_control() -> None:
     assert "not joint over places" in page
 
 
+def test_sums_of_other_places_do_not_stand_side_by_side_unmarked() -> None:
+    def row(model: str, what: str, places: tuple[int, int, float] | None, n: int) -> dict[str, Any]:
+        said = dict.fromkeys(("score", "control_score", "cover_90", "control_cover_90"), 0.5)
+        low, most, mean = places or (None, None, None)
+        joined = {"n_places": low, "n_places_most": most, "n_places_mean": mean}
+        return {"model": model, "what": what, "n": n, "reason": "", **said, **joined}
+
+    def shown(*rows: dict[str, Any]) -> tuple[dict[tuple[str, str], str], str]:
+        said = {"task": "x", "fingerprint": "0" * 64, "origins": 3, "rows": list(rows)}
+        page = board_page(summary_of([], [], said))
+        return {(r[0], r[1]): r[-1] for r in tables(page)["joint"]}, page
+
+    nation, regions = "sum of the states, WIS", "sums of census regions, WIS"
+    same = [row(m, "sum, nation", (52, 52, 52.0), 36) for m in ("a", "b")]
+    found, page = shown(*same)
+    assert set(found.values()) == {"52"}
+    assert "not to be compared" not in page
+    found, page = shown(
+        same[0], row("b", "sum, nation", (51, 51, 51.0), 36), row("c", "sum, nation", None, 0),
+        row("a", "sum, regions", (9, 17, 13.0), 144), row("b", "sum, regions", (9, 17, 12.75), 144),
+        row("a", "energy", (52, 52, 52.0), 36), row("b", "energy", (52, 52, 52.0), 24),
+    )  # fmt: skip
+    assert found[("a", nation)] == "52"
+    assert found[("b", nation)] == "51, of other counts"
+    assert found[("c", nation)] == "–"
+    assert found[("b", regions)] == "9–17, of other counts"
+    assert found[("b", "energy score over places, of logs")] == "52, of other counts"
+    assert "not to be compared" in page
+
+
+def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
+    scores = results.scores
+    mine = scores.index[(scores["model"] == "dlm") & (scores["horizon"] >= 1)]
+    best = scores.loc[mine].groupby("location")["wis"].idxmin()  # a count each, hit by chance
+    few = od.backtesting.Results(
+        {"scores": scores[~scores.index.isin(mine.difference(best))].reset_index(drop=True),
+         "quantiles": results.quantiles, "failures": results.failures},
+        results.manifest,
+    )  # fmt: skip
+    said = summary_of([task_summary(leaderboard(few))])
+    page = board_page(said)
+    assert "Not among all, for fewer than half of the counts were forecast: dlm." in page
+    assert "On quick, naive+delay has the lowest score of 2 models" in page
+    assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
+    assert "Not among all, for fewer than half of the counts were forecast: `dlm`." in markdown(
+        said
+    )
+    whole = board_page(summary_of([task_summary(leaderboard(results))]))
+    assert "Not among all" not in whole
+
+
 # The tool
 
 
@@ -272,3 +324,21 @@ def test_the_committed_numbers_are_a_page(tool: ModuleType) -> None:
     # A definition that was changed has other numbers: make it again.
     for task in said["tasks"]:
         assert task["definition"] == Task.load(task["name"]).definition
+
+
+def test_nothing_in_common_is_said_on_the_page_and_in_the_docs(results: Any) -> None:
+    """Three models of a third of the origins each: no mean over what all have."""
+    days = sorted(results.scores["last_month"].unique())
+    scores = results.scores
+    which = scores["model"].astype(str).map({m: i for i, m in enumerate(MODELS)})
+    keep = which == scores["last_month"].map({d: i % len(MODELS) for i, d in enumerate(days)})
+    names = ("scores", "quantiles", "failures")
+    apart = Results({n: getattr(results, n) for n in names}, dict(results.manifest))
+    apart._tables["scores"] = scores[keep].reset_index(drop=True)
+    said = summary_of([task_summary(leaderboard(apart))])
+    (task,) = said["tasks"]
+    assert {r["n_all"] for r in task["tables"]["all"]} == {0}
+    assert {r["coverage_90"] for r in task["tables"]["all"]} == {None}
+    assert task["coverage"]["nation"]["dlm"] == [None] * 4
+    for text in (board_page(said), markdown(said)):
+        assert "Where all have no count in common there is no WIS and no coverage" in text

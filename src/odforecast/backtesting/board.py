@@ -23,6 +23,7 @@ from odforecast.errors import BacktestError
 from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.months import to_month
 from odforecast.names import VINTAGE_CLEAN
+from odforecast.sources.quoting import quoted
 
 #: The other denominator: an honest simple model, given the delay.
 SECOND = "naive+delay"
@@ -72,9 +73,23 @@ def leaderboard(
     entries: list[Entry] = []
     for i, one in enumerate(given, 1):
         where = f"results {i}" if isinstance(one, Results) else fspath(one)
-        read = one if isinstance(one, Results) else Results.load(Path(one))
+        read = one if isinstance(one, Results) else _read(Path(one))
         entries += entries_of(read, where)
     return Board(merged(entries))
+
+
+def _read(folder: Path) -> Results:
+    """A folder of results; another thing is named, for none of it has to be run again."""
+    if not (folder / "manifest.json").exists():
+        called = quoted(str(folder))
+        raise BacktestError(
+            f"{called} holds no results"
+            if folder.exists()
+            else f"no such folder of results: {called}",
+            hint="give folders of odforecast backtest --task NAME --out DIR, or of odforecast task "
+            "submit --out DIR",
+        )
+    return Results.load(folder)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,11 +217,13 @@ class Board:
             ``by`` and :data:`COLUMNS`: forecasts asked for and missing, counts scored, and those
             that *all* models have (``n_all``); mean WIS over a model's own counts and over those
             (``wis_all``). A model that has fewer than half of the counts that can be scored is
-            not among all (``in_all``), and stands last. Its ratio to the hub baseline and to ``naive+delay`` on the counts both
-            have (``n_common``, ``n_common_naive``), with intervals from blocks of origins and
-            whole donor releases drawn again; the ratio of WIS on logs; coverage; and the origins,
-            blocks and donors of the counts in common with the baseline (without one, of the
-            model's own), on which the interval rests. Months that were known when the forecast was made are left out.
+            not among all (``in_all``), and stands last. Its ratio to the hub baseline and to
+            ``naive+delay`` on the counts both have (``n_common``, ``n_common_naive``), with
+            intervals from blocks of origins and whole donor releases drawn again; the ratio of
+            WIS on logs; coverage over the counts that all have, as ``wis_all``; and the origins,
+            blocks and donors of the counts in common with the hub baseline (without it, with the
+            other; without both, of the model's own), on which its interval rests. Months that
+            were known when the forecast was made are left out.
         """
         keys = list(by)
         found = []
@@ -234,7 +251,7 @@ class Board:
     def _group(self, grid: Grid, level: float, bootstrap: int) -> pd.DataFrame:
         """A row per model of one group of units."""
         n_all, on_all = grid.on_all()
-        rests = grid.rests()
+        rests: dict[str, Any] | None = None
         made = grid.made.sum(axis=0)
         columns: dict[str, object] = {
             "model": grid.models,
@@ -245,8 +262,9 @@ class Board:
             "n_all": n_all,
             "wis": grid.means("wis"),
             "wis_all": on_all,
-            "coverage_50": grid.means("cover_50"),
-            "coverage_90": grid.means("cover_90"),
+            # Of the same counts as the mean beside it: leaving out what is hard raises coverage.
+            "coverage_50": grid.on_all("cover_50")[1],
+            "coverage_90": grid.on_all("cover_90")[1],
         }
         for base, name, n in (
             (BASELINE, "rel_wis", "n_common"),
@@ -263,9 +281,9 @@ class Board:
                 f"{name}_high": ratio["upper"].to_numpy(),
                 n: ratio["n_common"].to_numpy(),
             }
-            if base == BASELINE:
+            if rests is None:
                 rests = {name: ratio[name].to_numpy() for name in RESTS}
-        columns |= rests
+        columns |= rests or grid.rests()
         columns["rel_log_wis"] = np.nan
         if BASELINE in grid.models and grid.scored("log_wis").any():
             logs = grid.ratios(BASELINE, "log_wis", level, 0)

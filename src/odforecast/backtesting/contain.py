@@ -209,9 +209,8 @@ class _Kept:
     def put_back(self) -> bool:
         """Undo what was changed; whether anything was."""
         now, changed = vars(self.part), False
-        if _RECOVERED not in self.attributes:
-            # Worked out within, and nobody has looked whether it was changed since.
-            now.pop(_RECOVERED, None)
+        # Worked out within: compared, below, with what comes of the panel as it was.
+        within = None if _RECOVERED in self.attributes else now.pop(_RECOVERED, None)
         if now.keys() != self.attributes.keys() or not all(
             # A hash may have been worked out by two threads.
             now[name] is value or (isinstance(value, str) and now[name] == value)
@@ -233,7 +232,18 @@ class _Kept:
                 array.flags.writeable = True
                 array[...] = np.frombuffer(before, dtype).reshape(shape)
             array.flags.writeable = False
+        if within is not None and isinstance(self.part, Panel):
+            changed |= not _equal(within, self.part._recovered)
         return changed
+
+
+def _equal(one: Any, other: tuple[Any, dict[str, str]]) -> bool:
+    """Whether months and what is wrong with them are the same, bit for bit."""
+    try:
+        (months, problems), (wanted, known) = one, other
+        return bool(months.tobytes() == wanted.tobytes() and problems == known)
+    except (AttributeError, TypeError, ValueError):  # put there by the model
+        return False
 
 
 @contextmanager

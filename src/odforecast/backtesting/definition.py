@@ -100,13 +100,18 @@ def read(task: str | Path) -> dict[str, Any]:
     UnknownNameError
         If no task of that name ships.
     BacktestError
-        If the file cannot be read, or a key or value is wrong: with its line.
+        If it is neither, the file cannot be read, or a key or value is wrong: with its line.
 
     Examples
     --------
     >>> read("states-delayed")["vintages"]
     'pseudo-delayed'
     """
+    if not isinstance(task, str | Path):
+        raise BacktestError(
+            f"task is {quoted(repr(task))}, and must be a name, or the path of a task file",
+            hint=f"names are {', '.join(shipped())}",
+        )
     text = str(task)
     if isinstance(task, str) and not re.search(r"[/\\]|\.ya?ml$", text):
         if text not in (names := shipped()):

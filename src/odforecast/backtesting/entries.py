@@ -14,8 +14,10 @@ from odforecast.backtesting.results import Results
 from odforecast.backtesting.task import SHORT, fingerprint_of
 from odforecast.errors import BacktestError
 from odforecast.models import model_names
+from odforecast.models.model import LABEL
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES
+from odforecast.sources.quoting import quoted
 
 #: Columns of the score table that are kept: thirty models have four million rows.
 KEPT = (
@@ -144,6 +146,26 @@ def reserved(label: str) -> str | None:
     """
     name = label.partition("(")[0].strip().casefold()
     return name if name.removesuffix("+delay") in model_names() else None
+
+
+def check_label(label: str) -> None:
+    """Refuse a label that no model may have, or that one has which runs here.
+
+    Raises
+    ------
+    BacktestError
+        With what a label is.
+    """
+    if taken := reserved(label) if isinstance(label, str) else None:
+        raise BacktestError(
+            f"{quoted(label)} is what {taken} is called, a model that runs here",
+            hint=f"give another label, such as my-{taken.partition('+')[0]}",
+        )
+    if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
+        raise BacktestError(
+            f"{quoted(str(label))} is no label of a model",
+            hint="at most 100 letters, digits, spaces and _.,+=()[]'-, a letter or digit first",
+        )
 
 
 def entries_of(results: Results, where: str) -> list[Entry]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from odforecast.backtesting.entries import Entry
 from odforecast.errors import BacktestError
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.compare import percentile_interval
+from odforecast.scoring.compare import Base, Pairs, percentile_interval
 from odforecast.scoring.resampling import Cells, cells_of, weights
 
 Floats = NDArray[np.float64]
@@ -29,8 +29,6 @@ ENOUGH = 0.5
 METRICS = ("wis", "log_wis", "cover_50", "cover_80", "cover_90", "cover_95", "pit")
 #: What tells the units of a task apart.
 _KEYS = ("as_of", "last_month", "donor", "location", "target", "horizon")
-#: What tells apart that which is resampled.
-_CELL = ("as_of", "last_month", "vintage", "donor")
 #: What an interval rests on.
 RESTS = ("n_origins", "n_blocks", "n_donors")
 
@@ -155,11 +153,12 @@ class Grid:
         return np.asarray(enough & there.any(axis=0))
 
     def on_all(self, metric: str = "wis") -> tuple[int, Floats]:
-        """Number of units that all models have, and each model's mean over them.
+        """Number of units that all models have a WIS of, and each model's mean over them.
 
-        Models that :meth:`in_all` leaves out do not decide which, and have no mean (NaN).
+        Whatever the score: numbers that stand side by side are of the same units. Models that
+        :meth:`in_all` leaves out do not decide which, and have no mean (NaN).
         """
-        there, counts = self.scored(metric), self.in_all(metric)
+        there, counts = self.scored(), self.in_all()
         means = np.full(len(self.models), np.nan)
         if not counts.any():
             return 0, means
@@ -169,9 +168,11 @@ class Grid:
             means[counts] = self.values[metric][whole][:, counts].mean(axis=0)
         return n, means
 
-    def cells(self, any_has: NDArray[np.bool_]) -> tuple[Cells, NDArray[np.intp]]:
-        """What is resampled of some units (U,), and the cell of each unit (-1: not of them)."""
-        names, code = list(_CELL), self._cell_codes()
+    def cells(self, metric: str = "wis") -> tuple[Cells, NDArray[np.intp]]:
+        """What is resampled, and the cell of each unit (-1: no model has it)."""
+        any_has = self.scored(metric).any(axis=1)
+        names = ["as_of", "last_month", "vintage", "donor"]
+        code = self.units.groupby(names, sort=False, observed=True).ngroup().to_numpy()
         used = np.unique(code[any_has])
         first = np.array([int(np.flatnonzero(code == c)[0]) for c in used], dtype=int)
         frame = self.units.loc[first, names]
@@ -203,58 +204,49 @@ class Grid:
         there = np.isfinite(values)
         both = there & there[:, [base]]
         n_models = len(self.models)
-        columns = {name: np.full(n_models, np.nan) for name in ("ratio", "lower", "upper")}
-        rests = {name: np.zeros(n_models, dtype=int) for name in RESTS}
-        # Models that share origins and donors with the baseline are drawn together.
-        for some in self._alike(both):
-            cells, at = self.cells(both[:, some].any(axis=1))
+        nothing = np.full(n_models, np.nan)
+        columns = {"ratio": nothing, "lower": nothing, "upper": nothing}
+        if both.any():
+            cells, at = self.cells(metric)
             mine, theirs = (
-                _by_cell(x, both[:, some], at, cells.at.size)
-                for x in (values[:, some], values[:, [base]])
+                _by_cell(x, both, at, cells.at.size) for x in (values, values[:, [base]])
             )
             often = weights(cells, bootstrap, None, seed)
             with np.errstate(divide="ignore", invalid="ignore"):
-                columns["ratio"][some] = mine.sum(axis=0) / theirs.sum(axis=0)
+                ratio = mine.sum(axis=0) / theirs.sum(axis=0)
                 drawn = (often @ mine) / (often @ theirs)
-            lower, upper = percentile_interval(drawn, level, len(some))
-            columns["lower"][some], columns["upper"][some] = lower, upper
-            for name, n in zip(RESTS, rests_on(cells)):
-                rests[name][some] = n
+            lower, upper = percentile_interval(drawn, level, n_models)
+            few = self._base(both, metric).few[:, 0]
+            lower, upper = (np.where(few, np.nan, ends) for ends in (lower, upper))
+            columns = {"ratio": ratio, "lower": lower, "upper": upper}
         return pd.DataFrame(
-            columns | {"n_common": both.sum(axis=0)} | rests,
+            columns | {"n_common": both.sum(axis=0)} | self.rests(both, metric),
             index=pd.Index(self.models, name="model"),
         )
 
-    def _alike(self, both: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-        """Models with units of the same origins and donors; those without any are left out."""
-        code = self._cell_codes()
-        n = int(code.max(initial=-1)) + 1
-        has = np.stack([np.bincount(code[column], minlength=n) > 0 for column in both.T])
-        _, which = np.unique(has, axis=0, return_inverse=True)
-        for group in np.unique(which):
-            some = np.flatnonzero(which.ravel() == group)
-            if has[some[0]].any():
-                yield some
+    def rests(
+        self, units: NDArray[np.bool_] | None = None, metric: str = "wis"
+    ) -> dict[str, NDArray[np.int64]]:
+        """Origins, blocks of them and donors that each model's units lie in, by :data:`RESTS`.
 
-    def _cell_codes(self) -> NDArray[np.intp]:
-        """A number for the origin and donor of each unit."""
-        grouped = self.units.groupby(list(_CELL), sort=False, observed=True)
-        return np.asarray(grouped.ngroup().to_numpy(), dtype=np.intp)
-
-    def rests(self, metric: str = "wis") -> dict[str, NDArray[np.int_]]:
-        """Origins, blocks and donors of each model's own units, by name."""
+        Parameters
+        ----------
+        units : ndarray of bool, shape (U, M), optional
+            Default: those that a model has a score of.
+        metric : str
+        """
         there = self.scored(metric)
-        out = {name: np.zeros(len(self.models), dtype=int) for name in RESTS}
-        for some in self._alike(there):
-            cells, _ = self.cells(there[:, some].any(axis=1))
-            for name, n in zip(RESTS, rests_on(cells)):
-                out[name][some] = n
-        return out
+        if not there.any():
+            return {name: np.zeros(len(self.models), dtype=np.int64) for name in RESTS}
+        base = self._base(there if units is None else units, metric)
+        return {name: getattr(base, name)[:, 0] for name in RESTS}
 
-
-def rests_on(cells: Cells) -> tuple[int, int, int]:
-    """Origins, blocks of them, and donors."""
-    return cells.origins.size, cells.n_blocks, len(cells.donors)
+    def _base(self, units: NDArray[np.bool_], metric: str) -> Base:
+        """What comparisons on some units rest on, shapes (M, 1), as scores themselves have it."""
+        cells, at = self.cells(metric)
+        counts = _by_cell(np.ones((len(units), 1)), units, at, cells.at.size)
+        whole = counts.astype(np.int64)[:, :, None]
+        return Pairs(self.models, cells, counts[:, :, None], whole).base()
 
 
 def _by_cell(values: Floats, both: NDArray[np.bool_], at: NDArray[np.intp], n: int) -> Floats:
@@ -273,9 +265,11 @@ def _with_last_reported(units: pd.DataFrame, entries: Sequence[Entry]) -> pd.Dat
     keys = ["as_of", "last_month", "donor", "location"]
     parts = []
     for entry in entries:
-        if "last_reported" in entry.scores:
+        if "last_reported" in entry.scores and len(entry.scores):
             rows = entry.scores[[*keys, "last_reported"]].drop_duplicates()
-            rows = rows.assign(location=rows["location"].astype(str), donor=_releases(rows["donor"]))
+            rows = rows.assign(
+                location=rows["location"].astype(str), donor=_releases(rows["donor"])
+            )
             parts.append(rows[rows["last_reported"].notna()])
     if not parts:
         return units

@@ -5,6 +5,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError, one_of
@@ -98,8 +100,8 @@ def plan(
     Raises
     ------
     BacktestError
-        If there is nothing to do, two models have one label, a number is out of range, or an
-        origin is made up.
+        If there is nothing to do, two models have one label, an argument is not what it must be
+        (a number as text, something that is no model), or an origin is made up.
 
     Examples
     --------
@@ -110,11 +112,12 @@ def plan(
     >>> units[0].label, len(units)
     ('naive as of 2023-06-15', 3)
     """
-    if isinstance(models, str | Model):
-        models = [models]
     if isinstance(targets, str):  # one, and not its letters
         targets = (targets,)
-    made = [get_model(m) if isinstance(m, str) else m for m in models]
+    made = _models(models)
+    _check_kinds(truth, locations, targets, joint)
+    horizon, draws = whole("horizon", horizon), whole("draws", draws)
+    seed = whole("seed", seed)
     if not made or not found:
         raise BacktestError("nothing to do", hint="give at least one model and one origin")
     labels = [m.label for m in made]
@@ -125,6 +128,8 @@ def plan(
         )
     if horizon < 1 or draws < 2:
         raise BacktestError(f"horizon must be ≥ 1 and draws ≥ 2, got {horizon} and {draws}")
+    if seed < 0:
+        raise BacktestError(f"seed is {seed}, allowed: whole numbers from 0 on")
     if unknown := [t for t in targets if t not in TARGETS]:
         raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
@@ -148,7 +153,7 @@ def plan(
     if counties:
         # New York City's counties stand in the middle of New York's by their codes.
         places = tuple(s for _, part in divided for s in part)
-    whole = [("", places)]
+    undivided = [("", places)]
     apart = ("state", "location") if counties else ("state",)
     request = (horizon, draws, seed)
     scored = _horizons(horizons, horizon, counties)
@@ -166,24 +171,99 @@ def plan(
             scored,
             levels,
             wanted,
-            joint,
+            bool(joint),
         )
         for model in made
         for origin in found
         for state, part in (
-            divided if model.spec.by in apart and origin.panel is not None else whole
+            divided if model.spec.by in apart and origin.panel is not None else undivided
         )
     ]
 
 
-def _horizons(asked: Iterable[int] | None, horizon: int, counties: bool) -> tuple[int, ...]:
+def whole(name: str, value: object) -> int:
+    """An argument that must be a whole number.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+
+    Raises
+    ------
+    BacktestError
+        If it is a text, a fraction, or true or false.
+
+    Examples
+    --------
+    >>> from odforecast.backtesting.planning import whole
+    >>> whole("draws", 200)
+    200
+    """
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise BacktestError(f"{name} is {value!r}, allowed: a whole number") from None
+
+
+def _models(asked: object) -> list[Model]:
+    """The models of a run, each made where it is a name."""
+    if isinstance(asked, str | Model) or not isinstance(asked, Iterable):
+        asked = [asked]
+    return [get_model(m) if isinstance(m, str) else _model(m) for m in asked]
+
+
+def _model(given: object) -> Model:
+    """What is a model already; anything else is refused, with how to make one of it."""
+    if isinstance(given, Model):
+        return given
+    package = type(given).__module__.partition(".")[0]
+    kind = type(given).__name__
+    if isinstance(given, type):
+        kind = f"class {given.__name__}"
+        hint = "give od.register(name, the class) and then the name"
+    elif package in ("statsforecast", "sktime"):
+        hint = f"od.models.from_{package}(...) makes a model of it"
+    elif hasattr(given, "spec") and hasattr(given, "fit"):
+        hint = "od.register(name, lambda: it) and then the name"
+    elif callable(given):
+        hint = "@od.forecaster(...) makes a model of a function"
+    else:
+        hint = "give names (od.models() lists them), or what od.get_model returns"
+    raise BacktestError(f"models has a {kind}, which is no model", hint=hint)
+
+
+def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:
+    """Refuse what is of another kind than it must be, before it fails deep inside."""
+    if not isinstance(truth, Truth):
+        raise BacktestError(
+            f"truth is a {type(truth).__name__}, no Truth",
+            hint="od.Truth(od.archive().as_of().panel()) is the newest release",
+        )
+    if locations is not None and not isinstance(locations, Iterable):
+        raise BacktestError(
+            f"locations is {locations!r}, allowed: names of places",
+            hint="a FIPS code is a text: locations='39'",
+        )
+    if not isinstance(targets, Iterable):
+        raise BacktestError(f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS))
+    if not isinstance(joint, bool | np.bool_):
+        raise BacktestError(f"joint is {joint!r}, allowed: True or False")
+
+
+def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
     """Months ahead that are scored, in order; empty: all of them."""
     if asked is None:
         return tuple(h for h in COUNTY_HORIZONS if h <= horizon) if counties else ()
+    if not isinstance(asked, Iterable):
+        asked = (asked,)
     found: set[int] = set()
     for value in asked:
         try:
-            number = operator.index(value)
+            number = operator.index(value)  # type: ignore[arg-type]
         except TypeError:
             number = 0
         if not 1 <= number <= horizon:

@@ -9,12 +9,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.joining import by_origin, joined, manifest_of
-from odforecast.backtesting.outcome import Outcome
+from odforecast.backtesting.outcome import Outcome, on_screen
 from odforecast.backtesting.tables import JOINT, TABLES, all_failed, empty, written
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError, one_of
@@ -91,6 +92,20 @@ class Results:
             except (OSError, ValueError) as error:
                 raise _broken(self._folder, error) from error
         return self._tables[name]
+
+    def _holds(self, name: str) -> bool:
+        return name in self._tables or self._folder is not None
+
+    def _scored(self) -> set[str]:
+        """Labels of the models that have scores."""
+        if "scores" in self._tables or self._folder is None:
+            return set(self.scores["model"].astype(str))
+        try:
+            path = self._folder / "scores.parquet"
+            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
+        except (OSError, pa.ArrowException) as error:
+            raise _broken(self._folder, error) from error
+        return {str(name) for name in names.unique().to_pylist()}
 
     def read(self, at_most: int) -> None:
         """Read the tables that have at most so many rows now, and not when they are asked for."""
@@ -309,7 +324,9 @@ class Results:
         DataFrame
             Number of units scored and not scorable, mean WIS and its parts, relative WIS,
             CRPS, MAE, MAPE, bias, coverage. Of counties:
-            :func:`odforecast.scoring.county_leaderboard`, by default by ``horizon``.
+            :func:`odforecast.scoring.county_leaderboard`, by default by ``horizon``. A model
+            without any forecast (:attr:`failures` says why) has a row of no units, last in each
+            group.
 
         Raises
         ------
@@ -331,12 +348,34 @@ class Results:
                 f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
             )
         if of_counties:
-            return county_leaderboard(scores, by, baseline)
+            return self._with_failed(county_leaderboard(scores, by, baseline), by)
         if baseline is not None and baseline not in models:
             # Without the baseline there is nothing to relate to; the columns stay.
             board = summarise(scores, by=by)
-            return board.assign(rel_wis=float("nan"), n_common=0)
-        return summarise(scores, by=by, baseline=baseline)
+            return self._with_failed(board.assign(rel_wis=float("nan"), n_common=0), by)
+        return self._with_failed(summarise(scores, by=by, baseline=baseline), by)
+
+    def _with_failed(self, board: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+        """A leaderboard with a row in each group for models that have failures and no scores."""
+        lost = list(failed_everywhere(self))
+        if not lost:
+            return board
+        groups = [name for name in by if name != "model"]
+        board = board.assign(model=board["model"].astype(object))
+        heads = board[groups].drop_duplicates() if groups else pd.DataFrame(index=[0])
+        none = {
+            name: 0 if name.startswith("n_") else np.nan
+            for name in board.columns
+            if name not in (*groups, "model")
+        }
+        rows = [heads.assign(**none, model=model)[list(board.columns)] for model in lost]
+        whole = pd.concat([board, *rows], ignore_index=True)
+        if groups:  # in the order of the groups; within one, the rows without scores are last
+            at = whole.groupby(groups, sort=False, observed=True, dropna=False).ngroup()
+            whole = whole.iloc[np.argsort(at.to_numpy(), kind="stable")]
+        whole = whole.reset_index(drop=True).astype({"model": str})
+        whole.attrs = dict(board.attrs)
+        return whole
 
     def labelled(self) -> pd.DataFrame:
         """Scores with the columns ``level`` and ``horizon_group`` added."""
@@ -388,6 +427,27 @@ class Results:
             notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
             manifest["notes"] = [*notes, _UNVERIFIED]
         return cls({}, manifest, folder, files)
+
+
+def failed_everywhere(results: Results) -> dict[str, str]:
+    """Models that were run and have no score, with the commonest reason of each.
+
+    Parameters
+    ----------
+    results : Results
+        Of its table of scores the names of the models are read, and no more.
+    """
+    asked = results.manifest.get("models", {})
+    if not isinstance(asked, Mapping):
+        return {}
+    there = results._scored()
+    lost = [str(name) for name in asked if str(name) not in there]
+    if not lost or not results._holds("failures"):
+        return {}
+    failures = results.failures
+    reasons = failures["reason"].astype(str).groupby(failures["model"].astype(str))
+    found = {str(name): part.value_counts().index[0] for name, part in reasons}
+    return {name: on_screen(found[name]) for name in lost if name in found}
 
 
 def _broken(folder: Path, error: object) -> BacktestError:

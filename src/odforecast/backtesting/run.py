@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 import sys
@@ -25,8 +26,8 @@ from odforecast.backtesting.lock import locked
 from odforecast.backtesting.origin import Origin, origins
 from odforecast.backtesting.outcome import Outcome
 from odforecast.backtesting.packed import Made
-from odforecast.backtesting.planning import default_models, plan
-from odforecast.backtesting.results import Results
+from odforecast.backtesting.planning import default_models, plan, whole
+from odforecast.backtesting.results import Results, failed_everywhere
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import Unit, run_block
 from odforecast.errors import BacktestError
@@ -120,7 +121,8 @@ def backtest(
         Where to run: :class:`odforecast.backtesting.Workers`, another process pool, or a Dask
         client. Default: this process.
     progress : bool or callable
-        A bar on a terminal; or a function told :class:`Progress` after each unit.
+        A bar on a terminal; or a function told :class:`Progress` after each unit. Unless
+        it is a function or False, a line on standard error names models without any forecast.
     horizons : iterable of int, optional
         Months ahead that are scored and stored, out of 1 to ``horizon``. Default: all, with the
         nowcast; of counties 3, 6, 9 and 12, and five quantiles of each.
@@ -142,8 +144,9 @@ def backtest(
     ------
     BacktestError
         If there is nothing to do, every unit failed, the folder cannot be written to or another
-        run holds it, an executor broke that is not made of processes, or something is given that
-        the task says.
+        run holds it or it holds the results of another task, an executor broke that is not made
+        of processes, something is given that the task says, or an argument is not what it must
+        be.
 
     Notes
     -----
@@ -220,11 +223,14 @@ def _run(
     **request: Any,
 ) -> Results:
     """A backtest whose arguments are complete; see :func:`backtest`."""
+    for name, number in (("step", step), ("donors", donors)):
+        if number is not None and whole(name, number) < 1:
+            raise BacktestError(f"{name} is {number}, allowed: whole numbers from 1 on")
     if origins is None or isinstance(origins, str):
         archive = default_archive() if archive is None else archive
         found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
     else:
-        found = list(origins)
+        found = _listed(origins)
         dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)
     if truth is None:
         archive = default_archive() if archive is None else archive
@@ -244,10 +250,28 @@ def _run(
             results = run_units(units, out=out, executor=executor, progress=report, more=more)
     for note in results.notes:
         warnings.warn(note, stacklevel=2)
+    # A function that is told of each unit has heard of the failures.
+    if progress and not callable(progress) and (lost := failed_everywhere(results)):
+        text = f"no forecast at all of {', '.join(lost)}: {next(iter(lost.values()))}"
+        # As the bar's lines: a failure is a result, not a fault of the call.
+        sys.stderr.write(f"warning: {text} (Results.failures has every reason)\n")
     return results
 
 
 _origins = origins
+
+
+def _listed(given: object) -> list[Origin]:
+    """Origins that are given, as a list."""
+    listed = list(given) if isinstance(given, Iterable) else [given]
+    found = [each for each in listed if isinstance(each, Origin)]
+    if len(found) < len(listed):
+        wrong = next(each for each in listed if not isinstance(each, Origin))
+        raise BacktestError(
+            f"origins has a {type(wrong).__name__}, which is no Origin",
+            hint="od.origins(...) makes them",
+        )
+    return found
 
 
 def run_units(
@@ -272,6 +296,7 @@ def run_units(
     # A model may change the working directory.
     folder = Path(out).absolute()
     with locked(folder):
+        _same_task(folder, more or {})
         _tidy(folder)
         return _into(units, folder, executor, progress, more)
 
@@ -288,6 +313,40 @@ def _sendable(units: Sequence[Unit], executor: Executor | Any | None) -> None:
                 f"metric {metric.name!r} cannot be sent to other processes: {error}",
                 hint="define its function with def in a module, or run in one process",
             ) from error
+
+
+def _same_task(folder: Path, more: Mapping[str, object]) -> None:
+    """Refuse to replace the results of a task by those of another one, or of none.
+
+    Raises
+    ------
+    BacktestError
+    """
+    try:
+        held = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError):  # nothing there, or nothing that is worth keeping
+        return
+    if not isinstance(held, dict):
+        return
+    there, ours = _named(held), _named(more)
+    if (there and there[1]) != (ours and ours[1]):  # a name and a title say nothing
+        raise BacktestError(
+            f"{folder} holds the results of {_said(there)}, and this is a run of {_said(ours)}: "
+            "its tables would be replaced",
+            hint="give another folder",
+        )
+
+
+def _named(manifest: Mapping[str, object]) -> tuple[str, str] | None:
+    """Name and fingerprint of the task that a manifest speaks of."""
+    said = manifest.get("task")
+    if not isinstance(said, Mapping):
+        return None
+    return str(said.get("name")), str(said.get("fingerprint"))
+
+
+def _said(task: tuple[str, str] | None) -> str:
+    return "no task" if task is None else f"task {task[0]} ({task[1][:12]})"
 
 
 def _tidy(folder: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.definition import ALL
-from odforecast.backtesting.entries import reserved
+from odforecast.backtesting.entries import check_label
 from odforecast.backtesting.export import asked
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.outcome import FAILURE_COLUMNS, failure_row
@@ -48,6 +48,7 @@ def score_submission(
     label: str,
     version: str = "submitted",
     notes: Iterable[str] = (),
+    files: Mapping[str, str] | None = None,
 ) -> Results:
     """Score hub tables of a task's origins.
 
@@ -62,6 +63,8 @@ def score_submission(
         Of the model; for people.
     notes : iterable of str
         Put into the manifest.
+    files : mapping of str to str, optional
+        By origin id, the file that its table is from, for messages.
 
     Returns
     -------
@@ -96,13 +99,7 @@ def score_submission(
             f"{quoted(wrong[0])} is no origin of task {task.name}",
             hint=f"its {len(known)} origins are {', '.join(list(known)[:2])}, …",
         )
-    if not label or not label.isprintable() or len(label) > 100:
-        raise BacktestError(f"{quoted(label)} is no label of a model", hint="such as my-arima")
-    if taken := reserved(label):
-        raise BacktestError(
-            f"{quoted(label)} is what {taken} is called, a model that runs here",
-            hint=f"give another label, such as my-{taken.partition('+')[0]}",
-        )
+    check_label(label)
     spec = content_hash("submitted", label, version, *(_hash(tables[k]) for k in sorted(tables)))
     keys = {"model": label, "model_version": version}
     scores, quantiles, failures, left_out, chances = [], [], [], 0, 0
@@ -115,7 +112,9 @@ def score_submission(
             failures.append(failure_row(told, "*", "*", "no file of this origin was submitted"))
             continue
         chances += int((tables[key]["output_type"] == "pmf").sum())
-        rows, extra = _wanted(task, key, origin, tables[key])
+        file = (files or {}).get(key)
+        where = f"origin {key}" if file is None else f"{file}, origin {key}"
+        rows, extra = _wanted(task, where, origin, tables[key])
         left_out += extra
         failures += _missing(task, origin, rows, told)
         if rows.empty:
@@ -141,7 +140,9 @@ def score_submission(
     )
 
 
-def _wanted(task: Task, key: str, origin: Origin, table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def _wanted(
+    task: Task, where: str, origin: Origin, table: pd.DataFrame
+) -> tuple[pd.DataFrame, int]:
     """The rows that the task asks for, nowcast included, and how many forecasts are others."""
     panel, says = origin.panel, task.definition
     assert panel is not None
@@ -150,7 +151,7 @@ def _wanted(task: Task, key: str, origin: Origin, table: pd.DataFrame) -> tuple[
     if (days != pd.Timestamp(origin.as_of)).any():
         other = days[days != pd.Timestamp(origin.as_of)].iloc[0]
         raise BacktestError(
-            f"forecasts of origin {key} say origin_date {other:%Y-%m-%d}, it is {origin.as_of}",
+            f"{where}: forecasts say origin_date {other:%Y-%m-%d}, it is {origin.as_of}",
             hint="origins.csv of the exported task has the day of each",
         )
     months = table["target_end_date"].to_numpy().astype("datetime64[M]")
@@ -158,11 +159,12 @@ def _wanted(task: Task, key: str, origin: Origin, table: pd.DataFrame) -> tuple[
     if (off := ahead != table["horizon"].to_numpy()).any():
         row = table[off].iloc[0]
         raise BacktestError(
-            f"origin {key}: horizon {row['horizon']} does not fit {row['target_end_date']:%Y-%m}",
+            f"{where}: horizon {row['horizon']} of location {row['location']} does not fit "
+            f"{row['target_end_date']:%Y-%m}",
             hint=f"horizon 1 is the month after {panel.last_month}, the last one known",
         )
     if "scenario_id" in table:
-        raise BacktestError(f"forecasts of origin {key} have scenarios, which a task has not")
+        raise BacktestError(f"{where}: forecasts have scenarios, which a task has not")
     asked_for = asked(task, origin)
     horizons = set(asked_for["horizon"])
     if says["horizons"] == ALL:
@@ -177,18 +179,18 @@ def _wanted(task: Task, key: str, origin: Origin, table: pd.DataFrame) -> tuple[
         level.to_numpy()[:, None], np.array(HUB_QUANTILES)[None], rtol=0, atol=1e-9
     ).any(axis=1)
     rows = rows[of_level | (rows["output_type"] == "sample").to_numpy()]
-    _refuse_holes(key, rows)
+    _refuse_holes(where, rows)
     return rows, len(extra)
 
 
-def _refuse_holes(key: str, rows: pd.DataFrame) -> None:
+def _refuse_holes(where: str, rows: pd.DataFrame) -> None:
     """Refuse a forecast that lacks levels: without the outer ones its WIS would be lower."""
     units = ["location", "target", "horizon", "target_end_date"]
     bad = rows[~np.isfinite(rows["value"].to_numpy(dtype=float))]
     if len(bad):
         row = bad.iloc[0]
         raise BacktestError(
-            f"origin {key}: a value of location {row['location']}, {row['target_end_date']:%Y-%m}, "
+            f"{where}: a value of location {row['location']}, {row['target_end_date']:%Y-%m}, "
             f"{row['target']} is no number",
             hint="leave a forecast out as a whole: what is missing is counted",
         )
@@ -197,11 +199,11 @@ def _refuse_holes(key: str, rows: pd.DataFrame) -> None:
     found = levels.assign(level=level).groupby(units, sort=False)["level"].agg(["size", "nunique"])
     n = len(HUB_QUANTILES)
     if not (off := found[(found["size"] != n) | (found["nunique"] != n)]).empty:
-        location, target, _, end = off.index[0]  # type: ignore[misc]
+        location, target, _, end = off.index[0]
         size, different = (int(x) for x in off.iloc[0])
         twice = f" ({size} rows)" if size != different else ""
         raise BacktestError(
-            f"origin {key}: the forecast of location {location}, {end:%Y-%m}, {target} has "
+            f"{where}: the forecast of location {location}, {end:%Y-%m}, {target} has "
             f"{different} of the {n} quantile levels{twice}",
             hint="give each of them once, or samples: levels.csv of the exported task has them",
         )

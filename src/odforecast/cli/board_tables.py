@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 
@@ -36,14 +37,15 @@ def print_board(console: Console, board: Board) -> None:
     for level, part in table.groupby("level", observed=True, sort=True):
         _print_level(console, str(level), part, board.second)
     console.print(
-        "WIS: mean weighted interval score, deaths, over the counts that all models have"
+        "WIS and cov90: mean weighted interval score, deaths, and truths inside the 90 % "
+        "interval, over the counts that all models have (–: not among all)"
         + (
             f"; rel: as a share of {BASELINE}'s on the counts both have (n)"
             if BASELINE in board.models
             else ""
         )
         + (f"; naive: of {board.second}'s" if board.second else "")
-        + "; cov90: truths inside the 90 % interval.",
+        + ".",
         highlight=False,
     )
 
@@ -94,7 +96,9 @@ def _print_level(console: Console, level: str, part: pd.DataFrame, second: str |
     ]
     blocks = [b for b in blocks if part[b[1]].notna().any()]
     rows = {str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
-    order = sorted(rows, key=lambda m: rows[m]["wis_all"].mean())
+    apart = [m for m in rows if not rows[m]["in_all"].all()]
+    # Without a mean over what all have there is no place in an order.
+    order = sorted(rows, key=lambda m: (m in apart, rows[m]["wis_all"].fillna(np.inf).mean()))
     some = next(iter(rows.values()))
     common = " / ".join(f"{int(some['n_all'].get(g, 0)):,}" for g in groups)
     console.print(
@@ -110,6 +114,37 @@ def _print_level(console: Console, level: str, part: pd.DataFrame, second: str |
         cells = ["/".join(_cell(row[key].get(g), form) for g in groups) for _, key, form in blocks]
         grid.add_row(model, *cells)
     print_whole(console, grid)
+    if why := none_common(part):
+        console.print(f"  {why}", highlight=False)
+    if apart:
+        console.print(
+            f"  not among all, with fewer than half of the counts: {', '.join(sorted(apart))}",
+            highlight=False,
+        )
+
+
+def none_common(part: pd.DataFrame) -> str:
+    """Why there is no mean over what all have, where there is none; else empty.
+
+    Parameters
+    ----------
+    part : DataFrame
+        Rows of one level of :meth:`odforecast.backtesting.board.Board.table`.
+    """
+    none = part[part["n_all"] == 0]
+    if none.empty:
+        return ""
+    if part["n_all"].any():
+        groups = set(none["horizon_group"].astype(str))
+        where = f" {' and '.join(g for g in HORIZON_GROUPS if g in groups)} months ahead"
+    else:
+        where = ""
+    why = (
+        "no model has half of the counts"
+        if not none["in_all"].any()
+        else "each was forecast by some models and not by others"
+    )
+    return f"no count that all have{where}, so no WIS and no coverage: {why}"
 
 
 def _cell(value: object, form: str) -> str:

@@ -13,6 +13,7 @@ from odforecast.cli.options import FOLDER, horizon_option, indicator_option, jso
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source, source_options
 from odforecast.cli.written import print_json
+from odforecast.errors import BacktestError
 from odforecast.names import DEFAULT_HORIZON, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 
 #: Rounds of a hub, as they are called here.
@@ -74,16 +75,19 @@ def init(
         "repository": repository,
         "models": "all" if every else None,
     }
-    hub = make(
-        folder,
-        open_source(archive, source),
-        indicator=indicator,
-        kind=_KINDS[rounds],
-        start=start,
-        end=end,
-        horizon=DEFAULT_HORIZON if horizon is None else horizon,
-        **{key: value for key, value in given.items() if value is not None},
-    )
+    try:
+        hub = make(
+            folder,
+            open_source(archive, source),
+            indicator=indicator,
+            kind=_KINDS[rounds],
+            start=start,
+            end=end,
+            horizon=DEFAULT_HORIZON if horizon is None else horizon,
+            **{key: value for key, value in given.items() if value is not None},
+        )
+    except BacktestError as error:
+        raise BacktestError(error.message, error.hint and _as_options(error.hint)) from error
     facts = {
         "hub": str(folder),
         "rounds": len(hub.rounds),
@@ -103,6 +107,14 @@ def init(
         note("no answers yet: no round is older than the last release")
     if missing := [o for o, v in (("--contact", contact), ("--repository", repository)) if not v]:
         note(f"{' and '.join(missing)}: not given; put your own into hub-config/admin.json")
+
+
+def _as_options(hint: str) -> str:
+    """A hint of the library in words of this command: rounds are called otherwise here."""
+    for option, kind in _KINDS.items():
+        for form in (f"{kind!r} origins", f"{kind!r} ones"):
+            hint = hint.replace(form, f"--rounds {option}")
+    return hint
 
 
 def _person(text: str) -> dict[str, str]:

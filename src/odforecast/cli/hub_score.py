@@ -80,6 +80,8 @@ def score(
     whole = found
     if common:
         found = found.common()
+        if found.units.empty and whole.units["scorable"].any():
+            note("no unit that every model has, with the same levels: nothing is compared")
     names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
     if by == "horizon" and "horizon" not in found.units:
         names = []
@@ -170,9 +172,10 @@ def _say_truth(units: pd.DataFrame) -> None:
     say(f"Truth: {kinds} of the hub, {when}")
 
 
-#: What is left out first where 80 columns do not hold all.
-_SPARE = ("ae_median", "se_mean", "underprediction", "overprediction", "dispersion",
-          "interval_coverage_50")  # fmt: skip
+#: What is left out first where 80 columns do not hold all; the parts of WIS only together, for two
+#: of three would look like all.
+_SPARE = (("ae_median",), ("se_mean",), ("underprediction", "overprediction", "dispersion"),
+          ("interval_coverage_50",))  # fmt: skip
 
 
 def _grid(part: pd.DataFrame, kind: str, by: list[str], several: bool, baseline: str | None) -> str:
@@ -182,7 +185,7 @@ def _grid(part: pd.DataFrame, kind: str, by: list[str], several: bool, baseline:
     for spare in _SPARE:
         if max(map(len, text.splitlines())) <= WIDTH:
             break
-        shown = [(c, h) for c, h in shown if c != spare]
+        shown = [(c, h) for c, h in shown if c not in spare]
         text = _rows(part, shown, by, several, baseline)
     return text
 
@@ -254,4 +257,6 @@ def number(value: float) -> str:
 
 
 def _share(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"
+    if value != value:
+        return "–"
+    return "infinite" if value == float("inf") else f"{value:.2f}"

@@ -76,7 +76,9 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
             rows = {
                 str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)
             }
-            ordered = sorted(rows.items(), key=lambda item: item[1]["wis"].mean())
+            ordered = sorted(  # a model without any score is last
+                rows.items(), key=lambda item: item[1]["wis"].fillna(math.inf).mean()
+            )
             if head in alone:
                 ordered.append((f"{first}, {_ALONE}", alone[head]))
             cells = {
@@ -219,7 +221,7 @@ def _intervals(screen: Console, results: Results, model: str) -> None:
         for name, ratio in lines:
             rows = ratio[ratio["level"] == level].set_index("horizon_group")
             if not rows.empty:
-                table.add_row(name, *(_span(rows, g) for g in groups), _rests(rows.iloc[0]))
+                table.add_row(name, *(_span(rows, g) for g in groups), _rests(rows))
         if table.row_count:
             share = f"share of another's WIS, {_LEVEL * 100:.0f} % interval"
             _put(screen, f"{model}, {level}: {share}", table)
@@ -238,9 +240,13 @@ def _span(rows: pd.DataFrame, group: str) -> str:
     return f"{ratio:.2f}" if math.isnan(lower) else f"{ratio:.2f}\n{lower:.2f}–{upper:.2f}"
 
 
-def _rests(row: pd.Series[float]) -> str:
-    donors = f" × {int(row['n_donors'])} donors" if row["n_donors"] else ""
-    return f"{int(row['n_origins'])} months in {int(row['n_blocks'])} blocks{donors}"
+def _rests(rows: pd.DataFrame) -> str:
+    """What the intervals of all groups rest on: the least of them."""
+    names = ["n_origins", "n_blocks", "n_donors"]
+    found = rows.loc[rows["ratio"].notna(), names].drop_duplicates().sort_values(names)
+    origins, blocks, donors = (int(n) for n in found.iloc[0])
+    least = "at least " if len(found) > 1 else ""
+    return f"{least}{origins} months in {blocks} blocks" + (f" × {donors} donors" if donors else "")
 
 
 def _title(keys: Sequence[str], head: Sequence[object]) -> str:

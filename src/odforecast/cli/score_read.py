@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,19 @@ if TYPE_CHECKING:
 
 #: Columns by which a table of medians and intervals is known.
 INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "median", "high"})
+#: Folders that are scored whole, by a file in them, and files in them that are not scored alone.
+_PARTS: Final = {
+    "manifest.json": (
+        "a backtest",
+        {"manifest.json", "quantiles.parquet", "scores.parquet", "failures.parquet",
+         "joint.parquet", "leaderboard.csv"},
+    ),
+    "scenarios.yaml": (
+        "a run of scenarios",
+        {"scenarios.yaml", "answer.csv", "deaths_averted.csv", "time_to_recover.csv",
+         "exposure.csv", "cost_of_delay.csv"},
+    ),
+}  # fmt: skip
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
 _DATED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})-(?=.)")
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-01)?")
@@ -132,8 +146,11 @@ def _labels(names: Iterable[str]) -> dict[str, str]:
 def _read(path: Path) -> list[Held]:
     if path.is_dir():
         return _folder(path)
+    if not os.path.lexists(path):
+        raise DataError(f"{path}: no such file")
     if path.name == "record.csv":
         return _record(path)
+    _refuse_part(path)
     there = columns_of(path)
     if there >= INTERVALS:
         return [_intervals(path)]
@@ -148,6 +165,16 @@ def _read(path: Path) -> list[Held]:
             hint="score what forecast --table, --out or --save wrote, or nowcast --out",
         )
     return [Held(model_name(path), path, hub=_hub(path))]
+
+
+def _refuse_part(path: Path) -> None:
+    """Refuse a file that is scored only with the folder it lies in."""
+    for marker, (what, files) in _PARTS.items():
+        if path.name in files and (path.parent / marker).is_file():
+            raise DataError(
+                f"{path}: a part of {what}, and no file of forecasts",
+                hint=f"score the folder: odforecast score {path.parent}",
+            )
 
 
 def _hub(path: Path) -> pd.DataFrame:
@@ -174,9 +201,17 @@ def _folder(path: Path) -> list[Held]:
         return _results(path)
     if "hub-config" in there:
         raise DataError(f"{path}: a hub", hint=f"odforecast hub score {path}")
-    files = sorted(n for n in there if n.endswith((".csv", ".csv.gz", ".parquet")))
+    files = sorted(
+        n for n in there if n.endswith((".csv", ".csv.gz", ".parquet")) and _scorable(path / n)
+    )
     what = f"score the files in it: {', '.join(files[:3])}" if files else "give a file"
     raise DataError(f"{path}: holds no forecast, no run and no results", hint=what)
+
+
+def _scorable(path: Path) -> bool:
+    """Whether a file has the columns of one that can be scored."""
+    there = columns_of(path)
+    return there >= INTERVALS or there >= {"origin_date", "output_type", "value"}
 
 
 def _saved(path: Path) -> Held:

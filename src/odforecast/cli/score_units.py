@@ -141,7 +141,9 @@ def check_levels(held: Sequence[Held], baseline: str | None) -> None:
     if alike:
         most = next(x for x in found if x[1] != least[1])
     names = [f"{m} ({found[m, x].name})" if least[0] == most[0] else m for m, x in (least, most)]
-    said = [f"levels {_shown(x)}" if alike else f"{len(x)} levels" for x in (least[1], most[1])]
+    said = [f"{len(x)} levels" for x in (least[1], most[1])]
+    if alike:
+        said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
     text = f"WIS of {names[0]} is over {said[0]}, of {names[1]} over {said[1]}"
     if baseline is not None:
         raise ScoringError(text, hint="another score: relate files with the same levels")
@@ -149,29 +151,28 @@ def check_levels(held: Sequence[Held], baseline: str | None) -> None:
 
 
 def _level_sets(one: Held) -> set[Levels]:
-    """Levels that the WIS of a file's units is over; of draws, those of hubs."""
+    """Levels that the WIS of a file is over, by origin; of draws, those of hubs."""
     if one.table is not None:
         return {_rounded(one.levels or ())}
     if one.hub is None:
         return {_rounded(HUB_QUANTILES)}
     rows = one.hub[one.hub["output_type"] == "quantile"]
     found = set() if (one.hub["output_type"] != "sample").all() else {_rounded(HUB_QUANTILES)}
-    beside = ("output_type", "output_type_id", "value")
-    if len(rows):
-        keys = [c for c in rows if c not in beside]
-        each = rows.groupby(keys, sort=False, dropna=False)["output_type_id"].agg(tuple)
-        found |= {_rounded(x) for x in set(each)}
-    return found
+    # Those of one origin are the same for all its units: scores of others were refused.
+    return found | {_rounded(part["output_type_id"].unique())
+                    for _, part in rows.groupby("origin_date", sort=False)}  # fmt: skip
 
 
 def _rounded(levels: Iterable[Any]) -> Levels:
     return tuple(sorted(round(float(x), 9) for x in levels))
 
 
-def _shown(levels: Levels) -> str:
+def _shown(levels: Levels, beside: Levels) -> str:
+    """Levels, or of many one that the others lack."""
     if len(levels) <= 5:
-        return ", ".join(f"{x:g}" for x in levels)
-    return f"{levels[0]:g}, {levels[1]:g} … {levels[-1]:g}"
+        return f"levels {', '.join(f'{x:g}' for x in levels)}"
+    own = next(x for x in levels if x not in beside)
+    return f"{len(levels)} levels with {own:g}"
 
 
 def joint_table(files: list[Held], truth: Truth, known: Known) -> pd.DataFrame:

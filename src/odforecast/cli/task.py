@@ -13,7 +13,7 @@ from odforecast.cli.screen import columns, note, say
 from odforecast.cli.written import print_json, records
 from odforecast.errors import ArchiveError, BacktestError
 from odforecast.markup import number_of
-from odforecast.sources.quoting import quoted
+from odforecast.sources.quoting import of_path, quoted
 
 if TYPE_CHECKING:
     from odforecast.backtesting.results import Results
@@ -144,8 +144,12 @@ def submit(
     found = _task(name, archive)
     _check_out(out, replace)
     by_origin = _by_origin(found, files)
-    tables = {key: read_hub(path, levels=HUB_QUANTILES) for key, path in by_origin.items()}
-    results = score_submission(found, tables, label, model_version)
+    tables = {}
+    for key, path in by_origin.items():
+        _check_head(path)
+        tables[key] = read_hub(path, levels=HUB_QUANTILES)
+    files_of = {key: path.name for key, path in by_origin.items()}
+    results = score_submission(found, tables, label, model_version, files=files_of)
     results.save(out)
     for text in results.notes:
         note(text)
@@ -213,6 +217,10 @@ def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
     """The file of each origin, by the beginning of its name."""
     files: list[Path] = []
     for path in given:
+        if not path.exists():
+            raise BacktestError(
+                f"no such file or folder: {quoted(str(path))}", hint="give your files of forecasts"
+            )
         if path.is_dir():
             held = sorted(p for p in path.iterdir() if p.name.lower().endswith(_ENDINGS))
             if not held:
@@ -240,6 +248,29 @@ def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
             )
         out[key] = path
     return {key: out[key] for key in task.origin_ids if key in out}
+
+
+def _check_head(path: Path) -> None:
+    """Refuse a CSV file whose columns are parted by something else than commas."""
+    import gzip
+
+    if not path.name.lower().endswith((".csv", ".csv.gz")):
+        return
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle:
+            head = handle.readline(10_000).strip()
+    except (OSError, EOFError):
+        return  # read_hub says what is wrong with it
+    if "," in head:
+        return
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if mark in head:
+            found = ", ".join(name.strip(" \"'") for name in head.split(mark))
+            raise BacktestError(
+                f"{of_path(str(path))}: its columns are parted by {word}: {quoted(found)}",
+                hint="write it with commas between columns, and points in decimals",
+            )
 
 
 def _said(results: Results, out: Path, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from odforecast.errors import DataError
 from odforecast.hub import config
 from odforecast.hub.layout import CONFIG, TARGET_DATA, Hub
-from odforecast.hub.making import panels_of, write_json
+from odforecast.hub.making import panels_of, releases_of, write_json
 from odforecast.hub.target_data import (
     oracle_output,
     time_series,
@@ -18,7 +18,6 @@ from odforecast.hub.target_data import (
 )
 from odforecast.names import LOCATION, MONTH, VINTAGE_REAL
 from odforecast.vintage import Archive
-from odforecast.vintage import archive as own_archive
 
 
 def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) -> Hub:
@@ -59,7 +58,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
 
     there = hub if isinstance(hub, Hub) else Hub.open(hub)
     facts = _facts(there)
-    releases = own_archive() if archive is None else archive
+    releases = releases_of(archive)
     truth = Truth(releases.as_of().panel(facts["indicator"]))
     if str(truth.release) < facts["truth_release"]:
         raise DataError(

@@ -91,8 +91,13 @@ class Hub:
         ------
         DataError
             With the file, and the line where there is one: no such folder, no ``hub-config``, a
-            file that is missing, is no JSON, or holds something else than an object.
+            file that is missing, is no JSON, or holds something else than an object; or if
+            ``folder`` is no path.
         """
+        if not isinstance(folder, str | os.PathLike):
+            raise DataError(
+                f"hub is {quoted(folder)}", hint=f"give the folder of a hub, in which {CONFIG} lies"
+            )
         root = Path(folder)
         if not root.is_dir():
             what = "is a file" if root.exists() else "no such folder"

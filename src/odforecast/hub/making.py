@@ -43,6 +43,7 @@ from odforecast.hub.target_data import (
 from odforecast.io import replacing
 from odforecast.names import ALL_DRUGS, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
+from odforecast.sources.quoting import quoted
 from odforecast.version import __version__
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as own_archive
@@ -135,6 +136,8 @@ def init(
     from odforecast.backtesting.origin import KINDS, origins
     from odforecast.scoring import Truth
 
+    if not isinstance(folder, str | os.PathLike):
+        raise DataError(f"folder is {quoted(folder)}", hint="give the path of a new folder")
     target = Path(folder)
     check_room(target)
     if kind not in KINDS:
@@ -142,7 +145,7 @@ def init(
     if license not in LICENCES:
         raise DataError(f"unknown licence {license!r}", hint=one_of(license, LICENCES))
     labels = _labels(models)
-    releases = own_archive() if archive is None else archive
+    releases = releases_of(archive)
     panels = panels_of(origins(releases, kind, start, end, donors=1, indicator=indicator))
     newest = releases.as_of().panel(indicator)
     truth = Truth(newest)
@@ -177,6 +180,24 @@ def init(
         for where, text in pages.items():
             _text(text, part / where)
     return Hub.open(target)
+
+
+def releases_of(archive: Archive | None) -> Archive:
+    """The archive given, or your own.
+
+    Raises
+    ------
+    DataError
+        If it is no archive, but a name or a folder for one.
+    """
+    if archive is None:
+        return own_archive()
+    if not isinstance(archive, Archive):
+        raise DataError(
+            f"archive is {quoted(archive)}, and no archive",
+            hint="pass od.bundled(), od.archive() or od.Archive(folder)",
+        )
+    return archive
 
 
 def check_room(folder: Path) -> None:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,8 @@ _LONGEST = 100_000
 #: Rows that are lists of cells at one time.
 _BATCH = 10_000
 
-_HINT = "is it a hubverse model-output file?"
+#: The hint of a file that cannot be read; readers of other files give their own.
+NO_SUBMISSION: Final = "is it a hubverse model-output file?"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def read_raw(path: Path, kind: str, limit: int = MAX_BYTES) -> Raw:
         _damaged(path, kind, error)
 
 
-def _damaged(path: Path, kind: str, why: object, hint: str = _HINT) -> NoReturn:
+def _damaged(path: Path, kind: str, why: object, hint: str = NO_SUBMISSION) -> NoReturn:
     said = plain(" ".join(str(why).split()), 300)
     cause = why if isinstance(why, BaseException) else None
     raise DataError(f"{path}: cannot be read as {kind}: {said}", hint=hint) from cause
@@ -200,7 +201,7 @@ def _parquet(path: Path, limit: int) -> Raw:
                 raise DataError(
                     f"{path}: column {quoted(name)} holds a text of more than {_LONGEST:,} "
                     "characters",
-                    hint=_HINT,
+                    hint=NO_SUBMISSION,
                 )
             columns[name] = column.to_pandas(ignore_metadata=True).reset_index(drop=True)
         cells = pd.DataFrame(columns)

@@ -23,6 +23,7 @@ from odforecast.hub.target_data import write_typed
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
+from odforecast.sources.quoting import quoted
 from odforecast.vintage import Archive
 
 #: Formats that are written.
@@ -73,8 +74,8 @@ def submit(
         format; the model is somebody's own and has no metadata there; or the round was submitted
         in another format.
     ForecastError
-        If an output type was asked for that the forecast cannot give: samples that are not joint
-        as the hub wants them are refused, not faked.
+        If ``forecast`` is none, or an output type was asked for that it cannot give: samples that
+        are not joint as the hub wants them are refused, not faked.
 
     Examples
     --------
@@ -87,6 +88,11 @@ def submit(
     >>> hub.relative(path)
     'model-output/odforecast-naive__delay/2025-09-17-odforecast-naive__delay.parquet'
     """
+    if not isinstance(forecast, Forecast):
+        raise ForecastError(
+            f"forecast is {quoted(forecast)}, and no Forecast",
+            hint="submit what a model's forecast(...) gives",
+        )
     there = hub if isinstance(hub, Hub) else Hub.open(hub)
     label = forecast.provenance.get("label", forecast.provenance.get("model", ""))
     called = model_id(label) if name is None else name
@@ -150,6 +156,8 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
             f"{hub.root} was not made by odforecast hub init",
             hint="forecast what its rounds knew yourself, and give that to od.hub.submit",
         )
+    if not dates:
+        raise DataError(*_no_rounds(hub))
     if day not in dates:
         raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, sorted(dates)[-12:]))
     kind, indicator = facts["rounds"], facts["indicator"]
@@ -198,6 +206,19 @@ def _dates(hub: Hub) -> dict[str, dict[str, Any]]:
     }
 
 
+def _no_rounds(hub: Hub) -> tuple[str, str]:
+    """Why a hub takes nothing, and what to do: it has no rounds, or rounds of another form."""
+    if not hub.rounds:
+        return (
+            f"{hub.config / 'tasks.json'}: no rounds, so nothing is asked for",
+            "odforecast hub init DIR makes a hub with rounds",
+        )
+    return (
+        f"{hub.root}: no round has an origin_date",
+        "hubs with other columns take files of their own form",
+    )
+
+
 def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
     """The round of a forecast's origin."""
     counted = hub.admin.get("additional_metadata", {}).get("indicator")
@@ -209,10 +230,7 @@ def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
     day = forecast.as_of.isoformat()
     dates = _dates(hub)
     if not dates:
-        raise DataError(
-            f"{hub.root}: no round has an origin_date",
-            hint="hubs with other columns take files of their own form",
-        )
+        raise DataError(*_no_rounds(hub))
     if day not in dates:
         raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, sorted(dates)[-12:]))
     round_ = dates[day]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -11,15 +12,17 @@ from odforecast.errors import ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography import find
 from odforecast.models.content import Contents, distribution_of
-from odforecast.models.model import Model
+from odforecast.models.model import LABEL, Model
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import MIN_MONTHS, WAYS, Spec, as_parameters
-from odforecast.names import MONTH, TARGET_MONTH, TARGETS
+from odforecast.names import LOCATION, MONTH, TARGET_MONTH, TARGETS
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 #: Axes that draws can be joint over.
-_AXES = ("location", "month")
+_AXES = (LOCATION, MONTH)
+#: What a function is called with.
+_ARGUMENTS = ("panel", "horizon", "draws", "rng")
 
 #: Takes (panel, horizon, draws, rng), returns paths of shape (draws, locations, horizon).
 Function = Callable[[Panel, int, int, np.random.Generator], Floats]
@@ -27,7 +30,7 @@ Function = Callable[[Panel, int, int, np.random.Generator], Floats]
 
 def forecaster(
     by: str | None = "location",
-    joint: Collection[str] = (MONTH,),
+    joint: str | Collection[str] = (MONTH,),
     target: str = TARGET_MONTH,
     min_months: int = MIN_MONTHS,
     corrects_delay: bool = False,
@@ -41,8 +44,9 @@ def forecaster(
         ``"location"``: the function gets one place at a time, and its own random numbers.
         ``"state"``: the places of one state at a time (a jurisdiction is its own, and so is the
         nation). None: the whole panel at once.
-    joint : collection of str
-        Axes over which its paths are joint: ``"month"``, ``"location"``.
+    joint : str or collection of str
+        Axes over which its paths are joint: ``"month"``, ``"location"``. Paths of single months
+        must be joint over months: they are added to 12-month counts.
     target : {"deaths_month", "deaths_12mo"}
         What its paths are.
     min_months : int
@@ -61,7 +65,10 @@ def forecaster(
     Raises
     ------
     ForecastError
-        If ``by``, ``joint`` or ``target`` is none of the above.
+        If ``by``, ``joint``, ``target`` or ``min_months`` is none of the above, or what is
+        decorated is no function of these four.
+    UnknownNameError
+        If the label is no label.
 
     Examples
     --------
@@ -74,16 +81,22 @@ def forecaster(
     >>> last_year.fit(panel).forecast(draws=10).draws.shape
     (10, 1, 12)
     """
+    if callable(by):
+        raise ForecastError("by is a function", hint="write @od.forecaster(), with parentheses")
     if by not in WAYS:
         raise ForecastError(
             f"by is {by!r}, unknown", hint=one_of(by, ("location", "state")) + ", or None"
         )
-    if wrong := [axis for axis in joint if axis not in _AXES]:
-        raise ForecastError(f"joint has an unknown axis {wrong[0]!r}", hint=one_of(wrong[0], _AXES))
     if target not in TARGETS:
         raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
+    axes = _axes(joint, target)
+    if isinstance(min_months, bool) or not isinstance(min_months, int) or min_months < 1:
+        raise ForecastError(
+            f"min_months is {min_months!r}, allowed: a whole number of at least 1",
+        )
 
     def decorate(function: Function) -> Model:
+        _check(function, label)
         contents = Contents()
         text = contents.function(function)
         spec = Spec(
@@ -91,7 +104,7 @@ def forecaster(
             version=text or "unknown",
             by=by,
             target=target,
-            joint=frozenset(joint),
+            joint=axes,
             min_months=min_months,
             corrects_delay=corrects_delay,
             parameters=as_parameters(),
@@ -101,9 +114,61 @@ def forecaster(
         reference = None
         if "<locals>" not in function.__qualname__:
             reference = (function.__module__, function.__qualname__)
-        return Model(_Function(function, spec), label or function.__name__, reference)
+        name = function.__name__ if label is None else label
+        return Model(_Function(function, spec), name, reference)
 
     return decorate
+
+
+def is_function(model: Model) -> bool:
+    """Whether a model was made of one function, by :func:`forecaster`."""
+    return isinstance(model.inner, _Function)
+
+
+def _axes(joint: object, target: str) -> frozenset[str]:
+    """Axes that are declared; one may be given as it is, without a list."""
+    given = (joint,) if isinstance(joint, str) else joint
+    if not isinstance(given, Collection) or not all(isinstance(axis, str) for axis in given):
+        raise ForecastError(
+            f"joint is {joint!r}, allowed: axes out of 'location' and 'month'",
+            hint="joint=('month',), or joint=() for 12-month counts that are joint over nothing",
+        )
+    if wrong := [axis for axis in given if axis not in _AXES]:
+        raise ForecastError(f"joint has an unknown axis {wrong[0]!r}", hint=one_of(wrong[0], _AXES))
+    if target == TARGET_MONTH and MONTH not in given:
+        raise ForecastError(
+            f"joint is {joint!r} and the paths are of months: months that are not joint cannot be "
+            "added to 12-month counts",
+            hint="joint=('month',), or target='deaths_12mo' for paths of 12-month counts",
+        )
+    return frozenset(given)
+
+
+def _check(function: object, label: str | None) -> None:
+    """Refuse what is no function of four arguments, or has no name."""
+    wanted = f"a function of ({', '.join(_ARGUMENTS)})"
+    name = getattr(function, "__name__", "")
+    if not callable(function) or not name or not hasattr(function, "__qualname__"):
+        raise ForecastError(
+            f"@od.forecaster was put on a {type(function).__name__}, allowed: {wanted}",
+            hint="write one with def",
+        )
+    if label is None and not LABEL.fullmatch(name):
+        raise ForecastError(
+            f"the function is called {name}, which is no label",
+            hint="use def, or give @od.forecaster(label=...)",
+        )
+    try:
+        found = inspect.signature(function)
+    except (TypeError, ValueError):  # of some that are compiled nobody can say
+        return
+    try:
+        found.bind(*_ARGUMENTS)
+    except TypeError as error:
+        raise ForecastError(
+            f"{name}{found} cannot be called with ({', '.join(_ARGUMENTS)}): {error}",
+            hint=f"def {name if name.isidentifier() else 'name'}({', '.join(_ARGUMENTS)})",
+        ) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +230,7 @@ class _Fitted:
         )
 
     def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
-        paths = np.asarray(self.function(panel, horizon, draws, rng), dtype=float)
+        paths = self._numbers(self.function(panel, horizon, draws, rng))
         expected = (draws, len(panel.locations), horizon)
         if paths.shape != expected:
             raise ForecastError(
@@ -173,3 +238,20 @@ class _Fitted:
                 hint="the model is at fault",
             )
         return paths
+
+    def _numbers(self, made: object) -> Floats:
+        """What the function returned, as numbers; a text is none, whatever it says."""
+        what = f"a {type(made).__name__}"
+        try:
+            found = np.asarray(made)
+            what = f"an array of {found.dtype}"
+            if found.dtype.kind in "biuf":
+                return found.astype(float)
+            if found.dtype.kind == "O" and not any(isinstance(x, str | bytes) for x in found.flat):
+                return found.astype(float)
+        except (TypeError, ValueError):
+            pass
+        raise ForecastError(
+            f"{self.spec.model} returned {what}, expected an array of numbers",
+            hint="the model is at fault",
+        )

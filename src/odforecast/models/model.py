@@ -108,10 +108,11 @@ class Model:
     reference: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if not LABEL.fullmatch(self.label):
+        if not isinstance(self.label, str) or not LABEL.fullmatch(self.label):
             raise UnknownNameError(
                 f"label is {self.label!r}, which is no label",
-                hint="letters, digits, spaces and _.,+=()[]'- only",
+                hint="a text of letters, digits, spaces and _.,+=()[]'- that begins with a letter "
+                "or digit",
             )
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
@@ -62,6 +63,8 @@ _BUILTIN: dict[str, str] = {
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
 _REGISTERED: dict[str, ModelFactory] = {}
+#: A plus sign is of layers; a name is typed, and may stand in a path.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def register(name: str, factory: ModelFactory | Model) -> None:
@@ -73,17 +76,36 @@ def register(name: str, factory: ModelFactory | Model) -> None:
     Parameters
     ----------
     name : str
-        Lower case, words joined by hyphens.
+        Lower case, words joined by hyphens: letters, digits and ``-._``. A name registered before
+        is taken over, a built-in model's never.
     factory : callable or Model
         Takes nothing, returns a forecaster with a ``spec``; or what ``@od.forecaster`` made.
 
     Raises
     ------
     UnknownNameError
-        If the name is no text, or the factory is neither.
+        If the name is none, or a built-in model's; or if the factory is neither.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.register("dlm", od.get_model("naive"))
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.UnknownNameError: name is 'dlm', and odforecast has a model of that name; ...
     """
     if not isinstance(name, str) or not name:
         raise UnknownNameError(f"name is {name!r}, allowed: a name for the model")
+    if name in _BUILTIN:
+        raise UnknownNameError(
+            f"name is {name!r}, and odforecast has a model of that name",
+            hint=f"give yours another, for example 'my-{name}'",
+        )
+    if not _NAME.fullmatch(name):
+        raise UnknownNameError(
+            f"name is {name!r}, which is no name of a model",
+            hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
+        )
     if isinstance(factory, Model):
         made = factory
         _REGISTERED[name] = lambda: made
@@ -223,7 +245,7 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
         )
     else:
         made = _made(name, parameters)
-    label = label or _label(name, parameters)
+    label = _label(name, parameters) if label is None else label
     if isinstance(made, Model):
         return Model(made.inner, label, made.reference)
     return Model(made, label)

@@ -120,6 +120,8 @@ def skill(
         )
     # A group in which nothing is related (counts published already) has no place on the axis.
     board = board[board.groupby(board[split].astype(str))["rel_wis"].transform("count") > 0]
+    # Nor has a model that failed everywhere.
+    board = board[board.groupby("model")["rel_wis"].transform("count") > 0]
     asked = models if models is None or isinstance(models, str) else list(models)
     names = [m for m in models_of(board, asked) if m != baseline or asked is not None]
     if not names:

@@ -9,11 +9,12 @@ from typing import Any
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models import Model, Spec, get_model
+from odforecast.models.decorate import is_function
 from odforecast.models.model import LABEL
 from odforecast.names import STATES
 from odforecast.panel import Panel
 from odforecast.testing.declared import declared
-from odforecast.testing.hints import HINTS
+from odforecast.testing.hints import hint
 from odforecast.testing.outcome import Breach, ContractError, Kept
 from odforecast.testing.rules import AFTER, ANSWERS, EVERYWHERE, ONCE, Case, Rule
 from odforecast.testing.zoo import ORDINARY
@@ -71,7 +72,12 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     checked = _as_model(model)
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
-    breaches = [_breach("declares", ordinary, what) for what in declared(checked)]
+    function = is_function(checked)
+
+    def breach(rule: str, panel: str, what: str) -> Breach:
+        return Breach(rule, panel, what, hint(rule, function))
+
+    breaches = [breach("declares", ordinary, what) for what in declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):
@@ -79,16 +85,12 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
                 refused[name] = what
             elif rule == "refuses":
                 why = what or "no reason given"
-                breaches.append(_breach(rule, name, f"may not be refused so: {why}"))
+                breaches.append(breach(rule, name, f"may not be refused so: {why}"))
             else:
-                breaches.append(_breach(rule, name, what))
+                breaches.append(breach(rule, name, what))
     if breaches:
         raise ContractError(checked.label, breaches)
     return Kept(checked.label, RULES, tuple(panels), refused)
-
-
-def _breach(rule: str, panel: str, what: str) -> Breach:
-    return Breach(rule, panel, what, HINTS.get(rule, ""))
 
 
 def _as_model(model: object) -> Model:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from odforecast.errors import one_of
 from odforecast.models import Model
 from odforecast.models.spec import WAYS, Spec
-from odforecast.names import COUNTIES, LOCATION, MONTH, STATES, TARGETS
+from odforecast.names import COUNTIES, LOCATION, MONTH, STATES, TARGET_MONTH, TARGETS
 
 #: An object shown by where it lies in memory: other text in each process.
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -40,6 +40,11 @@ def declared(model: Model) -> Iterator[str]:
         yield f"target is {spec.target!r}; {one_of(spec.target, TARGETS)}"
     if not isinstance(spec.joint, frozenset) or not spec.joint <= {LOCATION, MONTH}:
         yield f"joint is {spec.joint!r}, allowed: a frozenset of 'location' and 'month'"
+    elif spec.target == TARGET_MONTH and MONTH not in spec.joint:
+        yield (
+            f"joint is {sorted(spec.joint)} and the paths are of months: months that are not joint "
+            "cannot be added to 12-month counts; draw whole paths, or 12-month counts"
+        )
     if not _is_count(spec.min_months):
         yield f"min_months is {spec.min_months!r}, allowed: a whole number of at least 1"
     if spec.dataset not in (None, STATES, COUNTIES):

@@ -1,5 +1,7 @@
 """What to do about each rule of the contract that is broken."""
 
+from __future__ import annotations
+
 #: What to do about a broken rule.
 HINTS: dict[str, str] = {
     "declares": "mend the spec: odforecast.models.Spec says what each of its fields means; origin "
@@ -33,3 +35,43 @@ HINTS: dict[str, str] = {
     "requests": "take any horizon and number of draws from 1 on",
     "zeros": "say in the forecast's warnings how many draws were set to zero",
 }
+
+#: The same for a model that is one function, where that is another thing to do.
+OF_FUNCTIONS: dict[str, str] = {
+    "declares": "mend what @od.forecaster(...) is given: by, joint, target, min_months",
+    "forecasts": "the function takes (panel, horizon, draws, rng) and returns an array of numbers "
+    "of shape (draws, locations of the panel, horizon)",
+    "finite": "return finite numbers; min_months leaves out places with too few counts",
+    "places": "give @od.forecaster(min_months=...) the months that a place needs",
+    "months": "return horizon months, the first of them right after the panel's last",
+    "draws": "return an array of shape (draws, locations of the panel, horizon), none below zero",
+    "joint": "declare 'location' in @od.forecaster(joint=...) only with by=None, where draw d of "
+    "all places is one world",
+    "seed": "use rng, the random numbers that the function is given",
+    "refit": "keep nothing between calls: no global, no default that is changed",
+    "global-random": "use rng, not numpy.random or random; where a library insists, set its state "
+    "from rng and put the old one back",
+    "order": "use @od.forecaster(by='location'), which gives each place its own random numbers",
+    "alone": "look at the places that are given only; else @od.forecaster(by=None)",
+    "zeros": "draw from a distribution of counts, rather than set what is below zero to zero",
+}
+
+
+def hint(rule: str, function: bool = False) -> str:
+    """What to do about a broken rule.
+
+    Parameters
+    ----------
+    rule : str
+        Its name.
+    function : bool
+        Whether the model is one function, by ``@od.forecaster``.
+
+    Examples
+    --------
+    >>> from odforecast.testing.hints import hint
+    >>> hint("seed", function=True)
+    'use rng, the random numbers that the function is given'
+    """
+    own = OF_FUNCTIONS.get(rule, "") if function else ""
+    return own or HINTS.get(rule, "")

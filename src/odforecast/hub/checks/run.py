@@ -82,7 +82,8 @@ def check(
     Raises
     ------
     DataError
-        If the path is not part of a hub, or a schema or moment cannot be read.
+        If the path is not part of a hub, or is its configuration, or a schema or moment cannot be
+        read.
 
     Examples
     --------
@@ -92,8 +93,17 @@ def check(
         ...
     odforecast.errors.DataError: no/such/hub: no such file or folder; give the folder ...
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(
+            f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
+        )
     given = Path(path)
     root = find_root(given)
+    if Path(os.path.abspath(given)).is_relative_to(root / CONFIG):
+        raise DataError(
+            f"{plain(str(path), 300)}: the configuration is judged with the whole hub",
+            hint=f"check the hub's folder: {plain(str(_above(given, root)), 300)}",
+        )
     judges = read_schemas(None if schemas is None else Path(schemas))
     now = _moment(submission_time, clock)
     ledger = Ledger()
@@ -102,6 +112,12 @@ def check(
         _run(Path(os.path.abspath(given)), seen, now, extra_dates, ledger)
     ledger.never(names(TIME), "the submission window is not asked for (--submission-time)")
     return ledger.done(str(path))
+
+
+def _above(given: Path, root: Path) -> Path:
+    """The hub's folder as somebody would write it who wrote ``given``."""
+    near = [p for p in given.parents if Path(os.path.abspath(p)) == root]
+    return near[0] if near else root
 
 
 def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
@@ -140,8 +156,6 @@ def _run(path: Path, seen: Seen, now: dt.date | None, extra: bool, ledger: Ledge
     elif path.is_relative_to(targets):
         _one_target(path, seen, extra, ledger)
         ledger.never(names(*_SUBMISSION, METADATA), f"{other} target data")
-    elif path.is_relative_to(seen.root / CONFIG):
-        ledger.never([c.name for c in CHECKS[1:]], f"{other} the configuration")
     else:
         folders = f"{seen.output.name}, {MODEL_METADATA} and {TARGETS}"
         raise DataError(

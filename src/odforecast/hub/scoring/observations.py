@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError, ScoringError
 from odforecast.hub.layout import Hub, TargetType
+from odforecast.hub.raw import NO_SUBMISSION
 from odforecast.hub.scoring.tables import OUTPUT_TYPE, OUTPUT_TYPE_ID, number_texts, read_texts
 from odforecast.hub.scoring.tasks import Task
 
@@ -26,6 +27,15 @@ AS_OF: Final = "as_of"
 #: The column that holds what came, by kind of target data.
 VALUES: Final = {"oracle-output": "oracle_value", "time-series": "observation"}
 _STEPS: Final = {"day": 1, "week": 7}
+#: What target data without rows mean, and what to do.
+_NONE_YET: Final = {
+    "oracle-output": (
+        "no answers yet",
+        "odforecast hub update adds them after a later release; --target-data time-series scores "
+        "against what was published",
+    ),
+    "time-series": ("no values yet", "put the values that came there"),
+}
 #: Categories of a cdf or a pmf: one row of the oracle for each.
 _BY_ID: Final = ("pmf", "cdf")
 
@@ -99,7 +109,12 @@ class Observations:
         column = VALUES[kind]
         parts = []
         for path in files:
-            part, _ = read_texts(path)
+            try:
+                part, _ = read_texts(path)
+            except DataError as error:
+                if error.hint != NO_SUBMISSION:
+                    raise
+                raise DataError(error.message, f"it is the hub's target data ({kind})") from error
             for name, value in _partition(hub.root, path).items():
                 part[name] = value
             if column not in part:
@@ -138,8 +153,10 @@ class Observations:
             )
         else:
             table[AS_OF] = ""
-        if table.empty:
+        if table.empty and as_of is not None:
             raise DataError(f"{files[0]}: nothing was known on {as_of}", hint="a later day")
+        if table.empty:
+            raise DataError(f"{files[0]}: {_NONE_YET[kind][0]}", hint=_NONE_YET[kind][1])
         by_id = [c for c in (OUTPUT_TYPE, OUTPUT_TYPE_ID) if kind == "oracle-output" and c in table]
         table = table.rename(columns={column: "came"})[[*keys, *by_id, AS_OF, "came"]]
         return cls(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
 from odforecast.hub.layout import Hub, TargetType
+from odforecast.hub.scoring.days import check_days
 from odforecast.hub.scoring.joint import energy_scores
 from odforecast.hub.scoring.observations import Observations
 from odforecast.hub.scoring.rules import HEADLINE, SCORES
@@ -79,12 +80,14 @@ class HubScores:
             joint=_shared(self.joint, self._joint_keys(), ["scale", "joint_over"]),
         )
 
-    def summary(self, by: Iterable[str] | None = None, baseline: str | None = None) -> pd.DataFrame:
+    def summary(
+        self, by: str | Iterable[str] | None = None, baseline: str | None = None
+    ) -> pd.DataFrame:
         """Mean scores per model, of each target, output type and scale.
 
         Parameters
         ----------
-        by : iterable of str, optional
+        by : str or iterable of str, optional
             Task ids to keep apart, besides the target: ``"horizon"``, ``"location"`` … Default:
             none.
         baseline : str, optional
@@ -97,8 +100,8 @@ class HubScores:
             ``n_scorable``; means of the scores over scorable units; ``score``, the name of the
             one that the rows are ordered by (:data:`odforecast.hub.scoring.rules.HEADLINE`). With a
             baseline: ``relative``, the ratio of that score's means over the units both have, and
-            ``n_common``, their number; NaN where the baseline's mean is 0. Units of quantiles are
-            the same only with the same levels.
+            ``n_common``, their number; NaN where the baseline's mean is 0 or infinite. Units of
+            quantiles are the same only with the same levels.
 
         Raises
         ------
@@ -136,8 +139,9 @@ class HubScores:
         grouped = both.groupby(keys, sort=True)
         found = grouped.agg(n_common=("base", "size"), own=("headline", "mean"),
                             base=("base", "mean"))  # fmt: skip
-        # Nothing is any number of times as much as nothing.
-        found["relative"] = found["own"] / found["base"].where(found["base"] != 0)
+        # Nothing is any number of times as much as nothing, and everything is less than infinity.
+        usable = (found["base"] != 0) & np.isfinite(found["base"])
+        found["relative"] = found["own"] / found["base"].where(usable)
         return found[["relative", "n_common"]]
 
     def _keys(self) -> list[str]:
@@ -152,10 +156,10 @@ class HubScores:
     def _targets(self) -> list[str]:
         return [t for t in self.targets if t in self.units]
 
-    def _by(self, by: Iterable[str] | None) -> list[str]:
-        wanted = [
-            x for x in by or () if x not in (*self._targets(), OUTPUT_TYPE, "scale", MODEL_ID)
-        ]
+    def _by(self, by: str | Iterable[str] | None) -> list[str]:
+        # A text is one name, not its letters.
+        names = [by] if isinstance(by, str) else by or ()
+        wanted = [x for x in names if x not in (*self._targets(), OUTPUT_TYPE, "scale", MODEL_ID)]
         for name in wanted:
             if name not in self.units:
                 raise ScoringError(
@@ -166,7 +170,7 @@ class HubScores:
 
 def score(
     hub: str | os.PathLike[str] | Hub,
-    files: Sequence[str | os.PathLike[str]] | None = None,
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     *,
     as_of: dt.date | str | None = None,
     scale: str = "natural",
@@ -178,7 +182,7 @@ def score(
     ----------
     hub : path or Hub
         The hub's folder.
-    files : sequence of path, optional
+    files : path or sequence of path, optional
         Submissions, inside the hub or not. Default: all that the hub holds.
     as_of : date or str, optional
         Score against what was known on that day, by the target data's ``as_of``. Default: the
@@ -197,7 +201,8 @@ def score(
     Raises
     ------
     DataError
-        If the hub or its target data cannot be read, or a file that was asked for.
+        If the hub or its target data cannot be read, or a file that was asked for; or, in a hub
+        made here, its ``target_end_date`` is not the month of its horizon.
     ScoringError
         If target data and submissions cannot be told to be of the same thing: the file that was
         asked for, or all that the hub holds. One of many goes to ``failures``.
@@ -220,13 +225,14 @@ def score(
     if files is None:
         for path in opened.submissions():
             try:
-                held.append(read_submission(path))
+                held.append(_submission(path, opened))
             except OdforecastError as error:
                 failures.append({"file": opened.relative(path), "reason": str(error)})
         if not held and not failures:
             raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
     else:
-        held = [read_submission(Path(path)) for path in files]
+        given = [files] if isinstance(files, str | os.PathLike) else files
+        held = [_submission(Path(path), opened) for path in given]
     units: list[pd.DataFrame] = []
     joint: list[pd.DataFrame] = []
     scored: list[Submission] = []
@@ -260,6 +266,13 @@ def score(
     targets = tuple(dict.fromkeys(k for task in tasks for k in task.keys))
     problems = pd.DataFrame(failures, columns=["file", "reason"])
     return HubScores(whole, _together(joint, task_ids), problems, task_ids, targets)
+
+
+def _submission(path: Path, hub: Hub) -> Submission:
+    """One file, read; refused where its days contradict its horizons."""
+    found = read_submission(path)
+    check_days(found, hub)
+    return found
 
 
 def _together(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:

@@ -110,9 +110,9 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
 
 def _origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -> pd.DataFrame:
     wide = rows.pivot(index=_KEYS, columns="output_type_id", values="value").sort_index()
-    chances = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
-    total = chances.sum(axis=1)
-    chances = chances / np.where(total > 0, total, np.nan)[:, None]
+    given = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
+    total = given.sum(axis=1)
+    chances = given / np.where(total > 0, total, np.nan)[:, None]
     codes, ends, horizons = (wide.index.get_level_values(i) for i in range(3))
     states = np.array([lookup(code).state for code in codes], dtype=object)
     months = ends.to_numpy().astype("datetime64[M]")
@@ -125,7 +125,7 @@ def _origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -
     later, why = _observed(truth, states, months)
     earlier, why_earlier = _observed(truth, states, year_before)
     came = category(later - earlier, earlier, first)
-    reasons = _unfit(chances, total, ahead)
+    reasons = _unfit(given, ahead)
     reasons = np.where(reasons == "", why, reasons)
     reasons = np.where(
         (reasons == "") & (why_earlier != ""),
@@ -165,11 +165,11 @@ def _origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -
     return pd.DataFrame(columns)
 
 
-def _unfit(chances: Floats, total: Floats, ahead: NDArray[np.int64]) -> NDArray[np.object_]:
+def _unfit(chances: Floats, ahead: NDArray[np.int64]) -> NDArray[np.object_]:
     """Why units cannot be scored whatever comes; empty where they can."""
     reasons = np.full(len(chances), "", dtype=object)
-    reasons[total == 0] = "its chances add up to 0"
-    for i in np.flatnonzero(np.isnan(total)):
+    reasons[chances.sum(axis=1) == 0] = "its chances add up to 0"
+    for i in np.flatnonzero(np.isnan(chances).any(axis=1)):
         lacking = CATEGORIES[int(np.argmax(np.isnan(chances[i])))]
         reasons[i] = f"it lacks category {quoted(lacking)}"
     reasons[ahead < 1] = "published at the origin, so no forecast"

@@ -149,7 +149,8 @@ def joint_rows(joint: pd.DataFrame) -> Rows:
     list of dict
         A row per model and statistic: ``sum`` of ``US`` and of the regions (``score``: WIS),
         ``energy`` over places, and statistics of paths; ``score``, ``cover_90`` and the same of
-        the draws shuffled between places (``control_score``, ``control_cover_90``), ``n``.
+        the draws shuffled between places (``control_score``, ``control_cover_90``), ``n``, and
+        the places joined in a row: ``n_places`` the fewest, ``n_places_most``, ``n_places_mean``.
         Models whose draws are not joint have a ``reason`` and no numbers.
     """
     table = joint.assign(
@@ -171,12 +172,23 @@ def joint_rows(joint: pd.DataFrame) -> Rows:
             mine = good[good["control"].astype(bool) == control]
             row[f"{name}score"] = _round(mine["score"].mean(), 4)
             row[f"{name}cover_90"] = _plain("coverage_90", mine["cover_90"].mean())
-        row["n"] = int((~good["control"].astype(bool)).sum())
+        own = good[~good["control"].astype(bool)]
+        row["n"] = len(own)
+        row |= _places_joined(own)
         if not row["n"]:
             reasons = part["reason"].astype(str)
             row["reason"] = str(reasons[reasons != ""].mode().iloc[0]) if len(reasons) else ""
         out.append(row)
     return out
+
+
+def _places_joined(rows: pd.DataFrame) -> dict[str, Any]:
+    """How many places a sum or vector is of: sums of fewer places are other numbers."""
+    n = rows["n_places"]
+    if n.empty:
+        return {"n_places": None, "n_places_most": None, "n_places_mean": None}
+    mean = _round(n.mean(), 4, decimals=True)
+    return {"n_places": int(n.min()), "n_places_most": int(n.max()), "n_places_mean": mean}
 
 
 def _models(board: Board, kinds: Mapping[str, str]) -> Rows:
@@ -200,11 +212,13 @@ def _models(board: Board, kinds: Mapping[str, str]) -> Rows:
 
 
 def _coverage(board: Board) -> dict[str, dict[str, list[float | None]]]:
-    """Shares of counts inside the intervals, by level and model, in the order of the levels."""
+    """Shares of the counts that all have inside the intervals, by level and model, in the order
+    of the levels; None for a model that is not among all.
+    """
     names = [f"cover_{round(100 * c)}" for c in COVERAGE_LEVELS]
     out: dict[str, dict[str, list[float | None]]] = {}
     for named, grid in board.grid.groups(["level"]):
-        means = np.array([grid.means(name) for name in names])
+        means = np.array([grid.on_all(name)[1] for name in names])
         out[str(named["level"])] = {
             model: [_round(v, 3, decimals=True) for v in means[:, m]]
             for m, model in enumerate(grid.models)
@@ -229,7 +243,9 @@ def _pit(board: Board) -> dict[str, dict[str, list[int]]]:
 def _pairwise(board: Board, table: pd.DataFrame) -> dict[str, Any]:
     """The best models against one another, in the jurisdictions."""
     rows = table[table["level"].astype(str) == "jurisdictions"]
-    ranked = rows.sort_values(["wis_all", "wis"], kind="stable")["model"].astype(str).tolist()
+    rows = rows.assign(apart=~rows["in_all"].to_numpy(dtype=bool))
+    best_first = rows.sort_values(["apart", "wis_all", "wis"], kind="stable")
+    ranked = best_first["model"].astype(str).tolist()
     must = [m for m in ("hub-baseline", board.second) if m in ranked and m is not None]
     best = [m for m in ranked if m not in must][: PAIRED - len(must)]
     shown = [m for m in ranked if m in {*best, *must}]

@@ -100,7 +100,7 @@ def _lead(run: Sequence[Mapping[str, Any]]) -> list[str]:
         return ["No task was run."]
     task = run[0]
     rows = [r for r in task["tables"]["all"] if r["level"] == "jurisdictions"]
-    rows = [r for r in rows if r["rel_wis"] is not None]
+    rows = [r for r in rows if r["rel_wis"] is not None and tables.in_all(r)]
     if not rows:
         return []
     best = min(rows, key=lambda r: r["rel_wis"])
@@ -128,7 +128,8 @@ def _dashed(group: str) -> str:
 
 
 def _percent(row: Mapping[str, Any]) -> str:
-    return f"{100 * row['coverage_90']:.0f} %"
+    value = row["coverage_90"]
+    return tables.NONE if value is None else f"{100 * value:.0f} %"
 
 
 def _about(summary: Mapping[str, Any]) -> Block:
@@ -198,6 +199,7 @@ def _picture(task: Mapping[str, Any]) -> Drawing | None:
     """Ratios to the hub baseline with intervals, the best models first."""
     rows = [r for r in task["tables"]["all"] if r["level"] == "jurisdictions"]
     rows = [r for r in rows if r["rel_wis"] is not None and r["model"] != "hub-baseline"]
+    rows = [r for r in rows if tables.in_all(r)]
     rows = sorted(rows, key=lambda r: r["rel_wis"])[:_DRAWN]
     if not rows:
         return None

@@ -18,6 +18,12 @@ LEVELS = ("jurisdictions", "nation")
 LEVEL_NAMES = {"jurisdictions": "States, DC and New York City", "nation": "United States"}
 REGIMES = {"rise": "rise 2020–21", "fall": "fall 2023–24"}
 NONE = "–"
+#: Marks a row that is of other places, or other origins, than one beside it.
+_OTHERS = "of other counts"
+NOTHING_COMMON = (
+    "Where all have no count in common there is no WIS and no coverage: either no model has half "
+    "of the counts, or each count was forecast by some and not by others."
+)
 
 
 def overall(task: Mapping[str, Any], level: str, costs: Costs) -> SortTable | None:
@@ -57,9 +63,10 @@ def overall(task: Mapping[str, Any], level: str, costs: Costs) -> SortTable | No
         cells.append([*row, Cell(kinds.get(name, ""))])
     first = rows[0]
     caption = (
-        f"{LEVEL_NAMES[level]}, all months ahead. WIS over the {first['n_all']:,} counts that all "
-        f"models have, and {_denominators(second)} on the counts both have. Missing: forecasts "
-        f"that were asked for ({first['n_asked']:,}) and not made; {_rests(rows)}."
+        f"{LEVEL_NAMES[level]}, all months ahead. WIS and what is held: over the "
+        f"{first['n_all']:,} counts that all models have; WIS {_denominators(second)} on the "
+        f"counts both have. Missing: forecasts that were asked for ({first['n_asked']:,}) and not "
+        f"made; {_rests(rows)}.{_apart(rows)}"
     )
     return SortTable(f"{task['name']}-all-{level}", caption, columns, cells, (), 1)
 
@@ -98,9 +105,10 @@ def by_group(
         cells.append(row)
     counts = " / ".join(f"{some[g]['n_all']:,}" for g in held)
     last = [r for r in rows if r[key] == held[-1]]
+    few = _apart([r for r in rows if r[key] in held])
     caption = (
         f"{LEVEL_NAMES[level]}{about}: WIS {_denominators(second)} on the counts both have, below "
-        f"1 is better. Counts that all have: {counts}; {_rests(last)}."
+        f"1 is better; what is held, of the counts that all have: {counts}; {_rests(last)}.{few}"
     )
     return SortTable(f"{task['name']}-{table}-{level}", caption, head, cells, (), -1)
 
@@ -114,7 +122,10 @@ def coverage(task: Mapping[str, Any], level: str) -> SortTable | None:
     columns += [Column(f"{round(100 * c)} % interval") for c in COVERAGE_LEVELS]
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == level]
     cells = [[Cell(model), *map(share, found[model])] for model in ranked if model in found]
-    caption = f"{LEVEL_NAMES[level]}: share of the counts inside; right is what the name says."
+    caption = (
+        f"{LEVEL_NAMES[level]}: share of the counts that all have inside; right is what the name "
+        "says."
+    )
     return SortTable(f"{task['name']}-coverage-{level}", caption, columns, cells, (), -1)
 
 
@@ -166,8 +177,10 @@ def joint(rows: Rows) -> SortTable | None:
         Column("90 % held"),
         Column("Shuffled", "90 % held"),
         Column("Scored"),
+        Column("Places", "in each", numbers=False),
     ]
     cells = []
+    usual = _usual(kept)
     for r in kept:
         score, control = r["score"], r["control_score"]
         both = score is not None and control
@@ -180,13 +193,45 @@ def joint(rows: Rows) -> SortTable | None:
             share(r["cover_90"]),
             share(r["control_cover_90"]),
             Cell(f"{r['n']:,}", float(r["n"])),
+            Cell(_places_in(r, usual.get(r["what"]))),
         ]
         cells.append(row)
     caption = (
         "What people add up. Shuffled: the same draws, put together anew between places, so that "
         "every place's own forecast is unchanged and what places have in common is gone."
     )
+    if any(str(row[-1].text).endswith(_OTHERS) for row in cells):
+        caption += (
+            " Of other counts: added up over other places than another model's row of the same, or "
+            "scored at other origins; the two are not to be compared."
+        )
     return SortTable("joint", caption, columns, cells, (), -1)
+
+
+def _extent(r: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Of how many places, and how often: the same in rows that may be compared."""
+    return r.get("n_places"), r.get("n_places_most"), r.get("n_places_mean"), r["n"]
+
+
+def _usual(rows: Rows) -> dict[str, tuple[Any, ...]]:
+    """By what is scored, the extent of the row that has most."""
+    out: dict[str, tuple[Any, ...]] = {}
+    for r in rows:
+        if r.get("n_places_mean") is None or not r["n"]:
+            continue
+        held = out.get(r["what"])
+        if held is None or (r["n_places_mean"], r["n"]) > (held[2], held[3]):
+            out[r["what"]] = _extent(r)
+    return out
+
+
+def _places_in(r: Mapping[str, Any], usual: tuple[Any, ...] | None) -> str:
+    """Places in a sum or vector, and whether another model's row is of others."""
+    if r.get("n_places_mean") is None or not r["n"]:
+        return NONE
+    low, high = r["n_places"], r["n_places_most"]
+    text = f"{low}" if low == high else f"{low}–{high}"
+    return text if usual is None or _extent(r) == usual else f"{text}, {_OTHERS}"
 
 
 def lacking(tasks: Sequence[Mapping[str, Any]], left_out: Rows) -> SortTable | None:
@@ -257,11 +302,31 @@ def second_of(task: Mapping[str, Any]) -> str | None:
     return next((m for m in usual if m in there), None)
 
 
-def _order(found: Mapping[str, Mapping[str, Any]], held: Sequence[str]) -> float:
+def _order(found: Mapping[str, Mapping[str, Any]], held: Sequence[str]) -> tuple[bool, float]:
+    """By the mean ratio; behind them whoever has too few counts in some group."""
+    apart = not all(in_all(r) for r in found.values())
     values = [found[g]["rel_wis"] for g in held if g in found]
     known = [v if v is not None else found[g]["wis"] for v, g in zip(values, held) if g in found]
     finite = [v for v in known if v is not None]
-    return math.fsum(finite) / len(finite) if finite else math.inf
+    return apart, math.fsum(finite) / len(finite) if finite else math.inf
+
+
+def in_all(row: Mapping[str, Any]) -> bool:
+    """Whether a model is among *all*; numbers of an earlier run do not say, and had no other."""
+    return bool(row.get("in_all", True))
+
+
+def _apart(rows: Rows) -> str:
+    """A sentence that names who is not among *all*, and one where nothing is common to them;
+    empty if neither.
+    """
+    names = list(dict.fromkeys(str(r["model"]) for r in rows if not in_all(r)))
+    out = "" if all(r["n_all"] for r in rows) else f" {NOTHING_COMMON}"
+    if names:
+        out += (
+            f" Not among all, for fewer than half of the counts were forecast: {', '.join(names)}."
+        )
+    return out
 
 
 def _group(group: str) -> str:
@@ -273,13 +338,18 @@ def _denominators(second: str | None) -> str:
 
 
 def _rests(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What intervals rest on, in a sentence; whether there are any."""
-    row = rows[0]
+    """What intervals rest on, in a sentence; whether there are any, and who has less."""
+    most = max(rows, key=lambda r: (r["n_origins"], r["n_blocks"], r["n_donors"]))
+    what = _based_on(most)
+    if not any(r["rel_wis_low"] is not None for r in rows):
+        return f"{what} are too few for intervals"
+    less = [f"{r['model']} {_based_on(r)}" for r in rows if _based_on(r) != what]
+    return f"90 % intervals rest on {what}" + (f" ({'; '.join(less)})" if less else "")
+
+
+def _based_on(row: Mapping[str, Any]) -> str:
     donors = f" × {row['n_donors']} releases" if row["n_donors"] else ""
-    what = f"{row['n_origins']} months in {row['n_blocks']} blocks{donors}"
-    if any(r["rel_wis_low"] is not None for r in rows):
-        return f"90 % intervals rest on {what}"
-    return f"{what} are too few for intervals"
+    return f"{row['n_origins']} months in {row['n_blocks']} blocks{donors}"
 
 
 def _folded(text: str, width: int = 60) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from odforecast.errors import DataError
 from odforecast.io import replacing
 from odforecast.report.board.numbers import FORMAT
-from odforecast.report.board.tables import second_of
+from odforecast.report.board.tables import NOTHING_COMMON, in_all, second_of
 from odforecast.scoring.columns import HORIZON_GROUPS
 
 _LEVELS = {"jurisdictions": "states, DC and New York City", "nation": "United States"}
@@ -162,7 +162,10 @@ def _table(
     groups: dict[str, dict[str, Mapping[str, Any]]] = {}
     for r in rows:
         groups.setdefault(r["model"], {})[r["horizon_group"]] = r
-    order = sorted(groups, key=lambda m: _mean([groups[m][g]["wis_all"] for g in held]))
+    apart = [m for m in groups if not all(in_all(r) for r in groups[m].values())]
+    order = sorted(
+        groups, key=lambda m: (m in apart, _mean([groups[m][g]["wis_all"] for g in held]))
+    )
     ahead = " / ".join(g.replace("-", "–") for g in held)
     counts = " / ".join(f"{groups[order[0]][g]['n_all']:,}" for g in held)
     second = second_of(task) or "naive+delay"
@@ -170,7 +173,8 @@ def _table(
     head += ["seconds"] if costs else []
     lines = [
         f"**{_LEVELS[level][0].upper()}{_LEVELS[level][1:]}{about}**, {ahead} months ahead; counts "
-        f"that all models have: {counts}",
+        f"that all models have: {counts}"
+        + (f". {NOTHING_COMMON}" if any(not groups[order[0]][g]["n_all"] for g in held) else ""),
         "",
         f"| {' | '.join(head)} |",
         f"|{'---|' * len(head)}",
@@ -188,6 +192,9 @@ def _table(
         if costs:
             cells.append(f"{costs[model]:.2f}" if model in costs else "–")
         lines.append(f"| {' | '.join(cells)} |")
+    if apart:
+        named = ", ".join(f"`{m}`" for m in sorted(apart))
+        lines += ["", f"Not among all, for fewer than half of the counts were forecast: {named}."]
     if len(order) > _SHOWN:
         lines += ["", f"{len(order) - _SHOWN} more models are on the page."]
     return [*lines, ""]

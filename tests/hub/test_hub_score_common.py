@@ -1,0 +1,225 @@
+"""Which rows of two models are forecasts of one thing, and what one odd file does to the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from small_hub import MODELS, small_hub
+
+from odforecast.cli.hub_score import score as command
+from odforecast.errors import DataError, ScoringError
+from odforecast.hub.scoring import score
+
+BASE, NEW = MODELS
+DAY = "2024-01-06"
+
+
+@pytest.fixture
+def hub(tmp_path) -> Path:
+    """Two models, two places, two months, five levels."""
+    return small_hub(tmp_path / "hub")
+
+
+def file_of(hub: Path, model: str) -> Path:
+    return hub / "model-output" / model / f"{DAY}-{model}.csv"
+
+
+def change(path: Path, made) -> None:
+    """Write a table again as ``made`` gives it; all cells are text."""
+    made(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
+
+
+def renamed(table: pd.DataFrame, names: dict[str, str], column="output_type_id") -> pd.DataFrame:
+    return table.assign(**{column: table[column].replace(names)})
+
+
+def related(hub: Path, model=NEW, by=()) -> pd.DataFrame:
+    table = score(hub).summary(by, baseline=BASE)
+    return table[table["model_id"] == model]
+
+
+def test_the_unchanged_hub_has_everything_in_common(hub):
+    found = score(hub)
+    assert len(found.common().units) == len(found.units) == 8
+    assert set(found.units["levels"]) == {"0.05|0.25|0.5|0.75|0.95"}
+    assert related(hub)["n_common"].tolist() == [4]
+
+
+def test_as_many_levels_are_not_the_same_levels(hub):
+    """Five of each; the WIS of 0.1 and 0.9 is another score than that of 0.25 and 0.75."""
+    change(file_of(hub, NEW), lambda t: renamed(t, {"0.25": "0.1", "0.75": "0.9"}))
+    found = score(hub)
+    assert found.units["scorable"].all()
+    assert found.common().units.empty
+    (row,) = related(hub).to_dict("records")
+    assert row["n_common"] == 0
+    assert np.isnan(row["relative"])
+    result = CliRunner().invoke(command, [str(hub), "--common"])
+    assert result.exit_code == 0, result.output
+    assert "no unit that every model has" in result.stderr
+
+
+def test_levels_written_otherwise_are_the_same_levels(hub):
+    names = {"0.05": "0.050", "0.5": ".5", "0.95": "0.95000000000000001"}
+    change(file_of(hub, NEW), lambda t: renamed(t, names).iloc[::-1])
+    assert related(hub)["n_common"].tolist() == [4]
+    assert len(score(hub).common().units) == 8
+
+
+def test_as_many_thresholds_are_not_the_same_thresholds(hub):
+    def cumulative(thresholds):
+        rows = [(DAY, "39", 1, "deaths", "cdf", x, p) for x, p in zip(thresholds, (0.25, 0.75))]
+        return lambda t: pd.DataFrame(rows, columns=t.columns)
+
+    change(file_of(hub, BASE), cumulative((90, 110)))
+    change(file_of(hub, NEW), cumulative((90, 120)))
+    assert related(hub)["n_common"].tolist() == [0]
+    change(file_of(hub, NEW), cumulative((90, 110)))
+    assert related(hub)["n_common"].tolist() == [1]
+
+
+# Joint samples.
+
+
+def paths(hub: Path, months: dict[str, tuple[int, int]]) -> None:
+    """Samples of one place, joint over the months that each model has."""
+    config = hub / "hub-config" / "tasks.json"
+    said = json.loads(config.read_text())
+    block = said["rounds"][0]["model_tasks"][0]
+    block["task_ids"]["horizon"] = {"required": None, "optional": [1, 2, 3]}
+    block["output_type"] = {
+        "sample": {"output_type_id_params": {"compound_taskid_set": ["location", "target"]}}
+    }
+    config.write_text(json.dumps(said))
+    for model, mine in months.items():
+        rows = [(DAY, "39", h, "deaths", "sample", f"s{i}", 100 + 3 * i + h)
+                for h in mine for i in range(4)]  # fmt: skip
+        change(file_of(hub, model), lambda t, rows=rows: pd.DataFrame(rows, columns=t.columns))
+    came = pd.DataFrame({"location": "39", "horizon": [1, 2, 3], "target": "deaths",
+                         "as_of": "2024-06-01", "observation": [104, 107, 109]})  # fmt: skip
+    came.to_csv(hub / "target-data" / "time-series.csv", index=False)
+
+
+def test_paths_over_other_months_are_not_common(hub):
+    paths(hub, {BASE: (1, 2), NEW: (2, 3)})
+    found = score(hub)
+    assert found.joint["scorable"].all()
+    assert found.joint["n_known"].tolist() == [2, 2]
+    assert found.joint["units"].nunique() == 2
+    assert found.common().joint.empty
+
+
+def test_paths_over_the_same_months_are_common_in_any_order(hub):
+    paths(hub, {BASE: (1, 2), NEW: (2, 1)})
+    found = score(hub)
+    assert len(found.common().joint) == 2
+    assert len(set(found.joint["energy_score"])) == 1
+
+
+# One file differs.
+
+
+def test_a_column_that_one_file_has_costs_the_other_nothing(hub):
+    change(file_of(hub, NEW), lambda t: t.assign(age=np.where(t["location"] == "39", "all", "")))
+    found = score(hub)
+    assert found.units["scorable"].all()
+    table = found.summary(["age"], baseline=BASE)
+    base = table[table["model_id"] == BASE]
+    assert base["n_units"].tolist() == [4]
+    assert base["age"].tolist() == [""]
+    new = table[(table["model_id"] == NEW)].set_index("age")
+    assert new["n_units"].to_dict() == {"": 2, "all": 2}
+    # What says nothing of an age is of one thing; what is of all ages is of another.
+    assert new["n_common"].to_dict() == {"": 2, "all": 0}
+    assert len(found.common().units) == 4
+
+
+def test_a_column_that_the_baseline_lacks_leaves_nothing_to_relate(hub):
+    change(file_of(hub, NEW), lambda t: t.assign(age="all"))
+    table = score(hub).summary(baseline=BASE)
+    assert dict(zip(table["model_id"], table["n_common"])) == {BASE: 4, NEW: 0}
+
+
+def test_a_file_without_a_key_does_not_stop_the_hub(hub):
+    path = file_of(hub, NEW)
+    change(path, lambda t: t.drop(columns="horizon"))
+    found = score(hub)
+    assert set(found.units["model_id"]) == {BASE}
+    assert found.task_ids == ("origin_date", "location", "horizon", "target")
+    (failure,) = found.failures.to_dict("records")
+    assert failure["file"] == f"model-output/{NEW}/{path.name}"
+    assert "is by horizon, and the submission has no such column" in failure["reason"]
+    with pytest.raises(ScoringError, match="is by horizon"):
+        score(hub, [path])
+    result = CliRunner().invoke(command, [str(hub)])
+    assert result.exit_code == 0, result.output
+    assert "not read" in result.stderr
+
+
+def test_a_hub_in_which_no_file_has_the_key_is_refused(hub):
+    for model in MODELS:
+        change(file_of(hub, model), lambda t: t.drop(columns="horizon"))
+    with pytest.raises(ScoringError, match="is by horizon"):
+        score(hub)
+
+
+def test_a_hub_of_which_no_file_can_be_read_says_so_on_one_line(hub):
+    for model in MODELS:
+        file_of(hub, model).write_text("hello\n")
+    found = score(hub)
+    assert len(found.failures) == 2
+    result = CliRunner().invoke(command, [str(hub)])
+    assert isinstance(result.exception, ScoringError)
+    assert "no unit is scorable" in str(result.exception)
+    assert result.stderr.count("not read") == 2
+
+
+# Versions.
+
+
+def oracle(hub: Path) -> Path:
+    """The same values as oracle output, without a day on which they were known."""
+    table = pd.read_csv(hub / "target-data" / "time-series.csv", dtype=str)
+    table = table[table["as_of"] == "2024-06-01"].drop(columns="as_of")
+    path = hub / "target-data" / "oracle-output.csv"
+    table.rename(columns={"observation": "oracle_value"}).to_csv(path, index=False)
+    return path
+
+
+def test_a_day_is_looked_up_where_versions_are_kept(hub):
+    oracle(hub)
+    assert set(score(hub).units["truth"]) == {"oracle-output"}
+    then = score(hub, as_of="2024-03-15").units
+    assert set(then["truth"]) == {"time-series"}
+    assert set(then["truth_as_of"]) == {"2024-03-01"}
+    with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
+        score(hub, as_of="2024-03-15", target_data="oracle-output")
+    change(hub / "target-data" / "time-series.csv",
+           lambda t: t[t["as_of"] == "2024-06-01"].drop(columns="as_of"))  # fmt: skip
+    with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
+        score(hub, as_of="2024-03-15")
+
+
+# Ratios.
+
+
+@pytest.mark.parametrize("also", [False, True])
+def test_no_ratio_to_a_baseline_that_was_never_wrong(hub, also):
+    came = pd.read_csv(hub / "target-data" / "time-series.csv", dtype=str)
+    came = came[came["as_of"] == "2024-06-01"]
+    right = {(r["location"], r["horizon"]): r["observation"] for r in came.to_dict("records")}
+
+    def sure(table):
+        return table.assign(value=[right[k] for k in zip(table["location"], table["horizon"])])
+
+    for model in MODELS if also else MODELS[:1]:
+        change(file_of(hub, model), sure)
+    table = score(hub).summary(["horizon"], baseline=BASE)
+    assert table.loc[table["model_id"] == BASE, "wis"].tolist() == [0, 0]
+    assert table["relative"].isna().all()
+    assert table["n_common"].tolist() == [2] * 4

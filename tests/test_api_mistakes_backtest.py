@@ -1,0 +1,274 @@
+"""Backtests that are asked for wrongly, and models that fail in them: said, and never silent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import odforecast as od
+from odforecast.backtesting.results import BASELINE, Results
+from odforecast.backtesting.task import Task
+from odforecast.errors import BacktestError, ScoringError
+from odforecast.models.baselines import Baseline
+
+FEW = {
+    "origins": "pseudo-clean",
+    "start": "2021-01",
+    "end": "2021-02",
+    "locations": ["US", "Ohio"],
+    "draws": 20,
+    "progress": False,
+}
+
+
+def run(models="naive", **more):
+    return od.backtest(models, **{"archive": od.bundled(), **FEW, **more})
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"draws": "20"}, "draws is '20', allowed: a whole number"),
+        ({"draws": 20.5}, "draws is 20.5"),
+        ({"draws": True}, "draws is True"),
+        ({"draws": 1}, "draws ≥ 2"),
+        ({"horizon": "12"}, "horizon is '12'"),
+        ({"horizon": 0}, "horizon must be ≥ 1"),
+        ({"step": "4"}, "step is '4'"),
+        ({"step": 0}, "step is 0"),
+        ({"donors": "9"}, "donors is '9'"),
+        ({"locations": 39}, "locations is 39"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": "1"}, "seed is '1'"),
+        ({"seed": None}, "seed is None"),
+        ({"joint": "yes"}, "joint is 'yes'"),
+        ({"joint": None}, "joint is None"),
+        ({"targets": 12}, "targets is 12"),
+        ({"targets": ("deaths",)}, "unknown target"),
+        ({"horizons": "6"}, "horizons has '6'"),
+        ({"origins": 5}, "origins has a int, which is no Origin"),
+        ({"origins": [5]}, "origins has a int"),
+        ({"truth": "reported"}, "truth is a str, no Truth"),
+    ],
+)
+def test_an_argument_of_the_wrong_kind_is_refused(settings, said):
+    with pytest.raises(BacktestError, match=said):
+        run(**settings)
+
+
+def test_numbers_of_numpy_and_one_horizon_are_taken():
+    made = run(draws=np.int64(20), seed=np.int64(1), horizons=6, joint=np.bool_(False))
+    assert set(made.scores["horizon"]) == {6}
+    assert json.loads(json.dumps(made.manifest))["draws"] == 20
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (lambda p: p, "models has a function, .*@od.forecaster"),
+        (Baseline, "models has a class Baseline.*od.register"),
+        (Baseline("hub-baseline"), "models has a Baseline.*od.register"),
+        (5, "models has a int.*od.models"),
+        (None, "models has a NoneType"),
+    ],
+)
+def test_what_is_no_model_is_refused_with_how_to_make_one(model, said):
+    with pytest.raises(BacktestError, match=said):
+        run([model])
+    if model is not None:
+        with pytest.raises(BacktestError, match=said):
+            run(model)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("statsforecast.models", "Naive"),
+        ("sktime.forecasting.naive", "NaiveForecaster"),
+    ],
+)
+def test_forecasters_of_other_libraries_are_sent_to_their_adapters(module, name):
+    library = pytest.importorskip(module)
+    adapter = f"from_{module.partition('.')[0]}"
+    assert hasattr(od.models, adapter)
+    with pytest.raises(BacktestError, match=f"models has a {name}.*od.models.{adapter}"):
+        run([getattr(library, name)()])
+
+
+def test_a_truth_is_made_of_a_panel_and_a_whole_number_of_months():
+    panel = od.bundled().as_of().panel()
+    for age in ("12", 12.5, True, [12]):
+        with pytest.raises(ScoringError, match="min_age is"):
+            od.Truth(panel, min_age=age)
+    with pytest.raises(ScoringError, match="must not be negative"):
+        od.Truth(panel, min_age=-1)
+    for thing in ("x", None, od.bundled()):
+        with pytest.raises(ScoringError, match="no Panel"):
+            od.Truth(thing)
+    with pytest.raises(ScoringError, match="unknown truth"):
+        od.Truth(panel, kind=["reported"])
+    assert od.Truth(panel, min_age=np.int64(6)).data_hash == od.Truth(panel, min_age=6).data_hash
+
+
+# --- models that fail everywhere ---------------------------------------------------------
+
+
+def not_a_number(panel, horizon, draws, rng):
+    return np.full((draws, 1, horizon), np.nan)
+
+
+def raises(panel, horizon, draws, rng):
+    raise ValueError("nothing comes to mind")
+
+
+def shapeless(panel, horizon, draws, rng):
+    return np.ones(3)
+
+
+FAILING = [od.forecaster()(f) for f in (not_a_number, raises, shapeless)]
+NAMES = ["not_a_number", "raises", "shapeless"]
+
+
+@pytest.fixture(scope="module")
+def some_failed():
+    return run([*FAILING, "hub-baseline", "naive"])
+
+
+def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp_path):
+    board = some_failed.leaderboard()
+    assert set(some_failed.scores["model"]) == {"hub-baseline", "naive"}
+    groups = board.groupby(["level", "horizon_group"], sort=False, observed=True)
+    assert len(groups) >= 4
+    for _, rows in groups:
+        assert sorted(rows["model"][:2]) == ["hub-baseline", "naive"]
+        assert rows["model"].tolist()[2:] == NAMES
+    lost = board[board["model"].isin(NAMES)]
+    counts = [c for c in board if c.startswith("n_")]
+    assert (lost[counts] == 0).all(axis=None)
+    assert lost["n_scorable"].dtype == int
+    assert lost[["wis", "rel_wis", "mae", "coverage_90"]].isna().all(axis=None)
+    assert groups.ngroup().is_monotonic_increasing
+    some_failed.save(tmp_path / "saved")
+    assert Results.load(tmp_path / "saved").leaderboard().equals(board)
+
+
+def test_the_other_rows_are_as_if_it_had_not_been_asked_for(some_failed):
+    board, alone = some_failed.leaderboard(), run(["hub-baseline", "naive"]).leaderboard()
+    kept = board[~board["model"].isin(NAMES)].reset_index(drop=True)
+    assert kept.astype({"model": str}).equals(alone.astype({"model": str})[list(kept)])
+
+
+@pytest.mark.parametrize("by", [[], "model", "location", ["vintage", "target", "horizon"]])
+@pytest.mark.parametrize("baseline", [BASELINE, None, "naive"])
+def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
+    board = some_failed.leaderboard(by=by, baseline=baseline)
+    groups = [k for k in ([by] if isinstance(by, str) else by) if k != "model"]
+    assert not board.duplicated([*groups, "model"]).any()
+    heads = len(board[groups].drop_duplicates()) if groups else 1
+    assert len(board) == 5 * heads
+
+
+def test_counties_have_such_rows_too():
+    rows = _county_scores()
+    made = Results(
+        {"scores": rows, "failures": _failures("lost")},
+        {"models": {"lost": "1", "county-hub-baseline": "1"}},
+    )
+    board = made.leaderboard()
+    assert board["model"].tolist() == ["county-hub-baseline", "lost"]
+    assert board["n_units"].tolist() == [2, 0]
+    assert np.isnan(board["twcrps"][1])
+    assert board.attrs == Results({"scores": rows}, {}).leaderboard().attrs != {}
+
+
+def _county_scores():
+    rows = {
+        "as_of": "2022-11-15",
+        "location": ["39001", "54001"],
+        "month": "2022-09",
+        "horizon": 3,
+        "observed_low": [12, 1],
+        "observed_high": [12, 9],
+        "scorable": [True, False],
+        "size": "10-19",
+        "rps_bands": [0.1, 0.2],
+        "model": "county-hub-baseline",
+        "twcrps": [1.0, 0.5],
+        "vintage": "pseudo-clean",
+        "target": "deaths_12mo",
+    }
+    ones = dict.fromkeys(("twwis", "wis", "cover_50", "cover_90"), 1.0)
+    return pd.DataFrame(rows | ones).assign(bounded=True, visible=True)
+
+
+def _failures(model):
+    return pd.DataFrame({"model": [model], "location": "*", "reason": "ValueError: no"})
+
+
+def test_without_failures_or_with_few_the_table_is_as_it_was(some_failed):
+    only = Results({"scores": some_failed.scores}, some_failed.manifest)  # no failures are held
+    assert set(only.leaderboard()["model"].astype(str)) == {"hub-baseline", "naive"}
+
+
+def test_a_run_with_progress_names_them_in_one_line(capsys):
+    run([*FAILING[1:], "naive"], progress=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: no forecast at all of raises, shapeless: ")
+    assert "nothing comes to mind" in line
+    told = []
+    run([FAILING[1], "naive"], progress=told.append)
+    run([FAILING[1], "naive"], progress=False)
+    run(["naive"], progress=True)
+    assert capsys.readouterr().err == ""
+    assert any(step.failure for step in told)
+
+
+# --- a folder of another task -------------------------------------------------------------
+
+
+@pytest.fixture
+def quick():
+    return Task.load("quick")
+
+
+def _said(folder, task):
+    folder.mkdir(exist_ok=True)
+    (folder / "manifest.json").write_text(json.dumps({} if task is None else {"task": task}))
+    return (folder / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "held", [None, {"name": "quick", "fingerprint": "0" * 64}, {"name": "other"}]
+)
+def test_a_task_is_not_answered_over_other_results(tmp_path, quick, held):
+    before = _said(tmp_path, held)
+    with pytest.raises(BacktestError, match=r"holds the results of .* run of task quick") as caught:
+        od.backtest(["naive"], task=quick, out=tmp_path, progress=False)
+    assert "another folder" in str(caught.value)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {"manifest.json"}
+
+
+def test_a_plain_run_does_not_replace_the_results_of_a_task(tmp_path, quick):
+    before = _said(tmp_path, quick.manifest)
+    with pytest.raises(BacktestError, match=r"results of task quick .* run of no task"):
+        run(out=tmp_path)
+    assert (tmp_path / "manifest.json").read_bytes() == before
+
+
+def test_the_same_task_and_plain_runs_go_on_as_before(tmp_path, quick):
+    folder = tmp_path / "plain"
+    for draws in (20, 21):
+        assert run(out=folder, draws=draws).manifest["draws"] == draws
+    (folder / "manifest.json").write_text("{")  # nothing to be kept
+    run(out=folder)
+    other = tmp_path / "task"
+    renamed = replace(quick, definition={**quick.definition, "title": "of another title"})
+    assert renamed.fingerprint == quick.fingerprint
+    od.backtest(["naive"], task=quick, out=other, progress=False)
+    od.backtest(["drift"], task=renamed, out=other, progress=False)
+    assert json.loads((other / "manifest.json").read_text())["models"].keys() == {"drift"}
