@@ -34,7 +34,7 @@ from statsforecast.models import (
 from statsforecast.utils import ConformalIntervals
 
 import odforecast as od
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, PanelError
 from odforecast.models.adapters import forms
 from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
 from odforecast.models.innovations import Innovations, Paths
@@ -262,6 +262,16 @@ def test_the_model_that_is_given_stays_as_it_is() -> None:
     assert pickle.dumps(model) == before
 
 
+def test_what_is_done_to_it_later_changes_nothing() -> None:
+    given = SimpleExponentialSmoothing(0.4)
+    model, panel = from_statsforecast(given), release_panel().select("OH")
+    before, said = model.fit(panel).forecast(draws=10).draws, model.spec.hash
+    given.alpha = 0.9
+    np.testing.assert_array_equal(model.fit(panel).forecast(draws=10).draws, before)
+    assert model.spec.hash == said
+    assert from_statsforecast(given, name=model.label).spec.hash != said
+
+
 def test_one_line_for_a_stranger() -> None:
     model = od.models.from_statsforecast(AutoCES(season_length=12))
     assert model.label == "AutoCES(season_length=12)"
@@ -339,6 +349,36 @@ def test_intervals_on_sums_are_drawn_as_they_are() -> None:
 def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> None:
     with pytest.raises((ForecastError, od.OdforecastError), match=words):
         from_statsforecast(model, **settings)
+
+
+def test_a_model_that_needs_regressors_is_refused_at_once() -> None:
+    from sklearn.linear_model import Ridge
+    from statsforecast.models import SklearnModel
+
+    with pytest.raises(ForecastError, match=r"SklearnModel is fitted with X, and a place has only"):
+        from_statsforecast(SklearnModel(Ridge()))
+
+
+def test_conformal_intervals_are_of_as_many_months_as_asked_for() -> None:
+    from statsforecast.utils import ConformalIntervals
+
+    panel = release_panel().select("OH")
+
+    def drawn(h: int) -> np.ndarray:
+        held = WindowAverage(6, prediction_intervals=ConformalIntervals(h=h))
+        model = from_statsforecast(held, on="sums", paths="quantiles")
+        return model.fit(panel).forecast(draws=10).samples()
+
+    assert drawn(12).shape == (10, 1, 12)
+    for h in (1, 6):  # of one month, numpy would take the same spread for all
+        with pytest.raises(PanelError, match=rf"are of h={h} months, asked for 12: .*\(h=12\)"):
+            drawn(h)
+
+
+def test_two_adapters_of_one_model_stand_side_by_side_by_name() -> None:
+    held = AutoCES(season_length=12)
+    one, other = (from_statsforecast(held, paths=p, name=f"ces-{p}") for p in ("model", "errors"))
+    assert (one.label, other.label) == ("ces-model", "ces-errors")
 
 
 def test_a_whole_statsforecast_is_refused() -> None:

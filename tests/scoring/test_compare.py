@@ -168,8 +168,8 @@ def test_default_block_covers_a_year_but_leaves_three():
         (None, {"metric": "brier"}, "no column 'brier'"),
         (None, {"missing": "drop"}, "one of: common, error"),
         (None, {"by": ["county"]}, "no column 'county'"),
-        (None, {"level": 1.5}, "level must lie in"),
-        (None, {"bootstrap": -1}, "must not be negative"),
+        (None, {"level": 1.5}, r"level is .*a number in \(0, 1\)"),
+        (None, {"bootstrap": -1}, "bootstrap is -1; a whole number, at least 0"),
         ("negative", {}, "negative values"),
         ("double", {}, "6 rows repeat a unit, for example as_of=2021-01-13"),
     ],
@@ -294,3 +294,91 @@ def test_direction_is_the_side_of_the_last_reported_count():
         last_reported=100.0, observed=[90.0, 110.0, 90.0, 110.0], median=[95.0, 95.0, 99.0, 120.0]
     )
     assert summarise(scores)["direction"].iloc[0] == 0.75
+
+
+@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+@pytest.mark.parametrize("block", [None, 64])
+def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, block):
+    """Also where every sample has some of it, as with a block of all 64 origins."""
+    rng = np.random.default_rng(11)
+    wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("base", "short", "spread", "three", "whole")}
+    wis["short"][8:] = np.nan  # eight origins in a row
+    wis["three"][36:] = np.nan  # three years
+    wis["spread"][np.arange(64) % 20 > 0] = np.nan  # four origins of four years
+    got = compare(table(wis), "base", block=block).set_index("model")
+    assert got["n_origins"].to_dict() == {
+        "base": 64, "whole": 64, "three": 36, "short": 8, "spread": 4,
+    }  # fmt: skip
+    assert got["n_blocks"].to_dict() == {
+        "base": 5, "whole": 5, "three": 3, "short": 1, "spread": 4,
+    }  # fmt: skip
+    known = got["lower"].notna() & got["upper"].notna()
+    assert set(known[known].index) == {"base", "whole", "three"}
+    value = "rel_skill" if compare is relative_skill else "ratio"
+    assert got[value].notna().all()
+
+
+@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(compare):
+    rng = np.random.default_rng(12)
+    wis = {"a": rng.gamma(9, 1, (12, 2)), "b": rng.gamma(9, 1, (12, 2)), "base": np.zeros((12, 2))}
+    value = "rel_skill" if compare is relative_skill else "ratio"
+    got = compare(table(wis), "base").set_index("model")
+    assert got[value].to_dict() == {"a": np.inf, "b": np.inf, "base": 1.0}
+    assert got.loc["base", ["lower", "upper"]].tolist() == [1.0, 1.0]
+    both = compare(table({"a": np.zeros((12, 2)), "base": wis["base"]}), "base")
+    assert both.set_index("model")[value].fillna(-1).to_dict() == {"a": -1.0, "base": 1.0}
+    # Nothing in common with it: unknown, also of itself.
+    del wis["base"]
+    lost = compare(pd.concat([table(wis), table({"base": np.ones((12, 2))}, 9)]), "base",
+                   by=["horizon"], bootstrap=0)  # fmt: skip
+    assert lost.loc[lost["horizon"] == 1, value].isna().all()
+
+
+def test_where_a_third_model_has_no_error_skill_is_unknown_but_ratios_are_not():
+    rng = np.random.default_rng(13)
+    wis = {"a": rng.gamma(9, 1, (12, 2)), "zero": np.zeros((12, 2)), "base": np.ones((12, 2))}
+    got = skill(table(wis))
+    assert got["base"] == 1.0
+    assert got["zero"] == 0.0
+    assert np.isnan(got["a"])
+    simple = relative_to_baseline(table(wis), "base", bootstrap=0).set_index("model")["ratio"]
+    assert simple["a"] == pytest.approx(wis["a"].mean())
+    assert simple["zero"] == 0.0
+
+
+def with_gaps() -> pd.DataFrame:
+    """Scores of which some rows have no donor, and some no last reported count."""
+    rng = np.random.default_rng(14)
+    parts = []
+    for donor in (None, "2024-01-10/abc"):
+        wis = {m: rng.gamma(9, 1, (16, 3)) for m in ("a", "base")}
+        parts.append(table(wis, horizon=2).assign(donor=donor))
+    scores = pd.concat(parts, ignore_index=True)
+    scores["last_reported"] = np.where(scores["location"] == "L0", np.nan, 900.0)
+    scores["reported"] = scores["observed"] = scores["median"] = 900.0
+    return scores.assign(rps=0.5, rps_pooled=1.0)
+
+
+@pytest.mark.parametrize("by", [["size"], ["donor"], ["donor", "size", "horizon"]])
+def test_no_row_is_lost_where_a_group_is_unknown(by):
+    scores = with_gaps()
+    got = summarise(scores, by=by, baseline="base")
+    assert got["n_units"].sum() == len(scores)
+    assert got["n_scorable"].sum() == len(scores)
+    assert got["n_common"].sum() == len(scores)
+    assert got[["wis", "rel_wis", "mae_reported"]].notna().all(axis=None)
+    lost = got[got[by[0]].isna()]
+    assert not lost.empty
+    # Those of the unknown group are what they are by themselves.
+    some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
+    if len(by) == 1:
+        alone = summarise(some, baseline="base").set_index("model")
+        np.testing.assert_allclose(lost.set_index("model")["wis"], alone["wis"])
+        np.testing.assert_allclose(lost.set_index("model")["rel_wis"], alone["rel_wis"])
+    else:
+        assert got["rel_rps"].eq(0.5).all()
+    related = relative_skill(scores, "base", by=by, bootstrap=0)
+    assert related["n_units"].sum() == len(scores)
+    tests = diebold_mariano(scores, "a", "base", by=by)
+    assert tests["n_units"].sum() == len(scores) / 2

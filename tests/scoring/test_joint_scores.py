@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import odforecast as od
@@ -14,9 +15,11 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, MONTH
 from odforecast.panel import Panel
 from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
+from odforecast.scoring.energy import pair_distances
 from odforecast.scoring.joint import JOINT_COLUMNS
+from odforecast.scoring.joint_rows import counted
 from odforecast.scoring.worlds import shuffled
-from odforecast.seeds import Streams
+from odforecast.seeds import Streams, seed_from
 
 PLACES = tuple(JURISDICTIONS)
 MONTHS = np.arange("2018-01", "2022-01", dtype="datetime64[M]")
@@ -237,7 +240,11 @@ def test_columns_types_seeds_and_an_empty_table():
     sums = table["statistic"] == "sum"
     np.testing.assert_array_equal(table["score"][plain & sums], other["score"][plain & sums])
     assert (table["score"][~plain & sums] != other["score"][~plain & sums]).all()
-    none = joint_scores(made, Truth(truth), horizons=[30])
+    with pytest.raises(ScoringError, match=r"horizons \[30\]: none of them is forecast"):
+        joint_scores(made, Truth(truth), horizons=[30])
+    panel = od.bundled().as_of("2025-09-17").panel()
+    nation = od.get_model("drift").fit(panel.cut("2022-06").select("US")).forecast(draws=20)
+    none = joint_scores(nation, Truth(panel))
     assert tuple(none) == JOINT_COLUMNS
     assert none.empty
     assert none.dtypes.astype(str).to_dict() == table.dtypes.astype(str).to_dict()
@@ -272,3 +279,140 @@ def test_a_summary_stands_beside_its_control():
         joint_summary(parts[0].iloc[:0])
     with pytest.raises(ScoringError, match="no column 'control'"):
         joint_summary(parts[0].drop(columns="control"))
+
+
+def energies(table, control=False):
+    rows = table[(table["statistic"] == "energy") & (table["control"] == control)]
+    return rows.set_index(["place", "horizon"])
+
+
+def test_a_model_does_not_choose_the_places_it_is_scored_on():
+    """A place with a draw below zero is not left out: there is no score, and why is said."""
+    draws, truth, known = world(np.random.default_rng(13), 1.0, 1.0)
+    plain = energies(joint_scores(forecast_of(draws, known), Truth(truth)))
+    draws = np.array(draws)
+    draws[7, PLACES.index("OH"), 4] = -0.5  # not even a whole death
+    draws[8, PLACES.index("WY"), 4] = -3.0
+    draws[8, PLACES.index("WY"), 8] = -3.0
+    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    for control in (False, True):
+        rows = energies(table, control)
+        assert rows["n_places"].loc["all"].eq(52).all()
+        lost = rows[~rows["scorable"]]
+        over = {("all", 5), ("all", 9), ("all", -1)}
+        assert set(lost.index) == over | (set() if control else {("OH", -1), ("WY", -1)})
+        assert lost["score"].isna().all()
+        why = lost["reason"]
+        assert why["all", 5] == "a draw is below zero: it has no log: OH and 1 more"
+        assert why["all", 9] == "a draw is below zero: it has no log: WY"
+    assert energies(table)["reason"]["OH", -1] == "a draw is below zero: it has no log"
+    rows = energies(table)
+    for other in (("all", 4), ("TX", -1)):
+        assert rows["score"][other] == plain["score"][other]
+    sums = table[table["statistic"] == "sum"]
+    assert sums["scorable"].all()  # deaths can be added
+    # Where its count is not known, the place is nobody's.
+    counts = np.array(truth.reported)
+    counts[[PLACES.index("OH"), PLACES.index("WY")], 40] = np.nan
+    rows = energies(joint_scores(forecast_of(draws, known), Truth(panel_of(counts))))
+    assert rows.loc[("all", 5), "scorable"]
+    assert rows.loc[("all", 5), "n_places"] == 50
+
+
+def test_a_places_own_path_has_no_control():
+    draws, truth, known = world(np.random.default_rng(14), 1.0, 1.0, n=60)
+    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    control = table[table["control"]]
+    assert not control["place"].isin(PLACES).any()
+    assert set(energies(table, control=True).index.get_level_values("place")) == {"all"}
+    keys = ["statistic", "place", "horizon", "control"]
+    assert not table.duplicated(keys).any()
+
+
+def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
+    """A blend of two models has one's draws before the other's: neighbours are alike."""
+    _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
+    blend = np.repeat(known[None, :, :12], 1000, axis=0)
+    blend[500:] *= 2.0
+    blend *= np.random.default_rng(16).lognormal(0, 0.01, blend.shape)
+    rows = energies(joint_scores(forecast_of(blend, known), Truth(truth)))
+    exact = energy_score(np.log1p(blend[:, :, 2]), np.log1p(truth.reported[:, 38]))
+    assert rows["score"]["all", 3] == pytest.approx(float(exact), rel=0.02)
+
+
+def test_the_pit_lies_between_the_draws():
+    draws = np.array([1.0, 2.0, 2.0, 3.0])[:, None].repeat(3, axis=1)
+    labels = [("low",), ("high",), ("tie",)]
+    u = [seed_from("joint-pit", *label) / 2.0**63 for label in labels]
+    got = counted(draws, np.array([0.0, 9.0, 2.0]), labels)["pit"]
+    np.testing.assert_allclose(got, [u[0] / 5, (4 + u[1]) / 5, (1 + 3 * u[2]) / 5])
+    assert 0 < got[0] < 0.2  # below all draws, above all: never 0 or 1 for certain
+    assert 0.8 < got[1] < 1
+
+
+def test_the_peak_is_the_first_of_several():
+    draws, truth, known = world(np.random.default_rng(17), 0.0, 1.0)
+    i = PLACES.index("WV")
+    counts, draws = np.array(truth.reported), np.array(draws)
+    counts[i, 36:] = np.r_[100.0, 100.0, 900.0, 100.0, 900.0, np.full(7, 100.0)]
+    draws[:, i] = np.r_[100.0, 900.0, 100.0, 900.0, np.full(8, 100.0)]
+    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
+    row = table[(table["place"] == "WV") & (table["statistic"] == "peak_month")].iloc[0]
+    assert (row["observed"], row["median"]) == (3.0, 2.0)
+    assert row["score"] == pytest.approx(1 / 11)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_one_draw_has_no_joint_scores(n):
+    draws, truth, known = world(np.random.default_rng(18), 1.0, 1.0, n=n)
+    made = forecast_of(draws, known)
+    if n == 1:
+        with pytest.raises(ScoringError, match="1 draw has no joint scores; forecast with two"):
+            joint_scores(made, Truth(truth))
+        with pytest.raises(ScoringError, match="no distance to another"):
+            pair_distances(draws, np.ones(len(PLACES), dtype=bool))
+    else:
+        assert np.isfinite(energies(joint_scores(made, Truth(truth)))["score"]).all()
+
+
+def test_models_on_other_places_are_not_put_side_by_side():
+    """The same draws on 46 places have a smaller energy score than on 52."""
+    draws, truth, known = world(np.random.default_rng(19), 1.0, 1.0, n=80)
+    keep = list(range(46))
+    few = tuple(PLACES[i] for i in keep)
+    whole = joint_scores(forecast_of(draws, known), Truth(truth)).assign(model="whole")
+    part = joint_scores(forecast_of(draws[:, keep], known[keep], few), Truth(truth))
+    part = part.assign(model="part")
+    alone = joint_summary(part).set_index(["statistic", "extent"])
+    assert np.isfinite(alone.loc[("energy", "all"), "score"])
+    both = joint_summary(pd.concat([part, whole], ignore_index=True))
+    both = both.set_index(["model", "statistic", "extent"])
+    for extent in ("all", "both"):
+        row = both.loc[("part", "energy", extent)]
+        assert row["n_scorable"] == 0
+        assert np.isnan(row["score"])
+        assert np.isnan(row["control_score"])
+        assert row["reason"] == "46 places, where another model has 52"
+        assert row["n_places"] == 46
+        kept = both.loc[("whole", "energy", extent)]
+        want = joint_summary(whole).set_index(["statistic", "extent"])["score"]
+        assert kept["score"] == want["energy", extent]
+    assert both.loc[("part", "energy", "places"), "n_scorable"] == 46  # each by itself
+    # Once the places are those that all have, they are the same.
+    chosen = forecast_of(draws, known).select(list(few))
+    again = joint_scores(chosen, Truth(truth)).assign(model="whole")
+    both = joint_summary(pd.concat([part, again], ignore_index=True))
+    rows = both[(both["statistic"] == "energy") & (both["extent"] == "all")]
+    assert rows["score"].notna().all()
+
+
+def test_places_are_the_fewest_of_a_group_and_no_group_is_lost():
+    draws, truth, known = world(np.random.default_rng(20), 1.0, 1.0, n=40)
+    counts = np.array(truth.reported)
+    counts[PLACES.index("OH"), 40] = np.nan
+    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
+    got = joint_summary(table).set_index(["statistic", "extent"])
+    assert got.loc[("energy", "all"), "n_places"] == 51
+    n_rows = (~table["control"]).sum()
+    donors = table.assign(donor=np.where(table["horizon"] > 6, "2024-01-10", None))
+    assert joint_summary(donors, by=["donor"])["n_units"].sum() == n_rows

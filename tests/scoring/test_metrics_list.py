@@ -110,6 +110,26 @@ def test_the_key_changes_with_everything_that_changes_the_values():
     assert Metric("mine", _above(1000)).key == Metric("mine", _above(1000)).key
 
 
+def test_two_lambdas_of_one_line_are_two_metrics():
+    one, two = Metric("m", lambda s, y: y + 1), Metric("m", lambda s, y: y + 2)  # noqa: ARG005
+    pair = [Metric("m", f) for f in (lambda s, y: y + s[0], lambda s, y: y - s[0])]
+    named = [Metric("m", f) for f in (lambda s, _: np.abs(s[0]), lambda s, _: np.sign(s[0]))]
+    inner = [Metric("m", f) for f in (lambda s, y: [v for v in y if v > 1] and y, lambda s, y: [v for v in y if v > 2] and y)]  # noqa: ARG005, E501  # fmt: skip
+    held = [Metric("m", functools.partial(f, 1)) for f in (lambda k, s, y: y + k, lambda k, s, y: y * k)]  # noqa: ARG005, E501  # fmt: skip
+    for first, second in ((one, two), pair, named, inner, held):
+        assert first.reusable
+        assert first.key != second.key
+    again = [Metric("m", _above(1000)) for _ in range(2)]
+    assert again[0].key == again[1].key
+
+
+def test_a_metric_may_be_unknown_of_a_unit():
+    some = Metric("some", lambda _, y: np.where(y > 950, 1.0, np.nan))
+    np.testing.assert_array_equal(
+        apply_metric(some, DRAWS, TRUTH), [[np.nan, 1.0], [np.nan, 1.0], [1.0, np.nan]]
+    )
+
+
 def test_where_the_text_is_unknown_nothing_is_used_again():
     made: dict[str, object] = {}
     exec("def odd(samples, observed):\n    return observed", made)

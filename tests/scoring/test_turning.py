@@ -112,6 +112,14 @@ def test_what_is_unknown_stays_unknown():
     assert np.isnan(lost).all()
 
 
+def test_a_chance_is_unknown_from_a_gap_on():
+    """After a month that nobody knows, nobody knows whether it had turned."""
+    later = np.ones((2, 1, 4))
+    later[1, 0, 1] = np.nan
+    got = chances(np.ones((2, 1)), later)
+    np.testing.assert_array_equal(got, [[0.0, np.nan, np.nan, np.nan]])
+
+
 def test_paths_that_are_not_joint_have_no_turn():
     counts = counts_of(RISING, STILL)
     made = forecast_of(np.repeat(counts[None, :, 24:], 3, 0), counts[:, :24],

@@ -124,7 +124,8 @@ def plan(
     if doubled := {n for n in labels if labels.count(n) > 1}:
         raise BacktestError(
             f"two models labelled {', '.join(sorted(doubled))}",
-            hint="give one of them another: get_model(name, label=...)",
+            hint="give one of them another: get_model(name, label=...), or name=... where an "
+            "adapter made it",
         )
     if horizon < 1 or draws < 2:
         raise BacktestError(f"horizon must be ≥ 1 and draws ≥ 2, got {horizon} and {draws}")

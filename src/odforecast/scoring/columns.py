@@ -162,14 +162,14 @@ def eras(as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]) -> N
     return np.array([era_of(int(age)) for age in different], dtype=object)[which]
 
 
-def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """The scores with the grouping columns of ``by`` that can be derived, in their order.
 
     Parameters
     ----------
     scores : DataFrame
         Unit-level scores.
-    by : sequence of str
+    by : str or sequence of str
         Columns to group by; ``horizon_group``, ``regime``, ``level`` (``nation``, the US
         row, or ``jurisdictions``), ``era`` (``6.5`` or ``4.5``: how many months old the
         newest month was at the release, or would have been), ``size`` (by the count known at the
@@ -182,7 +182,7 @@ def with_groups(scores: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     ScoringError
         If a column is missing.
     """
-    out = scores
+    out, by = scores, [by] if isinstance(by, str) else by
     if "horizon_group" in by:
         group = out["horizon"].map({h: horizon_group(h) for h in out["horizon"].unique()})
         out = out.assign(horizon_group=pd.Categorical(group, HORIZON_GROUPS, ordered=True))

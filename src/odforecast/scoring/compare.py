@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError, one_of
+from odforecast.scoring.asked import columns_of, sampling, table_of
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.resampling import (
     MIN_BLOCKS,
@@ -31,7 +32,7 @@ def relative_skill(
     scores: pd.DataFrame,
     baseline: str = "hub-baseline",
     metric: str = "wis",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     *,
     missing: str = "common",
     bootstrap: int = 1000,
@@ -50,13 +51,13 @@ def relative_skill(
 
     Parameters
     ----------
-    scores : DataFrame
-        Unit-level scores of two or more models.
+    scores : DataFrame or Results
+        Unit-level scores of two or more models, or the results that hold them.
     baseline : str
         Model with relative skill 1.
     metric : str
         A score that is never negative: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
-    by : sequence of str
+    by : str or sequence of str
         Compare within groups of these columns; see
         :func:`~odforecast.scoring.columns.with_groups`.
     missing : {"common", "error"}
@@ -88,13 +89,13 @@ def relative_skill(
     -----
     Where the baseline's mean is 0, nothing can be a ratio of it: a model with a mean above 0 is
     ``inf``, one whose mean is 0 as well is NaN, and the baseline itself stays 1. Where the mean of
-    a *third* model is 0, all but the baseline are NaN: leave it out.
+    a *third* model is 0, its own skill is 0 and that of the others NaN: leave it out.
 
     Raises
     ------
     ScoringError
-        If the baseline is not there, a score is negative, two rows are the same unit, or
-        ``missing="error"`` and units are missing.
+        If the baseline is not there, a score is negative, two rows are the same unit, a setting
+        means nothing, or ``missing="error"`` and units are missing.
 
     Examples
     --------
@@ -110,6 +111,7 @@ def relative_skill(
     0     a         2        0.5
     1  base         2        1.0
     """
+    sampling(bootstrap, block, level, seed)
     frames = []
     for labels, pairs in pairs_by_group(scores, baseline, metric, by, missing):
         base, n = pairs.models.index(baseline), len(pairs.models)
@@ -138,7 +140,7 @@ def relative_to_baseline(
     scores: pd.DataFrame,
     baseline: str = "hub-baseline",
     metric: str = "wis",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     *,
     missing: str = "common",
     bootstrap: int = 1000,
@@ -159,6 +161,7 @@ def relative_to_baseline(
         model's own units, ``ratio``, ``lower``, ``upper``; best first. Where the baseline's mean
         is 0, as there.
     """
+    sampling(bootstrap, block, level, seed)
     frames = []
     for labels, pairs in pairs_by_group(scores, baseline, metric, by, missing):
         base = pairs.models.index(baseline)
@@ -307,21 +310,25 @@ def common_units(
 
 
 def pairs_by_group(
-    scores: pd.DataFrame, baseline: str, metric: str, by: Sequence[str], missing: str
+    scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str], missing: str
 ) -> Iterator[tuple[dict[str, object], Pairs]]:
     """Pairwise sums of each group of ``by``."""
     if missing not in ("common", "error"):
         raise ScoringError(
             f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
         )
-    scores = with_groups(scores, by)
+    scores, keys = table_of(scores), columns_of(by)
+    if "model" not in scores:
+        raise ScoringError(
+            "the score table has no column 'model'", hint=one_of("model", map(str, scores))
+        )
+    scores = with_groups(scores, keys)
     models = sorted(set(scores["model"].astype(str)))
     if baseline not in models:
         raise ScoringError(
             f"the baseline {baseline!r} is not among the models",
             hint=one_of(baseline, models),
         )
-    keys = list(by)
     parts = scores.groupby(keys, observed=True, sort=True, dropna=False) if keys else [((), scores)]
     for values, part in parts:
         labels = dict(zip(keys, values))

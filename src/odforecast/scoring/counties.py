@@ -282,7 +282,7 @@ def groups_of(
     if not by:
         yield {}, table
         return
-    for values, part in table.groupby(list(by), observed=True, sort=True):
+    for values, part in table.groupby(list(by), observed=True, sort=True, dropna=False):
         yield dict(zip(by, values)), part
 
 

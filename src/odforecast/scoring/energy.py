@@ -44,7 +44,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Raises
     ------
     ScoringError
-        If shapes do not match, there are fewer than two draws, or a draw is not finite.
+        If shapes do not match, there are fewer than two draws, or one is no finite number.
 
     Notes
     -----
@@ -61,7 +61,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     >>> float(od.scoring.energy_score(draws, [0.0, 0.0]))
     0.0
     """
-    values, y = np.asarray(draws, dtype=float), np.asarray(observed, dtype=float)
+    values, y = _numbers("draws", draws), _numbers("observed", observed)
     if values.ndim < 2 or values.shape[1:] != y.shape:
         raise ScoringError(
             f"draws of shape {values.shape} do not match observations of shape {y.shape}",
@@ -80,6 +80,16 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
         miss = np.sqrt(((unit - truth[u]) ** 2).sum(axis=1)).mean()
         out[u] = miss - 0.5 * _all_distances(unit) / pairs
     return out.reshape(y.shape[:-1])
+
+
+def _numbers(name: str, given: ArrayLike) -> Floats:
+    try:
+        return np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ScoringError(
+            f"{name} are no array of numbers: {' '.join(str(error).split())[:100]}",
+            hint="draws (D, ..., K) against observations (..., K)",
+        ) from error
 
 
 def _all_distances(unit: Floats) -> float:
@@ -120,17 +130,17 @@ def pair_distances(draws: Floats, whole: NDArray[np.bool_], steps: int = STEPS) 
         Places that enter ``both``.
     steps : int
 
-    Raises
-    ------
-    ScoringError
-        If there are fewer than two draws.
-
     Returns
     -------
     Distances
         With 64 steps the energy score of 52 places, 12 months and 1,000 draws is off by one
         part in 1,000 (that of a single place's path by up to nine), where another 1,000 draws
         would move it by six; in 10 ms instead of 160.
+
+    Raises
+    ------
+    ScoringError
+        If there are fewer than two draws.
     """
     n = draws.shape[0]
     if n < 2:

@@ -22,6 +22,7 @@ from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION
 from odforecast.names import LOCATION, MONTH, STATES, TARGET_12MO
+from odforecast.scoring.asked import forecast_and_truth, months_ahead
 from odforecast.scoring.energy import miss_distances, pair_distances
 from odforecast.scoring.joint_paths import paths_of
 from odforecast.scoring.joint_rows import JOINT_COLUMNS, NO_LOG, Row, counted, joint_table
@@ -106,7 +107,8 @@ def joint_scores(
     ForecastError
         If the forecast does not have the target.
     ScoringError
-        If it has fewer than two draws.
+        If it has fewer than two draws, is no forecast, the truth is no
+        :class:`~odforecast.scoring.Truth`, or horizons are none that it has.
 
     Examples
     --------
@@ -122,11 +124,13 @@ def joint_scores(
     >>> table.loc[table["statistic"] == "sum", "reason"].unique().tolist()
     ['the draws are not joint over places']
     """
+    forecast_and_truth(forecast, truth)
     if forecast.panel is not None and forecast.panel.dataset != STATES:
         return joint_table([], target)
     months = np.flatnonzero(forecast.horizons >= 1)
     if horizons is not None:
-        months = months[np.isin(forecast.horizons[months], list(horizons))]
+        wanted = months_ahead(horizons, forecast.horizons[months].tolist())
+        months = months[np.isin(forecast.horizons[months], wanted)]
     rows = [i for i, place in enumerate(forecast.locations) if place != NATION]
     if not months.size or not rows:
         return joint_table([], target)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from odforecast.errors import ScoringError, one_of
 from odforecast.geography import NATION, REGIONS
+from odforecast.scoring.asked import columns_of, table_of
 from odforecast.scoring.columns import HORIZON_GROUPS, UNIT_KEYS, eras, horizon_group
 from odforecast.scoring.joint_rows import JOINT_COLUMNS
 
@@ -27,15 +28,15 @@ _MEANS: Final = {
 }
 
 
-def joint_summary(joint: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
     """Mean joint scores per model and statistic, beside those of the control.
 
     Parameters
     ----------
-    joint : DataFrame
+    joint : DataFrame or Results
         Rows of :func:`odforecast.scoring.joint_scores`, of one or more forecasts;
         ``Results.joint`` of a backtest.
-    by : sequence of str
+    by : str or sequence of str
         Columns to group by, besides model, statistic and extent: ``horizon_group``, ``era``,
         ``vintage``, ``place`` …
 
@@ -74,6 +75,7 @@ def joint_summary(joint: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()
     [['nation', 12], ['regions', 48]]
     """
+    joint, by = table_of(joint, "joint"), columns_of(by)
     if lacking := [name for name in JOINT_COLUMNS if name not in joint]:
         raise ScoringError(
             f"the table has no column {lacking[0]!r}",

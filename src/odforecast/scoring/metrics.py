@@ -295,7 +295,7 @@ def _text_of(function: object) -> str | None:
         return None
     kept = _plain(held)
     # Two lambdas in one line have one text.
-    steps = steps_of(function.__code__) if function.__name__ == "<lambda>" else ""
+    steps = steps_of(function.__code__) if function.__code__.co_name == "<lambda>" else ""
     return None if kept is None else f"{text}\n{steps}\n{kept}"
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError, one_of
 from odforecast.geography import NATION
+from odforecast.scoring.asked import sampling, table_of, whole
 from odforecast.scoring.compare import Pairs, pairs_by_group, percentile_interval, ratios_of
 from odforecast.scoring.rates import per_100k
 from odforecast.scoring.resampling import weights
@@ -26,7 +27,7 @@ MIN_GROUPS: Final = 4
 def pairwise(
     scores: pd.DataFrame,
     metric: str = "wis",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     *,
     scale: str = "natural",
     missing: str = "common",
@@ -43,11 +44,11 @@ def pairwise(
 
     Parameters
     ----------
-    scores : DataFrame
-        Unit-level scores of two or more models.
+    scores : DataFrame or Results
+        Unit-level scores of two or more models, or the results that hold them.
     metric : str
         A score that is never negative.
-    by : sequence of str
+    by : str or sequence of str
         Compare within groups of these columns; see
         :func:`~odforecast.scoring.columns.with_groups`.
     scale : {"natural", "log", "per_100k"}
@@ -76,7 +77,8 @@ def pairwise(
     Raises
     ------
     ScoringError
-        If there is one model only, the scale or a column is unknown, or a score is negative.
+        If there is one model only, the scale or a column is unknown, a setting means nothing, or
+        a score is negative.
 
     Examples
     --------
@@ -95,7 +97,9 @@ def pairwise(
     """
     if scale not in SCALES:
         raise ScoringError(f"scale is {scale!r}, unknown", hint=one_of(scale, SCALES))
-    table, column = _on_scale(scores, metric, scale)
+    sampling(bootstrap, block, level, seed)
+    whole("min_groups", min_groups, 1)
+    table, column = _on_scale(table_of(scores), metric, scale)
     models = sorted(set(table["model"].astype(str))) if "model" in table else []
     if len(models) < 2:
         raise ScoringError(
@@ -134,8 +138,6 @@ def _table(
 ) -> pd.DataFrame:
     """All ordered pairs of one group of units."""
     n = len(pairs.models)
-    if block is not None and block < 1:
-        raise ScoringError(f"block is {block!r}", hint="1 or more origins")
     group = pairs.cells.groups(block)
     by_group = np.zeros((int(group[-1]) + 1, n, n))
     units = np.zeros(by_group.shape, dtype=np.int64)

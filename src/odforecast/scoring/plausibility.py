@@ -189,7 +189,7 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     groups = ["target", "level", "model"]
     parts = []
     rows = with_groups(scores[_ahead(scores)], groups)
-    for labels, part in rows.groupby(groups, observed=True, sort=True):
+    for labels, part in rows.groupby(groups, observed=True, sort=True, dropna=False):
         keys = [k for k in UNIT_KEYS if k in part and k not in (*groups, SCENARIO_ID)]
         wide = part.set_index([*keys, SCENARIO_ID])["wis"]
         values = wide.unstack(SCENARIO_ID).dropna()

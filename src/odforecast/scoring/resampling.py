@@ -60,7 +60,8 @@ class Cells:
         """Which group of consecutive origins each origin lies in, shape (O,).
 
         What is left after the last whole block belongs to that block: a month or two by
-        themselves are no group.
+        themselves are no group. Where a block is a third of the origins and no year, there are
+        three.
 
         Parameters
         ----------
@@ -77,7 +78,10 @@ class Cells:
         [0, 0, 1, 1, 2, 2, 2]
         """
         n, size = self.origins.size, default_block(self.origins) if block is None else block
-        return np.minimum(np.arange(n) // size, max(n // size - 1, 0))
+        most = n // size
+        if block is None and n > 2 and n // 3 < _in_a_year(self.origins):
+            most = 3
+        return np.minimum(np.arange(n) // size, max(most - 1, 0))
 
 
 def origin_level(wide: pd.DataFrame) -> str:
@@ -130,9 +134,13 @@ def default_block(origins: NDArray[np.datetime64]) -> int:
     """Neighbouring origins that lie within 12 months, at most a third of them, at least 1."""
     if origins.size < 2:
         return 1
+    return int(max(1, min(_in_a_year(origins), origins.size // 3)))
+
+
+def _in_a_year(origins: NDArray[np.datetime64]) -> int:
+    """Neighbouring origins within 12 months; of two or more."""
     days = np.array([int((b - a) / np.timedelta64(1, "D")) for a, b in pairwise(origins)])
-    within = round(365.25 / max(1.0, float(np.median(days))))
-    return int(max(1, min(within, origins.size // 3)))
+    return round(365.25 / max(1.0, float(np.median(days))))
 
 
 def weights(cells: Cells, samples: int, block: int | None, seed: int) -> Floats:
@@ -141,7 +149,10 @@ def weights(cells: Cells, samples: int, block: int | None, seed: int) -> Floats:
     """
     n = cells.origins.size
     if samples < 0 or (block is not None and block < 1):
-        raise ScoringError(f"bootstrap={samples} and block={block} must not be negative")
+        raise ScoringError(
+            f"bootstrap={samples} and block={block}",
+            hint="bootstrap of at least 0, block of at least 1 origin",
+        )
     few = any(cells.eras.count(era) < MIN_DONORS for era in set(cells.eras))
     if samples == 0 or n < MIN_ORIGINS or few:
         return np.zeros((0, cells.at.size))

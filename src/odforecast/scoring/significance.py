@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from odforecast.errors import ScoringError, one_of
+from odforecast.scoring.asked import columns_of, share, table_of
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.compare import common_units
 from odforecast.scoring.fixed_smoothing import SHORTEST, cosine_test, fixed_b_test
@@ -31,7 +32,7 @@ def diebold_mariano(
     model: str,
     baseline: str = "hub-baseline",
     metric: str = "wis",
-    by: Sequence[str] = ("horizon",),
+    by: str | Sequence[str] = ("horizon",),
     method: str = "auto",
     b: float = 1.0,
 ) -> pd.DataFrame:
@@ -52,19 +53,19 @@ def diebold_mariano(
 
     Parameters
     ----------
-    scores : DataFrame
-        Unit-level scores of both models.
+    scores : DataFrame or Results
+        Unit-level scores of both models, or the results that hold them.
     model, baseline : str
         The two models.
     metric : str
         Which score.
-    by : sequence of str
+    by : str or sequence of str
         Groups tested separately. Several tests at 5 % find something by luck: count them.
     method : {"auto", "overlap", "cosine", "fixed-b"}
         How the variance of the mean is estimated, and with which critical values; ``"auto"`` is
         ``"overlap"`` up to a horizon of six months and ``"cosine"`` from seven on.
     b : float
-        Bandwidth of ``"fixed-b"`` as a share of the sample.
+        Bandwidth of ``"fixed-b"`` as a share of the sample, in (0, 1].
 
     Returns
     -------
@@ -80,7 +81,8 @@ def diebold_mariano(
     Raises
     ------
     ScoringError
-        If a model or column is missing, no unit is common, or the method is unknown.
+        If a model or column is missing, both models are one, no unit is common, or the method or
+        ``b`` is none of those allowed.
 
     References
     ----------
@@ -90,15 +92,19 @@ def diebold_mariano(
     """
     if method not in METHODS:
         raise ScoringError(f"unknown method {method!r}", hint=one_of(method, METHODS))
+    b, keys, scores = share("b", b, most=True), columns_of(by), table_of(scores)
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:
             raise ScoringError(
                 f"no scores of {name!r}", hint=f"models: {', '.join(sorted(models))}"
             )
-    table = with_groups(scores, [*by, "horizon"])
+    if model == baseline:
+        raise ScoringError(
+            f"{model} cannot be tested against itself", hint="give another baseline="
+        )
+    table = with_groups(scores, [*keys, "horizon"])
     table = table[table["model"].astype(str).isin([model, baseline])]
-    keys = list(by)
     parts = table.groupby(keys, observed=True, sort=True, dropna=False) if keys else [((), table)]
     rows = []
     for values, part in parts:

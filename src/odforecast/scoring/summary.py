@@ -9,8 +9,10 @@ import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.names import TARGET_12MO
+from odforecast.scoring.asked import columns_of, table_of
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.compare import relative_to_baseline
+from odforecast.scoring.metrics import Metric
 from odforecast.scoring.rates import LOG_SCORES
 from odforecast.scoring.revision import against_reported
 
@@ -35,22 +37,22 @@ MEANS = {
 
 def summarise(
     scores: pd.DataFrame,
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     baseline: str | None = None,
-    metrics: Sequence[str] = (),
+    metrics: str | Sequence[str | Metric] = (),
 ) -> pd.DataFrame:
     """Mean scores per model and group, best WIS first within each group.
 
     Parameters
     ----------
-    scores : DataFrame
+    scores : DataFrame or Results
         Unit-level scores.
-    by : sequence of str
+    by : str or sequence of str
         Columns to group by, besides ``model``: ``horizon_group``, ``regime``, ``level``,
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
     baseline : str, optional
         Model to relate WIS to.
-    metrics : sequence of str
+    metrics : sequence of str or Metric
         Further columns to average: those of metrics of a user's own.
 
     Returns
@@ -89,10 +91,13 @@ def summarise(
       model  n_units  n_not_scorable  wis
     0     a        3               1  2.0
     """
-    groups = [name for name in by if name != "model"]
+    scores = table_of(scores)
+    groups = [name for name in columns_of(by) if name != "model"]
     means = dict(MEANS)
     means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
-    means |= {name: name for name in metrics}
+    named = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
+    names = [x.name if isinstance(x, Metric) else x for x in named]
+    means |= {name: name for name in columns_of(names, "metrics")}
     needed = [*groups, "model", "scorable", *means.values()]
     table = with_groups(scores, needed)
     keys = [*groups, "model"]

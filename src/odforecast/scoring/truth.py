@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -60,11 +61,17 @@ class Truth:
     min_age: int = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.panel, Panel):
+            raise ScoringError(
+                f"panel is a {type(self.panel).__name__}, no Panel",
+                hint="od.archive().as_of().panel() gives one",
+            )
         usual = COUNTY_MIN_AGE if self.panel.dataset == COUNTIES else MIN_AGE
-        object.__setattr__(self, "min_age", usual if self.min_age is None else self.min_age)
+        age = usual if self.min_age is None else _months(self.min_age)
+        object.__setattr__(self, "min_age", age)
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
-        if self.kind not in ("reported", "predicted"):
+        if not isinstance(self.kind, str) or self.kind not in ("reported", "predicted"):
             raise ScoringError(
                 f"kind is {self.kind!r}, an unknown truth",
                 hint=one_of(self.kind, ("reported", "predicted")),
@@ -290,3 +297,15 @@ class Truth:
                 f"too young: release {self.release} is {age[j]} months after the month, "
                 f"{self.min_age} needed"
             )
+
+
+def _months(age: object) -> int:
+    """An age as a whole number of months."""
+    try:
+        if isinstance(age, bool | np.bool_):
+            raise TypeError
+        return operator.index(age)  # type: ignore[arg-type]
+    except TypeError:
+        raise ScoringError(
+            f"min_age is {age!r}, allowed: a whole number of months", hint="leave it out for 12"
+        ) from None

@@ -21,6 +21,7 @@ from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import MONTH
 from odforecast.panel import Panel
+from odforecast.scoring.asked import forecast_and_truth
 from odforecast.scoring.truth import Truth
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     Raises
     ------
     ScoringError
-        If the draws are not joint over months.
+        If the draws are not joint over months, or what is given is no forecast or no truth.
 
     Notes
     -----
@@ -75,6 +76,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     >>> table.loc[table["horizon"].isin([3, 12]), ["horizon", "turned"]].to_numpy().tolist()
     [[3.0, 0.0], [12.0, 1.0]]
     """
+    forecast_and_truth(forecast, truth)
     if MONTH not in forecast.joint:
         raise ScoringError(
             "these draws are not joint over months, so a path has no turn",

@@ -250,6 +250,9 @@ class FittedForeign:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     drawn = fitted.draw(horizon, draws, rng)
                     drawn = np.expm1(drawn) if self.log else drawn
+            except OdforecastError as error:
+                skipped[state] = f"{self.spec.model} could not forecast: {error.message}"
+                continue
             except Exception as error:
                 skipped[state] = f"{self.spec.model} could not forecast: {said(error)}"
                 continue

@@ -46,7 +46,8 @@ def from_sktime(
         added to the known ones, for 12-month counts. ``"sums"``: the 12-month sums themselves,
         as most people do, which forgets that 12 − h of the twelve months are known.
     name : str, optional
-        What tables call it; default: its class and parameters.
+        What tables call it; default: its class and parameters. Two adapters of one forecaster,
+        with other ``paths`` or ``log``, need one each to stand in one backtest.
     paths : {"errors", "quantiles"}
         Where sample paths come from: sktime's forecasters have none that are joint over months.
         ``"errors"``: its point forecasts, and the errors of its own earlier forecasts

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from odforecast.errors import ForecastError, one_of
+from odforecast.errors import ForecastError, PanelError, one_of
 from odforecast.models.adapters import forms
 from odforecast.models.adapters.foreign import (
     FROM_ERRORS,
@@ -65,7 +66,8 @@ def from_statsforecast(
         added to the known ones, for 12-month counts. ``"sums"``: the 12-month sums themselves,
         as most people do, which forgets that 12 − h of the twelve months are known.
     name : str, optional
-        What tables call it; default: its class and parameters.
+        What tables call it; default: its class and parameters. Two adapters of one model, with
+        other ``paths`` or ``log``, need one each to stand in one backtest.
     paths : {"model", "errors", "quantiles"}, optional
         Where sample paths come from. ``"model"``: from its own equations, joint over months.
         ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
@@ -88,7 +90,8 @@ def from_statsforecast(
     Raises
     ------
     ForecastError
-        If it is no model of StatsForecast, a setting is unknown, or it has no such paths.
+        If it is no model of StatsForecast, it needs regressors, a setting is unknown, or it has
+        no such paths.
 
     Notes
     -----
@@ -122,6 +125,12 @@ def from_statsforecast(
         raise ForecastError(
             "model is a StatsForecast, which holds several models",
             hint="give one of them: from_statsforecast(AutoCES(season_length=12))",
+        )
+    if needed := _needed(model):
+        raise ForecastError(
+            f"{type(model).__name__} is fitted with {', '.join(needed)}, and a place has only its "
+            "series",
+            hint="give a model with fit(y) and predict(h)",
         )
     model = deepcopy(model)  # what is done to the one given, later, must not change this one
     of = _drawn_by(model)
@@ -159,6 +168,19 @@ def _short(item: object) -> str:
     return f"the class {item.__name__}" if isinstance(item, type) else repr(item)[:80]
 
 
+def _needed(model: Any) -> list[str]:
+    """What a model must be given besides the series and how far to forecast."""
+    found: dict[str, None] = {}
+    for method in (model.fit, model.predict):
+        try:
+            parameters = list(signature(method).parameters.values())[1:]
+        except (TypeError, ValueError):  # compiled: it will say so itself
+            continue
+        named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        found |= {p.name: None for p in named if p.default is p.empty}
+    return list(found)
+
+
 def _drawn_by(model: Any) -> str | None:
     """Which of the known classes a model is, so that its equations are known."""
     if getattr(model, "distribution", "normal") not in ("normal", None):
@@ -194,6 +216,13 @@ class _Fitted:
             return point(self.model.predict(h=horizon)["mean"], horizon)
 
     def quantiles(self, horizon: int) -> Floats:
+        conformal = getattr(self.model, "prediction_intervals", None)
+        ahead = horizon if conformal is None else getattr(conformal, "h", horizon)
+        if ahead != horizon:  # of h=1, every month would get the spread of the first
+            raise PanelError(
+                f"its ConformalIntervals are of h={ahead} months, asked for {horizon}: give it "
+                f"ConformalIntervals(h={horizon})"
+            )
         with steadied(self.seed):
             made = self.model.predict(h=horizon, level=list(INTERVALS))
         low = [point(made[f"lo-{i}"], horizon) for i in INTERVALS[::-1]]
