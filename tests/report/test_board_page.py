@@ -194,6 +194,7 @@ def test_sums_beside_the_control() -> None:
     page = board_page(said)
     assert "sum of the states, WIS" in page
     assert "not joint over places" in page
+    assert "drift has no row: " in page
 
 
 def test_sums_of_other_places_do_not_stand_side_by_side_unmarked() -> None:

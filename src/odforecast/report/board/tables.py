@@ -181,7 +181,12 @@ def joint(rows: Rows) -> SortTable | None:
     ]
     cells = []
     usual = _usual(kept)
+    # A model without any number is a sentence, not seven rows of dashes.
+    scored = {r["model"] for r in kept if r["n"]}
+    without = {r["model"]: r["reason"] for r in kept if r["model"] not in scored}
     for r in kept:
+        if r["model"] in without:
+            continue
         score, control = r["score"], r["control_score"]
         both = score is not None and control
         row = [
@@ -200,6 +205,7 @@ def joint(rows: Rows) -> SortTable | None:
         "What people add up. Shuffled: the same draws, put together anew between places, so that "
         "every place's own forecast is unchanged and what places have in common is gone."
     )
+    caption += "".join(f" {name} has no row: {why}." for name, why in without.items())
     if any(str(row[-1].text).endswith(_OTHERS) for row in cells):
         caption += (
             " Of other counts: added up over other places than another model's row of the same, or "
