@@ -183,7 +183,11 @@ def joint(rows: Rows) -> SortTable | None:
     usual = _usual(kept)
     # A model without any number is a sentence, not seven rows of dashes.
     scored = {r["model"] for r in kept if r["n"]}
-    without = {r["model"]: r["reason"] for r in kept if r["model"] not in scored}
+    without = {
+        r["model"]: r["reason"] or "nothing of it was scored"
+        for r in kept
+        if r["model"] not in scored
+    }
     for r in kept:
         if r["model"] in without:
             continue
