@@ -268,7 +268,6 @@ def test_no_column_of_counts_is_mapped(forecast, panel):
 
 
 def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
-    pytest.importorskip("odforecast.forecast.summary")
     from odforecast.forecast.summary import summary
 
     table = summary(forecast)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
-from odforecast.cli.meant import Group
+from odforecast.cli.meant import LazyGroup
 from odforecast.cli.pipe import lasting
 from odforecast.errors import OdforecastError
 from odforecast.version import __version__
@@ -45,26 +44,8 @@ COMMANDS = {
 }
 
 
-class LazyGroup(Group):
-    """A group that imports a command when it is called, and turns errors into one line."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names of the commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command of that name, imported now."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute = COMMANDS[cmd_name][0].split(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+class _Main(LazyGroup):
+    """All commands; what goes wrong becomes one line here."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and report what goes wrong in one place."""
@@ -101,7 +82,7 @@ def _fail(ctx: click.Context, message: str) -> NoReturn:
     ctx.exit(1)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Main, homes=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="odforecast")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:

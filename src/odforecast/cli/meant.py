@@ -1,8 +1,9 @@
-"""Did you mean …: for commands and for an option's values, as for names everywhere else."""
+"""Did you mean …: for commands and for an option's values; and groups that load what is called."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import click
@@ -41,6 +42,38 @@ class Group(click.Group):
             guess = question(name, known) or f" There are: {', '.join(known)}."
             raise click.UsageError(f"No such command {name!r}.{guess}", ctx)
         return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """A group that imports a command when it is called, so that ``--help`` is quick.
+
+    Parameters
+    ----------
+    homes : mapping of str to (str, str)
+        Command to where it lives (``"module:attribute"``), and what ``--help`` says about it.
+    """
+
+    def __init__(self, *args: Any, homes: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.homes = dict(homes)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands."""
+        return list(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, imported now."""
+        if cmd_name not in self.homes:
+            return None
+        module, attribute = self.homes[cmd_name][0].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.homes.items()])
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
