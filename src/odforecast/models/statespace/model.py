@@ -145,9 +145,9 @@ class Dlm:
                     states.append(filtered(panel, (state,), scales, missing))
             else:
                 states.append(filtered(panel, (state,), known, missing))
-        share = ShareScales.of(constants_for(panel.as_of))
+        dated = constants_for(panel.as_of)
         classes = {
-            name: fitted_part(panel, name, states, adds_up, missing, share)
+            name: fitted_part(panel, name, states, adds_up, missing, ShareScales.of(dated, name))
             for name in classes_beside(panel)
         }
         held = {name: part for name, part in classes.items() if part is not None}

@@ -54,8 +54,8 @@ class ShareScales:
     late_own: float
 
     @classmethod
-    def of(cls, constants: Constants) -> ShareScales:
-        """Those of a dated set."""
+    def of(cls, constants: Constants, short: str = "T40.4") -> ShareScales:  # noqa: ARG003
+        """Those of a dated set, for a drug class."""
         return cls(**{name: constants.values[f"share_{name}"] for name in SHARE_NAMES})
 
     def innovations(self) -> Floats:
