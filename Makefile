@@ -17,7 +17,7 @@ ARGS      ?=
 PYTEST    ?= -n auto --maxprocesses 8 --dist worksteal
 
 # Settings of the caller's shell that would reach into another environment.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 # Matplotlib draws without a screen.
 export MPLBACKEND = Agg
 
@@ -88,7 +88,7 @@ figures: $(ENV)  ## draw the figures and write the outputs of README and docs ag
 bench: $(ENV)  ## run every script in benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-constants: $(ENV)  ## estimate the models' constants, into constants.csv, delay.csv (CHECK=1 only compares; ONLY=dlm|delay)
+constants: $(ENV)  ## estimate the models' constants, into constants.csv, shares.csv, delay.csv, seen.csv.gz (CHECK=1 only compares; ONLY=dlm|delay|share)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/constants.py $(if $(CHECK),--check) \
 	  $(if $(ONLY),--only $(ONLY))
 

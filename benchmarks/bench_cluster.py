@@ -31,9 +31,9 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
+from odforecast.backtesting.blocks import BLOCK, blocks
 from odforecast.backtesting.carriers import Local
 from odforecast.backtesting.cluster import connected
-from odforecast.backtesting.run import BLOCK, blocks
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
 

@@ -5,26 +5,45 @@
 From the donors that ship: for each release whose counts have since settled, the last
 12-month-ending count of every jurisdiction and of the nation. A rule with numbers of its own takes
 them from the other releases. Mean absolute error in deaths; every release weighs alike.
+
+Then, with the releases in ../shared/data (or where ODFORECAST_SHARED points) in one archive: each
+release by the dated set known that day, and by the set refined by those of the archive that had
+settled by then; and the time that takes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import odforecast as od
+from odforecast.errors import OdforecastError
 from odforecast.forecast.nowcast import unbiased
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.constants import delays_for
+from odforecast.models.delay.constants import delays_for, learned_delays
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.delay.estimate import Seen, seen
+from odforecast.models.delay.estimate import Seen, estimate, seen
+from odforecast.models.delay.shipped import shipped_seen
+from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
+from odforecast.scoring import weighted_interval_score
 from odforecast.vintage.donors import shipped
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "reference"))
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"
+#: A count this old in the newest release is settled.
+SETTLED = 12
+#: What is claimed is from here on; before, structure was chosen.
+CLAIMED = "2021-01-01"
+DRAWS = 2000
 ERAS = {"6.5 months": 6, "4.5 months": 4}
 
 
@@ -170,7 +189,119 @@ def row(name: str, errors: list[tuple[str, Floats, float]], raw: dict[str, float
     return f"| {name} | {len(errors)} | " + " | ".join(cells) + " |"
 
 
+def silent(panel: Panel) -> Panel:
+    """The panel without what earlier releases said of themselves: the dated set is taken."""
+    if panel.triangle is None:
+        return panel
+    mute = replace(panel.triangle, pending=None, predicted=None, all_deaths=None)
+    return replace(panel, triangle=mute)
+
+
+def real_panels(folder: Path) -> Iterator[tuple[Panel, float]]:
+    """Panels of every release whose counts have settled since, and the time each took to read."""
+    with tempfile.TemporaryDirectory() as place:
+        archive = od.Archive(place)
+        for path in sorted(folder.glob("20*")):
+            try:
+                archive.add(path)
+            except OdforecastError:
+                continue  # no release, or one that contradicts itself
+        for date in archive.releases():
+            began = time.perf_counter()
+            try:
+                panel = archive.as_of(date).panel()
+            except OdforecastError:
+                continue  # predicted values only
+            yield panel, time.perf_counter() - began
+
+
+def scored(panel: Panel, truth: Panel) -> dict[str, Floats]:
+    """WIS of the default's nowcast by months before the last count, and errors of the last count.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``missed``: what the last counts missed less what was expected, shape (L,); ``wis``, shape
+        (L, 12), the last count at the end, NaN where the truth has not settled.
+    """
+    model = od.get_model("dlm").fit(panel)
+    forecast = model.forecast(horizon=1, draws=DRAWS, seed=1)
+    now = np.flatnonzero(forecast.horizons <= 0)
+    levels = [float(q) for q in HUB_QUANTILES]
+    quantiles = forecast.quantiles(levels)[:, :, now]
+    rows = [truth.locations.index(s) for s in forecast.locations]
+    mine = [panel.locations.index(s) for s in forecast.locations]
+    at = np.searchsorted(truth.months, panel.months[-12:])
+    came = truth.reported[rows][:, at]
+    expected = deficit(panel, delays_for(panel)).sums(panel.locations)[mine, -1]
+    return {
+        "missed": came[:, -1] - panel.reported[mine, -1] - expected,
+        "wis": weighted_interval_score(quantiles, levels, came).total,
+        "us": np.array([s == "US" for s in forecast.locations]),
+    }
+
+
+def own_archive() -> None:
+    """What an archive's own releases are worth, release by release."""
+    truth = od.bundled().as_of().panel()
+    heads = ("release", "its archive's own that had settled", "κ",
+             "error of the last count: mean of jurisdictions, nation",
+             "nowcast WIS: jurisdictions 0, −11..−1; nation 0, −11..−1")  # fmt: skip
+    print("\n| " + " | ".join(heads) + " |")
+    print("|---" * 5 + "|")
+    totals: dict[bool, list[Floats]] = {}
+    for panel, _ in real_panels(SHARED):
+        age = int((truth.months[-1] - panel.last_month).astype(int)) + 5
+        learned = learned_delays(panel)
+        if age < SETTLED or not learned.own:
+            continue
+        cells = []
+        for each in (silent(panel), panel):
+            got = scored(each, truth)
+            us = got["us"]
+            numbers = [
+                np.abs(got["missed"][~us]).mean(), np.abs(got["missed"][us]).sum(),
+                got["wis"][~us, -1].mean(), got["wis"][~us, :-1].mean(),
+                got["wis"][us, -1].mean(), got["wis"][us, :-1].mean(),
+            ]  # fmt: skip
+            cells.append(numbers)
+        claimed = str(panel.release) >= CLAIMED
+        totals.setdefault(claimed, []).append(np.array(cells))
+        dated = delays_for(silent(panel)).kappa
+        said = f"{len(learned.own)} ({learned.own[0]} to {learned.own[-1]})"
+        pairs = [f"{a:,.1f} → {b:,.1f}" for a, b in zip(*cells, strict=True)]
+        print(f"| {panel.release} | {said} | {dated:.3f} → {learned.constants.kappa:.3f} | "
+              f"{', '.join(pairs[:2])} | {', '.join(pairs[2:])} |")  # fmt: skip
+    for claimed, tables in totals.items():
+        mean = np.mean(tables, axis=0)
+        pairs = [f"{a:,.1f} → {b:,.1f} ({b / a:.2f})" for a, b in zip(*mean, strict=True)]
+        name = "from 2021-01 on" if claimed else "to 2020-12"
+        print(f"| mean {name} | {len(tables)} releases | | {', '.join(pairs[:2])} | "
+              f"{', '.join(pairs[2:])} |")  # fmt: skip
+
+
+def times() -> None:
+    """Seconds to read a panel with its triangle, and to estimate again."""
+    read = [(len(p.triangle.releases) if p.triangle else 0, t) for p, t in real_panels(SHARED)]
+    print(f"\nfirst panel of each release: {max(t for _, t in read):.2f} s at most, with up to "
+          f"{max(n for n, _ in read)} earlier releases")  # fmt: skip
+    ships = shipped_seen()
+    for more in (1, 20, 80):
+        found = (*ships, *(ships[i % len(ships)] for i in range(more)))
+        began = time.process_time()
+        estimate(found)
+        print(f"{more} releases more: estimated in {time.process_time() - began:.2f} s")
+
+
 def main() -> None:
+    rules()
+    if SHARED.is_dir():
+        own_archive()
+        times()
+
+
+def rules() -> None:
+    """What the last counts missed, by rule."""
     found = releases()
     raw: dict[str, float] = {}
     heads = [f"{era}, {what}" for era in ERAS for what in ("jurisdictions", "nation")]

@@ -82,6 +82,13 @@ def no_cut(panel: od.Panel) -> object:
     return replace(delays_for(panel), closing_share=0.0)
 
 
+def all_young(panel: od.Panel) -> object:
+    """Constants that know no months more than a year old."""
+    from odforecast.models.delay.constants import delays_for
+
+    return replace(delays_for(panel), kappa_old=1.0, old_error=0.0)
+
+
 #: Name -> model, and what is patched while it runs.
 ABLATIONS: dict[str, tuple[Callable[[], Model], list[tuple[object, str, object]]]] = {
     "default": (lambda: od.get_model("dlm"), []),
@@ -90,6 +97,10 @@ ABLATIONS: dict[str, tuple[Callable[[], Model], list[tuple[object, str, object]]
     "a closed year is never cut": (
         lambda: od.get_model("dlm"),
         [(model, "delays_for", no_cut)],
+    ),
+    "old months as young ones": (
+        lambda: od.get_model("dlm"),
+        [(model, "delays_for", all_young)],
     ),
     "months of one length": (
         lambda: od.get_model("dlm"),

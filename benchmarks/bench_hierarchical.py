@@ -27,7 +27,8 @@ import numpy as np
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.hierarchy import inputs as hierarchy_inputs
-from odforecast.models.hierarchy.graph import compiled, graph_data, shape_of
+from odforecast.models.hierarchy.coordinates import graph_data
+from odforecast.models.hierarchy.graph import compiled, shape_of
 from odforecast.models.hierarchy.laplace import approximate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -136,6 +137,7 @@ def audit(panel: od.Panel, settings: dict[str, int]) -> dict[str, Any]:
         "ess_tail": float(table["ess_tail"].min()),
         "thinnest": str(table["ess_bulk"].idxmin()),
         "divergences": inner.checks.divergences,
+        "draws": stats["n_steps"].size,
         "steps": float(stats["n_steps"].values.mean()),
         "warnings": list(inner.checks.warnings),
         "scales": scales,
@@ -162,14 +164,15 @@ def level_us(fitted: Any) -> float:
 def tables(found: dict[str, dict[str, Any]]) -> str:
     """What was found, as Markdown."""
     lines = [
-        "| origin | months | places | fit, s | load | R-hat | bulk ESS | tail ESS | divergences "
-        "| steps |",
-        "|---" * 10 + "|",
+        "| origin | months | places | draws | fit, s | load | R-hat | bulk ESS | tail ESS "
+        "| divergences | steps |",
+        "|---" * 11 + "|",
     ]
     for name, x in found.items():
         lines.append(
-            f"| {name} | {x['months']} | {x['locations']} | {x['fit_hierarchical']:.0f} "
-            f"| {x['load']:.1f} | {x['r_hat']:.4f} | {x['ess_bulk']:.0f} | {x['ess_tail']:.0f} "
+            f"| {name} | {x['months']} | {x['locations']} | {x['draws']:,} "
+            f"| {x['fit_hierarchical']:.0f} | {x['load']:.1f} | {x['r_hat']:.4f} ({x['worst']}) "
+            f"| {x['ess_bulk']:,.0f} ({x['thinnest']}) | {x['ess_tail']:,.0f} "
             f"| {x['divergences']} | {x['steps']:.0f} |"
         )
     for x in found.values():
@@ -280,9 +283,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--store", type=Path, required=True, help="folder of results")
     parser.add_argument("--origins", nargs="+", help="default: all, clean and real in turn")
-    parser.add_argument("--draws", type=int, default=1000, help="NUTS draws per chain")
-    parser.add_argument("--tune", type=int, default=400)
-    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--draws", type=int, help="NUTS draws per chain; default: the model's")
+    parser.add_argument("--tune", type=int, help="default: the model's")
+    parser.add_argument("--chains", type=int, help="default: the model's")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="only show what is stored")
     parser.add_argument("--dlm", action="store_true", help="first fit the dlm of today again")
@@ -293,6 +296,7 @@ def main() -> None:
     wanted = options.origins or in_turn
     hierarchy_inputs.PAD = PAD
     settings = {k: getattr(options, k) for k in ("draws", "tune", "chains", "cores")}
+    settings = {k: v for k, v in settings.items() if v is not None}
     todo = [n for n in wanted if not (options.store / f"{n}.json").exists()]
     for name, panel in panels([] if options.table else todo):
         print(f"{time.strftime('%H:%M')} {name}", flush=True)

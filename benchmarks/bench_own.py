@@ -1,24 +1,34 @@
-"""What a state's own counts are worth: an upper bound, and for real with CDC WONDER's exports.
+"""What states' own counts are worth: an upper bound, and for real with CDC WONDER's exports.
 
-    python benchmarks/bench_own.py           both, about a minute and a half
+    python benchmarks/bench_own.py           all three, about four minutes
     python benchmarks/bench_own.py --bound   the bound only
     python benchmarks/bench_own.py --real    the exports only (ODFORECAST_SHARED, ../shared/data)
+    python benchmarks/bench_own.py --wrong   what a wrong file does to other places
+
+Ways compared: **each** place moved by its own file alone, by the covariance of its draws, as every
+model of months can; **together**, as the default does, by the covariance that its filter knows.
 
 **The bound**: pseudo-vintages with delay, every third month 2019-01..2024-04, one donor each, cut
-from the bundled release. Each state's own file holds the settled months themselves, complete, up to
-the last month of the release (0) and two and four months further. States are conditioned each on
-its own file; the row of the nation is what it gains if all of them have one. WIS over that without
-own counts; in brackets the standard error over origins, drawn again in blocks of four.
+from the bundled release. An own file holds the settled months themselves, complete, up to the last
+month of the release (0) and two and four months further. All states have one, or the ten largest,
+or a third of them drawn at random. Origins to 2020-12 were looked at while it was built; what is
+claimed is from 2021-01 on. WIS over that without own counts; in brackets the standard error over
+origins, drawn again in blocks of four (in few origins there are hardly more than two: then it
+says little).
 
 **For real**: the exports as the states' own files, thinned as they were on the day: WONDER counts
 by residence, and the first file by multiple causes, some 7 % above CDC's. The file that ends with
 2020 and the provisional one of 2022-03-30 on the release of 2021-10-13; the file of 2025-01-07 on
 the releases of 2024-12-11 and 2024-04-17. Truth: the release of 2025-09-17, counts 12 months old or
 more. New York is left out, for WONDER's holds the city. North Carolina's file of 2023 misses over
-900 deaths for good, so that its truth is wrong: every ratio is also shown without it. Standard
+900 deaths for good, so that its truth is wrong: every ratio is also shown without it. Half of the
+states' files, drawn at random ten times, say what the states of the other half gain. Standard
 errors are over states: one origin says nothing of other times. Nothing was tuned on these scores;
 that months of which hardly anything is there are left out was written after a look at how the
 exports end, and before they were scored.
+
+**Wrong files**: Ohio's file, true but for one fault, on the release of 2025-09-17: how far other
+places and the nation move.
 """
 
 from __future__ import annotations
@@ -35,9 +45,11 @@ import odforecast as od
 from odforecast.backtesting.origin import origins
 from odforecast.errors import OdforecastError
 from odforecast.geography import JURISDICTIONS
+from odforecast.models.own import conditioned
 from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
 from odforecast.scoring.rules import weighted_interval_score
+from odforecast.seeds import Streams
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.sources.wonder import read_wonder
 from odforecast.vintage.bundle import of_file
@@ -93,43 +105,82 @@ def block_error(mine: Floats, other: Floats, times: int = 2000) -> float:
     return float((mine[drawn].sum(axis=1) / other[drawn].sum(axis=1)).std())
 
 
+def forecasts(panel: Panel, files: dict[str, Panel], draws: int) -> dict[str, od.Forecast]:
+    """Without own counts, and with each of some files both ways, from one fit."""
+    fitted = od.get_model().fit(panel)
+    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
+    made = {"without": fitted.draw(12, draws, streams)}
+    for name, own in files.items():
+        made[f"{name} | each"] = conditioned(made["without"], own, streams)
+        made[f"{name} | together"] = conditioned(made["without"], own, streams, fitted.inner)
+    return made
+
+
 def bound(draws: int) -> None:
     """Later months drawn from the truth."""
     truth = od.bundled().as_of().panel()
     found = origins(od.bundled(), start="2019-01", end="2024-04", step=3, donors=1)
     states = [s for s in JURISDICTIONS if np.isfinite(truth.monthly[truth.index(s), 12:]).all()]
+    large = truth.reported[[truth.index(s) for s in states], -60].argsort()[::-1]
+    chosen = np.random.default_rng(1).permutation(len(states))[: len(states) // 3]
+    who = {
+        "all": states,
+        "ten largest": [states[i] for i in large[:10]],
+        "a third": [states[i] for i in sorted(chosen)],
+    }
     places = ["US", *states]
-    model = od.get_model()
-    held: dict[object, list[dict[str, Floats]]] = {}
+    held: dict[str, list[dict[str, Floats]]] = {}
+    apart: dict[str, int] = {}
     for origin in found:
-        assert origin.panel is not None
         panel = origin.panel
-        made = {"without": model.fit(panel).forecast(draws=draws)}
-        for more in FURTHER:
-            upto = panel.last_month + np.timedelta64(more, "M")
-            own = panel_on(panel, truths(truth, upto, states), complete=True)
-            made[f"{more} months further"] = model.fit(own).forecast(draws=draws)
-        for name, forecast in made.items():
+        assert panel is not None
+        files = {}
+        for name, those in who.items():
+            for more in FURTHER:
+                upto = panel.last_month + np.timedelta64(more, "M")
+                own = panel_on(panel, truths(truth, upto, those), complete=True)
+                files[f"{name} | +{more}"] = own
+        for name, forecast in forecasts(panel, files, draws).items():
             held.setdefault(name, []).append(scores(forecast.select(places), truth))
+            n = sum("they move no other place" in w for w in forecast.warnings)
+            apart[name] = apart.get(name, 0) + n
+    print("\nOf the true files of all origins, too far from all else:")
+    for name, those in who.items():
+        n = apart[f"{name} | +4 | together"]
+        print(f"{name}, four months further: {n} of {len(those) * len(found)}")
+    later = np.array([o.panel.last_month >= np.datetime64("2021-01") for o in found])  # type: ignore[union-attr]
+    for era, rows in (("2021-01 on", later), ("to 2020-12", ~later)):
+        print(f"\n**Upper bound, origins {era}**: {rows.sum()} delayed, {draws} draws\n")
+        kinds = ("with a file", "without one", "US")
+        heads = [f"{k} {g} | cov." for k in kinds for g in GROUPS]
+        print("| files | to | way | " + " | ".join(heads) + " |")
+        print("|" + "---|" * (3 + 2 * len(heads)))
+        base = np.stack([x["wis"] for x in held["without"]])[rows]
+        for name, parts in held.items():
+            wis, cover = (np.stack([x[k] for x in parts])[rows] for k in ("wis", "held"))
+            mine = [places.index(s) for s in who.get(name.split(" | ")[0], states)]
+            others = [i for i in range(1, len(places)) if i not in mine]
+            cells = []
+            for at in (mine, others, [0]):
+                cells += _cells(wis[:, at], base[:, at], cover[:, at])
+            head = name if name != "without" else "without | | "
+            print(f"| {head} | " + " | ".join(cells) + " |")
+
+
+def _cells(wis: Floats, base: Floats, cover: Floats) -> list[str]:
+    """Ratio with its error, and coverage, of each group of horizons; arrays (origins, L, M)."""
     horizons = np.arange(-11, 13)
-    print(f"\n**Upper bound**: {len(found)} delayed origins, {len(states)} states, {draws} draws\n")
-    head = "| own file | " + " | ".join(
-        f"{lv} {g} | cov." for lv in ("states", "US") for g in GROUPS
-    )
-    print(head + " |\n|" + "---|" * (1 + 4 * len(GROUPS)))
-    base = np.stack([x["wis"] for x in held["without"]])
-    for name, parts in held.items():
-        wis, cover = (np.stack([x[k] for x in parts]) for k in ("wis", "held"))
-        cells = []
-        for rows in (slice(1, None), slice(0, 1)):
-            for low, high in GROUPS.values():
-                at = (horizons >= low) & (horizons <= high)
-                mine = np.nansum(wis[:, rows][..., at], axis=(1, 2))
-                other = np.nansum(base[:, rows][..., at], axis=(1, 2))
-                ratio = mine.sum() / other.sum()
-                cells.append(f"{ratio:.3f} ({block_error(mine, other):.3f})")
-                cells.append(f"{np.nanmean(cover[:, rows][..., at]):.2f}")
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    cells = []
+    for low, high in GROUPS.values():
+        if not wis.shape[1]:
+            cells += ["", ""]
+            continue
+        at = (horizons >= low) & (horizons <= high)
+        mine, other = (np.nansum(x[..., at], axis=(1, 2)) for x in (wis, base))
+        ratio = mine.sum() / other.sum()
+        cells.append(f"{ratio:.3f} ({block_error(mine, other):.3f})")
+        cells.append(f"{np.nanmean(cover[..., at]):.2f}")
+    return cells
 
 
 def panel_on(panel: Panel, frame: pd.DataFrame, complete: bool = False) -> Panel:
@@ -180,44 +231,123 @@ def real(release: str, names: tuple[str, ...], draws: int) -> None:
     own = panel.with_counts(pd.concat(good))
     assert own.own is not None
     states = list(own.own.places)
-    model = od.get_model()
-    without = model.fit(panel).forecast(draws=draws)
-    given = model.fit(own).forecast(draws=draws)
-    base, mine = (scores(f.select(states), truth) for f in (without, given))
-    horizons = without.horizons
+    made = forecasts(panel, {"all": own}, draws)
+    given = made["all | together"]
     ahead = [int((own.own.of(s)[0][-1] - panel.last_month).astype(int)) for s in states]
     unused = sum("hardly begun" in w for w in given.warnings)
-    far = sum("standard deviations" in w for w in given.warnings)
+    far = sum("from the forecast: look" in w for w in given.warnings)
+    apart = sum("they move no other place" in w for w in given.warnings)
     print(
         f"\n**Release {release}, last month {panel.last_month}; export of {day}**: {len(states)} "
         f"states, their files end {min(ahead)} to {max(ahead)} months after (median "
         f"{np.median(ahead):.0f}); {unused} end in months that had hardly begun; {far} lie far "
-        f"from the forecast; refused: {len(refused)}\n"
+        f"from the forecast, {apart} from all else; refused: {len(refused)}\n"
     )
-    print("| months ahead | WIS without | with | ratio (se) | without NC | better in | "
-          "90 % coverage without, with |")  # fmt: skip
-    print("|---|---|---|---|---|---|---|")
-    groups = {**{str(h): (h, h) for h in range(1, 7)}, **GROUPS}
-    for name, (low, high) in groups.items():
+    print("| places | months ahead | way | WIS without | with | ratio (se) | without NC | "
+          "better in | 90 % coverage without, with |")  # fmt: skip
+    print("|" + "---|" * 9)
+    base = scores(made["without"].select(states), truth)
+    usual = np.array([s != "NC" for s in states])
+    for way in ("each", "together"):
+        mine = scores(made[f"all | {way}"].select(states), truth)
+        _rows("with a file", way, base, mine, usual)
+    # Half of the files, and what the states without learn.
+    rng = np.random.default_rng(1)
+    lists: dict[str, list[Floats]] = {"wis": [], "held": [], "base": [], "was": []}
+    nation: dict[str, list[dict[str, Floats]]] = {"each": [], "together": []}
+    for _ in range(10):
+        half = set(rng.permutation(states)[: len(states) // 2].tolist())
+        part = panel.with_counts(pd.concat([g for g in good if g["location"].iloc[0] in half]))
+        found = forecasts(panel, {"half": part}, draws)
+        for way, kept in nation.items():
+            kept.append(scores(found[f"half | {way}"].select("US"), truth))
+        others = np.array([s not in half for s in states])[:, None]
+        mine = scores(found["half | together"].select(states), truth)
+        for name, array in (("wis", mine["wis"]), ("held", mine["held"]),
+                            ("base", base["wis"]), ("was", base["held"])):  # fmt: skip
+            lists[name].append(np.where(others, array, np.nan))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mean = {name: np.nanmean(np.stack(x), axis=0) for name, x in lists.items()}
+    _rows(
+        "without, half have one",
+        "together",
+        {"wis": mean["base"], "held": mean["was"]},
+        mean,
+        usual,
+    )
+    was = scores(made["without"].select("US"), truth)
+    for way in ("each", "together"):
+        _rows("US", way, was, scores(made[f"all | {way}"].select("US"), truth), np.array([True]))
+        mean = {k: np.mean([x[k] for x in nation[way]], axis=0) for k in ("wis", "held")}
+        _rows("US, half have one", way, was, mean, np.array([True]))
+
+
+def _rows(
+    name: str, way: str, base: dict[str, Floats], mine: dict[str, Floats], usual: Floats
+) -> None:
+    """Rows of a table, one for each group of horizons that has a truth; arrays (L, M)."""
+    horizons = np.arange(-11, 13)
+    for group, (low, high) in GROUPS.items():
         at = (horizons >= low) & (horizons <= high)
         if not np.isfinite(base["wis"][:, at]).any():
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             a, b = (np.nanmean(x["wis"][:, at], axis=1) for x in (base, mine))
+            there = np.isfinite(a + b)  # a place that had a file in every half has no score
+            a, b, few = a[there], b[there], usual[there]
             cover = [np.nanmean(x["held"][:, at]) for x in (base, mine)]
-        usual = np.array([s != "NC" for s in states])
         print(
-            f"| {name} | {a.mean():.1f} | {b.mean():.1f} | {over(a, b)} | "
-            f"{over(a[usual], b[usual])} | "
-            f"{int((b < a).sum())} of {len(a)} | {cover[0]:.2f}, {cover[1]:.2f} |"
+            f"| {name} | {group} | {way} | {a.mean():.1f} | {b.mean():.1f} | {over(a, b)} | "
+            f"{over(a[few], b[few])} | {int((b < a).sum())} of {len(a)} | "
+            f"{cover[0]:.2f}, {cover[1]:.2f} |"
         )
-    at = (horizons >= 1) & (horizons <= 3) & np.isfinite(base["wis"]).any(axis=0)
-    if at.any():
-        a, b = base["wis"][:, at].mean(axis=1), mine["wis"][:, at].mean(axis=1)
-        order = np.argsort(b - a)
-        said = [f"{states[i]} {a[i]:.0f}→{b[i]:.0f}" for i in (*order[:6], *order[-6:])]
-        print(f"\nMost gained and lost at 1-3 months: {', '.join(said)}")
+
+
+def wrong(draws: int) -> None:
+    """What a fault of one state's file does to other places."""
+    panel = od.bundled().as_of("2025-09-17").panel()
+    plain = forecasts(panel, {}, draws)["without"]
+    ahead = plain.select("Ohio").draws[:, 0, plain.horizons >= 1].mean(axis=0)[:3]
+    keep = panel.month_grid >= np.datetime64("2020-01")
+    full = np.concatenate([panel.monthly[panel.index("Ohio")][keep], ahead])
+    months = np.arange(np.datetime64("2020-01"), panel.last_month + np.timedelta64(4, "M"))
+    n = full.size
+    faults = {
+        "none": np.ones(n),
+        "all months 30 % low": np.full(n, 0.7),
+        "last month 50 % low": np.where(np.arange(n) == n - 1, 0.5, 1.0),
+        "last month 90 % low": np.where(np.arange(n) == n - 1, 0.1, 1.0),
+        "last three months 15 % low": np.where(np.arange(n) >= n - 3, 0.85, 1.0),
+        "last three months 30 % low": np.where(np.arange(n) >= n - 3, 0.7, 1.0),
+        "last three months 50 % low": np.where(np.arange(n) >= n - 3, 0.5, 1.0),
+        "last three months 40 % low": np.where(np.arange(n) >= n - 3, 0.6, 1.0),
+        "last three months 60 % high": np.where(np.arange(n) >= n - 3, 1.6, 1.0),
+        "last three months 30 % high": np.where(np.arange(n) >= n - 3, 1.3, 1.0),
+        "last six months 30 % low": np.where(np.arange(n) >= n - 6, 0.7, 1.0),
+    }
+    for complete in (False, True):
+        said = "said to be complete" if complete else "of one day, not said to be complete"
+        print(f"\n**A fault of Ohio's file, {said}**: change of the mean count, 6 / 12 months\n")
+        print("| fault | Ohio | Michigan | California | US | kept apart | months used |")
+        print("|---|---|---|---|---|---|---|")
+        for name, times in faults.items():
+            frame = pd.DataFrame(
+                {"location": "OH", "month": months.astype(str), "deaths": np.round(full * times)}
+            )
+            own = panel.with_counts(frame, complete=complete)
+            given = forecasts(panel, {"OH": own}, draws)["OH | together"]
+            cells = []
+            for place in ("OH", "MI", "CA", "US"):
+                old, new = (f.select(place).samples()[:, 0].mean(axis=0) for f in (plain, given))
+                change = 100 * (new / old - 1)
+                at = [int(np.flatnonzero(plain.horizons == h)[0]) for h in (6, 12)]
+                cells.append(" / ".join(f"{change[i]:+.1f} %" for i in at))
+            lines = " ".join(given.warnings)
+            apart = "yes" if "they move no other place" in lines else ""
+            used = lines.split(" used)")[0].split(" ")[-1]
+            print(f"| {name} | " + " | ".join(cells) + f" | {apart} | {used} |")
 
 
 def over(base: Floats, mine: Floats) -> str:
@@ -232,11 +362,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bound", action="store_true")
     parser.add_argument("--real", action="store_true")
+    parser.add_argument("--wrong", action="store_true")
     parser.add_argument("--draws", type=int, default=1000)
     given = parser.parse_args()
-    if not given.real:
+    every = not (given.bound or given.real or given.wrong)
+    if every or given.wrong:
+        wrong(given.draws)
+    if every or given.bound:
         bound(given.draws)
-    if not given.bound:
+    if every or given.real:
         first = (
             "all_drugs_state_month_2015_to_2020.txt",
             "all_drugs_state_month_2021_provisional_2022-03.txt",

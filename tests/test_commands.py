@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import hub_breaker
@@ -152,13 +153,31 @@ def _release(name: str) -> bytes:
     return pd.DataFrame(cells).to_csv(index=False).encode()
 
 
-def _archive(folder: Path) -> None:
+def _add_all(folder: Path) -> None:
     store = od.Archive(folder)
     for name in FILES:
         file = Path(name)
         file.write_bytes(_release(name))
         store.add(read_vsrr(file))
         file.unlink()
+
+
+@cache
+def _kept() -> dict[Path, bytes]:
+    """Files of an archive that nothing else was added to."""
+    with TemporaryDirectory() as made:
+        _add_all(folder := Path(made) / "archive")
+        files = [p for p in folder.rglob("*") if p.is_file()]
+        return {p.relative_to(folder): p.read_bytes() for p in files}
+
+
+def _archive(folder: Path) -> None:
+    if folder.exists():
+        _add_all(folder)
+        return
+    for name, content in _kept().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def _own_counts(path: Path) -> None:
@@ -248,6 +267,7 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
         return [*args, *([] if "--no-fetch" in args else unless("--url", server))]
     if args[0] == "backtest":
         more = [*unless("--models", "dlm,naive"), *unless("--draws", "20"), *unless("--jobs", "1")]
+        more += unless("--locations", "US,OH,NC,WV,WY")
         if "--archive" not in args:
             start = args[args.index("--start") + 1] if "--start" in args else "2023-03"
             end = str(np.datetime64(start, "M") + ONE_MONTH)

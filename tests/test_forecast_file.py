@@ -20,7 +20,8 @@ from hypothesis.extra.numpy import arrays
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast, load_forecast
-from odforecast.forecast.file import INDEX, VERSION, _checksum
+from odforecast.forecast.file import INDEX, VERSION
+from odforecast.forecast.file import checksum as _checksum
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGETS
 from odforecast.panel import Panel

@@ -14,12 +14,14 @@ import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.own import LEAST_DRAWS
+from odforecast.models.own import LEAST_DRAWS, conditioned
 from odforecast.models.own.late import Late, _fitted, late_arrivals
-from odforecast.models.own.move import HALF, filled_until, move, shrunk
+from odforecast.models.own.move import HALF, filled_until, shrunk, told
+from odforecast.models.own.move import move as by_the_draws
 from odforecast.models.own.scale import DRIFT, seen_months
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Own, Panel
+from odforecast.seeds import Streams
 
 MONTH = np.timedelta64(1, "M")
 
@@ -54,6 +56,18 @@ def further(
     return [float(x) for x in times * mean[:months]]
 
 
+def move(
+    paths: np.ndarray,
+    at: np.ndarray,
+    observed: np.ndarray,
+    noise: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, float, int]:
+    """Months moved by the covariance of the draws, how far they lay, and how many were used."""
+    seen, whole = told(paths, at, observed, noise, rng)
+    return by_the_draws(paths, seen), seen.far, whole
+
+
 @pytest.fixture(scope="module")
 def given(panel: Panel, without: od.Forecast) -> od.Forecast:
     """Ohio 15 % above what was forecast, four months on, complete."""
@@ -61,24 +75,37 @@ def given(panel: Panel, without: od.Forecast) -> od.Forecast:
     return od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
 
 
+@pytest.fixture(scope="module")
+def generic(panel: Panel, without: od.Forecast) -> od.Forecast:
+    """As a joint model of months that does not know its own covariance."""
+    frame = own_file(panel, further(without, 4, 1.15))
+    own = panel.with_counts(frame, complete=True)
+    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
+    return conditioned(without, own, streams)
+
+
 # -------------------------------------------------------------------------------- identities
 
 
-def test_other_places_are_what_they_were_bit_for_bit(
-    given: od.Forecast, without: od.Forecast
+def test_other_places_are_what_they_were_where_a_model_knows_no_covariance(
+    generic: od.Forecast, without: od.Forecast
 ) -> None:
     others = [s for s in without.locations if s not in ("OH", "US")]
-    assert np.array_equal(given.select(others).draws, without.select(others).draws)
-    assert np.array_equal(given.select(others).known, without.select(others).known)
-    assert not np.array_equal(given.select("OH").draws, without.select("OH").draws)
+    assert np.array_equal(generic.select(others).draws, without.select(others).draws)
+    assert np.array_equal(generic.select(others).known, without.select(others).known)
+    assert not np.array_equal(generic.select("OH").draws, without.select("OH").draws)
+    said = "other places are forecast as without own counts and the nation is added up again"
+    assert said in generic.warnings
 
 
 def test_the_nation_and_regions_are_the_sum_of_their_parts_in_every_draw(
-    given: od.Forecast, without: od.Forecast
+    given: od.Forecast, generic: od.Forecast, without: od.Forecast
 ) -> None:
-    samples = given.samples()
-    parts = samples[:, [given.locations.index(s) for s in JURISDICTIONS]].sum(axis=1)
-    assert np.allclose(samples[:, given.locations.index("US")], parts, rtol=1e-12)
+    for made in (given, generic):
+        samples = made.samples()
+        parts = samples[:, [made.locations.index(s) for s in JURISDICTIONS]].sum(axis=1)
+        assert np.allclose(samples[:, made.locations.index("US")], parts, rtol=1e-12)
+    given = generic
     moved = given.select("OH").samples() - without.select("OH").samples()
     for whole in ("US", *REGIONS):
         both = [f.select("US") if whole == "US" else f.region(whole) for f in (given, without)]
@@ -87,14 +114,28 @@ def test_the_nation_and_regions_are_the_sum_of_their_parts_in_every_draw(
 
 
 def test_a_class_keeps_its_share_of_every_month(given: od.Forecast, without: od.Forecast) -> None:
-    part, before = given.part("T40.4").select("OH"), without.part("T40.4").select("OH")
-    whole, was = given.select("OH"), without.select("OH")
-    assert np.allclose(part.draws * was.draws, before.draws * whole.draws)
-    assert np.allclose(part.known * was.known, before.known * whole.known)
-    for place in part.locations:
+    for place in ("OH", "WV"):
+        part, before = given.part("T40.4").select(place), without.part("T40.4").select(place)
+        whole, was = given.select(place), without.select(place)
+        assert np.allclose(part.draws * was.draws, before.draws * whole.draws)
+        assert np.allclose(part.known * was.known, before.known * whole.known)
+    for place in given.part("T40.4").locations:
         assert (given.part("T40.4").select(place).samples() <= given.select(place).samples()).all()
-    other = given.part("T40.4").select("WV").draws
-    assert np.array_equal(other, without.part("T40.4").select("WV").draws)
+
+
+def test_the_nations_class_is_those_of_its_places_and_a_rest_that_keeps_its_share(
+    given: od.Forecast, without: od.Forecast
+) -> None:
+    """Not every jurisdiction publishes T40.4: the nation's moves all the same."""
+    units = [s for s in without.part("T40.4").locations if s in JURISDICTIONS]
+    others = [s for s in JURISDICTIONS if s not in units]
+    assert others
+    rest = []
+    for made in (without, given):
+        part = made.part("T40.4")
+        left = part.select("US").draws[:, 0] - part.select(units).draws.sum(axis=1)
+        rest.append(left / made.select(others).draws.sum(axis=1))
+    assert np.allclose(rest[0], rest[1], atol=1e-9)
 
 
 def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:

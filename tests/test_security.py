@@ -319,7 +319,7 @@ ALLOWED = {
         "pickle",
     ): "between a run and its workers: a pipe, Dask, or a folder "
     "that only this user can read, named by a hash that is checked",
-    ("backtesting/run.py", "pickle"): "asks whether a caller's metric can travel; reads none",
+    ("backtesting/running.py", "pickle"): "asks whether a caller's metric can travel; reads none",
     ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}

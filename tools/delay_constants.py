@@ -7,8 +7,10 @@ more without each of them: a panel that is delayed by a release is completed wit
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,20 @@ from scipy.stats import t as student
 
 import odforecast as od
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.constants import COLUMNS, NAMES, Delays
+from odforecast.models.delay.dated import COLUMNS, NAMES, Delays
 from odforecast.models.delay.estimate import Seen, estimate, seen
+from odforecast.models.delay.shipped import SHIPPED, known_by, written
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 from odforecast.vintage.donors import shipped
 
 TABLE = (
     Path(__file__).resolve().parents[1] / "src" / "odforecast" / "models" / "delay" / "delay.csv"
+)
+#: What the releases turned out to miss, beside it: an archive's own are added to them.
+SEEN = TABLE.with_name(SHIPPED)
+ABOUT = (
+    "What releases turned out to miss, by month of death, the last first; do not edit.",
+    "From the donors that ship (vintage/bundled/donors.csv.gz), by `make constants`.",
 )
 NOTE = f"""\
 # Constants of the reporting delay, estimated by `make constants`; do not edit.
@@ -32,24 +41,16 @@ NOTE = f"""\
 # without: a release left out, for panels that are delayed by it.
 # low and high are a 90 % interval by the jackknife over releases, which overlap: rather too narrow.
 """
-#: A count this old is settled.
-SETTLED = 12
 #: Relative difference that counts as the same: optima differ between machines.
 SAME = 0.02
 
 
+@cache
 def observations() -> tuple[Seen, ...]:
     """What every donor turned out to miss, oldest first."""
     truth = od.bundled().as_of(BUNDLED_RELEASE).panel()
     found = (seen(truth.delayed(d.last_month, d), truth) for d in shipped())
     return tuple(s for s in found if s is not None)
-
-
-def known_by(cutoff: str, found: Sequence[Seen]) -> tuple[Seen, ...]:
-    """Those whose last count was a year old by a cut-off."""
-    limit = np.datetime64(cutoff, "M")
-    ages = [int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in found]
-    return tuple(s for s, age in zip(found, ages, strict=True) if age >= SETTLED)
 
 
 def delay_rows(cutoff: str, found: Sequence[Seen]) -> list[dict[str, str]]:
@@ -102,17 +103,26 @@ def compared_delay(rows: list[dict[str, str]]) -> list[str]:
         if old is None or abs(new - float(old["value"])) > SAME * max(abs(new), 1e-4):
             lines += [f"ships: {','.join(old.values()) if old else 'nothing'}"]
             lines += [f"  now: {','.join(row.values())}"]
+    if written(observations(), ABOUT) != gzip.decompress(SEEN.read_bytes()).decode():
+        lines += [f"ships: another {SHIPPED}", f"  now: {len(observations())} releases"]
     return lines + [f"ships: {','.join(old.values())}\n  now: nothing" for old in ships.values()]
 
 
 def written_delay(rows: list[dict[str, str]]) -> str:
-    """The file's text."""
+    """The text of the table of constants; what they rest on is written beside it."""
+    write_seen()
     out = io.StringIO()
     out.write(NOTE)
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def write_seen() -> None:
+    """Write what the releases turned out to miss, the same bytes for the same content."""
+    text = written(observations(), ABOUT)
+    SEEN.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
 
 
 def printed_delay(rows: list[dict[str, str]]) -> str:

@@ -19,9 +19,9 @@ from odforecast.backtesting import (
     Origin,
     Results,
     backtest,
+    blocks,
     cuts,
     plan,
-    run,
     run_unit,
 )
 from odforecast.errors import BacktestError, UnknownNameError
@@ -129,7 +129,7 @@ class Counting:
 
 
 def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "BLOCK", 1)
+    monkeypatch.setattr(blocks, "BLOCK", 1)
     counting = Counting()
     model = Model(counting, "counting")
     truth = Truth(panel)

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Results, cuts, plan, run, run_units
+from odforecast.backtesting import Results, blocks, cuts, plan, run_units
 from odforecast.backtesting.lock import NAME, locked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
@@ -51,7 +51,7 @@ def full_after(monkeypatch, n: int, code: int = errno.ENOSPC):
 
 @pytest.mark.parametrize("n", range(4))
 def test_no_room_for_a_block(units, tmp_path, monkeypatch, n):
-    monkeypatch.setattr(run, "BLOCK", 1)
+    monkeypatch.setattr(blocks, "BLOCK", 1)
     with monkeypatch.context() as patch:
         full_after(patch, n)
         with pytest.raises(BacktestError, match="No space left on device; units finished before"):

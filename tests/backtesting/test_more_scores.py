@@ -332,7 +332,7 @@ def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):
 
 def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
     """Its rows would stand under keys that nobody here looks for, and be lost."""
-    monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
+    monkeypatch.setattr("odforecast.backtesting.running.code_digest", lambda: "edited meanwhile")
     with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
         backtest("naive", **setting, out=tmp_path / "run", executor=workers)
     assert not (tmp_path / "run" / "manifest.json").exists()

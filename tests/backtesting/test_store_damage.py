@@ -12,7 +12,7 @@ import pytest
 import toys
 from click.testing import CliRunner
 
-from odforecast.backtesting import Results, cuts, plan, run, run_units
+from odforecast.backtesting import Results, blocks, cuts, plan, run_units
 from odforecast.backtesting.store import UnitStore, _checksum
 from odforecast.cli import main
 from odforecast.models import Model
@@ -41,7 +41,7 @@ def whole(units, tmp_path_factory) -> tuple[Results, Path]:
     """An undisturbed run, and its folder: two blocks a model."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "BLOCK", 1)
+        patch.setattr(blocks, "BLOCK", 1)
         return run_units(units, out=folder), folder
 
 

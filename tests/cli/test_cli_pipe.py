@@ -13,9 +13,9 @@ import pytest
     ("words", "file"),
     [
         ("forecast --model drift --locations US --draws 20 --quiet --out out.csv", "out.csv"),
-        ("nowcast --model drift+delay --draws 20 --quiet --out out.csv", "out.csv"),
-        ("backtest --models naive --start 2023-03 --end 2023-03 --draws 20 --jobs 1 --quiet"
-         " --out folder", "folder/manifest.json"),
+        ("nowcast --model drift+delay --locations US --draws 20 --quiet --out out.csv", "out.csv"),
+        ("backtest --models naive --locations US --start 2023-03 --end 2023-03 --draws 20 --jobs 1"
+         " --quiet --out folder", "folder/manifest.json"),
     ],
 )  # fmt: skip
 def test_the_file_is_written_though_nobody_reads_on(words: str, file: str, tmp_path: Path) -> None:

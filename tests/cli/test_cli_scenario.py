@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from odforecast.cli import main
+from odforecast.cli import main, scenario_run
 from odforecast.hub import check_hub, read_hub
 from odforecast.names import HUB_COLUMNS
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
@@ -22,6 +22,18 @@ def cli(*words):
 def run(out, *words):
     fast = ("--model", "drift", "--locations", "US,WV", "--draws", "60", "--horizon", "13")
     return cli("run", *fast, *words, "--out", out)
+
+
+@pytest.fixture
+def no_briefs(monkeypatch):
+    """Leaves briefs out where they are not looked at: most of a run's time is theirs."""
+
+    def run_without(*args, **kwargs):
+        with monkeypatch.context() as patch:
+            patch.setattr(scenario_run, "_write_briefs", lambda *_: None)
+            return run(*args, **kwargs)
+
+    return run_without
 
 
 def test_list_and_show():
@@ -114,7 +126,7 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
     assert "12-month sums only" in wrong.output
 
 
-def test_scenario_file_and_exposure_table(tmp_path):
+def test_scenario_file_and_exposure_table(tmp_path, no_briefs):
     file, shares = tmp_path / "s.toml", tmp_path / "shares.csv"
     file.write_text(
         'name = "s"\n[[interventions]]\nprior = "precursor-scheduling"\nonset = "2025-06"\n'
@@ -127,7 +139,7 @@ def test_scenario_file_and_exposure_table(tmp_path):
     assert missing.exit_code == 1
     assert "no exposure for" in missing.output
     shares.write_text("location,exposure\nUS,0.5\nWV,0.6\n")
-    result = run(out, "--scenario", file, *given)
+    result = no_briefs(out, "--scenario", file, *given)
     assert result.exit_code == 0, result.output
 
 
@@ -152,17 +164,19 @@ def test_a_mistake_is_one_line(tmp_path, text, words):
     assert "allowed" in mistake
 
 
-def test_a_folder_holds_one_run(tmp_path):
+def test_a_folder_holds_one_run(tmp_path, no_briefs):
     out = tmp_path / "out"
     assert run(out, "--scenario", "tariff-only").exit_code == 0
     again = run(out, "--scenario", "cooperation-resumed")
     assert again.exit_code == 2
     assert "--replace takes its place" in again.output
-    assert run(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
+    assert (out / "brief-WV.html").exists()
+    assert no_briefs(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
+    assert not (out / "brief-WV.html").exists()
     assert not (out / "figures" / "prior_tariff-only.svg").exists()  # nothing of the first is left
     assert sorted(x.name for x in tmp_path.iterdir()) == ["out"]
     (out / "notes.txt").write_text("mine")
-    kept = run(out, "--scenario", "tariff-only", "--replace")
+    kept = no_briefs(out, "--scenario", "tariff-only", "--replace")
     assert kept.exit_code == 2
     assert "holds other files (notes.txt)" in kept.output
     assert (out / "notes.txt").read_text() == "mine"

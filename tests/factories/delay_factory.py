@@ -9,7 +9,7 @@ import numpy as np
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays
-from odforecast.models.delay.deficit import RAMP, SPAN
+from odforecast.models.delay.deficit import OLD, RAMP, SPAN
 from odforecast.models.delay.errors import CUT_SHARED
 from odforecast.models.delay.estimate import Seen
 from odforecast.models.statespace.draws import TAIL_DF
@@ -22,7 +22,7 @@ from odforecast.publication import final_through
 
 #: Constants near those of the table, that no new estimate moves.
 DELAYS = Delays(
-    kappa=0.5, kappa_error=0.05, kappa_predicted=1.0,
+    kappa=0.5, kappa_error=0.05, kappa_old=0.7, old_error=0.25, kappa_predicted=1.0,
     sd_own=0.35, sd_shared=0.15, noise=0.3,
     revision_own=0.015, revision_shared=0.004, revision_decay=0.85, revision_noise=0.01,
     closing_share=0.2, closing_size=0.02, closing_own=0.001, closing_shared=0.001,
@@ -30,7 +30,7 @@ DELAYS = Delays(
 )  # fmt: skip
 #: Nothing is uncertain.
 CERTAIN = replace(
-    DELAYS, kappa_error=0.0, sd_own=0.0, sd_shared=0.0, noise=0.0, revision_own=0.0,
+    DELAYS, kappa_error=0.0, old_error=0.0, sd_own=0.0, sd_shared=0.0, noise=0.0, revision_own=0.0,
     revision_shared=0.0, revision_noise=0.0, closing_share=0.0, closing_size=0.0, closing_own=0.0,
     closing_shared=0.0, late_own=0.0, late_shared=0.0,
 )  # fmt: skip
@@ -45,14 +45,23 @@ def expected_late(size: np.ndarray, ages: np.ndarray, constants: Delays) -> np.n
 
 
 def arrivals(
-    rng: np.random.Generator, expected: np.ndarray, last: np.ndarray, constants: Delays
+    rng: np.random.Generator,
+    expected: np.ndarray,
+    last: np.ndarray,
+    constants: Delays,
+    newest: int,
 ) -> np.ndarray:
-    """What in the end arrives late of the open months, the last first; shape (L, n)."""
+    """What in the end arrives late of the open months, the last first; shape (L, n).
+
+    ``expected`` is what would be of months that are all young; ``newest`` the age of the last.
+    """
     n_loc, n = expected.shape
     c, z = constants, rng.standard_normal
     shared, revision = z(2)
     factor = c.sd_own * z((n_loc, 1)) + np.hypot(c.sd_shared, c.kappa_error) * shared
-    late = expected * (1.0 + factor + c.noise * z((n_loc, n)))
+    old = newest + np.arange(n) >= OLD
+    expected = expected * np.where(old, c.kappa_old, 1.0)
+    late = expected * (1.0 + factor + c.noise * z((n_loc, n)) + old * c.old_error * z())
     w = (1.0 - c.revision_decay) * c.revision_decay ** np.arange(n)
     moved = c.revision_own * z((n_loc, 1)) + c.revision_shared * revision
     return late + last[:, None] * w * (moved + c.revision_noise * z((n_loc, n)))
@@ -72,7 +81,7 @@ def simulated_seen(
         places = np.exp(0.6 * rng.standard_normal((size.size, 1)) - 0.18)
         expected = expected_late(size, age + np.arange(n_open, dtype=float), c) * places
         late = np.zeros((size.size, SPAN))
-        late[:, :n_open] = arrivals(rng, expected, size, c)
+        late[:, :n_open] = arrivals(rng, expected, size, c, age)
         closing = 1.0 if n_open in (5, 6) else 0.0
         common = np.exp(CUT_SHARED * rng.standard_normal() - 0.5 * CUT_SHARED**2)
         cut = rng.random(size.size) < c.closing_share
@@ -143,7 +152,7 @@ def simulated_release(
     size = months[:, n - 12 : n].sum(axis=1)
     places = np.exp(0.5 * rng.standard_normal((len(states), 1)) - 0.125)
     expected = expected_late(size, newest + np.arange(n_open, dtype=float), constants) * places
-    late = arrivals(rng, expected, size - expected.sum(axis=1), constants)
+    late = arrivals(rng, expected, size - expected.sum(axis=1), constants, newest)
     seen = months[:, :n].copy()
     seen[:, n - n_open :] = np.maximum(seen[:, n - n_open :] - np.round(late[:, ::-1]), 0.0)
     reported = rolling_sums(seen)

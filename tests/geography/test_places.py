@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -28,9 +29,9 @@ from odforecast.geography.counties import PLANNING_REGIONS, by_fips
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in LOCATIONS)
-TWINS = {
-    c.fips for c in ALL if sum(d.short == c.short and d.state == c.state for d in ALL) > 1
-}  # fmt: skip
+#: Two of a state with one short name.
+SHORT = Counter((c.short, c.state) for c in ALL)
+TWINS = {c.fips for c in ALL if SHORT[c.short, c.state] > 1}
 
 
 def names_of(county: County) -> Iterator[str]:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from other_scores import scoringrules
 from small_hub import MODELS, small_hub
 
 import odforecast as od
@@ -21,7 +22,7 @@ from odforecast.geography.places import lookup
 from odforecast.hub.scoring import HubScores, energy_score, rules, score
 from odforecast.names import HUB_QUANTILES
 
-sr = pytest.importorskip("scoringrules")
+sr = scoringrules()
 # The name it has had since 0.10.
 energy = sr.es_ensemble if hasattr(sr, "es_ensemble") else sr.energy_score
 

@@ -15,6 +15,7 @@ import pytest
 from delay_factory import DELAYS
 from scipy.stats import t as student
 
+import odforecast as od
 from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
@@ -29,7 +30,8 @@ from odforecast.models.statespace.estimate import (
     to_line,
 )
 from odforecast.models.statespace.filter import Scales
-from odforecast.models.statespace.tail import estimate_tail, national_innovations
+from odforecast.models.statespace.share_constants import CLASSES, SHARE
+from odforecast.models.statespace.tail import Number, estimate_tail, national_innovations
 from odforecast.vintage.donors import shipped
 
 DAY = dt.timedelta(days=1)
@@ -113,10 +115,10 @@ def test_the_table_is_whole(tool):
     names = [*SCALES, "pin_level_variance", "pin_forget", "tail_df"]
     # The delay's have a table of their own.
     assert not {r["name"] for r in rows} & {n for n in NAMES if n != "noise"}
-    assert not any(r["name"].startswith(("delay_", "revision_")) for r in rows)
+    assert not any(r["name"].startswith(("delay_", "revision_", "share_")) for r in rows)
     for each in all_constants():
         mine = [r for r in rows if r["cutoff"] == each.cutoff.isoformat()]
-        assert [r["name"] for r in mine if not r["name"].startswith("share_")] == names
+        assert [r["name"] for r in mine] == names
         for row in mine:
             assert row["how"] in ("estimated", "assumed")
             if row["how"] == "estimated":
@@ -406,3 +408,119 @@ def test_the_printed_table_shows_every_number(delay):
     assert all(f"| {name} | " in text for name in NAMES)
     assert "[0.4" in next(line for line in text.splitlines() if line.startswith("| kappa |"))
     assert "1 *" in next(line for line in text.splitlines() if "kappa_predicted" in line)
+
+
+# The drug classes' rows, from the bundled release and from real ones.
+
+
+@pytest.fixture(scope="module")
+def share(tool):
+    return sys.modules[tool.estimated_shares.__module__]
+
+
+def test_the_classes_table_is_whole(tool, share):
+    rows = share.shipped_shares()
+    assert [(r["cutoff"], r["class"], r["name"]) for r in rows] == [
+        (cutoff, short, name) for cutoff in tool.CUTOFFS for short in CLASSES for name in SHARE
+    ]
+    for row in rows:
+        value = float(row["value"])
+        if row["how"] == "assumed":
+            assert (row["low"], row["high"]) == ("", "")
+            assert row["method"].startswith("mean of ")
+            assert row["name"].startswith("late")
+            continue
+        assert float(row["low"]) <= value <= float(row["high"])
+        shares = row["name"] in ("us", "slope", "damp") and row["class"] != "T40.4"
+        assert row["how"] == ("pooled" if shares else "estimated")
+        # The newest real release was a year old two months before the bundled one.
+        assert row["last_month"] < row["cutoff"]
+    assert share.written_shares(rows) == share.TABLE.read_text(encoding="utf-8")
+
+
+def test_the_numbers_of_t404_are_those_it_always_had(share):
+    rows = [r for r in share.shipped_shares() if r["class"] == "T40.4"]
+    values = {cutoff: [r["value"] for r in rows if r["cutoff"] == cutoff]
+              for cutoff in ("2018-12-31", "2025-09-17")}  # fmt: skip
+    assert values["2018-12-31"] == [
+        "0.08501", "0.031", "0.005693", "0.9886", "0.1054", "1.722", "1.183", "0.1986", "0.07759"
+    ]  # fmt: skip
+    assert values["2025-09-17"] == [
+        "0.05926", "0.03784", "0.004808", "0.9875", "0.06793", "1.268", "1.09", "0.159", "0.06264"
+    ]  # fmt: skip
+
+
+def test_without_real_releases_the_other_classes_rows_stay(tool, share, monkeypatch, tmp_path):
+    """And T40.4's scales of the first set are what ``make constants`` estimates."""
+    monkeypatch.setattr(share, "read_releases", list)
+    first = {tool.CUTOFFS[0]: tool.span(tool.CUTOFFS[0]).last_month}
+    rows = share.estimated_shares(first)
+    assert [(r["class"], r["name"]) for r in rows] == [("T40.4", n) for n in SHARE[:6]]
+    assert tool.compared_shares(rows) == []
+    shipped = share.shipped_shares()
+    merged = share.merged_shares(shipped, [rows[0] | {"value": "9"}])
+    assert [r for r in merged if r not in shipped] == [rows[0] | {"value": "9"}]
+    assert len(merged) == len(shipped)
+    table = tmp_path / "shares.csv"
+    monkeypatch.setattr(tool, "SHARE_TABLE", table)
+    monkeypatch.setattr(tool, "estimated_shares", lambda _: rows)
+    assert tool.main(["--only", "share", "--check"]) == 0
+    assert not table.exists()
+    assert tool.main(["--only", "share"]) == 0
+    assert read_rows(table.read_text(encoding="utf-8"))[-1] == shipped[-1]
+    monkeypatch.setattr(tool, "estimated_shares", lambda _: [rows[0] | {"value": "9"}])
+    assert tool.main(["--only", "share", "--check"]) == 1
+
+
+LAST = np.datetime64("2020-01")
+
+
+def release(day, month, lost=0.0, lost_of_class=0.0):
+    """All drugs up to a month, with cocaine beside; the count of 2020-01 is not whole."""
+    panel = od.bundled().as_of().panel().cut(month)
+    part = replace(panel.beside["T40.4"], beside={}, low=None, high=None)
+    reported, ours = panel.reported.copy(), part.reported.copy()
+    reported[:, panel.months == LAST] *= 1 - lost
+    ours[:, part.months == LAST] *= 1 - lost_of_class
+    ours = replace(part, reported=ours)
+    return day, replace(panel, reported=reported, low=None, high=None, beside={"cocaine": ours})
+
+
+def test_what_a_class_missed_is_that_of_its_own_counts(share):
+    """Late arrivals against the class's share of those of all drugs, the nation and states."""
+    then, truth = release("2020-06-17", LAST, 0.02, 0.03), release("2021-12-15", "2021-06")
+    nation, own = share.late_of_parts([then, truth], "cocaine")
+    expected = (0.03 / 0.97) / (0.02 / 0.98)
+    assert nation == [pytest.approx(expected)]
+    ((late, of_all),) = own
+    assert np.allclose(late / of_all, expected)
+    assert late.size > 20
+    # A count that is not a year old tells nothing yet.
+    assert share.late_of_parts([then, ("2021-01-13", truth[1])], "cocaine") == ([], [])
+    assert share.late_of_parts([], "cocaine") == ([], [])
+
+
+def test_a_set_knows_the_late_arrivals_of_its_cutoff(share, monkeypatch):
+    releases = [release(f"2020-0{m}-17", LAST, 0.02, 0.03) for m in (6, 7)]
+    releases.append(release("2021-12-15", "2021-06"))
+    own = {"own": Number(0.05, 0.04, 0.06, "estimated", "")}
+    monkeypatch.setattr(share, "read_releases", lambda: releases)
+    monkeypatch.setattr(share, "scales_of", lambda *_: (dict(own), "2020-05", "hash"))
+    cutoffs = {"2020-12-31": LAST, "2022-12-31": LAST}
+    rows = [r for r in share.estimated_shares(cutoffs) if r["class"] == "cocaine"]
+    late = {r["cutoff"]: r for r in rows if r["name"] == "late"}
+    # By 2020 no count was a year old; later two, and three that are imagined, about 1.
+    assert set(late) == {"2022-12-31"}
+    ratio = (0.03 / 0.97) / (0.02 / 0.98)
+    assert float(late["2022-12-31"]["value"]) == pytest.approx((2 * ratio + 3) / 5, rel=1e-3)
+    assert [r["name"] for r in rows if r["cutoff"] == "2020-12-31"] == ["own"]
+
+
+def test_the_printed_table_marks_what_is_pooled_and_what_is_assumed(share):
+    rows = share.shipped_shares()
+    text = share.printed_shares(rows)
+    assert all(f"| {short} | 2018-12-31 (2018-05)" in text for short in CLASSES)
+    first = {(r["class"], r["name"]): r for r in rows if r["cutoff"] == "2018-12-31"}
+    us, late = first["heroin", "us"], first["methadone", "late_own"]
+    assert f"| us | {us['value']} [{us['low']}, {us['high']}] ° |" in text
+    assert f"| late_own | {late['value']} * |" in text

@@ -15,7 +15,7 @@ from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.delay.deficit import deficit
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import _path_root, drawn
+from odforecast.models.statespace.draws import drawn, path_root
 from odforecast.models.statespace.filter import (
     COMPLETE,
     _prior,
@@ -331,7 +331,7 @@ def test_the_level_path_has_the_covariance_of_its_recursion():
         now = now + drift + level * rng.standard_normal(n)
         drift = damp * drift + slope * rng.standard_normal(n)
         path[:, h] = now
-    root = _path_root(level, slope, damp, horizon)
+    root = path_root(level, slope, damp, horizon)
     np.testing.assert_allclose(np.cov(path.T), root @ root.T, rtol=0.05, atol=1e-5)
 
 

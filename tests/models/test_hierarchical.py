@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -18,11 +19,20 @@ from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy import inputs as hi
+from odforecast.models.hierarchy.coordinates import graph_data
 from odforecast.models.hierarchy.draws import fitted_log_mean, future
-from odforecast.models.hierarchy.laplace import LEVEL_SD, approximate
+from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, approximate
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
-from odforecast.models.hierarchy.prior import prior_predictive, simulate
-from odforecast.models.hierarchy.tree import SLOPE_DAMP, path_basis, slope_filter, whiten
+from odforecast.models.hierarchy.prior import HALF_NORMAL, prior_predictive, simulate
+from odforecast.models.hierarchy.tree import (
+    SLOPE_DAMP,
+    at_damping,
+    increment_precision,
+    innovation_operator,
+    path_basis,
+    slope_filter,
+    whiten,
+)
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
@@ -198,7 +208,7 @@ def built(inputs: hi.Inputs):
     from odforecast.models.hierarchy import graph as hg
 
     guide = approximate(inputs, 5.0)
-    data = hg.graph_data(inputs, guide)
+    data = graph_data(inputs, guide)
     return data, guide, hg.build(hg.shape_of(inputs, tail=5.0, season_state=False), data)
 
 
@@ -231,16 +241,15 @@ def test_padding_changes_nothing() -> None:
     assert extra > 0
     short, point = graph_logp(built(tight)[-1], None)
     long, _ = graph_logp(built(loose)[-1], point)
-    # A padded month has a shock, and a slope's innovation, of its own; here both at 0.
-    padded = extra * st.norm.logpdf(0.0)
-    assert long == pytest.approx(short + padded, abs=1e-6)
+    # A padded month has a shock, and a slope, of its own; here both at 0.
+    assert long == pytest.approx(short, abs=1e-6)
 
 
 @lru_cache(maxsize=1)
 def named_values(graph, late: bool):
     """What a graph computes on the way, by name, as a function of a point."""
     names = ["scale", "damping", "extra", "season", "common", "path", "level", "scale_nation"]
-    names += ["slope_ratio", "shock_scale", "scale_region", "damping_region"]
+    names += ["slope_ratio", "shock_scale", "scale_region", "damping_region", "scale_spread"]
     names = [n for n in names if n in graph.named_vars]
     names += ["late_error", "revision_error"] if late else []
     outputs = graph.replace_rvs_by_values([graph[n] for n in names])
@@ -254,24 +263,59 @@ def named_values(graph, late: bool):
     return lambda point: dict(zip(names, function(point)))
 
 
+def national_logp(point, v, data, guide, start):  # type: ignore[no-untyped-def]
+    """The nation's part of the density, and its steps."""
+    nation, scale, ratio = guide.nation, float(v["scale_nation"]), float(v["slope_ratio"])
+    own = np.linalg.inv(nation.level.prior[0])
+    joint = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])
+    forward, backward, strength, info = (a[0] for a in whiten(joint))
+    # Prior variance of a direction at these scales, from those of the innovations and the slope.
+    parts = [np.diag(backward @ cov @ backward.T) for cov in (own, nation.slope)]
+    prior = parts[0] + parts[1] * (ratio / SLOPE_RATIO) ** 2
+    precision = strength + 1.0 / (prior * (scale / guide.scales.nation) ** 2)
+    z = point["z_nation"][0, -info.size :]
+    steps = forward @ (info / precision + z / np.sqrt(precision))
+    total = -0.5 * np.log(precision).sum()  # Jacobian
+    # The slope, given the steps if their innovations were normal of these weights.
+    filtered = scale * ratio * slope_filter(steps.size)
+    before, noise = filtered @ filtered.T, own * (scale / guide.scales.nation) ** 2
+    units = np.diag(1.0 / np.sqrt(np.diag(noise)))
+    spread, turn = np.linalg.eigh(units @ before @ units)
+    z = np.asarray(point["z_slope"])[-steps.size :]
+    share = spread / (1.0 + spread)
+    slope = share * (turn.T @ units @ steps) + np.sqrt(share) * z_in(turn, data, start) @ z
+    slope = np.linalg.inv(units) @ turn @ slope
+    total += st.t.logpdf(steps - slope, 5.0, 0, scale).sum()
+    total += st.multivariate_normal(cov=before).logpdf(slope)
+    total += 0.5 * np.log(share).sum() - np.log(np.diag(units)).sum()  # Jacobian
+    return total, steps
+
+
+def z_in(turn, data, start):  # type: ignore[no-untyped-def]
+    """Directions are known up to their sign: the graph's, in those found here."""
+    theirs = data["slope_back"][start:, start:]
+    return np.diag(np.sign((turn * theirs).sum(axis=0)))
+
+
 def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[no-untyped-def]
     """The model's density written out in numpy, at the point, without constants of priors."""
     v = named_values(graph, inputs.missing is not None)(point)
     n_time = inputs.counts.shape[1]
     start = inputs.first * inputs.every
-    raw = np.asarray(point["slope_raw"])[start:]
-    parent = (v["scale_nation"] * v["slope_ratio"] * slope_filter(raw.size) @ raw)[None]
     quarter, bridge = hi.between_knots(n_time, inputs.every)
+    total, steps = national_logp(point, v, data, guide, start)
+    between = bridge[:, start:] @ steps
+    parent = (quarter[inputs.first :, start:] @ steps)[None]
     regions = np.full(len(inputs.regions), v.get("scale_region", 0.0))
     nodes = [("0", guide.levels[0], v["scale"], v["damping"])]
     if inputs.regions:
         nodes.insert(0, ("1", guide.levels[1], regions, v["damping_region"]))
-    nodes.insert(0, ("nation", guide.nation.level, v["scale_nation"][None], 0.0))
-    total = 0.0
     # Recover every level's vector from its whitened coordinates, top down.
     for name, level, scale, damping in nodes:
         forward, backward, strength, info = whiten(level)
-        shrink = ((data[f"reference_{name}"] / scale) ** 2)[:, None]
+        bent = at_damping(level.by_damping, damping)
+        shrink = np.einsum("ski,skl,sli->si", forward, bent, forward)
+        shrink *= ((data[f"reference_{name}"] / scale) ** 2)[:, None]
         mean = np.zeros_like(info)
         skip = 1 if name == "0" else 0
         if name == "0":
@@ -285,11 +329,6 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
         vector = np.einsum("skl,sl->sk", forward, white + z / np.sqrt(precision))
         total -= 0.5 * np.log(precision).sum()  # Jacobian
         d = vector[:, skip:] - mean[:, skip:]
-        if name == "nation":
-            total += st.t.logpdf(d, 5.0, 0, scale[:, None]).sum()
-            between = bridge[:, start:] @ vector[0]
-            parent = (quarter[inputs.first :, start:] @ vector[0])[None]
-            continue
         total += st.norm.logpdf(d[:, 0], 0, scale / np.sqrt(1 - damping**2)).sum()
         total += st.t.logpdf(d[:, 1:] - damping * d[:, :-1], 5.0, 0, scale[:, None]).sum()
         parent = vector[:, skip:]
@@ -338,6 +377,75 @@ def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
         gaps.append(logp - prior - reference_logp(inputs, point, data, guide, graph))
     # Only constants differ: log y! where y is known, and the map's determinant.
     assert gaps[0] == pytest.approx(gaps[1], abs=1e-4)
+    # A spread is sampled with a sign, which means nothing, and kept without.
+    if "scale_spread_raw" in point:
+        named = named_values(graph, inputs.missing is not None)
+        names = ("scale_spread_raw", "scale_raw", "noise_spread_raw", "noise_raw")
+        flipped = point | {k: -point[k] for k in point if k.startswith(names)}
+        assert logp_at(graph, flipped) == pytest.approx(logp, abs=1e-8)
+        for at in (point, flipped):
+            values = named(at)
+            assert values["scale_spread"] == pytest.approx(
+                HALF_NORMAL["scale_spread"] * abs(at["scale_spread_raw"])
+            )
+            np.testing.assert_allclose(values["scale"], named(point)["scale"])
+
+
+@given(damping=hs.floats(0.0, 0.95), seed=hs.integers(0, 9))
+def test_the_prior_of_increments_is_that_of_its_innovations_at_any_damping(damping, seed) -> None:
+    rng = np.random.default_rng(seed)
+    weights, scale = rng.uniform(0.3, 3.0, (2, 4)), rng.uniform(0.01, 0.2, 2)
+    found = at_damping(increment_precision(weights, scale), damping)
+    operator = innovation_operator(5, damping)
+    for i in range(2):
+        own = np.r_[1.0 - damping**2, weights[i]] / scale[i] ** 2
+        np.testing.assert_allclose(found[i], operator.T @ np.diag(own) @ operator, rtol=1e-9)
+
+
+def test_the_map_knows_the_prior_at_every_damping() -> None:
+    inputs, _ = hi.from_panel(four_states(), "m")
+    guide = approximate(inputs, 5.0)
+    data = graph_data(inputs, guide)
+    for g, level in enumerate(guide.levels):
+        forward, unused = whiten(level)[0], data[f"bend_{g}"].shape[2] - level.info.shape[1]
+        gaps = [np.abs(at_damping(level.by_damping, x) - level.prior).max() for x in (0.0, 0.99)]
+        assert min(gaps) > 1.0  # what follows is not the damping of the map
+        for damping in (0.0, 0.3, 0.9):
+            bent = at_damping(data[f"bend_{g}"], damping)
+            prior = at_damping(level.by_damping, damping)
+            ours = np.einsum("ski,skl,sli->si", forward, prior, forward)
+            np.testing.assert_allclose(np.delete(bent, hole(g, unused), axis=1), ours, rtol=1e-8)
+            np.testing.assert_allclose(bent[:, hole(g, unused)], 1.0)
+    # The map's own damping: there the prior is one in every direction.
+    whitened = np.einsum("ski,skl,sli->si", forward, level.prior, forward)
+    np.testing.assert_allclose(whitened, 1.0)
+
+
+def hole(level: int, size: int) -> np.ndarray:
+    """Coordinates not in use: they stand before the others, for states after the level."""
+    return np.arange(size) + (1 if level == 0 else 0)
+
+
+def test_the_slope_given_the_steps_is_that_of_normal_innovations() -> None:
+    """Where innovations are normal the coordinates of the slope are standard normal."""
+    inputs, _ = hi.from_panel(four_states(), "m")
+    guide = approximate(inputs, 5.0)
+    nation, data, ratio = guide.nation, graph_data(inputs, guide), 0.45
+    begin = inputs.first * inputs.every
+    n = nation.mean.size
+    own = np.linalg.inv(nation.level.prior[0])
+    slope = nation.slope * (ratio / SLOPE_RATIO) ** 2
+    steps = 0.02 * np.random.default_rng(0).standard_normal(n)
+    follow = slope @ np.linalg.inv(own + slope)
+    root = ratio * data["slope_root"][begin:]
+    turn, back = (data[f"slope_{k}"][begin:, begin:] for k in ("turn", "back"))
+    assert n > 40
+    mean = back @ (root**2 / (1.0 + root**2) * (turn @ steps))
+    # The scales move a little in the last round, after the map's prior was made.
+    np.testing.assert_allclose(mean, follow @ steps, atol=2e-5)
+    spread = back * (root / np.sqrt(1.0 + root**2)) * guide.scales.nation
+    expected = slope - follow @ slope
+    np.testing.assert_allclose(spread @ spread.T, expected, atol=0.01 * expected.max())
 
 
 def test_every_option_enters_the_graph() -> None:
@@ -346,9 +454,9 @@ def test_every_option_enters_the_graph() -> None:
     step = hi.Effect("step", lambda s, m: np.ones((len(s), m.size)), 0.1)
     inputs, _ = hi.from_panel(four_states(), "m", effects=[step])
     shape = hg.shape_of(inputs, tail=None, season_state=True)
-    graph = hg.build(shape, hg.graph_data(inputs, approximate(inputs, 6.0)))
+    graph = hg.build(shape, graph_data(inputs, approximate(inputs, 6.0)))
     names = {v.name for v in graph.free_RVs}
-    assert {"effect_raw", "season_state_raw", "tail_raw", "slope_raw", "z_nation"} <= names
+    assert {"effect_raw", "season_state_raw", "tail_raw", "z_slope", "z_nation"} <= names
     point = graph.initial_point()
     assert np.isfinite(logp_at(graph, point))
     moved = point | {"effect_raw": point["effect_raw"] + 1.0}

@@ -10,17 +10,28 @@ import numpy as np
 import pytest
 
 import odforecast as od
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, OdforecastError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.constants import SHARE, all_constants
+from odforecast.models.constants import all_constants, constants_for
 from odforecast.models.statespace.share import classes_beside, whole_of
-from odforecast.models.statespace.share_estimate import estimate_late, estimate_share
-from odforecast.models.statespace.share_inputs import SHARE_NAMES, Inputs, ShareScales, _recovered
+from odforecast.models.statespace.share_constants import CLASSES, SHARE, all_shares, shares_for
+from odforecast.models.statespace.share_estimate import (
+    FEW_COUNTS,
+    FEW_RELEASES,
+    POOLED,
+    estimate_late,
+    estimate_share,
+    filled,
+    pooled,
+)
+from odforecast.models.statespace.share_inputs import Inputs, ShareScales, _recovered
 from odforecast.models.statespace.share_rows import _into, _rounded
+from odforecast.models.statespace.tail import Number
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
 from odforecast.panel import Panel
+from odforecast.panel.panel import LAYERS
 from odforecast.seeds import Streams
 
 SHORT = "T40.4"
@@ -183,14 +194,27 @@ def test_only_classes_beside_all_drugs_are_parts(released):
 
 
 def test_real_releases(shared):
-    """Early and late: fewer locations, records pending, another delay."""
+    """Early and late: fewer locations, records pending, another delay; every class they hold."""
     for name in ("2018-04-11.csv", "2024-12-11.csv.gz"):
         vintage = od.read(shared / "vsrr" / name)
-        one, two = drawn(vintage.panel()).part(SHORT), drawn(vintage.panel(SHORT))
-        same(one, two)
-        assert len(one.locations) >= 19
-        whole = drawn(vintage.panel()).select(one.locations)
-        assert (one.draws <= whole.draws).all()
+        whole = vintage.panel()
+        beside = {s: replace(vintage.panel(s), beside={}, triangle=None, notes=()) for s in CLASSES}
+        made = drawn(replace(whole, beside={**whole.beside, **beside}))
+        # The panel of the class gives the same, whatever other classes stand beside.
+        same(made.part(SHORT), drawn(vintage.panel(SHORT)))
+        same(made.part("cocaine"), drawn(vintage.panel("cocaine")))
+        assert set(made.beside) == set(CLASSES)
+        for short in CLASSES:
+            part = made.part(short)
+            assert len(part.locations) >= 19, (name, short)
+            every = made.select(part.locations)
+            assert (part.draws >= 0).all()
+            assert (part.draws <= every.draws).all()
+            assert (part.samples() <= every.samples() + 1e-9).all()
+            # The nowcast of the nation is the count as reported and a little more.
+            row = beside[short].locations.index("US")
+            now = part.select("US").samples()[:, 0, part.horizons == 0].mean()
+            assert 1.0 < now / beside[short].reported[row, -1] < 1.12, (name, short)
 
 
 def test_selecting_and_adding_carry_it(forecasts):
@@ -271,6 +295,31 @@ def test_its_streams_are_named(released, forecasts):
     streams = Streams(1, "states", SYNTHETIC_OPIOIDS, "2025-04")
     numbers = {streams.number("share", s) for s in ("", "US", "OH")}
     assert len(numbers | {streams.number("location", "OH")}) == 4
+
+
+def with_puerto_rico(panel: Panel) -> Panel:
+    """West Virginia's counts once more, as Puerto Rico's: no part of the nation."""
+    row = panel.locations.index("WV")
+    layers = {
+        name: np.concatenate([layer, layer[row : row + 1]])
+        for name in LAYERS
+        if (layer := getattr(panel, name)) is not None
+    }
+    beside = {name: with_puerto_rico(other) for name, other in panel.beside.items()}
+    return replace(
+        panel, locations=(*panel.locations, "PR"), beside=beside, triangle=None, **layers
+    )
+
+
+def test_puerto_rico_is_no_part_of_the_nations_part(released):
+    """A release of 2025 has it: the US row was the sum of all units, and its deaths in it."""
+    for panel in (released, released.cut("2024-04")):
+        one, two = drawn(panel).part(SHORT), drawn(with_puerto_rico(panel)).part(SHORT)
+        assert two.locations == (*one.locations, "PR")
+        known = [f.known[..., f.locations.index("US"), :].reshape(-1, 11) for f in (one, two)]
+        assert np.allclose(*(months.mean(axis=0) for months in known), rtol=1e-3)
+        ahead = [f.select("US").samples()[:, 0, -1].mean() for f in (one, two)]
+        assert ahead[1] == pytest.approx(ahead[0], rel=0.004)  # West Virginia's are 1.6 %
 
 
 def test_suppressed_and_missing_cells(released):
@@ -390,16 +439,94 @@ def test_the_ratio_of_late_arrivals_by_few_releases():
     assert 1.0 < found["late"].value < 1.2  # three of a prior about 1
     assert found["late"].low < found["late"].value < found["late"].high
     assert found["late_own"].value == pytest.approx(0.2, rel=0.25)
-    assert estimate_late([], [])["late"].value == 1.0
 
 
-def test_the_table_has_all_of_them():
-    assert tuple(f"share_{name}" for name in SHARE_NAMES) == SHARE
+def test_too_few_releases_tell_of_no_ratio():
+    one = (np.full(FEW_COUNTS - 1, 30.0), np.full(FEW_COUNTS - 1, 25.0))
+    small = (np.full(50, 3.0), np.full(50, 2.0))  # too few late deaths in a place to tell
+    assert estimate_late([], []) == {}
+    assert estimate_late([1.3] * (FEW_RELEASES - 1), [one, small]) == {}
+    assert set(estimate_late([1.3] * FEW_RELEASES, [one])) == {"late", "late_shared"}
+    assert set(estimate_late([1.3], [one, one])) == {"late_own"}
+
+
+def number(value: float, how: str = "estimated") -> Number:
+    return Number(value, 0.9 * value, 1.1 * value, how, "")
+
+
+def test_what_a_class_lacks_is_the_mean_of_the_others():
+    found = {
+        "heroin": {"late": number(1.0), "late_own": number(0.1), "damp": number(0.5)},
+        "cocaine": {"late": number(1.4), "late_own": number(0.4), "damp": number(0.9)},
+        "methadone": {},
+    }
+    out = filled(found)
+    assert {short: out[short] for short in ("heroin", "cocaine")} == {
+        short: found[short] for short in ("heroin", "cocaine")
+    }
+    lacked = out["methadone"]
+    assert lacked["late"].value == pytest.approx(1.2)  # of the ratio itself
+    assert lacked["late_own"].value == pytest.approx(0.2)  # of the log of a spread
+    assert lacked["damp"].value == pytest.approx(0.75)  # of the log-odds: (1, 9) to 3
+    assert {n.how for n in lacked.values()} == {"assumed"}
+    assert all(np.isnan([n.low, n.high]).all() for n in lacked.values())
+    assert "2 other classes" in lacked["late"].method
+
+
+def test_what_all_locations_share_is_pooled_but_that_of_t404():
+    found = {
+        short: {"us": number(us), "own": number(us), "pull": number(us)}
+        for short, us in (("T40.4", 0.08), ("heroin", 0.01), ("cocaine", 0.01))
+    }
+    out = pooled(found)
+    assert out["T40.4"] == found["T40.4"]
+    for short in ("heroin", "cocaine"):
+        us = out[short]["us"]
+        assert (us.value, us.how) == (pytest.approx(0.02), "pooled")  # T40.4's is in the mean
+        assert us.low < us.value < us.high
+        assert out[short]["own"] == found[short]["own"]
+        assert out[short]["pull"] == found[short]["pull"]
+    assert pooled({"cocaine": {"us": number(0.01)}})["cocaine"]["us"].how == "estimated"
+
+
+def test_every_class_has_every_number_in_every_set():
+    assert tuple(f.name for f in dataclasses.fields(ShareScales)) == SHARE
+    assert set(CLASSES) == set(INDICATOR_NAMES) - {"all-drugs", "all-deaths"}
+    sets = all_shares()
+    assert set(sets) == {(each.cutoff, short) for each in all_constants() for short in CLASSES}
     for each in all_constants():
-        scales = ShareScales.of(each)
-        assert 0 < scales.damp < 1
-        assert min(dataclasses.astuple(scales)) > 0
-        assert 1.0 < scales.late < 1.3  # it came later in 2017, and less so since
+        scales = {short: ShareScales.of(each, short) for short in CLASSES}
+        assert scales[SHORT] == ShareScales.of(each)
+        assert 1.0 < scales[SHORT].late < 1.3  # it came later in 2017, and less so since
+        for of in scales.values():
+            assert 0 < of.damp < 1
+            assert min(v for n, v in dataclasses.asdict(of).items() if n != "pull") > 0
+        # Fentanyl rises with all drugs; the older opioids do not, nor do stimulants.
+        assert scales[SHORT].pull > scales["opioids"].pull > 0.5
+        assert all(abs(scales[s].pull) < 0.5 for s in CLASSES if s not in (SHORT, "opioids"))
+        alike = {tuple(getattr(scales[s], n) for n in POOLED) for s in CLASSES if s != SHORT}
+        assert len(alike) == 1
+        for name in ("own", "noise", "pull", "late"):
+            assert len({getattr(of, name) for of in scales.values()}) == len(CLASSES), name
+
+
+def test_a_class_without_numbers_is_named():
+    with pytest.raises(OdforecastError, match=r"no numbers of 'cannabis'.*classes are T40.4"):
+        shares_for(all_constants()[0].cutoff, "cannabis")
+    with pytest.raises(TypeError):
+        all_shares()[all_constants()[0].cutoff, "cocaine"]["pull"] = 1.0
+
+
+def test_each_class_is_filtered_with_its_own_numbers(released):
+    part = replace(released.beside[SHORT], indicator=INDICATOR_NAMES["cocaine"])
+    panel = replace(released, beside={**released.beside, "cocaine": part})
+    classes = od.get_model("dlm").fit(panel).inner.classes
+    dated = constants_for(panel.as_of)
+    assert {name: of.scales for name, of in classes.items()} == {
+        name: ShareScales.of(dated, name) for name in (SHORT, "cocaine")
+    }
+    # The same counts, other numbers: another state.
+    assert not np.array_equal(classes["cocaine"].mean, classes[SHORT].mean)
 
 
 def test_constants_of_a_calendar_month_are_the_nearest_that_fit():

@@ -103,8 +103,8 @@ def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_pat
 def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
-        "--start", "2023-03", "--end", "2023-04", "--draws", "20", "--jobs", "2",
-        "--out", str(tmp_path / "out"), "--quiet",
+        "--start", "2023-03", "--end", "2023-04", "--locations", "US,OH", "--draws", "20",
+        "--jobs", "2", "--out", str(tmp_path / "out"), "--quiet",
         path=installed, home=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -217,7 +217,7 @@ def test_commands_go_on_without_a_broken_one(tmp_path: Path) -> None:
     assert listed.stderr.count("broken-pack==1.0") == 1
     assert "Traceback" not in listed.stderr
     span = ("--vintages", "clean", "--start", "2023-03", "--end", "2023-03", "--quiet")
-    args = ("--draws", "20", "--jobs", "1", *span)
+    args = ("--locations", "US,OH", "--draws", "20", "--jobs", "1", *span)
     others = run("backtest", "--models", "naive", *args, path=folder, home=tmp_path)
     assert others.returncode == 0, others.stderr
     assert "broken-pack" not in others.stderr, "it was not asked for, and was not loaded"

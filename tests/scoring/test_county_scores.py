@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import scoringrules
 from hypothesis import given
 from hypothesis import strategies as st
+from other_scores import scoringrules
 from scipy.stats import kstest, poisson
 
 import odforecast as od
@@ -105,7 +105,7 @@ def test_threshold_weighted_crps_is_that_of_scoringrules():
     y = rng.poisson(11.0, 40).astype(float)
     hidden = (y >= 1) & (y <= 9)
     low, high = np.where(hidden, 1.0, y), np.where(hidden, 9.0, y)
-    want = scoringrules.twcrps_ensemble(
+    want = scoringrules().twcrps_ensemble(
         y, draws.T, estimator="nrg", v_func=lambda x: np.maximum(x, 9.0)
     )
     np.testing.assert_allclose(threshold_weighted_crps(draws, low, high), want, atol=1e-12)

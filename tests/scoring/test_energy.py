@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from other_scores import scoringrules
 
 from odforecast.errors import ScoringError
 from odforecast.scoring import crps_from_draws, energy_score
@@ -29,7 +30,7 @@ def test_by_hand(fair):
 
 @pytest.mark.parametrize(("fair", "estimator"), [(False, "nrg"), (True, "fair")])
 def test_golden_values_of_scoringrules(fair, estimator):
-    sr = pytest.importorskip("scoringrules")
+    sr = scoringrules()
     draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
     want = sr.es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
     np.testing.assert_allclose(energy_score(draws, y, fair=fair), want, rtol=1e-10)

@@ -11,7 +11,7 @@ from odforecast.errors import ScoringError
 from odforecast.hub import check_hub, scenarios_to_hub
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import METRIC_COLUMNS
-from odforecast.scoring.compare import common_units
+from odforecast.scoring.pairs import common_units
 from odforecast.scoring.plausibility import calibration, mark_plausible, nearest, plausibility
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from other_scores import scoringrules
 
 from odforecast.errors import ScoringError
 from odforecast.names import HUB_QUANTILES
@@ -87,7 +88,7 @@ def test_wis_is_twice_the_mean_quantile_score(case):
 @given(forecasts())
 def test_wis_against_scoringrules_quantile_crps(case):
     # Its own weighted_interval_score is wrong wherever the observation is not the median.
-    sr = pytest.importorskip("scoringrules")
+    sr = scoringrules()
     quantiles, observed = case
     total = weighted_interval_score(quantiles, LEVELS, observed).total
     other = sr.crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")

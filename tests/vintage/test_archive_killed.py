@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -15,16 +19,78 @@ import pytest
 import odforecast as od
 from odforecast.vintage import ledger
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its writers")
 DAYS = [f"2024-{m:02d}-12" for m in range(1, 9)]
-_WORKER = """
-import sys
+#: Imports once and forks a process for each line, with the files to add; it says the process's id,
+#: and "ended" when one it is asked for has ended. What is said of the files goes into a file.
+_PARENT = """
+import json, os, sys
 import odforecast as od
-store = od.Archive(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-for file in sys.argv[2:]:
-    print(file.rpartition("/")[2], store.add(file), flush=True)
+import odforecast.sources.any_release, odforecast.vintage.adding, pyarrow.parquet
+od.Archive
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "wait" in asked:
+        os.waitpid(asked["wait"], 0)
+        print("ended", flush=True)
+        continue
+    process = os.fork()
+    if process:
+        print(process, flush=True)
+        continue
+    store = od.Archive(asked["store"])
+    with open(asked["said"], "w") as said:
+        for file in asked["files"]:
+            print(file.rpartition("/")[2], store.add(file), file=said, flush=True)
+    os._exit(0)
 """
+
+
+class Writers:
+    """Processes that add files to an archive, each with the package imported."""
+
+    def __init__(self, store: Path, folder: Path) -> None:
+        self.store, self.folder = store, folder
+        self.parent = subprocess.Popen(
+            [sys.executable, "-c", _PARENT],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.said: dict[int, Path] = {}
+
+    def __enter__(self) -> Writers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.said:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.parent.kill()
+        self.parent.communicate()
+
+    def ask(self, **words: object) -> None:
+        assert self.parent.stdin is not None
+        self.parent.stdin.write(json.dumps(words) + "\n")
+        self.parent.stdin.flush()
+
+    def answer(self) -> str:
+        assert self.parent.stdout is not None
+        return self.parent.stdout.readline().strip()
+
+    def start(self, *lists: list[str]) -> list[int]:
+        """A process for each list, all at once."""
+        said = [self.folder / f"said-{time.monotonic_ns()}-{i}" for i in range(len(lists))]
+        for files, name in zip(lists, said, strict=True):
+            self.ask(store=str(self.store), said=str(name), files=files)
+        processes = [int(self.answer()) for _ in lists]
+        self.said |= dict(zip(processes, said, strict=True))
+        return processes
+
+    def ended(self, process: int) -> list[str]:
+        """What a process had said of its files when it ended, by itself or not."""
+        self.ask(wait=process)
+        assert self.answer() == "ended"
+        said = self.said.pop(process)
+        return said.read_text().splitlines() if said.exists() else []
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +107,6 @@ def files(tmp_path_factory) -> list[str]:
     return out
 
 
-def start(store: Path, files: list[str]) -> subprocess.Popen[str]:
-    worker = subprocess.Popen(
-        [sys.executable, "-c", _WORKER, str(store), *files],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == "ready\n"
-    return worker
-
-
-def go(worker: subprocess.Popen[str]) -> None:
-    assert worker.stdin is not None
-    worker.stdin.write("\n")
-    worker.stdin.flush()
-
-
 def whole(store: Path, files: list[str]) -> None:
     archive = od.Archive(store)
     assert [str(d) for d in archive.releases()] == DAYS
@@ -68,38 +118,36 @@ def whole(store: Path, files: list[str]) -> None:
     assert len(kept) == len(DAYS)
 
 
-def test_six_writers_at_once(tmp_path, files):
-    store = tmp_path / "archive"
-    workers = []
-    for i in range(6):
-        order = files.copy()
-        random.Random(i).shuffle(order)
-        workers.append(start(store, order))
-    for worker in workers:
-        go(worker)
-    answers = Counter(line for w in workers for line in w.communicate()[0].splitlines())
+@pytest.fixture
+def writers(tmp_path):
+    with Writers(tmp_path / "archive", tmp_path) as running:
+        yield running
+
+
+def test_six_writers_at_once(writers, files):
+    orders = [random.Random(i).sample(files, len(files)) for i in range(6)]
+    processes = writers.start(*orders)
+    answers = Counter(line for process in processes for line in writers.ended(process))
     for file in files:  # one of the six added it, five saw that it was there
         name = Path(file).name
         assert (answers[f"{name} True"], answers[f"{name} False"]) == (1, 5)
-    whole(store, files)
+    whole(writers.store, files)
 
 
-def test_killed_again_and_again(tmp_path, files):
-    store = tmp_path / "archive"
+def test_killed_again_and_again(writers, files):
     chance = random.Random(11)
+    store, killed = writers.store, 0
     for _ in range(6):
-        worker = start(store, files)
-        go(worker)
+        (process,) = writers.start(files)
         time.sleep(chance.uniform(0.0, 0.12))
-        worker.kill()
-        worker.communicate()
+        os.kill(process, signal.SIGKILL)
+        killed += len(writers.ended(process)) < len(files)
         archive = od.Archive(store)
         for day in archive.releases():  # what is there is whole
             archive.release(day)
-    last = start(store, files)
-    go(last)
-    last.communicate()
-    assert last.returncode == 0
+    assert killed
+    (last,) = writers.start(files)
+    assert len(writers.ended(last)) == len(files)
     whole(store, files)
     # Events that never happened are not half there, either.
     assert len(ledger.read(store / ledger.LEDGER)) == len(DAYS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -16,15 +18,20 @@ LAST = pd.Timestamp("2025-04-01")
 
 
 def release(folder, change=None, day=DAY, name=""):
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{day}{name}.csv"
+    path.write_bytes(_written(change, day))
+    return path
+
+
+@cache
+def _written(change, day):
     table = od.bundled().as_of("2025-09-17").table.assign(release=day)
     if change is not None:
         state, factor = change
         at = (table["state"] == state) & (table["month"] == LAST)
         table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{day}{name}.csv"
-    table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
-    return path
+    return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
 
 
 @pytest.fixture
@@ -37,11 +44,17 @@ def wrong(tmp_path):
     return release(tmp_path / "wrong", ("WV", 10))
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    od.Archive(folder / "archive").add(release(folder / "first", day="2025-09-17"))
+    return folder / "archive"
+
+
 @pytest.fixture
-def archive(tmp_path):
-    store = od.Archive(tmp_path / "archive")
-    store.add(release(tmp_path / "first", day="2025-09-17"))
-    return store
+def archive(made, tmp_path):
+    """An archive of a test's own, with one release."""
+    return od.Archive(shutil.copytree(made, tmp_path / "archive"))
 
 
 def events(store):

@@ -21,6 +21,11 @@ from odforecast.vintage.archive import Archive
 from odforecast.vintage.revisions import compare, completeness, revisions, settling
 
 DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
+#: Of the real releases: those with the counts that are printed, and two without.
+FEW = (
+    "2018-11-14.csv", "2020-12-16_totals_no_us.csv", "2023-04-12_year2022_only.csv",
+    "2024-12-11.csv.gz", "2025-07-16.parquet",
+)  # fmt: skip
 #: Releases × months 2022-11..2023-01 of one place; NaN: not published.
 VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
 
@@ -161,9 +166,12 @@ def _spaced(screen: str) -> str:
     return " ".join(screen.split())
 
 
-def test_commands(real: Archive, tmp_path: Path) -> None:
+def test_commands(vsrr: Path, tmp_path: Path) -> None:
+    store = Archive(tmp_path / "archive")
+    for name in FEW:
+        store.add(vsrr / name)
     run = CliRunner().invoke
-    at = ["--archive", str(real.path)]
+    at = ["--archive", str(store.path)]
     plot, out = tmp_path / "us.png", tmp_path / "us.csv"
     done = run(main, ["data", "revisions", "US", *at, "--plot", str(plot), "--out", str(out)])
     assert done.exit_code == 0, done.output

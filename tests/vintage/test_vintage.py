@@ -16,6 +16,7 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import deficit
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.earlier import SAID_MONTHS
 
 FILES = ("2018-09-12.csv", "2018-10-17.csv", "2018-11-14.csv", "2024-12-11.csv.gz")
 
@@ -49,8 +50,53 @@ def test_a_panel_has_what_stands_beside_it_and_what_was_said_before(archive):
     assert panel.triangle.reported[1, panel.index("US"), here] == earlier.reported[us, -1]
     assert np.isnan(panel.triangle.reported[1, 0, -1])  # had not been published
     assert archive.as_of("2018-09-12").panel().triangle is None
-    # Releases older than two years are in no triangle.
-    assert archive.as_of("2024-12-11").panel().triangle is None
+    # Of a class, releases older than two years are in no triangle; of all drugs, for a model to
+    # learn from once they have settled, those of eight years.
+    late = archive.as_of("2024-12-11")
+    assert late.panel("T40.4").triangle is None
+    assert len(late.panel().triangle) == 3
+    assert archive.as_of("2018-11-14").panel("T40.4").triangle.pending is None
+
+
+def test_a_triangle_has_what_each_release_said_of_itself(archive):
+    """As the panel of that release has it, in the months that could still change."""
+    panel = archive.as_of("2024-12-11").panel()
+    triangle = panel.triangle
+    assert triangle is not None
+    for r, date in enumerate(triangle.releases):
+        then = archive.as_of(date).panel()
+        rows = [panel.index(s) for s in then.locations]
+        np.testing.assert_array_equal(triangle.all_deaths[r, rows], then.all_deaths)
+        at = np.searchsorted(panel.months, then.months)
+        np.testing.assert_array_equal(triangle.reported[r][rows][:, at], then.reported)
+        for layer in ("pending", "predicted"):
+            table = getattr(triangle, layer)[r][rows]
+            recent = at[-SAID_MONTHS:]
+            said = getattr(then, layer)[:, -SAID_MONTHS:]
+            np.testing.assert_array_equal(table[:, recent], said)
+            assert np.isnan(np.delete(table, recent, axis=1)).all()
+    assert np.isfinite(triangle.pending[:, :, 38:40]).any()
+
+
+def test_releases_added_in_another_order_are_the_same_archive(vsrr, tmp_path):
+    one, two = od.Archive(tmp_path / "one"), od.Archive(tmp_path / "two")
+    loaded = [read_vsrr(vsrr / name) for name in ("2018-09-12.csv", "2018-11-14.csv")]
+    for archive, releases in ((one, loaded), (two, loaded[::-1])):
+        for release in releases:
+            archive.add(release)
+    panels = [a.as_of().panel() for a in (one, two, one)]  # once more: from what was kept
+    assert len({p.data_hash for p in panels}) == 1
+    assert panels[0].triangle.pending is not None
+
+
+def test_deaths_of_all_causes_of_a_release_are_none_of_a_later_one(tables):
+    first, second, *_ = tables
+    whole = od.Archive.in_memory(tables).as_of("2018-11-14").panel().triangle
+    bare = {d: t[t["indicator"] != ALL_DEATHS] for d, t in tables.items() if d in (first, second)}
+    none = od.Archive.in_memory(tables | {first: bare[first]}).as_of("2018-11-14").panel().triangle
+    assert np.isnan(none.all_deaths[0]).all()
+    old = od.Archive.in_memory(tables | {second: bare[second]}).as_of("2018-11-14").panel().triangle
+    np.testing.assert_array_equal(old.all_deaths[1], whole.all_deaths[0])
 
 
 def test_deaths_of_all_causes_come_from_no_later_release(tables):

@@ -196,6 +196,8 @@ class _Kept:
         self.part = part
         self.attributes = dict(vars(part))
         arrays: list[Any] = [part.reported]
+        if isinstance(part, Triangle):
+            arrays += part.layers.values()
         self.problems: tuple[dict[str, str], dict[str, str]] | None = None
         if isinstance(part, Panel):
             arrays += [part.months, part.all_deaths]

@@ -16,6 +16,7 @@ Nothing of what came later is in it. Places have hub codes (``54``), as the fore
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from odforecast.geography import resolve
 from odforecast.geography.places import lookup
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_COLUMNS, HUB_QUANTILES
-from odforecast.panel import Panel
+from odforecast.panel import Floats, Panel
 
 #: By this file a folder is known to hold an exported task.
 MARK = "task.json"
@@ -43,6 +44,8 @@ KNOWN_COLUMNS = (
     "origin_id", "as_of", "release", "location", "abbreviation", "indicator", "month", "reported",
     "predicted", "percent_complete", "percent_pending",
 )  # fmt: skip
+#: Indicator of what an earlier release knew of deaths from all causes, at its last month.
+A_YEAR = "Deaths from all causes in a year"
 #: Columns of the files of what is asked for, the key of a forecast in a hub file among them.
 ASKED_COLUMNS = ("origin_id", *HUB_COLUMNS[:5])
 
@@ -220,9 +223,25 @@ def _earlier(panel: Panel) -> Iterator[pd.DataFrame]:
     """What earlier releases said of the same cells."""
     if panel.triangle is None:
         return
-    for date, layer in zip(panel.triangle.releases, panel.triangle.reported):
-        table = _cells(panel, str(date)).assign(reported=layer.ravel())
-        yield table[table["reported"].notna()]
+    names = {"predicted": "predicted", "pending": "percent_pending"}
+    for i, date in enumerate(panel.triangle.releases):
+        layers = panel.triangle.layers
+        said = {column: layers[n][i].ravel() for n, column in names.items() if n in layers}
+        table = _cells(panel, str(date)).assign(reported=layers["reported"][i].ravel(), **said)
+        yield table[table[["reported", *said]].notna().any(axis=1)]
+        if (everyone := layers.get("all_deaths")) is not None and np.isfinite(everyone[i]).any():
+            yield _a_year(panel, date, everyone[i])
+
+
+def _a_year(panel: Panel, date: dt.date, deaths: Floats) -> pd.DataFrame:
+    """Deaths of all causes in a year as an earlier release had them, at its last month."""
+    assert panel.triangle is not None
+    counts = panel.triangle.reported[panel.triangle.releases.index(date)]
+    last = int(np.flatnonzero(np.isfinite(counts).any(axis=0))[-1])
+    cells = np.full(panel.reported.shape, np.nan)
+    cells[:, last] = deaths
+    table = _cells(panel, str(date)).assign(indicator=A_YEAR, reported=cells.ravel())
+    return table[table["reported"].notna()]
 
 
 def _cells(panel: Panel, release: str) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Protocol
 import pandas as pd
 
 from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.origin import listed
 from odforecast.backtesting.outcome import Outcome
 from odforecast.backtesting.rows import QUANTILE_CATEGORIES
 from odforecast.backtesting.unit import Unit
@@ -151,19 +152,7 @@ def manifest_of(
             if texts
         },
         "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
-        "origins": [
-            {
-                "as_of": str(o.as_of),
-                "vintage": o.vintage,
-                "donor": o.donor,
-                "donor_distance": o.distance,
-                "last_month": None if o.panel is None else str(o.panel.last_month),
-                "release": None if o.panel is None else str(o.panel.release),
-                "data_hash": None if o.panel is None else o.panel.data_hash,
-                "reason": o.reason,
-            }
-            for o in (by_id[i] for i in origins)
-        ],
+        "origins": [listed(by_id[i]) for i in origins],
         "truth": {
             "name": first.truth.kind,
             "release": str(first.truth.release),

@@ -27,6 +27,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,21 @@ class Origin:
     def __post_init__(self) -> None:
         if not self.donor and self.panel is not None and self.panel.donor:
             object.__setattr__(self, "donor", self.panel.donor.partition("/")[0])
+
+
+def listed(origin: Origin) -> dict[str, Any]:
+    """An origin as the manifest of a run, and the fingerprint of a task, list it."""
+    panel = origin.panel
+    return {
+        "as_of": str(origin.as_of),
+        "vintage": origin.vintage,
+        "donor": origin.donor,
+        "donor_distance": origin.distance,
+        "last_month": None if panel is None else str(panel.last_month),
+        "release": None if panel is None else str(panel.release),
+        "data_hash": None if panel is None else panel.data_hash,
+        "reason": origin.reason,
+    }
 
 
 def origins(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from odforecast.backtesting.held import Held, opened
 from odforecast.backtesting.joining import by_origin, joined, manifest_of
 from odforecast.backtesting.outcome import Outcome, on_screen
 from odforecast.backtesting.tables import JOINT, TABLES, all_failed, empty, written
@@ -30,14 +26,9 @@ if TYPE_CHECKING:
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
-_UNFINISHED = "its run did not finish writing, or every unit of it failed"
-_UNVERIFIED = (
-    "these results were written by an earlier version, without checksums: whether their tables "
-    "are as they were written cannot be verified"
-)
 
 
-class Results:
+class Results(Held):
     """Scores, quantiles and failures of a backtest: a view of its folder, read when asked for.
 
     Attributes
@@ -63,63 +54,8 @@ class Results:
         folder: Path | None = None,
         files: Mapping[str, str] | None = None,
     ) -> None:
-        self._tables = dict(tables)
-        self._folder = folder
-        self._files = dict(files or {})
+        super().__init__(tables, folder, files)
         self.manifest = dict(manifest)
-
-    def _table(self, name: str) -> pd.DataFrame:
-        if name == JOINT and name not in self._names:
-            return empty(name)
-        if name not in self._tables and self._folder is None:
-            raise BacktestError(
-                f"these results hold no table of {name}",
-                hint="a run into a folder (out=DIR, --out DIR) keeps it",
-            )
-        if name not in self._tables:
-            assert self._folder is not None
-            path = self._folder / f"{name}.parquet"
-            try:
-                data = path.read_bytes()
-                if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
-                    raise BacktestError(
-                        f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
-                        hint="run the backtest again into the folder; finished units are kept",
-                    )
-                self._tables[name] = pd.read_parquet(BytesIO(data))
-            except BacktestError:  # a ValueError too
-                raise
-            except (OSError, ValueError) as error:
-                raise _broken(self._folder, error) from error
-        return self._tables[name]
-
-    def _holds(self, name: str) -> bool:
-        return name in self._tables or self._folder is not None
-
-    def _scored(self) -> set[str]:
-        """Labels of the models that have scores."""
-        if "scores" in self._tables or self._folder is None:
-            return set(self.scores["model"].astype(str))
-        try:
-            path = self._folder / "scores.parquet"
-            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
-        except (OSError, pa.ArrowException) as error:
-            raise _broken(self._folder, error) from error
-        return {str(name) for name in names.unique().to_pylist()}
-
-    def read(self, at_most: int) -> None:
-        """Read the tables that have at most so many rows now, and not when they are asked for."""
-        if self._folder is None:
-            return
-        for name in self._names:
-            path = self._folder / f"{name}.parquet"
-            if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
-                self._table(name)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The tables there are: that of joint scores only of a run that made some."""
-        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
 
     @property
     def data_notes(self) -> tuple[str, ...]:
@@ -188,15 +124,6 @@ class Results:
             f"{head} at {number_of(len(list(says.get('origins', []))), 'origin')}",  # type: ignore[call-overload]
             "; ".join(("next: .leaderboard(), .plot()", *self.notes)),
         )
-
-    def _rows(self, name: str) -> str:
-        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
-        if name in self._tables:
-            return f"{len(self._tables[name]):,}"
-        try:
-            return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
-        except (OSError, TypeError, pa.ArrowException):
-            return "unreadable"
 
     def to_frame(self) -> pd.DataFrame:
         """The score table, tidy: one row per forecast unit; the caller's own copy.
@@ -407,25 +334,7 @@ class Results:
             :attr:`notes` says so.
         """
         folder = Path(directory)
-        try:
-            manifest = dict(json.loads((folder / "manifest.json").read_text()))
-            files = manifest.pop("files", None)
-            if files is not None and (
-                not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
-            ):
-                raise ValueError("its manifest does not name the checksums of its tables")
-        except FileNotFoundError as error:
-            if any((folder / n).exists() for n in ("units", *(f"{t}.parquet" for t in TABLES))):
-                raise _broken(folder, _UNFINISHED) from error
-            raise _broken(folder, error) from error
-        except (OSError, ValueError, TypeError) as error:
-            raise _broken(folder, error) from error
-        needed = ("scores", "failures") if files is None else files
-        if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
-            raise _broken(folder, f"no {', '.join(absent)}")
-        if files is None:
-            notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
-            manifest["notes"] = [*notes, _UNVERIFIED]
+        manifest, files = opened(folder)
         return cls({}, manifest, folder, files)
 
 
@@ -448,10 +357,3 @@ def failed_everywhere(results: Results) -> dict[str, str]:
     reasons = failures["reason"].astype(str).groupby(failures["model"].astype(str))
     found = {str(name): part.value_counts().index[0] for name, part in reasons}
     return {name: on_screen(found[name]) for name in lost if name in found}
-
-
-def _broken(folder: Path, error: object) -> BacktestError:
-    return BacktestError(
-        f"{folder} holds no complete backtest: {error}",
-        hint="run `odforecast backtest --out` again; finished units are reused",
-    )

@@ -1,39 +1,23 @@
-"""Run models over origins: in this process, on processes, or on any executor."""
+"""Run models over origins: what is asked for, planned, run and looked at."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import shutil
 import sys
-import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from odforecast.backtesting.bar import Progress, bar
-from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.dispatch import Done, dispatched
-from odforecast.backtesting.finished import Finished
-from odforecast.backtesting.lock import locked
 from odforecast.backtesting.origin import Origin, origins
-from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.packed import Made
 from odforecast.backtesting.planning import default_models, plan, whole
 from odforecast.backtesting.results import Results, failed_everywhere
-from odforecast.backtesting.store import UnitStore
-from odforecast.backtesting.unit import Unit, run_block
+from odforecast.backtesting.running import run_units
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.names import (
-    COUNTIES,
     DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
@@ -48,11 +32,6 @@ from odforecast.vintage import archive as default_archive
 if TYPE_CHECKING:
     from odforecast.backtesting.task import Task
     from odforecast.scoring.metrics import Metric
-
-#: Units of one model that are submitted together.
-BLOCK = 8
-#: How the name of a run's own folder begins.
-_SCRATCH = ".run-"
 
 
 def backtest(
@@ -272,221 +251,3 @@ def _listed(given: object) -> list[Origin]:
             hint="od.origins(...) makes them",
         )
     return found
-
-
-def run_units(
-    units: Sequence[Unit],
-    *,
-    out: str | Path | None = None,
-    executor: Executor | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    quantiles: bool = True,
-    more: Mapping[str, object] | None = None,
-) -> Results:
-    """Run the units of one plan; see :func:`backtest` for the parameters.
-
-    What ``more`` says is put into the manifest.
-
-    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
-    the memory: of 650 units, two gigabytes.
-    """
-    _sendable(units, executor)
-    if out is None:
-        return _in_memory(units, executor, progress, quantiles, more)
-    # A model may change the working directory.
-    folder = Path(out).absolute()
-    with locked(folder):
-        _same_task(folder, more or {})
-        _tidy(folder)
-        return _into(units, folder, executor, progress, more)
-
-
-def _sendable(units: Sequence[Unit], executor: Executor | Any | None) -> None:
-    """Refuse, before any work, metrics that other processes cannot get."""
-    if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return
-    for metric in units[0].metrics if units else ():
-        try:
-            pickle.dumps(metric)
-        except Exception as error:
-            raise BacktestError(
-                f"metric {metric.name!r} cannot be sent to other processes: {error}",
-                hint="define its function with def in a module, or run in one process",
-            ) from error
-
-
-def _same_task(folder: Path, more: Mapping[str, object]) -> None:
-    """Refuse to replace the results of a task by those of another one, or of none.
-
-    Raises
-    ------
-    BacktestError
-    """
-    try:
-        held = json.loads((folder / "manifest.json").read_text())
-    except (OSError, ValueError):  # nothing there, or nothing that is worth keeping
-        return
-    if not isinstance(held, dict):
-        return
-    there, ours = _named(held), _named(more)
-    if (there and there[1]) != (ours and ours[1]):  # a name and a title say nothing
-        raise BacktestError(
-            f"{folder} holds the results of {_said(there)}, and this is a run of {_said(ours)}: "
-            "its tables would be replaced",
-            hint="give another folder",
-        )
-
-
-def _named(manifest: Mapping[str, object]) -> tuple[str, str] | None:
-    """Name and fingerprint of the task that a manifest speaks of."""
-    said = manifest.get("task")
-    if not isinstance(said, Mapping):
-        return None
-    return str(said.get("name")), str(said.get("fingerprint"))
-
-
-def _said(task: tuple[str, str] | None) -> str:
-    return "no task" if task is None else f"task {task[0]} ({task[1][:12]})"
-
-
-def _tidy(folder: Path) -> None:
-    """Remove what a killed run had begun to write; nobody else writes here now."""
-    for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
-        for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
-            part.unlink(missing_ok=True)
-    for left in folder.glob(f"{_SCRATCH}*/"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-def _in_memory(
-    units: Sequence[Unit],
-    executor: Executor | Any | None,
-    progress: Callable[[Progress], None] | None,
-    quantiles: bool,
-    more: Mapping[str, object] | None,
-) -> Results:
-    outcomes: dict[int, Outcome] = {}
-    notes: list[str] = []
-    for indices, made in _computed(units, range(len(units)), executor, notes, None):
-        for index, outcome in zip(indices, made.outcomes, strict=True):
-            outcomes[index] = outcome if quantiles else replace(outcome, quantiles=pd.DataFrame())
-            _tell(progress, units, index, len(outcomes), outcome)
-    # Put together in the order of the plan, whatever order the executor finished in.
-    return Results.from_outcomes(units, [outcomes[i] for i in range(len(units))], notes, more)
-
-
-def _into(
-    units: Sequence[Unit],
-    folder: Path,
-    executor: Executor | Any | None,
-    progress: Callable[[Progress], None] | None,
-    more: Mapping[str, object] | None,
-) -> Results:
-    """Each block goes to disk as it comes; the tables are written from there."""
-    store = UnitStore(folder / "units")
-    notes: list[str] = []
-    with _scratch(folder) as scratch:
-        finished = Finished(units, store, scratch)
-        todo = []
-        for index, unit in enumerate(units):
-            if not store.has(unit):
-                todo.append(index)
-                continue
-            finished.add_stored(index)
-            _tell(progress, units, index, len(finished), None)
-        for indices, made in _computed(units, todo, executor, notes, scratch):
-            before = len(finished)
-            _same_code(made)
-            finished.add(indices, made.outcomes, made.files)
-            for i, (index, outcome) in enumerate(zip(indices, made.outcomes, strict=True), 1):
-                _tell(progress, units, index, before + i, outcome)
-        return finished.write(folder, [*notes, *store.notes], more)
-
-
-def _same_code(made: Made) -> None:
-    """Refuse what a worker made of other code: its numbers, and the keys of its rows, are of that.
-
-    Raises
-    ------
-    BacktestError
-    """
-    if made.code not in ("", code_digest()):
-        raise BacktestError(
-            "a worker process runs other code than this one: the package, or a library, was "
-            "changed on the disk while the run was going on",
-            hint="run again; finished units are kept, and used where the code is the same",
-        )
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder for what only this run needs; what a killed one left is removed by the next."""
-    try:
-        made = tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True)
-    except OSError as error:
-        raise BacktestError(f"cannot write to {folder}: {error.strerror or error}") from error
-    with made as path:
-        yield Path(path)
-
-
-def _tell(
-    progress: Callable[[Progress], None] | None,
-    units: Sequence[Unit],
-    index: int,
-    done: int,
-    outcome: Outcome | None,
-) -> None:
-    """Say that a unit is finished; without an outcome, by an earlier run."""
-    if progress is not None:
-        progress(
-            Progress(
-                done=done,
-                total=len(units),
-                label=units[index].label,
-                seconds=0.0 if outcome is None else outcome.seconds,
-                reused=outcome is None,
-                failure="" if outcome is None else outcome.failed,
-            )
-        )
-
-
-def _computed(
-    units: Sequence[Unit],
-    todo: Iterable[int],
-    executor: Executor | Any | None,
-    notes: list[str],
-    scratch: Path | None,
-) -> Iterator[Done]:
-    """Indices and outcomes of what is to be done, block by block, as they come."""
-    waiting = blocks(units, todo)
-    if executor is not None:
-        yield from dispatched(units, waiting, executor, notes, scratch)
-        return
-    for block in waiting:
-        yield block, Made(run_block([units[i] for i in block]))
-
-
-def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
-    """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
-
-    Units of counties go origin by origin, and so do their blocks, whatever the model: what models
-    share of an origin (the states' paths that most of them rest on) is worked out once in a
-    process and need not be kept for long.
-    """
-    if units and units[0].truth.panel.dataset == COUNTIES:
-        rank = {o: i for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
-        todo = sorted(todo, key=lambda i: rank[id(units[i].origin)])
-    found: list[list[int]] = []
-    for index in todo:
-        last = found[-1] if found else []
-        if last and len(last) < BLOCK and _together(units[last[0]], units[index]):
-            last.append(index)
-        else:
-            found.append([index])
-    return found
-
-
-def _together(one: Unit, other: Unit) -> bool:
-    if one.model is not other.model:
-        return False
-    return one.truth.panel.dataset != COUNTIES or one.origin is other.origin

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from odforecast.backtesting.definition import ALL, BUNDLED, WORDS, read, shipped
-from odforecast.backtesting.origin import Origin, origins
+from odforecast.backtesting.origin import Origin, listed, origins
 from odforecast.backtesting.results import Results
 from odforecast.errors import ArchiveError, BacktestError
 from odforecast.markup import card, number_of, steady
@@ -198,19 +198,7 @@ class Task:
     @property
     def origins_listed(self) -> list[dict[str, Any]]:
         """The origins as the manifest of a run lists them."""
-        return [
-            {
-                "as_of": str(o.as_of),
-                "vintage": o.vintage,
-                "donor": o.donor,
-                "donor_distance": o.distance,
-                "last_month": None if o.panel is None else str(o.panel.last_month),
-                "release": None if o.panel is None else str(o.panel.release),
-                "data_hash": None if o.panel is None else o.panel.data_hash,
-                "reason": o.reason,
-            }
-            for o in self.origins
-        ]
+        return [listed(origin) for origin in self.origins]
 
     @cached_property
     def fingerprint(self) -> str:

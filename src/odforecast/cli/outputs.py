@@ -137,7 +137,7 @@ def check_save(folder: Path, replace: bool) -> None:
     foreign = [
         name
         for name in there
-        if name != file.INDEX and name[0] != "." and not file._DATA.fullmatch(name)
+        if name != file.INDEX and name[0] != "." and not file.DATA.fullmatch(name)
     ]
     if foreign:
         raise click.UsageError(

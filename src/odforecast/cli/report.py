@@ -154,7 +154,8 @@ def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | Non
         If a folder is neither, or there are two of a kind.
     """
     from odforecast.backtesting import Results
-    from odforecast.forecast.file import INDEX, load_forecast
+    from odforecast.forecast.file import INDEX
+    from odforecast.forecast.loading import load_forecast
 
     forecast: tuple[Path, Forecast] | None = None
     scored: tuple[Path, Results] | None = None

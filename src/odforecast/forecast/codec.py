@@ -15,6 +15,7 @@ import numpy as np
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Own, Panel, Triangle
+from odforecast.panel.triangle import SAID
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,8 +161,7 @@ def panel_record(panel: Panel, tables: dict[str, pa.Table], name: str = "panel")
     columns |= {layer: getattr(panel, layer).ravel() for layer in layers}
     triangle = panel.triangle
     if triangle is not None:
-        for day, table in zip(triangle.releases, triangle.reported):
-            columns[f"reported {day}"] = table.ravel()
+        columns |= _said_columns(triangle)
     tables[name] = pa.table(columns)
     special = {*layers, "months", "beside", "triangle", "own"}
     plain = {
@@ -183,6 +183,32 @@ def panel_record(panel: Panel, tables: dict[str, pa.Table], name: str = "panel")
         # Named only where there are any: a file without them is what it was.
         **({} if panel.own is None else {"own": _own_record(panel.own)}),
     }
+
+
+def _said_columns(triangle: Triangle) -> dict[str, Floats]:
+    """A column per earlier release and layer; what is one number a place stands in every month."""
+    columns: dict[str, Floats] = {}
+    for name, layer in triangle.layers.items():
+        cells = layer if layer.ndim == 3 else np.broadcast_to(
+            layer[..., None], triangle.reported.shape
+        )  # fmt: skip
+        columns |= {f"{name} {day}": t.ravel() for day, t in zip(triangle.releases, cells)}
+    return columns
+
+
+def _triangle_from(
+    releases: tuple[dt.date, ...], table: pa.Table, shape: tuple[int, int]
+) -> Triangle:
+    """What :func:`_said_columns` put into a table."""
+    layers = {}
+    for name in ("reported", *SAID, "all_deaths"):
+        if name != "reported" and not {f"{name} {d}" for d in releases[:1]} & {*table.column_names}:
+            continue
+        counts = numbers(table, [f"{name} {day}" for day in releases])
+        layers[name] = counts.T.reshape(len(releases), *shape)
+    if "all_deaths" in layers:
+        layers["all_deaths"] = layers["all_deaths"][:, :, 0]
+    return Triangle(releases, **layers)
 
 
 def _own_record(own: Own) -> dict[str, Any]:
@@ -224,8 +250,7 @@ def panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel:
     triangle = None
     if record["triangle"] is not None:
         releases = decode(record["triangle"])
-        counts = numbers(table, [f"reported {day}" for day in releases])
-        triangle = Triangle(releases, counts.T.reshape(len(releases), *shape))
+        triangle = _triangle_from(releases, table, shape)
     panel = Panel(
         months=months,
         triangle=triangle,

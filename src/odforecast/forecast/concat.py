@@ -155,8 +155,12 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
     layers: dict[str, Any] = {n: np.stack([getattr(p, n)[i] for p, i in rows]) for n in LAYERS}
     triangle = None
     if first.triangle is not None:
-        tables = [p.triangle.reported[:, i] for p, i in rows if p.triangle is not None]
-        triangle = Triangle(first.triangle.releases, np.stack(tables, axis=1))
+        whole = [p.triangle.rows([i]) for p, i in rows if p.triangle is not None]
+        joined = {
+            name: np.concatenate([t.layers[name] for t in whole], axis=1)
+            for name in first.triangle.layers
+        }
+        triangle = Triangle(first.triangle.releases, **joined)
     return replace(
         first,
         locations=places,
@@ -207,7 +211,9 @@ def _own(panels: Sequence[Panel]) -> Own | None:
 
 
 def _releases(panel: Panel) -> object:
-    return None if panel.triangle is None else panel.triangle.releases
+    """Earlier releases of a panel, and what is known of each."""
+    triangle = panel.triangle
+    return None if triangle is None else (triangle.releases, tuple(triangle.layers))
 
 
 def _same_row(one: Panel, i: int, other: Panel, j: int) -> bool:
@@ -215,5 +221,6 @@ def _same_row(one: Panel, i: int, other: Panel, j: int) -> bool:
         return True
     pairs = [(getattr(one, n)[i], getattr(other, n)[j]) for n in LAYERS]
     if one.triangle is not None and other.triangle is not None:
-        pairs.append((one.triangle.reported[:, i], other.triangle.reported[:, j]))
+        mine, theirs = one.triangle.layers, other.triangle.layers
+        pairs += [(mine[name][:, i], theirs[name][:, j]) for name in mine]
     return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)

@@ -5,48 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
-from weakref import WeakValueDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, one_of
+from odforecast.forecast.adding import carrying, total, with_nation
 from odforecast.forecast.answers import Answers
+from odforecast.forecast.arrays import held
 from odforecast.forecast.part import of_these_draws, part, with_parts
-from odforecast.forecast.published import layer_of
-from odforecast.forecast.sums import between, in_order, sums_of
-from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed, code_of, parts_of, pick
+from odforecast.forecast.readings import Readings
+from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
 from odforecast.markup import card, few, number_of, steady
 from odforecast.months import ONE_MONTH, Months, to_month
-from odforecast.names import (
-    HUB_QUANTILES,
-    LOCATION,
-    MONTH,
-    OCCURRENCE,
-    RESIDENCE,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGETS,
-)
+from odforecast.names import LOCATION, MONTH, OCCURRENCE, RESIDENCE, TARGET_MONTH, TARGETS
 from odforecast.panel import Floats, Panel
-
-#: Fields that are mappings: read-only, and plain where they travel.
-_MAPPINGS = ("skipped", "provenance", "parts", "beside")
-#: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
-_OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
-
-
-def _is_ours(array: object) -> bool:
-    """Whether another forecast made this very array, and it is as it was then."""
-    held = _OURS.get(id(array))
-    return held is array and held is not None and not held.flags.writeable
+from odforecast.panel.frozen import Frozen
 
 
 @dataclass(frozen=True, eq=False)
-class Forecast(Answers):
+class Forecast(Readings, Answers, Frozen):
     """Sample paths, draws × locations × months.
 
     A model of months keeps paths of **monthly deaths**, and everything else is derived by
@@ -100,6 +79,8 @@ class Forecast(Answers):
     (1, 1, 12)
     """
 
+    _mappings = ("skipped", "provenance", "parts", "beside")
+
     draws: Floats
     locations: tuple[str, ...]
     months: Months
@@ -117,50 +98,16 @@ class Forecast(Answers):
     beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        # Copies: a forecast shares no array with its maker, only with what is made of it.
-        # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-        checked = _is_ours(self.draws)
-        draws = self.draws if checked else np.array(self.draws, dtype=float, order="C")
-        months = np.array(self.months, dtype="datetime64[M]")
-        known = self.known
-        if not _is_ours(known):
-            known = np.array(known, dtype=float, order="C")
-        shape = (len(self.locations), months.size)
-        if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
-            raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
-        if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
-            raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
-        known = known.reshape(shape[0], 11) if len(draws) == 1 else known
-        if (np.diff(months).astype(int) != 1).any():
-            raise ForecastError("months must be consecutive")
+        arrays = held(self.draws, self.months, self.known, self.locations)
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
-        if not checked and not np.isfinite(draws).all():
-            bad = np.argwhere(~np.isfinite(draws))
-            d, i, m = bad[0]
-            raise ForecastError(
-                f"{len(bad)} draws are not finite, first at draw {d}, {self.locations[i]}, "
-                f"{months[m]}"
-            )
-        for name, array in (("draws", draws), ("months", months), ("known", known)):
-            array.flags.writeable = False
+        for name, array in zip(("draws", "months", "known"), arrays):
             object.__setattr__(self, name, array)
-        for array in (draws, known):
-            _OURS[id(array)] = array
         if self.beside:
             object.__setattr__(self, "beside", of_these_draws(self))
-        for name in _MAPPINGS:
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-
-    def __getstate__(self) -> dict[str, object]:
-        state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {name: dict(getattr(self, name)) for name in _MAPPINGS}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()
+        self._freeze()
 
     @steady
     def __repr__(self) -> str:
@@ -352,128 +299,6 @@ class Forecast(Answers):
         """
         return with_parts(self, parts)
 
-    @property
-    def targets(self) -> frozenset[str]:
-        """What can be asked for: a model of months has both targets, one of sums only those."""
-        return frozenset(TARGETS) if self.target == TARGET_MONTH else frozenset({TARGET_12MO})
-
-    @property
-    def horizons(self) -> NDArray[np.int64]:
-        """Months after the panel's last month, shape (M,); 0 and below are revisions."""
-        return (self.months - self.last_month).astype(np.int64)
-
-    @property
-    def horizons_from_origin(self) -> NDArray[np.int64]:
-        """Months after the month of the as-of date, shape (M,)."""
-        return (self.months - np.datetime64(self.as_of, "M")).astype(np.int64)
-
-    def samples(self, target: str = TARGET_12MO) -> Floats:
-        """Draws of a target, shape (D, L, M); read-only, as the draws are.
-
-        Raises
-        ------
-        ForecastError
-            If the target is unknown, the draws do not mean it, or sums are asked of months
-            that are not joint.
-        """
-        if target not in TARGETS:
-            raise ForecastError(f"unknown target {target!r}", hint=one_of(target, TARGETS))
-        if target not in self.targets:
-            raise ForecastError(
-                f"{self.provenance.get('model', 'this model')} does not forecast {target}",
-                hint=f"it forecasts {', '.join(sorted(self.targets))}",
-            )
-        if target == self.target:
-            return self.draws
-        if MONTH not in self.joint and self.months.size > 1:
-            raise ForecastError(
-                "these draws are not joint over months, so they cannot be added",
-                hint="ask for single months, or use a model whose paths are joint over months",
-            )
-        return sums_of(self)
-
-    def count_at(self, month: object) -> Floats:
-        """12-month-ending deaths at a month in every draw, shape (D, L).
-
-        A month that the draws reach is drawn (where counts are not final, it is the nowcast of
-        the same draw); an earlier one is the reported count of the panel, of a sum of locations
-        that of its parts.
-
-        Raises
-        ------
-        ForecastError
-            If the month lies after the forecast, or before the panel.
-        """
-        when = to_month(month)
-        position = int((when - self.months[0]).astype(int))
-        if position >= self.months.size:
-            raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
-        if position >= 0:
-            return np.asarray(self.samples()[:, :, position])
-        if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
-            raise ForecastError(f"no count is known for {when}")
-        column = int((when - self.panel.months[0]).astype(int))
-        counts = layer_of(self, "reported")[:, column]
-        return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
-
-    def change(self, month: object) -> Floats:
-        """Change of the 12-month-ending count at a month on the count 12 months earlier.
-
-        Both counts are taken in the same draw and as once final: where the earlier one is not
-        final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
-        this and nothing else.
-
-        Parameters
-        ----------
-        month : month
-
-        Returns
-        -------
-        ndarray, shape (D, L)
-            Deaths; below zero is a fall.
-
-        Raises
-        ------
-        ForecastError
-            If both counts are drawn, and the draws are not joint over months.
-
-        Examples
-        --------
-        >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
-        >>> ohio = fitted.forecast(draws=100).select("Ohio")
-        >>> ohio.change("2026-04").shape
-        (100, 1)
-        """
-        when = to_month(month)
-        before = when - 12 * ONE_MONTH
-        if MONTH not in self.joint and before >= self.months[0]:
-            raise ForecastError(
-                f"these draws are not joint over months: those of {when} and of {before} belong "
-                "to no one world, and cannot be compared",
-                hint="ask for a month at most 12 after the last known one, or use another model",
-            )
-        return self.count_at(when) - self.count_at(before)
-
-    def quantiles(
-        self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
-    ) -> Floats:
-        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
-
-        Raises
-        ------
-        ForecastError
-            If a level lies outside (0, 1), or the target is not forecast.
-        """
-        probs = np.atleast_1d(np.asarray(levels, dtype=float))
-        if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
-            raise ForecastError(f"quantile levels must lie in (0, 1), got {levels}")
-        return between(in_order(self.samples(target)), probs)
-
-    def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
-        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
-        return np.asarray((self.samples(target) < value).mean(axis=0))
-
     def index(self, state: str) -> int:
         """Position of a location.
 
@@ -501,7 +326,7 @@ class Forecast(Answers):
             beside={},
         )
         there = {n: [s for s in places if s in p.locations] for n, p in self.beside.items()}
-        return made._carrying({n: self.beside[n].select(of) for n, of in there.items() if of})
+        return carrying(made, {n: self.beside[n].select(of) for n, of in there.items() if of})
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
@@ -516,42 +341,7 @@ class Forecast(Answers):
         ForecastError
             If the draws are not joint over locations, or a location is missing.
         """
-        if self.basis == RESIDENCE and name in (NATION, *REGIONS):
-            raise ForecastError(
-                f"this forecast is of counties, by residence, and {name} is a sum of states",
-                hint="add counties: made = forecast.select('Ohio/*'); "
-                "made.total(made.locations, 'Ohio, residents')",
-            )
-        rows = [self.index(s) for s in locations]
-        if len(rows) > 1 and LOCATION not in self.joint:
-            raise ForecastError(
-                "these draws are not joint over locations, so they cannot be added",
-                hint="use a model with joint draws (dlm, hierarchical), or forecast the sum itself",
-            )
-        if len(set(rows)) < len(rows):
-            raise ForecastError("a location is named twice; adding it counts twice")
-        if NATION in [self.locations[i] for i in rows] and len(rows) > 1:
-            raise ForecastError("US already holds the other locations; adding it counts twice")
-        made_of = tuple(p for s in rows for p in self._parts_at(s))
-        places = [self.locations[i] for i in rows]
-        made = replace(
-            self,
-            parts={name: made_of},
-            draws=self.draws[:, rows].sum(axis=1, keepdims=True),
-            known=self.known[..., rows, :].sum(axis=-2, keepdims=True),
-            locations=(name,),
-            beside={},
-        )
-        # A class that one of them does not publish has no sum.
-        whole = {n: p for n, p in self.beside.items() if set(places) <= set(p.locations)}
-        return made._carrying({n: p.total(places, name) for n, p in whole.items()})
-
-    def _carrying(self, parts: Mapping[str, Forecast]) -> Forecast:
-        return self.with_parts(parts) if parts else self
-
-    def _parts_at(self, row: int) -> tuple[str, ...]:
-        place = self.locations[row]
-        return self.parts.get(place, (place,))
+        return total(self, locations, name)
 
     def nation(self) -> Forecast:
         """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
@@ -570,17 +360,4 @@ class Forecast(Answers):
 
     def with_nation(self) -> Forecast:
         """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
-        if "US" in self.locations:
-            return self
-        nation = self.nation()
-        made = replace(
-            self,
-            draws=np.concatenate([nation.draws, self.draws], axis=1),
-            known=np.concatenate([nation.known, self.known], axis=-2),
-            locations=("US", *self.locations),
-            parts={**self.parts, **nation.parts},
-            beside={},
-        )
-        return made._carrying(
-            {n: p.with_nation() if n in nation.beside else p for n, p in self.beside.items()}
-        )
+        return with_nation(self)

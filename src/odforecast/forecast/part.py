@@ -58,9 +58,7 @@ def _mark(forecast: Forecast) -> str:
 
 def _but(forecast: Forecast, **held: object) -> Forecast:
     """The same forecast, its arrays too, with other mappings."""
-    from odforecast.forecast.forecast import Forecast
-
-    made = object.__new__(Forecast)
+    made = object.__new__(type(forecast))
     made.__dict__.update(forecast.__dict__ | held)
     return made
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: Key of the provenance of a forecast that was conditioned on own counts.
 OWN_COUNTS = "own counts"
+#: End of that text where places without own counts rest on those of the others, too.
+FOR_ALL = ", for all places"
 
 
 def own_counts(forecast: Forecast) -> str:
@@ -44,9 +46,11 @@ def own_of(forecast: Forecast, place: str) -> str:
     ''
     """
     own = None if forecast.panel is None else forecast.panel.own
-    if not own_counts(forecast) or own is None:
+    said = own_counts(forecast)
+    if not said or own is None:
         return ""
-    return own.within((place,), forecast.parts, LOCATION in forecast.joint)
+    places = own.places if said.endswith(FOR_ALL) else (place,)
+    return own.within(places, forecast.parts, LOCATION in forecast.joint)
 
 
 def keep_local(forecast: Forecast, where: str, own: bool) -> None:

@@ -95,12 +95,12 @@ def days(column: pd.Series) -> np.ndarray:
 
 
 def _each[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
-    """A parser over a column; a text is parsed once, however often it stands there."""
-    seen: dict[str, T] = {}
+    """A parser over a column; a text or day is parsed once, however often it stands there."""
+    seen: dict[str | dt.date, T] = {}
     out = []
     for cell in column.tolist():
-        # Texts only: True and 1 are one key to a dictionary.
-        if isinstance(cell, str):
+        # Texts and days only: True and 1 are one key to a dictionary.
+        if type(cell) in (str, dt.date):
             if cell not in seen:
                 seen[cell] = parse(cell)
             out.append(seen[cell])

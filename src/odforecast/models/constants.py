@@ -27,18 +27,6 @@ SCALES = (
     "noise",
     "shock",
 )
-#: Names of the numbers of a drug class's share, in the order of the model.
-SHARE = (
-    "share_own",
-    "share_us",
-    "share_slope",
-    "share_damp",
-    "share_noise",
-    "share_pull",
-    "share_late",
-    "share_late_shared",
-    "share_late_own",
-)
 #: Columns of ``constants.csv``.
 COLUMNS = (
     "cutoff",
@@ -66,7 +54,8 @@ class Constants:
     data_hash : str
         Hash of the counts it was estimated from.
     values : mapping of str to float
-        Name to value. Those of the delay stand in :mod:`odforecast.models.delay.constants`.
+        Name to value. Those of the delay stand in :mod:`odforecast.models.delay.constants`, those
+        of the drug classes in :mod:`odforecast.models.statespace.share_constants`.
     early : bool
         The day asked for lies before the first cut-off, so that the set has seen months that
         were not published by then.

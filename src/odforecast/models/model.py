@@ -22,6 +22,7 @@ from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.counties import by_fips, counties_of, edition_held
 from odforecast.markup import card, html_table, number_of, steady
+from odforecast.models.delay.constants import said_of
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
@@ -432,13 +433,15 @@ class Fitted:
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)
+        if spec.corrects_delay and (said := said_of(panel)):
+            labels["delay"] = said
         return replace(made, provenance={**made.provenance, **labels})
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
         made = self.inner.draw(horizon, draws, streams)
         _check(made, self.model, _published(self.panel), horizon, draws)
-        return conditioned(made, self.panel, streams)
+        return conditioned(made, self.panel, streams, self.inner)
 
 
 def _said(spec: Spec) -> str:

@@ -30,7 +30,7 @@ _BUILTIN: dict[str, str] = {
     ),
     "hub-baseline": "odforecast.models.baselines:Baseline",
     "damped-trend": "odforecast.models.baselines:Baseline",
-    "cdc-predicted": "odforecast.models.baselines:Predicted",
+    "cdc-predicted": "odforecast.models.predicted:Predicted",
     **dict.fromkeys(
         (
             "naive",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 from scipy.special import ndtr, ndtri
 
 from odforecast.errors import DataError
@@ -46,6 +45,8 @@ class Polytope:
         DataError
             If no point is inside.
         """
+        from scipy.optimize import linprog  # a quarter of the time that importing forecasts takes
+
         d = self.rows.shape[1]
         norms = np.linalg.norm(self.rows, axis=1)
         # Limits no direction can change (zero rows) are either kept or broken already.

@@ -1,9 +1,9 @@
-"""A panel and tables: a made-up one from a table, and the newest counts for a look."""
+"""A panel and tables: a made-up one from a table, all cells, and the newest counts for a look."""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,16 @@ from odforecast.errors import PanelError
 from odforecast.geography import called, lookup
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import VINTAGE_SYNTHETIC, indicator_name
-from odforecast.panel.panel import Panel
+from odforecast.panel.layers import LAYERS
+
+if TYPE_CHECKING:
+    from odforecast.panel.panel import Panel
 
 _OPTIONAL = ("predicted", "complete", "pending")
 
 
-def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) -> Panel:
-    """See :meth:`odforecast.panel.Panel.from_frame`."""
+def fields_of(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) -> dict[str, Any]:
+    """Fields of a made-up panel, from a table; see :meth:`odforecast.panel.Panel.from_frame`."""
     lacking = [c for c in ("location", "month", "reported") if c not in frame]
     if lacking or frame.empty:
         raise PanelError(
@@ -52,16 +55,27 @@ def panel_from_frame(frame: pd.DataFrame, as_of: dt.date | str, indicator: str) 
     if (counts < 0).any() or np.isinf(counts).any():
         i, t = np.argwhere((counts < 0) | np.isinf(counts))[0]
         raise PanelError(f"{locations[i]} {months[t]}: reported is {counts[i, t]:g}, no count")
-    return Panel(
-        indicator=indicator_name(indicator),
-        as_of=day,
-        release=day,
-        vintage=VINTAGE_SYNTHETIC,
-        locations=locations,
-        months=months,
-        final_through=months[-1],  # made-up counts are what they are
+    return {
+        "indicator": indicator_name(indicator),
+        "as_of": day,
+        "release": day,
+        "vintage": VINTAGE_SYNTHETIC,
+        "locations": locations,
+        "months": months,
+        "final_through": months[-1],  # made-up counts are what they are
         **layers,
-    )
+    }
+
+
+def cells(panel: Panel) -> pd.DataFrame:
+    """All cells, tidy; see :meth:`odforecast.panel.Panel.to_frame`."""
+    n_loc, n_time = panel.reported.shape
+    columns: dict[str, object] = {
+        "location": np.repeat(panel.locations, n_time),
+        "name": np.repeat([called(s) for s in panel.locations], n_time),
+        "month": np.tile(panel.months.astype("datetime64[s]"), n_loc),
+    }
+    return pd.DataFrame(columns | {name: getattr(panel, name).ravel() for name in LAYERS})
 
 
 def newest(panel: Panel) -> pd.DataFrame:

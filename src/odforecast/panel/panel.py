@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from odforecast.errors import DataError, PanelError
-from odforecast.geography import absent, called, code_of, pick, population
+from odforecast.errors import PanelError
+from odforecast.geography import pick
 from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import COUNTIES, OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
+from odforecast.panel.frozen import Frozen
+from odforecast.panel.layers import LAYERS as LAYERS
+from odforecast.panel.layers import Floats as Floats
 from odforecast.panel.own import Own, with_counts
+from odforecast.panel.readings import Readings
 from odforecast.panel.triangle import Triangle
 from odforecast.seeds import content_hash
 
@@ -31,16 +32,9 @@ if TYPE_CHECKING:
 
     from odforecast.panel.donor import Donor
 
-Floats = NDArray[np.float64]
-
-#: Arrays (L, T) of a panel.
-LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
-#: Fields that are mappings: read-only, and plain where they travel.
-_MAPPINGS = ("problems", "beside", "urban", "residents")
-
 
 @dataclass(frozen=True, eq=False)
-class Panel:
+class Panel(Readings, Frozen):
     """One target as it was known on a day. Immutable; arrays are read-only.
 
     A panel comes from ``vintage.panel(indicator)``, from :meth:`cut` or :meth:`delayed`, or, made
@@ -105,6 +99,8 @@ class Panel:
     (np.datetime64('2025-04'), 53, np.datetime64('2024-12'))
     """
 
+    _mappings = ("problems", "beside", "urban", "residents")
+
     indicator: str
     as_of: dt.date
     release: dt.date
@@ -164,8 +160,7 @@ class Panel:
         # Unless something says otherwise, no count is final.
         final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
-        for name in _MAPPINGS:
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        self._freeze()
         if self.own is not None:
             # An earlier day or fewer places, by whatever way: what was not known then falls away.
             object.__setattr__(self, "own", self.own.known(self.as_of, self.locations))
@@ -204,15 +199,6 @@ class Panel:
             "; ".join((f"12 months ending in {self.last_month}", *self.notes)),
         )
 
-    def __getstate__(self) -> dict[str, object]:
-        # Caches are rebuilt; a mapping proxy does not pickle.
-        state = {f.name: getattr(self, f.name) for f in fields(self)}
-        return state | {name: dict(getattr(self, name)) for name in _MAPPINGS}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self.__post_init__()
-
     @classmethod
     def from_frame(
         cls, frame: pd.DataFrame, as_of: dt.date | str, indicator: str = "all-drugs"
@@ -243,127 +229,9 @@ class Panel:
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        from odforecast.panel.frame import panel_from_frame
+        from odforecast.panel.frame import fields_of
 
-        return panel_from_frame(frame, as_of, indicator)
-
-    @property
-    def last_month(self) -> np.datetime64:
-        """Last month with a reported count anywhere."""
-        return np.datetime64(self.months[-1], "M")
-
-    @property
-    def month_grid(self) -> Months:
-        """Months behind the sums, shape (T + 11,): starts 11 before ``months``."""
-        return np.arange(self.months[0] - 11 * ONE_MONTH, self.months[-1] + ONE_MONTH)
-
-    @cached_property
-    def _recovered(self) -> tuple[Floats, dict[str, str]]:
-        problems = dict(self.problems)
-        sums = self.reported.copy()
-        # A suppressed count is 1 to 9, not something smooth: months are those after the last one.
-        for row, hidden in enumerate(self.hidden):
-            if hidden.any():
-                sums[row, : int(np.flatnonzero(hidden)[-1]) + 1] = np.nan
-        try:
-            months = recover_months(sums)
-        except DataError:
-            rows = []
-            for state, one in zip(self.locations, sums):
-                try:
-                    rows.append(recover_months(one[None])[0])
-                except DataError as error:
-                    problems[state] = error.message
-                    rows.append(np.full(one.size + 11, np.nan))
-            months = np.stack(rows)
-        months.flags.writeable = False
-        return months, problems
-
-    @property
-    def hidden(self) -> NDArray[np.bool_]:
-        """Whether a count was suppressed, shape (L, T)."""
-        return np.isnan(self.reported) & np.isfinite(self.high)
-
-    @property
-    def lost(self) -> NDArray[np.bool_]:
-        """Whether a release lost a count of 1,000 and more, shape (L, T)."""
-        return np.isnan(self.reported) & np.isposinf(self.high)
-
-    @property
-    def monthly(self) -> Floats:
-        """Monthly deaths behind the reported sums, shape (L, T + 11), on :attr:`month_grid`.
-
-        Exact up to one additive constant per calendar month; see
-        :mod:`odforecast.monthly.sums`. NaN up to the last suppressed count of a row.
-        """
-        return self._recovered[0]
-
-    @cached_property
-    def all_deaths(self) -> Floats:
-        """Deaths from all causes in a year, shape (L,): what a percentage of records pending is
-        a percentage of; NaN where unknown.
-
-        The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
-        that is at least 12 months old: by then all records are in, if not all causes.
-        """
-        out = np.full(len(self.locations), np.nan)
-        whole = self.beside.get("all-deaths")
-        if whole is None:
-            return out
-        until = whole.last_month
-        if whole.final_through < until:
-            until = np.datetime64(until - 12 * ONE_MONTH, "M")
-        counts = whole.reported[:, whole.months <= until]
-        for i, state in enumerate(self.locations):
-            if state in whole.locations:
-                row = counts[whole.locations.index(state)]
-                known = row[~np.isnan(row)]
-                out[i] = known[-1] if known.size else np.nan
-        out.flags.writeable = False
-        return out
-
-    def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
-        """Locations a model can use, and why the others cannot be used.
-
-        A usable location has a reported count in the last month and at least ``min_months``
-        months without a gap before it.
-
-        Returns
-        -------
-        usable : tuple of str
-        skipped : dict of str to str
-            Location to reason.
-        """
-        months, problems = self._recovered
-        skipped: dict[str, str] = {}
-        good: list[str] = []
-        for i, (state, row) in enumerate(zip(self.locations, months)):
-            gaps = np.flatnonzero(np.isnan(row))
-            length = row.size if gaps.size == 0 else row.size - 1 - int(gaps[-1])
-            if state in problems:
-                skipped[state] = problems[state]
-            elif self.hidden[i, -1]:
-                skipped[state] = f"the count of the last month ({self.last_month}) is suppressed"
-            elif length == 0:
-                skipped[state] = f"no reported count in the last month ({self.last_month})"
-            elif length < min_months:
-                why = " since a suppressed count" if self.hidden[i].any() else ""
-                skipped[state] = f"only {length} months up to {self.last_month}{why}"
-            else:
-                good.append(state)
-        return tuple(good), skipped
-
-    def index(self, location: str) -> int:
-        """Row of a location, given by any of its names.
-
-        Raises
-        ------
-        PanelError
-            If the panel does not hold it.
-        """
-        code = location if location in self.locations else code_of(location)
-        absent([code], self.locations, "the panel", PanelError)
-        return self.locations.index(code)
+        return cls(**fields_of(frame, as_of, indicator))
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -530,9 +398,7 @@ class Panel:
     def data_hash(self) -> str:
         """Hash of all the panel holds: labels, dates and numbers, in any row order."""
         order = np.argsort(self.locations)
-        triangle: tuple[object, ...] = ()
-        if self.triangle is not None:
-            triangle = (self.triangle.releases, self.triangle.reported[:, order])
+        triangle = () if self.triangle is None else self.triangle.content(order)
         # Named only where there are any: panels without them keep the hash they had.
         traits: list[tuple[str, object]] = [
             (n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))
@@ -556,17 +422,6 @@ class Panel:
             *traits,
         )
 
-    def populations(self) -> Floats:
-        """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
-        denominators do not match CDC's split (see :func:`odforecast.geography.population`).
-        Of counties: :attr:`residents`, the same in every month.
-        """
-        if self.dataset == COUNTIES:
-            people = [self.residents.get(s, np.nan) for s in self.locations]
-            return np.repeat(np.array(people, dtype=float)[:, None], self.months.size, axis=1)
-        years = self.months.astype("datetime64[Y]").astype(int) + 1970
-        return np.array([[population(s, int(y)) for y in years] for s in self.locations])
-
     def to_frame(self) -> pd.DataFrame:
         """All cells, tidy: one row per location and month.
 
@@ -586,13 +441,9 @@ class Panel:
         >>> list(table)
         ['location', 'name', 'month', 'reported', 'predicted', 'complete', 'pending', 'low', 'high']
         """
-        n_loc, n_time = self.reported.shape
-        columns: dict[str, object] = {
-            "location": np.repeat(self.locations, n_time),
-            "name": np.repeat([called(s) for s in self.locations], n_time),
-            "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
-        }
-        return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in LAYERS})
+        from odforecast.panel.frame import cells
+
+        return cells(self)
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
         """Reported, and CDC's predicted, 12-month-ending counts of one place over time.

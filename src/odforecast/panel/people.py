@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from odforecast.geography import called
 from odforecast.geography.counties import SPLIT, by_fips, edition_of
 from odforecast.markup import number_of
 from odforecast.names import COUNTIES
-from odforecast.panel.panel import Panel
+
+if TYPE_CHECKING:
+    from odforecast.panel.panel import Panel
 
 #: As many counties as a note names.
 _SHOWN = 4

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,9 +47,12 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
 )
 from odforecast.panel.donor import Donor
-from odforecast.panel.panel import LAYERS, Floats, Panel
+from odforecast.panel.layers import LAYERS, Floats
 from odforecast.panel.triangle import Triangle
 from odforecast.publication import publication_date
+
+if TYPE_CHECKING:
+    from odforecast.panel.panel import Panel
 
 #: Predecessors of a donor this many months back are in the triangle.
 PREDECESSORS = 3
@@ -117,7 +121,7 @@ def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     month = np.array([base.last_month - 12 * ONE_MONTH])
     blank = np.full(counts.shape, np.nan)
     return {
-        "all-deaths": Panel(
+        "all-deaths": type(base)(
             indicator=ALL_DEATHS,
             as_of=base.as_of,
             release=base.release,

@@ -1,10 +1,11 @@
-"""The reporting triangle: what earlier releases said of a panel's cells."""
+"""The reporting triangle: what earlier releases said of a panel's cells, and of themselves."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,16 @@ from odforecast.months import Months
 
 Floats = NDArray[np.float64]
 
+#: Layers of cells that a triangle may hold beside the counts.
+SAID = ("pending", "predicted")
+
 
 @dataclass(frozen=True, eq=False)
 class Triangle:
     """Counts of earlier releases, on the grid of the panel they belong to.
+
+    What the releases said of themselves is there only where a vintage read it: a panel that was
+    cut, delayed by a donor, or made by hand has none.
 
     Attributes
     ----------
@@ -26,10 +33,27 @@ class Triangle:
     reported : ndarray, shape (R, L, T)
         12-month-ending deaths as each release gave them; NaN where it had none. L and T are
         the panel's locations and months.
+    pending : ndarray, shape (R, L, T), optional
+        Percent of records pending, as each release gave it; NaN where it had none, and in months
+        that could no longer change.
+    predicted : ndarray, shape (R, L, T), optional
+        CDC's predicted 12-month-ending deaths; NaN in the same way.
+    all_deaths : ndarray, shape (R, L), optional
+        Deaths from all causes in a year, as :attr:`odforecast.Panel.all_deaths` of each release
+        has them; NaN where unknown.
+
+    Raises
+    ------
+    PanelError
+        If shapes do not agree, releases are not in order, or one of the three optional layers
+        is given without the others.
     """
 
     releases: tuple[dt.date, ...]
     reported: Floats
+    pending: Floats | None = None
+    predicted: Floats | None = None
+    all_deaths: Floats | None = None
 
     def __post_init__(self) -> None:
         reported = np.array(self.reported, dtype=float)
@@ -40,8 +64,26 @@ class Triangle:
             )
         if list(self.releases) != sorted(set(self.releases)):
             raise PanelError("releases of a triangle must be distinct and in order")
-        reported.flags.writeable = False
-        object.__setattr__(self, "reported", reported)
+        given = [getattr(self, name) is not None for name in (*SAID, "all_deaths")]
+        if any(given) != all(given):
+            raise PanelError(
+                "a triangle has pending, predicted and all_deaths, or none of them",
+                hint="give NaN where a release did not say",
+            )
+        self._keep("reported", reported)
+        if all(given):
+            expected = dict.fromkeys(SAID, reported.shape)
+            for name, shape in (expected | {"all_deaths": reported.shape[:2]}).items():
+                array = np.array(getattr(self, name), dtype=float)
+                if array.shape != shape:
+                    raise PanelError(
+                        f"{name} of a triangle has shape {array.shape}, expected {shape}"
+                    )
+                self._keep(name, array)
+
+    def _keep(self, name: str, array: Floats) -> None:
+        array.flags.writeable = False
+        object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
         return len(self.releases)
@@ -50,9 +92,37 @@ class Triangle:
         span = f"{self.releases[0]}..{self.releases[-1]}" if self.releases else "none"
         return f"<Triangle: {len(self)} earlier releases, {span}>"
 
+    @property
+    def layers(self) -> dict[str, Floats]:
+        """Every array there is, by name: locations are the second axis of each."""
+        held = {name: getattr(self, name) for name in ("reported", *SAID, "all_deaths")}
+        return {name: array for name, array in held.items() if array is not None}
+
     def rows(self, rows: Sequence[int]) -> Triangle:
         """Only these locations, in this order."""
-        return replace(self, reported=self.reported[:, list(rows)])
+        picked: dict[str, Any] = {n: array[:, list(rows)] for n, array in self.layers.items()}
+        return replace(self, **picked)
+
+    def cells(self, months: slice) -> Triangle:
+        """Only these months."""
+        whole = {n: array for n, array in self.layers.items() if array.ndim == 3}
+        picked: dict[str, Any] = {n: array[:, :, months] for n, array in whole.items()}
+        return replace(self, **picked)
+
+    def counted(self, change: Callable[[Floats], Floats]) -> Triangle:
+        """The same with other counts, CDC's predicted ones too: ``change`` takes (R, L, T)."""
+        predicted = None if self.predicted is None else change(self.predicted)
+        return replace(self, reported=change(self.reported), predicted=predicted)
+
+    def content(self, order: Sequence[int] | NDArray[np.int64]) -> tuple[object, ...]:
+        """All it holds, locations in this order, to be hashed.
+
+        Layers that are not there are not named: a triangle without them keeps its hash.
+        """
+        out: list[object] = [self.releases]
+        for name, array in self.layers.items():
+            out += [array[:, order]] if name == "reported" else [name, array[:, order]]
+        return tuple(out)
 
     def ages(self, months: Months) -> NDArray[np.int64]:
         """Months from the end of each period to each release, shape (R, T)."""

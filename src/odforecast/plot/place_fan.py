@@ -65,6 +65,8 @@ class Seen:
         own = getattr(panel, "own", None)
         if own is None or "own counts" not in self.forecast.provenance:
             return ""
+        if self.forecast.provenance["own counts"].endswith(", for all places"):
+            places = own.places
         said = own.within(places, self.forecast.parts, "location" in self.forecast.joint)
         return f"with {said}" if said else ""
 

@@ -329,9 +329,7 @@ def _times(panel: Panel, ratio: Floats) -> Panel:
     def times(cells: Floats) -> Floats:
         return np.where(ratio == 1.0, cells, cells * ratio + ROOM)
 
-    triangle = panel.triangle
-    if triangle is not None:
-        triangle = replace(triangle, reported=times(triangle.reported))
+    triangle = None if panel.triangle is None else panel.triangle.counted(times)
     return replace(
         panel,
         vintage=VINTAGE_SYNTHETIC,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ScoringError, one_of
 from odforecast.geography import NATION
 from odforecast.scoring.asked import sampling, table_of, whole
-from odforecast.scoring.compare import Pairs, pairs_by_group, percentile_interval, ratios_of
+from odforecast.scoring.pairs import Pairs, pairs_by_group, percentile_interval, ratios_of
 from odforecast.scoring.rates import per_100k
 from odforecast.scoring.resampling import weights
 

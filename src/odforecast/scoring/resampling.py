@@ -95,7 +95,7 @@ def cells_of(wide: pd.DataFrame) -> tuple[Cells, list[NDArray[np.intp]]]:
     Parameters
     ----------
     wide : DataFrame
-        As :func:`odforecast.scoring.compare.common_units` makes it.
+        As :func:`odforecast.scoring.pairs.common_units` makes it.
     """
     days = pd.DatetimeIndex(wide.index.get_level_values(origin_level(wide)))
     origins, at = np.unique(days.to_numpy(), return_inverse=True)

@@ -13,8 +13,8 @@ from scipy.special import stdtr, stdtrit
 from odforecast.errors import ScoringError, one_of
 from odforecast.scoring.asked import columns_of, share, table_of
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.compare import common_units
 from odforecast.scoring.fixed_smoothing import SHORTEST, cosine_test, fixed_b_test
+from odforecast.scoring.pairs import common_units
 from odforecast.scoring.resampling import origin_level
 
 Floats = NDArray[np.float64]

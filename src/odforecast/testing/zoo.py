@@ -149,14 +149,18 @@ def ordinary(places: dict[str, float] | None = None) -> Panel:
     rng = np.random.default_rng(seed_from("zoo", "predicted"))
     predicted = np.round(sums * rng.normal(1.0, 0.002, sums.shape))
     pending = 0.1 + 100 * lacking * 0.3 + np.zeros(sums.shape)
-    earlier = []
-    for back in (3, 2, 1):
-        seen = np.full(sums.shape, np.nan)
-        seen[:, : n_time - back] = np.round(sums[:, : n_time - back] * (1 - lacking[back:]))
-        earlier.append(seen)
+    earlier, said = np.full((2, 3, *sums.shape), np.nan)
+    for r, back in enumerate((3, 2, 1)):
+        seen = slice(n_time - back)
+        earlier[r, :, seen] = np.round(sums[:, seen] * (1 - lacking[back:]))
+        said[r, :, n_time - back - 16 : n_time - back] = pending[:, -16:]
     first = true.release
     triangle = Triangle(
-        tuple(first - dt.timedelta(days=30 * k) for k in (3, 2, 1)), np.stack(earlier)
+        tuple(first - dt.timedelta(days=30 * k) for k in (3, 2, 1)),
+        earlier,
+        pending=said,
+        predicted=np.round(earlier * 1.01),
+        all_deaths=np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums)))),
     )
     whole = replace(
         with_reported(true, np.round(35 * reported)),
@@ -205,9 +209,7 @@ def rows(panel: Panel, places: Sequence[str]) -> Panel:
 def shortened(panel: Panel, n_sums: int) -> Panel:
     """Only the last counts of a panel."""
     layers: dict[str, Any] = {name: getattr(panel, name)[:, -n_sums:] for name in LAYERS}
-    triangle = panel.triangle
-    if triangle is not None:
-        triangle = replace(triangle, reported=triangle.reported[:, :, -n_sums:])
+    triangle = None if panel.triangle is None else panel.triangle.cells(slice(-n_sums, None))
     return replace(panel, months=panel.months[-n_sums:], triangle=triangle, **layers)
 
 

@@ -49,9 +49,7 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
 
 def _until(panel: Panel, month: np.datetime64) -> Panel:
     stop = min(max(int((month - panel.months[0]).astype(int)) + 1, 1), panel.months.size)
-    triangle = panel.triangle
-    if triangle is not None:
-        triangle = replace(triangle, reported=triangle.reported[:, :, :stop])
+    triangle = None if panel.triangle is None else panel.triangle.cells(slice(stop))
     layers = {name: getattr(panel, name)[:, :stop] for name in LAYERS}
     return replace(panel, months=panel.months[:stop], triangle=triangle, **layers)
 

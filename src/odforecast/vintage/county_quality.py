@@ -23,7 +23,7 @@ from odforecast.vintage.county_consistency import (
     state_rows,
     state_sums,
 )
-from odforecast.vintage.quality import SEVERITIES, Flag
+from odforecast.vintage.flag import SEVERITIES, Flag
 
 # Judgements, each explained in docs/reference/quality.md.
 _SUMS = (0.7, 1.3)  # counties of a state over the state's own row

@@ -5,12 +5,12 @@ The archive, the ledger and the files on disk ask here, and know nothing of colu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-from odforecast.errors import ArchiveError, one_of
+from odforecast.errors import ArchiveError, DataError, one_of
 from odforecast.names import ALL_DRUGS, COUNTIES, DATASETS, STATES
 from odforecast.sources.any_release import Release
 from odforecast.sources.county import Counties
@@ -106,3 +106,39 @@ def notes_of(loaded: Release) -> list[str]:
 def dataset_of(loaded: Release) -> str:
     """The data set of a release read from a file."""
     return COUNTIES if isinstance(loaded, Counties) else STATES
+
+
+def total_of_indicators(table: pd.DataFrame, indicators: Iterable[str]) -> pd.Series:
+    """Deaths in a set of indicators: those of one indicator, and a refusal for more.
+
+    A death that involves fentanyl and cocaine is in both classes, and in the total of all
+    drugs; a sum over indicators counts it several times.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical table.
+    indicators : iterable of str
+
+    Returns
+    -------
+    Series
+        Reported counts by ``state`` and ``month``.
+
+    Raises
+    ------
+    DataError
+        If there is more than one indicator, or none, or one the table lacks.
+    """
+    names = list(dict.fromkeys(indicators))
+    if len(names) != 1:
+        raise DataError(
+            f"{len(names)} indicators cannot be added: {'; '.join(names) or 'none given'}. "
+            "One death can be in several drug classes, and is in the total too",
+            hint="use one indicator; for opioids together, CDC counts "
+            "'Opioids (T40.0-T40.4,T40.6)' without doubling",
+        )
+    rows = table[table["indicator"] == names[0]]
+    if rows.empty:
+        raise DataError(f"the table has no indicator {names[0]!r}", hint="is it spelled right?")
+    return rows.set_index(["state", "month"])["reported"]

@@ -7,50 +7,21 @@ it means. Nothing is changed or left out because of a flag.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError
-from odforecast.geography.places import JURISDICTIONS, LOCATIONS, called
+from odforecast.geography.places import JURISDICTIONS, LOCATIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED
 from odforecast.vintage.consistency import contradictions
-
-#: Severities: the table contradicts itself; numbers to handle with care; good to know.
-SEVERITIES = ("error", "warning", "note")
-
-#: Code -> what it is about, in a few words.
-CODES = {
-    "sum-mismatch": "jurisdictions do not add up to the US",
-    "contradiction": "a cell that cannot be right beside another",
-    "no-reported": "no reported counts",
-    "missing-location": "jurisdictions without rows",
-    "ny-without-nyc": "New York without New York City",
-    "outside-us": "Puerto Rico is outside the US total",
-    "missing-month": "months without a count",
-    "jump": "a month unlike its neighbours",
-    "long-pending": "many records pending investigation",
-    "complete-low": "percent complete is low",
-    "tail-incomplete": "the last months are incomplete",
-    "negative-revision": "counts revised downwards",
-    "north-carolina-2023": "North Carolina's 2023 is incomplete for good",
-    "drugs-unspecified": "drugs often not named on certificates",
-    "classes-overlap": "drug classes overlap",
-    "county-lost-counts": "a release of counties lost its large counts",
-    "county-absent": "counties without rows",
-    "county-missing": "counts of counties that nobody explains",
-    "county-pending": "counties with many records pending",
-    "county-jump": "a county's month unlike the one before",
-    "county-sums": "counties do not add up to about their state",
-    "county-suppressed": "counts of 1 to 9 are not shown",
-    "county-completeness": "CDC's words on completeness",
-    "county-connecticut": "Connecticut's counties or planning regions",
-}
+from odforecast.vintage.figures import total_of_indicators as total_of_indicators
+from odforecast.vintage.flag import CODES as CODES
+from odforecast.vintage.flag import SEVERITIES as SEVERITIES
+from odforecast.vintage.flag import Flag as Flag
 
 #: The drug classes; a death may be in several.
 CLASSES = tuple(i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED))
@@ -62,39 +33,6 @@ _SPECIFIED = 90.0  # CDC shows drug classes from here on
 _JUMP = 6.0  # robust standard deviations
 _REVISED, _REVISED_DEATHS = 0.5, 10  # percent of the count, and deaths
 _ORDER = {x.state: i for i, x in enumerate(LOCATIONS)}
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Something to know before using a release.
-
-    Attributes
-    ----------
-    code : str
-        One of :data:`CODES`.
-    severity : {"error", "warning", "note"}
-    location : str
-        CDC code, or the FIPS code of a county.
-    month : str or None
-        ``"2024-07"``, the month it starts at; None if it is about no month.
-    message : str
-        What was found, and what it means.
-    """
-
-    code: str
-    severity: str
-    location: str
-    month: str | None
-    message: str
-
-    @property
-    def docs(self) -> str:
-        """Where the documentation explains it."""
-        return f"reference/quality.html#quality-{self.code}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON can hold them."""
-        return asdict(self) | {"docs": self.docs}
 
 
 def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]:
@@ -136,42 +74,6 @@ def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]
     return sorted(
         flags, key=lambda f: (SEVERITIES.index(f.severity), _ORDER[f.location], f.month or "")
     )
-
-
-def total_of_indicators(table: pd.DataFrame, indicators: Iterable[str]) -> pd.Series:
-    """Deaths in a set of indicators: those of one indicator, and a refusal for more.
-
-    A death that involves fentanyl and cocaine is in both classes, and in the total of all
-    drugs; a sum over indicators counts it several times.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table.
-    indicators : iterable of str
-
-    Returns
-    -------
-    Series
-        Reported counts by ``state`` and ``month``.
-
-    Raises
-    ------
-    DataError
-        If there is more than one indicator, or none, or one the table lacks.
-    """
-    names = list(dict.fromkeys(indicators))
-    if len(names) != 1:
-        raise DataError(
-            f"{len(names)} indicators cannot be added: {'; '.join(names) or 'none given'}. "
-            "One death can be in several drug classes, and is in the total too",
-            hint="use one indicator; for opioids together, CDC counts "
-            "'Opioids (T40.0-T40.4,T40.6)' without doubling",
-        )
-    rows = table[table["indicator"] == names[0]]
-    if rows.empty:
-        raise DataError(f"the table has no indicator {names[0]!r}", hint="is it spelled right?")
-    return rows.set_index(["state", "month"])["reported"]
 
 
 # One function a check; each yields its flags.
@@ -433,14 +335,3 @@ def _text(month: object) -> str:
 def _listed(months: pd.Index[Any]) -> str:
     shown = ", ".join(_text(m) for m in months[:4])
     return f"{shown} and {len(months) - 4} more" if len(months) > 4 else shown
-
-
-def name_of(flag: Flag) -> str:
-    """Full name of the place of a flag.
-
-    Examples
-    --------
-    >>> name_of(Flag("jump", "warning", "WV", "2024-07", ""))
-    'West Virginia'
-    """
-    return called(flag.location)

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, UnknownNameError, one_of
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, pick, resolve
+from odforecast.geography import JURISDICTIONS, NATION, called, pick, resolve
 from odforecast.geography.counties import by_fips
 from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.names import (
@@ -31,18 +31,20 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.sources.table import INDICATORS
-from odforecast.vintage.archive import Archive
+from odforecast.vintage.differences import compare as compare
+from odforecast.vintage.settling import completeness as completeness
+from odforecast.vintage.settling import settling as settling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from odforecast.vintage.archive import Archive
 
 Floats = NDArray[np.float64]
 Months = NDArray[np.datetime64]
 
 #: What they are called in a message.
 _OF = "the table of revisions"
-
-_ORDER = tuple(x.state for x in LOCATIONS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -357,146 +359,6 @@ def revisions(
         hashes=tuple(archive.data_hash(d, dataset) for d in kept),
         skipped=tuple(d for d in found if d not in kept),
     )
-
-
-def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.DataFrame:
-    """Completeness by months since the end of the period.
-
-    Parameters
-    ----------
-    units : DataFrame
-        As :meth:`Revisions.units` gives it.
-    by : iterable of str
-        Columns besides ``age``; empty for one curve over all.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``*by``, ``age``, ``n`` (counts behind it), ``median``, ``low`` and ``high``
-        (5 and 95 %) of reported / final.
-    """
-    grouped = units.groupby([*by, "age"], sort=True)["completeness"]
-    curve = grouped.agg(
-        n="size",
-        median="median",
-        low=lambda x: x.quantile(0.05),
-        high=lambda x: x.quantile(0.95),
-    )
-    return curve.reset_index()
-
-
-def settling(units: pd.DataFrame, within: float = 1.0) -> pd.DataFrame:
-    """How each count moved until it was final: number, spread, lag.
-
-    Parameters
-    ----------
-    units : DataFrame
-        As :meth:`Revisions.units` gives it.
-    within : float
-        Percent of the final count.
-
-    Returns
-    -------
-    DataFrame
-        One row per (location, month): ``releases`` (that had it, besides the final one),
-        ``first`` (first reported count), ``final``, ``first_age``, ``first_change`` (percent
-        from first to final), ``spread`` (percent of final, highest less lowest) and
-        ``settled_age``: the age in the first release from which on all stayed within
-        ``within`` % of final; NaN if even the last before the final one was outside. Ages
-        between two releases cannot be told apart, so it is an upper bound.
-    """
-    rows = []
-    for (location, month), group in units.groupby(["location", "month"], sort=True):
-        one = group.sort_values("release")
-        values = one["reported"].to_numpy()
-        final = float(one["final"].iloc[0])
-        near = np.abs(values / final - 1) <= within / 100
-        outside = np.flatnonzero(~near)
-        start = 0 if outside.size == 0 else int(outside[-1]) + 1
-        ages = one["age"].to_numpy()
-        everything = np.append(values, final)
-        rows.append(
-            {
-                "location": location,
-                "month": month,
-                "releases": len(one),
-                "first": values[0],
-                "final": final,
-                "first_age": int(ages[0]),
-                "first_change": 100 * (final / values[0] - 1) if values[0] else np.nan,
-                "spread": 100 * np.ptp(everything) / final,
-                "settled_age": float(ages[start]) if start < len(ages) else np.nan,
-            }
-        )
-    columns = [
-        "location", "month", "releases", "first", "final", "first_age", "first_change", "spread",
-        "settled_age",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
-
-
-def compare(
-    archive: Archive, a: str | dt.date, b: str | dt.date, indicator: str | None = None
-) -> pd.DataFrame:
-    """What one release says otherwise than another.
-
-    Parameters
-    ----------
-    archive : Archive
-    a, b : date or str
-        Release dates.
-    indicator : str, optional
-        This one only.
-
-    Returns
-    -------
-    DataFrame
-        Rows whose reported count or status differs, in the order of the table: ``state``,
-        ``month``, ``indicator``, ``reported_a``, ``reported_b``, ``change`` (b less a),
-        ``percent`` (of a), ``status_a``, ``status_b`` (``"absent"`` where a release has no such
-        row) and ``kind``: ``"changed"``, ``"appeared"`` or ``"vanished"``.
-
-    Raises
-    ------
-    ArchiveError
-        If the archive does not hold one of them.
-    """
-    keys = ["indicator", "state", "month"]
-    sides = [
-        archive.release(day, indicator)[[*keys, "reported", "status"]].astype({"status": object})
-        for day in (a, b)
-    ]
-    both = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_a", "_b"))
-    for side in ("status_a", "status_b"):
-        both[side] = both[side].where(both[side].notna(), "absent")
-    same = (both["reported_a"] == both["reported_b"]) | (
-        both["reported_a"].isna()
-        & both["reported_b"].isna()
-        & (both["status_a"] == both["status_b"])
-    )
-    found = both[~same].copy()
-    found["change"] = found["reported_b"] - found["reported_a"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        percent = 100 * found["change"].to_numpy() / found["reported_a"].to_numpy()
-    found["percent"] = np.where(np.isfinite(percent), percent, np.nan)
-    found["kind"] = np.where(
-        found["reported_a"].isna() & found["reported_b"].notna(),
-        "appeared",
-        np.where(found["reported_a"].notna() & found["reported_b"].isna(), "vanished", "changed"),
-    )
-    rank = {
-        "indicator": {k: i for i, k in enumerate(INDICATORS)},
-        "state": {k: i for i, k in enumerate(_ORDER)},
-    }
-    found = found.sort_values(
-        keys, key=lambda c: c.map(rank[str(c.name)]) if c.name in rank else c
-    ).reset_index(drop=True)
-    return found[
-        [
-            "state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
-            "status_a", "status_b", "kind",
-        ]
-    ]  # fmt: skip
 
 
 def _counted(archive: Archive, date: dt.date, indicator: str, dataset: str) -> pd.DataFrame:

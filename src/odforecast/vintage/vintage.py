@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ArchiveError, PanelError, near
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, pick
+from odforecast.geography import NATION, pick
 from odforecast.markup import card, html_facts, number_of, steady
-from odforecast.months import ONE_MONTH, Months
+from odforecast.months import ONE_MONTH
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
@@ -21,14 +21,13 @@ from odforecast.names import (
     INDICATOR_NAMES,
     INDICATOR_SAID,
     STATES,
-    VINTAGE_REAL,
     indicator_name,
 )
-from odforecast.panel import Floats, Panel, Triangle
-from odforecast.publication import final_through
-from odforecast.vintage.county_consistency import SUPPRESSED
+from odforecast.panel import Panel, Triangle
 from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.earlier import TRIANGLE_MONTHS, triangle_of
 from odforecast.vintage.figures import dataset_named
+from odforecast.vintage.state_panel import state_panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,21 +35,12 @@ if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.revisions import Revisions
 
-#: Columns of the canonical table behind the layers of a panel.
-_COLUMNS = {
-    "reported": "reported",
-    "predicted": "predicted",
-    "complete": "percent_complete",
-    "pending": "percent_pending",
-}
 #: Counties are published every quarter.
 _STALE_COUNTIES = 135
-#: Earlier releases whose counts a panel carries: those of the last two years.
-TRIANGLE_MONTHS = 24
 #: Indicators that stand beside another, by short name.
 _BESIDE = ("all-deaths", "T40.4")
 #: Those that have all drugs beside them: a model may take them as a part of the whole.
-_PARTS = ("T40.4",)
+_PARTS = tuple(s for s, n in INDICATOR_NAMES.items() if n not in (ALL_DRUGS, ALL_DEATHS))
 
 
 class Vintage:
@@ -283,7 +273,7 @@ class Vintage:
             panel of the day beside it (``beside["states"]``), newer months and all.
             Of states: US first where the release has it or all of its parts, then the
             jurisdictions; with deaths of all causes and T40.4 of the same day beside it (beside
-            T40.4 itself: all drugs), and what earlier releases said of the same cells.
+            a class: all drugs), and what earlier releases said of the same cells.
 
         Raises
         ------
@@ -296,8 +286,10 @@ class Vintage:
             return self._counties(indicator)
         name = indicator_name(indicator)
         rows = self._there(indicator)
-        panel = _panel(rows, name, self.as_of, self.date, () if not self.note else (self.note,))
-        triangle = self._triangle(panel, name)
+        panel = state_panel(
+            rows, name, self.as_of, self.date, () if not self.note else (self.note,)
+        )
+        triangle = self._triangle(panel)
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
         notes = (*panel.notes, *(reason for reason in earlier if reason))
         return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
@@ -332,30 +324,20 @@ class Vintage:
             for date in (self.date, *reversed(dates)):
                 rows = self._archive.release(date, name)
                 if not rows.empty and rows["reported"].notna().any():
-                    out[short] = _panel(rows, name, self.as_of, date, ())
+                    out[short] = state_panel(rows, name, self.as_of, date, ())
                     break
         if indicator in {INDICATOR_NAMES[short] for short in _PARTS}:
             rows = self.rows(ALL_DRUGS)
             if not rows.empty and rows["reported"].notna().any():
-                whole = _panel(rows, ALL_DRUGS, self.as_of, self.date, ())
-                out["all-drugs"] = replace(whole, triangle=self._triangle(whole, ALL_DRUGS))
+                whole = state_panel(rows, ALL_DRUGS, self.as_of, self.date, ())
+                out["all-drugs"] = replace(whole, triangle=self._triangle(whole))
         return out
 
     def _earlier(self, date: dt.date) -> list[dt.date]:
         return [d for d in self._archive.releases() if d < date]
 
-    def _triangle(self, panel: Panel, indicator: str) -> Triangle | None:
-        first = np.datetime64(self.date, "M") - TRIANGLE_MONTHS * ONE_MONTH
-        dates, tables = [], []
-        for date in self._earlier(self.date):
-            if np.datetime64(date, "M") < first:
-                continue
-            rows = self._archive.release(date, indicator)
-            table = _grid(rows, panel.locations, panel.months, ("reported",))["reported"]
-            if not np.isnan(table).all():
-                dates.append(date)
-                tables.append(table)
-        return Triangle(tuple(dates), np.stack(tables)) if dates else None
+    def _triangle(self, panel: Panel) -> Triangle | None:
+        return triangle_of(self._archive, panel, self._earlier(self.date))
 
 
 def _all_drugs_only(indicator: str) -> None:
@@ -364,70 +346,3 @@ def _all_drugs_only(indicator: str) -> None:
             f"counties have no counts of {indicator_name(indicator)!r}",
             hint="CDC counts the deaths of all drugs together by county: all-drugs",
         )
-
-
-def _grid(
-    rows: pd.DataFrame, locations: tuple[str, ...], months: Months, columns: tuple[str, ...]
-) -> dict[str, Floats]:
-    """Columns of a table on a grid of locations and months; cells outside it are left out."""
-    row = pd.Index(locations).get_indexer(pd.Index(rows["state"]))
-    column = (rows["month"].to_numpy().astype("datetime64[M]") - months[0]).astype(int)
-    inside = (row >= 0) & (column >= 0) & (column < months.size)
-    out = {}
-    for name in columns:
-        out[name] = np.full((len(locations), months.size), np.nan)
-        out[name][row[inside], column[inside]] = rows[name].to_numpy(dtype=float)[inside]
-    return out
-
-
-def _panel(
-    rows: pd.DataFrame,
-    indicator: str,
-    as_of: dt.date,
-    release: dt.date,
-    notes: tuple[str, ...],
-) -> Panel:
-    """A panel of one indicator's rows of one release."""
-    present = set(rows["state"])
-    locations = tuple(x.state for x in LOCATIONS if x.state in present)
-    stamps = rows["month"].to_numpy().astype("datetime64[M]")
-    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
-    layers = _grid(rows, locations, months, tuple(_COLUMNS.values()))
-    suppressed = rows["status"].to_numpy() == "suppressed"
-    marks = rows.assign(hidden=suppressed.astype(float))
-    hidden = _grid(marks, locations, months, ("hidden",))["hidden"] == 1.0
-    if NATION not in present and set(JURISDICTIONS) <= present:
-        parts = [locations.index(s) for s in JURISDICTIONS]
-        for name, array in layers.items():
-            # Predicted counts do not add up, and percentages are no sums.
-            whole = array[parts].sum(axis=0) if name == "reported" else np.full(months.size, np.nan)
-            layers[name] = np.concatenate([whole[None], array])
-        hidden = np.concatenate([np.zeros((1, months.size), dtype=bool), hidden])
-        locations = (NATION, *locations)
-        notes += (f"release {release} has no US row: the US is the sum of the 52 jurisdictions",)
-    reported = layers["reported"]
-    if np.isnan(reported).all():
-        raise PanelError(
-            f"release {release} holds no reported counts for {indicator!r}",
-            hint="it has predicted values only; use another release for this date",
-        )
-    # Months after the last one any location reports say nothing about the counts.
-    keep = np.flatnonzero(~np.isnan(reported).all(axis=0))
-    span = slice(keep[0], keep[-1] + 1)
-    arrays: dict[str, Any] = {short: layers[name][:, span] for short, name in _COLUMNS.items()}
-    bounds: dict[str, Any] = {
-        edge: np.where(hidden, value, reported)[:, span]
-        for edge, value in zip(("low", "high"), SUPPRESSED)
-    }
-    return Panel(
-        indicator=indicator,
-        as_of=as_of,
-        release=release,
-        vintage=VINTAGE_REAL,
-        locations=locations,
-        months=months[span],
-        final_through=final_through(release),
-        notes=notes,
-        **arrays,
-        **bounds,
-    )

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, Literal
 
 CONFIG, TIME = "validate_submission", "validate_submission_time"
 FILE, DATA, METADATA = "validate_model_file", "validate_model_data", "validate_model_metadata"
 TARGET_FILE, TARGET_SET = "validate_target_file", "validate_target_dataset"
 TARGET_DATA = "validate_target_data"
+
+#: What a check came to.
+type Status = Literal["passed", "failed", "not run"]
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+NOT_RUN: Final = "not run"
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from odforecast.hub.checks.known import BY_NAME, CHECKS, TARGET_SET
+from odforecast.hub.checks.known import (
+    BY_NAME,
+    CHECKS,
+    FAILED,
+    NOT_RUN,
+    PASSED,
+    TARGET_SET,
+    Status,
+)
 from odforecast.sources.quoting import plain, quoted
-
-type Status = Literal["passed", "failed", "not run"]
-
-PASSED: Final = "passed"
-FAILED: Final = "failed"
-NOT_RUN: Final = "not run"
 
 #: Broken places of a check that are named; all are counted.
 SHOWN: Final = 5

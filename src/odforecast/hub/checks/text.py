@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from odforecast.hub.checks.known import CHECKS
-from odforecast.hub.checks.outcome import FAILED, Checks
+from odforecast.hub.checks.known import CHECKS, FAILED
 from odforecast.sources.quoting import plain
+
+if TYPE_CHECKING:
+    from odforecast.hub.checks.outcome import Checks
 
 _WIDTH: Final = 80
 _NAME: Final = max(len(check.name) for check in CHECKS)
@@ -28,6 +30,7 @@ def as_text(checks: Checks) -> str:
 
     Examples
     --------
+    >>> from odforecast.hub.checks.outcome import Checks
     >>> print(as_text(Checks("hub", (), {})).splitlines()[-1])
     52 checks: 0 passed, 0 failed, 52 not run
     """

@@ -33,16 +33,10 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError, UnknownNameError, one_of
 from odforecast.forecast import Forecast
 from odforecast.models.baselines import MIN_ERRORS, shuffled_levels, symmetric_quantiles
-from odforecast.models.county.completed import (
-    HIDDEN,
-    MIN_MONTHS,
-    Counts,
-    Whole,
-    counts_of,
-    forecast_of,
-)
+from odforecast.models.county.completed import HIDDEN, Whole, counts_of, forecast_of
+from odforecast.models.county.fitted import FittedCounties, county_spec
 from odforecast.models.spec import Spec
-from odforecast.names import COUNTIES, MONTH, TARGET_12MO
+from odforecast.names import MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
@@ -107,23 +101,8 @@ def shown_roots(known: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedCountyBaseline:
-    """A county baseline bound to a panel.
-
-    Attributes
-    ----------
-    model : str
-    panel : Panel
-    counts : Counts
-    """
-
-    model: str
-    panel: Panel
-    counts: Counts
-
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<{type(self).__name__} {self.model}: {n} counties to {last}>"
+class FittedCountyBaseline(FittedCounties):
+    """A county baseline bound to a panel."""
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -219,16 +198,7 @@ class CountyBaseline:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return Spec(
-            self.name,
-            "1",
-            # What a release lost is what the state's other counties leave.
-            by=None if self.name == LAST else "state",
-            target=TARGET_12MO,
-            joint=frozenset({MONTH}),
-            min_months=MIN_MONTHS,
-            dataset=COUNTIES,
-        )
+        return county_spec(self.name, by=None if self.name == LAST else "state")
 
     def fit(self, panel: Panel) -> FittedCountyBaseline:
         """Bind to a panel.

@@ -24,16 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
-from odforecast.models.county.completed import (
-    HIDDEN,
-    MIN_MONTHS,
-    Counts,
-    Whole,
-    counts_of,
-    forecast_of,
-)
+from odforecast.models.county.completed import HIDDEN, Whole, counts_of, forecast_of
+from odforecast.models.county.fitted import FittedCounties, county_spec
 from odforecast.models.spec import Spec
-from odforecast.names import COUNTIES, MONTH, TARGET_12MO
+from odforecast.names import MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
@@ -151,23 +145,8 @@ def last_twelve(months: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedCountyGamma:
-    """Counties with the gamma priors of their classes.
-
-    Attributes
-    ----------
-    model : str
-    panel : Panel
-    counts : Counts
-    """
-
-    model: str
-    panel: Panel
-    counts: Counts
-
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<FittedCountyGamma {self.model}: {n} counties to {last}>"
+class FittedCountyGamma(FittedCounties):
+    """Counties with the gamma priors of their classes."""
 
     @cached_property
     def exposures(self) -> Floats:
@@ -258,15 +237,7 @@ class CountyGamma:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return Spec(
-            self.name,
-            "1",
-            by="state",
-            target=TARGET_12MO,
-            joint=frozenset({MONTH}),
-            min_months=MIN_MONTHS,
-            dataset=COUNTIES,
-        )
+        return county_spec(self.name)
 
     def fit(self, panel: Panel) -> FittedCountyGamma:
         """Bind to a panel.

@@ -26,7 +26,13 @@ from odforecast.models.county.constants import PHI, RESIDENCE_STEP, STEP
 from odforecast.models.county.delay import Delay, delay_of
 from odforecast.models.county.filter import WINDOW, CountyState, filtered, per_year_total
 from odforecast.models.county.level import levels
-from odforecast.models.county.states import StatePath, StatePaths, origin_of, paths_of
+from odforecast.models.county.states import (
+    StatePath,
+    StatePaths,
+    origin_of,
+    paths_of,
+    states_beside,
+)
 from odforecast.models.model import Model
 from odforecast.models.paths import require_some
 from odforecast.models.spec import Spec, as_parameters
@@ -103,12 +109,7 @@ class County:
         PanelError
             If no states' panel stands beside, or no state can be used.
         """
-        if STATES not in panel.beside:
-            raise PanelError(
-                f"{self.name} follows the states, and no states' panel stands beside this one",
-                hint="vintage.panel(dataset='counties') gives both",
-            )
-        beside = panel.beside[STATES]
+        beside = states_beside(panel, self.name, "vintage.panel(dataset='counties') gives both")
         members: dict[str, list[int]] = {}
         for row, fips in sorted(enumerate(panel.locations), key=lambda x: x[1]):
             members.setdefault(by_fips()[fips].state, []).append(row)

@@ -20,35 +20,21 @@ import numpy as np
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.models.county.completed import MIN_MONTHS, Counts, counts_of, forecast_of
+from odforecast.models.county.completed import counts_of, forecast_of
+from odforecast.models.county.fitted import FittedCounties, county_spec
 from odforecast.models.county.gamma import kept_deaths, last_twelve
-from odforecast.models.county.states import StatePaths, origin_of, paths_of
+from odforecast.models.county.states import StatePaths, origin_of, paths_of, states_beside
 from odforecast.models.spec import Spec, as_parameters
-from odforecast.names import COUNTIES, DEFAULT_MODEL, MONTH, STATES, TARGET_12MO
+from odforecast.names import DEFAULT_MODEL, MONTH, STATES
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedCountyShare:
-    """Counties, and where their states' draws come from.
+class FittedCountyShare(FittedCounties):
+    """Counties, and where their states' draws come from."""
 
-    Attributes
-    ----------
-    model : str
-    panel : Panel
-    counts : Counts
-    paths : StatePaths
-    """
-
-    model: str
-    panel: Panel
-    counts: Counts
     paths: StatePaths
-
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<FittedCountyShare {self.model}: {n} counties to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`.
@@ -106,16 +92,10 @@ class CountyShare:
         """What the model is."""
         states = paths_of(self.paths)
         inner = getattr(states, "model", None)
-        return Spec(
+        return county_spec(
             self.name,
-            "1",
-            by="state",
-            target=TARGET_12MO,
-            joint=frozenset({MONTH}),
-            min_months=MIN_MONTHS,
             parameters=as_parameters(paths=states.key),
             members=() if inner is None else (inner.spec,),
-            dataset=COUNTIES,
             origin=origin_of(states),
         )
 
@@ -128,9 +108,7 @@ class CountyShare:
             If the panel is not one of counties, has fewer than 13 months, or no states beside it.
         """
         counts = counts_of(panel, self.name)
-        if STATES not in panel.beside:
-            raise PanelError(
-                f"{self.name} follows the states, and no states' panel stands beside this one",
-                hint="vintage.panel(dataset='counties') brings it; county-gamma needs none",
-            )
+        states_beside(
+            panel, self.name, "vintage.panel(dataset='counties') brings it; county-gamma needs none"
+        )
         return FittedCountyShare(self.name, panel, counts, paths_of(self.paths))

@@ -20,15 +20,10 @@ from functools import cached_property
 import numpy as np
 
 from odforecast.forecast import Forecast
-from odforecast.models.county.completed import (
-    HIDDEN,
-    MIN_MONTHS,
-    Counts,
-    counts_of,
-    forecast_of,
-)
+from odforecast.models.county.completed import HIDDEN, counts_of, forecast_of
+from odforecast.models.county.fitted import FittedCounties, county_spec
 from odforecast.models.spec import Spec
-from odforecast.names import COUNTIES, MONTH, TARGET_12MO
+from odforecast.names import MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
@@ -79,23 +74,8 @@ def smoothed(series: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedCountySes:
-    """Smoothed counties.
-
-    Attributes
-    ----------
-    model : str
-    panel : Panel
-    counts : Counts
-    """
-
-    model: str
-    panel: Panel
-    counts: Counts
-
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<FittedCountySes {self.model}: {n} counties to {last}>"
+class FittedCountySes(FittedCounties):
+    """Smoothed counties."""
 
     @cached_property
     def shown(self) -> tuple[Floats, Floats, Floats]:
@@ -156,15 +136,7 @@ class CountySes:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return Spec(
-            self.name,
-            "1",
-            by="state",
-            target=TARGET_12MO,
-            joint=frozenset({MONTH}),
-            min_months=MIN_MONTHS,
-            dataset=COUNTIES,
-        )
+        return county_spec(self.name)
 
     def fit(self, panel: Panel) -> FittedCountySes:
         """Bind to a panel; series are smoothed when first drawn from.

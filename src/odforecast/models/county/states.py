@@ -19,7 +19,7 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.model import Model
 from odforecast.months import ONE_MONTH
-from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.names import STATES, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams, content_hash
 
@@ -144,6 +144,15 @@ def _from_forecast(
             year[:, ahead].copy(),
         )
     return out
+
+
+def states_beside(panel: Panel, model: str, hint: str) -> Panel:
+    """The states' panel beside one of counties, or a refusal of a panel without it."""
+    if STATES not in panel.beside:
+        raise PanelError(
+            f"{model} follows the states, and no states' panel stands beside this one", hint=hint
+        )
+    return panel.beside[STATES]
 
 
 def paths_of(paths: str | StatePaths) -> StatePaths:

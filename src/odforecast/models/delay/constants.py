@@ -1,102 +1,66 @@
-"""The delay's constants that ship, in dated sets, and each set again without one release.
-
-``make constants`` writes the table; nothing else does.
-"""
+"""The constants of a panel's delay: a dated set that ships, or that refined by an archive's own."""
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass, fields
-from functools import cache
-from importlib import resources
+from dataclasses import fields
 
-from odforecast.models.constants import read_rows
+from odforecast.markup import number_of
+from odforecast.models.delay.dated import NAMES as NAMES
+from odforecast.models.delay.dated import Delays as Delays
+from odforecast.models.delay.dated import all_delays as all_delays
+from odforecast.models.delay.dated import dated_key, dated_set
+from odforecast.models.delay.learned import Learned, further_releases, learned
+from odforecast.names import ALL_DRUGS
 from odforecast.panel import Panel
-
-#: Columns of ``delay.csv``: ``without`` is the release left out, or empty.
-COLUMNS = ("cutoff", "without", "name", "value", "low", "high", "how", "method")
-
-
-@dataclass(frozen=True)
-class Delays:
-    """How much of what is pending arrives, and how far that is known.
-
-    See :mod:`odforecast.models.delay.deficit` for what each means. Spreads are standard
-    deviations.
-
-    Attributes
-    ----------
-    kappa : float
-        Share of the records pending beyond what stays pending that end as overdose deaths.
-    kappa_error : float
-        Relative error of ``kappa``.
-    kappa_predicted : float
-        Share of the excess of CDC's predicted count that arrives.
-    sd_own, sd_shared : float
-        Relative error of the late arrivals of a jurisdiction, and what a release shares.
-    noise : float
-        Relative error of a single month's late arrivals.
-    revision_own, revision_shared : float
-        Arrivals that nothing announced, as a share of the last count.
-    revision_decay : float
-        Share of them that goes on to the month before, month by month.
-    revision_noise : float
-        The same for a single month.
-    closing_share : float
-        Share of jurisdictions whose closed year is cut by its final file.
-    closing_size : float
-        Mean cut of those, as a share of the year's count, in December.
-    closing_own, closing_shared : float
-        Other changes of a year whose file has closed, in either direction, as a share of its
-        count: a jurisdiction's own, and what all share.
-    late, late_decay : float
-        Late share of a month's deaths six months after its end, and its log decline a month:
-        where a release says nothing on how incomplete it is.
-    late_own, late_shared : float
-        Relative error of that.
-    """
-
-    kappa: float
-    kappa_error: float
-    kappa_predicted: float
-    sd_own: float
-    sd_shared: float
-    noise: float
-    revision_own: float
-    revision_shared: float
-    revision_decay: float
-    revision_noise: float
-    closing_share: float
-    closing_size: float
-    closing_own: float
-    closing_shared: float
-    late: float
-    late_decay: float
-    late_own: float
-    late_shared: float
-
-
-NAMES = tuple(f.name for f in fields(Delays))
-
-
-@cache
-def all_delays() -> dict[tuple[dt.date, str], Delays]:
-    """Every set that ships, by cut-off and release left out."""
-    text = resources.files("odforecast.models.delay").joinpath("delay.csv").read_text("utf-8")
-    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
-    for row in read_rows(text):
-        key = (dt.date.fromisoformat(row["cutoff"]), row["without"])
-        sets.setdefault(key, {})[row["name"]] = float(row["value"])
-    return {key: Delays(**values) for key, values in sets.items()}
 
 
 def delays_for(panel: Panel) -> Delays:
-    """The newest set that was known on the panel's day, without its own or its donor's release.
+    """A panel's constants: :func:`learned_delays` says what they rest on.
 
-    Before the first cut-off there is none that was known: the first is taken.
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> delays_for(od.bundled().as_of("2025-09-17").panel()).kappa
+    0.475
     """
-    sets = all_delays()
-    cutoffs = sorted({cutoff for cutoff, _ in sets})
-    known = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
-    release = panel.donor.partition("/")[0] or panel.release.isoformat()
-    return sets.get((known[-1], release), sets[known[-1], ""])
+    if panel.triangle is None or panel.triangle.pending is None:
+        return dated_set(panel)
+    return learned(panel).constants
+
+
+def learned_delays(panel: Panel) -> Learned:
+    """A panel's constants, and what they rest on.
+
+    The newest dated set that was known on the panel's day, without its own or its donor's release;
+    where the panel's triangle holds releases of the user's archive that have settled since, the
+    same estimate with those (:mod:`odforecast.models.delay.learned`).
+    """
+    return learned(panel)
+
+
+def said_of(panel: Panel) -> str:
+    """What a panel's constants rest on beside the dated set, in one line; else empty.
+
+    Of a drug class, what those of all drugs beside it rest on.
+    """
+    whole = panel if panel.indicator == ALL_DRUGS else panel.beside.get("all-drugs")
+    if whole is None or not further_releases(whole):
+        return ""
+    return learned_delays(whole).said()
+
+
+def source_of(panel: Panel) -> str:
+    """Where a panel's constants are from, in a few words."""
+    cutoff, without = dated_key(panel)
+    source = f"constants of {cutoff}"
+    if (cutoff, without) in all_delays():
+        source += f", without {without}"
+    if own := learned_delays(panel).own:
+        source += f", and {number_of(len(own), 'release')} of the archive"
+    return source
+
+
+def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
+    """The constants of the delay and where they are from, for a table."""
+    constants, source = learned_delays(panel).constants, source_of(panel)
+    return [(f"delay {f.name}", getattr(constants, f.name), source) for f in fields(Delays)]

@@ -7,9 +7,10 @@ those of the count that ends with the last closed December::
 
     D[s,k] = kappa · max(pending[s,k] − pending[s,December], 0) / 100 · all_deaths[s]
 
-after that December, and nothing from it on. Where the percentage or the deaths from all causes
-are not published, CDC's predicted over reported count, over that of December, takes its place;
-where neither is there, the late arrivals that months of the same age had in earlier releases.
+after that December, and nothing from it on. Of months more than a year old less arrives than that
+says: the share ``kappa_old`` of it. Where the percentage or the deaths from all causes are not
+published, CDC's predicted over reported count, over that of December, takes its place; where
+neither is there, the late arrivals that months of the same age had in earlier releases.
 A month's late arrivals are the difference of two such sums.
 
 The months of the closed year itself lose deaths again: records that came after closing are in
@@ -18,11 +19,12 @@ earlier release of about the closing, where the panel's triangle has one, says w
 
 What is uncertain (all standard normal but for the cut of a closed year)::
 
-    late[s,j] = d[s,j] (1 + sd_own f[s] + sd_shared f[US] + noise e[s,j])
+    late[s,j] = d[s,j] (1 + sd_own f[s] + sd_shared f[US] + noise e[s,j] + old[j] old_error f_old)
               + w[j] R[s] (revision_own r[s] + revision_shared r[US] + revision_noise g[s,j])
 
-``d`` the late arrivals expected of month j, ``R`` the last reported count, and ``w`` falling
-geometrically from the last month to the last closed December.
+``d`` the late arrivals expected of month j, ``R`` the last reported count, ``w`` falling
+geometrically from the last month to the last closed December, and ``old`` 1 for months more than
+a year old and 0 for others.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.geography import JURISDICTIONS, NATION, closed, whole_and_parts
-from odforecast.models.delay.constants import Delays
+from odforecast.models.delay.dated import Delays
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.publication import not_final
@@ -43,6 +45,8 @@ SPAN = 28
 OPEN = 15
 #: A release that holds no more than this of what a closed year gains tells what it will be.
 EARLY = 0.12
+#: Months of this age and more, from their end to the release, are old.
+OLD = 13
 #: The nation's own errors where its parts are not there: theirs average out.
 _ALONE = 0.2
 #: Share of a closed year's cut that falls on each of its months, the last first: what comes after
@@ -62,6 +66,8 @@ class Deficit:
         Relative errors of ``late``: a location's own and that of the release.
     noise : ndarray, shape (L, SPAN)
         Sd of a single month's error, in deaths.
+    old : ndarray, shape (L, SPAN)
+        Sd of the error that a release shares of its months more than a year old, in deaths.
     revised : ndarray, shape (L, SPAN)
         Deaths by which one unit of a revision changes a month.
     revision_own : ndarray, shape (L,)
@@ -87,6 +93,7 @@ class Deficit:
     own: Floats
     shared: Floats
     noise: Floats
+    old: Floats
     revised: Floats
     revision_own: Floats
     revision_shared: float
@@ -127,7 +134,7 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
     n_loc = len(panel.locations)
     n_open = open_months(panel)
     late = np.zeros((n_loc, SPAN))
-    revised, noise = late.copy(), late.copy()
+    revised, noise, old = late.copy(), late.copy(), late.copy()
     own_told = constants.sd_own
     shared_told = float(np.hypot(constants.sd_shared, constants.kappa_error))
     own, shared = np.full(n_loc, own_told), np.full(n_loc, shared_told)
@@ -155,6 +162,9 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
                 how[NATION] = how[parts[0]]
                 own[us], shared[us] = own_told, shared_told
         noise = np.hypot(constants.noise * late, constants.revision_noise * revised)
+        told = np.array([how[s] == "pending" for s in panel.locations])
+        aged = told[:, None] & (ages >= OLD)[::-1]
+        old[:, SPAN - n_open :] = constants.old_error * aged * late[:, SPAN - n_open :]
     for i, state in enumerate(panel.locations):
         if state == NATION:
             own[i] *= _ALONE
@@ -174,6 +184,7 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         own=own,
         shared=shared,
         noise=noise,
+        old=old,
         revised=revised,
         revision_own=revision_own,
         revision_shared=constants.revision_shared,
@@ -204,11 +215,23 @@ def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tup
     """
     sums = pending_deaths(panel, row, n_open)
     if sums is not None:
-        return months_between(constants.kappa * sums), "pending"
+        months = months_between(constants.kappa * sums)
+        return months * of_age(_ages(panel, n_open), constants.kappa_old), "pending"
     sums = predicted_excess(panel, row, n_open)
     if sums is not None:
         return months_between(constants.kappa_predicted * sums), "predicted"
     return np.full(n_open, np.nan), "age"
+
+
+def of_age(ages: Floats, share: float) -> Floats:
+    """A share for months more than a year old, 1 for younger ones; shape (n,).
+
+    Examples
+    --------
+    >>> of_age(np.array([6.0, 12.0, 13.0]), 0.7)
+    array([1. , 1. , 0.7])
+    """
+    return np.where(ages >= OLD, share, 1.0)
 
 
 def months_between(sums: Floats) -> Floats:
@@ -266,7 +289,7 @@ def _last_known(row: Floats) -> float:
     return float(known[-1]) if known.size else 0.0
 
 
-def _seen(panel: Panel) -> np.datetime64:
+def seen_in(panel: Panel) -> np.datetime64:
     """Month in which the counts came out: a cut or delayed panel is seen before its release."""
     # A delayed panel keeps the release it was cut from, and is seen when its donor would have been.
     return np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
@@ -274,7 +297,7 @@ def _seen(panel: Panel) -> np.datetime64:
 
 def _ages(panel: Panel, n_open: int) -> Floats:
     """Months from the end of each open month to the release, the last month first."""
-    newest = int((_seen(panel) - panel.last_month).astype(int)) - 1
+    newest = int((seen_in(panel) - panel.last_month).astype(int)) - 1
     return newest + np.arange(n_open, dtype=float)
 
 
@@ -283,7 +306,7 @@ def _closed_year(panel: Panel, n_open: int) -> tuple[float, Floats]:
     change of its count that falls on each month, shape (SPAN,); zero where its file is final.
     """
     where = np.zeros(SPAN)
-    weight = not_final(_seen(panel), panel.final_through)
+    weight = not_final(seen_in(panel), panel.final_through)
     if not (weight and 0 < n_open < panel.months.size):
         return 0.0, where
     stop = SPAN - n_open
@@ -300,7 +323,7 @@ def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
     triangle = panel.triangle
     if triangle is None:
         return None
-    now = not_final(_seen(panel), panel.final_through)
+    now = not_final(seen_in(panel), panel.final_through)
     best: Floats | None = None
     for release, counts in zip(triangle.releases, triangle.reported, strict=True):
         then = not_final(release, panel.final_through)

@@ -82,6 +82,7 @@ def late_draws(
 
     draws, n = len(factors.late), len(rows)
     us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
+    us_old = streams.generator("old").standard_normal(draws)
     common = np.exp(CUT_SHARED * us_cut)
     common /= np.exp(0.5 * CUT_SHARED**2)
     single = np.empty((n, draws, OPEN), dtype=np.float32)
@@ -103,6 +104,7 @@ def late_draws(
     out = np.empty((draws, n, SPAN))
     late_arrivals(
         deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
-        deficit.cut[rows], factors.late, factors.revision, single, changed, size, out,
+        deficit.cut[rows], deficit.old[rows], factors.late, factors.revision, us_old, single,
+        changed, size, out,
     )  # fmt: skip
     return out

@@ -6,6 +6,8 @@ tell it:
 
 * ``kappa`` from a regression through the origin of what the last counts missed on the deaths
   pending, counts weighing by one over their size;
+* ``kappa_old`` and its error from what the nation's months of more than a year ago turned out to
+  miss, given ``kappa``: few releases have such months open, and both have a log-normal prior;
 * the errors of single months and their spreads from the likelihood of the late arrivals by month
   of death, given ``kappa``, with what a release shares left free;
 * what a release shares from the likelihood of the nation's last counts, given those;
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +30,36 @@ from scipy.optimize import minimize
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.constants import NAMES, Delays
+from odforecast.models.delay.dated import NAMES, Delays
 from odforecast.models.delay.deficit import (
+    OLD,
     SPAN,
     months_between,
+    of_age,
     open_months,
     pending_deaths,
     predicted_excess,
 )
+from odforecast.models.delay.likelihood import normal_loss
 from odforecast.panel import Floats, Panel
 from odforecast.publication import not_final
 
 #: Median and sd of the log of spreads that few releases cannot tell.
 PRIORS = {
+    "kappa_old": (1.0, 0.5),
+    "old_error": (0.3, 0.7),
     "sd_shared": (0.15, 0.7),
     "revision_shared": (0.004, 0.7),
     "late_shared": (0.35, 0.5),
 }
 #: Where there is nothing to estimate it from.
-ASSUMED = {"kappa_predicted": 1.0, "closing_share": 0.3, "closing_size": 0.01}
+ASSUMED = {
+    "kappa_old": PRIORS["kappa_old"][0],
+    "old_error": PRIORS["old_error"][0],
+    "kappa_predicted": 1.0,
+    "closing_share": 0.3,
+    "closing_size": 0.01,
+}
 #: A closed year that changes by more than this share of its count has been cut.
 CUT = 0.002
 #: Half a death, squared: counts are whole.
@@ -87,6 +101,11 @@ class Seen:
     last: Floats
     year: Floats
     newest: int
+
+    @property
+    def ages(self) -> Floats:
+        """Months from the end of each open month to the release, the last month first."""
+        return self.newest + np.arange(self.n_open, dtype=float)
 
     @property
     def missed(self) -> Floats:
@@ -168,14 +187,19 @@ def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
     if len(told) < 2:
         raise PanelError("two settled releases with records pending are needed for the delay")
     values = {"kappa": _slope(told, "pending")}
+    # Each is estimated given the other; twice is enough, for the old months are few.
+    for _ in range(2):
+        values |= _old(told, values | _spreads(told, values))
+        values["kappa"] = _slope(told, "pending", values.get("kappa_old", 1.0))
     # By leaving out each release: one of few moves it a good deal.
     n = len(told)
-    others = [_slope([s for s in told if s is not each], "pending") for each in told]
+    old = values.get("kappa_old", 1.0)
+    others = [_slope([s for s in told if s is not each], "pending", old) for each in told]
     values["kappa_error"] = float(np.sqrt((n - 1) * np.var(others)) / values["kappa"])
     predicted = [s for s in found if np.isfinite(s.predicted).all()]
     if len(predicted) >= 2:
         values["kappa_predicted"] = _slope(predicted, "predicted")
-    values |= _spreads(told, values["kappa"])
+    values |= _spreads(told, values)
     values |= _shared(told, values)
     values |= _closing(found)
     values |= _by_age(found)
@@ -183,19 +207,57 @@ def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
     return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), how
 
 
-def _slope(found: Sequence[Seen], name: str) -> float:
+def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
     up = down = 0.0
     for s in found:
-        x, weight = getattr(s, name)[:, 0], 1.0 / np.maximum(s.last, 1.0)
+        months = months_between(getattr(s, name)) * of_age(s.ages, old)
+        x, weight = months[:, :12].sum(axis=1), 1.0 / np.maximum(s.last, 1.0)
         up += float((weight * x * s.missed).sum())
         down += float((weight * x * x).sum())
     return up / down
 
 
-def _parts(s: Seen, kappa: float, decay: float) -> tuple[Floats, Floats, Floats]:
+def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+    """What arrives of the nation's months more than a year old, over what is expected of younger
+    ones, and how far single releases are from that.
+    """
+    rows = []
+    for s in found:
+        expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, own["revision_decay"])
+        old = s.ages[: expected.shape[1]] >= OLD
+        expected, profile, late = expected[:, old], profile[:, old], s.late[:, : old.size][:, old]
+        if not expected.sum() > 0:
+            continue
+        months = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
+        variance = (
+            (own["sd_own"] * expected.sum(axis=1)) ** 2
+            + (own["revision_own"] * profile.sum(axis=1)) ** 2
+            + months.sum(axis=1)
+        )
+        rows.append((late.sum(), expected.sum(), variance.sum()))
+    if not rows:
+        return {}
+    late, expected, variance = np.array(rows).T
+
+    def loss(theta: Floats) -> float:
+        share, error = np.exp(theta)
+        total = variance + (share * error * expected) ** 2
+        return float(
+            0.5 * (np.log(total) + (late - share * expected) ** 2 / total).sum()
+            + _log_normal(share, "kappa_old")
+            + _log_normal(error, "old_error")
+        )
+
+    best = minimize(loss, np.log([1.0, 0.3]), method="L-BFGS-B", bounds=[(-3, 1)] * 2)
+    share, error = np.exp(best.x)
+    return {"kappa_old": float(share), "old_error": float(error)}
+
+
+def _parts(s: Seen, own: dict[str, float], decay: float) -> tuple[Floats, Floats, Floats]:
     """Expected late arrivals, profile of a revision, and what is left; shape (52, n)."""
     n = min(s.n_open, 12)
-    expected = months_between(kappa * s.pending)[:, :n]
+    expected = months_between(own["kappa"] * s.pending) * of_age(s.ages, own.get("kappa_old", 1.0))
+    expected = expected[:, :n]
     profile = s.last[:, None] * (1.0 - decay) * decay ** np.arange(n)
     return expected, profile, s.late[:, :n] - expected
 
@@ -205,9 +267,12 @@ def _log_normal(value: float, name: str) -> float:
     return float(0.5 * ((np.log(value) - np.log(median)) / sd) ** 2)
 
 
-def _spreads(found: Sequence[Seen], kappa: float) -> dict[str, float]:
+def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]:
     """Spreads of a jurisdiction's errors, by the likelihood of its months."""
     names = ("sd_own", "noise", "revision_own", "revision_noise")
+
+    expected, profiled, left, held = _stacked(found, given)
+    back = np.arange(held.shape[-1])
 
     def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
         own = dict(zip(names, np.exp(theta[:4]).tolist(), strict=True))
@@ -215,16 +280,12 @@ def _spreads(found: Sequence[Seen], kappa: float) -> dict[str, float]:
 
     def loss(theta: Floats) -> float:
         own, shared, decay = unpacked(theta)
-        total = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
-        for s in found:
-            expected, profile, left = _parts(s, kappa, decay)
-            variance = (
-                (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
-            )
-            mine = np.stack([own["sd_own"] * expected, own["revision_own"] * profile], axis=-1)
-            ours = np.stack([shared[0] * expected, shared[1] * profile], axis=-1)
-            total += _normal_loss(left, variance, mine, ours)
-        return float(total)
+        prior = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
+        profile = profiled * ((1.0 - decay) * decay**back)
+        variance = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
+        loads = (own["sd_own"], own["revision_own"])
+        each = normal_loss(left, np.where(held, variance, 1.0), expected, profile, loads, shared)
+        return float(prior + each.sum())
 
     start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
     best = minimize(loss, start, method="L-BFGS-B", bounds=[(-9, 2)] * 6 + [(0.0, 4.0)])
@@ -232,41 +293,28 @@ def _spreads(found: Sequence[Seen], kappa: float) -> dict[str, float]:
     return own | {"revision_decay": decay}
 
 
-def _normal_loss(left: Floats, variance: Floats, mine: Floats, ours: Floats) -> float:
-    """Minus the log density of (L, n) normal values with factors of rows and factors of all.
-
-    ``mine`` and ``ours`` have shape (L, n, 2): loadings on two factors of each row, and on two
-    of the whole table.
+def _stacked(
+    found: Sequence[Seen], given: dict[str, float]
+) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
+    """Releases side by side: expected late arrivals, last counts, and what is left, shape
+    (R, 52, n), all 0 where a release has no open month; and where it has one.
     """
-    scaled = mine / variance[..., None]
-    inner = np.eye(2) + np.einsum("lnk,lnm->lkm", mine, scaled)
-    inverse = np.linalg.inv(inner)
-
-    def solved(y: Floats) -> Floats:
-        z = y / variance[..., None]
-        g = np.einsum("lnk,lnq->lkq", mine, z)
-        return np.asarray(z - np.einsum("lnk,lkq->lnq", scaled, inverse @ g))
-
-    of_ours, of_left = solved(ours), solved(left[..., None])[..., 0]
-    outer = np.eye(2) + np.einsum("lnk,lnm->km", ours, of_ours)
-    right = np.einsum("lnk,ln->k", ours, of_left)
-    return float(
-        0.5
-        * (
-            np.log(variance).sum()
-            + np.linalg.slogdet(inner)[1].sum()
-            + np.linalg.slogdet(outer)[1]
-            + (left * of_left).sum()
-            - right @ np.linalg.solve(outer, right)
-        )
-    )
+    width = max(min(s.n_open, 12) for s in found)
+    out = np.zeros((3, len(found), len(JURISDICTIONS), width))
+    held = np.zeros(out.shape[1:], dtype=bool)
+    for r, s in enumerate(found):
+        expected, _, left = _parts(s, given, 0.0)
+        n = expected.shape[1]
+        out[0, r, :, :n], out[1, r, :, :n], out[2, r, :, :n] = expected, s.last[:, None], left
+        held[r, :, :n] = True
+    return out[0], out[1], out[2], held
 
 
 def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
     """What a release shares, by the likelihood of the nation's last counts."""
     rows = []
     for s in found:
-        expected, profile, left = _parts(s, own["kappa"], own["revision_decay"])
+        expected, profile, left = _parts(s, own, own["revision_decay"])
         months = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2
         variance = (
             (own["sd_own"] * expected.sum(axis=1)) ** 2

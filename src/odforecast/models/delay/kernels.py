@@ -17,8 +17,10 @@ def late_arrivals(
     noise: Floats,
     year: Floats,
     cut: Floats,
+    old: Floats,
     late_error: Floats,
     revision: Floats,
+    old_error: Floats,
     single: NDArray[np.float32],
     changed: Floats,
     size: Floats,
@@ -28,10 +30,12 @@ def late_arrivals(
 
     Parameters
     ----------
-    late, revised, noise, year, cut : ndarray, shape (L, SPAN)
+    late, revised, noise, year, cut, old : ndarray, shape (L, SPAN)
         As in :class:`~odforecast.models.delay.deficit.Deficit`, of the locations that are drawn.
     late_error, revision : ndarray, shape (D, L)
         Errors that all months of a location share.
+    old_error : ndarray, shape (D,)
+        Error that all locations share in their months more than a year old.
     single : ndarray, shape (L, D, OPEN)
         Errors of single months, the last ones.
     changed, size : ndarray, shape (L, D)
@@ -52,4 +56,5 @@ def late_arrivals(
                     value += noise[i, j] * single[i, d, j - begin]
                 value += moved * year[i, j]
                 value -= lost * cut[i, j]
+                value += old_error[d] * old[i, j]
                 out[d, i, j] = value

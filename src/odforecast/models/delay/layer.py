@@ -14,7 +14,7 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
-from odforecast.models.delay.constants import delays_for
+from odforecast.models.delay.constants import delays_for, source_of
 from odforecast.models.delay.deficit import SPAN, Deficit, deficit
 from odforecast.models.delay.errors import late_draws, prior_factors
 from odforecast.models.model import Fitted, Model
@@ -94,7 +94,7 @@ class Delayed:
         inner = self.model.spec
         return Spec(
             f"{inner.model}+delay",
-            "3",
+            "4",
             by=None,
             target=inner.target,
             joint=inner.joint,
@@ -105,8 +105,8 @@ class Delayed:
 
     def fit(self, panel: Panel) -> FittedDelayed:
         """Complete the last months and fit the model to the result."""
-        missing, complete = _completed(panel)
-        return FittedDelayed(panel, self.model.fit(complete), missing, complete)
+        missing, complete, source = _completed(panel)
+        return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
     @property
     def fit_many(self) -> Callable[[Sequence[Panel]], list[FittedDelayed]]:
@@ -117,19 +117,21 @@ class Delayed:
 
     def _fit_many(self, panels: Sequence[Panel]) -> list[FittedDelayed]:
         found = [_completed(p) for p in panels]
-        fitted = self.model.fit_many([complete for _, complete in found])
+        fitted = self.model.fit_many([complete for _, complete, _ in found])
         return [
-            FittedDelayed(panel, each, missing, complete)
-            for panel, each, (missing, complete) in zip(panels, fitted, found, strict=True)
+            FittedDelayed(panel, each, *completed)
+            for panel, each, completed in zip(panels, fitted, found, strict=True)
         ]
 
 
-def _completed(panel: Panel) -> tuple[Deficit | None, Panel]:
-    """What a panel still misses, and the panel with it; a final panel misses nothing."""
+def _completed(panel: Panel) -> tuple[Deficit | None, Panel, str]:
+    """What a panel still misses, the panel with it, and where the constants behind that are from;
+    a final panel misses nothing.
+    """
     if is_final(panel):
-        return None, panel
+        return None, panel, "counts are final"
     missing = deficit(panel, delays_for(panel))
-    return missing, corrected(panel, missing)
+    return missing, corrected(panel, missing), source_of(panel)
 
 
 @dataclass
@@ -140,6 +142,7 @@ class FittedDelayed:
     fitted: Fitted
     missing: Deficit | None
     complete: Panel
+    delay: str = ""
 
     def __repr__(self) -> str:
         return f"<FittedDelayed: {self.fitted.model.label} to {self.panel.last_month}>"

@@ -2,9 +2,10 @@
 
 The latent paths are sampled in whitened coordinates: along the directions in which prior and
 data are both diagonal (from :mod:`odforecast.models.hierarchy.laplace`), centred and
-scaled by what the approximation expects **at the current scales**. That removes the funnels
-between scales and paths, and the Jacobian makes the density exactly that of the model. The
-map is data of the graph, like the counts, so one compiled graph serves every origin.
+scaled by what the approximation expects **at the current scales and dampings**. That removes
+the funnels between scales and paths, and the Jacobian makes the density exactly that of the
+model. The map is data of the graph, like the counts, so one compiled graph serves every origin
+(:mod:`odforecast.models.hierarchy.coordinates`).
 """
 
 from __future__ import annotations
@@ -15,14 +16,12 @@ from typing import Any
 import numpy as np
 import pymc as pm  # type: ignore[import-untyped]
 import pytensor.tensor
-from numpy.typing import NDArray
 
-from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy.density import likelihood, student_t
-from odforecast.models.hierarchy.inputs import Inputs, between_knots
-from odforecast.models.hierarchy.laplace import LEVEL_SD, Approximation
+from odforecast.models.hierarchy.inputs import Inputs
+from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO
 from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
-from odforecast.models.hierarchy.tree import Level, path_basis, slope_filter, whiten
+from odforecast.models.hierarchy.tree import path_basis
 from odforecast.panel import Floats
 
 #: Untyped calls stay untyped.
@@ -84,92 +83,19 @@ def shape_of(inputs: Inputs, *, tail: float | None, season_state: bool) -> Shape
     )
 
 
-def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
-    """Data of the graph: counts, masks, memberships and the whitening map, all padded."""
-    n_states, n_time, n_knots = inputs.shape
-    first, n = inputs.first, n_knots - 1
-    design = inputs.weights @ path_basis(n_knots)
-    design[:, 1 : 1 + first] = 0.0  # knots not in use
-    live, start = np.zeros(n), np.zeros(n)
-    live[first:] = 1.0
-    start[first] = 1.0
-    data: dict[str, Floats] = {
-        "counts": inputs.counts,
-        "seen": inputs.seen.astype(float),
-        "design": design,
-        "month_hot": inputs.month_hot,
-        "live": live,
-        "start": start,
-        "center": guide.center,
-    }
-    # Only what a graph uses may be given to it.
-    if n_states > 2:
-        data["size"] = guide.center - guide.center.mean()
-    if n_effects := inputs.effect_scale.size:
-        data["exposure"] = inputs.exposure.reshape(n_effects, -1)
-        data["effect_mean"] = inputs.effect_mean
-        data["effect_scale"] = inputs.effect_scale
-    if len(inputs.windows):
-        data["window"] = inputs.windows
-        data["window_state"] = np.eye(n_states)[inputs.window_row]
-        data["window_counts"] = np.nan_to_num(inputs.window_counts, nan=-1.0)
-    if (missing := inputs.missing) is not None:
-        ages = min(SPAN, n_time)
-        data |= {
-            "late": missing.late[:, -ages:],
-            "revised": missing.revised[:, -ages:],
-            "slack": inputs.slack[:, -ages:],
-            "late_own": missing.own,
-            "late_shared": missing.shared,
-            "revision_own": missing.revision_own,
-            "revision_shared": np.full(n_states, missing.revision_shared),
-        }
-    scales: tuple[Floats, Floats] = (guide.scales.state, np.array(guide.scales.region))
-    for g, (level, scale) in enumerate(zip(guide.levels, scales)):
-        skip = 1 if g == 0 else 0  # states have a level before their increments
-        used = np.r_[np.arange(skip), skip + np.arange(first, n)]
-        data |= _map(f"{g}", level, scale, used, n + skip)
-        if g == 0:
-            data["base_0"] = data["backward_0"][:, :, 0] * guide.center[:, None]
-        data[f"backward_{g}"] = np.ascontiguousarray(data[f"backward_{g}"][:, :, skip:])
-        if not inputs.pooled:
-            del data[f"backward_{g}"]
-    if inputs.regions:
-        data["region"] = inputs.region
-    if guide.nation is not None:
-        begin = first * inputs.every
-        used = np.arange(begin, n_time - 1)
-        data |= _map("nation", guide.nation.level, np.array(guide.scales.nation), used, n_time - 1)
-        quarter, bridge = between_knots(n_time, inputs.every)
-        full = np.zeros((n_time - 1, n_time - 1))
-        full[begin:, begin:] = slope_filter(n_time - 1 - begin)
-        alive = np.zeros(n_time - 1)
-        alive[used] = 1.0
-        data |= {"quarter": quarter, "bridge_basis": bridge, "slope_filter": full}
-        data |= {"live_nation": alive}
-        data |= {"shock_strength": guide.nation.strength, "shock_info": guide.nation.left}
-    return data
-
-
-def _map(
-    name: str, level: Level, scale: Floats, used: NDArray[np.int64], size: int
-) -> dict[str, Floats]:
-    """The whitening map of a level, padded to ``size`` coordinates."""
-    forward, backward, strength, info = whiten(level)
-    n_nodes = len(info)
-    everywhere = np.ix_(np.arange(n_nodes), used, used)
-    full = {key: np.zeros((n_nodes, size, size)) for key in ("forward", "backward")}
-    full["forward"][everywhere] = forward
-    full["backward"][everywhere] = backward
-    flat = {key: np.zeros((n_nodes, size)) for key in ("strength", "info")}
-    flat["strength"][:, used], flat["info"][:, used] = strength, info
-    reference = np.broadcast_to(scale, (n_nodes,)).copy()
-    return {f"{k}_{name}": v for k, v in (full | flat | {"reference": reference}).items()}
-
-
 def _log_normal(name: str, **keywords: Any) -> Any:
     median, sd = LOG_NORMAL[name]
     return pm.LogNormal(name, np.log(median), sd, **keywords)
+
+
+def _half_normal(name: str) -> Any:
+    """The spread of something that is symmetric: sampled with a sign, which changes nothing else.
+
+    So zero is no edge; on the log scale a chain stays long in the flat part below.
+    """
+    signed = HALF_NORMAL[name] * pm.Normal(f"{name}_raw", 0.0, 1.0)
+    pm.Deterministic(name, pt.abs(signed))
+    return signed
 
 
 def _multiply(matrices: Any, vectors: Any) -> Any:
@@ -197,17 +123,15 @@ def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
             scale = _log_normal("scale_region")
             damping = pm.Beta("damping_region", *DAMPING)
             size = pt.ones(shape.regions) * scale
-            ends = (d["live"], d["start"])
             parent = pt.repeat(parent, shape.regions, axis=0)
-            _, deviation, parent = _node(d, "1", size, damping, tail, parent, 0, ends)
+            _, deviation, parent = _node(d, "1", size, damping, tail, parent, 0)
             pm.Deterministic("increment_region", deviation[:, -1])
             parent = pt.dot(d["region"], parent)
         elif parent is not None:
             parent = pt.repeat(parent, shape.states, axis=0)
         scale = _state_scales(d, shape)
         damping = pm.Beta("damping", *DAMPING)
-        ends = (d["live"], d["start"])
-        vector, deviation, _ = _node(d, "0", scale, damping, tail, parent, 1, ends)
+        vector, deviation, _ = _node(d, "0", scale, damping, tail, parent, 1)
         level = pm.Deterministic("level", vector[:, 0])
         pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / LEVEL_SD) ** 2).sum())
         pm.Deterministic("increment", deviation[:, -1])
@@ -222,15 +146,29 @@ def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
 
 
 def _nation(d: dict[str, Any], shape: Shape, tail: Any) -> Any:
-    """The nation's steps from month to month, shape (T - 1,)."""
+    """The nation's steps from month to month, shape (T - 1,).
+
+    The steps first, the slope integrated out; then the slope given them. The other way round
+    the slope is a funnel of its own where it explains much of a rise.
+    """
     scale = _log_normal("scale_nation")
     ratio = _log_normal("slope_ratio")
-    raw = pm.Normal("slope_raw", 0.0, 1.0, shape=shape.months - 1)
-    slope = scale * ratio * pt.dot(d["slope_filter"], raw)
+    prior = (scale / d["reference_nation"][:, None]) ** 2
+    prior = prior * (1.0 + d["slope_part"] * ((ratio / SLOPE_RATIO) ** 2 - 1.0))
+    steps = _placed(d, "nation", 1.0 / prior, 0.0, d["live_nation"])[0]
+    # In these directions the slope is independent, of variance ratio² · root² beside 1 of what
+    # stands between it and the steps.
+    known = pt.dot(d["slope_turn"], steps) / scale
+    z = pm.Flat("z_slope", shape=shape.months - 1)
+    root = ratio * d["slope_root"]
+    total = 1.0 + root**2
+    unit = (root * known + pt.sqrt(total) * z) / total
+    pm.Potential("density_slope", (-0.5 * unit**2 - 0.5 * pt.log(total)).sum())
+    slope = scale * pt.dot(d["slope_back"], root * unit)
     pm.Deterministic("slope", slope[-1])
-    ends = (d["live_nation"], None)
-    _, _, steps = _node(d, "nation", scale[None], 0.0, tail, slope[None], 0, ends)
-    return steps[0]
+    innovations = student_t((steps - slope) ** 2, scale, tail)
+    pm.Potential("innovations_nation", (d["live_nation"] * innovations).sum())
+    return steps
 
 
 def _month(d: dict[str, Any], shape: Shape, bridge: Any) -> Any:
@@ -244,44 +182,44 @@ def _month(d: dict[str, Any], shape: Shape, bridge: Any) -> Any:
     return pm.Deterministic("common", bridge + shock)
 
 
+def _placed(d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any) -> Any:
+    """Vectors of a level from their coordinates, shape (N, n); the Jacobian enters the density.
+
+    ``shrink`` is the precision of the prior in each direction, ``expected`` its mean there;
+    coordinates that are not ``alive`` are standard normal.
+    """
+    z = pm.Flat(f"z_{name}", shape=d[f"info_{name}"].get_value().shape)
+    precision = d[f"strength_{name}"] + shrink
+    white = (d[f"info_{name}"] + shrink * expected) / precision + z / pt.sqrt(precision)
+    density = -0.5 * (alive * pt.log(precision)).sum() - 0.5 * ((1.0 - alive) * z**2).sum()
+    pm.Potential(f"density_{name}", density)
+    return _multiply(d[f"forward_{name}"], white)
+
+
 def _node(
-    d: dict[str, Any],
-    name: str,
-    scale: Any,
-    damping: Any,
-    tail: Any,
-    parent: Any,
-    skip: int,
-    ends: tuple[Any, Any],
+    d: dict[str, Any], name: str, scale: Any, damping: Any, tail: Any, parent: Any, skip: int
 ) -> tuple[Any, Any, Any]:
     """Nodes of one level: (vector, deviations of increments from the parent, increments).
 
-    ``skip`` is 1 where a level stands before the increments; ``ends`` are the increments in use
-    and which of them is the first, None where the first is like the others.
+    ``skip`` is 1 where a level stands before the increments.
     """
-    live, start = ends
-    z = pm.Flat(f"z_{name}", shape=d[f"info_{name}"].get_value().shape)
+    live, start = d["live"], d["start"]
     alive = pt.concatenate([pt.ones(skip), live]) if skip else live
+    bent = d[f"bend_{name}"]
     shrink = ((d[f"reference_{name}"] / scale) ** 2)[:, None]
-    precision = d[f"strength_{name}"] + shrink
+    shrink = shrink * (bent[0] + damping * (bent[1] + damping * bent[2]))
     expected = d["base_0"] if skip else 0.0
     if parent is not None:
         expected = expected + _multiply(d[f"backward_{name}"], parent)
-    white = (d[f"info_{name}"] + shrink * expected) / precision + z / pt.sqrt(precision)
-    vector = _multiply(d[f"forward_{name}"], white)
-    # Jacobian of the map; coordinates of knots not in use are standard normal.
-    density = -0.5 * (alive * pt.log(precision)).sum() - 0.5 * ((1.0 - alive) * z**2).sum()
+    vector = _placed(d, name, shrink, expected, alive)
     increments = vector[:, skip:]
     deviation = increments if parent is None else increments - parent
-    if start is None:
-        density += (live * student_t(deviation**2, scale[:, None], tail)).sum()
-    else:
-        later = (live - start)[1:]
-        square = (deviation[:, 1:] - damping * deviation[:, :-1]) ** 2
-        density += (later * student_t(square, scale[:, None], tail)).sum()
-        spread = scale / pt.sqrt(1.0 - damping**2)
-        density += (-0.5 * (pt.dot(deviation, start) / spread) ** 2 - pt.log(spread)).sum()
-    pm.Potential(f"density_{name}", density)
+    later = (live - start)[1:]
+    square = (deviation[:, 1:] - damping * deviation[:, :-1]) ** 2
+    density = (later * student_t(square, scale[:, None], tail)).sum()
+    spread = scale / pt.sqrt(1.0 - damping**2)
+    density += (-0.5 * (pt.dot(deviation, start) / spread) ** 2 - pt.log(spread)).sum()
+    pm.Potential(f"innovations_{name}", density)
     return vector, deviation, increments
 
 
@@ -290,7 +228,7 @@ def _state_scales(d: dict[str, Any], shape: Shape) -> Any:
     if shape.states <= 2:
         return pm.Deterministic("scale", pooled * pt.ones(shape.states))
     size = pm.Deterministic("scale_size", SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0))
-    spread = pm.HalfNormal("scale_spread", HALF_NORMAL["scale_spread"])
+    spread = _half_normal("scale_spread")
     raw = pm.ZeroSumNormal("scale_raw", 1.0, shape=shape.states)
     return pm.Deterministic("scale", pooled * pt.exp(size * d["size"] + spread * raw))
 
@@ -300,7 +238,7 @@ def _extra(shape: Shape) -> Any:
     noise = _log_normal("noise")
     if shape.states <= 2:
         return pm.Deterministic("extra", noise * pt.ones(shape.states))
-    spread = pm.HalfNormal("noise_spread", HALF_NORMAL["noise_spread"])
+    spread = _half_normal("noise_spread")
     raw = pm.ZeroSumNormal("noise_raw", 1.0, shape=shape.states)
     return pm.Deterministic("extra", noise * pt.exp(spread * raw))
 

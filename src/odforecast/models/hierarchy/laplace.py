@@ -19,6 +19,7 @@ from odforecast.models.hierarchy.inputs import Bools, Inputs, between_knots
 from odforecast.models.hierarchy.tree import (
     Level,
     Marginal,
+    at_damping,
     downward,
     increment_precision,
     increments,
@@ -152,7 +153,7 @@ def approximate(
     nation: Nation | None = None
     # Where the counts are linearised: at themselves first, then at the fit, in short steps
     # (Newton's own steps can run away from sudden rises).
-    path = np.where(seen, np.log(y + 0.5), center[:, None])
+    path = np.where(seen, np.log(np.maximum(y, 0.0) + 0.5), center[:, None])
     for _ in range(rounds):
         alpha = 1.0 / (h.noise[:, None] ** 2 + extra)
         common = shock + hot @ season + bridged
@@ -161,13 +162,15 @@ def approximate(
         score = np.where(seen, (y - mu) * alpha / (mu + alpha), 0.0)
         total = curve.sum(axis=0)
         data = np.einsum("tk,st,tl->skl", design, curve, design, optimize=True)
-        prior = np.zeros((n_states, n, n))
-        prior[:, 0, 0] = LEVEL_SD**-2
-        prior[:, 1:, 1:] = increment_precision(weights[0], h.state, h.damp_state)
-        priors = [prior]
+        prior = np.zeros((3, n_states, n, n))
+        prior[0, :, 0, 0] = LEVEL_SD**-2
+        prior[:, :, 1:, 1:] = increment_precision(weights[0], h.state)
+        by_damping = [prior]
         if members:
             scale = np.full(members[0].shape[1], h.region)
-            priors.append(increment_precision(weights[1], scale, h.damp_region))
+            by_damping.append(increment_precision(weights[1], scale))
+        dampings = (h.damp_state, h.damp_region)
+        priors = [at_damping(p, damping) for p, damping in zip(by_damping, dampings)]
         levels, above, says = upward(
             data, (curve * path + score) @ design, priors, members, prior_mean
         )
@@ -220,6 +223,7 @@ def approximate(
                     shock=_update_shock(h.shock, shock, total, seen),
                 )
         path = path + np.clip(path_new - path, -1.0, 1.0)
+    levels = [replace(v, by_damping=p) for v, p in zip(levels, by_damping)]
     return Approximation(h, tuple(levels), nation, center, basis, season, shock)
 
 
@@ -264,7 +268,9 @@ def _national_squares(nation: Nation) -> Floats:
 def level_center(counts: Floats, seen: Bools) -> Floats:
     """Log of the mean of the last 12 months seen, shape (S,)."""
     recent = seen & (np.cumsum(seen[:, ::-1], axis=1)[:, ::-1] <= 12)
-    return np.asarray(np.log((counts * recent).sum(axis=1) / recent.sum(axis=1) + 0.5))
+    # Simulated counts less what arrives late may be below zero.
+    mean = (counts * recent).sum(axis=1) / recent.sum(axis=1)
+    return np.asarray(np.log(np.maximum(mean, 0.0) + 0.5))
 
 
 def _tail_weights(marginals: Sequence[Marginal], h: Scales) -> tuple[list[Floats], list[Floats]]:

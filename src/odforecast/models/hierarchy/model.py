@@ -88,8 +88,14 @@ class Hierarchical:
         shown["effects"] = [(e.name, e.scale, e.mean) for e in self.effects]
         shown["delay"] = corrects = self.delay and not self._quick
         parameters = as_parameters(**shown)
+        # Version 4 samples in other coordinates: the same posterior, other draws of it.
+        version = "3" if self._quick else "4"
         return Spec(
-            self.name, "3", min_months=MIN_MONTHS, parameters=parameters, corrects_delay=corrects
+            self.name,
+            version,
+            min_months=MIN_MONTHS,
+            parameters=parameters,
+            corrects_delay=corrects,
         )
 
     @property
@@ -169,7 +175,8 @@ class Hierarchical:
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
         import nutpie  # type: ignore[import-untyped]
 
-        from odforecast.models.hierarchy.graph import KEPT, compiled, graph_data, shape_of
+        from odforecast.models.hierarchy.coordinates import graph_data
+        from odforecast.models.hierarchy.graph import KEPT, compiled, shape_of
 
         shape = shape_of(inputs, tail=self.tail, season_state=self.season_state)
         graph = compiled(shape, graph_data(inputs, guide))

@@ -19,13 +19,15 @@ class Level:
     """Nodes of one level: Gaussian prior around the parent, quadratic likelihood.
 
     ``prior`` and ``data`` are precisions, shape (N, n, n); ``info`` is data precision times
-    what the data say, shape (N, n); ``inverse`` is (data + prior)^-1.
+    what the data say, shape (N, n); ``inverse`` is (data + prior)^-1. ``by_damping``,
+    shape (3, N, n, n), is the prior as a polynomial of the damping, None where there is none.
     """
 
     prior: Floats
     data: Floats
     info: Floats
     inverse: Floats
+    by_damping: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,31 @@ def slope_filter(n: int) -> Floats:
     return np.asarray(out)
 
 
-def increment_precision(weights: Floats, scale: Floats, damping: float) -> Floats:
-    """Prior precision of increments, (N, n, n), from the weights of their innovations."""
-    operator = innovation_operator(weights.shape[1] + 1, damping)
-    start = np.full((weights.shape[0], 1), 1.0 - damping**2)  # the process is stationary
-    precision = np.concatenate([start, weights], axis=1) / scale[:, None] ** 2
-    return np.asarray(np.einsum("ij,si,ik->sjk", operator, precision, operator, optimize=True))
+def increment_precision(weights: Floats, scale: Floats) -> Floats:
+    """Prior precision of increments from the weights of their innovations, as a polynomial of
+    the damping: shape (3, N, n, n).
+
+    Examples
+    --------
+    >>> by_damping = increment_precision(np.ones((1, 1)), np.array([0.5]))
+    >>> at_damping(by_damping, 0.5)[0].tolist()
+    [[4.0, -2.0], [-2.0, 4.0]]
+    """
+    n = weights.shape[1] + 1
+    out = np.zeros((3, len(weights), n, n))
+    i = np.arange(n)
+    # The process is stationary: the first innovation has 1 - damping² of the precision.
+    precision = np.concatenate([np.ones((len(weights), 1)), weights], axis=1) / scale[:, None] ** 2
+    out[0][:, i, i] = precision
+    out[1][:, i[1:], i[:-1]] = out[1][:, i[:-1], i[1:]] = -precision[:, 1:]
+    out[2][:, i[:-1], i[:-1]] = precision[:, 1:]
+    out[2][:, 0, 0] -= precision[:, 0]
+    return out
+
+
+def at_damping(by_damping: Floats, damping: float) -> Floats:
+    """The precision at a damping, shape (N, n, n)."""
+    return np.asarray(by_damping[0] + damping * (by_damping[1] + damping * by_damping[2]))
 
 
 def upward(

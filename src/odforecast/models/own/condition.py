@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.private import OWN_COUNTS
-from odforecast.geography import NATION, called, closed, whole_and_parts
+from odforecast.forecast.private import FOR_ALL, OWN_COUNTS
+from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
 from odforecast.markup import number_of
 from odforecast.models.delay.constants import delays_for
+from odforecast.models.own.joint import Linear, LogMonths, apart, move_together
 from odforecast.models.own.late import Late, late_arrivals
-from odforecast.models.own.move import HALF, move
+from odforecast.models.own.move import HALF, Told, move, shared_errors, told
 from odforecast.models.own.scale import Seen, seen_months
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import LOCATION, TARGET_MONTH
@@ -42,11 +44,13 @@ def check_target(label: str, target: str, panel: Panel) -> None:
         )
 
 
-def conditioned(made: Forecast, panel: Panel, streams: Streams) -> Forecast:
+def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object = None) -> Forecast:
     """A forecast given the own counts of its panel.
 
-    Only places that have some are moved, and what is added up from them: the nation where it is
-    the sum of its parts, and drug classes, which keep their share of every month.
+    Places that have some are moved; those that have none, too, where the model knows how their
+    months hang together (:class:`~odforecast.models.own.joint.Linear`). So is what is added up
+    from them: the nation where it is the sum of its parts, and drug classes, which keep their
+    share of every month.
 
     Parameters
     ----------
@@ -55,6 +59,9 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams) -> Forecast:
     panel : Panel
         Its panel, with own counts.
     streams : Streams
+        Those it was drawn from.
+    fitted : object, optional
+        What drew it.
 
     Raises
     ------
@@ -70,8 +77,13 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams) -> Forecast:
             hint=f"ask for {LEAST_DRAWS} draws or more; 1000 is the default",
         )
     constants = delays_for(panel)
-    moved: dict[str, Floats] = {}
+    files: dict[str, Told] = {}
     warnings, used = list(made.warnings), []
+    linear = isinstance(fitted, Linear)
+    shared = None
+    if linear:
+        n = made.months.size + (11 if made.known.ndim == 3 else 0)
+        shared = shared_errors(len(made.draws), n, streams.generator("own"))
     for state in own.places:
         name = called(state)
         if state not in made.locations:
@@ -100,25 +112,72 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams) -> Forecast:
             rng = streams.generator("own", state)
             observed = np.log(np.maximum(seen.deaths[there], 0.0) + HALF)
             noise = seen.noise[np.ix_(there, there)]
-            moved[state], far, whole = move(paths, at[there], observed, noise, rng)
+            common = seen.common[there] if linear else None
+            files[state], whole = told(paths, at[there], observed, noise, rng, common, shared)
             if whole < n:
                 warnings.append(
                     f"own counts of {name} from {seen.months[there][whole]} on are so low that "
                     "they have hardly begun to come in: not used"
                 )
                 n = whole
-            if far > _FAR:
+            if files[state].far > _FAR:
                 warnings.append(
-                    f"own counts of {name} lie {far:.0f} standard deviations from the forecast: "
-                    "look at the file"
+                    f"own counts of {name} lie {files[state].far:.0f} standard deviations from "
+                    "the forecast: look at the file"
                 )
         used.append(state)
         warnings.append(_said(panel, own, state, seen, late, n))
+    moved: dict[str, Floats] = {}
+    if isinstance(fitted, Linear) and any(t.at.size for t in files.values()):
+        moved, far = _together(made, fitted.log_months(made, streams), files)
+        warnings += [
+            f"own counts of {called(s)} lie {sd:.1f} standard deviations from what the forecast "
+            "and the other files say of them: they move no other place"
+            for s, sd in far.items()
+        ]
+    others = sorted(set(moved) - set(files))
+    for state, file in files.items():
+        if state not in moved:
+            moved[state] = move(_paths(made, state)[0], file)
     if used:
-        others = " and the nation is added up again" if _adds_up(made) else ""
-        warnings.append(f"other places are forecast as without own counts{others}")
+        again = " and the nation is added up again" if _adds_up(made) else ""
+        how = "are forecast as without own counts"
+        if others:
+            change = _change(made, others, moved)
+            how = f"learn of them through the region and the nation, {change}"
+            again = again and f",{again}"
+        warnings.append(f"other places {how}{again}")
     said = f"{own.said()}, {number_of(len(own.months), 'row')}, hash {own.data_hash}"
+    said += FOR_ALL if others else ""
     return _moved(made, panel, moved, tuple(warnings), said)
+
+
+def _change(made: Forecast, states: Sequence[str], moved: Mapping[str, Floats]) -> str:
+    """By how much places together have moved in the last month."""
+    before = made.draws[:, [made.locations.index(s) for s in states], -1].mean(axis=0).sum()
+    after = np.sum([moved[s][:, -1].mean() for s in states])
+    percent = round(100.0 * float(after / before - 1.0), 1) + 0.0  # no minus none
+    return f"together by {percent:+.1f} % in {made.months[-1]}"
+
+
+def _together(
+    made: Forecast, models: Sequence[LogMonths], files: Mapping[str, Told]
+) -> tuple[dict[str, Floats], dict[str, float]]:
+    """Months of all places that hang together with one that has a file, and the files that move
+    no other place: how far they lie from all else.
+    """
+    moved: dict[str, Floats] = {}
+    far: dict[str, float] = {}
+    for model in models:
+        mine = {s: t for s, t in files.items() if s in model.locations and t.at.size}
+        if not mine:
+            continue
+        paths = np.stack([_paths(made, s)[0] for s in model.locations], axis=1)
+        alone = apart(paths, model, mine) if len(model.locations) > 1 else {}
+        far |= alone
+        after = move_together(paths, model, mine, tuple(alone))
+        moved |= {s: after[:, i] for i, s in enumerate(model.locations)}
+    return moved, far
 
 
 def _said(panel: Panel, own: Own, state: str, seen: Seen, late: Late, n: int) -> str:
@@ -169,9 +228,11 @@ def _moved(
         provenance={**made.provenance, OWN_COUNTS: said},
         beside={},
     )
-    parts = {}
+    parts, adds_up = {}, _adds_up(made)
     for short, part in made.beside.items():
         held = {s: _shared(part, made, s, m) for s, m in moved.items() if s in part.locations}
+        if adds_up and NATION in part.locations and not _adds_up(part):
+            held[NATION] = _nation_of(part, made, held, moved)
         months, before = _placed(part, held)
         rows = [made.locations.index(s) for s in part.locations]
         months = _inside(months, draws[:, rows], part.draws, made.draws[:, rows])
@@ -191,6 +252,33 @@ def _shared(part: Forecast, made: Forecast, state: str, moved: Floats) -> Floats
     share = mine[:, -n:] / np.where(there, whole[:, -n:], 1.0)
     shared[:, -n:] = np.where(there, share * moved[:, -n:], mine[:, -n:])
     return shared
+
+
+def _nation_of(
+    part: Forecast, made: Forecast, held: Mapping[str, Floats], moved: Mapping[str, Floats]
+) -> Floats:
+    """Months of the nation's part where not all places have one, the whole being a sum.
+
+    It is the sum of those that have one and of a rest, which keeps its share of the deaths of the
+    others; or, where it is not, it keeps its own share of the nation's.
+    """
+    mine = _paths(part, NATION)[0]
+    n = min(mine.shape[1], _paths(made, NATION)[0].shape[1])
+
+    def months(forecast: Forecast, states: list[str], new: Mapping[str, Floats]) -> Floats:
+        rows = [new[s] if s in new else _paths(forecast, s)[0] for s in states]
+        return np.sum([row[:, -n:] for row in rows], axis=0) + np.zeros((len(mine), n))
+
+    units = [s for s in part.locations if s in JURISDICTIONS]
+    others = [s for s in JURISDICTIONS if s not in units]
+    was, now = months(made, others, {}), months(made, others, moved)
+    rest, after = mine[:, -n:] - months(part, units, {}), months(part, units, held)
+    if not ((rest >= -1e-6) & (rest <= was + 1e-6)).all():
+        was, now = (months(made, list(JURISDICTIONS), new) for new in ({}, moved))
+        rest, after = mine[:, -n:], np.zeros_like(after)
+    out = mine.copy()
+    out[:, -n:] = after + np.where(was > 0, rest / np.where(was > 0, was, 1.0) * now, rest)
+    return np.maximum(out, 0.0)
 
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:

@@ -37,6 +37,9 @@ class Late:
         Relative error of a single month's.
     how : str
         What it rests on.
+    common : float
+        Share of the variance of the error that all places have in common whose counts are taken to
+        fill up as CDC's do.
     """
 
     alpha: float
@@ -44,6 +47,7 @@ class Late:
     spread: float
     noise: float
     how: str
+    common: float = 0.0
 
     def share(self, ages: Floats) -> Floats:
         """Share of a month's deaths that is still to come."""
@@ -100,6 +104,7 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
         DOUBLED * spread,
         constants.noise,
         f"filled up as CDC's counts are, with twice the spread, for {why}",
+        common=float(constants.late_shared / spread) ** 2,
     )
 
 

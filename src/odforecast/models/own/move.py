@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,17 +14,53 @@ HALF = 0.5
 #: How often a file ends in months that have hardly begun to come in, and the sd of the log of what
 #: is there of them.
 _ENDS, _BEGUN = 0.1, 1.5
+#: Correlation of the errors of late arrivals of months one month apart in age.
+_NEXT = 0.8
 
 
-def move(
-    paths: Floats, at: NDArray[np.int_], observed: Floats, noise: Floats, rng: np.random.Generator
-) -> tuple[Floats, float, int]:
-    """The months of each draw, once some of them are observed.
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What is observed of a place's months, those that are used.
+
+    Attributes
+    ----------
+    at : ndarray of int, shape (k,)
+        Which of its n months, in order.
+    observed : ndarray, shape (k,)
+        Logs of their deaths and a half.
+    noise : ndarray, shape (k, k)
+        Covariance of the errors of those.
+    common : ndarray, shape (k,)
+        Sd of what other places have of those errors, too; between months as :func:`near` says.
+    errors : ndarray, shape (D, k)
+        Draws of those errors.
+    far : float
+        How many standard deviations the observed months lie from the draws, at most.
+    """
+
+    at: NDArray[np.int_]
+    observed: Floats
+    noise: Floats
+    common: Floats
+    errors: Floats
+    far: float
+
+
+def told(
+    paths: Floats,
+    at: NDArray[np.int_],
+    observed: Floats,
+    noise: Floats,
+    rng: np.random.Generator,
+    common: Floats | None = None,
+    shared: Floats | None = None,
+) -> tuple[Told, int]:
+    """What observed months tell, those left out that have hardly begun to come in.
 
     Parameters
     ----------
     paths : ndarray, shape (D, n)
-        Monthly deaths; NaN where hidden: those stay.
+        Monthly deaths as they are drawn without.
     at : ndarray of int, shape (k,)
         Which of the n months are observed.
     observed : ndarray, shape (k,)
@@ -30,38 +68,98 @@ def move(
     noise : ndarray, shape (k, k)
         Covariance of the errors of those; infinite where nothing is known.
     rng : Generator
+    common : ndarray, shape (k,), optional
+        Sd of what other places have of those errors, too; none without it.
+    shared : ndarray, shape (D, n), optional
+        Draws of that for all months, at an sd of 1: see :func:`shared_errors`.
 
     Returns
     -------
-    moved : ndarray, shape (D, n)
-        Monthly deaths; exactly those given where nothing is learned. A month of none may get some.
-    far : float
-        How many standard deviations the observed months lie from the draws, at most.
-    used : int
-        How many of the observed months were used, the first ones: see :func:`filled_until`.
+    told : Told
+        Without months of which nothing is known.
+    whole : int
+        How many of the observed months have come in, the first ones: see :func:`filled_until`.
     """
-    deaths = np.maximum(np.nan_to_num(paths), 0.0)
-    logs = np.log(deaths + HALF)
     useful = np.isfinite(np.diag(noise))
-    if not useful.any():
-        return paths, 0.0, at.size
-    at, observed, noise = at[useful], observed[useful], noise[np.ix_(useful, useful)]
+    n, k = len(paths), int(useful.sum())
+    common = np.zeros(at.size) if common is None else common
+    shared = np.zeros(paths.shape) if shared is None else shared
+    whole, far = at.size, 0.0
+    if k:
+        at, observed, common = at[useful], observed[useful], common[useful]
+        noise = noise[np.ix_(useful, useful)]
+        logs = logs_of(paths)
+        covariance = shrunk(logs)[np.ix_(at, at)] + noise
+        away = observed - logs[:, at].mean(axis=0)
+        whole = k = filled_until(away, covariance)
+        if k:
+            far = float((np.abs(away) / np.sqrt(np.diag(covariance)))[:k].max())
+    at, observed, common, noise = at[:k], observed[:k], common[:k], noise[:k, :k]
+    errors = np.zeros((n, 0))
+    if k:
+        alone = _root(noise - near(at) * np.outer(common, common))
+        errors = rng.standard_normal((n, k)) @ alone.T + shared[:, at] * common
+        errors -= errors.mean(axis=0)  # what they add is spread, and nothing to the mean
+    return Told(at, observed, noise, common, errors, far), whole
+
+
+def near(months: Floats | NDArray[np.int_]) -> Floats:
+    """Correlation of the errors of late arrivals of months, given their numbers; shape (k, k).
+
+    Examples
+    --------
+    >>> near(np.array([0, 1, 3])).round(2)[0].tolist()
+    [1.0, 0.8, 0.51]
+    """
+    found: Floats = _NEXT ** np.abs(np.subtract.outer(months, months)).astype(float)
+    return found
+
+
+def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
+    """Draws of errors of n months that places share, at an sd of 1; shape (D, n)."""
+    return np.asarray(rng.standard_normal((n_draws, n)) @ _root(near(np.arange(n))).T)
+
+
+def move(paths: Floats, seen: Told) -> Floats:
+    """The months of each draw, once some of them are observed, by the covariance of the draws.
+
+    Parameters
+    ----------
+    paths : ndarray, shape (D, n)
+        Monthly deaths; NaN where hidden: those stay.
+    seen : Told
+
+    Returns
+    -------
+    ndarray, shape (D, n)
+        Monthly deaths; exactly those given where nothing is learned. A month of none may get some.
+    """
+    if seen.at.size == 0:
+        return paths
+    logs = logs_of(paths)
     covariance = shrunk(logs)
-    away = observed - logs[:, at].mean(axis=0)
-    used = filled_until(away, covariance[np.ix_(at, at)] + noise)
-    if used == 0:
-        return paths, 0.0, 0
-    at, observed, away, noise = at[:used], observed[:used], away[:used], noise[:used, :used]
-    seen = covariance[np.ix_(at, at)] + noise
-    gain = np.linalg.solve(seen, covariance[at]).T
-    errors = rng.standard_normal((len(logs), at.size)) @ _root(noise).T
-    errors -= errors.mean(axis=0)  # what they add is spread, and nothing to the mean
-    shift = (observed - logs[:, at] - errors) @ gain.T
-    shift[:, np.isnan(paths).any(axis=0)] = 0.0
-    after = np.maximum(np.exp(logs + shift) - HALF, 0.0)
-    moved = np.where(shift == 0, paths, after)
-    far = np.abs(away) / np.sqrt(np.diag(seen))
-    return moved, float(far.max()), used
+    usual = covariance[np.ix_(seen.at, seen.at)] + seen.noise
+    gain = np.linalg.solve(usual, covariance[seen.at]).T
+    return moved_by((seen.observed - logs[:, seen.at] - seen.errors) @ gain.T, logs, paths)
+
+
+def logs_of(paths: Floats) -> Floats:
+    """Logs of months' deaths and a half; hidden ones are taken for none."""
+    logs: Floats = np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF)
+    return logs
+
+
+def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
+    """Months whose logs are shifted: those of no shift, and hidden ones, are exactly as they were.
+
+    Parameters
+    ----------
+    shift, logs, paths : ndarray, shape (D, ..., n)
+        What is added to the logs, the logs (:func:`logs_of`), and the months.
+    """
+    still = (shift == 0) | np.isnan(paths).any(axis=0)
+    moved: Floats = np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0))
+    return moved
 
 
 def filled_until(away: Floats, usual: Floats) -> int:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.models.own.late import Late, ages_of
-from odforecast.models.own.move import HALF
+from odforecast.models.own.move import HALF, near
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import Months
 from odforecast.panel import Floats, Own, Panel
-from odforecast.panel.own_compared import LEAST_OVERLAP, common
+from odforecast.panel.own_compared import LEAST_OVERLAP
+from odforecast.panel.own_compared import common as common_months
 
 #: Months that both have, at most: five years.
 WINDOW = 60
@@ -28,8 +29,6 @@ _TO_LAST = float((_WEIGHTS[:-1] ** 2).sum())
 #: Variance of a walk in 12 months over that of the difference of those means, (650 + 506) / 144
 #: steps': means level out a third of it.
 OF_MEANS = 12.0 / (float((_WEIGHTS**2).sum()) + _TO_LAST)
-#: Correlation of the errors of late arrivals of months one month apart in age.
-_NEXT = 0.8
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ class Seen:
         Own over CDC's counts of the last common 12 months, and the relative sd at the last month.
     shared : int
         Months that it was learned on.
+    common : ndarray, shape (k,)
+        Sd of what other places have of those errors, too: late arrivals, where files are taken to
+        fill up as CDC's counts do.
     """
 
     months: Months
@@ -56,6 +58,7 @@ class Seen:
     factor: float
     factor_sd: float
     shared: int
+    common: Floats
 
 
 def seen_months(
@@ -79,7 +82,7 @@ def seen_months(
         None if there are too few common months.
     """
     months, _, days = own.of(state)
-    both, mine, cdc = common(panel, own, state)
+    both, mine, cdc = common_months(panel, own, state)
     end, extra = panel.final_through, 0.0
     if (both <= end).sum() < LEAST_OVERLAP:
         end = panel.last_month
@@ -127,11 +130,11 @@ def seen_months(
     usual = np.maximum(usual, HALF) + HALF
     since = (month - both[-1]).astype(float) + _TO_LAST
     walk = drift / 12.0 * np.minimum.outer(since, since)
-    common_late = missing_sd[new] - missing_sd[at[-12:]].mean()
-    apart = np.abs(np.subtract.outer(since, since))
-    filling = _NEXT**apart * np.outer(common_late, common_late)
+    late_sd = missing_sd[new] - missing_sd[at[-12:]].mean()
+    filling = near(since) * np.outer(late_sd, late_sd)
     filling = filling + np.diag((late.noise * missing[new]) ** 2)
     single = phi * (1.0 + 1.0 / years[of_year]) / usual
     noise = walk + extra**2 + phi / size[1][-1] + np.diag(single) + filling
     last = float(np.sqrt(drift / 12.0 * (since[-1] if new.size else _TO_LAST) + extra**2))
-    return Seen(month, deaths, noise, float(ratio[-1]), last, int(both.size))
+    common = np.sqrt(late.common) * late_sd
+    return Seen(month, deaths, noise, float(ratio[-1]), last, int(both.size), common)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ Singles = NDArray[np.float32]
 TAIL_DF = 5.0
 
 
-def _path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
+def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
     """Cholesky factor (H, H) of a level's future path under new innovations."""
     lag = np.subtract.outer(np.arange(horizon), np.arange(horizon))
     steps = np.where(lag >= 0, 1.0, 0.0)
@@ -32,6 +32,36 @@ def _path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
     cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
     root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
     return root
+
+
+@dataclass(frozen=True, eq=False)
+class Nation:
+    """Random numbers of the nation, one row a draw.
+
+    Attributes
+    ----------
+    start : ndarray, shape (D, 1)
+        Standard normals of its slope at the origin.
+    squared : ndarray, shape (D,)
+        Chi-squared numbers: the scale of its innovations is ``sqrt(TAIL_DF / squared)``.
+    path, shock : ndarray, shape (D, H)
+        Standard normals of its innovations and of its shocks.
+    """
+
+    start: Singles
+    squared: Floats
+    path: Singles
+    shock: Singles
+
+
+def of_the_nation(state: State, horizon: int, draws: int, streams: Streams) -> Nation:
+    """The numbers that the nation of a filter draws; a location filtered alone has one, too."""
+    rng = streams.generator("nation", state.alone)
+    # One stream: the order is a part of what is drawn.
+    start = rng.standard_normal((draws, 1), dtype=np.float32)
+    squared = rng.chisquare(TAIL_DF, draws)
+    path = rng.standard_normal((draws, horizon), dtype=np.float32)
+    return Nation(start, squared, path, rng.standard_normal((draws, horizon), dtype=np.float32))
 
 
 def drawn(
@@ -58,9 +88,8 @@ def drawn(
 
     f32 = np.float32
     scales, n_loc, n_region = state.scales, len(state.locations), len(REGIONS)
-    alone = state.locations[0] if n_loc == 1 else ""
-    nation = streams.generator("nation", alone)
-    regions = [streams.generator("region", f"{alone}{name}") for name in REGIONS]
+    nation = of_the_nation(state, horizon, draws, streams)
+    regions = [streams.generator("region", f"{state.alone}{name}") for name in REGIONS]
     places = [streams.generator("location", s) for s in state.locations]
 
     def normal(generators: list[np.random.Generator], n: int) -> Singles:
@@ -79,7 +108,7 @@ def drawn(
     own_start = normal(places, 2)
     start[:, :n_loc], start[:, n_loc:first] = own_start[..., 0], own_start[..., 1]
     start[:, first : first + n_region] = normal(regions, 1)[..., 0]
-    start[:, size - 1] = normal([nation], 1)[:, 0, 0]
+    start[:, size - 1] = nation.start[:, 0]
     if state.incomplete:
         errors = normal([streams.generator("delay", s) for s in state.locations], 2)
         start[:, size : size + n_loc] = errors[..., 0]
@@ -94,21 +123,20 @@ def drawn(
     def carried(damp: float) -> Singles:
         return np.asarray((1.0 - damp**ahead) / (1.0 - damp), dtype=f32)
 
-    def paths(generators: list[np.random.Generator], level: float, slope: float,
-              damp: float) -> Singles:  # fmt: skip
-        root = _path_root(level, slope, damp, horizon).T
-        return np.asarray(normal(generators, horizon) @ root, dtype=f32)
+    def paths(normals: Singles, level: float, slope: float, damp: float) -> Singles:
+        return np.asarray(normals @ path_root(level, slope, damp, horizon).T, dtype=f32)
 
-    tail = np.sqrt(TAIL_DF / nation.chisquare(TAIL_DF, draws))[:, None].astype(f32)
+    tail = np.sqrt(TAIL_DF / nation.squared)[:, None].astype(f32)
     us = now[:, size - 1 : size] * carried(scales.damp_us)
-    us = us + tail * paths([nation], scales.level_us, scales.slope_us, scales.damp_us)[:, 0]
-    us = us + f32(scales.shock) * normal([nation], horizon)[:, 0]
+    path = paths(nation.path[:, None], scales.level_us, scales.slope_us, scales.damp_us)
+    us = us + tail * path[:, 0]
+    us = us + f32(scales.shock) * nation.shock
     regional = now[:, first : first + n_region, None] * carried(scales.damp_region)
     regional = regional + us[:, None]
     regional = regional + paths(
-        regions, scales.level_region, scales.slope_region, scales.damp_region
+        normal(regions, horizon), scales.level_region, scales.slope_region, scales.damp_region
     )
-    own = paths(places, scales.level_own, scales.slope_own, scales.damp_own)
+    own = paths(normal(places, horizon), scales.level_own, scales.slope_own, scales.damp_own)
     months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
     lengths = np.log(month_lengths(months)).astype(f32)
     level, rise = np.empty_like(own), np.empty_like(own)
@@ -169,7 +197,7 @@ def drawn_part(
     state = part.mean.astype(f32) + start @ root.T
     ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
     tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws))[:, None].astype(f32)
-    path = _path_root(scales.us, scales.slope, scales.damp, horizon).T.astype(f32)
+    path = path_root(scales.us, scales.slope, scales.damp, horizon).T.astype(f32)
     common = tail * (shared.standard_normal((n_draws, horizon), dtype=f32) @ path)
     carried = (1.0 - scales.damp ** np.arange(1, horizon + 1)) / (1.0 - scales.damp)
     common += state[:, n_loc : n_loc + 1] * carried.astype(f32)
@@ -197,7 +225,8 @@ def drawn_part(
         state[:, :n_loc], common, _rise_of_units(part, rise, dict(zip(whole.locations, size))),
         f32(scales.late) * ratio, normal, np.array([scales.pull, scales.noise]),
         inputs.own(scales), 1.0 / inputs.years, whole.draws, before, rest, np.array(row),
-        of_units, inputs.shown[:, -11 - now :], np.array(place), us, out, known,
+        of_units, inputs.shown[:, -11 - now :], np.array(place), us, inputs.inside, out,
+        known,
     )  # fmt: skip
     return Forecast(
         draws=out,

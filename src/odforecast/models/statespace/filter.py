@@ -87,6 +87,11 @@ class State:
         """Length of the state of levels and slopes; the shock of the last month is over."""
         return 2 * len(self.locations) + len(REGIONS) + 1
 
+    @property
+    def alone(self) -> str:
+        """The only location, which then has a nation of its own; else empty."""
+        return self.locations[0] if len(self.locations) == 1 else ""
+
 
 def filtered(
     panel: Panel,

@@ -26,15 +26,17 @@ import numpy as np
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
-from odforecast.models.delay.constants import delays_for
+from odforecast.models.delay.constants import delays_for, described_delays
 from odforecast.models.delay.deficit import Deficit, deficit
 from odforecast.models.delay.errors import Factors, late_draws, prior_factors, shared_factors
 from odforecast.models.delay.layer import AGES, LEVEL, how_warnings, is_final
+from odforecast.models.own.joint import LogMonths
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace.draws import Singles, drawn, drawn_part
 from odforecast.models.statespace.filter import Scales, State, filtered
 from odforecast.models.statespace.growth import growth_of, tilted
+from odforecast.models.statespace.own_months import log_months
 from odforecast.models.statespace.share import Part, classes_beside, fitted_part, whole_of
 from odforecast.models.statespace.share_inputs import ShareScales
 from odforecast.months import ONE_MONTH
@@ -107,7 +109,7 @@ class Dlm:
         """What the model is."""
         scales = None if self.scales is None else astuple(self.scales)
         parameters = as_parameters(scales=scales, dated=self.dated, delay=self.delay)
-        return Spec(self.name, "3", parameters=parameters, corrects_delay=self.delay)
+        return Spec(self.name, "4", parameters=parameters, corrects_delay=self.delay)
 
     def fit(self, panel: Panel) -> FittedDlm | FittedClass:
         """Filter the months up to the panel's last.
@@ -176,7 +178,8 @@ class FittedDlm:
         scales = self.states[0].scales
         sets = {of_the_constants(each): f"constants of {each.cutoff}" for each in all_constants()}
         source = sets.get(scales, "setting")
-        return [(f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)]
+        rows = [(f"scale {f.name}", getattr(scales, f.name), source) for f in fields(scales)]
+        return rows if self.missing is None else rows + described_delays(self.panel)
 
     def _moved(self, factors: Factors, rows: list[int]) -> Floats:
         """Relative error of the last count by some factors, shape (D, L)."""
@@ -263,6 +266,24 @@ class FittedDlm:
         )
         classes = {n: drawn_part(p, made, rise, streams) for n, p in self.classes.items()}
         return made.with_parts(classes) if classes else made
+
+    def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
+        """How the logs of the months of its places hang together; see
+        :class:`odforecast.models.own.joint.Linear`.
+
+        A nation that is the sum of its parts is none of the places.
+        """
+        found = []
+        horizon = int((made.horizons > 0).sum())
+        for state in self.states:
+            rows = [made.locations.index(s) for s in state.locations]
+            mean = made.draws[:, rows].mean(axis=0)
+            if made.known.ndim == 3:
+                mean = np.concatenate([made.known[:, rows].mean(axis=0), mean], axis=1)
+            found.append(
+                log_months(state, self.panel, self.missing, mean, horizon, len(made.draws), streams)
+            )
+        return found
 
 
 @dataclass

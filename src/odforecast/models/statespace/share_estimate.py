@@ -7,7 +7,7 @@ real releases; neither sees a forecast score. ``make constants`` runs this with 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize
@@ -31,6 +31,16 @@ SHARE_PRIORS = {
 LATE_PRIOR, LATE_PRIOR_SD = 3.0, 0.15
 #: Late deaths of a class that must be expected of a location for it to tell of its own ratio.
 LATE_MANY = 10.0
+#: Releases that tell of a class's ratio, and counts of single locations that tell of its spread:
+#: with fewer, the other classes' are taken.
+FEW_RELEASES, FEW_COUNTS = 2, 10
+#: What all locations share of a class is one path of a few years, which tells little of how far it
+#: may turn: these are pooled over the classes. T40.4 keeps its own, which were there before.
+POOLED = ("us", "slope", "damp")
+KEEPS_ITS_OWN = "T40.4"
+#: Numbers whose mean over classes is that of the numbers themselves: the others are spreads, and
+#: a damping.
+_PLAIN = ("pull", "late")
 
 
 def estimate_share(inputs: Inputs) -> dict[str, Number]:
@@ -68,13 +78,13 @@ def estimate_share(inputs: Inputs) -> dict[str, Number]:
 
 
 def _line(name: str, value: float) -> float:
-    if name == "pull":
+    if name in _PLAIN:
         return value
     return float(np.log(value / (1.0 - value)) if name == "damp" else np.log(value))
 
 
 def _natural(name: str, u: float) -> float:
-    if name == "pull":
+    if name in _PLAIN:
         return float(u)
     return float(1.0 / (1.0 + np.exp(-u)) if name == "damp" else np.exp(u))
 
@@ -95,7 +105,8 @@ def estimate_late(
     -------
     dict of str to Number
         ``late`` and ``late_shared`` as if :data:`LATE_PRIOR` more releases had been seen, about 1;
-        ``late_own`` from what single locations differ by beyond chance.
+        ``late_own`` from what single locations differ by beyond chance. What too few releases or
+        counts tell of is left out: see :func:`filled`.
     """
     ratios = np.array(nation)
     n = ratios.size + LATE_PRIOR
@@ -112,15 +123,95 @@ def estimate_late(
         up += float((off**2 - 0.4 * expected[big]).sum())
         down += float((expected[big] ** 2).sum())
         pairs += float(big.sum())
-    spread = float(np.sqrt(max(up / down, 0.05**2))) if down else 0.3
+    spread = float(np.sqrt(max(up / down, 0.05**2))) if down else 0.0
 
     def spread_of(value: float, seen: float, how: str) -> Number:
         half = float(np.exp(Z90 / np.sqrt(2.0 * max(seen, 1.0))))
         return Number(value, value / half, value * half, "estimated", how)
 
     error = Z90 * shared / np.sqrt(n)
-    return {
-        "late": Number(mean, mean - error, mean + error, "estimated", method),
-        "late_shared": spread_of(shared, n, method),
-        "late_own": spread_of(spread, pairs, f"{pairs:.0f} counts of single locations"),
-    }
+    out = {}
+    if ratios.size >= FEW_RELEASES:
+        out["late"] = Number(mean, mean - error, mean + error, "estimated", method)
+        out["late_shared"] = spread_of(shared, n, method)
+    if pairs >= FEW_COUNTS:
+        out["late_own"] = spread_of(spread, pairs, f"{pairs:.0f} counts of single locations")
+    return out
+
+
+def pooled(found: Mapping[str, Mapping[str, Number]]) -> dict[str, dict[str, Number]]:
+    """The classes with what all locations share taken as the mean over classes.
+
+    Classes one by one, heroin's shared slope to 2020-05 was next to none, and the forecasts from
+    2021 missed its fall; pooled was chosen on origins and releases to 2020-12.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping of str to Number
+        By class, what was estimated of each.
+
+    Returns
+    -------
+    dict of str to dict of str to Number
+        Means of spreads are those of their logs, of a damping of its log-odds, each with the
+        interval of the mean; marked ``pooled``. :data:`KEEPS_ITS_OWN` is as it was.
+
+    Examples
+    --------
+    >>> one, two = (Number(x, x / 2, 2 * x, "estimated", "") for x in (0.01, 0.04))
+    >>> number = pooled({"cocaine": {"us": one}, "T40.4": {"us": two}})["cocaine"]["us"]
+    >>> round(number.value, 4), number.how, number.method
+    (0.02, 'pooled', 'mean of 2 classes: its own 0.01 [0.005, 0.02]')
+    """
+    out = {short: dict(numbers) for short, numbers in found.items()}
+    for name in POOLED:
+        of = [_line(name, numbers[name].value) for numbers in found.values() if name in numbers]
+        if len(of) < 2:
+            continue
+        mean, error = float(np.mean(of)), Z90 * float(np.std(of, ddof=1) / np.sqrt(len(of)))
+        value, low, high = (_natural(name, u) for u in (mean, mean - error, mean + error))
+        for short, numbers in found.items():
+            if name in numbers and short != KEEPS_ITS_OWN:
+                own = numbers[name]
+                method = (
+                    f"mean of {len(of)} classes: its own {own.value:.2g} "
+                    f"[{own.low:.2g}, {own.high:.2g}]"
+                )
+                out[short][name] = Number(value, low, high, "pooled", method)
+    return out
+
+
+def filled(found: Mapping[str, Mapping[str, Number]]) -> dict[str, dict[str, Number]]:
+    """Every class with every number that any class has: where its own is missing, the others' mean.
+
+    Parameters
+    ----------
+    found : mapping of str to mapping of str to Number
+        By class, what could be estimated.
+
+    Returns
+    -------
+    dict of str to dict of str to Number
+        Means of spreads are those of their logs, of a damping of its log-odds; marked ``assumed``.
+
+    Examples
+    --------
+    >>> one = Number(1.2, 1.1, 1.3, "estimated", "late arrivals of 9 releases")
+    >>> number = filled({"cocaine": {"late": one}, "heroin": {}})["heroin"]["late"]
+    >>> number.value, number.how, number.method
+    (1.2, 'assumed', 'mean of 1 other class: too few releases of its own')
+    """
+    names = dict.fromkeys(name for numbers in found.values() for name in numbers)
+    out: dict[str, dict[str, Number]] = {}
+    for short, numbers in found.items():
+        out[short] = {}
+        for name in names:
+            if name in numbers:
+                out[short][name] = numbers[name]
+                continue
+            others = [_line(name, of[name].value) for of in found.values() if name in of]
+            value = _natural(name, float(np.mean(others)))
+            classes = f"{len(others)} other class" + ("es" if len(others) > 1 else "")
+            method = f"mean of {classes}: too few releases of its own"
+            out[short][name] = Number(value, np.nan, np.nan, "assumed", method)
+    return out

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.models.constants import Constants
 from odforecast.models.delay.deficit import SPAN, Deficit
 from odforecast.models.statespace.filter import State
 from odforecast.models.statespace.pins import years_averaged
+from odforecast.models.statespace.share_constants import shares_for
 from odforecast.models.statespace.share_rows import SHOWN, _ratio, _Rows, _rows
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import month_lengths
@@ -54,16 +56,13 @@ class ShareScales:
     late_own: float
 
     @classmethod
-    def of(cls, constants: Constants, short: str = "T40.4") -> ShareScales:  # noqa: ARG003
-        """Those of a dated set, for a drug class."""
-        return cls(**{name: constants.values[f"share_{name}"] for name in SHARE_NAMES})
+    def of(cls, constants: Constants, short: str = "T40.4") -> ShareScales:
+        """Those of a dated set, for a drug class: each has its own."""
+        return cls(**shares_for(constants.cutoff, short))
 
     def innovations(self) -> Floats:
         """What the filter takes, in its order."""
         return np.array([self.us, self.slope, self.damp, self.noise, self.pull])
-
-
-SHARE_NAMES = tuple(ShareScales.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -94,6 +93,11 @@ class Inputs:
     share: Floats
     years: Floats
     shown: Floats
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which units are parts of the nation: Puerto Rico, where it is published, is none."""
+        return np.array([u in JURISDICTIONS or u == NATION for u in self.units])
 
     def own(self, scales: ShareScales) -> Floats:
         """Sd of own innovations: a unit of many jurisdictions averages theirs."""

@@ -239,6 +239,7 @@ def draw_parts(
     shown: Floats,
     place: NDArray[np.int64],
     us: int,
+    inside: NDArray[np.bool_],
     out: Floats,
     known: Floats,
 ) -> None:
@@ -272,6 +273,8 @@ def draw_parts(
         Row of each unit in ``out``; -1 if it has none.
     us : int
         Row of the sum of the units in ``out``; -1 if it is none.
+    inside : ndarray of bool, shape (L,)
+        Units that the sum holds: Puerto Rico is none.
     out, known : ndarray, shapes (D, P, A + H) and (D, P, 11)
         Overwritten, those of ``us`` added to.
     """
@@ -310,10 +313,10 @@ def draw_parts(
                 if m < 11:
                     if at >= 0:
                         known[d, at, m] = drawn
-                    if us >= 0 and us != at:
+                    if us >= 0 and inside[i]:
                         known[d, us, m] += drawn
                 else:
                     if at >= 0:
                         out[d, at, m - 11] = drawn
-                    if us >= 0 and us != at:
+                    if us >= 0 and inside[i]:
                         out[d, us, m - 11] += drawn

@@ -1,0 +1,70 @@
+"""Sums over locations, draw by draw: a forecast of the sum, and the nation put before its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from odforecast.errors import ForecastError
+from odforecast.geography import NATION, REGIONS
+from odforecast.names import LOCATION, RESIDENCE
+
+if TYPE_CHECKING:
+    from odforecast.forecast.forecast import Forecast
+
+
+def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
+    """See :meth:`odforecast.Forecast.total`."""
+    if forecast.basis == RESIDENCE and name in (NATION, *REGIONS):
+        raise ForecastError(
+            f"this forecast is of counties, by residence, and {name} is a sum of states",
+            hint="add counties: made = forecast.select('Ohio/*'); "
+            "made.total(made.locations, 'Ohio, residents')",
+        )
+    rows = [forecast.index(s) for s in locations]
+    if len(rows) > 1 and LOCATION not in forecast.joint:
+        raise ForecastError(
+            "these draws are not joint over locations, so they cannot be added",
+            hint="use a model with joint draws (dlm, hierarchical), or forecast the sum itself",
+        )
+    if len(set(rows)) < len(rows):
+        raise ForecastError("a location is named twice; adding it counts twice")
+    if NATION in [forecast.locations[i] for i in rows] and len(rows) > 1:
+        raise ForecastError("US already holds the other locations; adding it counts twice")
+    places = [forecast.locations[i] for i in rows]
+    made = replace(
+        forecast,
+        parts={name: tuple(p for s in places for p in forecast.parts.get(s, (s,)))},
+        draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
+        known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
+        locations=(name,),
+        beside={},
+    )
+    # A class that one of them does not publish has no sum.
+    whole = {n: p for n, p in forecast.beside.items() if set(places) <= set(p.locations)}
+    return carrying(made, {n: p.total(places, name) for n, p in whole.items()})
+
+
+def with_nation(forecast: Forecast) -> Forecast:
+    """See :meth:`odforecast.Forecast.with_nation`."""
+    if NATION in forecast.locations:
+        return forecast
+    nation = forecast.nation()
+    made = replace(
+        forecast,
+        draws=np.concatenate([nation.draws, forecast.draws], axis=1),
+        known=np.concatenate([nation.known, forecast.known], axis=-2),
+        locations=(NATION, *forecast.locations),
+        parts={**forecast.parts, **nation.parts},
+        beside={},
+    )
+    parts = {n: p.with_nation() if n in nation.beside else p for n, p in forecast.beside.items()}
+    return carrying(made, parts)
+
+
+def carrying(made: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
+    """A forecast with its drug classes beside it, if there are any."""
+    return made.with_parts(parts) if parts else made

@@ -1,0 +1,344 @@
+"""The delay's constants, refined by the settled releases of the user's own archive."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
+
+import odforecast as od
+from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.delay import learned as learning
+from odforecast.models.delay.constants import (
+    NAMES,
+    Delays,
+    all_delays,
+    delays_for,
+    described_delays,
+    learned_delays,
+    said_of,
+)
+from odforecast.models.delay.deficit import OPEN, SPAN
+from odforecast.models.delay.estimate import Seen, _slope, estimate, seen
+from odforecast.models.delay.learned import (
+    as_released,
+    further_releases,
+    settled_releases,
+)
+from odforecast.models.delay.likelihood import normal_loss
+from odforecast.models.delay.shipped import known_by, parsed, shipped_seen, written
+from odforecast.monthly.sums import rolling_sums
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS, VINTAGE_REAL
+from odforecast.panel import Panel, Triangle
+from odforecast.publication import final_through
+from odforecast.seeds import seed_from
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.donors import shipped
+from odforecast.vintage.earlier import SAID_MONTHS
+
+#: An archive whose records pending end as overdose deaths more often than those that ship.
+MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
+SHIPS = all_delays()[dt.date(2025, 9, 17), ""]
+DAY = dt.date(2028, 3, 15)
+WHOLE = (NATION, *JURISDICTIONS)
+
+
+def made(n: int, day: dt.date = DAY, constants: Delays = MINE, seed: int = 1) -> Panel:
+    """A panel of ``day`` with n earlier monthly releases in its triangle, made up by constants.
+
+    Its counts miss nothing. The newest release is a month old: all but the last six have settled.
+    """
+    rng = np.random.default_rng(seed)
+    end = np.datetime64(day, "M") - 5 * ONE_MONTH
+    # Large places: whole deaths are next to nothing there.
+    size = np.exp(rng.normal(8.5, 0.8, len(JURISDICTIONS)))
+    everyone = 30.0 * size
+    months = rng.poisson(size[:, None] / 12.0, (size.size, 131)).astype(float)
+    sums = rolling_sums(months)
+    grid = end - np.arange(sums.shape[1])[::-1].astype("timedelta64[M]")
+    places = np.exp(0.5 * rng.standard_normal((size.size, 1)) - 0.125)
+    dates, reported, pending = [], [], []
+    for back in range(n, 0, -1):
+        month = np.datetime64(day, "M") - back * ONE_MONTH
+        date = month.astype("datetime64[D]").astype(object).replace(day=15)
+        stop = months.shape[1] - back
+        last = end - back * ONE_MONTH
+        n_open = int((last - final_through(date)).astype(int))
+        expected = expected_late(size, 4 + np.arange(n_open, dtype=float), constants) * places
+        late = np.zeros((size.size, stop))
+        late[:, -n_open:] = arrivals(rng, expected, size, constants, 4)[:, ::-1]
+        shown = np.full(sums.shape, np.nan)
+        shown[:, : stop - 11] = rolling_sums(np.maximum(months[:, :stop] - np.round(late), 0.0))
+        says = np.full(sums.shape, np.nan)
+        says[:, : stop - 11] = 0.2
+        beyond = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
+        says[:, stop - 11 - n_open : stop - 11] += (100.0 * beyond / everyone[:, None])[:, ::-1]
+        dates.append(date)
+        reported.append(np.concatenate([shown.sum(axis=0)[None], shown]))
+        pending.append(np.concatenate([says.mean(axis=0)[None], says]))
+    people = np.append(everyone.sum(), everyone)
+    counts = np.concatenate([sums.sum(axis=0)[None], sums])
+    blank = np.full(counts.shape, np.nan)
+    panel = Panel(
+        indicator=ALL_DRUGS, as_of=day, release=day, vintage=VINTAGE_REAL, locations=WHOLE,
+        months=grid, reported=counts, predicted=blank, complete=blank, pending=blank + 0.2,
+        final_through=final_through(day),
+    )  # fmt: skip
+    triangle = None
+    if n:
+        nothing = np.full((n, *counts.shape), np.nan)
+        triangle = Triangle(
+            tuple(dates), np.stack(reported), np.stack(pending), nothing, np.tile(people, (n, 1))
+        )
+    return replace(with_all_deaths(panel, people), triangle=triangle)
+
+
+def changed(panel: Panel, i: int, **layers: float) -> Panel:
+    """Other numbers in one release of the triangle."""
+    assert panel.triangle is not None
+    held = {name: array.copy() for name, array in panel.triangle.layers.items()}
+    for name, factor in layers.items():
+        held[name][i] = held[name][i] * factor
+    return replace(panel, triangle=replace(panel.triangle, **held))
+
+
+def kept(panel: Panel, chosen: list[int]) -> Panel:
+    """Only these releases in the triangle."""
+    assert panel.triangle is not None
+    layers = {name: array[chosen] for name, array in panel.triangle.layers.items()}
+    dates = tuple(panel.triangle.releases[i] for i in chosen)
+    return replace(panel, triangle=Triangle(dates, **layers))
+
+
+def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
+    found = [learned_delays(made(n)) for n in (6, 7, 20)]
+    assert [len(f.own) for f in found] == [0, 1, 14]
+    none, one, many = (f.constants for f in found)
+    assert none == SHIPS
+    # With one: a little, and in the right direction.
+    assert 0.0 < one.kappa - SHIPS.kappa < 0.03
+    assert (SHIPS.kappa + 0.6) / 2 < many.kappa < 0.6
+    panel = made(20)
+    own = [learning._seen(panel, i) for i in further_releases(panel)]
+    assert _slope(own, "pending") == pytest.approx(0.6, rel=0.05)
+    assert found[2].said() == (
+        "delay learned from 16 releases that ship and 14 of this archive, 2026-07-15 to 2027-08-15"
+    )
+    rows = described_delays(panel)
+    assert rows[0][:2] == ("delay kappa", many.kappa)
+    assert rows[0][2] == "constants of 2025-09-17, and 14 releases of the archive"
+
+
+@pytest.fixture
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of an estimate, a number that every number it would rest on goes into."""
+
+    def stub(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+        digest = seed_from(*(x for s in found for x in vars(s).values()))
+        return replace(SHIPS, kappa=digest / 2**64), {}
+
+    monkeypatch.setattr(learning, "estimate", stub)
+    monkeypatch.setattr(learning, "_kept", OrderedDict())
+
+
+def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch) -> None:
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
+    for panel in (made(0), made(6), od.bundled().as_of("2025-09-17").panel()):
+        assert delays_for(panel) == SHIPS
+        assert said_of(panel) == ""
+    rows = described_delays(made(6))
+    assert rows[0] == ("delay kappa", 0.475, "constants of 2025-09-17")
+    assert len(rows) == len(NAMES)
+
+
+@pytest.mark.usefixtures("cheap")
+def test_what_has_not_settled_or_came_later_changes_nothing() -> None:
+    """Bit for bit: neither its numbers nor that it is there."""
+    panel = made(9)
+    whole = delays_for(panel)
+    assert len(settled_releases(panel)) == 3
+    assert whole != SHIPS
+    assert delays_for(kept(panel, [0, 1, 2])) == whole
+    for i in range(3, 9):
+        panel = changed(panel, i, reported=0.5, pending=3.0, all_deaths=2.0)
+    assert delays_for(panel) == whole
+    # Seen from an earlier day, by a hand that left the later releases in.
+    early = replace(panel, as_of=dt.date(2027, 11, 5))
+    assert further_releases(early) == ()
+    assert delays_for(early) == SHIPS
+    first = kept(panel, [0])
+    assert first.triangle is not None
+    assert further_releases(first) == (0,)
+    later = replace(first.triangle, releases=(DAY,))
+    assert further_releases(replace(first, triangle=later)) == ()
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
+    found = learned_delays(made(9, dt.date(2018, 4, 11)))
+    assert found.own == ("2017-07-15", "2017-08-15")
+    assert found.shipped == len(known_by("2018-12-31", shipped_seen())) - 1
+
+
+def test_a_release_of_the_triangle_has_its_own_deaths_of_all_causes() -> None:
+    panel = made(3)
+    assert panel.triangle is not None
+    layer = panel.triangle.layers["all_deaths"] * np.array([[1.0], [2.0], [3.0]])
+    panel = replace(panel, triangle=replace(panel.triangle, all_deaths=layer))
+    for i in range(3):
+        np.testing.assert_array_equal(as_released(panel, i).all_deaths, layer[i])
+
+
+@pytest.mark.usefixtures("cheap")
+def test_a_settled_release_counts_with_every_number() -> None:
+    panel = made(7)
+    whole = delays_for(panel)
+    for layer in ("reported", "pending", "all_deaths"):
+        assert delays_for(changed(panel, 0, **{layer: 0.9})) != whole
+
+
+@pytest.mark.usefixtures("cheap")
+def test_the_order_of_places_is_nothing() -> None:
+    panel = made(7)
+    turned = panel.select(panel.locations[::-1])
+    assert delays_for(panel) == delays_for(turned) != SHIPS
+
+
+@pytest.mark.usefixtures("cheap")
+def test_the_same_content_is_estimated_once(monkeypatch) -> None:
+    panel = made(7, seed=5)
+    first = learned_delays(panel)
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
+    again = replace(panel, notes=("another object",))
+    assert learned_delays(again) is first
+    with pytest.raises(pytest.fail.Exception, match="it is known"):
+        learned_delays(changed(panel, 0, pending=1.1))
+
+
+def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
+    """Its counts still hold what its final file drops."""
+    for day, closed in (("2027-10-15", 0), ("2027-12-15", 12), ("2028-02-15", 0)):
+        panel = made(30, dt.date.fromisoformat(day))
+        last = panel.months[-1] - 7 * ONE_MONTH
+        if closed:
+            last = np.datetime64("2025-12", "M")
+        settled = settled_releases(panel)
+        assert panel.triangle is not None
+        known = np.isfinite(panel.triangle.reported[settled[-1]]).any(axis=0)
+        assert panel.months[np.flatnonzero(known)[-1]] == last
+
+
+@pytest.mark.parametrize(
+    ("layer", "value", "place", "says"),
+    [
+        ("pending", np.nan, "OH", "it does not say how many records of OH are pending"),
+        ("all_deaths", np.nan, "WV", "it does not say how many records of WV are pending"),
+        ("reported", np.nan, "TX", "it lacks a count of TX among its last months"),
+        ("reported", 0.01, "CA", "CA has "),
+    ],
+)
+def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
+    layer: str, value: float, place: str, says: str
+) -> None:
+    panel = made(7)
+    assert panel.triangle is not None
+    held = {name: array.copy() for name, array in panel.triangle.layers.items()}
+    held[layer][0, panel.index(place)] *= value
+    panel = replace(panel, triangle=replace(panel.triangle, **held))
+    found = learned_delays(panel)
+    assert found.constants == SHIPS
+    assert found.own == ()
+    assert found.left_out["2027-08-15"].startswith(says)
+    assert found.said().startswith(f"delay not learned from 2027-08-15: {says}")
+
+
+def test_a_panel_without_all_places_takes_the_set_that_ships() -> None:
+    found = learned_delays(made(7).select(["US", "OH"]))
+    assert found.constants == SHIPS
+    assert found.left_out == {"2027-08-15": "the panel has no AK"}
+
+
+def test_two_years_without_a_release_that_says_anything_are_no_crash() -> None:
+    panel = made(8)
+    assert panel.triangle is not None
+    silent = np.zeros_like(panel.triangle.pending)
+    panel = replace(panel, triangle=replace(panel.triangle, pending=silent))
+    assert set(learned_delays(panel).left_out.values()) == {"it says that nothing is pending"}
+
+
+def test_a_release_that_ships_is_not_counted_twice() -> None:
+    """Nor a copy under another day of its month."""
+    panel = made(7)
+    assert panel.triangle is not None
+    ours = replace(panel.triangle, releases=(dt.date(2024, 12, 18), *panel.triangle.releases[1:]))
+    assert further_releases(replace(panel, triangle=ours)) == ()
+
+
+def test_a_class_and_a_pseudo_vintage_take_the_dated_set() -> None:
+    panel = made(7)
+    assert delays_for(replace(panel, indicator="Cocaine (T40.5)")) == SHIPS
+    donor = next(d for d in shipped() if str(d.release) == "2022-10-12")
+    delayed = panel.delayed("2027-03", donor)
+    assert delayed.triangle is None or delayed.triangle.pending is None
+    assert delays_for(delayed) is all_delays()[dt.date(2025, 9, 17), "2022-10-12"]
+    assert panel.cut("2027-03").triangle is None
+    whole = replace(panel.beside["all-deaths"], indicator="Cocaine (T40.5)")
+    aside = replace(panel, beside={})
+    assert said_of(replace(whole, beside={"all-drugs": aside})) == said_of(panel) != ""
+
+
+def test_the_table_that_ships_gives_the_sets_that_ship() -> None:
+    found = shipped_seen()
+    assert [s.release for s in found] == [str(d.release) for d in shipped()]
+    again = parsed(written(found))
+    for one, two in zip(found, again, strict=True):
+        for name, value in vars(one).items():
+            np.testing.assert_array_equal(getattr(two, name), value)
+    assert max(s.n_open for s in found) + 12 <= SPAN
+    made_of, _ = estimate(known_by("2018-12-31", found))
+    for name, value in asdict(all_delays()[dt.date(2018, 12, 31), ""]).items():
+        assert getattr(made_of, name) == pytest.approx(value, rel=1e-3, abs=1e-6), name
+
+
+def test_a_release_in_the_triangle_is_that_release(vsrr: Path) -> None:
+    """What it turned out to miss is the same, asked of the triangle or of the release itself."""
+    tables = {x.release: x.table for x in (read_vsrr(vsrr / "2018-11-14.csv"),)}
+    newest = od.bundled().as_of("2025-09-17")
+    whole = od.Archive.in_memory(tables | {newest.date: newest.table})
+    panel = whole.as_of().panel()
+    assert panel.triangle is not None
+    assert SAID_MONTHS > OPEN
+    one, two = seen(as_released(panel, 0), panel), seen(whole.as_of("2018-11-14").panel(), panel)
+    assert one is not None
+    assert two is not None
+    for name, value in vars(two).items():
+        np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
+    assert delays_for(panel) == SHIPS  # it ships
+
+
+def test_the_likelihood_of_a_release_is_that_of_one_normal_table() -> None:
+    """Against the covariance of all cells, written out; a month that is not open is nothing."""
+    rng = np.random.default_rng(4)
+    expected, profile, left = rng.normal(size=(3, 2, 3, 4))
+    variance = rng.uniform(0.5, 2.0, (2, 3, 4))
+    mine, ours = (0.3, 0.7), np.array([0.2, 0.5])
+    for array, nothing in ((expected, 0.0), (profile, 0.0), (left, 0.0), (variance, 1.0)):
+        array[1, :, 3] = nothing
+    found = normal_loss(left, variance, expected, profile, mine, ours)
+    for r, n in ((0, 4), (1, 3)):
+        e, p = expected[r, :, :n].ravel(), profile[r, :, :n].ravel()
+        same = np.repeat(np.arange(3), n)
+        rows = (same[:, None] == same[None]).astype(float)
+        cov = np.diag(variance[r, :, :n].ravel())
+        for column, own, shared in ((e, mine[0], ours[0]), (p, mine[1], ours[1])):
+            cov += np.outer(column, column) * (own**2 * rows + shared**2)
+        x = left[r, :, :n].ravel()
+        dense = 0.5 * (np.linalg.slogdet(cov)[1] + x @ np.linalg.solve(cov, x))
+        assert found[r] == pytest.approx(dense, rel=1e-10)
