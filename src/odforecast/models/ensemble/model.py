@@ -136,7 +136,7 @@ class Ensemble:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return replace(self.model.spec, model=self.name, version="2")
+        return replace(self.model.spec, model=self.name, version="3")
 
     def fit(self, panel: Panel) -> Drawer:
         """Fit every member, and learn from earlier cuts of the panel.
