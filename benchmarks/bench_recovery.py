@@ -41,8 +41,10 @@ LASTS = {
 #: No closed year changes.
 STILL = replace(DELAYS, closing_share=0.0, closing_own=0.0, closing_shared=0.0)
 HORIZONS = (-1, 0, 1, 2, 3)
-NAMES = ("kappa", "sd_own", "sd_shared", "noise", "revision_own", "revision_shared",
-         "revision_decay", "revision_noise", "late", "late_decay")  # fmt: skip
+NAMES = (
+    "kappa", "kappa_old", "old_error", "sd_own", "sd_shared", "noise", "revision_own",
+    "revision_shared", "revision_decay", "revision_noise", "late", "late_decay",
+)  # fmt: skip
 
 
 def transforms(newest: int, fits: int) -> tuple[np.ndarray, np.ndarray]:

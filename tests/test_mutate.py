@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,38 @@ def test_a_draw_takes_each_line_once_and_follows_its_seed():
     assert len(mutants.draw(found, 1, 1000)) == 100
 
 
+KNOWN = tomllib.loads((TOOLS / "mutations.toml").read_text(encoding="utf-8"))
+
+
+def test_every_named_fault_stands_once_in_its_file():
+    found = faults.named_faults(TOOLS.parent, KNOWN["named"])
+    assert len(found) == len(KNOWN["named"])
+
+
+def test_every_equivalent_stands_once_in_its_file():
+    faults.drawn_faults(TOOLS.parent, 1, 1, ["seeds.py"], KNOWN["equivalent"])
+
+
+@pytest.mark.parametrize("entry", KNOWN["named"], ids=lambda entry: entry["name"])
+def test_the_tests_of_a_named_fault_are_there(entry):
+    """Its files, and for every word of ``-k a or b`` a test in one of them."""
+    options = [each for each in entry["tests"] if each.startswith("-")]
+    paths = [each for each in entry["tests"] if not each.startswith("-")]
+    assert paths
+    texts = []
+    for each in paths:
+        path, _, test = each.partition("::")
+        assert (TOOLS.parent / path).is_file(), each
+        texts.append((TOOLS.parent / path).read_text(encoding="utf-8"))
+        assert not test or f"def {test.partition('[')[0]}(" in texts[-1], each
+    # Several paths and one ``-k``: each word has a test in one of them.
+    names = [n for text in texts for n in re.findall(r"def (test_\w+)", text)]
+    for option in options:
+        assert option.startswith("-k "), option
+        for word in option.removeprefix("-k ").split(" or "):
+            assert any(word in name for name in names), word
+
+
 @pytest.fixture
 def tree(tmp_path):
     file = tmp_path / faults.PACKAGE / "models" / "a.py"
@@ -186,6 +220,16 @@ def test_the_nearest_tests_come_first_and_absent_ones_are_skipped(tree):
 )
 def test_the_verdict_names_the_test(code, output, expected):
     assert mutate.verdict(code, output) == expected
+
+
+def test_where_a_fault_stands_is_not_what_notices_it(tmp_path):
+    tree = tmp_path / "tree"
+    (tree / "tests").mkdir(parents=True)
+    for name in ("test_mutate.py", "test_other.py"):
+        (tree / "tests" / name).write_text("def test_it():\n    assert False\n")
+    assert mutate.run_tests(tree, (), 60)[1] == "by tests/test_other.py::test_it"
+    (tree / "tests" / "test_other.py").write_text("def test_it():\n    pass\n")
+    assert mutate.run_tests(tree, (), 60) == (mutate.SURVIVED, "")
 
 
 def test_the_report_counts_and_keeps_its_columns():

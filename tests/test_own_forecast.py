@@ -138,6 +138,27 @@ def test_the_nations_class_is_those_of_its_places_and_a_rest_that_keeps_its_shar
     assert np.allclose(rest[0], rest[1], atol=1e-9)
 
 
+def test_a_nations_class_that_its_places_exceed_keeps_its_share_of_the_nation(
+    without: od.Forecast,
+) -> None:
+    """The rest would be less than none: then there is no rest to keep."""
+    from odforecast.models.own.condition import _nation_of, _shared
+    from odforecast.models.own.nation import months_of
+
+    part = without.part("T40.4")
+    us = part.locations.index("US")
+    draws = part.draws.copy()
+    draws[:, us] *= 0.5
+    part = replace(part, draws=draws, beside={})
+    moved = {"OH": 0.8 * months_of(without, "OH")[0]}
+    held = {"OH": _shared(part, without, "OH", moved["OH"])}
+    rows = [without.locations.index(s) for s in JURISDICTIONS]
+    was = np.concatenate([without.known[:, rows], without.draws[:, rows]], axis=2).sum(axis=1)
+    now = was + moved["OH"] - months_of(without, "OH")[0]
+    mine = months_of(part, "US")[0]
+    assert np.allclose(_nation_of(part, without, held, moved), mine * now / was)
+
+
 def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:
     frame = own_file(panel, [])
     earlier = panel.with_counts(frame).select(["US", "WV"])
@@ -535,6 +556,8 @@ def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) ->
     assert late.share(np.array([6.0]))[0] == pytest.approx(constants.late)
     assert late.spread == pytest.approx(2 * np.hypot(constants.late_own, constants.late_shared))
     assert "twice the spread" in late.how
+    shared, alone = constants.late_shared, constants.late_own
+    assert late.common == pytest.approx(shared**2 / (shared**2 + alone**2))
     complete = late_arrivals(replace(own, complete=True), "OH", constants)
     assert complete.missing(np.array([0.0]))[0][0] == 0.0
 

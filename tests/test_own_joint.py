@@ -17,9 +17,10 @@ from odforecast.models.own.joint import APART, Linear, LogMonths, apart, move_to
 from odforecast.models.own.move import HALF, Told, logs_of, shared_errors, told
 from odforecast.models.statespace.draws import TAIL_DF, drawn
 from odforecast.models.statespace.filter import State
-from odforecast.models.statespace.model import FittedDlm
+from odforecast.models.statespace.model import FittedClass, FittedDlm
 from odforecast.models.statespace.own_months import log_months
 from odforecast.panel import Panel
+from odforecast.plot import place_fan
 from odforecast.seeds import Streams
 
 PLACES = ("OH", "MI", "CA")
@@ -313,6 +314,26 @@ def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
         assert (found[at] / size)[other].mean() == pytest.approx(expected, abs=0.03)
 
 
+def test_of_few_deaths_the_drawn_logs_are_wider_than_reckoned_and_no_narrower(
+    fitted: FittedDlm,
+) -> None:
+    """The covariance is of first order: exact for Ohio, short for Wyoming and South Dakota."""
+    streams = Streams(3, "states", "all", "2025-04")
+    made = fitted.draw(6, 2000, streams)
+    model = fitted.log_months(made, streams)[0]
+    ratio = {}
+    for state in ("OH", "WY", "SD"):
+        i = model.locations.index(state)
+        drawn_sd = logs_of(made.select(state).draws[:, 0, -6:]).std(axis=0)
+        exact = np.einsum("ak,ak->a", model.shared[i], model.shared[i]) + np.diag(model.own[i])
+        exact += model.usual**2 * (model.nation[i] ** 2).sum(axis=1)
+        ratio[state] = drawn_sd / np.sqrt(exact[-6:])
+    np.testing.assert_allclose(ratio["OH"], 1.0, atol=0.06)
+    for small_state in ("WY", "SD"):
+        assert (ratio[small_state] > 1.05).all()
+        assert (ratio[small_state] < 1.6).all()
+
+
 def test_the_scale_is_that_of_the_draw(panel: Panel, fitted: FittedDlm) -> None:
     streams = Streams(3, "states", "all", "2025-04")
     made = fitted.draw(2, 50, streams)
@@ -328,6 +349,25 @@ def test_the_scale_is_that_of_the_draw(panel: Panel, fitted: FittedDlm) -> None:
     first = other.standard_normal((50, 2), dtype=np.float32)[:, 0]
     usual = np.abs(first) < 1.0  # farther out a drawn mean is cut
     assert np.allclose(normal[usual & (scale < 1.5)], first[usual & (scale < 1.5)], atol=0.1)
+
+
+def test_the_deaths_ahead_of_the_level_are_those_without_the_shift_of_their_month(
+    panel: Panel,
+) -> None:
+    """What puts a month on the panel's pins is no part of the level, and has its own month."""
+    shift = np.zeros((3, 12))
+    calendar = (panel.monthly.shape[1] + np.arange(AHEAD)) % 12
+    shift[0, calendar] = [90.0, -40.0, 20.0, 0.0]
+    state = replace(state_of(some_covariance(np.random.default_rng(1))), shift=shift)
+    mean = np.full((3, AHEAD), 400.0)
+    plain, moved = (
+        log_months(s, panel, None, mean, AHEAD, 60, Streams(1, "a", "b", "c"))
+        for s in (replace(state, shift=np.zeros((3, 12))), state)
+    )
+    expected = (400.0 - np.array([90.0, -40.0, 20.0, 0.0])) / 400.0
+    np.testing.assert_allclose(moved.nation[0], expected[:, None] * plain.nation[0], rtol=1e-9)
+    np.testing.assert_allclose(moved.shared[0], expected[:, None] * plain.shared[0], atol=1e-9)
+    np.testing.assert_allclose(moved.shared[1], plain.shared[1])
 
 
 # ------------------------------------------------------------------------------ from the outside
@@ -426,3 +466,57 @@ def _rise_of_the_nation(own: Panel, without: od.Forecast) -> float:
     at = int(np.flatnonzero(made.horizons == 3)[0])
     new, old = (f.select("US").draws[:, 0, at].mean() for f in (made, without))
     return float(new / old)
+
+
+# ------------------------------------------------------------- a nation that is not the sum
+
+
+def test_a_nation_modelled_on_its_own_moves_as_its_places_do(panel: Panel) -> None:
+    """Wyoming's last count is missing: 51 states that fall are no nation that stands still."""
+    reported = panel.reported.copy()
+    reported[panel.index("WY"), -1] = np.nan
+    holed = replace(panel, reported=reported)
+    old = od.get_model().fit(holed).forecast(draws=300)
+    new = given(holed, old, {"OH": 0.85})
+    assert "US is modelled on its own" in " ".join(new.warnings)
+    assert "and the nation, which is not their sum, moves as they do together" in " ".join(
+        new.warnings
+    )
+    states = [s for s in JURISDICTIONS if s in old.locations]
+    at = old.horizons >= 1
+    was, now = (np.log(f.select(states).draws[..., at].sum(axis=1)) for f in (old, new))
+    us, moved = (np.log(f.select("US").draws[:, 0, at]) for f in (old, new))
+    fall = (now - was).mean(axis=0)
+    assert (fall < -0.01).all()
+    np.testing.assert_allclose((moved - us).mean(axis=0), fall, atol=0.003)
+    assert (moved.std(axis=0) < us.std(axis=0)).all()
+    np.testing.assert_allclose(
+        us.var(axis=0) - moved.var(axis=0), was.var(axis=0) - now.var(axis=0), rtol=0.1, atol=2e-4
+    )
+    assert "with own counts of Ohio" in new.text("US")
+
+
+def test_a_place_that_does_not_move_does_not_say_so(panel: Panel, without: od.Forecast) -> None:
+    made = given(panel, without, {"OH": 0.85})
+    said = {**made.provenance, "own counts": f"{made.provenance['own counts']} but MI CA"}
+    still = replace(made, provenance=said)
+    for place, moves in (("MI", False), ("CA", False), ("KY", True), ("OH", True), ("US", True)):
+        assert ("with own counts of Ohio" in still.text(place)) == moves
+    seen = place_fan.read(still, (0.9,), None)
+    assert seen.own("MI") == ""
+    assert seen.own("MI", "KY") == "with own counts of Ohio to 2025-07"
+
+
+def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do() -> None:
+    part = od.bundled().as_of("2025-09-17").panel(indicator="T40.4")
+    assert isinstance(od.get_model("dlm").fit(part).inner, FittedClass)
+    old = od.get_model().fit(part).forecast(draws=300)
+    ahead = old.select("OH").draws[:, 0, old.horizons >= 1].mean(axis=0)[:3]
+    frame = own_file(part, "OH", 0.85 * ahead).assign(indicator="T40.4")
+    new = od.get_model().fit(part.with_counts(frame, complete=True)).forecast(draws=300)
+    change = [new.select(s).draws - old.select(s).draws for s in ("OH", "US")]
+    assert change[0][..., -1].mean() < 0
+    np.testing.assert_allclose(change[1], change[0], atol=1e-6)
+    assert "forecast as without own counts and the nation moves by what they do" in " ".join(
+        new.warnings
+    )

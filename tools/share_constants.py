@@ -51,7 +51,8 @@ NOTE = f"""\
 BUNDLED_CLASS = "T40.4"
 #: How a printed number is marked.
 MARKS = {"estimated": "", "pooled": " °", "assumed": " *"}
-#: A count this old is settled.
+#: A count this many months old is settled. What arrives late of a class is read off those that are
+#: older still: the delay of all drugs takes twelve months as enough, a class a month more.
 SETTLED = 12
 #: Releases by day: all drugs, with every class of the release beside it.
 Releases = list[tuple[str, Panel]]
@@ -153,7 +154,8 @@ def late_of_parts(
             if not np.isfinite(then + now + y + later) or then <= 0 or y <= 0:
                 continue
             if s == NATION:
-                nation.append((later - y) / y / ((now - then) / then))
+                if now != then:  # else nothing arrived that the class could have a share of
+                    nation.append((later - y) / y / ((now - then) / then))
             else:
                 late.append(later - y)
                 expected.append((now - then) * y / then)

@@ -13,7 +13,16 @@ import pytest
 import toys
 
 import odforecast as od
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting import (
+    Results,
+    Workers,
+    backtest,
+    cuts,
+    digest,
+    plan,
+    run_block,
+    run_units,
+)
 from odforecast.backtesting.packed import TABLES, files_of, made
 from odforecast.backtesting.results import TABLES as ALWAYS
 from odforecast.backtesting.rows import JOINT_LABELS
@@ -39,6 +48,20 @@ def breaks(samples, observed):
 
 FAR = Metric("far", far, version="1")
 MONTHS = Metric("far_months", far, target=TARGET_MONTH)
+
+
+def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
+    """Packed tables, too: those that models read lie beside their code."""
+    hashed = set(digest.hashed_files())
+    there = {
+        file
+        for name in digest._CODE
+        for file in (digest._ROOT / name).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert there <= hashed
+    names = {file.name for file in hashed}
+    assert {"seen.csv.gz", "delay.csv", "shares.csv", "learned.py", "seeds.py"} <= names
 
 
 @pytest.fixture(scope="module")

@@ -498,6 +498,9 @@ def test_what_a_class_missed_is_that_of_its_own_counts(share):
     # A count that is not a year old tells nothing yet.
     assert share.late_of_parts([then, ("2021-01-13", truth[1])], "cocaine") == ([], [])
     assert share.late_of_parts([], "cocaine") == ([], [])
+    # Nothing came of all drugs: the nation has no such ratio.
+    still = release("2020-06-17", LAST)
+    assert share.late_of_parts([still, truth], "cocaine")[0] == []
 
 
 def test_a_set_knows_the_late_arrivals_of_its_cutoff(share, monkeypatch):

@@ -295,6 +295,18 @@ def test_other_models_of_the_states_lend_their_paths(name):
     assert made.provenance["label"] == f"county(paths={name!r})"
 
 
+def test_a_forecast_of_counties_says_what_its_states_learned_the_delay_from(monkeypatch):
+    asked = get_model("county", paths="naive").fit(PANEL)
+    assert "delay" not in asked.forecast(2, draws=DRAWS).provenance
+    drawn = ModelPaths.draw
+
+    def says(*args):
+        return {s: replace(p, delay_said="learned") for s, p in drawn(*args).items()}
+
+    monkeypatch.setattr(ModelPaths, "draw", says)
+    assert asked.forecast(2, draws=DRAWS).provenance["delay"] == "learned"
+
+
 def test_the_states_true_months_can_be_given():
     panel = ZOO["clean"]
     cut = panel.cut(panel.last_month - 6 * ONE_MONTH)

@@ -409,6 +409,23 @@ def drawn_late(panel: Panel, constants: Delays, rows: list[int], draws: int) -> 
     return late_draws(missing, rows, panel.locations, factors, streams(panel))
 
 
+def test_what_old_months_share_is_nothing_the_cuts_share() -> None:
+    """Two errors of a release: neither tells of the other."""
+    panel = of_day(pending_panel(1.5, months=4), "2025-12-10")
+    missing = deficit(panel, DELAYS)
+    old = np.zeros_like(missing.late)
+    old[:, -1] = 10.0
+    still = replace(missing, old=old, **{n: 0 * getattr(missing, n)
+                    for n in ("late", "noise", "revised", "year")})  # fmt: skip
+    n = 20_000
+    nothing = np.zeros((n, 1))
+    late = late_draws(still, [0], panel.locations, Factors(nothing, nothing), streams(panel))[:, 0]
+    cut = np.log(-late[:, missing.cut[0].argmax()])  # the nation's: all that varies is shared
+    assert cut.std() == pytest.approx(CUT_SHARED, rel=0.05)
+    assert late[:, -1].std() == pytest.approx(10.0, rel=0.05)
+    assert abs(np.corrcoef(cut, late[:, -1])[0, 1]) < 0.05
+
+
 def test_draws_have_the_mean_and_variance_of_the_formula() -> None:
     panel = of_day(pending_panel(1.5, months=4), "2025-12-10")
     c, n = DELAYS, 40_000

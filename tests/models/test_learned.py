@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.county.states import ModelPaths
 from odforecast.models.delay import learned as learning
 from odforecast.models.delay.constants import (
     NAMES,
@@ -33,12 +35,14 @@ from odforecast.models.delay.learned import (
 )
 from odforecast.models.delay.likelihood import normal_loss
 from odforecast.models.delay.shipped import known_by, parsed, shipped_seen, written
+from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
+from odforecast.models.model import Drawer, Model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL
 from odforecast.panel import Panel, Triangle
 from odforecast.publication import final_through
-from odforecast.seeds import seed_from
+from odforecast.seeds import Streams, seed_from
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
 from odforecast.vintage.earlier import SAID_MONTHS
@@ -242,21 +246,130 @@ def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
         ("all_deaths", np.nan, "WV", "it does not say how many records of WV are pending"),
         ("reported", np.nan, "TX", "it lacks a count of TX among its last months"),
         ("reported", 0.01, "CA", "CA has "),
+        ("pending", 0.0, slice(None), "it says that nothing is pending"),
     ],
 )
 def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
-    layer: str, value: float, place: str, says: str
+    layer: str, value: float, place: str | slice, says: str
 ) -> None:
     panel = made(7)
     assert panel.triangle is not None
     held = {name: array.copy() for name, array in panel.triangle.layers.items()}
-    held[layer][0, panel.index(place)] *= value
+    held[layer][0, place if isinstance(place, slice) else panel.index(place)] *= value
     panel = replace(panel, triangle=replace(panel.triangle, **held))
     found = learned_delays(panel)
     assert found.constants == SHIPS
     assert found.own == ()
     assert found.left_out["2027-08-15"].startswith(says)
     assert found.said().startswith(f"delay not learned from 2027-08-15: {says}")
+
+
+def test_a_gap_in_the_closed_year_leaves_a_release_out() -> None:
+    panel = made(7)
+    assert panel.triangle is not None
+    reported = panel.triangle.reported.copy()
+    last = np.flatnonzero(np.isfinite(reported[0]).any(axis=0))[-1]
+    n_open = int((panel.months[last] - final_through(panel.triangle.releases[0])).astype(int))
+    reported[0, panel.index("TX"), last - n_open - 12] = np.nan
+    gap = replace(panel, triangle=replace(panel.triangle, reported=reported))
+    found = learned_delays(gap)
+    says = "it lacks a count of TX among its last months"
+    assert found.left_out == {"2027-08-15": says}
+    assert found.constants == SHIPS
+
+
+def test_a_release_whose_counts_were_all_final_is_called_that() -> None:
+    panel = made(7)
+    assert panel.triangle is not None
+    held = {name: array.copy() for name, array in panel.triangle.layers.items()}
+    ends = np.flatnonzero(panel.months == final_through(panel.triangle.releases[0]))[0]
+    held["reported"][0, :, ends + 1 :] = np.nan
+    panel = replace(panel, triangle=replace(panel.triangle, **held))
+    assert learned_delays(panel).left_out == {"2027-08-15": "all its counts were final"}
+
+
+@pytest.mark.usefixtures("cheap")
+def test_of_two_releases_of_a_month_the_later_one_counts() -> None:
+    """A copy under a guessed day is the same release."""
+    panel = made(7)
+    assert panel.triangle is not None
+    dates = panel.triangle.releases
+    layers = {name: array[[0, *range(7)]] for name, array in panel.triangle.layers.items()}
+    copied = Triangle((dates[0], dates[0].replace(day=20), *dates[1:]), **layers)
+    found = learned_delays(replace(panel, triangle=copied))
+    assert found.own == ("2027-08-20",)
+    assert found.left_out == {"2027-08-15": "that of 2027-08-20 stands for the month"}
+    assert "and 1 of this archive, 2027-08-20; delay not learned from 2027-08-15" in found.said()
+
+
+@pytest.mark.usefixtures("cheap")
+def test_other_counts_of_the_panel_or_another_set_are_other_constants() -> None:
+    """With the very same releases in the triangle."""
+    panel = made(9)
+    whole = delays_for(panel)
+    assert delays_for(replace(panel, reported=panel.reported * 1.1)) != whole
+    # Seen by a release that does not ship, the set leaves none of those that do out.
+    ships = made(9, dt.date(2018, 4, 11))
+    other = replace(ships, release=dt.date(2018, 4, 12))
+    assert further_releases(ships) == further_releases(other) != ()
+    assert learned_delays(other).shipped == learned_delays(ships).shipped + 1
+    assert delays_for(other) != delays_for(ships)
+
+
+def test_releases_are_estimated_from_in_the_order_of_their_days(monkeypatch) -> None:
+    """Sums hang on it in the last digit: an own release may be older than those that ship."""
+    asked: list[list[str]] = []
+
+    def stub(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+        asked.append([s.release for s in found])
+        return SHIPS, {}
+
+    monkeypatch.setattr(learning, "estimate", stub)
+    monkeypatch.setattr(learning, "_kept", OrderedDict())
+    learned_delays(made(9, dt.date(2018, 4, 11)))
+    assert asked[0] == sorted(asked[0])
+    assert asked[0][0] == "2017-07-15"
+
+
+class Blind:
+    """A model that says it corrects the delay, and takes none of the constants."""
+
+    spec = replace(od.get_model("naive").spec, model="blind", corrects_delay=True)
+
+    def fit(self, panel: Panel) -> Drawer:
+        return od.get_model("naive").fit(panel).inner
+
+
+@pytest.mark.usefixtures("cheap")
+def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> None:
+    panel = made(9)
+    line = said_of(panel)
+    assert line.startswith("delay learned from 16 releases that ship and 3 of this archive")
+
+    def says(model: str | Model, of: Panel = panel, **settings: Any) -> str | None:
+        chosen = model if isinstance(model, Model) else od.get_model(model, **settings)
+        return chosen.fit(of).forecast(draws=20).provenance.get("delay")
+
+    assert says("dlm") == says("naive+delay") == line
+    assert says("ensemble-equal", members=["naive", "drift"]) == line
+    assert says("dlm", delay=False) is says("naive") is says(Model(Blind(), "blind")) is None
+    final = replace(panel, final_through=panel.last_month)
+    assert says("dlm", final) is says("naive+delay", final) is None
+    # A class by itself is completed by the dated set, though all drugs stand beside it.
+    counts = {"reported": np.floor(0.3 * panel.reported), "pending": np.full_like(panel.pending, 0)}
+    part = replace(panel, indicator="Cocaine (T40.5)", triangle=None, beside={}, **counts)
+    of_class = replace(part, beside={**panel.beside, "all-drugs": replace(panel, beside={})})
+    assert says("naive+delay", of_class) is None
+    assert says("dlm", of_class) == line  # fitted as a part of all drugs, with their constants
+    for of, expected in ((panel, line), (final, ""), (of_class, "")):
+        inputs, _ = Hierarchical().inputs(of)
+        posterior: Any = None
+        fitted = FittedHierarchical("", of, inputs, posterior, None, {}, (), 5.0)
+        assert fitted.delay_said == expected
+    paths = ModelPaths(od.get_model("naive+delay")).draw(
+        panel, panel.last_month, 2, 20, Streams(1, panel.dataset, panel.indicator, "x")
+    )
+    assert {path.delay_said for path in paths.values()} == {line}
 
 
 def test_a_panel_without_all_places_takes_the_set_that_ships() -> None:
@@ -291,7 +404,10 @@ def test_a_class_and_a_pseudo_vintage_take_the_dated_set() -> None:
     assert panel.cut("2027-03").triangle is None
     whole = replace(panel.beside["all-deaths"], indicator="Cocaine (T40.5)")
     aside = replace(panel, beside={})
-    assert said_of(replace(whole, beside={"all-drugs": aside})) == said_of(panel) != ""
+    # Its own constants are the dated ones, whatever those beside it rest on.
+    of_class = replace(whole, beside={"all-drugs": aside})
+    assert delays_for(of_class) == SHIPS
+    assert said_of(of_class) == "" != said_of(panel)
 
 
 def test_the_table_that_ships_gives_the_sets_that_ship() -> None:

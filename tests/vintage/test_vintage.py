@@ -89,6 +89,19 @@ def test_releases_added_in_another_order_are_the_same_archive(vsrr, tmp_path):
     assert panels[0].triangle.pending is not None
 
 
+def test_two_indicators_of_an_archive_on_disk_have_their_own_triangles(vsrr, tmp_path):
+    """What a process keeps of a file is kept by indicator."""
+    archive = od.Archive(tmp_path / "archive")
+    loaded = [read_vsrr(vsrr / name) for name in ("2018-09-12.csv", "2018-11-14.csv")]
+    for release in loaded:
+        archive.add(release)
+    memory = od.Archive.in_memory({x.release: x.table for x in loaded})
+    for of in (ALL_DRUGS, "cocaine", ALL_DRUGS):
+        disk, held = (a.as_of().panel(of) for a in (archive, memory))
+        np.testing.assert_array_equal(disk.triangle.reported, held.triangle.reported)
+        assert (disk.triangle.pending is None) == (of != ALL_DRUGS)
+
+
 def test_deaths_of_all_causes_of_a_release_are_none_of_a_later_one(tables):
     first, second, *_ = tables
     whole = od.Archive.in_memory(tables).as_of("2018-11-14").panel().triangle

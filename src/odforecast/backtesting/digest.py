@@ -17,19 +17,29 @@ _CODE = (
     "errors.py", "names.py", "seeds.py", "months.py", "publication.py", "geography", "monthly",
     "panel", "forecast", "models", "scoring",
 )  # fmt: skip
+#: Beside code, a packed table is read by a model, too: of what releases missed.
+_KINDS = ("*.py", "*.csv", "*.csv.gz")
 _LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
+
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def hashed_files() -> list[Path]:
+    """Every file that the digest is of, in order."""
+    files = []
+    for name in _CODE:
+        path = _ROOT / name
+        files += sorted(f for kind in _KINDS for f in path.rglob(kind)) if path.is_dir() else [path]
+    return files
 
 
 @cache
 def code_digest() -> str:
     """Hash of the package's version, its modules up to ``models``, and numerical libraries."""
-    root = Path(__file__).resolve().parents[1]
-    files = []
-    for name in _CODE:
-        path = root / name
-        files += sorted([*path.rglob("*.py"), *path.rglob("*.csv")]) if path.is_dir() else [path]
     digests = [
-        (f.relative_to(root).as_posix(), hashlib.sha256(f.read_bytes()).hexdigest()) for f in files
+        (f.relative_to(_ROOT).as_posix(), hashlib.sha256(f.read_bytes()).hexdigest())
+        for f in hashed_files()
     ]
     return content_hash(__version__, digests, [_version(x) for x in _LIBRARIES])
 

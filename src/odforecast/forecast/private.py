@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 #: Key of the provenance of a forecast that was conditioned on own counts.
 OWN_COUNTS = "own counts"
-#: End of that text where places without own counts rest on those of the others, too.
+#: End of that text where places without own counts rest on those of the others, too; after it, if
+#: any, `` but `` and the codes of those that do not.
 FOR_ALL = ", for all places"
 
 
@@ -49,7 +50,8 @@ def own_of(forecast: Forecast, place: str) -> str:
     said = own_counts(forecast)
     if not said or own is None:
         return ""
-    places = own.places if said.endswith(FOR_ALL) else (place,)
+    _, for_all, but = said.partition(FOR_ALL)
+    places = own.places if for_all and place not in but.split()[1:] else (place,)
     return own.within(places, forecast.parts, LOCATION in forecast.joint)
 
 

@@ -22,7 +22,6 @@ from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.counties import by_fips, counties_of, edition_held
 from odforecast.markup import card, html_table, number_of, steady
-from odforecast.models.delay.constants import said_of
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
@@ -433,8 +432,8 @@ class Fitted:
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)
-        if spec.corrects_delay and (said := said_of(panel)):
-            labels["delay"] = said
+        if said := getattr(self.inner, "delay_said", ""):  # only who took the constants knows
+            labels["delay"] = str(said)
         return replace(made, provenance={**made.provenance, **labels})
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:

@@ -65,7 +65,8 @@ class Seen:
         own = getattr(panel, "own", None)
         if own is None or "own counts" not in self.forecast.provenance:
             return ""
-        if self.forecast.provenance["own counts"].endswith(", for all places"):
+        _, for_all, but = self.forecast.provenance["own counts"].partition(", for all places")
+        if for_all and not set(places) <= set(but.split()[1:]):
             places = own.places
         said = own.within(places, self.forecast.parts, "location" in self.forecast.joint)
         return f"with {said}" if said else ""

@@ -113,7 +113,7 @@ def _lay(onto: Floats, months: Months, first: np.datetime64, values: Floats) -> 
         onto[:, begin:stop] = values[:, begin - offset : stop - offset]
 
 
-_kept: OrderedDict[tuple[str, str], Told | None] = OrderedDict()
+_kept: OrderedDict[tuple[str, str], tuple[Told | None]] = OrderedDict()
 
 
 def _told(kept: Kept, indicator: str, learning: bool) -> Told | None:
@@ -121,11 +121,12 @@ def _told(kept: Kept, indicator: str, learning: bool) -> Told | None:
     if not kept.digest:
         return _read(kept, indicator, learning)
     key = (kept.digest, indicator)
-    if key not in _kept:
-        _kept[key] = _read(kept, indicator, learning)
+    held = _kept.get(key)  # one look: another thread may drop it meanwhile
+    if held is None:
+        held = _kept[key] = (_read(kept, indicator, learning),)
         while len(_kept) > _MOST:
             _kept.popitem(last=False)
-    return _kept[key]
+    return held[0]
 
 
 def _read(kept: Kept, indicator: str, learning: bool) -> Told | None:

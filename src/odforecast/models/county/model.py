@@ -232,7 +232,9 @@ class FittedCounty:
         # count a year later is compared with that, and not with the part that is in.
         first = 0 if panel.final_through < panel.last_month else 1
         out = np.zeros((draws, len(kept), 1 - first + horizon), dtype=np.int32)
-        for state, path in self._paths(horizon, draws, streams).items():
+        paths = self._paths(horizon, draws, streams)
+        said = dict.fromkeys(path.delay_said for path in paths.values() if path.delay_said)
+        for state, path in paths.items():
             fitted = self.states[state]
             sums, total = self._drawn(state, path, streams)
             rows = np.array([row_of[s] for s in fitted.names])
@@ -250,6 +252,7 @@ class FittedCounty:
             panel=panel,
             skipped=self.skipped,
             warnings=self._behind(),
+            provenance={"delay": "; ".join(said)} if said else {},
         )
 
     def residence_totals(self, horizon: int, draws: int, streams: Streams) -> dict[str, Floats]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Protocol, runtime_checkable
 
@@ -42,12 +42,15 @@ class StatePath:
         Deaths in the months after it.
     sums : ndarray, shape (D, H)
         12-month counts of these.
+    delay_said : str
+        What its model learned the delay from beside the dated set; empty where from nothing.
     """
 
     last: Floats
     late: Floats
     months: Floats
     sums: Floats
+    delay_said: str = ""
 
 
 @runtime_checkable
@@ -98,8 +101,12 @@ class ModelPaths:
             # The states' file is newer as a rule: then part of what is ahead is known, or nearly.
             gap = int((last_month - states.last_month).astype(int))
             own = Streams(streams.seed, states.dataset, states.indicator, str(states.last_month))
-            made = self.model.fit(states).draw(max(horizon + gap, 1), draws, own)
-            _cache[key] = found = _from_forecast(made, states, last_month, horizon)
+            fitted = self.model.fit(states)
+            made = fitted.draw(max(horizon + gap, 1), draws, own)
+            said = str(getattr(fitted.inner, "delay_said", ""))
+            paths = _from_forecast(made, states, last_month, horizon)
+            found = {state: replace(path, delay_said=said) for state, path in paths.items()}
+            _cache[key] = found
             while len(_cache) > KEPT:
                 _cache.popitem(last=False)
             return found

@@ -9,8 +9,7 @@ from odforecast.models.delay.dated import NAMES as NAMES
 from odforecast.models.delay.dated import Delays as Delays
 from odforecast.models.delay.dated import all_delays as all_delays
 from odforecast.models.delay.dated import dated_key, dated_set
-from odforecast.models.delay.learned import Learned, further_releases, learned
-from odforecast.names import ALL_DRUGS
+from odforecast.models.delay.learned import Learned, learned
 from odforecast.panel import Panel
 
 
@@ -39,14 +38,11 @@ def learned_delays(panel: Panel) -> Learned:
 
 
 def said_of(panel: Panel) -> str:
-    """What a panel's constants rest on beside the dated set, in one line; else empty.
+    """What a panel's own constants rest on beside the dated set, in one line; else empty.
 
-    Of a drug class, what those of all drugs beside it rest on.
+    For fitted models: each says it (``delay_said``) of the panel whose constants it took.
     """
-    whole = panel if panel.indicator == ALL_DRUGS else panel.beside.get("all-drugs")
-    if whole is None or not further_releases(whole):
-        return ""
-    return learned_delays(whole).said()
+    return learned_delays(panel).said()
 
 
 def source_of(panel: Panel) -> str:

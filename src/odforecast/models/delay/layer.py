@@ -14,7 +14,7 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
-from odforecast.models.delay.constants import delays_for, source_of
+from odforecast.models.delay.constants import delays_for, said_of, source_of
 from odforecast.models.delay.deficit import SPAN, Deficit, deficit
 from odforecast.models.delay.errors import late_draws, prior_factors
 from odforecast.models.model import Fitted, Model
@@ -146,6 +146,11 @@ class FittedDelayed:
 
     def __repr__(self) -> str:
         return f"<FittedDelayed: {self.fitted.model.label} to {self.panel.last_month}>"
+
+    @property
+    def delay_said(self) -> str:
+        """What the delay was learned from beside the dated set; empty where nothing was."""
+        return "" if self.missing is None else said_of(self.panel)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of the last twelve months and the ``horizon`` months after them; see

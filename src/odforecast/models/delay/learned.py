@@ -3,8 +3,9 @@
 A panel carries what earlier releases said of themselves (:class:`odforecast.panel.Triangle`). Those
 whose counts have settled since tell how much of what was pending arrived, as the releases behind
 the dated sets do: the same estimate is made again from the releases of the dated set and these.
-All of it was published by the panel's day. Without such a release the dated set is taken as it
-ships, digit by digit.
+What the own releases missed is read off the panel itself, so it was published by the panel's day;
+what those that ship missed was measured on the bundled release of 2025-09-17. Without such a
+release the dated set is taken as it ships, digit by digit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.dated import Delays, dated_key, dated_set
-from odforecast.models.delay.deficit import EARLY, seen_in
+from odforecast.models.delay.deficit import EARLY, open_months, seen_in
 from odforecast.models.delay.estimate import Seen, estimate, seen
 from odforecast.models.delay.shipped import SETTLED, known_by, shipped_seen
 from odforecast.months import ONE_MONTH
@@ -109,8 +110,8 @@ def further_releases(panel: Panel) -> tuple[int, ...]:
     settled = settled_releases(panel)
     if not settled or panel.triangle is None:
         return ()
-    cutoff, without = dated_key(panel)
-    taken = {s.release[:7] for s in known_by(cutoff, shipped_seen())} | {without[:7]}
+    cutoff, _ = dated_key(panel)
+    taken = {s.release[:7] for s in known_by(cutoff, shipped_seen())}
     dates = panel.triangle.releases
     return tuple(i for i in settled if dates[i].isoformat()[:7] not in taken)
 
@@ -134,8 +135,8 @@ def learned(panel: Panel) -> Learned:
     if not further:
         return Learned(dated, len(ships), (), {})
     key = _key(panel, further)
-    if key in _kept:
-        return _kept[key]
+    if (held := _kept.get(key)) is not None:
+        return held
     own, left_out = [], {}
     for date, found in _told(panel, further):
         if isinstance(found, Seen):
@@ -168,9 +169,15 @@ def _key(panel: Panel, further: tuple[int, ...]) -> str:
 
 def _told(panel: Panel, further: tuple[int, ...]) -> Iterator[tuple[str, Seen | str]]:
     """Release date, and what it turned out to miss or why that cannot be said."""
+    assert panel.triangle is not None
+    dates = panel.triangle.releases
+    # A day that was guessed makes two of one release: they would count twice.
+    last_of = {dates[i].isoformat()[:7]: dates[i] for i in further}
     for i in further:
-        assert panel.triangle is not None
-        date = panel.triangle.releases[i]
+        date = dates[i]
+        if (last := last_of[date.isoformat()[:7]]) != date:
+            yield date.isoformat(), f"that of {last} stands for the month"
+            continue
         try:
             yield date.isoformat(), _seen(panel, i)
         except PanelError as error:
@@ -190,7 +197,10 @@ def _seen(panel: Panel, i: int) -> Seen:
     found = seen(release, panel)
     if found is None:
         absent = [s for s in JURISDICTIONS if s not in panel.locations]
-        raise PanelError(f"the panel has no {absent[0]}" if absent else "it has too few months")
+        if absent:
+            raise PanelError(f"the panel has no {absent[0]}")
+        final = open_months(release) == 0
+        raise PanelError("all its counts were final" if final else "it has too few months")
     stop = release.months.size
     recent = slice(max(stop - found.n_open - 13, 0), stop)
     rows = [panel.locations.index(s) for s in JURISDICTIONS]

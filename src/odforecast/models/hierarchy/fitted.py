@@ -11,6 +11,7 @@ import pandas as pd
 
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.delay.constants import said_of
 from odforecast.models.delay.errors import Factors, late_draws
 from odforecast.models.delay.layer import AGES, how_warnings
 from odforecast.models.hierarchy.diagnostics import Convergence, predictive_table
@@ -87,6 +88,11 @@ class FittedHierarchical:
             f"<FittedHierarchical {self.model}: {len(self.inputs.locations)} locations to "
             f"{self.panel.last_month}, {passed}>"
         )
+
+    @property
+    def delay_said(self) -> str:
+        """What the delay was learned from beside the dated set; empty where nothing was."""
+        return "" if self.inputs.missing is None else said_of(self.panel)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths, joint over locations and months; see

@@ -16,8 +16,8 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.own.joint import Linear, LogMonths, apart, move_together
 from odforecast.models.own.late import Late, late_arrivals
 from odforecast.models.own.move import HALF, Told, move, shared_errors, told
+from odforecast.models.own.nation import months_of, moves, nation_beside
 from odforecast.models.own.scale import Seen, seen_months
-from odforecast.months import ONE_MONTH, Months
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Own, Panel
 from odforecast.panel.own_compared import LEAST_OVERLAP, USUAL
@@ -90,7 +90,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object =
             why = made.skipped.get(state, "it is not forecast")
             warnings.append(f"own counts of {name} are not used: {why}")
             continue
-        paths, grid = _paths(made, state)
+        paths, grid = months_of(made, state)
         late = late_arrivals(own, state, constants)
         seen = seen_months(panel, own, state, late, dict(zip(grid.tolist(), paths.T)))
         if seen is None:
@@ -135,12 +135,17 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object =
             "and the other files say of them: they move no other place"
             for s, sd in far.items()
         ]
-    others = sorted(set(moved) - set(files))
+    others = sorted(s for s in set(moved) - set(files) if moves(made, s, moved[s]))
     for state, file in files.items():
         if state not in moved:
-            moved[state] = move(_paths(made, state)[0], file)
+            moved[state] = move(months_of(made, state)[0], file)
+    again = " and the nation is added up again" if _adds_up(made) else ""
+    if not again and (nation := nation_beside(made, moved, files, linear)) is not None:
+        moved[NATION] = nation
+        again = " and the nation, which is not their sum, moves as they do together"
+        if not linear:
+            again = " and the nation moves by what they do"
     if used:
-        again = " and the nation is added up again" if _adds_up(made) else ""
         how = "are forecast as without own counts"
         if others:
             change = _change(made, others, moved)
@@ -148,7 +153,11 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object =
             again = again and f",{again}"
         warnings.append(f"other places {how}{again}")
     said = f"{own.said()}, {number_of(len(own.months), 'row')}, hash {own.data_hash}"
-    said += FOR_ALL if others else ""
+    if others:
+        stay = [s for s in made.locations if s not in {*others, *files, *own.places}]
+        if again:
+            stay = [s for s in stay if s != NATION]
+        said += FOR_ALL + (f" but {' '.join(stay)}" if stay else "")
     return _moved(made, panel, moved, tuple(warnings), said)
 
 
@@ -172,7 +181,7 @@ def _together(
         mine = {s: t for s, t in files.items() if s in model.locations and t.at.size}
         if not mine:
             continue
-        paths = np.stack([_paths(made, s)[0] for s in model.locations], axis=1)
+        paths = np.stack([months_of(made, s)[0] for s in model.locations], axis=1)
         alone = apart(paths, model, mine) if len(model.locations) > 1 else {}
         far |= alone
         after = move_together(paths, model, mine, tuple(alone))
@@ -193,16 +202,6 @@ def _said(panel: Panel, own: Own, state: str, seen: Seen, late: Late, n: int) ->
         f"{seen.factor:.3f} times CDC's on {number_of(seen.shared, 'common month')}, sd "
         f"{100 * seen.factor_sd:.1f} % at the end; {late.how}{known}"
     )
-
-
-def _paths(made: Forecast, state: str) -> tuple[Floats, Months]:
-    """Months of a place in every draw, shape (D, n), known ones before them where drawn."""
-    i = made.locations.index(state)
-    if made.known.ndim == 2:
-        return made.draws[:, i], made.months
-    first = made.months[0] - 11 * ONE_MONTH
-    paths = np.concatenate([made.known[:, i], made.draws[:, i]], axis=1)
-    return paths, np.arange(first, made.months[-1] + ONE_MONTH)
 
 
 def _adds_up(made: Forecast) -> bool:
@@ -244,8 +243,8 @@ def _moved(
 
 def _shared(part: Forecast, made: Forecast, state: str, moved: Floats) -> Floats:
     """Months of a part that keeps its share of the whole; of a whole of none it had none."""
-    whole, _ = _paths(made, state)
-    mine, _ = _paths(part, state)
+    whole, _ = months_of(made, state)
+    mine, _ = months_of(part, state)
     n = min(mine.shape[1], whole.shape[1])  # months before may be drawn of one alone
     shared = mine.copy()
     there = whole[:, -n:] > 0
@@ -262,11 +261,11 @@ def _nation_of(
     It is the sum of those that have one and of a rest, which keeps its share of the deaths of the
     others; or, where it is not, it keeps its own share of the nation's.
     """
-    mine = _paths(part, NATION)[0]
-    n = min(mine.shape[1], _paths(made, NATION)[0].shape[1])
+    mine = months_of(part, NATION)[0]
+    n = min(mine.shape[1], months_of(made, NATION)[0].shape[1])
 
     def months(forecast: Forecast, states: list[str], new: Mapping[str, Floats]) -> Floats:
-        rows = [new[s] if s in new else _paths(forecast, s)[0] for s in states]
+        rows = [new[s] if s in new else months_of(forecast, s)[0] for s in states]
         return np.sum([row[:, -n:] for row in rows], axis=0) + np.zeros((len(mine), n))
 
     units = [s for s in part.locations if s in JURISDICTIONS]

@@ -1,4 +1,4 @@
-"""Months of many places moved together to what is observed of some: exact, where a model is linear.
+"""Months of many places moved together to what is observed of some; exact where these are linear.
 
 A model whose log months are linear in normals tells their covariance itself
 (:class:`LogMonths`). Matheron's rule then moves all places at once::

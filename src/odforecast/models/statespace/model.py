@@ -26,7 +26,7 @@ import numpy as np
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
-from odforecast.models.delay.constants import delays_for, described_delays
+from odforecast.models.delay.constants import delays_for, described_delays, said_of
 from odforecast.models.delay.deficit import Deficit, deficit
 from odforecast.models.delay.errors import Factors, late_draws, prior_factors, shared_factors
 from odforecast.models.delay.layer import AGES, LEVEL, how_warnings, is_final
@@ -173,6 +173,11 @@ class FittedDlm:
         n = sum(len(s.locations) for s in self.states)
         return f"<FittedDlm: {n} locations filtered to {self.panel.last_month}>"
 
+    @property
+    def delay_said(self) -> str:
+        """What the delay was learned from beside the dated set; empty where nothing was."""
+        return "" if self.missing is None else said_of(self.panel)
+
     def described(self) -> list[tuple[str, float, str]]:
         """The filter's scales and where each is from, for a table."""
         scales = self.states[0].scales
@@ -305,6 +310,11 @@ class FittedClass:
 
     def __repr__(self) -> str:
         return f"<FittedClass: {self.short} in {self.whole!r}>"
+
+    @property
+    def delay_said(self) -> str:
+        """What the whole says: a class is a part of it."""
+        return self.whole.delay_said
 
     def described(self) -> list[tuple[str, float, str]]:
         """The scales of the whole."""

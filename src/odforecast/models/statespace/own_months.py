@@ -7,8 +7,12 @@ arrivals. One that CDC has counted takes the errors of its late arrivals, those 
 filter left them: correlated with the levels. So what is observed of a place's months tells of
 its other months, of its region's places and of the nation's, as far as the filter says.
 
-The log of a count is taken at the mean of the draws. What arrives late after the closing of a year
-is no normal: its first two moments are used. That relative growth moves between places
+The log of a count is taken at the mean of the draws: exact to first order. Of a place with few
+deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so. In a panel
+of December, whose closed year is still open, the log of what a year's closing changes is farther
+off; no own counts of those months are observed (:mod:`odforecast.models.own.scale`), and no other
+month hangs together with them: they do not move. What arrives late after the closing of a year is
+no normal: its first two moments are used. That relative growth moves between places
 (:func:`~odforecast.models.statespace.growth.tilted`) changes no covariance here.
 """
 

@@ -56,7 +56,7 @@ class ShareScales:
     late_own: float
 
     @classmethod
-    def of(cls, constants: Constants, short: str = "T40.4") -> ShareScales:
+    def of(cls, constants: Constants, short: str) -> ShareScales:
         """Those of a dated set, for a drug class: each has its own."""
         return cls(**shares_for(constants.cutoff, short))
 
