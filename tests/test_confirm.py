@@ -174,6 +174,54 @@ def test_a_new_release_is_scored_once(place: Place) -> None:
     assert "nothing is left to score" in again
 
 
+def test_a_release_that_lacks_places_is_scored_without_the_nation(place: Place) -> None:
+    """Reported counts of the states only: no US, no New York City, nothing pending."""
+    whole = cells("2022-12")
+    part = whole[~whole["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
+    path = place.put(NEW, part)
+    place.put("2023-07-12", cells("2023-02"))
+    place.freeze(None, holdout.load(place.record)["read"], "naive+delay")
+    said = place.confirm(model="naive+delay", baselines=["hub-baseline", "naive"])
+    assert f"scored {NEW}" in said
+    made = {m["release"]: m for m in place.made}
+    assert made[NEW]["lacks"] == ["US", "YC"]
+    assert made["2023-07-12"]["lacks"] == []
+    for kind in ("figures", "ages"):
+        assert {r["level"] for r in made[NEW][kind]} == {"jurisdictions"}
+        assert {r["level"] for r in made["2023-07-12"][kind]} == {"nation", "jurisdictions"}
+
+    panel = od.read(path).panel()
+    scores = od.score(od.get_model("naive+delay").fit(panel).forecast(),
+                      od.Truth(od.bundled().as_of().panel()))  # fmt: skip
+    aged = {(r["model"], r["horizon"]): r for r in made[NEW]["ages"]}
+    assert {h for m, h in aged if m == "naive+delay"} == set(range(-11, 1))
+    for horizon in (-11, -2, 0):
+        of, row = scores[scores["horizon"] == horizon], aged["naive+delay", horizon]
+        assert row["n"] == len(of) == 51
+        assert row["cover_90"] == of["cover_90"].sum()
+        assert row["n_revised"] == of["revised"].sum()
+        assert row["cover_90_revised"] == of.loc[of["revised"], "cover_90"].sum()
+    assert aged["naive+delay", 0]["n_revised"] > 0
+
+    page = place.page.read_text()
+    assert f"Release {NEW} has no counts of US, YC" in page
+    assert "the nation is left out" in page
+    assert re.search(r"^\| jurisdictions \| -11 \|.*\| 103 \| \d+ \| 2 \|$", page, re.M)
+    assert re.search(r"^\| nation \| 0 \|.*\| 1 \| 1 \| 1 \|$", page, re.M)
+
+
+def test_an_archive_may_be_a_folder_of_files(place: Place, tmp_path: Path) -> None:
+    place.put(NEW, cells("2022-12"))
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / f"{TRUTH}.csv").write_bytes(csv_bytes(cells("2025-07", 0.0)))
+    (files / "README.md").write_text("hello")
+    said = place.confirm(archive=files)
+    assert "left out of the archive README.md: cannot be read" in said
+    assert place.made[0]["truth"]["release"] == TRUTH
+    assert {m["release"] for m in place.made} == {NEW}
+
+
 def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
     place.put(YOUNG, cells("2024-06"))
     place.confirm()
@@ -205,7 +253,7 @@ def test_what_is_left_out_and_why(place: Place) -> None:
     wrong.loc[at, "Data Value"] *= 10
     place.put("2023-05-10", wrong)
     place.put("2023-05-11", good.assign(**{"Data Value": float("nan")}))
-    place.put("2023-05-12", good[good["State"] != "OH"])
+    place.put("2023-05-12", good[good["State"].isin(["US", "OH", "KY"])])
     place.put("2023-05-13", good[good["Year"] >= 2021])
     place.put("2025-06-18", cells("2025-01"))
     (place.releases / "README.md").write_text("hello")
@@ -218,7 +266,7 @@ def test_what_is_left_out_and_why(place: Place) -> None:
         "2099-01-13.csv": "its date 2099-01-13 lies after today",
         "2023-05-10.csv": "contradicts itself: WV 2022-10",
         "2023-05-11.csv": "release 2023-05-11 holds no reported counts",
-        "2023-05-12.csv": "is part of a release: it lacks counts of OH",
+        "2023-05-12.csv": "is part of a release: it has counts of 2 jurisdictions",
         "2023-05-13.csv": "is part of a release: it has 24 months",
         "2025-06-18.csv": "too young: its last month 2025-01",
         "README.md": "cannot be read",

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from confirm_figures import BASELINES, GROUPS, figures
+from confirm_figures import BASELINES, GROUPS, ages, figures
 from confirm_page import PAGE, written
 from holdout import (
     RECORD,
@@ -52,15 +52,19 @@ from odforecast.version import __version__
 from odforecast.vintage.adding import listed
 from odforecast.vintage.consistency import contradictions
 
+#: A release with fewer jurisdictions than this is somebody's subset and is not scored.
+MIN_PLACES = 40
+
 
 @dataclass(frozen=True)
 class Candidate:
-    """A release to score, and which of its horizons."""
+    """A release to score, which of its horizons, and the places it lacks."""
 
     found: Found
     panel: Panel
     digest: str
     groups: tuple[str, ...]
+    lacks: tuple[str, ...]
 
 
 def confirm(
@@ -80,7 +84,8 @@ def confirm(
     folder : path
         Files of CDC's, or an archive.
     archive : path, optional
-        Releases that are not scored: truth, and what was known before.
+        An archive, or files of CDC's. Its releases are not scored: they serve as truth, and as
+        what was known before.
     record_file, page_file : path
     model : Model, optional
         The default.
@@ -153,8 +158,7 @@ def _gathered(
             files.append(one)
     base = {t["release"].iloc[0].date(): t for t in [od.bundled().as_of().table]}
     if archive is not None:
-        given = od.archive(archive)
-        base |= {d: given.release(d) for d in given.releases() if d <= today}
+        base |= {d: t for d, t in _earlier(archive, said).items() if d <= today}
     read = {r["release"] for r in record["read"]}
     tables: dict[dt.date, pd.DataFrame] = {}
     left = []
@@ -183,6 +187,17 @@ def _gathered(
     return said, tables, left
 
 
+def _earlier(folder: Path, said: list[str]) -> dict[dt.date, pd.DataFrame]:
+    """Releases of an archive, or of a folder of files, that can be read."""
+    out: dict[dt.date, pd.DataFrame] = {}
+    for one in in_folder(folder):
+        if one.table is None:
+            said.append(f"left out of the archive {one.file}: {one.reason}")
+        else:
+            out.setdefault(one.release, one.table)
+    return out
+
+
 def _panels(tables: dict[dt.date, pd.DataFrame]) -> dict[dt.date, Panel | str]:
     """What was known on the day of each release; or why nothing can be forecast from it."""
     archive = od.Archive.in_memory({str(d): t for d, t in tables.items()})
@@ -200,8 +215,7 @@ def _truth(panels: dict[dt.date, Panel | str]) -> od.Truth:
     for date in sorted(panels, reverse=True):
         panel = panels[date]
         with contextlib.suppress(ConfirmError):
-            if isinstance(panel, Panel):
-                _check_whole(panel)
+            if isinstance(panel, Panel) and not _lacking(panel):
                 return od.Truth(panel)
     raise ConfirmError("there is no release to score against")
 
@@ -226,7 +240,7 @@ def _candidate(
         raise ConfirmError(f"has the data of release {same[0]['release']}, which was read")
     if isinstance(panel, str):
         raise ConfirmError(panel)
-    _check_whole(panel)
+    lacks = _lacking(panel)
     counts = counts_hash(panel)
     if same := [r for r in known if r.get("counts_hash") == counts and r["release"] != str(date)]:
         raise ConfirmError(f"its months and counts are those of release {same[0]['release']}, "
@@ -249,7 +263,7 @@ def _candidate(
     if not groups:
         raise ConfirmError(f"too young: its last month {panel.last_month} is not {MIN_AGE} months "
                            f"old in {truth.release}, the newest release")  # fmt: skip
-    return Candidate(found, panel, digest, tuple(groups))
+    return Candidate(found, panel, digest, tuple(groups), lacks)
 
 
 def _check_again(done: list[dict[str, Any]], digest: str, spec: str) -> None:
@@ -260,16 +274,24 @@ def _check_again(done: list[dict[str, Any]], digest: str, spec: str) -> None:
                            "unseen no more")  # fmt: skip
 
 
-def _check_whole(panel: Panel) -> None:
-    """Somebody's subset of a release is no release."""
+def _lacking(panel: Panel) -> tuple[str, ...]:
+    """Places without a recent count, in the order nation, jurisdictions.
+
+    Raises
+    ------
+    ConfirmError
+        If so little is there that it is somebody's subset of a release.
+    """
     recent = dict(zip(panel.locations, ~np.isnan(panel.reported[:, -12:]).all(axis=1), strict=True))
-    absent = [s for s in (NATION, *JURISDICTIONS) if not recent.get(s, False)]
-    if absent:
-        raise ConfirmError(f"is part of a release: it lacks counts of {', '.join(absent[:5])}"
-                           f"{' and others' if absent[5:] else ''}")  # fmt: skip
+    absent = tuple(s for s in (NATION, *JURISDICTIONS) if not recent.get(s, False))
+    have = len(JURISDICTIONS) - len(set(absent) & set(JURISDICTIONS))
+    if have < MIN_PLACES:
+        raise ConfirmError(f"is part of a release: it has counts of {have} jurisdictions, at "
+                           f"least {MIN_PLACES} needed")  # fmt: skip
     if panel.months.size < MIN_MONTHS:
         raise ConfirmError(f"is part of a release: it has {panel.months.size} months, "
                            f"{MIN_MONTHS} needed")  # fmt: skip
+    return absent
 
 
 def _scored(
@@ -288,6 +310,8 @@ def _scored(
     for one in candidates:
         day = pd.Timestamp(one.panel.as_of)
         scores = results.scores[results.scores["as_of"] == day]
+        if one.lacks:  # a nation without a part of it is no nation
+            scores = scores[scores["location"] != NATION]
         lost = failures[pd.to_datetime(failures["as_of"]) == day]
         if model.label not in set(scores["model"].astype(str)):
             why = one_line(lost.loc[lost["model"] == model.label, "reason"].iloc[0])
@@ -301,8 +325,9 @@ def _scored(
             "file": one.found.file, "sha256": one.found.sha256, "data_hash": one.digest,
             "panel_hash": one.panel.data_hash, "counts_hash": counts_hash(one.panel),
             "model": model.label, **request, "groups": list(one.groups),
-            "failures": lines,
+            "lacks": list(one.lacks), "failures": lines,
             "figures": figures(scores, one.groups, frozen["months_seen"]),
+            "ages": ages(scores) if "nowcast" in one.groups else [],
         })  # fmt: skip
     return made
 

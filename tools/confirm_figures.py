@@ -24,6 +24,9 @@ SAMPLES = 2000
 _COUNTS = ("n", "n_hub", "n_naive")
 _SUMS = (*_COUNTS, "wis", "cover_90", "ae", "ae_reported", "wis_hub", "hub", "wis_naive", "naive")
 
+#: Sums of the nowcast by age.
+AGES = ("n", "cover_90", "ae", "ae_reported", "n_revised", "cover_90_revised")
+
 
 def figures(scores: pd.DataFrame, groups: Sequence[str], seen: str) -> list[dict[str, Any]]:
     """Sums over scorable units by model, level, horizons, and whether the month was ever seen.
@@ -63,6 +66,37 @@ def figures(scores: pd.DataFrame, groups: Sequence[str], seen: str) -> list[dict
             row |= {k: int(total[k]) for k in _COUNTS}
             row |= {k: round(float(total[k]), 4) for k in _SUMS if k not in _COUNTS}
             out.append(row)
+    return out
+
+
+def ages(scores: pd.DataFrame) -> list[dict[str, Any]]:
+    """Sums of the nowcast by model, level and horizon, that is, by the age of a count.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of one release.
+
+    Returns
+    -------
+    list of dict
+        ``horizon`` from -11 to 0; ``n_revised`` and ``cover_90_revised`` hold the counts that
+        were revised (:func:`odforecast.scoring.revision.revised`).
+    """
+    rows = scores[scores["scorable"].astype(bool) & (scores["horizon"] <= 0)]
+    rows = rows.astype({"model": str, "location": str})
+    rows = rows.assign(
+        level=np.where(rows["location"] == NATION, *LEVELS),
+        n=1,
+        n_revised=rows["revised"].astype(int),
+        cover_90_revised=rows["cover_90"].where(rows["revised"].astype(bool), 0.0),
+        ae_reported=(rows["observed"] - rows["reported"]).abs(),
+    )
+    out = []
+    for key, of in rows.groupby(["level", "model", "horizon"], sort=True):
+        total = of[list(AGES)].sum()
+        row = {"level": key[0], "model": key[1], "horizon": int(key[2])}
+        out.append(row | {k: round(float(total[k]), 4) for k in AGES})
     return out
 
 

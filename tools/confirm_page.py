@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
-from confirm_figures import BASELINES, GROUPS, LEVELS, MIN_GROUPS, table_of, told
+from confirm_figures import AGES, BASELINES, GROUPS, LEVELS, MIN_GROUPS, ratio, table_of, told
 from holdout import ConfirmError
 from releases import ROOT
 
@@ -51,13 +51,15 @@ def block(record: dict[str, Any]) -> str:
                      "release that nobody had read.")  # fmt: skip
     else:
         lines += ["**Confirmatory.** Each release was scored once.", "", *_runs(own, frozen), "",
-                  *_pooled(own, frozen), "", *_single(own), "", *_lost(own)]  # fmt: skip
+                  *_lacks(own), *_pooled(own, frozen), "", *_ages(own, frozen), "",
+                  *_single(own), "", *_lost(own)]  # fmt: skip
     for old in record["earlier"]:
         mine = [c for c in made if c["spec_hash"] == old["spec_hash"]]
         about = f"`{cell(old['model'])}`, spec hash `{old['spec_hash']}`, tag `{cell(old['tag'])}`"
         lines += ["", f"## Of an earlier default: {cell(old['tag'])}", "",
                   f"Confirmatory for {about}, and not for today's default.", "",
-                  *_runs(mine, old), "", *_pooled(mine, old)]  # fmt: skip
+                  *_runs(mine, old), "", *_lacks(mine), *_pooled(mine, old), "",
+                  *_ages(mine, old)]  # fmt: skip
     return "\n".join(lines).rstrip()
 
 
@@ -87,6 +89,38 @@ def _runs(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str
                    f"months old ({c['truth']['data_hash']})", c["run_on"],
                    f"{c['version']}, {code}", c["spec_hash"], f"{c['seed']}, {c['draws']}",
                    f"`{cell(c['command'])}`")  # fmt: skip
+
+
+def _lacks(own: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Which releases lack places, and so have no nation."""
+    for c in own:
+        if absent := c.get("lacks"):
+            yield (f"Release {c['release']} has no counts of {', '.join(absent)}: it is scored on "
+                   "the jurisdictions it has, and the nation is left out.")  # fmt: skip
+            yield ""
+
+
+def _ages(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
+    """The nowcast of each of the last twelve counts; the baselines' stands in the record."""
+    rows = [{"release": c["release"], **row} for c in own for row in c.get("ages", [])
+            if row["model"] == frozen["model"]]  # fmt: skip
+    if not rows:
+        return
+    table = pd.DataFrame(rows)
+    yield (f"*Nowcast of `{cell(frozen['model'])}` by horizon: 0 is the last count of the release, "
+           "-11 the count 11 months before it. A count was revised if it moved by more than "
+           "1 death and more than 0.2%.*")  # fmt: skip
+    yield ""
+    yield from _head("places", "horizon", "mean absolute error", "of the count as reported",
+                     "90% coverage", "of revised counts", "units", "revised",
+                     "releases")  # fmt: skip
+    for level in LEVELS:
+        for horizon, part in table[table["level"] == level].groupby("horizon", sort=True):
+            x = part[list(AGES)].sum()
+            n, moved = x["n"], x["n_revised"]
+            yield _row(level, horizon, _1(x["ae"] / n), _1(x["ae_reported"] / n),
+                       _3(x["cover_90"] / n), _3(ratio(x["cover_90_revised"], moved)),
+                       int(n), int(moved), part["release"].nunique())  # fmt: skip
 
 
 def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
