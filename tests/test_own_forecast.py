@@ -405,12 +405,12 @@ def test_correlations_of_few_draws_are_shrunk_towards_none() -> None:
     chance = rng.standard_normal((50, 6))
     plain = np.cov(chance.T)
     off = ~np.eye(6, dtype=bool)
-    assert np.abs(shrunk(chance)[off]).mean() < 0.35 * np.abs(plain[off]).mean()
-    assert np.allclose(np.diag(shrunk(chance)), np.diag(plain))
+    assert np.abs(shrunk(chance, chance.shape[1])[off]).mean() < 0.35 * np.abs(plain[off]).mean()
+    assert np.allclose(np.diag(shrunk(chance, chance.shape[1])), np.diag(plain))
     walk = rng.standard_normal((1000, 6)).cumsum(axis=1)
-    assert np.allclose(shrunk(walk), np.cov(walk.T), rtol=0.02)
+    assert np.allclose(shrunk(walk, walk.shape[1]), np.cov(walk.T), rtol=0.02)
     still = np.concatenate([walk, np.ones((1000, 1))], axis=1)
-    assert (shrunk(still)[-1] == 0).all()
+    assert (shrunk(still, still.shape[1])[-1] == 0).all()
 
 
 def test_low_ends_are_cut_and_high_ones_are_not() -> None:
@@ -691,7 +691,7 @@ def test_errors_add_spread_and_nothing_to_the_mean() -> None:
     logs = np.log(paths + HALF)
     noise = np.array([[0.05]])
     moved, _, _ = move(paths, np.array([0]), np.array([6.5]), noise, np.random.default_rng(1))
-    covariance = shrunk(logs)
+    covariance = shrunk(logs, 1)
     gain = covariance[:, 0] / (covariance[0, 0] + 0.05)
     after = np.log(moved + HALF).mean(axis=0)
     assert np.allclose(after, logs.mean(axis=0) + gain * (6.5 - logs[:, 0].mean()), atol=1e-9)

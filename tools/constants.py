@@ -80,7 +80,6 @@ def span(cutoff: str, panel: Panel | None = None) -> Span:
     counts = Counts(
         np.array(cut.monthly),
         np.array(region, dtype=np.int64),
-        len(REGIONS),
         month_lengths(cut.month_grid),
     )
     digest = content_hash(cut.locations, [str(m) for m in cut.months], np.array(cut.reported))

@@ -9,7 +9,7 @@ import numpy as np
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays
-from odforecast.models.delay.deficit import OLD, RAMP, SPAN
+from odforecast.models.delay.deficit import OLD, RAMP, SHARED_DF, SPAN
 from odforecast.models.delay.errors import CUT_SHARED
 from odforecast.models.delay.estimate import Seen
 from odforecast.models.statespace.draws import TAIL_DF
@@ -57,13 +57,13 @@ def arrivals(
     """
     n_loc, n = expected.shape
     c, z = constants, rng.standard_normal
-    shared, revision = z(2)
+    shared, revision = z(2) * np.sqrt(SHARED_DF / rng.chisquare(SHARED_DF))
     factor = c.sd_own * z((n_loc, 1)) + np.hypot(c.sd_shared, c.kappa_error) * shared
     old = newest + np.arange(n) >= OLD
     expected = expected * np.where(old, c.kappa_old, 1.0)
     late = expected * (1.0 + factor + c.noise * z((n_loc, n)) + old * c.old_error * z())
     w = (1.0 - c.revision_decay) * c.revision_decay ** np.arange(n)
-    moved = c.revision_own * z((n_loc, 1)) + c.revision_shared * revision
+    moved = c.revision_own * z((n_loc, 1)) + c.revision_shared * revision / w.sum()
     return late + last[:, None] * w * (moved + c.revision_noise * z((n_loc, n)))
 
 
@@ -110,18 +110,15 @@ def simulated_months(
     s, z = scales, rng.standard_normal
     region = np.array([REGIONS.index(lookup(name).region or "") for name in states])
     n_loc, n_region = len(states), len(REGIONS)
-    level = np.log(rng.uniform(60, 600, n_loc))
-    own, regional, us = np.zeros(n_loc), np.zeros(n_region), 0.0
+    level, us = np.log(rng.uniform(60, 600, n_loc)), 0.0
     tail = np.sqrt(TAIL_DF / rng.chisquare(TAIL_DF))
     out = np.empty((n_loc, n + horizon))
     for t in range(n + horizon):
         if t:
-            level = level + own + regional[region] + us + s.level_own * z(n_loc)
+            level = level + us + s.level_own * z(n_loc)
             level += (s.level_region * z(n_region))[region]
             heavy = tail if t >= n else 1.0
             level += heavy * s.level_us * z()
-            own = s.damp_own * own + s.slope_own * z(n_loc)
-            regional = s.damp_region * regional + s.slope_region * z(n_region)
             us = s.damp_us * us + heavy * s.slope_us * z()
         mean = np.exp(level + s.shock * z())
         spread = np.sqrt(mean + (s.noise * mean) ** 2)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from odforecast.models.statespace.filter import Scales
 
 HAND = Scales(
-    level_own=0.0355, slope_own=0.0009, damp_own=0.737,
-    level_region=0.0188, slope_region=0.001, damp_region=0.864,
-    level_us=0.0283, slope_us=0.0034, damp_us=0.976,
+    level_own=0.0355, level_region=0.0188, level_us=0.0283, slope_us=0.0034, damp_us=0.976,
     noise=0.0601, shock=0.0075,
 )  # fmt: skip

@@ -104,7 +104,7 @@ def test_draws_of_normal_quantiles_are_normal_and_independent_from_month_to_mont
     centre, spread = np.array([5.0, -2.0, 0.0]), np.array([1.0, 3.0, 0.5])
     made = Marginals(lambda horizon: centre + np.outer(norm.ppf(LEVELS), spread))
     draws = made.draw(3, 100_000, RNG(1))
-    normal = RNG(1).standard_normal((100_000, 3))
+    normal = RNG(1).standard_normal((3, 100_000)).T
     np.testing.assert_allclose(draws, centre + spread * normal, atol=1e-9)  # tails too
 
 

@@ -113,7 +113,7 @@ def shocked(paths: Any, error: float) -> np.ndarray:
         def standard_normal(self, size: Any = None, out: Any = None) -> np.ndarray:
             made = np.zeros(size) if out is None else out
             made[...] = 0.0
-            made[..., 0] = error / paths.sigma
+            made[0] = error / paths.sigma  # month by month
             return made
 
     return np.asarray(paths.draw(13, 1, First())[0])  # type: ignore[arg-type]

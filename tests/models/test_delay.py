@@ -26,10 +26,28 @@ from odforecast.models import Fitted, Model, get_model
 from odforecast.models.delay import dated as tables
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import NAMES, Delays, all_delays, delays_for
-from odforecast.models.delay.deficit import RAMP, SPAN, arriving_late, deficit, open_months
+from odforecast.models.delay.deficit import (
+    RAMP,
+    SHARED_DF,
+    SPAN,
+    arriving_late,
+    deficit,
+    of_open,
+    open_months,
+)
 from odforecast.models.delay.errors import CUT_SHARED, Factors, late_draws, prior_factors
-from odforecast.models.delay.estimate import PRIORS, Seen, _closing, _shared, _slope, estimate, seen
+from odforecast.models.delay.estimate import (
+    PRIORS,
+    Seen,
+    _closing,
+    _parts,
+    _shared,
+    _slope,
+    estimate,
+    seen,
+)
 from odforecast.models.delay.layer import AGES, Delayed, corrected
+from odforecast.models.delay.shipped import shipped_seen
 from odforecast.models.statespace import model as statespace
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -42,6 +60,8 @@ from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
 
+#: Variance of what a release shares, over its squared scale.
+HEAVY = SHARED_DF / (SHARED_DF - 2.0)
 STATES = ["US", "OH", "WV", "WY"]
 EVERYONE = np.array([3e6, 130_000.0, 25_000.0, 5_000.0])
 WHOLE = ("US", *JURISDICTIONS)
@@ -137,12 +157,14 @@ def test_the_error_of_old_months_is_one_of_the_whole_release() -> None:
     panel = of_day(pending_panel(2.0, months=4), "2026-04-15")
     only_old = replace(CERTAIN, old_error=0.25)
     missing = deficit(panel, only_old)
-    late = drawn_late(panel, only_old, [1, 2, 3], 20_000)
+    missing = replace(missing, late=1e6 * missing.late, old=1e6 * missing.old)  # deaths are whole
+    factors = prior_factors(missing, [1, 2, 3], panel.locations, 20_000, streams(panel))
+    late = late_draws(missing, [1, 2, 3], panel.locations, factors, streams(panel))
     off = (late - missing.late[1:]) / np.where(missing.late[1:] > 0, missing.late[1:], 1.0)
-    assert np.abs(off[..., -2:]).max() < 1e-9
+    assert np.abs(off[..., -2:]).max() < 1e-4
     old = off[..., -4:-2].reshape(20_000, 6)
     np.testing.assert_allclose(old.std(axis=0), 0.25, rtol=0.03)
-    assert np.abs(old - old[:, :1]).max() < 1e-9  # the same in every month and place
+    assert np.abs(old - old[:, :1]).max() < 1e-4  # the same in every month and place
 
 
 def test_what_is_added_to_counts_are_sums_of_months() -> None:
@@ -327,8 +349,10 @@ def test_a_known_cut_is_taken_away_in_every_draw() -> None:
     rows = list(range(4))
     factors = prior_factors(missing, rows, panel.locations, 50, streams(panel))
     late = late_draws(missing, rows, panel.locations, factors, streams(panel))
-    np.testing.assert_allclose(late, np.broadcast_to(-missing.cut, late.shape))
-    np.testing.assert_allclose(late.sum(axis=2)[0], [-120.0, -30.0, -20.0, 0.0])
+    run = np.cumsum(late, axis=2)
+    assert (run == np.round(run)).all()  # deaths are whole
+    assert (np.abs(run + np.cumsum(missing.cut, axis=1)) < 1.0).all()
+    np.testing.assert_allclose(run[0, :, -1], [-120.0, -30.0, -20.0, 0.0])
 
 
 def test_the_cut_of_2017_is_what_it_turned_out_to_be(vsrr) -> None:
@@ -433,19 +457,21 @@ def test_draws_have_the_mean_and_variance_of_the_formula() -> None:
     late = drawn_late(panel, c, [0, 1, 2, 3], n)
     cut, year = missing.cut, missing.year
     own, shared = missing.own[:, None], missing.shared[:, None]
-    variance = (own**2 + shared**2) * missing.late**2 + missing.noise**2
-    variance += (missing.revision_own[:, None] ** 2 + c.revision_shared**2) * missing.revised**2
+    variance = (own**2 + HEAVY * shared**2) * missing.late**2 + missing.noise**2
+    revision = missing.revision_own[:, None] ** 2 + HEAVY * missing.revision_shared**2
+    variance += revision * missing.revised**2
     lone = np.array([1.0, 0.0, 0.0, 0.0])[:, None]  # the nation without its parts
     variance += (c.closing_shared**2 + (1 - lone) * c.closing_own**2) * year**2
     heavy = np.exp(CUT_SHARED**2)  # second moment of what the cuts share
     happens = 2 * 0.2 * heavy - 0.2**2
     variance += (lone * 0.2**2 * (heavy - 1) + (1 - lone) * happens) * cut**2
-    error = np.sqrt(variance / n)
+    error = np.sqrt((variance + 0.25) / n)  # deaths are whole
     assert (np.abs(late.mean(axis=0) - missing.months) <= 5 * error + 1e-9).all()
     is_open = slice(SPAN - 4, SPAN)
     np.testing.assert_allclose(late[..., is_open].var(axis=0), variance[:, is_open], rtol=0.05)
     closing = slice(SPAN - 16, SPAN - 4)
-    np.testing.assert_allclose(late[..., closing].var(axis=0), variance[:, closing], rtol=0.3)
+    found = late[..., closing].var(axis=0)
+    np.testing.assert_allclose(found, variance[:, closing], rtol=0.3, atol=1)
     assert (late[..., : SPAN - 16] == 0).all()
 
 
@@ -455,21 +481,24 @@ def test_what_a_release_shares_is_shared() -> None:
     missing = deficit(panel, DELAYS)
     factors = prior_factors(missing, rows, panel.locations, n, streams(panel))
     sd = np.hypot(0.15, 0.05)
-    for found, own, shared in ((factors.late, 0.35, sd), (factors.revision, 0.015, 0.004)):
+    whole = 1.0 - DELAYS.revision_decay ** open_months(panel)
+    shares = (0.35, sd), (0.015, 0.004 / whole)
+    for found, (own, shared) in zip((factors.late, factors.revision), shares, strict=True):
         cov = np.cov(found.T)
-        expected = shared**2 + np.diag(np.full(3, own**2))
+        expected = HEAVY * shared**2 + np.diag(np.full(3, own**2))
         np.testing.assert_allclose(cov, expected, atol=0.05 * expected.max())
     # Noise and closing: each place's own, the size of a release's cuts and changes in common.
     december = of_day(panel, "2025-12-10")
     quiet = replace(CERTAIN, closing_share=1.0 - 1e-12, closing_size=0.02)
     still = replace(december, pending=np.full(panel.pending.shape, 0.2))  # nothing is late
+    still = replace(still, reported=1e4 * still.reported, low=None, high=None)
     cuts = -drawn_late(still, quiet, rows, n).sum(axis=2)
-    sizes = np.log(cuts / deficit(still, quiet).cut[rows].sum(axis=1))
+    sizes = np.log(np.maximum(cuts, 1.0) / deficit(still, quiet).cut[rows].sum(axis=1))
     both = np.cov(sizes.T)
     np.testing.assert_allclose(both[np.triu_indices(3, 1)], CUT_SHARED**2, rtol=0.1)
     np.testing.assert_allclose(np.diag(both), CUT_SHARED**2 + np.pi**2 / 6, rtol=0.06)
     changes = replace(CERTAIN, closing_own=0.001, closing_shared=0.002)
-    moved = drawn_late(still, changes, rows, n).sum(axis=2) / december.reported[rows, -5]
+    moved = drawn_late(still, changes, rows, n).sum(axis=2) / still.reported[rows, -5]
     np.testing.assert_allclose(np.cov(moved.T), 4e-6 + 1e-6 * np.eye(3), rtol=0.06)
 
 
@@ -489,13 +518,14 @@ def test_two_vintages_with_one_last_month_use_equal_normals() -> None:
     for panel in (one, other):
         missing = deficit(panel, DELAYS)
         factors = prior_factors(missing, [1], panel.locations, 60, streams(panel))
-        still = replace(missing, cut=0 * missing.cut, year=0 * missing.year)
+        still = replace(missing, cut=0 * missing.cut, year=0 * missing.year,
+                        noise=1e6 * missing.noise)  # fmt: skip
         noise = late_draws(still, [1], panel.locations, Factors(0 * factors.late, 0 * factors.late),
                            streams(panel)) - still.late[[1]]  # fmt: skip
-        found.append((factors, noise[:, 0, -1] / missing.noise[1, -1]))
+        found.append((factors, noise[:, 0, -1] / still.noise[1, -1]))
     np.testing.assert_allclose(found[0][0].late, found[1][0].late)
     np.testing.assert_allclose(found[0][0].revision, found[1][0].revision)
-    np.testing.assert_allclose(found[0][1], found[1][1])
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-4)  # deaths are whole
     later = drawn_late(one, DELAYS, [1], 60)
     moved = replace(one, months=one.months - 12 * ONE_MONTH)
     assert not np.allclose(drawn_late(moved, DELAYS, [1], 60), later)
@@ -600,6 +630,9 @@ def test_months_stand_on_one_recovery(name: str, extra: float, monkeypatch) -> N
     sum that takes some months from the released panel's and some from the completed one's is off.
     """
     use(monkeypatch, CERTAIN)
+    # Deaths that arrive are whole, and so not quite those that complete the panel: here they are.
+    monkeypatch.setattr(layer, "late_draws", lambda missing, rows, *_: np.broadcast_to(
+        missing.months[rows], (50, len(rows), SPAN)))  # fmt: skip
     panel = of_day(pending_panel(extra), "2026-03-11")
     assert not layer.is_final(panel)
     complete = corrected(panel, deficit(panel, CERTAIN))
@@ -974,3 +1007,48 @@ def test_an_august_release_is_a_makeshift_for_septembers():
         found = deficit(seen_panel, delays_for(seen_panel))
         assert (found.cut_share[1:] == 1.0).all()
         np.testing.assert_allclose(found.cut[1:].sum(axis=1), gained)
+
+
+def nations_error(release: Seen, constants: Delays) -> tuple[float, float]:
+    """What the nation's last count missed beyond what was expected, and its stated scale."""
+    own = asdict(constants)
+    expected, profile, left = _parts(release, own, constants.revision_decay)
+    months = (constants.noise * expected) ** 2 + (constants.revision_noise * profile) ** 2
+    alone = (constants.sd_own * expected.sum(axis=1)) ** 2 + months.sum(axis=1)
+    alone += (constants.revision_own * profile.sum(axis=1)) ** 2
+    whole = profile.sum() / of_open(constants.revision_decay, min(release.n_open, 12))
+    late = np.hypot(constants.sd_shared, constants.kappa_error) * expected.sum()
+    shared = np.hypot(late, constants.revision_shared * whole)
+    return float(left.sum()), float(np.hypot(shared, np.sqrt(alone.sum())))
+
+
+def test_the_nation_of_a_september_release_is_as_uncertain_as_its_errors_are() -> None:
+    """Two open months: what a release shares is no smaller there. Each release is left out in turn.
+
+    With the shared revision spread over months that are closed, four such releases missed by 363
+    deaths (root mean square) against stated scales of 131 to 205.
+    """
+    told = [s for s in shipped_seen() if np.isfinite(s.pending).all()]
+    scores = {}
+    for release in told:
+        others = estimate([s for s in told if s is not release])[0]
+        off, scale = nations_error(release, others)
+        scores[release.release] = off / scale
+    september = [z for day, z in scores.items() if day[5:7] == "09"]
+    assert len(september) >= 3
+    assert np.sqrt(np.mean(np.square(september))) < 1.3
+    # A Student-t of five degrees of freedom holds 90% within 2.015 of its scale.
+    assert np.abs(list(scores.values())).max() < 2.015
+
+
+def test_what_a_release_shares_does_not_shrink_with_its_open_months() -> None:
+    """The whole revision of a release has one scale, whatever its number of open months."""
+    panel = pending_panel(0.0)
+    for closed, months in (("2024-12", 4), ("2025-02", 2)):
+        found = deficit(of_day(panel, "2025-09-17", closed), DELAYS)
+        assert open_months(of_day(panel, "2025-09-17", closed)) == months
+        whole = found.revision_shared * found.revised.sum(axis=1)
+        np.testing.assert_allclose(whole, DELAYS.revision_shared * panel.reported[:, -1])
+    for n in (2, 12):
+        assert of_open(0.85, n) == pytest.approx(sum(0.15 * 0.85**k for k in range(n)))
+    assert of_open(0.85, 0) == 1.0

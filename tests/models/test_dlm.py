@@ -15,12 +15,13 @@ from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.delay.deficit import deficit
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import drawn, path_root
+from odforecast.models.statespace.draws import drawn, level_path
 from odforecast.models.statespace.filter import (
     COMPLETE,
     _prior,
 )
 from odforecast.models.statespace.kernels import draw_counts, kalman
+from odforecast.models.statespace.own_months import path_root
 from odforecast.models.statespace.pins import FORGET, repin, rough_level, years_averaged
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import month_lengths
@@ -30,23 +31,18 @@ from odforecast.vintage.bundle import bundled
 NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 
 
-def dense_step(mean, cov, scales, region, n_region):
+def dense_step(mean, cov, scales, region):
     """The transition of the state, written with matrices."""
     n = region.size
-    size = 2 * n + n_region + 2
+    size = n + 2
     move = np.zeros((size, size))
     noise = np.zeros((size, size))
     for i in range(n):
-        move[i, [i, n + i, 2 * n + region[i], 2 * n + n_region]] = 1.0
-        move[n + i, n + i] = scales.damp_own
-        noise[n + i, n + i] = scales.slope_own**2
+        move[i, [i, n]] = 1.0
         for j in range(n):
             noise[i, j] = scales.level_us**2
             noise[i, j] += (i == j) * scales.level_own**2
             noise[i, j] += (region[i] == region[j]) * scales.level_region**2
-    for r in range(n_region):
-        move[2 * n + r, 2 * n + r] = scales.damp_region
-        noise[2 * n + r, 2 * n + r] = scales.slope_region**2
     move[-2, -2] = scales.damp_us
     noise[-2, -2] = scales.slope_us**2
     noise[-1, -1] = scales.shock**2
@@ -59,7 +55,7 @@ def test_the_filter_equals_dense_algebra():
     scales = HAND
     months = rng.poisson(80, (3, 6)).astype(float)
     months[1, 3] = np.nan
-    size = 2 * 3 + 2 + 2
+    size = 3 + 2
     start = rng.normal(0, 0.01, size)
     start[:3] = np.log(80)
     root = rng.normal(0, 0.05, (size, size))
@@ -67,11 +63,11 @@ def test_the_filter_equals_dense_algebra():
     first[-1] = first[:, -1] = 0.0
     start[-1] = 0.0
     mean, cov = start.copy(), first.copy()
-    kalman(months, region, 2, np.array(astuple(scales)), mean, cov, np.ones(3), 0, *NOTHING_LATE)
+    kalman(months, region, np.array(astuple(scales)), mean, cov, np.ones(3), 0, *NOTHING_LATE)
     m, p = start, first
     for t in range(6):
         if t:
-            m, p = dense_step(m, p, scales, region, 2)
+            m, p = dense_step(m, p, scales, region)
         else:
             p = p.copy()
             p[-1, -1] = scales.shock**2
@@ -91,9 +87,9 @@ def test_the_filter_equals_dense_algebra():
     np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
-def long_state(n: int, n_region: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def long_state(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A state with errors of late arrivals after it, correlated with all the rest."""
-    size = 2 * n + n_region + 2
+    size = n + 2
     longer = size + 2 * n
     mean = rng.normal(0, 0.05, longer)
     mean[:n] = np.log(80)
@@ -108,15 +104,15 @@ def long_state(n: int, n_region: int, rng: np.random.Generator) -> tuple[np.ndar
 def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     rng = np.random.default_rng(12)
     region, n, horizon = np.array([0, 1, 0]), 3, 6
-    scales, size = HAND, 2 * 3 + 2 + 2
+    scales, size = HAND, 3 + 2
     months = rng.poisson(80, (n, horizon)).astype(float)
     months[1, 4] = np.nan
     months[2, 5] = 300.0  # so large that its logarithm is taken
     late, revised = rng.uniform(0, 25, (2, n, horizon))
     noise, share = rng.uniform(0, 60, (n, horizon)), np.array([0.8, 0.7, 0.9])
-    mean, cov = long_state(n, 2, rng)
+    mean, cov = long_state(n, rng)
     m, p = mean.copy(), cov.copy()
-    kalman(months, region, 2, np.array(astuple(scales)), mean, cov, share, first, late, revised,
+    kalman(months, region, np.array(astuple(scales)), mean, cov, share, first, late, revised,
            noise)  # fmt: skip
     short = slice(0, size)
     for t in range(first, horizon):
@@ -125,8 +121,8 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
             for k in range(size):
                 unit = np.zeros(size)
                 unit[k] = 1.0
-                move[short, k] = dense_step(unit, np.zeros((size, size)), scales, region, 2)[0]
-            _, added = dense_step(np.zeros(size), np.zeros((size, size)), scales, region, 2)
+                move[short, k] = dense_step(unit, np.zeros((size, size)), scales, region)[0]
+            _, added = dense_step(np.zeros(size), np.zeros((size, size)), scales, region)
             m, p = move @ m, move @ p @ move.T
             p[short, short] += added
         else:
@@ -152,13 +148,13 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
 
 def test_the_filter_with_nothing_late_equals_the_short_one():
     rng = np.random.default_rng(13)
-    region, n, size = np.array([0, 1, 0]), 3, 2 * 3 + 2 + 2
+    region, n, size = np.array([0, 1, 0]), 3, 3 + 2
     months = rng.poisson(80, (n, 40)).astype(float)
-    mean, cov = long_state(n, 2, rng)
+    mean, cov = long_state(n, rng)
     cov[:size, size:] = cov[size:, :size] = 0.0
     errors = mean[size:].copy(), cov[size:, size:].copy()
     short = mean[:size].copy(), cov[:size, :size].copy()
-    common = (months, region, 2, np.array(astuple(HAND)))
+    common = (months, region, np.array(astuple(HAND)))
     nothing = np.zeros(months.shape)
     one = kalman(*common, mean, cov, np.ones(3), 0, nothing, nothing, nothing)
     other = kalman(*common, *short, np.ones(3), 0, *NOTHING_LATE)
@@ -174,8 +170,8 @@ def test_what_has_been_filtered_is_not_filtered_again():
     rng = np.random.default_rng(14)
     region = np.array([0, 1, 0])
     months = rng.poisson(80, (3, 40)).astype(float)
-    common = (region, 2, np.array(astuple(HAND)))
-    begun = np.full(2 * 3 + 2 + 2, 0.0), np.eye(2 * 3 + 2 + 2) * 0.01
+    common = (region, np.array(astuple(HAND)))
+    begun = np.full(3 + 2, 0.0), np.eye(3 + 2) * 0.01
     begun[0][:3] = np.log(80)
     whole, parts = (tuple(a.copy() for a in begun) for _ in range(2))
     kalman(months, *common, *whole, np.ones(3), 0, *NOTHING_LATE)
@@ -225,7 +221,7 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
     # Loadings of the level a month ahead, and of the two errors of each place.
     ahead, late, revision = np.zeros((3, n, kept.size))
     for i in range(n):
-        ahead[i, [i, n + i, 2 * n + state.region[i], size - 1]] = 1.0
+        ahead[i, [i, size - 1]] = 1.0
         late[i, size + i] = 1.0
         revision[i, size + n + i] = 1.0
     found = np.concatenate([np.log(paths[..., 0]), factors.late, factors.revision], axis=1)
@@ -277,13 +273,13 @@ def test_pins_take_up_their_share_of_the_noise():
         months = panel.monthly[rows] - state.shift[:, np.arange(n) % 12]
         months = np.maximum(months, 0.0) / month_lengths(panel.month_grid)
         theta = np.array(astuple(state.scales))
-        mean, cov = _prior(months, 4, theta)
+        mean, cov = _prior(months, theta)
         region = np.array([("Northeast", "Midwest", "South", "West").index(lookup(s).region)
                            for s in state.locations])  # fmt: skip
         # n years average into a pin, so of a month's noise 1/n went into the pin.
         left = 1 - 1 / years_averaged(np.full(len(rows), float(n)))
         assert (left < 1).all()
-        kalman(months, region, 4, theta, mean, cov, left, 0, *NOTHING_LATE)
+        kalman(months, region, theta, mean, cov, left, 0, *NOTHING_LATE)
         np.testing.assert_allclose(state.cov, cov, rtol=1e-9)
         np.testing.assert_allclose(state.mean, mean, rtol=1e-9)
 
@@ -309,11 +305,11 @@ def test_all_months_of_a_series_that_begins_late_are_used():
 def test_a_gap_is_skipped_not_read_as_a_number():
     months = np.full((1, 40), 50.0)
     months[0, 10:20] = np.nan
-    mean = np.zeros(2 + 4 + 2)
+    mean = np.zeros(3)
     mean[0] = np.log(50)
     cov = np.diag(np.full(mean.size, 0.01))
     loglik = kalman(
-        months, np.zeros(1, int), 4, np.array(astuple(HAND)), mean, cov, np.ones(1), 0,
+        months, np.zeros(1, int), np.array(astuple(HAND)), mean, cov, np.ones(1), 0,
         *NOTHING_LATE,
     )  # fmt: skip
     assert np.isfinite(loglik)
@@ -321,18 +317,21 @@ def test_a_gap_is_skipped_not_read_as_a_number():
     assert np.exp(mean[0]) == pytest.approx(50, rel=0.05)
 
 
-def test_the_level_path_has_the_covariance_of_its_recursion():
+def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
     rng = np.random.default_rng(0)
     level, slope, damp, horizon, n = 0.03, 0.02, 0.8, 6, 200_000
-    drift = np.zeros(n)
-    path = np.zeros((n, horizon))
-    now = np.zeros(n)
-    for h in range(horizon):
-        now = now + drift + level * rng.standard_normal(n)
-        drift = damp * drift + slope * rng.standard_normal(n)
-        path[:, h] = now
+    jumps, turns = rng.standard_normal((2, horizon, n), dtype=np.float32)
+    start = rng.standard_normal(n, dtype=np.float32)
+    for drift in (start, np.zeros_like(start)):
+        found = level_path(level * jumps, slope * turns, drift, damp)
+        path, now = np.zeros((horizon, n)), np.zeros(n)
+        for h in range(horizon):
+            now = now + drift + level * jumps[h]
+            drift = damp * drift + slope * turns[h]
+            path[h] = now
+        np.testing.assert_allclose(found, path, rtol=1e-4, atol=1e-5)
     root = path_root(level, slope, damp, horizon)
-    np.testing.assert_allclose(np.cov(path.T), root @ root.T, rtol=0.05, atol=1e-5)
+    np.testing.assert_allclose(np.cov(found), root @ root.T, rtol=0.05, atol=1e-5)
 
 
 @pytest.mark.parametrize("mean", [0.5, 4.0, 11.0, 13.0, 200.0])
@@ -341,10 +340,10 @@ def test_counts_have_mean_and_variance_of_the_model(mean):
     shape = (60_000, 1, 1)
     noise = 0.06
     out = np.empty(shape)
-    level = np.full(shape, np.log(mean), dtype=np.float32)
     below = draw_counts(
-        level,
-        np.zeros(shape, np.float32),
+        np.full(shape[:2], np.log(mean) - 3.0, dtype=np.float32),
+        np.full(shape, 1.0, dtype=np.float32),
+        np.full(1, 2.0, dtype=np.float32),
         noise,
         np.zeros(1),
         np.zeros((1, 1)),
@@ -362,7 +361,9 @@ def test_clipped_counts_are_counted():
     out = np.empty(shape)
     zeros = np.zeros(shape, np.float32)
     shift = np.array([[-5.0, 0.0]])
-    below = draw_counts(zeros, zeros, 0.0, np.zeros(1), shift, zeros, zeros, out)
+    below = draw_counts(
+        zeros[..., 0], zeros, zeros[0, 0], 0.0, np.zeros(1), shift, zeros, zeros, out
+    )
     assert below == 50
     assert (out[:, 0, 0] == 0).all()
 

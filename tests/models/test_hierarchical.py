@@ -641,8 +641,8 @@ def test_the_nowcast_follows_the_posteriors_errors() -> None:
     missing = fitted.inputs.missing
     assert missing is not None
     np.testing.assert_allclose(
-        counts[1] - counts[0], 0.5 * missing.late[:, -12:].sum(axis=1), rtol=1e-6
-    )
+        counts[1] - counts[0], 0.5 * missing.late[:, -12:].sum(axis=1), atol=0.1
+    )  # deaths are whole
 
 
 def test_the_nation_of_a_nowcast_is_the_sum_of_its_parts_and_the_rest() -> None:

@@ -26,7 +26,7 @@ from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models import Drawer, Fitted, Model, Spec, get_model, model_names, register
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import Delays, delays_for
-from odforecast.models.delay.deficit import deficit
+from odforecast.models.delay.deficit import SHARED_DF, deficit
 from odforecast.models.delay.layer import AGES, corrected
 from odforecast.models.ensemble.learning import LEVELS
 from odforecast.models.ensemble.model import Pool
@@ -55,14 +55,12 @@ BY_LOCATION = (
 )
 by_location = pytest.mark.parametrize("name", BY_LOCATION)
 
+#: Variance of what a release shares, over its squared scale.
+HEAVY = SHARED_DF / (SHARED_DF - 2.0)
 #: Scales of which none can be left out without being seen.
 LOUD = Scales(
     level_own=0.04,
-    slope_own=0.03,
-    damp_own=0.7,
     level_region=0.05,
-    slope_region=0.03,
-    damp_region=0.8,
     level_us=0.03,
     slope_us=0.03,
     damp_us=0.9,
@@ -180,7 +178,7 @@ def test_the_season_comes_back_in_its_own_calendar_months() -> None:
 
 def test_the_nations_heavy_tail_is_not_dropped() -> None:
     """All that moves is the nation: its log path at horizon 1 has Student's quantiles."""
-    quiet = Scales(*[1e-5] * 2, 0.5, *[1e-5] * 2, 0.5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
+    quiet = Scales(1e-5, 1e-5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
     path = log_draws(dlm(flat(), quiet), 1)[:, 0, 0]
     levels = np.array([0.005, 0.02, 0.98, 0.995])
     spread = np.subtract(*np.quantile(path, [0.75, 0.25]))
@@ -192,7 +190,7 @@ def test_the_nations_heavy_tail_is_not_dropped() -> None:
 
 
 def test_the_nations_tail_is_one_scale_for_a_whole_path() -> None:
-    quiet = Scales(*[1e-5] * 2, 0.5, *[1e-5] * 2, 0.5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
+    quiet = Scales(1e-5, 1e-5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
     paths = log_draws(dlm(flat(), quiet), 3)[:, 0]
     steps = np.diff(paths, axis=1, prepend=np.median(paths[:, 0]))
     for a, b in combinations(range(3), 2):
@@ -209,7 +207,7 @@ def test_regional_innovations_are_not_dropped() -> None:
     found = np.corrcoef(paths.T)
     within = found[0, 1], found[2, 3]  # Connecticut with Massachusetts, Ohio with Michigan
     across = found[:2, 2:]
-    assert min(within) > across.max() + 0.2
+    assert min(within) > across.max() + 0.12
 
 
 # (d) The delay
@@ -279,11 +277,13 @@ def test_a_revision_falls_off_geometrically_to_the_closed_december(
     whole = change.sum(axis=2) / shares.sum()
     profile = np.zeros(AGES)
     profile[-4:] = shares[::-1]  # January to April 2025
-    np.testing.assert_allclose(change, whole[..., None] * profile, atol=1e-6)
+    # Deaths are whole: a running sum is off by less than one, and a month by less than two.
+    assert np.abs(change - whole[..., None] * profile).max() < 2.5
     relative = whole / panel.reported[:, -1]
-    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.015, 0.004), rtol=0.05)
-    shared = np.corrcoef(relative.T)[0, 1]
-    assert shared == pytest.approx(0.004**2 / (0.015**2 + 0.004**2), abs=0.05)
+    shared = np.sqrt(HEAVY) * 0.004 / (1.0 - 0.85**4)
+    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.015, shared), rtol=0.06)
+    together = np.corrcoef(relative.T)[0, 1]
+    assert together == pytest.approx(shared**2 / (0.015**2 + shared**2), abs=0.06)
 
 
 def test_what_is_missing_falls_on_the_months_that_miss_it() -> None:
@@ -413,7 +413,7 @@ def test_a_place_alone_does_not_have_its_own_error_twice(
     late = deficit(panel, DELAYS).late[0, -1]
     made = fitted.forecast(1, draws=20_000).draws[:, 0, AGES - 1]
     assert own < 0.3**2
-    assert made.std() == pytest.approx(np.sqrt(own + 0.3**2) * late, rel=0.05)
+    assert made.std() == pytest.approx(np.sqrt(own + HEAVY * 0.3**2) * late, rel=0.05)
 
 
 # (e) Ensembles
@@ -577,9 +577,7 @@ def test_two_locations_or_two_origins_do_not_share_a_stream(name: str) -> None:
         assert abs(found) < 0.2
 
 
-OWN = replace(
-    HAND, level_own=0.08, level_region=0.001, slope_region=1e-4, level_us=0.001, slope_us=1e-4
-)
+OWN = replace(HAND, level_own=0.08, level_region=0.001, level_us=0.001, slope_us=1e-4)
 
 
 def test_the_dlms_locations_and_origins_do_not_share_a_stream() -> None:
@@ -620,19 +618,13 @@ def covariance_ahead(fitted: Fitted, horizon: int) -> np.ndarray:
     """Covariance of the log deaths of a month ahead, from the filter's: matrices only."""
     state = fitted.inner.states[0]
     s, n = state.scales, len(state.locations)
-    size = 2 * n + len(REGIONS) + 1
+    size = n + 1
     move, noise, us = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
     for i, name in enumerate(state.locations):
-        region = 2 * n + REGIONS.index(lookup(name).region)
-        move[i, [i, n + i, region, size - 1]] = 1.0
-        move[n + i, n + i] = s.damp_own
+        move[i, [i, n]] = 1.0
         noise[i, i] += s.level_own**2
-        noise[n + i, n + i] = s.slope_own**2
         for j, other in enumerate(state.locations):
             noise[i, j] += s.level_region**2 * (lookup(other).region == lookup(name).region)
-    for r in range(len(REGIONS)):
-        move[2 * n + r, 2 * n + r] = s.damp_region
-        noise[2 * n + r, 2 * n + r] = s.slope_region**2
     move[-1, -1] = s.damp_us
     us[:n, :n], us[-1, -1] = s.level_us**2, s.slope_us**2
     cov = state.cov[:size, :size]

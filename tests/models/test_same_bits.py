@@ -40,10 +40,13 @@ def one_thread():
 
 def plain_path(one: Paths, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Paths of one series, step by step, as their recursions read."""
-    errors = one.sigma * rng.standard_normal((draws, horizon))
+    first = 0.0
+    if isinstance(one, Innovations) and one.slope_sd:
+        first = rng.standard_normal((draws, 1))
+    errors = one.sigma * rng.standard_normal((horizon, draws)).T
     if isinstance(one, Innovations):
-        slope = one.slope + one.slope_sd * rng.standard_normal((draws, 1))
-        out = one.level + slope * np.arange(1, horizon + 1)
+        slope = one.slope + one.slope_sd * first
+        out = one.level + slope * np.arange(1, horizon + 1) + np.zeros((draws, 1))
         state = np.broadcast_to(one.state, (draws, one.state.size))
         for h in range(horizon):
             error = errors[:, h]
@@ -202,6 +205,10 @@ def plain_late(
             happens = rng.random(draws) < share
             size = np.where(happens, rng.exponential(size=draws), 0.0) * common
         out[:, k] -= size[:, None] * missing.cut[i]
+        # Whole deaths: the running sum is rounded by chance.
+        chance = STREAMS.generator("whole", locations[i]).random((draws, 1))
+        run = np.floor(np.cumsum(np.concatenate([chance, out[:, k]], axis=1), axis=1))
+        out[:, k] = np.diff(run, axis=1)
     return out
 
 
@@ -275,23 +282,6 @@ def test_months_of_many_places_are_those_of_each() -> None:
 
 
 # dlm
-
-
-def test_levels_ahead_are_added_up_as_they_read() -> None:
-    from odforecast.models.statespace.kernels import log_levels
-
-    rng = np.random.default_rng(1)
-    f32 = np.float32
-    now = rng.normal(3, 1, (20, 10)).astype(f32)
-    carried, lengths = (rng.normal(3, 1, 12).astype(f32) for _ in range(2))
-    regional, own = (rng.normal(0, 1, (20, n, 12)).astype(f32) for n in (4, 5))
-    region = np.array([0, 3, 3, 1, 2])
-    level, rise = np.empty_like(own), np.empty_like(own)
-    log_levels(now, carried, regional, region, own, lengths, level, rise)
-    ahead = now[:, :5, None] + now[:, 5:, None] * carried
-    ahead = ahead + regional[:, region]
-    assert rise.tobytes() == (ahead + own - now[:, :5, None]).tobytes()
-    assert level.tobytes() == (ahead + lengths).tobytes()
 
 
 @pytest.mark.parametrize("horizon", [1, 2])

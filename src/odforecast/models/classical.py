@@ -242,7 +242,7 @@ class Classical:
         """What the model is."""
         return Spec(
             self.name,
-            "2",
+            "3",
             by="location",
             target=TARGET_12MO if self.name.endswith("-sums") else TARGET_MONTH,
             joint=frozenset({MONTH}),

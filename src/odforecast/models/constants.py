@@ -13,20 +13,8 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
-#: Names of the filter's eleven scales, in the order of the model.
-SCALES = (
-    "level_own",
-    "slope_own",
-    "damp_own",
-    "level_region",
-    "slope_region",
-    "damp_region",
-    "level_us",
-    "slope_us",
-    "damp_us",
-    "noise",
-    "shock",
-)
+#: Names of the filter's scales, in the order of the model.
+SCALES = ("level_own", "level_region", "level_us", "slope_us", "damp_us", "noise", "shock")
 #: Columns of ``constants.csv``.
 COLUMNS = (
     "cutoff",
@@ -72,7 +60,7 @@ class Constants:
         return _made, (self.cutoff, self.last_month, self.data_hash, dict(self.values), self.early)
 
     def scales(self) -> tuple[float, ...]:
-        """The filter's eleven scales, in the order of :data:`SCALES`."""
+        """The filter's scales, in the order of :data:`SCALES`."""
         return tuple(self.values[name] for name in SCALES)
 
 

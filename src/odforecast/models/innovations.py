@@ -140,10 +140,13 @@ def _alike(
 def _errors(
     sigmas: Sequence[float], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
 ) -> Floats:
-    """Normal errors, shape (S, draws, horizon), each series' from its own generator."""
+    """Normal errors, shape (S, draws, horizon), each series' from its own generator.
+
+    Month by month, so that a shorter path is the beginning of a longer one.
+    """
     out = np.empty((len(rngs), draws, horizon))
     for i, rng in enumerate(rngs):
-        rng.standard_normal(out=out[i])
+        out[i] = rng.standard_normal((horizon, draws)).T
     out *= np.array(sigmas)[:, None, None]
     return out
 
@@ -155,12 +158,12 @@ def _linear(
     from odforecast.models.kernels import linear_step, walk_paths
 
     n, size = len(series), series[0].state.size
-    errors = _errors([s.sigma for s in series], horizon, draws, rngs)
     slope = np.empty((n, draws, 1))
     for i, one in enumerate(series):
-        # The last that a series draws: where the slope is known it need not be drawn.
+        # Where the slope is known it need not be drawn.
         noise = rngs[i].standard_normal((draws, 1)) if one.slope_sd else np.zeros((1, 1))
         slope[i] = one.slope + one.slope_sd * noise
+    errors = _errors([s.sigma for s in series], horizon, draws, rngs)
     level = np.array([s.level for s in series])
     state = np.stack([s.state for s in series])
     observe = np.stack([s.observe for s in series])

@@ -130,7 +130,7 @@ def adapted(
     needed = NEEDED + 3 if paths == FROM_ERRORS else MIN_MONTHS
     spec = Spec(
         model=label,
-        version="1",
+        version="2",
         by="location",
         target=TARGET_12MO if on == "sums" else TARGET_MONTH,
         joint=frozenset() if paths == FROM_QUANTILES else frozenset({MONTH}),

@@ -51,7 +51,7 @@ class Smoothing:
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
         error, trend, season = tuple(self.form)
-        errors = self.sigma * rng.standard_normal((draws, horizon))
+        errors = self.sigma * rng.standard_normal((horizon, draws)).T
         level, slope = np.full(draws, self.level), np.full(draws, self.slope)
         terms = np.repeat(self.season[:, None], draws, axis=1)  # m × draws, newest first
         out = np.empty((draws, horizon))

@@ -38,7 +38,7 @@ class Marginals:
         if at.shape != (len(LEVELS), horizon) or not np.isfinite(at).all():
             raise PanelError("its quantiles are no finite numbers")
         score = np.asarray(ndtri(LEVELS))
-        normal = rng.standard_normal((draws, horizon))
+        normal = rng.standard_normal((horizon, draws)).T
         piece = np.clip(np.searchsorted(score, normal) - 1, 0, score.size - 2)
         slopes = np.diff(at, axis=0) / np.diff(score)[:, None]
         month = np.arange(horizon)

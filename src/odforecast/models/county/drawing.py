@@ -94,8 +94,11 @@ def drawn_county(
     few = kind == BETWEEN and high - low < MANY
     none = kind == EXACT and low == 0.0
     root = root_of(cov)
-    months, z = np.zeros(w), np.zeros(w + 1)
-    fresh = np.zeros(horizon)
+    # Of every draw, since months are drawn one after the other over all draws: a shorter forecast
+    # is then the beginning of a longer one.
+    kept, new, levels = np.zeros((draws, w)), np.zeros(draws), np.zeros(draws)
+    fresh = np.zeros((draws, horizon))
+    z = np.zeros(w + 1)
     p = np.zeros(1)
     before, var = sum_of(mean, cov)
     if few:
@@ -109,6 +112,7 @@ def drawn_county(
         slope = cov[w, :w].sum() / var
     rest = max(cov[w, w] - slope * slope * var, 1e-6 * mean[w] ** 2)
     for d in range(draws):
+        months = kept[d]
         if none or few:
             count = 0.0
             if few:
@@ -121,7 +125,6 @@ def drawn_county(
             # A gamma, for it is small; its deaths fall into months as those of the mean do.
             level = max(mean[w] + slope * (count - before), 0.1 * mean[w])
             level = rng.gamma(level * level / rest, rest / level)
-            months[:] = 0.0
             for _ in range(int(count)):
                 x = rng.random() * before
                 u = 0
@@ -155,19 +158,20 @@ def drawn_county(
             for u in range(w):
                 if late[d, u] > 0.0:
                     months[u] += rng.poisson(level * late[d, u])
-        # What is kept of the last months, and what the new ones add.
-        kept, new = float(months.sum()), 0.0
-        out[d, 0] = kept
-        for h in range(horizon):
-            level *= np.exp(step * rng.standard_normal() - 0.5 * q)
-            fresh[h] = rng.poisson(level * ahead[d, h])
-            new += fresh[h]
+        levels[d] = level
+        out[d, 0] = months.sum()
+    for h in range(horizon):
+        for d in range(draws):
+            levels[d] *= np.exp(step * rng.standard_normal() - 0.5 * q)
+            fresh[d, h] = rng.poisson(levels[d] * ahead[d, h])
+            # What is kept of the last months, and what the new ones add.
+            new[d] += fresh[d, h]
+            left = 0.0
             if h < w:
-                kept -= months[h]
+                left = max(kept[d, h + 1 :].sum(), 0.0)
             else:
-                kept = 0.0
-                new -= fresh[h - w]
-            out[d, 1 + h] = max(kept, 0.0) + new
+                new[d] -= fresh[d, h - w]
+            out[d, 1 + h] = left + new[d]
 
 
 @nb.njit(cache=True)

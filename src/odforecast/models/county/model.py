@@ -86,7 +86,7 @@ class County:
         inner = getattr(states, "model", None)
         return Spec(
             self.name,
-            "1",
+            "2",
             by="state",
             target=TARGET_12MO,
             min_months=MIN_MONTHS,
@@ -306,7 +306,7 @@ class FittedCounty:
                 known.mean[i], known.cov[i], known.site[i], ahead, late, self.step**2,
                 last[i], sums[i],
             )  # fmt: skip
-        walk = streams.generator("residence", state).standard_normal((draws, horizon))
+        walk = streams.generator("residence", state).standard_normal((horizon, draws)).T
         drift = np.exp(RESIDENCE_STEP / np.sqrt(12.0) * np.cumsum(walk, axis=1))
         now = last.sum(axis=0) * missing.factor
         ahead = (now / np.maximum(path.last, 1.0))[:, None] * drift * path.sums

@@ -17,14 +17,16 @@ The months of the closed year itself lose deaths again: records that came after 
 the provisional counts until the final file replaces them, about six months after closing. An
 earlier release of about the closing, where the panel's triangle has one, says which they are.
 
-What is uncertain (all standard normal but for the cut of a closed year)::
+What is uncertain (standard normal, but for the cut of a closed year and what a release shares)::
 
     late[s,j] = d[s,j] (1 + sd_own f[s] + sd_shared f[US] + noise e[s,j] + old[j] old_error f_old)
-              + w[j] R[s] (revision_own r[s] + revision_shared r[US] + revision_noise g[s,j])
+              + w[j] R[s] (revision_own r[s] + revision_shared r[US] / W + revision_noise g[s,j])
 
 ``d`` the late arrivals expected of month j, ``R`` the last reported count, ``w`` falling
-geometrically from the last month to the last closed December, and ``old`` 1 for months more than
-a year old and 0 for others.
+geometrically from the last month to the last closed December, ``W`` the sum of ``w`` over the open
+months, and ``old`` 1 for months more than a year old and 0 for others. ``f[US]`` and ``r[US]`` are
+Student-t with :data:`SHARED_DF` degrees of freedom: few releases have been seen, and some were
+far off.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ SPAN = 28
 OPEN = 15
 #: A release that holds no more than this of what a closed year gains tells what it will be.
 EARLY = 0.12
+#: Degrees of freedom of what a release shares; assumed, as that of the nation's innovations.
+SHARED_DF = 5.0
 #: Months of this age and more, from their end to the release, are old.
 OLD = 13
 #: The nation's own errors where its parts are not there: theirs average out.
@@ -63,7 +67,7 @@ class Deficit:
     late : ndarray, shape (L, SPAN)
         Expected deaths that arrive late, by month of death, the last month at the end.
     own, shared : ndarray, shape (L,)
-        Relative errors of ``late``: a location's own and that of the release.
+        Relative errors of ``late``: a location's own (sd) and that of the release (scale).
     noise : ndarray, shape (L, SPAN)
         Sd of a single month's error, in deaths.
     old : ndarray, shape (L, SPAN)
@@ -73,7 +77,7 @@ class Deficit:
     revision_own : ndarray, shape (L,)
         Sd of a location's own revision.
     revision_shared : float
-        Sd of the release's.
+        Scale of the release's.
     cut : ndarray, shape (L, SPAN)
         Deaths that the closed year loses if it is cut, on average; never negative.
     cut_share : ndarray, shape (L,)
@@ -187,7 +191,7 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         old=old,
         revised=revised,
         revision_own=revision_own,
-        revision_shared=constants.revision_shared,
+        revision_shared=constants.revision_shared / of_open(constants.revision_decay, n_open),
         cut=size[:, None] * year[:, None] * where,
         cut_share=share,
         year=year[:, None] * (where > 0) / 12.0,
@@ -202,6 +206,20 @@ def open_months(panel: Panel) -> int:
     """Months after the last closed December, as many as the panel allows; 0 if all are final."""
     n = int((panel.last_month - panel.final_through).astype(int))
     return max(0, min(n, OPEN, panel.months.size - 1))
+
+
+def of_open(decay: float, n_open: int) -> float:
+    """Share of the geometric weights ``w`` that falls on the open months; 1 where there are none.
+
+    What a release shares is divided by it: a release with two open months, of September, is as
+    uncertain as a whole as one with ten.
+
+    Examples
+    --------
+    >>> round(of_open(0.9, 2), 2), round(of_open(0.9, 10), 2)
+    (0.19, 0.65)
+    """
+    return 1.0 - decay**n_open if n_open else 1.0
 
 
 def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from odforecast.geography import NATION
-from odforecast.models.delay.deficit import OPEN, SPAN, Deficit
+from odforecast.models.delay.deficit import OPEN, SHARED_DF, SPAN, Deficit
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
@@ -47,7 +47,9 @@ def prior_factors(
 
 def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Streams) -> Factors:
     """What all locations of a release share of the errors, as it is beforehand; shape (D, L)."""
-    us_late, us_revision = streams.generator("delay").standard_normal((2, draws))
+    rng = streams.generator("delay")
+    normal = rng.standard_normal((2, draws))
+    us_late, us_revision = normal * np.sqrt(SHARED_DF / rng.chisquare(SHARED_DF, draws))
     return Factors(
         us_late[:, None] * deficit.shared[rows],
         np.repeat(deficit.revision_shared * us_revision[:, None], len(rows), axis=1),
@@ -76,7 +78,7 @@ def late_draws(
     Returns
     -------
     ndarray, shape (D, L, SPAN)
-        May be negative: a closed year loses deaths.
+        Whole deaths. May be negative: a closed year loses deaths.
     """
     from odforecast.models.delay.kernels import late_arrivals
 
@@ -86,10 +88,11 @@ def late_draws(
     common = np.exp(CUT_SHARED * us_cut)
     common /= np.exp(0.5 * CUT_SHARED**2)
     single = np.empty((n, draws, OPEN), dtype=np.float32)
-    changed, size = np.empty((n, draws)), np.empty((n, draws))
+    changed, size, chance = np.empty((3, n, draws))
     for k, i in enumerate(rows):
         rng = streams.generator("late", locations[i])
         rng.standard_normal(out=single[k], dtype=np.float32)
+        chance[k] = streams.generator("whole", locations[i]).random(draws)
         changed[k] = deficit.year_shared * us_year
         if locations[i] != NATION:
             changed[k] += deficit.year_own * rng.standard_normal(draws)
@@ -105,6 +108,6 @@ def late_draws(
     late_arrivals(
         deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
         deficit.cut[rows], deficit.old[rows], factors.late, factors.revision, us_old, single,
-        changed, size, out,
+        changed, size, chance, out,
     )  # fmt: skip
     return out

@@ -33,9 +33,11 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.dated import NAMES, Delays
 from odforecast.models.delay.deficit import (
     OLD,
+    SHARED_DF,
     SPAN,
     months_between,
     of_age,
+    of_open,
     open_months,
     pending_deaths,
     predicted_excess,
@@ -321,14 +323,17 @@ def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
             + (own["revision_own"] * profile.sum(axis=1)) ** 2
             + months.sum(axis=1)
         )
-        rows.append((left.sum(), expected.sum(), profile.sum(), variance.sum()))
+        whole = profile.sum() / of_open(own["revision_decay"], min(s.n_open, 12))
+        rows.append((left.sum(), expected.sum(), whole, variance.sum()))
     off, expected, profile, variance = np.array(rows).T
 
     def loss(theta: Floats) -> float:
         sd, revision = np.exp(theta)
         total = variance + (sd * expected) ** 2 + (revision * profile) ** 2
+        # A Student-t as a whole: what is not shared is the smaller part.
+        tails = (SHARED_DF + 1.0) * np.log1p(off**2 / total / SHARED_DF)
         return float(
-            0.5 * (np.log(total) + off**2 / total).sum()
+            0.5 * (np.log(total) + tails).sum()
             + _log_normal(sd, "sd_shared")
             + _log_normal(revision, "revision_shared")
         )

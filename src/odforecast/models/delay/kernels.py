@@ -24,9 +24,13 @@ def late_arrivals(
     single: NDArray[np.float32],
     changed: Floats,
     size: Floats,
+    chance: Floats,
     out: Floats,
 ) -> None:
     """Deaths that arrive late in every draw: ``late (1 + error) + …``, month by month.
+
+    Deaths are whole: their running sum is rounded up or down by chance, so that every sum of
+    months is right on average.
 
     Parameters
     ----------
@@ -40,6 +44,8 @@ def late_arrivals(
         Errors of single months, the last ones.
     changed, size : ndarray, shape (L, D)
         Change of the closed year, as a share of its count, and how often its average cut.
+    chance : ndarray, shape (L, D)
+        From 0 to 1: how far the running sum is raised before it is rounded down.
     out : ndarray, shape (D, L, SPAN)
         Overwritten.
     """
@@ -49,6 +55,7 @@ def late_arrivals(
         for i in range(n_loc):
             more = 1.0 + late_error[d, i]
             shift, moved, lost = revision[d, i], changed[i, d], size[i, d]
+            run, before = chance[i, d], 0.0
             for j in range(span):
                 value = late[i, j] * more
                 value += revised[i, j] * shift
@@ -57,4 +64,6 @@ def late_arrivals(
                 value += moved * year[i, j]
                 value -= lost * cut[i, j]
                 value += old_error[d] * old[i, j]
-                out[d, i, j] = value
+                run += value
+                out[d, i, j] = np.floor(run) - before
+                before = np.floor(run)

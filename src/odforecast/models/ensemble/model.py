@@ -51,7 +51,7 @@ class Pool:
         joint = any(LOCATION in m.spec.joint for m in self.members)
         return Spec(
             self.name,
-            "2",
+            "3",
             joint=frozenset({LOCATION, MONTH}) if joint else frozenset({MONTH}),
             min_months=max(m.spec.min_months for m in self.members),
             parameters=as_parameters(pool=self.name),
@@ -136,7 +136,7 @@ class Ensemble:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return replace(self.model.spec, model=self.name, version="3")
+        return replace(self.model.spec, model=self.name, version="4")
 
     def fit(self, panel: Panel) -> Drawer:
         """Fit every member, and learn from earlier cuts of the panel.

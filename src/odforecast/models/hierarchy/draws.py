@@ -139,7 +139,7 @@ def future(
         Share of cells whose mean was stopped at :data:`MAX_LOG_MEAN`.
     """
     n_draws = len(posterior["level"])
-    freedom = posterior["tail"][:, None] if tail is None else tail
+    freedom = posterior["tail"] if tail is None else tail
     steps = -(-horizon // inputs.every)
 
     def walk(
@@ -147,14 +147,13 @@ def future(
     ) -> Floats:
         """Deviations' increments at the knots to come, summed: (D, N, steps + 1)."""
         path = np.zeros((*last.shape, steps + 1))
-        jumps = np.stack([g.standard_t(freedom, size=(n_draws, steps)) for g in rngs], axis=1)
+        jumps = np.stack([g.standard_t(freedom, size=(steps, n_draws)) for g in rngs], axis=2)
         for k in range(steps):
-            last = damping[:, None] * last + scale * jumps[..., k]
+            last = damping[:, None] * last + scale * jumps[k]
             path[..., k + 1] = path[..., k] + last
         return path
 
     places = [streams.generator("location", s) for s in inputs.locations]
-    nation = streams.generator("nation")
     total = walk(posterior["increment"], posterior["damping"], posterior["scale"], places)
     if inputs.regions:
         scale = posterior["scale_region"][:, None]
@@ -168,21 +167,22 @@ def future(
         total[..., knot] * (1.0 - share) + total[..., knot + 1] * share
     )
     if inputs.pooled:
-        eta += _national_path(posterior, freedom, horizon, nation)[:, None]
+        path, shocks = _national_path(posterior, freedom, horizon, streams.generator("nation"))
+        eta += path[:, None]
     months = inputs.months[-1] + np.arange(1, horizon + 1).astype("timedelta64[M]")
     hot = month_one_hot(months)
     eta += (posterior["season"] @ hot.T)[:, None]
     if "season_state" in posterior:
         eta += posterior["season_state"] @ hot.T
     if inputs.pooled:
-        shocks = nation.standard_normal((n_draws, horizon)) * posterior["shock_scale"][:, None]
-        eta += shocks[:, None]
+        eta += (shocks * posterior["shock_scale"][:, None])[:, None]
     for j, effect in enumerate(effects):
         eta += posterior["effect"][:, j, None, None] * effect.exposure(inputs.locations, months)
     stopped = float((eta > MAX_LOG_MEAN).mean())
     eta = np.minimum(eta, MAX_LOG_MEAN)
     extra = posterior["extra"]
-    drawn = [counts(eta[:, [i]], extra[:, [i]], g) for i, g in enumerate(places)]
+    singles = [streams.generator("count", s) for s in inputs.locations]
+    drawn = [counts(eta[:, [i]], extra[:, [i]], g) for i, g in enumerate(singles)]
     return np.concatenate(drawn, axis=1), stopped
 
 
@@ -191,18 +191,20 @@ def _national_path(
     freedom: Floats | float,
     horizon: int,
     rng: np.random.Generator,
-) -> Floats:
-    """The nation's log level in the months to come, from that of the last, shape (D, horizon)."""
+) -> tuple[Floats, Floats]:
+    """The nation's log level in the months to come less the last, and standard normals of its
+    shocks; each of shape (D, horizon).
+    """
     scale = posterior["scale_nation"]
-    jumps = rng.standard_t(freedom, size=(scale.size, horizon))
-    turns = rng.standard_normal((scale.size, horizon))
-    slope, out = posterior["slope"], np.empty((scale.size, horizon))
-    last = np.zeros(scale.size)
+    slope, last = posterior["slope"], np.zeros(scale.size)
+    out, shocks = np.empty((2, scale.size, horizon))
     for h in range(horizon):
-        slope = SLOPE_DAMP * slope + posterior["slope_ratio"] * scale * turns[:, h]
-        last = last + slope + scale * jumps[:, h]
+        jump = rng.standard_t(freedom, size=scale.size)
+        turn, shocks[:, h] = rng.standard_normal((2, scale.size))
+        slope = SLOPE_DAMP * slope + posterior["slope_ratio"] * scale * turn
+        last = last + slope + scale * jump
         out[:, h] = last
-    return out
+    return out, shocks
 
 
 def fitted_log_mean(posterior: Mapping[str, Floats], inputs: Inputs) -> Floats:
@@ -223,6 +225,9 @@ def fitted_log_mean(posterior: Mapping[str, Floats], inputs: Inputs) -> Floats:
 
 def counts(eta: Floats, extra: Floats, rng: np.random.Generator) -> Floats:
     """Negative-binomial counts: log means (D, S, M), extra variation (D, S)."""
-    alpha = extra[:, :, None] ** -2.0
-    rate = rng.gamma(np.broadcast_to(alpha, eta.shape), 1.0 / alpha) * np.exp(eta)
-    return rng.poisson(rate).astype(float)
+    alpha = extra**-2.0
+    out = np.empty(eta.shape)
+    for m in range(eta.shape[2]):
+        rate = rng.gamma(alpha, 1.0 / alpha) * np.exp(eta[..., m].copy())
+        out[..., m] = rng.poisson(rate)
+    return out

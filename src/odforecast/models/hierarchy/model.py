@@ -89,7 +89,7 @@ class Hierarchical:
         shown["delay"] = corrects = self.delay and not self._quick
         parameters = as_parameters(**shown)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
-        version = "3" if self._quick else "4"
+        version = "4" if self._quick else "5"
         return Spec(
             self.name,
             version,

@@ -89,7 +89,7 @@ def told(
         at, observed, common = at[useful], observed[useful], common[useful]
         noise = noise[np.ix_(useful, useful)]
         logs = logs_of(paths)
-        covariance = shrunk(logs)[np.ix_(at, at)] + noise
+        covariance = shrunk(logs, at[-1] + 1)[np.ix_(at, at)] + noise
         away = observed - logs[:, at].mean(axis=0)
         whole = k = filled_until(away, covariance)
         if k:
@@ -117,7 +117,11 @@ def near(months: Floats | NDArray[np.int_]) -> Floats:
 
 def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
     """Draws of errors of n months that places share, at an sd of 1; shape (D, n)."""
-    return np.asarray(rng.standard_normal((n_draws, n)) @ _root(near(np.arange(n))).T)
+    out = rng.standard_normal((n, n_draws))
+    # Month after month: those of a shorter forecast are the first ones of a longer one.
+    for k in range(1, n):
+        out[k] = _NEXT * out[k - 1] + np.sqrt(1.0 - _NEXT**2) * out[k]
+    return out.T
 
 
 def move(paths: Floats, seen: Told) -> Floats:
@@ -137,7 +141,7 @@ def move(paths: Floats, seen: Told) -> Floats:
     if seen.at.size == 0:
         return paths
     logs = logs_of(paths)
-    covariance = shrunk(logs)
+    covariance = shrunk(logs, seen.at[-1] + 1)
     usual = covariance[np.ix_(seen.at, seen.at)] + seen.noise
     gain = np.linalg.solve(usual, covariance[seen.at]).T
     return moved_by((seen.observed - logs[:, seen.at] - seen.errors) @ gain.T, logs, paths)
@@ -204,15 +208,16 @@ def _root(covariance: Floats) -> Floats:
     return root
 
 
-def shrunk(logs: Floats) -> Floats:
+def shrunk(logs: Floats, told: int) -> Floats:
     """Covariance of draws, its correlations shrunk towards none by their own sampling error.
 
-    Schäfer & Strimmer (2005). Months that do not vary have none.
+    Schäfer & Strimmer (2005). By how much, the first ``told`` months say, whatever stands after
+    them. Months that do not vary have no correlation.
 
     Examples
     --------
     >>> same = np.random.default_rng(1).standard_normal((500, 1))
-    >>> covariance = shrunk(np.concatenate([same, same], axis=1))
+    >>> covariance = shrunk(np.concatenate([same, same], axis=1), 2)
     >>> bool(covariance[0, 1] > 0.99 * covariance[0, 0])
     True
     """
@@ -224,8 +229,9 @@ def shrunk(logs: Floats) -> Floats:
     # The variance of each product's mean.
     spread = ((z**2).T @ (z**2) - (z.T @ z) ** 2 / n) * n / (n - 1) ** 3
     off = ~np.eye(size, dtype=bool)
-    total = float((r[off] ** 2).sum())
-    weight = min(float(spread[off].sum()) / total, 1.0) if total > 0 else 1.0
+    first = off & (np.arange(size) < told) & (np.arange(size) < told)[:, None]
+    total = float((r[first] ** 2).sum())
+    weight = min(float(spread[first].sum()) / total, 1.0) if total > 0 else 0.0
     r[off] *= 1.0 - weight
     sd = np.where(varies, sd, 0.0)
     found: Floats = r * np.outer(sd, sd)

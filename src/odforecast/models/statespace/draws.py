@@ -24,44 +24,52 @@ Singles = NDArray[np.float32]
 TAIL_DF = 5.0
 
 
-def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
-    """Cholesky factor (H, H) of a level's future path under new innovations."""
-    lag = np.subtract.outer(np.arange(horizon), np.arange(horizon))
-    steps = np.where(lag >= 0, 1.0, 0.0)
-    carried = np.where(lag > 0, (1.0 - damp ** np.maximum(lag, 0)) / (1.0 - damp), 0.0)
-    cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
-    root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
-    return root
-
-
 @dataclass(frozen=True, eq=False)
 class Nation:
-    """Random numbers of the nation, one row a draw.
+    """Random numbers of the nation, one column a draw.
 
     Attributes
     ----------
-    start : ndarray, shape (D, 1)
+    start : ndarray, shape (D,)
         Standard normals of its slope at the origin.
     squared : ndarray, shape (D,)
         Chi-squared numbers: the scale of its innovations is ``sqrt(TAIL_DF / squared)``.
-    path, shock : ndarray, shape (D, H)
-        Standard normals of its innovations and of its shocks.
+    ahead : ndarray, shape (H, 3, D)
+        Standard normals of the innovations of its level and slope, and of its shocks.
     """
 
     start: Singles
     squared: Floats
-    path: Singles
-    shock: Singles
+    ahead: Singles
 
 
 def of_the_nation(state: State, horizon: int, draws: int, streams: Streams) -> Nation:
     """The numbers that the nation of a filter draws; a location filtered alone has one, too."""
     rng = streams.generator("nation", state.alone)
     # One stream: the order is a part of what is drawn.
-    start = rng.standard_normal((draws, 1), dtype=np.float32)
+    start = rng.standard_normal(draws, dtype=np.float32)
     squared = rng.chisquare(TAIL_DF, draws)
-    path = rng.standard_normal((draws, horizon), dtype=np.float32)
-    return Nation(start, squared, path, rng.standard_normal((draws, horizon), dtype=np.float32))
+    return Nation(start, squared, rng.standard_normal((horizon, 3, draws), dtype=np.float32))
+
+
+def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> Singles:
+    """Change of a level whose damped slope changes too, month by month; shape (H, D).
+
+    Parameters
+    ----------
+    jumps, turns : ndarray, shape (H, D)
+        Innovations of the level and of the slope.
+    slope : ndarray, shape (D,)
+        At the origin.
+    damp : float
+    """
+    out = np.empty_like(jumps)
+    level = np.zeros_like(slope)
+    for h in range(len(jumps)):
+        level = level + slope + jumps[h]
+        slope = np.float32(damp) * slope + turns[h]
+        out[h] = level
+    return out
 
 
 def drawn(
@@ -69,7 +77,8 @@ def drawn(
 ) -> tuple[Floats, Factors | None, int, Singles]:
     """Joint draws of the months after the panel's last.
 
-    Every location, region and the nation draw from streams of their own. A location filtered
+    Every location, region and the nation draw from streams of their own, one month after the
+    other, so that a shorter forecast is the beginning of a longer one. A location filtered
     alone (the US without its parts, Puerto Rico) has a nation of its own, too.
 
     Returns
@@ -84,77 +93,62 @@ def drawn(
     rise : ndarray, shape (D, L, H)
         Change of the log level since the origin.
     """
-    from odforecast.models.statespace.kernels import draw_counts, log_levels
+    from odforecast.models.statespace.kernels import draw_counts
 
     f32 = np.float32
-    scales, n_loc, n_region = state.scales, len(state.locations), len(REGIONS)
+    scales, n_loc = state.scales, len(state.locations)
     nation = of_the_nation(state, horizon, draws, streams)
-    regions = [streams.generator("region", f"{state.alone}{name}") for name in REGIONS]
     places = [streams.generator("location", s) for s in state.locations]
-
-    def normal(generators: list[np.random.Generator], n: int) -> Singles:
-        """Standard normals (D, generators, n), one stream each."""
-        out = np.empty((draws, len(generators), n), dtype=f32)
-        for i, rng in enumerate(generators):
-            out[:, i] = rng.standard_normal((draws, n), dtype=f32)
-        return out
-
     size = state.size
-    first = 2 * n_loc
     # The shock of the last month is over: it is left out.
     kept = np.delete(np.arange(state.mean.size), size)
     root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
     start = np.empty((draws, kept.size), dtype=f32)
-    own_start = normal(places, 2)
-    start[:, :n_loc], start[:, n_loc:first] = own_start[..., 0], own_start[..., 1]
-    start[:, first : first + n_region] = normal(regions, 1)[..., 0]
-    start[:, size - 1] = nation.start[:, 0]
+    for i, rng in enumerate(places):
+        start[:, i] = rng.standard_normal(draws, dtype=f32)
+    start[:, n_loc] = nation.start
     if state.incomplete:
-        errors = normal([streams.generator("delay", s) for s in state.locations], 2)
-        start[:, size : size + n_loc] = errors[..., 0]
-        start[:, size + n_loc :] = errors[..., 1]
+        for i, place in enumerate(state.locations):
+            errors = streams.generator("delay", place).standard_normal((2, draws), dtype=f32)
+            start[:, size + i], start[:, size + n_loc + i] = errors
     now = state.mean[kept].astype(f32) + start @ root.T
     factors = None
     if state.incomplete:
         late, revision = now[:, size : size + n_loc], now[:, size + n_loc :]
         factors = Factors(late.astype(float), revision.astype(float))
-    ahead = np.arange(1, horizon + 1)
 
-    def carried(damp: float) -> Singles:
-        return np.asarray((1.0 - damp**ahead) / (1.0 - damp), dtype=f32)
-
-    def paths(normals: Singles, level: float, slope: float, damp: float) -> Singles:
-        return np.asarray(normals @ path_root(level, slope, damp, horizon).T, dtype=f32)
-
-    tail = np.sqrt(TAIL_DF / nation.squared)[:, None].astype(f32)
-    us = now[:, size - 1 : size] * carried(scales.damp_us)
-    path = paths(nation.path[:, None], scales.level_us, scales.slope_us, scales.damp_us)
-    us = us + tail * path[:, 0]
-    us = us + f32(scales.shock) * nation.shock
-    regional = now[:, first : first + n_region, None] * carried(scales.damp_region)
-    regional = regional + us[:, None]
-    regional = regional + paths(
-        normal(regions, horizon), scales.level_region, scales.slope_region, scales.damp_region
+    tail = np.sqrt(TAIL_DF / nation.squared).astype(f32)
+    jumps, turns, shocks = nation.ahead.swapaxes(0, 1)
+    common = level_path(
+        f32(scales.level_us) * tail * jumps,
+        f32(scales.slope_us) * tail * turns,
+        now[:, n_loc],
+        scales.damp_us,
     )
-    own = paths(normal(places, horizon), scales.level_own, scales.slope_own, scales.damp_own)
-    months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
-    lengths = np.log(month_lengths(months)).astype(f32)
-    level, rise = np.empty_like(own), np.empty_like(own)
-    log_levels(
-        now[:, :first], carried(scales.damp_own), regional, state.region, own, lengths, level, rise
-    )
+    common += f32(scales.shock) * shocks
+    regional = {}
+    for r in dict.fromkeys(state.region.tolist()):
+        rng = streams.generator("region", f"{state.alone}{REGIONS[r]}")
+        steps = rng.standard_normal((horizon, draws), dtype=f32)
+        regional[r] = common + f32(scales.level_region) * np.cumsum(steps, axis=0)
     # A new month carries its own noise and the error of its pin.
     pin = 1.0 / state.years
-    noise = normal(places, horizon)
-    noise *= np.sqrt(1.0 + pin).astype(f32)[:, None]
-    uniform = np.empty((draws, n_loc, horizon), dtype=f32)
-    for i, rng in enumerate(places):
-        uniform[:, i] = rng.random((draws, horizon), dtype=f32)
+    rise, noise, uniform = (np.empty((draws, n_loc, horizon), dtype=f32) for _ in range(3))
+    for i, (place, rng) in enumerate(zip(state.locations, places, strict=True)):
+        own, single = rng.standard_normal((horizon, 2, draws), dtype=f32).swapaxes(0, 1)
+        steps = regional[int(state.region[i])] + f32(scales.level_own) * np.cumsum(own, axis=0)
+        rise[:, i] = steps.T
+        noise[:, i] = f32(np.sqrt(1.0 + pin[i])) * single.T
+        chance = streams.generator("count", place)
+        uniform[:, i] = chance.random((horizon, draws), dtype=f32).T
+    months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
+    lengths = np.log(month_lengths(months)).astype(f32)
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
     out = np.empty((draws, n_loc, horizon))
     below = draw_counts(
-        level, own, scales.noise, pin, state.shift[:, calendar], noise, uniform, out
-    )
+        now[:, :n_loc], rise, lengths, scales.noise, pin, state.shift[:, calendar], noise, uniform,
+        out,
+    )  # fmt: skip
     return out, factors, int(below), rise
 
 
@@ -191,16 +185,20 @@ def drawn_part(
     for i, unit in enumerate(inputs.units):
         rng = streams.generator("share", unit)
         start[:, i], ratio[:, i] = rng.standard_normal((2, n_draws), dtype=f32)
-        normal[:, i] = rng.standard_normal((n_draws, now + 2 * horizon), dtype=f32)
+        normal[:, i, :now] = rng.standard_normal((now, n_draws), dtype=f32).T
+        ahead = rng.standard_normal((horizon, 2, n_draws), dtype=f32)
+        normal[:, i, now : now + horizon] = ahead[:, 0].T
+        normal[:, i, now + horizon :] = ahead[:, 1].T
     start[:, n_loc:] = shared.standard_normal((n_draws, 2), dtype=f32)
     root = np.linalg.cholesky(part.cov + 1e-12 * np.eye(n_loc + 2)).astype(f32)
     state = part.mean.astype(f32) + start @ root.T
     ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
-    tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws))[:, None].astype(f32)
-    path = path_root(scales.us, scales.slope, scales.damp, horizon).T.astype(f32)
-    common = tail * (shared.standard_normal((n_draws, horizon), dtype=f32) @ path)
-    carried = (1.0 - scales.damp ** np.arange(1, horizon + 1)) / (1.0 - scales.damp)
-    common += state[:, n_loc : n_loc + 1] * carried.astype(f32)
+    tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
+    jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
+    common = level_path(
+        f32(scales.us) * tail * jumps, f32(scales.slope) * tail * turns, state[:, n_loc],
+        scales.damp,
+    ).T  # fmt: skip
 
     # Where the months of each unit stand in the whole, and where they go.
     places = part.locations
@@ -253,6 +251,10 @@ def _rise_of_units(part: Part, rise: Mapping[str, Singles], size: Mapping[str, f
             rows.append(rise[made_of[0]])
             continue
         weight = np.array([size[s] for s in made_of], dtype=np.float32)
-        paths = np.exp(np.stack([rise[s] for s in made_of]))
-        rows.append(np.log(np.tensordot(weight / weight.sum(), paths, axes=1)))
+        weight /= weight.sum()
+        # One after the other: a product of matrices would round by how many months there are.
+        total = weight[0] * np.exp(rise[made_of[0]])
+        for share, place in zip(weight[1:], made_of[1:], strict=True):
+            total += share * np.exp(rise[place])
+        rows.append(np.log(total))
     return np.stack(rows, axis=1)

@@ -2,7 +2,7 @@
 
 In three steps, none of which sees a forecast score:
 
-1. the eleven scales, by the filter's own log likelihood with the weak penalty :data:`PRIORS`;
+1. the scales, by the filter's own log likelihood with the weak penalty :data:`PRIORS`;
 2. how the pins forget and how fast they let the level move, by the likelihood of each next
    month given the months before it (:data:`PIN_GRID`), and the scales once more under them;
 3. the tail of the nation's innovations, by a Student-t fit to its one-step innovations.
@@ -38,11 +38,7 @@ _NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 #: before any of the estimates was made, and not changed since.
 PRIORS = {
     "level_own": (0.03, 1.0),
-    "slope_own": (0.002, 1.0),
-    "damp_own": (0.9, 1.5),
     "level_region": (0.03, 1.0),
-    "slope_region": (0.002, 1.0),
-    "damp_region": (0.9, 1.5),
     "level_us": (0.03, 1.0),
     "slope_us": (0.002, 1.0),
     "damp_us": (0.9, 1.5),
@@ -74,15 +70,13 @@ class Counts:
     months : ndarray, shape (L, n)
         Monthly deaths on any pins, oldest first, without gaps.
     region : ndarray of int, shape (L,)
-        Region of each location, 0 to ``n_region`` - 1.
-    n_region : int
+        Region of each location.
     lengths : ndarray, shape (n,)
         Of the months (:func:`odforecast.months.month_lengths`).
     """
 
     months: Floats
     region: NDArray[np.int64]
-    n_region: int
     lengths: Floats
 
     def __post_init__(self) -> None:
@@ -108,7 +102,7 @@ class Counts:
 
     def until(self, stop: int) -> Counts:
         """The first months only."""
-        return Counts(self.months[:, :stop], self.region, self.n_region, self.lengths[:stop])
+        return Counts(self.months[:, :stop], self.region, self.lengths[:stop])
 
 
 def to_line(theta: Floats) -> Floats:
@@ -141,7 +135,7 @@ def penalised(counts: Counts, pins: tuple[float, float]) -> Callable[[Floats], f
     Returns
     -------
     callable
-        Takes eleven numbers of :func:`to_line`; up to a constant.
+        Takes the numbers of :func:`to_line`; up to a constant.
     """
     months, years = counts.pinned(*pins)
     share = 1.0 - 1.0 / np.maximum(years, 1.01)
@@ -149,10 +143,8 @@ def penalised(counts: Counts, pins: tuple[float, float]) -> Callable[[Floats], f
 
     def value(u: Floats) -> float:
         theta = from_line(u)
-        mean, cov = _prior(months, counts.n_region, theta)
-        loglik = kalman(
-            months, counts.region, counts.n_region, theta, mean, cov, share, 0, *_NOTHING_LATE
-        )
+        mean, cov = _prior(months, theta)
+        loglik = kalman(months, counts.region, theta, mean, cov, share, 0, *_NOTHING_LATE)
         return float(loglik - 0.5 * (((u - centre) / _SD) ** 2).sum())
 
     return value
@@ -186,12 +178,12 @@ def estimate_scales(
     counts : Counts
     pins : (float, float)
         Level variance and forgetting of the pins.
-    start : ndarray, shape (11,), optional
+    start : ndarray, shape (7,), optional
         Default: the centres of the priors.
 
     Returns
     -------
-    theta, low, high : ndarray, shape (11,)
+    theta, low, high : ndarray, shape (7,)
         In the order of :data:`NAMES`; 90 % intervals from the curvature at the maximum.
     """
     value = penalised(counts, pins)
@@ -222,18 +214,16 @@ def next_month(counts: Counts, pins: tuple[float, float], theta: Floats) -> floa
     before = counts.until(-1)
     months, years = before.pinned(*pins)
     n_loc, n = months.shape
-    mean, cov = _prior(months, counts.n_region, theta)
+    mean, cov = _prior(months, theta)
     share = 1.0 - 1.0 / np.maximum(years, 1.01)
-    kalman(months, counts.region, counts.n_region, theta, mean, cov, share, 0, *_NOTHING_LATE)
-    i = np.arange(n_loc)
-    us = 2 * n_loc + counts.n_region
-    move = np.zeros((n_loc, mean.size))
-    for column in (i, n_loc + i, 2 * n_loc + counts.region, us):
-        move[i, column] = 1.0
+    kalman(months, counts.region, theta, mean, cov, share, 0, *_NOTHING_LATE)
+    own, region, nation, _, _, extra, shock = theta
+    move = np.eye(n_loc, mean.size)
+    move[:, n_loc] = 1.0
     expected = np.exp(move @ mean)
-    spread = move @ cov @ move.T + theta[0] ** 2 * np.eye(n_loc) + theta[6] ** 2 + theta[10] ** 2
-    spread += theta[3] ** 2 * np.equal.outer(counts.region, counts.region)
-    spread += np.diag((theta[9] ** 2 + 1.0 / expected) * (1.0 + 1.0 / years))
+    spread = move @ cov @ move.T + own**2 * np.eye(n_loc) + nation**2 + shock**2
+    spread += region**2 * np.equal.outer(counts.region, counts.region)
+    spread += np.diag((extra**2 + 1.0 / expected) * (1.0 + 1.0 / years))
     pin = before.pins(*pins)[:, n % 12]  # of the calendar month to come
     error = ((counts.months[:, -1] + pin) / counts.lengths[-1] - expected) / expected
     large = error > 1.0

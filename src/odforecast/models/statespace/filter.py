@@ -17,18 +17,14 @@ from odforecast.panel import Floats, Panel
 
 @dataclass(frozen=True)
 class Scales:
-    """Standard deviations a month on the log scale, damping factors, noise.
+    """Standard deviations a month on the log scale, the damping of the nation's slope, noise.
 
     A model without scales of its own takes them from the table that ``make constants`` writes
     (:mod:`odforecast.models.constants`).
     """
 
     level_own: float
-    slope_own: float
-    damp_own: float
     level_region: float
-    slope_region: float
-    damp_region: float
     level_us: float
     slope_us: float
     damp_us: float
@@ -42,9 +38,7 @@ class Scales:
         return replace(
             self,
             level_own=parts * self.level_own,
-            slope_own=parts * self.slope_own,
             level_region=regions * self.level_region,
-            slope_region=regions * self.slope_region,
             noise=parts * self.noise,
         )
 
@@ -84,8 +78,8 @@ class State:
 
     @property
     def size(self) -> int:
-        """Length of the state of levels and slopes; the shock of the last month is over."""
-        return 2 * len(self.locations) + len(REGIONS) + 1
+        """Length of the state of levels and the nation's slope; the last month's shock is over."""
+        return len(self.locations) + 1
 
     @property
     def alone(self) -> str:
@@ -138,13 +132,13 @@ def filtered(
     region = np.array([_region(s) for s in states], dtype=np.int64)
     theta = np.array(astuple(scales))
     years = years_averaged(used)
-    mean, cov = _prior(months, len(REGIONS), theta)
+    mean, cov = _prior(months, theta)
     share = 1.0 - 1.0 / np.maximum(years, 1.01)
     begin = n
     if missing is not None:
         changing = (missing.late[rows] != 0).any(axis=0) | (missing.revised[rows] != 0).any(axis=0)
         begin = n - int(SPAN - changing.argmax()) if changing.any() else n
-    common = (region, len(REGIONS), theta)
+    common = (region, theta)
     # In one layout, or the filter is compiled twice.
     before = np.ascontiguousarray(months[:, :begin])
     kalman(before, *common, mean, cov, share, 0, COMPLETE, COMPLETE, COMPLETE)
@@ -190,19 +184,12 @@ def _region(state: str) -> int:
     return 0 if name is None else REGIONS.index(name)
 
 
-def _prior(months: Floats, n_region: int, theta: Floats) -> tuple[Floats, Floats]:
+def _prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
     """Mean and covariance of the state before the first month."""
-    n_loc = len(months)
     first = np.array([row[~np.isnan(row)][:12].mean() for row in months])
-    mean = np.zeros(2 * n_loc + n_region + 2)
-    mean[:n_loc] = np.log(first + 0.1)
+    mean = np.concatenate([np.log(first + 0.1), np.zeros(2)])
     variance = np.full(mean.size, 0.15**2)
-
-    def settled(scale: float, damp: float) -> float:
-        return min(scale**2 / (1.0 - damp**2), 0.02**2)
-
-    variance[n_loc : 2 * n_loc] = settled(theta[1], theta[2])
-    variance[2 * n_loc : 2 * n_loc + n_region] = settled(theta[4], theta[5])
-    variance[-2] = settled(theta[7], theta[8])
+    slope, damp = theta[3], theta[4]
+    variance[-2] = min(slope**2 / (1.0 - damp**2), 0.02**2)
     variance[-1] = 0.0
     return mean, np.diag(variance)

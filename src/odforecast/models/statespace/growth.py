@@ -95,8 +95,18 @@ def tilted(paths: Floats, growth: Floats) -> Floats:
     # Months that grow by g/6.5 each make 12-month counts that have grown by g after twelve.
     ahead = np.minimum(np.arange(1, paths.shape[2] + 1), 12) / 6.5
     moved = paths * np.exp(growth[:, None] * ahead)
-    total = moved.sum(axis=1, keepdims=True)
-    scale = np.divide(paths.sum(axis=1, keepdims=True), total, out=np.ones_like(total),
-                      where=total > 0)  # fmt: skip
-    out: Floats = moved * scale
+    total = total_of(moved)
+    scale = np.divide(total_of(paths), total, out=np.ones_like(total), where=total > 0)
+    out: Floats = moved * scale[:, None]
     return out
+
+
+def total_of(paths: Floats) -> Floats:
+    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H).
+
+    numpy would add the parts of a single month up in pairs: another last digit.
+    """
+    total = paths[:, 0].copy()
+    for i in range(1, paths.shape[1]):
+        total += paths[:, i]
+    return total

@@ -19,7 +19,6 @@ BURN_IN = 24
 def kalman(
     months: Floats,
     region: NDArray[np.int64],
-    n_region: int,
     scales: Floats,
     mean: Floats,
     cov: Floats,
@@ -31,19 +30,17 @@ def kalman(
 ) -> float:
     """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
 
-    The state is [L levels | L own slopes | R region slopes | US slope | US shock], length K,
-    and where months are incomplete [L errors of what arrives late | L revisions] after it, which
-    do not move. Counts enter through the
-    log link, linearised at the prediction.
+    The state is [L levels | US slope | US shock], length K, and where months are incomplete
+    [L errors of what arrives late | L revisions] after it, which do not move. Counts enter through
+    the log link, linearised at the prediction.
 
     Parameters
     ----------
     months : ndarray, shape (L, T)
         Deaths, completed by what is expected to arrive late; NaN is skipped.
     region : ndarray of int, shape (L,)
-    n_region : int
-    scales : ndarray, shape (11,)
-        :class:`~odforecast.models.statespace.model.Scales` in order.
+    scales : ndarray, shape (7,)
+        :class:`~odforecast.models.statespace.filter.Scales` in order.
     mean : ndarray, shape (K,) or (K + 2 L,)
     cov : ndarray, shape (K, K) or (K + 2 L, K + 2 L)
     share : ndarray, shape (L,)
@@ -62,57 +59,48 @@ def kalman(
         Log likelihood after the burn-in, up to a constant.
     """
     n_loc, n_time = months.shape
-    us = 2 * n_loc + n_region
+    own, regional, nation, slope, damp, extra, shocks = scales
+    us = n_loc
     shock = us + 1
     size = mean.size
-    incomplete = size > shock + 1
     errors = shock + 1
+    incomplete = size > errors
     revisions = errors + n_loc
-    moved = np.empty((n_loc, size))
     column = np.empty(size)
     loglik = 0.0
     for t in range(first, n_time):
         if t > 0:
+            # The nation's slope is added to every level: rows, then columns.
             for i in range(n_loc):
-                own = n_loc + i
-                reg = 2 * n_loc + region[i]
-                mean[i] += mean[own] + mean[reg] + mean[us]
+                mean[i] += mean[us]
                 for j in range(size):
-                    moved[i, j] = cov[i, j] + cov[own, j] + cov[reg, j] + cov[us, j]
-            cov[:n_loc] = moved
-            for k in range(size):
+                    cov[i, j] += cov[us, j]
+            for j in range(size):
                 for i in range(n_loc):
-                    cov[k, i] += cov[k, n_loc + i] + cov[k, 2 * n_loc + region[i]] + cov[k, us]
-            for i in range(n_loc, errors):
-                damp = 0.0
-                if i < 2 * n_loc:
-                    damp = scales[2]
-                elif i < us:
-                    damp = scales[5]
-                elif i == us:
-                    damp = scales[8]
-                mean[i] *= damp
-                for j in range(size):
-                    cov[i, j] *= damp
-                for j in range(size):
-                    cov[j, i] *= damp
+                    cov[j, i] += cov[j, us]
+            # The slope is damped; the last month's shock is over.
+            mean[us] *= damp
+            mean[shock] = 0.0
+            for j in range(size):
+                cov[us, j] *= damp
+                cov[shock, j] = 0.0
+            for j in range(size):
+                cov[j, us] *= damp
+                cov[j, shock] = 0.0
+            cov[us, us] += slope**2
             for i in range(n_loc):
-                cov[i, i] += scales[0] ** 2
-                cov[n_loc + i, n_loc + i] += scales[1] ** 2
+                cov[i, i] += own**2
                 for j in range(n_loc):
-                    cov[i, j] += scales[6] ** 2
+                    cov[i, j] += nation**2
                     if region[i] == region[j]:
-                        cov[i, j] += scales[3] ** 2
-            for i in range(n_region):
-                cov[2 * n_loc + i, 2 * n_loc + i] += scales[4] ** 2
-            cov[us, us] += scales[7] ** 2
-        cov[shock, shock] = scales[10] ** 2
+                        cov[i, j] += regional**2
+        cov[shock, shock] = shocks**2
         for i in range(n_loc):
             if np.isnan(months[i, t]):
                 continue
             expected = np.exp(mean[i] + mean[shock])
             error = (months[i, t] - expected) / expected
-            spread = (scales[9] ** 2 + 1.0 / expected) * share[i]
+            spread = (extra**2 + 1.0 / expected) * share[i]
             f = 0.0
             r = 0.0
             if incomplete:
@@ -142,51 +130,11 @@ def kalman(
     return loglik
 
 
-# As numpy adds them up, one after the other: nothing may be reordered.
-@nb.njit(cache=True)
-def log_levels(
-    now: NDArray[np.float32],
-    carried: NDArray[np.float32],
-    regional: NDArray[np.float32],
-    region: NDArray[np.int64],
-    own: NDArray[np.float32],
-    lengths: NDArray[np.float32],
-    level: NDArray[np.float32],
-    rise: NDArray[np.float32],
-) -> None:
-    """Log levels of the months ahead, less the locations' own new innovations, and their rise.
-
-    Parameters
-    ----------
-    now : ndarray, shape (D, 2 L)
-        Levels and own slopes at the origin.
-    carried : ndarray, shape (H,)
-        How far an own slope has carried its level.
-    regional : ndarray, shape (D, R, H)
-        What the region and the nation add.
-    region : ndarray of int, shape (L,)
-    own : ndarray, shape (D, L, H)
-        New innovations of the locations.
-    lengths : ndarray, shape (H,)
-        Logs of the months' lengths.
-    level, rise : ndarray, shape (D, L, H)
-        Overwritten: the log means without ``own``, and the change of the level since the origin.
-    """
-    n_draws, n_loc, horizon = own.shape
-    for d in range(n_draws):
-        for i in range(n_loc):
-            begin, slope, r = now[d, i], now[d, n_loc + i], region[i]
-            for h in range(horizon):
-                ahead = begin + slope * carried[h]
-                ahead = ahead + regional[d, r, h]
-                rise[d, i, h] = ahead + own[d, i, h] - begin
-                level[d, i, h] = ahead + lengths[h]
-
-
 @nb.njit(cache=True, fastmath=_FAST)
 def draw_counts(
-    level: NDArray[np.float32],
-    own: NDArray[np.float32],
+    now: NDArray[np.float32],
+    rise: NDArray[np.float32],
+    lengths: NDArray[np.float32],
     noise: float,
     pin: Floats,
     shift: Floats,
@@ -198,8 +146,12 @@ def draw_counts(
 
     Parameters
     ----------
-    level, own : ndarray, shape (D, L, H)
-        Log mean, in two parts.
+    now : ndarray, shape (D, L)
+        Log deaths a day at the origin.
+    rise : ndarray, shape (D, L, H)
+        Their change since then.
+    lengths : ndarray, shape (H,)
+        Logs of the months' lengths.
     noise : float
         Sd of the extra noise on the log scale.
     pin : ndarray, shape (L,)
@@ -215,12 +167,12 @@ def draw_counts(
     int
         Draws that came out below zero and were set to zero.
     """
-    n_draws, n_loc, horizon = level.shape
+    n_draws, n_loc, horizon = rise.shape
     below = 0
     for d in range(n_draws):
         for i in range(n_loc):
             for h in range(horizon):
-                mean = np.exp(min(level[d, i, h] + own[d, i, h], 16.0))
+                mean = np.exp(min(now[d, i] + rise[d, i, h] + lengths[h], 16.0))
                 z = normal[d, i, h]
                 if mean < 12.0:
                     rate = mean * np.exp(noise * z - 0.5 * noise * noise) + 1e-12

@@ -1,11 +1,11 @@
 """The fast hierarchical state-space model.
 
 Log monthly deaths of a jurisdiction are a level that moves with its own, its census region's
-and the nation's innovations, and with three damped slopes::
+and the nation's innovations, and with a damped slope of the nation::
 
     deaths[s,t]   ~ mean mu[s,t], variance mu + noise² mu²,   log mu[s,t] = level[s,t] + shock[t]
-    level[s,t+1]  = level[s,t] + slope[s,t] + slope[r(s),t] + slope[US,t] + e[s] + e[r(s)] + e[US]
-    slope[.,t+1]  = phi[.] slope[.,t] + z[.]
+    level[s,t+1]  = level[s,t] + slope[t] + e[s] + e[r(s)] + e[US]
+    slope[t+1]    = phi slope[t] + z
 
 The filter is exact and coupled over all jurisdictions; draws are joint over jurisdictions and
 months, so that they add up to the nation. Innovations of the nation after the origin are
@@ -35,7 +35,7 @@ from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace.draws import Singles, drawn, drawn_part
 from odforecast.models.statespace.filter import Scales, State, filtered
-from odforecast.models.statespace.growth import growth_of, tilted
+from odforecast.models.statespace.growth import growth_of, tilted, total_of
 from odforecast.models.statespace.own_months import log_months
 from odforecast.models.statespace.share import Part, classes_beside, fitted_part, whole_of
 from odforecast.models.statespace.share_inputs import ShareScales
@@ -109,7 +109,7 @@ class Dlm:
         """What the model is."""
         scales = None if self.scales is None else astuple(self.scales)
         parameters = as_parameters(scales=scales, dated=self.dated, delay=self.delay)
-        return Spec(self.name, "4", parameters=parameters, corrects_delay=self.delay)
+        return Spec(self.name, "5", parameters=parameters, corrects_delay=self.delay)
 
     def fit(self, panel: Panel) -> FittedDlm | FittedClass:
         """Filter the months up to the panel's last.
@@ -206,10 +206,7 @@ class FittedDlm:
             else:
                 out[:, at] = part
         if self.adds_up:  # the first of the states are the jurisdictions
-            # One place after the other. With a single month places lie side by side in memory, and
-            # numpy would add them up in pairs: another last digit.
-            first = parts[0] if months > 1 else np.ascontiguousarray(parts[0].swapaxes(0, 1))
-            out[:, place["US"]] = first.sum(axis=1 if months > 1 else 0)
+            out[:, place["US"]] = total_of(parts[0])
         return out
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:

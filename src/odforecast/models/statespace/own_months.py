@@ -1,8 +1,8 @@
 """How the log months of the state-space model hang together: what a state's own counts move.
 
-Every month that is drawn is linear in normals, on the log scale. A month ahead takes the level and
-the slopes of its place at the origin, the innovations since then of the place, its region and the
-nation, the nation's shock of the month, and what a release shares of the errors of the late
+Every month that is drawn is linear in normals, on the log scale. A month ahead takes the level of
+its place and the nation's slope at the origin, the innovations since then of the place, its region
+and the nation, the nation's shock of the month, and what a release shares of the errors of the late
 arrivals. One that CDC has counted takes the errors of its late arrivals, those of its place as the
 filter left them: correlated with the levels. So what is observed of a place's months tells of
 its other months, of its region's places and of the nation's, as far as the filter says.
@@ -21,12 +21,12 @@ from __future__ import annotations
 import numpy as np
 
 from odforecast.geography import NATION, REGIONS
-from odforecast.models.delay.deficit import OPEN, SPAN, Deficit
+from odforecast.models.delay.deficit import OPEN, SHARED_DF, SPAN, Deficit
 from odforecast.models.delay.errors import CUT_SHARED
 from odforecast.models.delay.layer import LEVEL
 from odforecast.models.own.joint import LogMonths
 from odforecast.models.own.move import HALF
-from odforecast.models.statespace.draws import TAIL_DF, of_the_nation, path_root
+from odforecast.models.statespace.draws import TAIL_DF, of_the_nation
 from odforecast.models.statespace.filter import State
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -34,6 +34,16 @@ from odforecast.seeds import Streams
 #: What a release shares: errors of late arrivals, revisions, cuts of a closed year, its changes,
 #: errors of months more than a year old.
 _OF_RELEASE = 5
+
+
+def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
+    """Cholesky factor (H, H) of a level's future path under new innovations."""
+    lag = np.subtract.outer(np.arange(horizon), np.arange(horizon))
+    steps = np.where(lag >= 0, 1.0, 0.0)
+    carried = np.where(lag > 0, (1.0 - damp ** np.maximum(lag, 0)) / (1.0 - damp), 0.0)
+    cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
+    root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
+    return root
 
 
 def log_months(
@@ -74,32 +84,23 @@ def log_months(
     ahead = np.arange(1, horizon + 1)
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
 
-    def carried(damp: float) -> Floats:
-        return np.asarray((1.0 - damp**ahead) / (1.0 - damp))
-
-    def paths(level: float, slope: float, damp: float) -> Floats:
-        return path_root(level, slope, damp, horizon)
-
-    of_place = paths(scales.level_own, scales.slope_own, scales.damp_own)
-    of_region = paths(scales.level_region, scales.slope_region, scales.damp_region)
-    of_nation = paths(scales.level_us, scales.slope_us, scales.damp_us)
+    walk = np.tri(horizon)
+    of_nation = path_root(scales.level_us, scales.slope_us, scales.damp_us, horizon)
     for i in range(n_loc):
         # Deaths ahead are those of the level and what puts them on the panel's pins.
         level = np.maximum(mean[i, before:] - state.shift[i, calendar], HALF)
         share = level / (mean[i, before:] + HALF)
         here, region = loads[i, before:], int(state.region[i])
         here[:, i] = 1.0
-        here[:, n_loc + i] = carried(scales.damp_own)
-        here[:, 2 * n_loc + region] = carried(scales.damp_region)
-        here[:, size - 1] = carried(scales.damp_us)
+        here[:, n_loc] = (1.0 - scales.damp_us**ahead) / (1.0 - scales.damp_us)
         first = regional + region * horizon
-        here[:, first : first + horizon] = of_region
+        here[:, first : first + horizon] = scales.level_region * walk
         here[:, shock:] = scales.shock * np.eye(horizon)
         here *= share[:, None]
         nation[i, before:] = share[:, None] * of_nation
         counting = (1.0 + 1.0 / state.years[i]) * (scales.noise**2 + 1.0 / level)
         own[i, before:, before:] = np.outer(share, share) * (
-            of_place @ of_place.T + np.diag(counting)
+            scales.level_own**2 * walk @ walk.T + np.diag(counting)
         )
     if missing is not None:
         _late(state, panel, missing, rows, mean, before, loads, own, release)
@@ -139,7 +140,8 @@ def _late(
         if state.incomplete:
             loads[k, :before, size + k] = logs(late[k])
             loads[k, :before, size + n_loc + k] = logs(revised[k])
-        shared = missing.shared[i], missing.revision_shared
+        heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
+        shared = heavy * missing.shared[i], heavy * missing.revision_shared
         # An earlier release says how much is cut; else some places are, and all more or less.
         told = cut_share == 1.0
         loads[k, :before, release] = shared[0] * logs(late[k])

@@ -47,10 +47,10 @@ def national_innovations(months: Floats, region: NDArray[np.int64], theta: Float
     ----------
     months : ndarray, shape (L, n)
     region : ndarray of int, shape (L,)
-    theta : ndarray, shape (11,)
+    theta : ndarray, shape (7,)
         Scales of the filter: own and regional innovations average out in the nation.
     """
-    level_own, _, _, level_region, _, _, level_us, slope_us, damp_us, extra, shock = theta
+    level_own, level_region, level_us, slope_us, damp_us, extra, shock = theta
     total = months.sum(axis=0)
     share = months.sum(axis=1) / months.sum()
     square = float((share**2).sum())
