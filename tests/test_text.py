@@ -57,7 +57,7 @@ def test_the_numbers_are_those_of_the_draws(forecast):
     for value in (low, middle, high):
         assert f"{round(value / step) * step:,.0f}" in second
     moved = ohio.change("2026-04")[:, 0]
-    assert f"{round(100 * (moved < 0).mean())} %" in third
+    assert f"the probability of a fall is {chance(float((moved < 0).mean()))}" in third
     assert f"{abs(round(float(np.median(moved)) / step) * step):,.0f} fewer" in third
 
 
@@ -128,11 +128,14 @@ def test_ties_and_certainty():
     ("share", "said"),
     [
         (0.0, "less than 1 %"), (0.005, "less than 1 %"), (0.0051, "1 %"), (0.5, "50 %"),
+        (0.774, "75 %"), (0.776, "80 %"), (0.123, "10 %"), (0.093, "9 %"), (0.907, "91 %"),
         (0.96, "96 %"), (0.9949, "99 %"), (0.995, "more than 99 %"), (1.0, "more than 99 %"),
     ],
 )  # fmt: skip
 def test_no_chance_is_0_or_100(share, said):
     assert chance(share) == said
+    short = chance(share, short=True)
+    assert short.replace("<", "less than ").replace(">", "more than ") == said
 
 
 def test_what_is_hidden_is_not_made_up():
@@ -191,7 +194,7 @@ def test_the_numbers_are_those_of_the_table(projection):
     assert found.place == "the United States"
     step = 10 ** int(np.floor(np.log10((row["averted_q95"] - row["averted_q05"]) / 7)))
     assert found.combined == f"{round(row['averted_mean'] / step) * step:,.0f} fewer"
-    assert found.fewer == f"{round(100 * row['fewer'])} %"
+    assert found.fewer == chance(row["fewer"])
     assert answers(projection.select("Ohio"))[0] == answers(projection, "Ohio")[0]
 
 

@@ -120,6 +120,32 @@ def percent(value: float) -> str:
     return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
 
 
+def chance(share: float, *, short: bool = False) -> str:
+    """A probability to the nearest 5 percent, below 10 and above 90 to the nearest percent.
+
+    A thousand draws tell no more. What is uncertain is never said to be 0 or 100 percent.
+
+    Parameters
+    ----------
+    share : float
+    short : bool
+        In few letters, for tables and figures.
+
+    Examples
+    --------
+    >>> chance(0.914), chance(0.774), chance(0.005), chance(0.995), chance(0.06)
+    ('91 %', '75 %', 'less than 1 %', 'more than 99 %', '6 %')
+    >>> chance(0.005, short=True), chance(0.995, short=True)
+    ('<1 %', '>99 %')
+    """
+    if share <= 0.005:
+        return "<1 %" if short else "less than 1 %"
+    if share >= 0.995:
+        return ">99 %" if short else "more than 99 %"
+    unit = 5 if 0.1 <= share <= 0.9 else 1
+    return f"{unit * round(100 * share / unit)} %"
+
+
 def between(low: float, high: float, step: float | None = None) -> str:
     """The ends of an interval, rounded together.
 

@@ -203,7 +203,7 @@ def test_a_year_before_is_drawn_where_the_draws_reach(forecast):
 def test_every_number_of_every_text_is_in_the_table(panel):
     """What is said to people is rounded from the table, and from nothing else."""
     from odforecast.forecast.record import past_errors
-    from odforecast.forecast.text import rounded, step_of
+    from odforecast.forecast.text import chance, rounded, step_of
 
     forecast = od.get_model("dlm").fit(panel).forecast(draws=150)
     table, trend = forecast.summary(), forecast.trend()
@@ -221,7 +221,7 @@ def test_every_number_of_every_text_is_in_the_table(panel):
             *(f"{errors.loc[12, k]:,.0f}" for k in ("error", "forecasts")),
             rounded(abs(before), step),
             f"{abs(round(last['change']))}",
-            f"{round(100 * last['fall'])}",
+            *re.findall(r"\d+", chance(last["fall"])),
             *("12", "90", "17", "2025", "2026"),  # months, the interval, dates
         }
         numbers = re.findall(r"\d[\d,]*", said)

@@ -76,7 +76,7 @@ def test_the_threshold_rests_on_what_was_known_at_the_origin(forecast):
     assert np.isclose(last["t1"], 128 * np.sqrt(2 / 89))
     assert np.isclose(last["t2"], 3 * last["t1"])
     # Not on the completed count, which moves with the draws.
-    assert np.median(forecast.count_at("2025-04")[:, forecast.index("WY")]) != reported
+    assert np.ptp(forecast.count_at("2025-04")[:, forecast.index("WY")]) > 0
 
 
 def test_further_ahead_than_a_year_there_is_none(forecast):

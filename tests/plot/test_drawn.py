@@ -14,6 +14,7 @@ from odforecast import plot
 from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
 from odforecast.plot.tiles import GRID
+from odforecast.wording import chance
 
 
 def line(axes, label):
@@ -238,7 +239,7 @@ def test_blue_is_a_fall_and_zero_is_pale():
 def test_tiles_of_a_chance_never_say_certain():
     axes = plot.tile_map(pd.Series({"OH": 1.0, "WV": 0.0, "IN": 0.62}), kind="fall")
     texts = [t.get_text() for t in axes.texts]
-    assert {">99\u2009%", "<1\u2009%", "62\u2009%"} <= set(texts)
+    assert {">99\u2009%", "<1\u2009%", "60\u2009%"} <= set(texts)
     assert not {"100\u2009%", "0\u2009%"} & set(texts)
 
 
@@ -275,7 +276,7 @@ def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
     rows = table[table["horizon"] == 12].set_index("location")
     x, y = GRID["OH"]
     (shown,) = (t.get_text() for t in axes.texts if t.get_position() == (x + 0.5, y + 0.70))
-    assert shown == f"{round(100 * rows.loc['OH', 'fall'])}\u2009%"
+    assert shown == chance(rows.loc["OH", "fall"], short=True).replace(" ", "\u2009")
     assert "April 2026" in plot.alt_text(axes)
     early = plot.tile_map(table, month="2025-10")
     assert "October 2025" in plot.alt_text(early)

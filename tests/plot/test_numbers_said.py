@@ -26,12 +26,6 @@ def test_deaths_are_called_as_in_the_texts():
     assert words.deaths_of("Another (T99)") == forecast_text.deaths_of("Another (T99)")
 
 
-def test_chances_are_rounded_as_in_the_texts():
-    for share in (0.0, 0.004, 0.005, 0.0051, 0.0149, 0.5, 0.985, 0.9949, 0.995, 0.996, 1.0):
-        said = forecast_text.chance(share).replace("less than ", "<").replace("more than ", ">")
-        assert words.chance(share) == said
-
-
 def test_a_chance_on_the_edge_is_not_said_to_be_certain():
     axes = plot.tile_map({"OH": 0.005, "WV": 0.995, "IN": 0.006}, kind="fall")
     texts = [t.get_text() for t in axes.texts]

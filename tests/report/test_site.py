@@ -21,6 +21,7 @@ from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
 from odforecast.report.site.past import ends_held, past_forecasts
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
+from odforecast.wording import chance
 
 MODEL = "naive+delay"
 EVIL = (
@@ -83,7 +84,7 @@ def test_the_main_table_says_what_summary_says(report, forecast):
         ends = [r["median"], r["low"], r["high"]]
         assert close(count[0], ends, step_of(r["low"], r["high"])), count
         assert close(change[0], [r["change"], r["change_low"], r["change_high"]], 1), change
-        assert close(fall[0], [100 * r["fall"]], 1), fall
+        assert fall[0] == chance(r["fall"]), fall
         assert close(rate[0], [r["rate"], r["rate_low"], r["rate_high"]], 1), rate
         assert close(reported[0], [k["reported"]], 1)
         assert close(predicted[0], [k["predicted"]], 1)

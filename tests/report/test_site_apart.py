@@ -97,7 +97,6 @@ def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
     rows = deciding[(deciding["horizon"] >= 1) & (deciding["location"] != "US")]
     wis = rows.groupby(["model", "location"])["wis"].mean().unstack("model")
     better = (wis[MODEL] < wis["hub-baseline"]).mean()
-    assert better != 0.5  # else it says the same the other way round
     heads = [c[0] for c in report.tables["table-board-jurisdictions"][0]]
     (at,) = (i for i, text in enumerate(heads) if text.startswith("Places better"))
     shown = rows_of(report, "board-jurisdictions")

@@ -62,13 +62,12 @@ def share(value: float) -> str:
 
     Examples
     --------
-    >>> share(0.914), share(0.0), share(0.005), share(0.995), share(float("nan"))
-    ('91', '<1', '<1', '>99', '–')
+    >>> share(0.914), share(0.77), share(0.005), share(0.995), share(float("nan"))
+    ('91', '75', '<1', '>99', '–')
     """
     if value != value:
         return "–"
-    said = chance(value).removesuffix(" %")
-    return said.replace("less than ", "<").replace("more than ", ">")
+    return chance(value, short=True).removesuffix(" %")
 
 
 def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:

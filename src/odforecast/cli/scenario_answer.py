@@ -9,6 +9,7 @@ import click
 
 from odforecast.cli.screen import say
 from odforecast.cli.written import print_json, records
+from odforecast.wording import chance
 
 if TYPE_CHECKING:
     from odforecast.scenario import Projection
@@ -49,6 +50,8 @@ def show_answer(projection: Projection, against: str | None) -> None:
 
 
 def _summary_of(projection: Projection, against: str | None, where: str) -> None:
+    from odforecast.scenario.text import assumed
+
     answers = projection.answer(against)
     answers = answers[answers["location"] == where]
     years = projection.averted(against=against)
@@ -62,12 +65,12 @@ def _summary_of(projection: Projection, against: str | None, where: str) -> None
         click.echo(f"\n{r['scenario_id']}")
         click.echo(f"  if it works     {sure}")
         click.echo(
-            f"  assumed chance  works {r['works']:.2f}, does nothing {r['nothing']:.2f}, "
-            f"backfires {r['backfires']:.2f}"
+            f"  assumed chance  works {assumed(r['works'])}, does nothing "
+            f"{assumed(r['nothing'])}, backfires {assumed(r['backfires'])}"
         )
         click.echo(
-            f"  together        {_with_range(r, 'mean')}; fewer {r['fewer']:.2f}, "
-            f"same {r['same']:.2f}, more {r['more']:.2f}"
+            f"  together        {_with_range(r, 'mean')}; fewer {chance(r['fewer'])}, "
+            f"same {chance(r['same'])}, more {chance(r['more'])}"
         )
         for y in years[years["scenario_id"] == r["scenario_id"]].to_dict("records"):
             click.echo(f"  {y['period']:<14}  {_with_range(y, 'mean')}")

@@ -9,11 +9,12 @@ import numpy as np
 from odforecast.errors import ForecastError
 from odforecast.forecast.counties import FEW, last_counts
 from odforecast.forecast.published import hidden_at, published_on
-from odforecast.forecast.words import chance, place_name
+from odforecast.forecast.words import place_name
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.wording import (
     SMALL,
+    chance,
     day_name,
     deaths_of,
     month_name,

@@ -16,7 +16,6 @@ from odforecast.forecast.counties import of_counties
 from odforecast.forecast.private import own_of
 from odforecast.forecast.published import layer_of, published_on
 from odforecast.forecast.record import error_at, past_errors
-from odforecast.forecast.words import chance as chance
 from odforecast.forecast.words import place_name as place_name
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.months import to_month
@@ -24,6 +23,7 @@ from odforecast.names import LOCATION
 from odforecast.panel import Floats
 from odforecast.wording import about as about
 from odforecast.wording import between as between
+from odforecast.wording import chance as chance
 from odforecast.wording import day_name as day_name
 from odforecast.wording import deaths_of as deaths_of
 from odforecast.wording import month_name as month_name

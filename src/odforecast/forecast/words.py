@@ -1,4 +1,4 @@
-"""Words of a forecast: places in a sentence, and chances."""
+"""Places as they stand in a sentence."""
 
 from __future__ import annotations
 
@@ -38,16 +38,3 @@ def place_name(code: str) -> str:
     if isinstance(found, County):
         return found.label
     return _IN_A_SENTENCE.get(found.state, found.name)
-
-
-def chance(share: float) -> str:
-    """A probability in whole percent; what is uncertain is never said to be 0 or 100 %.
-
-    Examples
-    --------
-    >>> chance(0.914), chance(0.005), chance(0.995), chance(0.5)
-    ('91 %', 'less than 1 %', 'more than 99 %', '50 %')
-    """
-    if share <= 0.005:
-        return "less than 1 %"
-    return "more than 99 %" if share >= 0.995 else f"{round(100 * share)} %"

@@ -302,7 +302,7 @@ def _sentence(seen: CountyValues, lacking: list[str]) -> str:
         said = [f"{called(codes[i])} ({values[i]:.0f})" for i in order]
         first = "highest rates per 100,000 in "
     else:
-        said = [f"{called(codes[i])} ({chance(values[i])})" for i in order]
+        said = [f"{called(codes[i])} ({chance(values[i], short=True)})" for i in order]
         first = {
             "rising": "most likely more than a year earlier in ",
             "ten": f"most likely {TEN} or more in ",

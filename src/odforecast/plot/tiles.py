@@ -274,7 +274,8 @@ def _luminance(colour: Any) -> float:
 def _number(value: float, kind: str) -> str:
     if not np.isfinite(value):
         return "–"
-    return (percent if kind == "change" else chance)(value).replace(" ", "\u2009")
+    said = percent(value) if kind == "change" else chance(value, short=True)
+    return said.replace(" ", "\u2009")
 
 
 def _frame(axes: Any) -> None:

@@ -17,6 +17,7 @@ from odforecast.names import (
 from odforecast.wording import SMALL as SMALL
 from odforecast.wording import about as about
 from odforecast.wording import between as between
+from odforecast.wording import chance as chance
 from odforecast.wording import deaths_of as deaths_of
 from odforecast.wording import month_name as month_name
 from odforecast.wording import percent as percent
@@ -94,19 +95,6 @@ def vintages_of(kind: str) -> str:
     ('delayed pseudo-vintages', 'real releases')
     """
     return _VINTAGES.get(kind, kind)
-
-
-def chance(share: float) -> str:
-    """A probability in whole percent, in few letters; what is uncertain is never 0 or 100.
-
-    Examples
-    --------
-    >>> chance(0.914), chance(0.005), chance(0.995), chance(0.5)
-    ('91 %', '<1 %', '>99 %', '50 %')
-    """
-    if share <= 0.005:
-        return "<1 %"
-    return ">99 %" if share >= 0.995 else f"{round(100 * share)} %"
 
 
 def capital(text: str) -> str:

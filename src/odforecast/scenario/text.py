@@ -208,7 +208,10 @@ def assumed(probability: float) -> str:
     >>> assumed(0.0), assumed(0.004), assumed(0.25), assumed(1.0)
     ('0 %', 'less than 1 %', '25 %', '100 %')
     """
-    return f"{100 * probability:.0f} %" if probability in (0.0, 1.0) else chance(probability)
+    if probability in (0.0, 1.0):
+        return f"{100 * probability:.0f} %"
+    near = probability <= 0.005 or probability >= 0.995
+    return chance(probability) if near else f"{round(100 * probability)} %"
 
 
 def text(projection: Projection, location: str | None = None) -> str:

@@ -20,13 +20,12 @@ from odforecast.forecast.text import day_name, deaths_of, month_name, place_name
 from odforecast.geography.counties import by_fips
 from odforecast.io import replacing
 from odforecast.months import to_month
-from odforecast.plot.words import chance
 from odforecast.report.page import Picture, Table, picture
 from odforecast.report.site.blocks import Block, manifest
 from odforecast.report.site.folder import check_page
 from odforecast.report.site.parts import Cell, Column, Section, SortTable
 from odforecast.report.site.write import _made, _page, _warnings
-from odforecast.wording import SMALL, ranged, rounded, step_of
+from odforecast.wording import SMALL, chance, ranged, rounded, step_of
 
 #: What a reader of a table of counties has to know.
 SMALL_NUMBERS = (
@@ -171,8 +170,8 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
     rows = [
         (
             str(row["name"]),
-            chance(row["among"]),
-            "–" if row["rising"] != row["rising"] else chance(row["rising"]),
+            chance(row["among"], short=True),
+            "–" if row["rising"] != row["rising"] else chance(row["rising"], short=True),
             _count(row["deaths"]),
             *([_rate(row)] if rates else []),
         )
@@ -222,7 +221,7 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
 
 
 def _chance(value: float) -> Cell:
-    return Cell("–") if value != value else Cell(chance(value), value)
+    return Cell("–") if value != value else Cell(chance(value, short=True), value)
 
 
 def _count(middle: float, low: float = float("nan"), high: float = float("nan")) -> str:

@@ -80,8 +80,7 @@ def change_map(rows: pd.DataFrame, links: Mapping[str, str] | None = None) -> Dr
 
 
 def _bare_chance(share: float) -> str:
-    said = chance(share).removesuffix(" %")
-    return said.replace("less than ", "<").replace("more than ", ">")
+    return chance(share, short=True).removesuffix(" %")
 
 
 def _map(
