@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import astuple, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ from scales_factory import HAND
 
 from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
-from odforecast.models.delay.deficit import deficit
+from odforecast.models.delay.deficit import SPAN, deficit
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import drawn, level_path
+from odforecast.models.statespace.draws import _rise_of_units, drawn, level_path
 from odforecast.models.statespace.filter import (
     COMPLETE,
     _prior,
@@ -430,3 +431,67 @@ def test_a_turn_is_followed():
         medians.append(forecast.quantiles([0.5])[0, 0, -1] - row[-1])
     assert abs(medians[0]) < 60
     assert medians[1] < -150
+
+
+# What one wrong character in the filter, the pins or the draws would change
+
+
+def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
+    from odforecast.models.statespace import kernels
+
+    seen = []
+
+    def watched(*args):
+        seen.append(args)
+        return kalman(*args)
+
+    monkeypatch.setattr(kernels, "kalman", watched)
+    panel = late_panel()
+    late_dlm(panel, DELAYS)
+    missing = deficit(panel, DELAYS)
+    months, *_, late, revised, noise = seen[-1]
+    lengths = month_lengths(panel.month_grid)
+    for found, deaths, power in ((late, missing.late, 1), (revised, missing.revised, 1),
+                                 (noise, missing.noise, 2)):  # fmt: skip
+        last = np.zeros(months.shape)
+        last[:, -SPAN:] = deaths
+        np.testing.assert_allclose(found, (last / lengths) ** power, rtol=1e-12)
+    assert lengths[-1] == pytest.approx(30 / 31 * lengths[-2])
+
+
+def test_the_level_begins_with_the_mean_of_the_first_year_that_is_known():
+    months = np.arange(1.0, 41.0)[None] * np.ones((2, 1))
+    months[1, :5] = np.nan
+    mean, cov = _prior(months, np.array(astuple(HAND)))
+    np.testing.assert_allclose(mean[:2], np.log([6.5 + 0.1, 11.5 + 0.1]))
+    assert (mean[2:] == 0).all()
+    assert cov[-1, -1] == 0.0
+
+
+def test_pins_weigh_a_year_by_its_age():
+    """Against weighted least squares, where the level hardly moves."""
+    rng = np.random.default_rng(3)
+    n, forget = 48, 0.2
+    months = 100.0 + rng.normal(0, 8, (1, n))
+    made = repin(months, np.full((1, n), 100.0), level_variance=1e-12, forget=forget)[0]
+    age = (n - 1 - np.arange(n)) // 12
+    rows = np.zeros((n, 13))
+    rows[:, 12] = 1.0
+    rows[np.arange(n), np.arange(n) % 12] = -1.0  # a month plus its constant is the level
+    weight = np.append(1.0 / np.sqrt(1.0 + forget * age**2), 1e4)
+    rows = np.vstack([rows, np.append(np.ones(12), 0.0)])
+    target = np.append(months[0], 0.0)
+    expected = np.linalg.lstsq(rows * weight[:, None], target * weight, rcond=None)[0][:12]
+    np.testing.assert_allclose(made, expected, atol=1e-3)
+
+
+def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
+    """One part doubles, one halves: the sum rises by a quarter, its mean log not at all."""
+    part = SimpleNamespace(inputs=SimpleNamespace(units=("US", "OH"), others=("CT", "WV")))
+    rise = {s: np.full((2, 3), x, np.float32)
+            for s, x in (("CT", np.log(2)), ("WV", -np.log(2)), ("OH", 0.3))}  # fmt: skip
+    found = _rise_of_units(part, rise, {"CT": 50.0, "WV": 50.0})
+    np.testing.assert_allclose(found[:, 0], np.log(1.25), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
+    uneven = _rise_of_units(part, rise, {"CT": 90.0, "WV": 10.0})
+    np.testing.assert_allclose(uneven[:, 0], np.log(0.9 * 2 + 0.1 / 2), rtol=1e-6)
