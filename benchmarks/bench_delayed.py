@@ -6,11 +6,11 @@
     python benchmarks/bench_delayed.py --ablation --seeds 5     ... with their Monte Carlo error
     python benchmarks/bench_delayed.py --step 3 ...       every third month
 
-Monthly origins from 2019-01 by three donors each, cut from the bundled release. Truth: its reported
-counts, at least 12 months old. WIS over that of two baselines: ``hub-baseline`` is fed the counts as
-they were, ``naive+delay`` completed ones. The nation's damping and width were chosen on origins whose
-truth runs to 2021-12, so the first span on which nothing was chosen begins in 2022. Intervals: 90%,
-blocks of origins and whole donor releases drawn again.
+Monthly origins from 2019-01 by three donors each, cut from the bundled release. Truth: its
+reported counts, at least 12 months old. WIS over that of two baselines: ``hub-baseline`` is fed the
+counts as they were, ``naive+delay`` completed ones. The nation's damping and width were chosen on
+origins whose truth runs to 2021-12, so the first span on which nothing was chosen begins in 2022.
+Intervals: 90%, blocks of origins and whole donor releases drawn again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -47,7 +47,7 @@ MODELS = ("dlm", "auto-ets+delay", "hub-baseline+delay", *BASES)
 GROUPS = {"1-3": (1, 3), "4-6": (4, 6), "7-12": (7, 12), "0": (0, 0), "-11..-1": (-11, -1)}
 NAMES = {"JU": "jurisdictions", "US": "nation"}
 #: First origin of each period.
-PERIODS = {"all origins": "2019-01", "from 2021": "2021-01", "from 2022": "2022-01"}
+PERIODS = {"all origins": "2000-01", "from 2021": "2021-01", "from 2022": "2022-01"}
 ERAS = {"2019–20": ("2019-01", "2020-12"), "2021": ("2021-01", "2021-12"),
         "2022–24": ("2022-01", "2024-12")}  # fmt: skip
 COLUMNS = [
@@ -157,7 +157,11 @@ def run(
     blocks = [origins[i : i + 24] for i in range(0, len(origins), 24)]
     jobs = [(name, block, truth, seed, n_draws) for name in names for block in blocks]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        found = pd.concat(list(pool.map(_block, jobs)), ignore_index=True)
+        return labelled(pd.concat(list(pool.map(_block, jobs)), ignore_index=True))
+
+
+def labelled(found: pd.DataFrame) -> pd.DataFrame:
+    """Scorable rows with their level, the era of their donor, and their group of horizons."""
     found["level"] = np.where(found["location"].astype(str) == "US", "US", "JU")
     found["era"] = np.where(found["donor"].str[:4] >= "2022", "4.5", "6.5")
     group = pd.Series("", index=found.index)
@@ -259,8 +263,9 @@ def headline(scores: pd.DataFrame) -> None:
     for level, places in (("JU", "jurisdictions"), ("US", "nation")):
         for era, span in ERAS.items():
             part = _since(scores, *span)
-            now = part[(part["level"] == level) & (part["model"] == "dlm") & (part["group"] == "0")]
-            inside = [_slashed(_coverage(part, level, "dlm", c), 2) for c in ("cover_50", "cover_90")]
+            mine = part[(part["level"] == level) & (part["model"] == "dlm")]
+            now = mine[mine["group"] == "0"]
+            inside = [_slashed(_coverage(mine, level, "dlm", f"cover_{c}"), 2) for c in (50, 90)]
             print(f"| {places} | {era} | {inside[0]} | {inside[1]} | "
                   f"{now['cover_90'].mean():.2f} |")  # fmt: skip
     print("\n**Jurisdictions of 52 in which dlm has the larger WIS, 1–3 / 4–6 / 7–12**\n")

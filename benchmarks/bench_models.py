@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 import odforecast as od
+from bench_delayed import MODELS, headline, labelled
 from odforecast.errors import DataError
 from odforecast.sources.vsrr import read_vsrr
 
@@ -40,7 +41,8 @@ WITH_LAYER = ["auto-ets", "auto-theta", "naive", "drift", "hub-baseline"]
 def real_archive(folder: Path) -> od.Archive:
     """Every real release that the reader accepts."""
     archive = od.Archive(folder)
-    for path in sorted((SHARED / "vsrr").iterdir()):
+    files = [p for name in ("vsrr", "unread") for p in (SHARED / name).glob("*")]
+    for path in sorted(files, key=lambda p: p.name):
         if "metadata" in path.name:
             continue
         try:
@@ -136,6 +138,15 @@ def main() -> None:
     by_release(results)
     if options.models:
         return
+    rows = scores[scores["target"].astype(str) == "deaths_12mo"].astype({"model": str})
+    rows = rows[rows["model"].isin(MODELS)].assign(donor="")
+    rows = labelled(rows.reset_index(drop=True))
+    headline(rows)
+    cells = rows[(rows["model"] == "dlm") & (rows["group"] != "")]
+    print("\n**dlm: 90% coverage and cells**\n\n| places | months ahead | coverage | cells |")
+    print("|---|---|---|---|")
+    for (level, group), part in cells.groupby(["level", "group"]):
+        print(f"| {level} | {group} | {part['cover_90'].mean():.2f} | {len(part)} |")
     now = scores[scores["scorable"] & (scores["horizon"] == 0)]
     now = now.assign(level=now["location"].eq("US").map({True: "nation", False: "jurisdictions"}))
     # The raw count is what was reported: its error is the delay itself.
