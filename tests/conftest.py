@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gc
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -60,6 +62,17 @@ def shared() -> Path:
 def vsrr(shared: Path) -> Path:
     """Folder of real releases of CDC's provisional counts."""
     return shared / "vsrr"
+
+
+@pytest.fixture(scope="module")
+def older_bundle() -> Iterator[None]:
+    """What ships without the newest release, for tests whose numbers are those of 2025-09-17."""
+    from odforecast.vintage import bundle
+    from odforecast.vintage.storage import Until
+
+    whole, day = bundle._shipped, dt.date.fromisoformat(bundle.BUNDLED_RELEASES[0])
+    with patch.object(bundle, "_shipped", lambda: Until(whole(), day)):
+        yield
 
 
 @pytest.fixture(autouse=True)

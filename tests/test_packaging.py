@@ -173,6 +173,22 @@ def test_a_wheel_without_a_data_file_or_with_a_stray_one_is_seen(
         check.check_content(wheel_of(tmp_path, inside), source)
 
 
+def test_a_wheel_that_is_too_large_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = tool("check_wheel")
+    assert check.MOST == 3_000_000
+    (tmp_path / "src" / "odforecast").mkdir(parents=True)
+    (tmp_path / "src" / "odforecast" / "__init__.py").write_text("")
+    monkeypatch.setattr(check, "MOST", 10)
+    with pytest.raises(check.WheelError, match="more than"):
+        check.check_content(wheel_of(tmp_path, ["odforecast/__init__.py"]), tmp_path / "src")
+
+
+def test_what_ships_of_cdcs_is_small() -> None:
+    shipped = [p for p in (SOURCE / "vintage" / "bundled").rglob("*") if p.is_file()]
+    assert max(p.stat().st_size for p in shipped) < 1_500_000
+    assert sum(p.stat().st_size for p in shipped) < 1_200_000
+
+
 # ----------------------------------------------------------------------- licences
 
 

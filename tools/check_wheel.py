@@ -26,6 +26,8 @@ from readme_renderer.markdown import render
 
 ROOT = Path(__file__).resolve().parents[1]
 UV = ROOT / ".tools" / "bin" / "uv"
+#: Most bytes of the wheel: the releases that ship are two thirds of it.
+MOST = 3_000_000
 #: Pages whose Python is run, with what it prints compared.
 PAGES = ("README.md",)
 CODE = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
@@ -33,6 +35,7 @@ COMMANDS = (
     ["odforecast", "--version"],
     ["python", "-m", "odforecast", "--help"],
     ["odforecast", "forecast", "--locations", "Ohio"],
+    ["odforecast", "forecast", "--dataset", "counties", "--locations", "Delaware/*"],
     ["odforecast", "models"],
     ["odforecast", "examples"],
 )
@@ -71,7 +74,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def check_content(wheel: Path, source: Path = ROOT / "src") -> None:
-    """Every file of the source is in the wheel, and nothing else is.
+    """Every file of the source is in the wheel, nothing else is, and it is not too large.
 
     Raises
     ------
@@ -90,9 +93,10 @@ def check_content(wheel: Path, source: Path = ROOT / "src") -> None:
             f"{wheel.name} lacks {missing or 'nothing'}; has besides {more or 'nothing'}"
         )
     data = [name for name in there if not name.endswith(".py")]
-    print(
-        f"{wheel.name}: {wheel.stat().st_size / 1e6:.2f} MB, {len(there)} files, {len(data)} data"
-    )
+    size = f"{wheel.stat().st_size / 1e6:.2f} MB"
+    if wheel.stat().st_size > MOST:
+        raise WheelError(f"{wheel.name} has {size}, more than {MOST / 1e6:.0f} MB")
+    print(f"{wheel.name}: {size}, {len(there)} files, {len(data)} data")
 
 
 def check_description(wheel: Path) -> None:

@@ -1,54 +1,115 @@
 from __future__ import annotations
 
-import csv
-from importlib import resources
-
 import numpy as np
+import pandas as pd
+import pytest
 
-from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+import odforecast as od
+from odforecast.names import ALL_DRUGS, COUNTIES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.sources.any_release import read_release
 from odforecast.sources.report import check_sums
+from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage.bundle import bundled
+from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES, bundled
+from odforecast.vintage.differences import compare
+
+OLDER = "2025-09-17"
+#: The files that the releases were read from, beneath ../shared/data.
+FILES = {
+    "2025-09-17": "bundled/figures_2025-09-17.csv",
+    "2026-01-14": "unread/2026-01-14.csv.gz",
+    "2023-10-08": "county/2023-10-08.csv.gz",
+}
 
 
-def test_the_bundled_release():
+def test_what_ships():
     archive = bundled()
-    assert [str(d) for d in archive.releases()] == ["2025-09-17"]
-    seen = archive.as_of("2025-09-17")
+    assert tuple(map(str, archive.releases())) == BUNDLED_RELEASES == (OLDER, "2026-01-14")
+    assert tuple(map(str, archive.releases(COUNTIES))) == ("2023-10-08",)
+    for own in (archive, od.archive()):
+        assert str(own.as_of().date) == BUNDLED_RELEASE
+        assert own.as_of().note is None
+    assert list(archive.quarantined().index) == []
+    for row in archive.to_frame().itertuples():
+        assert (row.kind, row.basis) == ("bundled", "known")
+
+
+def test_the_default_is_whole():
+    seen = bundled().as_of()
     table = seen.table
-    assert seen.note is None
     assert tuple(table.columns) == TABLE_COLUMNS
-    assert set(table["indicator"]) == {ALL_DRUGS, SYNTHETIC_OPIOIDS}
-    assert table["state"].nunique() == 53
+    assert tuple(table["indicator"].unique()) == INDICATORS
+    assert table["state"].nunique() == 54
     assert (table["month"].min(), table["month"].max()) == (
         np.datetime64("2015-01-01"),
-        np.datetime64("2025-04-01"),
+        np.datetime64("2025-08-01"),
     )
-    assert set(table["status"]) == {"ok", "missing"}
-    assert table[["percent_complete", "percent_pending"]].isna().all(axis=None)
+    assert set(table["status"]) == {"ok", "low_quality", "suppressed"}
     sums = check_sums(table)
     assert sums.adds_up
-    assert sums.checked == 124
+    assert sums.checked == 2 * 128  # all drugs, all causes
+    panel = seen.panel()
+    assert set(panel.beside) == {"all-deaths", "T40.4"}
+    for layer in (panel.pending, panel.complete, panel.predicted, panel.all_deaths):
+        assert np.isfinite(layer).all()
+    assert list(map(str, panel.triangle.releases)) == [OLDER]
 
 
-def test_every_number_is_the_files():
-    file = resources.files("odforecast.vintage") / "bundled" / "figures_2025-09-17.csv"
-    with file.open() as handle:
-        rows = list(csv.DictReader(handle))
-    table = bundled().as_of("2025-09-17").table
-    keys = zip(table["state"], table["month"].dt.strftime("%Y-%m"), table["indicator"])
-    values = dict(zip(keys, table[["reported", "predicted"]].to_numpy()))
-    assert len(values) == len(rows) == 12_896
-    for row in rows:
-        want = [float(row[c] or "nan") for c in ("reported", "predicted")]
-        got = values[row["state"], row["month"], row["indicator"]]
-        assert np.array_equal(got, want, equal_nan=True)
+def test_the_older_release_has_reported_and_predicted_counts_alone():
+    table = bundled().as_of(OLDER).table
+    assert set(table["indicator"]) == {ALL_DRUGS, SYNTHETIC_OPIOIDS}
+    assert table["state"].nunique() == 53
+    assert str(table["month"].max())[:7] == "2025-04"
+    assert set(table["status"]) == {"ok", "missing"}
+    assert table[["percent_complete", "percent_pending"]].isna().all(axis=None)
+    assert check_sums(table).adds_up
+
+
+@pytest.mark.parametrize("day", FILES)
+def test_every_number_and_status_is_that_of_the_file(shared, day):
+    loaded = read_release(shared / FILES[day])
+    dataset = COUNTIES if "county" in FILES[day] else "states"
+    archive = bundled()
+    held = archive.release(day, None, dataset)
+    pd.testing.assert_frame_equal(held, loaded.table)
+    alone = od.Archive.in_memory(*[{day: held}, {}][:: 1 if dataset == "states" else -1])
+    assert archive.data_hash(day, dataset) == alone.data_hash(day, dataset)
+    sha256 = loaded.sha256 if dataset == COUNTIES else loaded.report.sha256
+    assert archive.origin(day, dataset).sha256 == sha256
+
+
+def test_what_changed_between_the_two():
+    found = compare(bundled(), *BUNDLED_RELEASES, ALL_DRUGS)
+    us = found[found["state"] == "US"]
+    changed = us[us["kind"] == "changed"]
+    assert changed["month"].dt.strftime("%Y-%m").tolist() == [
+        "2025-01", "2025-02", "2025-03", "2025-04",
+    ]  # fmt: skip
+    assert changed["change"].tolist() == [129, 302, 648, 1166]
+    assert us["kind"].value_counts()["appeared"] == 4
+    lower = found[found["change"] < 0]  # late counts arrive, and hardly any is taken back
+    assert set(lower["state"]) == {"CO"}
+    seen = bundled().as_of().revisions("Ohio")
+    assert seen.triangle("Ohio").shape == (2, 128)
+
+
+def test_counties_are_forecast_from_the_bundle_alone():
+    panel = bundled().as_of().panel(dataset=COUNTIES)
+    assert (str(panel.release), str(panel.last_month), len(panel.locations)) == (
+        "2023-10-08", "2023-03", 3142,
+    )  # fmt: skip
+    assert panel.beside["states"].release == bundled().as_of().date
+    assert any("829 days old" in note for note in panel.notes)
+    made = od.get_model("county").fit(panel.select("Delaware/*")).forecast(draws=50)
+    assert len(made.locations) == 3
+    assert str(made.months[-1]) == "2024-03"
 
 
 def test_each_caller_has_its_own(vsrr):
     mine, theirs = bundled(), bundled()
-    seen = mine.as_of("2025-09-17")
+    seen = mine.as_of()
     seen.table["reported"] = 0.0
     mine.add(read_vsrr(vsrr / "2017-12-13.csv"))
-    assert len(theirs.releases()) == 1
-    assert theirs.as_of("2025-09-17").table["reported"].max() > 100_000
+    assert len(mine.releases()) == 3
+    assert len(theirs.releases()) == 2
+    assert theirs.as_of().table["reported"].max() > 100_000

@@ -89,6 +89,6 @@ def main(debug: bool) -> None:
     """Forecast US drug-overdose deaths from CDC's provisional counts, and score every forecast
     on the data as it was known that day.
 
-    Without --archive or --source, every command uses your own releases, with the one that ships
-    with the package (2025-09-17) beneath. odforecast data fetch brings the present one.
+    Without --archive or --source, every command uses your own releases, with those that ship
+    with the package (the newest: 2026-01-14) beneath. odforecast data fetch brings the present one.
     """

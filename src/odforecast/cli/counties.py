@@ -109,12 +109,10 @@ def open_counties(
     """The panel of counties of a day, and the counties asked for.
 
     A file of counties has no states in it: those of the day come from the reader's own releases,
-    with the bundled one beneath.
+    with the bundled ones beneath.
 
     Raises
     ------
-    click.UsageError
-        If the bundled release is asked for, which is of states.
     DataError, ArchiveError
         If the file is none of counties, or no release of them is known.
     UnknownNameError
@@ -122,13 +120,8 @@ def open_counties(
     """
     from odforecast.geography import resolve
 
-    if source == BUNDLED:
-        raise click.UsageError(
-            "the bundled release is of states: counties come from an archive (data fetch "
-            "--dataset counties) or from --source FILE"
-        )
-    if source is None:
-        vintage = open_source(archive).as_of(as_of)
+    if source in (None, BUNDLED):
+        vintage = open_source(archive, source).as_of(as_of)
         panel = vintage.panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
         for text in panel.notes:

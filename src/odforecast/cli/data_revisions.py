@@ -27,35 +27,12 @@ from odforecast.names import indicator_name
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.vintage.archive import Archive
     from odforecast.vintage.revisions import Revisions
 
 #: Ages of counts, in months, whose completeness is shown.
 _AGES = 24
 #: Characters of an indicator in a line.
 _NAME = 24
-
-
-def _open(archive: Path | None) -> Archive:
-    """The releases; the bundled one alone says nothing of revisions.
-
-    Raises
-    ------
-    ArchiveError
-        If there is no other; with how to get some.
-    """
-    from odforecast.errors import ArchiveError
-    from odforecast.vintage.archive import Archive
-    from odforecast.vintage.bundle import default_folder
-
-    if archive is None and Archive(default_folder()).last_seen is None:
-        raise ArchiveError(
-            f"your own archive, {default_folder()}, holds no release, and the bundled one alone "
-            "has no revisions",
-            hint="get past ones (odforecast data fetch --past), add files (odforecast data add "
-            "FILE...), or name a folder (--archive DIR)",
-        )
-    return open_source(archive)
 
 
 @click.command()
@@ -97,7 +74,7 @@ def revisions(
 
     check_outputs(("--out", out, (".csv",)), ("--plot", plot, FIGURES))
     indicator = indicator_name(indicator)
-    store = _open(archive)
+    store = open_source(archive)
     seen = run(store, location, indicator)
     place = lookup(location)
     table = seen.triangle(location).dropna(axis=1, how="all")
@@ -221,7 +198,7 @@ def compare(
     from odforecast.vintage.revisions import compare as run
 
     check_outputs(("--out", out, (".csv",)))
-    store = _open(archive)
+    store = open_source(archive)
     found = run(store, a, b, None if indicator == "all" else indicator_name(indicator))
     if locations != "all":
         found = found[found["state"].isin(resolve(locations))]

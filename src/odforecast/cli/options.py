@@ -54,7 +54,7 @@ def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--archive",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Folder of releases.  [default: your own, with the bundled release beneath]",
+        help="Folder of releases.  [default: your own, with the bundled ones beneath]",
     )(command)
 
 

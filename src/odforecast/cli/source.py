@@ -1,4 +1,4 @@
-"""Where a command takes its releases from: an archive, one file, or the bundled release."""
+"""Where a command takes its releases from: an archive, one file, or the bundled releases."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def open_source(
     archive : path, optional
         Archive folder; it must exist.
     source : path, optional
-        One file of CDC's, or ``"bundled"``. Default: your own releases with the bundled one
+        One file of CDC's, or ``"bundled"``. Default: your own releases with the bundled ones
         beneath.
     release : str, optional
         Release date of the file, where its name does not say it.

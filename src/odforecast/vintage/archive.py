@@ -54,9 +54,9 @@ class Archive(Changing):
     >>> import odforecast as od
     >>> archive = od.bundled()
     >>> archive.releases()
-    (datetime.date(2025, 9, 17),)
-    >>> archive.as_of("2025-12-01").note
-    'the last release seen is 2025-09-17: asked for 2025-12-01, answered with it'
+    (datetime.date(2025, 9, 17), datetime.date(2026, 1, 14))
+    >>> archive.as_of("2026-02-01").note
+    'the last release seen is 2026-01-14: asked for 2026-02-01, answered with it'
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -151,8 +151,10 @@ class Archive(Changing):
         Examples
         --------
         >>> import odforecast as od
-        >>> od.bundled().to_frame()[["release", "last_month", "kind"]].astype(str).values.tolist()
-        [['2025-09-17', '2025-04-01', 'bundled']]
+        >>> table = od.bundled().to_frame()[["release", "last_month", "dataset"]]
+        >>> table.astype(str).to_numpy().tolist()
+        [['2025-09-17', '2025-04-01', 'states'], ['2026-01-14', '2025-08-01', 'states'],
+         ['2023-10-08', '2023-03-01', 'counties']]
         """
         from odforecast.vintage.contents import contents
 
@@ -248,7 +250,7 @@ class Archive(Changing):
         Examples
         --------
         >>> import odforecast as od
-        >>> od.bundled().origin("2025-09-17").kind
+        >>> od.bundled().origin("2026-01-14").kind
         'bundled'
         """
         held = self._held(date, dataset)

@@ -206,7 +206,13 @@ def _write(handle: Any, table: pd.DataFrame, source: Mapping[str, str]) -> None:
         meta["parts"] = {str(names[s.start]): figures.hash(table.iloc[s]) for s in slices}
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
-    with pq.ParquetWriter(handle, arrow.schema, compression="zstd") as writer:
+    # Of states hardly a number comes twice: as streams of bytes they take a quarter less.
+    apart = [f.name for f in arrow.schema if figures.part and pa.types.is_floating(f.type)]
+    with pq.ParquetWriter(
+        handle, arrow.schema, compression="zstd", compression_level=9,
+        use_dictionary=[name for name in arrow.schema.names if name not in apart],
+        use_byte_stream_split=apart,
+    ) as writer:  # fmt: skip
         for s in slices:
             writer.write_table(arrow.slice(s.start, s.stop - s.start))
 

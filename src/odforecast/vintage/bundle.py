@@ -1,9 +1,9 @@
-"""The release that ships with the package: 2025-09-17, months 2015-01..2025-04.
+"""The releases that ship with the package, an archive like any other: ``vintage/bundled/``.
 
-Reported and predicted 12-month-ending counts of all drug-overdose deaths and of synthetic
-opioids (T40.4) for the US, 50 states, DC and New York City. The completeness columns and the
-footnotes of the original are not in it, so percentages are NaN and blank counts have status
-``missing``, whatever the reason was.
+2026-01-14, the default, is CDC's whole file. 2025-09-17, before it, has reported and predicted
+counts of all drug-overdose deaths and of synthetic opioids (T40.4) for the US, 50 states, DC and
+New York City: its percentages are NaN, and a blank count has status ``missing``, whatever the
+reason was. The counties' release of 2023-10-08 is CDC's whole file.
 """
 
 from __future__ import annotations
@@ -17,50 +17,37 @@ from odforecast.errors import ArchiveError, DataError
 from odforecast.names import COUNTIES
 from odforecast.sources.any_release import read_release
 from odforecast.sources.county import Counties
-from odforecast.sources.vsrr import Loaded, read_vsrr
-from odforecast.vintage.adding import (
-    apart_dates,
-    checked,
-    listed,
-    put,
-    reason_of,
-    said_apart,
-    wrong_in,
-)
+from odforecast.sources.vsrr import Loaded
+from odforecast.vintage.adding import apart_dates, listed, put, reason_of, said_apart, wrong_in
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.figures import source_of
-from odforecast.vintage.ledger import Origin
-from odforecast.vintage.storage import Memory
+from odforecast.vintage.storage import Folder, Layered, Memory
 from odforecast.vintage.vintage import Vintage
 
-BUNDLED_RELEASE = "2025-09-17"
+#: Releases of the states that ship, oldest first; the last is the default.
+BUNDLED_RELEASES = ("2025-09-17", "2026-01-14")
+BUNDLED_RELEASE = BUNDLED_RELEASES[-1]
 
 
 @cache
-def _loaded() -> Loaded:
-    file = resources.files("odforecast.vintage") / "bundled" / f"figures_{BUNDLED_RELEASE}.csv"
-    with resources.as_file(file) as path:
-        return read_vsrr(path, BUNDLED_RELEASE)
+def _shipped() -> Folder:
+    return Folder(Path(str(resources.files("odforecast.vintage") / "bundled")))
 
 
 def bundled() -> Archive:
-    """Archive in memory with the bundled release.
+    """Archive of the bundled releases.
 
     Returns
     -------
     Archive
-        The caller's own: adding to it, or changing a vintage's table, touches nobody else's.
+        The caller's own: what is added to it stays in memory, and touches nobody else's.
 
     Examples
     --------
     >>> import odforecast as od
-    >>> od.bundled().as_of("2025-09-17").table["state"].nunique()
-    53
+    >>> od.bundled().as_of().table["state"].nunique()
+    54
     """
-    loaded, store = _loaded(), Memory()
-    origin = Origin("bundled", basis="known").source | source_of(loaded)
-    put(store, checked(loaded.table, loaded.release), origin)
-    return Archive._over(store)
+    return Archive._over(Layered(Memory(), _shipped()))
 
 
 def default_folder() -> Path:
@@ -71,19 +58,19 @@ def default_folder() -> Path:
 
 
 def folder_archive(folder: str | os.PathLike[str]) -> Archive:
-    """The archive in a folder, to add to: beneath your own lies the bundled release."""
+    """The archive in a folder, to add to: beneath your own lie the bundled releases."""
     own = Archive(folder)
     return own.above(bundled()) if Path(folder) == default_folder() else own
 
 
 def archive(path: str | os.PathLike[str] | None = None) -> Archive:
-    """Your releases and the bundled one; or, given a folder, the releases in it.
+    """Your releases and the bundled ones; or, given a folder, the releases in it.
 
     Parameters
     ----------
     path : path, optional
         A folder of releases: then they alone are used. Default: the folder that
-        ``odforecast data fetch`` fills, with the bundled release beneath; where both hold a
+        ``odforecast data fetch`` fills, with the bundled ones beneath; where both hold a
         release, yours is taken.
 
     Returns
@@ -98,8 +85,8 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     Examples
     --------
     >>> import odforecast as od
-    >>> od.archive().as_of("2025-09-17").date
-    datetime.date(2025, 9, 17)
+    >>> od.archive().as_of("2026-01-14").date
+    datetime.date(2026, 1, 14)
     """
     if path is None:
         return Archive(default_folder()).above(bundled())

@@ -129,7 +129,7 @@ class Changing:
         there = set(self._store.kept(dataset_named(dataset))) - set(store.kept(dataset))
         if store is not self._store and to_date(date) in there:
             raise ArchiveError(
-                f"release {to_date(date)} is the bundled one, and not in your archive",
+                f"release {to_date(date)} ships with odforecast, and is not in your archive",
                 hint="to leave it out, use an archive of your own: --archive DIR",
             )
         held = found(store, date, dataset)

@@ -91,7 +91,7 @@ def contradictions(table: pd.DataFrame, before: pd.DataFrame | None = None) -> l
     Examples
     --------
     >>> import odforecast as od
-    >>> table = od.bundled().as_of("2025-09-17").table
+    >>> table = od.bundled().as_of().table
     >>> contradictions(table)
     []
     >>> at = table.index[(table["state"] == "WV") & (table["month"] == "2025-04-01")]

@@ -54,7 +54,7 @@ def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]
     --------
     >>> import odforecast as od
     >>> from odforecast.vintage.quality import check
-    >>> flags = check(od.bundled().as_of("2025-09-17").table)
+    >>> flags = check(od.bundled().as_of().table)
     >>> sorted({f.code for f in flags if f.severity == "error"})
     []
     """

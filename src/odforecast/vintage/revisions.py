@@ -310,7 +310,7 @@ def revisions(
     >>> from odforecast.vintage.revisions import revisions
     >>> seen = revisions(od.bundled(), "US")
     >>> seen.triangle("US").shape
-    (1, 124)
+    (2, 128)
     """
     indicator = indicator_name(indicator)
     if indicator not in INDICATORS:

@@ -63,9 +63,9 @@ class Vintage:
     Examples
     --------
     >>> import odforecast as od
-    >>> vintage = od.bundled().as_of("2025-12-01")
+    >>> vintage = od.bundled().as_of("2026-02-01")
     >>> vintage.note
-    'the last release seen is 2025-09-17: asked for 2025-12-01, answered with it'
+    'the last release seen is 2026-01-14: asked for 2026-02-01, answered with it'
     >>> vintage.panel("T40.4").indicator
     'Synthetic opioids, excl. methadone (T40.4)'
     """
@@ -152,7 +152,7 @@ class Vintage:
         --------
         >>> import odforecast as od
         >>> len(od.bundled().as_of().to_frame("all-drugs", "Ohio"))
-        124
+        128
         """
         if dataset_named(dataset) == COUNTIES:
             if indicator is not None:
