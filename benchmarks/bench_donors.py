@@ -30,7 +30,7 @@ from odforecast.scoring.columns import with_groups
 from odforecast.vintage.donors import gathered
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-from releases import read_releases, releases_folder
+from releases import read_releases
 
 GROUPS = ("1-3", "4-6", "7-12")
 #: What is ranked: title, level, rows.
@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=500)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
-    archive = read_releases(releases_folder(given.releases))
+    archive = read_releases(given.releases)
     if archive is None:
         print("no releases found: name a folder with --releases")
         return

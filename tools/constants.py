@@ -1,7 +1,7 @@
 """Estimate every constant of the ``dlm`` and of the delay again: ``make constants``.
 
-The ``dlm``'s come from the bundled release, the delay's from the donors that ship, those of each
-drug class's share from the bundled release and from real ones (see ``share_constants.py``). Writes
+The ``dlm``'s come from the newest bundled release, the delay's from the donors that ship, those of
+each drug class's share from that release and from real ones (see ``share_constants.py``). Writes
 src/odforecast/models/constants.csv, models/delay/delay.csv and models/statespace/shares.csv, or
 with ``--check`` compares with them.
 """
@@ -212,7 +212,8 @@ def main(argv: list[str] | None = None) -> int:
         if delay is not None:
             DELAY_TABLE.write_text(written_delay(delay), encoding="utf-8")
         if shares is not None:
-            rows = merged_shares(shipped_shares(), shares)
+            old = [r for r in shipped_shares() if r["cutoff"] in CUTOFFS]
+            rows = merged_shares(old, shares)
             SHARE_TABLE.write_text(written_shares(rows), encoding="utf-8")
         return 0
     lines = [] if dlm is None else compared(dlm, read_rows(TABLE.read_text(encoding="utf-8")))

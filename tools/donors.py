@@ -1,7 +1,7 @@
 """Make the table of donors that ships with the package: ``make donors``.
 
 What each real release missed, from the releases that can be found (``--releases``,
-``ODFORECAST_SHARED``, else beside the repository) and the bundled one, which is the truth. Writes
+``ODFORECAST_SHARED``, else beside the repository); the newest bundled one is the truth. Writes
 src/odforecast/vintage/bundled/donors.csv.gz, or with ``--check`` compares with it.
 """
 
@@ -12,7 +12,7 @@ import gzip
 import sys
 from pathlib import Path
 
-from releases import read_releases, releases_folder
+from releases import read_releases
 
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import BUNDLED_RELEASE
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--releases", help="folder with releases")
     parser.add_argument("--check", action="store_true", help="compare with the table that ships")
     options = parser.parse_args()
-    archive = read_releases(releases_folder(options.releases))
+    archive = read_releases(options.releases)
     if archive is None:
         print("no releases found: name a folder with --releases", file=sys.stderr)
         return 0 if options.check else 1

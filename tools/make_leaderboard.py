@@ -32,7 +32,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from releases import read_releases, releases_folder
+from releases import read_releases
 
 import odforecast as od
 from odforecast.backtesting import Results, Workers
@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     docs = given.docs or (given.out if given.quick else ROOT / "docs" / "leaderboard")
     names = given.tasks.split(",") if given.tasks else (["quick"] if given.quick else [*TASKS])
     wanted = given.models.split(",") if given.models else ([*QUICK] if given.quick else None)
-    real = read_releases(releases_folder(given.releases))
+    real = read_releases(given.releases)
     with tempfile.TemporaryDirectory() as apart, (
         Workers(given.jobs) if given.jobs > 1 else nullcontext()
     ) as executor:  # fmt: skip

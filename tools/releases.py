@@ -1,7 +1,7 @@
 """Real releases for the tools: they are not in the repository.
 
 They are looked for where ``--releases`` or ``ODFORECAST_SHARED`` points, else beside the
-repository.
+repository: in ``vsrr/`` and ``unread/`` there, or in the folder itself.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import pandas as pd
 
 import odforecast as od
 from odforecast.errors import DataError
+from odforecast.geography import JURISDICTIONS
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 ROOT = Path(__file__).resolve().parents[1]
 SUFFIXES = (".csv", ".gz", ".xlsx", ".parquet")
+#: Folders of releases of the states. Since the confirmatory run the second has been read, too.
+FOLDERS = ("vsrr", "unread")
 
 
 def releases_folder(given: str | None = None) -> Path:
@@ -32,19 +34,27 @@ def releases_folder(given: str | None = None) -> Path:
     return folder / "vsrr" if (folder / "vsrr").is_dir() else folder
 
 
-def read_releases(folder: Path) -> Archive | None:
-    """Every release of a folder that can be read, and the bundled one; None without any."""
+def release_files(given: str | None = None) -> list[Path]:
+    """Files that may be releases, by name: they begin with the date."""
+    folder = releases_folder(given)
+    folders = [folder.with_name(name) for name in FOLDERS] if folder.name in FOLDERS else [folder]
+    return sorted(
+        (f for each in folders for f in each.glob("*") if f.name.endswith(SUFFIXES)),
+        key=lambda f: f.name,
+    )
+
+
+def read_releases(given: str | None = None) -> Archive | None:
+    """Every whole release that can be read, with the bundled ones beneath; None without any."""
     tables: dict[str | dt.date, pd.DataFrame] = {}
-    for file in sorted(folder.glob("*")) if folder.is_dir() else ():
-        if not file.name.endswith(SUFFIXES):
-            continue
+    for file in release_files(given):
         try:
             loaded = read_vsrr(file)
+            # A part of a release would be a nation that is too small, or a delay of a part of it.
+            if lacking := sorted(set(JURISDICTIONS) - set(loaded.report.jurisdictions)):
+                raise DataError(f"lacks {', '.join(lacking)}")
         except DataError as error:
             print(f"left out {file.name}: {str(error)[:100]}", file=sys.stderr)
             continue
         tables[str(loaded.release)] = loaded.table
-    if not tables:
-        return None
-    tables.setdefault(BUNDLED_RELEASE, od.bundled().release(BUNDLED_RELEASE))
-    return Archive.in_memory(tables)
+    return Archive.in_memory(tables).above(od.bundled()) if tables else None

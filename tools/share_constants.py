@@ -1,20 +1,19 @@
 """Estimate the numbers of each drug class's share again: part of ``make constants``.
 
-T40.4's come from the bundled release. Those of the other classes, which it does not hold, come from
-the newest real release in ../shared/data (or where ODFORECAST_SHARED points), and what arrives late
-of every class from all of them: without them, those rows stay.
+The scales come from the bundled release; what arrives late of each class from the real releases in
+../shared/data (or where ODFORECAST_SHARED points) too: without them, those rows stay.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from releases import release_files
 
 import odforecast as od
 from odforecast.errors import OdforecastError
@@ -35,20 +34,18 @@ from odforecast.models.statespace.tail import Number
 from odforecast.panel import Panel
 from odforecast.seeds import content_hash
 from odforecast.vintage.bundle import BUNDLED_RELEASE
+from odforecast.vintage.vintage import Vintage
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "src" / "odforecast" / "models" / "statespace" / "shares.csv"
-RELEASES = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"
 NOTE = f"""\
 # Numbers of each drug class's share of all drugs, estimated by `make constants ONLY=share`; do not
 # edit. last_month is the last month CDC had published by the cut-off, and at least a year old in
-# the release that the counts are from: that of {BUNDLED_RELEASE} for T40.4, of 2025-07-16 for the
-# other classes. As revised since: only the span is what was known. late, late_shared and late_own
-# rest on real releases whose last count was a year old by the cut-off.
+# the release of {BUNDLED_RELEASE}, which the counts are from. As revised since: only the span is
+# what was known. late, late_shared and late_own rest on real releases whose last count was a year
+# old by the cut-off.
 # low and high are a 90 % interval. pooled: a mean over the classes. assumed: that of the others.
 """
-#: The class that the bundled release holds.
-BUNDLED_CLASS = "T40.4"
 #: How a printed number is marked.
 MARKS = {"estimated": "", "pooled": " °", "assumed": " *"}
 #: A count this many months old is settled. What arrives late of a class is read off those that are
@@ -59,25 +56,29 @@ Releases = list[tuple[str, Panel]]
 
 
 def read_releases() -> Releases:
-    """Real releases of all drugs with the drug classes that they hold beside them, oldest first."""
+    """Real releases older than the bundled one, oldest first; see :func:`with_classes`."""
     found = []
-    for file in sorted(RELEASES.glob("20*")):
+    for file in release_files():
         try:
-            vintage = od.read(file)
-            whole = vintage.panel()
+            day, whole = with_classes(od.read(file))
         except OdforecastError:
             continue
-        beside = {}
-        for short in CLASSES:
-            try:
-                part = vintage.panel(short)
-            except OdforecastError:
-                continue
-            if part.last_month == whole.last_month:
-                beside[short] = replace(part, beside={}, triangle=None, notes=())
-        if beside:
-            found.append((str(whole.release), replace(whole, beside={**whole.beside, **beside})))
+        if day < BUNDLED_RELEASE and set(CLASSES) & set(whole.beside):
+            found.append((day, whole))
     return found
+
+
+def with_classes(vintage: Vintage) -> tuple[str, Panel]:
+    """A release of all drugs with the drug classes that it holds beside them, and its day."""
+    whole, beside = vintage.panel(), {}
+    for short in CLASSES:
+        try:
+            part = vintage.panel(short)
+        except OdforecastError:
+            continue
+        if part.last_month == whole.last_month:
+            beside[short] = replace(part, beside={}, triangle=None, notes=())
+    return str(whole.release), replace(whole, beside={**whole.beside, **beside})
 
 
 def estimated_shares(last_months: Mapping[str, np.datetime64]) -> list[dict[str, str]]:
@@ -88,21 +89,17 @@ def estimated_shares(last_months: Mapping[str, np.datetime64]) -> list[dict[str,
     last_months : mapping of str to numpy.datetime64
         The last month of each cut-off's set, by the bundled release.
     """
-    bundled = (BUNDLED_RELEASE, od.bundled().as_of(BUNDLED_RELEASE).panel())
-    releases = read_releases()
+    real = read_releases()
+    releases = [*real, with_classes(od.bundled().as_of(BUNDLED_RELEASE))]
     rows: list[dict[str, str]] = []
     for cutoff, last in last_months.items():
         found: dict[str, dict[str, Number]] = {}
         spans: dict[str, tuple[str, str]] = {}
         for short in CLASSES:
-            held = [r for r in releases if short in r[1].beside]
-            # T40.4 without real releases at hand: its scales only are estimated.
-            of_class = [*held, bundled] if short == BUNDLED_CLASS else held
-            if not of_class:
-                continue
+            of_class = [r for r in releases if short in r[1].beside]
             numbers, month, digest = scales_of(of_class[-1], short, last)
             known = [(day, panel) for day, panel in of_class if day <= cutoff]
-            if held:
+            if real:
                 numbers |= estimate_late(*late_of_parts(known, short))
             found[short], spans[short] = numbers, (month, digest)
         for short, numbers in filled(pooled(found)).items():

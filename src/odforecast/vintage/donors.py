@@ -68,7 +68,7 @@ def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
     --------
     >>> import odforecast as od
     >>> from odforecast.vintage.donors import donors
-    >>> donors(od.bundled())  # one release: nothing says what it missed
+    >>> donors(od.bundled())  # nothing of the older one has settled in the newer
     ()
     """
     return gathered(archive, truth)[0]
