@@ -89,11 +89,11 @@ def test_two_fingerprints_are_refused_with_what_differs(run: Results, quick: Tas
 def test_the_same_definition_of_other_data_is_refused(run: Results, quick: Task) -> None:
     import odforecast as od
 
-    table = od.bundled().release("2025-09-17")
+    table = od.bundled().as_of().table
     # A count of a month that no origin of the task knows: the truth alone is another one.
-    last = table["month"] == "2024-08-01"
+    last = table["month"] == "2024-12-01"
     table.loc[last & (table["state"] == "OH"), "reported"] += 1
-    other = Task.load(quick, od.Archive.in_memory({"2025-09-17": table}))
+    other = Task.load(quick, od.Archive.in_memory({"2026-01-14": table}))
     with pytest.raises(BacktestError, match="the definition is the same, the truth is not"):
         leaderboard([run, other.run("drift", progress=False)])
 

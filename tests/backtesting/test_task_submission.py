@@ -29,9 +29,9 @@ SCRIPT = ROOT / "docs" / "how-to" / "outside_model.py"
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    """Two months by three donors: several origins on nearly the same day."""
+    """A month by six donors: several origins on nearly the same day, two on one."""
     says = Task.load("quick").definition
-    return Task({**says, "start": "2021-02", "end": "2021-04", "step": 2, "donors": 3})
+    return Task({**says, "start": "2021-03", "end": "2021-03", "donors": 6})
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def test_nothing_that_came_later_is_in_a_file(task: Task, exported: Path) -> Non
 
 def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
     """Scramble all that was published after the last origin's months."""
-    table = od.bundled().release("2025-09-17")
+    table = od.bundled().as_of().table
     later = table["month"] > "2021-04-01"
     table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
-    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
+    other = Task.load(task, od.Archive.in_memory({"2026-01-14": table}))
     assert other.fingerprint != task.fingerprint
     one, two = (export(t, tmp_path / n) for t, n in ((task, "one"), (other, "two")))
     for path in sorted(one.rglob("*.csv")):

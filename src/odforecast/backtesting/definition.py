@@ -35,7 +35,7 @@ from odforecast.sources.quoting import of_path, quoted
 
 #: Kinds of vintages a task may have.
 KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
-#: Word for the release that ships with the package, and for whatever else is all there is.
+#: Word for the releases that ship with the package, and for whatever else is all there is.
 BUNDLED, ALL = "bundled", "all"
 #: Keys of a definition, in the order they are written in, and what stands there.
 KEYS: Mapping[str, str] = {

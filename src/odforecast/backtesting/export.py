@@ -28,6 +28,7 @@ import pandas as pd
 
 from odforecast.backtesting.definition import ALL
 from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.planning import usual_places
 from odforecast.backtesting.task import Task
 from odforecast.errors import BacktestError
 from odforecast.geography import resolve
@@ -143,10 +144,10 @@ def asked(task: Task, origin: Origin) -> pd.DataFrame:
     """
     says, panel = task.definition, origin.panel
     assert panel is not None
-    places = panel.locations
+    places = usual_places([panel])
     if says["locations"] != ALL:
         wanted = set(resolve(says["locations"]))
-        places = tuple(s for s in places if s in wanted)
+        places = tuple(s for s in panel.locations if s in wanted)
     ahead = horizons(task)
     ends = [str(month_end(panel.last_month + h * ONE_MONTH)) for h in ahead]
     keys = [(lookup(s).code, target) for s in places for target in says["targets"]]

@@ -23,6 +23,7 @@ from odforecast.names import (
     VINTAGE_CLEAN,
     VINTAGE_SYNTHETIC,
 )
+from odforecast.panel import Panel
 from odforecast.scoring import Truth
 from odforecast.scoring.metrics import Metric, check_metrics
 
@@ -145,7 +146,10 @@ def plan(
     if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
         raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
     known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
-    places = known if locations is None else resolve(locations, known or truth.panel.locations)
+    if locations is None or (isinstance(locations, str) and locations.strip().lower() == "all"):
+        places = usual_places(panels)
+    else:
+        places = resolve(locations, known or truth.panel.locations)
     counties = truth.panel.dataset == COUNTIES
     states: dict[str, list[str]] = {}
     for place in places:
@@ -180,6 +184,14 @@ def plan(
             divided if model.spec.by in apart and origin.panel is not None else undivided
         )
     ]
+
+
+def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
+    """Places that are scored where none are named: all but Puerto Rico.
+
+    It is no part of the nation, and no donor tells what arrives late of it.
+    """
+    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))
 
 
 def whole(name: str, value: object) -> int:

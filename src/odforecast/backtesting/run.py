@@ -81,8 +81,8 @@ def backtest(
     donors : int
         Releases that each month's delay is taken from, for pseudo-delayed origins.
     locations : str or iterable of str, optional
-        Any names of places; default: all that any origin has. Models of the whole panel are
-        fitted to all of it all the same.
+        Any names of places; default: all that any origin has but Puerto Rico, which is no part of
+        the nation. Models of the whole panel are fitted to all of it all the same.
     horizon : int
         Months ahead, counted from the panel's last month.
     draws : int

@@ -18,6 +18,7 @@ from odforecast.backtesting.entries import check_label
 from odforecast.backtesting.export import asked
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.outcome import FAILURE_COLUMNS, failure_row
+from odforecast.backtesting.planning import usual_places
 from odforecast.backtesting.results import Results
 from odforecast.backtesting.rows import QUANTILE_CATEGORIES
 from odforecast.backtesting.tables import QUANTILE_COLUMNS
@@ -316,9 +317,10 @@ def _manifest(
     """As the manifest of a run, with what is known of forecasts that were made elsewhere."""
     panels = [o.panel for o in task.origins if o.panel is not None]
     says, truth = task.definition, task.truth
-    locations = list(dict.fromkeys(s for p in panels for s in p.locations))
+    locations = list(usual_places(panels))
     if says["locations"] != ALL:
-        locations = [s for s in locations if s in says["locations"]]
+        known = dict.fromkeys(s for p in panels for s in p.locations)
+        locations = [s for s in known if s in says["locations"]]
     return {
         "odforecast": __version__,
         "python": platform.python_version(),

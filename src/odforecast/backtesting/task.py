@@ -46,7 +46,7 @@ class Task:
     definition : dict
         Every key of :data:`odforecast.backtesting.definition.KEYS`.
     archive : Archive or None
-        Where the releases are; None: the bundled one, or those of the user's own that the
+        Where the releases are; None: the bundled ones, or those of the user's own that the
         definition names.
 
     Examples
@@ -118,8 +118,7 @@ class Task:
             return bundled() if self.archive is None else self.archive
         held = default_archive() if self.archive is None else self.archive
         dataset = self.definition["dataset"]
-        if BUNDLED_RELEASE in named:
-            held = held.above(bundled())  # it ships: nobody needs to add it
+        held = held.above(bundled())  # they ship: nobody needs to add them
         there = {str(d): d for d in held.releases(dataset)}
         if lacking := [d for d in named if d not in there]:
             raise ArchiveError(

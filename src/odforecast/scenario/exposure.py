@@ -35,7 +35,8 @@ def fentanyl_share(
         taken, if it is at most this many months before the panel's last.
     fill : {"none", "region"}
         What a location without a share gets: nothing, or the pooled share of the other
-        locations of its census region (a judgement; Louisiana and Pennsylvania have none).
+        locations of its census region (a judgement; Louisiana and Pennsylvania have none); of
+        all of them for Puerto Rico, which lies in no region.
 
     Returns
     -------
@@ -47,10 +48,10 @@ def fentanyl_share(
     --------
     >>> import odforecast as od
     >>> from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-    >>> panels = [od.bundled().as_of("2025-09-17").panel(i).select(["US"])
+    >>> panels = [od.bundled().as_of().panel(i).select(["US"])
     ...           for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
     >>> round(od.scenario.fentanyl_share(*panels)["US"], 3)
-    0.573
+    0.557
     """
     if all_drugs.release != synthetic.release or all_drugs.as_of != synthetic.as_of:
         raise ScenarioError(
@@ -81,14 +82,15 @@ def _regional(panel: Panel, shares: Mapping[str, float]) -> dict[str, float]:
     out: dict[str, float] = {}
     for state in panel.locations:
         region = lookup(state).region
-        peers = [s for s in shares if lookup(s).region == region and s in panel.locations]
-        if state in shares or region is None or not peers:
+        known = [s for s in shares if s in panel.locations and s != NATION]
+        peers = [s for s in known if region in (None, lookup(s).region)]
+        if state in (*shares, NATION) or not peers:
             continue
         deaths = np.array([panel.reported[panel.index(s), -1] for s in peers])
         values = np.array([shares[s] for s in peers])
-        known = np.isfinite(deaths)
-        if known.any():
-            out[state] = float((deaths[known] * values[known]).sum() / deaths[known].sum())
+        there = np.isfinite(deaths)
+        if there.any():
+            out[state] = float((deaths[there] * values[there]).sum() / deaths[there].sum())
     return out
 
 
