@@ -7,7 +7,7 @@ truth. The whole public API is on this screen; everything is imported when first
 Examples
 --------
 >>> import odforecast as od
->>> fitted = od.get_model().fit(od.archive().as_of("2025-09-17").panel())
+>>> fitted = od.get_model().fit(od.archive().as_of().panel())
 >>> forecast = fitted.forecast(draws=200)
 >>> forecast.select("Ohio").quantiles([0.05, 0.5, 0.95]).shape
 (3, 1, 24)

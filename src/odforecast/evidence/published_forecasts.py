@@ -1,8 +1,7 @@
 """Published forecasts of overdose deaths, scored: what was said, what came, and what ours said.
 
 The printed figures ship as ``published.csv``; nothing of a source is worked out again here. What
-came is read off a release for 12-month counts, and is the printed one for years of opioids, which
-the bundled release does not hold.
+came is read off a release for 12-month counts, and is the printed one for years of opioids.
 
 **Three things are not the same**, and the table keeps them apart. A *projection* says what will be
 if a model's world stays as it is, years ahead, and was made once. A *predicted value* of CDC
@@ -10,8 +9,8 @@ completes a count that is published already. A *study* prints errors, and not it
 
 Beside them stands what models of this package say: of CDC's values about the very same count, from
 the bundled release cut there and made as incomplete as a real release was; of projections, for
-opioids are not in that release, about **all drugs** in the same years, from an origin before
-the first of them. That is a yardstick for how hard the years were, and not the same target.
+no release tells what arrives late of opioids, about **all drugs** in the same years, from an origin
+before the first of them. That is a yardstick for how hard the years were, and not the same target.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ def published(
     ----------
     archive : Archive, optional
         Releases: the newest says what came; those of a day what was known then, and of opioids
-        too, where they hold them. Default: the bundled release alone.
+        too, where they hold them. Default: the bundled ones alone.
     models : sequence of str
         Labels; with none, nothing is fitted.
     draws : int

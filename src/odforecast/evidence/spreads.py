@@ -48,7 +48,7 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
     --------
     >>> import odforecast as od
     >>> from odforecast.evidence.spreads import state_spreads
-    >>> table = state_spreads(od.bundled().as_of("2025-09-17").panel())
+    >>> table = state_spreads(od.bundled().as_of().panel())
     >>> table.loc[table["year"] == "fall", ["mean", "sd"]].round(3).values.tolist()
     [[-0.177, 0.136]]
     """

@@ -147,10 +147,10 @@ def _why_not(row: dict[str, Any]) -> str:
         return "a study prints no forecasts"
     if row["kind"] == "predicted value":
         if row["counts"] == "opioids":
-            return "opioids are not in the bundled release"
+            return "no donor tells what arrives late of opioids"
         return "settled when it was said"
     if row["kind"] == "projection":
-        return "these years are not in the bundled release"
+        return "these years are not over in the bundled release"
     return "which years were projected is not known"
 
 

@@ -72,7 +72,7 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
         >>> table = forecast.summary(locations=["Ohio", "New York"])
         >>> table.groupby("location", sort=False)["rate_of"].first().to_dict()
@@ -106,10 +106,10 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("drift").fit(panel).forecast(until="2026-12", draws=100)
         >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
-        [[2025, 4], [2026, 0]]
+        [[2025, 8], [2026, 0]]
         """
         return years(self._forecast(), locations, level)
 
@@ -140,11 +140,11 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
         >>> last = forecast.trend("Wyoming").iloc[-1]
         >>> float(last["before"]), round(float(last["t1"]), 1)
-        (89.0, 19.2)
+        (86.0, 19.5)
         """
         return trend(self._forecast(), locations)
 
@@ -181,7 +181,7 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
         >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
         >>> table["horizon"].tolist() == list(range(-11, 1))
         True
@@ -218,10 +218,10 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("naive").fit(panel).forecast(draws=200)
         >>> forecast.text("Ohio")
-        'In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April ...'
+        'In Ohio, 2,539 drug overdose deaths were reported for the 12 months ending in August ...'
         """
         return text(self._forecast(), location, record)
 
@@ -244,7 +244,7 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
         >>> "Ohio" in forecast.select("Ohio").plot().get_title(loc="left")
         True
@@ -303,7 +303,7 @@ class Answers(CountyAnswers):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> table = od.get_model("naive").fit(panel).forecast(draws=50).select("Ohio").to_frame()
         >>> len(table), table["horizon"].max()
         (60, np.int64(12))

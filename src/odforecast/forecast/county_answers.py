@@ -102,10 +102,10 @@ class CountyAnswers:
         Examples
         --------
         >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
         >>> table = fitted.forecast(draws=200).ranking(k=5, by="rate")
         >>> round(float(table["among"].sum()), 6), len(table)
-        (5.0, 52)
+        (5.0, 53)
         """
         return ranking(self._forecast(), k, by, month, exact)
 

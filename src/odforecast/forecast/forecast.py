@@ -73,7 +73,7 @@ class Forecast(Readings, Answers, Frozen):
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=12, draws=200, seed=1)
     >>> forecast.select("Ohio").quantiles([0.5]).shape
     (1, 1, 12)
@@ -203,7 +203,7 @@ class Forecast(Readings, Answers, Frozen):
         Examples
         --------
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> west = od.get_model("drift").fit(panel.select(["WY", "CA"])).forecast(draws=50)
         >>> east = od.get_model("naive").fit(panel.select("ME")).forecast(draws=50)
         >>> both = od.Forecast.concat([west, east])
@@ -243,7 +243,7 @@ class Forecast(Readings, Answers, Frozen):
         --------
         >>> import tempfile
         >>> import odforecast as od
-        >>> panel = od.bundled().as_of("2025-09-17").panel()
+        >>> panel = od.bundled().as_of().panel()
         >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
         >>> forecast.save(tempfile.mkdtemp() + "/drift").name
         'drift'
@@ -276,7 +276,7 @@ class Forecast(Readings, Answers, Frozen):
         Examples
         --------
         >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
         >>> whole = fitted.forecast(draws=100)
         >>> fentanyl = whole.part("T40.4").select(["US", "Ohio"])
         >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())

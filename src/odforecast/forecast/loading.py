@@ -44,7 +44,7 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     --------
     >>> import tempfile
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
     >>> folder = forecast.save(tempfile.mkdtemp() + "/drift")
     >>> again = od.load_forecast(folder)

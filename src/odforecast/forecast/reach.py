@@ -32,12 +32,12 @@ def beyond_validated(forecast: Forecast) -> str:
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> fitted = od.get_model("naive").fit(panel)
     >>> beyond_validated(fitted.forecast(12, draws=2))
     ''
     >>> beyond_validated(fitted.forecast(13, draws=2)).partition(":")[0]
-    'months after 2026-04 lie further ahead than forecasts were checked'
+    'months after 2026-08 lie further ahead than forecasts were checked'
     """
     last = to_month(forecast.last_month) + np.timedelta64(VALIDATED, "M")
     if forecast.months[-1] <= last:

@@ -120,7 +120,7 @@ class Readings:
         Examples
         --------
         >>> import odforecast as od
-        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of("2025-09-17").panel())
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
         >>> ohio = fitted.forecast(draws=100).select("Ohio")
         >>> ohio.change("2026-04").shape
         (100, 1)

@@ -123,7 +123,7 @@ def past_errors(
     --------
     >>> import odforecast as od
     >>> from odforecast.forecast.record import past_errors
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> past_errors(od.get_model("naive").fit(panel).forecast(draws=50), "OH") is None
     True
     """

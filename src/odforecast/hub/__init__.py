@@ -92,7 +92,7 @@ def write(
     --------
     >>> import tempfile
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
     >>> path = od.hub.write(forecast.select("Ohio"), tempfile.mkdtemp() + "/drift.csv")
     >>> len(od.hub.read(path))

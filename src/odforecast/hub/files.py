@@ -78,7 +78,7 @@ def to_hub(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=3, draws=200, seed=1)
     >>> table = od.to_hub(forecast, targets=["deaths_12mo"])
     >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()

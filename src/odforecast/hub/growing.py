@@ -31,7 +31,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     hub : path or Hub
         A hub as :func:`odforecast.hub.init` makes it, one round per release.
     archive : Archive, optional
-        Releases, those of the hub's rounds among them. Default: your own, with the bundled one
+        Releases, those of the hub's rounds among them. Default: your own, with the bundled ones
         beneath.
 
     Returns
@@ -51,7 +51,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     >>> import odforecast as od
     >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled())
     >>> len(od.hub.update(hub, od.bundled()).rounds)
-    1
+    2
     """
     from odforecast.backtesting.origin import origins
     from odforecast.scoring import Truth

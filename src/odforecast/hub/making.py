@@ -84,7 +84,7 @@ def init(
     folder : path
         Where; it must not be there yet, or be empty.
     archive : Archive, optional
-        Releases. Default: your own, with the bundled one beneath.
+        Releases. Default: your own, with the bundled ones beneath.
     indicator : str
         What is counted: CDC's name or a short one.
     kind : {"real", "pseudo-clean", "pseudo-delayed"}
@@ -128,10 +128,10 @@ def init(
     >>> import tempfile
     >>> import odforecast as od
     >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled())
-    >>> hub.tasks["rounds"][0]["round_name"]
-    '2025-09-17, known to 2025-04'
+    >>> hub.tasks["rounds"][-1]["round_name"]
+    '2026-01-14, known to 2025-08'
     >>> len(hub.target_files("time-series")), len(hub.metadata_files())
-    (1, 9)
+    (2, 9)
     """
     from odforecast.backtesting.origin import KINDS, origins
     from odforecast.scoring import Truth

@@ -79,7 +79,7 @@ def scenarios_to_hub(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=1, draws=200, seed=1)
     >>> table = od.hub.scenarios_to_hub({"null": forecast, "less": forecast}, levels=[0.5])
     >>> table[["scenario_id", "target", "horizon"]].values.tolist()[1:3]
@@ -135,7 +135,7 @@ def scenario_tasks(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=1, draws=200, seed=1)
     >>> (task,) = od.hub.scenario_tasks(["null", "less"], forecast)["rounds"][0]["model_tasks"]
     >>> task["task_ids"]["scenario_id"]

@@ -82,11 +82,11 @@ def submit(
     >>> import tempfile
     >>> import odforecast as od
     >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled())
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("naive+delay").fit(panel).forecast(draws=100)
     >>> path = od.hub.submit(forecast, hub)
     >>> hub.relative(path)
-    'model-output/odforecast-naive__delay/2025-09-17-odforecast-naive__delay.parquet'
+    'model-output/odforecast-naive__delay/2026-01-14-odforecast-naive__delay.parquet'
     """
     if not isinstance(forecast, Forecast):
         raise ForecastError(

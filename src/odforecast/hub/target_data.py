@@ -66,7 +66,7 @@ def time_series(panel: Panel) -> pd.DataFrame:
     >>> import odforecast as od
     >>> table = time_series(od.bundled().as_of().panel().select("Ohio"))
     >>> table.groupby("target").size().to_dict()
-    {'deaths_12mo': 124, 'deaths_month': 135}
+    {'deaths_12mo': 128, 'deaths_month': 139}
     """
     blank = np.full(panel.monthly.shape, np.nan)
     parts = [

@@ -336,7 +336,7 @@ class Fitted:
         >>> fitted = od.get_model("naive").fit(od.bundled().as_of().panel())
         >>> table = fitted.to_frame().set_index("name")
         >>> table.loc["last month"].tolist()
-        ['2025-04', 'panel']
+        ['2025-08', 'panel']
         """
         return pd.concat([described(self.model.spec), learned(self)], ignore_index=True)
 

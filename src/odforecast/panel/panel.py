@@ -94,9 +94,9 @@ class Panel(Readings, Frozen):
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> panel.last_month, len(panel.locations), panel.final_through
-    (np.datetime64('2025-04'), 53, np.datetime64('2024-12'))
+    (np.datetime64('2025-08'), 54, np.datetime64('2024-12'))
     """
 
     _mappings = ("problems", "beside", "urban", "residents")

@@ -9,12 +9,12 @@ is drawn, not before.
 Examples
 --------
 >>> import odforecast as od
->>> panel = od.bundled().as_of("2025-09-17").panel()
+>>> panel = od.bundled().as_of().panel()
 >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
 >>> axes = od.plot.fan(forecast, "Ohio")
 >>> print(od.plot.alt_text(axes))
-Drug overdose deaths in Ohio, 12 months ending, as of September 17, 2025: 2,830 reported for
-April 2025; forecast for April 2026 ..., 90 % interval ... to ...
+Drug overdose deaths in Ohio, 12 months ending, as of January 14, 2026: 2,539 reported for
+August 2025; forecast for August 2026 ..., 90 % interval ... to ...
 """
 
 from __future__ import annotations

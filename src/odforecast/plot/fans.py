@@ -94,7 +94,7 @@ def fan(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
     >>> axes = od.plot.fan(forecast, "Ohio", bands=(0.8,))
     >>> axes.get_title(loc="left")
@@ -155,7 +155,7 @@ def small_multiples(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
     >>> [axes.get_title() for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
     ['Ohio', 'West Virginia']

@@ -58,9 +58,9 @@ def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> print(od.plot.alt_text(od.plot.counts(panel, "Ohio")))
-    Drug overdose deaths in Ohio, 12 months ending, as of September 17, 2025: ...
+    Drug overdose deaths in Ohio, 12 months ending, as of January 14, 2026: ...
     """
     sentences = dict.fromkeys(s for one in _axes_in(axes) for s in getattr(one, _SAID, ()))
     if not sentences:
@@ -98,7 +98,7 @@ def save(
     --------
     >>> import tempfile
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> axes = od.plot.counts(panel, "Ohio")
     >>> od.plot.save(axes, tempfile.mkdtemp() + "/ohio.svg").name
     'ohio.svg'

@@ -73,7 +73,7 @@ def counts(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> od.plot.counts(panel, "Ohio").get_title(loc="left")
     'Ohio'
     """

@@ -95,7 +95,7 @@ def nowcast(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model().fit(panel).forecast(draws=100)
     >>> od.plot.nowcast(forecast, "Ohio").get_title(loc="left")
     'Ohio: the last counts, once final'
@@ -162,7 +162,7 @@ def nowcast_figure(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model().fit(panel).forecast(draws=100)
     >>> figure = nowcast_figure(forecast.select("Ohio").nowcast(), panel.to_frame())
     >>> len(figure.axes)

@@ -104,7 +104,7 @@ def overlay(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=100, seed=1)
     >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
     >>> axes = od.plot.overlay(od.project(forecast, [shock]), "Ohio")

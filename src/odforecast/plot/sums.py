@@ -51,7 +51,7 @@ def dependence(table: Any, statistic: str = "sum", *, axes: Axes | None = None) 
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=200)
     >>> summary = od.scoring.joint_summary(od.scoring.joint_scores(made, od.Truth(panel)))
     >>> axes = od.plot.dependence(summary)

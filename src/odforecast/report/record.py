@@ -38,7 +38,7 @@ def past_record(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("naive").fit(panel).forecast(draws=50)
     >>> past_record(made, "OH") is None  # no record of this model is shipped
     True

@@ -20,8 +20,8 @@ def settled_through(panel: Panel) -> np.datetime64:
     Examples
     --------
     >>> import odforecast as od
-    >>> settled_through(od.bundled().as_of("2025-09-17").panel())
-    np.datetime64('2024-09')
+    >>> settled_through(od.bundled().as_of().panel())
+    np.datetime64('2025-01')
     """
     old_enough = np.datetime64(panel.release, "M") - MIN_AGE * ONE_MONTH
     return np.datetime64(min(old_enough, panel.last_month), "M")
@@ -57,9 +57,9 @@ def growth_changes(panel: Panel, state: str = NATION, until: object | None = Non
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> len(growth_changes(panel)), len(growth_changes(panel, until=settled_through(panel)))
-    (100, 93)
+    (104, 97)
     """
     keep = panel.months <= (panel.last_month if until is None else to_month(until))
     counts = panel.reported[panel.index(state)][keep]

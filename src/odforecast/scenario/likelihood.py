@@ -88,7 +88,7 @@ def past_effects(
     --------
     >>> import odforecast as od
     >>> from odforecast.scenario import named_intervention
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["OH", "WV"])
+    >>> panel = od.bundled().as_of().panel().select(["OH", "WV"])
     >>> effect, = past_effects([named_intervention("analogue-scheduling", onset="2017-03")], panel)
     >>> effect.mean, effect.scale
     (-0.12, 0.08)

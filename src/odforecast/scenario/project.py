@@ -85,7 +85,7 @@ def project(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> fitted = od.get_model("drift").fit(panel)
     >>> again = od.scenario.named_intervention("cooperation-resumed", onset="2025-10")
     >>> resumes = od.Scenario("resumes", (again,))

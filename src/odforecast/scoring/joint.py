@@ -113,7 +113,7 @@ def joint_scores(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=200)
     >>> table = od.scoring.joint_scores(made, od.Truth(panel))
     >>> us = table[(table["statistic"] == "sum") & (table["place"] == "US")]

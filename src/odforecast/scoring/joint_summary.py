@@ -69,7 +69,7 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=200)
     >>> table = od.scoring.joint_summary(od.scoring.joint_scores(made, od.Truth(panel)))
     >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()

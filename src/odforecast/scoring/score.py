@@ -74,7 +74,7 @@ def score(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=100)
     >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
     True

@@ -91,7 +91,7 @@ def pooled_frequencies(panel: Panel) -> Floats:
     Examples
     --------
     >>> import odforecast as od
-    >>> share = od.scoring.pooled_frequencies(od.bundled().as_of("2025-09-17").panel())
+    >>> share = od.scoring.pooled_frequencies(od.bundled().as_of().panel())
     >>> share.shape, round(float(share.sum()), 9)
     ((5,), 1.0)
     """
@@ -135,7 +135,7 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=100)
     >>> table = od.scoring.trend_scores(made.select("Ohio"), od.Truth(panel))
     >>> bool(((table >= 0) & (table <= 1)).all(axis=None))

@@ -50,10 +50,10 @@ class Truth:
     --------
     >>> import numpy as np
     >>> import odforecast as od
-    >>> truth = od.Truth(od.bundled().as_of("2025-09-17").panel())
-    >>> values, reasons = truth.observed(["US"], np.array(["2024-09", "2024-10"], "M8[M]"))
+    >>> truth = od.Truth(od.bundled().as_of().panel())
+    >>> values, reasons = truth.observed(["US"], np.array(["2025-01", "2025-02"], "M8[M]"))
     >>> bool(np.isnan(values[0, 1])), reasons[0, 1]
-    (True, 'too young: release 2025-09-17 is 11 months after the month, 12 needed')
+    (True, 'too young: release 2026-01-14 is 11 months after the month, 12 needed')
     """
 
     panel: Panel
@@ -135,7 +135,7 @@ class Truth:
         >>> import odforecast as od
         >>> table = od.Truth(od.bundled().as_of().panel()).select("Ohio").to_frame()
         >>> len(table), int(table["scorable"].sum())
-        (124, 117)
+        (128, 121)
         """
         places, months = self.panel.locations, self.panel.months
         values, reasons = self.observed(places, months)
@@ -254,8 +254,8 @@ class Truth:
         --------
         >>> import numpy as np
         >>> import odforecast as od
-        >>> truth = od.Truth(od.bundled().as_of("2025-09-17").panel())
-        >>> low, high = truth.bounds(["WY"], np.array(["2024-09", "2024-10"], "M8[M]"))
+        >>> truth = od.Truth(od.bundled().as_of().panel())
+        >>> low, high = truth.bounds(["WY"], np.array(["2025-01", "2025-02"], "M8[M]"))
         >>> bool(low[0, 0] == high[0, 0]), bool(np.isnan(low[0, 1]))
         (True, True)
         """

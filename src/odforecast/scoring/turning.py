@@ -70,7 +70,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("dlm").fit(panel.cut("2023-03")).forecast(draws=200).select("US")
     >>> table = od.scoring.turning_scores(made, od.Truth(panel))
     >>> table.loc[table["horizon"].isin([3, 12]), ["horizon", "turned"]].to_numpy().tolist()

@@ -95,7 +95,7 @@ def score_units(
     --------
     >>> import numpy as np
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
+    >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> forecast = od.get_model("drift").fit(panel).forecast(horizon=2, draws=200, seed=1)
     >>> table = od.scoring.score_units(forecast, [[75_000.0, np.nan]])
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])

@@ -68,7 +68,7 @@ class Update:
     >>> from odforecast.updating import update
     >>> done = update(out=tempfile.mkdtemp(), fetch=False, model="drift", draws=50)
     >>> done.release, done.new, done.forecast.draws.shape[0]
-    (datetime.date(2025, 9, 17), True, 50)
+    (datetime.date(2026, 1, 14), True, 50)
     """
 
     release: dt.date
@@ -155,7 +155,7 @@ def update(
     ----------
     archive : path, optional
         Folder of releases; made if it does not exist. Default: your own, with the bundled
-        release beneath.
+        ones beneath.
     out : path, optional
         Folder of updates: ``record.csv``, and a folder for each release. Default: ``updates``
         beside your own archive.
@@ -197,7 +197,7 @@ def update(
     >>> folder = tempfile.mkdtemp()
     >>> first = od.update(out=folder, fetch=False, model="drift", draws=50)
     >>> first
-    <Update from release 2025-09-17: 636 lines recorded, in ...>
+    <Update from release 2026-01-14: 648 lines recorded, in ...>
     >>> od.update(out=folder, fetch=False, model="drift", draws=50).new
     False
     """

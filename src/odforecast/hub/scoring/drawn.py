@@ -47,7 +47,7 @@ def forecast_of_samples(
     Examples
     --------
     >>> import odforecast as od
-    >>> panel = od.bundled().as_of("2025-09-17").panel().select(["US", "OH"])
+    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
     >>> made = od.get_model("drift").fit(panel).forecast(horizon=3, draws=50)
     >>> again = forecast_of_samples(od.to_hub(made, output_type="sample"), "deaths_12mo")
     >>> again.draws.shape, again.joint == made.joint

@@ -4,7 +4,7 @@ A panel carries what earlier releases said of themselves (:class:`odforecast.pan
 whose counts have settled since tell how much of what was pending arrived, as the releases behind
 the dated sets do: the same estimate is made again from the releases of the dated set and these.
 What the own releases missed is read off the panel itself, so it was published by the panel's day;
-what those that ship missed was measured on the bundled release of 2025-09-17. Without such a
+what those that ship missed was measured on the newest bundled release. Without such a
 release the dated set is taken as it ships, digit by digit.
 """
 

@@ -109,7 +109,7 @@ def write_report(
     >>> import tempfile
     >>> import odforecast as od
     >>> from odforecast.report.site import write_report
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("naive").fit(panel).forecast(draws=50).select(["US", "OH"])
     >>> page = write_report(tempfile.mkdtemp() + "/report.html", forecast=made)
     >>> "United States" in page.read_text(encoding="utf-8")
@@ -217,7 +217,7 @@ def write_site(
     >>> import tempfile
     >>> import odforecast as od
     >>> from odforecast.report.site import write_site
-    >>> panel = od.bundled().as_of("2025-09-17").panel()
+    >>> panel = od.bundled().as_of().panel()
     >>> made = od.get_model("naive").fit(panel).forecast(draws=50).select(["US", "OH"])
     >>> files = write_site(tempfile.mkdtemp() + "/site", made)
     >>> sorted(p.name for p in files)
