@@ -27,6 +27,8 @@ import confirm_figures  # noqa: E402
 import confirm_page  # noqa: E402
 import holdout  # noqa: E402
 
+# The made-up releases here are cut from that of 2025-09-17, and scored against it.
+pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
 NEW, YOUNG, TRUTH = "2023-05-17", "2024-11-13", "2025-12-17"
 

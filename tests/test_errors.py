@@ -180,11 +180,11 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
     # forecasts
     "horizon": (lambda m: m.fitted.forecast(0), ("horizon", "at least 1", "got 0")),
     "draws": (lambda m: m.fitted.forecast(draws=2.5), ("draws", "whole number", "got 2.5")),
-    "until": (lambda m: m.fitted.forecast(until="2020-01"), ("until 2020-01", "2025-04")),
+    "until": (lambda m: m.fitted.forecast(until="2020-01"), ("until 2020-01", "2025-08")),
     "both": (lambda m: m.fitted.forecast(3, until="2026-01"), ("horizon or until, not both",)),
     "level": (lambda m: m.forecast.quantiles([5]), ("levels", "(0, 1)", "[5]")),
     "target": (lambda m: m.forecast.samples("deaths_moth"), ("'deaths_moth'", "deaths_month")),
-    "month of a count": (lambda m: m.forecast.count_at("2040-01"), ("2040-01", "ends 2027-04")),
+    "month of a count": (lambda m: m.forecast.count_at("2040-01"), ("2040-01", "ends 2027-08")),
     # scores and backtests
     "kind of origins": (
         lambda m: od.origins(m.archive, kind="reel"), ("'reel'", "did you mean 'real'?")),

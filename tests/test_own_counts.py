@@ -524,8 +524,8 @@ def ohio(tmp_path: Path, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*words: str) -> tuple[int, str]:
-    args = ["--source", "bundled", "--locations", "OH,US", "--model", "naive", "--draws", "60"]
-    done = CliRunner().invoke(main, [words[0], *args, "--quiet", *words[1:]])
+    args = "--source bundled --as-of 2025-09-17 --locations OH,US --model naive --draws 60 --quiet"
+    done = CliRunner().invoke(main, [words[0], *args.split(), *words[1:]])
     return done.exit_code, " ".join(done.output.split())
 
 

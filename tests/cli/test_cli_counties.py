@@ -42,7 +42,7 @@ def test_a_states_counties_are_a_table(file: Path) -> None:
     text = done.stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "by county of residence" in " ".join(text.split())
-    known = "the states' counts are known to 2025-04 (release 2025-09-17), and counties follow them"
+    known = "the states' counts are known to 2025-08 (release 2026-01-14), and counties follow them"
     assert known in " ".join(done.stderr.split())
     lines = {m[1].strip(): m[2] for m in re.finditer(r"^(\w[\w. ]*?)  +(.*)$", text, re.M)}
     assert {"Franklin", "Cuyahoga", "Vinton", "Adams", "Van Wert"} <= set(lines)
@@ -203,13 +203,13 @@ def test_options_of_counties_are_refused_for_states(people: Path) -> None:
         assert "add --dataset counties" in done.output
 
 
-def test_counties_need_a_release_of_counties() -> None:
-    done = CliRunner().invoke(main, ["forecast", "--dataset", "counties"])
-    assert done.exit_code != 0
-    assert "odforecast data fetch" in done.output
-    done = CliRunner().invoke(main, ["forecast", "--dataset", "counties", "--source", "bundled"])
-    assert done.exit_code == 2
-    assert "is of states" in done.output
+def test_counties_need_no_file() -> None:
+    words = ["forecast", "--dataset", "counties", "--locations", "Delaware/*", "--draws", "60"]
+    done, again = (CliRunner().invoke(main, w) for w in (words, [*words, "--source", "bundled"]))
+    assert done.exit_code == again.exit_code == 0, done.output
+    assert "release 2023-10-08 of counties, through 2023-03" in done.stderr
+    assert "release of October 8, 2023" in done.stdout
+    assert again.stdout == done.stdout
 
 
 def test_a_county_among_states_is_told_where_it_is() -> None:

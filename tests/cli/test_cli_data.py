@@ -152,8 +152,8 @@ def test_export_the_bundled_release(tmp_path):
     assert done.exit_code == 0
     head = out.read_text().splitlines()[:2]
     assert head[0] == ",".join(TABLE_COLUMNS)
-    assert head[1] == f"2025-09-17,US,US,2015-01,{ALL_DRUGS},47523,48060,,,ok"
-    table = bundled().as_of("2025-09-17").table
+    assert head[1] == f"2026-01-14,US,US,2015-01,{ALL_DRUGS},47523,48060,100,0.143178356,ok"
+    table = bundled().as_of().table
     pd.testing.assert_frame_equal(read_vsrr(out).table, table)
     stdout = run("data", "export", "--source", out, "--out", "-").stdout
     assert stdout == out.read_text()

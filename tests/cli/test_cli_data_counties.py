@@ -60,9 +60,12 @@ def test_add_and_list(store, file):
     assert (row["basis"], row["file"], row["checks"]) == ("given", f"{DAY}.csv", ["structure"])
     note = run("releases", "--archive", store)
     assert "2 releases of counties: --dataset counties lists them" in said(note)
-    none = run("releases", "--dataset", "counties")
+    shipped = run("releases", "--dataset", "counties")
+    assert shipped.stdout.splitlines()[1].split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
+    (store / "states").mkdir()
+    none = run("releases", "--archive", store / "states", "--dataset", "counties")
     assert none.exit_code == 1
-    assert "holds no release of counties; odforecast data fetch --dataset counties" in none.stderr
+    assert "holds no release" in none.stderr
 
 
 def test_inspect(file):
@@ -102,7 +105,7 @@ def test_check(store, file):
     early = run("check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07")
     assert early.exit_code == 1
     assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in early.stderr
-    assert run("check", "--dataset", "county").exit_code == 1  # a former word, no counties
+    assert "release 2023-10-08 of counties" in said(run("check", "--dataset", "county"))
     odd = run("check", "--dataset", "countys")
     assert "'countys' is not one of states, counties. Did you mean 'counties'?" in odd.output
 

@@ -272,22 +272,24 @@ FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20"
 
 def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive):
     before = run(*FORECAST)
-    assert said_of_release(before.stderr)[0] == "2025-09-17"
-    file = release_file(tmp_path, "2025-10-15", "2025-04", states=["US", "OH"], factor=1.3)
+    assert said_of_release(before.stderr)[0] == "2026-01-14"
+    file = release_file(tmp_path, "2026-02-11", "2025-04", states=["US", "OH"], factor=1.3)
     added = run("data", "add", file)
     assert added.exit_code == 0, added.output
     assert f"{own_archive} holds 1 release" in added.stdout
     after = run(*FORECAST)
     assert after.exit_code == 0, after.output
     day, age = said_of_release(after.stderr)
-    assert day == "2025-10-15"
-    assert abs(age - (dt.date.today() - dt.date(2025, 10, 15)).days) <= 1
-    assert "as of 2025-10-15" in after.stdout
+    assert day == "2026-02-11"
+    assert abs(age - (dt.date.today() - dt.date(2026, 2, 11)).days) <= 1
+    assert "as of 2026-02-11" in after.stdout
     assert after.stdout != before.stdout
     listed = run("data", "releases")
     assert listed.exit_code == 0, listed.output
-    assert [x.split()[0] for x in listed.stdout.splitlines()[1:]] == ["2025-09-17", "2025-10-15"]
-    # On request the bundled one, as before.
+    assert [x.split()[0] for x in listed.stdout.splitlines()[1:]][1:] == [
+        "2026-01-14", "2026-02-11",
+    ]  # fmt: skip
+    # On request the bundled ones, as before.
     bundled = run(*FORECAST, "--source", "bundled")
     assert bundled.stdout == before.stdout
 
@@ -295,16 +297,16 @@ def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive)
 def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
-    updated = int(dt.datetime(2025, 10, 15, 14, tzinfo=dt.UTC).timestamp())
+    updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
     with FakeSocrata(release_rows(months=60), updated=updated) as server:
         done = run("data", "fetch", "--url", server.url)
     assert done.exit_code == 0, done.output
     assert f"archive: {own_archive}" in done.stdout
     after = run(*FORECAST)
     assert after.exit_code == 0, after.output
-    assert said_of_release(after.stderr)[0] == "2025-10-15"
-    assert od.archive().as_of().date == dt.date(2025, 10, 15)
-    assert od.Archive(own_archive).last_seen == dt.date(2025, 10, 15)
+    assert said_of_release(after.stderr)[0] == "2026-02-11"
+    assert od.archive().as_of().date == dt.date(2026, 2, 11)
+    assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
 
 
 @pytest.mark.parametrize("columns", ["40", "60", "80", None])

@@ -32,20 +32,19 @@ def test_a_stranger_reads_the_answer_first(table):
     result = run(*QUICK)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("Number of Drug Overdose Deaths as of 2025-09-17")
+    assert lines[0].startswith("Number of Drug Overdose Deaths as of 2026-01-14")
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
     step = step_of(us["low"], us["high"])
     said = "{} ({} to {})".format(*(rounded(us[x], step) for x in ("median", "low", "high")))
-    assert lines[1] == f"US 2025-04: 73,690 reported, {said} once final"
+    assert lines[1] == f"US 2025-08: 69,172 reported, {said} once final"
     rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))[:12]
-    assert "… and 41 more locations (--rows 0 shows all)" in lines
+    assert "… and 42 more locations (--rows 0 shows all)" in lines
     every = run(*QUICK, "--rows", "0").stdout.splitlines()
     rows = [line.split()[0] for line in every if re.match(r"[A-Z]{2}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))
     assert max(map(len, lines)) <= 80
-    assert "release 2025-09-17" in result.stderr
-    assert "complete" not in result.stdout  # the bundled release does not say
+    assert "release 2026-01-14" in result.stderr
     assert re.search(r"model dlm \(spec \w+\), 60 draws, seed 1", result.stdout)
 
 
@@ -53,20 +52,20 @@ def test_all_twelve_counts_of_some_places(table):
     result = run(*QUICK, "--locations", "WV,Ohio", "--months", "12")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1].startswith("WV 2025-04: 729 reported, ")
+    assert lines[1].startswith("WV 2025-08: 671 reported, ")
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     assert max(map(len, lines)) <= 80
     first = table[(table["location"] == "OH") & (table["horizon"] == -11)].iloc[0]
     (row,) = (line for line in lines if line.startswith("OH "))
     step = step_of(first["low"], first["high"])
-    assert row.split()[1:4] == ["2024-05", "4,079", rounded(first["median"], step)]
+    assert row.split()[1:4] == ["2024-09", "3,515", rounded(first["median"], step)]
 
 
 def test_the_forecast_command_says_the_same_of_the_last_count(table):
     done = CliRunner().invoke(main, ["forecast", *QUICK, "--locations", "US", "--json"])
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
     (row,) = (r for r in json.loads(done.stdout)["summary"] if r["horizon"] == 0)
-    assert row["reported"] == 73_690
+    assert row["reported"] == 69_172
     for name in ("low", "median", "high"):
         assert row[name] == pytest.approx(us[name], abs=1e-5)
 
@@ -77,7 +76,7 @@ def test_json_is_all_of_standard_output(table):
     said = json.loads(result.stdout)
     assert said["meta"]["locations"] == ["US", "WV"]
     assert len(said["nowcast"]) == 24
-    assert said["nowcast"][0]["complete"] is None
+    assert said["nowcast"][0]["complete"] == 100
     assert "model dlm" in result.stderr
 
 
@@ -90,7 +89,7 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     want = table[table["location"].isin(["US", "WV"])].reset_index(drop=True)
     if ending == "json":
         rows = json.loads(out.read_text())
-        assert rows[0]["complete"] is None
+        assert rows[0]["complete"] == 100
         got = pd.DataFrame(rows)
     else:
         got = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)

@@ -162,18 +162,18 @@ def test_what_lies_beneath_is_named(own_archive: Path, tmp_path: Path) -> None:
     assert "known       structure  bundled" in run("data", "releases").stdout
     old = read_vsrr(_named(tmp_path / "2025-10-15_vsrr_1760536800.json.gz", "2025-05"))
     od.Archive(own_archive).add(old)
-    (_, _, fetched) = run("data", "releases").stdout.splitlines()
+    (_, _, fetched, _) = run("data", "releases").stdout.splitlines()
     assert fetched.endswith("known       structure  CDC")
     # Accepted in spite of what it contradicts: no structure was found right.
-    table = od.bundled().as_of().table.assign(release="2025-11-12")
+    table = od.bundled().as_of().rows("all-drugs").assign(release="2026-02-11")
     at = (table["state"] == "WV") & (table["month"] == "2025-04-01")
     table.loc[at, "reported"] *= 10
     table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(
-        tmp_path / "2025-11-12.csv", index=False
+        tmp_path / "2026-02-11.csv", index=False
     )
-    run("data", "add", tmp_path / "2025-11-12.csv", "--accept", "CDC published it so")
+    run("data", "add", tmp_path / "2026-02-11.csv", "--accept", "CDC published it so")
     last = run("data", "releases").stdout.splitlines()[-1]
-    assert last.endswith("given       accepted   2025-11-12.csv")
+    assert last.endswith("given       accepted   2026-02-11.csv")
 
 
 def _named(path: Path, last: str) -> Path:

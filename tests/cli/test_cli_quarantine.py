@@ -10,6 +10,9 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 DAY = "2025-10-15"
 REASON = "CDC published it so"
 

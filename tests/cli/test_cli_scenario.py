@@ -93,7 +93,7 @@ def test_run_writes_everything(tmp_path):
     assert len(list((out / "figures").glob("*.svg"))) == 4
     again = read_scenarios(out / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
-    assert str(again[1].interventions[0].onset[0]) == "2025-10"  # the month after the as-of date
+    assert str(again[1].interventions[0].onset[0]) == "2026-02"  # the month after the as-of date
 
 
 @pytest.mark.parametrize("words", [(), ("--seed", "7", "--target", "both"), ("--model", "dlm")])
@@ -158,7 +158,7 @@ def test_a_mistake_is_one_line(tmp_path, text, words):
     result = run(tmp_path / "out", "--scenario", path)
     assert result.exit_code == 1
     *said, mistake = result.output.strip().splitlines()
-    assert said[0].startswith("release 2025-09-17, ")
+    assert said[0].startswith("release 2026-01-14, ")
     assert not (tmp_path / "out").exists()
     assert words in mistake
     assert "allowed" in mistake
@@ -220,10 +220,10 @@ def test_until_indicator_and_against(tmp_path):
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "against precursor-scheduling" in result.output
-    assert "onset 2025-10, the month after the as-of date" in result.output
+    assert "onset 2026-02, the month after the as-of date" in result.output
     table = pd.read_csv(out / "deaths_averted.csv")
     assert set(table["scenario_id"]) == {"supply-shock-2023-like"}
-    assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (May–Dec)", "2026", "2027"}
+    assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (Sep–Dec)", "2026", "2027"}
     late = cli("run", *words, "--scenario", "tariff-only", "--onset", "2030-01", "--out", out,
                "--replace")  # fmt: skip
     assert late.exit_code == 1
@@ -278,7 +278,7 @@ def test_unknown_scenarios_and_models(tmp_path):
 def test_validate(tmp_path):
     result = cli(
         "validate", "placebo-time", "placebo-outcome",
-        "--model", "drift", "--out", tmp_path,
+        "--model", "drift", "--as-of", "2025-09-17", "--out", tmp_path,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "placebo-outcome: not run" in result.output

@@ -14,6 +14,9 @@ from odforecast.cli import main
 from odforecast.hub import read_hub, scenarios_to_hub, to_hub, write_hub
 from odforecast.scoring import score_units
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 
 def run(*arguments: object):
     return CliRunner().invoke(main, ["score", *map(str, arguments)])

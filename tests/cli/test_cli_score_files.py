@@ -22,6 +22,9 @@ from odforecast.hub import to_hub, write_hub
 from odforecast.hub.scoring import rules
 from odforecast.names import HUB_QUANTILES
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 STATES = ("US", "WV", "OH")
 #: Origin of the release that the commands forecast from, and its panel's last month.
 LAST = "2024-02"

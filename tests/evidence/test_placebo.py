@@ -122,7 +122,9 @@ def test_pure_noise_has_ranks_that_are_even(changes):
 
 
 def test_the_command_prints_what_the_functions_compute(panel, ranks):
-    result = CliRunner().invoke(main, ["scenario", "validate", "placebo-time"])
+    result = CliRunner().invoke(
+        main, ["scenario", "validate", "placebo-time", "--as-of", "2025-09-17"]
+    )
     assert result.exit_code == 0, result.output
     said = result.output
     flat = " ".join(said.split())

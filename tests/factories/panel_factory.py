@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from functools import cache
-from importlib import resources
 
 import numpy as np
-import pandas as pd
 
+import odforecast as od
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
 from odforecast.panel import Panel
 from odforecast.panel.panel import LAYERS
@@ -22,11 +21,8 @@ RELEASE = dt.date(2025, 9, 17)
 
 @cache
 def bundled_panel(states: tuple[str, ...] = STATES) -> Panel:
-    """The bundled release, all months, straight from its file."""
-    path = resources.files("odforecast.vintage") / "bundled" / "figures_2025-09-17.csv"
-    with path.open() as handle:
-        table = pd.read_csv(handle)
-    table = table[table["indicator"] == ALL_DRUGS]
+    """The bundled release of 2025-09-17, all months, with nothing beside it."""
+    table = od.bundled().release(RELEASE, ALL_DRUGS)
     layers = {
         name: table.pivot_table(index="state", columns="month", values=name).loc[list(states)]
         for name in ("reported", "predicted")

@@ -30,6 +30,9 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, STATES
 from odforecast.sources.vsrr import read_vsrr
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 #: Real releases with a US row, and what each ends with.
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
 

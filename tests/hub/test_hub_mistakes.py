@@ -19,6 +19,9 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.hub.layout import Hub
 from odforecast.months import month_end
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 
 def run(*words: object):
     return CliRunner().invoke(main, ["hub", *map(str, words)])

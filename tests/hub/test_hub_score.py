@@ -22,6 +22,9 @@ from odforecast.geography.places import lookup
 from odforecast.hub.scoring import HubScores, energy_score, rules, score
 from odforecast.names import HUB_QUANTILES
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 sr = scoringrules()
 # The name it has had since 0.10.
 energy = sr.es_ensemble if hasattr(sr, "es_ensemble") else sr.energy_score

@@ -28,6 +28,9 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 
+#: Their numbers are those of the release of 2025-09-17.
+pytestmark = pytest.mark.usefixtures("older_bundle")
+
 #: Places enough where a file's every row is not what is looked at.
 FEW = ["US", "CA", "OH", "NC", "NY", "YC", "WV", "WY"]
 

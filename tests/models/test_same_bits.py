@@ -287,7 +287,7 @@ def test_months_of_many_places_are_those_of_each() -> None:
 @pytest.mark.parametrize("horizon", [1, 2])
 def test_the_nation_adds_its_parts_up_one_after_the_other(horizon: int) -> None:
     panel = od.bundled().as_of().panel().cut("2019-03")
-    assert set(panel.locations[1:]) == set(JURISDICTIONS)
+    assert set(panel.locations[1:]) == {*JURISDICTIONS, "PR"}
     forecast = od.get_model("dlm").fit(panel).forecast(horizon, draws=7)
     draws = forecast.draws
     total = np.zeros(draws.shape[::2])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+import odforecast as od
 from odforecast.errors import DataError
 from odforecast.monthly.sums import recover_months, rolling_sums
 
@@ -99,14 +99,7 @@ def test_a_later_month_changes_only_the_constants(bundled_figures):
 
 @pytest.fixture(scope="module")
 def bundled_figures():
-    from importlib import resources
-
-    from odforecast.names import ALL_DRUGS
-
-    path = resources.files("odforecast.vintage") / "bundled" / "figures_2025-09-17.csv"
-    with path.open() as handle:
-        table = pd.read_csv(handle)
-    return table[table["indicator"] == ALL_DRUGS]
+    return od.bundled().as_of("2025-09-17").rows("all-drugs")
 
 
 def test_every_bundled_jurisdiction_is_exact(bundled_figures):

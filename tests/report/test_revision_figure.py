@@ -32,4 +32,4 @@ def test_every_release_is_drawn_and_the_newest_is_the_line() -> None:
 
 def test_one_release_shows_no_revision() -> None:
     with pytest.raises(ArchiveError, match="1 release with counts of United States"):
-        revision_figure(revisions(od.bundled(), "US"))
+        revision_figure(revisions(od.bundled().until("2025-09-17"), "US"))

@@ -62,7 +62,7 @@ def test_a_forecast_is_made_where_none_is_given(work):
         "--horizon", "3", "--out", "short.html",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "12 months to July 2025" in page("short.html").words
+    assert "12 months to November 2025" in page("short.html").words
 
 
 def test_places_of_a_saved_forecast_are_chosen(work):
@@ -93,7 +93,7 @@ def test_a_newer_release_is_drawn_in_grey(work):
     old.save("old")
     done = run("old", "--source", "bundled", "--site", "grey")
     assert done.exit_code == 0, done.output
-    assert "Grey: as known in the release of September 17, 2025" in page("grey/ohio.html").words
+    assert "Grey: as known in the release of January 14, 2026" in page("grey/ohio.html").words
     done = run("old", "--site", "plain")
     assert done.exit_code == 0, done.output
     assert "Grey: as known" not in page("plain/ohio.html").words

@@ -216,8 +216,8 @@ def test_counts_that_are_seen(archive):
 
 
 def test_onsets_outside_the_counts(archive, model):
-    x = named_intervention("tariff-only", onset="2025-06")
-    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-04"):
+    x = named_intervention("tariff-only", onset="2025-10")
+    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
         past(x, archive, model=model)
 
 

@@ -212,7 +212,7 @@ def test_a_release_that_contradicts_itself_stops_the_update(
 
 
 def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_path: Path) -> None:
-    table = od.bundled().as_of().table
+    table = od.bundled().as_of("2025-09-17").table
     table.loc[(table["state"] == "OH") & (table["month"] == "2020-03-01"), "reported"] += 700
     store = od.Archive.in_memory({"2025-09-17": table})
     work = Work(store, tmp_path, Settings("naive", "all", 20, 1), read("none"))
@@ -427,13 +427,13 @@ def test_mistakes_are_said_before_the_work(server: FakeSocrata, run: Run, tmp_pa
 
 
 def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
-    serve(server, ("2025-04", dt.date(2025, 10, 15)))
+    serve(server, ("2025-04", dt.date(2026, 2, 11)))
     args = ["update", "--url", server.url, "--model", "drift", "--draws", "50"]
     done = CliRunner().invoke(main, args)
     assert done.exit_code == 0, done.output
     assert own_archive == default_folder()
     assert default_out() == own_archive.parent / "updates"
-    assert sorted(os.listdir(default_out())) == ["2025-10-15", "record.csv"]
+    assert sorted(os.listdir(default_out())) == ["2026-02-11", "record.csv"]
     # The bundled release lies beneath: it is compared with, though nothing is recorded of it.
     assert "No forecast from it is in the record" in " ".join(done.output.split())
     again = CliRunner().invoke(main, args)

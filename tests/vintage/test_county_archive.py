@@ -28,6 +28,11 @@ DAYS = ("2025-03-09", "2025-06-08", "2025-09-07")
 BUNDLED = "2025-09-17"
 
 
+def states_alone():
+    """A release of the states, and none of counties."""
+    return od.Archive.in_memory({BUNDLED: od.bundled().release(BUNDLED)})
+
+
 def write(folder, day, rows=None, months=21, shift=0):
     folder.mkdir(parents=True, exist_ok=True)
     rows = county_cells(day, months, shift) if rows is None else rows
@@ -46,7 +51,7 @@ def archive(tmp_path, files):
     own = od.Archive(tmp_path / "archive")
     for file in reversed(files):
         assert own.add(file)
-    return own.above(od.bundled())
+    return own.above(states_alone())
 
 
 def test_a_file_goes_where_its_columns_say(archive, files, tmp_path):
@@ -100,7 +105,7 @@ def test_what_is_kept_never_changes(archive, files, tmp_path):
 
 
 def test_those_of_the_states_are_none_the_wiser(archive):
-    alone = od.bundled()
+    alone = states_alone()
     assert archive.content_hash != alone.content_hash
     assert alone.content_hash == "c59f9f7015d55da0"  # as before there were counties
     assert archive.as_of().panel().data_hash == alone.as_of().panel().data_hash
@@ -137,7 +142,7 @@ def test_a_release_that_contradicts_itself_is_stored_apart(tmp_path, county, cou
     assert list(store.quarantined()["dataset"]) == [COUNTIES]
     store.accept(DAYS[0], "CDC published it so", "counties")
     assert len(store.releases("counties")) == 1
-    panel = store.above(od.bundled()).as_of().panel(dataset="counties")
+    panel = store.above(states_alone()).as_of().panel(dataset="counties")
     assert f"release {DAYS[0]} of counties was accepted: CDC published it so" in panel.notes
 
 
@@ -147,7 +152,7 @@ def test_more_deaths_than_the_state_has_are_seen(tmp_path):
         if row["COUNTYNAME"] == "New Castle":
             row[DEATHS] = "950"
     table = read_county(write(tmp_path, DAYS[0], rows)).table
-    states = od.bundled().as_of().table
+    states = states_alone().as_of().table
     assert county_contradictions(table) == []
     found = county_contradictions(table, None, states)
     assert {c.location for c in found} == {"10003"}
@@ -205,7 +210,7 @@ def test_the_states_of_the_day_are_asked_when_counties_are_added(tmp_path):
             row[DEATHS] = "950"
     file = write(tmp_path, "2025-09-20", rows)
     with pytest.raises(QuarantineError, match=r"10003 2023-04.*its state has"):
-        od.Archive(tmp_path / "a").above(od.bundled()).add(file)
+        od.Archive(tmp_path / "a").above(states_alone()).add(file)
     assert od.Archive(tmp_path / "b").add(file)  # nothing to compare with
 
 
@@ -218,7 +223,7 @@ def test_the_panel_of_counties(archive):
     assert panel.as_of == dt.date(2025, 9, 17)
     assert panel.release == dt.date(2025, 9, 7)
     assert f"of counties: release {DAYS[-1]}" in repr(archive.as_of())
-    assert "counties" not in repr(od.bundled().as_of())
+    assert "counties" not in repr(states_alone().as_of())
     assert panel.locations == ("01001", "01007", "01011", "10001", "10003", "10005", "51005")
     assert (str(panel.months[0]), str(panel.last_month)) == ("2023-04", "2025-03")
     assert panel.reported[3, :3].tolist() == [72, 73, 74]
@@ -231,7 +236,7 @@ def test_the_panel_of_counties(archive):
     assert note.startswith("release 2025-09-07 has no rows for 3,135 counties (64 of 67 of Alabama")
     states = panel.beside["states"]
     # What the states' release of that day says of newer months is known, and used.
-    whole = od.bundled().as_of().panel()
+    whole = states_alone().as_of().panel()
     assert states.last_month == whole.last_month > panel.last_month
     assert states.data_hash == whole.data_hash
     triangle = panel.triangle
@@ -244,7 +249,7 @@ def test_the_panel_of_counties(archive):
 def test_a_panel_as_it_was_known(archive, tmp_path):
     with pytest.raises(ArchiveError, match="nothing was known on 2025-07-01"):
         archive.as_of("2025-07-01")  # of the states
-    states = od.bundled().as_of().table
+    states = states_alone().as_of().table
     early = od.Archive.in_memory({"2025-05-14": states.assign(release=pd.Timestamp("2025-05-14"))})
     both = archive.above(early)
     panel = both.as_of("2025-07-01").panel(dataset="counties")
@@ -284,8 +289,8 @@ def test_counties_that_lack_months_of_others_are_named(tmp_path):
 def test_what_there_is_no_panel_of(archive, tmp_path, files):
     with pytest.raises(ArchiveError, match=r"holds no release of counties; odforecast data fetch "
                        r"--dataset counties, or odforecast data add FILE"):  # fmt: skip
-        od.bundled().as_of().panel(dataset="counties")
-    states = od.bundled().as_of().table.assign(release=pd.Timestamp("2025-02-01"))
+        states_alone().as_of().panel(dataset="counties")
+    states = states_alone().as_of().table.assign(release=pd.Timestamp("2025-02-01"))
     early = od.Archive.in_memory({"2025-02-01": states[states["month"] < "2024-10-01"]})
     vintage = archive.above(early).as_of("2025-02-01")
     with pytest.raises(ArchiveError, match="of counties of 2025-02-01 or before: the first is "):
@@ -315,12 +320,12 @@ def test_how_counts_of_a_county_were_revised(archive):
         with pytest.raises(UnknownNameError, match="counties have releases of their own"):
             revisions(archive, asked, indicator)
     with pytest.raises(ArchiveError, match="no release has a reported count"):
-        revisions(od.bundled(), "10003")
+        revisions(states_alone(), "10003")
 
 
 def test_in_memory(archive):
     held = {day: archive.release(day, dataset="counties") for day in DAYS}
-    states = {BUNDLED: od.bundled().as_of().table}
+    states = {BUNDLED: states_alone().as_of().table}
     memory = od.Archive.in_memory(states, held)
     assert memory.content_hash == archive.content_hash
     one, two = (a.as_of().panel(dataset="counties") for a in (memory, archive))
@@ -343,7 +348,7 @@ def test_a_release_as_a_table(archive):
 def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
     """Later releases of either data set may be anything: what was known stays bit for bit."""
     chance = np.random.default_rng(seed)
-    states = od.bundled().as_of().table
+    states = states_alone().as_of().table
     tables = {day: states.assign(release=pd.Timestamp(day)) for day in ("2025-05-14", "2025-06-18")}
     folder = tmp_path_factory.mktemp("leak")
 
@@ -387,12 +392,12 @@ def test_the_same_release_from_the_site_and_from_the_api(tmp_path):
 
 
 def test_the_real_release_contradicts_nothing(shared, tmp_path):
-    own = od.Archive(tmp_path / "archive").above(od.bundled())
+    own = od.Archive(tmp_path / "archive").above(states_alone())
     assert own.add(shared / "county" / "2023-10-08.csv.gz")
     panel = own.as_of().panel(dataset="counties")
     assert panel.reported.shape == (3142, 39)
     assert (int(panel.hidden.sum()), int(panel.lost.sum())) == (56_583, 185)
-    states = od.bundled().as_of().table
+    states = states_alone().as_of().table
     assert county_contradictions(own.release("2023-10-08", dataset="counties"), None, states) == []
 
 
@@ -400,9 +405,9 @@ def test_a_date_that_is_only_that_of_the_data_is_said_to_be_inferred(tmp_path):
     day, rows = DAYS[0], county_cells(DAYS[0], 18)
     undated = tmp_path / "counties.csv"
     undated.write_text(csv_text(rows), encoding="utf-8")
-    own = od.Archive(tmp_path / "a").above(od.bundled())
+    own = od.Archive(tmp_path / "a").above(states_alone())
     assert own.add(undated)
     assert own.origin(own.releases("counties")[0], "counties").basis == "inferred"
-    named = od.Archive(tmp_path / "b").above(od.bundled())
+    named = od.Archive(tmp_path / "b").above(states_alone())
     assert named.add(write(tmp_path / "named", day, rows))
     assert named.origin(day, "counties").basis == "given"

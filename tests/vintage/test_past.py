@@ -414,7 +414,7 @@ def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_arch
     assert od.archive().origin("2025-09-17").kind == "past"
     assert len(od.archive().release("2025-09-17")) == 180
     od.archive().retract("2025-09-17", "only three places")
-    assert od.archive().releases() == ()
+    assert [str(d) for d in od.archive().releases()] == ["2026-01-14"]
 
 
 def test_files_added_by_hand_have_lines_as_ever(run: Run, content: bytes) -> None:

@@ -186,8 +186,9 @@ def test_commands(vsrr: Path, tmp_path: Path) -> None:
     assert run(main, ["data", "revisions", "US", *at, "--plot", "x.docx"]).exit_code == 2
 
 
-def test_your_own_archive_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("odforecast.vintage.bundle.default_folder", lambda: tmp_path / "none")
+def test_the_bundled_releases_have_revisions() -> None:
     done = CliRunner().invoke(main, ["data", "revisions"])
-    assert done.exit_code == 1
-    assert "odforecast data fetch" in done.output
+    assert done.exit_code == 0
+    assert "2 releases, 2025-09-17 to 2026-01-14" in done.output
+    said = " ".join(done.output.split())
+    assert "2025-04 2025-09-17 5 73,690 2026-01-14 74,856 +1,166 +1.58 2" in said

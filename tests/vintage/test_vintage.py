@@ -179,21 +179,21 @@ def test_revisions_know_nothing_later(archive, vsrr):
 
 def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypatch):
     monkeypatch.setattr("odforecast.vintage.bundle.default_folder", lambda: tmp_path / "own")
-    assert [str(d) for d in od.archive().releases()] == ["2025-09-17"]
-    table = od.bundled().as_of().table
+    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2026-01-14"]
+    table = od.bundled().as_of("2025-09-17").table
     table.loc[table["state"] == "WY", "predicted"] += 1
     other = table.assign(release=pd.Timestamp("2025-10-15"))
     for name, each in (("2025-09-17", table), ("2025-10-15", other)):
         each.to_parquet(tmp_path / f"{name}.parquet")
         od.Archive(tmp_path / "own").add(tmp_path / f"{name}.parquet")
-    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2025-10-15"]
+    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2025-10-15", "2026-01-14"]
     mine = od.archive().as_of("2025-09-17").panel()
     bundled = od.bundled().as_of("2025-09-17").panel()
     wy = mine.index("WY")
     assert np.array_equal(mine.predicted[wy], bundled.predicted[wy] + 1)
     log = od.archive().log
-    assert list(log["event"]) == ["added"] * 3  # the bundled one, beneath, too
-    assert list(log["at"] == "") == [True, False, False]
+    assert list(log["event"]) == ["added"] * 5  # the bundled ones, beneath, too
+    assert list(log["origin"] == "bundled") == [True, True, True, False, False]
     with pytest.raises(ArchiveError, match="holds no release"):
         od.archive(tmp_path / "nothing")
 
