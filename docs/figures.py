@@ -21,11 +21,9 @@ from odforecast.plot.revised import nowcast_figure
 from odforecast.plot.style import BLUE, ORANGE, shared_legend
 from odforecast.report.figures import coverage_figure, origins_figure
 from odforecast.report.past_figure import past_figure
-from odforecast.sources.county import read_county
-from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 STATIC = Path(__file__).parent / "_static"
-RELEASE = "2025-09-17"
 DRAWS = 4000
 
 
@@ -36,7 +34,7 @@ def forecast(model: str, panel: od.Panel, **parameters: object) -> od.Forecast:
 
 def fan(panel: od.Panel) -> Figure:
     """The nation's next twelve months."""
-    axes = od.plot.fan(forecast("dlm", panel), "US", months=124)
+    axes = od.plot.fan(forecast("dlm", panel), "US", months=128)
     return axes.get_figure()
 
 
@@ -45,8 +43,8 @@ def delay(panel: od.Panel) -> Figure:
     raw, completed = forecast("dlm", panel, delay=False), forecast("dlm", panel)
     figure = Figure(figsize=(9, 4), layout="constrained")
     for axes, state in zip(figure.subplots(1, 2), ("US", "WV")):
-        od.plot.fan(completed, state, axes=axes, months=76)
-        od.plot.fan(raw, state, axes=axes, months=76, color=ORANGE, label="as reported")
+        od.plot.fan(completed, state, axes=axes, months=80)
+        od.plot.fan(raw, state, axes=axes, months=80, color=ORANGE, label="as reported")
     shared_legend(figure, figure.axes)
     return figure
 
@@ -71,7 +69,7 @@ def origins(panel: od.Panel) -> Figure:
 
 
 def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
-    """How often intervals held, by horizon: 64 monthly origins."""
+    """How often intervals held, by horizon: 68 monthly origins."""
     models = ["dlm", "hub-baseline"]
     results = od.backtest(
         models,
@@ -79,7 +77,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
         archive=od.bundled(),
         truth=od.Truth(panel, min_age=0),
         start="2019-01",
-        end="2024-04",
+        end="2024-08",
         progress=False,
     )
     for level in ("jurisdictions", "nation"):
@@ -131,23 +129,17 @@ def past(event: str) -> Figure:
     return past_figure(od.scenario.past(event, od.bundled()))
 
 
-def counties() -> dict[str, Figure]:
-    """Ohio's counties, where the release of counties of 2023-10-08 is at hand: none ships."""
-    folder = Path(os.environ.get("ODFORECAST_SHARED", STATIC.parents[2] / "shared" / "data"))
-    file = folder / "county" / "2023-10-08.csv.gz"
-    if not file.is_file():
-        print(f"counties-ohio.svg stays as it is: {file} is not there")
-        return {}
-    states = od.bundled().as_of(RELEASE)
-    seen = county_panel(read_county(file).table, states.as_of, states.panel()).select("Ohio/*")
+def counties() -> Figure:
+    """Ohio's counties."""
+    seen = od.bundled().as_of().panel(dataset="counties").select("Ohio/*")
     made = od.get_model("county").fit(seen).forecast(horizon=12, draws=DRAWS, seed=1)
-    _printed(STATIC.parent / "how-to" / "counties.md", file)
-    return {"counties-ohio": od.plot.map(made).get_figure()}
+    _printed(STATIC.parent / "how-to" / "counties.md")
+    return od.plot.map(made).get_figure()
 
 
-def _printed(page: Path, file: Path) -> None:
+def _printed(page: Path) -> None:
     """Write again what the first forecast on the page of counties prints."""
-    command = f"forecast --dataset counties --locations Ohio/* --source {file}"
+    command = "forecast --dataset counties --locations Ohio/*"
     done = CliRunner(env={"COLUMNS": "80"}).invoke(cli, command.split(), catch_exceptions=False)
     shown = done.stdout.partition("\nmodel county")[0].rstrip()
     before, _, rest = page.read_text().partition(":::{code-block} text\n")
@@ -156,7 +148,7 @@ def _printed(page: Path, file: Path) -> None:
 
 def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date of today in the brief's figures
-    panel = od.bundled().as_of(RELEASE).panel()
+    panel = od.bundled().as_of(BUNDLED_RELEASE).panel()
     drawn = {
         "fan": fan(panel),
         "delay": delay(panel),
@@ -166,8 +158,9 @@ def main() -> None:
         "past-class-scheduled": past("class-scheduled"),
         "past-supply-shock-2023": past("supply-shock-2023"),
         "published-forecasts": published_forecasts(od.evidence.published()),
+        "counties-ohio": counties(),
     }
-    for name, figure in {**drawn, **counties(), **dict(coverage(panel))}.items():
+    for name, figure in {**drawn, **dict(coverage(panel))}.items():
         path = STATIC / f"{name}.svg"
         od.plot.save(figure, path)
         print(path.relative_to(STATIC.parents[1]))
