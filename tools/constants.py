@@ -49,7 +49,7 @@ NOTE = f"""\
 # low and high are a 90 % interval; inf: as far as a normal.
 """
 #: Last day on which what a set rests on was published; the last is the bundled release's.
-CUTOFFS = ("2018-12-31", "2020-12-31", "2022-12-31", BUNDLED_RELEASE)
+CUTOFFS = ("2018-12-31", "2020-12-31", "2022-12-31", "2024-12-31", BUNDLED_RELEASE)
 #: A count this old is settled.
 SETTLED = 12
 #: What names a row: of the table, and of that of the drug classes.
