@@ -137,7 +137,7 @@ def constants(folder: Path) -> None:
 def measured(folder: Path, states: int, origins: int, draws: int) -> dict[str, float]:
     """Time and peak memory of fits and forecasts, in this process."""
     panel = counties(folder)
-    cuts = [panel.cut(panel.last_month - k * ONE_MONTH) for k in range(1, origins + 1)]
+    cuts = [panel.cut(panel.settled_through - k * ONE_MONTH) for k in range(origins)]
     del panel
     if states:
         names = sorted({by_fips()[s].state for s in cuts[0].locations})[:states]

@@ -13,6 +13,8 @@ from odforecast.months import ONE_MONTH, to_month
 
 #: CDC published a month about 7 months later until January 2022, 5 months later since.
 LAST_SLOW = np.datetime64("2022-01")
+#: A count this many months old in a release is settled, though its year may not be final yet.
+SETTLED = 12
 #: Months after December until NCHS has closed that year's file (about September).
 CLOSES_AFTER = 8
 #: Months after December until the final file has replaced the provisional counts of that year:

@@ -16,6 +16,7 @@ from odforecast.errors import ForecastError
 from odforecast.models import Model
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
+from odforecast.panel.pseudo import clean
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
@@ -88,7 +89,7 @@ def test_a_part_equals_the_part_of_the_whole(truth, found):
 def test_a_state_without_enough_months_fails_as_it_would_undivided(panel, truth, found):
     reported = panel.reported.copy()
     reported[0, -1] = np.nan
-    gappy = replace(panel, reported=reported, low=None, high=None).cut(panel.last_month)
+    gappy = clean(replace(panel, reported=reported, low=None, high=None), panel.last_month)
     hole = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
     origins = [*found, Origin(gappy.as_of, "pseudo-clean", gappy), hole]
     units = plan([toys.by_state], origins, truth, draws=20)

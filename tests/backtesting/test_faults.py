@@ -32,6 +32,7 @@ from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive, bundled
+from odforecast.vintage.donors import shipped
 
 STATES = ("US", "OH", "WV")
 
@@ -329,6 +330,13 @@ def test_a_cut_of_a_made_up_panel_passed_as_a_pseudo_vintage(panel, truth):
         plan(["naive"], [Origin(cut.as_of, cut.vintage, cut)], truth)
     with pytest.raises(ScoringError, match="a made-up panel is no truth"):
         Truth(cut)
+
+
+def test_a_delayed_panel_was_taken_as_truth():
+    """106,744 deaths where 111,466 were reported."""
+    whole = bundled().as_of().panel()
+    with pytest.raises(ScoringError, match="a delayed panel is no truth; take one from an archive"):
+        Truth(whole.delayed("2023-01", shipped()[0]))
 
 
 def test_deaths_of_one_kind_were_scored_against_those_of_another(panel, found):

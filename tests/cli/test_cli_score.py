@@ -25,7 +25,8 @@ def run(*arguments: object):
 def forecast_of(model: str, last: str = "2023-09", states=("US", "WV", "OH")):
     """A forecast from the bundled release, cut at a month."""
     panel = od.bundled().as_of("2025-09-17").panel().select(states)
-    return od.get_model(model).fit(panel.cut(last)).forecast(12, draws=80, seed=1)
+    panel = panel if last == str(panel.last_month) else panel.cut(last)
+    return od.get_model(model).fit(panel).forecast(12, draws=80, seed=1)
 
 
 @pytest.fixture

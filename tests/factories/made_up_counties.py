@@ -29,6 +29,7 @@ def made_up(states=STATES, months=39):
         ALL_DRUGS, dt.date(2023, 10, 8), dt.date(2023, 10, 8), "real", places, stamps,
         reported=counts, predicted=blank, complete=blank, pending=blank, low=low, high=high,
         dataset="counties", basis=RESIDENCE, urban=dict.fromkeys(places, "3"),
+        final_through=np.datetime64("2022-12"),
     )  # fmt: skip
 
 

@@ -176,14 +176,14 @@ def origins(
     settled = np.datetime64(panel.last_month - 12 * ONE_MONTH, "M")
     if counties:
         start = start or panel.months[0] + (COUNTY_KNOWN - 1) * ONE_MONTH
-        end = end or panel.last_month - COUNTY_AHEAD * ONE_MONTH
+        end = end or min(panel.last_month - COUNTY_AHEAD * ONE_MONTH, panel.settled_through)
     last = settled if end is None else to_month(end)
     if kind == VINTAGE_DELAYED and last > settled:
         # On counts that are incomplete themselves, the donor's delay would come on top.
         raise BacktestError(
             f"the counts after {settled} have not settled in release {panel.release}: no delay can "
             f"be laid on {last}",
-            hint=f"end at {settled}, or take {VINTAGE_CLEAN!r} origins",
+            hint=f"end at {settled}, or take {VINTAGE_REAL!r} origins",
         )
     if kind == VINTAGE_CLEAN:
         return cuts(panel, start=start or FIRST, end=last, step=step)

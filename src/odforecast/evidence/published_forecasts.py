@@ -25,7 +25,6 @@ import pandas as pd
 from odforecast.errors import OdforecastError
 from odforecast.evidence.yardstick import (
     LEVEL,
-    SETTLED,
     beside,
     panel_of,
     reported_in,
@@ -33,6 +32,7 @@ from odforecast.evidence.yardstick import (
     wis_of,
 )
 from odforecast.months import ONE_MONTH
+from odforecast.publication import SETTLED
 from odforecast.scoring.rules import interval_score
 
 if TYPE_CHECKING:

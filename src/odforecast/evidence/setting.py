@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from odforecast.models import Model
-from odforecast.months import to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.panel import Panel
 from odforecast.scenario.exposure import fentanyl_share
@@ -42,8 +41,5 @@ class Setting:
 
     def shares(self, month: object | None = None) -> dict[str, float]:
         """Fentanyl shares as they were at a month (default: the last)."""
-        panels = [self.panel(), self.panel(SYNTHETIC_OPIOIDS)]
-        if month is not None:
-            stamp = to_month(month)
-            panels = [p.cut(stamp) if p.last_month > stamp else p for p in panels]
-        return fentanyl_share(panels[0], panels[1], fill="region")
+        synthetic = self.panel(SYNTHETIC_OPIOIDS)
+        return fentanyl_share(self.panel(), synthetic, fill="region", month=month)

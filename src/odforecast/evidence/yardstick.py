@@ -18,7 +18,7 @@ from odforecast.models import Fitted, get_model
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import INDICATOR_NAMES, MONTH
 from odforecast.panel.donor import era_of
-from odforecast.publication import publication_date
+from odforecast.publication import SETTLED, publication_date
 from odforecast.scoring.rules import weighted_interval_score
 from odforecast.vintage.donors import available
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Level that an interval is scored at where its source, as we have it, does not print one.
 LEVEL: Final = 0.95
-#: A count is settled when its release came out so many months after its month.
-SETTLED: Final = 12
 
 _INDICATORS: Final = {
     "all drugs": INDICATOR_NAMES["all-drugs"],

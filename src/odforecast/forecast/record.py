@@ -16,15 +16,12 @@ import numpy as np
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO, deciding_kind
+from odforecast.publication import SETTLED
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from odforecast.forecast.forecast import Forecast
-
-
-#: Months after which a count is settled.
-_SETTLED = 12
 
 
 class Scored(Protocol):
@@ -162,7 +159,7 @@ def _measured(
             f"record: no scores of {model} (spec {spec})", hint=f"it holds {', '.join(there[:5])}"
         )
     # What was known of them on the day of the forecast: a release of before, or a settled count.
-    settled = np.datetime64(forecast.as_of, "M") - _SETTLED * ONE_MONTH
+    settled = np.datetime64(forecast.as_of, "M") - SETTLED * ONE_MONTH
     seen = (mine["month"].to_numpy().astype("datetime64[M]") <= settled) | (
         mine["truth_release"].to_numpy().astype("datetime64[D]") <= np.datetime64(forecast.as_of)
     )

@@ -17,7 +17,7 @@ import pandas as pd
 from odforecast.errors import PanelError
 from odforecast.geography import pick
 from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.months import ONE_MONTH, Months, to_month
+from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
 from odforecast.panel.frozen import Frozen
 from odforecast.panel.layers import LAYERS as LAYERS
@@ -368,11 +368,12 @@ class Panel(Readings, Frozen):
         Raises
         ------
         PanelError
-            If the month is not in the panel.
+            If the month is not in the panel, its count is neither final nor 12 months old in the
+            release, or the panel is delayed: such a cut would pass for complete.
         """
-        from odforecast.panel.pseudo import clean
+        from odforecast.panel.pseudo import clean, settled
 
-        return clean(self, to_month(month))
+        return clean(self, settled(self, month))
 
     def delayed(self, month: object, donor: Donor) -> Panel:
         """A pseudo-vintage with delay: cut at ``month``, and as incomplete as a donor was.
@@ -387,12 +388,12 @@ class Panel(Readings, Frozen):
         Raises
         ------
         PanelError
-            If the month is not in the panel, or the panel counts a drug class, whose late arrivals
+            If :meth:`cut` refuses the month, or the panel counts a drug class, whose late arrivals
             no donor holds.
         """
-        from odforecast.panel.pseudo import delayed
+        from odforecast.panel.pseudo import delayed, settled
 
-        return delayed(self, to_month(month), donor)
+        return delayed(self, settled(self, month), donor)
 
     @cached_property
     def data_hash(self) -> str:

@@ -38,7 +38,7 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import NATION, closed, whole_and_parts
 from odforecast.monthly.sums import rolling_sums
-from odforecast.months import ONE_MONTH
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
@@ -58,8 +58,22 @@ if TYPE_CHECKING:
 PREDECESSORS = 3
 
 
+def settled(panel: Panel, month: object) -> np.datetime64:
+    """A month at which a panel may be cut: a younger count would pass for a final one."""
+    if panel.donor:
+        raise PanelError("a delayed panel cannot be cut", hint="cut the panel it was made from")
+    last, until = to_month(month), panel.settled_through
+    if until < last <= panel.last_month:
+        raise PanelError(
+            f"cannot cut at {last}: counts after {until} are not final in release {panel.release}",
+            hint=f"fit the panel as it is, or cut at {until} or earlier. panel.delayed() makes "
+            "such a cut as incomplete as a real release",
+        )
+    return last
+
+
 def clean(panel: Panel, month: np.datetime64) -> Panel:
-    """The panel up to ``month``, complete to the end."""
+    """The panel up to ``month``, taken as complete to the end."""
     return _cut(panel, month, min(publication_date(month), panel.as_of), VINTAGE_CLEAN)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES
 from odforecast.panel.layers import Floats
+from odforecast.publication import SETTLED
 
 if TYPE_CHECKING:
     from odforecast.panel.panel import Panel
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 class Readings:
     """Numbers of a panel, as arrays; the fields are those of :class:`~odforecast.Panel`."""
 
+    as_of: dt.date
+    release: dt.date
+    final_through: np.datetime64
     locations: tuple[str, ...]
     months: Months
     reported: Floats
@@ -36,6 +41,13 @@ class Readings:
     def last_month(self) -> np.datetime64:
         """Last month with a reported count anywhere."""
         return np.datetime64(self.months[-1], "M")
+
+    @property
+    def settled_through(self) -> np.datetime64:
+        """Last month whose count is final, or at least 12 months old where the panel is seen."""
+        seen = np.datetime64(min(self.as_of, self.release), "M")
+        settled = max(seen - SETTLED * ONE_MONTH, self.final_through)
+        return np.datetime64(min(settled, self.last_month), "M")
 
     @property
     def month_grid(self) -> Months:

@@ -350,8 +350,8 @@ def _felt(archive: Archive, both: Sequence[Intervention], panel: Panel) -> list[
         if isinstance(x.exposure, str):
             eve = x.onset[0] - ONE_MONTH
             newest = archive.as_of()
-            pair = [newest.panel(i).cut(eve) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS)]
-            shares = {"fentanyl-share": fentanyl_share(pair[0], pair[1], fill="region")}
+            every, synthetic = (newest.panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS))
+            shares = {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
         felt = exposure_vector(x.exposure, panel.locations, shares, x.name)
         out.append(dict(zip(panel.locations, felt.tolist())))
     return out

@@ -11,7 +11,7 @@ import pandas as pd
 
 from odforecast.errors import DataError, ScenarioError, UnknownNameError
 from odforecast.geography.places import code_of, lookup
-from odforecast.months import Months
+from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
 from odforecast.sources.cells import parse_each
@@ -22,7 +22,12 @@ MAX_AGE = 24
 
 
 def fentanyl_share(
-    all_drugs: Panel, synthetic: Panel, max_age: int = MAX_AGE, *, fill: str = "none"
+    all_drugs: Panel,
+    synthetic: Panel,
+    max_age: int = MAX_AGE,
+    *,
+    fill: str = "none",
+    month: object | None = None,
 ) -> dict[str, float]:
     """Share of overdose deaths that involve synthetic opioids (T40.4), by location.
 
@@ -37,6 +42,8 @@ def fentanyl_share(
         What a location without a share gets: nothing, or the pooled share of the other
         locations of its census region (a judgement; Louisiana and Pennsylvania have none); of
         all of them for Puerto Rico, which lies in no region.
+    month : month, optional
+        Counts up to this month only. Default: all.
 
     Returns
     -------
@@ -59,7 +66,10 @@ def fentanyl_share(
             hint="build both panels from the same archive and date",
         )
     months = np.intersect1d(all_drugs.months, synthetic.months)
-    months = months[(all_drugs.last_month - months).astype(int) <= max_age]
+    last = all_drugs.last_month
+    last = last if month is None else min(to_month(month), last)
+    ages = (last - months).astype(int)
+    months = months[(ages >= 0) & (ages <= max_age)]
     if fill not in ("none", "region"):
         raise ScenarioError(f"fill is {fill!r}, allowed: none, region")
     shares: dict[str, float] = {}
@@ -73,11 +83,11 @@ def fentanyl_share(
             # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
             shares[state] = float(min(ratio[seen[-1]], 1.0))
     if fill == "region":
-        shares |= _regional(all_drugs, shares)
+        shares |= _regional(all_drugs, shares, int((last - all_drugs.months[0]).astype(int)))
     return shares
 
 
-def _regional(panel: Panel, shares: Mapping[str, float]) -> dict[str, float]:
+def _regional(panel: Panel, shares: Mapping[str, float], column: int) -> dict[str, float]:
     """Pooled regional shares for the locations that have none of their own."""
     out: dict[str, float] = {}
     for state in panel.locations:
@@ -86,7 +96,7 @@ def _regional(panel: Panel, shares: Mapping[str, float]) -> dict[str, float]:
         peers = [s for s in known if region in (None, lookup(s).region)]
         if state in (*shares, NATION) or not peers:
             continue
-        deaths = np.array([panel.reported[panel.index(s), -1] for s in peers])
+        deaths = np.array([panel.reported[panel.index(s), column] for s in peers])
         values = np.array([shares[s] for s in peers])
         there = np.isfinite(deaths)
         if there.any():

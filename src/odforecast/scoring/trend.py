@@ -26,9 +26,6 @@ from odforecast.panel import Panel
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.truth import Truth
 
-#: A count is settled this many months after its period ended.
-_SETTLED = 12
-
 
 def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Floats:
     """Ranked probability score of ordered categories, from 0 (right and sure) to 1.
@@ -96,9 +93,7 @@ def pooled_frequencies(panel: Panel) -> Floats:
     ((5,), 1.0)
     """
     rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
-    old = np.datetime64(panel.as_of, "M") - _SETTLED * ONE_MONTH
-    until = max(old, panel.final_through)
-    counts = panel.reported[rows][:, panel.months <= until]
+    counts = panel.reported[rows][:, panel.months <= panel.settled_through]
     if counts.shape[1] <= 12:
         return np.full(len(CATEGORIES), np.nan)
     before, later = counts[:, :-12], counts[:, 12:]

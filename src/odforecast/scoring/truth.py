@@ -18,13 +18,14 @@ from odforecast.markup import card, few, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
+from odforecast.publication import SETTLED
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: A count is taken as settled when its release came out this many months after its month.
-MIN_AGE = 12
+MIN_AGE = SETTLED
 #: The files of counties are short: their counts are scored sooner, as provisional truth.
 COUNTY_MIN_AGE = 6
 #: What is known of a count that is not shown.
@@ -76,8 +77,9 @@ class Truth:
                 f"kind is {self.kind!r}, an unknown truth",
                 hint=one_of(self.kind, ("reported", "predicted")),
             )
-        if self.panel.vintage == VINTAGE_SYNTHETIC:
-            raise ScoringError("a made-up panel is no truth", hint="take one from an archive")
+        if self.panel.vintage == VINTAGE_SYNTHETIC or self.panel.donor:
+            kind = "delayed" if self.panel.donor else "made-up"
+            raise ScoringError(f"a {kind} panel is no truth", hint="take one from an archive")
         if self.min_age < 0:
             raise ScoringError(f"min_age must not be negative, got {self.min_age}")
 

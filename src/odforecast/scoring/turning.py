@@ -28,8 +28,6 @@ Floats = NDArray[np.float64]
 
 #: Longest horizon: the count a year earlier is known at the origin.
 _LONGEST: Final = 12
-#: A count is settled this many months after its period ended.
-_SETTLED: Final = 12
 
 
 def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
@@ -190,8 +188,7 @@ def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
         Shares over all jurisdictions and months whose counts were settled; NaN without any.
     """
     rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
-    old = np.datetime64(panel.as_of, "M") - _SETTLED * ONE_MONTH
-    counts = panel.reported[rows][:, panel.months <= max(old, panel.final_through)]
+    counts = panel.reported[rows][:, panel.months <= panel.settled_through]
     changes = counts[:, 12:] - counts[:, :-12]
     out = np.full(len(horizons), np.nan)
     for k, h in enumerate(int(h) for h in horizons):

@@ -34,8 +34,8 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
     --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of().panel()
-    >>> without_newest(panel, panel.cut("2025-07")).last_month, panel.last_month
-    (np.datetime64('2025-07'), np.datetime64('2025-08'))
+    >>> without_newest(panel, panel.cut("2024-12")).last_month, panel.last_month
+    (np.datetime64('2024-12'), np.datetime64('2025-08'))
     """
     if like.last_month >= panel.last_month:
         return panel

@@ -27,13 +27,12 @@ from odforecast.errors import ArchiveError, DataError, OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.panel import Donor, Floats, Panel
+from odforecast.publication import SETTLED
 from odforecast.vintage.archive import Archive
 
 #: Months back that a donor tells of: the last twelve counts are made of 23 months, models ask of
 #: the twelve before what was usual, and ``cdc-predicted`` of 25 predicted values and more.
 BACK = 48
-#: A count this many months old in the newest release is settled.
-SETTLED = 12
 #: A donor's predecessors are at most this many months older.
 PREDECESSORS = 3
 #: Largest and smallest share of a month's count that is late; what is beyond is put to the month

@@ -60,7 +60,8 @@ def known_panel(
         panel = None
     if panel is not None:
         return panel, str(panel.release)
-    last = min(last, truth.panel.last_month)
+    # Thresholds of months that are in the truth rest on counts a year older, which are settled.
+    last = min(last, truth.panel.settled_through)
     if last < truth.panel.months[0]:
         return None, f"{truth.release}, which begins later"
     return truth.panel.cut(last), f"{truth.release}, cut after {last}"

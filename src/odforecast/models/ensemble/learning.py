@@ -18,6 +18,7 @@ from odforecast.errors import OdforecastError
 from odforecast.models.model import Model
 from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
+from odforecast.panel.pseudo import clean
 from odforecast.seeds import content_hash
 
 #: Horizons learned; longer ones take what was learned for the last.
@@ -83,7 +84,8 @@ def past_forecasts(members: Sequence[Model], panel: Panel, locations: Sequence[s
     for k, end in enumerate(ends):
         since = panel.reported[rows, end + 1 : end + 1 + MAX_HORIZON]
         observed[k, :, : since.shape[1]] = since
-        cut = panel.cut(panel.months[end])
+        # The panel was completed first: its young months may be cut as if they were final.
+        cut = clean(panel, panel.months[end])
         for m, member in enumerate(members):
             quantiles[m, k] = _quantiles(member, cut, locations)
     return Past(quantiles, observed)
