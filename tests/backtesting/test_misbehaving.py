@@ -18,6 +18,7 @@ from odforecast.backtesting.outcome import SCREEN, on_screen
 from odforecast.cli import main
 from odforecast.errors import BacktestError, ForecastError
 from odforecast.models import Model
+from odforecast.models.classical import _FITTERS
 from odforecast.models.registry import _REGISTERED
 from odforecast.panel.triangle import Triangle
 from odforecast.scoring import Truth
@@ -126,6 +127,33 @@ def test_in_this_process(truth, found, good, tmp_path, capfd):
     again = Results.load(tmp_path)
     same(again.failures, results.failures)
     assert again.failures["reason"].str.len().max() > 1000
+
+
+def no_text(y):
+    raise Exception
+
+
+def no_memory(y):
+    raise np._core._exceptions._ArrayMemoryError((10**6,), np.dtype(float))  # as numpy does
+
+
+@pytest.mark.parametrize(
+    ("fails", "reason", "stored"),
+    [(no_text, "drift could not be fitted: Exception", True), (no_memory, "MemoryError: ", False)],
+)
+def test_a_series_that_ran_out_of_memory_is_fitted_again(
+    truth, found, tmp_path, monkeypatch, fails, reason, stored
+):
+    """It became a place skipped for no reason, was stored, and no second run filled it."""
+    fits = [fails, *[_FITTERS["drift"]] * 9]
+    monkeypatch.setitem(_FITTERS, "drift", lambda y: fits.pop(0)(y))
+    units = plan(["naive", "drift"], found[:1], truth, draws=20)
+    first = run_units(units, out=tmp_path)
+    assert first.failures["reason"].str.startswith(reason).tolist() == [True]
+    steps = []
+    second = run_units(units, out=tmp_path, progress=steps.append)
+    assert [s.reused for s in steps].count(True) == 1 + stored
+    assert len(second.failures) == stored
 
 
 def test_in_processes(truth, found, pool, capfd):

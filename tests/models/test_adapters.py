@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters.foreign import Foreign, adapted, point, said, steadied
+from odforecast.models.adapters.foreign import Foreign, adapted, point, steadied
 from odforecast.models.adapters.identity import Identity, title
 from odforecast.models.adapters.marginals import LEVELS, Marginals
 from odforecast.models.adapters.past_errors import (
@@ -31,6 +31,7 @@ from odforecast.models.adapters.past_errors import (
     cutoffs,
     past_errors,
 )
+from odforecast.models.paths import said
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.testing import zoo
@@ -293,6 +294,8 @@ class Flat:
     def mean(self, horizon: int) -> np.ndarray:
         if self.broken == "mean":
             raise RuntimeError("no luck")
+        if self.broken == "memory":
+            raise MemoryError
         return np.full(horizon, np.inf if self.broken == "finite" else self.at)
 
     def quantiles(self, horizon: int) -> np.ndarray:
@@ -385,6 +388,12 @@ def test_one_series_that_fails_does_not_end_the_others(broken: str, words: str) 
     with pytest.raises(PanelError, match="can use none of the 5 locations") as caught:
         made(Flat(broken)).fit(panel)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("paths", ["errors", "model"])  # while it is fitted, and while it draws
+def test_memory_that_runs_out_is_no_place_skipped(paths: str) -> None:
+    with pytest.raises(MemoryError):
+        made(Flat("memory"), paths=paths).fit(release_panel()).forecast(draws=20)
 
 
 def test_what_fails_only_when_it_draws_is_skipped_with_the_reason() -> None:

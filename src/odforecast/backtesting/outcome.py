@@ -93,7 +93,8 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = "(its message cannot be shown)"
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name = NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__  # numpy's, too
+    return f"{name}: {text}" if text else name
 
 
 def on_screen(reason: str) -> str:

@@ -33,6 +33,7 @@ from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
 from odforecast.models.paths import (
     floor_at_zero,
     require_some,
+    said,
     trailing_months,
     usable_locations,
 )
@@ -293,9 +294,11 @@ def _fit_or_reason(base: str, y: Floats) -> Paths | str:
     """A fitted series, or why it could not be fitted."""
     try:
         return _fit_one(base, y)
+    except MemoryError:
+        raise
     except Exception as error:
         # statsforecast raises bare Exceptions; one series must not end the others.
-        return str(error)
+        return said(error)
 
 
 def _fit_one(base: str, y: Floats) -> Paths:

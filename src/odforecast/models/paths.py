@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from odforecast.errors import PanelError
+from odforecast.errors import OdforecastError, PanelError
 from odforecast.models.spec import MIN_MONTHS
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
@@ -44,6 +44,15 @@ def require_some(
             f"({reasons})",
             hint="take a later date, a longer history, or other locations",
         )
+
+
+def said(error: Exception) -> str:
+    """Why one series failed, in one line: of an error that is not ours its class too."""
+    text = error.message if isinstance(error, OdforecastError) else str(error)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    if not isinstance(error, OdforecastError):
+        first = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return first if len(first) <= 200 else first[:199] + "…"
 
 
 def trailing_months(panel: Panel, state: str) -> Floats:

@@ -164,7 +164,7 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
     given.flags.writeable = truth.flags.writeable = False
     try:
         values = np.asarray(metric.function(given, truth), dtype=float)
-    except ScoringError:
+    except (ScoringError, MemoryError):
         raise
     except Exception as error:
         raise ScoringError(

@@ -11,14 +11,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from odforecast.errors import ForecastError, OdforecastError, PanelError, one_of
+from odforecast.errors import ForecastError, PanelError, one_of
 from odforecast.forecast import Forecast
 from odforecast.models.adapters.identity import Identity, title
 from odforecast.models.adapters.marginals import Marginals
 from odforecast.models.adapters.past_errors import LENGTH, NEEDED, PastErrors, past_errors
 from odforecast.models.innovations import Paths
 from odforecast.models.model import Model
-from odforecast.models.paths import floor_at_zero, require_some, trailing_months, usable_locations
+from odforecast.models.paths import (
+    floor_at_zero,
+    require_some,
+    said,
+    trailing_months,
+    usable_locations,
+)
 from odforecast.models.spec import MIN_MONTHS, Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -183,8 +189,8 @@ class Foreign:
             seed = seed_from("foreign", panel.dataset, panel.indicator, panel.last_month, state)
             try:
                 series[state] = self._paths(deaths, panel.last_month, seed)
-            except OdforecastError as error:
-                skipped[state] = f"{self.spec.model} could not be fitted: {error.message}"
+            except MemoryError:
+                raise
             except Exception as error:
                 # Whatever another library raises, one series must not end the others.
                 skipped[state] = f"{self.spec.model} could not be fitted: {said(error)}"
@@ -250,9 +256,8 @@ class FittedForeign:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     drawn = fitted.draw(horizon, draws, rng)
                     drawn = np.expm1(drawn) if self.log else drawn
-            except OdforecastError as error:
-                skipped[state] = f"{self.spec.model} could not forecast: {error.message}"
-                continue
+            except MemoryError:
+                raise
             except Exception as error:
                 skipped[state] = f"{self.spec.model} could not forecast: {said(error)}"
                 continue
@@ -275,13 +280,6 @@ class FittedForeign:
             skipped=skipped,
             warnings=warned,
         )
-
-
-def said(error: Exception) -> str:
-    """An error of foreign code in one line."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    text = f"{type(error).__name__}: {first}" if first else type(error).__name__
-    return text if len(text) <= 200 else text[:199] + "…"
 
 
 def point(values: Any, horizon: int) -> Floats:
