@@ -17,6 +17,7 @@ from odforecast.scenario import (
     Scenario,
     Uniform,
     cost_of_delay,
+    prior_names,
     project,
     tornado,
 )
@@ -30,6 +31,12 @@ ONSET = "2025-05"
 def whole():
     panel = od.bundled().as_of("2025-09-17").panel()
     return od.get_model().fit(panel).forecast(24, draws=80, seed=2)
+
+
+@pytest.fixture(scope="module")
+def many():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    return od.get_model().fit(panel).forecast(24, draws=500, seed=1)
 
 
 def one(size=None, name="x", **changes):
@@ -81,6 +88,20 @@ def test_an_effect_on_a_class_never_removes_more_than_the_class(whole):
     assert (path >= others - 1e-6).all()
     share = part.baseline.draws[:, 0].sum() / base[:, 0].sum()
     assert path[:, 0, -1].sum() / base[:, 0, -1].sum() > 1 - share
+
+
+@pytest.mark.parametrize("name", prior_names())
+def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
+    """Where a lever backfires, a class passed all drugs by up to 771 deaths."""
+    projected = project(many, od.scenario.named(name)).forecast(name)
+    part = projected.part("T40.4")
+    all_drugs = projected.select(list(part.locations))
+    assert (part.draws <= all_drugs.draws + 1e-6).all()
+    assert (part.samples() <= all_drugs.samples() + 1e-6).all()
+    # The nation is the sum of its parts, as before.
+    us = projected.index("US")
+    parts = [i for i in range(len(projected.locations)) if i != us]
+    assert np.allclose(projected.draws[:, parts].sum(axis=1), projected.draws[:, us])
 
 
 def test_replaced_deaths_come_all_the_same(whole):

@@ -165,6 +165,16 @@ def test_a_class_by_hand():
     assert tables["fentanyl-share"] == {"OH": 0.4, "WV": 0.2}
 
 
+def test_a_class_put_back_takes_no_more_from_other_drugs_than_they_have():
+    panel = made_up(np.full((1, 36), 10.0), ("OH",))
+    whole = replace(panel, beside={"T40.4": made_up(np.full((1, 36), 8.0), ("OH",))})
+    log = np.zeros((1, 36))
+    log[:, -1] = np.log(0.5)
+    made, _ = panel_without(whole, [past(panel, log, "T40.4", kept=0.5)], {}, False)
+    # 16 deaths of the class in the last month, and not 14 of all drugs.
+    assert made.reported[0, -1] == pytest.approx(11 * 10 + 16)
+
+
 def test_several_effects_come_out_in_the_opposite_order(panel):
     part = replace(panel, beside={"T40.4": panel.beside["T40.4"]})
     steps = [past(panel, np.log(0.8), "T40.4", kept=0.5), past(panel, np.log(0.9)),

@@ -186,7 +186,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
         for target in TARGETS:
             samples = each.samples(target)
             assert np.allclose(samples[:, parts].sum(axis=1), samples[:, us], rtol=1e-12)
-    # T' = T exp(delta), all' = all - (1 - sigma) (T - T'), of each draw's own T40.4.
+    # T' = T exp(delta), all' = all - (1 - sigma) (T - T'), never below T', in each draw.
     before, after = (each.part("T40.4") for each in (base, path))
     rows = [base.locations.index(s) for s in before.locations if s != "US"]
     own = [before.locations.index(s) for s in before.locations if s != "US"]
@@ -195,6 +195,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     x = shock.interventions[0]
     kept = 1.0 - x.replaced.ppf(uniforms(x, 5, 60)["replaced"])
     expected = base.draws[:, rows][:, :, ~known] + kept[:, None, None] * (paths[1] - paths[0])
+    expected = np.maximum(expected, paths[1])
     assert np.allclose(path.draws[:, rows][:, :, ~known], expected, rtol=1e-9, atol=1e-9)
     if np.datetime64(onset) > base.last_month:
         # Every state keeps the sign of the draw's effect; relative to a month in which it had

@@ -5,7 +5,8 @@ same, from another drug,
 
     T' = T exp(delta),    all' = all - (1 - sigma) (T - T')
 
-so that no effect on a class removes more deaths than the class has, in any draw.
+so that no effect on a class removes more deaths than the class has, in any draw, and one that
+adds deaths of it takes no more from other drugs than they have.
 """
 
 from __future__ import annotations
@@ -159,7 +160,7 @@ class Applied:
             effect = np.exp(log_effect)
             if x.scope not in (ALL, own):
                 change = self._change(paths[x.scope], effect)
-                draws += kept[:, None, None] * change
+                draws += self._whole(change, kept, draws - paths[x.scope])
                 paths[x.scope] += change
                 continue
             draws += self._change(draws, effect)
@@ -200,6 +201,15 @@ class Applied:
             us, rows = self.nation
             change[:, us] = change[:, rows].sum(axis=1)
         return change
+
+    def _whole(self, change: Floats, kept: Floats, others: Floats) -> Floats:
+        """By how much all deaths change with a class's: no other drug loses more than it has."""
+        plain = kept[:, None, None] * change
+        more = np.maximum(change - np.maximum(others, 0.0) - plain, 0.0)
+        if self.nation is not None:
+            us, rows = self.nation
+            more[:, us] = more[:, rows].sum(axis=1)
+        return plain + more
 
     def _path(self, short: str) -> Floats:
         if short not in self._paths:

@@ -205,7 +205,8 @@ def panel_without(
         names = list(after) if p.x.scope == ALL else [p.x.scope]
         change = {name: _change(after[name], np.expm1(-p.log), nation) for name in names}
         if whole not in change:
-            change[whole] = p.kept * change[p.x.scope]
+            others = np.maximum(after[whole] - after[p.x.scope], 0.0)
+            change[whole] = np.maximum(p.kept * change[p.x.scope], change[p.x.scope] - others)
         if nation is not None:
             change[whole][nation[0]] = change[whole][nation[1]].sum(axis=0)
         for name, by in change.items():
