@@ -221,8 +221,20 @@ def test_samples_do_not_add_months_that_are_not_joint(panel):
         forecast.samples(TARGET_12MO)
 
 
+def test_total_refuses_what_a_sum_holds_already_and_nothing(panel):
+    """New York stood in the Northeast and beside it, and no places at all had 0 deaths."""
+    made = get_model().fit(panel).forecast(draws=5)
+    both = Forecast.concat([made.region("Northeast"), made.select("NY")])
+    with pytest.raises(ForecastError, match="Northeast, NY would count NY twice; leave one out"):
+        both.total(["Northeast", "NY"], "x")
+    apart = Forecast.concat([made.region("Northeast"), made.region("South"), made.select("OH")])
+    assert len(apart.total(["Northeast", "South", "OH"], "x").parts["x"]) == 28
+    with pytest.raises(ForecastError, match="no location to add up to 'x'; name one or more"):
+        made.total([], "x")
+
+
 def test_total_refuses_a_location_named_twice(panel):
-    with pytest.raises(ForecastError, match="named twice"):
+    with pytest.raises(ForecastError, match="would count WV twice"):
         make(panel, ["WV", "OH"]).total(["WV", "54"], "both")
 
 

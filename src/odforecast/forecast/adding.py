@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.geography import NATION, REGIONS
+from odforecast.markup import few
 from odforecast.names import LOCATION, RESIDENCE
 
 if TYPE_CHECKING:
@@ -25,19 +27,24 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
             "made.total(made.locations, 'Ohio, residents')",
         )
     rows = [forecast.index(s) for s in locations]
+    if not rows:
+        raise ForecastError(f"no location to add up to {name!r}", hint="name one or more")
     if len(rows) > 1 and LOCATION not in forecast.joint:
         raise ForecastError(
             "these draws are not joint over locations, so they cannot be added",
             hint="use a model with joint draws (dlm, hierarchical), or forecast the sum itself",
         )
-    if len(set(rows)) < len(rows):
-        raise ForecastError("a location is named twice; adding it counts twice")
-    if NATION in [forecast.locations[i] for i in rows] and len(rows) > 1:
-        raise ForecastError("US already holds the other locations; adding it counts twice")
     places = [forecast.locations[i] for i in rows]
+    # What is added may be a sum itself, of places that are named beside it.
+    held = [p for s in places for p in forecast.parts.get(s, (s,))]
+    place, times = Counter(held).most_common(1)[0]
+    if times > 1:
+        raise ForecastError(f"{few(places)} would count {place} twice", hint="leave one out")
+    if NATION in held and len(held) > 1:
+        raise ForecastError("US already holds the other locations; adding it counts twice")
     made = replace(
         forecast,
-        parts={name: tuple(p for s in places for p in forecast.parts.get(s, (s,)))},
+        parts={name: tuple(held)},
         draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
         known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
         locations=(name,),

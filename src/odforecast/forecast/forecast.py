@@ -339,7 +339,8 @@ class Forecast(Readings, Answers, Frozen):
         Raises
         ------
         ForecastError
-            If the draws are not joint over locations, or a location is missing.
+            If the draws are not joint over locations, a location is missing, none is named, or one
+            would be counted twice.
         """
         return total(self, locations, name)
 
