@@ -10,16 +10,19 @@ import sys
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from release_factory import cdc_cells, csv_bytes
 
+from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError
 from odforecast.names import ALL_DRUGS
 from odforecast.sources.table import table_hash
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import archive_file as module
+from odforecast.vintage import earlier
 from odforecast.vintage.archive import Archive
 
 DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
@@ -223,6 +226,23 @@ def test_damaged_files_are_refused(archive, files):
     file.unlink()
     assert archive.add(read_vsrr(files[0]))
     assert days(archive) == DAYS
+
+
+@pytest.mark.parametrize("process", ["the same", "a fresh one"])
+def test_a_lost_old_release_is_told_alike_in_every_process(archive, process):
+    """It closed the newest release, but not where the old one had been read already."""
+    archive.as_of().panel()
+    stored(archive, DAYS[0]).unlink()
+    if process == "a fresh one":
+        earlier._kept.clear()
+    with pytest.raises(
+        ArchiveError, match=r"release=2024-09-11\.\w+\.parquet is missing; add"
+    ) as no:
+        archive.as_of().panel()
+    hint = no.value.hint.partition("leave it out: odforecast ")[2]
+    done = CliRunner().invoke(main, hint.replace("TEXT", "lost").split())
+    assert done.exit_code == 0, done.output
+    assert [str(d) for d in archive.as_of().panel().triangle.releases] == DAYS[1:3]
 
 
 def io_bytes(data):

@@ -206,7 +206,7 @@ def test_a_deleted_file_is_put_back(archive, right, wrong):
     archive.add(right)
     (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
     file.unlink()
-    with pytest.raises(ArchiveError, match="cannot be read as a release"):
+    with pytest.raises(ArchiveError, match="is missing; add the release again"):
         archive.as_of().panel()
     assert archive.add(right)
     assert archive.as_of().panel().last_month == LAST.to_numpy().astype("datetime64[M]")
@@ -289,7 +289,7 @@ def test_figures_that_are_gone_are_not_accepted(archive, right):
     archive.retract(DAY, "wrong file")
     (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
     file.unlink()
-    with pytest.raises(ArchiveError, match="cannot be read as a release"):
+    with pytest.raises(ArchiveError, match="is missing; add the release again"):
         archive.accept(DAY, "right after all")
     assert archive.as_of().date == dt.date(2025, 9, 17)
 

@@ -71,7 +71,7 @@ class Kept:
         if self.file is not None:
             table, digest = read_release(self.file, self.release, indicator)
             if self.digest and digest != self.digest:
-                raise ArchiveError(f"{self.file} is not as it was written", hint=_AGAIN)
+                raise ArchiveError(f"{self.file} is not as it was written", hint=_again(self.file))
             return table
         assert self.table is not None
         table = self.table
@@ -81,7 +81,18 @@ class Kept:
 
 
 _META = b"odforecast"
-_AGAIN = "delete it and add the release again from CDC's file"
+
+
+def _again(file: Path) -> str:
+    """What to do about a file that is lost or damaged."""
+    within = file.parent.name.startswith("dataset=")
+    which = " --dataset counties" if file.parent.name == f"dataset={COUNTIES}" else ""
+    return (
+        ("delete it and " if file.exists() else "")
+        + "add the release again from CDC's file, or leave it out: odforecast data retract "
+        f"{file.name.removeprefix('release=')[:10]}{which} --archive "
+        f"{file.parent.parent if within else file.parent} --reason TEXT"
+    )
 
 
 def read_meta(file: Path) -> dict[str, Any]:
@@ -140,7 +151,7 @@ def read_release(
             expected = parts[indicator]
         # What was hashed was canonical: rows with that hash need no second look.
         if figures.hash(table) != expected or table["release"].iloc[0].date() != date:
-            raise ArchiveError(f"{file} is not as it was written", hint=_AGAIN)
+            raise ArchiveError(f"{file} is not as it was written", hint=_again(file))
         table = table.astype(figures.types)
     if indicator is not None:
         table = table[table["indicator"] == indicator].reset_index(drop=True)
@@ -234,7 +245,9 @@ def _readable(file: Path) -> Iterator[None]:
         raise
     except (pa.ArrowException, OSError, LookupError, ValueError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ArchiveError(f"{file} cannot be read as a release ({first})", hint=_AGAIN) from error
+        lost = isinstance(error, FileNotFoundError)
+        what = "is missing" if lost else f"cannot be read as a release ({first})"
+        raise ArchiveError(f"{file} {what}", hint=_again(file)) from error
 
 
 def _rename_once(temp: Path, file: Path) -> bool:

@@ -118,7 +118,7 @@ _kept: OrderedDict[tuple[str, str], tuple[Told | None]] = OrderedDict()
 
 def _told(kept: Kept, indicator: str, learning: bool) -> Told | None:
     """What a release said, read once a process where its file's name says what is in it."""
-    if not kept.digest:
+    if kept.file is None or not kept.digest or not kept.file.exists():  # a lost one is refused
         return _read(kept, indicator, learning)
     key = (kept.digest, indicator)
     held = _kept.get(key)  # one look: another thread may drop it meanwhile
