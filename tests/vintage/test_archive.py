@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 from release_factory import cdc_cells, csv_bytes
 
+import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError
 from odforecast.names import ALL_DRUGS
@@ -24,6 +25,9 @@ from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import archive_file as module
 from odforecast.vintage import earlier
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.donors import gathered
+from odforecast.vintage.ledger import Origin
+from odforecast.vintage.revisions import revisions
 
 DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
 
@@ -226,6 +230,23 @@ def test_damaged_files_are_refused(archive, files):
     file.unlink()
     assert archive.add(read_vsrr(files[0]))
     assert days(archive) == DAYS
+
+
+def test_of_copies_of_one_month_one_counts_everywhere(files, tmp_path):
+    """A release under two dates was two origins, two donors and two revisions."""
+    store = Archive(tmp_path / "archive")
+    for file, basis in zip(files, ("inferred", "known", "given", "known"), strict=True):
+        store.add(read_vsrr(file), origin=Origin(basis=basis))
+    one = dt.date(2024, 10, 16)
+    again = "it ends in 2024-07, as release 2024-10-16 does: that one counts"
+    seen = revisions(store)
+    assert seen.releases == (one,)
+    assert set(seen.skipped.values()) == {again}
+    found = od.origins(store, "real")
+    assert [(o.as_of, o.reason) for o in found if o.panel is not None] == [(one, "")]
+    assert [o.reason for o in found if o.panel is None] == [again] * 3
+    left = gathered(store)[1]
+    assert [str(d) for d, why in left.items() if why == again] == [DAYS[0], DAYS[2]]
 
 
 @pytest.mark.parametrize("process", ["the same", "a fresh one"])

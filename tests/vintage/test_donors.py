@@ -227,6 +227,12 @@ def test_the_archives_own_copy_of_a_release_comes_first(monkeypatch):
     assert extra.release in found
     assert not np.array_equal(shipped()[3].late, mine.late)
     assert len(available()) == 17
+    # The same release under another date is no second one.
+    moved = replace(mine, release=mine.release + dt.timedelta(days=5), age=mine.age + 5)
+    monkeypatch.setattr(module, "donors", lambda _: (moved,))
+    found = {d.release for d in available(od.bundled())}
+    assert len(found) == 17
+    assert mine.release not in found
 
 
 # Real releases

@@ -86,7 +86,7 @@ def test_a_release_without_reported_counts_is_named() -> None:
     blank = table(DATES[1], {"WV": VALUES[1]}).assign(reported=np.nan, status="missing")
     tables = {d: table(d, {"WV": r}) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
     seen = revisions(Archive.in_memory(tables), "WV")
-    assert seen.skipped == (dt.date(2023, 7, 12),)
+    assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
     assert len(seen.releases) == 2
 
 
@@ -115,10 +115,10 @@ def test_compare_by_hand() -> None:
 
 counts = hnp.arrays(
     float, (3, 3), elements=st.integers(0, 500).map(float) | st.just(float("nan"))
-).filter(lambda x: not np.isnan(x).all(axis=1).any())
+).filter(lambda x: np.isfinite(x.diagonal()).all())  # each release has a last month of its own
 
 
-@given(counts)
+@given(counts.map(lambda x: np.where(np.tri(3, dtype=bool), x, np.nan)))
 def test_the_triangle_is_the_releases(values: np.ndarray) -> None:
     store = archive(values)
     seen = revisions(store, "WV")
@@ -154,7 +154,7 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     assert triangle.loc["2019-04-17", "2017-12-01"] == 70_699  # closing the year: downwards
     assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
     assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
-    assert seen.skipped == (dt.date(2020, 12, 16), dt.date(2023, 4, 12))
+    assert list(seen.skipped) == [dt.date(2020, 12, 16), dt.date(2023, 4, 12)]
     first = settling(seen.units()).query("first_age <= 8")
     assert first["first_change"].between(-1, 4).all()
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)

@@ -78,8 +78,8 @@ def revisions(
     seen = run(store, location, indicator)
     place = lookup(location)
     table = seen.triangle(location).dropna(axis=1, how="all")
-    for date in seen.skipped:
-        note(f"release {date} has no reported count of it: left out")
+    for date, why in seen.skipped.items():
+        note(f"release {date} left out: {why}")
     units = seen.units(settled)
     curve = completeness(units, by=()) if not units.empty else units
     curve = curve[curve["age"] <= _AGES] if len(curve) else curve

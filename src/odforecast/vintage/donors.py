@@ -26,9 +26,11 @@ import numpy as np
 from odforecast.errors import ArchiveError, DataError, OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import STATES
 from odforecast.panel import Donor, Floats, Panel
 from odforecast.publication import SETTLED
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.contents import copies
 
 #: Months back that a donor tells of: the last twelve counts are made of 23 months, models ask of
 #: the twelve before what was usual, and ``cdc-predicted`` of 25 predicted values and more.
@@ -91,14 +93,22 @@ def gathered(
             truth = archive.as_of().panel()
         except ArchiveError:  # it holds no release at all
             return (), {}
+    panels: dict[dt.date, Panel] = {}
     for date in archive.releases():
         if date >= truth.release:
             left_out[date] = f"not older than the release that is the truth ({truth.release})"
             continue
         try:
-            found.append(donor_of(archive.as_of(date).panel(), truth))
+            panels[date] = archive.as_of(date).panel()
         except OdforecastError as error:
             left_out[date] = error.message
+    left_out |= copies(archive, {d: p.last_month for d, p in panels.items()}, STATES)
+    for date, panel in panels.items():
+        if date not in left_out:
+            try:
+                found.append(donor_of(panel, truth))
+            except OdforecastError as error:
+                left_out[date] = error.message
     return linked(found), left_out
 
 
@@ -255,8 +265,8 @@ def available(archive: Archive | None = None) -> tuple[Donor, ...]:
         Without, the shipped ones.
     """
     own = () if archive is None else donors(archive)
-    held = {d.release for d in own}
-    return linked([*own, *(d for d in shipped() if d.release not in held)])
+    held = {d.last_month for d in own}
+    return linked([*own, *(d for d in shipped() if d.last_month not in held)])
 
 
 @cache

@@ -31,6 +31,7 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.sources.table import INDICATORS
+from odforecast.vintage.contents import copies
 from odforecast.vintage.differences import compare as compare
 from odforecast.vintage.settling import completeness as completeness
 from odforecast.vintage.settling import settling as settling
@@ -55,8 +56,7 @@ class Revisions:
     ----------
     indicator : str
     releases : tuple of datetime.date
-        Oldest first, R of them. Releases without a reported count of the indicator are left
-        out and listed in ``skipped``.
+        Oldest first, R of them; those left out are in ``skipped``.
     locations : tuple of str
         CDC codes, L of them.
     months : ndarray of datetime64[M], shape (M,)
@@ -65,8 +65,8 @@ class Revisions:
         12-month-ending deaths; NaN where the release has none.
     hashes : tuple of str
         Content hash of each release.
-    skipped : tuple of datetime.date
-        Releases with no reported count of the indicator at these locations.
+    skipped : dict of datetime.date to str
+        Releases with no reported count of the indicator at these locations, and copies of another.
     """
 
     indicator: str
@@ -76,14 +76,14 @@ class Revisions:
     reported: Floats
     predicted: Floats
     hashes: tuple[str, ...]
-    skipped: tuple[dt.date, ...]
+    skipped: dict[dt.date, str]
 
     @steady
     def __repr__(self) -> str:
         return card(
             f"Revisions: {self.indicator}, {number_of(len(self.releases), 'release')}",
             f"releases {self.releases[0]} to {self.releases[-1]}"
-            + (f", {len(self.skipped)} without a count left out" if self.skipped else ""),
+            + (f", {len(self.skipped)} left out" if self.skipped else ""),
             f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
             f"{self.months[0]} to {self.months[-1]}",
             "next: .triangle('US'), .units(), .plot('US'), .select('Ohio'), .to_frame()",
@@ -327,12 +327,16 @@ def revisions(
         )
     dataset = COUNTIES if any(of_counties) else STATES
     found: dict[dt.date, pd.DataFrame] = {}
+    ends: dict[dt.date, np.datetime64] = {}
     for date in archive.releases(dataset):
         table = _counted(archive, date, indicator, dataset)
+        if (shown := table.loc[table["reported"].notna(), "month"]).size:
+            ends[date] = np.datetime64(shown.max(), "M")
         found[date] = table.loc[
             table["state"].isin(states), ["state", "month", "reported", "predicted"]
         ]
-    kept = {d: t for d, t in found.items() if t["reported"].notna().any()}
+    again = copies(archive, ends, dataset)
+    kept = {d: t for d, t in found.items() if t["reported"].notna().any() and d not in again}
     if not kept:
         raise ArchiveError(
             f"no release has a reported count of {indicator!r} for {', '.join(states)}",
@@ -357,7 +361,7 @@ def revisions(
         reported=layers["reported"],
         predicted=layers["predicted"],
         hashes=tuple(archive.data_hash(d, dataset) for d in kept),
-        skipped=tuple(d for d in found if d not in kept),
+        skipped={d: again.get(d, "no reported count of it") for d in found if d not in kept},
     )
 
 
