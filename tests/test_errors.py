@@ -178,11 +178,53 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
     "place of a figure": (lambda m: m.fitted.plot("Ohoi"), ("'Ohoi'", "did you mean Ohio")),
     "no place": (lambda m: m.truth.select([]), ("locations is empty",)),
     # forecasts
-    "horizon": (lambda m: m.fitted.forecast(0), ("horizon", "at least 1", "got 0")),
-    "draws": (lambda m: m.fitted.forecast(draws=2.5), ("draws", "whole number", "got 2.5")),
+    "horizon": (lambda m: m.fitted.forecast(0), ("horizon is 0", "at least 1")),
+    "draws": (lambda m: m.fitted.forecast(draws=2.5), ("draws is 2.5", "whole number")),
     "until": (lambda m: m.fitted.forecast(until="2020-01"), ("until 2020-01", "2025-08")),
     "both": (lambda m: m.fitted.forecast(3, until="2026-01"), ("horizon or until, not both",)),
-    "level": (lambda m: m.forecast.quantiles([5]), ("levels", "(0, 1)", "[5]")),
+    **{
+        f"seed {seed!r} of {what}": (call(seed), (f"seed is {seed!r}", "number of at least 0"))
+        for seed in (1.0, True, "1", -1, float("nan"))
+        for what, call in {
+            "a forecast": lambda s: lambda m: m.fitted.forecast(seed=s),
+            "a projection": lambda s: lambda m: od.project(m.forecast, od.scenario.NULL, seed=s),
+            "the past": lambda s: lambda m: od.scenario.past("class-scheduled", m.archive, seed=s),
+            "an update": lambda s: lambda _: od.update("/nowhere", seed=s),
+            "joint scores": lambda s: lambda m: od.scoring.joint_scores(m.forecast, m.truth, s),
+        }.items()
+    },
+    "no seed": (lambda m: m.fitted.forecast(seed=None), ("seed is None",)),
+    **{
+        f"level {level!r} of {what}": (call(level), (f"level is {level!r}", "above 0 and below 1"))
+        for level in (float("nan"), 5.0, 0.0)
+        for what, call in {
+            "quantiles": lambda v: lambda m: m.forecast.quantiles([0.5, v]),
+            "a table": lambda v: lambda m: m.forecast.to_frame([v]),
+            "a summary": lambda v: lambda m: m.forecast.summary("US", v),
+            "years": lambda v: lambda m: m.forecast.years("US", v),
+            "a nowcast": lambda v: lambda m: m.forecast.nowcast("US", v),
+            "a hub table": lambda v: lambda m: od.to_hub(m.forecast, [v]),
+            "deaths averted": lambda v: lambda m: m.projection.averted([v]),
+            "a tornado": lambda v: lambda m: od.scenario.tornado(
+                m.forecast, od.scenario.named("tariff-only").at("2025-10"), level=v),
+            "a prior": lambda v: lambda _: od.scenario.Normal(0, 1).interval(v),
+        }.items()
+    },
+    "no level": (lambda m: m.forecast.quantiles([]), ("no quantile level", "such as 0.5")),
+    "threshold": (lambda m: m.forecast.probability_below(float("nan")), ("value is NaN", "give")),
+    "threshold of a projection": (
+        lambda m: m.projection.probability_fewer_than(float("nan")), ("value is NaN", "give")),
+    "panel for a forecast": (lambda m: od.to_hub(m.panel), ("forecast is a Panel", "fit(panel)")),
+    "panel among forecasts": (
+        lambda m: od.Forecast.concat([m.forecast, m.panel]), ("a Panel, no Forecast", "give one")),
+    "hub file without a path": (
+        lambda m: od.write_hub(m.forecast), ("path is missing", "od.to_hub(forecast)")),
+    "hub file of a forecast": (
+        lambda m: od.write_hub(m.forecast, "a.csv"), ("a Forecast, no table", "od.to_hub(")),
+    "hub file of a panel": (
+        lambda m: od.hub.write(m.panel, "a.csv"), ("a Panel, no Forecast", "fit(panel)")),
+    "panel for a truth": (
+        lambda m: od.score(m.forecast, m.panel), ("truth is a Panel", "od.Truth(panel)")),
     "target": (lambda m: m.forecast.samples("deaths_moth"), ("'deaths_moth'", "deaths_month")),
     "month of a count": (lambda m: m.forecast.count_at("2040-01"), ("2040-01", "ends 2027-08")),
     # scores and backtests

@@ -163,7 +163,7 @@ def test_quantiles_are_numpys(panel):
 
 @pytest.mark.parametrize("levels", [[0.0], [1.0], [], [0.5, 1.5]])
 def test_impossible_levels(panel, levels):
-    with pytest.raises(ForecastError, match="levels"):
+    with pytest.raises(ForecastError, match="quantile level"):
         make(panel, ["WV"]).quantiles(levels)
 
 

@@ -6,6 +6,8 @@ Every class also inherits the builtin a Python user would expect (``ValueError``
 
 from __future__ import annotations
 
+import numbers
+import operator
 from collections.abc import Iterable, Mapping
 
 
@@ -134,3 +136,51 @@ def one_of(
     more = ", …" if len(names) > shown else ""
     listed = f"one of: {', '.join(names[:shown])}{more}" if names else "there is none"
     return f"did you mean {meant[0]!r}? {listed}" if meant else listed
+
+
+def short(value: object) -> str:
+    """A value in an error: its text, or its class where that is long."""
+    text = repr(value)
+    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def whole(
+    name: str, value: object, least: int, error: type[OdforecastError] = ForecastError
+) -> int:
+    """A whole number of at least so much: a seed, a number of draws.
+
+    Parameters
+    ----------
+    name : str
+        Of the argument, for the message.
+    value : object
+    least : int
+    error : type of OdforecastError
+        What is raised for a text, a fraction, ``None``, or true or false.
+
+    Examples
+    --------
+    >>> whole("seed", 1, 0)
+    1
+    """
+    integral = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not integral or (number := operator.index(value)) < least:  # type: ignore[arg-type]
+        raise error(f"{name} is {short(value)}, allowed: a whole number of at least {least}")
+    return number
+
+
+def proportion(
+    name: str, value: object, error: type[OdforecastError] = ForecastError, most: bool = False
+) -> float:
+    """A number above 0 and below 1: the level of an interval or a quantile; ``most``: 1 too.
+
+    Examples
+    --------
+    >>> proportion("level", 0.9)
+    0.9
+    """
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if real and 0 < (number := float(value)) <= 1 and (most or number < 1):  # type: ignore[arg-type]
+        return number
+    end = "at most" if most else "below"
+    raise error(f"{name} is {short(value)}, allowed: a number above 0 and {end} 1")

@@ -285,7 +285,7 @@ def test_both_dates_are_counted_from(panel, found):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"horizon": 0}, "horizon must be"),
+        ({"horizon": 0}, "horizon is 0"),
         ({"draws": 1}, "draws"),
         ({"targets": ("deaths_week",)}, "unknown target"),
         ({"models": []}, "nothing to do"),

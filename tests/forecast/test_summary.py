@@ -167,7 +167,7 @@ def test_hidden_counts_stay_hidden():
 
 @pytest.mark.parametrize("level", [0, 1, -0.5, 90, float("nan")])
 def test_a_level_is_a_probability(forecast, level):
-    with pytest.raises(ForecastError, match=r"level must lie between 0 and 1"):
+    with pytest.raises(ForecastError, match=r"level is .*, allowed: a number above 0 and below 1"):
         forecast.summary(level=level)
 
 

@@ -113,6 +113,9 @@ def test_a_state_and_all_its_counties() -> None:
         ("hamilton county , oh,US", ("39061", "US")),
         ("Cuyahoga, Hamilton, OH", ("39035", "39061")),
         ("Washington, Ohio", ("WA", "OH")),  # both are states: as ever
+        *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.")),
+        ("Washington, DC, Ohio", ("DC", "OH")),
+        ("Washington,WA, D.C.", ("WA", "DC")),
         ("Iowa County, Wisconsin", ("55049",)),
         ("Cuyahoga,US", ("39035", "US")),
         ("dona ana, nm", ("35013",)),

@@ -79,10 +79,10 @@ def test_a_string_is_one_column_of_summaries_too(made: od.Forecast, panel: od.Pa
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"bootstrap": "100"}, r"bootstrap is '100'; a whole number, at least 0"),
+        ({"bootstrap": "100"}, r"bootstrap is '100', allowed: a whole number of at least 0"),
         ({"bootstrap": -1}, r"bootstrap is -1"),
-        ({"block": 0}, r"block is 0; a whole number, at least 1"),
-        ({"level": 90}, r"level is 90; a number in \(0, 1\)"),
+        ({"block": 0}, r"block is 0, allowed: a whole number of at least 1"),
+        ({"level": 90}, r"level is 90, allowed: a number above 0 and below 1"),
         ({"by": 3}, r"by is 3; give names of columns"),
         ({"by": "levl"}, r"no column 'levl'; did you mean 'level'"),
     ],
@@ -108,7 +108,7 @@ def test_what_is_no_table(call: Any) -> None:
 @pytest.mark.parametrize("b", ["1", 0, 2, True, None])
 def test_a_bandwidth_is_looked_at_before_the_origins(scores: pd.DataFrame, b: Any) -> None:
     few = scores[scores["as_of"] < "2022-03"]
-    with pytest.raises(ScoringError, match=rf"b is {b!r}; a number in \(0, 1\]"):
+    with pytest.raises(ScoringError, match=rf"b is {b!r}, allowed: a number above 0 and at most 1"):
         od.scoring.diebold_mariano(few, "a", "b", method="fixed-b", b=b)
 
 
@@ -118,7 +118,7 @@ def test_a_model_is_not_tested_against_itself(scores: pd.DataFrame) -> None:
 
 
 def test_what_is_no_forecast_or_no_truth(made: od.Forecast, panel: od.Panel) -> None:
-    for call in (od.scoring.joint_scores, od.scoring.turning_scores):
+    for call in (od.score, od.scoring.joint_scores, od.scoring.turning_scores):
         with pytest.raises(ScoringError, match=r"forecast is 'x', no Forecast"):
             call("x", "y")
         with pytest.raises(ScoringError, match=r"truth is 2, no Truth; give od.Truth\(panel\)"):

@@ -210,7 +210,7 @@ def test_within_groups():
         ({"scale": "log", "metric": "crps"}, "crps has no log scale"),
         ({"metric": "brier"}, "no column 'brier'"),
         ({"missing": "error"}, "models lack"),
-        ({"level": 1.5}, r"level is .*a number in \(0, 1\)"),
+        ({"level": 1.5}, r"level is .*above 0 and below 1"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(keywords, said):

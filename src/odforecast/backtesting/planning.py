@@ -9,7 +9,7 @@ import numpy as np
 
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.unit import Unit
-from odforecast.errors import BacktestError, one_of
+from odforecast.errors import BacktestError, one_of, whole
 from odforecast.geography import find, resolve
 from odforecast.models import Model, get_model
 from odforecast.names import (
@@ -117,8 +117,8 @@ def plan(
         targets = (targets,)
     made = _models(models)
     _check_kinds(truth, locations, targets, joint)
-    horizon, draws = whole("horizon", horizon), whole("draws", draws)
-    seed = whole("seed", seed)
+    horizon = whole("horizon", horizon, 1, BacktestError)
+    draws, seed = whole("draws", draws, 2, BacktestError), whole("seed", seed, 0, BacktestError)
     if not made or not found:
         raise BacktestError("nothing to do", hint="give at least one model and one origin")
     labels = [m.label for m in made]
@@ -128,10 +128,6 @@ def plan(
             hint="give one of them another: get_model(name, label=...), or name=... where an "
             "adapter made it",
         )
-    if horizon < 1 or draws < 2:
-        raise BacktestError(f"horizon must be ≥ 1 and draws ≥ 2, got {horizon} and {draws}")
-    if seed < 0:
-        raise BacktestError(f"seed is {seed}, allowed: whole numbers from 0 on")
     if unknown := [t for t in targets if t not in TARGETS]:
         raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
@@ -192,34 +188,6 @@ def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
     It is no part of the nation, and no donor tells what arrives late of it.
     """
     return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))
-
-
-def whole(name: str, value: object) -> int:
-    """An argument that must be a whole number.
-
-    Parameters
-    ----------
-    name : str
-        Of the argument, for the message.
-    value : object
-
-    Raises
-    ------
-    BacktestError
-        If it is a text, a fraction, or true or false.
-
-    Examples
-    --------
-    >>> from odforecast.backtesting.planning import whole
-    >>> whole("draws", 200)
-    200
-    """
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        return operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise BacktestError(f"{name} is {value!r}, allowed: a whole number") from None
 
 
 def _models(asked: object) -> list[Model]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from odforecast.backtesting.bar import Progress, bar
 from odforecast.backtesting.origin import Origin, origins
-from odforecast.backtesting.planning import default_models, plan, whole
+from odforecast.backtesting.planning import default_models, plan
 from odforecast.backtesting.results import Results, failed_everywhere
 from odforecast.backtesting.running import run_units
-from odforecast.errors import BacktestError
+from odforecast.errors import BacktestError, whole
 from odforecast.models import Model
 from odforecast.names import (
     DEFAULT_DONORS,
@@ -203,8 +203,8 @@ def _run(
 ) -> Results:
     """A backtest whose arguments are complete; see :func:`backtest`."""
     for name, number in (("step", step), ("donors", donors)):
-        if number is not None and whole(name, number) < 1:
-            raise BacktestError(f"{name} is {number}, allowed: whole numbers from 1 on")
+        if number is not None:
+            whole(name, number, 1, BacktestError)
     if origins is None or isinstance(origins, str):
         archive = default_archive() if archive is None else archive
         found = _origins(archive, origins, start, end, step, donors, indicator, dataset)

@@ -219,6 +219,16 @@ def target_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+class _Level(click.FloatRange):
+    """A number in a range, which ``nan`` is not."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number = float(super().convert(value, param, ctx))
+        if number != number:
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 def level_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--level P``."""
     return _option(
@@ -226,7 +236,7 @@ def level_option(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="P",
         default=0.9,
         show_default=True,
-        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        type=_Level(0, 1, min_open=True, max_open=True),
         help="Probability of the intervals.",
     )(command)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from odforecast.errors import DataError, ForecastError
+from odforecast.errors import DataError, ForecastError, proportion
 from odforecast.forecast.places import residents_of, rows_of
 from odforecast.forecast.published import hidden_at, layer_of
 from odforecast.forecast.summary import year_before
@@ -84,8 +84,7 @@ def counties(
     """The table; see :meth:`odforecast.Forecast.counties`."""
     import pandas as pd
 
-    if not 0 < level < 1:
-        raise ForecastError(f"level must lie between 0 and 1, got {level}")
+    proportion("level", level)
     if not of_counties(forecast):
         raise ForecastError(
             "this forecast is of states, whose counts are not hidden",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from odforecast.errors import ForecastError, one_of
+from odforecast.errors import ForecastError, OdforecastError, one_of, short
 from odforecast.forecast.adding import carrying, total, with_nation
 from odforecast.forecast.answers import Answers
 from odforecast.forecast.arrays import held
@@ -212,7 +212,8 @@ class Forecast(Readings, Answers, Frozen):
         """
         from odforecast.forecast.concat import concat
 
-        return concat(forecasts)
+        given: object = forecasts
+        return concat([a_forecast(f) for f in (given if isinstance(given, Iterable) else [given])])
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write all of it, its panel too, into a folder: JSON and Parquet, no pickle.
@@ -362,3 +363,13 @@ class Forecast(Readings, Answers, Frozen):
     def with_nation(self) -> Forecast:
         """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
         return with_nation(self)
+
+
+def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> Forecast:
+    """What must be a forecast, or one clear error."""
+    if not isinstance(value, Forecast):
+        raise error(
+            f"forecast is {short(value)}, no Forecast",
+            hint="give one, as model.fit(panel).forecast() makes",
+        )
+    return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, proportion
 from odforecast.forecast.counties import of_counties
 from odforecast.forecast.published import at_months, layer_of, published
 from odforecast.panel import Floats, Panel
@@ -74,8 +74,7 @@ def nowcast(forecast: Forecast, level: float = 0.9) -> pd.DataFrame:
     """Counts once final; see :meth:`odforecast.Forecast.nowcast`."""
     import pandas as pd
 
-    if not 0 < level < 1:
-        raise ForecastError(f"the level of an interval must lie in (0, 1), got {level}")
+    proportion("level", level)
     panel = forecast.panel
     if panel is None:
         raise ForecastError(

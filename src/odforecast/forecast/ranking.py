@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, one_of
+from odforecast.errors import ForecastError, one_of, whole
 from odforecast.forecast.counties import FEW, of_counties
 from odforecast.forecast.places import residents_of
 from odforecast.forecast.published import hidden_at, layer_of
@@ -73,8 +73,7 @@ def ranking(
 
     if by not in get_args(By):
         raise ForecastError(f"by is {by!r}", hint=one_of(by, get_args(By)))
-    if not isinstance(k, int | np.integer) or k < 1:
-        raise ForecastError(f"k is {k!r}: how many are the highest, a whole number from 1 on")
+    k = whole("k", k, 1)
     if LOCATION not in forecast.joint:
         raise ForecastError(
             "these draws are not joint over locations, so places cannot be compared in them",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, one_of
 from odforecast.forecast.published import layer_of
-from odforecast.forecast.sums import between, in_order, sums_of
+from odforecast.forecast.sums import between, in_order, quantile_levels, sums_of
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import HUB_QUANTILES, MONTH, TARGET_12MO, TARGET_MONTH, TARGETS
 from odforecast.panel import Floats, Panel
@@ -145,11 +145,17 @@ class Readings:
         ForecastError
             If a level lies outside (0, 1), or the target is not forecast.
         """
-        probs = np.atleast_1d(np.asarray(levels, dtype=float))
-        if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
-            raise ForecastError(f"quantile levels must lie in (0, 1), got {levels}")
+        probs = quantile_levels(levels)
         return between(in_order(self.samples(target)), probs)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
-        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
+        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M).
+
+        Raises
+        ------
+        ForecastError
+            If a value is no number, or the target is not forecast.
+        """
+        if np.isnan(np.asarray(value, dtype=float)).any():
+            raise ForecastError("value is NaN", hint="give a number of deaths")
         return np.asarray((self.samples(target) < value).mean(axis=0))

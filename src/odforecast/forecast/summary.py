@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from odforecast.errors import ForecastError
+from odforecast.errors import ForecastError, proportion
 from odforecast.forecast.places import (
     NEW_YORK,
     NEW_YORK_TOGETHER,
@@ -78,8 +78,7 @@ def summary(
     """The table; see :meth:`odforecast.Forecast.summary`."""
     import pandas as pd
 
-    if not 0 < level < 1:
-        raise ForecastError(f"level must lie between 0 and 1, got {level}")
+    proportion("level", level)
     kept = rows_of(forecast, locations)
     places = [forecast.locations[i] for i in kept]
     # Rounded, so that 0.9 gives the levels 0.05 and 0.95 themselves.

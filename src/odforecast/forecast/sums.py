@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from odforecast.errors import ForecastError, OdforecastError, proportion
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
@@ -108,6 +109,16 @@ def in_order(samples: Floats) -> Floats:
         out[:, start : start + 64] = flat[start : start + 64].T
     out.sort(axis=1)
     return out.reshape(*samples.shape[1:], len(flat))
+
+
+def quantile_levels(
+    levels: Sequence[float] | Floats, error: type[OdforecastError] = ForecastError
+) -> Floats:
+    """Levels that a person asked for, each above 0 and below 1; there is one at least."""
+    asked = np.ravel(np.asarray(levels)).tolist()
+    if not asked:
+        raise error("no quantile level is named", hint="name one, such as 0.5")
+    return np.array([proportion("a quantile level", x, error) for x in asked])
 
 
 def between(ordered: Floats, levels: Sequence[float] | Floats) -> Floats:

@@ -96,3 +96,9 @@ JURISDICTIONS: tuple[str, ...] = tuple(x.state for x in LOCATIONS if x.state not
 
 #: Every key of a jurisdiction, in capitals: name, hub code and CDC code.
 BY_KEY = {key.upper(): x for x in LOCATIONS for key in (x.name, x.code, x.state)}
+
+#: The same, and the capital as people write it.
+SPELLED = BY_KEY | dict.fromkeys(
+    ("D.C.", "D.C", *(f"WASHINGTON{c} {dc}" for c in ("", ",") for dc in ("DC", "D.C.", "D.C"))),
+    BY_KEY["DC"],
+)

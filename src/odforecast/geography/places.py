@@ -23,7 +23,14 @@ from odforecast.geography.counties import (
     edition_of,
     named,
 )
-from odforecast.geography.jurisdictions import BY_KEY, JURISDICTIONS, LOCATIONS, REGIONS, Location
+from odforecast.geography.jurisdictions import (
+    BY_KEY,
+    JURISDICTIONS,
+    LOCATIONS,
+    REGIONS,
+    SPELLED,
+    Location,
+)
 
 __all__ = [
     "JURISDICTIONS", "LOCATIONS", "REGIONS", "Location", "called", "counties_in", "find", "lookup",
@@ -52,7 +59,7 @@ def lookup(key: str) -> Location:
     >>> od.geography.lookup("WV").code, od.geography.lookup("nyc").state
     ('54', 'YC')
     """
-    found = BY_KEY.get(str(key).strip().upper())
+    found = SPELLED.get(str(key).strip().upper())
     if found is None:
         if among := _counties_called(str(key).strip()):
             what = among[0].label if len(among) == 1 else f"the name of {len(among)} counties"
@@ -86,7 +93,7 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
     ('39', 'Cuyahoga County, Ohio', '39061')
     """
     text = str(key).strip()
-    if (state := BY_KEY.get(text.upper())) is not None:
+    if (state := SPELLED.get(text.upper())) is not None:
         return state
     found = _counties_called(text)
     if not found:
@@ -161,7 +168,7 @@ def _counties_called(text: str) -> tuple[County, ...]:
     name, comma, of = text.rpartition(",")
     if not comma:
         return named(text)
-    state = BY_KEY.get(of.strip().upper())
+    state = SPELLED.get(of.strip().upper())
     return () if state is None else named(name, state.state)
 
 
@@ -196,7 +203,7 @@ def _no_county(text: str) -> UnknownNameError:
     name, comma, of = text.rpartition(",")
     if not comma:
         return _unknown(text, [*_states_close_to(text), *close_to(text)][:3])
-    state = BY_KEY.get(of.strip().upper())
+    state = SPELLED.get(of.strip().upper())
     if state is None:
         return _unknown(text, [f"{name}, {s}" for s in _states_close_to(of)])
     meant = close_to(name, None if state.state == "US" else state.state)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from odforecast.errors import OdforecastError, UnknownNameError
 from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
-from odforecast.geography.jurisdictions import BY_KEY, REGIONS
+from odforecast.geography.jurisdictions import REGIONS, SPELLED
 from odforecast.geography.places import counties_in, find, lookup
 
 #: As many codes as an error lists.
@@ -209,9 +209,12 @@ def _split(text: str) -> list[str]:
     parts = [p.strip() for p in text.split(",") if p.strip()]
     while parts:
         head = parts.pop(0)
-        alone = head.upper() in BY_KEY or head.isdigit() or head.endswith("/*")
-        state = parts and not alone and BY_KEY.get(parts[0].upper())
-        out.append(f"{head}, {parts.pop(0)}" if state and state.state != "US" else head)
+        both = f"{head}, {parts[0]}" if parts else ""
+        alone = head.upper() in SPELLED or head.isdigit() or head.endswith("/*")
+        state = parts and not alone and SPELLED.get(parts[0].upper())
+        one = (state and state.state != "US") or both.upper() in SPELLED  # Washington, D.C.
+        out.append(both if one else head)
+        del parts[: bool(one)]
     return out
 
 

@@ -98,11 +98,9 @@ def write(
     >>> len(od.hub.read(path))
     552
     """
-    table = forecast
-    if isinstance(forecast, Forecast):
-        table = to_hub(forecast, levels, targets, output_type, own)
-    assert isinstance(table, pd.DataFrame)
-    return write_hub(table, Path(path))
+    if not isinstance(forecast, pd.DataFrame):
+        forecast = to_hub(forecast, levels, targets, output_type, own)
+    return write_hub(forecast, Path(path))
 
 
 def read(

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import DataError, ForecastError
+from odforecast.errors import DataError, ForecastError, short
 from odforecast.forecast import Forecast
+from odforecast.forecast.forecast import a_forecast
 from odforecast.forecast.private import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
@@ -84,6 +85,7 @@ def to_hub(
     >>> len(table), table["location"].unique().tolist(), table["horizon"].unique().tolist()
     (69, ['US'], [1, 2, 3])
     """
+    forecast = a_forecast(forecast)
     keep_local(forecast, "a hub file", own)
     if output_type not in OUTPUT_TYPES:
         raise ForecastError(
@@ -181,7 +183,7 @@ def _adding_up(chances: np.ndarray) -> np.ndarray:
     return np.asarray((parts + (rank < left[:, None])) / whole)
 
 
-def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
+def write_hub(table: pd.DataFrame, path: str | Path | None = None) -> Path:
     """Check a hub table and write it; the file is complete or absent.
 
     Parameters
@@ -199,8 +201,12 @@ def write_hub(table: pd.DataFrame, path: str | Path) -> Path:
     Raises
     ------
     DataError
-        If the table breaks a rule of :func:`check_hub`, or the file type is unknown.
+        If the table breaks a rule of :func:`check_hub`, is none, or the file type is unknown.
     """
+    given: object = table
+    if path is None or not isinstance(given, pd.DataFrame):
+        what = f"table is {short(given)}, no table" if path else "path is missing"
+        raise DataError(what, hint="od.write_hub(od.to_hub(forecast), 'forecast.csv')")
     target = Path(path)
     kind = file_kind(target)
     checked = check_hub(table, levels=None, source=str(target))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from odforecast.errors import ForecastError, one_of
+from odforecast.errors import ForecastError, one_of, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import find
 from odforecast.models.content import Contents, distribution_of
@@ -90,10 +90,7 @@ def forecaster(
     if target not in TARGETS:
         raise ForecastError(f"target is {target!r}, unknown", hint=one_of(target, TARGETS))
     axes = _axes(joint, target)
-    if isinstance(min_months, bool) or not isinstance(min_months, int) or min_months < 1:
-        raise ForecastError(
-            f"min_months is {min_months!r}, allowed: a whole number of at least 1",
-        )
+    min_months = whole("min_months", min_months, 1)
 
     def decorate(function: Function) -> Model:
         _check(function, label)

@@ -6,7 +6,6 @@ the wrong months, places or number of draws is refused in all of them.
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ForecastError, PanelError, UnknownNameError
+from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography.counties import by_fips, counties_of, edition_held
 from odforecast.markup import card, html_table, number_of, steady
@@ -396,8 +395,8 @@ class Fitted:
         Raises
         ------
         ForecastError
-            If horizon or draws is not a positive whole number, both horizon and ``until`` are
-            given, or the model returns something else than was asked for.
+            If horizon or draws is not a positive whole number, the seed none from 0 on, both
+            horizon and ``until`` are given, or the model returns something else than was asked for.
         """
         if until is not None:
             if horizon is not None:
@@ -409,7 +408,8 @@ class Fitted:
                     f"{self.panel.last_month}"
                 )
         horizon = DEFAULT_HORIZON if horizon is None else horizon
-        horizon, draws = check_request(horizon, draws)
+        horizon, draws = whole("horizon", horizon, 1), whole("draws", draws, 1)
+        seed = whole("seed", seed, 0)
         if horizon > LONGEST_HORIZON:
             raise ForecastError(
                 f"horizon is {horizon} months, at most {LONGEST_HORIZON} can be asked for",
@@ -491,28 +491,3 @@ def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -
     if (made.draws < 0).any():
         d, i, m = np.argwhere(made.draws < 0)[0]
         refuse(f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}")
-
-
-def check_request(horizon: int, draws: int) -> tuple[int, int]:
-    """Horizon and number of draws as positive whole numbers.
-
-    Raises
-    ------
-    ForecastError
-        If one of them is not a whole number, or below 1.
-
-    Examples
-    --------
-    >>> check_request(12, 500)
-    (12, 500)
-    """
-    checked = []
-    for name, value in (("horizon", horizon), ("draws", draws)):
-        try:
-            number = operator.index(value)
-        except TypeError:
-            number = 0
-        if number < 1 or isinstance(value, bool):
-            raise ForecastError(f"{name} must be a whole number of at least 1, got {value!r}")
-        checked.append(number)
-    return checked[0], checked[1]

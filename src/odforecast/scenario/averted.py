@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
+from odforecast.forecast.sums import quantile_levels
 from odforecast.months import Months
 from odforecast.names import SCENARIO_ID
 from odforecast.panel import Floats
@@ -32,7 +33,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def averted(projection: Projection, levels: Sequence[float], against: str | None) -> pd.DataFrame:
     """See :meth:`odforecast.scenario.Projection.averted`."""
-    probs = _levels(levels)
+    probs = quantile_levels(levels, ScenarioError)
     other = projection.against(against)
     ahead = projection.ahead
     months = projection.baseline.months[ahead]
@@ -206,13 +207,6 @@ def _ties(saved: Floats) -> dict[str, float]:
         "same": float((saved == 0).mean()),
         "more": float((saved < 0).mean()),
     }
-
-
-def _levels(levels: Sequence[float]) -> Floats:
-    probs = np.asarray(levels, dtype=float)
-    if probs.size == 0 or (probs <= 0).any() or (probs >= 1).any():
-        raise ScenarioError(f"quantile levels must lie in (0, 1), got {levels}")
-    return probs
 
 
 def _tag(p: float) -> str:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
+from odforecast.forecast.sums import quantile_levels
 from odforecast.geography import called, code_of
 from odforecast.markup import card, html_table, steady
 from odforecast.models import Model, get_model
@@ -160,6 +161,7 @@ class Past:
             (end of the 12 months, as text: ``2024-03``), all str; ``level`` (of the quantile,
             float; NaN for what was observed), ``value`` (deaths in the 12 months, float).
         """
+        levels = quantile_levels(levels, ScenarioError).tolist()
         parts = [self._rows("observed", self.months, np.nan, self.observed)]
         for level, values in zip(levels, np.quantile(self.removed, levels, axis=0)):
             parts.append(self._rows("effect removed", self.months, level, values))
@@ -266,6 +268,7 @@ def past(
         raise ScenarioError(
             f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
         )
+    seed = whole("seed", seed, 0, ScenarioError)
     x = past_event(event)
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")

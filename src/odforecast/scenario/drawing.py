@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, whole
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats
@@ -40,6 +40,7 @@ Numbers = Mapping[str, Floats]
 
 def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
     """A uniform number for every stream and draw, each of shape (D,)."""
+    seed = whole("seed", seed, 0, ScenarioError)
     return {
         key: np.random.default_rng(seed_from("scenario", seed, x.name, key)).random(draws)
         for key in STREAMS

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, proportion
 from odforecast.panel import Floats
 
 #: A prior as a scenario file holds it.
@@ -61,6 +61,7 @@ class Prior(ABC):
         >>> tuple(round(x, 2) for x in od.scenario.Normal(-0.45, 0.20).interval(0.9))
         (-0.78, -0.12)
         """
+        proportion("level", level, ScenarioError)
         low, high = self.ppf(np.array([(1 - level) / 2, (1 + level) / 2]))
         return float(low), float(high)
 

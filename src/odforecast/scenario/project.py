@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, to_month
@@ -111,6 +111,7 @@ def project(
     if seed is None:
         own = source.provenance.get("seed") if isinstance(source, Forecast) else None
         seed = DEFAULT_SEED if own is None else int(own)
+    seed = whole("seed", seed, 0, ScenarioError)
     if isinstance(source, Forecast):
         if horizon is not None or draws is not None or until is not None:
             raise ScenarioError(

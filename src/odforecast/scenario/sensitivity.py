@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, proportion
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.scenario.catalogue import attribution_shares
@@ -117,6 +117,7 @@ def tornado(
         ``intervention, assumption, low_value, high_value, averted_low, averted_high,
         averted, swing``, the largest swing first.
     """
+    proportion("level", level, ScenarioError)
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)

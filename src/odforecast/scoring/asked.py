@@ -8,16 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from odforecast.errors import ScoringError
-from odforecast.forecast import Forecast
+from odforecast.errors import ScoringError, proportion, short, whole
+from odforecast.forecast.forecast import a_forecast
 from odforecast.panel import Panel
 from odforecast.scoring.truth import Truth
-
-
-def short(value: object) -> str:
-    """A value in an error: its text, or its class where that is long."""
-    text = repr(value)
-    return text if len(text) <= 60 and "\n" not in text else f"a {type(value).__name__}"
 
 
 def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
@@ -59,44 +53,18 @@ def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
     raise ScoringError(f"{name} is {short(by)}", hint="give names of columns, as ('level',)")
 
 
-def whole(name: str, value: object, least: int) -> int:
-    """A whole number of at least so much.
-
-    Examples
-    --------
-    >>> from odforecast.scoring.asked import whole
-    >>> whole("block", 3, 1)
-    3
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ScoringError(f"{name} is {short(value)}", hint=f"a whole number, at least {least}")
-    return int(value)
-
-
-def share(name: str, value: object, most: bool = False) -> float:
-    """A number above 0 and below 1; ``most``: 1 too."""
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if number and 0 < float(value) <= 1 and (most or value != 1):  # type: ignore[arg-type]
-        return float(value)  # type: ignore[arg-type]
-    raise ScoringError(f"{name} is {short(value)}", hint=f"a number in (0, 1{']' if most else ')'}")
-
-
 def sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
     """Refuse settings of an interval over origins that mean nothing."""
-    whole("bootstrap", bootstrap, 0)
+    whole("bootstrap", bootstrap, 0, ScoringError)
     if block is not None:
-        whole("block", block, 1)
-    share("level", level)
-    whole("seed", seed, 0)
+        whole("block", block, 1, ScoringError)
+    proportion("level", level, ScoringError)
+    whole("seed", seed, 0, ScoringError)
 
 
 def forecast_and_truth(forecast: object, truth: object) -> None:
     """Refuse what is no forecast, or no truth."""
-    if not isinstance(forecast, Forecast):
-        raise ScoringError(
-            f"forecast is {short(forecast)}, no Forecast",
-            hint="give one, as model.fit(panel).forecast() makes",
-        )
+    a_forecast(forecast, ScoringError)
     if isinstance(truth, Panel):
         raise ScoringError("truth is a Panel", hint="make it one: od.Truth(panel)")
     if not isinstance(truth, Truth):

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError
+from odforecast.errors import ScoringError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION
 from odforecast.names import LOCATION, MONTH, STATES, TARGET_12MO
@@ -125,6 +125,7 @@ def joint_scores(
     ['the draws are not joint over places']
     """
     forecast_and_truth(forecast, truth)
+    whole("seed", seed, 0, ScoringError)
     if forecast.panel is not None and forecast.panel.dataset != STATES:
         return joint_table([], target)
     months = np.flatnonzero(forecast.horizons >= 1)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, one_of
+from odforecast.errors import ScoringError, one_of, proportion
 from odforecast.scoring.asked import columns_of, table_of
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.resampling import MIN_BLOCKS, MIN_DONORS, MIN_ORIGINS, Cells, cells_of
@@ -223,8 +223,7 @@ def ratios_of(sums: Floats) -> Floats:
 
 def percentile_interval(samples: Floats, level: float, n_models: int) -> tuple[Floats, Floats]:
     """Percentile interval per model; NaN where there are no samples."""
-    if not 0.0 < level < 1.0:
-        raise ScoringError(f"level must lie in (0, 1), got {level}")
+    proportion("level", level, ScoringError)
     if samples.shape[0] == 0:
         return np.full(n_models, np.nan), np.full(n_models, np.nan)
     tail = (1.0 - level) / 2.0

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, one_of
+from odforecast.errors import ScoringError, one_of, whole
 from odforecast.geography import NATION
-from odforecast.scoring.asked import sampling, table_of, whole
+from odforecast.scoring.asked import sampling, table_of
 from odforecast.scoring.pairs import Pairs, pairs_by_group, percentile_interval, ratios_of
 from odforecast.scoring.rates import per_100k
 from odforecast.scoring.resampling import weights
@@ -98,7 +98,7 @@ def pairwise(
     if scale not in SCALES:
         raise ScoringError(f"scale is {scale!r}, unknown", hint=one_of(scale, SCALES))
     sampling(bootstrap, block, level, seed)
-    whole("min_groups", min_groups, 1)
+    whole("min_groups", min_groups, 1, ScoringError)
     table, column = _on_scale(table_of(scores), metric, scale)
     models = sorted(set(table["model"].astype(str))) if "model" in table else []
     if len(models) < 2:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from odforecast.errors import ScoringError
+from odforecast.errors import ScoringError, proportion
 
 Floats = NDArray[np.float64]
 
@@ -68,8 +68,7 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     >>> float(od.scoring.interval_score(90, 110, 85, alpha=0.2))
     70.0
     """
-    if not 0.0 < alpha < 1.0:
-        raise ScoringError(f"alpha must lie in (0, 1), got {alpha}")
+    proportion("alpha", alpha, ScoringError)
     low, high, y = (np.asarray(x, dtype=float) for x in (lower, upper, observed))
     if (high < low).any():
         raise ScoringError("an interval's upper end lies below its lower end")

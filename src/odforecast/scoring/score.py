@@ -13,6 +13,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.published import published
 from odforecast.names import COUNTIES, LOCATION, TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.scoring.asked import forecast_and_truth
 from odforecast.scoring.county_columns import with_county_columns
 from odforecast.scoring.revision import revised
 from odforecast.scoring.rules import Floats
@@ -107,6 +108,7 @@ def score_columns(
     quantiles : ndarray, shape (Q, L, M)
         Of the months asked for.
     """
+    forecast_and_truth(forecast, truth)
     if forecast.basis != truth.basis:
         raise ScoringError(
             f"the forecast counts deaths by {forecast.basis}, the truth by {truth.basis}",

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from odforecast.errors import ScoringError, one_of
-from odforecast.scoring.asked import columns_of, share, table_of
+from odforecast.errors import ScoringError, one_of, proportion
+from odforecast.scoring.asked import columns_of, table_of
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.fixed_smoothing import SHORTEST, cosine_test, fixed_b_test
 from odforecast.scoring.pairs import common_units
@@ -92,7 +92,7 @@ def diebold_mariano(
     """
     if method not in METHODS:
         raise ScoringError(f"unknown method {method!r}", hint=one_of(method, METHODS))
-    b, keys, scores = share("b", b, most=True), columns_of(by), table_of(scores)
+    b, keys, scores = proportion("b", b, ScoringError, most=True), columns_of(by), table_of(scores)
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, one_of
+from odforecast.errors import ScoringError, one_of, whole
 from odforecast.geography import called, pick
 from odforecast.markup import card, few, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
@@ -68,7 +67,7 @@ class Truth:
                 hint="od.archive().as_of().panel() gives one",
             )
         usual = COUNTY_MIN_AGE if self.panel.dataset == COUNTIES else MIN_AGE
-        age = usual if self.min_age is None else _months(self.min_age)
+        age = usual if self.min_age is None else whole("min_age", self.min_age, 0, ScoringError)
         object.__setattr__(self, "min_age", age)
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
@@ -80,8 +79,6 @@ class Truth:
         if self.panel.vintage == VINTAGE_SYNTHETIC or self.panel.donor:
             kind = "delayed" if self.panel.donor else "made-up"
             raise ScoringError(f"a {kind} panel is no truth", hint="take one from an archive")
-        if self.min_age < 0:
-            raise ScoringError(f"min_age must not be negative, got {self.min_age}")
 
     @steady
     def __repr__(self) -> str:
@@ -299,15 +296,3 @@ class Truth:
                 f"too young: release {self.release} is {age[j]} months after the month, "
                 f"{self.min_age} needed"
             )
-
-
-def _months(age: object) -> int:
-    """An age as a whole number of months."""
-    try:
-        if isinstance(age, bool | np.bool_):
-            raise TypeError
-        return operator.index(age)  # type: ignore[arg-type]
-    except TypeError:
-        raise ScoringError(
-            f"min_age is {age!r}, allowed: a whole number of months", hint="leave it out for 12"
-        ) from None

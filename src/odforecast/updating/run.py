@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.backtesting.lock import locked
-from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError
+from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.models import get_model
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_SEED
@@ -204,7 +204,7 @@ def update(
     releases = default_folder() if archive is None else Path(archive)
     target = default_out() if out is None else Path(out)
     asked = locations if isinstance(locations, str) else tuple(locations)
-    settings = Settings(model, asked, draws, seed)
+    settings = Settings(model, asked, whole("draws", draws, 1), whole("seed", seed, 0))
     get_model(model)  # a wrong name before the work, not after it
     with _held(target):
         clear(target)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from odforecast.errors import ForecastError, PanelError, one_of
+from odforecast.errors import ForecastError, PanelError, one_of, whole
 from odforecast.forecast import Forecast
 from odforecast.models.adapters.identity import Identity, title
 from odforecast.models.adapters.marginals import Marginals
@@ -117,8 +117,7 @@ def adapted(
     """
     if on not in ON:
         raise ForecastError(f"on is {on!r}, unknown", hint=one_of(on, ON))
-    if isinstance(windows, bool) or not isinstance(windows, int) or windows < 4:
-        raise ForecastError(f"windows is {windows!r}, allowed: a whole number of at least 4")
+    windows = whole("windows", windows, 4)
     if not isinstance(log, bool):
         raise ForecastError(f"log is {log!r}, allowed: True or False")
     label = title(item) + ("-sums" if on == "sums" else "") if name is None else name

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
+from odforecast.errors import ScenarioError, proportion
 from odforecast.months import Months
 from odforecast.panel import Floats
 from odforecast.scenario.effects.prior import KEPT, WEAK, EventPrior, EventSummary, inside, moments
@@ -184,6 +185,7 @@ class EventPosterior:
 
     def interval(self, level: float = 0.9, event: int = 0) -> tuple[float, float]:
         """Central interval of the size given an effect."""
+        proportion("level", level, ScenarioError)
         _, means, sds = self._cached(event)
         wide = 10.0 * float(sds.max())
         ends = float(means.min()) - wide, float(means.max()) + wide
