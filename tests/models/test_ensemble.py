@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel, with_counts
 
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
+from odforecast.models.ensemble import learning
 from odforecast.models.ensemble.learning import (
     LEVELS,
     MAX_HORIZON,
@@ -160,6 +165,29 @@ def test_the_members_are_part_of_the_identity():
     spec = Ensemble("ensemble", CHEAP).spec
     assert set(CHEAP) <= members(spec)
     assert spec.hash != Ensemble("ensemble", ["drift", "damped-trend"]).spec.hash
+
+
+def test_past_forecasts_are_shared_by_threads(monkeypatch):
+    """A thread dropped the oldest while another was about to call it the newest: a KeyError."""
+
+    class Slow(OrderedDict):
+        def get(self, key):
+            found = super().get(key)
+            time.sleep(0.002)
+            return found
+
+    monkeypatch.setattr(learning, "_CACHE", Slow())
+    monkeypatch.setattr(learning, "_CACHE_SIZE", 1)
+    panel = bundled_panel(("OH",))
+    cuts = [panel.cut(month) for month in ("2021-06", "2021-07")]
+    model = get_model("drift")
+
+    def work(i):
+        return learning._quantiles(model, cuts[i % 2], ("OH",))
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(work, range(40)))
+    assert all(np.array_equal(m, made[i % 2]) for i, m in enumerate(made))
 
 
 def test_past_forecasts_of_two_configurations_are_not_taken_for_one():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,8 @@ from odforecast.scenario import (
     project,
     tornado,
 )
+from odforecast.scenario.applying import Applied
+from odforecast.scenario.classes import share_name
 from odforecast.scenario.drawing import _beta, uniforms
 from odforecast.scenario.sensitivity import attribution
 
@@ -102,6 +106,19 @@ def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
     us = projected.index("US")
     parts = [i for i in range(len(projected.locations)) if i != us]
     assert np.allclose(projected.draws[:, parts].sum(axis=1), projected.draws[:, us])
+
+
+def test_notes_stand_in_one_order(whole):
+    """They came in the order of a set, which differs from process to process."""
+    base = whole.select(["OH", "WV"])
+    classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
+    part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
+    carrying = replace(base, beside={}).with_parts(dict.fromkeys(classes, part))
+    shares = {share_name(short): {"WV": 0.1} for short in classes}
+    applied = Applied(carrying, shares, 1)
+    applied.acted([])
+    named = [note.split()[3] for note in applied.notes]
+    assert named == sorted(classes)
 
 
 def test_replaced_deaths_come_all_the_same(whole):

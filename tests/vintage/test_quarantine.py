@@ -144,7 +144,11 @@ def test_replaced(archive, wrong, right):
 def test_retracted_and_taken_back(archive, right):
     archive.add(right)
     archive.retract(DAY, "a file of the test server")
-    assert archive.as_of().date == dt.date(2025, 9, 17)
+    # The day is that of the release which counts, not of the one that lies apart and is told.
+    newest = archive.as_of()
+    assert newest.date == newest.as_of == dt.date(2025, 9, 17)
+    assert "release 2025-10-15 lies apart" in newest.note
+    assert newest.panel().data_hash == archive.until("2025-09-17").as_of().panel().data_hash
     with pytest.raises(ArchiveError, match="were retracted: a file of the test server; --accept"):
         archive.add(right)
     assert archive.add(right, accept="it was CDC's after all")

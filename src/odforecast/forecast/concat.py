@@ -195,7 +195,7 @@ def _own(panels: Sequence[Panel]) -> Own | None:
         return None
     first = held[0]
     for own in held[1:]:
-        for place in set(own.places) & set(first.places):
+        for place in sorted(set(own.places) & set(first.places)):
             if not all(np.array_equal(a, b) for a, b in zip(own.rows(place), first.rows(place))):
                 raise ForecastError(f"the forecasts rest on different own counts of {place}")
         new = [place for place in own.places if place not in first.places]

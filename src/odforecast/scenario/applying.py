@@ -155,7 +155,9 @@ class Applied:
         own = indicator_of(self.baseline)
         draws = self.baseline.draws.copy()
         scopes = {x.scope for x, _, _ in steps} - {ALL, own}
-        paths = {short: self._path(short).copy() for short in {*self.baseline.beside, *scopes}}
+        paths = {
+            short: self._path(short).copy() for short in sorted({*self.baseline.beside, *scopes})
+        }
         for x, log_effect, kept in steps:
             effect = np.exp(log_effect)
             if x.scope not in (ALL, own):

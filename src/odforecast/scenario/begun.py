@@ -193,7 +193,7 @@ def panel_without(
             before[name] = _aligned(panel, other)
     whole = ALL if ALL in before else own
     before[whole] = _filled(before[whole])
-    for name in {p.x.scope for p in past} - {ALL, own} | set(before) - {whole}:
+    for name in sorted({p.x.scope for p in past} - {ALL, own} | set(before) - {whole}):
         given = tables.get(share_name(name), {})
         share = np.array([given.get(s, 0.0) for s in panel.locations])
         found = before.get(name, np.full(before[whole].shape, np.nan))

@@ -216,9 +216,10 @@ def _split(
         old = said.set_index(keys)[["before_low", "before", "before_high"]]
         table = table.drop(columns=list(old)).join(old, on=keys)
         table = table[table["before"].notna()].reset_index(drop=True)
+        # The record has a tenth of a death: where no more is between them, they are the same.
+        equal = (table["again"] - table["before"]).abs() < 0.051
+        table.loc[equal, "before"] = table.loc[equal, "again"]
         table["model"] = table["again"] - table["before"]
-        # The record has a tenth of a death.
-        table.loc[table["model"].abs() < 0.051, "model"] = 0.0
     else:
         table["model"] = np.nan
     table["change"] = table["now"] - table["before"]

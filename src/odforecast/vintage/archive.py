@@ -314,7 +314,7 @@ class Archive(Changing):
         Parameters
         ----------
         day : date or str, optional
-            ``"2024-12-11"``; default: the day of the last release of the states. A
+            ``"2024-12-11"``; default: the day of the last release of the states that counts. A
             release is known on its own day.
 
         Returns
@@ -335,7 +335,8 @@ class Archive(Changing):
                 hint=said_apart(apart) or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
-        day = last if day is None else to_date(day)
+        # By default what lies apart since is told, too; but the day is that of the newest one used.
+        day, until = (dates[-1], last) if day is None else (to_date(day),) * 2
         known = [d for d in dates if d <= day]
         if not known:
             raise ArchiveError(
@@ -351,7 +352,7 @@ class Archive(Changing):
                 f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
                 "month, so the archive lacks the releases between"
             )
-        unused = said_apart([d for d in apart if date < d <= day])
+        unused = said_apart([d for d in apart if date < d <= until])
         notes = [note, unused, self.reason(date)]
         return Vintage(self, day, date, "; ".join(n for n in notes if n) or None)
 

@@ -7,6 +7,7 @@ date can be reached, so what is learned at an origin was known at that origin.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ LEVELS = np.array(HUB_QUANTILES)
 # same origin under another model) share these; equal keys always hold equal numbers.
 _CACHE: OrderedDict[str, Floats] = OrderedDict()
 _CACHE_SIZE = 600
+_CACHE_LOCK = threading.Lock()  # a backtest may run on threads
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
     """A member's quantiles from one cut, shape (23, L, 12), read back if made before."""
     # All that a forecast hangs on: the whole panel, and the model's whole configuration.
     key = content_hash(member.spec.hash, cut.locations, cut.data_hash)
-    found = _CACHE.get(key)
+    with _CACHE_LOCK:
+        if (found := _CACHE.get(key)) is not None:
+            _CACHE.move_to_end(key)
     if found is None:
         found = np.full((LEVELS.size, len(cut.locations), MAX_HORIZON), np.nan)
         try:
@@ -108,11 +112,10 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
             kept = forecast.select([cut.locations[i] for i in places])
             ahead = kept.horizons >= 1
             found[:, places] = kept.quantiles(HUB_QUANTILES)[:, :, ahead]
-        _CACHE[key] = found
-        if len(_CACHE) > _CACHE_SIZE:
-            _CACHE.popitem(last=False)
-    else:
-        _CACHE.move_to_end(key)
+        with _CACHE_LOCK:
+            _CACHE[key] = found
+            if len(_CACHE) > _CACHE_SIZE:
+                _CACHE.popitem(last=False)
     result: Floats = found[:, [cut.locations.index(s) for s in locations]]
     return result
 
