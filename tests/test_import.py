@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +43,42 @@ def test_import_resolves_names_only_when_asked() -> None:
 def test_data_and_names_need_no_sampler() -> None:
     loaded = loaded_by("import odforecast as od\nod.Panel, od.get_model, od.bundled, od.models()")
     assert not loaded & {"pymc", "pytensor", "nutpie", "arviz_stats", "matplotlib", "statsforecast"}
+
+
+FORECAST = """
+import odforecast as od
+made = od.get_model("damped-trend").fit(od.bundled().as_of().panel()).forecast(3, draws=5)
+print(od.__file__, made.draws.shape)
+"""
+
+
+@pytest.mark.parametrize("found", ["nothing", "a folder of its own", "somebody else's"])
+def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found: str) -> None:
+    """numba cannot cache there, and there was no forecast at all. As root no folder is closed:
+    files stand where the folders would be made."""
+    source = Path(od.__file__).parent
+    copy = shutil.copytree(source, tmp_path / "odforecast", ignore=lambda *_: ["__pycache__"])
+    for folder in (copy, *(p for p in copy.rglob("*") if p.is_dir())):
+        (folder / "__pycache__").touch()
+    (home := tmp_path / "home").touch()
+    (temp := tmp_path / "temp").mkdir()
+    mine = temp / f"odforecast-{os.getuid()}"
+    if found != "nothing":
+        mine.mkdir(mode=0o700 if found == "a folder of its own" else 0o777)
+        mine.chmod(0o700 if found == "a folder of its own" else 0o777)
+    away = {"HOME": f"{home}/none", "TMPDIR": str(temp), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FORECAST], capture_output=True, text=True, env=away, cwd=tmp_path
+    )
+    assert done.stdout == f"{copy}/__init__.py (5, 53, 3)\n", done.stderr
+    kept = {p.relative_to(temp).parts[0] for p in temp.rglob("*.nbi")}
+    assert len(kept) == 1
+    assert (kept == {mine.name}) == (found != "somebody else's")
+
+
+def test_where_there_is_room_nothing_is_set() -> None:
+    code = "import os; os.environ.pop('NUMBA_CACHE_DIR', 0); import odforecast"
+    assert "tempfile" not in loaded_by(f"{code}; assert 'NUMBA_CACHE_DIR' not in os.environ")
 
 
 @pytest.mark.parametrize("name", od.__all__)

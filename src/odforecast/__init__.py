@@ -18,6 +18,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from odforecast.cache import find_room
 from odforecast.errors import OdforecastError
 from odforecast.version import __version__ as __version__
 
@@ -125,3 +126,7 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+# Before anything is compiled, here and in worker processes.
+find_room()
