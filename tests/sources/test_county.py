@@ -124,6 +124,15 @@ def test_exact_duplicates_are_counted_and_unknown_columns_refused(tmp_path):
         read_county(write(tmp_path, "Data as of,Year,Month\n1/12/2025,2024,7\n"))
 
 
+@pytest.mark.parametrize("column", ["release", "month"])
+def test_a_time_within_a_day_has_no_hash(tmp_path, column) -> None:
+    plain = read_county(write(tmp_path, csv_text(county_cells(months=3)))).table
+    assert county_hash(plain) == "8d18840c4f36f3f6"  # archives on disk carry it
+    plain.loc[2, column] += np.timedelta64(1, "ns")
+    with pytest.raises(DataError, match=f"row 2: {column} is .*, a time within"):
+        county_hash(plain)
+
+
 @given(st.randoms(), st.booleans())
 def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(
     tmp_path_factory, chance, api

@@ -64,6 +64,20 @@ def test_every_number_is_in_the_hash(table, column, value):
     assert table_hash(other) != table_hash(table)
 
 
+@pytest.mark.parametrize("column", ["release", "month"])
+@pytest.mark.parametrize("off", ["ns", "us", "s", "h"])
+def test_a_time_within_a_day_has_no_hash(table, column, off):
+    """It had that of the day, and the row was found by no month."""
+    other = table.copy()
+    other.loc[0, column] += np.timedelta64(1, off)
+    with pytest.raises(DataError, match=rf"row 0: {column} is 2024-.*, a time within 2024-"):
+        table_hash(other)
+    assert table_hash(table) == "f9371fd040c9cdbf"  # archives on disk carry it
+    if column == "month":
+        with pytest.raises(DataError, match=r"month is 2024-.*-02T"):
+            table_hash(table.assign(month=table["month"] + np.timedelta64(1, "D")))
+
+
 def test_statuses_are_in_the_hash(table):
     other = table.assign(status=table["status"].replace("suppressed", "missing"))
     assert table_hash(other) != table_hash(table)

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -220,6 +221,12 @@ def test_damaged_files_are_refused(archive, files):
     edited = arrow.from_pandas(frame, preserve_index=False)
     pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
     with pytest.raises(ArchiveError, match="is not as it was written; delete it"):
+        _ = archive.as_of(DAYS[0]).table
+    frame.loc[0, "reported"] -= 1
+    frame.loc[5, "month"] += np.timedelta64(1, "us")  # a low bit of a stored time
+    edited = arrow.from_pandas(frame, preserve_index=False)
+    pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
+    with pytest.raises(ArchiveError, match=r"row 5: month is .*, a time within 2024-07.*; delete"):
         _ = archive.as_of(DAYS[0]).table
     frame.to_parquet(file)  # somebody else's file
     with pytest.raises(ArchiveError, match="cannot be read as a release"):

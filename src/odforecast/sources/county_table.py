@@ -30,6 +30,7 @@ from odforecast.errors import DataError
 from odforecast.geography.counties import by_fips
 from odforecast.seeds import content_hash
 from odforecast.sources.quoting import quoted
+from odforecast.sources.table import day_numbers
 
 #: Columns of the table, in order.
 COUNTY_COLUMNS = (
@@ -132,7 +133,7 @@ def county_hash(table: pd.DataFrame) -> str:
             values = values.astype("<f8")
             parts.append(np.where(np.isnan(values), np.nan, values) + 0.0)  # one NaN, one zero
         elif name in _DAYS:
-            parts.append(values.astype("datetime64[D]").astype("<i8"))
+            parts.append(day_numbers(table, name))
         else:
             # Names repeat from month to month: the codes and the distinct texts say it all.
             codes, texts = pd.factorize(values)

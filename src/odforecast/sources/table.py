@@ -174,6 +174,22 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: columns[name][order] for name in TABLE_COLUMNS})
 
 
+def day_numbers(table: pd.DataFrame, name: str) -> NDArray[np.int64]:
+    """A column of days as whole days, for a hash.
+
+    Raises
+    ------
+    DataError
+        If a release is no day, or a month not its first day, to the nanosecond: such a row would
+        have the hash of the right one, and be found by no month.
+    """
+    values = table[name].to_numpy()
+    days = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]")
+    if (odd := np.flatnonzero(days != values)).size:
+        raise DataError(f"row {odd[0]}: {name} is {values[odd[0]]}, a time within {days[odd[0]]}")
+    return np.asarray(days.astype("datetime64[D]").astype("<i8"))
+
+
 def table_hash(table: pd.DataFrame) -> str:
     """Content hash of a canonical table (as :func:`canonical` returns it)."""
     parts: list[object] = []
@@ -184,7 +200,7 @@ def table_hash(table: pd.DataFrame) -> str:
             values = np.where(np.isnan(values), np.nan, values) + 0.0  # one NaN, one zero
             parts.append(values)
         elif name in ("release", "month"):
-            parts.append(values.astype("datetime64[D]").astype("<i8"))
+            parts.append(day_numbers(table, name))
         else:
             parts.append("\n".join(values.tolist()))
     return content_hash(*parts)
