@@ -39,7 +39,7 @@ class Archive:
     def __init__(self, panel):
         self._panel = panel
 
-    def as_of(self, _=None):
+    def as_of(self, *_, **__):
         return self
 
     def panel(self, _, dataset):

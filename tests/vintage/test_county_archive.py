@@ -104,6 +104,29 @@ def test_what_is_kept_never_changes(archive, files, tmp_path):
         archive.releases("county")
 
 
+def test_counties_newer_than_the_states_have_a_day_of_their_own(archive, tmp_path):
+    """Origins of counties raised: the states' last day is before this release."""
+    assert archive.add(write(tmp_path, "2025-12-07", months=27, shift=3))
+    assert archive.as_of().as_of == archive.as_of().date == dt.date(2025, 9, 17)
+    assert archive.as_of().release("counties") == dt.date(2025, 9, 7)
+    newest = archive.as_of(dataset="counties")
+    assert (newest.as_of, newest.date) == (dt.date(2025, 12, 7), dt.date(2025, 9, 17))
+    found = od.origins(archive, dataset="counties")
+    assert {str(o.panel.release) for o in found} == {"2025-12-07"}
+    assert [str(o.panel.last_month) for o in found] == ["2024-09", "2024-12"]
+    assert (
+        archive.as_of("2025-12-07").panel(dataset="counties").data_hash
+        == newest.panel(dataset="counties").data_hash
+    )
+    alone = od.Archive.in_memory(
+        {BUNDLED: od.bundled().release(BUNDLED)},
+        {"2025-12-07": archive.release("2025-12-07", dataset="counties")},
+    )
+    assert {str(o.panel.release) for o in od.origins(alone, dataset="counties")} == {"2025-12-07"}
+    with pytest.raises(ArchiveError, match=r"the first is 2025-12-07; archive.as_of\(dataset="):
+        alone.as_of().panel(dataset="counties")
+
+
 def test_those_of_the_states_are_none_the_wiser(archive):
     alone = states_alone()
     assert archive.content_hash != alone.content_hash

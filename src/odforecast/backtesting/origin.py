@@ -173,7 +173,7 @@ def origins(
             "of all drugs in the states",
             hint=f"take {VINTAGE_CLEAN!r} origins, or {VINTAGE_REAL!r} ones",
         )
-    panel = archive.as_of().panel(indicator, dataset)
+    panel = archive.as_of(dataset=dataset).panel(indicator, dataset)
     settled = np.datetime64(panel.last_month - 12 * ONE_MONTH, "M")
     if counties:
         start = start or panel.months[0] + (COUNTY_KNOWN - 1) * ONE_MONTH

@@ -213,7 +213,7 @@ def _run(
         dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)
     if truth is None:
         archive = default_archive() if archive is None else archive
-        truth = Truth(archive.as_of().panel(indicator, dataset))
+        truth = Truth(archive.as_of(dataset=dataset).panel(indicator, dataset))
     units = plan(
         default_models(found) if models is None else models,
         found,

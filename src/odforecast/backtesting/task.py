@@ -152,7 +152,7 @@ class Task:
         says, dataset = self.definition["truth"], self.definition["dataset"]
         # Of counties the newest: the states beside them may be younger.
         day = says["release"] if dataset == STATES else None
-        seen = self.releases.as_of(day)
+        seen = self.releases.as_of(day, dataset)
         if says["release"] not in (None, str(seen.release(dataset))):
             raise ArchiveError(
                 f"the archive has no release {says['release']} of {dataset}, the truth of task "

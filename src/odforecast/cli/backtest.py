@@ -346,7 +346,7 @@ def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[s
 
 
 def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: str) -> Panel:
-    panel = releases.as_of(as_of).panel(indicator, dataset)
+    panel = releases.as_of(as_of, dataset).panel(indicator, dataset)
     if dataset == STATES and "US" not in panel.locations:
         raise BacktestError(
             f"release {panel.release} has no US row and is no good truth",

@@ -121,7 +121,7 @@ def open_counties(
     from odforecast.geography import resolve
 
     if source in (None, BUNDLED):
-        vintage = open_source(archive, source).as_of(as_of)
+        vintage = open_source(archive, source).as_of(as_of, COUNTIES)
         panel = vintage.panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
         for text in panel.notes:
@@ -146,7 +146,9 @@ def _of_file(source: str, archive: Path | None, as_of: str | None) -> Panel:
     if archive is not None:
         raise click.UsageError("give --archive or --source, not both")
     loaded = read_county(source)
-    vintage = own().as_of(as_of)
+    releases = own()
+    last = max(releases.last_seen or loaded.release, loaded.release)
+    vintage = releases.as_of(as_of or last)
     if loaded.release > vintage.as_of:
         raise DataError(
             f"{source} was released on {loaded.release}, after {vintage.as_of}",

@@ -306,7 +306,7 @@ class Archive(Changing):
         """
         return self._held(date, dataset).read(indicator)
 
-    def as_of(self, day: str | dt.date | None = None) -> Vintage:
+    def as_of(self, day: str | dt.date | None = None, dataset: str = STATES) -> Vintage:
         """What was known on a day: the newest release by then, never anything later.
 
         Of the states always, and of the counties where there are any.
@@ -316,6 +316,8 @@ class Archive(Changing):
         day : date or str, optional
             ``"2024-12-11"``; default: the day of the last release of the states that counts. A
             release is known on its own day.
+        dataset : {"states", "counties"}
+            The default is then the day of the last release of this data set, if that is later.
 
         Returns
         -------
@@ -336,7 +338,8 @@ class Archive(Changing):
             )
         last = max((*dates, *apart))
         # By default what lies apart since is told, too; but the day is that of the newest one used.
-        day, until = (dates[-1], last) if day is None else (to_date(day),) * 2
+        newest = max((*dates, *self.releases(dataset)))
+        day, until = (newest, max(newest, last)) if day is None else (to_date(day),) * 2
         known = [d for d in dates if d <= day]
         if not known:
             raise ArchiveError(

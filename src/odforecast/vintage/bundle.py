@@ -129,7 +129,7 @@ def read(
         raise DataError(
             f"{loaded.file} has counts by county, which go with the states' counts of the day",
             hint="odforecast data add FILE (archive.add in Python), then "
-            'archive().as_of().panel(dataset="counties")',
+            'archive().as_of(dataset="counties").panel(dataset="counties")',
         )
     return of_file(loaded, accept).as_of(loaded.release)
 

@@ -234,7 +234,9 @@ class Vintage:
             raise ArchiveError(
                 f"{where} holds no release of {dataset}"
                 + (f" of {self.as_of} or before: the first is {dates[0]}" if dates else ""),
-                hint="odforecast data fetch --dataset counties, or odforecast data add FILE "
+                hint="archive.as_of(dataset='counties') is the newest"
+                if dates
+                else "odforecast data fetch --dataset counties, or odforecast data add FILE "
                 "(gb4e-yj24 of data.cdc.gov)",
             )
         return known[-1]
