@@ -93,6 +93,12 @@ def test_only_what_is_settled_can_be_cut_and_delayed(panel, bent, month, said):
             make(replace(panel, **bent), month)
 
 
+def test_a_cut_is_seen_no_later_than_its_panel(panel):
+    early = replace(panel, as_of=dt.date(2025, 5, 2))
+    assert publication_date("2024-12") > early.as_of
+    assert early.cut("2024-12").as_of == early.as_of
+
+
 def test_what_is_final_or_a_year_old_can_be_cut(panel):
     assert panel.settled_through == panel.cut("2024-12").last_month == np.datetime64("2024-12")
     younger = replace(panel, final_through=np.datetime64("2023-12"))

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from odforecast.backtesting.packed import TABLES, files_of, made
 from odforecast.backtesting.results import TABLES as ALWAYS
 from odforecast.backtesting.rows import JOINT_LABELS
 from odforecast.errors import BacktestError, ScoringError
-from odforecast.models import Model
+from odforecast.models import Model, Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.metrics import Metric
@@ -132,6 +133,18 @@ def test_a_metric_nobody_can_name_is_not_stored(setting, tmp_path):
     (unit,) = plan("naive", setting["origins"][:1], setting["truth"], metrics=[unknown])
     assert not unit.reusable
     assert plan("naive", setting["origins"][:1], setting["truth"], metrics=[FAR])[0].reusable
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth):
+    """A plug-in under a delay layer under an ensemble: nobody can say when its code changes."""
+    (unit,) = plan("naive", setting["origins"][:1], setting["truth"])
+    for origin in ("odforecast", ""):
+        spec = Spec("mine", origin=origin)
+        for level in range(depth):
+            spec = Spec(f"of {level}", members=(Spec("ours"), spec, Spec("ours too")))
+        model = SimpleNamespace(spec=spec)
+        assert replace(unit, model=model).reusable == bool(origin)
 
 
 def test_metrics_and_joint_in_a_folder_are_those_in_memory(setting, tmp_path):

@@ -64,6 +64,26 @@ def test_as_many_levels_are_not_the_same_levels(hub):
     assert "no unit that every model has" in result.stderr
 
 
+def test_a_target_of_one_model_is_common_to_all_that_forecast_it(hub):
+    """Models of another target have nothing to do with who has a unit of this one."""
+    tasks = hub / "hub-config/tasks.json"
+    config = json.loads(tasks.read_text())
+    (block,) = config["rounds"][0]["model_tasks"]
+    config["rounds"][0]["model_tasks"] += [
+        json.loads(json.dumps(block).replace('"deaths"', '"visits"'))
+    ]
+    tasks.write_text(json.dumps(config))
+    for path in (file_of(hub, NEW), hub / "target-data/time-series.csv"):
+        change(path, lambda t: pd.concat([t, renamed(t, {"deaths": "visits"}, "target")]))
+    found = score(hub)
+    assert found.units["scorable"].all()
+    assert len(found.units) == 12
+    common = found.common().units
+    assert common.groupby(["target", "model_id"]).size().to_dict() == {
+        ("deaths", BASE): 4, ("deaths", NEW): 4, ("visits", NEW): 4,
+    }  # fmt: skip
+
+
 def test_levels_written_otherwise_are_the_same_levels(hub):
     names = {"0.05": "0.050", "0.5": ".5", "0.95": "0.95000000000000001"}
     change(file_of(hub, NEW), lambda t: renamed(t, names).iloc[::-1])

@@ -21,7 +21,7 @@ from odforecast.models.county.drawing import drawn_county, raked, skewed
 from odforecast.models.county.kernels import begun, counts_between
 from odforecast.models.county.level import FACTORS, levels
 from odforecast.models.county.model import County
-from odforecast.models.county.states import GivenPaths, ModelPaths
+from odforecast.models.county.states import GivenPaths, ModelPaths, StatePath
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
@@ -429,6 +429,16 @@ def test_without_the_states_count_of_a_year_before_counties_are_as_complete_as_i
     assert delay_of(counts, counts, total) == Delay(610.0)
     total[-1] = np.nan
     assert np.isnan(delay_of(counts, counts, total).total)
+
+
+def test_where_the_state_says_nothing_most_is_missing_of_the_last_months():
+    path = StatePath(np.full(4, 110.0), np.zeros((4, 12)), np.zeros((4, 3)), np.zeros((4, 3)))
+    missing = Delay(100.0).drawn(path, "OH", Streams(1, "counties", "all-drugs", "2024-07"))
+    assert (np.diff(missing.profile) > 0).all()
+    assert missing.profile == pytest.approx(np.arange(1, 13) ** 2 / 650)
+    late = missing.by_month(100.0, 100.0)
+    assert late.sum(axis=1) == pytest.approx(np.full(4, 0.1))
+    assert late[0, -1] == pytest.approx(0.1 * 144 / 650)
 
 
 def test_counties_that_fall_behind_their_state_are_completed():

@@ -146,6 +146,8 @@ def test_nation_of_separate_series_has_its_own_exposure():
 
 
 def test_what_has_begun_counts_only_by_what_changes_after():
+    at_once = project(forecast(), scenario(onset=str(LAST), ramp=Fixed(0)))  # in the last month
+    assert (at_once.forecasts["s"].draws == at_once.baseline.draws).all()
     settled = scenario(onset="2020-01", ramp=Fixed(6))  # full long ago, and it stays
     projection = project(forecast(), settled)
     assert (projection.forecasts["s"].draws == projection.baseline.draws).all()

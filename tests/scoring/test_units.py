@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,18 @@ def test_columns_are_locked():
         "median", "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score",
         "ae", "ape", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",
     )  # fmt: skip
+
+
+def test_ties_of_the_pit_are_broken_anew_at_every_origin():
+    """Of counts the same number in all origins would be one number seen many times."""
+    forecast = made_forecast()
+    even = replace(forecast, draws=np.full_like(forecast.draws, 20.0))
+    later = replace(even, as_of=dt.date(2024, 5, 15))
+    observed = even.samples("deaths_12mo")[0]
+    one, again, other = (score_units(f, observed)["pit"] for f in (even, even, later))
+    assert one.equals(again)
+    assert (one != other).all()
+    assert one.between(0, 1).all()
 
 
 @pytest.mark.parametrize("target", ["deaths_12mo", "deaths_month"])

@@ -13,6 +13,7 @@ from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
 from odforecast.panel.panel import LAYERS
+from odforecast.panel.pseudo import clean
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change, compared
 from odforecast.updating.folder import write_page
@@ -200,6 +201,13 @@ def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() 
         np.testing.assert_array_equal(getattr(left, name), getattr(panel, name)[:, :-8])
     assert str(left.beside["T40.4"].last_month) == "2024-12"
     assert without_newest(panel, panel) is panel
+    # What stands beside it ends where it ended then, which may be elsewhere.
+    part = panel.beside["T40.4"]
+    older = replace(panel, beside={"T40.4": clean(part, np.datetime64("2024-10"))})
+    older = replace(older, **{n: getattr(panel, n)[:, :-4] for n in LAYERS}, triangle=None,
+                    months=panel.months[:-4])  # fmt: skip
+    again = without_newest(panel, older)
+    assert (str(again.last_month), str(again.beside["T40.4"].last_month)) == ("2024-12", "2024-10")
     # The draws are those of a forecast from that month: the default takes it as it is.
     made = od.get_model().fit(left).forecast(draws=20)
     assert made.last_month == left.last_month

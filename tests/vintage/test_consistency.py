@@ -124,6 +124,16 @@ def test_a_revision_that_no_reporting_explains():
     assert cells(table, later) == []  # nothing later is looked at
 
 
+@pytest.mark.parametrize(("back", "said"), [(0, False), (11, False), (12, True)])
+def test_records_may_come_all_at_once_within_a_year_only(back, said):
+    table = TABLE[TABLE["state"] == "OH"]
+    month = LAST - pd.DateOffset(months=back)
+    # 2.6 times as many as the release before said.
+    before = bent("OH", month, lambda x: round(x / 2.6), table=table)
+    before = before.assign(release=pd.Timestamp("2025-08-13"), predicted=np.nan)
+    assert cells(table, before) == ([("OH", str(month)[:7])] if said else [])
+
+
 def test_the_limits_are_where_they_are_said_to_be():
     assert (consistency.SHARE, consistency.ROOTS, consistency.DEATHS) == (0.5, 5.0, 10.0)
     a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
