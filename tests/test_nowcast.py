@@ -214,7 +214,7 @@ def test_a_model_without_one_names_one_that_has_it(panel):
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90, float("nan")])
 def test_impossible_levels(panel, level):
-    with pytest.raises(ForecastError, match=r"must lie in \(0, 1\), got"):
+    with pytest.raises(ForecastError, match=r"level is .*, allowed: a number above 0 and below 1"):
         made(panel).nowcast(level=level)
 
 

@@ -129,7 +129,7 @@ def origins(
     start, end : month, optional
         First and last **last known month**. Pseudo-vintages: 2019-01, and 12 months before the
         end of the newest release; of counties the first with 18 months known, and 3 months before
-        the end. Real ones: all.
+        the end, or the last settled one. Real ones: all.
     step : int, optional
         Months between pseudo-vintages. Default: 1, of counties 3.
     donors : int
