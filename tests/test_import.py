@@ -70,7 +70,7 @@ def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found:
     done = subprocess.run(
         [sys.executable, "-c", FORECAST], capture_output=True, text=True, env=away, cwd=tmp_path
     )
-    assert done.stdout == f"{copy}/__init__.py (5, 53, 3)\n", done.stderr
+    assert done.stdout == f"{copy}/__init__.py (5, 54, 3)\n", done.stderr
     kept = {p.relative_to(temp).parts[0] for p in temp.rglob("*.nbi")}
     assert len(kept) == 1
     assert (kept == {mine.name}) == (found != "somebody else's")

@@ -381,7 +381,13 @@ def test_the_cut_of_2017_is_what_it_turned_out_to_be(vsrr) -> None:
 def test_the_newest_set_that_was_known_that_day() -> None:
     sets = all_delays()
     cutoffs = sorted({cutoff for cutoff, _ in sets})
-    assert [str(c) for c in cutoffs] == ["2018-12-31", "2020-12-31", "2022-12-31", "2025-09-17"]
+    assert [str(c) for c in cutoffs] == [
+        "2018-12-31",
+        "2020-12-31",
+        "2022-12-31",
+        "2024-12-31",
+        "2026-01-14",
+    ]
     assert tuple(f.name for f in fields(Delays)) == NAMES
     panel = replace(cut_panel("2015-12"), final_through=np.datetime64("2014-12"))
     day = dt.timedelta(days=1)

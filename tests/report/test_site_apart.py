@@ -344,7 +344,7 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
 
 
 def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
-    panel = od.bundled().as_of("2025-09-17").panel()
+    panel = od.bundled().as_of().panel()
     forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])
     results = od.backtest(
         "dlm", start="2021-01", end="2021-06", step=5, donors=1, locations="OH", draws=40,

@@ -204,8 +204,8 @@ def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() 
     # What stands beside it ends where it ended then, which may be elsewhere.
     part = panel.beside["T40.4"]
     older = replace(panel, beside={"T40.4": clean(part, np.datetime64("2024-10"))})
-    older = replace(older, **{n: getattr(panel, n)[:, :-4] for n in LAYERS}, triangle=None,
-                    months=panel.months[:-4])  # fmt: skip
+    older = replace(older, **{n: getattr(panel, n)[:, :-8] for n in LAYERS}, triangle=None,
+                    months=panel.months[:-8])  # fmt: skip
     again = without_newest(panel, older)
     assert (str(again.last_month), str(again.beside["T40.4"].last_month)) == ("2024-12", "2024-10")
     # The draws are those of a forecast from that month: the default takes it as it is.

@@ -15,7 +15,7 @@ from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STAT
 
 #: What the built-in models are, in a line.
 LINES = {
-    "dlm": "slopes of states, regions, nation, moving together",
+    "dlm": "levels of states, regions, nation, moving together",
     "ensemble": "dlm, ETS, Theta: weights and widths from the past",
     "ensemble-equal": "the three pooled, with equal weights",
     "ensemble-linear": "the three mixed, with equal weights",

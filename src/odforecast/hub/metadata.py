@@ -27,7 +27,7 @@ LICENCES: Final = (
 METHODS: Final = {
     "dlm": (
         "Fast hierarchy",
-        "State-space model of monthly deaths: slopes of states, regions and nation move together, "
+        "State-space model of monthly deaths: levels of states, regions and nation move together, "
         "filtered exactly and drawn jointly; what the last months still miss is part of it.",
     ),
     "ensemble": (

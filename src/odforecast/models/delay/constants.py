@@ -19,7 +19,7 @@ def delays_for(panel: Panel) -> Delays:
     Examples
     --------
     >>> import odforecast as od
-    >>> delays_for(od.bundled().as_of("2025-09-17").panel()).kappa
+    >>> delays_for(od.bundled().as_of().panel()).kappa
     0.475
     """
     if panel.triangle is None or panel.triangle.pending is None:
