@@ -59,7 +59,7 @@ def block(record: dict[str, Any]) -> str:
         lines += ["", f"## Of an earlier default: {cell(old['tag'])}", "",
                   f"Confirmatory for {about}, and not for today's default.", "",
                   *_runs(mine, old), "", *_lacks(mine), *_pooled(mine, old), "",
-                  *_ages(mine, old)]  # fmt: skip
+                  *_ages(mine, old), "", *_single(mine), "", *_lost(mine)]  # fmt: skip
     return "\n".join(lines).rstrip()
 
 
