@@ -136,7 +136,7 @@ def main() -> None:
     print(", ".join(f"{day:%Y-%m-%d} {n}" for day, n in counts.items()))
     table(results, ["level"])
     by_release(results)
-    if options.models:
+    if options.models and set(options.models.split(",")) != set(MODELS):
         return
     rows = scores[scores["target"].astype(str) == "deaths_12mo"].astype({"model": str})
     rows = rows[rows["model"].isin(MODELS)].assign(donor="")
@@ -147,6 +147,8 @@ def main() -> None:
     print("|---|---|---|---|")
     for (level, group), part in cells.groupby(["level", "group"]):
         print(f"| {level} | {group} | {part['cover_90'].mean():.2f} | {len(part)} |")
+    if options.models:
+        return
     now = scores[scores["scorable"] & (scores["horizon"] == 0)]
     now = now.assign(level=now["location"].eq("US").map({True: "nation", False: "jurisdictions"}))
     # The raw count is what was reported: its error is the delay itself.
