@@ -438,10 +438,20 @@ def test_a_record_of_this_project_is_read_as_ever() -> None:
     if not path.exists():
         pytest.skip("only in the repository")
     table = read(path)
-    assert len(table) == len(records.standing(table)) == 689
+    # 689 lines of the release of 2025-09-17, 914 of 2026-01-14.
+    assert table["batch"].value_counts().to_dict() == {1: 689, 2: 914}
+    assert len(records.standing(table)) == len(table)
 
 
 def test_the_whole_and_the_chosen_are_the_same_forecast() -> None:
     panel = od.bundled().as_of().panel()
     whole = whole_forecast(od.get_model("dlm"), panel, ("NY",), 3, 20, 1)
     assert set(whole.locations) == set(panel.locations)
+
+
+def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release() -> None:
+    folder = Path(od.__file__).parents[2] / "docs" / "updates"
+    newest = max(p for p in folder.iterdir() if p.is_dir())
+    said = json.loads((newest / "update.json").read_text())
+    assert said["spec"] == od.get_model().spec.hash, "odforecast update --no-fetch --out docs/updates"
+    assert said["release"] == newest.name == str(od.bundled().as_of().date)
