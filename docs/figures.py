@@ -24,7 +24,7 @@ from odforecast.report.past_figure import past_figure
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 STATIC = Path(__file__).parent / "_static"
-DRAWS = 4000
+DRAWS = 1000  # as `forecast`, the site and the update: one answer on every page
 
 
 def forecast(model: str, panel: od.Panel, **parameters: object) -> od.Forecast:
