@@ -27,7 +27,7 @@ SRC  := src tests docs tools
 SRC  += $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help install backtest leaderboard test fuzz lint format types layers audit wheel licences docs figures bench constants donors record confirm pins clean
+.PHONY: help install backtest leaderboard test golden fuzz lint format types layers audit wheel licences docs figures bench constants donors record confirm pins clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*  ## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z]+):.*  ## (.*)/  make \1 \t\2/' | expand -t 22
@@ -49,6 +49,10 @@ leaderboard: $(ENV)  ## run everybody on the benchmark's tasks, into docs/leader
 
 test: $(ENV)  ## run the tests, and the examples in docstrings and docs (SLOW=1: the slow group too, as CI does)
 	@$(if $(SLOW),ODFORECAST_SLOW=1 )OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest $(PYTEST)
+
+golden: $(ENV)  ## compare what the code does with tests/golden (WRITE=1 rewrites it; ONLY=part,...; JOBS=2; SLOW=1)
+	@$(if $(SLOW),SLOW=1 )$(BIN)/python tools/golden.py --jobs $(or $(JOBS),2) \
+	  $(if $(WRITE),--write) $(if $(ONLY),--only $(ONLY))
 
 fuzz: $(ENV)  ## mutate data files: N cases of each data set (N=5000), from SEED on (SEED=0)
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 ODFORECAST_FUZZ=$(or $(N),5000) \
