@@ -453,5 +453,7 @@ def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release(
     folder = Path(od.__file__).parents[2] / "docs" / "updates"
     newest = max(p for p in folder.iterdir() if p.is_dir())
     said = json.loads((newest / "update.json").read_text())
-    assert said["spec"] == od.get_model().spec.hash, "odforecast update --no-fetch --out docs/updates"
+    assert said["spec"] == od.get_model().spec.hash, (
+        "odforecast update --no-fetch --out docs/updates"
+    )
     assert said["release"] == newest.name == str(od.bundled().as_of().date)
