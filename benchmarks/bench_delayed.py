@@ -161,7 +161,11 @@ def run(
 
 
 def labelled(found: pd.DataFrame) -> pd.DataFrame:
-    """Scorable rows with their level, the era of their donor, and their group of horizons."""
+    """Scorable rows with their level, the era of their donor, and their group of horizons.
+
+    Puerto Rico is left out, as in every backtest: it is no part of the nation.
+    """
+    found = found[found["location"].astype(str) != "PR"].reset_index(drop=True)
     found["level"] = np.where(found["location"].astype(str) == "US", "US", "JU")
     found["era"] = np.where(found["donor"].str[:4] >= "2022", "4.5", "6.5")
     group = pd.Series("", index=found.index)

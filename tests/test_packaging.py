@@ -104,23 +104,29 @@ def test_every_file_that_readme_names_is_there() -> None:
     assert not [m for m in missing if "_build" not in m]
 
 
-def test_scores_in_readme_are_those_of_the_benchmark() -> None:
-    """Each row is, rounded, the row of that model in a table of RESULTS: nothing is typed."""
-    results = (ROOT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    known: dict[str, list[list[float]]] = {}
-    for line in results.splitlines():
+def test_scores_in_readme_are_those_of_the_docs() -> None:
+    """Each row of README is, rounded, the row of those places, origins and model in the docs."""
+    docs = (ROOT / "docs" / "models" / "delay.md").read_text(encoding="utf-8")
+    known = {}
+    for line in docs.splitlines():
         cells = line.strip("| ").split(" | ")
-        three = [c for c in cells[1:] if re.fullmatch(r"[\d.]+ / [\d.]+ / [\d.]+", c)]
-        rows = [[float(x) for x in c.split(" / ")] for c in three]
-        known.setdefault(cells[0], []).extend([*a, *b] for a, b in pairwise(rows))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^\| .*`([\w+-]+)` \|((?: [\d.]+ \(\d+ %\) \|){3})$", text, re.M)
-    assert len(shown) == 6
-    for model, cells in shown:
-        pairs = re.findall(r"([\d.]+) \((\d+) %\)", cells)
-        row = [float(wis) for wis, _ in pairs] + [int(cover) / 100 for _, cover in pairs]
-        near = [max(abs(a - b) for a, b in zip(row, other)) for other in known[model]]
-        assert min(near) < 0.0051, (model, row)
+        if len(cells) == 6 and cells[2].startswith("`"):
+            known[tuple(cells[:3])] = [float(x) for c in cells[3:] for x in c.split(" / ")]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    places, shown = "", []
+    for line in readme.splitlines():
+        found = re.match(r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.*) \|$", line)
+        if found and " / " in line:
+            if found[1]:
+                level = {"states": "jurisdictions", "nation": "nation"}[found[1]]
+                places = (level, found[2])
+            values = [float(x) for x in re.findall(r"\d[\d.]*", found[4])]
+            want = [*known[(*places, found[3])][:6], *(100 * x for x in known[(*places, found[3])][6:])]
+            tolerance = [0.0051] * 6 + [0.51] * 3
+            assert len(values) == 9
+            assert all(abs(a - b) < t for a, b, t in zip(values, want, tolerance)), line
+            shown.append((*places, found[3]))
+    assert len(set(shown)) == 12
 
 
 def test_addresses_of_the_project_are_secure_and_ours() -> None:
