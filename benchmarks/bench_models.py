@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--models", help="these only")
     options = parser.parse_args()
-    panel = od.bundled().as_of("2025-09-17").panel()
+    panel = od.bundled().as_of().panel()
     if options.kind == "clean":
         origins = od.origins(
             od.bundled(), "pseudo-clean", start=options.start, end="2024-04", step=options.step

@@ -233,6 +233,30 @@ def test_total_refuses_what_a_sum_holds_already_and_nothing(panel):
         made.total([], "x")
 
 
+@pytest.mark.parametrize("name", ["CA", "California", "US", "West", "OH"])
+def test_a_sum_cannot_take_the_name_of_another_place(panel, name):
+    """Ohio and Michigan were called California, and its text said so."""
+    made = make(panel, ["WV", "OH"])
+    with pytest.raises(ForecastError, match="is the name of a place, which is not the sum of"):
+        made.total(["WV", "OH"], name)
+    assert made.total(["OH"], "Ohio").locations == ("Ohio",)
+
+
+@pytest.mark.parametrize(
+    ("places", "name", "said"),
+    [("Ohio", "x", "no list of places"), (None, "x", "no list of"), (["OH"], "", "no name")],
+)
+def test_total_says_what_it_was_given(panel, places, name, said):
+    with pytest.raises(ForecastError, match=said):
+        make(panel, ["WV", "OH"]).total(places, name)
+
+
+def test_puerto_rico_may_be_added_to_the_nation():
+    made = get_model("naive").fit(bundled().as_of().panel().select(["US", "PR"]))
+    made = replace(made.forecast(1, draws=5), joint=frozenset({LOCATION}))
+    assert made.total(["US", "PR"], "with Puerto Rico").parts["with Puerto Rico"] == ("US", "PR")
+
+
 def test_total_refuses_a_location_named_twice(panel):
     with pytest.raises(ForecastError, match="would count WV twice"):
         make(panel, ["WV", "OH"]).total(["WV", "54"], "both")

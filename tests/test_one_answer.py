@@ -20,6 +20,7 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.geography import lookup
+from odforecast.wording import about
 
 PLACES = ("US", "OH")
 WORDS = ("--locations", ",".join(PLACES), "--draws", "300")
@@ -171,6 +172,15 @@ def test_a_longer_forecast_begins_with_the_shorter(products) -> None:
     table = products[0][["forecast", "forecast --until"]].dropna()
     assert len(table) > 100
     assert (table["forecast"] == table["forecast --until"]).all()
+
+
+def test_a_brief_shows_the_years_of_the_forecast(products) -> None:
+    """Its years were means, where a forecast shows medians: 68,000 for 66,000."""
+    table, texts = products
+    for place in PLACES:
+        for year in (2026, 2027, 2028):
+            median = table.loc[(place, f"{year}-12", "median"), "forecast --until"]
+            assert f" {year} {about(median)} " in texts[f"brief, {place}"], (place, year)
 
 
 def test_all_pages_say_the_same_sentences(products, made) -> None:

@@ -517,3 +517,9 @@ def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do() -> None:
     assert "forecast as without own counts and the nation moves by what they do" in " ".join(
         new.warnings
     )
+
+
+def test_what_places_share_has_an_sd_of_one_in_every_month():
+    errors = shared_errors(20_000, 6, np.random.default_rng(1))
+    np.testing.assert_allclose(errors.std(axis=0), 1.0, rtol=0.02)
+    np.testing.assert_allclose(np.corrcoef(errors.T)[0, 1:3], [0.8, 0.64], atol=0.02)

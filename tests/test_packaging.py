@@ -9,7 +9,6 @@ import sys
 import tomllib
 import zipfile
 from importlib.metadata import packages_distributions
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -115,13 +114,18 @@ def test_scores_in_readme_are_those_of_the_docs() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     places, shown = "", []
     for line in readme.splitlines():
-        found = re.match(r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.*) \|$", line)
+        found = re.match(
+            r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.*) \|$", line
+        )
         if found and " / " in line:
             if found[1]:
                 level = {"states": "jurisdictions", "nation": "nation"}[found[1]]
                 places = (level, found[2])
             values = [float(x) for x in re.findall(r"\d[\d.]*", found[4])]
-            want = [*known[(*places, found[3])][:6], *(100 * x for x in known[(*places, found[3])][6:])]
+            want = [
+                *known[(*places, found[3])][:6],
+                *(100 * x for x in known[(*places, found[3])][6:]),
+            ]
             tolerance = [0.0051] * 6 + [0.51] * 3
             assert len(values) == 9
             assert all(abs(a - b) < t for a, b, t in zip(values, want, tolerance)), line

@@ -78,10 +78,18 @@ def test_a_cut_panel_knows_nothing_later(last):
     ("bent", "month", "said"),
     [
         ({}, "2026-01", "cannot cut at 2026-01: the panel has"),
-        ({}, "2025-04", "counts after 2024-12 are not final .* fit the panel as it is, or cut at"),
-        ({}, "2025-01", "counts after 2024-12 are not final in release 2025-09-17"),
+        (
+            {},
+            "2025-04",
+            "counts after 2024-12 are neither final nor 12 .* fit the panel as it is, or cut at",
+        ),
+        ({}, "2025-01", "in release 2025-09-17, counts after 2024-12 are neither final nor"),
         # Not final, but 12 months old in the release, and no longer.
-        ({"final_through": np.datetime64("2023-12")}, "2024-10", "counts after 2024-09 are not"),
+        (
+            {"final_through": np.datetime64("2023-12")},
+            "2024-10",
+            "counts after 2024-09 are neither",
+        ),
         ({"vintage": "pseudo-delayed", "donor": "2023-11-14/x"}, "2023-01", "a delayed panel"),
         ({"vintage": "synthetic", "donor": "2023-11-14/x"}, "2023-01", "a delayed panel"),
     ],
@@ -103,6 +111,9 @@ def test_what_is_final_or_a_year_old_can_be_cut(panel):
     assert panel.settled_through == panel.cut("2024-12").last_month == np.datetime64("2024-12")
     younger = replace(panel, final_through=np.datetime64("2023-12"))
     assert younger.settled_through == younger.cut("2024-09").last_month
+    # One that is seen early has no old counts, whatever release it is of.
+    seen = replace(younger, as_of=dt.date(2025, 5, 2))
+    assert seen.settled_through == np.datetime64("2024-05")
     cut = panel.cut("2024-02")
     assert cut.settled_through == cut.cut("2024-02").last_month
 

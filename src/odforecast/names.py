@@ -120,6 +120,11 @@ INDICATOR_SAID: Final = {
     "methamphetamine": "psychostimulants",
     "stimulants": "psychostimulants",
     "overdoses": "all-drugs",
+    "T40.1": "heroin",
+    "T40.2": "natural-opioids",
+    "T40.3": "methadone",
+    "T40.5": "cocaine",
+    "T43.6": "psychostimulants",
 }
 
 

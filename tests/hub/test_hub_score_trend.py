@@ -60,6 +60,14 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
     assert said == "2025-09-17, cut after 2022-06"
 
 
+def test_a_truth_is_cut_where_its_counts_are_settled(panel):
+    """A younger last month would pass for a final one."""
+    truth = od.Truth(panel)
+    found, said = known_panel(unknown, truth, DAY, panel.last_month)
+    assert found.last_month == panel.settled_through < panel.last_month
+    assert said.endswith(f"cut after {panel.settled_through}")
+
+
 def test_a_truth_that_ends_before_the_forecast_is_cut_where_it_ends(panel):
     old = od.Truth(panel.cut("2021-12"), min_age=0)
     found, said = known_panel(unknown, old, DAY, LAST)

@@ -495,3 +495,41 @@ def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
     np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
     uneven = _rise_of_units(part, rise, {"CT": 90.0, "WV": 10.0})
     np.testing.assert_allclose(uneven[:, 0], np.log(0.9 * 2 + 0.1 / 2), rtol=1e-6)
+
+
+def test_each_part_of_a_sum_weighs_by_its_deaths():
+    part = SimpleNamespace(inputs=SimpleNamespace(units=("US",), others=("CT", "WV", "VT")))
+    rise = {s: np.full((1, 2), x, np.float32) for s, x in (("CT", 0.2), ("WV", -0.4), ("VT", 0.9))}
+    found = _rise_of_units(part, rise, {"CT": 60.0, "WV": 30.0, "VT": 10.0})
+    want = np.log(0.6 * np.exp(0.2) + 0.3 * np.exp(-0.4) + 0.1 * np.exp(0.9))
+    np.testing.assert_allclose(found[:, 0], want, rtol=1e-6)
+
+
+def test_one_wide_course_of_the_nation_is_wide_in_all_it_draws(monkeypatch):
+    """Jumps and turns of a path share the scale of its tail, of all drugs and of a class."""
+    seen = []
+
+    def noted(jumps, turns, *rest):
+        seen.append((np.abs(jumps).mean(axis=0), np.abs(turns).mean(axis=0)))
+        return level_path(jumps, turns, *rest)
+
+    monkeypatch.setattr("odforecast.models.statespace.draws.level_path", noted)
+    get_model("dlm").fit(bundled().as_of().panel()).forecast(12, draws=500).part("T40.4")
+    assert len(seen) >= 2
+    for jumps, turns in seen:
+        assert np.corrcoef(np.log(jumps), np.log(turns))[0, 1] > 0.5
+
+
+def test_a_new_month_has_the_error_of_its_pin(monkeypatch):
+    """The pin of a calendar month is a mean of few years: its error is drawn, too."""
+    seen = []
+
+    def noted(*given):
+        seen.append((given[4], given[6]))
+        return draw_counts(*given)
+
+    monkeypatch.setattr("odforecast.models.statespace.kernels.draw_counts", noted)
+    get_model("dlm").fit(cut_panel()).forecast(12, draws=2000)
+    pin, noise = seen[0]
+    assert pin.min() > 0.05
+    np.testing.assert_allclose(noise.var(axis=(0, 2)), 1.0 + pin, rtol=0.02)

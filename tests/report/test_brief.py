@@ -17,6 +17,7 @@ import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScenarioError
 from odforecast.report import scenario_figures as figures
 from odforecast.report.brief import write_brief, write_briefs
+from odforecast.report.page.believe import mind
 from odforecast.report.words import assumption, assumption_in_short
 from odforecast.scenario import (
     CAVEAT,
@@ -29,6 +30,7 @@ from odforecast.scenario import (
     project,
 )
 from odforecast.scenario.text import answers, scenario_title
+from odforecast.wording import chance
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br"}
@@ -159,6 +161,25 @@ def test_years_are_calendar_years(page, three):
     table = write_brief(three, location="US")
     heads = [scenario_title(s) for s in three.scenarios if not s.is_null]
     assert all(table.count(f'class="n">{h}</th>') == 1 for h in heads)
+
+
+def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
+    """5 % limits were rounded to 40,000 and 120,000, below which lay 8 % of the draws."""
+    worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
+    made = project(forecast.select("US"), worse, seed=1)
+    said = [x for x in mind(made, [worse]) if x.startswith("A final count")]
+    assert said
+    for item in said:
+        month, low, high = re.search(
+            r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\.", item
+        ).groups()
+        low, high = (float(x.replace(",", "")) for x in (low, high))
+        counts = made.baseline.count_at(f"{pd.to_datetime(month):%Y-%m}")[:, 0]
+        under, over = chance((counts < low).mean()), chance((counts > high).mean())
+        either = (
+            f"either is {under};" if under == over else f"below is {under}, of one above {over};"
+        )
+        assert either in item
 
 
 def test_several_scenarios_stand_in_one_table(three):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -247,6 +248,15 @@ def test_fentanyl_share(panels):
     filled = fentanyl_share(*panels, fill="region")
     assert {"LA", "PA"} <= set(filled)
     assert all(0 < v <= 1 for v in filled.values())
+    # Weights of a region are of the month asked for: what came later may not be seen.
+    all_drugs, part = panels
+    month = all_drugs.months[-14]
+    later = all_drugs.reported.copy()
+    later[:, -13:] *= np.linspace(1.0, 3.0, len(later))[:, None]
+    bent = replace(all_drugs, reported=later)
+    early = fentanyl_share(all_drugs, part, fill="region", month=month)
+    assert early == fentanyl_share(bent, part, fill="region", month=month)
+    assert early["PA"] != filled["PA"]
     with pytest.raises(ScenarioError, match="allowed: none, region"):
         fentanyl_share(*panels, fill="zero")
 

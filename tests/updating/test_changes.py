@@ -117,6 +117,13 @@ def test_a_recorded_forecast_is_what_is_compared_with() -> None:
     np.testing.assert_allclose(total, found.table["change"], rtol=0, atol=1e-9)
 
 
+def test_more_than_the_record_rounds_is_a_part_of_the_model() -> None:
+    said = recorded(BEFORE)
+    moved = said.assign(median=said["median"] + 0.3)
+    found = change(release("2021-04", APRIL, revise=30.0), recorded=moved)
+    np.testing.assert_allclose(found.table["model"], -0.3, atol=0.051)
+
+
 def test_another_model_is_a_reason_of_its_own_and_is_named() -> None:
     panel = release("2021-04", APRIL, revise=30.0)
     found = change(panel, recorded=recorded(BEFORE, "drift"))

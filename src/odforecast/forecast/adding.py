@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from odforecast.errors import ForecastError
-from odforecast.geography import NATION, REGIONS
+from odforecast.errors import ForecastError, OdforecastError, short
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS, code_of, parts_of
 from odforecast.markup import few
 from odforecast.names import LOCATION, RESIDENCE
 
@@ -26,6 +26,12 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
             hint="add counties: made = forecast.select('Ohio/*'); "
             "made.total(made.locations, 'Ohio, residents')",
         )
+    if isinstance(locations, str) or not isinstance(locations, Iterable):
+        raise ForecastError(
+            f"locations is {short(locations)}, no list of places", hint='write ["OH", "MI"]'
+        )
+    if not isinstance(name, str) or not name.strip():
+        raise ForecastError(f"name is {short(name)}, no name", hint='write total([...], "name")')
     rows = [forecast.index(s) for s in locations]
     if not rows:
         raise ForecastError(f"no location to add up to {name!r}", hint="name one or more")
@@ -40,8 +46,14 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
     place, times = Counter(held).most_common(1)[0]
     if times > 1:
         raise ForecastError(f"{few(places)} would count {place} twice", hint="leave one out")
-    if NATION in held and len(held) > 1:
+    # Puerto Rico is no part of the US total.
+    if NATION in held and not set(held) <= {NATION, "PR"}:
         raise ForecastError("US already holds the other locations; adding it counts twice")
+    if (taken := _taken(forecast, name)) and Counter(taken) != Counter(held):
+        raise ForecastError(
+            f"{name!r} is the name of a place, which is not the sum of {few(places)}",
+            hint="give the sum another name",
+        )
     made = replace(
         forecast,
         parts={name: tuple(held)},
@@ -53,6 +65,20 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
     # A class that one of them does not publish has no sum.
     whole = {n: p for n, p in forecast.beside.items() if set(places) <= set(p.locations)}
     return carrying(made, {n: p.total(places, name) for n, p in whole.items()})
+
+
+def _taken(forecast: Forecast, name: str) -> tuple[str, ...]:
+    """The places that a known place of this name is made of; none if no place has it."""
+    if name == NATION:
+        return JURISDICTIONS
+    if name in REGIONS:
+        return parts_of(name)
+    if name in forecast.locations:
+        return forecast.parts.get(name, (name,))
+    try:
+        return (code_of(name),)
+    except OdforecastError:
+        return ()
 
 
 def with_nation(forecast: Forecast) -> Forecast:

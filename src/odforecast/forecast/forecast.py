@@ -340,8 +340,8 @@ class Forecast(Readings, Answers, Frozen):
         Raises
         ------
         ForecastError
-            If the draws are not joint over locations, a location is missing, none is named, or one
-            would be counted twice.
+            If the draws are not joint over locations, a location is missing, none is named, one
+            would be counted twice, or the name is that of another place.
         """
         return total(self, locations, name)
 

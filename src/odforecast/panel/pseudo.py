@@ -65,9 +65,9 @@ def settled(panel: Panel, month: object) -> np.datetime64:
     last, until = to_month(month), panel.settled_through
     if until < last <= panel.last_month:
         raise PanelError(
-            f"cannot cut at {last}: counts after {until} are not final in release {panel.release}",
-            hint=f"fit the panel as it is, or cut at {until} or earlier. panel.delayed() makes "
-            "such a cut as incomplete as a real release",
+            f"cannot cut at {last}: in release {panel.release}, counts after {until} are neither "
+            "final nor 12 months old",
+            hint=f"fit the panel as it is, or cut at {until} or earlier",
         )
     return last
 
@@ -104,7 +104,11 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         pending[i, recent] = donor.pending[row, :n][::-1]
         complete[i, recent] = donor.complete[row, :n][::-1]
     notes = base.notes
-    if whole := [s for s in base.locations if s not in (*parts, NATION)]:
+    # No donor has Puerto Rico: it is said once, whichever the donor.
+    whole = [s for s in base.locations if s not in (*parts, NATION)]
+    if "PR" in whole:
+        notes += ("no release tells what arrives late of PR: complete there",)
+    if whole := [s for s in whole if s != "PR"]:
         notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
     return replace(
         base,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from odforecast.errors import ScenarioError, whole
+from odforecast.errors import short as said
 from odforecast.forecast import Forecast
 from odforecast.models import Fitted
 from odforecast.months import ONE_MONTH, to_month
@@ -93,7 +95,14 @@ def project(
     >>> projection.forecasts["null"].draws is projection.baseline.draws
     True
     """
-    given = [scenarios] if isinstance(scenarios, Scenario | str) else list(scenarios)
+    if not isinstance(source, Forecast | Fitted):
+        raise ScenarioError(
+            f"source is {said(source)}, neither a forecast nor a fitted model",
+            hint="od.get_model().fit(panel) makes one of a panel",
+        )
+    listed: object = scenarios
+    alone = isinstance(listed, str) or not isinstance(listed, Iterable)
+    given: list[Any] = [listed] if alone else list(scenarios)  # type: ignore[arg-type]
     if wrong := [s for s in given if not isinstance(s, Scenario)]:
         raise ScenarioError(
             f"scenarios has {wrong[0]!r}, which is no Scenario",

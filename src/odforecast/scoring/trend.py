@@ -23,6 +23,7 @@ from odforecast.forecast.trend import (
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
+from odforecast.scoring.asked import forecast_and_truth
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.truth import Truth
 
@@ -136,6 +137,7 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
     >>> bool(((table >= 0) & (table <= 1)).all(axis=None))
     True
     """
+    forecast_and_truth(forecast, truth)
     rps, pooled = trend_pair(forecast, truth, known)
     return pd.DataFrame({"rps": rps.ravel(), "rps_pooled": pooled.ravel()})
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from odforecast.forecast.text import place_name
+from odforecast.forecast.text import chance, place_name
 from odforecast.report.page.parts import Picture, Table, picture
 from odforecast.scenario import (
     Projection,
@@ -228,12 +228,12 @@ def _averted(table: pd.DataFrame, code: str) -> Table:
             f"{r['averted_mean']:z,.0f}",
             f"{r['averted_q05']:z,.0f} … {r['averted_q95']:z,.0f}",
             _percent(r["percent_mean"]),
-            f"{100 * r['fewer']:.0f} / {100 * r['same']:.0f} / {100 * r['more']:.0f} %",
+            " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more")),
         ]
         for r in table[table["location"] == code].to_dict("records")
     ]
-    head = ["scenario", "period", "months", "deaths, status quo", "averted, mean", "90 % interval",
-            "change", "fewer / same / more"]  # fmt: skip
+    head = ["scenario", "period", "months", "deaths, status quo, mean", "averted, mean",
+            "90 % interval", "change", "fewer / same / more"]  # fmt: skip
     return Table(head, rows, numbers=5)
 
 

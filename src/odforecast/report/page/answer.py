@@ -88,7 +88,15 @@ def years(one: Projection, chosen: Sequence[Scenario], code: str) -> Table:
     table = table[(table["location"] == code) & (table["kind"] == "year")]
     by_name = {s.name: table[table["scenario_id"] == s.name].to_dict("records") for s in chosen}
     first = by_name[chosen[0].name]
-    rows: list[list[str]] = [[str(r["period"]), about(r["baseline"])] for r in first]
+    base = one.counted_against(chosen[0].name, None).select(code)
+    rows: list[list[str]] = []
+    for r in first:
+        there = (base.months >= np.datetime64(r["first_month"])) & (
+            base.months <= np.datetime64(r["last_month"])
+        )
+        # The middle value, as in every table of a forecast.
+        middle = np.median(base.draws[:, 0, there].sum(axis=1))
+        rows.append([str(r["period"]), about(float(middle))])
     head = ["Year", "If nothing changes"]
     many = len(chosen) > 1
     for s in chosen:
@@ -103,9 +111,12 @@ def years(one: Projection, chosen: Sequence[Scenario], code: str) -> Table:
                 continue
             row += [fewer_or_more(r["averted_mean"], step), percent(r["percent_mean"])]
             row.append(fewer_to_more(low, high, step))
-    caption = "Deaths by calendar year, rounded."
+    caption = "Deaths by calendar year (middle value), rounded, and how many fewer."
     if many:
-        caption = "Deaths by calendar year, and how many fewer (90 % interval); below zero: more."
+        caption = (
+            "Deaths by calendar year (middle value), and how many fewer on average (90 % "
+            "interval); below zero: more."
+        )
         rows = [[t.replace("-", "−") for t in row] for row in rows]
     return Table(head, rows, numbers=len(head) - 1, caption=caption)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import between, chance, month_name
+from odforecast.forecast.text import chance, month_name, rounded, step_of
 from odforecast.report.page.parts import Table
 from odforecast.report.words import mechanisms
 from odforecast.scenario import Projection, Scenario
@@ -55,18 +55,28 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
             continue
         j = int((base.horizons == h).argmax())
         low, high = (float(v) for v in np.quantile(base.samples()[:, 0, j], [0.05, 0.95]))
+        # The chances are those of the limits that are printed.
+        step = step_of(low, high)
+        low, high = (round(x / step) * step for x in (low, high))
+        counts = base.samples()[:, 0, j]
+        under, over = (counts < low).mean(), (counts > high).mean()
         below = [(one.forecast(s.name).samples()[:, 0, j] < low).mean() for s in chosen]
-        if all(abs(p - 0.05) < 0.01 for p in below):
+        if all(abs(p - under) < 0.01 for p in below):
             continue  # a count that cannot tell one from the other
         said = [chance(float(p)) for p in below]
         inside = said[0]
         if len(set(said)) > 1:
             inside = ", ".join(f"{p} ({scenario_title(s)})" for s, p in zip(chosen, said))
-        span = between(low, high).replace(" to ", " or above ")
+        either = chance(float(under))
+        either = (
+            f"the chance of either is {either}"
+            if chance(float(over)) == either
+            else f"the chance of one below is {either}, of one above {chance(float(over))}"
+        )
         items.append(
             f"A final count for the 12 months ending in {month_name(base.months[j])} below "
-            f"{span}. If nothing changes, the chance of either is 5 %; with what is assumed, the "
-            f"chance of one below is {inside}."
+            f"{rounded(low, step)} or above {rounded(high, step)}. If nothing changes, {either}; "
+            f"with what is assumed, the chance of one below is {inside}."
         )
     if on_demand(chosen):
         return [
