@@ -157,6 +157,8 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
     "indicator": (lambda m: m.vintage.panel("cocane"), ("'cocane'", "did you mean 'cocaine'?")),
     "indicator, as people say": (
         lambda m: m.vintage.panel("fentanyl"), ("'fentanyl'", "did you mean 'T40.4'?")),
+    "code of an indicator": (
+        lambda m: m.vintage.panel("T40.5"), ("'T40.5'", "did you mean 'cocaine'?")),
     "indicator of revisions": (
         lambda m: m.vintage.revisions("US", "heroine"), ("'heroine'", "did you mean 'heroin'?")),
     "data set": (

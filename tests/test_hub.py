@@ -57,8 +57,8 @@ def test_samples_share_a_number_only_where_they_are_joint(joint, distinct):
 
 
 def test_what_a_hub_file_cannot_hold():
-    with pytest.raises(ForecastError, match="'West' has no hub code"):
-        to_hub(made().select(["US"]).total(["US"], "West"))
+    with pytest.raises(ForecastError, match="'Elsewhere' has no hub code"):
+        to_hub(made().select(["US"]).total(["US"], "Elsewhere"))
     below_zero = made(level=1.0)
     object.__setattr__(below_zero, "draws", below_zero.draws - 50.0)
     with pytest.raises(ForecastError, match=r"negative deaths_12mo for US, 2023-12, level 0\.01"):

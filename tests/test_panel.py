@@ -107,6 +107,14 @@ def test_a_cut_is_seen_no_later_than_its_panel(panel):
     assert early.cut("2024-12").as_of == early.as_of
 
 
+def test_puerto_rico_is_noted_once_whichever_the_donor():
+    """A backtest of Ohio named each of its donors that has no Puerto Rico: all of them."""
+    whole = od.bundled().as_of().panel()
+    notes = {n for d in shipped()[:4] for n in whole.delayed("2023-06", d).notes}
+    said = "no release tells what arrives late of PR: complete there"
+    assert [n for n in notes if "PR" in n] == [said]
+
+
 def test_what_is_final_or_a_year_old_can_be_cut(panel):
     assert panel.settled_through == panel.cut("2024-12").last_month == np.datetime64("2024-12")
     younger = replace(panel, final_through=np.datetime64("2023-12"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from county_panels import real_counties
 from panel_factory import release_panel
 
 import odforecast as od
@@ -59,7 +58,7 @@ def test_of_a_completed_model(name: str, release: od.Panel) -> None:
 
 @pytest.mark.parametrize("name", ["county", "county-hub-baseline", "county-last"])
 def test_of_counties(name: str) -> None:
-    panel = real_counties()
+    panel = od.bundled().as_of().panel(dataset="counties")
     model = od.get_model(name)
     begins(model.fit(panel if model.spec.by is None else panel.select(["RI/*", "DE/*"])), (5, 12))
 

@@ -261,6 +261,14 @@ def test_fentanyl_share(panels):
         fentanyl_share(*panels, fill="zero")
 
 
+@pytest.mark.parametrize("source", [None, "dlm"])
+def test_what_is_no_forecast_cannot_be_projected(source, panels):
+    with pytest.raises(ScenarioError, match="neither a forecast nor a fitted model"):
+        project(source or panels[0], NULL)
+    with pytest.raises(ScenarioError, match="scenarios has 3, which is no Scenario"):
+        project(od.get_model("naive").fit(panels[0]).forecast(1, draws=5), 3)
+
+
 def test_exposure_tables_of_users(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("location,exposure\nWest Virginia,0.7\n39,0.6\n")

@@ -116,7 +116,7 @@ def fewer_to_more(low: float, high: float, step: float | None = None) -> str:
     Examples
     --------
     >>> fewer_to_more(1_912, 9_051), fewer_to_more(-212, 951), fewer_to_more(-900, -20)
-    ('2,000 to 9,000 fewer', '200 more to 1,000 fewer', '20 to 900 more')
+    ('1,900 to 9,100 fewer', '200 more to 1,000 fewer', '20 to 900 more')
     """
     unit = step_of(low, high) if step is None else step
     near, far = rounded(abs(low), unit), rounded(abs(high), unit)
