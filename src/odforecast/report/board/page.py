@@ -40,8 +40,8 @@ WORDS = (
     "drawn again and, where the delay comes from real releases, whole releases."
 )
 EXPLORATORY = (
-    "All of this is exploratory: who built the models had seen these releases. Origins of 2019–20 "
-    "were used in their development; the table from 2021 on is the claim."
+    "All of this is exploratory: the people who built the models had seen these releases. Origins "
+    "of 2019–20 were used in their development, and those of 2021 for the nation's settings."
 )
 
 
@@ -184,7 +184,7 @@ def _task(task: Mapping[str, Any], costs: Mapping[str, float]) -> list[Block]:
                 by("today", about=today),
             ),
             Block(
-                f"{name}-claim", f"{title}: from 2021 on, the claim", (), (),
+                f"{name}-claim", f"{title}: from 2021 on", (), (),
                 by("claim", about=", origins from 2021-01 on"),
             ),
             Block(f"{name}-horizons", f"{title}: by months ahead", (), (), by("horizons")),
