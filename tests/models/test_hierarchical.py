@@ -20,7 +20,7 @@ from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy import inputs as hi
 from odforecast.models.hierarchy.coordinates import graph_data
-from odforecast.models.hierarchy.draws import fitted_log_mean, future
+from odforecast.models.hierarchy.draws import _national_path, fitted_log_mean, future
 from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, approximate
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
 from odforecast.models.hierarchy.prior import HALF_NORMAL, prior_predictive, simulate
@@ -77,6 +77,13 @@ def test_slopes_are_damped_sums_that_start_settled() -> None:
     for new in z[1:]:
         slope.append(SLOPE_DAMP * slope[-1] + new)
     np.testing.assert_allclose(slope_filter(5) @ z, slope)
+
+
+def test_the_nation_goes_on_by_its_damped_slope() -> None:
+    none, slope = np.zeros(3), np.array([0.01, -0.02, 0.0])
+    given = {"scale_nation": none, "slope": slope, "slope_ratio": none}
+    path, _ = _national_path(given, 5.0, 4, np.random.default_rng(1))
+    np.testing.assert_allclose(path, slope[:, None] * np.cumsum(SLOPE_DAMP ** np.arange(1, 5)))
 
 
 def test_inputs_are_sorted_padded_and_whole() -> None:
