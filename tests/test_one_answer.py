@@ -20,6 +20,7 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.geography import lookup
+from odforecast.updating import read
 from odforecast.wording import about
 
 PLACES = ("US", "OH")
@@ -57,7 +58,7 @@ def collected(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
             "nowcast": _long(pd.DataFrame(json.loads(said["nowcast"])["nowcast"])),
             "report": _cells(Path("report.html")),
             "site": _table("site/forecast.csv"),
-            "update, record": _record(pd.read_csv("updates/record.csv")),
+            "update, record": _record(read("updates/record.csv")),
             "update, hub file": _hub(pd.read_parquet(next(update.glob("*.parquet")))),
             # One of its scenarios is called null.
             "scenario, status quo": _hub(
