@@ -244,7 +244,7 @@ def test_a_sum_cannot_take_the_name_of_another_place(panel, name):
 
 @pytest.mark.parametrize(
     ("places", "name", "said"),
-    [("Ohio", "x", "no list of places"), (None, "x", "no list of"), (["OH"], "", "no name")],
+    [("Ohio", "x", "not a list of places"), (None, "x", "not a list"), (["OH"], "", "not a name")],
 )
 def test_total_says_what_it_was_given(panel, places, name, said):
     with pytest.raises(ForecastError, match=said):

@@ -38,7 +38,7 @@ VOID = {"meta", "img", "br"}
 CODE = (
     "p_null", "P(null)", "log rate", "half_life", "half-life", "sd ", "LogNormal", "Normal(",
     "Uniform(", "scenario_id", "T40.4", "prior", "posterior", "draws", "seed", "hash", "exposure",
-    "vintage", "median", "quantile", "nan", "None",
+    "vintage", "quantile", "nan", "None",
 )  # fmt: skip
 
 

@@ -28,10 +28,10 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         )
     if isinstance(locations, str) or not isinstance(locations, Iterable):
         raise ForecastError(
-            f"locations is {short(locations)}, no list of places", hint='write ["OH", "MI"]'
+            f"locations is {short(locations)}, not a list of places", hint='write ["OH", "MI"]'
         )
     if not isinstance(name, str) or not name.strip():
-        raise ForecastError(f"name is {short(name)}, no name", hint='write total([...], "name")')
+        raise ForecastError(f"name is {short(name)}, not a name", hint='write total([...], "name")')
     rows = [forecast.index(s) for s in locations]
     if not rows:
         raise ForecastError(f"no location to add up to {name!r}", hint="name one or more")

@@ -94,7 +94,7 @@ def years(one: Projection, chosen: Sequence[Scenario], code: str) -> Table:
         there = (base.months >= np.datetime64(r["first_month"])) & (
             base.months <= np.datetime64(r["last_month"])
         )
-        # The middle value, as in every table of a forecast.
+        # The median, as in every table of a forecast.
         middle = np.median(base.draws[:, 0, there].sum(axis=1))
         rows.append([str(r["period"]), about(float(middle))])
     head = ["Year", "If nothing changes"]
@@ -111,11 +111,11 @@ def years(one: Projection, chosen: Sequence[Scenario], code: str) -> Table:
                 continue
             row += [fewer_or_more(r["averted_mean"], step), percent(r["percent_mean"])]
             row.append(fewer_to_more(low, high, step))
-    caption = "Deaths by calendar year (middle value), rounded, and how many fewer."
+    caption = "Deaths by calendar year (median), rounded, and how many fewer."
     if many:
         caption = (
-            "Deaths by calendar year (middle value), and how many fewer on average (90 % "
-            "interval); below zero: more."
+            "Deaths by calendar year (median), and how many fewer on average (90% interval); "
+            "below zero: more."
         )
         rows = [[t.replace("-", "−") for t in row] for row in rows]
     return Table(head, rows, numbers=len(head) - 1, caption=caption)
