@@ -60,7 +60,7 @@ def two():
 @pytest.fixture
 def client(two):
     """The same, once whoever an earlier test killed has been replaced."""
-    two.wait_for_workers(2, timeout=60)
+    two.wait_for_workers(2, timeout=240)
     return two
 
 
