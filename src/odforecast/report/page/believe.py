@@ -54,11 +54,11 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         if h not in base.horizons:
             continue
         j = int((base.horizons == h).argmax())
-        low, high = (float(v) for v in np.quantile(base.samples()[:, 0, j], [0.05, 0.95]))
+        counts = base.samples()[:, 0, j]
+        low, high = (float(v) for v in np.quantile(counts, [0.05, 0.95]))
         # The chances are those of the limits that are printed.
         step = step_of(low, high)
         low, high = (round(x / step) * step for x in (low, high))
-        counts = base.samples()[:, 0, j]
         under, over = (counts < low).mean(), (counts > high).mean()
         below = [(one.forecast(s.name).samples()[:, 0, j] < low).mean() for s in chosen]
         if all(abs(p - under) < 0.01 for p in below):
