@@ -20,8 +20,8 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.geography import lookup
+from odforecast.say import about
 from odforecast.updating import read
-from odforecast.wording import about
 
 PLACES = ("US", "OH")
 WORDS = ("--locations", ",".join(PLACES), "--draws", "300")

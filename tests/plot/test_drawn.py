@@ -14,7 +14,7 @@ from odforecast import plot
 from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
 from odforecast.plot.tiles import GRID
-from odforecast.wording import chance
+from odforecast.say import chance
 
 
 def line(axes, label):

@@ -19,6 +19,7 @@ from odforecast.report import scenario_figures as figures
 from odforecast.report.brief import write_brief, write_briefs
 from odforecast.report.page.believe import mind
 from odforecast.report.words import assumption, assumption_in_short
+from odforecast.say import chance
 from odforecast.scenario import (
     CAVEAT,
     NULL,
@@ -30,7 +31,6 @@ from odforecast.scenario import (
     project,
 )
 from odforecast.scenario.text import answers, scenario_title
-from odforecast.wording import chance
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br"}

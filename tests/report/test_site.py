@@ -20,8 +20,8 @@ from odforecast.geography import called
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
 from odforecast.report.site.past import ends_held, past_forecasts
+from odforecast.say import chance
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
-from odforecast.wording import chance
 
 MODEL = "naive+delay"
 EVIL = (

@@ -23,7 +23,7 @@ from odforecast.errors import BacktestError
 from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.months import to_month
 from odforecast.names import VINTAGE_CLEAN
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: The other denominator: an honest simple model, given the delay.
 SECOND = "naive+delay"

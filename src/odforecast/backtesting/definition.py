@@ -31,7 +31,7 @@ from odforecast.names import (
     VINTAGE_REAL,
     indicator_name,
 )
-from odforecast.sources.quoting import of_path, quoted
+from odforecast.say import of_path, quoted
 
 #: Kinds of vintages a task may have.
 KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)

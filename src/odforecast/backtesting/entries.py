@@ -17,7 +17,7 @@ from odforecast.models import model_names
 from odforecast.models.model import LABEL
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: Columns of the score table that are kept: thirty models have four million rows.
 KEPT = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from odforecast.errors import BacktestError, OdforecastError
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 #: Levels of nesting.
 _MAX_DEPTH = 4

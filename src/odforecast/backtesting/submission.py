@@ -27,11 +27,11 @@ from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
 from odforecast.names import COUNTIES, HUB_QUANTILES, TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.say import quoted
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import SCORE_COLUMNS
 from odforecast.scoring.revision import revised
 from odforecast.seeds import content_hash
-from odforecast.sources.quoting import quoted
 from odforecast.version import __version__
 
 #: What a submission is taken to be.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from odforecast.cli.forecast_tables import share
 from odforecast.cli.screen import WIDTH, grid
 from odforecast.geography.counties import by_fips
-from odforecast.wording import SMALL, ranged, rounded, step_of
+from odforecast.say import SMALL, ranged, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from odforecast.cli.screen import note, wrapped
 from odforecast.cli.source import BUNDLED, open_source
 from odforecast.errors import ArchiveError
 from odforecast.names import COUNTIES, DATASETS, STATES
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import click
 
 from odforecast.cli.screen import say
 from odforecast.cli.written import print_json, records
-from odforecast.wording import chance
+from odforecast.say import chance
 
 if TYPE_CHECKING:
     from odforecast.scenario import Projection

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from odforecast.forecast.published import hidden_at, layer_of
 from odforecast.forecast.summary import year_before
 from odforecast.geography import called
 from odforecast.names import RESIDENCE
-from odforecast.wording import SMALL, published_count
+from odforecast.say import SMALL, published_count
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from odforecast.forecast.published import hidden_at, published_on
 from odforecast.forecast.words import place_name
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
-from odforecast.wording import (
+from odforecast.say import (
     SMALL,
     chance,
     day_name,

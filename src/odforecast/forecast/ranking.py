@@ -20,7 +20,7 @@ from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import LOCATION
 from odforecast.panel import Floats
-from odforecast.wording import SMALL
+from odforecast.say import SMALL
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,15 +21,15 @@ from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.months import to_month
 from odforecast.names import LOCATION
 from odforecast.panel import Floats
-from odforecast.wording import about as about
-from odforecast.wording import between as between
-from odforecast.wording import chance as chance
-from odforecast.wording import day_name as day_name
-from odforecast.wording import deaths_of as deaths_of
-from odforecast.wording import month_name as month_name
-from odforecast.wording import percent as percent
-from odforecast.wording import rounded as rounded
-from odforecast.wording import step_of as step_of
+from odforecast.say import about as about
+from odforecast.say import between as between
+from odforecast.say import chance as chance
+from odforecast.say import day_name as day_name
+from odforecast.say import deaths_of as deaths_of
+from odforecast.say import month_name as month_name
+from odforecast.say import percent as percent
+from odforecast.say import rounded as rounded
+from odforecast.say import step_of as step_of
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast

@@ -13,7 +13,7 @@ from odforecast.geography.places import LOCATIONS
 from odforecast.hub.cells import days, numbers
 from odforecast.hub.raw import check_header
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, SCENARIO_ID, TARGET_TREND, TARGETS
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 OUTPUT_TYPES = ("quantile", "sample", "pmf")
 

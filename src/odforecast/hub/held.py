@@ -15,7 +15,7 @@ from odforecast.hub.file_check import is_scenario_name
 from odforecast.hub.raw import read_raw
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
-from odforecast.sources.quoting import listed, quoted
+from odforecast.say import listed, quoted
 
 #: Columns of the file; the last one may be left out.
 HELD_COLUMNS = (SCENARIO_ID, "first_month", "last_month", "note")

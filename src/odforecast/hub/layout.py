@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from odforecast.errors import DataError, one_of
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: Folder of a hub's configuration.
 CONFIG: Final = "hub-config"

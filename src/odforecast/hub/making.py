@@ -43,7 +43,7 @@ from odforecast.hub.target_data import (
 from odforecast.io import replacing
 from odforecast.names import ALL_DRUGS, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 from odforecast.version import __version__
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as own_archive

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from odforecast.errors import DataError, ForecastError
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: The team of the models of this package.
 TEAM: Final = "odforecast"

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 #: Most bytes of a file, unpacked: a file of 2,000 sample paths has a quarter of it.
 MAX_BYTES = 256 * 2**20

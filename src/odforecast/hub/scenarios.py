@@ -32,7 +32,7 @@ from odforecast.names import (
     TARGET_MONTH,
     TARGETS,
 )
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: Schema that :func:`scenario_tasks` is written for.
 SCHEMA: Final = (

@@ -23,7 +23,7 @@ from odforecast.hub.target_data import write_typed
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 from odforecast.vintage import Archive
 
 #: Formats that are written.

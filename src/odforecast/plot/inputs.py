@@ -14,7 +14,7 @@ from odforecast.geography import JURISDICTIONS, NATION, called, code_of
 from odforecast.months import to_month
 from odforecast.names import COUNTIES, VINTAGE_REAL
 from odforecast.plot.words import as_of_words, is_county, listed
-from odforecast.wording import day_name
+from odforecast.say import day_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -44,7 +44,7 @@ from odforecast.plot.words import (
     month_name,
     percent,
 )
-from odforecast.wording import SMALL, ranged
+from odforecast.say import SMALL, ranged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,17 +14,17 @@ from odforecast.names import (
     VINTAGE_REAL,
     VINTAGE_SYNTHETIC,
 )
-from odforecast.wording import SMALL as SMALL
-from odforecast.wording import about as about
-from odforecast.wording import between as between
-from odforecast.wording import chance as chance
-from odforecast.wording import deaths_of as deaths_of
-from odforecast.wording import month_name as month_name
-from odforecast.wording import percent as percent
-from odforecast.wording import ranged as ranged
-from odforecast.wording import ranged_between as ranged_between
-from odforecast.wording import rounded as rounded
-from odforecast.wording import step_of as step_of
+from odforecast.say import SMALL as SMALL
+from odforecast.say import about as about
+from odforecast.say import between as between
+from odforecast.say import chance as chance
+from odforecast.say import deaths_of as deaths_of
+from odforecast.say import month_name as month_name
+from odforecast.say import percent as percent
+from odforecast.say import ranged as ranged
+from odforecast.say import ranged_between as ranged_between
+from odforecast.say import rounded as rounded
+from odforecast.say import step_of as step_of
 
 _DC = "the District of Columbia"
 _IN_A_SENTENCE = {"US": "the United States", "DC": _DC, "11001": _DC}

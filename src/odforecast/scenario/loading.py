@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.say import of_path, plain, quoted
 from odforecast.scenario.wording import shown
-from odforecast.sources.quoting import of_path, plain, quoted
 
 #: Most bytes of a scenario file, levels of nesting, and largest number in it.
 MAX_BYTES = 200_000

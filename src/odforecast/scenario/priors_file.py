@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from odforecast.errors import ScenarioError
+from odforecast.say import plain
 from odforecast.scenario import limits
 from odforecast.scenario.percent import Dose, Percent
 from odforecast.scenario.priors import PARAMETERS, PRIORS, Fixed, Prior, is_number
 from odforecast.scenario.quantiles import Quantiles
 from odforecast.scenario.wording import nearest, shown
-from odforecast.sources.quoting import plain
 
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.say import plain as plain_text
 from odforecast.scenario.entries import check_keys, intervention_from_dict, text
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.keys import SCENARIO_KEYS
@@ -18,7 +19,6 @@ from odforecast.scenario.limits import check_name
 from odforecast.scenario.loading import check_suffix, load, read_text
 from odforecast.scenario.scenario import NULL, Scenario
 from odforecast.scenario.wording import shown
-from odforecast.sources.quoting import plain as plain_text
 
 #: What a file says in place of interventions where nothing is assumed.
 NOTHING = "none"

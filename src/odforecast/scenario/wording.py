@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from odforecast.errors import near
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 
 def shown(value: object) -> str:

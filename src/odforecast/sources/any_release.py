@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 from odforecast.errors import DataError
+from odforecast.say import listed
 from odforecast.sources import county, vsrr
 from odforecast.sources.county import Counties
-from odforecast.sources.quoting import listed
 from odforecast.sources.read import read_raw
 from odforecast.sources.unpack import Limits
 from odforecast.sources.vsrr import Loaded

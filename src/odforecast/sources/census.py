@@ -20,8 +20,8 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography.counties import by_fips
+from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import number
-from odforecast.sources.quoting import listed, plain, quoted
 from odforecast.sources.unpack import AGAIN, DEFAULT, Limits, file_bytes, gunzipped
 
 _COUNTY_LEVEL = "050"

@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
+from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import cell_text
-from odforecast.sources.quoting import listed, plain, quoted
 from odforecast.sources.read import RawFile
 
 #: Header, letters only -> column.

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.counties import FORMER, NEW_YORK_CITY, by_fips, folded
 from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.say import listed, quoted
 from odforecast.sources.cells import european, numbers
 from odforecast.sources.county_table import URBAN
-from odforecast.sources.quoting import listed, quoted
 from odforecast.sources.read import RawFile
 from odforecast.sources.table import to_date
 from odforecast.sources.tabular import Plain

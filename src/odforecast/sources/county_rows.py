@@ -19,8 +19,8 @@ from odforecast.geography.counties import (
     edition_of,
     folded,
 )
+from odforecast.say import listed
 from odforecast.sources.county_cells import own_names
-from odforecast.sources.quoting import listed
 from odforecast.sources.tabular import Plain
 
 #: The largest count of a release that lost its counts of four digits lies between these two.

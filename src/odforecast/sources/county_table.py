@@ -28,8 +28,8 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography.counties import by_fips
+from odforecast.say import quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.quoting import quoted
 from odforecast.sources.table import day_numbers
 
 #: Columns of the table, in order.

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.say import listed, plain
 from odforecast.seeds import content_hash
-from odforecast.sources.quoting import listed, plain
 from odforecast.sources.table import to_date
 
 #: Columns of every covariate table, in order.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import listed, plain
+from odforecast.say import listed, plain
 from odforecast.sources.unpack import AGAIN
 
 #: Characters of one record, and of an object that is no list of records.

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.say import listed
 from odforecast.sources.own_months import own_months
-from odforecast.sources.quoting import listed
 from odforecast.sources.tabular import Plain, read_plain
 from odforecast.sources.unpack import AGAIN, Limits
 

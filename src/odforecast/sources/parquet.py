@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 from odforecast.sources.rows import check_width
 from odforecast.sources.unpack import AGAIN, Limits
 

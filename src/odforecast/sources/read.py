@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
+from odforecast.say import plain, quoted
 from odforecast.sources.json_rows import records, refuse_object
 from odforecast.sources.parquet import read_parquet
-from odforecast.sources.quoting import plain, quoted
 from odforecast.sources.rows import Filling, check_width, delimited, object_frame
 from odforecast.sources.unpack import AGAIN, DEFAULT, Limits, file_bytes, gunzipped, utf8
 from odforecast.sources.workbook import read_workbook

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 from odforecast.sources.unpack import AGAIN, DEFAULT, Limits
 
 #: Characters of a row, and columns of a table: no release comes near.

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from odforecast import say as quoting
 from odforecast.errors import DataError
-from odforecast.sources import quoting
 from odforecast.sources.covariate import Covariate
 from odforecast.sources.tabular import Plain, month_ends, read_plain
 

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 from odforecast.sources.rows import LONGEST_ROW, MOST_COLUMNS
 from odforecast.sources.unpack import Limits
 

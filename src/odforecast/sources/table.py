@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.places import LOCATIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.say import quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.quoting import quoted
 
 PERCENT_SPECIFIED = "Percent with drugs specified"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import of_path, plain
+from odforecast.say import of_path, plain
 
 AGAIN = "download the file again"
 PIECE = 1 << 20

@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.jurisdictions import BY_KEY
 from odforecast.names import STATUSES
+from odforecast.say import printable
 from odforecast.sources import cells as parse
 from odforecast.sources.columns import Columns, title
-from odforecast.sources.quoting import printable
 from odforecast.sources.read import RawFile, read_raw
 from odforecast.sources.report import LoadReport, release_note, summarise, table_notes
 from odforecast.sources.swapped import check_columns, check_open_end

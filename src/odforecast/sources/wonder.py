@@ -27,8 +27,8 @@ import pandas as pd
 
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography.places import lookup
+from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import BLANKS, number
-from odforecast.sources.quoting import listed, plain, quoted
 from odforecast.sources.read import PEEK
 from odforecast.sources.rows import delimited
 from odforecast.sources.unpack import Limits, file_bytes, utf8

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(

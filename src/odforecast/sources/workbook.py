@@ -20,7 +20,7 @@ from xml.parsers import expat
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import listed, plain
+from odforecast.say import listed, plain
 from odforecast.sources.rows import Filling
 from odforecast.sources.sheet import Sheet
 from odforecast.sources.styles import date_styles

@@ -25,8 +25,8 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.publication import publication_date
+from odforecast.say import of_path, plain, quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.quoting import of_path, plain, quoted
 from odforecast.sources.table import PERCENT_SPECIFIED
 
 #: What a list needs; it may have more.

@@ -14,8 +14,8 @@ import pandas as pd
 
 from odforecast.geography.counties import by_fips, edition_held
 from odforecast.markup import number_of
+from odforecast.say import listed
 from odforecast.sources.county_rows import listed_with
-from odforecast.sources.quoting import listed
 from odforecast.vintage.county_consistency import (
     LOST,
     CountyGrid,

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 from odforecast.vintage.copies import Copy
 from odforecast.vintage.receive import answered, check_status, patiently
 

@@ -17,7 +17,7 @@ import tenacity
 import urllib3
 
 from odforecast.errors import DownloadError
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 _PIECE = 1 << 16
 #: Bytes of an answer that is no data, from which it is told what it says.

@@ -23,8 +23,8 @@ from zoneinfo import ZoneInfo
 import requests
 
 from odforecast.errors import DataError, DownloadError
+from odforecast.say import plain, quoted
 from odforecast.sources.json_rows import NoRowsError, records, whole
-from odforecast.sources.quoting import plain, quoted
 from odforecast.vintage.receive import AgainError, answered, check_status, patiently, said
 
 CDC = "https://data.cdc.gov"

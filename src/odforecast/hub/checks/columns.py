@@ -9,7 +9,7 @@ import numpy as np
 from odforecast.hub.checks.outcome import SHOWN, Finding, first_rows
 from odforecast.hub.checks.rows import Rows, fits
 from odforecast.hub.checks.tasks import STANDARD, Round, Word
-from odforecast.sources.quoting import listed, plain, quoted
+from odforecast.say import listed, plain, quoted
 
 #: How an R type is said in a message.
 _SAID = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}

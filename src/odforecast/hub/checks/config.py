@@ -22,7 +22,7 @@ from odforecast.hub.checks.structure import (
 )
 from odforecast.hub.checks.tasks import Tasks, read_tasks, version_of
 from odforecast.hub.layout import CONFIG
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 #: Files of the configuration that have a schema of the hubverse.
 FILES: Final = ("admin", "tasks", "target-data")

@@ -17,7 +17,7 @@ from odforecast.hub.checks.place import Unreadable, why_not
 from odforecast.hub.checks.rows import read_rows
 from odforecast.hub.checks.tasks import Round, is_day
 from odforecast.hub.layout import MODEL_METADATA
-from odforecast.sources.quoting import listed, plain
+from odforecast.say import listed, plain
 
 _NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)-([A-Za-z0-9_]+)-([A-Za-z0-9_]+)\Z")
 _LEGAL: Final = re.compile(r"[A-Za-z0-9_-]+\Z")

@@ -27,7 +27,7 @@ from odforecast.hub.checks.place import Expression, Unreadable, read_yaml
 from odforecast.hub.checks.rows import Rows, read_rows
 from odforecast.hub.checks.tasks import Word, is_day
 from odforecast.hub.checks.values import Table
-from odforecast.sources.quoting import listed, plain
+from odforecast.say import listed, plain
 
 _PERIOD: Final = re.compile(r"(?:lubridate::)?(weeks|days)\((\d*)L?\)\Z")
 _LIST: Final = re.compile(r"list\(\s*([\w.]+)\s*=\s*(['\"])([^'\"]*)\2\s*\)\Z")

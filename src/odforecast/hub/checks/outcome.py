@@ -18,7 +18,7 @@ from odforecast.hub.checks.known import (
     TARGET_SET,
     Status,
 )
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 #: Broken places of a check that are named; all are counted.
 SHOWN: Final = 5

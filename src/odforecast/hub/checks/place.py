@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from odforecast.errors import DataError
 from odforecast.hub.layout import CONFIG
-from odforecast.sources.quoting import plain, quoted
+from odforecast.say import plain, quoted
 
 #: A configuration or a model's metadata is a page or two; bytes, beyond which none is read.
 LARGEST: Final = {".json": 64 * 2**20, ".yml": 2**20, ".yaml": 2**20}

@@ -22,7 +22,7 @@ import numpy as np
 from odforecast.hub.checks.outcome import SHOWN, Finding
 from odforecast.hub.checks.tasks import Choice, ModelTask, OutputType, Word
 from odforecast.hub.checks.values import Table
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 #: The name of the column that output type and id are together.
 OUTPUT = "output"

@@ -18,7 +18,7 @@ import numpy as np
 
 from odforecast.hub.checks.place import Unreadable, why_not
 from odforecast.hub.checks.tasks import Word, is_day
-from odforecast.sources.quoting import listed, plain, quoted
+from odforecast.say import listed, plain, quoted
 
 #: Bytes of a CSV file in which its header must end.
 _HEADER: Final = 2**20

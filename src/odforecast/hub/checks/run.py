@@ -35,7 +35,7 @@ from odforecast.hub.checks.targets import (
 )
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES
 from odforecast.hub.layout import TARGET_DATA as TARGETS
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 _SUBMISSION = (TIME, FILE, DATA)
 _TARGET = (TARGET_FILE, TARGET_SET, TARGET_DATA)

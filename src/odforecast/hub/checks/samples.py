@@ -15,7 +15,7 @@ import numpy as np
 from odforecast.hub.checks.outcome import SHOWN, Finding
 from odforecast.hub.checks.tasks import Word
 from odforecast.hub.checks.values import Part, Table
-from odforecast.sources.quoting import listed, plain
+from odforecast.say import listed, plain
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 from odforecast.hub.checks.outcome import Finding
 from odforecast.hub.checks.tasks import STANDARD, Tasks, read_tasks
 from odforecast.hub.layout import TARGET_TYPES
-from odforecast.sources.quoting import listed, plain, quoted
+from odforecast.say import listed, plain, quoted
 
 _ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
 _TYPES: Final = ("character", "double", "integer", "logical", "Date")

@@ -23,7 +23,7 @@ from odforecast.hub.checks.place import Unreadable
 from odforecast.hub.checks.rows import Rows, read_rows
 from odforecast.hub.checks.targets import parts_of
 from odforecast.hub.checks.tasks import Choice, ModelTask, Word
-from odforecast.sources.quoting import listed
+from odforecast.say import listed
 
 _ORDER: Final = names(TARGET_DATA)
 _SERIES: Final = "time-series"

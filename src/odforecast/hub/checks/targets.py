@@ -16,7 +16,7 @@ from odforecast.hub.checks.place import Unreadable, files_below, why_not
 from odforecast.hub.checks.rows import Rows, read_rows, stacked
 from odforecast.hub.checks.tasks import Word
 from odforecast.hub.layout import TARGET_DATA, TARGET_TYPES
-from odforecast.sources.quoting import listed, quoted
+from odforecast.say import listed, quoted
 
 _SEGMENT: Final = re.compile(r"[^/=]+=[^/]*\Z")
 _NOTHING: Final = ("", "__HIVE_DEFAULT_PARTITION__")

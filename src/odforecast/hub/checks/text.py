@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from odforecast.hub.checks.known import CHECKS, FAILED
-from odforecast.sources.quoting import plain
+from odforecast.say import plain
 
 if TYPE_CHECKING:
     from odforecast.hub.checks.outcome import Checks

@@ -16,7 +16,7 @@ from odforecast.hub.checks.columns import broken_rows, said_row
 from odforecast.hub.checks.outcome import SHOWN, Finding, first_rows
 from odforecast.hub.checks.rows import Rows, fits
 from odforecast.hub.checks.tasks import Choice, ModelTask, OutputType, Word
-from odforecast.sources.quoting import listed, plain, quoted
+from odforecast.say import listed, plain, quoted
 
 #: How far the probabilities of a pmf may miss 1: what R's all.equal lets pass.
 TOTAL = 1.5e-8

@@ -15,7 +15,7 @@ from odforecast.errors import DataError
 from odforecast.hub.layout import Hub
 from odforecast.hub.scoring.tables import Submission
 from odforecast.months import month_end
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 _NEEDED: Final = ("origin_date", "horizon", "target_end_date")
 

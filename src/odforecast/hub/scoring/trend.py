@@ -22,11 +22,11 @@ from odforecast.geography.places import lookup
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_TREND
 from odforecast.panel import Panel
+from odforecast.say import quoted
 from odforecast.scoring.columns import METRIC_COLUMNS, regimes
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.trend import pooled_frequencies, ranked_probability_score
 from odforecast.scoring.truth import Truth
-from odforecast.sources.quoting import quoted
 
 #: What the release known on a day was; raises ArchiveError or gives None where there was none.
 type Known = Callable[[dt.date], Panel | None]

@@ -13,7 +13,7 @@ from odforecast.hub.scoring import rules
 from odforecast.hub.scoring.observations import Observations
 from odforecast.hub.scoring.tables import OUTPUT_TYPE, OUTPUT_TYPE_ID, VALUE, number_texts
 from odforecast.hub.scoring.tasks import Task, find_tasks
-from odforecast.sources.quoting import quoted
+from odforecast.say import quoted
 
 #: Scales that a submission can be scored on.
 SCALES: Final = ("natural", "log")

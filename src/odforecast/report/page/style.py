@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from odforecast.errors import DataError
-from odforecast.sources.quoting import of_path, quoted
+from odforecast.say import of_path, quoted
 
 #: A style sheet is inside every page that uses it.
 MOST_BYTES = 200_000

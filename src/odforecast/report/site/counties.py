@@ -25,7 +25,7 @@ from odforecast.report.site.blocks import Block, manifest
 from odforecast.report.site.folder import check_page
 from odforecast.report.site.parts import Cell, Column, Section, SortTable
 from odforecast.report.site.write import _made, _page, _warnings
-from odforecast.wording import SMALL, chance, ranged, rounded, step_of
+from odforecast.say import SMALL, chance, ranged, rounded, step_of
 
 #: What a reader of a table of counties has to know.
 SMALL_NUMBERS = (

@@ -1,8 +1,15 @@
-"""Numbers, months and days as they are said to people: no finer than their interval."""
+"""Numbers, months and days in words, no finer than their interval; and what a message quotes.
+
+A file can hold anything: a cell of 50,000 letters, the codes that clear a terminal, markup that
+makes the rest of a line red. Whatever a message repeats of a file goes through :func:`plain`,
+:func:`quoted`, :func:`listed` or :func:`of_path`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import re
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -10,6 +17,11 @@ import numpy as np
 from odforecast.months import to_month
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, indicator_name
 
+#: Characters of a cell, header or name that a message repeats.
+LONGEST = 80
+
+# What rich reads as markup; a backslash before it makes it text.
+_MARKUP = re.compile(r"(\\*)(\[[a-zA-Z#/@][^\[]*?\])")
 #: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
 #: is not printed either.
 SMALL: Final = 10
@@ -205,3 +217,60 @@ def published_count(low: float, high: float) -> str:
     if np.isinf(high):
         return f"≥{low:,.0f}"
     return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"
+
+
+def plain(value: object, most: int = LONGEST) -> str:
+    r"""Text for a message: control characters and markup escaped, cut at ``most`` characters.
+
+    Examples
+    --------
+    >>> print(plain("2024-12-11.csv"), plain("a\x1b[2J"), plain("[red]"), plain("x" * 5000, 10))
+    2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
+    """
+    text = value if isinstance(value, str) else str(value)
+    shown = printable(text[:most])
+    shown = _MARKUP.sub(r"\1\1\\\2", shown)
+    return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
+
+
+def quoted(value: object, most: int = LONGEST) -> str:
+    r"""Text for a message as :func:`plain` gives it, between quotes.
+
+    Examples
+    --------
+    >>> print(quoted("[red]12"), quoted("1\n2"), quoted(7))
+    '\[red]12' '1\n2' '7'
+    """
+    text = value if isinstance(value, str) else str(value)
+    shown = _MARKUP.sub(r"\1\1\\\2", repr(text[:most]))
+    return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
+
+
+def listed(values: object, most: int = 8) -> str:
+    """The first of several names, and how many more there are.
+
+    Examples
+    --------
+    >>> listed(["a", "b", "c"], most=2)
+    'a, b and 1 more'
+    """
+    texts = [plain(v, 40) for v in list(values)]  # type: ignore[call-overload]
+    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
+def of_path(path: str | Path) -> str:
+    """A path for a message: its end, which names the file."""
+    text = str(path)
+    return plain(text if len(text) <= LONGEST else f"…{text[-LONGEST + 1 :]}", LONGEST)
+
+
+def printable(text: str) -> str:
+    r"""A text whose control characters are escaped.
+
+    Examples
+    --------
+    >>> print(printable("a\tb'"))
+    a\tb'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
