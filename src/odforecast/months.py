@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
@@ -19,7 +20,6 @@ ONE_MONTH = np.timedelta64(1, "M")
 #: Days of the mean month.
 MEAN_DAYS = 365.2425 / 12
 
-_ISO = re.compile(r"([12][0-9]{3})-([01]?[0-9])(?:-([0-3]?[0-9])(?:[T ].*)?)?")
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TIME = re.compile(r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I)
 _YEAR, _DAY = r"(?P<year>[12][0-9]{3})", r"(?P<day>[0-3]?[0-9])"
@@ -91,35 +91,101 @@ def _date(match: re.Match[str]) -> np.datetime64 | None:
     return np.datetime64(date, "D" if day else "M")
 
 
-def to_month(value: object) -> np.datetime64:
-    """A month from ``"2024-07"``, a date, a timestamp or a numpy month.
+def to_month(value: object, of_year: int | None = None) -> np.datetime64:
+    """Return the month of a text, a date, a timestamp or a numpy date.
+
+    Parameters
+    ----------
+    value : object
+        For example ``"2024-07"``, ``"7/2024"``, ``"Jul 2024"`` or ``"7/15/2024"``.
+    of_year : int, optional
+        The month that a year alone stands for, 1 to 12. Default: a year alone is refused.
 
     Raises
     ------
     PanelError
-        If the value is no month.
+        If the value is not a date, or may mean two months.
 
     Examples
     --------
-    >>> to_month("2024-07-15")
-    np.datetime64('2024-07')
+    >>> to_month("2024-07-15"), to_month("Jul 2024"), to_month("2024", of_year=12)
+    (np.datetime64('2024-07'), np.datetime64('2024-07'), np.datetime64('2024-12'))
     """
+    dates = _dates(value, "2024-07")
+    if of_year is None and np.datetime_data(dates[0].dtype)[0] == "Y":
+        raise PanelError(f"{value!r} is a year, not a month", hint=f"write {value}-07")
+    return _only(value, {_month_in(date, of_year or 1): date for date in dates})
+
+
+def to_day(value: object, last: bool = False) -> dt.date:
+    """Return the day of a text, a date, a timestamp or a numpy date.
+
+    Parameters
+    ----------
+    value : object
+        For example ``"2025-09-17"``, ``"9/17/2025"`` or ``"Sep 17, 2025"``.
+    last : bool
+        Whether a month or year alone stands for its last day. Default: they are refused.
+
+    Raises
+    ------
+    PanelError
+        If the value is not a date, or may mean two days.
+
+    Examples
+    --------
+    >>> to_day("9/17/2025"), to_day("2025-02", last=True)
+    (datetime.date(2025, 9, 17), datetime.date(2025, 2, 28))
+    """
+    found = {}
+    for date in _dates(value, "2024-07-15"):
+        if np.datetime_data(date.dtype)[0] == "D":
+            found[date] = date
+        elif last:
+            found[np.datetime64(month_end(_month_in(date, 12)), "D")] = date
+        else:
+            raise PanelError(f"{value!r} has no day", hint="write a day: 2024-07-15")
+    day = _only(value, found).astype(object)
+    assert isinstance(day, dt.date)
+    return day
+
+
+def _dates(value: object, form: str) -> tuple[np.datetime64, ...]:
+    """What a value may mean; never nothing."""
+    found: tuple[np.datetime64, ...]
     if isinstance(value, np.datetime64):
-        month = np.datetime64(value, "M")
+        coarse = np.datetime_data(value.dtype)[0] in ("Y", "M")
+        found = () if np.isnat(value) else (np.datetime64(value, "M" if coarse else "D"),)
     elif isinstance(value, dt.date):  # datetimes and timestamps too
-        month = np.datetime64("NaT") if pd.isna(value) else np.datetime64(str(value)[:7], "M")
+        found = (np.datetime64(str(value)[:10], "D"),) if value == value else ()
     else:
-        found = _ISO.fullmatch(str(value).strip())
-        if found is None:
-            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
-        try:
-            pd.Timestamp(f"{found[1]}-{found[2]}-{found[3] or '01'}")
-        except ValueError as error:
-            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07") from error
-        month = np.datetime64(f"{found[1]}-{found[2]}", "M")
-    if np.isnat(month):
-        raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
-    return np.datetime64(month, "M")
+        found = readings(str(value))
+    if not found:
+        raise PanelError(f"{value!r} is not a date", hint=f"write it as {form}")
+    return found
+
+
+def _month_in(date: np.datetime64, of_year: int) -> np.datetime64:
+    """The month of a date; of a year alone, the one that it stands for."""
+    year_alone = np.datetime_data(date.dtype)[0] == "Y"
+    return np.datetime64(f"{date}-{of_year:02}" if year_alone else date, "M")
+
+
+def _only(value: object, found: Mapping[Any, np.datetime64]) -> np.datetime64:
+    """The one thing that a text can mean.
+
+    Raises
+    ------
+    PanelError
+        If there are two, with both.
+    """
+    if len(found) == 1:
+        return np.datetime64(next(iter(found)))
+    days = [date.astype(object) for date in found.values()]
+    raise PanelError(
+        f"{value!r} can be " + " or ".join(f"{d:%B} {d.day}, {d.year}" for d in days),
+        hint="write " + " or ".join(str(d) for d in days),
+    )
 
 
 def month_end(month: np.datetime64) -> dt.date:
