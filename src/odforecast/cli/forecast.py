@@ -161,6 +161,8 @@ def forecast(
             "the page in a run of its own"
         )
     forecaster = get_model(model)
+    if forecaster.spec.dataset == COUNTIES:
+        raise click.UsageError(f"--model {model} is about counties: add --dataset counties")
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     panel = with_counts(panel, counts)
     whole = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)

@@ -12,7 +12,7 @@ from odforecast.geography.places import (
     lookup,
     population,
 )
-from odforecast.geography.request import absent, pick, resolve
+from odforecast.geography.request import absent, check_names, pick, resolve
 from odforecast.geography.sums import NATION, closed, parts_of, whole_and_parts
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "absent",
     "called",
     "centroid",
+    "check_names",
     "closed",
     "code_of",
     "counties_of",

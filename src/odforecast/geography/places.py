@@ -6,11 +6,10 @@ does not matter. For lists and ``"Ohio/*"`` see :func:`odforecast.geography.requ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
-
-import pandas as pd
 
 from odforecast.errors import UnknownNameError, near
 from odforecast.geography.counties import (
@@ -213,11 +212,14 @@ def _no_county(text: str) -> UnknownNameError:
 
 
 @cache
-def _population_table() -> pd.DataFrame:
+def _population_table() -> Mapping[str, Mapping[int, float]]:
+    """Residents by state and year, the years in order."""
     path = resources.files("odforecast.geography") / "population.csv"
-    with path.open() as handle:
-        table = pd.read_csv(handle, dtype={"state": str})
-    return table.pivot(index="year", columns="state", values="population")
+    found: dict[str, dict[int, float]] = {}
+    with path.open(encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            found.setdefault(row["state"], {})[int(row["year"])] = float(row["population"])
+    return {state: dict(sorted(years.items())) for state, years in found.items()}
 
 
 def population(state: str, year: int) -> float:
@@ -240,13 +242,11 @@ def population(state: str, year: int) -> float:
         Persons; NaN where no matching denominator exists.
     """
     table = _population_table()
-    if year < int(table.index[0]):
+    first, *_, last = table["US"]
+    if year < first:
         raise UnknownNameError(
-            f"no population before {table.index[0]} (asked for {year})",
-            hint="rates start in 2014",
+            f"no population before {first} (asked for {year})", hint="rates start in 2014"
         )
     if state in ("NY", "YC"):
         return float("nan")
-    last = int(table.index[-1])
-    column = "NY" if state == "NY+YC" else lookup(state).state
-    return float(table[column].to_numpy(dtype=float)[table.index.get_loc(min(year, last))])
+    return table["NY" if state == "NY+YC" else lookup(state).state][min(year, last)]

@@ -78,6 +78,24 @@ def resolve(
     return tuple(codes)
 
 
+def check_names(text: str) -> None:
+    """Refuse a text that names a place there is not, whatever data there are.
+
+    Regions pass: what to write instead of one hangs on the data.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`resolve`.
+    """
+    for key in _split(text):
+        whole, star, rest = key.partition("/*")
+        if star and not rest:
+            _counties_of(whole, "counties")
+        elif key.title() not in REGIONS and key.lower() != "all":
+            find(key)
+
+
 def pick(
     locations: str | Iterable[str],
     available: Sequence[str],

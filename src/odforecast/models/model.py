@@ -401,10 +401,10 @@ class Fitted:
         if until is not None:
             if horizon is not None:
                 raise ForecastError("give horizon or until, not both")
-            horizon = int((to_month(until) - self.panel.last_month).astype(int))
+            horizon = int((to_month(until, 12) - self.panel.last_month).astype(int))
             if horizon < 1:
                 raise ForecastError(
-                    f"until {to_month(until)} is not after the last known month "
+                    f"until {to_month(until, 12)} is not after the last known month "
                     f"{self.panel.last_month}"
                 )
         horizon = DEFAULT_HORIZON if horizon is None else horizon
