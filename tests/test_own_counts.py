@@ -17,7 +17,7 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError, ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
-from odforecast.panel.own_compared import common
+from odforecast.panel.own import common
 from odforecast.sources.own_counts import read_own_counts
 
 

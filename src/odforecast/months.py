@@ -188,6 +188,11 @@ def _only(value: object, found: Mapping[Any, np.datetime64]) -> np.datetime64:
     )
 
 
+def today() -> dt.date:
+    """The day by the clock, in UTC: never before the day in Washington."""
+    return dt.datetime.now(dt.UTC).date()
+
+
 def month_end(month: np.datetime64) -> dt.date:
     """Last day of a month.
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from odforecast.errors import ForecastError, OdforecastError, short
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, code_of, parts_of
-from odforecast.markup import few
 from odforecast.names import LOCATION, RESIDENCE
+from odforecast.say import few
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast

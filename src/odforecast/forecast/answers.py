@@ -16,8 +16,8 @@ from odforecast.forecast.nowcast import nowcast
 from odforecast.forecast.summary import summary, years
 from odforecast.forecast.text import text
 from odforecast.forecast.trend import trend
-from odforecast.markup import html_table, steady
 from odforecast.names import FORECAST_DIMS, LOCATION, MONTH, TARGET_12MO
+from odforecast.say import html_table, steady
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,7 @@ import numpy as np
 from odforecast.errors import ForecastError
 from odforecast.geography import LOCATIONS
 from odforecast.names import LOCATION
-from odforecast.panel import Own, Panel, Triangle
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Own, Panel, Triangle
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast

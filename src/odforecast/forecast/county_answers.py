@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from odforecast.forecast.counties import counties
 from odforecast.forecast.ranking import By, ranking
-from odforecast.markup import html_table
+from odforecast.say import html_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,11 +17,10 @@ from odforecast.forecast.arrays import held
 from odforecast.forecast.part import of_these_draws, part, with_parts
 from odforecast.forecast.readings import Readings
 from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
-from odforecast.markup import card, few, number_of, steady
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import LOCATION, MONTH, OCCURRENCE, RESIDENCE, TARGET_MONTH, TARGETS
-from odforecast.panel import Floats, Panel
-from odforecast.panel.frozen import Frozen
+from odforecast.panel import Floats, Frozen, Panel
+from odforecast.say import card, few, number_of, steady
 
 
 @dataclass(frozen=True, eq=False)

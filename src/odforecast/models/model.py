@@ -20,7 +20,6 @@ import pandas as pd
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography.counties import by_fips, counties_of, edition_held
-from odforecast.markup import card, html_table, number_of, steady
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
@@ -36,6 +35,7 @@ from odforecast.names import (
     TARGET_MONTH,
 )
 from odforecast.panel import Panel
+from odforecast.say import card, html_table, number_of, steady
 from odforecast.seeds import Streams
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from odforecast.backtesting.lock import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.models import get_model
+from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_SEED
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change
@@ -34,11 +35,6 @@ RECORD = "record.csv"
 def default_out() -> Path:
     """Where updates are written unless told otherwise: beside the user's archive."""
     return default_folder().parent / "updates"
-
-
-def today() -> dt.date:
-    """The day by the clock, in UTC: never before the day in Washington."""
-    return dt.datetime.now(dt.UTC).date()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +120,7 @@ class Update:
         return f"<Update from release {self.release}: {did}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
-        from odforecast.markup import html_table
+        from odforecast.say import html_table
         from odforecast.updating.words import month_of, sentences
 
         table = self.changed

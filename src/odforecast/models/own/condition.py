@@ -11,7 +11,6 @@ from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.private import FOR_ALL, OWN_COUNTS
 from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
-from odforecast.markup import number_of
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.own.joint import Linear, LogMonths, apart, move_together
 from odforecast.models.own.late import Late, late_arrivals
@@ -20,7 +19,8 @@ from odforecast.models.own.nation import months_of, moves, nation_beside
 from odforecast.models.own.scale import Seen, seen_months
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Own, Panel
-from odforecast.panel.own_compared import LEAST_OVERLAP, USUAL
+from odforecast.panel.own import LEAST_OVERLAP, USUAL
+from odforecast.say import number_of
 from odforecast.seeds import Streams
 
 #: Fewer draws than this give no covariance.
