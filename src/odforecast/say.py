@@ -23,8 +23,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from odforecast.months import to_month
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES, indicator_name
+from odforecast.months import MEAN_DAYS, to_month
+from odforecast.names import (
+    ALL_DEATHS,
+    ALL_DRUGS,
+    COUNTIES,
+    INDICATOR_NAMES,
+    STATES,
+    indicator_name,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +44,8 @@ _MARKUP = re.compile(r"(\\*)(\[[a-zA-Z#/@][^\[]*?\])")
 #: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
 #: is not printed either.
 SMALL: Final = 10
+#: Data older than this, in days, are said to be: CDC publishes every month.
+OLD: Final = 60
 #: Drug classes as people say them.
 _CLASSES: Final = {
     "T40.4": "synthetic opioids (mostly fentanyl)",
@@ -74,6 +83,26 @@ def day_name(day: dt.date) -> str:
     'September 7, 2025'
     """
     return f"{day:%B} {day.day}, {day.year}"
+
+
+def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
+    """What to say of data that are more than 60 days old on a day; empty if they are not.
+
+    Examples
+    --------
+    >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
+    'These data are 10 months old. CDC has published newer ones: odforecast data fetch.'
+    >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 3, 15))
+    ''
+    """
+    days = (day - release).days
+    if days <= OLD:
+        return ""
+    counties = " --dataset counties" if dataset == COUNTIES else ""
+    return (
+        f"These data are {int(days / MEAN_DAYS)} months old. CDC has published newer ones: "
+        f"odforecast data fetch{counties}."
+    )
 
 
 def deaths_of(indicator: str | None) -> str:

@@ -38,7 +38,7 @@ from odforecast.cli.options import (
 )
 from odforecast.cli.outputs import check_outputs, check_yearly
 from odforecast.cli.screen import note
-from odforecast.cli.source import open_source, source_options
+from odforecast.cli.source import open_source, say_age, source_options
 from odforecast.cli.written import print_json, records
 from odforecast.errors import BacktestError, one_of
 from odforecast.names import (
@@ -349,6 +349,7 @@ def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[s
 
 def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: str) -> Panel:
     panel = releases.as_of(as_of, dataset).panel(indicator, dataset)
+    say_age(panel.release, as_of, dataset)
     if dataset == STATES and "US" not in panel.locations:
         raise BacktestError(
             f"release {panel.release} has no US row and is no good truth",
