@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, one_of
+from odforecast.errors import ForecastError, one_of, short
 from odforecast.forecast.published import layer_of
 from odforecast.forecast.sums import between, in_order, quantile_levels, sums_of
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -156,6 +156,14 @@ class Readings:
         ForecastError
             If a value is no number, or the target is not forecast.
         """
-        if np.isnan(np.asarray(value, dtype=float)).any():
+        draws = self.samples(target)
+        try:
+            limits = np.asarray(value, dtype=float)
+            np.broadcast_shapes(limits.shape, draws.shape[1:])
+        except (TypeError, ValueError):
+            raise ForecastError(
+                f"value is {short(value)}, allowed: a number, or numbers of shape {draws.shape[1:]}"
+            ) from None
+        if np.isnan(limits).any():
             raise ForecastError("value is NaN", hint="give a number of deaths")
-        return np.asarray((self.samples(target) < value).mean(axis=0))
+        return np.asarray((draws < limits).mean(axis=0))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, OdforecastError, proportion
+from odforecast.errors import ForecastError, OdforecastError, proportion, short
 from odforecast.panel import Floats
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def quantile_levels(
     levels: Sequence[float] | Floats, error: type[OdforecastError] = ForecastError
 ) -> Floats:
     """Levels that a person asked for, each above 0 and below 1; there is one at least."""
-    asked = np.ravel(np.asarray(levels)).tolist()
+    try:
+        asked = np.ravel(np.asarray(levels)).tolist()
+    except ValueError:  # lists within lists, of different lengths
+        raise error(f"levels is {short(levels)}, allowed: a list of numbers") from None
     if not asked:
         raise error("no quantile level is named", hint="name one, such as 0.5")
     return np.array([proportion("a quantile level", x, error) for x in asked])
