@@ -18,8 +18,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from odforecast.cache import find_room
 from odforecast.errors import OdforecastError
+from odforecast.io import find_room
 from odforecast.version import __version__ as __version__
 
 if TYPE_CHECKING:
