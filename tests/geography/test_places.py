@@ -25,7 +25,7 @@ from odforecast.geography import (
     pick,
     resolve,
 )
-from odforecast.geography.counties import PLANNING_REGIONS, by_fips
+from odforecast.geography.places import PLANNING_REGIONS, by_fips
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in LOCATIONS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import example, given
-from hypothesis import example, strategies as st
+from hypothesis import strategies as st
 
 from odforecast.errors import DataError
 from odforecast.monthly.pinning import Polytope, draw_truncated, pin_months, whole_months

@@ -171,7 +171,7 @@ def with_population(panel: Panel, file: Path) -> Panel:
 
 def to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
     """What a model is fitted to: all counties, the states asked for whole, or those asked for."""
-    from odforecast.geography.counties import by_fips
+    from odforecast.geography.places import by_fips
 
     if model.spec.by is None or set(places) == set(panel.locations):
         return panel

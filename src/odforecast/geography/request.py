@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from odforecast.errors import OdforecastError, UnknownNameError
-from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
-from odforecast.geography.jurisdictions import REGIONS, SPELLED
-from odforecast.geography.places import counties_in, find, lookup
+from odforecast.geography.places import (
+    PLANNING_REGIONS,
+    REGIONS,
+    SPELLED,
+    County,
+    Edition,
+    by_fips,
+    counties_in,
+    edition_of,
+    find,
+    lookup,
+)
 
 #: As many codes as an error lists.
 SHOWN, SHOWN_COUNTIES = 60, 6

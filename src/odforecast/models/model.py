@@ -19,7 +19,7 @@ import pandas as pd
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
-from odforecast.geography.counties import by_fips, counties_of, edition_held
+from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec

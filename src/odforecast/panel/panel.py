@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError, PanelError
 from odforecast.geography import absent, called, code_of, lookup, pick, population
-from odforecast.geography.counties import SPLIT, by_fips, edition_of
+from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_day, to_month
 from odforecast.names import (

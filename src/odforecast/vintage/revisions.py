@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, UnknownNameError, one_of
 from odforecast.geography import JURISDICTIONS, NATION, called, pick, resolve
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,

@@ -17,7 +17,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.counties import of_counties
 from odforecast.forecast.published import published_on
 from odforecast.forecast.text import day_name, deaths_of, month_name, place_name, text
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.io import replacing
 from odforecast.months import to_month
 from odforecast.report.page import Picture, Table, picture
