@@ -153,7 +153,7 @@ def forecast(
         ("--out", out, HUB_FILES), ("--table", table, TABLES), ("--plot", plot, FIGURES),
         ("--html", html, PAGES),
     )  # fmt: skip
-    check_outputs(*files, read=(source, file_of(counts)))
+    check_outputs(*files, read=(source, counts and file_of(counts)))
     check_local(counts, publish, ("--out", out), ("--html", html))
     if save is not None:
         check_save(save, replace)

@@ -48,7 +48,7 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-class Date(click.ParamType):
+class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
     """A day or a month, in any form that people write; commands get ``2025-09-17`` or ``2025-09``.
 
     Parameters
@@ -88,7 +88,7 @@ DAY, END_DAY = Date("day"), Date("day", of_year=12)
 START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
 
 
-class _Places(click.ParamType):
+class _Places(click.ParamType):  # type: ignore[type-arg]
     """Places by any of their names: a misspelled one is refused before anything is loaded."""
 
     name = "places"
@@ -183,13 +183,10 @@ def dataset_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="What places are: jurisdictions, or counties by where people lived.",
     )(command)
-    return _option(
-        "--county",
-        "--counties",
-        hidden=True,
-        expose_value=False,
-        callback=_no_county_option,
-    )(command)
+    county = _option(
+        "--county", metavar="NAME", hidden=True, expose_value=False, callback=_no_county_option
+    )
+    return formerly(county, "--counties")(command)
 
 
 def _no_county_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:

@@ -44,7 +44,7 @@ class CountsFile(click.Path):
         return whole
 
 
-def file_of(counts: Path | None) -> Path | None:
+def file_of(counts: Path) -> Path:
     """The file of ``FILE.xlsx:Sheet``, or of a file without a sheet.
 
     Examples
@@ -52,8 +52,6 @@ def file_of(counts: Path | None) -> Path | None:
     >>> file_of(Path("data/ohio.xlsx:2025 deaths")).name, file_of(Path("a.csv")).name
     ('ohio.xlsx', 'a.csv')
     """
-    if counts is None:
-        return None
     file, colon, _ = str(counts).rpartition(":")
     return Path(file) if colon and file.lower().endswith((".xlsx", ".xlsm")) else counts
 

@@ -228,7 +228,7 @@ def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     for i, cell in enumerate(cells):
         real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
         if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
-            values[i] = float(cell)  # type: ignore[arg-type]
+            values[i] = float(cell)
         else:
             wrong[i] = not _blank(cell)
     return values, wrong

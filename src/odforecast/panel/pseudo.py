@@ -32,7 +32,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -311,15 +311,10 @@ def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
         return {}
     month = np.array([base.last_month - 12 * ONE_MONTH])
     same = ("as_of", "release", "vintage", "locations", "dataset", "basis")
-    panel = type(base)(
-        indicator=ALL_DEATHS,
-        months=month,
-        reported=counts,
-        final_through=month[0],
-        **dict.fromkeys(_BLANK, np.full(counts.shape, np.nan)),
-        **{name: getattr(base, name) for name in same},
-    )
-    return {"all-deaths": panel}
+    held: dict[str, Any] = {name: getattr(base, name) for name in same}
+    held |= dict.fromkeys(_BLANK, np.full(counts.shape, np.nan))
+    held |= {"months": month, "reported": counts, "final_through": month[0]}
+    return {"all-deaths": type(base)(indicator=ALL_DEATHS, **held)}
 
 
 def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Panel:
