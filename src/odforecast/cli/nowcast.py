@@ -72,7 +72,9 @@ def nowcast(
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    check_outputs(("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source, counts and file_of(counts)))
+    check_outputs(
+        ("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source, counts and file_of(counts))
+    )
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     panel = with_counts(panel, counts)

@@ -89,7 +89,9 @@ def report(
 
     target = _target(out, site, replace)
     # Before the work, not after it.
-    check_outputs(("--out", out, PAGES), ("--site", site, ()), read=(source, counts and file_of(counts)))
+    check_outputs(
+        ("--out", out, PAGES), ("--site", site, ()), read=(source, counts and file_of(counts))
+    )
     if counts is not None:
         check_local(counts, publish, ("--out", out), ("--site", site))
     if site is not None:

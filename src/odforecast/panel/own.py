@@ -72,6 +72,8 @@ class Own:
         Whether the counts miss nothing any more; else late arrivals are expected.
     basis : str
         What the file says of its basis; empty if nothing.
+    undated : datetime.date or None
+        The day that rows without one were taken to be known on; None if all had one.
 
     Examples
     --------
@@ -89,6 +91,7 @@ class Own:
     as_of: Days
     complete: bool = False
     basis: str = ""
+    undated: dt.date | None = None
 
     def __post_init__(self) -> None:
         months = np.array(self.months, dtype="datetime64[M]")
@@ -278,8 +281,10 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
     days = np.full(len(labels), np.datetime64(known, "D"))
+    undated = np.ones(len(labels), dtype=bool)
     for i, value in enumerate(frame.get("as_of", ())):
         if not _blank(value):
+            undated[i] = False
             try:
                 days[i] = np.datetime64(to_day(value), "D")
             except PanelError as error:
@@ -296,7 +301,8 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
             for label, day in zip(labels, days)]  # fmt: skip
     _refuse(months >= days.astype("datetime64[M]"), rows, "leave months that have not ended out; "
             "a later --as-of moves the day of rows without an as_of")  # fmt: skip
-    return Own(tuple(places), months, deaths, days, complete, basis)
+    taken = known if undated.any() else None
+    return Own(tuple(places), months, deaths, days, complete, basis, taken)
 
 
 def _one_value(frame: pd.DataFrame, column: str) -> str:

@@ -194,8 +194,8 @@ def _said(panel: Panel, own: Own, state: str, seen: Seen, late: Late, n: int) ->
     newest = own.of(state)[0][-1]
     ahead = int((newest - panel.last_month).astype(int))
     # A file written later holds fuller counts than were to be had on an earlier day.
-    undated = bool((own.rows(state)[2] == np.datetime64(panel.as_of, "D")).any())
-    known = f"; counts without as_of are taken as known on {panel.as_of}" if undated else ""
+    undated = bool((own.rows(state)[2] == np.datetime64(own.undated, "D")).any())
+    known = f"; counts without as_of are taken as known on {own.undated}" if undated else ""
     further = f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
     return (
         f"{called(state)} is given its own counts up to {newest} ({further} CDC's last, {n} used): "
