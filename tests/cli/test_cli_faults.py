@@ -128,7 +128,7 @@ def asked_for(monkeypatch, *arguments):
         seen.extend(m.label for m in models)
         raise BacktestError("far enough")
 
-    monkeypatch.setattr("odforecast.cli.backtest.plan", stop)
+    monkeypatch.setattr("odforecast.backtesting.plan", stop)
     result = run("backtest", *arguments)
     assert "far enough" in result.stderr, result.output
     return seen

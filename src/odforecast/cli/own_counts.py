@@ -107,6 +107,11 @@ def check_local(counts: Path | None, publish: bool, *files: tuple[str, Path | No
             )
 
 
+def on_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def with_counts(panel: Panel, counts: Path | None) -> Panel:
     """The panel with the counts of a file beside it, where one is given."""
     if counts is None:
@@ -116,7 +121,7 @@ def with_counts(panel: Panel, counts: Path | None) -> Panel:
     frame = read_own_counts(counts)
     ctx = click.get_current_context()
     complete = ctx.meta.get(_COMPLETE)
-    if complete is None and sys.stdin.isatty() and sys.stderr.isatty():
+    if complete is None and on_terminal():
         complete = not click.confirm(
             f"Could more deaths still be added to the last months in {counts}?",
             default=True,

@@ -215,7 +215,7 @@ def update(
         return _updated(Work(held, target, settings, lines), notes, again, fetch)
 
 
-def _updated(work: Work, notes: list[str], again: bool, fetched: bool) -> Update:
+def _updated(work: Work, notes: list[str], again: bool, fetched: bool = False) -> Update:
     if work.archive.last_seen is None:
         work.archive.as_of()  # says what to do
     vintage, on = work.vintage, today()
