@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from odforecast.errors import DataError
@@ -25,6 +25,7 @@ def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.nda
     return rng.poisson(days * np.exp(level + season)).astype(float)
 
 
+@settings(max_examples=40, deadline=None)
 @example(scale=0.25, years=3, seed=0, holes={1})  # a slope so small that a bound is infinite
 @given(
     scale=st.floats(0.2, 500),

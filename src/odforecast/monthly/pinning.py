@@ -472,10 +472,11 @@ def draw_truncated(
         for j in range(mean.size):
             slope = slopes[:, j]
             up, down = slope > 1e-12, slope < -1e-12
-            with np.errstate(over="ignore"):  # a slope of nearly nothing bounds nothing
-                low = z[:, j] - (slack[:, up] / slope[up]).min(axis=1, initial=np.inf)
-                high = z[:, j] - (slack[:, down] / slope[down]).max(axis=1, initial=-np.inf)
-            new = _cut_normal(low, np.maximum(high, low), rng)
+            # Where there is no room, rounding puts a point outside: it must not be thrown further.
+            room = np.maximum(slack, 0.0)
+            low = z[:, j] - (room[:, up] / slope[up]).min(axis=1, initial=np.inf)
+            high = z[:, j] - (room[:, down] / slope[down]).max(axis=1, initial=-np.inf)
+            new = _cut_normal(low, high, rng)
             slack += (new - z[:, j])[:, None] * slope
             z[:, j] = new
     return np.asarray(mean + z @ factor.T)
@@ -487,8 +488,9 @@ def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
     a, b = np.where(flip, -high, low), np.where(flip, -low, high)
     pa, pb = ndtr(a), ndtr(b)
     x = ndtri(pa + (pb - pa) * rng.random(low.size))
-    # Beyond 37 standard deviations both probabilities are zero: stay at the nearer limit.
-    x = np.where(pb > 0, x, b)
+    # Beyond 37 standard deviations both probabilities are zero, or their share is: stay at the
+    # nearer limit.
+    x = np.where((pb > 0) & np.isfinite(x), x, b)
     x = np.clip(x, a, b)
     return np.asarray(np.where(flip, -x, x))
 
