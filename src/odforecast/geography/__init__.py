@@ -16,7 +16,7 @@ from odforecast.geography.places import (
     neighbours,
     population,
 )
-from odforecast.geography.request import absent, check_names, pick, resolve
+from odforecast.geography.request import absent, pick, resolve
 from odforecast.geography.sums import NATION, closed, parts_of, whole_and_parts
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "absent",
     "called",
     "centroid",
-    "check_names",
     "closed",
     "code_of",
     "counties_of",
