@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import odforecast as od
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.models.county.constants import RESIDENCE_SD, RESIDENCE_STEP, STEP
 from odforecast.models.county.filter import per_year
 from odforecast.models.county.level import levels

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import odforecast as od
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.models.county.constants import LEVELS, PHI, RATES, STEP
 from odforecast.models.county.level import log_likelihood
 from odforecast.models.county.model import County

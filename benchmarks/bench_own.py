@@ -190,7 +190,7 @@ def panel_on(panel: Panel, frame: pd.DataFrame, complete: bool = False) -> Panel
     needed = np.datetime64(last, "M") + np.timedelta64(1, "M")
     if needed.astype("datetime64[D]") > stamp:
         frame = frame[frame["month"] < np.datetime64(panel.as_of, "M").astype("datetime64[s]")]
-    return panel.with_counts(frame, complete=complete)
+    return panel.with_counts(frame, complete=complete, day=panel.as_of)
 
 
 def export(*names: str) -> tuple[pd.DataFrame, str]:
@@ -223,12 +223,12 @@ def real(release: str, names: tuple[str, ...], draws: int) -> None:
             continue
         one = rows.iloc[slice(*holds[-1])]
         try:
-            panel.with_counts(one)
+            panel.with_counts(one, day=panel.as_of)
         except OdforecastError as error:
             refused[state] = str(error)
             continue
         good.append(one)
-    own = panel.with_counts(pd.concat(good))
+    own = panel.with_counts(pd.concat(good), day=panel.as_of)
     assert own.own is not None
     states = list(own.own.places)
     made = forecasts(panel, {"all": own}, draws)
@@ -257,7 +257,8 @@ def real(release: str, names: tuple[str, ...], draws: int) -> None:
     nation: dict[str, list[dict[str, Floats]]] = {"each": [], "together": []}
     for _ in range(10):
         half = set(rng.permutation(states)[: len(states) // 2].tolist())
-        part = panel.with_counts(pd.concat([g for g in good if g["location"].iloc[0] in half]))
+        some = pd.concat([g for g in good if g["location"].iloc[0] in half])
+        part = panel.with_counts(some, day=panel.as_of)
         found = forecasts(panel, {"half": part}, draws)
         for way, kept in nation.items():
             kept.append(scores(found[f"half | {way}"].select("US"), truth))
@@ -336,7 +337,7 @@ def wrong(draws: int) -> None:
             frame = pd.DataFrame(
                 {"location": "OH", "month": months.astype(str), "deaths": np.round(full * times)}
             )
-            own = panel.with_counts(frame, complete=complete)
+            own = panel.with_counts(frame, complete=complete, day=panel.as_of)
             given = forecasts(panel, {"OH": own}, draws)["OH | together"]
             cells = []
             for place in ("OH", "MI", "CA", "US"):

@@ -166,10 +166,10 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
     "column of revisions": (
         lambda m: m.vintage.revisions().triangle("US", "reportd"),
         ("'reportd'", "did you mean 'reported'?")),
-    "month of a cut": (lambda m: m.panel.cut("2030-13"), ("'2030-13' is no month", "2024-07")),
+    "month of a cut": (lambda m: m.panel.cut("2030-13"), ("'2030-13' is not a date", "2024-07")),
     "frame without a column": (
         lambda _: od.Panel.from_frame(frame(reported=None), "2024-06-01"), ("no reported",)),
-    "frame's date": (lambda _: od.Panel.from_frame(frame(), "June"), ("as_of is 'June'",)),
+    "frame's date": (lambda _: od.Panel.from_frame(frame(), "June"), ("as_of: 'June'",)),
     "frame's place": (
         lambda _: od.Panel.from_frame(frame(location=["Ohoi"]), "2024-06-01"),
         ("'Ohoi'", "did you mean Ohio")),

@@ -16,8 +16,7 @@ import odforecast.forecast.adding as module
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
-from odforecast.panel import Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Panel
 from odforecast.testing import zoo
 
 PLACES = ("US", "AZ", "OH", "WV", "WY")  # in the order of CDC's table

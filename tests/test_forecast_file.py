@@ -24,8 +24,7 @@ from odforecast.forecast.file import INDEX, VERSION
 from odforecast.forecast.file import checksum as _checksum
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGETS
-from odforecast.panel import Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Panel
 from odforecast.testing import zoo
 from odforecast.vintage.donors import shipped
 

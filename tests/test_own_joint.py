@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +28,14 @@ from odforecast.seeds import Streams
 PLACES = ("OH", "MI", "CA")
 REGION = np.array([REGIONS.index("Midwest"), REGIONS.index("Midwest"), REGIONS.index("West")])
 AHEAD = 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_day() -> Iterator[None]:
+    """Rows without a day of their own were known on the panel's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("odforecast.panel.own.today", lambda: dt.date(2025, 9, 17))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from panel_factory import bundled_panel
 
 import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.monthly.sums import rolling_sums
-from odforecast.months import ONE_MONTH, month_end, to_month
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
 from odforecast.panel import Panel
 from odforecast.publication import publication_date
@@ -30,21 +28,20 @@ def panel() -> Panel:
     return bundled().as_of("2025-09-17").panel()
 
 
-def test_bundled_panel_has_the_nation_and_52_jurisdictions(panel):
+def test_what_the_bundled_panel_holds(panel):
     assert panel.locations[0] == "US"
-    assert len(panel.locations) == 53
-    assert str(panel.months[0]) == "2015-01"
-    assert str(panel.last_month) == "2025-04"
+    assert panel.reported.shape == (53, 124)
+    assert (str(panel.months[0]), str(panel.last_month)) == ("2015-01", "2025-04")
     assert panel.vintage == VINTAGE_REAL
-
-
-def test_jurisdictions_add_up_to_the_nation(panel):
     assert (panel.reported[1:].sum(axis=0) == panel.reported[0]).all()
-
-
-def test_months_add_up_to_what_was_reported(panel):
     assert (rolling_sums(panel.monthly) == panel.reported).all()
     assert panel.month_grid.size == panel.monthly.shape[1]
+    frame = panel.to_frame()
+    wide = frame.pivot(index="location", columns="month", values="reported")
+    assert (wide.loc["WV"].to_numpy() == panel.reported[panel.index("WV")]).all()
+    people = panel.populations()
+    assert people[panel.index("US"), -1] > 330e6
+    assert np.isnan(people[[panel.index("NY"), panel.index("YC")]]).all()  # no denominator
 
 
 def test_arrays_are_read_only(panel):
@@ -126,11 +123,6 @@ def test_what_is_final_or_a_year_old_can_be_cut(panel):
     assert cut.settled_through == cut.cut("2024-02").last_month
 
 
-def test_as_of_before_the_last_month_is_refused(panel):
-    with pytest.raises(PanelError, match="lies before the last month"):
-        Panel(**{**_fields(panel), "as_of": dt.date(2019, 12, 31)})
-
-
 def test_hash_ignores_row_order_and_sees_every_number(panel):
     order = list(panel.locations[::-1])
     assert panel.select(order).data_hash == panel.data_hash
@@ -150,77 +142,69 @@ def test_pickles(panel):
     assert not again.reported.flags.writeable
 
 
-def test_unknown_indicator_and_location_say_what_is_there(panel):
-    with pytest.raises(
-        PanelError, match=r"no indicator 'Fentanyl'; did you mean 'T40.4'\? it has: Number"
-    ):
-        bundled().as_of("2025-09-17").panel("Fentanyl")
-    with pytest.raises(PanelError, match="has no PR"):
-        panel.index("PR")
-
-
 def test_usable_says_why_not(panel):
     reported = panel.reported.copy()
     reported[1, -1] = np.nan
     reported[2, :] = np.nan
     reported[3, :-5] = np.nan
     reported[4, 50] = 0.0
-    broken = Panel(**{**_fields(panel), "reported": reported})
-    usable, skipped = broken.usable()
+    usable, skipped = replace(panel, reported=reported, low=None, high=None).usable()
     names = panel.locations
     assert "no reported count in the last month" in skipped[names[1]]
     assert "no reported count" in skipped[names[2]]
     assert "only 16 months" in skipped[names[3]]
     assert "contradict" in skipped[names[4]]
     assert len(usable) == 49
-
-
-def _fields(panel: Panel) -> dict[str, object]:
-    return {name: getattr(panel, name) for name in panel.__dataclass_fields__}
-
-
-def test_population_is_missing_where_the_denominator_does_not_match(panel):
-    people = panel.populations()
-    assert people[panel.index("US"), -1] > 330e6
-    assert np.isnan(people[panel.index("NY")]).all()
-    assert np.isnan(people[panel.index("YC")]).all()
-
-
-@pytest.mark.parametrize("text", ["2024-02", "2024-02-29", dt.date(2024, 2, 1)])
-def test_months(text):
-    assert to_month(text) == np.datetime64("2024-02")
-    assert month_end(to_month(text)) == dt.date(2024, 2, 29)
-
-
-@pytest.mark.parametrize(
-    "text", ["Febtober", "July", "today", "now", "2024", "2024-13", "2024-02-31", "", None, "NaT"]
-)
-def test_what_is_no_month(text):
-    with pytest.raises(PanelError, match="is no month"):
-        to_month(text)
-
-
-def test_months_must_be_consecutive(panel):
-    months = panel.months.copy()
-    months[3:] += ONE_MONTH
-    with pytest.raises(PanelError, match="consecutive"):
-        Panel(**{**_fields(panel), "months": months})
-
-
-def test_long_table_round_trip(panel):
-    frame = panel.to_frame()
-    assert len(frame) == 53 * 124
-    wide = frame.pivot(index="location", columns="month", values="reported")
-    assert (wide.loc["WV"].to_numpy() == panel.reported[panel.index("WV")]).all()
-
-
-def test_a_location_with_just_enough_months_is_usable():
-    panel = bundled_panel()
     n = panel.monthly.shape[1]
     assert panel.usable(min_months=n)[0] == panel.locations
     good, skipped = panel.usable(min_months=n + 1)
     assert good == ()
     assert skipped["OH"] == f"only {n} months up to {panel.last_month}"
+
+
+SHORT = np.ones((53, 3))
+MONTHS = pd.period_range("2018-01", "2022-12", freq="M").astype(str)
+FRAME = pd.DataFrame({"location": "Ohio", "month": MONTHS, "reported": 4000 + np.arange(60)})
+
+
+def frame_of(**columns: object):
+    return lambda _: Panel.from_frame(FRAME.assign(**columns), as_of="2023-06-01")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: replace(p, vintage="true"), "unknown vintage 'true'; one of real, pseudo"),
+        (lambda p: replace(p, basis="birth"), "unknown basis 'birth'; one of occurrence, res"),
+        (lambda p: replace(p, locations=("US",) * 53), "locations must be distinct"),
+        (lambda p: replace(p, months=p.months[::2]), "months must be consecutive"),
+        (lambda p: replace(p, as_of=dt.date(2019, 12, 31)), "lies before the last month 2025-04"),
+        (lambda p: replace(p, predicted=SHORT), r"predicted has shape \(53, 3\), expected"),
+        (lambda p: replace(p, beside={"x": p}), "a panel beside another has none beside itself"),
+        (lambda p: p.index("PR"), "the panel has no PR"),
+        (lambda p: p.select("Hamilton, Ohio"), "has no 39061; Hamilton County, Ohio is a county"),
+        (lambda _: bundled().as_of("2025-09-17").panel("Fentanyl"),
+         r"no indicator 'Fentanyl'; did you mean 'T40.4'\? it has: Number"),
+        (lambda p: p.delayed("2023-06", "x"), "donor is 'x', allowed: a Donor"),
+        (lambda _: Panel.from_frame(FRAME, as_of="soon"), "as_of: 'soon' is not a date"),
+        (lambda _: Panel.from_frame(FRAME[["month"]], "2023-06-01"), "has no location, reported"),
+        (frame_of(month="July"), "'July' is not a date"),
+        (frame_of(reported="many"), "OH 2018-01: reported is 'many', which is not a count"),
+        (frame_of(reported="38528e6533165796"), "reported is '38528e6533165796', which is not"),
+        (frame_of(reported=-1), "reported is -1, which is not a count"),
+        (frame_of(pending="few"), "pending is 'few', which is not a number"),
+        (lambda _: Panel.from_frame(pd.concat([FRAME, FRAME]), "2023-06-01"), "is given twice"),
+    ],
+)  # fmt: skip
+def test_what_is_no_panel_is_refused(panel, make, said):
+    with pytest.raises(PanelError, match=said):
+        make(panel)
+
+
+def test_a_made_up_panel_takes_numbers_as_text():
+    text = FRAME.assign(reported=FRAME["reported"].astype(str), predicted="")
+    made, same = (Panel.from_frame(f, as_of="Jun 1, 2023") for f in (text, FRAME))
+    assert made.data_hash == same.data_hash
 
 
 def test_another_order_of_the_places_is_the_same_panel():

@@ -73,22 +73,24 @@ def test_a_clean_cut_keeps_nothing_later_in_any_layer(panel):
     assert seen.all_deaths[0] == panel.beside["all-deaths"].reported[us, at][0]
 
 
-def test_scrambling_the_future_moves_no_clean_cut(panel):
-    later = panel.months > np.datetime64(END)
-    noise = np.where(later, 7.0, panel.reported)
-    scrambled = replace(
-        panel,
-        reported=noise,
-        predicted=np.full(noise.shape, 3.0),
-        beside={k: replace(p, reported=np.where(p.months > np.datetime64(END), 9.0, p.reported))
-                for k, p in panel.beside.items()},
-    )  # fmt: skip
-    assert scrambled.cut(END).data_hash == panel.cut(END).data_hash
-    for model in ("dlm", "naive", "hub-baseline", "ensemble-equal"):
-        one, two = (
-            od.get_model(model).fit(p.cut(END)).forecast(draws=20) for p in (panel, scrambled)
-        )
-        assert np.array_equal(one.draws, two.draws), model
+@pytest.mark.parametrize("kind", ["clean", "delayed"])
+def test_scrambling_the_future_moves_no_pseudo_vintage(panel, kind):
+    """Of deaths of all causes a delayed one takes the donor's."""
+
+    def later(one: Panel, value: float) -> Panel:
+        after = one.months > np.datetime64(END)
+        return replace(one, reported=np.where(after, value, one.reported))
+
+    beside = {name: later(other, 9.0) for name, other in panel.beside.items()}
+    scrambled = replace(later(panel, 7.0), predicted=np.full(panel.reported.shape, 3.0),
+                        beside=beside)  # fmt: skip
+    made = donor(predecessors=(donor(1),))
+    one, two = (p.cut(END) if kind == "clean" else p.delayed(END, made) for p in (panel, scrambled))
+    assert one.data_hash == two.data_hash
+    models = ("dlm", "naive", "hub-baseline", "ensemble-equal") if kind == "clean" else ("dlm",)
+    for model in models:
+        draws = [od.get_model(model).fit(p).forecast(draws=20).draws for p in (one, two)]
+        assert np.array_equal(*draws), model
 
 
 def test_a_delayed_vintage_misses_the_donors_late_arrivals(panel):
@@ -184,16 +186,11 @@ def test_tables_go_by_months_since_the_last_closed_december(panel, month, open_m
     assert (moved is made) == (open_months == 6)
 
 
-def test_the_last_final_month_never_lies_after_the_origin():
+def test_the_calendar_of_a_donor():
     old = replace(donor(), age=300)
-    assert old.final_at(np.datetime64("2021-12")) == np.datetime64("2021-12")
-    assert old.final_at(np.datetime64("2021-11")) == np.datetime64("2021-11")
-    assert old.final_at(np.datetime64("2022-01")) == np.datetime64("2021-12")
-
-
-def test_eras_and_last_months_of_donors():
-    assert donor().era == "4.5"
-    assert replace(donor(), age=197).era == "6.5"
+    for month, final in (("2021-12", "2021-12"), ("2021-11", "2021-11"), ("2022-01", "2021-12")):
+        assert old.final_at(np.datetime64(month)) == np.datetime64(final)  # never after the origin
+    assert (donor().era, replace(donor(), age=197).era) == ("4.5", "6.5")
     made = replace(donor(), release=dt.date(2024, 12, 11), age=133)
     assert made.last_month == np.datetime64("2024-07")
     assert made.released(np.datetime64("2022-02")) == dt.date(2022, 7, 11)
@@ -236,32 +233,27 @@ def test_a_predecessor_is_what_its_own_pseudo_vintage_would_be(panel, month):
         assert np.isnan(table[:, -back:]).all()
 
 
-def test_scrambling_what_comes_later_moves_no_delayed_vintage(panel):
-    made = donor(predecessors=(donor(1),))
-    later = panel.months > np.datetime64(END)
-    scrambled = replace(panel, reported=np.where(later, 7.0, panel.reported))
-    one, two = panel.delayed(END, made), scrambled.delayed(END, made)
-    assert one.data_hash == two.data_hash
-    forecasts = [od.get_model("dlm").fit(p).forecast(draws=20) for p in (one, two)]
-    assert np.array_equal(forecasts[0].draws, forecasts[1].draws)
-
-
-def test_another_donor_is_another_panel(panel):
+def test_another_donor_is_another_panel_and_one_that_misses_nothing_a_clean_one(panel):
     one, two = panel.delayed(END, donor()), panel.delayed(END, donor(late=LATE / 2))
     assert one.data_hash != two.data_hash
     assert one.donor != two.donor
-
-
-def test_a_donor_that_misses_nothing_gives_the_clean_counts(panel):
     none = donor(late=np.zeros((52, TOLD)))
     assert np.array_equal(panel.delayed(END, none).reported, panel.cut(END).reported)
 
 
-def test_what_is_no_donor():
-    with pytest.raises(PanelError, match="below 1"):
-        donor(late=np.ones((52, AGES)))
-    with pytest.raises(PanelError, match="has shape"):
-        Donor(dt.date(2023, 1, 1), ("OH",), 100, *(np.zeros((2, 3)),) * 4, final_back=3)
+@pytest.mark.parametrize(
+    ("bent", "said"),
+    [
+        ({"late": np.ones((52, TOLD))}, "late shares must be finite and below 1"),
+        ({"late": np.zeros((2, 3))}, r"late has shape \(2, 3\), expected \(52, A\)"),
+        ({"pending": np.zeros((52, 3))}, r"pending has shape \(52, 3\), expected \(52, 24\)"),
+        ({"deaths": np.zeros(52)}, "must be above 0, or NaN"),
+        ({"age": -1}, "age and final_back are not negative, got -1, 6"),
+    ],
+)
+def test_what_is_no_donor(bent, said):
+    with pytest.raises(PanelError, match=said):
+        replace(donor(), **bent)
 
 
 def test_select_hash_and_pickle_go_through_everything(panel):
@@ -308,14 +300,6 @@ def test_a_synthetic_panel_is_for_looking_and_no_backtest_takes_it():
     origin = od.origins(od.bundled(), "pseudo-clean", start="2022-01", end="2022-01")[0]
     with pytest.raises(BacktestError, match="made-up"):
         od.backtest(["naive"], [replace(origin, panel=made)], truth=truth, progress=False)
-    with pytest.raises(PanelError, match="'soon', no day"):
-        Panel.from_frame(frame, as_of="soon")
-    with pytest.raises(PanelError, match="reported holds something else than numbers"):
-        Panel.from_frame(frame.assign(reported="many"), as_of="2023-06-01")
-    with pytest.raises(PanelError, match="reported is -1, no count"):
-        Panel.from_frame(frame.assign(reported=-1), as_of="2023-06-01")
-    with pytest.raises(PanelError, match="given twice"):
-        Panel.from_frame(pd.concat([frame, frame]), as_of="2023-06-01")
 
 
 @pytest.mark.parametrize(

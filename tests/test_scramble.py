@@ -22,8 +22,7 @@ from odforecast.models import Model
 from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.months import month_end
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGETS
-from odforecast.panel import Donor, Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Donor, Panel
 from odforecast.sources.table import canonical
 from odforecast.vintage.donors import shipped
 

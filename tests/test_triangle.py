@@ -51,17 +51,22 @@ def test_the_zoo_has_all_layers(panel: Panel) -> None:
     assert zoo()[ORDINARY].data_hash == panel.data_hash
 
 
-def test_shapes_and_what_goes_together_are_checked() -> None:
-    cells, row = np.zeros((2, 3, 4)), np.zeros((2, 3))
-    assert Triangle(DATES, cells, cells, cells, row).pending is not None
-    with pytest.raises(PanelError, match="pending, predicted and all_deaths, or none"):
-        Triangle(DATES, cells, cells)
-    with pytest.raises(PanelError, match=r"all_deaths of a triangle has shape \(3,\)"):
-        Triangle(DATES, cells, cells, cells, np.zeros(3))
-    with pytest.raises(PanelError, match=r"pending of a triangle has shape \(2, 3, 3\)"):
-        Triangle(DATES, cells, cells[:, :, 1:], cells, row)
-    with pytest.raises(PanelError, match="distinct and in order"):
-        Triangle(DATES[::-1], cells)
+CELLS, ROW = np.zeros((2, 3, 4)), np.zeros((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((DATES, CELLS, CELLS), "pending, predicted and all_deaths, or none"),
+        ((DATES, CELLS, CELLS, CELLS, ROW[0]), r"all_deaths of a triangle has shape \(3,\)"),
+        ((DATES, CELLS, CELLS[:, :, 1:], CELLS, ROW), r"pending of a .* shape \(2, 3, 3\)"),
+        ((DATES, ROW), r"a triangle of 2 releases has shape \(2, 3\), expected \(R, L, T\)"),
+        ((DATES[::-1], CELLS), "distinct and in order"),
+    ],
+)
+def test_shapes_and_what_goes_together_are_checked(given: tuple, said: str) -> None:
+    with pytest.raises(PanelError, match=said):
+        Triangle(*given)
 
 
 def test_layers_are_read_only_copies(panel: Panel) -> None:

@@ -294,9 +294,9 @@ def other_draws() -> Values:
     found["text"] = v.numbers(made.text("OH"))
     for name, (model, data) in {
         "T40.4": (dlm, od.bundled().as_of().panel("T40.4")),
-        "own": (dlm, panel.with_counts(own)),
-        "own complete": (dlm, panel.with_counts(own, complete=True)),
-        "own ensemble": (od.get_model("ensemble-equal"), panel.with_counts(own)),
+        "own": (dlm, panel.with_counts(own, day=panel.as_of)),
+        "own complete": (dlm, panel.with_counts(own, complete=True, day=panel.as_of)),
+        "own ensemble": (od.get_model("ensemble-equal"), panel.with_counts(own, day=panel.as_of)),
         "without delay": (od.get_model("dlm", delay=False), delayed),
         "statsforecast": (od.models.from_statsforecast(AutoETS(season_length=1, model="AAN")), few),
         "decorated": (mine, few),

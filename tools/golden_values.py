@@ -35,8 +35,8 @@ VARY = {"at", "code", "model_seconds", "odforecast", "python", "run", "seconds",
 PROSE = {"docs", "hint", "message", "notes", "question", "title", "warnings", "what"}
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September",
           "October", "November", "December")  # fmt: skip
-#: "437 days old today" passes.
-AGE = re.compile(r"\d[\d,]* days?\b")
+#: "These data are 10 months old." passes.
+AGE = re.compile(r"\d[\d,]* (?:days?\b|months old)")
 NUMBER = re.compile(
     rf"({'|'.join(MONTHS)})\s+(?:(\d{{1,2}}),\s+)?(\d{{4}})|(\d{{4}}-\d\d(?:-\d\d)?)(?!\d)"
     r"|(?<![\w.])([-+−]?\d[\d,]*(?:\.\d+)?)(?!\w)"

@@ -21,8 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.geography.counties import NEW_YORK_CITY
-from odforecast.geography.places import lookup
+from odforecast.geography.places import NEW_YORK_CITY, lookup
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "src" / "odforecast" / "geography" / "counties.csv"

@@ -18,99 +18,62 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from odforecast.cache import find_room
-from odforecast.errors import OdforecastError
+from odforecast.errors import OdforecastError as OdforecastError
+from odforecast.io import find_room
 from odforecast.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    import odforecast.evidence as evidence
-    import odforecast.hub as hub
-    import odforecast.models as models
-    import odforecast.plot as plot
-    import odforecast.scenario as scenario
-    import odforecast.scoring as scoring
-    import odforecast.testing as testing
-    from odforecast.backtesting import Results, Task, backtest, leaderboard, origins
-    from odforecast.forecast import Forecast, load_forecast
-    from odforecast.hub import read_hub, to_hub, write_hub
-    from odforecast.models import forecaster, get_model, register
-    from odforecast.panel import Panel
-    from odforecast.scenario import Projection, Scenario, project
-    from odforecast.scoring import Truth, score
-    from odforecast.updating import update
-    from odforecast.vintage import Archive, Vintage, archive, bundled, read
+    from odforecast import evidence as evidence
+    from odforecast import hub as hub
+    from odforecast import models as models
+    from odforecast import plot as plot
+    from odforecast import scenario as scenario
+    from odforecast import scoring as scoring
+    from odforecast import testing as testing
+    from odforecast.backtesting import Results as Results
+    from odforecast.backtesting import Task as Task
+    from odforecast.backtesting import backtest as backtest
+    from odforecast.backtesting import leaderboard as leaderboard
+    from odforecast.backtesting import origins as origins
+    from odforecast.forecast import Forecast as Forecast
+    from odforecast.forecast import load_forecast as load_forecast
+    from odforecast.hub import read_hub as read_hub
+    from odforecast.hub import to_hub as to_hub
+    from odforecast.hub import write_hub as write_hub
+    from odforecast.models import forecaster as forecaster
+    from odforecast.models import get_model as get_model
+    from odforecast.models import register as register
+    from odforecast.panel import Panel as Panel
+    from odforecast.scenario import Projection as Projection
+    from odforecast.scenario import Scenario as Scenario
+    from odforecast.scenario import project as project
+    from odforecast.scoring import Truth as Truth
+    from odforecast.scoring import score as score
+    from odforecast.updating import update as update
+    from odforecast.vintage import Archive as Archive
+    from odforecast.vintage import Vintage as Vintage
+    from odforecast.vintage import archive as archive
+    from odforecast.vintage import bundled as bundled
+    from odforecast.vintage import read as read
 
-#: Each public name and where it lives; imported when first asked for. A bare module is itself.
-_HOME = {
-    "Archive": "odforecast.vintage",
-    "Forecast": "odforecast.forecast",
-    "Panel": "odforecast.panel",
-    "Projection": "odforecast.scenario",
-    "Results": "odforecast.backtesting",
-    "Scenario": "odforecast.scenario",
-    "Task": "odforecast.backtesting",
-    "Truth": "odforecast.scoring",
-    "Vintage": "odforecast.vintage",
-    "archive": "odforecast.vintage",
-    "backtest": "odforecast.backtesting",
-    "bundled": "odforecast.vintage",
-    "evidence": "",
-    "forecaster": "odforecast.models",
-    "get_model": "odforecast.models",
-    "hub": "",
-    "leaderboard": "odforecast.backtesting",
-    "load_forecast": "odforecast.forecast",
-    "models": "",
-    "origins": "odforecast.backtesting",
-    "plot": "",
-    "project": "odforecast.scenario",
-    "read": "odforecast.vintage",
-    "read_hub": "odforecast.hub",
-    "register": "odforecast.models",
-    "scenario": "",
-    "score": "odforecast.scoring",
-    "scoring": "",
-    "testing": "",
-    "to_hub": "odforecast.hub",
-    "update": "odforecast.updating",
-    "write_hub": "odforecast.hub",
+#: Public names by the package they live in; imported when first asked for.
+_NAMES = {
+    "backtesting": ("Results", "Task", "backtest", "leaderboard", "origins"),
+    "forecast": ("Forecast", "load_forecast"),
+    "hub": ("read_hub", "to_hub", "write_hub"),
+    "models": ("forecaster", "get_model", "register"),
+    "panel": ("Panel",),
+    "scenario": ("Projection", "Scenario", "project"),
+    "scoring": ("Truth", "score"),
+    "updating": ("update",),
+    "vintage": ("Archive", "Vintage", "archive", "bundled", "read"),
 }
-
-__all__ = [
-    "Archive",
-    "Forecast",
-    "OdforecastError",
-    "Panel",
-    "Projection",
-    "Results",
-    "Scenario",
-    "Task",
-    "Truth",
-    "Vintage",
-    "archive",
-    "backtest",
-    "bundled",
-    "evidence",
-    "forecaster",
-    "get_model",
-    "hub",
-    "leaderboard",
-    "load_forecast",
-    "models",
-    "origins",
-    "plot",
-    "project",
-    "read",
-    "read_hub",
-    "register",
-    "scenario",
-    "score",
-    "scoring",
-    "testing",
-    "to_hub",
-    "update",
-    "write_hub",
-]
+#: Packages that are public themselves.
+_PACKAGES = ("evidence", "hub", "models", "plot", "scenario", "scoring", "testing")
+#: Each public name and its home; a bare package is itself.
+_HOME = {name: f"odforecast.{home}" for home, names in _NAMES.items() for name in names}
+_HOME |= dict.fromkeys(_PACKAGES, "")
+__all__ = sorted(["OdforecastError", *_HOME])
 
 
 def __getattr__(name: str) -> object:

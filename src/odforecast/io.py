@@ -1,10 +1,11 @@
-"""Files that are whole or not there: one way to write for every module."""
+"""Files that are whole or not there, and a folder where compiled code can be kept."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +45,41 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
     finally:
         temp.unlink(missing_ok=True)
+
+
+def find_room() -> None:
+    """Give numba a temporary folder where it has no other.
+
+    It takes ``NUMBA_CACHE_DIR``, the package's own folder or the home's. A service user and a
+    container often may write to none of them.
+    """
+    package = os.path.join(os.path.dirname(__file__), "__pycache__")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    usual = (os.environ.get("NUMBA_CACHE_DIR"), package, os.path.join(home, "numba"))
+    if any(map(_writable, usual)):
+        return
+    import tempfile
+
+    # One for all processes of a user, and nobody else's: what lies there is run.
+    user = os.getuid() if hasattr(os, "getuid") else os.getpid()
+    folder = os.path.join(tempfile.gettempdir(), f"odforecast-{user}")
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        found = os.lstat(folder)
+        if found.st_uid != user or found.st_mode & 0o170077 != 0o040000:
+            folder = tempfile.mkdtemp(prefix="odforecast-")
+    except OSError:
+        return  # numba says itself that there is no room
+    os.environ["NUMBA_CACHE_DIR"] = folder
+    if (numba := sys.modules.get("numba")) is not None:
+        numba.config.CACHE_DIR = folder
+
+
+def _writable(path: str | None) -> bool:
+    """Whether a folder can be made there, or be written to."""
+    if not path:
+        return False
+    while not os.path.lexists(path):
+        path = os.path.dirname(os.path.abspath(path))
+    return os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK)

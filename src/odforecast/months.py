@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
@@ -19,39 +20,177 @@ ONE_MONTH = np.timedelta64(1, "M")
 #: Days of the mean month.
 MEAN_DAYS = 365.2425 / 12
 
-#: A year, a month, and perhaps a day and a time: never words, for "July" and "today" mean no month.
-_MONTH = re.compile(r"([12][0-9]{3})-([01]?[0-9])(?:-([0-3]?[0-9])(?:[T ].*)?)?")
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_TIME = re.compile(r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I)
+_YEAR, _DAY = r"(?P<year>[12][0-9]{3})", r"(?P<day>[0-3]?[0-9])"
+_MONTH = r"(?P<month>[01]?[0-9])"
+_SHORT = r"(?P<year>(?:[12][0-9])?[0-9]{2})"  # a year of four digits or of two
+_NAME = (
+    r"(?P<month>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|"
+    r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)[.]?"
+)
+#: Never words alone: "July" and "today" are not dates.
+_FORMS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        _YEAR,  # 2026
+        rf"{_YEAR}[-/]{_MONTH}(?:[-/]{_DAY})?",  # 2026-12, 2025-09-17
+        rf"{_MONTH}[-/]{_YEAR}",  # 12/2026
+        rf"{_NAME}(?:, ?|[ -]){_SHORT}",  # Dec 2026, Jan-22
+        rf"{_NAME}[ -]{_DAY}(?:, ?| ){_YEAR}",  # Sep 17, 2025
+        rf"{_DAY}[ -]{_NAME}[ -]{_SHORT}",  # 17-Sep-25
+        rf"{_MONTH}(?P<mark>[-./]){_DAY}(?P=mark){_YEAR}",  # 9/17/2025
+        rf"{_DAY}(?P<mark>[-./]){_MONTH}(?P=mark){_YEAR}",
+        rf"{_MONTH}/{_DAY}/(?P<year>[0-9]{{2}})",  # 1/1/22
+        rf"{_DAY}/{_MONTH}/(?P<year>[0-9]{{2}})",
+    )
+)
 
 
-def to_month(value: object) -> np.datetime64:
-    """A month from ``"2024-07"``, a date, a timestamp or a numpy month.
+def readings(text: str) -> tuple[np.datetime64, ...]:
+    """Every date that a text may mean, as a year, a month or a day.
+
+    Parameters
+    ----------
+    text : str
+        A year of two digits is one of this century. A time after the date is left out.
+
+    Returns
+    -------
+    tuple of datetime64[Y], datetime64[M] or datetime64[D]
+        The American reading comes first. Empty if the text is not a date.
+
+    Examples
+    --------
+    >>> readings("Jan-22"), readings("9/17/2025"), readings("July")
+    ((np.datetime64('2022-01'),), (np.datetime64('2025-09-17'),), ())
+    >>> readings("05/06/2022")
+    (np.datetime64('2022-05-06'), np.datetime64('2022-06-05'))
+    """
+    bare = _TIME.sub("", text.strip())
+    found: dict[np.datetime64, None] = {}
+    for form in _FORMS:
+        if (match := form.fullmatch(bare)) is not None and (date := _date(match)) is not None:
+            found[date] = None
+    return tuple(found)
+
+
+def _date(match: re.Match[str]) -> np.datetime64 | None:
+    """The date of a text that has the form of one; None if the calendar has no such day."""
+    parts = match.groupdict()
+    year, month, day = parts["year"], parts.get("month"), parts.get("day")
+    if len(year) == 2:
+        year = f"20{year}"
+    if month is None:
+        return np.datetime64(year, "Y")
+    number = int(month) if month.isdigit() else _NAMES.index(month[:3].lower()) + 1
+    try:
+        date = dt.date(int(year), number, int(day or 1))
+    except ValueError:
+        return None
+    return np.datetime64(date, "D" if day else "M")
+
+
+def to_month(value: object, of_year: int | None = None) -> np.datetime64:
+    """Return the month of a text, a date, a timestamp or a numpy date.
+
+    Parameters
+    ----------
+    value : object
+        For example ``"2024-07"``, ``"7/2024"``, ``"Jul 2024"`` or ``"7/15/2024"``.
+    of_year : int, optional
+        The month that a year alone stands for, 1 to 12. Default: a year alone is refused.
 
     Raises
     ------
     PanelError
-        If the value is no month.
+        If the value is not a date, or may mean two months.
 
     Examples
     --------
-    >>> to_month("2024-07-15")
-    np.datetime64('2024-07')
+    >>> to_month("2024-07-15"), to_month("Jul 2024"), to_month("2024", of_year=12)
+    (np.datetime64('2024-07'), np.datetime64('2024-07'), np.datetime64('2024-12'))
     """
+    dates = _dates(value, "2024-07")
+    if of_year is None and np.datetime_data(dates[0].dtype)[0] == "Y":
+        raise PanelError(f"{value!r} is a year, not a month", hint=f"write {value}-07")
+    return _only(value, {_month_in(date, of_year or 1): date for date in dates})
+
+
+def to_day(value: object, last: bool = False) -> dt.date:
+    """Return the day of a text, a date, a timestamp or a numpy date.
+
+    Parameters
+    ----------
+    value : object
+        For example ``"2025-09-17"``, ``"9/17/2025"`` or ``"Sep 17, 2025"``.
+    last : bool
+        Whether a month or year alone stands for its last day. Default: they are refused.
+
+    Raises
+    ------
+    PanelError
+        If the value is not a date, or may mean two days.
+
+    Examples
+    --------
+    >>> to_day("9/17/2025"), to_day("2025-02", last=True)
+    (datetime.date(2025, 9, 17), datetime.date(2025, 2, 28))
+    """
+    found = {}
+    for date in _dates(value, "2024-07-15"):
+        if np.datetime_data(date.dtype)[0] == "D":
+            found[date] = date
+        elif last:
+            found[np.datetime64(month_end(_month_in(date, 12)), "D")] = date
+        else:
+            raise PanelError(f"{value!r} has no day", hint="write a day: 2024-07-15")
+    day = _only(value, found).astype(object)
+    assert isinstance(day, dt.date)
+    return day
+
+
+def _dates(value: object, form: str) -> tuple[np.datetime64, ...]:
+    """What a value may mean; never nothing."""
+    found: tuple[np.datetime64, ...]
     if isinstance(value, np.datetime64):
-        month = np.datetime64(value, "M")
+        coarse = np.datetime_data(value.dtype)[0] in ("Y", "M")
+        found = () if np.isnat(value) else (np.datetime64(value, "M" if coarse else "D"),)
     elif isinstance(value, dt.date):  # datetimes and timestamps too
-        month = np.datetime64("NaT") if pd.isna(value) else np.datetime64(str(value)[:7], "M")
+        found = (np.datetime64(str(value)[:10], "D"),) if value == value else ()
     else:
-        found = _MONTH.fullmatch(str(value).strip())
-        if found is None:
-            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
-        try:
-            pd.Timestamp(f"{found[1]}-{found[2]}-{found[3] or '01'}")
-        except ValueError as error:
-            raise PanelError(f"{value!r} is no month", hint="write it as 2024-07") from error
-        month = np.datetime64(f"{found[1]}-{found[2]}", "M")
-    if np.isnat(month):
-        raise PanelError(f"{value!r} is no month", hint="write it as 2024-07")
-    return np.datetime64(month, "M")
+        found = readings(str(value))
+    if not found:
+        raise PanelError(f"{value!r} is not a date", hint=f"write it as {form}")
+    return found
+
+
+def _month_in(date: np.datetime64, of_year: int) -> np.datetime64:
+    """The month of a date; of a year alone, the one that it stands for."""
+    year_alone = np.datetime_data(date.dtype)[0] == "Y"
+    return np.datetime64(f"{date}-{of_year:02}" if year_alone else date, "M")
+
+
+def _only(value: object, found: Mapping[Any, np.datetime64]) -> np.datetime64:
+    """The one thing that a text can mean.
+
+    Raises
+    ------
+    PanelError
+        If there are two, with both.
+    """
+    if len(found) == 1:
+        return np.datetime64(next(iter(found)))
+    days = [date.astype(object) for date in found.values()]
+    raise PanelError(
+        f"{value!r} can be " + " or ".join(f"{d:%B} {d.day}, {d.year}" for d in days),
+        hint="write " + " or ".join(str(d) for d in days),
+    )
+
+
+def today() -> dt.date:
+    """The day by the clock, in UTC: never before the day in Washington."""
+    return dt.datetime.now(dt.UTC).date()
 
 
 def month_end(month: np.datetime64) -> dt.date:

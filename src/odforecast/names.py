@@ -48,6 +48,9 @@ DEFAULT_DRAWS: Final = 1000
 DEFAULT_SEED: Final = 1
 #: Donors per month of a backtest with delay.
 DEFAULT_DONORS: Final = 3
+#: Of a backtest of counties: months between origins, and months ahead that are scored.
+COUNTY_STEP: Final = 3
+COUNTY_HORIZONS: Final = (3, 6, 9, 12)
 
 #: Hubverse targets.
 TARGET_12MO: Final = "deaths_12mo"

@@ -28,8 +28,7 @@ from odforecast.errors import BacktestError, UnknownNameError
 from odforecast.models import Model, get_model
 from odforecast.models.spec import as_parameters
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
-from odforecast.panel.donor import Donor
+from odforecast.panel import Donor, Panel
 from odforecast.publication import publication_date
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive, bundled

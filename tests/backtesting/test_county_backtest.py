@@ -14,9 +14,9 @@ import odforecast as od
 from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
 from odforecast.backtesting.blocks import blocks
 from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.planning import COUNTY_HORIZONS, COUNTY_LEVELS, COUNTY_MODELS
+from odforecast.backtesting.planning import COUNTY_LEVELS, COUNTY_MODELS
 from odforecast.errors import BacktestError
-from odforecast.names import RESIDENCE, TARGET_12MO
+from odforecast.names import COUNTY_HORIZONS, RESIDENCE, TARGET_12MO
 from odforecast.scoring import Truth
 from odforecast.seeds import content_hash
 from odforecast.vintage import bundled

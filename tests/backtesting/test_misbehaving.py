@@ -20,7 +20,7 @@ from odforecast.errors import BacktestError, ForecastError
 from odforecast.models import Model
 from odforecast.models.classical import _FITTERS
 from odforecast.models.registry import _REGISTERED
-from odforecast.panel.triangle import Triangle
+from odforecast.panel import Triangle
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 

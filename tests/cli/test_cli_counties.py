@@ -177,7 +177,7 @@ def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--locations", "Ohio"], "OH is a state, and this panel holds counties"),
+        (["--locations", "Ohio"], "OH is a state, and these are counties"),
         (["--locations", "48113"], "no data for 48113"),
         (["--locations", "39999"], "39999 is no county of Ohio; Ohio/* are its counties"),
         (["--locations", "Puerto Rico/*"], "counts by county have none of Puerto Rico"),

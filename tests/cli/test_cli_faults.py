@@ -128,7 +128,7 @@ def asked_for(monkeypatch, *arguments):
         seen.extend(m.label for m in models)
         raise BacktestError("far enough")
 
-    monkeypatch.setattr("odforecast.cli.backtest.plan", stop)
+    monkeypatch.setattr("odforecast.backtesting.plan", stop)
     result = run("backtest", *arguments)
     assert "far enough" in result.stderr, result.output
     return seen
@@ -260,11 +260,9 @@ def test_the_null_scenario_differed_from_the_forecast(vsrr, tmp_path):
 # Your own archive
 
 
-def said_of_release(stderr: str) -> tuple[str, int]:
+def said_of_release(stderr: str) -> str:
     (line,) = [x for x in stderr.splitlines() if x.startswith("release ")]
-    found = re.fullmatch(r"release (\S+), ([\d,]+) days old today", line)
-    assert found, line
-    return found[1], int(found[2].replace(",", ""))
+    return line.removeprefix("release ")
 
 
 FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20")
@@ -272,16 +270,14 @@ FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20"
 
 def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive):
     before = run(*FORECAST)
-    assert said_of_release(before.stderr)[0] == "2026-01-14"
+    assert said_of_release(before.stderr) == "2026-01-14"
     file = release_file(tmp_path, "2026-02-11", "2025-04", states=["US", "OH"], factor=1.3)
     added = run("data", "add", file)
     assert added.exit_code == 0, added.output
     assert f"{own_archive} holds 1 release" in added.stdout
     after = run(*FORECAST)
     assert after.exit_code == 0, after.output
-    day, age = said_of_release(after.stderr)
-    assert day == "2026-02-11"
-    assert abs(age - (dt.date.today() - dt.date(2026, 2, 11)).days) <= 1
+    assert said_of_release(after.stderr) == "2026-02-11"
     assert "as of 2026-02-11" in after.stdout
     assert after.stdout != before.stdout
     listed = run("data", "releases")
@@ -304,7 +300,7 @@ def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
     assert f"archive: {own_archive}" in done.stdout
     after = run(*FORECAST)
     assert after.exit_code == 0, after.output
-    assert said_of_release(after.stderr)[0] == "2026-02-11"
+    assert said_of_release(after.stderr) == "2026-02-11"
     assert od.archive().as_of().date == dt.date(2026, 2, 11)
     assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
 

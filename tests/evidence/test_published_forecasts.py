@@ -14,7 +14,7 @@ import odforecast as od
 from odforecast.errors import DataError, ScoringError
 from odforecast.evidence.published_forecasts import printed
 from odforecast.evidence.yardstick import delayed_at, wis_of
-from odforecast.panel.donor import era_of
+from odforecast.panel import era_of
 from odforecast.plot.published_forecasts import published_forecasts
 from odforecast.sources.vsrr import read_vsrr
 

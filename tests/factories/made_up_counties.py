@@ -6,7 +6,7 @@ import datetime as dt
 
 import numpy as np
 
-from odforecast.geography.counties import counties_of
+from odforecast.geography.places import counties_of
 from odforecast.names import ALL_DRUGS, RESIDENCE
 from odforecast.panel import Panel
 

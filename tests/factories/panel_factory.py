@@ -10,8 +10,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
-from odforecast.panel import Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Panel
 from odforecast.publication import final_through, publication_date
 
 #: The nation, a large, a middling, a badly delayed and the smallest jurisdiction.

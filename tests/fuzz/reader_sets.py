@@ -27,7 +27,7 @@ from reader_mutations import (
 from reader_naive import Unreadable, month, number, rows_of, table_rows, text_of, word
 
 import odforecast as od
-from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import BY_KEY
 from odforecast.names import ALL_DRUGS
 from odforecast.sources import covariates as cov
 from odforecast.sources.county import read_county

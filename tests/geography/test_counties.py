@@ -24,7 +24,7 @@ from odforecast.geography import (
     neighbours,
     parts_of,
 )
-from odforecast.geography.counties import (
+from odforecast.geography.places import (
     EDITIONS,
     FORMER,
     LATER,
@@ -208,7 +208,7 @@ def test_the_parts_of_a_county_that_was_split_are_known_and_in_no_list() -> None
 
 def test_importing_does_not_read_the_table() -> None:
     code = (
-        "import odforecast as od, odforecast.geography.counties as c\n"
+        "import odforecast as od, odforecast.geography.places as c\n"
         "od.bundled\n"
         "assert c._bundled.cache_info().currsize == 0\n"
     )

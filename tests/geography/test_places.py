@@ -25,7 +25,7 @@ from odforecast.geography import (
     pick,
     resolve,
 )
-from odforecast.geography.counties import PLANNING_REGIONS, by_fips
+from odforecast.geography.places import PLANNING_REGIONS, by_fips
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in LOCATIONS)
@@ -247,8 +247,8 @@ def test_connecticut_is_of_one_edition() -> None:
 
 def test_states_need_no_county_table() -> None:
     code = (
-        "from odforecast.geography import resolve, counties\n"
+        "from odforecast.geography import resolve, places\n"
         "resolve('US,WV', available=('US', 'WV'))\n"
-        "assert counties._bundled.cache_info().currsize == 0"
+        "assert places._bundled.cache_info().currsize == 0"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -505,7 +505,7 @@ def test_tables_of_several_models_fit_a_screen(tmp_path):
         ([], 2, "DIR"),
         (["no-such-hub"], 1, "no-such-hub: no such folder"),
         (["{hub}"], 1, "no target data"),
-        (["{hub}", "--truth-as-of", "yesterday"], 1, "'yesterday' is no day"),
+        (["{hub}", "--truth-as-of", "yesterday"], 2, "'yesterday' is not a date"),
         (["{hub}", "--scale", "sqrt"], 2, "--scale"),
         (["{hub}", "--out", "x.xlsx"], 2, "must end in"),
     ],

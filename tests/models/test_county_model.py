@@ -13,7 +13,7 @@ from county_panels import real_counties
 import odforecast as od
 from odforecast.errors import PanelError, UnknownNameError
 from odforecast.forecast import Forecast
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.models import Model, default_model, get_model, model_names
 from odforecast.models.county import states as county_states
 from odforecast.models.county.delay import Delay, delay_of

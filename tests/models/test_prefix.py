@@ -77,7 +77,7 @@ def test_given_own_counts(name: str, release: od.Panel) -> None:
     """To rounding: the covariance of more months is another sum."""
     months = pd.period_range("2022-01", "2025-07", freq="M").astype(str)
     own = pd.DataFrame({"location": "OH", "month": months, "deaths": 200.0, "complete": True})
-    fitted = od.get_model(name).fit(release.with_counts(own))
+    fitted = od.get_model(name).fit(release.with_counts(own, day=release.as_of))
     long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
     n = short.months.size
     np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)

@@ -29,8 +29,7 @@ from odforecast.models.statespace.share_rows import _into, _rounded
 from odforecast.models.statespace.tail import Number
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
-from odforecast.panel import Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Panel
 from odforecast.seeds import Streams
 
 SHORT = "T40.4"

@@ -12,7 +12,7 @@ import odforecast as od
 import odforecast.plot as plots
 from odforecast.backtesting import cuts
 from odforecast.errors import DataError
-from odforecast.geography.counties import counties_of
+from odforecast.geography.places import counties_of
 from odforecast.report.site import write_report, write_site
 from odforecast.scoring import Truth, county_leaderboard
 

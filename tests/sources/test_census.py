@@ -11,7 +11,7 @@ from county_release import county_cells, csv_text
 
 import odforecast as od
 from odforecast.errors import DataError, PanelError
-from odforecast.panel.people import with_population
+from odforecast.panel.panel import with_population
 from odforecast.sources.census import read_population
 from odforecast.sources.county import read_county
 from odforecast.vintage.county_panel import county_panel

@@ -12,7 +12,7 @@ import pytest
 from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change, compared

@@ -20,10 +20,9 @@ from odforecast.backtesting.entries import Entry, entries_of, merged
 from odforecast.backtesting.grid import RESTS, Grid
 from odforecast.backtesting.results import BASELINE, Results
 from odforecast.errors import BacktestError
-from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.months import to_month
 from odforecast.names import VINTAGE_CLEAN
-from odforecast.say import quoted
+from odforecast.say import card, few, html_table, number_of, quoted, steady
 
 #: The other denominator: an honest simple model, given the delay.
 SECOND = "naive+delay"

@@ -26,9 +26,7 @@ from threadpoolctl import ThreadpoolController
 
 from odforecast.errors import BacktestError
 from odforecast.names import COUNTIES
-from odforecast.panel import Panel
-from odforecast.panel.panel import LAYERS
-from odforecast.panel.triangle import Triangle
+from odforecast.panel import LAYERS, Panel, Triangle
 
 #: Kinds of warnings kept per unit, and characters of each.
 _KINDS, _LENGTH = 5, 300

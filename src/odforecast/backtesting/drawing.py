@@ -8,8 +8,7 @@ import numpy as np
 
 from odforecast.errors import BacktestError
 from odforecast.names import ALL_DRUGS, DEFAULT_DONORS, DEFAULT_SEED, STATES
-from odforecast.panel import Donor
-from odforecast.panel.donor import ERAS
+from odforecast.panel import ERAS, Donor
 from odforecast.seeds import Streams
 
 #: Months by which a December may be moved before the other era's donor is taken instead.

@@ -37,6 +37,7 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
+    COUNTY_STEP,
     DEFAULT_DONORS,
     STATES,
     VINTAGE_CLEAN,
@@ -54,9 +55,9 @@ from odforecast.vintage.donors import available
 KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
 #: First origin of pseudo-vintages unless told otherwise.
 FIRST = "2019-01"
-#: Months known at the first origin of counties, whose file begins in 2020; months between their
-#: origins; and months that the last one has after it, for the shortest horizon that is scored.
-COUNTY_KNOWN, COUNTY_STEP, COUNTY_AHEAD = 18, 3, 3
+#: Months known at the first origin of counties, whose file begins in 2020; and months that the
+#: last one has after it, for the shortest horizon that is scored.
+COUNTY_KNOWN, COUNTY_AHEAD = 18, 3
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ def origins(
     if counties:
         start = start or panel.months[0] + (COUNTY_KNOWN - 1) * ONE_MONTH
         end = end or min(panel.last_month - COUNTY_AHEAD * ONE_MONTH, panel.settled_through)
-    last = settled if end is None else to_month(end)
+    last = settled if end is None else to_month(end, 12)
     if kind == VINTAGE_DELAYED and last > settled:
         # On counts that are incomplete themselves, the donor's delay would come on top.
         raise BacktestError(
@@ -197,8 +198,8 @@ def _real(
     archive: Archive, start: object | None, end: object | None, indicator: str, dataset: str
 ) -> list[Origin]:
     """One origin per release, seen on its release date; releases outside the span left out."""
-    first = None if start is None else to_month(start)
-    last = None if end is None else to_month(end)
+    first = None if start is None else to_month(start, 1)
+    last = None if end is None else to_month(end, 12)
     found = []
     for date in archive.releases(dataset):
         panel, reason = None, ""
@@ -286,7 +287,7 @@ def delays(
 
 def _months(panel: Panel, start: object, end: object, step: int) -> Months:
     """Last known months, checked."""
-    first, last = to_month(start), to_month(end)
+    first, last = to_month(start, 1), to_month(end, 12)
     if step < 1:
         raise BacktestError(f"step must be at least 1 month, got {step}")
     if first > last:

@@ -14,6 +14,7 @@ from odforecast.geography import find, resolve
 from odforecast.models import Model, get_model
 from odforecast.names import (
     COUNTIES,
+    COUNTY_HORIZONS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
@@ -51,8 +52,6 @@ COUNTY_MODELS = (
     "county-ses",
     "county-gamma",
 )
-#: Months ahead that are scored and stored for counties: 3,142 rows each.
-COUNTY_HORIZONS = (3, 6, 9, 12)
 #: Quantile levels stored for counties: the middle, and the 50 and 90 % intervals.
 COUNTY_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -16,7 +16,7 @@ from odforecast.backtesting.tables import JOINT, TABLES, all_failed, empty, writ
 from odforecast.backtesting.unit import Unit
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
-from odforecast.markup import card, few, html_table, number_of, steady
+from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scoring import county_leaderboard, horizon_group, summarise
 from odforecast.scoring.counties import COUNTY_BASELINE, is_of_counties
 

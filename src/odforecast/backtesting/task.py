@@ -19,9 +19,9 @@ from odforecast.backtesting.definition import ALL, BUNDLED, WORDS, read, shipped
 from odforecast.backtesting.origin import Origin, listed, origins
 from odforecast.backtesting.results import Results
 from odforecast.errors import ArchiveError, BacktestError
-from odforecast.markup import card, number_of, steady
 from odforecast.models import Model
 from odforecast.names import COUNTIES, STATES, VINTAGE_REAL
+from odforecast.say import card, number_of, steady
 from odforecast.scoring import Truth
 from odforecast.vintage import Archive, bundled
 from odforecast.vintage import archive as default_archive

@@ -91,4 +91,7 @@ def main(debug: bool) -> None:
 
     Without --archive or --source, every command uses your own releases, with those that ship
     with the package (the newest: 2026-01-14) beneath. odforecast data fetch brings the present one.
+
+    Write dates and months as 2025-09-17, 9/17/2025, 2026-12, 12/2026, Dec 2026 or 2026. A year
+    alone means January where something starts, and December where it ends.
     """

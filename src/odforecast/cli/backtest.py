@@ -9,35 +9,18 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
 
-from odforecast.backtesting import (
-    Origin,
-    Unit,
-    Workers,
-    default_models,
-    origins,
-    plan,
-    run_units,
-)
-from odforecast.backtesting.bar import bar
-from odforecast.backtesting.cluster import connected
-from odforecast.backtesting.origin import COUNTY_STEP
-from odforecast.backtesting.outcome import on_screen
-from odforecast.backtesting.planning import COUNTY_HORIZONS
-from odforecast.backtesting.run import backtest as run_backtest
-from odforecast.cli.backtest_screen import announce, closing, estimate, held_by, picture
-from odforecast.cli.leaderboard import leaderboard
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     FIGURES,
     PAGES,
     dataset_option,
     draws_option,
+    end_option,
     horizon_option,
     html_option,
     indicator_option,
@@ -48,20 +31,21 @@ from odforecast.cli.options import (
     plot_option,
     quiet_option,
     seed_option,
+    start_option,
     target_option,
     together,
     truth_as_of_option,
 )
 from odforecast.cli.outputs import check_outputs, check_yearly
 from odforecast.cli.screen import note
-from odforecast.cli.source import open_source, source_options
-from odforecast.cli.tasked import planned, tasked
+from odforecast.cli.source import open_source, say_age, source_options
 from odforecast.cli.written import print_json, records
 from odforecast.errors import BacktestError, one_of
-from odforecast.models import Model, get_model, model_names
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
+    COUNTY_HORIZONS,
+    COUNTY_STEP,
     DEFAULT_DONORS,
     DEFAULT_HORIZON,
     STATES,
@@ -71,9 +55,12 @@ from odforecast.names import (
     VINTAGE_REAL,
     indicator_name,
 )
-from odforecast.panel import Panel
-from odforecast.scoring import Truth
-from odforecast.vintage import Archive
+
+if TYPE_CHECKING:
+    from odforecast.backtesting import Origin, Unit
+    from odforecast.models import Model
+    from odforecast.panel import Panel
+    from odforecast.vintage import Archive
 
 #: Months between the pseudo-vintages of a run of states that does not say. With the default
 #: models every month takes a quarter of an hour on two cores. What is missing from a release
@@ -98,8 +85,8 @@ COUNTY_SPLITS = ("size", "urban", "visible", "regime", "location", "last_month",
     "ensemble, the hub baseline and classical ones; of counties, county and its baselines]",
 )
 @locations_option
-@click.option("--start", metavar="MONTH", help="First origin, as the last known month: 2019-01.")
-@click.option("--end", metavar="MONTH", help="Last origin, as the last known month: 2024-04.")
+@start_option
+@end_option
 @click.option("--step", metavar="MONTHS", type=click.IntRange(min=1),
               help=f"Months between pseudo-vintages; 1 takes all.  [default: {DEFAULT_STEP}, of "
               f"counties {COUNTY_STEP}]")  # fmt: skip
@@ -178,6 +165,18 @@ def backtest(
     With --dataset counties, one release of counties is cut every three months, and scored against
     itself: provisional truth.
     """
+    # What a misspelled place or a wrong option need not wait for.
+    from rich.console import Console
+
+    from odforecast.backtesting import backtest as run_backtest
+    from odforecast.backtesting import origins, plan, run_units
+    from odforecast.backtesting.bar import bar
+    from odforecast.backtesting.outcome import on_screen
+    from odforecast.cli.backtest_screen import announce, closing, estimate, held_by, picture
+    from odforecast.cli.leaderboard import leaderboard
+    from odforecast.cli.tasked import planned, tasked
+    from odforecast.scoring import Truth
+
     check_outputs(
         ("--out", out, ()), ("--plot", plot, FIGURES), ("--html", html, PAGES), read=(source,)
     )
@@ -290,6 +289,9 @@ def backtest(
 
 def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]:
     """The models that are named; by default those for such origins."""
+    from odforecast.backtesting import default_models
+    from odforecast.models import get_model, model_names
+
     if models is None:
         names: Sequence[str] = default_models(found)
     elif models == "all":
@@ -347,6 +349,7 @@ def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[s
 
 def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: str) -> Panel:
     panel = releases.as_of(as_of, dataset).panel(indicator, dataset)
+    say_age(panel.release, as_of, dataset)
     if dataset == STATES and "US" not in panel.locations:
         raise BacktestError(
             f"release {panel.release} has no US row and is no good truth",
@@ -358,5 +361,9 @@ def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: 
 def _executor(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
     """Processes, a cluster, or None for one job: the same numbers every way."""
     if dask is not None:
+        from odforecast.backtesting.cluster import connected
+
         return connected(dask, jobs)
+    from odforecast.backtesting import Workers
+
     return nullcontext() if jobs <= 1 else Workers(jobs)

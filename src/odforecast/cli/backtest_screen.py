@@ -17,7 +17,7 @@ from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import ALL_DRUGS, COUNTIES, TARGET_12MO, deciding_kind
-from odforecast.panel.donor import ERAS, era_of
+from odforecast.panel import ERAS, era_of
 from odforecast.scoring import Truth
 
 

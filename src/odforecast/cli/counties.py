@@ -14,7 +14,7 @@ from odforecast.cli.options import FIGURES, PAGES, TABLES
 from odforecast.cli.outputs import check_apart, check_outputs, check_save
 from odforecast.cli.progress import working
 from odforecast.cli.screen import note, say
-from odforecast.cli.source import BUNDLED, open_source, say_age
+from odforecast.cli.source import BUNDLED, open_source, say_age, say_release
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, STATES, TARGET_12MO
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def open_counties(
         vintage = open_source(archive, source).as_of(as_of, COUNTIES)
         panel = vintage.panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
+        say_age(panel.release, as_of, COUNTIES)
         for text in panel.notes:
             note(text)
     else:
@@ -154,7 +155,7 @@ def _of_file(source: str, archive: Path | None, as_of: str | None) -> Panel:
             f"{source} was released on {loaded.release}, after {vintage.as_of}",
             hint="give a later --as-of, or an earlier file",
         )
-    say_age(vintage)
+    say_release(vintage, as_of)
     click.echo(f"release {loaded.release} of counties, from {source}", err=True)
     for text in loaded.notes:
         note(text)
@@ -170,7 +171,7 @@ def with_population(panel: Panel, file: Path) -> Panel:
 
 def to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
     """What a model is fitted to: all counties, the states asked for whole, or those asked for."""
-    from odforecast.geography.counties import by_fips
+    from odforecast.geography.places import by_fips
 
     if model.spec.by is None or set(places) == set(panel.locations):
         return panel

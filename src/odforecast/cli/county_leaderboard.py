@@ -12,7 +12,7 @@ from rich.table import Table
 
 from odforecast.backtesting import Results
 from odforecast.cli.written import form_of
-from odforecast.markup import number_of
+from odforecast.say import number_of
 from odforecast.scoring.counties import COUNTY_BASELINE, COUNTY_TITLE
 
 

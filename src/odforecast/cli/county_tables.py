@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from odforecast.cli.forecast_tables import share
 from odforecast.cli.screen import WIDTH, grid
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.say import SMALL, ranged, rounded, step_of
 
 if TYPE_CHECKING:

@@ -33,8 +33,8 @@ from odforecast.cli.screen import note, print_lines
 from odforecast.cli.source import open_source, source_options
 from odforecast.errors import ArchiveError, DataError
 from odforecast.io import replacing
-from odforecast.markup import number_of
 from odforecast.names import COUNTIES, DATASETS, STATES
+from odforecast.say import number_of
 from odforecast.sources.any_release import read_release
 from odforecast.sources.county import Counties
 from odforecast.sources.report import LoadReport, check_sums, summarise

@@ -12,7 +12,7 @@ from odforecast.cli.options import archive_option, json_option
 from odforecast.cli.screen import print_lines, say
 from odforecast.cli.source import open_source
 from odforecast.geography import NATION
-from odforecast.panel.donor import ERAS, Donor
+from odforecast.panel import ERAS, Donor
 from odforecast.vintage.donors import gathered, linked, shipped
 
 #: What a release says of its own delay, in a word.

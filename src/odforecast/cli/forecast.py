@@ -42,7 +42,14 @@ from odforecast.cli.options import (
     until_option,
 )
 from odforecast.cli.outputs import check_apart, check_outputs, check_save, check_yearly
-from odforecast.cli.own_counts import check_local, counts_option, publish_option, with_counts
+from odforecast.cli.own_counts import (
+    check_local,
+    counts_option,
+    file_of,
+    months_ahead,
+    publish_option,
+    with_counts,
+)
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source
 from odforecast.names import (
@@ -146,7 +153,7 @@ def forecast(
         ("--out", out, HUB_FILES), ("--table", table, TABLES), ("--plot", plot, FIGURES),
         ("--html", html, PAGES),
     )  # fmt: skip
-    check_outputs(*files, read=(source, counts))
+    check_outputs(*files, read=(source, counts and file_of(counts)))
     check_local(counts, publish, ("--out", out), ("--html", html))
     if save is not None:
         check_save(save, replace)
@@ -161,8 +168,11 @@ def forecast(
             "the page in a run of its own"
         )
     forecaster = get_model(model)
+    if forecaster.spec.dataset == COUNTIES:
+        raise click.UsageError(f"--model {model} is about counties: add --dataset counties")
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     panel = with_counts(panel, counts)
+    horizon = months_ahead(panel, horizon, until)
     whole = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)
     kept = there(whole, states) or list(states)
     made = whole.select(kept)
@@ -321,11 +331,13 @@ def _show(
 ) -> None:
     """Text of the nation or the first place, the four columns, calendar years, the trend."""
     from odforecast.cli import forecast_tables as tables
+    from odforecast.forecast.text import text
     from odforecast.forecast.trend import CATEGORIES
 
     say(said_of(made, panel))
     first = "US" if "US" in made.locations else made.locations[0]
-    say(whole.text(first))
+    # With own counts the year ahead may end later than twelve months after CDC's last.
+    say(whole.text(first) if panel.own is None else text(whole, first, month=made.months[-1]))
     click.echo(f"\n12-month-ending deaths: median and {100 * level:g} % interval\n")
     click.echo(tables.main_table(summary, panel, rows))
     if (more := len(made.locations) - rows) > 0 and rows:

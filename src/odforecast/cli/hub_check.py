@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import click
 
-from odforecast.cli.options import json_option
+from odforecast.cli.options import Date, json_option
+
+
+def _is_moment(text: str) -> bool:
+    """Whether a text has a time of day after its day."""
+    return re.search("[0-9][T ][0-9]", text) is not None
 
 
 @click.command()
@@ -15,6 +21,7 @@ from odforecast.cli.options import json_option
 @click.option("--submission-time", is_flag=True, help="Judge the submission window too, now.")
 @click.option(
     "--at",
+    type=Date("day", also=_is_moment),
     metavar="DATE",
     help="Judge the submission window at a day, or a moment such as 2026-01-14T12:00.",
 )

@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from odforecast.cli.meant import Choice
-from odforecast.cli.options import FOLDER, horizon_option, indicator_option, json_option
+from odforecast.cli.options import (
+    FOLDER,
+    end_option,
+    horizon_option,
+    indicator_option,
+    json_option,
+    start_option,
+)
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source, source_options
 from odforecast.cli.written import print_json
@@ -32,8 +39,8 @@ _KINDS = {"real": VINTAGE_REAL, "clean": VINTAGE_CLEAN, "delayed": VINTAGE_DELAY
     help="One per release; or, of the past again, one per month, cut from the last release: "
     "complete (clean), or as incomplete as another release was (delayed).",
 )
-@click.option("--start", metavar="MONTH", help="First origin, as the last known month: 2019-01.")
-@click.option("--end", metavar="MONTH", help="Last origin, as the last known month: 2024-04.")
+@start_option
+@end_option
 @horizon_option()
 @click.option("--all", "every", is_flag=True, help="Metadata of all built-in models.  "
               "[default: those that a backtest runs]")  # fmt: skip

@@ -9,6 +9,7 @@ import click
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     FOLDER,
+    Date,
     draws_option,
     json_option,
     locations_option,
@@ -26,7 +27,7 @@ from odforecast.cli.written import print_json
 @click.argument("folder", metavar="DIR", type=FOLDER)
 @source_options
 @model_option
-@click.option("--round", "day", metavar="DATE",
+@click.option("--round", "day", metavar="DATE", type=Date("day", also="all".__eq__),
               help="Round, by its origin_date; 'all' for each.  [default: the last]")  # fmt: skip
 @locations_option
 @together(draws_option, seed_option, quiet_option)

@@ -16,7 +16,7 @@ from odforecast.cli.county_leaderboard import county_leaderboard
 from odforecast.cli.lacking import print_lacking
 from odforecast.cli.written import form_of
 from odforecast.names import DECIDING, VINTAGE_DELAYED
-from odforecast.panel.donor import ERAS
+from odforecast.panel import ERAS
 from odforecast.scoring import relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, with_groups
 from odforecast.scoring.counties import is_of_counties

@@ -19,7 +19,7 @@ from odforecast.cli.options import (
 )
 from odforecast.cli.progress import working
 from odforecast.cli.screen import note, say, warn
-from odforecast.cli.source import say_age, source_options
+from odforecast.cli.source import say_release, source_options
 from odforecast.names import TARGET_12MO
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def open_panel(
 ) -> tuple[Panel, tuple[str, ...]]:
     """The panel of a day, and the locations asked for."""
     vintage = releases.as_of(as_of)
-    say_age(vintage)
+    say_release(vintage, as_of)
     panel = vintage.panel(indicator)
     for text in panel.notes:
         if text != vintage.note:

@@ -27,7 +27,7 @@ from odforecast.cli.options import (
     together,
 )
 from odforecast.cli.outputs import check_outputs
-from odforecast.cli.own_counts import counts_option, with_counts
+from odforecast.cli.own_counts import counts_option, file_of, months_ahead, with_counts
 from odforecast.cli.screen import grid, say
 from odforecast.cli.source import open_source
 from odforecast.cli.written import print_json, records, write_table
@@ -72,12 +72,15 @@ def nowcast(
     from odforecast.models import get_model
 
     # Before the work, not after it.
-    check_outputs(("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source, counts))
+    check_outputs(
+        ("--out", out, TABLES), ("--plot", plot, FIGURES), read=(source, counts and file_of(counts))
+    )
     forecaster = get_model(model)
     panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
     panel = with_counts(panel, counts)
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
-    whole = forecast_of(forecaster, panel, states, DEFAULT_HORIZON, None, draws, seed, quiet)
+    horizon = months_ahead(panel, None, None, said=False) or DEFAULT_HORIZON
+    whole = forecast_of(forecaster, panel, states, horizon, None, draws, seed, quiet)
     made = keep(whole, states)
     table = made.nowcast(level=level)
     if as_json:

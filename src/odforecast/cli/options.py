@@ -48,6 +48,59 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
+class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A day or a month, in any form that people write; commands get ``2025-09-17`` or ``2025-09``.
+
+    Parameters
+    ----------
+    what : {"day", "month"}
+    of_year : int, optional
+        The month that a year alone stands for; for a day, the last day of that month.
+        Default: a year alone is refused, and for a day a month too.
+    also : callable, optional
+        Other texts that are taken as they are.
+    """
+
+    name = "date"
+
+    def __init__(
+        self, what: str, of_year: int | None = None, also: Callable[[str], bool] | None = None
+    ) -> None:
+        self.what, self.of_year, self.also = what, of_year, also
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The date as files have it."""
+        from odforecast.errors import PanelError
+        from odforecast.months import to_day, to_month
+
+        if self.also is not None and self.also(str(value)):
+            return str(value)
+        try:
+            if self.what == "day":
+                return str(to_day(value, last=self.of_year is not None))
+            return str(to_month(value, self.of_year))
+        except PanelError as error:
+            self.fail(str(error), param, ctx)
+
+
+#: Of a year alone, a start is its January, an end its December.
+DAY, END_DAY = Date("day"), Date("day", of_year=12)
+START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
+
+
+class _Places(click.ParamType):  # type: ignore[type-arg]
+    """Places by any of their names: a misspelled one is refused before anything is loaded."""
+
+    name = "places"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """The text as it is: which places there are is known only with the data."""
+        from odforecast.geography.request import check_names
+
+        check_names(str(value))
+        return str(value)
+
+
 def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--archive DIR``."""
     return _option(
@@ -71,6 +124,7 @@ def release_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--release DATE``."""
     return _option(
         "--release",
+        type=DAY,
         metavar="DATE",
         help="Release date of a file, where its name does not begin with it: 2024-12-11.",
     )(command)
@@ -80,6 +134,7 @@ def as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--as-of DATE``."""
     return _option(
         "--as-of",
+        type=END_DAY,
         metavar="DATE",
         help="Day the data are seen from: nothing published later is used.  "
         "[default: the last release]",
@@ -90,6 +145,7 @@ def truth_as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--truth-as-of DATE``."""
     return _option(
         "--truth-as-of",
+        type=END_DAY,
         metavar="DATE",
         help="Score against the release known that day.  [default: the last release]",
     )(command)
@@ -120,13 +176,27 @@ def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def dataset_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--dataset``."""
-    return _option(
+    command = _option(
         "--dataset",
         type=Choice(list(DATASETS)),
         default=STATES,
         show_default=True,
         help="What places are: jurisdictions, or counties by where people lived.",
     )(command)
+    county = _option(
+        "--county", metavar="NAME", hidden=True, expose_value=False, callback=_no_county_option
+    )
+    return formerly(county, "--counties")(command)
+
+
+def _no_county_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Tell who asks for a county with an option of that name how it is asked for."""
+    if value is not None:
+        raise click.UsageError(
+            f"No such option: {option.opts[0]}. For counties: --dataset counties "
+            f"--locations '{value}'",
+            ctx,
+        )
 
 
 def population_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -143,6 +213,7 @@ def locations_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--locations PLACES``."""
     return _option(
         "--locations",
+        type=_Places(),
         metavar="PLACES",
         default="all",
         show_default=True,
@@ -204,7 +275,30 @@ def horizon_option(default: int | str = DEFAULT_HORIZON) -> Decorator:
 def until_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--until MONTH``, instead of a horizon."""
     return _option(
-        "--until", metavar="MONTH", help="Instead of --horizon, the last month: 2028-12."
+        "--until",
+        type=END_MONTH,
+        metavar="MONTH",
+        help="Instead of --horizon, the last month: 2028-12.",
+    )(command)
+
+
+def start_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--start MONTH``."""
+    return _option(
+        "--start",
+        type=START_MONTH,
+        metavar="MONTH",
+        help="First origin, as the last known month: 2019-01.",
+    )(command)
+
+
+def end_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--end MONTH``."""
+    return _option(
+        "--end",
+        type=END_MONTH,
+        metavar="MONTH",
+        help="Last origin, as the last known month: 2024-04.",
     )(command)
 
 

@@ -18,7 +18,13 @@ from odforecast.cli.options import (
     until_option,
 )
 from odforecast.cli.outputs import check_outputs
-from odforecast.cli.own_counts import check_local, counts_option, publish_option, with_counts
+from odforecast.cli.own_counts import (
+    check_local,
+    counts_option,
+    file_of,
+    publish_option,
+    with_counts,
+)
 from odforecast.cli.screen import say
 from odforecast.cli.source import open_source
 
@@ -83,7 +89,9 @@ def report(
 
     target = _target(out, site, replace)
     # Before the work, not after it.
-    check_outputs(("--out", out, PAGES), ("--site", site, ()), read=(source, counts))
+    check_outputs(
+        ("--out", out, PAGES), ("--site", site, ()), read=(source, counts and file_of(counts))
+    )
     if counts is not None:
         check_local(counts, publish, ("--out", out), ("--site", site))
     if site is not None:

@@ -14,6 +14,7 @@ from odforecast.cli.made import about, fit, keep, made_options, open_panel
 from odforecast.cli.meant import Choice
 from odforecast.cli.options import (
     FIGURES,
+    START_MONTH,
     horizon_option,
     json_option,
     out_option,
@@ -53,8 +54,8 @@ DELAYS = (0, 3, 6, 12)
     "--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
     help="A scenario file, a named prior, or null; may be repeated or comma-separated.",
 )  # fmt: skip
-@click.option("--onset", metavar="MONTH", help="Onset of named priors.  [default: the month after "
-              "the as-of date]")  # fmt: skip
+@click.option("--onset", metavar="MONTH", type=START_MONTH,
+              help="Onset of named priors.  [default: the month after the as-of date]")  # fmt: skip
 @made_options
 @together(horizon_option(HORIZON), until_option)
 @click.option("--against", metavar="NAME", help="Count deaths averted against this scenario.  "

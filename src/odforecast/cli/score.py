@@ -25,7 +25,7 @@ from odforecast.cli.options import (
 from odforecast.cli.outputs import check_outputs
 from odforecast.cli.score_read import model_name
 from odforecast.cli.screen import note, print_whole, say
-from odforecast.cli.source import accept_option, open_source
+from odforecast.cli.source import accept_option, open_source, say_age
 from odforecast.cli.spreadsheet import for_spreadsheets
 from odforecast.cli.written import print_json, records
 from odforecast.errors import ScoringError, one_of
@@ -108,6 +108,7 @@ def score(
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
+    say_age(seen.date, truth_as_of)
     panel = seen.panel(indicator)
     against = Truth(panel, min_age=min_truth_age)
 

@@ -11,6 +11,9 @@ import click
 
 from odforecast.cli.options import ACCEPT, archive_option, source_option, together
 from odforecast.cli.screen import note
+from odforecast.months import today
+from odforecast.names import STATES
+from odforecast.say import old_data
 
 if TYPE_CHECKING:
     from odforecast.vintage import Archive, Vintage
@@ -73,12 +76,18 @@ def open_source(
     return of_file(loaded, accept)
 
 
-def say_age(vintage: Vintage) -> None:
-    """One line: which release is used, and how old it is."""
+def say_release(vintage: Vintage, as_of: str | None) -> None:
+    """Which release is used, on standard error, and whether it is old."""
     if vintage.note:
         note(vintage.note)
-    days = (dt.date.today() - vintage.date).days
-    click.echo(f"release {vintage.date}, {days:,} days old today", err=True)
+    click.echo(f"release {vintage.date}", err=True)
+    say_age(vintage.date, as_of)
+
+
+def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
+    """That the newest data are old; nothing to somebody who named a day."""
+    if as_of is None and (text := old_data(release, today(), dataset)):
+        note(text)
 
 
 def source_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,8 +12,7 @@ from odforecast.cli.options import FOLDER, archive_option, json_option, out_opti
 from odforecast.cli.screen import columns, note, say
 from odforecast.cli.written import print_json, records
 from odforecast.errors import ArchiveError, BacktestError
-from odforecast.markup import number_of
-from odforecast.say import of_path, quoted
+from odforecast.say import number_of, of_path, quoted
 
 if TYPE_CHECKING:
     from odforecast.backtesting.results import Results

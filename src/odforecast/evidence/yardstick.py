@@ -17,7 +17,7 @@ from odforecast.geography import NATION
 from odforecast.models import Fitted, get_model
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import INDICATOR_NAMES, MONTH
-from odforecast.panel.donor import era_of
+from odforecast.panel import era_of
 from odforecast.publication import SETTLED, publication_date
 from odforecast.scoring.rules import weighted_interval_score
 from odforecast.vintage.donors import available

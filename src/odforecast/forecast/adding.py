@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, OdforecastError, proportion, short
 from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, REGIONS, code_of, parts_of
-from odforecast.markup import few
 from odforecast.names import INDICATOR_NAMES, LOCATION, RESIDENCE, indicator_name
-from odforecast.panel import Floats, Own, Panel, Triangle
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Floats, Own, Panel, Triangle
+from odforecast.say import few
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from odforecast.forecast.tables import By, layer_of, of_counties
 from odforecast.forecast.text import text
 from odforecast.forecast.trend import trend
 from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
-from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
     FORECAST_DIMS,
@@ -33,8 +32,8 @@ from odforecast.names import (
     TARGET_MONTH,
     TARGETS,
 )
-from odforecast.panel import Floats, Panel
-from odforecast.panel.frozen import Frozen
+from odforecast.panel import Floats, Frozen, Panel
+from odforecast.say import card, few, html_table, number_of, steady
 
 if TYPE_CHECKING:
     import pandas as pd

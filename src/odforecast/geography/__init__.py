@@ -1,15 +1,19 @@
 """Places: names and codes, counties, populations, and what adds up to what."""
 
-from odforecast.geography.counties import County, Edition, centroid, counties_of, neighbours
 from odforecast.geography.places import (
     JURISDICTIONS,
     LOCATIONS,
     REGIONS,
+    County,
+    Edition,
     Location,
     called,
+    centroid,
     code_of,
+    counties_of,
     find,
     lookup,
+    neighbours,
     population,
 )
 from odforecast.geography.request import absent, pick, resolve

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from odforecast.errors import OdforecastError, UnknownNameError
-from odforecast.geography.counties import PLANNING_REGIONS, County, Edition, by_fips, edition_of
-from odforecast.geography.jurisdictions import REGIONS, SPELLED
-from odforecast.geography.places import counties_in, find, lookup
+from odforecast.geography.places import (
+    PLANNING_REGIONS,
+    REGIONS,
+    SPELLED,
+    County,
+    Edition,
+    by_fips,
+    counties_in,
+    edition_of,
+    find,
+    lookup,
+)
 
 #: As many codes as an error lists.
 SHOWN, SHOWN_COUNTIES = 60, 6
@@ -76,6 +85,24 @@ def resolve(
     if available is not None:
         _check(tuple(codes), available)
     return tuple(codes)
+
+
+def check_names(text: str) -> None:
+    """Refuse a text that names a place there is not, whatever data there are.
+
+    Regions pass: what to write instead of one hangs on the data.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`resolve`.
+    """
+    for key in _split(text):
+        whole, star, rest = key.partition("/*")
+        if star and not rest:
+            _counties_of(whole, "counties")
+        elif key.title() not in REGIONS and key.lower() != "all":
+            find(key)
 
 
 def pick(
@@ -194,12 +221,11 @@ def _instead(code: str, available: Sequence[str]) -> str:
     """What to ask for where a county stands among states, or a state among counties."""
     if said := _other_edition(code, available):
         return said
-    of_counties = any(one.isdigit() for one in available)
-    county = by_fips().get(code)
-    if county is not None and not of_counties:
-        return f"{county.label} is a county, and it holds states: ask for {county.state}"
-    if county is None and of_counties and code not in available:
-        return f"it holds counties; those of {code} are {code}/*"
+    county, of_counties = by_fips().get(code), any(one.isdigit() for one in available)
+    if county is not None and available and not of_counties:
+        return f"{county.label} is a county, and these are states: ask for {county.state}"
+    if county is None and of_counties:
+        return f"{code} is a state, and these are counties: its counties are {code}/*"
     return ""
 
 
@@ -219,30 +245,14 @@ def _split(text: str) -> list[str]:
 
 
 def _check(codes: Sequence[str], available: Sequence[str]) -> None:
-    """Refuse what there are no data for; codes of counties are digits, those of states letters."""
+    """Refuse what there are no data for."""
     there = set(available)
-    missing = [c for c in codes if c not in there]
-    if not missing:
-        return
-    of_counties = any(code.isdigit() for code in there)
-    odd = [c for c in missing if c.isdigit() != of_counties] if there else []
-    if odd:
-        county = by_fips().get(odd[0])
-        kind, kinds, held = (
-            ("state", "states", "counties") if county is None else ("county", "counties", "states")
-        )
-        what = odd[0] if county is None else county.label
-        is_one = f"is a {kind}" if len(odd) == 1 else f"and {len(odd) - 1} more are {kinds}"
+    if missing := [c for c in codes if c not in there]:
         raise UnknownNameError(
-            f"{what} {is_one}, and this panel holds {held}",
-            hint=f"its counties are {what}/*" if county is None else f"ask for {county.state}",
+            f"no data for {_listed(missing)}",
+            hint=_instead(missing[0], available)
+            or f"{len(available)} locations are there: {_listed(available)}",
         )
-    if said := _other_edition(missing[0], available):
-        raise UnknownNameError(f"no data for {by_fips()[missing[0]].label}", hint=said)
-    raise UnknownNameError(
-        f"no data for {_listed(missing)}",
-        hint=f"{len(available)} locations are there: {_listed(available)}",
-    )
 
 
 def _listed(codes: Sequence[str]) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import UnknownNameError, one_of
-from odforecast.geography.counties import Edition
-from odforecast.geography.places import JURISDICTIONS, REGIONS, counties_in, lookup
+from odforecast.geography.places import JURISDICTIONS, REGIONS, Edition, counties_in, lookup
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,7 @@ import pandas as pd
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
-from odforecast.geography.counties import by_fips, counties_of, edition_held
-from odforecast.markup import card, html_table, number_of, steady
+from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.described import default_place, described, learned
 from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
@@ -36,6 +35,7 @@ from odforecast.names import (
     TARGET_MONTH,
 )
 from odforecast.panel import Panel
+from odforecast.say import card, html_table, number_of, steady
 from odforecast.seeds import Streams
 
 if TYPE_CHECKING:
@@ -401,10 +401,10 @@ class Fitted:
         if until is not None:
             if horizon is not None:
                 raise ForecastError("give horizon or until, not both")
-            horizon = int((to_month(until) - self.panel.last_month).astype(int))
+            horizon = int((to_month(until, 12) - self.panel.last_month).astype(int))
             if horizon < 1:
                 raise ForecastError(
-                    f"until {to_month(until)} is not after the last known month "
+                    f"until {to_month(until, 12)} is not after the last known month "
                     f"{self.panel.last_month}"
                 )
         horizon = DEFAULT_HORIZON if horizon is None else horizon

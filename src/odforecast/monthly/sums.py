@@ -100,7 +100,7 @@ def recover_months(sums: Floats) -> Floats:
 def _recover_complete(sums: Floats) -> Floats:
     """Months of rows without gaps, shape (L, T) -> (L, T + 11)."""
     start = np.zeros((sums.shape[0], 12))
-    partial = _chain(start, sums)  # months when every constant is zero
+    partial = chain(start, sums)  # months when every constant is zero
     bounds = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
     room = sums[:, 0] - bounds.sum(axis=1)
     if (room < 0).any():
@@ -112,11 +112,11 @@ def _recover_complete(sums: Floats) -> Floats:
         )
     excess = _smoothest(partial, bounds, room)
     if (sums == np.round(sums)).all():
-        excess = _round_to_sum(excess, room)
-    return _chain(bounds + excess, sums)
+        excess = round_to_sum(excess, room)
+    return chain(bounds + excess, sums)
 
 
-def _chain(constants: Floats, sums: Floats) -> Floats:
+def chain(constants: Floats, sums: Floats) -> Floats:
     """Months from the twelve constants and the differences of the sums."""
     n_loc, n_time = sums.shape
     months = np.empty((n_loc, n_time + 11))
@@ -157,7 +157,7 @@ def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     return np.where((total > 0)[:, None], solution * scale[:, None], room[:, None] / 12.0)
 
 
-def _round_to_sum(values: Floats, total: Floats) -> Floats:
+def round_to_sum(values: Floats, total: Floats) -> Floats:
     """Whole numbers close to ``values`` whose rows add up to ``total`` (largest remainder)."""
     floor = np.floor(values)
     short = np.round(total - floor.sum(axis=1)).astype(int)

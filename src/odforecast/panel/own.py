@@ -8,8 +8,10 @@ What cannot be trusted is refused here, with what was found.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,22 +20,36 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS, NATION, absent, called, code_of
-from odforecast.markup import few, number_of
-from odforecast.months import Months, to_month
-from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, STATES, indicator_name
-from odforecast.panel.own_compared import check
+from odforecast.monthly.sums import rolling_sums
+from odforecast.months import ONE_MONTH, Months, to_day, to_month, today
+from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, STATES, VINTAGE_REAL, indicator_name
+from odforecast.panel.triangle import Floats, fixed
+from odforecast.say import few, number_of
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from odforecast.panel.panel import Panel
 
-Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]
+Bools = NDArray[np.bool_]
 
 _NEEDED = ("location", "month", "deaths")
 _COLUMNS = (*_NEEDED, "as_of", "basis", "indicator")
+#: What is a number in a text. pandas' own parser may crash Python on others.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+[.]?[0-9]*|[.][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 #: More than any state has in a month.
 _MOST = 100_000.0
+#: Months that both must have: the level is learned on 12-month sums.
+LEAST_OVERLAP = 12
+#: Own counts over CDC's beyond which they cannot be of the same deaths. Months for 12-month sums
+#: give 12, thousands 1,000; definitions in use differ by a tenth, a class by a half.
+WILD = 3.0
+#: Own counts over CDC's that need no second look: definitions in use differ by a tenth.
+USUAL = (0.7, 1.4)
+#: A month this many times that of a year before is a slip, if it is more than a few deaths.
+_SLIP, _FEW = 10.0, 30.0
+#: New York without the city, and the city: a place of its own.
+_NEW_YORK, _CITY = "NY", "YC"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +72,8 @@ class Own:
         Whether the counts miss nothing any more; else late arrivals are expected.
     basis : str
         What the file says of its basis; empty if nothing.
+    undated : datetime.date or None
+        The day that rows without one were taken to be known on; None if all had one.
 
     Examples
     --------
@@ -73,14 +91,14 @@ class Own:
     as_of: Days
     complete: bool = False
     basis: str = ""
+    undated: dt.date | None = None
 
     def __post_init__(self) -> None:
         months = np.array(self.months, dtype="datetime64[M]")
         as_of = np.array(self.as_of, dtype="datetime64[D]")
-        deaths = np.array(self.deaths, dtype=float)
-        if not len(self.locations) == months.size == as_of.size == deaths.size:
+        deaths, places = fixed(self.deaths), np.array(self.locations, dtype=str)
+        if not places.size == months.size == as_of.size == deaths.size:
             raise PanelError("own counts need a location, month, day and number in every row")
-        places = np.array(self.locations, dtype=str)
         order = np.lexsort((as_of, months, places))
         object.__setattr__(self, "locations", tuple(str(s) for s in places[order]))
         for name, array in (("months", months), ("deaths", deaths), ("as_of", as_of)):
@@ -94,6 +112,11 @@ class Own:
         return tuple(dict.fromkeys(self.locations))
 
     @property
+    def last_month(self) -> np.datetime64:
+        """The last month of any location."""
+        return np.datetime64(self.months.max(), "M")
+
+    @property
     def data_hash(self) -> str:
         """Hash of all rows, in any order."""
         places = "|".join(self.locations)
@@ -104,20 +127,12 @@ class Own:
     def known(self, day: dt.date, locations: Iterable[str]) -> Own | None:
         """The rows of some locations that were known on a day; None where there are none."""
         wanted = set(locations)
-        keep = self.as_of <= np.datetime64(day, "D")
-        keep &= np.array([s in wanted for s in self.locations], dtype=bool)
-        if keep.all():
-            return self if keep.size else None
-        if not keep.any():
-            return None
-        places = tuple(s for s, k in zip(self.locations, keep) if k)
-        return replace(
-            self,
-            locations=places,
-            months=self.months[keep],
-            deaths=self.deaths[keep],
-            as_of=self.as_of[keep],
-        )
+        keep = np.array([s in wanted for s in self.locations], dtype=bool)
+        keep &= self.as_of <= np.datetime64(day, "D")
+        if keep.all() or not keep.any():
+            return self if keep.any() else None
+        rows = {name: getattr(self, name)[keep] for name in ("months", "deaths", "as_of")}
+        return replace(self, locations=tuple(np.array(self.locations)[keep].tolist()), **rows)
 
     def rows(self, location: str) -> tuple[Months, Floats, Days]:
         """All rows of a location: months, deaths and days, by month and day."""
@@ -170,7 +185,9 @@ class Own:
         return few([f"{s} to {month}" for s, month in ends.items()])
 
 
-def with_counts(panel: Panel, frame: pd.DataFrame, complete: bool = False) -> Panel:
+def with_counts(
+    panel: Panel, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
+) -> Panel:
     """See :meth:`odforecast.panel.Panel.with_counts`."""
     if panel.dataset != STATES:
         raise PanelError(
@@ -182,30 +199,65 @@ def with_counts(panel: Panel, frame: pd.DataFrame, complete: bool = False) -> Pa
             f"the panel has own counts already ({panel.own.said()})",
             hint="give all of them in one frame",
         )
-    own, later = _read(panel, frame, complete)
+    if day is not None:
+        known = to_day(day)
+    else:  # a panel that was cut or made up is seen from its own day, whatever the clock says
+        known = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
+    every = _read(panel, frame, complete, known)
+    own = every.known(known, panel.locations)
+    if own is None:
+        first = every.as_of.min()
+        raise PanelError(
+            f"all {len(every.locations)} own counts were known only after {known} (the first on "
+            f"{first})",
+            hint=f"give {first} or a later day: --as-of {first}",
+        )
     for state in own.places:
-        check(panel, own, state)
+        _check(panel, own, state)
     notes = panel.notes
-    if later:
-        notes += (f"{number_of(later, 'own count')} known only after {panel.as_of} left out",)
+    if later := len(every.locations) - len(own.locations):
+        notes += (f"{number_of(later, 'own count')} known only after {known} left out",)
+    # Seen from the day of the newest count in it: nothing published later is in a panel.
+    if (seen := own.as_of.max().astype(object)) > panel.as_of:
+        beside = {name: replace(other, as_of=seen) for name, other in panel.beside.items()}
+        panel = replace(panel, as_of=seen, beside=beside)
     return replace(panel, own=own, notes=notes)
 
 
-def _read(panel: Panel, frame: pd.DataFrame, complete: bool) -> tuple[Own, int]:
-    """Rows of a frame that were known on the panel's day, and how many came later."""
+def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
+    """The numbers of a column, NaN where a cell is blank, and where a cell is something else."""
+    cells = list(column)
+    values, wrong = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=bool)
+    for i, cell in enumerate(cells):
+        real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
+        if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
+            values[i] = float(cell)
+        else:
+            wrong[i] = not _blank(cell)
+    return values, wrong
+
+
+def _refuse(bad: Bools, said: Sequence[str], hint: str) -> None:
+    """Raise for the first bad row of own counts, with how many more there are."""
+    if bad.any():
+        more = f" (and {int(bad.sum()) - 1} more)" if bad.sum() > 1 else ""
+        raise PanelError(said[int(np.flatnonzero(bad)[0])] + more, hint=hint)
+
+
+def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> Own:
+    """All rows of a frame; those without a day of their own were known on one."""
     if not isinstance(frame, pd.DataFrame):
         raise PanelError(f"own counts are a {type(frame).__name__}, not a DataFrame")
     if "location" not in frame and "state" in frame:
         frame = frame.rename(columns={"state": "location"})
-    lacking = [c for c in _NEEDED if c not in frame]
+    names = [str(c) for c in frame.columns]
+    lacking = [c for c in _NEEDED if c not in names]
     if lacking or frame.empty:
-        held = ", ".join(str(c) for c in frame.columns)
         raise PanelError(
             f"own counts have no {', '.join(lacking) or 'rows'}"
-            + (f"; the columns are {held}" if lacking else ""),
+            + (f"; the columns are {', '.join(names)}" if lacking else ""),
             hint="they need location, month, deaths, and may have as_of",
         )
-    names = [str(c) for c in frame.columns]
     if doubled := sorted({n for n in names if names.count(n) > 1} & set(_COLUMNS)):
         raise PanelError(
             f"own counts have two columns of one name: {', '.join(doubled)}",
@@ -213,13 +265,9 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool) -> tuple[Own, int]:
         )
     basis = _one_value(frame, "basis")
     _one_indicator(panel, frame)
-    unnamed = [_blank(x) for x in frame["location"]]
-    if any(unnamed):
-        raise PanelError(
-            f"location is blank in row {unnamed.index(True)} of the own counts (and "
-            f"{sum(unnamed) - 1} more)",
-            hint="name the place in every row",
-        )
+    blank = np.array([_blank(x) for x in frame["location"]])
+    rows = [f"location is blank in row {i} of the own counts" for i in range(len(frame))]
+    _refuse(blank, rows, "name the place in every row")
     names = [str(x).strip() for x in frame["location"]]
     codes = {name: code_of(name) for name in dict.fromkeys(names)}
     if NATION in codes.values():
@@ -232,43 +280,34 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool) -> tuple[Own, int]:
     months = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
-    days = _days(frame.get("as_of"), labels, panel.as_of)
-    cells = pd.Series(list(zip(places, months, days)))
-    if (twice := cells[cells.duplicated()]).size:
-        state, month, day = twice.iloc[0]
-        values = deaths[[i for i, c in enumerate(cells) if c == (state, month, day)]]
+    days = np.full(len(labels), np.datetime64(known, "D"))
+    undated = np.ones(len(labels), dtype=bool)
+    for i, value in enumerate(frame.get("as_of", ())):
+        if not _blank(value):
+            undated[i] = False
+            try:
+                days[i] = np.datetime64(to_day(value), "D")
+            except PanelError as error:
+                raise PanelError(f"{labels[i]}: as_of: {error.message}", error.hint) from None
+    rows = [f"{label} is given twice as of {day}" for label, day in zip(labels, days)]
+    twice = pd.Series(rows).duplicated(keep=False).to_numpy()
+    same = [f"{deaths[i]:,.0f}" for i in np.flatnonzero(twice) if rows[i] == rows[twice.argmax()]]
+    if same:
         raise PanelError(
-            f"{state} {month} is given twice as of {day}: {_listed(values)}",
+            f"{rows[twice.argmax()]}: {' and '.join(same[:2])}",
             hint="one row per location, month and as_of",
         )
-    early = months >= days.astype("datetime64[M]")
-    if early.any():
-        i = int(np.flatnonzero(early)[0])
-        raise PanelError(
-            f"{labels[i]} had not ended on {days[i]}, the day on which it is said to be known"
-            + (f" (and {int(early.sum()) - 1} more)" if early.sum() > 1 else ""),
-            hint="leave months that have not ended out; a later --as-of moves the day of rows "
-            "without an as_of",
-        )
-    now = days <= np.datetime64(panel.as_of, "D")
-    if not now.any():
-        raise PanelError(
-            f"all {len(days)} own counts were known only after {panel.as_of} (the first on "
-            f"{days.min()})",
-            hint=f"take the panel as of {days.min()} or later: --as-of {days.min()}",
-        )
-    rows = np.flatnonzero(now)
-    own = Own(
-        tuple(places[i] for i in rows), months[rows], deaths[rows], days[rows], complete, basis
-    )
-    return own, int((~now).sum())
+    rows = [f"{label} had not ended on {day}, the day on which it is said to be known"
+            for label, day in zip(labels, days)]  # fmt: skip
+    _refuse(months >= days.astype("datetime64[M]"), rows, "leave months that have not ended out; "
+            "a later --as-of moves the day of rows without an as_of")  # fmt: skip
+    taken = known if undated.any() else None
+    return Own(tuple(places), months, deaths, days, complete, basis, taken)
 
 
 def _one_value(frame: pd.DataFrame, column: str) -> str:
     """The only value of a column; empty where there is no such column."""
-    if column not in frame:
-        return ""
-    values = sorted({str(v).strip() for v in frame[column] if not _blank(v)})
+    values = sorted({str(v).strip() for v in frame.get(column, ()) if not _blank(v)})
     if len(values) > 1:
         raise PanelError(
             f"own counts have several values of {column}: {', '.join(values[:4])}",
@@ -297,47 +336,100 @@ def _one_indicator(panel: Panel, frame: pd.DataFrame) -> None:
 
 
 def _counts(column: pd.Series[Any], labels: list[str]) -> Floats:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
-    raw = list(column)
+    """Deaths of one month each: whole numbers, none of them blank."""
+    values, _ = numbers(column)
+    shown = ["blank" if _blank(x) else f"{x!s:.20}" for x in column]
     for bad, why in (
-        (~np.isfinite(numbers), "no number"),
-        (numbers < 0, "negative"),
-        (numbers > _MOST, "more than any state has in a month"),
-        (np.trunc(numbers) != numbers, "no whole number of deaths"),
+        (~np.isfinite(values), "not a number"),
+        (values < 0, "negative"),
+        (values > _MOST, "more than any state has in a month"),
+        (np.trunc(values) != values, "not a whole number of deaths"),
     ):
-        if bad.any():
-            i = int(np.flatnonzero(bad)[0])
-            shown = "blank" if _blank(raw[i]) else f"{raw[i]!s:.20}"
-            more = f" (and {int(bad.sum()) - 1} more)" if bad.sum() > 1 else ""
-            what = shown if shown == "blank" else f"{shown}, {why}"
-            raise PanelError(
-                f"{labels[i]}: deaths is {what}{more}",
-                hint="give every month's count; a suppressed one cannot be used",
-            )
-    return numbers
-
-
-def _days(column: pd.Series[Any] | None, labels: list[str], panel_day: dt.date) -> Days:
-    """The day of each row: that of the panel where none is given."""
-    default = np.datetime64(panel_day, "D")
-    days = np.full(len(labels), default)
-    if column is None:
-        return days
-    for i, value in enumerate(column):
-        if not _blank(value):
-            text = str(value)[:10] if not isinstance(value, str) else value.strip()
-            try:
-                days[i] = np.datetime64(dt.date.fromisoformat(text), "D")
-            except ValueError:
-                raise PanelError(
-                    f"{labels[i]}: as_of is {value!s:.20}, no day", hint="write it as 2025-09-17"
-                ) from None
-    return days
+        said = [f"{of}: deaths is {x}{'' if x == 'blank' else f', {why}'}" for of, x in
+                zip(labels, shown)]  # fmt: skip
+        _refuse(bad, said, "give every month's count; a suppressed one cannot be used")
+    return values
 
 
 def _blank(value: object) -> bool:
     return value is None or value is pd.NaT or value != value or not str(value).strip()
 
 
-def _listed(values: Floats) -> str:
-    return " and ".join(f"{v:,.0f}" for v in values[:2])
+def common(panel: Panel, own: Own, state: str) -> tuple[Months, Floats, Floats]:
+    """Consecutive months that both have, with the state's and CDC's deaths, each of shape (n,)."""
+    months, deaths, _ = own.of(state)
+    at = (months - panel.month_grid[0]).astype(int)
+    inside = (at >= 0) & (at < panel.month_grid.size)
+    cdc = panel.monthly[panel.locations.index(state)][at[inside]]
+    there = np.isfinite(cdc)
+    found, mine, cdc = months[inside][there], deaths[inside][there], cdc[there]
+    # Sums over 12 months need months without a gap: those after CDC's last one.
+    gaps = np.flatnonzero(np.diff(found).astype(int) != 1)
+    first = gaps[-1] + 1 if gaps.size else 0
+    return found[first:], mine[first:], cdc[first:]
+
+
+def _check(panel: Panel, own: Own, state: str) -> None:
+    """Refuse counts of a state that have gaps or cannot be compared with CDC's."""
+    months, deaths, _ = own.of(state)
+    name = f"own counts of {called(state)}"
+    gaps = np.flatnonzero(np.diff(months).astype(int) != 1)
+    if gaps.size:
+        after, then = months[gaps[0]], months[gaps[0] + 1]
+        raise PanelError(
+            f"{name} have a gap: {after + ONE_MONTH} is missing between {after} and {then}",
+            hint="give every month from the first to the last",
+        )
+    both, mine, cdc = common(panel, own, state)
+    if both.size < LEAST_OVERLAP:
+        which = f" ({both[0]} to {both[-1]})" if both.size else ""
+        raise PanelError(
+            f"{name} ({months[0]} to {months[-1]}) share {both.size} months with CDC's{which}; "
+            f"{LEAST_OVERLAP} are needed to learn how the two compare",
+            hint=f"add earlier months of the same definition, up to {panel.last_month}",
+        )
+    ours, theirs = float(rolling_sums(mine)[-1]), float(rolling_sums(cdc)[-1])
+    total = f"{name} add up to {ours:,.0f} in the 12 months to {both[-1]}, where CDC has "
+    ratio = ours / theirs if theirs > 0 else np.inf if ours else 1.0
+    if not 1.0 / WILD < ratio < WILD:
+        raise PanelError(
+            f"{total}{theirs:,.0f}: {ratio:,.2g} times CDC's",
+            hint="are these 12-month counts given as months?"
+            if ratio > 1
+            else "are they of the same deaths, and of the whole state?",
+        )
+    if state == _NEW_YORK and _CITY in panel.locations:
+        city = panel.monthly[panel.locations.index(_CITY)]
+        whole = theirs + float(city[(both[-12:] - panel.month_grid[0]).astype(int)].sum())
+        # Nearer to the two together than to the state without the city.
+        if ours**2 > whole * theirs:
+            raise PanelError(
+                f"{total}{theirs:,.0f} without the city and {whole:,.0f} with it",
+                hint="CDC counts New York City apart: give the rest of the state as NY, and the "
+                "city as NYC",
+            )
+    # Of few months none may have a year before: the months about each, half a year either way.
+    usual = np.array([np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(deaths.size)])
+    if (i := _slip(deaths[12:], deaths[:-12])) is not None:
+        seen, other = 12 + i, f"{deaths[i]:,.0f} in {months[i]}, a year before"
+    elif (i := _slip(deaths, usual)) is not None:
+        seen, other = i, f"about {usual[i]:,.0f} in a month of those about it"
+    else:
+        return
+    raise PanelError(
+        f"{name}: {deaths[seen]:,.0f} deaths in {months[seen]}, and {other}",
+        hint="correct the month that is wrong",
+    )
+
+
+def _slip(now: Floats, usual: Floats) -> int | None:
+    """The first month that is ten times, or a tenth of, what is usual; None where none is.
+
+    The last months may be low: they may have hardly begun to come in.
+    """
+    high = (now > _SLIP * usual) & (now - usual > _FEW)
+    low = (usual > _SLIP * now) & (usual - now > _FEW)
+    begun = np.flatnonzero(~low)
+    low[int(begun[-1]) + 1 if begun.size else 0 :] = False
+    found = np.flatnonzero(high | low)
+    return int(found[0]) if found.size else None

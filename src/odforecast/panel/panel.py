@@ -6,35 +6,71 @@ A panel is all a forecaster is given. It has no path back to the archive or to t
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.errors import PanelError
-from odforecast.geography import pick
-from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.months import ONE_MONTH, Months
-from odforecast.names import COUNTIES, OCCURRENCE, RESIDENCE, STATES, VINTAGE_KINDS
-from odforecast.panel.frozen import Frozen
-from odforecast.panel.layers import LAYERS as LAYERS
-from odforecast.panel.layers import Floats as Floats
-from odforecast.panel.own import Own, with_counts
-from odforecast.panel.readings import Readings
-from odforecast.panel.triangle import Triangle
+from odforecast.errors import DataError, PanelError
+from odforecast.geography import absent, called, code_of, lookup, pick, population
+from odforecast.geography.places import SPLIT, by_fips, edition_of
+from odforecast.monthly.sums import recover_months
+from odforecast.months import ONE_MONTH, Months, to_day, to_month
+from odforecast.names import (
+    COUNTIES,
+    OCCURRENCE,
+    RESIDENCE,
+    STATES,
+    VINTAGE_KINDS,
+    VINTAGE_SYNTHETIC,
+    indicator_name,
+)
+from odforecast.panel.own import Own, numbers, with_counts
+from odforecast.panel.triangle import Floats, Triangle, fixed
+from odforecast.publication import SETTLED
+from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from odforecast.panel.donor import Donor
+    from odforecast.panel.pseudo import Donor
+
+#: Arrays (L, T) of a panel.
+LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
+
+
+class Frozen:
+    """A frozen dataclass whose mappings are read-only, and travel as plain ones.
+
+    Its ``__post_init__`` calls :meth:`_freeze`.
+    """
+
+    #: The fields that are mappings.
+    _mappings: ClassVar[tuple[str, ...]]
+
+    def _freeze(self) -> None:
+        for name in self._mappings:
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __getstate__(self) -> dict[str, object]:
+        # Caches are rebuilt; a mapping proxy does not pickle.
+        state = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        return state | {name: dict(getattr(self, name)) for name in self._mappings}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, eq=False)
-class Panel(Readings, Frozen):
+class Panel(Frozen):
     """One target as it was known on a day. Immutable; arrays are read-only.
 
     A panel comes from ``vintage.panel(indicator)``, from :meth:`cut` or :meth:`delayed`, or, made
@@ -127,30 +163,32 @@ class Panel(Readings, Frozen):
     own: Own | None = None
 
     def __post_init__(self) -> None:
-        if self.vintage not in VINTAGE_KINDS:
-            raise PanelError(
-                f"unknown vintage kind {self.vintage!r}", hint=f"one of {', '.join(VINTAGE_KINDS)}"
-            )
-        if self.basis not in (OCCURRENCE, RESIDENCE):
-            raise PanelError(f"unknown basis {self.basis!r}", hint=f"{OCCURRENCE} or {RESIDENCE}")
+        months = np.array(self.months, dtype="datetime64[M]")
+        shape = (len(self.locations), months.size)
+        for name, known in (("vintage", VINTAGE_KINDS), ("basis", (OCCURRENCE, RESIDENCE))):
+            if getattr(self, name) not in known:
+                raise PanelError(
+                    f"unknown {name} {getattr(self, name)!r}", hint=f"one of {', '.join(known)}"
+                )
         if not self.locations or len(set(self.locations)) != len(self.locations):
             raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
-        months = np.array(self.months, dtype="datetime64[M]")
         if months.size == 0 or (np.diff(months).astype(int) != 1).any():
             raise PanelError("months must be consecutive and not empty")
         if np.datetime64(self.as_of, "D") < months[-1].astype("datetime64[D]"):
             raise PanelError(f"as-of date {self.as_of} lies before the last month {months[-1]}")
         months.flags.writeable = False
         object.__setattr__(self, "months", months)
-        shape = (len(self.locations), months.size)
         for name in LAYERS:
             given = getattr(self, name)
-            array = np.array(self.reported if given is None else given, dtype=float)
+            array = fixed(self.reported if given is None else given)
             if array.shape != shape:
                 raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
-            array.flags.writeable = False
             object.__setattr__(self, name, array)
-        self._bound()
+        # A published count is its own bounds; without one they are an interval, or unknown.
+        interval = np.isnan(self.reported) & (self.low < self.high)
+        for name in ("low", "high"):
+            bound = np.where(interval, getattr(self, name), self.reported)
+            object.__setattr__(self, name, fixed(bound))
         if self.triangle is not None and self.triangle.reported.shape[1:] != shape:
             raise PanelError(
                 f"the triangle has cells {self.triangle.reported.shape[1:]}, expected {shape}"
@@ -164,14 +202,6 @@ class Panel(Readings, Frozen):
         if self.own is not None:
             # An earlier day or fewer places, by whatever way: what was not known then falls away.
             object.__setattr__(self, "own", self.own.known(self.as_of, self.locations))
-
-    def _bound(self) -> None:
-        """A published count is its own bounds; without one they are an interval, or unknown."""
-        interval = np.isnan(self.reported) & (self.low < self.high)
-        for name in ("low", "high"):
-            bound = np.where(interval, getattr(self, name), self.reported)
-            bound.flags.writeable = False
-            object.__setattr__(self, name, bound)
 
     @steady
     def __repr__(self) -> str:
@@ -191,10 +221,20 @@ class Panel(Readings, Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        from odforecast.panel.frame import newest
-
+        now, nothing = self.reported[:, -1], np.full(len(self.locations), np.nan)
+        before = self.reported[:, -13] if self.months.size > 12 else nothing
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.where(before > 0, 100 * (now / before - 1), np.nan)
+        columns = {
+            "place": [called(s) for s in self.locations],
+            "reported": now,
+            "predicted": self.predicted[:, -1].round(),
+            "a year earlier": before,
+            "change, %": change.round(1),
+            "complete, %": self.complete[:, -1],
+        }
         return html_table(
-            newest(self),
+            pd.DataFrame(columns),
             f"{self.indicator}, as of {self.as_of} (release {self.release}, {self.vintage})",
             "; ".join((f"12 months ending in {self.last_month}", *self.notes)),
         )
@@ -229,9 +269,7 @@ class Panel(Readings, Frozen):
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        from odforecast.panel.frame import fields_of
-
-        return cls(**fields_of(frame, as_of, indicator))
+        return _from_frame(cls, frame, as_of, indicator)
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -282,7 +320,9 @@ class Panel(Readings, Frozen):
             **layers,
         )
 
-    def with_counts(self, frame: pd.DataFrame, complete: bool = False) -> Panel:
+    def with_counts(
+        self, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
+    ) -> Panel:
         """The same panel with a state's own monthly counts, newer than CDC's, beside them.
 
         CDC's counts, its last month and the horizons stay. A forecast of months is drawn as it
@@ -292,18 +332,22 @@ class Panel(Readings, Frozen):
         ----------
         frame : DataFrame
             ``location`` (by any of its names), ``month`` (of death), ``deaths`` (of that one month,
-            whole numbers) and optionally ``as_of`` (the day on which the state said so; default:
-            the panel's day; several days for one month tell how counts fill up), ``basis`` and
-            ``indicator`` (one value each). Every month from a location's first to its last, at
-            least twelve of which CDC has too.
+            whole numbers) and optionally ``as_of`` (the day on which the state said so; several
+            days for one month show how counts fill up), ``basis`` and ``indicator`` (one value
+            each). Give every month from a location's first to its last, at least twelve of which
+            CDC has too.
         complete : bool
             The counts miss nothing any more. Default: late arrivals are expected, as the file's own
             days show them, else as CDC's counts have them, with twice the spread.
+        day : date or str, optional
+            The day on which rows without ``as_of`` were known. Rows of a later ``as_of`` are left
+            out and counted in the notes. Default: today; for a panel that is not a real release,
+            its own day. For a release of the past, give that day.
 
         Returns
         -------
         Panel
-            Rows that were known only after its day are left out and counted in its notes.
+            Seen from the day of the newest count in it, if that is after this panel's own day.
 
         Raises
         ------
@@ -324,10 +368,10 @@ class Panel(Readings, Frozen):
         >>> ohio = panel.monthly[panel.index("OH"), -24:]
         >>> months = [str(m) for m in np.arange("2023-05", "2025-07", dtype="M8[M]")]
         >>> frame = pd.DataFrame({"location": "Ohio", "month": months, "deaths": [*ohio, 180, 175]})
-        >>> panel.with_counts(frame).own.said()
+        >>> panel.with_counts(frame, day="2026-01-14").own.said()
         'OH to 2025-06'
         """
-        return with_counts(self, frame, complete)
+        return with_counts(self, frame, complete, day)
 
     def with_population(self, frame: pd.DataFrame) -> Panel:
         """A panel of counties that knows how many people live in each, so that it has rates.
@@ -349,8 +393,6 @@ class Panel(Readings, Frozen):
             If the panel is of states, or the frame has a value that is no number of people, a
             county twice, a code that is no county, or none of the panel's counties.
         """
-        from odforecast.panel.people import with_population
-
         return with_population(self, frame)
 
     def cut(self, month: object) -> Panel:
@@ -395,6 +437,142 @@ class Panel(Readings, Frozen):
 
         return delayed(self, settled(self, month), donor)
 
+    @property
+    def last_month(self) -> np.datetime64:
+        """Last month with a reported count anywhere."""
+        return np.datetime64(self.months[-1], "M")
+
+    @property
+    def settled_through(self) -> np.datetime64:
+        """Last month whose count is final, or at least 12 months old where the panel is seen."""
+        seen = np.datetime64(min(self.as_of, self.release), "M")
+        settled = max(seen - SETTLED * ONE_MONTH, self.final_through)
+        return np.datetime64(min(settled, self.last_month), "M")
+
+    @property
+    def month_grid(self) -> Months:
+        """Months behind the sums, shape (T + 11,): starts 11 before ``months``."""
+        return np.arange(self.months[0] - 11 * ONE_MONTH, self.months[-1] + ONE_MONTH)
+
+    @cached_property
+    def _recovered(self) -> tuple[Floats, dict[str, str]]:
+        problems = dict(self.problems)
+        sums = self.reported.copy()
+        # A suppressed count is 1 to 9, not something smooth: months are those after the last one.
+        for row, hidden in enumerate(self.hidden):
+            if hidden.any():
+                sums[row, : int(np.flatnonzero(hidden)[-1]) + 1] = np.nan
+        try:
+            months = recover_months(sums)
+        except DataError:
+            rows = []
+            for state, one in zip(self.locations, sums):
+                try:
+                    rows.append(recover_months(one[None])[0])
+                except DataError as error:
+                    problems[state] = error.message
+                    rows.append(np.full(one.size + 11, np.nan))
+            months = np.stack(rows)
+        months.flags.writeable = False
+        return months, problems
+
+    @property
+    def hidden(self) -> NDArray[np.bool_]:
+        """Whether a count was suppressed, shape (L, T)."""
+        return np.isnan(self.reported) & np.isfinite(self.high)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Whether a release lost a count of 1,000 and more, shape (L, T)."""
+        return np.isnan(self.reported) & np.isposinf(self.high)
+
+    @property
+    def monthly(self) -> Floats:
+        """Monthly deaths behind the reported sums, shape (L, T + 11), on :attr:`month_grid`.
+
+        Exact up to one additive constant per calendar month; see
+        :mod:`odforecast.monthly.sums`. NaN up to the last suppressed count of a row.
+        """
+        return self._recovered[0]
+
+    @cached_property
+    def all_deaths(self) -> Floats:
+        """Deaths from all causes in a year, shape (L,): what a percentage of records pending is
+        a percentage of; NaN where unknown.
+
+        The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
+        that is at least 12 months old: by then all records are in, if not all causes.
+        """
+        out = np.full(len(self.locations), np.nan)
+        whole = self.beside.get("all-deaths")
+        if whole is None:
+            return out
+        until = whole.last_month
+        if whole.final_through < until:
+            until = np.datetime64(until - 12 * ONE_MONTH, "M")
+        counts = whole.reported[:, whole.months <= until]
+        for i, state in enumerate(self.locations):
+            if state in whole.locations:
+                row = counts[whole.locations.index(state)]
+                known = row[~np.isnan(row)]
+                out[i] = known[-1] if known.size else np.nan
+        out.flags.writeable = False
+        return out
+
+    def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Locations a model can use, and why the others cannot be used.
+
+        A usable location has a reported count in the last month and at least ``min_months``
+        months without a gap before it.
+
+        Returns
+        -------
+        usable : tuple of str
+        skipped : dict of str to str
+            Location to reason.
+        """
+        months, problems = self._recovered
+        skipped: dict[str, str] = {}
+        good: list[str] = []
+        for i, (state, row) in enumerate(zip(self.locations, months)):
+            gaps = np.flatnonzero(np.isnan(row))
+            length = row.size if gaps.size == 0 else row.size - 1 - int(gaps[-1])
+            if state in problems:
+                skipped[state] = problems[state]
+            elif self.hidden[i, -1]:
+                skipped[state] = f"the count of the last month ({self.last_month}) is suppressed"
+            elif length == 0:
+                skipped[state] = f"no reported count in the last month ({self.last_month})"
+            elif length < min_months:
+                why = " since a suppressed count" if self.hidden[i].any() else ""
+                skipped[state] = f"only {length} months up to {self.last_month}{why}"
+            else:
+                good.append(state)
+        return tuple(good), skipped
+
+    def index(self, location: str) -> int:
+        """Row of a location, given by any of its names.
+
+        Raises
+        ------
+        PanelError
+            If the panel does not hold it.
+        """
+        code = location if location in self.locations else code_of(location)
+        absent([code], self.locations, "the panel", PanelError)
+        return self.locations.index(code)
+
+    def populations(self) -> Floats:
+        """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
+        denominators do not match CDC's split (see :func:`odforecast.geography.population`).
+        Of counties: :attr:`residents`, the same in every month.
+        """
+        if self.dataset == COUNTIES:
+            people = [self.residents.get(s, np.nan) for s in self.locations]
+            return np.repeat(np.array(people, dtype=float)[:, None], self.months.size, axis=1)
+        years = self.months.astype("datetime64[Y]").astype(int) + 1970
+        return np.array([[population(s, int(y)) for y in years] for s in self.locations])
+
     @cached_property
     def data_hash(self) -> str:
         """Hash of all the panel holds: labels, dates and numbers, in any row order."""
@@ -406,14 +584,9 @@ class Panel(Readings, Frozen):
         ]
         if self.own is not None:
             traits.append(("own", self.own.data_hash))
+        labels = ("indicator", "as_of", "release", "vintage", "dataset", "basis", "donor")
         return content_hash(
-            self.indicator,
-            self.as_of,
-            self.release,
-            self.vintage,
-            self.dataset,
-            self.basis,
-            self.donor,
+            *(getattr(self, name) for name in labels),
             self.final_through,
             [self.locations[i] for i in order],
             self.months,
@@ -442,9 +615,13 @@ class Panel(Readings, Frozen):
         >>> list(table)
         ['location', 'name', 'month', 'reported', 'predicted', 'complete', 'pending', 'low', 'high']
         """
-        from odforecast.panel.frame import cells
-
-        return cells(self)
+        n_loc, n_time = self.reported.shape
+        columns: dict[str, object] = {
+            "location": np.repeat(self.locations, n_time),
+            "name": np.repeat([called(s) for s in self.locations], n_time),
+            "month": np.tile(self.months.astype("datetime64[s]"), n_loc),
+        }
+        return pd.DataFrame(columns | {name: getattr(self, name).ravel() for name in LAYERS})
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
         """Reported, and CDC's predicted, 12-month-ending counts of one place over time.
@@ -465,3 +642,121 @@ class Panel(Readings, Frozen):
         from odforecast.plot import counts
 
         return counts(self, location, axes=axes, **style)
+
+
+def _shown(cell: object) -> str:
+    return quoted(cell) if isinstance(cell, str) else str(cell)
+
+
+def _from_frame(
+    cls: type[Panel], frame: pd.DataFrame, as_of: dt.date | str, indicator: str
+) -> Panel:
+    """See :meth:`Panel.from_frame`."""
+    lacking = [c for c in ("location", "month", "reported") if c not in frame]
+    if lacking or frame.empty:
+        raise PanelError(
+            f"the frame has no {', '.join(lacking) or 'rows'}",
+            hint="it needs location, month, reported: one row per location and month",
+        )
+    try:
+        day = to_day(as_of)
+    except PanelError as error:
+        raise PanelError(f"as_of: {error.message}", hint=error.hint) from error
+    states = [lookup(str(s)).state for s in frame["location"]]
+    stamps = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
+    locations = tuple(dict.fromkeys(states))
+    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
+    rows = np.array([locations.index(s) for s in states])
+    columns = (stamps - months[0]).astype(int)
+    if (twice := pd.Series(list(zip(states, stamps))).duplicated()).any():
+        i = int(np.flatnonzero(twice)[0])
+        raise PanelError(
+            f"{states[i]} {stamps[i]} is given twice", hint="one row per location and month"
+        )
+    layers: dict[str, Any] = {}
+    for name in ("reported", "predicted", "complete", "pending"):
+        layers[name] = np.full((len(locations), months.size), np.nan)
+        if name in frame:
+            values, wrong = numbers(frame[name])
+            if name == "reported":
+                wrong |= (values < 0) | np.isinf(values)
+            if wrong.any():
+                i = int(np.flatnonzero(wrong)[0])
+                raise PanelError(
+                    f"{states[i]} {stamps[i]}: {name} is {_shown(frame[name].iloc[i])}, which is "
+                    f"not {'a count' if name == 'reported' else 'a number'}"
+                )
+            layers[name][rows, columns] = values
+    return cls(
+        indicator=indicator_name(indicator),
+        as_of=day,
+        release=day,
+        vintage=VINTAGE_SYNTHETIC,
+        locations=locations,
+        months=months,
+        final_through=months[-1],  # made-up counts are what they are
+        **layers,
+    )
+
+
+def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
+    """See :meth:`Panel.with_population`."""
+    if panel.dataset != COUNTIES:
+        raise PanelError(
+            "populations by county go with a panel of counties, and this one holds states",
+            hint='vintage.panel(dataset="counties")',
+        )
+    code = next((c for c in ("fips", "location") if c in frame.columns), None)
+    if code is None or "population" not in frame.columns:
+        raise PanelError(
+            f"no columns fips and population; it has {', '.join(map(str, frame.columns))}",
+            hint="odforecast.sources.census.read_population reads the Census Bureau's file",
+        )
+    # Codes that a spreadsheet made numbers of have lost their leading zero.
+    fips = [str(value).strip().zfill(5) for value in frame[code]]
+    people, wrong = numbers(frame["population"])
+    wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
+    known = by_fips()
+    for row, one in enumerate(fips):
+        if wrong[row]:
+            raise PanelError(
+                f"row {row} ({one}): population {_shown(frame['population'].iloc[row])} is no "
+                "number of people",
+                hint="leave the county out, or correct it",
+            )
+        if one not in known:
+            raise PanelError(f"row {row}: {one!r} is no county", hint="leave totals out")
+    if len(set(fips)) != len(fips):
+        twice = next(f for f in fips if fips.count(f) > 1)
+        raise PanelError(f"{called(twice)} ({twice}) is there twice", hint="one row a county")
+    given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
+    for old, parts in SPLIT.items():
+        if old not in given and all(part in given for part in parts):
+            given[old] = sum(given[part] for part in parts)
+    residents = {f: n for f, n in given.items() if f in set(panel.locations)}
+    if not residents:
+        raise PanelError("the table has none of the panel's counties", hint="is it by county?")
+    used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
+    years = frame["year"].tolist() if "year" in frame.columns else [0] * len(fips)
+    of_years = Counter(y for f, y in zip(fips, years) if f in used).most_common()
+    said = [
+        f"of {number_of(n, 'county', 'counties') + ' of ' if i else ''}"
+        f"{year or 'a year that the table does not say'}"
+        for i, (year, n) in enumerate(of_years)
+    ]
+    notes = [f"rates are per resident: people {', '.join(said)}"]
+    without = [f for f in panel.locations if f not in residents]
+    editions = [{edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips)]
+    if all(editions) and editions[0].isdisjoint(editions[1]):
+        held, other = (str(next(iter(e))).replace("-", " ") for e in editions)
+        notes.append(
+            f"Connecticut has {held} in the panel and {other} in the table of people, which do "
+            "not nest: it has no rates"
+        )
+        without = [f for f in without if edition_of(f) is None]
+    if without:
+        notes.append(
+            f"no population of {number_of(len(without), 'county', 'counties')} "
+            f"({listed(map(called, without), 4)})"
+        )
+    return replace(panel, residents=residents, notes=(*panel.notes, *notes))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import PanelError
 from odforecast.months import Months
@@ -17,6 +17,13 @@ Floats = NDArray[np.float64]
 
 #: Layers of cells that a triangle may hold beside the counts.
 SAID = ("pending", "predicted")
+
+
+def fixed(values: ArrayLike) -> Floats:
+    """Numbers as an array of its own that nobody can change."""
+    array = np.array(values, dtype=float)
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,34 +63,26 @@ class Triangle:
     all_deaths: Floats | None = None
 
     def __post_init__(self) -> None:
-        reported = np.array(self.reported, dtype=float)
-        if reported.ndim != 3 or len(reported) != len(self.releases):
+        shape = np.shape(self.reported)
+        if len(shape) != 3 or shape[0] != len(self.releases):
             raise PanelError(
-                f"a triangle of {len(self.releases)} releases has shape {reported.shape}, "
-                "expected (R, L, T)"
+                f"a triangle of {len(self.releases)} releases has shape {shape}, expected (R, L, T)"
             )
         if list(self.releases) != sorted(set(self.releases)):
             raise PanelError("releases of a triangle must be distinct and in order")
-        given = [getattr(self, name) is not None for name in (*SAID, "all_deaths")]
-        if any(given) != all(given):
+        if len(self.layers) not in (1, 4):
             raise PanelError(
                 "a triangle has pending, predicted and all_deaths, or none of them",
                 hint="give NaN where a release did not say",
             )
-        self._keep("reported", reported)
-        if all(given):
-            expected = dict.fromkeys(SAID, reported.shape)
-            for name, shape in (expected | {"all_deaths": reported.shape[:2]}).items():
-                array = np.array(getattr(self, name), dtype=float)
-                if array.shape != shape:
-                    raise PanelError(
-                        f"{name} of a triangle has shape {array.shape}, expected {shape}"
-                    )
-                self._keep(name, array)
-
-    def _keep(self, name: str, array: Floats) -> None:
-        array.flags.writeable = False
-        object.__setattr__(self, name, array)
+        expected = dict.fromkeys(("reported", *SAID), shape) | {"all_deaths": shape[:2]}
+        for name, values in self.layers.items():
+            array = fixed(values)
+            if array.shape != expected[name]:
+                raise PanelError(
+                    f"{name} of a triangle has shape {array.shape}, expected {expected[name]}"
+                )
+            object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
         return len(self.releases)

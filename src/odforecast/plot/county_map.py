@@ -14,7 +14,7 @@ import numpy as np
 
 from odforecast.errors import UnknownNameError
 from odforecast.geography import called, centroid
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.plot.boundaries import Boundaries, read_boundaries
 from odforecast.plot.county_scale import MANY, Colours, Sizes
 from odforecast.plot.county_values import COLUMNS, CountyValues, Value, read_counties

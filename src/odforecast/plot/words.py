@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 
 from odforecast.geography import called
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.names import (
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,

@@ -20,12 +20,12 @@ from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
 from odforecast.geography import called, code_of
-from odforecast.markup import card, html_table, steady
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
+from odforecast.say import card, html_table, steady
 from odforecast.scenario.effects.counts import (
     ANYTHING,
     MANY,

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, called, pick
-from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.models.described import default_place
 from odforecast.names import LOCATION, TARGET_MONTH
-from odforecast.panel import Floats
-from odforecast.panel.frozen import Frozen
+from odforecast.panel import Floats, Frozen
+from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scenario.answers import Answers
 from odforecast.scenario.catalogue import CAVEAT
 from odforecast.scenario.classes import share_name

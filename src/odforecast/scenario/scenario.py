@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
-from odforecast.markup import card, html_table, steady
 from odforecast.names import SCENARIO_ID
+from odforecast.say import card, html_table, steady
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.priors import Prior
 from odforecast.scenario.wording import shown

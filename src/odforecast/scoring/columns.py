@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ScoringError, near
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
-from odforecast.panel.donor import ERAS, era_of
+from odforecast.panel import ERAS, era_of
 from odforecast.scoring.groups import REGION_GROUPS, SIZES, size_classes
 from odforecast.scoring.groups import regions as regions_of
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError, one_of, whole
 from odforecast.geography import called, pick
-from odforecast.markup import card, few, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.publication import SETTLED
+from odforecast.say import card, few, html_facts, number_of, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:

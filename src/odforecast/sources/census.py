@@ -19,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import number
 from odforecast.sources.unpack import AGAIN, DEFAULT, Limits, file_bytes, gunzipped

@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.counties import FORMER, NEW_YORK_CITY, by_fips, folded
-from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import BY_KEY, FORMER, NEW_YORK_CITY, by_fips, folded
 from odforecast.say import listed, quoted
 from odforecast.sources.cells import european, numbers
 from odforecast.sources.county_table import URBAN

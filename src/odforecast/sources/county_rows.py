@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.geography.counties import (
+from odforecast.geography.places import (
     FORMER,
     SPLIT,
     by_fips,

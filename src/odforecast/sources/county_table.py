@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
 from odforecast.sources.table import day_numbers

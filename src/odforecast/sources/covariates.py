@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import BY_KEY
 from odforecast.sources.cells import numbers
 from odforecast.sources.covariate import Covariate
 from odforecast.sources.tabular import TERRITORIES, UNKNOWN_PLACE, Plain, month_ends, read_plain

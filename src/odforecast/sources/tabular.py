@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import BY_KEY
 from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import cell_text, european, number, numbers, parse_each
 from odforecast.sources.read import RawFile, read_raw

@@ -30,7 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.jurisdictions import BY_KEY
+from odforecast.geography.places import BY_KEY
 from odforecast.names import STATUSES
 from odforecast.say import printable
 from odforecast.sources import cells as parse

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from odforecast.geography.counties import by_fips, counties_of
+from odforecast.geography.places import by_fips, counties_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, STATES, VINTAGE_SYNTHETIC

@@ -16,7 +16,7 @@ import numpy as np
 
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.geography import whole_and_parts
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.models import Fitted, Model
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, LOCATION, TARGET_MONTH

@@ -20,8 +20,7 @@ from odforecast.names import (
     STATES,
     VINTAGE_SYNTHETIC,
 )
-from odforecast.panel import Floats, Panel, Triangle
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Floats, Panel, Triangle
 from odforecast.publication import publication_date
 from odforecast.seeds import seed_from
 

@@ -9,8 +9,7 @@ import pandas as pd
 
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
-from odforecast.panel import Floats, Panel
-from odforecast.panel.panel import LAYERS
+from odforecast.panel import LAYERS, Floats, Panel
 
 #: Columns of :func:`revised_counts`.
 REVISED = ("location", "name", "month", "reported_before", "reported_now", "revision")

@@ -15,7 +15,9 @@ from odforecast.backtesting.lock import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.models import get_model
+from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_SEED
+from odforecast.say import old_data
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change
 from odforecast.updating.folder import PAGE, check_folder, clear, manifest_of, write_folder
@@ -34,11 +36,6 @@ RECORD = "record.csv"
 def default_out() -> Path:
     """Where updates are written unless told otherwise: beside the user's archive."""
     return default_folder().parent / "updates"
-
-
-def today() -> dt.date:
-    """The day by the clock, in UTC: never before the day in Washington."""
-    return dt.datetime.now(dt.UTC).date()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -124,7 +121,7 @@ class Update:
         return f"<Update from release {self.release}: {did}, in {self.folder}>"
 
     def _repr_html_(self) -> str:
-        from odforecast.markup import html_table
+        from odforecast.say import html_table
         from odforecast.updating.words import month_of, sentences
 
         table = self.changed
@@ -215,10 +212,10 @@ def update(
         if fetch:
             notes.append(_fetched(releases, client, progress))
         held = own_archive(archive) if archive is not None else own_archive()
-        return _updated(Work(held, target, settings, lines), notes, again)
+        return _updated(Work(held, target, settings, lines), notes, again, fetch)
 
 
-def _updated(work: Work, notes: list[str], again: bool) -> Update:
+def _updated(work: Work, notes: list[str], again: bool, fetched: bool = False) -> Update:
     if work.archive.last_seen is None:
         work.archive.as_of()  # says what to do
     vintage, on = work.vintage, today()
@@ -233,8 +230,9 @@ def _updated(work: Work, notes: list[str], again: bool) -> Update:
         work = replace(work, lines=records.read(work.out / RECORD))
     unused = work.archive.as_of().note
     notes += dict.fromkeys([*filter(None, [unused]), *work.panel.notes])
-    days = (on - vintage.date).days
-    notes.append(f"release {vintage.date}, {days:,} day{'s' * (days != 1)} old today")
+    # After a fetch there is none newer.
+    if not fetched and (old := old_data(vintage.date, on)):
+        notes.append(old)
     folder, file = work.out / str(vintage.date), work.out / RECORD
     if work.is_done() and not (again and work.otherwise()):
         made = work.made()["on"].iloc[-1]

@@ -24,8 +24,8 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.errors import ArchiveError
-from odforecast.markup import card, html_table, number_of, steady
 from odforecast.names import COUNTIES, DATASETS, STATES
+from odforecast.say import card, html_table, number_of, steady
 from odforecast.seeds import content_hash
 from odforecast.sources.table import to_date
 from odforecast.vintage import ledger

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.geography import called
-from odforecast.geography.counties import SPLIT, by_fips, counties_of, edition_of
+from odforecast.geography.places import SPLIT, by_fips, counties_of, edition_of
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from odforecast.geography.counties import by_fips, edition_held
-from odforecast.markup import number_of
-from odforecast.say import listed
+from odforecast.geography.places import by_fips, edition_held
+from odforecast.say import listed, number_of
 from odforecast.sources.county_rows import listed_with
 from odforecast.vintage.county_consistency import (
     LOST,

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, UnknownNameError, one_of
 from odforecast.geography import JURISDICTIONS, NATION, called, pick, resolve
-from odforecast.geography.counties import by_fips
-from odforecast.markup import card, few, html_table, number_of, steady
+from odforecast.geography.places import by_fips
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
@@ -30,6 +29,7 @@ from odforecast.names import (
     STATES,
     indicator_name,
 )
+from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.sources.table import INDICATORS
 from odforecast.vintage.contents import copies
 from odforecast.vintage.differences import compare as compare

@@ -12,7 +12,6 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError, PanelError, near
 from odforecast.geography import NATION, pick
-from odforecast.markup import card, html_facts, number_of, steady
 from odforecast.months import ONE_MONTH
 from odforecast.names import (
     ALL_DEATHS,
@@ -24,6 +23,7 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.panel import Panel, Triangle
+from odforecast.say import card, html_facts, number_of, steady
 from odforecast.vintage.county_panel import county_panel
 from odforecast.vintage.earlier import TRIANGLE_MONTHS, triangle_of
 from odforecast.vintage.figures import dataset_named

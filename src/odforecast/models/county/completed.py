@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography.counties import by_fips, counties_of, edition_held
+from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.paths import require_some
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, STATES, TARGET_12MO

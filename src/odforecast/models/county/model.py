@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.models.county.constants import PHI, RESIDENCE_STEP, STEP
 from odforecast.models.county.delay import Delay, delay_of
 from odforecast.models.county.filter import WINDOW, CountyState, filtered, per_year_total

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from odforecast.markup import number_of
 from odforecast.models.delay.dated import NAMES as NAMES
 from odforecast.models.delay.dated import Delays as Delays
 from odforecast.models.delay.dated import all_delays as all_delays
 from odforecast.models.delay.dated import dated_key, dated_set
 from odforecast.models.delay.learned import Learned, learned
 from odforecast.panel import Panel
+from odforecast.say import number_of
 
 
 def delays_for(panel: Panel) -> Delays:

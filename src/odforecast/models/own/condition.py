@@ -12,7 +12,6 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import OWN_COUNTS
 from odforecast.forecast.text import FOR_ALL
 from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
-from odforecast.markup import number_of
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.own.joint import Linear, LogMonths, apart, move_together
 from odforecast.models.own.late import Late, late_arrivals
@@ -21,7 +20,8 @@ from odforecast.models.own.nation import months_of, moves, nation_beside
 from odforecast.models.own.scale import Seen, seen_months
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Own, Panel
-from odforecast.panel.own_compared import LEAST_OVERLAP, USUAL
+from odforecast.panel.own import LEAST_OVERLAP, USUAL
+from odforecast.say import number_of
 from odforecast.seeds import Streams
 
 #: Fewer draws than this give no covariance.
@@ -195,8 +195,8 @@ def _said(panel: Panel, own: Own, state: str, seen: Seen, late: Late, n: int) ->
     newest = own.of(state)[0][-1]
     ahead = int((newest - panel.last_month).astype(int))
     # A file written later holds fuller counts than were to be had on an earlier day.
-    undated = bool((own.rows(state)[2] == np.datetime64(panel.as_of, "D")).any())
-    known = f"; counts without as_of are taken as known on {panel.as_of}" if undated else ""
+    undated = bool((own.rows(state)[2] == np.datetime64(own.undated, "D")).any())
+    known = f"; counts without as_of are taken as known on {own.undated}" if undated else ""
     further = f"{number_of(ahead, 'month')} after" if ahead > 0 else "no month after"
     return (
         f"{called(state)} is given its own counts up to {newest} ({further} CDC's last, {n} used): "

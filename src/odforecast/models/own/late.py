@@ -77,7 +77,7 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
     """
     spread = float(np.hypot(constants.late_own, constants.late_shared))
     if own.complete:
-        return Late(0.0, 1.0, 0.0, 0.0, "said to be complete")
+        return Late(0.0, 1.0, 0.0, 0.0, "taken as complete")
     months, deaths, days = own.rows(state)
     newest = {m: (y, d) for m, y, d in zip(months, deaths, days)}  # the last row of a month stays
     ages = ages_of(months, days)
@@ -91,7 +91,7 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
         alpha, delta, spread = _fitted(
             ages[pair], last_ages[pair], deaths[pair], last[pair], spread
         )
-        how = f"filled up as {int(pair.sum())} earlier counts in the file were"
+        how = f"assumed to fill up as {int(pair.sum())} earlier counts in the file did"
         return Late(alpha, delta, spread, constants.noise, how)
     why = "the file has one day only"
     if pair.any():
@@ -103,7 +103,7 @@ def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
         constants.late_decay,
         DOUBLED * spread,
         constants.noise,
-        f"filled up as CDC's counts are, with twice the spread, for {why}",
+        f"assumed to be as incomplete as CDC's, with doubled uncertainty, because {why}",
         common=float(constants.late_shared / spread) ** 2,
     )
 

@@ -11,8 +11,8 @@ from odforecast.models.own.move import HALF, near
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import Months
 from odforecast.panel import Floats, Own, Panel
-from odforecast.panel.own_compared import LEAST_OVERLAP
-from odforecast.panel.own_compared import common as common_months
+from odforecast.panel.own import LEAST_OVERLAP
+from odforecast.panel.own import common as common_months
 
 #: Months that both have, at most: five years.
 WINDOW = 60

@@ -14,7 +14,7 @@ from odforecast.backtesting.board import Board
 from odforecast.backtesting.task import Task
 from odforecast.geography import JURISDICTIONS
 from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
-from odforecast.panel.donor import ERAS
+from odforecast.panel import ERAS
 from odforecast.scoring import pairwise, pit_histogram
 from odforecast.seeds import content_hash
 from odforecast.version import __version__

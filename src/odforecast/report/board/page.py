@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.names import VINTAGE_DELAYED
-from odforecast.panel.donor import ERAS
+from odforecast.panel import ERAS
 from odforecast.report.board import tables
 from odforecast.report.page import Table, render
 from odforecast.report.site.blocks import Block

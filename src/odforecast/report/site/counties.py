@@ -16,7 +16,7 @@ from odforecast.errors import DataError
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import place_name, text
-from odforecast.geography.counties import by_fips
+from odforecast.geography.places import by_fips
 from odforecast.io import replacing
 from odforecast.months import to_month
 from odforecast.report.page import Picture, Table, picture

@@ -1,0 +1,91 @@
+"""What a command says before it works: a misspelled place, a county, and how old the data are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from odforecast.cli import main
+
+#: Libraries that take most of a second to load, and what loads them.
+HEAVY = (
+    "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
+    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "forecast", "forecast --dataset counties", "nowcast", "report --out page.html", "backtest",
+        "hub submit folder", "update",
+    ],
+)  # fmt: skip
+def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command: str) -> None:
+    code = (
+        "import sys\n"
+        "from odforecast.cli import main\n"
+        "status = main(sys.argv[1:], standalone_mode=False)\n"
+        f"print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))\n"
+    )
+    words = [*command.split(), "--locations", "US,Ohoi"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == (
+        "error: unknown location 'Ohoi'; did you mean Ohio or Ohio County, West Virginia?\n"
+    )
+    assert done.stdout == "1 []\n"
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    done = CliRunner().invoke(main, arguments)
+    return done.exit_code, " ".join(done.output.split())
+
+
+def test_who_asks_for_counties_is_told_how() -> None:
+    for option in ("--county", "--counties"):
+        code, said = run("forecast", option, "Hamilton, Ohio")
+        assert code == 2
+        assert "No such option: --county." in said
+        assert "For counties: --dataset counties --locations 'Hamilton, Ohio'" in said
+    code, said = run("forecast", "--model", "county-last", "--locations", "Ohio/*")
+    assert code == 2
+    assert "--model county-last is about counties: add --dataset counties" in said
+    code, said = run("nowcast", "--model", "naive", "--locations", "Ohio/*")
+    assert code == 1
+    assert said.endswith("for counties: odforecast forecast --dataset counties")
+
+
+NAIVE = "--model naive --locations US --draws 20"
+
+
+@pytest.mark.parametrize(
+    ("command", "counties"),
+    [
+        (f"forecast {NAIVE}", False),
+        (f"nowcast {NAIVE} --model naive+delay", False),
+        ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
+        ("backtest --models naive --locations US --vintages clean --dry-run", False),
+    ],
+)
+def test_old_data_are_said_to_be_old(
+    monkeypatch: pytest.MonkeyPatch, command: str, counties: bool
+) -> None:
+    more = " --dataset counties" if counties else ""
+    old = f"CDC has published newer ones: odforecast data fetch{more}."
+    release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)
+    for days, there in ((60, False), (61, True)):
+        day = release + dt.timedelta(days=days)
+        monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
+        code, said = run(*command.split())
+        assert code == 0, said
+        assert (f"These data are 2 months old. {old}" in said) is there
+    if not command.startswith("backtest"):
+        code, said = run(*command.split(), "--as-of", "2026-01-14")
+        assert code == 0, said
+        assert "months old" not in said
