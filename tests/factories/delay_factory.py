@@ -9,8 +9,7 @@ import numpy as np
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays
-from odforecast.models.delay.deficit import OLD, RAMP, SHARED_DF, SPAN
-from odforecast.models.delay.errors import CUT_SHARED
+from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SPAN
 from odforecast.models.delay.estimate import Seen
 from odforecast.models.statespace.draws import TAIL_DF
 from odforecast.models.statespace.filter import Scales

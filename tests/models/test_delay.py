@@ -23,19 +23,22 @@ import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
-from odforecast.models.delay import dated as tables
+from odforecast.models.delay import constants as tables
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import NAMES, Delays, all_delays, delays_for
 from odforecast.models.delay.deficit import (
+    CUT_SHARED,
     RAMP,
     SHARED_DF,
     SPAN,
+    Factors,
     arriving_late,
     deficit,
+    late_draws,
     of_open,
     open_months,
+    prior_factors,
 )
-from odforecast.models.delay.errors import CUT_SHARED, Factors, late_draws, prior_factors
 from odforecast.models.delay.estimate import (
     PRIORS,
     Seen,
@@ -45,9 +48,9 @@ from odforecast.models.delay.estimate import (
     _slope,
     estimate,
     seen,
+    shipped_seen,
 )
 from odforecast.models.delay.layer import AGES, Delayed, corrected
-from odforecast.models.delay.shipped import shipped_seen
 from odforecast.models.statespace import model as statespace
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, closed
-from odforecast.models.delay.errors import Factors
+from odforecast.models.delay.deficit import Factors
 from odforecast.models.statespace.filter import State
 from odforecast.models.statespace.share import Part
 from odforecast.months import ONE_MONTH, month_lengths

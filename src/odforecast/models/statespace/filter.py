@@ -168,7 +168,7 @@ def _with_errors(
     What all locations of a release share is not learned from its months: a nation that has begun
     to fall looks like a release that is less complete than usual, and the filter would take a
     part of the one for the other. It is drawn as it is beforehand instead
-    (:func:`odforecast.models.delay.errors.shared_factors`).
+    (:func:`odforecast.models.delay.deficit.shared_factors`).
     """
     spread = np.concatenate([missing.own[rows], missing.revision_own[rows]])
     size = mean.size

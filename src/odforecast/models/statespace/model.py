@@ -27,8 +27,14 @@ from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
 from odforecast.models.delay.constants import delays_for, described_delays, said_of
-from odforecast.models.delay.deficit import Deficit, deficit
-from odforecast.models.delay.errors import Factors, late_draws, prior_factors, shared_factors
+from odforecast.models.delay.deficit import (
+    Deficit,
+    Factors,
+    deficit,
+    late_draws,
+    prior_factors,
+    shared_factors,
+)
 from odforecast.models.delay.layer import AGES, LEVEL, how_warnings, is_final
 from odforecast.models.own.joint import LogMonths
 from odforecast.models.paths import usable_locations

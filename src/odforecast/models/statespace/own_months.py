@@ -21,8 +21,7 @@ from __future__ import annotations
 import numpy as np
 
 from odforecast.geography import NATION, REGIONS
-from odforecast.models.delay.deficit import OPEN, SHARED_DF, SPAN, Deficit
-from odforecast.models.delay.errors import CUT_SHARED
+from odforecast.models.delay.deficit import CUT_SHARED, OPEN, SHARED_DF, SPAN, Deficit
 from odforecast.models.delay.layer import LEVEL
 from odforecast.models.own.joint import LogMonths
 from odforecast.models.own.move import HALF
