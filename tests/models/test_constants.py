@@ -20,19 +20,25 @@ from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 from odforecast.models.delay.constants import NAMES
-from odforecast.models.statespace import estimate
-from odforecast.models.statespace.estimate import (
+from odforecast.models.statespace.kalman import Scales
+from odforecast.models.statespace.share import CLASSES, ShareScales
+from odforecast.vintage.donors import shipped
+
+sys.path.append(str(ROOT / "tools"))
+import dlm_estimate as estimate
+from dlm_estimate import (
     Counts,
+    Number,
     estimate_scales,
+    estimate_tail,
     from_line,
+    national_innovations,
     next_month,
     penalised,
     to_line,
 )
-from odforecast.models.statespace.filter import Scales
-from odforecast.models.statespace.share_constants import CLASSES, SHARE
-from odforecast.models.statespace.tail import Number, estimate_tail, national_innovations
-from odforecast.vintage.donors import shipped
+
+SHARE = tuple(f.name for f in fields(ShareScales))
 
 DAY = dt.timedelta(days=1)
 

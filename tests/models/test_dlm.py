@@ -15,15 +15,22 @@ from scales_factory import HAND
 from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.delay.deficit import SPAN, deficit
+from odforecast.models.statespace import kalman as kernels
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import _rise_of_units, drawn, level_path
-from odforecast.models.statespace.filter import (
+from odforecast.models.statespace.kalman import (
     COMPLETE,
-    _prior,
+    FORGET,
+    draw_counts,
+    drawn,
+    kalman,
+    level_path,
+    prior,
+    repin,
+    rough_level,
+    years_averaged,
 )
-from odforecast.models.statespace.kernels import draw_counts, kalman
-from odforecast.models.statespace.own_months import path_root
-from odforecast.models.statespace.pins import FORGET, repin, rough_level, years_averaged
+from odforecast.models.statespace.model import path_root
+from odforecast.models.statespace.share import rise_of_units
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import month_lengths
 from odforecast.seeds import Streams
@@ -274,7 +281,7 @@ def test_pins_take_up_their_share_of_the_noise():
         months = panel.monthly[rows] - state.shift[:, np.arange(n) % 12]
         months = np.maximum(months, 0.0) / month_lengths(panel.month_grid)
         theta = np.array(astuple(state.scales))
-        mean, cov = _prior(months, theta)
+        mean, cov = prior(months, theta)
         region = np.array([("Northeast", "Midwest", "South", "West").index(lookup(s).region)
                            for s in state.locations])  # fmt: skip
         # n years average into a pin, so of a month's noise 1/n went into the pin.
@@ -375,7 +382,7 @@ def test_pins_find_a_constant_season_and_leave_the_rest():
     season -= season.mean()
     level = 100 + np.cumsum(rng.normal(0, 0.5, 120))
     months = (level + season[np.arange(120) % 12])[None]
-    pins = repin(months, rough_level(months))
+    pins = repin(months, rough_level(months), np.ones(120))
     np.testing.assert_allclose(pins[0], -season, atol=1.0)
     assert abs(pins.sum()) < 1e-8
 
@@ -437,8 +444,6 @@ def test_a_turn_is_followed():
 
 
 def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
-    from odforecast.models.statespace import kernels
-
     seen = []
 
     def watched(*args):
@@ -462,7 +467,7 @@ def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
 def test_the_level_begins_with_the_mean_of_the_first_year_that_is_known():
     months = np.arange(1.0, 41.0)[None] * np.ones((2, 1))
     months[1, :5] = np.nan
-    mean, cov = _prior(months, np.array(astuple(HAND)))
+    mean, cov = prior(months, np.array(astuple(HAND)))
     np.testing.assert_allclose(mean[:2], np.log([6.5 + 0.1, 11.5 + 0.1]))
     assert (mean[2:] == 0).all()
     assert cov[-1, -1] == 0.0
@@ -473,7 +478,7 @@ def test_pins_weigh_a_year_by_its_age():
     rng = np.random.default_rng(3)
     n, forget = 48, 0.2
     months = 100.0 + rng.normal(0, 8, (1, n))
-    made = repin(months, np.full((1, n), 100.0), level_variance=1e-12, forget=forget)[0]
+    made = repin(months, np.full((1, n), 100.0), np.ones(n), level_variance=1e-12, forget=forget)[0]
     age = (n - 1 - np.arange(n)) // 12
     rows = np.zeros((n, 13))
     rows[:, 12] = 1.0
@@ -487,20 +492,20 @@ def test_pins_weigh_a_year_by_its_age():
 
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
     """One part doubles, one halves: the sum rises by a quarter, its mean log not at all."""
-    part = SimpleNamespace(inputs=SimpleNamespace(units=("US", "OH"), others=("CT", "WV")))
+    part = SimpleNamespace(units=("US", "OH"), others=("CT", "WV"))
     rise = {s: np.full((2, 3), x, np.float32)
             for s, x in (("CT", np.log(2)), ("WV", -np.log(2)), ("OH", 0.3))}  # fmt: skip
-    found = _rise_of_units(part, rise, {"CT": 50.0, "WV": 50.0})
+    found = rise_of_units(part, rise, {"CT": 50.0, "WV": 50.0})
     np.testing.assert_allclose(found[:, 0], np.log(1.25), rtol=1e-6)
     np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
-    uneven = _rise_of_units(part, rise, {"CT": 90.0, "WV": 10.0})
+    uneven = rise_of_units(part, rise, {"CT": 90.0, "WV": 10.0})
     np.testing.assert_allclose(uneven[:, 0], np.log(0.9 * 2 + 0.1 / 2), rtol=1e-6)
 
 
 def test_each_part_of_a_sum_weighs_by_its_deaths():
-    part = SimpleNamespace(inputs=SimpleNamespace(units=("US",), others=("CT", "WV", "VT")))
+    part = SimpleNamespace(units=("US",), others=("CT", "WV", "VT"))
     rise = {s: np.full((1, 2), x, np.float32) for s, x in (("CT", 0.2), ("WV", -0.4), ("VT", 0.9))}
-    found = _rise_of_units(part, rise, {"CT": 60.0, "WV": 30.0, "VT": 10.0})
+    found = rise_of_units(part, rise, {"CT": 60.0, "WV": 30.0, "VT": 10.0})
     want = np.log(0.6 * np.exp(0.2) + 0.3 * np.exp(-0.4) + 0.1 * np.exp(0.9))
     np.testing.assert_allclose(found[:, 0], want, rtol=1e-6)
 
@@ -513,7 +518,8 @@ def test_one_wide_course_of_the_nation_is_wide_in_all_it_draws(monkeypatch):
         seen.append((np.abs(jumps).mean(axis=0), np.abs(turns).mean(axis=0)))
         return level_path(jumps, turns, *rest)
 
-    monkeypatch.setattr("odforecast.models.statespace.draws.level_path", noted)
+    for module in ("kalman", "share"):
+        monkeypatch.setattr(f"odforecast.models.statespace.{module}.level_path", noted)
     get_model("dlm").fit(bundled().as_of().panel()).forecast(12, draws=500).part("T40.4")
     assert len(seen) >= 2
     for jumps, turns in seen:
@@ -528,7 +534,7 @@ def test_a_new_month_has_the_error_of_its_pin(monkeypatch):
         seen.append((given[4], given[6]))
         return draw_counts(*given)
 
-    monkeypatch.setattr("odforecast.models.statespace.kernels.draw_counts", noted)
+    monkeypatch.setattr("odforecast.models.statespace.kalman.draw_counts", noted)
     get_model("dlm").fit(cut_panel()).forecast(12, draws=2000)
     pin, noise = seen[0]
     assert pin.min() > 0.05

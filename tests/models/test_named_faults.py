@@ -33,8 +33,7 @@ from odforecast.models.ensemble.model import Pool
 from odforecast.models.hierarchy.draws import future
 from odforecast.models.registry import _REGISTERED
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import TAIL_DF
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.names import ALL_DEATHS, LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
