@@ -13,15 +13,16 @@ from panel_factory import bundled_panel, cut_panel, release_panel, small_counts,
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.models import get_model, model_names, register
 from odforecast.models.baselines import (
+    REVISED_MONTHS,
     Baseline,
     damped_trend,
     past_errors,
     persistence,
+    settled_gaps,
     symmetric_quantiles,
 )
 from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations, ThetaPaths
 from odforecast.models.paths import floor_at_zero, months_from_sums
-from odforecast.models.predicted import REVISED_MONTHS, settled_gaps
 from odforecast.models.registry import _REGISTERED
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO, TARGET_MONTH

@@ -14,7 +14,7 @@ from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, ne
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, called, pick
 from odforecast.markup import card, few, html_table, number_of, steady
-from odforecast.models.described import default_place
+from odforecast.models.model import default_place
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats
 from odforecast.panel.frozen import Frozen
