@@ -201,15 +201,6 @@ def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
     assert found.shipped == len(known_by("2018-12-31", shipped_seen())) - 1
 
 
-def test_a_release_of_the_triangle_has_its_own_deaths_of_all_causes() -> None:
-    panel = made(3)
-    assert panel.triangle is not None
-    layer = panel.triangle.layers["all_deaths"] * np.array([[1.0], [2.0], [3.0]])
-    panel = replace(panel, triangle=replace(panel.triangle, all_deaths=layer))
-    for i in range(3):
-        np.testing.assert_array_equal(as_released(panel, i).all_deaths, layer[i])
-
-
 @pytest.mark.usefixtures("cheap")
 def test_a_settled_release_counts_with_every_number() -> None:
     panel = made(7)

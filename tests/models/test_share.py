@@ -21,10 +21,7 @@ from odforecast.models.statespace.share import (
     ShareScales,
     all_shares,
     classes_beside,
-    months_of_sums,
-    rounded,
     whole_of,
-    within_bounds,
 )
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
@@ -529,31 +526,6 @@ def test_each_class_is_filtered_with_its_own_numbers(released):
     }
     # The same counts, other numbers: another state.
     assert not np.array_equal(classes["cocaine"].mean, classes[SHORT].mean)
-
-
-def test_constants_of_a_calendar_month_are_the_nearest_that_fit():
-    rng = np.random.default_rng(2)
-    values = rng.normal(0, 5, (50, 12))
-    low, high = np.floor(rng.uniform(-6, -1, (50, 12))), np.ceil(rng.uniform(1, 6, (50, 12)))
-    inside = within_bounds(values - values.mean(axis=1, keepdims=True), low, high)
-    assert np.abs(inside.sum(axis=1)).max() < 1e-9
-    whole = rounded(inside)
-    assert np.array_equal(whole.sum(axis=1), np.zeros(50))
-    assert (whole >= low).all()
-    assert (whole <= high).all()
-    assert np.abs(whole - inside).max() <= 1.0
-    free = values - values.mean(axis=1, keepdims=True)
-    assert np.allclose(within_bounds(free, low - 99, high + 99), free, atol=1e-9)
-
-
-def test_months_on_the_pins_that_come_first_add_up():
-    sums = rolling_sums(np.random.default_rng(4).poisson(9, (3, 60)).astype(float))
-    sums[1, :20] = np.nan
-    sums[2, -1] = np.nan
-    months = months_of_sums(sums)
-    assert np.array_equal(rolling_sums(months)[:2], sums[:2], equal_nan=True)
-    assert np.isnan(months[2]).all()
-    assert np.array_equal(months[0], np.round(months[0]))
 
 
 def test_another_last_month_is_no_part(released):
