@@ -29,8 +29,7 @@ from odforecast.forecast.tables import unbiased
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.constants import delays_for, learned_delays
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.delay.estimate import Seen, estimate, seen
-from odforecast.models.delay.shipped import shipped_seen
+from odforecast.models.delay.estimate import Seen, estimate, seen, shipped_seen
 from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
 from odforecast.scoring import weighted_interval_score

@@ -35,8 +35,8 @@ from odforecast.backtesting.origin import Origin
 from odforecast.models import Model
 from odforecast.models.constants import all_constants
 from odforecast.models.delay.layer import Delayed
-from odforecast.models.statespace import draws, filter, model
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace import kalman, model
+from odforecast.models.statespace.kalman import Scales
 from odforecast.scoring import relative_to_baseline
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "reference"))
@@ -108,7 +108,7 @@ ABLATIONS: dict[str, tuple[Callable[[], Model], list[tuple[object, str, object]]
     ),
     "months of one length": (
         lambda: od.get_model("dlm"),
-        [(filter, "month_lengths", _same_length), (draws, "month_lengths", _same_length)],
+        [(kalman, "month_lengths", _same_length)],
     ),
     "nation as estimated": (as_estimated, []),
 }

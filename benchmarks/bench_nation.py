@@ -23,7 +23,7 @@ import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import Model
 from odforecast.models.constants import all_constants
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace.kalman import Scales
 from odforecast.models.statespace.model import NATION_DAMP, NATION_WIDTH, Dlm
 from odforecast.panel import Floats, Panel
 from odforecast.scoring.rules import weighted_interval_score

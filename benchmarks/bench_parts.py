@@ -28,9 +28,7 @@ import pandas as pd
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.constants import constants_for
-from odforecast.models.statespace.share import fitted_part
-from odforecast.models.statespace.share_constants import CLASSES
-from odforecast.models.statespace.share_inputs import ShareScales
+from odforecast.models.statespace.share import CLASSES, all_shares, fitted_part
 from odforecast.panel import Panel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +123,7 @@ def scores(kind: str, classes: tuple[str, ...]) -> pd.DataFrame:
 def borrowed(fitted: od.Fitted) -> od.Fitted:
     """The same fit, its classes filtered and drawn with the numbers of T40.4."""
     inner = fitted.inner
-    scales = ShareScales.of(constants_for(inner.panel.as_of), "T40.4")
+    scales = all_shares()[constants_for(inner.panel.as_of).cutoff, "T40.4"]
     classes = {
         name: fitted_part(inner.panel, name, inner.states, inner.adds_up, inner.missing, scales)
         for name in inner.classes

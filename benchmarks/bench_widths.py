@@ -20,8 +20,8 @@ import numpy as np
 import bench_hierarchical as audit
 import odforecast as od
 from odforecast.models.constants import all_constants
-from odforecast.models.statespace import draws as statespace
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace import kalman
+from odforecast.models.statespace.kalman import Scales
 from odforecast.models.statespace.model import of_the_constants
 
 #: Horizons shown.
@@ -47,7 +47,7 @@ def variants(scales: dict[str, list[float]]) -> dict[str, tuple[Scales, float]]:
         damp_us=0.98,
         shock=mid["shock_scale"],
     )
-    tail = statespace.TAIL_DF
+    tail = kalman.TAIL_DF
     plain = replace(now, level_us=estimated.level_us)
     return {
         "as it is": (now, tail),
@@ -62,11 +62,11 @@ def variants(scales: dict[str, list[float]]) -> dict[str, tuple[Scales, float]]:
 
 def sds(panel: od.Panel, scales: Scales, tail: float) -> np.ndarray:
     """Sds of the nation's log 12-month counts, horizons 1 to 12."""
-    kept, statespace.TAIL_DF = statespace.TAIL_DF, tail
+    kept, kalman.TAIL_DF = kalman.TAIL_DF, tail
     try:
         forecast = od.get_model("dlm", scales=scales).fit(panel).forecast(12, draws=4000, seed=1)
     finally:
-        statespace.TAIL_DF = kept
+        kalman.TAIL_DF = kept
     return np.array(audit.logs(forecast)["US"]["sd"])[audit.NOWCAST :]
 
 

@@ -14,14 +14,13 @@ MODELS = Path(od.__file__).parent / "models"
 #: which other processes find by its name; installed packages' models are found by their entry
 #: points, and what code is, by its distribution; the dated constants are a file of the package.
 ALLOWED = {
-    "registry.py": {"importlib"},
-    "plugins.py": {"importlib.metadata"},
+    "registry.py": {"importlib", "importlib.metadata"},
     "content.py": {"importlib.metadata"},
     "model.py": {"importlib", "importlib.metadata"},
     "constants.py": {"importlib"},
-    "delay/dated.py": {"importlib"},
-    "delay/shipped.py": {"importlib"},
-    "statespace/share_constants.py": {"importlib"},
+    "delay/constants.py": {"importlib"},
+    "delay/estimate.py": {"importlib"},
+    "statespace/share.py": {"importlib"},
 }
 FILES = sorted(MODELS.rglob("*.py"))
 

@@ -17,10 +17,8 @@ from odforecast.models.delay.deficit import Deficit
 from odforecast.models.own import condition, joint
 from odforecast.models.own.joint import APART, Linear, LogMonths, apart, move_together
 from odforecast.models.own.move import HALF, Told, logs_of, shared_errors, told
-from odforecast.models.statespace.draws import TAIL_DF, drawn
-from odforecast.models.statespace.filter import State
-from odforecast.models.statespace.model import FittedClass, FittedDlm
-from odforecast.models.statespace.own_months import log_months
+from odforecast.models.statespace.kalman import TAIL_DF, State, drawn
+from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.panel import Panel
 from odforecast.plot import place_fan
 from odforecast.seeds import Streams

@@ -302,7 +302,7 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
             loaded.append(self.name)
             raise ImportError("a stranger's code would run here")
 
-    monkeypatch.setattr("odforecast.models.plugins.entry_points", lambda **_: [Point()])
+    monkeypatch.setattr("odforecast.models.registry.entry_points", lambda **_: [Point()])
     assert "plugged-in" in registry.model_names()
     od.get_model("drift")
     assert loaded == []

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from delay_constants import TABLE as DELAY_TABLE
 from delay_constants import compared_delay, estimated_delay, printed_delay, written_delay
+from dlm_estimate import Counts, Number, estimate_all
 from share_constants import TABLE as SHARE_TABLE
 from share_constants import (
     estimated_shares,
@@ -30,9 +31,7 @@ from share_constants import (
 
 import odforecast as od
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models.constants import COLUMNS, SCALES, read_rows
-from odforecast.models.statespace.estimate import NAMES, Counts, estimate_all
-from odforecast.models.statespace.tail import Number
+from odforecast.models.constants import read_rows
 from odforecast.months import month_lengths
 from odforecast.panel import Panel
 from odforecast.publication import publication_date
@@ -48,6 +47,18 @@ NOTE = f"""\
 # set ends with the last month whose count was a year old in that release.
 # low and high are a 90 % interval; inf: as far as a normal.
 """
+#: Columns of the table.
+COLUMNS = (
+    "cutoff",
+    "last_month",
+    "name",
+    "value",
+    "low",
+    "high",
+    "how",
+    "data_hash",
+    "method",
+)
 #: Last day on which what a set rests on was published; the last is the bundled release's.
 CUTOFFS = ("2018-12-31", "2020-12-31", "2022-12-31", "2024-12-31", BUNDLED_RELEASE)
 #: A count this old is settled.
@@ -193,7 +204,6 @@ def main(argv: list[str] | None = None) -> int:
         "--only", choices=("dlm", "delay", "share"), help="leave the other's rows alone"
     )
     arguments = parser.parse_args(argv)
-    assert NAMES == SCALES
     dlm = estimated_dlm() if arguments.only in (None, "dlm") else None
     delay = estimated_delay(CUTOFFS) if arguments.only in (None, "delay") else None
     shares = None

@@ -17,10 +17,11 @@ import numpy as np
 from scipy.stats import t as student
 
 import odforecast as od
+from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.dated import COLUMNS, NAMES, Delays
-from odforecast.models.delay.estimate import Seen, estimate, seen
-from odforecast.models.delay.shipped import SHIPPED, known_by, written
+from odforecast.models.delay.constants import NAMES, Delays
+from odforecast.models.delay.deficit import SPAN
+from odforecast.models.delay.estimate import SHIPPED, Seen, estimate, known_by, seen
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 from odforecast.vintage.donors import shipped
 
@@ -41,6 +42,11 @@ NOTE = f"""\
 # without: a release left out, for panels that are delayed by it.
 # low and high are a 90 % interval by the jackknife over releases, which overlap: rather too narrow.
 """
+#: Columns of the table: ``without`` is the release left out, or empty.
+COLUMNS = ("cutoff", "without", "name", "value", "low", "high", "how", "method")
+#: Columns and significant digits of what releases missed.
+SEEN_COLUMNS = ("release", "n_open", "closing", "newest", "location", "quantity", "values")
+DIGITS = 6
 #: Relative difference that counts as the same: optima differ between machines.
 SAME = 0.02
 
@@ -123,6 +129,28 @@ def write_seen() -> None:
     """Write what the releases turned out to miss, the same bytes for the same content."""
     text = written(observations(), ABOUT)
     SEEN.write_bytes(gzip.compress(text.encode(), compresslevel=9, mtime=0))
+
+
+def written(found: Sequence[Seen], about: Sequence[str] = ()) -> str:
+    """What releases missed as text: a line per release, jurisdiction and quantity, the last month
+    first; ``about`` are lines of the header.
+    """
+    lines = [*(f"# {line}" for line in about), ",".join(SEEN_COLUMNS)]
+    for s in found:
+        n = min(s.n_open, 12)
+        tables = {
+            "pending": s.pending,
+            "predicted": s.predicted,
+            "late": s.late[:, : min(s.n_open + 12, SPAN)],  # the open months and the closed year
+            "months": s.months[:, :n],
+            "counts": np.column_stack([s.last, s.year]),
+        }
+        for row, state in enumerate(JURISDICTIONS):
+            head = f"{s.release},{s.n_open},{s.closing:.{DIGITS}g},{s.newest},{state}"
+            for name, table in tables.items():
+                values = ("-" if np.isnan(x) else f"{x + 0.0:.{DIGITS}g}" for x in table[row])
+                lines.append(f"{head},{name},{' '.join(values)}")
+    return "\n".join(lines) + "\n"
 
 
 def printed_delay(rows: list[dict[str, str]]) -> str:

@@ -9,28 +9,22 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+from dlm_estimate import Number
 from releases import release_files
+from share_estimate import estimate_late, estimate_share, filled, pooled
 
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.geography import NATION
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models.constants import all_constants, read_rows
-from odforecast.models.statespace.filter import filtered
+from odforecast.models.statespace.kalman import filtered
 from odforecast.models.statespace.model import of_the_constants
-from odforecast.models.statespace.share_constants import CLASSES, COLUMNS, SHARE
-from odforecast.models.statespace.share_estimate import (
-    estimate_late,
-    estimate_share,
-    filled,
-    pooled,
-)
-from odforecast.models.statespace.share_inputs import share_inputs
-from odforecast.models.statespace.tail import Number
+from odforecast.models.statespace.share import CLASSES, ShareScales, share_inputs
 from odforecast.panel import Panel
 from odforecast.seeds import content_hash
 from odforecast.vintage.bundle import BUNDLED_RELEASE
@@ -46,6 +40,21 @@ NOTE = f"""\
 # old by the cut-off.
 # low and high are a 90 % interval. pooled: a mean over the classes. assumed: that of the others.
 """
+#: Columns of the table.
+COLUMNS = (
+    "cutoff",
+    "class",
+    "last_month",
+    "name",
+    "value",
+    "low",
+    "high",
+    "how",
+    "data_hash",
+    "method",
+)
+#: Names of the numbers: those of the filter, then of what arrives late.
+SHARE = tuple(f.name for f in fields(ShareScales))
 #: How a printed number is marked.
 MARKS = {"estimated": "", "pooled": " °", "assumed": " *"}
 #: A count this many months old is settled. What arrives late of a class is read off those that are
@@ -120,7 +129,7 @@ def scales_of(
     here = cut.select(JURISDICTIONS)
     digest = content_hash(here.locations, [str(m) for m in here.months], np.array(here.reported))
     digest = content_hash(digest, np.array(cut.beside[short].reported))
-    return {} if inputs is None else estimate_share(inputs[0]), str(cut.last_month), digest
+    return {} if inputs is None else estimate_share(inputs), str(cut.last_month), digest
 
 
 def late_of_parts(

@@ -9,11 +9,9 @@ import numpy as np
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models.delay.constants import Delays
-from odforecast.models.delay.deficit import OLD, RAMP, SHARED_DF, SPAN
-from odforecast.models.delay.errors import CUT_SHARED
+from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SPAN
 from odforecast.models.delay.estimate import Seen
-from odforecast.models.statespace.draws import TAIL_DF
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, VINTAGE_SYNTHETIC

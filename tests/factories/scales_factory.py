@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace.kalman import Scales
 
 HAND = Scales(
     level_own=0.0355, level_region=0.0188, level_us=0.0283, slope_us=0.0034, damp_us=0.976,

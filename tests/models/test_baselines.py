@@ -6,24 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from panel_factory import bundled_panel, cut_panel, release_panel, small_counts, with_counts
 
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.models import get_model, model_names, register
 from odforecast.models.baselines import (
+    REVISED_MONTHS,
     Baseline,
     damped_trend,
-    past_errors,
-    persistence,
-    symmetric_quantiles,
 )
-from odforecast.models.classical import _FITTERS, NAMES, Classical, Innovations, ThetaPaths
-from odforecast.models.paths import floor_at_zero, months_from_sums
-from odforecast.models.predicted import REVISED_MONTHS, settled_gaps
+from odforecast.models.classical import _FITTERS, Classical, Innovations, ThetaPaths
+from odforecast.models.paths import floor_at_zero
 from odforecast.models.registry import _REGISTERED
-from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -43,10 +37,6 @@ def without_noise(fitted: Innovations | ThetaPaths) -> np.ndarray:
 
 
 # Registry
-
-
-def test_names_of_the_module_are_the_registry_s() -> None:
-    assert set(NAMES) <= set(model_names())
 
 
 def test_unknown_model() -> None:
@@ -103,31 +93,6 @@ def test_horizons_without_past_errors_are_widened_and_said() -> None:
     assert (np.diff((high - low)[21:]) > 0).all()
 
 
-def test_past_errors_are_direct() -> None:
-    sums = np.arange(20.0) ** 2
-    errors, stretch = past_errors(sums, persistence(sums, 3), 3)
-    np.testing.assert_array_equal(errors, sums[3:] - sums[:-3])
-    assert stretch == 1.0
-    errors, stretch = past_errors(sums, persistence(sums, 16), 16)
-    np.testing.assert_array_equal(errors, sums[12:] - sums[:-12])
-    assert stretch == pytest.approx(np.sqrt(16 / 12))
-
-
-def test_too_few_sums_for_errors() -> None:
-    with pytest.raises(PanelError, match="past errors"):
-        past_errors(np.ones(5), np.ones((5, 1)), 1)
-
-
-@given(
-    st.lists(st.floats(-1e4, 1e4), min_size=8, max_size=40),
-    st.lists(st.floats(0.01, 0.99), min_size=1, max_size=9),
-)
-def test_symmetric_quantiles_are_odd(errors: list[float], levels: list[float]) -> None:
-    values, at = np.array(errors), np.array(levels)
-    upper, lower = symmetric_quantiles(values, at), symmetric_quantiles(values, 1 - at)
-    np.testing.assert_allclose(upper, -lower, rtol=1e-9, atol=1e-6)
-
-
 # Damped trend
 
 
@@ -170,27 +135,11 @@ def test_spread_of_revised_months_is_the_gap_of_settled_ones() -> None:
     np.testing.assert_allclose(got, panel.predicted[0, -1] * (1 + factor), rtol=2e-3)
 
 
-def test_settled_gaps_leave_out_what_cannot_be_compared() -> None:
-    reported, predicted = np.full(40, 100.0), np.full(40, 102.0)
-    reported[10], predicted[12] = np.nan, np.nan
-    reported[14] = 0.0
-    gaps = settled_gaps(reported, predicted)
-    assert gaps.size == 21
-    np.testing.assert_allclose(gaps, 0.02)
-
-
 def test_a_clean_cut_holds_no_predicted_values_so_it_is_refused() -> None:
     with pytest.raises(PanelError, match=r"cdc-predicted can use none .* 0 predicted values"):
         get_model("cdc-predicted").fit(cut_panel())
     fitted = get_model("cdc-predicted").fit(release_panel())
     assert not fitted.forecast(1, draws=9, seed=1).warnings
-
-
-def test_a_release_without_predicted_values_is_refused() -> None:
-    panel = cut_panel()
-    none = with_counts(panel, panel.reported, np.full(panel.reported.shape, np.nan))
-    with pytest.raises(PanelError, match="0 predicted values"):
-        get_model("cdc-predicted").fit(none)
 
 
 def test_a_location_without_predicted_values_is_skipped() -> None:
@@ -297,17 +246,6 @@ def test_theta_spread_grows_and_centre_holds() -> None:
 
 
 # From sums to months, and what cannot be fitted
-
-
-@given(st.integers(1, 30), st.integers(0, 2**32 - 1))
-def test_months_from_sums_add_up_again(horizon: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    months = rng.poisson(30, 20).astype(float)
-    sums = rng.uniform(100, 900, (4, horizon))
-    paths = months_from_sums(sums, months[-12:].sum(), months)
-    known = np.broadcast_to(months[-11:], (4, 11))
-    again = rolling_sums(np.concatenate([known, paths], axis=1))
-    np.testing.assert_allclose(again, sums, rtol=1e-9)
 
 
 def test_models_on_sums_give_back_their_sums() -> None:

@@ -20,19 +20,24 @@ from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 from odforecast.models.delay.constants import NAMES
-from odforecast.models.statespace import estimate
-from odforecast.models.statespace.estimate import (
+from odforecast.models.statespace.kalman import Scales
+from odforecast.models.statespace.share import CLASSES, ShareScales
+from odforecast.vintage.donors import shipped
+
+sys.path.append(str(ROOT / "tools"))
+import dlm_estimate as estimate
+from dlm_estimate import (
     Counts,
+    Number,
     estimate_scales,
-    from_line,
+    estimate_tail,
+    national_innovations,
     next_month,
     penalised,
     to_line,
 )
-from odforecast.models.statespace.filter import Scales
-from odforecast.models.statespace.share_constants import CLASSES, SHARE
-from odforecast.models.statespace.tail import Number, estimate_tail, national_innovations
-from odforecast.vintage.donors import shipped
+
+SHARE = tuple(f.name for f in fields(ShareScales))
 
 DAY = dt.timedelta(days=1)
 
@@ -68,10 +73,6 @@ def simulated(theta, n_loc=16, n_region=2, n=120, seed=1):
         level += (reg * rng.standard_normal(n_region))[region]
         slope = damp * slope + us_slope * rng.standard_normal()
     return Counts(out, region, np.ones(n))
-
-
-def test_names_are_those_of_the_model_and_of_the_estimator():
-    assert tuple(f.name for f in fields(Scales)) == SCALES == estimate.NAMES
 
 
 def test_the_newest_set_not_later_than_the_day():
@@ -133,13 +134,6 @@ def test_a_set_rests_on_what_was_published_by_its_cutoff(tool):
         assert tool.publication_date(part.last_month) <= each.cutoff
 
 
-def test_priors_are_round_and_the_same_for_own_region_and_nation():
-    assert len({estimate.PRIORS[f"level_{of}"] for of in ("own", "region", "us")}) == 1
-    for name, (centre, sd) in estimate.PRIORS.items():
-        assert float(f"{centre:.1g}") == centre, name
-        assert sd in (1.0, 1.5), name
-
-
 def test_the_shipped_scales_are_a_maximum(tool):
     for each in all_constants():
         counts = tool.span(each.cutoff.isoformat()).counts
@@ -181,11 +175,6 @@ def test_a_changed_number_is_named(tool):
     assert not tool.differs(row | {"value": "1.03"}, row | {"low": "0.8", "high": "1.2"})
     assert tool.differs(row | {"data_hash": "b"}, row)
     assert tool.differs(row, None)
-
-
-def test_the_line_and_back():
-    theta = np.array(all_constants()[0].scales())
-    assert np.allclose(from_line(to_line(theta)), theta)
 
 
 def test_the_scales_of_simulated_months_are_found_again():

@@ -23,19 +23,21 @@ import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
-from odforecast.models.delay import dated as tables
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import NAMES, Delays, all_delays, delays_for
 from odforecast.models.delay.deficit import (
+    CUT_SHARED,
     RAMP,
     SHARED_DF,
     SPAN,
+    Factors,
     arriving_late,
     deficit,
+    late_draws,
     of_open,
     open_months,
+    prior_factors,
 )
-from odforecast.models.delay.errors import CUT_SHARED, Factors, late_draws, prior_factors
 from odforecast.models.delay.estimate import (
     PRIORS,
     Seen,
@@ -45,9 +47,9 @@ from odforecast.models.delay.estimate import (
     _slope,
     estimate,
     seen,
+    shipped_seen,
 )
 from odforecast.models.delay.layer import AGES, Delayed, corrected
-from odforecast.models.delay.shipped import shipped_seen
 from odforecast.models.statespace import model as statespace
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -268,16 +270,6 @@ def test_many_places_without_information_are_counted_not_listed() -> None:
     assert len(lines[0]) < 200
 
 
-def test_the_open_months_are_those_after_the_closed_december() -> None:
-    panel = pending_panel(1.0)
-    for closed, n in (("2024-12", 4), ("2023-12", 15), ("2025-04", 0), ("2025-12", 0)):
-        found = deficit(of_day(panel, "2025-09-17", closed), DELAYS)
-        assert (found.revised[:, SPAN - n :] > 0).all()
-        assert (found.revised[:, : SPAN - n] == 0).all()
-    assert (found.months == 0).all()
-    assert set(found.how.values()) == {"final"}
-
-
 # A year that has closed, and is not yet final
 
 
@@ -413,21 +405,6 @@ def test_a_delayed_panel_is_completed_without_its_donor() -> None:
     last = max(c for c, _ in sets)
     assert {name for c, name in sets if c == last} == {"", *left_out}
     assert sets[last, "2018-04-11"] != sets[last, ""]
-
-
-def test_the_table_is_read_row_by_row(monkeypatch) -> None:
-    all_delays.cache_clear()
-    monkeypatch.setattr(tables, "read_rows", lambda _: [
-        {"cutoff": "2020-01-01", "without": w, "name": n, "value": str(i + 100 * bool(w))}
-        for w in ("", "2018-04-11") for i, n in enumerate(NAMES)
-    ])  # fmt: skip
-    try:
-        sets = all_delays()
-        assert sets[dt.date(2020, 1, 1), ""] == Delays(*map(float, range(len(NAMES))))
-        assert sets[dt.date(2020, 1, 1), "2018-04-11"].kappa == 100.0
-    finally:
-        monkeypatch.undo()
-        all_delays.cache_clear()
 
 
 # Draws of it
@@ -672,15 +649,6 @@ def test_the_dlm_with_nothing_missing_and_nothing_uncertain_is_the_one_without_d
     np.testing.assert_allclose(with_delay[..., AGES:], without, rtol=0.02)
 
 
-def test_sums_of_a_sums_model_move_with_the_last_sum() -> None:
-    panel = pending_panel(1.0)
-    forecast = get_model("hub-baseline+delay").fit(panel).forecast(12, draws=500, seed=1)
-    assert forecast.targets == {TARGET_12MO}
-    complete = corrected(panel, deficit(panel, delays_for(panel)))
-    first = forecast.quantiles([0.5])[0, :, AGES]
-    np.testing.assert_allclose(first, complete.reported[:, -1], rtol=0.02)
-
-
 @pytest.mark.parametrize("name", ["hub-baseline+delay", "naive+delay", "dlm"])
 def test_a_place_that_misses_more_than_it_has_is_no_error(name: str) -> None:
     panel = only(bundled_panel(), ["WY"])
@@ -690,24 +658,6 @@ def test_a_place_that_misses_more_than_it_has_is_no_error(name: str) -> None:
     made = get_model(name).fit(panel).forecast(3, draws=400)
     assert (made.draws >= 0).all()
     assert any("below zero" in line for line in made.warnings)
-
-
-def test_same_draws_for_a_subset_of_locations() -> None:
-    panel = pending_panel()
-    all_of_them = get_model("drift+delay").fit(panel).forecast(6, draws=50, seed=1)
-    some = get_model("drift+delay").fit(only(panel, ["WV", "OH"])).forecast(6, draws=50, seed=1)
-    for state in ("WV", "OH"):
-        a = all_of_them.draws[:, all_of_them.index(state)]
-        assert (a == some.draws[:, some.index(state)]).all()
-
-
-@pytest.mark.parametrize("name", ["drift+delay", "dlm"])
-def test_uncertainty_grows_with_what_is_missing(name: str) -> None:
-    little, much = (
-        get_model(name).fit(pending_panel(x)).forecast(1, draws=500).quantiles([0.05, 0.95])
-        for x in (0.5, 5.0)
-    )
-    assert ((much[1] - much[0])[1:, AGES - 1] > (little[1] - little[0])[1:, AGES - 1]).all()
 
 
 def test_real_releases_know_their_deaths_from_all_causes(vsrr) -> None:
@@ -791,22 +741,6 @@ def test_the_study_sees_wrong_constants(wrong: dict[str, float]) -> None:
 
 
 # The estimator
-
-
-@pytest.fixture(scope="module")
-def found_again() -> list[Delays]:
-    return [estimate(simulated_seen(seed, 12, (age,)))[0] for seed in range(4) for age in (6, 4)]
-
-
-@pytest.mark.parametrize(
-    "name", ["kappa", "sd_own", "noise", "revision_own", "revision_decay", "revision_noise",
-             "late", "late_decay"]
-)  # fmt: skip
-def test_a_number_of_simulated_releases_is_found_again(found_again, name: str) -> None:
-    values, true = np.array([getattr(each, name) for each in found_again]), getattr(DELAYS, name)
-    error = values.std(ddof=1) / np.sqrt(values.size)
-    assert abs(values.mean() - true) < 4 * error + 0.03 * true, (values, true)
-    assert values.std(ddof=1) < 0.35 * true  # and not by a wide error
 
 
 def test_many_releases_tell_every_number_closely() -> None:

@@ -15,15 +15,20 @@ from scales_factory import HAND
 from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.delay.deficit import SPAN, deficit
+from odforecast.models.statespace import kalman as kernels
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import _rise_of_units, drawn, level_path
-from odforecast.models.statespace.filter import (
+from odforecast.models.statespace.kalman import (
     COMPLETE,
-    _prior,
+    draw_counts,
+    drawn,
+    kalman,
+    level_path,
+    prior,
+    repin,
+    years_averaged,
 )
-from odforecast.models.statespace.kernels import draw_counts, kalman
-from odforecast.models.statespace.own_months import path_root
-from odforecast.models.statespace.pins import FORGET, repin, rough_level, years_averaged
+from odforecast.models.statespace.model import path_root
+from odforecast.models.statespace.share import rise_of_units
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import month_lengths
 from odforecast.seeds import Streams
@@ -48,44 +53,6 @@ def dense_step(mean, cov, scales, region):
     noise[-2, -2] = scales.slope_us**2
     noise[-1, -1] = scales.shock**2
     return move @ mean, move @ cov @ move.T + noise
-
-
-def test_the_filter_equals_dense_algebra():
-    rng = np.random.default_rng(1)
-    region = np.array([0, 1, 0])
-    scales = HAND
-    months = rng.poisson(80, (3, 6)).astype(float)
-    months[1, 3] = np.nan
-    size = 3 + 2
-    start = rng.normal(0, 0.01, size)
-    start[:3] = np.log(80)
-    root = rng.normal(0, 0.05, (size, size))
-    first = root @ root.T
-    first[-1] = first[:, -1] = 0.0
-    start[-1] = 0.0
-    mean, cov = start.copy(), first.copy()
-    kalman(months, region, np.array(astuple(scales)), mean, cov, np.ones(3), 0, *NOTHING_LATE)
-    m, p = start, first
-    for t in range(6):
-        if t:
-            m, p = dense_step(m, p, scales, region)
-        else:
-            p = p.copy()
-            p[-1, -1] = scales.shock**2
-        for i in range(3):
-            if np.isnan(months[i, t]):
-                continue
-            load = np.zeros(size)
-            load[i] = load[-1] = 1.0
-            mu = np.exp(load @ m)
-            error = (months[i, t] - mu) / mu
-            error = error if error <= 1 else 1 + np.log(error)
-            total = load @ p @ load + scales.noise**2 + 1 / mu
-            gain = p @ load / total
-            m = m + gain * error
-            p = p - np.outer(gain, load @ p)
-    np.testing.assert_allclose(mean, m, atol=1e-10)
-    np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
 def long_state(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -165,21 +132,6 @@ def test_the_filter_with_nothing_late_equals_the_short_one():
     # And nothing is learned of what is not seen.
     np.testing.assert_allclose(mean[size:], errors[0], atol=1e-12)
     np.testing.assert_allclose(cov[size:, size:], errors[1], atol=1e-14)
-
-
-def test_what_has_been_filtered_is_not_filtered_again():
-    rng = np.random.default_rng(14)
-    region = np.array([0, 1, 0])
-    months = rng.poisson(80, (3, 40)).astype(float)
-    common = (region, np.array(astuple(HAND)))
-    begun = np.full(3 + 2, 0.0), np.eye(3 + 2) * 0.01
-    begun[0][:3] = np.log(80)
-    whole, parts = (tuple(a.copy() for a in begun) for _ in range(2))
-    kalman(months, *common, *whole, np.ones(3), 0, *NOTHING_LATE)
-    kalman(months[:, :33].copy(), *common, *parts, np.ones(3), 0, *NOTHING_LATE)
-    kalman(months, *common, *parts, np.ones(3), 33, *NOTHING_LATE)
-    for one, other in zip(whole, parts):
-        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
 def late_panel(short_of: float = 0.0, pending: float = 6.0, level: float = 300_000.0):
@@ -274,7 +226,7 @@ def test_pins_take_up_their_share_of_the_noise():
         months = panel.monthly[rows] - state.shift[:, np.arange(n) % 12]
         months = np.maximum(months, 0.0) / month_lengths(panel.month_grid)
         theta = np.array(astuple(state.scales))
-        mean, cov = _prior(months, theta)
+        mean, cov = prior(months, theta)
         region = np.array([("Northeast", "Midwest", "South", "West").index(lookup(s).region)
                            for s in state.locations])  # fmt: skip
         # n years average into a pin, so of a month's noise 1/n went into the pin.
@@ -301,21 +253,6 @@ def test_all_months_of_a_series_that_begins_late_are_used():
     assert after % 12 == 0  # one month less would be a year less
     assert years == years_averaged(np.array([float(after)]))[0]
     assert years > years_averaged(np.array([after - 1.0]))[0]
-
-
-def test_a_gap_is_skipped_not_read_as_a_number():
-    months = np.full((1, 40), 50.0)
-    months[0, 10:20] = np.nan
-    mean = np.zeros(3)
-    mean[0] = np.log(50)
-    cov = np.diag(np.full(mean.size, 0.01))
-    loglik = kalman(
-        months, np.zeros(1, int), np.array(astuple(HAND)), mean, cov, np.ones(1), 0,
-        *NOTHING_LATE,
-    )  # fmt: skip
-    assert np.isfinite(loglik)
-    assert np.isfinite(mean).all()
-    assert np.exp(mean[0]) == pytest.approx(50, rel=0.05)
 
 
 def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
@@ -355,37 +292,6 @@ def test_counts_have_mean_and_variance_of_the_model(mean):
     assert below == 0
     assert out.mean() == pytest.approx(mean, rel=0.02)
     assert out.var() == pytest.approx(mean + noise**2 * mean**2, rel=0.04)
-
-
-def test_clipped_counts_are_counted():
-    shape = (50, 1, 2)
-    out = np.empty(shape)
-    zeros = np.zeros(shape, np.float32)
-    shift = np.array([[-5.0, 0.0]])
-    below = draw_counts(
-        zeros[..., 0], zeros, zeros[0, 0], 0.0, np.zeros(1), shift, zeros, zeros, out
-    )
-    assert below == 50
-    assert (out[:, 0, 0] == 0).all()
-
-
-def test_pins_find_a_constant_season_and_leave_the_rest():
-    rng = np.random.default_rng(2)
-    season = rng.normal(0, 4, 12)
-    season -= season.mean()
-    level = 100 + np.cumsum(rng.normal(0, 0.5, 120))
-    months = (level + season[np.arange(120) % 12])[None]
-    pins = repin(months, rough_level(months))
-    np.testing.assert_allclose(pins[0], -season, atol=1.0)
-    assert abs(pins.sum()) < 1e-8
-
-
-def test_years_averaged():
-    weights = np.array([1.0, 1 / (1.0 + FORGET)])
-    expected = [1.0, weights.sum() ** 2 / (weights**2).sum()]
-    assert years_averaged(np.array([12.0, 24.0])) == pytest.approx(expected)
-    long = years_averaged(np.array([36.0, 120.0]))
-    assert 1 < long[0] < long[1] < 10
 
 
 def test_draws_are_joint_and_the_nation_is_their_sum():
@@ -437,8 +343,6 @@ def test_a_turn_is_followed():
 
 
 def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
-    from odforecast.models.statespace import kernels
-
     seen = []
 
     def watched(*args):
@@ -459,21 +363,12 @@ def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
     assert lengths[-1] == pytest.approx(30 / 31 * lengths[-2])
 
 
-def test_the_level_begins_with_the_mean_of_the_first_year_that_is_known():
-    months = np.arange(1.0, 41.0)[None] * np.ones((2, 1))
-    months[1, :5] = np.nan
-    mean, cov = _prior(months, np.array(astuple(HAND)))
-    np.testing.assert_allclose(mean[:2], np.log([6.5 + 0.1, 11.5 + 0.1]))
-    assert (mean[2:] == 0).all()
-    assert cov[-1, -1] == 0.0
-
-
 def test_pins_weigh_a_year_by_its_age():
     """Against weighted least squares, where the level hardly moves."""
     rng = np.random.default_rng(3)
     n, forget = 48, 0.2
     months = 100.0 + rng.normal(0, 8, (1, n))
-    made = repin(months, np.full((1, n), 100.0), level_variance=1e-12, forget=forget)[0]
+    made = repin(months, np.full((1, n), 100.0), np.ones(n), level_variance=1e-12, forget=forget)[0]
     age = (n - 1 - np.arange(n)) // 12
     rows = np.zeros((n, 13))
     rows[:, 12] = 1.0
@@ -485,26 +380,6 @@ def test_pins_weigh_a_year_by_its_age():
     np.testing.assert_allclose(made, expected, atol=1e-3)
 
 
-def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
-    """One part doubles, one halves: the sum rises by a quarter, its mean log not at all."""
-    part = SimpleNamespace(inputs=SimpleNamespace(units=("US", "OH"), others=("CT", "WV")))
-    rise = {s: np.full((2, 3), x, np.float32)
-            for s, x in (("CT", np.log(2)), ("WV", -np.log(2)), ("OH", 0.3))}  # fmt: skip
-    found = _rise_of_units(part, rise, {"CT": 50.0, "WV": 50.0})
-    np.testing.assert_allclose(found[:, 0], np.log(1.25), rtol=1e-6)
-    np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
-    uneven = _rise_of_units(part, rise, {"CT": 90.0, "WV": 10.0})
-    np.testing.assert_allclose(uneven[:, 0], np.log(0.9 * 2 + 0.1 / 2), rtol=1e-6)
-
-
-def test_each_part_of_a_sum_weighs_by_its_deaths():
-    part = SimpleNamespace(inputs=SimpleNamespace(units=("US",), others=("CT", "WV", "VT")))
-    rise = {s: np.full((1, 2), x, np.float32) for s, x in (("CT", 0.2), ("WV", -0.4), ("VT", 0.9))}
-    found = _rise_of_units(part, rise, {"CT": 60.0, "WV": 30.0, "VT": 10.0})
-    want = np.log(0.6 * np.exp(0.2) + 0.3 * np.exp(-0.4) + 0.1 * np.exp(0.9))
-    np.testing.assert_allclose(found[:, 0], want, rtol=1e-6)
-
-
 def test_one_wide_course_of_the_nation_is_wide_in_all_it_draws(monkeypatch):
     """Jumps and turns of a path share the scale of its tail, of all drugs and of a class."""
     seen = []
@@ -513,7 +388,8 @@ def test_one_wide_course_of_the_nation_is_wide_in_all_it_draws(monkeypatch):
         seen.append((np.abs(jumps).mean(axis=0), np.abs(turns).mean(axis=0)))
         return level_path(jumps, turns, *rest)
 
-    monkeypatch.setattr("odforecast.models.statespace.draws.level_path", noted)
+    for module in ("kalman", "share"):
+        monkeypatch.setattr(f"odforecast.models.statespace.{module}.level_path", noted)
     get_model("dlm").fit(bundled().as_of().panel()).forecast(12, draws=500).part("T40.4")
     assert len(seen) >= 2
     for jumps, turns in seen:
@@ -528,8 +404,19 @@ def test_a_new_month_has_the_error_of_its_pin(monkeypatch):
         seen.append((given[4], given[6]))
         return draw_counts(*given)
 
-    monkeypatch.setattr("odforecast.models.statespace.kernels.draw_counts", noted)
+    monkeypatch.setattr("odforecast.models.statespace.kalman.draw_counts", noted)
     get_model("dlm").fit(cut_panel()).forecast(12, draws=2000)
     pin, noise = seen[0]
     assert pin.min() > 0.05
     np.testing.assert_allclose(noise.var(axis=(0, 2)), 1.0 + pin, rtol=0.02)
+
+
+def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
+    """Each part weighs by its deaths: one that doubles and one that halves are no standstill."""
+    part = SimpleNamespace(units=("US", "OH"), others=("CT", "WV", "VT"))
+    up = {"CT": 0.2, "WV": -0.4, "VT": 0.9, "OH": 0.3}
+    rise = {s: np.full((2, 3), x, np.float32) for s, x in up.items()}
+    found = rise_of_units(part, rise, {"CT": 60.0, "WV": 30.0, "VT": 10.0})
+    want = np.log(0.6 * np.exp(0.2) + 0.3 * np.exp(-0.4) + 0.1 * np.exp(0.9))
+    np.testing.assert_allclose(found[:, 0], want, rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)

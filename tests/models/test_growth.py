@@ -9,7 +9,7 @@ from panel_factory import made_panel
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import get_model
-from odforecast.models.statespace.growth import growth_of, relative_growth, tilted
+from odforecast.models.statespace.model import growth_of, relative_growth, tilted
 from odforecast.months import month_lengths
 from odforecast.names import TARGET_MONTH
 from odforecast.vintage.bundle import bundled

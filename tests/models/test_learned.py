@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,27 +15,35 @@ import pytest
 from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 
 import odforecast as od
+from conftest import ROOT
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.county.states import ModelPaths
-from odforecast.models.delay import learned as learning
+from odforecast.models.delay import constants as learning
+from odforecast.models.delay import estimate as estimation
 from odforecast.models.delay.constants import (
     NAMES,
     Delays,
     all_delays,
+    as_released,
     delays_for,
     described_delays,
+    further_releases,
     learned_delays,
     said_of,
-)
-from odforecast.models.delay.deficit import OPEN, SPAN
-from odforecast.models.delay.estimate import Seen, _slope, estimate, seen
-from odforecast.models.delay.learned import (
-    as_released,
-    further_releases,
+    seen_since,
     settled_releases,
 )
-from odforecast.models.delay.likelihood import normal_loss
-from odforecast.models.delay.shipped import known_by, parsed, shipped_seen, written
+from odforecast.models.delay.deficit import OPEN, SPAN
+from odforecast.models.delay.estimate import (
+    Seen,
+    _slope,
+    estimate,
+    known_by,
+    normal_loss,
+    parsed,
+    seen,
+    shipped_seen,
+)
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
 from odforecast.monthly.sums import rolling_sums
@@ -47,6 +56,7 @@ from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
 from odforecast.vintage.earlier import SAID_MONTHS
 
+sys.path.append(str(ROOT / "tools"))
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
 SHIPS = all_delays()[max(all_delays())[0], ""]
@@ -130,7 +140,7 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
     assert 0.0 < one.kappa - SHIPS.kappa < 0.03
     assert (SHIPS.kappa + 0.6) / 2 < many.kappa < 0.6
     panel = made(20)
-    own = [learning._seen(panel, i) for i in further_releases(panel)]
+    own = [seen_since(panel, i) for i in further_releases(panel)]
     assert _slope(own, "pending") == pytest.approx(0.6, rel=0.05)
     assert found[2].said() == (
         "delay learned from 17 releases that ship and 14 of this archive, 2026-07-15 to 2027-08-15"
@@ -148,12 +158,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
-    monkeypatch.setattr(learning, "estimate", stub)
+    monkeypatch.setattr(estimation, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
 
 
 def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch) -> None:
-    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
+    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
     for panel in (made(0), made(6), od.bundled().as_of().panel()):
         assert delays_for(panel) == SHIPS
         assert said_of(panel) == ""
@@ -191,15 +201,6 @@ def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
     assert found.shipped == len(known_by("2018-12-31", shipped_seen())) - 1
 
 
-def test_a_release_of_the_triangle_has_its_own_deaths_of_all_causes() -> None:
-    panel = made(3)
-    assert panel.triangle is not None
-    layer = panel.triangle.layers["all_deaths"] * np.array([[1.0], [2.0], [3.0]])
-    panel = replace(panel, triangle=replace(panel.triangle, all_deaths=layer))
-    for i in range(3):
-        np.testing.assert_array_equal(as_released(panel, i).all_deaths, layer[i])
-
-
 @pytest.mark.usefixtures("cheap")
 def test_a_settled_release_counts_with_every_number() -> None:
     panel = made(7)
@@ -219,7 +220,7 @@ def test_the_order_of_places_is_nothing() -> None:
 def test_the_same_content_is_estimated_once(monkeypatch) -> None:
     panel = made(7, seed=5)
     first = learned_delays(panel)
-    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
+    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("it is known"))
     again = replace(panel, notes=("another object",))
     assert learned_delays(again) is first
     with pytest.raises(pytest.fail.Exception, match="it is known"):
@@ -324,7 +325,7 @@ def test_releases_are_estimated_from_in_the_order_of_their_days(monkeypatch) -> 
         asked.append([s.release for s in found])
         return SHIPS, {}
 
-    monkeypatch.setattr(learning, "estimate", stub)
+    monkeypatch.setattr(estimation, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
     learned_delays(made(9, dt.date(2018, 4, 11)))
     assert asked[0] == sorted(asked[0])
@@ -411,9 +412,11 @@ def test_a_class_and_a_pseudo_vintage_take_the_dated_set() -> None:
 
 
 def test_the_table_that_ships_gives_the_sets_that_ship() -> None:
+    import delay_constants as tool
+
     found = shipped_seen()
     assert [s.release for s in found] == [str(d.release) for d in shipped()]
-    again = parsed(written(found))
+    again = parsed(tool.written(found))
     for one, two in zip(found, again, strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(getattr(two, name), value)

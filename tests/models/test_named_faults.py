@@ -33,8 +33,7 @@ from odforecast.models.ensemble.model import Pool
 from odforecast.models.hierarchy.draws import future
 from odforecast.models.registry import _REGISTERED
 from odforecast.models.statespace import model as statespace
-from odforecast.models.statespace.draws import TAIL_DF
-from odforecast.models.statespace.filter import Scales
+from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.names import ALL_DEATHS, LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
@@ -328,24 +327,6 @@ def test_the_closed_december_is_the_panels_not_the_clocks(name: str) -> None:
         for day in ("2026-03-11", "2027-03-10"):
             assert fits[day, closed][:, AGES - n :].all()
             assert not fits[day, closed][:, : AGES - n].any()
-
-
-def test_without_a_word_on_it_a_month_misses_what_its_age_says_not_its_row(
-    constants: Callable[[Delays], None],
-) -> None:
-    constants(DELAYS)
-    panel = delayed_panel(1.0, "2025-09-17")
-    bare = replace(panel, pending=np.full(panel.pending.shape, np.nan),
-                   predicted=np.full(panel.pending.shape, np.nan))  # fmt: skip
-    early, late = (
-        deficit(replace(bare, as_of=day, release=day), DELAYS).late[:, -4:]
-        for day in (dt.date(2025, 9, 17), dt.date(2025, 11, 12))
-    )
-    # Two months later the last month is as old as that two months before it was.
-    odds = [x / (panel.reported[:, [-1]] / 12 + x) for x in (early, late)]
-    np.testing.assert_allclose(odds[1][:, -1], odds[0][:, -3], rtol=1e-9)
-    np.testing.assert_allclose(odds[1], odds[0] * np.exp(-2 * 0.25), rtol=1e-9)
-    np.testing.assert_allclose(odds[1][:, -1], 0.1, rtol=1e-9)  # six months after its end
 
 
 def missing_months(short_of: float, pending: float) -> Panel:

@@ -16,8 +16,15 @@ from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.baselines import past_errors, persistence, symmetric_quantiles
 from odforecast.models.classical import _FITTERS
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import OPEN, Deficit, deficit
-from odforecast.models.delay.errors import CUT_SHARED, Factors, late_draws, prior_factors
+from odforecast.models.delay.deficit import (
+    CUT_SHARED,
+    OPEN,
+    Deficit,
+    Factors,
+    deficit,
+    late_draws,
+    prior_factors,
+)
 from odforecast.models.ensemble.learning import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
 from odforecast.models.kernels import quantiles_at

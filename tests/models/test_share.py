@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import odforecast as od
-from odforecast.errors import ForecastError, OdforecastError
+from conftest import ROOT
+from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import all_constants, constants_for
-from odforecast.models.statespace.share import classes_beside, whole_of
-from odforecast.models.statespace.share_constants import CLASSES, SHARE, all_shares, shares_for
-from odforecast.models.statespace.share_estimate import (
+from odforecast.models.statespace.share import (
+    CLASSES,
+    Inputs,
+    ShareScales,
+    all_shares,
+    classes_beside,
+    whole_of,
+)
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
+from odforecast.panel import LAYERS, Panel
+from odforecast.seeds import Streams
+
+sys.path.append(str(ROOT / "tools"))
+from dlm_estimate import Number
+from share_estimate import (
     FEW_COUNTS,
     FEW_RELEASES,
     POOLED,
@@ -24,13 +39,6 @@ from odforecast.models.statespace.share_estimate import (
     filled,
     pooled,
 )
-from odforecast.models.statespace.share_inputs import Inputs, ShareScales, _recovered
-from odforecast.models.statespace.share_rows import _into, _rounded
-from odforecast.models.statespace.tail import Number
-from odforecast.monthly.sums import rolling_sums
-from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
-from odforecast.panel import LAYERS, Panel
-from odforecast.seeds import Streams
 
 SHORT = "T40.4"
 DRAWS = 60
@@ -96,7 +104,7 @@ def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
 def test_known_months_are_whole_and_add_up_to_the_counts(released, month):
     panel = released.cut(month)
     fitted = od.get_model("dlm").fit(panel).inner
-    part, inputs = fitted.classes[SHORT].panel, fitted.classes[SHORT].inputs
+    part, inputs = fitted.classes[SHORT].inputs.panel, fitted.classes[SHORT].inputs
     sums = rolling_sums(inputs.shown)
     for row, place in enumerate(inputs.units):
         if place != "US":
@@ -342,7 +350,7 @@ def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(released):
     part = made.part(SHORT)
     assert part.locations == ("US", "OH", "WV")
     assert (part.draws <= made.draws).all()
-    assert not od.get_model("dlm").fit(few).inner.classes[SHORT].adds_up
+    assert not od.get_model("dlm").fit(few).inner.classes[SHORT].inputs.adds_up
     # A nation smaller than its parts contradicts itself: no rest.
     odd = released.beside[SHORT].reported.copy()
     odd[released.beside[SHORT].locations.index("US")] *= 0.6
@@ -402,12 +410,13 @@ def simulated(scales: ShareScales, n_loc: int = 24, n: int = 96, seed: int = 3) 
         parts[:, t] = rng.binomial(wholes[:, t].astype(int), p)
     zero = np.zeros(parts.shape)
     return Inputs(
-        units=JURISDICTIONS[:n_loc], others=(), parts=parts, wholes=wholes, rise=rise, late=zero,
+        panel=None, units=JURISDICTIONS[:n_loc], others=(), adds_up=False, skipped={},
+        parts=parts, wholes=wholes, rise=rise, late=zero,
         share=np.full(n_loc, 0.4), years=np.full(n_loc, 1e6), shown=parts[:, -23:],
     )  # fmt: skip
 
 
-def test_simulated_scales_are_recovered():
+def test_simulated_scales_aremonths_of_sums():
     truth = replace(SCALES, own=0.07, us=0.05, noise=0.12, pull=1.4)
     found = estimate_share(simulated(truth))
     for name in ("own", "us", "noise", "pull"):
@@ -488,12 +497,11 @@ def test_what_all_locations_share_is_pooled_but_that_of_t404():
 
 
 def test_every_class_has_every_number_in_every_set():
-    assert tuple(f.name for f in dataclasses.fields(ShareScales)) == SHARE
     assert set(CLASSES) == set(INDICATOR_NAMES) - {"all-drugs", "all-deaths"}
     sets = all_shares()
     assert set(sets) == {(each.cutoff, short) for each in all_constants() for short in CLASSES}
     for each in all_constants():
-        scales = {short: ShareScales.of(each, short) for short in CLASSES}
+        scales = {short: sets[each.cutoff, short] for short in CLASSES}
         assert 1.0 < scales[SHORT].late < 1.3  # it came later in 2017, and less so since
         for of in scales.values():
             assert 0 < of.damp < 1
@@ -507,48 +515,16 @@ def test_every_class_has_every_number_in_every_set():
             assert len({getattr(of, name) for of in scales.values()}) == len(CLASSES), name
 
 
-def test_a_class_without_numbers_is_named():
-    with pytest.raises(OdforecastError, match=r"no numbers of 'cannabis'.*classes are T40.4"):
-        shares_for(all_constants()[0].cutoff, "cannabis")
-    with pytest.raises(TypeError):
-        all_shares()[all_constants()[0].cutoff, "cocaine"]["pull"] = 1.0
-
-
 def test_each_class_is_filtered_with_its_own_numbers(released):
     part = replace(released.beside[SHORT], indicator=INDICATOR_NAMES["cocaine"])
     panel = replace(released, beside={**released.beside, "cocaine": part})
     classes = od.get_model("dlm").fit(panel).inner.classes
     dated = constants_for(panel.as_of)
     assert {name: of.scales for name, of in classes.items()} == {
-        name: ShareScales.of(dated, name) for name in (SHORT, "cocaine")
+        name: all_shares()[dated.cutoff, name] for name in (SHORT, "cocaine")
     }
     # The same counts, other numbers: another state.
     assert not np.array_equal(classes["cocaine"].mean, classes[SHORT].mean)
-
-
-def test_constants_of_a_calendar_month_are_the_nearest_that_fit():
-    rng = np.random.default_rng(2)
-    values = rng.normal(0, 5, (50, 12))
-    low, high = np.floor(rng.uniform(-6, -1, (50, 12))), np.ceil(rng.uniform(1, 6, (50, 12)))
-    inside = _into(values - values.mean(axis=1, keepdims=True), low, high)
-    assert np.abs(inside.sum(axis=1)).max() < 1e-9
-    whole = _rounded(inside)
-    assert np.array_equal(whole.sum(axis=1), np.zeros(50))
-    assert (whole >= low).all()
-    assert (whole <= high).all()
-    assert np.abs(whole - inside).max() <= 1.0
-    free = values - values.mean(axis=1, keepdims=True)
-    assert np.allclose(_into(free, low - 99, high + 99), free, atol=1e-9)
-
-
-def test_months_on_the_pins_that_come_first_add_up():
-    sums = rolling_sums(np.random.default_rng(4).poisson(9, (3, 60)).astype(float))
-    sums[1, :20] = np.nan
-    sums[2, -1] = np.nan
-    months = _recovered(sums)
-    assert np.array_equal(rolling_sums(months)[:2], sums[:2], equal_nan=True)
-    assert np.isnan(months[2]).all()
-    assert np.array_equal(months[0], np.round(months[0]))
 
 
 def test_another_last_month_is_no_part(released):

@@ -22,8 +22,7 @@ import pytest
 import odforecast as od
 from odforecast.errors import UnknownNameError
 from odforecast.models import Model, plugin_problems, registry
-from odforecast.models.plugins import Owned
-from odforecast.models.plugins import points as usable
+from odforecast.models.registry import Owned, plugged_in
 from odforecast.testing import check_forecaster, zoo
 
 SOURCE = Path(__file__).parent / "odforecast-example"
@@ -193,7 +192,7 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
     assert words in said
     assert "\n" not in said
     assert len(said) < 420
-    assert set(usable(["dlm"])) == {"fine", *(["x"] if name == "x" else [])}
+    assert set(plugged_in()) == {"fine", *(["x"] if name == "x" else [])}
     # The others are as they were.
     assert isinstance(od.get_model("fine"), Model)
     assert od.get_model("dlm").spec.origin == "odforecast"

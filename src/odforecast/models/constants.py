@@ -15,18 +15,6 @@ from types import MappingProxyType
 
 #: Names of the filter's scales, in the order of the model.
 SCALES = ("level_own", "level_region", "level_us", "slope_us", "damp_us", "noise", "shock")
-#: Columns of ``constants.csv``.
-COLUMNS = (
-    "cutoff",
-    "last_month",
-    "name",
-    "value",
-    "low",
-    "high",
-    "how",
-    "data_hash",
-    "method",
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class Constants:
         Hash of the counts it was estimated from.
     values : mapping of str to float
         Name to value. Those of the delay stand in :mod:`odforecast.models.delay.constants`, those
-        of the drug classes in :mod:`odforecast.models.statespace.share_constants`.
+        of the drug classes in :mod:`odforecast.models.statespace.share`.
     early : bool
         The day asked for lies before the first cut-off, so that the set has seen months that
         were not published by then.

@@ -7,7 +7,7 @@ the wrong months, places or number of draws is refused in all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -20,8 +20,7 @@ import pandas as pd
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.described import default_place, described, learned
-from odforecast.models.own import check_target, conditioned
+from odforecast.models.own import conditioned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
@@ -78,6 +77,9 @@ class Forecaster(Protocol):
 _OURS = Spec("").origin
 #: A label is shown in tables and stored beside results; it is never a path.
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+=()\[\]'-]*")
+#: Columns of the tables of what a model is and what a fit learned.
+_COLUMNS = ("name", "value", "source")
+Row = tuple[str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +145,7 @@ class Model:
         >>> table.loc["delay"].tolist()
         ['False', 'setting']
         """
-        return described(self.spec)
+        return pd.DataFrame(list(_of_spec(self.spec, "")), columns=list(_COLUMNS))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
@@ -205,7 +207,10 @@ class Model:
             )
         if self.spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
             _whole_states(self.label, panel)
-        check_target(self.label, self.spec.target, panel)
+        if panel.own is not None:
+            from odforecast.models.own import check_target
+
+            check_target(self.label, self.spec.target, panel)
 
 
 @cache
@@ -337,7 +342,16 @@ class Fitted:
         >>> table.loc["last month"].tolist()
         ['2025-08', 'panel']
         """
-        return pd.concat([described(self.model.spec), learned(self)], ignore_index=True)
+        panel = self.panel
+        rows: list[Row] = [
+            ("indicator", panel.indicator, "panel"),
+            ("as of", str(panel.as_of), "panel"),
+            ("release", str(panel.release), "panel"),
+            ("last month", str(panel.last_month), "panel"),
+            ("locations", str(len(panel.locations)), "panel"),
+        ]
+        rows = [*_of_spec(self.model.spec, ""), *rows, *_learned(self.inner)]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
         """Fan of the default forecast (12 months, 1000 draws, seed 1) of one place.
@@ -440,6 +454,9 @@ class Fitted:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
         made = self.inner.draw(horizon, draws, streams)
         _check(made, self.model, _published(self.panel), horizon, draws)
+        if self.panel.own is None:
+            return made
+
         return conditioned(made, self.panel, streams, self.inner)
 
 
@@ -491,3 +508,87 @@ def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -
     if (made.draws < 0).any():
         d, i, m = np.argwhere(made.draws < 0)[0]
         refuse(f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}")
+
+
+def _of_spec(spec: Spec, member: str) -> Iterator[Row]:
+    """What a spec declares, and those of its members."""
+    what = f"member: {member}" if member else ""
+    yield ("model", spec.model, what or "spec")
+    yield ("version", spec.version, what or "spec")
+    yield ("fitted to", spec.by or "whole panel", what or "spec")
+    yield ("paths of", spec.target, what or "spec")
+    yield ("joint over", " and ".join(sorted(spec.joint)), what or "spec")
+    yield ("months needed", str(spec.min_months), what or "spec")
+    yield ("completes the last months", "yes" if spec.corrects_delay else "no", what or "spec")
+    for name, value in spec.parameters:
+        yield (name, value, what or "setting")
+    yield ("spec hash", spec.hash, what or "spec")
+    for inner in spec.members:
+        yield from _of_spec(inner, f"{member} > {inner.model}" if member else inner.model)
+
+
+def _learned(inner: object) -> Iterator[Row]:
+    """What a fitted model says of itself, or else what it holds in the open.
+
+    A model that knows better has a method ``described()``, which gives such rows. Of others the
+    single numbers and words are taken, and of a posterior sample its single parameters.
+    """
+    held = dict(getattr(inner, "__dict__", {}))
+    if "skipped" in held and isinstance(held["skipped"], Mapping):
+        yield "locations left out", str(len(held.pop("skipped"))), "fit"
+    if callable(own := getattr(inner, "described", None)):
+        yield from ((str(name), _text(value), str(source)) for name, value, source in own())
+        return
+    weights, members = held.pop("weights", None), held.pop("fitted", None)
+    if isinstance(weights, np.ndarray) and isinstance(members, list):
+        for member, row in zip(members, weights):
+            label = getattr(getattr(member, "model", None), "label", "?")
+            yield f"mean weight of {label}", f"{float(np.mean(row)):.3f}", "fit"
+    for name, value in held.items():
+        if _plain(value) and name not in ("model", "name") and not name.startswith("_"):
+            yield name.replace("_", " "), _text(value), "fit"
+    if (idata := held.get("idata")) is not None:
+        yield from _sampled(idata)
+    if hasattr(members, "inner"):  # a layer round another model
+        yield from _learned(members.inner)
+
+
+def _sampled(idata: Any) -> Iterator[Row]:
+    """Posterior mean and sd of every parameter that is one number."""
+    for name, values in idata["posterior"].data_vars.items():
+        if set(values.dims) == {"chain", "draw"}:
+            draws = np.asarray(values.values, dtype=float)
+            yield str(name), f"{draws.mean():.4g} (sd {draws.std():.2g})", "posterior"
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, bool | int | float | str | np.integer | np.floating)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)[:200]
+
+
+def default_place(locations: Sequence[str]) -> str:
+    """The place that is looked at where none is named: the only one, or else the US.
+
+    Raises
+    ------
+    ForecastError
+        If there are several and no US among them.
+
+    Examples
+    --------
+    >>> default_place(["OH"]), default_place(["WV", "US"])
+    ('OH', 'US')
+    """
+    if len(locations) == 1:
+        return locations[0]
+    if "US" in locations:
+        return "US"
+    raise ForecastError(
+        f"location is not given, and there are {len(locations)} without the US among them",
+        hint=f"name one of {', '.join(locations[:6])}{', …' if len(locations) > 6 else ''}",
+    )

@@ -1,20 +1,31 @@
-"""The registry: models by name, built in, registered, or plugged in."""
+"""The registry: models by name, built in, registered, or of installed packages (plugged in)."""
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from odforecast.errors import UnknownNameError, one_of
-from odforecast.models import plugins
 from odforecast.models.content import distribution_of
-from odforecast.models.model import LABEL, Forecaster, Model
-from odforecast.models.plugins import ENTRY_POINT_GROUP as ENTRY_POINT_GROUP
-from odforecast.models.plugins import Owned, is_ours, named, whole
+from odforecast.models.model import LABEL, Drawer, Forecaster, Model
+from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
+from odforecast.panel import Panel
+
+#: Where packages name their models.
+ENTRY_POINT_GROUP = "odforecast.models"
+#: What an entry point must lead to.
+_FORM = (
+    "it must lead to a class or function that makes a forecaster, or to what @od.forecaster made"
+)
+_OURS = Spec("").origin
 
 #: What is used for a data set when no model is named.
 _DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MODEL}
@@ -30,7 +41,7 @@ _BUILTIN: dict[str, str] = {
     ),
     "hub-baseline": "odforecast.models.baselines:Baseline",
     "damped-trend": "odforecast.models.baselines:Baseline",
-    "cdc-predicted": "odforecast.models.predicted:Predicted",
+    "cdc-predicted": "odforecast.models.baselines:Predicted",
     **dict.fromkeys(
         (
             "naive",
@@ -133,7 +144,7 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     >>> "county" in model_names("counties"), "dlm" in model_names("counties")
     (True, False)
     """
-    plugged = plugins.points(_BUILTIN)
+    plugged = plugged_in()
     names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
     if dataset is None:
         return names
@@ -164,8 +175,8 @@ def plugin_problems() -> tuple[str, ...]:
     >>> plugin_problems()
     ()
     """
-    found = list(plugins.unusable(_BUILTIN))
-    for name in plugins.points(_BUILTIN):
+    found = list(_unusable())
+    for name in plugged_in():
         if name not in _REGISTERED:
             try:
                 get_model(name)
@@ -254,28 +265,28 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
 def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
-        whole(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
-        if isinstance(made, Model) or not is_ours(made.spec.origin) or _of_ours(made):
+        _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
+        if isinstance(made, Model) or made.spec.origin != _OURS or _of_ours(made):
             return made
         # Its author left the spec's origin as it is: it says where *our* code comes from.
         return Owned(made, distribution_of(type(made).__module__))
     if name in _BUILTIN:
         factory = _loaded(_BUILTIN[name])
         return _called(name, lambda **given: factory(name, **given), parameters)
-    point = plugins.points(_BUILTIN).get(name)
+    point = plugged_in().get(name)
     if point is None:
         raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
-    found = plugins.loaded(point)
+    found = _entry(point)
     if isinstance(found, Model) and not parameters:
-        return plugins.owned(found, point)
+        return _owned(found, point)
     if isinstance(found, Model):
         raise UnknownNameError(
             f"{name} has no parameter {min(parameters)!r}", hint=f"{name} has nothing to set"
         )
-    with plugins.told(point, "made"):
+    with _told(point, "made"):
         made = _called(name, found, parameters)
-    whole(made, named(point), plugins.FORM)
-    return plugins.owned(made, point)
+    _check(made, _named(point), _FORM)
+    return _owned(made, point)
 
 
 def _of_ours(made: object) -> bool:
@@ -328,3 +339,157 @@ def _loaded(path: str) -> Callable[..., Any]:
     module, _, attribute = path.partition(":")
     factory: Callable[..., Any] = getattr(import_module(module), attribute)
     return factory
+
+
+# Models of installed packages
+
+
+def plugged_in() -> dict[str, EntryPoint]:
+    """Models of installed packages that can be asked for; none takes over a built-in name."""
+    return {name: found[0] for name, found in _by_name().items() if _usable(name)}
+
+
+def _unusable() -> Iterator[str]:
+    """What is wrong with names of installed models, in one line each."""
+    for name, found in _by_name().items():
+        if name in _BUILTIN:
+            for point in found:
+                yield (
+                    f"{_named(point)} is not used: odforecast has a model of that name; its author "
+                    "should give the entry point another name"
+                )
+        elif not _usable(name):
+            yield (
+                f"{_named(found[0])} is not used: its name is no name of a model; letters, digits, "
+                "spaces and _.,=()[]'- only"
+            )
+        for point in found[1:] if _usable(name) else ():
+            yield f"{_named(point)} is not used: {_of(found[0])} has a model of that name"
+
+
+def _by_name() -> dict[str, list[EntryPoint]]:
+    """Entry points by name; of one name, in the order of their distributions."""
+    found: dict[str, list[EntryPoint]] = {}
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: (p.name, _of(p))):
+        same = found.setdefault(point.name, [])
+        if all((_of(p), p.value) != (_of(point), point.value) for p in same):
+            same.append(point)
+    return found
+
+
+def _usable(name: str) -> bool:
+    # A plus sign is of layers: get_model("naive+delay").
+    return name not in _BUILTIN and LABEL.fullmatch(name) is not None and "+" not in name
+
+
+def _of(point: EntryPoint) -> str:
+    """Distribution and version of an entry point."""
+    return f"{point.dist.name}=={point.dist.version}" if point.dist is not None else "?"
+
+
+def _named(point: EntryPoint) -> str:
+    """A model of a package, for messages."""
+    return f"model {point.name!r} of {_of(point)}"
+
+
+@contextmanager
+def _told(point: EntryPoint, what: str) -> Iterator[None]:
+    """Whatever a package raises becomes one line that names it."""
+    try:
+        yield
+    except UnknownNameError:
+        raise
+    except (Exception, SystemExit) as error:
+        text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        kind = type(error).__name__
+        dist = point.dist.name if point.dist is not None else "the package"
+        raise UnknownNameError(
+            f"{_named(point)} cannot be {what}: {kind}{f': {text[:200]}' if text else ''}",
+            hint=f"{_FORM}; update or remove {dist}",
+        ) from error
+
+
+def _entry(point: EntryPoint) -> Any:
+    """What an entry point leads to."""
+    with _told(point, "loaded"):
+        found = point.load()
+    if not isinstance(found, Model) and not callable(found):
+        raise UnknownNameError(f"{_named(point)} is {_shown(found)}, no model", hint=_FORM)
+    return found
+
+
+def _check(made: object, what: str, form: str) -> None:
+    """Refuse what is no forecaster: without a spec, or without ``fit``."""
+    if isinstance(made, Model):
+        return
+    if not isinstance(getattr(made, "spec", None), Spec):
+        lacking = "has a spec that is no Spec" if hasattr(made, "spec") else "has no spec"
+    elif not callable(getattr(made, "fit", None)):
+        lacking = "has no fit"
+    else:
+        return
+    raise UnknownNameError(f"{what} is no forecaster: {_shown(made)} {lacking}", hint=form)
+
+
+def _shown(made: object) -> str:
+    if isinstance(made, str):
+        return f"the text {made[:60]!r}"
+    return f"a {type(made).__name__}"
+
+
+def _owned(made: Forecaster | Model, point: EntryPoint) -> Forecaster | Model:
+    """A plugged-in model, with its distribution and version as its spec's origin.
+
+    Of a package that is installed for editing the version says nothing: its origin is unknown,
+    and its results are never reused.
+    """
+    origin = "" if _edited(point) else _of(point)
+    if isinstance(made, Model):
+        # A decorated function is found by its name in other processes, with the origin that it
+        # has there; a model with members, by its own.
+        return made
+    return made if made.spec.origin == origin else Owned(made, origin)
+
+
+def _edited(point: EntryPoint) -> bool:
+    text = point.dist.read_text("direct_url.json") if point.dist is not None else None
+    try:
+        said = json.loads(text) if text else {}
+    except ValueError:
+        return True
+    return bool(said.get("dir_info", {}).get("editable", False))
+
+
+@dataclass(frozen=True, eq=False)
+class Owned:
+    """A forecaster whose author did not say where its code comes from.
+
+    Attributes
+    ----------
+    inner : Forecaster
+        What its author wrote.
+    origin : str
+        Distribution and version; empty where unknown.
+    """
+
+    inner: Forecaster
+    origin: str
+
+    def __post_init__(self) -> None:
+        # Its first line is what lists of models say.
+        object.__setattr__(self, "__doc__", type(self.inner).__doc__)
+
+    def __getattr__(self, name: str) -> Any:
+        # fit_many, and whatever else it has; never while it is being unpickled.
+        if name.startswith("__") or name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+    @property
+    def spec(self) -> Spec:
+        """What it is, with its origin."""
+        return replace(self.inner.spec, origin=self.origin)
+
+    def fit(self, panel: Panel) -> Drawer:
+        """Fit to a panel."""
+        return self.inner.fit(panel)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, called, pick
-from odforecast.models.described import default_place
+from odforecast.models.model import default_place
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
 from odforecast.say import card, few, html_table, number_of, steady

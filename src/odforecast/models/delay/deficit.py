@@ -33,13 +33,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.geography import JURISDICTIONS, NATION, closed, whole_and_parts
-from odforecast.models.delay.dated import Delays
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 from odforecast.publication import not_final
+from odforecast.seeds import Streams
 
 #: Months before the last that can still change: a year back from the last closed December.
 SPAN = 28
@@ -51,11 +53,74 @@ EARLY = 0.12
 SHARED_DF = 5.0
 #: Months of this age and more, from their end to the release, are old.
 OLD = 13
-#: The nation's own errors where its parts are not there: theirs average out.
-_ALONE = 0.2
 #: Share of a closed year's cut that falls on each of its months, the last first: what comes after
 #: closing is mostly of its last months.
 RAMP = np.arange(12, 0, -1) / 78.0
+#: Sd of the log of what a release's cuts share: some closings are large everywhere.
+CUT_SHARED = 0.9
+#: The nation's own errors where its parts are not there: theirs average out.
+_ALONE = 0.2
+
+
+@dataclass(frozen=True)
+class Delays:
+    """How much of what is pending arrives, and how far that is known; spreads are sd.
+
+    Attributes
+    ----------
+    kappa : float
+        Share of the records pending beyond what stays pending that end as overdose deaths.
+    kappa_error : float
+        Relative error of ``kappa``.
+    kappa_old, old_error : float
+        What of that arrives of months more than a year old, over that of the younger ones, and by
+        how much single releases differ in it.
+    kappa_predicted : float
+        Share of the excess of CDC's predicted count that arrives.
+    sd_own, sd_shared : float
+        Relative error of the late arrivals of a jurisdiction, and what a release shares.
+    noise : float
+        Relative error of a single month's late arrivals.
+    revision_own, revision_shared : float
+        Arrivals that nothing announced, as a share of the last count.
+    revision_decay : float
+        Share of them that goes on to the month before, month by month.
+    revision_noise : float
+        The same for a single month.
+    closing_share : float
+        Share of jurisdictions whose closed year is cut by its final file.
+    closing_size : float
+        Mean cut of those, as a share of the year's count, in December.
+    closing_own, closing_shared : float
+        Other changes of a year whose file has closed, in either direction, as a share of its
+        count: a jurisdiction's own, and what all share.
+    late, late_decay : float
+        Late share of a month's deaths six months after its end, and its log decline a month:
+        where a release says nothing on how incomplete it is.
+    late_own, late_shared : float
+        Relative error of that.
+    """
+
+    kappa: float
+    kappa_error: float
+    kappa_old: float
+    old_error: float
+    kappa_predicted: float
+    sd_own: float
+    sd_shared: float
+    noise: float
+    revision_own: float
+    revision_shared: float
+    revision_decay: float
+    revision_noise: float
+    closing_share: float
+    closing_size: float
+    closing_own: float
+    closing_shared: float
+    late: float
+    late_decay: float
+    late_own: float
+    late_shared: float
 
 
 @dataclass(frozen=True)
@@ -122,34 +187,21 @@ class Deficit:
 
 
 def deficit(panel: Panel, constants: Delays) -> Deficit:
-    """What the last counts of a panel miss.
-
-    Parameters
-    ----------
-    panel : Panel
-    constants : Delays
-        See :func:`odforecast.models.delay.constants.delays_for`.
-
-    Returns
-    -------
-    Deficit
-        The US is the sum of its parts where they are all there.
-    """
+    """What the last counts of a panel miss; the US is the sum of its parts if all are there."""
     n_loc = len(panel.locations)
     n_open = open_months(panel)
+    is_open = slice(SPAN - n_open, SPAN)
     late = np.zeros((n_loc, SPAN))
     revised, noise, old = late.copy(), late.copy(), late.copy()
-    own_told = constants.sd_own
     shared_told = float(np.hypot(constants.sd_shared, constants.kappa_error))
-    own, shared = np.full(n_loc, own_told), np.full(n_loc, shared_told)
+    own, shared = np.full(n_loc, constants.sd_own), np.full(n_loc, shared_told)
     revision_own = np.full(n_loc, constants.revision_own)
     how = dict.fromkeys(panel.locations, "final")
     adds_up = _adds_up(panel)
-    last = np.array([_last_known(row) for row in panel.reported])
     if n_open:
-        back = np.arange(n_open)
-        profile = (1.0 - constants.revision_decay) * constants.revision_decay**back
-        revised[:, SPAN - n_open :] = last[:, None] * profile[::-1]
+        last = np.array([_last_known(row) for row in panel.reported])
+        profile = (1.0 - constants.revision_decay) * constants.revision_decay ** np.arange(n_open)
+        revised[:, is_open] = last[:, None] * profile[::-1]
         ages = _ages(panel, n_open)
         for i, state in enumerate(panel.locations):
             arriving, how[state] = arriving_late(panel, i, n_open, constants)
@@ -157,31 +209,30 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
                 share = np.minimum(constants.late * np.exp(-constants.late_decay * (ages - 6)), 0.5)
                 arriving = last[i] / 12.0 * share / (1.0 - share)
                 own[i], shared[i] = constants.late_own, constants.late_shared
-            late[i, SPAN - n_open :] = arriving[::-1]
+            late[i, is_open] = arriving[::-1]
         if adds_up:
             late = closed(late, panel.locations)
             us = panel.locations.index(NATION)
             parts = [s for s in JURISDICTIONS if how[s] != "age"]
             if how[NATION] == "age" and parts:  # a US row that was added up says nothing itself
                 how[NATION] = how[parts[0]]
-                own[us], shared[us] = own_told, shared_told
+                own[us], shared[us] = constants.sd_own, shared_told
         noise = np.hypot(constants.noise * late, constants.revision_noise * revised)
         told = np.array([how[s] == "pending" for s in panel.locations])
         aged = told[:, None] & (ages >= OLD)[::-1]
-        old[:, SPAN - n_open :] = constants.old_error * aged * late[:, SPAN - n_open :]
-    for i, state in enumerate(panel.locations):
-        if state == NATION:
-            own[i] *= _ALONE
-            revision_own[i] *= _ALONE
-            noise[i] *= _ALONE
+        old[:, is_open] = constants.old_error * aged * late[:, is_open]
+    if NATION in panel.locations:
+        us = panel.locations.index(NATION)
+        for errors in (own, revision_own, noise):
+            errors[us] *= _ALONE
     weight, where = _closed_year(panel, n_open)
-    share = np.full(n_loc, constants.closing_share if weight else 0.0)
+    cut_share = np.full(n_loc, constants.closing_share if weight else 0.0)
     size = np.full(n_loc, weight * constants.closing_size)
     year = np.nan_to_num(panel.reported[:, -n_open - 1]) if weight else np.zeros(n_loc)
     gained = _gained_since_closing(panel, n_open) if weight else None
     if gained is not None:
         known = np.isfinite(gained) & (year > 0)
-        share[known] = 1.0
+        cut_share[known] = 1.0
         size[known] = gained[known] / year[known]
     return Deficit(
         late=late,
@@ -193,7 +244,7 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         revision_own=revision_own,
         revision_shared=constants.revision_shared / of_open(constants.revision_decay, n_open),
         cut=size[:, None] * year[:, None] * where,
-        cut_share=share,
+        cut_share=cut_share,
         year=year[:, None] * (where > 0) / 12.0,
         year_own=constants.closing_own,
         year_shared=constants.closing_shared,
@@ -213,23 +264,14 @@ def of_open(decay: float, n_open: int) -> float:
 
     What a release shares is divided by it: a release with two open months, of September, is as
     uncertain as a whole as one with ten.
-
-    Examples
-    --------
-    >>> round(of_open(0.9, 2), 2), round(of_open(0.9, 10), 2)
-    (0.19, 0.65)
     """
     return 1.0 - decay**n_open if n_open else 1.0
 
 
 def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:
-    """Expected late arrivals of the open months of a location, the last month first.
+    """Late arrivals expected of a location's open months, the last first, and what tells them.
 
-    Returns
-    -------
-    arriving : ndarray, shape (n_open,)
-        NaN where nothing tells.
-    how : {"pending", "predicted", "age"}
+    NaN and ``"age"`` where nothing does.
     """
     sums = pending_deaths(panel, row, n_open)
     if sums is not None:
@@ -242,13 +284,7 @@ def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tup
 
 
 def of_age(ages: Floats, share: float) -> Floats:
-    """A share for months more than a year old, 1 for younger ones; shape (n,).
-
-    Examples
-    --------
-    >>> of_age(np.array([6.0, 12.0, 13.0]), 0.7)
-    array([1. , 1. , 0.7])
-    """
+    """A share for months more than a year old, 1 for younger ones; shape (n,)."""
     return np.where(ages >= OLD, share, 1.0)
 
 
@@ -270,10 +306,7 @@ def months_between(sums: Floats) -> Floats:
 def pending_deaths(panel: Panel, row: int, n_open: int) -> Floats | None:
     """Deaths whose records are pending beyond those that stay so, in the last sums.
 
-    Returns
-    -------
-    ndarray, shape (n_open,), or None
-        The last sum first, never negative; None where the release does not say.
+    Shape (n_open,), the last sum first, never negative; None where the release does not say.
     """
     everyone = panel.all_deaths[row]
     pending = panel.pending[row, -n_open - 1 :][::-1]
@@ -286,10 +319,7 @@ def pending_deaths(panel: Panel, row: int, n_open: int) -> Floats | None:
 def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
     """Deaths that CDC's predicted counts have more than the reported, beyond what stays so.
 
-    Returns
-    -------
-    ndarray, shape (n_open,), or None
-        The last sum first, never negative; None where the release does not say.
+    Shape (n_open,), the last sum first, never negative; None where the release does not say.
     """
     reported = panel.reported[row, -n_open - 1 :][::-1]
     predicted = panel.predicted[row, -n_open - 1 :][::-1]
@@ -302,15 +332,15 @@ def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
     return excess
 
 
-def _last_known(row: Floats) -> float:
-    known = row[~np.isnan(row)]
-    return float(known[-1]) if known.size else 0.0
-
-
 def seen_in(panel: Panel) -> np.datetime64:
     """Month in which the counts came out: a cut or delayed panel is seen before its release."""
     # A delayed panel keeps the release it was cut from, and is seen when its donor would have been.
     return np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
+
+
+def _last_known(row: Floats) -> float:
+    known = row[~np.isnan(row)]
+    return float(known[-1]) if known.size else 0.0
 
 
 def _ages(panel: Panel, n_open: int) -> Floats:
@@ -358,3 +388,127 @@ def _adds_up(panel: Panel) -> bool:
     """Whether the US is there with all of its parts, each with a count in the last month."""
     rows = whole_and_parts(panel.locations)
     return rows is not None and bool(np.isfinite(panel.reported[rows[1], -1]).all())
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The errors that a location's months have in common, in every draw; shape (D, L).
+
+    ``late`` is the relative error of the late arrivals, ``revision`` the arrivals that nothing
+    announced, as a share of the last count.
+    """
+
+    late: Floats
+    revision: Floats
+
+
+def prior_factors(
+    deficit: Deficit, rows: list[int], locations: tuple[str, ...], draws: int, streams: Streams
+) -> Factors:
+    """Factors of some rows of a panel as they are before anything is forecast."""
+    found = shared_factors(deficit, rows, draws, streams)
+    for k, i in enumerate(rows):
+        own_late, own_revision = streams.generator("delay", locations[i]).standard_normal(
+            (2, draws)
+        )
+        found.late[:, k] += deficit.own[i] * own_late
+        found.revision[:, k] += deficit.revision_own[i] * own_revision
+    return found
+
+
+def shared_factors(deficit: Deficit, rows: list[int], draws: int, streams: Streams) -> Factors:
+    """What all locations of a release share of the errors, as it is beforehand."""
+    rng = streams.generator("delay")
+    normal = rng.standard_normal((2, draws))
+    us_late, us_revision = normal * np.sqrt(SHARED_DF / rng.chisquare(SHARED_DF, draws))
+    return Factors(
+        us_late[:, None] * deficit.shared[rows],
+        np.repeat(deficit.revision_shared * us_revision[:, None], len(rows), axis=1),
+    )
+
+
+def late_draws(
+    deficit: Deficit,
+    rows: list[int],
+    locations: tuple[str, ...],
+    factors: Factors,
+    streams: Streams,
+) -> Floats:
+    """Deaths that arrive late of some rows of a panel, by month of death; shape (D, L, SPAN).
+
+    Whole deaths, the last month at the end; negative where a closed year loses deaths.
+    """
+    draws, n = len(factors.late), len(rows)
+    us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
+    us_old = streams.generator("old").standard_normal(draws)
+    common = np.exp(CUT_SHARED * us_cut)
+    common /= np.exp(0.5 * CUT_SHARED**2)
+    single = np.empty((n, draws, OPEN), dtype=np.float32)
+    changed, size, chance = np.empty((3, n, draws))
+    for k, i in enumerate(rows):
+        rng = streams.generator("late", locations[i])
+        rng.standard_normal(out=single[k], dtype=np.float32)
+        chance[k] = streams.generator("whole", locations[i]).random(draws)
+        changed[k] = deficit.year_shared * us_year
+        if locations[i] != NATION:
+            changed[k] += deficit.year_own * rng.standard_normal(draws)
+        share = deficit.cut_share[i]
+        if share == 1.0:  # an earlier release says how much
+            size[k] = 1.0
+        elif locations[i] == NATION:  # without its parts: they are cut on average
+            size[k] = share * common
+        else:
+            happens = rng.random(draws) < share
+            size[k] = np.where(happens, rng.exponential(size=draws), 0.0) * common
+    out = np.empty((draws, n, SPAN))
+    _late_arrivals(
+        deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
+        deficit.cut[rows], deficit.old[rows], factors.late, factors.revision, us_old, single,
+        changed, size, chance, out,
+    )  # fmt: skip
+    return out
+
+
+# Nothing may be reordered or joined here: sums over these draws must not change in the last bit.
+@nb.njit(cache=True)
+def _late_arrivals(
+    late: Floats,
+    revised: Floats,
+    noise: Floats,
+    year: Floats,
+    cut: Floats,
+    old: Floats,
+    late_error: Floats,
+    revision: Floats,
+    old_error: Floats,
+    single: NDArray[np.float32],
+    changed: Floats,
+    size: Floats,
+    chance: Floats,
+    out: Floats,
+) -> None:
+    """Deaths that arrive late in every draw, month by month, into ``out`` (D, L, SPAN).
+
+    Deaths are whole: their running sum is raised by ``chance`` (L, D) and rounded down, so that
+    every sum of months is right on average. ``single`` (L, D, OPEN) are errors of the last months,
+    ``changed`` and ``size`` (L, D) the change of the closed year, as a share of its count, and how
+    often its average cut it loses.
+    """
+    n_draws, n_loc, span = out.shape
+    begin = span - single.shape[2]
+    for d in range(n_draws):
+        for i in range(n_loc):
+            more = 1.0 + late_error[d, i]
+            shift, moved, lost = revision[d, i], changed[i, d], size[i, d]
+            run, before = chance[i, d], 0.0
+            for j in range(span):
+                value = late[i, j] * more
+                value += revised[i, j] * shift
+                if j >= begin:
+                    value += noise[i, j] * single[i, d, j - begin]
+                value += moved * year[i, j]
+                value -= lost * cut[i, j]
+                value += old_error[d] * old[i, j]
+                run += value
+                out[d, i, j] = np.floor(run) - before
+                before = np.floor(run)

@@ -16,12 +16,19 @@ tell it:
 
 Few releases tell little of what a release shares. Such spreads have a log-normal prior
 (:data:`PRIORS`), an assumption.
+
+What the releases behind the dated sets turned out to miss ships in ``seen.csv.gz``, which ``make
+constants`` writes: an archive's own releases are added to those.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -30,19 +37,21 @@ from scipy.optimize import minimize
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.dated import NAMES, Delays
+from odforecast.models.constants import read_rows
+from odforecast.models.delay.constants import NAMES, SETTLED
 from odforecast.models.delay.deficit import (
     OLD,
     SHARED_DF,
     SPAN,
+    Delays,
     months_between,
     of_age,
     of_open,
     open_months,
     pending_deaths,
     predicted_excess,
+    seen_in,
 )
-from odforecast.models.delay.likelihood import normal_loss
 from odforecast.panel import Floats, Panel
 from odforecast.publication import not_final
 
@@ -64,6 +73,8 @@ ASSUMED = {
 }
 #: A closed year that changes by more than this share of its count has been cut.
 CUT = 0.002
+#: What the releases that ship turned out to miss.
+SHIPPED = "seen.csv.gz"
 #: Half a death, squared: counts are whole.
 _WHOLE = 0.25
 
@@ -116,19 +127,10 @@ class Seen:
 
 
 def seen(panel: Panel, truth: Panel) -> Seen | None:
-    """Compare a release with a later one in which its counts have settled.
+    """What a release turned out to miss, by later counts on the same locations.
 
-    Parameters
-    ----------
-    panel : Panel
-        A release, or a delayed panel at its donor's own last month.
-    truth : Panel
-        Later counts, on the same locations.
-
-    Returns
-    -------
-    Seen or None
-        None where a jurisdiction, or an open month, is missing.
+    ``panel`` is a release, or a delayed panel at its donor's own last month. None where a
+    jurisdiction, or an open month, is missing.
     """
     n_open = open_months(panel)
     span = min(SPAN, panel.months.size)
@@ -151,7 +153,7 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     for of in (pending_deaths, predicted_excess):
         rows = [of(panel, i, n_open) for i in here]
         told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
-    day = np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
+    day = seen_in(panel)
     return Seen(
         release=panel.donor.partition("/")[0] or str(panel.release),
         n_open=n_open,
@@ -166,24 +168,64 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
     )
 
 
+@cache
+def shipped_seen() -> tuple[Seen, ...]:
+    """Every release that ships, oldest first.
+
+    Examples
+    --------
+    >>> found = shipped_seen()
+    >>> len(found), found[0].release, found[-1].release
+    (17, '2017-09-13', '2024-12-11')
+    """
+    file = resources.files("odforecast.models.delay") / SHIPPED
+    return parsed(gzip.decompress(file.read_bytes()).decode())
+
+
+def parsed(text: str) -> tuple[Seen, ...]:
+    """The releases of a table: a line per release, jurisdiction and quantity."""
+    releases: dict[tuple[str, str, str, str], dict[str, list[list[float]]]] = {}
+    for row in read_rows(text):
+        key = (row["release"], row["n_open"], row["closing"], row["newest"])
+        numbers = [np.nan if x == "-" else float(x) for x in row["values"].split(" ")]
+        releases.setdefault(key, {}).setdefault(row["quantity"], []).append(numbers)
+
+    def wide(rows: list[list[float]], fill: float) -> Floats:
+        out = np.full((len(rows), SPAN), fill)
+        out[:, : len(rows[0])] = rows
+        return out
+
+    return tuple(
+        Seen(
+            release=release,
+            n_open=int(n_open),
+            closing=float(closing),
+            pending=np.array(held["pending"]),
+            predicted=np.array(held["predicted"]),
+            late=wide(held["late"], 0.0),
+            months=wide(held["months"], np.nan),
+            last=np.array(held["counts"])[:, 0],
+            year=np.array(held["counts"])[:, 1],
+            newest=int(newest),
+        )
+        for (release, n_open, closing, newest), held in releases.items()
+    )
+
+
+def known_by(cutoff: str | dt.date, found: Sequence[Seen]) -> tuple[Seen, ...]:
+    """Those whose last count was a year old by a cut-off."""
+    limit = np.datetime64(str(cutoff), "M")
+    ages = [int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in found]
+    return tuple(s for s, age in zip(found, ages, strict=True) if age >= SETTLED)
+
+
 def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
-    """All of the delay's constants.
-
-    Parameters
-    ----------
-    found : sequence of Seen
-        At least two releases that say how many records are pending.
-
-    Returns
-    -------
-    constants : Delays
-    how : dict of str to str
-        Name to ``"estimated"`` or ``"assumed"``.
+    """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``.
 
     Raises
     ------
     PanelError
-        With fewer than two such releases.
+        With fewer than two releases that say how many records are pending.
     """
     told = [s for s in found if np.isfinite(s.pending).all()]
     if len(told) < 2:
@@ -310,6 +352,50 @@ def _stacked(
         out[0, r, :, :n], out[1, r, :, :n], out[2, r, :, :n] = expected, s.last[:, None], left
         held[r, :, :n] = True
     return out[0], out[1], out[2], held
+
+
+def normal_loss(
+    left: Floats,
+    variance: Floats,
+    expected: Floats,
+    profile: Floats,
+    mine: tuple[float, float],
+    ours: Floats,
+) -> Floats:
+    """Minus the log density of R tables (L, n) of normal values of mean 0, but for a constant.
+
+    Each row has two factors, with loadings ``mine[0] * expected`` and ``mine[1] * profile``, and
+    the whole table two more, ``ours[0] * expected`` and ``ours[1] * profile``; all independent, as
+    are the values otherwise, each with its ``variance``. All that is needed are products of the
+    three columns. A cell that is not there has value and columns 0 and variance 1.
+    """
+    weight = 1.0 / variance
+
+    def product(x: Floats, y: Floats) -> Floats:
+        return np.asarray((x * y * weight).sum(axis=-1))
+
+    ee, ep, pp = product(expected, expected), product(expected, profile), product(profile, profile)
+    el, pl, ll = product(expected, left), product(profile, left), product(left, left)
+    a, b, d = 1.0 + mine[0] ** 2 * ee, mine[0] * mine[1] * ep, 1.0 + mine[1] ** 2 * pp
+    det = a * d - b * b
+
+    def within(xy: Floats, xe: Floats, xp: Floats, ye: Floats, yp: Floats) -> Floats:
+        # The same product once the row's factors are integrated out, summed over the rows.
+        up, down = mine[0] * xe, mine[1] * xp
+        left_up, left_down = mine[0] * ye, mine[1] * yp
+        taken = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
+        return np.asarray((xy - taken / det).sum(axis=-1))
+
+    s, t = ours
+    one = 1.0 + s * s * within(ee, ee, ep, ee, ep)
+    two = 1.0 + t * t * within(pp, ep, pp, ep, pp)
+    both = s * t * within(ep, ee, ep, ep, pp)
+    right, below = s * within(el, ee, ep, el, pl), t * within(pl, ep, pp, el, pl)
+    outer = one * two - both * both
+    fitted = (two * right**2 - 2.0 * both * right * below + one * below**2) / outer
+    quadratic = within(ll, el, pl, el, pl) - fitted
+    logs = np.log(variance).sum(axis=(-2, -1)) + np.log(det).sum(axis=-1) + np.log(outer)
+    return np.asarray(0.5 * (logs + quadratic))
 
 
 def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:

@@ -15,8 +15,7 @@ import numpy as np
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
 from odforecast.models.delay.constants import delays_for, said_of, source_of
-from odforecast.models.delay.deficit import SPAN, Deficit, deficit
-from odforecast.models.delay.errors import late_draws, prior_factors
+from odforecast.models.delay.deficit import SPAN, Deficit, deficit, late_draws, prior_factors
 from odforecast.models.model import Fitted, Model
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums

@@ -11,8 +11,8 @@ CDC's scale::
 **A model that knows its covariance** (:class:`~odforecast.models.own.joint.Linear`) is conditioned
 on all files at once, all of its places together. In ``dlm`` the log months are linear in normals:
 what the filter knows of levels, slopes and late arrivals, and what is drawn after it
-(:mod:`odforecast.models.statespace.own_months`). So other places move through their region and the
-nation, as far as the filter says, and the own counts of open months tell of late arrivals
+(:func:`odforecast.models.statespace.model.log_months`). So other places move through their region
+and the nation, as far as the filter says, and the own counts of open months tell of late arrivals
 elsewhere, too. A file that lies far from what the forecast and all the other files say of its
 months moves its own place alone, and that is said.
 

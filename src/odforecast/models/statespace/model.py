@@ -1,4 +1,4 @@
-"""The fast hierarchical state-space model.
+"""The default model: a hierarchical state space of monthly deaths, filtered exactly.
 
 Log monthly deaths of a jurisdiction are a level that moves with its own, its census region's
 and the nation's innovations, and with a damped slope of the nation::
@@ -15,37 +15,78 @@ The last months are incomplete. What they miss (:mod:`odforecast.models.delay.de
 of the state: what is observed is the month less the deaths that are still to arrive, so that a
 month with a large deficit weighs less, and one draw of levels and late arrivals gives the nowcast
 and the forecast together.
+
+Where few deaths are with fentanyl there is room for more; where its share rises, deaths have risen
+faster than the nation's. A pooled ridge regression, on all that is known at the origin, of the
+12-month growth of a state's count relative to the nation's on the share of T40.4 less the nation's
+and on its change in twelve months moves the months of the states and leaves the nation's.
 """
 
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS
+from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
 from odforecast.models.delay.constants import delays_for, described_delays, said_of
-from odforecast.models.delay.deficit import Deficit, deficit
-from odforecast.models.delay.errors import Factors, late_draws, prior_factors, shared_factors
+from odforecast.models.delay.deficit import (
+    CUT_SHARED,
+    OPEN,
+    SHARED_DF,
+    SPAN,
+    Deficit,
+    Factors,
+    deficit,
+    late_draws,
+    prior_factors,
+    shared_factors,
+)
 from odforecast.models.delay.layer import AGES, LEVEL, how_warnings, is_final
-from odforecast.models.own.joint import LogMonths
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
-from odforecast.models.statespace.draws import Singles, drawn, drawn_part
-from odforecast.models.statespace.filter import Scales, State, filtered
-from odforecast.models.statespace.growth import growth_of, tilted, total_of
-from odforecast.models.statespace.own_months import log_months
-from odforecast.models.statespace.share import Part, classes_beside, fitted_part, whole_of
-from odforecast.models.statespace.share_inputs import ShareScales
+from odforecast.models.statespace.kalman import (
+    TAIL_DF,
+    Scales,
+    Singles,
+    State,
+    drawn,
+    filtered,
+    of_the_nation,
+)
+from odforecast.models.statespace.share import (
+    Part,
+    all_shares,
+    classes_beside,
+    drawn_part,
+    fitted_part,
+    whole_of,
+)
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
+if TYPE_CHECKING:
+    from odforecast.models.own.joint import LogMonths
+
 #: Damping of the nation's slope a month, and factor on the sd of its level's innovations: chosen by
 #: the WIS of clean origins 2017-01..2020-12 (`python benchmarks/bench_nation.py`).
 NATION_DAMP, NATION_WIDTH = 0.95, 1.17
+#: The class whose share tells of growth.
+CLASS = "T40.4"
+#: Penalty on the coefficients of standardised covariates, in counts of 12,000 deaths. A fifth and
+#: four times of it gave the same scores.
+RIDGE = 50.0 / 12.0
+#: A count weighs by its deaths, this at most; outcomes of twelve months overlap.
+MOST = 2000.0
+#: Fewer outcomes than these tell nothing of growth.
+MIN_OUTCOMES = 200
+#: What a release shares: errors of late arrivals, revisions, cuts of a closed year, its changes,
+#: errors of months more than a year old.
+_OF_RELEASE = 5
 
 
 def of_the_constants(constants: Constants) -> Scales:
@@ -147,9 +188,9 @@ class Dlm:
                     states.append(filtered(panel, (state,), scales, missing))
             else:
                 states.append(filtered(panel, (state,), known, missing))
-        dated = constants_for(panel.as_of)
+        cutoff = constants_for(panel.as_of).cutoff
         classes = {
-            name: fitted_part(panel, name, states, adds_up, missing, ShareScales.of(dated, name))
+            name: fitted_part(panel, name, states, adds_up, missing, all_shares()[cutoff, name])
             for name in classes_beside(panel)
         }
         held = {name: part for name, part in classes.items() if part is not None}
@@ -322,3 +363,213 @@ class FittedClass:
         streams = replace(streams, indicator=self.whole.panel.indicator)
         made = self.whole.draw(horizon, draws, streams).part(self.short)
         return replace(made, panel=self.panel)
+
+
+def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: Floats) -> Floats:
+    """Expected log growth of each location's count over twelve months relative to the nation's.
+
+    From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
+    NaN where hidden; 0 where the class is not known, or too little is known at all.
+    """
+    share = part / deaths - part_nation / nation
+    change = np.full_like(share, np.nan)
+    change[:, 12:] = share[:, 12:] - share[:, :-12]
+    x = np.stack([share, change], axis=-1)
+    relative = np.log(deaths / nation)
+    growth = np.full_like(relative, np.nan)
+    growth[:, :-12] = relative[:, 12:] - relative[:, :-12]
+    known = ~np.isnan(x).any(axis=-1) & np.isfinite(growth)
+    if known.sum() < MIN_OUTCOMES:
+        return np.zeros(len(deaths))
+    x = x / np.nanstd(x.reshape(-1, 2), axis=0)
+    weight = np.minimum(deaths[known], MOST) / (12.0 * 1000.0)
+    weighted = x[known] * weight[:, None]
+    beta = np.linalg.solve(weighted.T @ x[known] + RIDGE * np.eye(2), weighted.T @ growth[known])
+    expected: Floats = np.nan_to_num(x[:, -1] @ beta)
+    return expected
+
+
+def growth_of(panel: Panel) -> dict[str, float]:
+    """:func:`relative_growth` of the jurisdictions of a panel, by CDC code.
+
+    Empty where the panel has no T40.4 of the same last month beside it, or not all jurisdictions.
+    """
+    beside = panel.beside.get(CLASS)
+    whole = [NATION, *JURISDICTIONS]
+    if beside is None or beside.last_month != panel.last_month:
+        return {}
+    if NATION not in beside.locations or any(s not in panel.locations for s in whole):
+        return {}
+    n = min(panel.months.size, beside.months.size)
+    deaths = panel.reported[[panel.locations.index(s) for s in whole], -n:]
+    part = np.full(deaths.shape, np.nan)
+    for i, state in enumerate(whole):
+        if state in beside.locations:
+            part[i] = beside.reported[beside.locations.index(state), -n:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = relative_growth(deaths[1:], deaths[0], part[1:], part[0])
+    return {s: float(g) for s, g in zip(JURISDICTIONS, found, strict=True) if g != 0.0}
+
+
+def tilted(paths: Floats, growth: Floats) -> Floats:
+    """Months of the parts (D, L, H) moved by the growth expected of each (L,), their sum unchanged
+    in each draw.
+    """
+    # Months that grow by g/6.5 each make 12-month counts that have grown by g after twelve.
+    ahead = np.minimum(np.arange(1, paths.shape[2] + 1), 12) / 6.5
+    moved = paths * np.exp(growth[:, None] * ahead)
+    total = total_of(moved)
+    scale = np.divide(total_of(paths), total, out=np.ones_like(total), where=total > 0)
+    out: Floats = moved * scale[:, None]
+    return out
+
+
+def total_of(paths: Floats) -> Floats:
+    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H).
+
+    numpy would add the parts of a single month up in pairs: another last digit.
+    """
+    total = paths[:, 0].copy()
+    for i in range(1, paths.shape[1]):
+        total += paths[:, i]
+    return total
+
+
+def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
+    """Cholesky factor (H, H) of a level's future path under new innovations."""
+    lag = np.subtract.outer(np.arange(horizon), np.arange(horizon))
+    steps = np.where(lag >= 0, 1.0, 0.0)
+    carried = np.where(lag > 0, (1.0 - damp ** np.maximum(lag, 0)) / (1.0 - damp), 0.0)
+    cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
+    root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
+    return root
+
+
+def log_months(
+    state: State,
+    panel: Panel,
+    missing: Deficit | None,
+    mean: Floats,
+    horizon: int,
+    draws: int,
+    streams: Streams,
+) -> LogMonths:
+    """How the logs of the months of a filter's places hang together: what own counts move.
+
+    ``mean`` (L, n) is that of the draws of each month, the ``horizon`` months ahead at the end;
+    ``missing`` what the panel's last months miss, ``streams`` those that the months were drawn
+    from.
+
+    Every month that is drawn is linear in normals, on the log scale. A month ahead takes the level
+    of its place and the nation's slope at the origin, the innovations since then of the place, its
+    region and the nation, the nation's shock of the month, and what a release shares of the errors
+    of the late arrivals. One that CDC has counted takes the errors of its late arrivals, those of
+    its place as the filter left them: correlated with the levels. So what is observed of a place's
+    months tells of its other months, of its region's places and of the nation's, as far as the
+    filter says.
+
+    The log of a count is taken at the mean of the draws: exact to first order. Of a place with few
+    deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so. In a
+    panel of December, whose closed year is still open, the log of what a year's closing changes is
+    farther off; no own counts of those months are observed (:mod:`odforecast.models.own.scale`),
+    and no other month hangs together with them: they do not move. What arrives late after the
+    closing of a year is no normal: its first two moments are used. That relative growth moves
+    between places (:func:`tilted`) changes no covariance here.
+    """
+    from odforecast.models.own.joint import LogMonths
+    from odforecast.models.own.move import HALF
+
+    n_loc, n = mean.shape
+    before = n - horizon
+    scales, kept = state.scales, state.kept
+    rows = [panel.locations.index(s) for s in state.locations]
+    n_region = len(REGIONS)
+    release = kept.size
+    regional = release + _OF_RELEASE
+    shock = regional + n_region * horizon
+    loads = np.zeros((n_loc, n, shock + horizon))
+    own = np.zeros((n_loc, n, n))
+    nation = np.zeros((n_loc, n, horizon))
+    ahead = np.arange(1, horizon + 1)
+    calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
+
+    walk = np.tri(horizon)
+    of_nation = path_root(scales.level_us, scales.slope_us, scales.damp_us, horizon)
+    for i in range(n_loc):
+        # Deaths ahead are those of the level and what puts them on the panel's pins.
+        level = np.maximum(mean[i, before:] - state.shift[i, calendar], HALF)
+        share = level / (mean[i, before:] + HALF)
+        here, region = loads[i, before:], int(state.region[i])
+        here[:, i] = 1.0
+        here[:, n_loc] = (1.0 - scales.damp_us**ahead) / (1.0 - scales.damp_us)
+        first = regional + region * horizon
+        here[:, first : first + horizon] = scales.level_region * walk
+        here[:, shock:] = scales.shock * np.eye(horizon)
+        here *= share[:, None]
+        nation[i, before:] = share[:, None] * of_nation
+        counting = (1.0 + 1.0 / state.years[i]) * (scales.noise**2 + 1.0 / level)
+        own[i, before:, before:] = np.outer(share, share) * (
+            scales.level_own**2 * walk @ walk.T + np.diag(counting)
+        )
+    if missing is not None:
+        _late(state, panel, missing, rows, mean, before, loads, own, release)
+    root = np.zeros((loads.shape[2],) * 2)
+    root[:release, :release] = np.linalg.cholesky(
+        state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
+    )
+    root[release:, release:] = np.eye(loads.shape[2] - release)
+    scale = np.sqrt(TAIL_DF / of_the_nation(state, horizon, draws, streams).squared)
+    usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
+    return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
+
+
+def _late(
+    state: State,
+    panel: Panel,
+    missing: Deficit,
+    rows: list[int],
+    mean: Floats,
+    before: int,
+    loads: Floats,
+    own: Floats,
+    release: int,
+) -> None:
+    """Put in what arrives late, of months that CDC has counted and of the level ahead."""
+    from odforecast.models.own.move import HALF
+
+    n_loc, size = len(rows), state.size
+    late, revised = missing.late[rows], missing.revised[rows]
+    common = float(np.exp(CUT_SHARED**2))
+    for k, i in enumerate(rows):
+        over = mean[k, :before] + HALF
+        cut_share = missing.cut_share[i]
+
+        def logs(deaths: Floats, over: Floats = over) -> Floats:
+            """Of the months up to CDC's last, as a share of them."""
+            return np.asarray(deaths[SPAN - before :] / over)
+
+        if state.incomplete:
+            loads[k, :before, size + k] = logs(late[k])
+            loads[k, :before, size + n_loc + k] = logs(revised[k])
+        heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
+        shared = heavy * missing.shared[i], heavy * missing.revision_shared
+        # An earlier release says how much is cut; else some places are, and all more or less.
+        told = cut_share == 1.0
+        loads[k, :before, release] = shared[0] * logs(late[k])
+        loads[k, :before, release + 1] = shared[1] * logs(revised[k])
+        lost = 0.0 if told else float(cut_share * np.sqrt(common - 1.0))
+        loads[k, :before, release + 2] = -lost * logs(missing.cut[i])
+        loads[k, :before, release + 3] = missing.year_shared * logs(missing.year[i])
+        loads[k, :before, release + 4] = logs(missing.old[i])
+        if state.incomplete:
+            last = panel.reported[i, -1] + missing.months[i, -12:].sum()
+            share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
+            loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
+            loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
+        single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
+        alone = np.diag(single**2)
+        if state.locations[k] != NATION:
+            alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)
+            by_chance = 0.0 if told else common * (2.0 * cut_share - cut_share**2)
+            alone += by_chance * np.outer(*[logs(missing.cut[i])] * 2)
+        own[k, :before, :before] += alone

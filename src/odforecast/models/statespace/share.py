@@ -21,38 +21,66 @@ takes its share times a ratio: toxicology had its own delay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any
 
-from odforecast.geography import NATION
-from odforecast.models.delay.deficit import Deficit
-from odforecast.models.statespace.filter import State
-from odforecast.models.statespace.share_inputs import Inputs, ShareScales, share_inputs
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.forecast import Forecast
+from odforecast.geography import JURISDICTIONS, NATION, closed
+from odforecast.models.constants import read_rows
+from odforecast.models.delay.deficit import SPAN, Deficit
+from odforecast.models.statespace.kalman import (
+    FAST,
+    TAIL_DF,
+    Singles,
+    State,
+    carry_slope,
+    constants_of,
+    level_path,
+    update,
+    years_averaged,
+)
+from odforecast.monthly.sums import rolling_sums
+from odforecast.months import month_lengths
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
 
 #: Short name of the panel that holds the whole.
 WHOLE = "all-drugs"
+#: Short names of the drug classes, in the order of the table: each has numbers of its own.
+CLASSES = tuple(s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS))
+#: Months that a share needs: those that the forecast shows, and one.
+MIN_MONTHS = 24
+#: Months before the forecast that stand in it: those of the nowcast, and eleven before.
+SHOWN = 23
+#: Sd of the log-odds a month that the constants let the share move by; as the pins of the model.
+WALK = 0.06
+#: The US on its own: the innovations of its parts average out.
+_ALONE = 0.19
 
 
 def classes_beside(panel: Panel) -> list[str]:
     """Short names of the drug classes beside a panel of all drugs that end with its last month."""
     if panel.indicator != ALL_DRUGS:
         return []
-    names = [s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS)]
     beside = panel.beside
-    return [s for s in names if s in beside and beside[s].last_month == panel.last_month]
+    return [s for s in CLASSES if s in beside and beside[s].last_month == panel.last_month]
 
 
 def whole_of(panel: Panel) -> tuple[Panel, str] | None:
-    """The panel of all drugs with a drug class beside it, from that of the class.
+    """The panel of all drugs with a drug class beside it, from that of the class, and its name.
 
-    Returns
-    -------
-    whole : Panel
-        As the vintage itself gives it: with deaths of all causes beside it, and its triangle.
-    short : str
-        Name of the class beside it.
+    It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
     """
     short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
     whole = panel.beside.get(WHOLE)
@@ -65,35 +93,136 @@ def whole_of(panel: Panel) -> tuple[Panel, str] | None:
 
 
 @dataclass(frozen=True)
-class Part:
-    """What the filter knows at the origin of a drug class.
+class ShareScales:
+    """Innovations of the log-odds a month, and what is known of late arrivals.
+
+    Attributes
+    ----------
+    own, us : float
+        Sd of a location's own and of the shared innovation.
+    slope, damp : float
+        Sd of the innovation of the shared slope, and its damping.
+    noise : float
+        Sd of a single month's noise beyond the binomial.
+    pull : float
+        Change of the log-odds with that of the log level of all drugs.
+    late, late_shared : float
+        Late share of the class over that of all drugs, and its sd from release to release.
+    late_own : float
+        Relative error of a location's own.
+    """
+
+    own: float
+    us: float
+    slope: float
+    damp: float
+    noise: float
+    pull: float
+    late: float
+    late_shared: float
+    late_own: float
+
+
+@cache
+def all_shares() -> Mapping[tuple[dt.date, str], ShareScales]:
+    """Every set that ships, by cut-off and short name of the class; `make constants` writes them.
+
+    Examples
+    --------
+    >>> sets = all_shares()
+    >>> first = dt.date(2018, 12, 31)
+    >>> sets[first, "T40.4"].pull > 1 > sets[first, "cocaine"].pull
+    True
+    """
+    text = resources.files("odforecast.models.statespace").joinpath("shares.csv")
+    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
+    for row in read_rows(text.read_text("utf-8")):
+        key = (dt.date.fromisoformat(row["cutoff"]), row["class"])
+        sets.setdefault(key, {})[row["name"]] = float(row["value"])
+    return MappingProxyType({key: ShareScales(**values) for key, values in sets.items()})
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the filter of a class's share is given, the scales apart.
 
     Attributes
     ----------
     panel : Panel
         That of the class.
-    inputs : Inputs
+    units : tuple of str
+        Locations with a share, the US at the end where it has one or stands for the rest.
+    others : tuple of str
+        Jurisdictions of that rest.
     adds_up : bool
         Whether the US is the sum of the units.
-    mean, cov : ndarray, shapes (L + 2,) and (L + 2, L + 2)
-        In the order of :func:`odforecast.models.statespace.share_kernels.share_filter`.
-    scales : ShareScales
     skipped : dict of str to str
+    parts, wholes, rise : ndarray, shape (L, T)
+        Completed months of the class on its pins and of all drugs, and the change of the smoothed
+        log level of those.
+    late : ndarray, shape (L, T)
+        Deaths of the class expected to arrive late.
+    share, years : ndarray, shape (L,)
+        Share of the last twelve months, and the years averaged in a pin.
+    shown : ndarray, shape (L, 23)
+        The last months of the class as reported, on its pins.
     """
 
     panel: Panel
-    inputs: Inputs
+    units: tuple[str, ...]
+    others: tuple[str, ...]
     adds_up: bool
+    skipped: dict[str, str]
+    parts: Floats
+    wholes: Floats
+    rise: Floats
+    late: Floats
+    share: Floats
+    years: Floats
+    shown: Floats
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which units are parts of the nation: Puerto Rico, where it is published, is none."""
+        return np.array([u in JURISDICTIONS or u == NATION for u in self.units])
+
+    def own(self, scales: ShareScales) -> Floats:
+        """Sd of own innovations: a unit of many jurisdictions averages theirs."""
+        alone = max(_ALONE, 1.0 / np.sqrt(len(self.others))) if self.others else _ALONE
+        return np.array([scales.own * (alone if u == NATION else 1.0) for u in self.units])
+
+    def filtered(self, scales: ShareScales) -> tuple[Floats, Floats, float]:
+        """Mean and covariance at the origin, and the log likelihood up to a constant."""
+        n_loc = len(self.units)
+        first = (~np.isnan(self.parts)).argmax(axis=1).astype(np.int64)
+        start = ratio_around(self.parts, self.wholes)[np.arange(n_loc), first]
+        mean = np.concatenate([np.log(start / (1.0 - start)), np.zeros(2)])
+        slope = min(scales.slope**2 / (1.0 - scales.damp**2), 0.03**2)
+        cov = np.diag([*np.zeros(n_loc), slope, (scales.late_shared / scales.late) ** 2])
+        innovations = np.array([scales.us, scales.slope, scales.damp, scales.noise, scales.pull])
+        noise = (scales.late_own * self.late) ** 2
+        noise += np.abs(self.late) * (1.0 - self.share)[:, None]
+        loglik = share_filter(
+            self.parts, self.wholes, self.rise, first, self.own(scales), innovations,
+            mean, cov, 1.0 - 1.0 / np.maximum(self.years, 1.01), self.late, noise,
+        )  # fmt: skip
+        return mean, cov, float(loglik)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the filter knows at the origin of a drug class: [L log-odds | slope | late error]."""
+
+    inputs: Inputs
+    scales: ShareScales
     mean: Floats
     cov: Floats
-    scales: ShareScales
-    skipped: dict[str, str]
 
     @property
     def locations(self) -> tuple[str, ...]:
         """What is drawn, in the panel's order."""
-        there = {*self.inputs.units, NATION} if self.adds_up else {*self.inputs.units}
-        return tuple(s for s in self.panel.locations if s in there)
+        there = {*self.inputs.units, NATION} if self.inputs.adds_up else {*self.inputs.units}
+        return tuple(s for s in self.inputs.panel.locations if s in there)
 
 
 def fitted_part(
@@ -104,30 +233,596 @@ def fitted_part(
     missing: Deficit | None,
     scales: ShareScales,
 ) -> Part | None:
-    """Filter the share of a drug class up to the panel's last month.
+    """Filter the share of a class beside all drugs; None where no location can be used.
+
+    ``states`` and ``missing`` are the filtered months of all drugs and what they miss; ``adds_up``
+    says whether the US is the sum of its parts in the draws of those.
+    """
+    inputs = share_inputs(panel, short, states, adds_up, missing, scales.late)
+    if inputs is None:
+        return None
+    mean, cov, _ = inputs.filtered(scales)
+    return Part(inputs, scales, mean, cov)
+
+
+#: Months of parts and of their wholes on one grid, (L, T), a row per unit: ``parts`` and
+#: ``wholes`` completed by what is expected to arrive ``late``, ``parts`` NaN up to the last gap,
+#: and on their pins. ``shown`` are the last of them as reported; ``possible`` says where whole
+#: months between none and all of the whole's could be found.
+Rows = dict[str, NDArray[Any]]
+
+
+def share_inputs(
+    panel: Panel,
+    short: str,
+    states: Sequence[State],
+    adds_up: bool,
+    missing: Deficit | None,
+    ratio: float,
+) -> Inputs | None:
+    """What the filter of :func:`fitted_part` is given; ``ratio`` is that of late arrivals."""
+    part = panel.beside[short]
+    counts = _filled(part)
+    usable, skipped = _usable(part, counts)
+    forecast = {s for state in states for s in state.locations} | ({NATION} if adds_up else set())
+    skipped |= {s: "all drugs are not forecast there" for s in usable if s not in forecast}
+    held = {s for s in usable if s in forecast}
+    # A fixed order, whatever the panel's.
+    places = [s for s in (*JURISDICTIONS, *sorted(held - {*JURISDICTIONS, NATION})) if s in held]
+    wholes, parts, added = _months(panel, counts, missing)
+
+    def rows(names: Sequence[str]) -> Rows:
+        y = parts[[part.locations.index(s) for s in names]]
+        at = [panel.locations.index(s) for s in names]
+        return _rows(y, wholes[at], added[at], ratio)
+
+    no_part = "its last months cannot be a part of those of all drugs"
+    found: Rows | None = None
+    if places:
+        found = rows(places)
+        skipped |= {s: no_part for s, ok in zip(places, found["possible"]) if not ok}
+        kept = np.flatnonzero(found["possible"])
+        places = [places[i] for i in kept]
+        found = {name: values[kept] for name, values in found.items()} if kept.size else None
+    others: tuple[str, ...] = ()
+    coherent = False
+    if NATION in held:
+        last: Rows | None = None
+        if adds_up:
+            inside = [part.locations.index(s) for s in places if s in JURISDICTIONS]
+            rest = parts[part.locations.index(NATION)] - parts[inside].sum(axis=0)
+            others = tuple(s for s in JURISDICTIONS if s not in places)
+            beyond = np.nan_to_num(rolling_sums(rest[-SHOWN:]), nan=-1.0)
+            if not others:
+                coherent = not beyond.any()
+            elif beyond.min() >= 0 and np.isfinite(rest[-MIN_MONTHS:]).all():
+                at = [panel.locations.index(s) for s in others]
+                whole, late = (a[at].sum(axis=0)[None] for a in (wholes, added))
+                last = _rows(rest[None], whole, late, ratio)
+                coherent = bool(last["possible"][0])
+        if not coherent:
+            others, last = (), rows([NATION])
+            if not last["possible"][0]:
+                skipped[NATION], last = no_part, None
+        if last is not None:
+            places = [*places, NATION]
+            if found is not None:
+                last = {name: np.concatenate([found[name], last[name]]) for name in last}
+            found = last
+    if found is None:
+        return None
+    # The level of all drugs on the pins of their own model.
+    shift = {s: row for state in states for s, row in zip(state.locations, state.shift)}
+    made_of = [others if others and u == NATION else (u,) for u in places]
+    pins = np.array([np.sum([shift.get(s, np.zeros(12)) for s in of], axis=0) for of in made_of])
+    model = states[0].scales
+    walk = float(np.sqrt(model.level_own**2 + model.level_region**2 + model.level_us**2))
+    calendar = np.arange(found["parts"].shape[1]) % 12
+    lengths = month_lengths(panel.month_grid)
+    return Inputs(
+        panel=part,
+        units=tuple(places),
+        others=others,
+        adds_up=coherent,
+        skipped=skipped,
+        parts=found["parts"],
+        wholes=found["wholes"],
+        rise=smooth_rise((found["wholes"] - pins[:, calendar]) / lengths, walk, model.noise),
+        late=found["late"],
+        share=ratio_around(found["parts"], found["wholes"])[:, -1],
+        years=years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
+        shown=found["shown"],
+    )
+
+
+def _months(panel: Panel, counts: Floats, missing: Deficit | None) -> tuple[Floats, Floats, Floats]:
+    """Months of all drugs and of the class on one grid, and what the former still miss."""
+    wholes = closed(panel.monthly, panel.locations)
+    n = wholes.shape[1]
+    added = np.zeros(wholes.shape)
+    if missing is not None:
+        ages = min(SPAN, n)
+        added[:, n - ages :] = missing.months[:, SPAN - ages :]
+    recovered = months_of_sums(counts)
+    parts = np.full((len(recovered), n), np.nan)
+    m = min(n, recovered.shape[1])
+    parts[:, n - m :] = recovered[:, recovered.shape[1] - m :]
+    return wholes, parts, added
+
+
+def _filled(part: Panel) -> Floats:
+    """Counts since the last suppressed one, gaps inside filled by a straight line; (L, T)."""
+    out = part.reported.copy()
+    for i, row in enumerate(out):
+        hidden = np.flatnonzero(part.hidden[i])
+        if hidden.size:
+            row[: hidden[-1] + 1] = np.nan
+        known = np.flatnonzero(~np.isnan(row))
+        if known.size and known.size <= known[-1] - known[0]:
+            inside = np.arange(known[0], known[-1])
+            row[inside] = np.round(np.interp(inside, known, row[known]))
+    return out
+
+
+def _usable(part: Panel, counts: Floats) -> tuple[list[str], dict[str, str]]:
+    """Locations with enough counts, and why the others are left out."""
+    usable, skipped = [], dict(part.problems)
+    for i, state in enumerate(part.locations):
+        months = int((~np.isnan(counts[i])).sum()) + 11
+        if state in skipped:
+            continue
+        if part.hidden[i, -1]:
+            skipped[state] = f"the count of the last month ({part.last_month}) is suppressed"
+        elif np.isnan(counts[i, -1]):
+            skipped[state] = f"no reported count in the last month ({part.last_month})"
+        elif months < MIN_MONTHS:
+            skipped[state] = f"only {months} months up to {part.last_month}"
+        else:
+            usable.append(state)
+    return usable, skipped
+
+
+def months_of_sums(sums: Floats) -> Floats:
+    """Months of 12-month sums on the pins that come first: others are chosen later.
+
+    The first twelve are a twelfth of the first count, to the whole death; all that is fixed is
+    that they add up to the counts.
+    """
+    n_loc, n = sums.shape
+    out = np.full((n_loc, n + 11), np.nan)
+    known = ~np.isnan(sums)
+    for row in np.flatnonzero(known[:, -1]):
+        begin = int(known[row].argmax())
+        start = np.floor(sums[row, begin] * np.arange(13) / 12.0)
+        out[row, begin : begin + 12] = np.diff(start)
+        steps = np.diff(sums[row, begin:])
+        for k in range(12):
+            into = out[row, begin + 12 + k :: 12]
+            into[:] = out[row, begin + k] + np.cumsum(steps[k::12])
+    return out
+
+
+def ratio_around(parts: Floats, wholes: Floats) -> Floats:
+    """Share in the twelve months around each, the ends repeated, shape (L, T)."""
+    known = rolling_sums(parts)
+    share = (np.nan_to_num(known) + 0.5) / (np.maximum(rolling_sums(wholes), 1.0) + 1.0)
+    at = np.arange(parts.shape[1]) - 6
+    first = (~np.isnan(known)).argmax(axis=1)
+    column = np.clip(at, first[:, None], share.shape[1] - 1)
+    return np.clip(np.take_along_axis(share, column, axis=1), 0.005, 0.995)
+
+
+def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
+    """Rows from months as reported, and the late arrivals expected of the whole."""
+    n = parts.shape[1]
+    there = ~np.isnan(parts + wholes)
+    gap = np.where(there.all(axis=1), 0, n - there[:, ::-1].argmin(axis=1))
+    parts = np.where(np.arange(n) < gap[:, None], np.nan, parts)
+    wholes = np.nan_to_num(wholes)
+    year = slice(-12, None)
+    up, down = parts[:, year].sum(axis=1), wholes[:, year].sum(axis=1)
+    late = ratio * np.clip(up / np.maximum(down, 1.0), 0.0, 1.0)[:, None] * added
+    full = np.maximum(wholes + added, 0.0)
+    complete = np.clip(parts + late, None, full)
+    # The constants under which the part most looks like a slowly moving share of the whole.
+    around, size = ratio_around(complete, full), np.maximum(full, 1.0)
+    spread = around * (1.0 - around)
+    walk = np.where(np.isnan(complete), 0.0, WALK**2 * spread * spread)
+    zero, one = np.zeros(len(parts)), np.ones(len(parts))
+    constants = constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
+    # Whole deaths, and in the last months between none and all.
+    calendar = np.arange(n) % 12
+    low, high = np.empty(constants.shape), np.empty(constants.shape)
+    for k in range(12):
+        last = np.flatnonzero(calendar == k)[-2:]
+        low[:, k] = -parts[:, last].min(axis=1)
+        high[:, k] = (wholes - parts)[:, last].min(axis=1)
+    possible = (low <= high).all(axis=1) & (low.sum(axis=1) <= 0) & (high.sum(axis=1) >= 0)
+    constants[possible] = within_bounds(constants[possible], low[possible], high[possible])
+    bounds = np.concatenate([low, high], axis=1)
+    whole = possible & (bounds == np.round(bounds)).all(axis=1)
+    constants[whole] = rounded(constants[whole])
+    pins = constants[:, calendar]
+    return {
+        "parts": np.clip(complete + pins, 0.0, full),
+        "wholes": full,
+        "late": late,
+        "shown": (parts + pins)[:, -SHOWN:],
+        "possible": possible,
+    }
+
+
+def within_bounds(values: Floats, low: Floats, high: Floats) -> Floats:
+    """The nearest values within bounds that add up to zero, row by row."""
+    least = (values - high).min(axis=1)
+    most = (values - low).max(axis=1)
+    for _ in range(60):
+        middle = 0.5 * (least + most)
+        above = np.minimum(np.maximum(values - middle[:, None], low), high).sum(axis=1) > 0
+        least, most = np.where(above, middle, least), np.where(above, most, middle)
+    return np.asarray(np.clip(values - (0.5 * (least + most))[:, None], low, high))
+
+
+def rounded(values: Floats) -> Floats:
+    """Whole numbers next to values that add up to zero, which do so too.
+
+    Examples
+    --------
+    >>> rounded(np.array([[0.4, 0.4, -0.8]])).tolist()
+    [[1.0, 0.0, -1.0]]
+    """
+    near = np.round(values)
+    values = np.where(np.abs(values - near) < 1e-6, near, values)
+    floor = np.floor(values)
+    rank = np.argsort(np.argsort(floor - values, axis=1, kind="stable"), axis=1)
+    return np.asarray(floor + (rank < -floor.sum(axis=1, keepdims=True)))
+
+
+@nb.njit(cache=True)
+def smooth_rise(months: Floats, level: float, noise: float) -> Floats:
+    """Change from the month before of a smoothed log level, shape (L, T); 0 where unknown."""
+    n_loc, n = months.shape
+    out = np.zeros((n_loc, n))
+    a = np.empty(n)
+    p = np.empty(n)
+    for i in range(n_loc):
+        now = np.nan
+        var = 0.0
+        begin = n
+        for t in range(n):
+            x = months[i, t]
+            if not np.isnan(x):
+                seen = np.log(max(x, 0.0) + 0.5)
+                r = 1.0 / (max(x, 0.0) + 0.5) + noise * noise
+                if begin == n:
+                    begin = t
+                    now, var = seen, r
+                else:
+                    var += level * level
+                    gain = var / (var + r)
+                    now += gain * (seen - now)
+                    var -= gain * var
+            elif begin < n:
+                var += level * level
+            a[t] = now
+            p[t] = var
+        after = now
+        for t in range(n - 2, begin - 1, -1):
+            smooth = a[t] + p[t] / (p[t] + level * level) * (after - a[t])
+            out[i, t + 1] = after - smooth
+            after = smooth
+    return out
+
+
+@nb.njit(cache=True, fastmath=FAST)
+def share_filter(
+    parts: Floats,
+    wholes: Floats,
+    rise: Floats,
+    first: NDArray[np.int64],
+    own: Floats,
+    scales: Floats,
+    mean: Floats,
+    cov: Floats,
+    left: Floats,
+    late: Floats,
+    noise: Floats,
+) -> float:
+    """Filter of the log-odds of a part in a whole; ``mean`` and ``cov`` are overwritten.
+
+    Counts enter through the logistic link, linearised at the prediction. The log likelihood, up to
+    a constant, leaves out a location's first 12 months.
 
     Parameters
     ----------
-    panel : Panel
-        Of all drugs, with the class beside it.
-    short : str
-        Name of the class there.
-    states : sequence of State
-        The filtered months of all drugs.
-    adds_up : bool
-        Whether the US is the sum of its parts in the draws of all drugs.
-    missing : Deficit, optional
-        What the last months of all drugs miss.
-    scales : ShareScales
-
-    Returns
-    -------
-    Part or None
-        None where no location can be used.
+    parts, wholes : ndarray, shape (L, T)
+        Deaths of the part and of the whole, completed; parts of NaN are skipped.
+    rise : ndarray, shape (L, T)
+        Change of the whole's log level from the month before.
+    first : ndarray of int, shape (L,)
+        Month of each location's first count: it starts there afresh.
+    own : ndarray, shape (L,)
+        Sd of a location's own innovation.
+    scales : ndarray, shape (5,)
+        Shared innovation, slope, damping, noise, pull.
+    mean, cov : ndarray, shapes (L + 2,) and (L + 2, L + 2)
+    left : ndarray, shape (L,)
+        Share of the count noise left after the pins took up theirs.
+    late : ndarray, shape (L, T)
+        Deaths of the part that are expected to arrive late.
+    noise : ndarray, shape (L, T)
+        Variance of a single month's late arrivals, in deaths squared.
     """
-    found = share_inputs(panel, short, states, adds_up, missing, scales.late)
-    if found is None:
-        return None
-    inputs, coherent, skipped = found
-    mean, cov, _ = inputs.filtered(scales)
-    return Part(panel.beside[short], inputs, coherent, mean, cov, scales, skipped)
+    n_loc, n_time = parts.shape
+    us, slope, damp, extra, pull = scales
+    start = mean[:n_loc].copy()
+    size = n_loc + 2
+    b = n_loc
+    error = n_loc + 1
+    column = np.empty(size)
+    loglik = 0.0
+    for t in range(first.min(), n_time):
+        for i in range(n_loc):
+            mean[i] += mean[b] + pull * rise[i, t]
+        mean[b] *= damp
+        carry_slope(cov, n_loc, damp)
+        cov[b, b] += slope * slope
+        for i in range(n_loc):
+            cov[i, i] += own[i] * own[i]
+            for j in range(n_loc):
+                cov[i, j] += us * us
+        for i in range(n_loc):
+            if t < first[i]:
+                continue
+            if t == first[i]:
+                mean[i] = start[i]
+                for j in range(size):
+                    cov[i, j] = 0.0
+                    cov[j, i] = 0.0
+                cov[i, i] = 0.09
+            if np.isnan(parts[i, t]) or wholes[i, t] < 0.5:
+                continue
+            p = 1.0 / (1.0 + np.exp(-mean[i]))
+            v = max(wholes[i, t] * p * (1.0 - p), 1e-3)
+            f = late[i, t] / v
+            miss = (parts[i, t] - wholes[i, t] * p) / v + f * mean[error]
+            if miss > 1.0:
+                miss = 1.0 + np.log(miss)
+            elif miss < -1.0:
+                miss = -1.0 - np.log(-miss)
+            for j in range(size):
+                column[j] = cov[i, j] - f * cov[error, j]
+            total = column[i] - f * column[error]
+            total += (1.0 / v + extra * extra) * left[i] + noise[i, t] / (v * v)
+            if t >= first[i] + 12:
+                loglik -= 0.5 * (np.log(total) + miss * miss / total)
+            update(mean, cov, column, miss, total)
+    return loglik
+
+
+def drawn_part(
+    part: Part, whole: Forecast, rise: Mapping[str, Singles], streams: Streams
+) -> Forecast:
+    """A drug class in the draws of all drugs: between none and all of them in every month.
+
+    The shared innovations come from the stream ``share`` of the class, each location's from its
+    own; nothing is taken from the streams of the whole. ``rise`` (D, H) is the change of the log
+    level of all drugs since the origin, by location.
+    """
+    assert whole.panel is not None
+    f32 = np.float32
+    inputs, scales, n_loc = part.inputs, part.scales, len(part.inputs.units)
+    n_draws, horizon = len(whole.draws), int((whole.horizons > 0).sum())
+    now = whole.months.size - horizon
+    streams = replace(streams, indicator=inputs.panel.indicator)
+    shared = streams.generator("share")
+    start = np.empty((n_draws, n_loc + 2), dtype=f32)
+    ratio = np.empty((n_draws, n_loc), dtype=f32)
+    normal = np.empty((n_draws, n_loc, now + 2 * horizon), dtype=f32)
+    for i, unit in enumerate(inputs.units):
+        rng = streams.generator("share", unit)
+        start[:, i], ratio[:, i] = rng.standard_normal((2, n_draws), dtype=f32)
+        normal[:, i, :now] = rng.standard_normal((now, n_draws), dtype=f32).T
+        ahead = rng.standard_normal((horizon, 2, n_draws), dtype=f32)
+        normal[:, i, now : now + horizon] = ahead[:, 0].T
+        normal[:, i, now + horizon :] = ahead[:, 1].T
+    start[:, n_loc:] = shared.standard_normal((n_draws, 2), dtype=f32)
+    root = np.linalg.cholesky(part.cov + 1e-12 * np.eye(n_loc + 2)).astype(f32)
+    state = part.mean.astype(f32) + start @ root.T
+    ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
+    tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
+    jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
+    common = level_path(
+        f32(scales.us) * tail * jumps, f32(scales.slope) * tail * turns, state[:, n_loc],
+        scales.damp,
+    ).T  # fmt: skip
+
+    # Where the months of each unit stand in the whole, and where they go.
+    places = part.locations
+    others = [whole.locations.index(s) for s in inputs.others]
+    row = [whole.locations.index(s) for s in inputs.units]
+    place = [places.index(s) for s in inputs.units]
+    us = places.index(NATION) if inputs.adds_up else -1
+    months = whole.panel.monthly[[whole.panel.locations.index(s) for s in whole.locations]]
+    reported = closed(months, whole.locations)[:, -11 - now :]
+    before = np.broadcast_to(whole.known, (n_draws, len(whole.locations), 11))
+    of_units, rest = reported[row], np.empty((n_draws, 0))
+    if others:
+        row[-1], place[-1] = -1, -1
+        of_units[-1] = reported[others].sum(axis=0)
+        rest = np.concatenate(
+            [before[:, others].sum(axis=1), whole.draws[:, others].sum(axis=1)], axis=1
+        )
+    size = dict(zip(whole.locations, reported[:, -12:].sum(axis=1)))
+    out = np.zeros((n_draws, len(places), now + horizon))
+    known = np.zeros((n_draws, len(places), 11))
+    draw_parts(
+        state[:, :n_loc], common, rise_of_units(inputs, rise, size),
+        f32(scales.late) * ratio, normal, np.array([scales.pull, scales.noise]),
+        inputs.own(scales), 1.0 / inputs.years, whole.draws, before, rest, np.array(row),
+        of_units, inputs.shown[:, -11 - now :], np.array(place), us, inputs.inside, out,
+        known,
+    )  # fmt: skip
+    return Forecast(
+        draws=out,
+        locations=places,
+        months=whole.months,
+        known=known if now else known[0],
+        as_of=whole.as_of,
+        last_month=whole.last_month,
+        basis=whole.basis,
+        panel=inputs.panel,
+        skipped=inputs.skipped,
+        warnings=whole.warnings,
+    )
+
+
+def rise_of_units(
+    inputs: Inputs, rise: Mapping[str, Singles], size: Mapping[str, float]
+) -> Singles:
+    """Change of the log level of each unit: that of a sum is of its parts, by their size."""
+    rows = []
+    for unit in inputs.units:
+        made_of: tuple[str, ...] = (unit,)
+        if unit == NATION and (inputs.others or unit not in rise):
+            made_of = inputs.others or JURISDICTIONS
+        if len(made_of) == 1:
+            rows.append(rise[made_of[0]])
+            continue
+        weight = np.array([size[s] for s in made_of], dtype=np.float32)
+        weight /= weight.sum()
+        # One after the other: a product of matrices would round by how many months there are.
+        total = weight[0] * np.exp(rise[made_of[0]])
+        for share, place in zip(weight[1:], made_of[1:], strict=True):
+            total += share * np.exp(rise[place])
+        rows.append(np.log(total))
+    return np.stack(rows, axis=1)
+
+
+@nb.njit(cache=True, fastmath=FAST)
+def part_of(x: float, p: float, noise: float, pin: float, z: float) -> float:
+    """Deaths of a part out of ``x`` at a share ``p``; where few, the binomial is exact.
+
+    ``pin`` is the variance of the error of a pin as a share of a month's, ``z`` standard normal.
+    """
+    v = x * p * (1.0 - p)
+    if v < 4.0:
+        few = min(p, 1.0 - p)
+        uniform = 0.5 * math.erfc(-z / math.sqrt(2.0))
+        if p >= 0.5:
+            uniform = 1.0 - uniform
+        n = math.floor(x)
+        mass = (1.0 - few) ** n
+        reached = mass
+        count = 0.0
+        while uniform > reached and count < n:
+            mass *= (n - count) / (count + 1.0) * few / (1.0 - few)
+            count += 1.0
+            reached += mass
+        if p >= 0.5:
+            count = n - count
+        return x * p + (count - n * p) * math.sqrt(1.0 + pin)
+    # Normal with the binomial's skewness (Cornish-Fisher).
+    sd = math.sqrt((v + noise * noise * v * v) * (1.0 + pin))
+    return x * p + sd * z + (1.0 - 2.0 * p) * (z * z - 1.0) / 6.0
+
+
+@nb.njit(cache=True, fastmath=FAST)
+def draw_parts(
+    logit: Singles,
+    common: Singles,
+    rise: Singles,
+    ratio: Singles,
+    normal: Singles,
+    numbers: Floats,
+    own: Floats,
+    pin: Floats,
+    whole: Floats,
+    before: Floats,
+    rest: Floats,
+    row: NDArray[np.int64],
+    reported: Floats,
+    shown: Floats,
+    place: NDArray[np.int64],
+    us: int,
+    inside: NDArray[np.bool_],
+    out: Floats,
+    known: Floats,
+) -> None:
+    """Months of a drug class, out of those of all drugs: between none and all of them.
+
+    Parameters
+    ----------
+    logit : ndarray, shape (D, L)
+        Log-odds of the share at the origin.
+    common : ndarray, shape (D, H)
+        Their change in all units.
+    rise : ndarray, shape (D, L, H)
+        Change of the log level of the whole.
+    ratio : ndarray, shape (D, L)
+        Late share of the part over that of the whole.
+    normal : ndarray, shape (D, L, A + 2 H)
+        Standard normals: A late months, and H innovations and H months.
+    numbers : ndarray, shape (2,)
+        Pull, noise.
+    own, pin : ndarray, shape (L,)
+        Sd of own innovations; variance of the error of a pin as a share of a month's.
+    whole, before : ndarray, shapes (D, W, A + H) and (D, W, 11)
+        All drugs: drawn months, and those before them.
+    rest : ndarray, shape (D, 11 + A + H)
+        The same of the unit whose row is -1.
+    row : ndarray of int, shape (L,)
+        Row of each unit in ``whole``.
+    reported, shown : ndarray, shape (L, 11 + A)
+        Months of the whole and of the part as reported, the last at the end.
+    place : ndarray of int, shape (L,)
+        Row of each unit in ``out``; -1 if it has none.
+    us : int
+        Row of the sum of the units in ``out``; -1 if it is none.
+    inside : ndarray of bool, shape (L,)
+        Units that the sum holds: Puerto Rico is none.
+    out, known : ndarray, shapes (D, P, A + H) and (D, P, 11)
+        Overwritten, those of ``us`` added to.
+    """
+    n_draws, n_loc, horizon = rise.shape
+    now = whole.shape[2] - horizon
+    pull, noise = numbers
+    for d in range(n_draws):
+        for i in range(n_loc):
+            at = place[i]
+            share = 1.0 / (1.0 + np.exp(-logit[d, i]))
+            level = 0.0
+            for m in range(11 + now + horizon):
+                if row[i] < 0:
+                    x = rest[d, m]
+                elif m < 11:
+                    x = before[d, row[i], m]
+                else:
+                    x = whole[d, row[i], m - 11]
+                h = m - 11 - now
+                if h < 0:
+                    # What arrives late of the whole, and the part's share of that.
+                    late = x - reported[i, m]
+                    drawn = shown[i, m]
+                    if late != 0.0:
+                        drawn += late * share * ratio[d, i]
+                        if m >= 11:
+                            spread = abs(late) * share * (1.0 - share)
+                            drawn += math.sqrt(spread) * normal[d, i, m - 11]
+                else:
+                    level += own[i] * normal[d, i, now + h]
+                    odds = logit[d, i] + common[d, h] + level + pull * rise[d, i, h]
+                    p = 1.0 / (1.0 + np.exp(-odds))
+                    z = normal[d, i, now + horizon + h]
+                    drawn = part_of(max(x, 0.0), p, noise, pin[i], z)
+                drawn = min(max(drawn, min(x, 0.0)), x)
+                if m < 11:
+                    if at >= 0:
+                        known[d, at, m] = drawn
+                    if us >= 0 and inside[i]:
+                        known[d, us, m] += drawn
+                else:
+                    if at >= 0:
+                        out[d, at, m - 11] = drawn
+                    if us >= 0 and inside[i]:
+                        out[d, us, m - 11] += drawn

@@ -2,7 +2,7 @@
 
 The scales are those of the penalised likelihood of the share's own filter, the late ratio that of
 real releases; neither sees a forecast score. ``make constants`` runs this with the estimates of
-:mod:`odforecast.models.statespace.estimate`.
+:mod:`dlm_estimate`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from dlm_estimate import Z90, Number, curvature
 from scipy.optimize import minimize
 
-from odforecast.models.statespace.estimate import curvature
-from odforecast.models.statespace.share_inputs import Inputs, ShareScales
-from odforecast.models.statespace.tail import Z90, Number
+from odforecast.models.statespace.share import Inputs, ShareScales
 from odforecast.panel import Floats
 
-#: Priors of the share's scales: as :data:`odforecast.models.statespace.estimate.PRIORS`, set before
+#: Priors of the share's scales: as :data:`dlm_estimate.PRIORS`, set before
 #: any estimate was made.
 SHARE_PRIORS = {
     "own": (0.05, 1.0),

@@ -1,0 +1,623 @@
+"""Months of some locations: filtered up to the last, and drawn after it.
+
+The state is [L levels | US slope | US shock], and where the last months are incomplete [L errors of
+what arrives late | L revisions] after it. Months recovered from rolling sums are known up to one
+constant per calendar month (:mod:`odforecast.monthly.sums`): the model takes those under which
+deaths **per day** look most like a slowly moving level plus count noise. February has fewer deaths
+for it has fewer days, and the more so the more deaths there are: a constant cannot say that. Older
+years weigh less, since the seasonal pattern drifts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, replace
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.errors import PanelError
+from odforecast.geography import REGIONS, find, lookup
+from odforecast.models.delay.deficit import SPAN, Deficit, Factors
+from odforecast.models.spec import MIN_MONTHS
+from odforecast.months import ONE_MONTH, month_lengths
+from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
+
+# Draws are made in single precision: twice as fast, and far finer than a death.
+Singles = NDArray[np.float32]
+
+# Reordering of sums is allowed; the assumption that nothing is NaN is not: gaps are NaN.
+FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+#: Months before the likelihood counts: the filter is still finding its level.
+BURN_IN = 24
+#: Degrees of freedom of the nation's future innovations (one scale per path).
+TAIL_DF = 5.0
+#: Of the pins: innovation variance of the level a month, as a share of its square, and growth of
+#: the noise variance with the squared age in years: those of `make constants`, 2018-12.
+LEVEL_VARIANCE, FORGET = 0.000125, 0.025
+#: Nothing is incomplete: what the filter is given for it.
+COMPLETE = np.empty((0, 0))
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Standard deviations a month on the log scale, the damping of the nation's slope, noise.
+
+    A model without scales of its own takes them from the table that ``make constants`` writes
+    (:mod:`odforecast.models.constants`).
+    """
+
+    level_own: float
+    level_region: float
+    level_us: float
+    slope_us: float
+    damp_us: float
+    noise: float
+    shock: float
+
+    def of_the_nation(self) -> Scales:
+        """Scales of the US as a single series: the parts' own innovations average out."""
+        # Root of the summed squared shares of 52 jurisdictions and of 4 regions in deaths.
+        parts, regions = 0.19, 0.52
+        return replace(
+            self,
+            level_own=parts * self.level_own,
+            level_region=regions * self.level_region,
+            noise=parts * self.noise,
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """What the filter knows at the origin about some locations.
+
+    Attributes
+    ----------
+    locations : tuple of str
+    mean, cov : ndarray, shapes (K,) and (K, K)
+    scales : Scales
+    shift : ndarray, shape (L, 12)
+        By calendar column of the panel: from the model's pins to the panel's.
+    years : ndarray, shape (L,)
+        Years averaged in a pin.
+    region : ndarray of int, shape (L,)
+        Row of ``REGIONS``.
+    incomplete : bool
+        Whether the errors of the late arrivals are in the state.
+    """
+
+    locations: tuple[str, ...]
+    mean: Floats
+    cov: Floats
+    scales: Scales
+    shift: Floats
+    years: Floats
+    region: NDArray[np.int64]
+    incomplete: bool = False
+
+    @property
+    def size(self) -> int:
+        """Length of the state of levels and the nation's slope; the last month's shock is over."""
+        return len(self.locations) + 1
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """Places in the state of all but that shock."""
+        return np.delete(np.arange(self.mean.size), self.size)
+
+    @property
+    def alone(self) -> str:
+        """The only location, which then has a nation of its own; else empty."""
+        return self.locations[0] if len(self.locations) == 1 else ""
+
+
+def filtered(
+    panel: Panel, states: tuple[str, ...], scales: Scales, missing: Deficit | None = None
+) -> State:
+    """Filter the months of some locations together, up to the panel's last.
+
+    Without what the last months miss, they are taken as they are.
+
+    Raises
+    ------
+    PanelError
+        If a location has too few months.
+    """
+    rows = [panel.locations.index(s) for s in states]
+    recovered = panel.monthly[rows].copy()
+    n = recovered.shape[1]
+    ages = min(SPAN, n)
+    if missing is not None:
+        recovered[:, n - ages :] += missing.months[rows, SPAN - ages :]
+    # What stands before a gap says little, and its pins less: start after the last gap.
+    used = np.empty(len(states))
+    for i, row in enumerate(recovered):
+        gaps = np.flatnonzero(np.isnan(row))
+        used[i] = row.size if gaps.size == 0 else row.size - 1 - gaps[-1]
+        row[: row.size - int(used[i])] = np.nan
+    if used.min() < MIN_MONTHS:
+        raise PanelError(f"{states[int(used.argmin())]} has only {used.min():.0f} months")
+    # Deaths per day: months differ by a tenth in length.
+    lengths = month_lengths(panel.month_grid)
+    constants = repin(recovered, rough_level(recovered), lengths)
+    months = np.maximum(recovered + constants[:, np.arange(n) % 12], 0.0) / lengths
+    region = np.array([_region(s) for s in states], dtype=np.int64)
+    theta = np.array(astuple(scales))
+    years = years_averaged(used)
+    mean, cov = prior(months, theta)
+    share = 1.0 - 1.0 / np.maximum(years, 1.01)
+    begin = n
+    if missing is not None:
+        changing = (missing.late[rows] != 0).any(axis=0) | (missing.revised[rows] != 0).any(axis=0)
+        begin = n - int(SPAN - changing.argmax()) if changing.any() else n
+    # In one layout, or the filter is compiled twice.
+    before = np.ascontiguousarray(months[:, :begin])
+    kalman(before, region, theta, mean, cov, share, 0, COMPLETE, COMPLETE, COMPLETE)
+    if begin < n:
+        assert missing is not None
+        # What all locations of a release share is not learned from its months: a nation that has
+        # begun to fall looks like a release that is less complete than usual, and the filter would
+        # take a part of the one for the other. It is drawn as it is beforehand instead.
+        spread = np.concatenate([missing.own[rows], missing.revision_own[rows]])
+        size = mean.size
+        longer = np.zeros((size + spread.size, size + spread.size))
+        longer[:size, :size] = cov
+        longer[size:, size:] = np.diag(spread**2)
+        mean, cov = np.concatenate([mean, np.zeros(spread.size)]), longer
+        late, revised, noise = np.zeros((3, len(rows), n))
+        for out, array in (
+            (late, missing.late),
+            (revised, missing.revised),
+            (noise, missing.noise),
+        ):
+            out[:, n - ages :] = array[rows, SPAN - ages :]
+            out /= lengths
+        kalman(months, region, theta, mean, cov, share, begin, late, revised, noise**2)
+    return State(states, mean, cov, scales, -constants, years, region, begin < n)
+
+
+def _region(state: str) -> int:
+    name = lookup(find(state).state).region  # a county's is its state's
+    # The US and Puerto Rico have no region; alone in their filter, any index will do.
+    return 0 if name is None else REGIONS.index(name)
+
+
+def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
+    """Mean and covariance of the state before the first month."""
+    first = np.array([row[~np.isnan(row)][:12].mean() for row in months])
+    mean = np.concatenate([np.log(first + 0.1), np.zeros(2)])
+    variance = np.full(mean.size, 0.15**2)
+    slope, damp = theta[3], theta[4]
+    variance[-2] = min(slope**2 / (1.0 - damp**2), 0.02**2)
+    variance[-1] = 0.0
+    return mean, np.diag(variance)
+
+
+@nb.njit(cache=True, fastmath=FAST)
+def kalman(
+    months: Floats,
+    region: NDArray[np.int64],
+    scales: Floats,
+    mean: Floats,
+    cov: Floats,
+    share: Floats,
+    first: int,
+    late: Floats,
+    revised: Floats,
+    noise: Floats,
+) -> float:
+    """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
+
+    Counts enter through the log link, linearised at the prediction.
+
+    Parameters
+    ----------
+    months : ndarray, shape (L, T)
+        Deaths, completed by what is expected to arrive late; NaN is skipped.
+    region : ndarray of int, shape (L,)
+    scales : ndarray, shape (7,)
+        :class:`Scales` in order.
+    mean, cov : ndarray, shapes (K,) and (K, K)
+    share : ndarray, shape (L,)
+        Share of the count noise left after the pins took up theirs.
+    first : int
+        The first of ``months`` that is filtered; those before it have been.
+    late, revised : ndarray, shape (L, T)
+        Deaths by which one unit of an error, or of a revision, changes a month. Read where the
+        state is the long one.
+    noise : ndarray, shape (L, T)
+        Variance of what arrives late in a single month, in deaths squared.
+
+    Returns
+    -------
+    float
+        Log likelihood after the burn-in, up to a constant.
+    """
+    n_loc, n_time = months.shape
+    own, regional, nation, slope, damp, extra, shocks = scales
+    us = n_loc
+    shock = us + 1
+    size = mean.size
+    errors = shock + 1
+    incomplete = size > errors
+    revisions = errors + n_loc
+    column = np.empty(size)
+    loglik = 0.0
+    for t in range(first, n_time):
+        if t > 0:
+            for i in range(n_loc):
+                mean[i] += mean[us]
+            mean[us] *= damp
+            mean[shock] = 0.0
+            carry_slope(cov, n_loc, damp)
+            for j in range(size):  # the last month's shock is over
+                cov[shock, j] = 0.0
+                cov[j, shock] = 0.0
+            cov[us, us] += slope**2
+            for i in range(n_loc):
+                cov[i, i] += own**2
+                for j in range(n_loc):
+                    cov[i, j] += nation**2
+                    if region[i] == region[j]:
+                        cov[i, j] += regional**2
+        cov[shock, shock] = shocks**2
+        for i in range(n_loc):
+            if np.isnan(months[i, t]):
+                continue
+            expected = np.exp(mean[i] + mean[shock])
+            error = (months[i, t] - expected) / expected
+            spread = (extra**2 + 1.0 / expected) * share[i]
+            f = 0.0
+            r = 0.0
+            if incomplete:
+                # What is seen is the month less the errors of its completion.
+                f = late[i, t] / expected
+                r = revised[i, t] / expected
+                error += f * mean[errors + i] + r * mean[revisions + i]
+                spread += noise[i, t] / (expected * expected)
+            if error > 1.0:
+                # The linear step overshoots after a large surprise: take its logarithm.
+                error = 1.0 + np.log(error)
+            for j in range(size):
+                column[j] = cov[i, j] + cov[shock, j]
+            if incomplete:
+                for j in range(size):
+                    column[j] -= f * cov[errors + i, j] + r * cov[revisions + i, j]
+            total = column[i] + column[shock] + spread
+            if incomplete:
+                total -= f * column[errors + i] + r * column[revisions + i]
+            if t >= BURN_IN:
+                loglik -= 0.5 * (np.log(total) + error * error / total)
+            update(mean, cov, column, error, total)
+    return loglik
+
+
+@nb.njit(inline="always")
+def carry_slope(cov: Floats, n_loc: int, damp: float) -> None:
+    """Add a slope, the state after L levels, to each of them, and damp it; in a covariance."""
+    size = len(cov)
+    for i in range(n_loc):  # rows, then columns
+        for j in range(size):
+            cov[i, j] += cov[n_loc, j]
+    for j in range(size):
+        for i in range(n_loc):
+            cov[j, i] += cov[j, n_loc]
+    for j in range(size):
+        cov[n_loc, j] *= damp
+    for j in range(size):
+        cov[j, n_loc] *= damp
+
+
+@nb.njit(inline="always")
+def update(mean: Floats, cov: Floats, column: Floats, error: float, total: float) -> None:
+    """Take in one observation: its covariance with the state, its error and its variance."""
+    size = len(mean)
+    for j in range(size):
+        gain = column[j] / total
+        mean[j] += gain * error
+        for k in range(size):
+            cov[j, k] -= gain * column[k]
+
+
+def repin(
+    months: Floats,
+    trend: Floats,
+    lengths: Floats,
+    *,
+    level_variance: float = LEVEL_VARIANCE,
+    forget: float = FORGET,
+) -> Floats:
+    """Constants to add to each calendar month, shape (L, 12), adding up to zero.
+
+    ``months`` (L, n) are on any pins, NaN where unknown; ``trend`` (L, n) is their rough level,
+    above zero, which scales the noise. Column k belongs to months k, k + 12, … of ``months``.
+
+    Examples
+    --------
+    >>> wave = np.tile([-2.0, 2.0], 24)[None] + 50.0
+    >>> found = repin(wave, np.full((1, 48), 50.0), np.ones(48))
+    >>> bool(np.allclose(found, np.tile([2.0, -2.0], 6)))
+    True
+    """
+    walk = level_variance * trend * trend
+    unsure = 1e4 * trend[:, 0] ** 2 * level_variance + 1e6 * trend[:, 0]
+    walk[:, 0] = 0.0
+    loads = np.broadcast_to(1.0 / lengths, months.shape)
+    start = np.ascontiguousarray(trend[:, 0])
+    return constants_of(months / lengths, loads, walk, trend, start, unsure, forget)
+
+
+def constants_of(
+    values: Floats,
+    loads: Floats,
+    walk: Floats,
+    noise: Floats,
+    start: Floats,
+    unsure: Floats,
+    forget: float = FORGET,
+) -> Floats:
+    """Constants of the calendar months under which a series most looks like a slow level.
+
+    Generalised least squares, the whitening done by the filter of a local-level model:
+    ``values + constant * loads = level + noise``, the level with steps of variance ``walk``,
+    ``start`` its first value and ``unsure`` the variance of that; all (L, n), the last two (L,).
+    """
+    left, right = _normal_equations(
+        values, np.ascontiguousarray(loads), walk, noise, start, unsure, forget
+    )
+    kkt = np.zeros((len(left), 13, 13))
+    # A calendar month never seen, in a very short row, keeps its constant near zero.
+    kkt[:, :12, :12] = left + 1e-12 * np.eye(12)
+    kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
+    target = np.concatenate([right, np.zeros((len(right), 1))], axis=1)
+    constants: Floats = np.linalg.solve(kkt, target[..., None])[:, :12, 0]
+    return constants
+
+
+@nb.njit(cache=True)
+def _normal_equations(
+    values: Floats,
+    loads: Floats,
+    walk: Floats,
+    noise: Floats,
+    start: Floats,
+    unsure: Floats,
+    forget: float,
+) -> tuple[Floats, Floats]:
+    """Whitened normal equations, (L, 12, 12) and (L, 12).
+
+    The filter is run on the values and, with the same gains, on the twelve calendar-month dummies:
+    the innovations are the whitened rows of the regression.
+    """
+    n_loc, n = values.shape
+    left = np.zeros((n_loc, 12, 12))
+    right = np.zeros((n_loc, 12))
+    level = np.empty(13)
+    step = np.empty(13)
+    for i in range(n_loc):
+        uncertain = unsure[i]
+        level[:] = 0.0
+        level[12] = start[i]
+        for t in range(n):
+            uncertain += walk[i, t]
+            if np.isnan(values[i, t]):
+                continue
+            k = t % 12
+            age = (n - 1 - t) // 12
+            total = uncertain + noise[i, t] * (1.0 + forget * age * age)
+            gain = uncertain / total
+            for j in range(12):
+                step[j] = (loads[i, t] if j == k else 0.0) - level[j]
+            step[12] = values[i, t] - level[12]
+            for j in range(13):
+                level[j] += gain * step[j]
+            uncertain -= gain * uncertain
+            for j in range(12):
+                right[i, j] -= step[j] * step[12] / total
+                for m in range(12):
+                    left[i, j, m] += step[j] * step[m] / total
+    return left, right
+
+
+def rough_level(months: Floats) -> Floats:
+    """Centred 12-month means of the months, ends repeated, at least 1; shape (L, n).
+
+    Missing months take the nearest mean.
+    """
+    n = months.shape[1]
+    window = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).mean(axis=2)
+    padded = np.concatenate(
+        [np.repeat(window[:, :1], 6, axis=1), window, np.repeat(window[:, -1:], 5, axis=1)], axis=1
+    )
+    for row in padded:
+        known = np.flatnonzero(~np.isnan(row))
+        if known.size < n:
+            row[:] = np.interp(np.arange(n), known, row[known])
+    return np.asarray(np.maximum(padded, 1.0))
+
+
+def years_averaged(n_months: Floats, *, forget: float = FORGET) -> Floats:
+    """How many years' noise averages out in a pin, given months used: (sum w)² / sum w²."""
+    out = np.empty(len(n_months))
+    for i, n in enumerate(n_months):
+        weights = 1.0 / (1.0 + forget * np.arange(max(int(n) // 12, 1)) ** 2)
+        out[i] = weights.sum() ** 2 / (weights**2).sum()
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Nation:
+    """Random numbers of the nation, one column a draw.
+
+    ``start`` (D,) are standard normals of its slope at the origin, ``squared`` (D,) chi-squared:
+    the scale of its innovations is ``sqrt(TAIL_DF / squared)``. ``ahead`` (H, 3, D) are standard
+    normals of the innovations of its level and slope, and of its shocks.
+    """
+
+    start: Singles
+    squared: Floats
+    ahead: Singles
+
+
+def of_the_nation(state: State, horizon: int, draws: int, streams: Streams) -> Nation:
+    """The numbers that the nation of a filter draws; a location filtered alone has one, too."""
+    rng = streams.generator("nation", state.alone)
+    # One stream: the order is a part of what is drawn.
+    start = rng.standard_normal(draws, dtype=np.float32)
+    squared = rng.chisquare(TAIL_DF, draws)
+    return Nation(start, squared, rng.standard_normal((horizon, 3, draws), dtype=np.float32))
+
+
+def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> Singles:
+    """Change of a level whose damped slope changes too, month by month; shape (H, D).
+
+    ``jumps`` and ``turns`` (H, D) are the innovations of the two, ``slope`` (D,) is that at the
+    origin.
+    """
+    out = np.empty_like(jumps)
+    level = np.zeros_like(slope)
+    for h in range(len(jumps)):
+        level = level + slope + jumps[h]
+        slope = np.float32(damp) * slope + turns[h]
+        out[h] = level
+    return out
+
+
+def drawn(
+    state: State, panel: Panel, horizon: int, draws: int, streams: Streams
+) -> tuple[Floats, Factors | None, int, Singles]:
+    """Joint draws of the months after the panel's last.
+
+    Every location, region and the nation draw from streams of their own, one month after the
+    other, so that a shorter forecast is the beginning of a longer one. A location filtered
+    alone (the US without its parts, Puerto Rico) has a nation of its own, too.
+
+    Returns
+    -------
+    paths : ndarray, shape (D, L, H)
+        Monthly deaths on the panel's pins.
+    factors : Factors or None
+        The locations' own errors of the late arrivals in the same draws; None where the filter
+        had none. What a release shares is not in them.
+    below : int
+        How many drawn months were below zero and set to zero.
+    rise : ndarray, shape (D, L, H)
+        Change of the log level since the origin.
+    """
+    f32 = np.float32
+    scales, n_loc, size, kept = state.scales, len(state.locations), state.size, state.kept
+    nation = of_the_nation(state, horizon, draws, streams)
+    places = [streams.generator("location", s) for s in state.locations]
+    root = np.linalg.cholesky(state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)).astype(f32)
+    start = np.empty((draws, kept.size), dtype=f32)
+    for i, rng in enumerate(places):
+        start[:, i] = rng.standard_normal(draws, dtype=f32)
+    start[:, n_loc] = nation.start
+    if state.incomplete:
+        for i, place in enumerate(state.locations):
+            errors = streams.generator("delay", place).standard_normal((2, draws), dtype=f32)
+            start[:, size + i], start[:, size + n_loc + i] = errors
+    now = state.mean[kept].astype(f32) + start @ root.T
+    factors = None
+    if state.incomplete:
+        late, revision = now[:, size : size + n_loc], now[:, size + n_loc :]
+        factors = Factors(late.astype(float), revision.astype(float))
+
+    tail = np.sqrt(TAIL_DF / nation.squared).astype(f32)
+    jumps, turns, shocks = nation.ahead.swapaxes(0, 1)
+    common = level_path(
+        f32(scales.level_us) * tail * jumps,
+        f32(scales.slope_us) * tail * turns,
+        now[:, n_loc],
+        scales.damp_us,
+    )
+    common += f32(scales.shock) * shocks
+    regional = {}
+    for r in dict.fromkeys(state.region.tolist()):
+        rng = streams.generator("region", f"{state.alone}{REGIONS[r]}")
+        steps = rng.standard_normal((horizon, draws), dtype=f32)
+        regional[r] = common + f32(scales.level_region) * np.cumsum(steps, axis=0)
+    # A new month carries its own noise and the error of its pin.
+    pin = 1.0 / state.years
+    rise, noise, uniform = (np.empty((draws, n_loc, horizon), dtype=f32) for _ in range(3))
+    for i, (place, rng) in enumerate(zip(state.locations, places, strict=True)):
+        own, single = rng.standard_normal((horizon, 2, draws), dtype=f32).swapaxes(0, 1)
+        steps = regional[int(state.region[i])] + f32(scales.level_own) * np.cumsum(own, axis=0)
+        rise[:, i] = steps.T
+        noise[:, i] = f32(np.sqrt(1.0 + pin[i])) * single.T
+        chance = streams.generator("count", place)
+        uniform[:, i] = chance.random((horizon, draws), dtype=f32).T
+    months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
+    lengths = np.log(month_lengths(months)).astype(f32)
+    calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
+    out = np.empty((draws, n_loc, horizon))
+    below = draw_counts(
+        now[:, :n_loc], rise, lengths, scales.noise, pin, state.shift[:, calendar], noise, uniform,
+        out,
+    )  # fmt: skip
+    return out, factors, int(below), rise
+
+
+@nb.njit(cache=True, fastmath=FAST)
+def draw_counts(
+    now: Singles,
+    rise: Singles,
+    lengths: Singles,
+    noise: float,
+    pin: Floats,
+    shift: Floats,
+    normal: Singles,
+    uniform: Singles,
+    out: Floats,
+) -> int:
+    """Deaths from log means into ``out`` (D, L, H); below a mean of 12 the Poisson is exact.
+
+    Parameters
+    ----------
+    now : ndarray, shape (D, L)
+        Log deaths a day at the origin.
+    rise : ndarray, shape (D, L, H)
+        Their change since then.
+    lengths : ndarray, shape (H,)
+        Logs of the months' lengths.
+    noise : float
+        Sd of the extra noise on the log scale.
+    pin : ndarray, shape (L,)
+        Variance of the error of a pin, as a share of a month's mean.
+    shift : ndarray, shape (L, H)
+        From the model's pins to those of the panel.
+    normal, uniform : ndarray, shape (D, L, H)
+
+    Returns
+    -------
+    int
+        Draws that came out below zero and were set to zero.
+    """
+    n_draws, n_loc, horizon = rise.shape
+    below = 0
+    for d in range(n_draws):
+        for i in range(n_loc):
+            for h in range(horizon):
+                mean = np.exp(min(now[d, i] + rise[d, i, h] + lengths[h], 16.0))
+                z = normal[d, i, h]
+                if mean < 12.0:
+                    rate = mean * np.exp(noise * z - 0.5 * noise * noise) + 1e-12
+                    p = np.exp(-rate)
+                    reached = p
+                    count = 0
+                    while uniform[d, i, h] > reached and count < 100:
+                        count += 1
+                        p *= rate / count
+                        reached += p
+                    drawn = count + np.sqrt(pin[i] * mean) * z + shift[i, h]
+                else:
+                    # Normal with the Poisson's skewness (Cornish-Fisher).
+                    sd = np.sqrt(mean + noise * noise * mean * mean)
+                    drawn = mean + sd * z + (z * z - 1.0) / 6.0 + shift[i, h]
+                if drawn < 0.0:
+                    drawn = 0.0
+                    below += 1
+                out[d, i, h] = drawn
+    return below
