@@ -25,7 +25,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.errors import OdforecastError
-from odforecast.forecast.nowcast import unbiased
+from odforecast.forecast.tables import unbiased
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.delay.constants import delays_for, learned_delays
 from odforecast.models.delay.deficit import deficit

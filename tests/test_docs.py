@@ -19,9 +19,8 @@ import pytest
 
 import odforecast as od
 from odforecast.backtesting.outcome import FAILURE_COLUMNS
-from odforecast.forecast.counties import COUNTY_COLUMNS as COUNTY_TABLE
-from odforecast.forecast.ranking import RANKING_COLUMNS
-from odforecast.forecast.summary import SUMMARY_COLUMNS
+from odforecast.forecast.tables import COUNTY_COLUMNS as COUNTY_TABLE
+from odforecast.forecast.tables import RANKING_COLUMNS, SUMMARY_COLUMNS
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.names import HUB_COLUMNS, TABLE_COLUMNS
 from odforecast.scenario import prior_names, references

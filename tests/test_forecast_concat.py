@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-import odforecast.forecast.concat as module
+import odforecast.forecast.adding as module
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO

@@ -13,8 +13,7 @@ from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.nowcast import unbiased, usual_ratio
-from odforecast.forecast.published import published
+from odforecast.forecast.tables import published, unbiased, usual_ratio
 from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO

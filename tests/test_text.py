@@ -10,9 +10,10 @@ from forecast_factory import PANEL, made
 
 import odforecast as od
 from odforecast.errors import ForecastError, ScenarioError
-from odforecast.forecast.text import chance, place_name
+from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
 from odforecast.months import ONE_MONTH
+from odforecast.say import chance
 from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
 from odforecast.scenario.text import answers, scenario_title, text
 

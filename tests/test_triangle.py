@@ -13,8 +13,8 @@ import odforecast as od
 from odforecast.backtesting.contain import contained
 from odforecast.backtesting.export import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.errors import ForecastError, PanelError
-from odforecast.forecast.codec import from_bytes, panel_from, panel_record, to_bytes
-from odforecast.forecast.concat import _joined
+from odforecast.forecast.adding import _joined
+from odforecast.forecast.file import from_bytes, panel_from, panel_record, to_bytes
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ORDINARY, ordinary, zoo
 

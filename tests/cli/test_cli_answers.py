@@ -15,7 +15,7 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.cli.forecast_tables import change, count, share
 from odforecast.forecast import Forecast
-from odforecast.forecast.reach import VALIDATED, beyond_validated
+from odforecast.forecast.text import VALIDATED, beyond_validated
 
 QUICK = ("--source", "bundled", "--draws", "60")
 PLACES = "US,NY,NYC,Ohio"

@@ -15,8 +15,8 @@ from odforecast.cli import main
 from odforecast.cli.forecast_tables import count, share
 from odforecast.cli.leaderboard import in_order
 from odforecast.cli.written import plain
-from odforecast.forecast.text import chance
 from odforecast.names import DECIDING
+from odforecast.say import chance
 
 FORECAST = ("forecast", "--source", "bundled", "--model", "drift", "--draws", "60")
 BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--draws", "40",

@@ -15,7 +15,7 @@ from county_forecasts import county_csv, made_forecast, made_panel, population_c
 
 import odforecast as od
 from odforecast.cli import county_tables, main
-from odforecast.forecast.counties import COUNTY_COLUMNS
+from odforecast.forecast.tables import COUNTY_COLUMNS
 from odforecast.vintage.bundle import default_folder
 
 QUICK = ["--model", "county-gamma", "--draws", "60"]

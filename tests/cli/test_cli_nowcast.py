@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.forecast.text import rounded, step_of
+from odforecast.say import rounded, step_of
 
 QUICK = ("--source", "bundled", "--draws", "60")
 

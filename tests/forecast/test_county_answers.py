@@ -15,9 +15,8 @@ from forecast_factory import same
 import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, ForecastError, UnknownNameError
-from odforecast.forecast import counties as module
-from odforecast.forecast.counties import COUNTY_COLUMNS
-from odforecast.forecast.ranking import RANKING_COLUMNS, among_highest
+from odforecast.forecast import tables as module
+from odforecast.forecast.tables import COUNTY_COLUMNS, RANKING_COLUMNS, among_highest
 from odforecast.forecast.text import text
 from odforecast.report.brief import write_brief, write_briefs
 from odforecast.report.site import write_report, write_site

@@ -7,8 +7,8 @@ import datetime as dt
 import pytest
 
 import odforecast as od
-from odforecast.forecast.published import published_on
-from odforecast.forecast.text import between, step_of
+from odforecast.forecast.tables import published_on
+from odforecast.say import between, step_of
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,9 @@ def test_a_place_comes_first_everywhere(forecast):
         ),
         (lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
         (lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), r"at most 120"),
+        (lambda f: f.probability_below("a"), r"value is 'a'; give a number of deaths"),
+        (lambda f: f.probability_below([1, 2, 3]), r"value is \[1, 2, 3\]; give a number"),
+        (lambda f: f.quantiles([[0.1], [0.2, 0.3]]), r"quantile levels are \[\[0\.1\], .*give num"),
     ],
 )
 def test_natural_mistakes_are_answered(forecast, call, said):

@@ -10,8 +10,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ForecastError, UnknownNameError
-from odforecast.forecast.places import residents
-from odforecast.forecast.summary import SUMMARY_COLUMNS, year_before
+from odforecast.forecast.tables import SUMMARY_COLUMNS, residents, year_before
 from odforecast.geography import JURISDICTIONS, called, population
 from odforecast.months import ONE_MONTH
 
@@ -203,7 +202,7 @@ def test_a_year_before_is_drawn_where_the_draws_reach(forecast):
 def test_every_number_of_every_text_is_in_the_table():
     """What is said to people is rounded from the table, and from nothing else."""
     from odforecast.forecast.record import past_errors
-    from odforecast.forecast.text import chance, rounded, step_of
+    from odforecast.say import chance, rounded, step_of
 
     panel = od.bundled().as_of().panel()
     forecast = od.get_model("dlm").fit(panel).forecast(draws=150)

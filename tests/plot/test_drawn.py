@@ -269,7 +269,7 @@ def test_no_column_of_counts_is_mapped(forecast, panel):
 
 
 def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
-    from odforecast.forecast.summary import summary
+    from odforecast.forecast.tables import summary
 
     table = summary(forecast)
     axes = plot.tile_map(table, kind="fall")

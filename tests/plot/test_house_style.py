@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from odforecast import plot
-from odforecast.forecast import text as forecast_text
+from odforecast import say as forecast_text
 from odforecast.plot import style, words
 
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from odforecast import plot
-from odforecast.forecast import text as forecast_text
+from odforecast import say as forecast_text
 from odforecast.names import INDICATOR_NAMES
 from odforecast.plot import words
 

@@ -14,13 +14,12 @@ from site_factory import PLACES, Page, numbers, sha256, small_forecast, small_re
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError
-from odforecast.forecast.text import step_of
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
 from odforecast.report.site.past import ends_held, past_forecasts
-from odforecast.say import chance
+from odforecast.say import chance, step_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 
 MODEL = "naive+delay"
@@ -249,7 +248,7 @@ def test_a_page_of_a_place_has_its_parts(site, forecast):
 
 
 def between_text(r) -> str:
-    from odforecast.forecast.text import between
+    from odforecast.say import between
 
     return between(r["low"], r["high"])
 

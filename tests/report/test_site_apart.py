@@ -12,7 +12,6 @@ from site_factory import PLACES, Page, small_forecast, small_results
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.forecast.text import between, chance, month_name, rounded, step_of
 from odforecast.geography import called
 from odforecast.report.record import past_record
 from odforecast.report.site import write_report, write_site
@@ -20,6 +19,7 @@ from odforecast.report.site.past import ends_held, past_forecasts
 from odforecast.report.site.pictures import fan, past
 from odforecast.report.site.skill import Skill
 from odforecast.report.site.tiles import change_look, fall_look
+from odforecast.say import between, chance, month_name, rounded, step_of
 from odforecast.scoring import pit_histogram, summarise
 
 MODEL = "naive+delay"

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.forecast import Forecast, sums
-from odforecast.forecast.summary import year_before
+from odforecast.forecast import Forecast
+from odforecast.forecast import adding as sums
+from odforecast.forecast.tables import year_before
 from odforecast.forecast.trend import CATEGORIES, LARGE, category, probabilities, thresholds
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_12MO, TARGET_MONTH

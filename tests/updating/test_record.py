@@ -16,8 +16,8 @@ from panel_factory import as_release, bundled_panel, with_counts
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.forecast.text import rounded, step_of
 from odforecast.publication import publication_date
+from odforecast.say import rounded, step_of
 from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
 from odforecast.updating.said import coverage_sentence, record_markdown, said_and_came

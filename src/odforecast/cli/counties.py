@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from odforecast.forecast import Forecast
-    from odforecast.forecast.ranking import By
+    from odforecast.forecast.tables import By
     from odforecast.models import Model
     from odforecast.panel import Panel
 
@@ -208,8 +208,9 @@ def _show(
     made: Forecast, panel: Panel, asked: Asked, table: pd.DataFrame, hot: pd.DataFrame | None
 ) -> None:
     from odforecast.cli import county_tables as tables
-    from odforecast.forecast.published import published_on
-    from odforecast.forecast.text import day_name, deaths_of, place_name, text
+    from odforecast.forecast.tables import published_on
+    from odforecast.forecast.text import place_name, text
+    from odforecast.say import day_name, deaths_of
 
     rates = bool(table["rate"].notna().any())
     what = deaths_of(panel.indicator)

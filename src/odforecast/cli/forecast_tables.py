@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from odforecast.cli.screen import grid
-from odforecast.forecast.text import chance, percent, rounded, step_of
+from odforecast.say import chance, percent, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -113,7 +113,7 @@ def keep(made: Forecast, states: Sequence[str]) -> Forecast:
 
 def say_warnings(made: Forecast) -> None:
     """The forecast's warnings on standard error, and that it goes far."""
-    from odforecast.forecast.reach import beyond_validated
+    from odforecast.forecast.text import beyond_validated
 
     for text in made.warnings:
         warn(text)
@@ -141,7 +141,7 @@ def about(
     made: Forecast, panel: Panel, forecaster: Model, seed: int, target: str = TARGET_12MO
 ) -> dict[str, Any]:
     """What JSON says of how a forecast was made."""
-    from odforecast.forecast.reach import beyond_validated
+    from odforecast.forecast.text import beyond_validated
     from odforecast.version import __version__
 
     far = beyond_validated(made)

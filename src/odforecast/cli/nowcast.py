@@ -31,8 +31,8 @@ from odforecast.cli.own_counts import counts_option, with_counts
 from odforecast.cli.screen import grid, say
 from odforecast.cli.source import open_source
 from odforecast.cli.written import print_json, records, write_table
-from odforecast.forecast.text import rounded, step_of
 from odforecast.names import DEFAULT_HORIZON
+from odforecast.say import rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -77,7 +77,7 @@ def report(
     unless a page of results alone is asked for. Forecasts of counties have a page of their own:
     `odforecast forecast --dataset counties --html FILE`.
     """
-    from odforecast.forecast.counties import refuse_counties
+    from odforecast.forecast.tables import refuse_counties
     from odforecast.report.site import write_report, write_site
     from odforecast.report.site.folder import check_folder
 
@@ -154,8 +154,7 @@ def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | Non
         If a folder is neither, or there are two of a kind.
     """
     from odforecast.backtesting import Results
-    from odforecast.forecast.file import INDEX
-    from odforecast.forecast.loading import load_forecast
+    from odforecast.forecast.file import INDEX, load_forecast
 
     forecast: tuple[Path, Forecast] | None = None
     scored: tuple[Path, Results] | None = None

@@ -103,7 +103,7 @@ def run(
     Every location asked for gets a brief of its own. An effect on a drug class acts on the
     forecast's own deaths of that class; --indicator T40.4 projects the class itself.
     """
-    from odforecast.forecast.reach import beyond_validated
+    from odforecast.forecast.text import beyond_validated
     from odforecast.models import get_model
     from odforecast.scenario import project
     from odforecast.scenario.limits import ALL

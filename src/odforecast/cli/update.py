@@ -89,7 +89,7 @@ def update(
 
 
 def _show(done: Update) -> None:
-    from odforecast.forecast.reach import beyond_validated
+    from odforecast.forecast.text import beyond_validated
     from odforecast.updating.folder import checked
     from odforecast.updating.words import sentences
 

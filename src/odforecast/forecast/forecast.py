@@ -7,25 +7,47 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, OdforecastError, one_of, short
-from odforecast.forecast.adding import carrying, total, with_nation
-from odforecast.forecast.answers import Answers
-from odforecast.forecast.arrays import held
-from odforecast.forecast.part import of_these_draws, part, with_parts
-from odforecast.forecast.readings import Readings
+from odforecast.forecast import adding, tables
+from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
+from odforecast.forecast.tables import By, layer_of, of_counties
+from odforecast.forecast.text import text
+from odforecast.forecast.trend import trend
 from odforecast.geography import JURISDICTIONS, REGIONS, closed, code_of, parts_of, pick
-from odforecast.markup import card, few, number_of, steady
+from odforecast.markup import card, few, html_table, number_of, steady
 from odforecast.months import ONE_MONTH, Months, to_month
-from odforecast.names import LOCATION, MONTH, OCCURRENCE, RESIDENCE, TARGET_MONTH, TARGETS
+from odforecast.names import (
+    FORECAST_DIMS,
+    HUB_QUANTILES,
+    LOCATION,
+    MONTH,
+    OCCURRENCE,
+    RESIDENCE,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGETS,
+)
 from odforecast.panel import Floats, Panel
 from odforecast.panel.frozen import Frozen
 
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from odforecast.forecast.record import Scored
+
+#: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
+_OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
+
 
 @dataclass(frozen=True, eq=False)
-class Forecast(Readings, Answers, Frozen):
+class Forecast(Frozen):
     """Sample paths, draws × locations × months.
 
     A model of months keeps paths of **monthly deaths**, and everything else is derived by
@@ -98,7 +120,7 @@ class Forecast(Readings, Answers, Frozen):
     beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = held(self.draws, self.months, self.known, self.locations)
+        arrays = _checked(self.draws, self.months, self.known, self.locations)
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
@@ -106,7 +128,7 @@ class Forecast(Readings, Answers, Frozen):
         for name, array in zip(("draws", "months", "known"), arrays):
             object.__setattr__(self, name, array)
         if self.beside:
-            object.__setattr__(self, "beside", of_these_draws(self))
+            object.__setattr__(self, "beside", adding.of_these_draws(self))
         self._freeze()
 
     @steady
@@ -124,6 +146,33 @@ class Forecast(Readings, Answers, Frozen):
             if self.basis == RESIDENCE
             else "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), "
             ".plot()",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        if of_counties(self):
+            return _counties_html(self)
+        try:
+            table = self.summary()
+        except ForecastError:  # paths of single months, not joint
+            return html_table(self.to_frame(target=self.target), repr(self).splitlines()[0])
+        last = table[table["horizon"] == min(12, int(self.horizons[-1]))]
+        shown = last[["name", "month", "low", "median", "high", "change", "fall", "rate"]].round(
+            {"low": 0, "median": 0, "high": 0, "change": 0, "fall": 2, "rate": 1}
+        )
+        shown = shown.rename(
+            columns={
+                "name": "place",
+                "month": "12 months ending",
+                "change": "change on a year before, %",
+                "fall": "chance of a fall",
+                "rate": "per 100,000",
+            }
+        )
+        return html_table(
+            shown,
+            f"{self!r}".splitlines()[0].lstrip("<") + "; 90 % interval",
+            "All of it: .summary(), .years(), .trend(), .nowcast(), .text(place), .plot()",
         )
 
     @classmethod
@@ -210,10 +259,10 @@ class Forecast(Readings, Answers, Frozen):
         >>> both.locations, sorted(both.joint), both.provenance["model"]
         (('CA', 'ME', 'WY'), ['month'], 'drift + naive')
         """
-        from odforecast.forecast.concat import concat
-
         given: object = forecasts
-        return concat([a_forecast(f) for f in (given if isinstance(given, Iterable) else [given])])
+        return adding.concat(
+            [a_forecast(f) for f in (given if isinstance(given, Iterable) else [given])]
+        )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
         """Write all of it, its panel too, into a folder: JSON and Parquet, no pickle.
@@ -253,6 +302,207 @@ class Forecast(Readings, Answers, Frozen):
 
         return save_forecast(self, path, overwrite)
 
+    @property
+    def targets(self) -> frozenset[str]:
+        """What can be asked for: a model of months has both targets, one of sums only those."""
+        return frozenset(TARGETS) if self.target == TARGET_MONTH else frozenset({TARGET_12MO})
+
+    @property
+    def horizons(self) -> NDArray[np.int64]:
+        """Months after the panel's last month, shape (M,); 0 and below are revisions."""
+        return (self.months - self.last_month).astype(np.int64)
+
+    @property
+    def horizons_from_origin(self) -> NDArray[np.int64]:
+        """Months after the month of the as-of date, shape (M,)."""
+        return (self.months - np.datetime64(self.as_of, "M")).astype(np.int64)
+
+    def samples(self, target: str = TARGET_12MO) -> Floats:
+        """Draws of a target, shape (D, L, M); read-only, as the draws are.
+
+        Raises
+        ------
+        ForecastError
+            If the target is unknown, the draws do not mean it, or sums are asked of months
+            that are not joint.
+        """
+        if target not in TARGETS:
+            raise ForecastError(f"unknown target {target!r}", hint=one_of(target, TARGETS))
+        if target not in self.targets:
+            raise ForecastError(
+                f"{self.provenance.get('model', 'this model')} does not forecast {target}",
+                hint=f"it forecasts {', '.join(sorted(self.targets))}",
+            )
+        if target == self.target:
+            return self.draws
+        if MONTH not in self.joint and self.months.size > 1:
+            raise ForecastError(
+                "these draws are not joint over months, so they cannot be added",
+                hint="ask for single months, or use a model whose paths are joint over months",
+            )
+        return sums_of(self)
+
+    def count_at(self, month: object) -> Floats:
+        """12-month-ending deaths at a month in every draw, shape (D, L).
+
+        A month that the draws reach is drawn (where counts are not final, it is the nowcast of
+        the same draw); an earlier one is the reported count of the panel, of a sum of locations
+        that of its parts.
+
+        Raises
+        ------
+        ForecastError
+            If the month lies after the forecast, or before the panel.
+        """
+        when = to_month(month)
+        position = int((when - self.months[0]).astype(int))
+        if position >= self.months.size:
+            raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
+        if position >= 0:
+            return np.asarray(self.samples()[:, :, position])
+        if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
+            raise ForecastError(f"no count is known for {when}")
+        column = int((when - self.panel.months[0]).astype(int))
+        counts = layer_of(self, "reported")[:, column]
+        return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
+
+    def change(self, month: object) -> Floats:
+        """Change of the 12-month-ending count at a month on the count 12 months earlier.
+
+        Both counts are taken in the same draw and as once final: where the earlier one is not
+        final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
+        this and nothing else.
+
+        Parameters
+        ----------
+        month : month
+
+        Returns
+        -------
+        ndarray, shape (D, L)
+            Deaths; below zero is a fall.
+
+        Raises
+        ------
+        ForecastError
+            If both counts are drawn, and the draws are not joint over months.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+        >>> ohio = fitted.forecast(draws=100).select("Ohio")
+        >>> ohio.change("2026-04").shape
+        (100, 1)
+        """
+        when = to_month(month)
+        before = when - 12 * ONE_MONTH
+        if MONTH not in self.joint and before >= self.months[0]:
+            raise ForecastError(
+                f"these draws are not joint over months: those of {when} and of {before} belong "
+                "to no one world, and cannot be compared",
+                hint="ask for a month at most 12 after the last known one, or use another model",
+            )
+        return self.count_at(when) - self.count_at(before)
+
+    def quantiles(
+        self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
+    ) -> Floats:
+        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
+
+        Raises
+        ------
+        ForecastError
+            If a level lies outside (0, 1), or the target is not forecast.
+        """
+        probs = quantile_levels(levels)
+        return between(in_order(self.samples(target)), probs)
+
+    def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
+        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M).
+
+        Raises
+        ------
+        ForecastError
+            If a value is not a number, values do not fit the locations and months, or the target
+            is not forecast.
+        """
+        samples = self.samples(target)
+        hint = "give a number of deaths, or an array of locations × months"
+        try:
+            limit = np.broadcast_to(np.asarray(value, dtype=float), samples.shape[1:])
+        except (TypeError, ValueError) as error:
+            raise ForecastError(f"value is {short(value)}", hint=hint) from error
+        if np.isnan(limit).any():
+            raise ForecastError("value is NaN", hint=hint)
+        return np.asarray((samples < limit).mean(axis=0))
+
+    def index(self, state: str) -> int:
+        """Position of a location.
+
+        Raises
+        ------
+        ForecastError
+            If it is not in the forecast; says why if the model skipped it.
+        """
+        # A sum has a name that is no place's.
+        code = state if state in self.locations else code_of(state)
+        if code not in self.locations:
+            reason = self.skipped.get(code, f"it has: {few(self.locations, 60)}")
+            raise ForecastError(f"no forecast for {code}", hint=reason)
+        return self.locations.index(code)
+
+    def select(self, locations: str | Iterable[str]) -> Forecast:
+        """Only these locations, by any of their names, in this order; one may be given bare."""
+        places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
+        rows = [self.locations.index(s) for s in places]
+        made = replace(
+            self,
+            draws=self.draws[:, rows],
+            known=self.known[..., rows, :],
+            locations=places,
+            beside={},
+        )
+        there = {n: [s for s in places if s in p.locations] for n, p in self.beside.items()}
+        return adding.carrying(
+            made, {n: self.beside[n].select(of) for n, of in there.items() if of}
+        )
+
+    def first(self, draws: int) -> Forecast:
+        """Only the first draws, without the parts; shape (n, L, M)."""
+        known = self.known if self.known.ndim == 2 else self.known[:draws]
+        return replace(self, draws=self.draws[:draws], known=known, beside={})
+
+    def total(self, locations: Iterable[str], name: str) -> Forecast:
+        """Sum over locations, draw by draw: a forecast with the single location ``name``.
+
+        Raises
+        ------
+        ForecastError
+            If the draws are not joint over locations, a location is missing, none is named, one
+            would be counted twice, or the name is that of another place.
+        """
+        return adding.total(self, locations, name)
+
+    def nation(self) -> Forecast:
+        """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
+        return self.total(JURISDICTIONS, "US")
+
+    def region(self, name: str) -> Forecast:
+        """A census region as the sum of its jurisdictions.
+
+        Parameters
+        ----------
+        name : {"Northeast", "Midwest", "South", "West"}
+        """
+        if name not in REGIONS:
+            raise ForecastError(f"unknown region {name!r}", hint=one_of(name, REGIONS))
+        return self.total(parts_of(name), name)
+
+    def with_nation(self) -> Forecast:
+        """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
+        return adding.with_nation(self)
+
     def part(self, indicator: str) -> Forecast:
         """A drug class in the same draws: in each of them a part of the whole.
 
@@ -283,7 +533,7 @@ class Forecast(Readings, Answers, Frozen):
         >>> bool((fentanyl.samples() <= whole.select(["US", "Ohio"]).samples()).all())
         True
         """
-        return part(self, indicator)
+        return adding.part(self, indicator)
 
     def with_parts(self, parts: Mapping[str, Forecast]) -> Forecast:
         """The same forecast, carrying drug classes in its draws; for authors of models.
@@ -298,71 +548,442 @@ class Forecast(Readings, Answers, Frozen):
         ForecastError
             If one has other draws or months.
         """
-        return with_parts(self, parts)
+        return adding.with_parts(self, parts)
 
-    def index(self, state: str) -> int:
-        """Position of a location.
+    def summary(
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
+    ) -> pd.DataFrame:
+        """What people ask: the count, its change on a year earlier, its rate, and what CDC says.
 
-        Raises
-        ------
-        ForecastError
-            If it is not in the forecast; says why if the model skipped it.
-        """
-        # A sum has a name that is no place's.
-        code = state if state in self.locations else code_of(state)
-        if code not in self.locations:
-            reason = self.skipped.get(code, f"it has: {few(self.locations, 60)}")
-            raise ForecastError(f"no forecast for {code}", hint=reason)
-        return self.locations.index(code)
-
-    def select(self, locations: str | Iterable[str]) -> Forecast:
-        """Only these locations, by any of their names, in this order; one may be given bare."""
-        places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
-        rows = [self.locations.index(s) for s in places]
-        made = replace(
-            self,
-            draws=self.draws[:, rows],
-            known=self.known[..., rows, :],
-            locations=places,
-            beside={},
-        )
-        there = {n: [s for s in places if s in p.locations] for n, p in self.beside.items()}
-        return carrying(made, {n: self.beside[n].select(of) for n, of in there.items() if of})
-
-    def first(self, draws: int) -> Forecast:
-        """Only the first draws, without the parts; shape (n, L, M)."""
-        known = self.known if self.known.ndim == 2 else self.known[:draws]
-        return replace(self, draws=self.draws[:draws], known=known, beside={})
-
-    def total(self, locations: Iterable[str], name: str) -> Forecast:
-        """Sum over locations, draw by draw: a forecast with the single location ``name``.
-
-        Raises
-        ------
-        ForecastError
-            If the draws are not joint over locations, a location is missing, none is named, one
-            would be counted twice, or the name is that of another place.
-        """
-        return total(self, locations, name)
-
-    def nation(self) -> Forecast:
-        """The US as the sum of its 52 jurisdictions (50 states, DC and New York City)."""
-        return self.total(JURISDICTIONS, "US")
-
-    def region(self, name: str) -> Forecast:
-        """A census region as the sum of its jurisdictions.
+        All of it is of 12-month-ending counts as once final, from the same joint draws.
 
         Parameters
         ----------
-        name : {"Northeast", "Midwest", "South", "West"}
-        """
-        if name not in REGIONS:
-            raise ForecastError(f"unknown region {name!r}", hint=one_of(name, REGIONS))
-        return self.total(parts_of(name), name)
+        locations : str or iterable of str, optional
+            Places whose rows are given, by any of their names. They are chosen last: New York
+            has a rate only where New York City is forecast with it.
+        level : float
+            Probability of the central intervals, between 0 and 1.
 
-    def with_nation(self) -> Forecast:
-        """The same forecast with ``US`` put first, as the sum of the 52 jurisdictions."""
-        return with_nation(self)
+        Returns
+        -------
+        DataFrame
+            One row per location and month: ``location`` (code), ``name``, ``month`` (end of the
+            12 months), ``horizon`` (months after the last published one; 0 and below were
+            published, and are completed), ``horizon_from_origin``; ``reported`` and
+            ``predicted`` (CDC's, deaths; NaN where nothing is published); ``level``; ``low``,
+            ``median``, ``high`` (deaths); ``change_low``, ``change``, ``change_high`` (percent of
+            the count 12 months before, in the same draw); ``fall`` (probability of a lower count
+            than 12 months before); ``rate_low``, ``rate``, ``rate_high`` (deaths per 100,000
+            residents on July 1 of the month's year, or of the last year the census has) and
+            ``rate_of`` (whose rate it is: the place, ``NY+YC`` for New York and New York City,
+            which the census does not tell apart; empty where there is none). NaN where a count is
+            hidden or unknown.
+
+        Raises
+        ------
+        ForecastError
+            If the level is no probability, a place is not forecast, or the draws are not joint
+            over months.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+        >>> table = forecast.summary(locations=["Ohio", "New York"])
+        >>> table.groupby("location", sort=False)["rate_of"].first().to_dict()
+        {'OH': 'OH', 'NY': ''}
+        >>> bool((table["low"] <= table["median"]).all())
+        True
+        """
+        return tables.summary(self, locations, level)
+
+    def years(
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
+    ) -> pd.DataFrame:
+        """Calendar years: the 12-month-ending counts of December.
+
+        Parameters
+        ----------
+        locations : str or iterable of str, optional
+        level : float
+
+        Returns
+        -------
+        DataFrame
+            The rows of :meth:`summary` for December, with ``year`` and ``known`` (months of that
+            year that were published at the origin, 0 to 12; the rest is forecast).
+
+        Raises
+        ------
+        ForecastError
+            If no December lies in the forecast.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> forecast = od.get_model("drift").fit(panel).forecast(until="2026-12", draws=100)
+        >>> forecast.years(locations="Ohio")[["year", "known"]].to_numpy().tolist()
+        [[2025, 8], [2026, 0]]
+        """
+        return tables.years(self, locations, level)
+
+    def trend(self, locations: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """Five categories of the change on a year earlier, as probabilities.
+
+        A change is that of :meth:`change`, relative to the count 12 months before. It is large
+        above t₂, stable up to t₁, with t₁ = max(5 %, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
+        months before *as known at the origin*.
+
+        Parameters
+        ----------
+        locations : str or iterable of str, optional
+
+        Returns
+        -------
+        DataFrame
+            One row per location and month up to 12 months ahead: ``location``, ``name``,
+            ``month``, ``horizon``, ``before`` (N, deaths), ``t1``, ``t2`` (percent), and the
+            probabilities ``large_decrease``, ``decrease``, ``stable``, ``increase``,
+            ``large_increase``, which add up to 1. NaN where N is not published.
+
+        Raises
+        ------
+        ForecastError
+            If a place is not forecast, or all months are further ahead.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+        >>> last = forecast.trend("Wyoming").iloc[-1]
+        >>> float(last["before"]), round(float(last["t1"]), 1)
+        (86.0, 19.5)
+        """
+        return trend(self, locations)
+
+    def nowcast(
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9
+    ) -> pd.DataFrame:
+        """What the last published counts will be once final, beside what is published of them.
+
+        Parameters
+        ----------
+        locations : str or iterable of str, optional
+            Places whose rows are given, by any of their names.
+        level : float
+            Probability of the central interval, between 0 and 1.
+
+        Returns
+        -------
+        DataFrame
+            One row per location and month with a horizon of 0 or below, in the forecast's
+            order: ``location``, ``month`` (end of the 12 months), ``horizon``, ``level``; in
+            deaths of the 12 months ``reported`` (as released), ``low``, ``median`` and
+            ``high`` of the count once final, ``revision_low``, ``revision`` and
+            ``revision_high`` (final less reported), ``predicted`` (CDC's own estimate),
+            ``predicted_unbiased`` (that over the mean of predicted / reported of the location's
+            counts 12 to 23 months old); ``complete`` (CDC's percentage). NaN where nothing is
+            published. A region or total is the sum of its parts, draw by draw.
+
+        Raises
+        ------
+        ForecastError
+            If the model takes published counts as they are, or they are all final: then
+            nothing is left to nowcast.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+        >>> table = fitted.forecast(draws=100).select("Ohio").nowcast()
+        >>> table["horizon"].tolist() == list(range(-11, 1))
+        True
+        """
+        chosen = self if locations is None else self.select(locations)
+        return tables.nowcast(chosen, level)
+
+    def counties(
+        self,
+        locations: str | Iterable[str] | None = None,
+        level: float = 0.9,
+        exact: bool = False,
+    ) -> pd.DataFrame:
+        """Counts of counties as they may be published: a number below 10 is left out.
+
+        CDC hides counts of 1 to 9, and a median of 4 would stand for one. What is shown in its
+        place are the chances of 0, of 1 to 9, and of 10 and more.
+
+        Parameters
+        ----------
+        locations : str or iterable of str, optional
+            Counties whose rows are given, by any of their names; ``"Ohio/*"`` for a state's.
+        level : float
+            Probability of the wide interval, between 0 and 1; the narrow one has 0.5.
+        exact : bool
+            Numbers below 10 too: for work with them, not for publication.
+
+        Returns
+        -------
+        DataFrame
+            One row per county and month: ``location`` (FIPS), ``name``, ``month`` (end of the 12
+            months), ``horizon``, ``horizon_from_origin``; ``last`` (the last published count as
+            its release shows it, str: ``"594"``, ``"0"``, ``"1–9"``; empty where it is missing);
+            ``level``; ``low``, ``low_50``, ``median``, ``high_50``, ``high`` (deaths of
+            residents; NaN below 10 unless ``exact``); ``fall``, ``rise`` (probability of a lower
+            or higher count than 12 months before; NaN where that one is hidden); ``p_zero``,
+            ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 and more); ``rate_low``,
+            ``rate``, ``rate_high`` (deaths per 100,000 residents; NaN without a population, and
+            where the count is left out); ``few`` (whether the median is below 20: a rate of so
+            few deaths is mostly chance).
+
+        Raises
+        ------
+        ForecastError
+            If the forecast is not of counties, or the level is no probability.
+        """
+        return tables.counties(self, locations, level, exact)
+
+    def ranking(
+        self, k: int = 10, by: By = "deaths", month: object = None, exact: bool = False
+    ) -> pd.DataFrame:
+        """Hot spots: how likely each place is among the k highest, and whether its count rises.
+
+        Ranks are taken draw by draw. Places that tie for the last rank share it, so the chances
+        of all places add up to k. The nation and sums of places are left out. A county has no rank
+        in a draw in which it has fewer than 10 deaths: what is not shown would show in its rank.
+
+        Parameters
+        ----------
+        k : int
+            How many are the highest.
+        by : {"deaths", "rate"}
+            What is ranked: deaths in 12 months, or those per 100,000 residents.
+        month : month, optional
+            End of the 12 months. Default: 12 months ahead, or the last.
+        exact : bool
+            Of counties, numbers below 10 too, which then have a rank: not for publication.
+
+        Returns
+        -------
+        DataFrame
+            Most likely first; ties by the median, then by the code: ``location``, ``name``,
+            ``month``, ``horizon``, ``by``, ``k``; ``among`` (probability of being among the k
+            highest; NaN where there is no rate); ``deaths``, ``rate`` (medians; of a county NaN
+            below 10 deaths); ``few`` (whether the median is below 20 deaths: such a rate is
+            mostly chance); ``rising`` (probability of a higher count than 12 months before, as
+            :meth:`change` has it) and ``above_last`` (than the last published one); NaN where
+            that count is hidden.
+
+        Raises
+        ------
+        ForecastError
+            If the draws are not joint over locations, ``by`` or ``k`` is none, a month is not
+            forecast, or no place has a population.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> fitted = od.get_model("dlm").fit(od.bundled().as_of().panel())
+        >>> table = fitted.forecast(draws=200).ranking(k=5, by="rate")
+        >>> round(float(table["among"].sum()), 6), len(table)
+        (5.0, 53)
+        """
+        return tables.ranking(self, k, by, month, exact)
+
+    def text(self, location: str | None = None, record: Scored | None = None) -> str:
+        """The forecast of one place in three sentences, for people.
+
+        The last known count, and what it will be once final where the draws say so; the count
+        12 months ahead (or the last one forecast) with its 90 % interval, and how far such
+        forecasts have been off here; the change on the count 12 months before, and the
+        probability of a fall.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only location there is, or else the US.
+        record : Results, optional
+            A backtest of the same model, to take past errors from. Default: those that ship of
+            the default model. Where there are none, nothing is said of them.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ForecastError
+            If there are several locations, none of them is named, and they hold no US; or the
+            record has no scores of this model.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> forecast = od.get_model("naive").fit(panel).forecast(draws=200)
+        >>> forecast.text("Ohio")
+        'In Ohio, 2,539 drug overdose deaths were reported for the 12 months ending in August ...'
+        """
+        return text(self, location, record)
+
+    def plot(self, axes: Any = None, **options: Any) -> Any:
+        """Draw it: a fan for one location, small multiples for several, a map for counties.
+
+        Parameters
+        ----------
+        axes : matplotlib Axes, optional
+            Where to draw one location; an array of them for several. Default: a figure of its own.
+        **options
+            Of :func:`odforecast.plot.fan`, of :func:`odforecast.plot.small_multiples`, or, for
+            several counties, of :func:`odforecast.plot.map`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Or an array of them, for several locations.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100)
+        >>> "Ohio" in forecast.select("Ohio").plot().get_title(loc="left")
+        True
+        """
+        from odforecast.plot import fan, small_multiples
+
+        if len(self.locations) == 1:
+            return fan(self, axes=axes, **options)
+        if of_counties(self):
+            from odforecast.plot import map as county_map
+
+            return county_map(self, axes=axes, **options)
+        return small_multiples(self, axes=axes, **options)
+
+    def to_frame(
+        self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
+    ) -> pd.DataFrame:
+        """Quantiles of a target, tidy.
+
+        Returns
+        -------
+        DataFrame
+            One row per location, month and level: ``location``, ``month``, ``horizon`` (from the
+            panel's last month; 0 and below are the nowcast), ``horizon_from_origin``,
+            ``target``, ``level``, ``value`` (deaths).
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> panel = od.bundled().as_of().panel()
+        >>> table = od.get_model("naive").fit(panel).forecast(draws=50).select("Ohio").to_frame()
+        >>> len(table), table["horizon"].max()
+        (60, np.int64(12))
+        """
+        import pandas as pd
+
+        values = self.quantiles(levels, target)
+        n_levels, n_loc, n_months = values.shape
+        return pd.DataFrame(
+            {
+                "location": np.repeat(self.locations, n_months * n_levels),
+                "month": np.tile(np.repeat(self.months.astype("datetime64[s]"), n_levels), n_loc),
+                "horizon": np.tile(np.repeat(self.horizons, n_levels), n_loc),
+                "horizon_from_origin": np.tile(
+                    np.repeat(self.horizons_from_origin, n_levels), n_loc
+                ),
+                "target": target,
+                "level": np.tile(np.asarray(levels, dtype=float), n_loc * n_months),
+                "value": np.moveaxis(values, 0, 2).ravel(),
+            }
+        )
+
+    def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:
+        """Draws of a target as a labelled array (draw, location, month)."""
+        import xarray as xr
+
+        return xr.DataArray(
+            self.samples(target),
+            dims=FORECAST_DIMS,
+            coords={
+                LOCATION: list(self.locations),
+                MONTH: self.months.astype("datetime64[ns]"),
+            },
+            name=target,
+            attrs={"as_of": str(self.as_of), **self.provenance},
+        )
+
+
+def _is_ours(array: object) -> bool:
+    """Whether another forecast made this very array, and it is as it was then."""
+    held = _OURS.get(id(array))
+    return held is array and held is not None and not held.flags.writeable
+
+
+def _checked(
+    draws: Floats, months: Months, known: Floats, locations: tuple[str, ...]
+) -> tuple[Floats, Months, Floats]:
+    """Arrays as a forecast keeps them: copies, unless a forecast made them; read-only.
+
+    Raises
+    ------
+    ForecastError
+        If shapes do not fit, months are not consecutive, or a draw is not finite.
+    """
+    # Copies: a forecast shares no array with its maker, only with what is made of it.
+    # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
+    checked = _is_ours(draws)
+    draws = draws if checked else np.array(draws, dtype=float, order="C")
+    months = np.array(months, dtype="datetime64[M]")
+    if not _is_ours(known):
+        known = np.array(known, dtype=float, order="C")
+    shape = (len(locations), months.size)
+    if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
+        raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
+    if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
+        raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+    known = known.reshape(shape[0], 11) if len(draws) == 1 else known
+    if (np.diff(months).astype(int) != 1).any():
+        raise ForecastError("months must be consecutive")
+    if not checked and not np.isfinite(draws).all():
+        bad = np.argwhere(~np.isfinite(draws))
+        d, i, m = bad[0]
+        raise ForecastError(
+            f"{len(bad)} draws are not finite, first at draw {d}, {locations[i]}, {months[m]}"
+        )
+    for array in (draws, months, known):
+        array.flags.writeable = False
+    for array in (draws, known):
+        _OURS[id(array)] = array
+    return draws, months, known
+
+
+def _counties_html(made: Forecast) -> str:
+    """Counties in a notebook: what may be published."""
+    table = made.counties()
+    shown = table[table["horizon"] == min(12, int(made.horizons[-1]))]
+    columns = {
+        "name": "county",
+        "month": "12 months ending",
+        "last": f"reported {made.last_month}",
+        "low": "low",
+        "median": "median",
+        "high": "high",
+        "p_zero": "chance of 0",
+        "p_hidden": "of 1–9",
+        "p_ten": "of 10+",
+    }
+    rows = shown[list(columns)].round({"low": 0, "median": 0, "high": 0})
+    rows = rows.round({"p_zero": 2, "p_hidden": 2, "p_ten": 2}).rename(columns=columns)
+    return html_table(
+        rows,
+        f"{made!r}".splitlines()[0].lstrip("<") + "; 90 % interval; numbers below 10 left out",
+        "All of it: .counties(), .ranking(), .text(county), .plot()",
+    )
 
 
 def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> Forecast:

@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.forecast.places import rows_of
-from odforecast.forecast.published import at_months, layer_of
-from odforecast.forecast.sums import count_last
-from odforecast.geography import called
+from odforecast.forecast.adding import count_last
+from odforecast.forecast.tables import at_months, layer_of, row_labels, rows_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
 
@@ -118,13 +116,9 @@ def trend(forecast: Forecast, locations: str | Iterable[str] | None = None) -> p
     known = before_at_origin(forecast)[kept][:, near]
     first, large = thresholds(known)
     chances = probabilities(forecast, first, kept, near)
-    n = near.size
-    places = [forecast.locations[i] for i in kept]
-    columns = {
-        "location": np.repeat(np.array(places, dtype=object), n),
-        "name": np.repeat(np.array([called(s) for s in places], dtype=object), n),
-        "month": np.tile(forecast.months[near].astype("datetime64[s]"), len(kept)),
-        "horizon": np.tile(forecast.horizons[near], len(kept)),
+    labels = row_labels(forecast, kept, near)
+    columns = {name: labels[name] for name in ("location", "name", "month", "horizon")}
+    columns |= {
         "before": known.ravel(),
         "t1": first.ravel(),
         "t2": large.ravel(),

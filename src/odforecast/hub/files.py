@@ -12,7 +12,7 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError, short
 from odforecast.forecast import Forecast
 from odforecast.forecast.forecast import a_forecast
-from odforecast.forecast.private import keep_local
+from odforecast.forecast.text import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
 from odforecast.hub.file_check import OUTPUT_TYPES, check_hub

@@ -13,10 +13,8 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.forecast.counties import of_counties, refuse_counties
-from odforecast.forecast.private import keep_local, own_counts
-from odforecast.forecast.published import published_on
-from odforecast.forecast.text import day_name, place_name, text
+from odforecast.forecast.tables import of_counties, published_on, refuse_counties
+from odforecast.forecast.text import keep_local, own_counts, place_name, text
 from odforecast.io import replacing
 from odforecast.panel import Panel
 from odforecast.report.page import picture, render
@@ -34,6 +32,7 @@ from odforecast.report.page.believe import limits, mind, skill_table, sources_of
 from odforecast.report.page.render import GENERATOR
 from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
+from odforecast.say import day_name
 from odforecast.scenario import CAVEAT, Projection, Scenario
 from odforecast.scenario.limits import ALL, NATION
 from odforecast.scenario.text import (

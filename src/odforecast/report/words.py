@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from odforecast.forecast.text import deaths_of, month_name, percent, place_name
+from odforecast.forecast.text import place_name
 from odforecast.panel import Floats
+from odforecast.say import deaths_of, month_name, percent
 from odforecast.scenario import Scenario
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import Prior

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
-from odforecast.forecast.sums import quantile_levels
+from odforecast.forecast.adding import quantile_levels
 from odforecast.months import Months
 from odforecast.names import SCENARIO_ID
 from odforecast.panel import Floats

@@ -18,7 +18,7 @@ import pandas as pd
 
 from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
-from odforecast.forecast.sums import quantile_levels
+from odforecast.forecast.adding import quantile_levels
 from odforecast.geography import called, code_of
 from odforecast.markup import card, html_table, steady
 from odforecast.models import Model, get_model

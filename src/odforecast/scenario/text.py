@@ -14,17 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odforecast.errors import ScenarioError
-from odforecast.forecast.text import (
-    about,
-    chance,
-    deaths_of,
-    month_name,
-    percent,
-    place_name,
-    rounded,
-    step_of,
-)
+from odforecast.forecast.text import place_name
 from odforecast.names import ALL_DRUGS
+from odforecast.say import about, chance, deaths_of, month_name, percent, rounded, step_of
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
 from odforecast.scenario.limits import ALL
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast.sums import count_last
+from odforecast.forecast.adding import count_last
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.draws import crps_sorted, over_units, quantiles_sorted, ranks_sorted
 from odforecast.scoring.rules import Floats, weighted_interval_score

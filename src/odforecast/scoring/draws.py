@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast.sums import count_last, in_order
+from odforecast.forecast.adding import count_last, in_order
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
-from odforecast.forecast.published import published
+from odforecast.forecast.tables import published
 from odforecast.names import COUNTIES, LOCATION, TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.scoring.asked import forecast_and_truth

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
-from odforecast.forecast.published import at_months, layer_of
+from odforecast.forecast.tables import at_months, layer_of
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import MONTH

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast.sums import between, in_order
+from odforecast.forecast.adding import between, in_order
 from odforecast.geography.places import lookup
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
 from odforecast.scoring.bounds import bounded_scores

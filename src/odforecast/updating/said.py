@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import between, place_name, rounded, step_of
+from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, code_of
+from odforecast.say import between, rounded, step_of
 from odforecast.updating.judged import covered, model_in_question, one_each, outcomes
 from odforecast.updating.record import FORECAST, SETTLED, read
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import (
-    between,
-    day_name,
-    month_name,
-    place_name,
-    rounded,
-    step_of,
-)
+from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, called
+from odforecast.say import between, day_name, month_name, rounded, step_of
 from odforecast.updating.changes import Change
 
 #: Places in the table on the screen, besides the first.

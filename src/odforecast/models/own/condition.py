@@ -9,7 +9,8 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.private import FOR_ALL, OWN_COUNTS
+from odforecast.forecast.adding import OWN_COUNTS
+from odforecast.forecast.text import FOR_ALL
 from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
 from odforecast.markup import number_of
 from odforecast.models.delay.constants import delays_for

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from odforecast.forecast.text import chance, place_name
+from odforecast.forecast.text import place_name
 from odforecast.report.page.parts import Picture, Table, picture
+from odforecast.say import chance
 from odforecast.scenario import (
     Projection,
     Scenario,

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from odforecast.forecast import Forecast
-from odforecast.forecast.text import (
-    about,
-    between,
-    deaths_of,
-    month_name,
-    percent,
-    rounded,
-    step_of,
-)
 from odforecast.report.page.parts import Table
 from odforecast.report.words import assumption, assumption_in_short
+from odforecast.say import about, between, deaths_of, month_name, percent, rounded, step_of
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.text import (

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import chance, month_name, rounded, step_of
 from odforecast.report.page.parts import Table
 from odforecast.report.words import mechanisms
+from odforecast.say import chance, month_name, rounded, step_of
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.catalogue import prior_names, prior_table
 from odforecast.scenario.text import CLASS_WARNING, scenario_title

@@ -14,7 +14,7 @@ from odforecast.backtesting import Results
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.record import Scored
-from odforecast.forecast.text import month_name, place_name
+from odforecast.forecast.text import place_name
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import NATION, called
 from odforecast.panel import Panel
@@ -47,6 +47,7 @@ from odforecast.report.site.tables import (
     years_table,
 )
 from odforecast.report.site.tiles import change_map, fall_map
+from odforecast.say import month_name
 
 Links = Mapping[str, str]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import chance
 from odforecast.report.site.drawing import WIDTH, Drawing, Shape, shape, ticks
+from odforecast.say import chance
 
 _ROW = 27.0
 _LEFT = 236.0

@@ -14,9 +14,8 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
-from odforecast.forecast.counties import of_counties
-from odforecast.forecast.published import published_on
-from odforecast.forecast.text import day_name, deaths_of, month_name, place_name, text
+from odforecast.forecast.tables import of_counties, published_on
+from odforecast.forecast.text import place_name, text
 from odforecast.geography.counties import by_fips
 from odforecast.io import replacing
 from odforecast.months import to_month
@@ -25,7 +24,7 @@ from odforecast.report.site.blocks import Block, manifest
 from odforecast.report.site.folder import check_page
 from odforecast.report.site.parts import Cell, Column, Section, SortTable
 from odforecast.report.site.write import _made, _page, _warnings
-from odforecast.say import SMALL, chance, ranged, rounded, step_of
+from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, ranged, rounded, step_of
 
 #: What a reader of a table of counties has to know.
 SMALL_NUMBERS = (

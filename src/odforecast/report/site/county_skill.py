@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from odforecast.backtesting import Results
-from odforecast.forecast.text import deaths_of
 from odforecast.markup import number_of
 from odforecast.names import TARGET_12MO, deciding_kind
 from odforecast.report.site.blocks import Block
 from odforecast.report.site.parts import Cell, Column, SortTable
 from odforecast.report.site.skill import share_of, two_digits
+from odforecast.say import deaths_of
 from odforecast.scoring.counties import (
     COUNTY_BASELINE,
     COUNTY_TITLE,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from odforecast.forecast import Forecast
-from odforecast.forecast.published import layer_of, published_on
-from odforecast.forecast.text import between, day_name, month_name, rounded, step_of
+from odforecast.forecast.tables import layer_of, published_on
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.report.site.drawing import HEIGHT, Drawing, Frame, Shape, number, shape
 from odforecast.report.site.past import PastForecasts, ends_held
+from odforecast.say import between, day_name, month_name, rounded, step_of
 
 #: Months drawn before the last known one.
 HISTORY = 72

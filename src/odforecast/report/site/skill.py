@@ -10,7 +10,6 @@ import pandas as pd
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
-from odforecast.forecast.text import deaths_of
 from odforecast.geography import JURISDICTIONS, called
 from odforecast.markup import number_of
 from odforecast.names import TARGET_12MO, deciding_kind
@@ -18,6 +17,7 @@ from odforecast.report.site.charts import Bar, intervals
 from odforecast.report.site.drawing import Drawing
 from odforecast.report.site.parts import Cell, Column, SortTable
 from odforecast.report.site.tables import NONE
+from odforecast.say import deaths_of
 from odforecast.scoring import relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, REGIMES, with_groups
 

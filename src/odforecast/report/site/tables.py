@@ -10,21 +10,12 @@ import pandas as pd
 
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.places import NEW_YORK_TOGETHER
-from odforecast.forecast.published import layer_of
-from odforecast.forecast.text import (
-    between,
-    chance,
-    deaths_of,
-    month_name,
-    percent,
-    rounded,
-    step_of,
-)
+from odforecast.forecast.tables import NEW_YORK_TOGETHER, layer_of
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import NATION, called
 from odforecast.report.page import Table
 from odforecast.report.site.parts import Cell, Column, SortTable
+from odforecast.say import between, chance, deaths_of, month_name, percent, rounded, step_of
 
 Links = Mapping[str, str]
 #: What stands where nothing is known.

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from odforecast.forecast.text import chance, month_name, percent
 from odforecast.plot.tiles import GRID
 from odforecast.report.site.drawing import WIDTH, Drawing, Shape, shape
+from odforecast.say import chance, month_name, percent
 
 #: As they are called on a tile.
 _SHORT = {"YC": "NYC"}

@@ -11,11 +11,8 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
-from odforecast.forecast.counties import refuse_counties
-from odforecast.forecast.private import keep_local
-from odforecast.forecast.published import published_on
-from odforecast.forecast.reach import beyond_validated
-from odforecast.forecast.text import day_name, deaths_of, month_name, place_name
+from odforecast.forecast.tables import published_on, refuse_counties
+from odforecast.forecast.text import beyond_validated, keep_local, place_name
 from odforecast.geography import NATION, called
 from odforecast.io import replacing
 from odforecast.panel import Panel
@@ -44,6 +41,7 @@ from odforecast.report.site.past import PastForecasts, by_place, past_forecasts
 from odforecast.report.site.skill import Skill
 from odforecast.report.site.tables import place_numbers
 from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.say import day_name, deaths_of, month_name
 from odforecast.scoring.counties import is_of_counties
 from odforecast.version import __version__
 
