@@ -28,7 +28,8 @@ import pandas as pd
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.constants import constants_for
-from odforecast.models.statespace.share import CLASSES, all_shares, fitted_part
+from odforecast.models.statespace.model import CLASSES
+from odforecast.models.statespace.share import all_shares, fitted_part
 from odforecast.panel import Panel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,10 +126,12 @@ def borrowed(fitted: od.Fitted) -> od.Fitted:
     inner = fitted.inner
     scales = all_shares()[constants_for(inner.panel.as_of).cutoff, "T40.4"]
     classes = {
-        name: fitted_part(inner.panel, name, inner.states, inner.adds_up, inner.missing, scales)
+        name: fitted_part(name, inner.panel, inner.states, inner.adds_up, inner.missing, scales)
         for name in inner.classes
     }
-    return replace(fitted, inner=replace(inner, classes=classes))
+    inner = replace(inner)
+    inner.classes = classes
+    return replace(fitted, inner=inner)
 
 
 def show(kind: str, table: pd.DataFrame) -> None:

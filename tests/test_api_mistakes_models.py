@@ -62,9 +62,9 @@ def test_ones_own_name_can_be_registered_again_and_completed(registered):
 
 @pytest.mark.parametrize("label", [3, "", "a/b", b"naive", ["naive"]])
 def test_a_label_is_a_text_that_is_a_label(label):
-    with pytest.raises(UnknownNameError, match="which is no label"):
+    with pytest.raises(UnknownNameError, match="which is not a valid label"):
         od.get_model("naive", label=label)
-    with pytest.raises(UnknownNameError, match="which is no label"):
+    with pytest.raises(UnknownNameError, match="which is not a valid label"):
         od.forecaster(label=label)(flat)
 
 
@@ -116,7 +116,7 @@ def test_a_function_must_take_the_four_arguments():
 def test_a_lambda_needs_a_label():
     with pytest.raises(ForecastError, match=r"use def, or give @od.forecaster\(label=") as caught:
         od.forecaster()(lambda *given: flat(*given))
-    assert "<lambda>, which is no label" in str(caught.value)
+    assert "<lambda>, which is not a valid label" in str(caught.value)
     made = od.forecaster(label="mine")(lambda *given: flat(*given))
     assert made.label == "mine"
 

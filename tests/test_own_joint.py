@@ -286,7 +286,9 @@ def fitted(panel: Panel) -> FittedDlm:
         year_own=0.03,
         old=0.3 * np.abs(inner.missing.late),
     )
-    return replace(inner, missing=missing, classes={})
+    inner = replace(inner, missing=missing)
+    inner.classes = {}
+    return inner
 
 
 def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:

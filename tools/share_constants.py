@@ -23,8 +23,8 @@ from odforecast.geography import NATION
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models.constants import all_constants, read_rows
 from odforecast.models.statespace.kalman import filtered
-from odforecast.models.statespace.model import of_the_constants
-from odforecast.models.statespace.share import CLASSES, ShareScales, share_inputs
+from odforecast.models.statespace.model import CLASSES, of_the_constants
+from odforecast.models.statespace.share import ShareScales, share_inputs
 from odforecast.panel import Panel
 from odforecast.seeds import content_hash
 from odforecast.vintage.bundle import BUNDLED_RELEASE
@@ -125,7 +125,7 @@ def scales_of(
     cut = whole.cut(min(last, settled))
     only = replace(cut, beside={short: cut.beside[short]})
     states = [filtered(cut, JURISDICTIONS, of_the_constants(all_constants()[0]))]
-    inputs = share_inputs(only, short, states, True, None, 1.0)
+    inputs = share_inputs(short, only, states, True, None, 1.0)
     here = cut.select(JURISDICTIONS)
     digest = content_hash(here.locations, [str(m) for m in here.months], np.array(here.reported))
     digest = content_hash(digest, np.array(cut.beside[short].reported))

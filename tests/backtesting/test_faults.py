@@ -250,12 +250,12 @@ def test_a_run_of_stored_units_only_equals_a_fresh_one(truth, found, tmp_path):
 
 @pytest.mark.parametrize("label", ["a/b", "../up", "a\\b", "", " x", "a\nb"])
 def test_a_label_could_be_a_path(label):
-    with pytest.raises(UnknownNameError, match="is no label"):
+    with pytest.raises(UnknownNameError, match="is not a valid label"):
         Model(Steps(), label)
     if label:
-        with pytest.raises(UnknownNameError, match="is no label"):
+        with pytest.raises(UnknownNameError, match="is not a valid label"):
             get_model("naive", label=label)
-        with pytest.raises(UnknownNameError, match="is no label"):
+        with pytest.raises(UnknownNameError, match="is not a valid label"):
             od.forecaster(label=label)(lambda *_: None)
 
 

@@ -37,7 +37,7 @@ def test_a_place_comes_first_everywhere(forecast):
         (lambda f: f.text(["Ohio", "NY"]), r"location names 2 places, and a text is of one"),
         (
             lambda _: od.get_model().fit(od.bundled()),
-            r"panel is Archive, no Panel; archive\.as_of",
+            r"panel is Archive, not a Panel; archive\.as_of",
         ),
         (lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
         (lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), r"at most 120"),

@@ -21,7 +21,8 @@ from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 from odforecast.models.delay.constants import NAMES
 from odforecast.models.statespace.kalman import Scales
-from odforecast.models.statespace.share import CLASSES, ShareScales
+from odforecast.models.statespace.model import CLASSES
+from odforecast.models.statespace.share import ShareScales
 from odforecast.vintage.donors import shipped
 
 sys.path.append(str(ROOT / "tools"))

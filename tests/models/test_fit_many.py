@@ -139,7 +139,7 @@ def test_a_location_that_is_left_out_is_left_out_there_only() -> None:
 def test_counties_are_refused_in_a_block_too(counties: Panel) -> None:
     with pytest.raises(PanelError, match="naive forecasts states"):
         get_model("naive").fit_many([block(False)[0], counties])
-    with pytest.raises(PanelError, match="is int, no Panel"):
+    with pytest.raises(PanelError, match="is int, not a Panel"):
         get_model("naive").fit_many([3])  # type: ignore[list-item]
 
 

@@ -15,14 +15,8 @@ from conftest import ROOT
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import all_constants, constants_for
-from odforecast.models.statespace.share import (
-    CLASSES,
-    Inputs,
-    ShareScales,
-    all_shares,
-    classes_beside,
-    whole_of,
-)
+from odforecast.models.statespace.model import CLASSES, classes_beside, whole_of
+from odforecast.models.statespace.share import Inputs, ShareScales, all_shares
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import INDICATOR_NAMES, SYNTHETIC_OPIOIDS, TARGET_MONTH
 from odforecast.panel import LAYERS, Panel
@@ -130,7 +124,8 @@ def test_the_nation_holds_the_parts_and_a_rest(forecasts):
 def test_drawing_the_part_moves_no_draw_of_all_drugs(released, clean, forecasts):
     for kind, panel in (("release", released), ("clean", clean)):
         fitted = od.get_model("dlm").fit(panel)
-        bare = replace(fitted, inner=replace(fitted.inner, classes={})).forecast(draws=DRAWS)
+        fitted.inner.classes = {}
+        bare = fitted.forecast(draws=DRAWS)
         assert np.array_equal(bare.draws, forecasts[kind].draws)
         assert np.array_equal(bare.known, forecasts[kind].known)
         assert not bare.beside
@@ -247,7 +242,7 @@ def test_why_there_is_none(forecasts, clean):
         drawn(replace(clean, beside={})).part(SHORT)
     with pytest.raises(ForecastError, match="no reported count"):
         forecasts["release"].part(SHORT).select("FL")
-    with pytest.raises(ForecastError, match="no part of these draws"):
+    with pytest.raises(ForecastError, match="does not belong to these draws"):
         forecasts["release"].with_parts({SHORT: forecasts["clean"].part(SHORT)})
 
 
@@ -374,8 +369,9 @@ def test_late_arrivals_come_in_the_ratio(released):
     found = {}
     for ratio in (0.8, 1.2):
         scales = replace(fitted.classes[SHORT].scales, late=ratio, late_shared=0.01)
-        classes = {SHORT: replace(fitted.classes[SHORT], scales=scales)}
-        whole = replace(fitted, classes=classes).draw(2, 300, Streams(1, "states", "x", "y"))
+        other = replace(fitted)
+        other.classes = {SHORT: replace(fitted.classes[SHORT], scales=scales)}
+        whole = other.draw(2, 300, Streams(1, "states", "x", "y"))
         part = whole.part(SHORT).select("US")
         late = part.samples()[:, 0, 11] - part.panel.reported[part.panel.locations.index("US"), -1]
         all_late = whole.select("US").samples()[:, 0, 11] - released.reported[0, -1]
@@ -532,3 +528,18 @@ def test_another_last_month_is_no_part(released):
     assert classes_beside(older) == []
     with pytest.raises(ForecastError, match="only"):
         drawn(older).part(SHORT)
+
+
+def test_a_class_is_drawn_once_it_is_asked_for(released, monkeypatch):
+    """A forecast of all drugs, its table and its provenance ask for none."""
+    from odforecast.models.statespace import share
+
+    asked = []
+    monkeypatch.setattr(share, "share_inputs", lambda *of: asked.append(of[0]))
+    fitted = od.get_model("dlm").fit(released)
+    made = fitted.forecast(draws=DRAWS)
+    made.summary("Ohio")
+    assert replace(made, warnings=("kept",)).locations == made.locations
+    assert asked == []
+    assert not made.beside  # no location could be used
+    assert asked == [SHORT]

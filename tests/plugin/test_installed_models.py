@@ -157,7 +157,7 @@ BROKEN = {
     "syntax-error": ("def f(:", "x = broken_pack:f", "SyntaxError"),
     "raises": ("raise RuntimeError('no\\nluck')", "x = broken_pack:f", "RuntimeError: no"),
     "exits": ("raise SystemExit(3)", "x = broken_pack:f", "SystemExit: 3"),
-    "text": ("f = 'a model'", "x = broken_pack:f", "the text 'a model', no model"),
+    "text": ("f = 'a model'", "x = broken_pack:f", "the text 'a model', not a model"),
     "no-spec": ("class f:\n  def fit(self, p): 1", "x = broken_pack:f", "a f has no spec"),
     "no-fit": (
         "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')",
@@ -167,14 +167,14 @@ BROKEN = {
     "spec-is-no-spec": (
         "class f:\n  spec = {}\n  def fit(self, p): 1",
         "x = broken_pack:f",
-        "a f has a spec that is no Spec",
+        "a f has a spec that is not a Spec",
     ),
     "bare-function": ("def f(panel, n): 1", "x = broken_pack:f", "missing 2 required positional"),
     "factory-raises": ("def f(): raise OSError('x')", "x = broken_pack:f", "cannot be made: OSErr"),
     "makes-nothing": ("def f(): pass", "x = broken_pack:f", "a NoneType has no spec"),
     "built-in-name": (FINE, "dlm = broken_pack:fine", "not used: odforecast has a model of that"),
-    "layer-name": (FINE, "x+delay = broken_pack:fine", "its name is no name of a model"),
-    "strange-name": (FINE, "a/b = broken_pack:fine", "its name is no name of a model"),
+    "layer-name": (FINE, "x+delay = broken_pack:fine", "its name is not a valid model name"),
+    "strange-name": (FINE, "a/b = broken_pack:fine", "its name is not a valid model name"),
 }
 
 
@@ -287,7 +287,9 @@ def test_what_is_registered_does_not_pass_for_ours(monkeypatch: pytest.MonkeyPat
     od.register("unsaid", Unsaid)
     assert od.get_model("unsaid").spec.origin == "", "of no distribution: never reused"
     od.register("nothing", lambda: None)
-    with pytest.raises(UnknownNameError, match=r"'nothing' is no forecaster: a NoneType has no sp"):
+    with pytest.raises(
+        UnknownNameError, match=r"'nothing' is not a forecaster: a NoneType has no sp"
+    ):
         od.get_model("nothing")
 
 

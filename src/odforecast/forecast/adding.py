@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -254,6 +255,36 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     return _but(forecast.beside[key], provenance=forecast.provenance)
 
 
+class Later(Mapping[str, "Forecast"]):
+    """Parts of some draws that are made once one of them is asked for; pickled as they are."""
+
+    def __init__(self, mark: str, make: Callable[[], Mapping[str, Forecast]]) -> None:
+        self.mark = mark
+        self._make = make
+
+    @cached_property
+    def _made(self) -> Mapping[str, Forecast]:
+        return self._make()
+
+    def __getitem__(self, name: str) -> Forecast:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self),)
+
+
+def with_later_parts(forecast: Forecast, make: Callable[[], Mapping[str, Forecast]]) -> Forecast:
+    """:func:`with_parts`, of parts that are drawn once one of them is asked for."""
+    later = Later(_mark(forecast), lambda: with_parts(forecast, make()).beside)
+    return _but(forecast, beside=later)
+
+
 def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
     """See :meth:`Forecast.with_parts`."""
     for name, part in parts.items():
@@ -267,10 +298,13 @@ def with_parts(forecast: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
     return _but(forecast, beside=MappingProxyType(marked))
 
 
-def of_these_draws(forecast: Forecast) -> dict[str, Forecast]:
+def of_these_draws(forecast: Forecast) -> Mapping[str, Forecast]:
     """The forecasts beside one that are parts of its very draws."""
-    mark = _mark(forecast)
-    return {n: p for n, p in forecast.beside.items() if p.provenance.get(_WHOLE) == mark}
+    beside = forecast.beside
+    if isinstance(beside, Later):
+        return beside if beside.mark == _mark(forecast) else MappingProxyType({})
+    mark = _mark(forecast) if beside else ""
+    return MappingProxyType({n: p for n, p in beside.items() if p.provenance.get(_WHOLE) == mark})
 
 
 def _mark(forecast: Forecast) -> str:

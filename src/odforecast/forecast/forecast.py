@@ -100,7 +100,7 @@ class Forecast(Frozen):
     (1, 1, 12)
     """
 
-    _mappings = ("skipped", "provenance", "parts", "beside")
+    _mappings = ("skipped", "provenance", "parts")
 
     draws: Floats
     locations: tuple[str, ...]
@@ -126,9 +126,11 @@ class Forecast(Frozen):
             raise ForecastError("locations must be distinct")
         for name, array in zip(("draws", "months", "known"), arrays):
             object.__setattr__(self, name, array)
-        if self.beside:
-            object.__setattr__(self, "beside", adding.of_these_draws(self))
+        object.__setattr__(self, "beside", adding.of_these_draws(self))
         self._freeze()
+
+    def __getstate__(self) -> dict[str, object]:
+        return super().__getstate__() | {"beside": dict(self.beside)}
 
     @steady
     def __repr__(self) -> str:

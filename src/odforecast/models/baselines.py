@@ -41,18 +41,7 @@ SETTLED_MONTHS = 24
 
 
 def persistence(sums: Floats, horizon: int) -> Floats:
-    """Point forecasts from every month: the last 12-month-ending count.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (..., n)
-    horizon : int
-
-    Returns
-    -------
-    ndarray, shape (..., n, horizon)
-        Row t holds what would have been forecast at month t.
-    """
+    """Point forecasts from every month, (..., n, horizon): the last 12-month-ending count."""
     return np.repeat(sums[..., None], horizon, axis=-1)
 
 
@@ -79,26 +68,8 @@ def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, flo
 
     Where the series is too short for :data:`MIN_ERRORS` errors at that horizon, the errors of
     the longest horizon that has them are returned, with the factor ``sqrt(h / h0)`` (as for a
-    random walk) to stretch them by.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (..., n)
-    points : ndarray, shape (..., n, H)
-        Point forecasts from every month; NaN in the same months of all series.
-    horizon : int
-        1..H.
-
-    Returns
-    -------
-    errors : ndarray, shape (..., k)
-    stretch : float
-        1.0 where the horizon has its own errors.
-
-    Raises
-    ------
-    PanelError
-        If not even horizon 1 has enough errors.
+    random walk) to stretch them by. ``points`` (..., n, H) are point forecasts from every month,
+    NaN in the same months of all series.
     """
     for h in range(horizon, 0, -1):
         errors = sums[..., h:] - points[..., : sums.shape[-1] - h, h - 1]
@@ -299,15 +270,8 @@ class FittedPredicted(FittedBaseline):
 def settled_gaps(reported: Floats, predicted: Floats) -> Floats:
     """Relative distance of CDC's predicted from reported counts that have settled.
 
-    Parameters
-    ----------
-    reported, predicted : ndarray, shape (T,)
-
-    Returns
-    -------
-    ndarray
-        ``predicted / reported - 1`` of the :data:`SETTLED_MONTHS` months that are at least
-        :data:`SETTLED_AFTER` months old; months without either, or without deaths, left out.
+    Of the :data:`SETTLED_MONTHS` months that are at least :data:`SETTLED_AFTER` months old; months
+    without either, or without deaths, left out.
     """
     old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
     known = (reported[old] > 0) & ~np.isnan(predicted[old])

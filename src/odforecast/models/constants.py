@@ -84,17 +84,9 @@ def all_constants() -> tuple[Constants, ...]:
 
 
 def constants_for(as_of: dt.date) -> Constants:
-    """The newest set whose cut-off is not later than a day.
+    """The newest set whose cut-off is not later than the day of a forecast.
 
-    Parameters
-    ----------
-    as_of : datetime.date
-        The day of the forecast.
-
-    Returns
-    -------
-    Constants
-        Before the first cut-off, the first set, marked ``early``.
+    Before the first cut-off, the first set, marked ``early``.
 
     Examples
     --------

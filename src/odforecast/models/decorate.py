@@ -142,7 +142,7 @@ def _axes(joint: object, target: str) -> frozenset[str]:
 
 
 def _check(function: object, label: str | None) -> None:
-    """Refuse what is no function of four arguments, or has no name."""
+    """Refuse what is not a named function of four arguments."""
     wanted = f"a function of ({', '.join(_ARGUMENTS)})"
     name = getattr(function, "__name__", "")
     if not callable(function) or not name or not hasattr(function, "__qualname__"):
@@ -152,7 +152,7 @@ def _check(function: object, label: str | None) -> None:
         )
     if label is None and not LABEL.fullmatch(name):
         raise ForecastError(
-            f"the function is called {name}, which is no label",
+            f"the function is called {name}, which is not a valid label",
             hint="use def, or give @od.forecaster(label=...)",
         )
     try:
@@ -237,7 +237,7 @@ class _Fitted:
         return paths
 
     def _numbers(self, made: object) -> Floats:
-        """What the function returned, as numbers; a text is none, whatever it says."""
+        """What the function returned, as numbers; text is refused."""
         what = f"a {type(made).__name__}"
         try:
             found = np.asarray(made)

@@ -90,20 +90,10 @@ class ThetaPaths:
 def drawn(
     series: Sequence[Paths], horizon: int, draws: int, generators: Sequence[np.random.Generator]
 ) -> Floats:
-    """Paths of many fitted series; those of one form and size are drawn together.
+    """Paths of many fitted series (S, draws, horizon), each from its own generator.
 
-    Parameters
-    ----------
-    series : sequence of Paths
-        S of them.
-    horizon, draws : int
-    generators : sequence of Generator
-        Each series' own.
-
-    Returns
-    -------
-    ndarray, shape (S, draws, horizon)
-        Row s is ``series[s].draw(horizon, draws, generators[s])``.
+    Those of one form and size are drawn together; row s is ``series[s].draw(horizon, draws,
+    generators[s])``.
 
     Examples
     --------

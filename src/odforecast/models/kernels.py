@@ -20,18 +20,9 @@ def theta_paths(
 ) -> None:
     """Paths of Theta models: the recursions of Fiorucci et al. (2016), section 3.
 
-    Parameters
-    ----------
-    start : ndarray, shape (S, 6)
-        Level, mean, intercept, slope after the last observation; alpha, theta.
-    length : ndarray of int, shape (S,)
-        Observations.
-    dynamic : ndarray of bool, shape (S,)
-        Whether the line is refitted as observations come in.
-    power : ndarray, shape (S, H + 1)
-        ``(1 - alpha)`` to the power of ``length`` and on.
-    out : ndarray, shape (S, D, H)
-        Errors; overwritten with the paths.
+    ``start`` (S, 6) holds level, mean, intercept and slope after the last observation, alpha and
+    theta; ``power`` (S, H + 1) is ``(1 - alpha)`` to the power of ``length`` and on. ``out``
+    (S, D, H) holds errors, and is overwritten with the paths.
     """
     n_series, n_draws, horizon = out.shape
     for s in range(n_series):
@@ -64,12 +55,8 @@ def walk_paths(
 ) -> None:
     """Paths of linear innovations state spaces whose state is one number: random walks.
 
-    Parameters
-    ----------
-    level, state, turn, observe, gain : ndarray, shape (S,)
-    slope : ndarray, shape (S, D)
-    out : ndarray, shape (S, D, H)
-        Errors; overwritten with the paths.
+    ``slope`` is (S, D), the others (S,); ``out`` (S, D, H) holds errors, and is overwritten with
+    the paths.
     """
     n_series, n_draws, horizon = out.shape
     for s in range(n_series):
@@ -86,18 +73,10 @@ def walk_paths(
 def linear_step(
     state: Floats, gain: Floats, observe: Floats, errors: Floats, h: int, out: Floats
 ) -> None:
-    """A step of linear innovations state spaces of two numbers, after the transition.
+    """Step ``h`` of linear innovations state spaces of two numbers, after the transition.
 
-    Parameters
-    ----------
-    state : ndarray, shape (S, D, 2)
-        States after the transition; the last error is added in place.
-    gain, observe : ndarray, shape (S, 2)
-    errors : ndarray, shape (S, D, H)
-    h : int
-        The step, at least 1.
-    out : ndarray, shape (S, D, H)
-        What is observed in step h is added to it.
+    The last error is added to ``state`` (S, D, 2) in place, and what is observed to ``out``
+    (S, D, H); ``gain`` and ``observe`` are (S, 2).
     """
     n_series, n_draws, _ = state.shape
     for s in range(n_series):
@@ -115,15 +94,8 @@ def quantiles_at(
 ) -> None:
     """Quantiles of sorted values, interpolated as ``numpy.quantile`` does, times a factor.
 
-    Parameters
-    ----------
-    ordered : ndarray, shape (H, G, N)
-        The first ``size[h]`` of each row are values in order.
-    size : ndarray of int, shape (H,)
-    factor : ndarray, shape (H,)
-    levels : ndarray, shape (G, D)
-    out : ndarray, shape (D, G, H)
-        Overwritten.
+    The first ``size[h]`` of each row of ``ordered`` (H, G, N) are values in order; ``levels`` are
+    (G, D), ``out`` (D, G, H).
     """
     n_draws, n_series, horizon = out.shape
     for d in range(n_draws):

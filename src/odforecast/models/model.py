@@ -111,7 +111,7 @@ class Model:
     def __post_init__(self) -> None:
         if not isinstance(self.label, str) or not LABEL.fullmatch(self.label):
             raise UnknownNameError(
-                f"label is {self.label!r}, which is no label",
+                f"label is {self.label!r}, which is not a valid label",
                 hint="a text of letters, digits, spaces and _.,+=()[]'- that begins with a letter "
                 "or digit",
             )
@@ -182,10 +182,10 @@ class Model:
         return [Fitted(self, p, f) for p, f in zip(panels, many(published), strict=True)]
 
     def _accept(self, panel: Panel) -> None:
-        """Refuse a panel that is none for this model."""
+        """Refuse a panel that this model cannot be fitted to."""
         if not isinstance(panel, Panel):
             raise PanelError(
-                f"panel is {type(panel).__name__}, no Panel",
+                f"panel is {type(panel).__name__}, not a Panel",
                 hint="archive.as_of().panel() gives one",
             )
         if self.spec.by is None and panel.selected:

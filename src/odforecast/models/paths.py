@@ -15,13 +15,7 @@ from odforecast.panel import Floats, Panel
 def usable_locations(
     panel: Panel, model: str, min_months: int = MIN_MONTHS
 ) -> tuple[list[str], dict[str, str]]:
-    """Locations with enough months, and why the others are left out.
-
-    Raises
-    ------
-    PanelError
-        If no location is left.
-    """
+    """Locations with enough months, and why the others are left out; refused if none is left."""
     states, skipped = panel.usable(min_months)
     require_some(states, skipped, panel, model)
     return list(states), skipped
@@ -30,13 +24,7 @@ def usable_locations(
 def require_some(
     states: tuple[str, ...] | list[str], skipped: Mapping[str, str], panel: Panel, model: str
 ) -> None:
-    """Refuse a panel of which no location could be used.
-
-    Raises
-    ------
-    PanelError
-        If ``states`` is empty; names the first reasons.
-    """
+    """Refuse a panel of which no location could be used, with the first reasons."""
     if not states:
         reasons = "; ".join(f"{s}: {r}" for s, r in list(skipped.items())[:3])
         raise PanelError(
@@ -78,22 +66,10 @@ def trailing_sums(panel: Panel, state: str) -> Floats:
 
 
 def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> Floats:
-    """Monthly paths whose 12-month-ending sums are the given paths.
+    """Monthly paths whose 12-month-ending sums are the given paths, (D, H) or (D, L, H).
 
-    ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (D, H) or (D, L, H)
-        12-month-ending deaths at horizons 1..H.
-    last_sum : float, or ndarray of shape (L,)
-        12-month-ending deaths just before.
-    months : ndarray, shape (n,) or (L, n), n >= 12
-        Months up to just before; the last 12 are used and add up to ``last_sum``.
-
-    Returns
-    -------
-    ndarray, shape of ``sums``
+    ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before. ``last_sum`` is
+    the sum just before, and ``months`` those up to then: the last 12 add up to it.
 
     Examples
     --------
@@ -112,22 +88,7 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
 
 
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
-    """Set negative draws to zero, and say how many there were.
-
-    Parameters
-    ----------
-    draws : ndarray, shape (D, L, M)
-        Deaths.
-    states : list of str
-        The L locations.
-    what : str
-        What the draws are, for the message.
-
-    Returns
-    -------
-    draws : ndarray
-    warnings : tuple of str
-        Empty if nothing was negative.
+    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some.
 
     Examples
     --------

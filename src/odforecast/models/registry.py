@@ -114,7 +114,7 @@ def register(name: str, factory: ModelFactory | Model) -> None:
         )
     if not _NAME.fullmatch(name):
         raise UnknownNameError(
-            f"name is {name!r}, which is no name of a model",
+            f"name is {name!r}, which is not a valid model name",
             hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
         )
     if isinstance(factory, Model):
@@ -360,8 +360,8 @@ def _unusable() -> Iterator[str]:
                 )
         elif not _usable(name):
             yield (
-                f"{_named(found[0])} is not used: its name is no name of a model; letters, digits, "
-                "spaces and _.,=()[]'- only"
+                f"{_named(found[0])} is not used: its name is not a valid model name; letters, "
+                "digits, spaces and _.,=()[]'- only"
             )
         for point in found[1:] if _usable(name) else ():
             yield f"{_named(point)} is not used: {_of(found[0])} has a model of that name"
@@ -414,21 +414,21 @@ def _entry(point: EntryPoint) -> Any:
     with _told(point, "loaded"):
         found = point.load()
     if not isinstance(found, Model) and not callable(found):
-        raise UnknownNameError(f"{_named(point)} is {_shown(found)}, no model", hint=_FORM)
+        raise UnknownNameError(f"{_named(point)} is {_shown(found)}, not a model", hint=_FORM)
     return found
 
 
 def _check(made: object, what: str, form: str) -> None:
-    """Refuse what is no forecaster: without a spec, or without ``fit``."""
+    """Refuse what is not a forecaster: without a spec, or without ``fit``."""
     if isinstance(made, Model):
         return
     if not isinstance(getattr(made, "spec", None), Spec):
-        lacking = "has a spec that is no Spec" if hasattr(made, "spec") else "has no spec"
+        lacking = "has a spec that is not a Spec" if hasattr(made, "spec") else "has no spec"
     elif not callable(getattr(made, "fit", None)):
         lacking = "has no fit"
     else:
         return
-    raise UnknownNameError(f"{what} is no forecaster: {_shown(made)} {lacking}", hint=form)
+    raise UnknownNameError(f"{what} is not a forecaster: {_shown(made)} {lacking}", hint=form)
 
 
 def _shown(made: object) -> str:

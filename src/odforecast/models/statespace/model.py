@@ -25,11 +25,13 @@ and on its change in twelve months moves the months of the states and leaves the
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odforecast.forecast import Forecast
+from odforecast.forecast.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
 from odforecast.models.delay.constants import delays_for, described_delays, said_of
@@ -57,24 +59,22 @@ from odforecast.models.statespace.kalman import (
     filtered,
     of_the_nation,
 )
-from odforecast.models.statespace.share import (
-    Part,
-    all_shares,
-    classes_beside,
-    drawn_part,
-    fitted_part,
-    whole_of,
-)
 from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 if TYPE_CHECKING:
     from odforecast.models.own.joint import LogMonths
+    from odforecast.models.statespace.share import Part
 
 #: Damping of the nation's slope a month, and factor on the sd of its level's innovations: chosen by
 #: the WIS of clean origins 2017-01..2020-12 (`python benchmarks/bench_nation.py`).
 NATION_DAMP, NATION_WIDTH = 0.95, 1.17
+#: Short name of the panel that holds the whole.
+WHOLE = "all-drugs"
+#: Short names of the drug classes, in the order of the table: each has numbers of its own.
+CLASSES = tuple(s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS))
 #: The class whose share tells of growth.
 CLASS = "T40.4"
 #: Penalty on the coefficients of standardised covariates, in counts of 12,000 deaths. A fifth and
@@ -87,6 +87,29 @@ MIN_OUTCOMES = 200
 #: What a release shares: errors of late arrivals, revisions, cuts of a closed year, its changes,
 #: errors of months more than a year old.
 _OF_RELEASE = 5
+
+
+def classes_beside(panel: Panel) -> list[str]:
+    """Short names of the drug classes beside a panel of all drugs that end with its last month."""
+    if panel.indicator != ALL_DRUGS:
+        return []
+    beside = panel.beside
+    return [s for s in CLASSES if s in beside and beside[s].last_month == panel.last_month]
+
+
+def whole_of(panel: Panel) -> tuple[Panel, str] | None:
+    """The panel of all drugs with a drug class beside it, from that of the class, and its name.
+
+    It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
+    """
+    short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
+    whole = panel.beside.get(WHOLE)
+    if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
+        return None
+    others = {name: p for name, p in panel.beside.items() if name != WHOLE}
+    alone = replace(panel, beside={}, triangle=None, notes=())
+    made = replace(whole, beside={**others, short: alone})
+    return (made, short) if short in classes_beside(made) else None
 
 
 def of_the_constants(constants: Constants) -> Scales:
@@ -188,14 +211,8 @@ class Dlm:
                     states.append(filtered(panel, (state,), scales, missing))
             else:
                 states.append(filtered(panel, (state,), known, missing))
-        cutoff = constants_for(panel.as_of).cutoff
-        classes = {
-            name: fitted_part(panel, name, states, adds_up, missing, all_shares()[cutoff, name])
-            for name in classes_beside(panel)
-        }
-        held = {name: part for name, part in classes.items() if part is not None}
         growth = growth_of(panel) if adds_up else {}
-        return FittedDlm(panel, states, skipped, adds_up, missing, held, growth)
+        return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
 
 @dataclass
@@ -207,12 +224,21 @@ class FittedDlm:
     skipped: dict[str, str]
     adds_up: bool
     missing: Deficit | None = None
-    classes: dict[str, Part] = field(default_factory=dict)
     growth: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         n = sum(len(s.locations) for s in self.states)
         return f"<FittedDlm: {n} locations filtered to {self.panel.last_month}>"
+
+    @cached_property
+    def classes(self) -> dict[str, Part]:
+        """The drug classes beside all drugs, filtered once one is asked for."""
+        from odforecast.models.statespace.share import all_shares, fitted_part
+
+        sets, cutoff = all_shares(), constants_for(self.panel.as_of).cutoff
+        of = self.panel, self.states, self.adds_up, self.missing
+        found = {n: fitted_part(n, *of, sets[cutoff, n]) for n in classes_beside(self.panel)}
+        return {name: part for name, part in found.items() if part is not None}
 
     @property
     def delay_said(self) -> str:
@@ -307,8 +333,15 @@ class FittedDlm:
             skipped=self.skipped,
             warnings=tuple(warnings),
         )
-        classes = {n: drawn_part(p, made, rise, streams) for n, p in self.classes.items()}
-        return made.with_parts(classes) if classes else made
+        if not classes_beside(self.panel):
+            return made
+
+        def classes() -> dict[str, Forecast]:
+            from odforecast.models.statespace.share import drawn_part
+
+            return {n: drawn_part(p, made, rise, streams) for n, p in self.classes.items()}
+
+        return with_later_parts(made, classes)
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
         """How the logs of the months of its places hang together; see

@@ -51,14 +51,9 @@ from odforecast.models.statespace.kalman import (
 )
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import month_lengths
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-#: Short name of the panel that holds the whole.
-WHOLE = "all-drugs"
-#: Short names of the drug classes, in the order of the table: each has numbers of its own.
-CLASSES = tuple(s for s, name in INDICATOR_NAMES.items() if name not in (ALL_DRUGS, ALL_DEATHS))
 #: Months that a share needs: those that the forecast shows, and one.
 MIN_MONTHS = 24
 #: Months before the forecast that stand in it: those of the nowcast, and eleven before.
@@ -67,29 +62,6 @@ SHOWN = 23
 WALK = 0.06
 #: The US on its own: the innovations of its parts average out.
 _ALONE = 0.19
-
-
-def classes_beside(panel: Panel) -> list[str]:
-    """Short names of the drug classes beside a panel of all drugs that end with its last month."""
-    if panel.indicator != ALL_DRUGS:
-        return []
-    beside = panel.beside
-    return [s for s in CLASSES if s in beside and beside[s].last_month == panel.last_month]
-
-
-def whole_of(panel: Panel) -> tuple[Panel, str] | None:
-    """The panel of all drugs with a drug class beside it, from that of the class, and its name.
-
-    It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
-    """
-    short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
-    whole = panel.beside.get(WHOLE)
-    if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
-        return None
-    others = {name: p for name, p in panel.beside.items() if name != WHOLE}
-    alone = replace(panel, beside={}, triangle=None, notes=())
-    made = replace(whole, beside={**others, short: alone})
-    return (made, short) if short in classes_beside(made) else None
 
 
 @dataclass(frozen=True)
@@ -226,8 +198,8 @@ class Part:
 
 
 def fitted_part(
-    panel: Panel,
     short: str,
+    panel: Panel,
     states: Sequence[State],
     adds_up: bool,
     missing: Deficit | None,
@@ -238,7 +210,7 @@ def fitted_part(
     ``states`` and ``missing`` are the filtered months of all drugs and what they miss; ``adds_up``
     says whether the US is the sum of its parts in the draws of those.
     """
-    inputs = share_inputs(panel, short, states, adds_up, missing, scales.late)
+    inputs = share_inputs(short, panel, states, adds_up, missing, scales.late)
     if inputs is None:
         return None
     mean, cov, _ = inputs.filtered(scales)
@@ -253,8 +225,8 @@ Rows = dict[str, NDArray[Any]]
 
 
 def share_inputs(
-    panel: Panel,
     short: str,
+    panel: Panel,
     states: Sequence[State],
     adds_up: bool,
     missing: Deficit | None,
