@@ -205,8 +205,13 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         beside={},
     )
     # A class that one of them does not publish has no sum.
-    whole = {n: p for n, p in forecast.beside.items() if set(places) <= set(p.locations)}
-    return carrying(made, {n: p.total(places, name) for n, p in whole.items()})
+    return carrying(
+        made,
+        forecast,
+        lambda beside: {
+            n: p.total(places, name) for n, p in beside.items() if set(places) <= set(p.locations)
+        },
+    )
 
 
 def _taken(forecast: Forecast, name: str) -> tuple[str, ...]:
@@ -236,12 +241,26 @@ def with_nation(forecast: Forecast) -> Forecast:
         parts={**forecast.parts, **nation.parts},
         beside={},
     )
-    parts = {n: p.with_nation() if n in nation.beside else p for n, p in forecast.beside.items()}
-    return carrying(made, parts)
+    return carrying(
+        made,
+        forecast,
+        lambda beside: {n: p.with_nation() if n in nation.beside else p for n, p in beside.items()},
+    )
 
 
-def carrying(made: Forecast, parts: Mapping[str, Forecast]) -> Forecast:
-    """A forecast with its drug classes beside it, if there are any."""
+def carrying(
+    made: Forecast,
+    forecast: Forecast,
+    change: Callable[[Mapping[str, Forecast]], Mapping[str, Forecast]],
+) -> Forecast:
+    """What was made of a forecast, with what a change makes of its drug classes.
+
+    Classes that are not drawn yet stay so.
+    """
+    beside = forecast.beside
+    if isinstance(beside, Later):
+        return with_later_parts(made, lambda: change(beside))
+    parts = change(beside)
     return made.with_parts(parts) if parts else made
 
 

@@ -464,10 +464,12 @@ class Forecast(Frozen):
             locations=places,
             beside={},
         )
-        there = {n: [s for s in places if s in p.locations] for n, p in self.beside.items()}
-        return adding.carrying(
-            made, {n: self.beside[n].select(of) for n, of in there.items() if of}
-        )
+
+        def chosen(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+            there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
+            return {n: beside[n].select(of) for n, of in there.items() if of}
+
+        return adding.carrying(made, self, chosen)
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
