@@ -40,44 +40,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 import make_counties
 
 
-def test_3142_counties_once_each_in_order() -> None:
+def test_the_table_has_each_county_once_in_its_jurisdiction() -> None:
     codes = [c.fips for c in counties_of()]
     assert len(codes) == 3142
     assert codes == sorted(set(codes))
     assert all(len(code) == 5 and code.isdigit() for code in codes)
-
-
-def test_leading_zeros_are_kept() -> None:
-    assert counties_of()[0] == County("01001", "Autauga County", "AL")
-    assert sum(c.fips.startswith("0") for c in counties_of()) == 67 + 29 + 15 + 75 + 58 + 64 + 8
-
-
-def test_every_county_is_in_exactly_one_jurisdiction() -> None:
+    assert counties_of()[0] == County("01001", "Autauga County", "AL")  # leading zeros are kept
     inside = {state: {c.fips for c in counties_of(state)} for state in JURISDICTIONS}
     assert all(inside.values())
     assert sum(map(len, inside.values())) == len(set().union(*inside.values())) == 3142
-
-
-def test_a_county_lies_in_the_state_its_code_says() -> None:
+    assert counties_of("US") == counties_of("PR") == ()
     for county in by_fips().values():
         state = "NY" if county.state == "YC" else county.state
         assert county.fips[:2] == lookup(state).code
-
-
-def test_new_york_city_has_five_and_the_rest_of_new_york_57() -> None:
     assert tuple(c.fips for c in counties_of("YC")) == NEW_YORK_CITY
     assert {c.short for c in counties_of("YC")} == {
         "Bronx", "Kings", "New York", "Queens", "Richmond",
     }  # fmt: skip
     assert len(counties_of("NY")) == 57
-
-
-@pytest.mark.parametrize("state", ["US", "PR"])
-def test_no_county_belongs_to_what_is_no_part_of_the_nation(state: str) -> None:
-    assert counties_of(state) == ()
-
-
-def test_legal_names_are_unique_in_a_jurisdiction() -> None:
     assert max(Counter(c.label for c in by_fips().values()).values()) == 1
     twice = {s for s, n in Counter((c.short, c.state) for c in counties_of()).items() if n > 1}
     assert twice == {
@@ -120,9 +100,12 @@ def test_connecticut_has_two_editions() -> None:
         counties_of("CT", "new")  # type: ignore[arg-type]
 
 
-def test_former_cities_are_no_counties() -> None:
+def test_what_was_split_or_taken_in_is_known_and_in_no_list() -> None:
     assert not set(FORMER) & set(by_fips())
     assert set(FORMER.values()) <= set(by_fips())
+    assert by_fips()["02063"].label == "Chugach Census Area, Alaska"
+    assert not {c.fips for c in LATER} & {c.fips for c in counties_of()}
+    assert set(sum(SPLIT.values(), ())) == {c.fips for c in LATER}
 
 
 def test_parts() -> None:
@@ -137,14 +120,10 @@ def test_parts() -> None:
         parts_of("OH", "towns")  # type: ignore[arg-type]
 
 
-def test_a_county_travels_between_processes() -> None:
+def test_the_table_is_small_and_its_counties_travel() -> None:
     county = counties_of("OH")[0]
     assert pickle.loads(pickle.dumps(county)) == county
-
-
-def test_the_file_is_small_and_ships() -> None:
     path = resources.files("odforecast.geography") / "counties.csv"
-    assert path.is_file()
     assert len(path.read_bytes()) < 270_000
 
 
@@ -200,17 +179,14 @@ def test_centroids_and_what_has_none() -> None:
         neighbours("99999")
 
 
-def test_the_parts_of_a_county_that_was_split_are_known_and_in_no_list() -> None:
-    assert by_fips()["02063"].label == "Chugach Census Area, Alaska"
-    assert not {c.fips for c in LATER} & {c.fips for c in counties_of()}
-    assert set(sum(SPLIT.values(), ())) == {c.fips for c in LATER}
-
-
-def test_importing_does_not_read_the_table() -> None:
+@pytest.mark.parametrize(
+    "call", ["od.bundled", "od.geography.resolve('US,WV', available=('US', 'WV'))"]
+)
+def test_states_need_no_county_table(call: str) -> None:
     code = (
-        "import odforecast as od, odforecast.geography.places as c\n"
-        "od.bundled\n"
-        "assert c._bundled.cache_info().currsize == 0\n"
+        "import odforecast as od, odforecast.geography.places as places\n"
+        f"{call}\n"
+        "assert places._bundled.cache_info().currsize == 0\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

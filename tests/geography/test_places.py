@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panel_factory import bundled_panel
 
-from odforecast.errors import PanelError, UnknownNameError
+from odforecast.errors import UnknownNameError
 from odforecast.geography import (
     JURISDICTIONS,
     LOCATIONS,
@@ -26,6 +23,7 @@ from odforecast.geography import (
     resolve,
 )
 from odforecast.geography.places import PLANNING_REGIONS, by_fips
+from odforecast.geography.request import check_names
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in LOCATIONS)
@@ -163,31 +161,43 @@ def test_refusals(key: str, message: str) -> None:
         find(key)
 
 
-def test_of_two_places_in_a_text_the_wrong_one_is_named() -> None:
-    with pytest.raises(UnknownNameError, match="unknown location 'Xanadu'; use"):
-        resolve("Xanadu,US")
-    with pytest.raises(UnknownNameError, match="'Alabma, WV'; did you mean Alabama"):
-        resolve("Alabma,WV")
-    with pytest.raises(UnknownNameError, match="unknown location 'Ohoi'; did you mean Ohio"):
-        resolve("Ohoi/*")
+COUNTY = "it is Hamilton County, Ohio, and a state is asked for here"
 
 
-def test_lookup_takes_states_only_and_says_so() -> None:
-    for key in ("39061", "Hamilton, Ohio", "Hamilton County, oh"):
-        message = f"'{key}': it is Hamilton County, Ohio, and a state is asked for here"
-        with pytest.raises(UnknownNameError, match=message):
-            lookup(key)
-    with pytest.raises(UnknownNameError, match="it is the name of 10 counties, and a state"):
-        lookup("Hamilton")
-    with pytest.raises(UnknownNameError, match="'West Virgina'; did you mean West Virginia"):
-        lookup("West Virgina")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        # Of two places in a text the wrong one is named.
+        (lambda: resolve("Xanadu,US"), "unknown location 'Xanadu'; use"),
+        (lambda: resolve("Alabma,WV"), "'Alabma, WV'; did you mean Alabama"),
+        (lambda: resolve("Ohoi/*"), "unknown location 'Ohoi'; did you mean Ohio"),
+        (lambda: resolve([]), "no location is named"),
+        # A state alone.
+        (lambda: lookup("39061"), f"'39061': {COUNTY}"),
+        (lambda: lookup("Hamilton County, oh"), f"'Hamilton County, oh': {COUNTY}"),
+        (lambda: lookup("Hamilton"), "it is the name of 10 counties, and a state"),
+        (lambda: lookup("West Virgina"), "'West Virgina'; did you mean West Virginia"),
+        (lambda: lookup("Midwest"), "it is a census region, and a single place is asked for"),
+        # Before there are data.
+        (lambda: check_names("US,Ohoi"), "unknown location 'Ohoi'; did you mean Ohio"),
+        (lambda: check_names("PR/*"), "have none of Puerto Rico"),
+    ],
+)
+def test_refusals_of_texts(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        call()
+
+
+def test_what_hangs_on_the_data_passes_before_there_are_any() -> None:
+    for text in ("all", "Midwest", "Ohio/*, US", "Hamilton, Ohio", "Washington, DC"):
+        check_names(text)
 
 
 def test_counties_that_are_not_there_say_why() -> None:
     old, new = ("09001", "09003", "39001"), ("09110", "39001")
-    with pytest.raises(UnknownNameError, match=r"Capitol Plan.* by counties here, not by planning"):
+    with pytest.raises(UnknownNameError, match=r"no data for 09110; .* by counties here, not by pl"):
         resolve("Capitol, Connecticut", available=old)
-    with pytest.raises(UnknownNameError, match=r"Fairfield .* by planning regions here, not by co"):
+    with pytest.raises(UnknownNameError, match=r"no data for 09001; .* by planning regions here"):
         resolve("09001", available=new)
     with pytest.raises(UnknownNameError, match=r"by counties here.*Connecticut/\*"):
         pick("09110", old, "the panel")
@@ -201,33 +211,32 @@ def test_counties_that_are_not_there_say_why() -> None:
         find("39999")
 
 
-def test_a_panel_holds_states_or_counties() -> None:
-    with pytest.raises(UnknownNameError) as error:
-        resolve("Hamilton, Ohio", available=("US", "OH", "NY+YC"))
-    assert str(error.value) == (
-        "Hamilton County, Ohio is a county, and this panel holds states; ask for OH"
-    )
-    with pytest.raises(UnknownNameError, match=r"Adams County, Ohio and 87 more are counties, and"):
-        resolve("Ohio/*", available=("US", "OH"))
-    with pytest.raises(UnknownNameError, match=r"OH is a state, .* counties; its .* are OH/\*"):
-        resolve("Ohio", available=("39001", "39003"))
-    with pytest.raises(UnknownNameError, match="no data for 39061; 2 locations are there: 39001"):
-        resolve("Hamilton, OH", available=("39001", "39003"))
-    with pytest.raises(UnknownNameError, match=r"no data for 36001; 3072 .* 01011, \.\.\.$"):
-        resolve("Albany, NY", available=[c.fips for c in ALL if c.fips[:2] not in ("36", "09")])
-    with pytest.raises(UnknownNameError, match="no data for WV; 0 locations"):
-        resolve("WV", available=())
+HERE = "and these are"
+UPSTATE = [c.fips for c in ALL if c.fips[:2] not in ("36", "09")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "available", "message"),
+    [
+        ("Hamilton, Ohio", ("US", "OH", "NY+YC"),
+         f"no data for 39061; Hamilton County, Ohio is a county, {HERE} states: ask for OH"),
+        ("Ohio/*", ("US", "OH"), f"no data for 39001, .* is a county, {HERE} states: ask for OH"),
+        ("Ohio", ("39001", "39003"), f"OH is a state, {HERE} counties: its counties are OH/"),
+        ("Hamilton, OH", ("39001", "39003"), "no data for 39061; 2 locations are there: 39001"),
+        ("Albany, NY", UPSTATE, r"no data for 36001; 3072 .* 01011, \.\.\.$"),
+        ("WV", (), "no data for WV; 0 locations"),
+        ("all", None, "unknown location 'all'"),
+    ],
+)  # fmt: skip
+def test_places_there_are_no_data_for(
+    asked: str, available: Sequence[str] | None, message: str
+) -> None:
+    with pytest.raises(UnknownNameError, match=message):
+        resolve(asked, available)
+
+
+def test_all_are_those_there_are() -> None:
     assert resolve("all", available=("39001", "39003")) == ("39001", "39003")
-    with pytest.raises(UnknownNameError, match="unknown location 'all'"):
-        resolve("all")
-
-
-def test_a_panel_of_states_refuses_a_county() -> None:
-    panel = bundled_panel()
-    with pytest.raises(PanelError, match="the panel has no 39061"):
-        panel.select("Hamilton, Ohio")
-    with pytest.raises(UnknownNameError, match="is a county, and this panel holds states"):
-        resolve("39061", available=panel.locations)
 
 
 def test_connecticut_is_of_one_edition() -> None:
@@ -243,12 +252,3 @@ def test_connecticut_is_of_one_edition() -> None:
     for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
         with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
             resolve(key, edition=edition)
-
-
-def test_states_need_no_county_table() -> None:
-    code = (
-        "from odforecast.geography import resolve, places\n"
-        "resolve('US,WV', available=('US', 'WV'))\n"
-        "assert places._bundled.cache_info().currsize == 0"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
