@@ -18,7 +18,7 @@ from odforecast.cli import main
 from odforecast.errors import DataError, ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
 from odforecast.panel.own_compared import common
-from odforecast.sources.own_counts import read_own_counts
+from odforecast.sources.own import read_own_counts
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from release_factory import cdc_cells, csv_bytes
 
 from odforecast.errors import DataError
-from odforecast.sources.read import read_raw
+from odforecast.sources.cells import read_raw
 from odforecast.sources.vsrr import read_vsrr
 
 CSV = csv_bytes(cdc_cells())
@@ -70,7 +70,7 @@ WHOLE = {
         (CSV.replace(b"West", b"W\xe9st"), r"line 11: byte \d+ is not utf-8 text"),
         (CSV.replace(b"West", b"W\0st"), r"line 11: binary data"),
         (CSV.replace(b",", b";"), "semicolons"),
-        (b"# A heading\n\nsome words, and more\n", "no table: its first line is '# A heading'"),
+        (b"# A heading\n\nsome words, and more\n", "not a table: its first line is '# A heading'"),
         (b"\xd0\xcf\x11\xe0rest", "an old .xls workbook"),
         (b"PK\x03\x04rest", "damaged workbook"),
         (b"PAR1rest", "damaged Parquet"),
@@ -147,7 +147,7 @@ def test_a_page_of_the_api_is_noted(tmp_path):
 def test_truth_values_are_no_numbers(tmp_path):
     path = tmp_path / "a"
     path.write_text('[{"a": 1}, {"a": true}, {"a": 2}]')
-    assert read_raw(path).cells["a"].tolist() == [1, "True", 2]
+    assert read_raw(path).cells["a"].tolist() == ["1", "True", "2"]
     path.write_bytes(_table(a=[True, False]))
     assert read_raw(path).cells["a"].tolist() == ["True", "False"]
 
@@ -293,5 +293,5 @@ def test_digits_of_other_scripts_are_no_numbers(tmp_path):
         cells = cdc_cells()
         cells.loc[0, "Data Value"] = text
         path.write_bytes(csv_bytes(cells))
-        with pytest.raises(DataError, match="is no number"):
+        with pytest.raises(DataError, match="is not a number"):
             read_vsrr(path)

@@ -1,60 +1,49 @@
-"""The one table of an Excel workbook (.xlsx), cell by cell, as the file stores it.
-
-Only zip and XML from the standard library: the usual readers each lose something that matters
-here. openpyxl believes a stale ``<dimension>`` and skips the rows outside it; calamine gives
-blanks for error cells and for formulas without a stored value, and reserves every cell up to
-the farthest. Here such cells are refused or kept, and a part that unpacks to more than a
-release can hold is given up.
-"""
+"""The one table of an Excel workbook (.xlsx), cell by cell, as the file stores it."""
 
 from __future__ import annotations
 
 import io
-import posixpath
+import re
+import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from itertools import islice
+from typing import Any
 from xml.parsers import expat
 
-import pandas as pd
+import openpyxl
+from openpyxl.utils.cell import column_index_from_string, get_column_letter
+from openpyxl.utils.datetime import from_excel
+from openpyxl.utils.escape import unescape
 
 from odforecast.errors import DataError
-from odforecast.say import listed, plain
-from odforecast.sources.rows import Filling
-from odforecast.sources.sheet import Sheet
-from odforecast.sources.styles import date_styles
-from odforecast.sources.unpack import AGAIN, PIECE, Limits
-
-_MAIN = (
-    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
-    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+from odforecast.say import listed, plain, quoted
+from odforecast.sources.cells import (
+    AGAIN,
+    HEADER_WITHIN,
+    LONGEST,
+    MOST_COLUMNS,
+    PIECE,
+    Limits,
+    RawFile,
+    cell_text,
+    filled,
 )
-_MOST_STRINGS = 2_000_000
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main "
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
+_MOST_TAGS = 8_000_000  # of all parts that are not sheets
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells of a sheet below its header.
-
-    Attributes
-    ----------
-    cells : DataFrame of object
-        Blank cells are None.
-    rows : list of int
-        Row numbers.
-    blank_rows : int
-        Rows without any cell between and after them.
-    """
-
-    cells: pd.DataFrame
-    rows: list[int]
-    blank_rows: int
-
-
-def read_workbook(name: str, data: bytes, limits: Limits) -> Table:
-    """Cells of the one sheet that holds data.
+def read_workbook(
+    name: str,
+    data: bytes,
+    limits: Limits,
+    header: Callable[[list[str]], bool] | None = None,
+    chosen: str | None = None,
+) -> RawFile:
+    """Cells of the one sheet that holds data, or of the one that is chosen.
 
     Raises
     ------
@@ -63,181 +52,208 @@ def read_workbook(name: str, data: bytes, limits: Limits) -> Table:
         sheets with data.
     """
     try:
-        book = _Book(name, data, limits)
-        sheets = book.sheets()
+        _check_parts(name, data, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True)
+        titles = [str(sheet.title) for sheet in book.worksheets]
+        if chosen is not None and chosen not in titles:
+            raise DataError(
+                f"{name}: no sheet {quoted(chosen)}", hint=f"it has {listed(titles, 20)}"
+            )
+        sheets = [
+            _Sheet(name, sheet, limits)
+            for sheet in book.worksheets
+            if chosen in (None, str(sheet.title))
+        ]
     except DataError:
         raise
-    except Exception as error:  # zip, zlib, lzma and XML raise errors of their own kinds alike
-        _damaged(name, plain(error, 160) or type(error).__name__, error)
-    filled = [s for s in sheets if s.table]
-    if len(filled) != 1:
+    except Exception as error:  # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
+        why = plain((str(error) or type(error).__name__).splitlines()[0], 160)
         raise DataError(
-            f"{name}: {len(filled)} sheets hold data ({listed([s.name for s in filled])})",
-            hint="keep the one sheet with the release",
+            f"{name}: a damaged workbook, or a zip file that is not one ({why})", AGAIN
+        ) from error
+    held = [sheet for sheet in sheets if sheet.rows]
+    if chosen is not None and not held:
+        raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(titles, 20)}")
+    if len(held) != 1:
+        choose = (
+            f"choose one: {name}:{plain(held[0].name, 40)}" if held else "is it the right file?"
         )
-    return _table(name, filled[0], limits)
+        raise DataError(
+            f"{name}: {len(held)} sheets hold data ({listed([s.name for s in held])})",
+            hint=choose if header is not None else "keep the one sheet with the release",
+        )
+    (sheet,) = held
+    width = max(map(len, sheet.rows.values()))
+    rows = [(number, row + [""] * (width - len(row))) for number, row in sheet.rows.items()]
+    at = 0
+    if header is not None:
+        tops = enumerate(islice(rows, HEADER_WITHIN))
+        at = next((i for i, (_, row) in tops if header(row)), 0)
+    (top, names), below = rows[at], rows[at + 1 :]
+    cells, numbers = filled(name, names, below, limits)
+    blank = sheet.row - top - len(below)
+    return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=blank)
 
 
-def _damaged(name: str, why: str, error: Exception) -> NoReturn:
-    raise DataError(f"{name}: a damaged workbook, or a zip file that is none ({why})", AGAIN) from (
-        error
-    )
-
-
-def _table(name: str, sheet: Sheet, limits: Limits) -> Table:
-    numbers = list(sheet.table)
-    header = sheet.table[numbers[0]]
-    width = max(map(len, sheet.table.values()))
-    names = ["" if c is None else str(c) for c in _wide(header, width)]
-    filling = Filling(name, width, limits)
-    for number in numbers[1:]:
-        filling.add(number, _wide(sheet.table.pop(number), width))
-    blank = sheet.last_row - numbers[0] - len(filling.rows)
-    return Table(filling.frame(names), filling.rows, blank)
-
-
-def _wide(row: list[object], width: int) -> list[object]:
-    return row + [None] * (width - len(row))
-
-
-class _Strings:
-    """Texts that cells share; its methods are handlers of a parser."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._spoken = self._inside = False
-        self._pieces: list[str] = []
-
-    def start(self, kind: str, _: dict[str, str]) -> None:
-        if kind == "si":
-            self._pieces.clear()
-        elif kind == "rPh":  # how a word is spoken
-            self._spoken = True
-        self._inside = kind == "t" and not self._spoken
-
-    def end(self, kind: str) -> None:
-        self._inside = False
-        if kind == "si":
-            self.found.append("".join(self._pieces))
-            if len(self.found) > _MOST_STRINGS:
-                raise ValueError(f"more than {_MOST_STRINGS:,} texts")
-        elif kind == "rPh":
-            self._spoken = False
-
-    def characters(self, text: str) -> None:
-        if self._inside:
-            self._pieces.append(text)
-
-
-class _Book:
-    """Parts of a workbook, unpacked within one limit."""
-
-    def __init__(self, name: str, data: bytes, limits: Limits) -> None:
-        self.name, self.limits, self.left, self.tags = name, limits, limits.size, 0
-        end = data.rfind(b"PK\x05\x06")
-        if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
-            _damaged(name, "no list of its parts, or an endless one", ValueError())
-        self.zip = zipfile.ZipFile(io.BytesIO(data))
-        names = [part.filename for part in self.zip.infolist()]
-        if len(set(names)) != len(names):
-            _damaged(name, "a part is there twice", ValueError())
-
-    def sheets(self) -> list[Sheet]:
-        """Every sheet, read."""
-        workbook = self._target("", "/officeDocument")[0][1]
-        parts = dict(self._target(workbook, "/worksheet"))
-        named: list[tuple[str, str]] = []
-        since_1904 = False
-        for kind, attributes in self._elements(workbook):
-            if kind == "workbookPr":
-                since_1904 = attributes.get("date1904") in ("1", "true")
-            elif kind == "sheet":
-                ids = [v for k, v in attributes.items() if k.endswith("}id")]
-                if len(ids) == 1 and ids[0] in parts:
-                    named.append((attributes.get("name", ""), parts[ids[0]]))
-        strings = self._strings(workbook)
-        dates = self._dates(workbook)
-        found = []
-        for title, part in named:
-            sheet = Sheet(self.name, title, strings, dates, self.limits, since_1904)
-            self._parse(part, sheet.start, sheet.end, sheet.characters)
-            sheet.done()
-            found.append(sheet)
-        if not named:
-            raise ValueError("no sheet")
-        return found
-
-    def _target(self, part: str, kind: str) -> list[tuple[str, str]]:
-        """Identifiers and names of the parts of one kind that a part refers to."""
-        folder, file = posixpath.split(part)
-        found = []
-        for element, attributes in self._elements(f"{folder}/_rels/{file}.rels".lstrip("/")):
-            if element == "Relationship" and attributes["Type"].endswith(kind):
-                target = posixpath.join("/" + folder, attributes["Target"])
-                found.append((attributes["Id"], posixpath.normpath(target).lstrip("/")))
-        return found
-
-    def _strings(self, workbook: str) -> list[str]:
-        strings = _Strings()
-        for _, part in self._target(workbook, "/sharedStrings"):
-            self._parse(part, strings.start, strings.end, strings.characters)
-        return strings.found
-
-    def _dates(self, workbook: str) -> list[bool]:
-        parts = self._target(workbook, "/styles")
-        return date_styles([e for _, part in parts for e in self._elements(part)])
-
-    def _elements(self, part: str) -> list[tuple[str, dict[str, str]]]:
-        """All elements of a small part, flat."""
-        found: list[tuple[str, dict[str, str]]] = []
-
-        def start(kind: str, attributes: dict[str, str]) -> None:
-            if len(found) > 100_000:
-                raise ValueError("a part with too many elements")
-            found.append((kind, attributes))
-
-        self._parse(part, start, lambda _: None, lambda _: None)
-        return found
-
-    def _parse(
-        self,
-        part: str,
-        start: Callable[[str, dict[str, str]], None],
-        end: Callable[[str], None],
-        characters: Callable[[str], None],
-    ) -> None:
-        """Read the XML of a part in pieces; names without their namespace."""
-        parser = expat.ParserCreate(namespace_separator="}")
-        parser.buffer_text = True
-        local: dict[str, str] = {}
-
-        def short(kind: str) -> str:
-            space, _, name = kind.rpartition("}")
-            # Another namespace's "c" is no cell.
-            known = space in _MAIN or space.endswith("/relationships")
-            local[kind] = name if known else f"other:{name}"
-            if len(local) > 10_000:
-                raise ValueError("a part with too many kinds of elements")
-            return local[kind]
-
-        def begin(kind: str, attributes: dict[str, str]) -> None:
-            start(local.get(kind) or short(kind), attributes)
-
-        def finish(kind: str) -> None:
-            end(local.get(kind) or short(kind))
-
-        def doctype(*_: Any) -> None:
-            raise ValueError("a document type, which workbooks have none of")
-
-        parser.StartElementHandler = begin
-        parser.EndElementHandler = finish
-        parser.CharacterDataHandler = characters
-        parser.StartDoctypeDeclHandler = doctype
-        with self.zip.open(part) as handle:
+def _check_parts(name: str, data: bytes, limits: Limits) -> None:
+    """Refuse a zip file whose parts unpack to more than a release can have."""
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
+        raise ValueError("no list of its parts, or an endless one")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    if len(set(archive.namelist())) != len(archive.namelist()):
+        raise ValueError("a part is there twice")
+    size = tags = 0
+    for part in archive.infolist():
+        in_sheet = part.filename.startswith("xl/worksheets/")
+        with archive.open(part) as handle:
             while piece := handle.read(PIECE):
-                self.left -= len(piece)
-                self.tags += piece.count(b"<")
-                if self.left < 0 or self.tags > 6 * self.limits.cells:
-                    raise self.limits.refuse_size(self.name)
-                parser.Parse(piece, False)
-        parser.Parse(b"", True)
+                size += len(piece)
+                tags += 0 if in_sheet else piece.count(b"<")
+                if size > limits.size or tags > _MOST_TAGS:
+                    raise limits.refuse_size(name)
+
+
+class _Sheet:
+    """Cells of a worksheet; its methods are handlers of an XML parser.
+
+    openpyxl opens the workbook, but its rows are not used: it drops rows that are out of order,
+    overwrites doubled cells, and does not tell a formula without a value from a blank.
+    """
+
+    def __init__(self, file: str, sheet: Any, limits: Limits) -> None:
+        self.file, self.name, self.limits = file, str(sheet.title), limits
+        self.strings: list[str] = sheet._shared_strings
+        self.dates, self.epoch = sheet.parent._date_formats, sheet.parent.epoch
+        self.rows: dict[int, list[str]] = {}  # those with any cell that is not blank
+        self.row = self.column = self.seen = 0
+        self.kind, self.style = "n", "0"
+        self.values = self.length = 0
+        self.in_cell = self.formula = self.spoken = self.taking = False
+        self.parts: list[str] = []
+        self.root = ""
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
+        parser.CharacterDataHandler = self._characters
+        parser.StartDoctypeDeclHandler = self._doctype
+        with sheet._get_source() as source:
+            parser.ParseFile(source)
+        if self.root != "worksheet":
+            raise ValueError("a sheet that is not one")
+
+    def _start(self, kind: str, attributes: dict[str, str]) -> None:
+        kind = kind[len(_MAIN) :] if kind.startswith(_MAIN) else ""
+        if not self.root:
+            self.root = kind
+        if kind == "c":
+            self._cell(attributes)
+        elif kind in ("v", "is"):
+            if self.in_cell and (kind == "is") != (self.kind == "inlineStr"):
+                raise self._refused(f"a value of another kind than {plain(self.kind, 20)}")
+            self.values += self.in_cell
+            self.taking = self.in_cell and kind == "v"
+        elif kind == "f":
+            self.formula, self.taking = True, False
+        elif kind == "t":
+            self.taking = self.in_cell and not self.spoken
+        elif kind == "rPh":  # how a word is spoken
+            self.spoken = True
+        elif kind == "row":
+            number = _whole(attributes["r"]) if "r" in attributes else self.row + 1
+            if not self.row < number <= 1_048_576:
+                raise ValueError(f"row {number} after row {self.row}")
+            self.row, self.column = number, 0
+
+    def _end(self, kind: str) -> None:
+        kind = kind[len(_MAIN) :] if kind.startswith(_MAIN) else ""
+        if kind == "c":
+            self.in_cell = False
+            if value := self._value():
+                row = self.rows.setdefault(self.row, [])
+                self.seen += self.column - 1 - len(row)
+                row += [""] * (self.column - 1 - len(row))
+                row.append(value)
+        elif kind in ("v", "t", "f"):
+            self.taking = False
+        elif kind == "rPh":
+            self.spoken = False
+
+    def _characters(self, text: str) -> None:
+        if self.taking:
+            self.length += len(text)
+            if self.length > LONGEST:
+                raise self._refused(f"more than {LONGEST:,} characters")
+            self.parts.append(text)
+
+    def _doctype(self, *_: Any) -> None:
+        raise ValueError("a document type, which workbooks do not have")
+
+    def _cell(self, attributes: dict[str, str]) -> None:
+        column = self.column + 1
+        if (text := attributes.get("r")) is not None:
+            found = re.fullmatch(r"([A-Z]{1,3})([1-9][0-9]{0,6})", text)
+            if found is None or int(found[2]) != self.row:
+                raise ValueError(f"a cell {plain(text, 20)} in row {self.row}")
+            column = column_index_from_string(found[1])
+        if column <= self.column or self.in_cell or not self.row:
+            raise ValueError(f"a cell {plain(text, 20)} that is there twice")
+        self.column, self.in_cell = column, True
+        self.seen += 1
+        self.limits.check_cells(self.file, self.seen)
+        if column > MOST_COLUMNS:
+            raise self._refused("far to the right of any table")
+        self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "0")
+        self.values = self.length = 0
+        self.formula = False
+        self.parts.clear()
+
+    def _value(self) -> str:
+        """Text of the cell that ends here."""
+        text = "".join(self.parts)
+        if self.values > 1:
+            raise self._refused("two values")
+        # A formula that gives an empty text is stored as such; every other must have a value.
+        if self.formula and not text and not (self.kind == "str" and self.values):
+            raise DataError(
+                f"{self.file} cell {self._here()}: a formula without a stored value",
+                hint="open the workbook in Excel and save it, or save the sheet as .csv",
+            )
+        if self.kind in ("str", "inlineStr"):
+            return cell_text(unescape(text))
+        text = text.strip(" \t\r\n")
+        if not text or self.kind in ("e", "d"):
+            return text
+        if self.kind == "s":
+            at = _whole(text)
+            if at >= len(self.strings):
+                raise self._refused("a text that is not there")
+            return cell_text(unescape(self.strings[at]))
+        if self.kind == "b":
+            if text not in ("0", "1"):
+                raise self._refused(f"not a truth value: {quoted(text)}")
+            return str(text == "1")
+        if self.kind != "n":
+            raise self._refused(f"of a kind {plain(self.kind, 20)}")
+        if len(text) > 400 or _NUMBER.fullmatch(text) is None:
+            raise self._refused(f"not a number: {quoted(text)}")
+        if int(self.style) not in self.dates:
+            return text if text.isdigit() and len(text) <= 15 else cell_text(float(text))
+        try:
+            return cell_text(from_excel(float(text), self.epoch))
+        except OverflowError:
+            raise self._refused(f"not a day: {text}") from None
+
+    def _refused(self, why: str) -> DataError:
+        return DataError(f"{self.file} cell {self._here()}: {why}", hint="is the workbook damaged?")
+
+    def _here(self) -> str:
+        return f"{get_column_letter(self.column)}{self.row} of {plain(self.name)}"
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValueError(f"not a whole number: {plain(text, 20)}")
+    return int(text)

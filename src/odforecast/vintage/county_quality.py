@@ -15,7 +15,7 @@ import pandas as pd
 from odforecast.geography.counties import by_fips, edition_held
 from odforecast.markup import number_of
 from odforecast.say import listed
-from odforecast.sources.county_rows import listed_with
+from odforecast.sources.county import listed_with
 from odforecast.vintage.county_consistency import (
     LOST,
     CountyGrid,
@@ -41,7 +41,7 @@ def check_counties(
     Parameters
     ----------
     table : DataFrame
-        Canonical table of counties (:mod:`odforecast.sources.county_table`).
+        Canonical table of counties (:mod:`odforecast.sources.table`).
     before : DataFrame, optional
         That of an earlier release.
     states : DataFrame, optional
