@@ -79,7 +79,7 @@ WHOLE = {
         (b"a,b\n1,2\n3\n", r"row 3: 1 cells where the header has 2"),
         (b'a,b\n1,2\n3,"4\n', r"row 3: unexpected end of data; a quote is never closed"),
         (_excel(cdc_cells(), cdc_cells()), r"2 sheets hold data \(s0, s1\)"),
-        (b"[" * 100_000, "line 1: JSON that is nested too deeply"),
+        (b"[" * 100_000, "JSON that is nested too deeply"),
         (b'[{"a": ' + b'{"a":' * 100_000, "nested too deeply"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b'[{"a": 1}', "line 1: JSON that is cut off or damaged"),

@@ -17,6 +17,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import batched, islice
 from pathlib import Path
@@ -149,14 +150,8 @@ def read_raw(
     named = re.fullmatch(r"(.+\.xls[xm]):(.+)", str(path), re.IGNORECASE)
     if header is not None and named and not Path(path).exists():
         path, sheet = named.groups()
-    data = file_bytes(path, limits)
-    digest = hashlib.sha256(data).hexdigest()
-    file = Path(path).name
-    name = plain(file)
-    packed = data[:2] == b"\x1f\x8b"
-    if packed:
-        data = gunzipped(name, data, limits)
-    check_not_empty(name, data)
+    content = read_content(path, limits)
+    name, data = content.name, content.data
     if sheet is not None and data[:4] != b"PK\x03\x04":
         raise DataError(f"{name}: not an .xlsx workbook, so it has no sheet {quoted(sheet)}")
     if data[:4] == b"PAR1":
@@ -179,8 +174,8 @@ def read_raw(
         if start[:1] == "[":
             raw = _records(name, _json(name, data, limits), "json")
         else:
-            raw = _csv(name, data, limits, header, whole=packed)
-    raw.file, raw.sha256 = file, digest
+            raw = _csv(name, data, limits, header, whole=content.packed)
+    raw.file, raw.sha256 = content.file, content.sha256
     if raw.cells.empty:
         raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
@@ -214,6 +209,43 @@ def cell_text(cell: object) -> str:
 # Bytes
 
 
+@dataclass(frozen=True)
+class Content:
+    """Unpacked content of a file that is not blank, and the hash of the file's bytes."""
+
+    file: str
+    name: str  # for messages
+    data: bytes
+    sha256: str
+    packed: bool
+
+
+def read_content(path: str | Path, limits: Limits) -> Content:
+    """Content of a file, no more than the limit; the checksum of a gzip file is compared."""
+    path = Path(path)
+    name = plain(path.name)
+    try:
+        with path.open("rb") as handle:
+            data = _pieces(handle.read, limits.size, lambda: limits.refuse_size(name, "holds"))
+    except DataError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        raise DataError(
+            f"cannot read {of_path(path)}: {getattr(error, 'strerror', None) or error}",
+            hint="check the path",
+        ) from error
+    digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
+    if packed:
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
+                data = _pieces(unpacked.read, limits.size, lambda: limits.refuse_size(name))
+        except (EOFError, OSError, zlib.error) as error:
+            raise DataError(f"{name}: gzip file is cut off or damaged ({error})", AGAIN) from error
+    if not data[:4096].strip() and not data.strip():
+        raise DataError(f"{name}: the file is empty", hint=AGAIN)
+    return Content(path.name, name, data, digest, packed)
+
+
 def _pieces(read: Callable[[int], bytes], limit: int, refused: Callable[[], DataError]) -> bytes:
     """Everything a reader gives, unless it is more than ``limit`` bytes."""
     found = io.BytesIO()
@@ -222,37 +254,6 @@ def _pieces(read: Callable[[int], bytes], limit: int, refused: Callable[[], Data
             raise refused()
         found.write(piece)
     return found.getvalue()
-
-
-def file_bytes(path: str | Path, limits: Limits) -> bytes:
-    """Bytes of a file, no more than the limit."""
-    path = Path(path)
-    name = plain(path.name)
-    try:
-        with path.open("rb") as handle:
-            return _pieces(handle.read, limits.size, lambda: limits.refuse_size(name, "holds"))
-    except DataError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise DataError(
-            f"cannot read {of_path(path)}: {getattr(error, 'strerror', None) or error}",
-            hint="check the path",
-        ) from error
-
-
-def gunzipped(name: str, data: bytes, limits: Limits) -> bytes:
-    """Content of a gzip file, its checksum compared."""
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as handle:
-            return _pieces(handle.read, limits.size, lambda: limits.refuse_size(name))
-    except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{name}: gzip file is cut off or damaged ({error})", AGAIN) from error
-
-
-def check_not_empty(name: str, data: bytes) -> None:
-    """Refuse a file of nothing but spaces."""
-    if not data[:4096].strip() and not data.strip():
-        raise DataError(f"{name}: the file is empty", hint=AGAIN)
 
 
 def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
@@ -374,15 +375,18 @@ def short_row(name: str, number: int, row: Sequence[str], width: int, again: str
     )
 
 
-def _separator(name: str, data: bytes, header: Callable[[list[str]], bool] | None) -> str:
-    """What stands between the columns, told by the header."""
-    lines = data[:PEEK].decode("utf-8", errors="replace").lstrip("\r\n").split("\n")
-    first = lines[0]
-    if header is not None:
-        for line in islice(lines, HEADER_WITHIN):
-            for separator in ",\t;":
-                if header(next(csv.reader([line], delimiter=separator), [])):
-                    return separator
+def _separator(
+    name: str, data: bytes, header: Callable[[list[str]], bool] | None
+) -> tuple[str, int]:
+    """What stands between the columns, told by the header, and the row that is the header."""
+    start = data[:PEEK].decode("utf-8", errors="replace")
+    for separator in ",\t;" if header is not None else "":
+        with suppress(csv.Error):
+            rows = csv.reader(io.StringIO(start, newline=""), delimiter=separator)
+            for top, row in enumerate(islice(rows, HEADER_WITHIN), start=1):
+                if header is not None and header(row):
+                    return separator, top
+    first = start.lstrip("\r\n").split("\n", 1)[0]
     separator = "\t" if first.count("\t") > first.count(",") else ","
     if first.count(";") > first.count(separator):
         raise DataError(
@@ -394,7 +398,7 @@ def _separator(name: str, data: bytes, header: Callable[[list[str]], bool] | Non
             f"{name}: not a table: its first line is {quoted(first.strip(), 60)}",
             hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
         )
-    return separator
+    return separator, 1
 
 
 def _csv(
@@ -405,11 +409,7 @@ def _csv(
     *,
     whole: bool,
 ) -> RawFile:
-    separator = _separator(name, data, header)
-    top = 1
-    if header is not None:
-        rows = enumerate(islice(delimited(name, data, separator), HEADER_WITHIN), start=1)
-        top = next((i for i, row in rows if header(row)), 1)
+    separator, top = _separator(name, data, header)
     lines = islice(enumerate(delimited(name, data, separator), start=1), top - 1, None)
     _, names = next(lines)
     blank = 0
@@ -457,74 +457,48 @@ def _check_end(raw: RawFile) -> None:
 
 # JSON
 
-
-_SPACES = re.compile(r"[ \t\r\n]*")
+Pairs = list[tuple[str, Any]]
+#: What stands for a record whose values are in their columns.
+_NONE: dict[str, Any] = {}
 
 
 class NoRowsError(DataError):
     """JSON that is damaged, or something else than rows."""
 
 
-class _Json:
-    """A JSON text that is read in pieces.
+def _parsed(name: str, data: bytes, limits: Limits, row: Callable[[Pairs], Any]) -> Any:
+    """A JSON text as objects, each made of its pairs by ``row``.
 
-    ``json.loads`` of the whole would turn nested lists of a few megabytes into gigabytes.
+    Lists of nothing take far more memory than text: their commas are counted before.
     """
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self.name, self.handle = name, io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
-        self.text, self.at, self.line = "", 0, 1
-        self.decoder = json.JSONDecoder(
-            object_pairs_hook=self._once,
-            # An integer that is longer than any count stays a text.
+    if data.count(b",") > 3 * limits.cells or data.count(b"[") > 1_000_000:
+        limits.check_cells(name, data.count(b",") + limits.cells)
+    if len(data) * (1 if data.isascii() else 4) > 2 * limits.size:
+        raise limits.refuse_size(name, "holds text of")
+    try:
+        # An integer that is longer than any count stays a text.
+        return json.loads(
+            data.decode(),
+            object_pairs_hook=row,
             parse_int=lambda text: int(text) if len(text) <= 18 else text,
         )
-
-    def next(self) -> str:
-        """The next character that is not a space; empty at the end."""
-        while True:
-            if len(self.text) - self.at < LONGEST:
-                self.line += self.text.count("\n", 0, self.at)
-                self.text, self.at = self.text[self.at :] + self.handle.read(PIECE), 0
-            found = _SPACES.match(self.text, self.at)
-            self.at = found.end() if found else self.at
-            if self.at < len(self.text) or not self.text:
-                return self.text[self.at : self.at + 1]
-
-    def value(self) -> Any:
-        """The value that begins here."""
-        try:
-            found, self.at = self.decoder.raw_decode(self.text, self.at)
-        except json.JSONDecodeError as error:
-            if len(self.text) - self.at >= LONGEST:
-                raise self.refused(
-                    f"a JSON record that is damaged ({error.msg}), or has more than "
-                    f"{LONGEST:,} characters"
-                ) from error
-            self.at = min(error.pos, len(self.text))
-            raise self.damaged(error.msg) from error
-        except RecursionError as error:
-            raise self.refused("JSON that is nested too deeply") from error
-        return found
-
-    def damaged(self, why: str) -> NoRowsError:
-        return self.refused(f"JSON that is cut off or damaged ({why})")
-
-    def refused(self, why: str) -> NoRowsError:
-        line = self.line + self.text.count("\n", 0, self.at)
-        return NoRowsError(f"{self.name} line {line}: {why}", AGAIN)
-
-    def _once(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise NoRowsError(
-                f"{self.name}: a JSON record repeats a field: {listed([k for k, _ in pairs])}"
-            )
-        return found
+    except json.JSONDecodeError as error:
+        why = f"JSON that is cut off or damaged ({error.msg})"
+        raise NoRowsError(f"{name} line {error.lineno}: {why}", AGAIN) from error
+    except RecursionError as error:
+        raise NoRowsError(f"{name}: JSON that is nested too deeply", AGAIN) from error
 
 
-def records(name: str, data: bytes, *, as_is: bool = False) -> Iterator[dict[str, Any]]:
-    """Records of a JSON list in UTF-8, one at a time.
+def _once(name: str, pairs: Pairs) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        fields = listed([field for field, _ in pairs])
+        raise NoRowsError(f"{name}: a JSON record repeats a field: {fields}")
+    return found
+
+
+def records(name: str, data: bytes, *, as_is: bool = False) -> list[dict[str, Any]]:
+    """Records of a JSON list in UTF-8.
 
     Parameters
     ----------
@@ -540,44 +514,29 @@ def records(name: str, data: bytes, *, as_is: bool = False) -> Iterator[dict[str
     NoRowsError
         If the text is cut off or not a list of flat records: line or record named.
     """
-    text = _Json(name, data)
-    if text.next() != "[":
+    rows = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
+    if not isinstance(rows, list):
         raise NoRowsError(f"{name}: JSON, but not a list of rows", AGAIN)
-    text.at += 1
-    number = 0
-    mark = text.next()
-    while mark != "]":
-        number += 1
-        record = text.value()
-        flat = isinstance(record, dict) and (
-            as_is or (record and not any(isinstance(v, dict | list) for v in record.values()))
-        )
-        if not flat:
-            raise NoRowsError(f"{name} record {number}: not a flat row of named values", AGAIN)
-        yield record
-        mark = text.next()
-        if mark == ",":
-            text.at += 1
-            text.next()
-        elif mark != "]":
-            raise text.damaged("Expecting ',' delimiter")
-    text.at += 1
-    if text.next():
-        raise text.damaged("Extra data")
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict) or not (as_is or _is_flat(row)):
+            raise _not_flat(name, number)
+    return rows
+
+
+def _is_flat(row: dict[str, Any]) -> bool:
+    return bool(row) and not any(isinstance(value, dict | list) for value in row.values())
+
+
+def _not_flat(name: str, number: int) -> NoRowsError:
+    return NoRowsError(f"{name} record {number}: not a flat row of named values", AGAIN)
 
 
 def whole(name: str, data: bytes) -> Any:
     """A small JSON text as objects; refused if it is not small, damaged, or nested too deeply."""
     if len(data) > LONGEST:
-        raise NoRowsError(
-            f"{name}: a JSON object of {len(data) / 1e6:,.1f} MB, not a list of rows", AGAIN
-        )
-    text = _Json(name, data)
-    text.next()
-    found = text.value()
-    if text.next():
-        raise text.damaged("Extra data")
-    return found
+        size = f"{len(data) / 1e6:,.1f} MB"
+        raise NoRowsError(f"{name}: a JSON object of {size}, not a list of rows", AGAIN)
+    return _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
 
 
 def _refused_object(name: str, data: bytes) -> DataError:
@@ -597,7 +556,13 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
     columns: dict[str, list[str]] = {}
     known: dict[str, str] = {}
     count = 0
-    for record in records(name, data):
+
+    def fill(pairs: Pairs) -> dict[str, Any]:
+        """Put a record into the columns, so that no list of them is ever whole."""
+        nonlocal count
+        if not _is_flat(record := _once(name, pairs)):
+            inner = sum(value is _NONE for value in record.values())  # a record came before
+            raise _not_flat(name, count + 1 - inner)
         for key, value in record.items():
             if key.startswith(":"):
                 continue  # Socrata's own fields (":id", ":created_at") say nothing about deaths
@@ -608,6 +573,11 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         count += 1
         limits.check_cells(name, count * max(1, len(columns)))
         check_width(name, len(columns))
+        return _NONE
+
+    rows = _parsed(name, data, limits, fill)
+    if bad := [i for i, row in enumerate(rows, start=1) if row is not _NONE]:
+        raise _not_flat(name, bad[0])
     if not count:
         raise DataError(f"{name}: an empty list of rows", hint=AGAIN)
     return _frame([c + [""] * (count - len(c)) for c in columns.values()], list(columns))
@@ -663,18 +633,12 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
     meta, known = file.metadata, pa.types
     check_width(name, meta.num_columns)
     limits.check_cells(name, meta.num_rows * max(meta.num_columns, 1))
-    if meta.num_row_groups * meta.num_columns > 100_000:
-        raise DataError(f"{name}: {meta.num_row_groups:,} groups of rows", "write it in fewer")
     texts = []
-    plain_kinds = (
-        known.is_integer, known.is_floating, known.is_boolean, known.is_date, known.is_timestamp,
-        known.is_decimal, known.is_null,
-    )  # fmt: skip
     for column in file.schema_arrow:
         kind = column.type.value_type if known.is_dictionary(column.type) else column.type
         if known.is_string(kind) or known.is_large_string(kind):
             texts.append(column.name)
-        elif not any(is_plain(kind) for is_plain in plain_kinds):
+        elif not (known.is_primitive(kind) or known.is_decimal(kind) or known.is_null(kind)):
             raise DataError(
                 f"{name}: column {quoted(column.name)} holds {plain(column.type)}, where a cell is "
                 "one text, number or day",

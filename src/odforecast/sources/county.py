@@ -54,10 +54,8 @@ from odforecast.sources.columns import (
     Floats,
     Table,
     count,
-    needed,
     percent,
     refuse_open_end,
-    within,
     years,
 )
 from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
@@ -116,12 +114,10 @@ def _urban(text: str) -> str | BadCell:
     return text if known else BadCell("is not a code of how urban a county is (1-6)")
 
 
-_MONTH = "is not a month (1 to 12)"
-
 COLUMNS = (
     Column("as_of", "Data as of", _day, ("dataasof",)),
     Column("year", "Year", years(2018)),
-    Column("month", "Month", needed(within(1, 12, _MONTH, whole=True), _MONTH)),
+    Column("month", "Month"),
     Column("state", "ST_ABBREV", _postal),
     Column("state_name", "STATE_NAME", _state_code),
     Column("county", "COUNTYNAME"),
@@ -351,14 +347,13 @@ def own_names(fips: str) -> set[str]:
 
 def _months(table: Table, day: dt.date) -> NDArray[np.datetime64]:
     """Months that end the 12-month periods; none ends after the data's day."""
-    months = ((table.values("year") - 1970) * 12 + table.values("month") - 1).astype(np.int64)
-    stamps = months.astype("datetime64[M]")
+    stamps = table.months("2018-01")
     if "ending" in table:
         differ = table.values("ending", dtype="datetime64[M]") != stamps
         table.refuse(differ, "ending", "contradicts year and month")
     late = (stamps + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(day)
     table.refuse(late, "month", f"ends after the data's day {day}")
-    return np.asarray(stamps)
+    return stamps
 
 
 def _counts(table: Table) -> tuple[Floats, NDArray[np.object_]]:

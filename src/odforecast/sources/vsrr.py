@@ -274,9 +274,8 @@ def read_vsrr(
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     """Canonical table of raw cells; see :func:`read_vsrr`."""
-    place = next((n for n in ("state", "name", "location") if _has(raw, n)), "state")
     table = Table(
-        raw, COLUMNS, needs=_NEEDS, key=(place, "year", "month", "indicator"),
+        raw, COLUMNS, needs=_NEEDS, key=("state", "year", "month", "indicator"),
         what="CDC's table of provisional drug overdose counts (xkb8-kh2a)",
     )  # fmt: skip
     notes = list(raw.notes)
@@ -327,11 +326,6 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     return Loaded(kept, report)
 
 
-def _has(raw: RawFile, name: str) -> bool:
-    heads = next(column for column in COLUMNS if column.name == name).heads()
-    return any(letters(str(header)) in heads for header in raw.cells.columns)
-
-
 def _states(table: Table) -> NDArray[np.object_]:
     """CDC codes; state, name and location must agree where there are several."""
     first, *others = (n for n in ("state", "name", "location") if n in table)
@@ -357,32 +351,33 @@ def _check_headers(table: Table, frame: dict[str, Any]) -> None:
     Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
     what is missing, is rarely below the reported one.
     """
-    titles = {column.name: column.title for column in COLUMNS}
+    title = {column.name: column.title for column in COLUMNS}
     complete, pending = frame["percent_complete"], frame["percent_pending"]
-    if (complete < pending).sum() > (complete > pending).sum():
-        raise DataError(
-            f"{table.name}: {titles['percent_complete']} is below {titles['percent_pending']} in "
-            "most rows",
-            hint="are their headers swapped? Percent complete is near 100, pending near 0",
-        )
-    if (complete < _HALF).sum() > (complete >= _HALF).sum():
-        raise DataError(
-            f"{table.name}: {titles['percent_complete']} is below {_HALF:g} in most rows",
-            hint="another column's header? Percent complete is near 100",
-        )
-    if "percent_pending" in table:
-        table.refuse(
-            pending > _HALF, "percent_pending", f"is above {_HALF:g}, as in no release",
-            "a changed cell, or another column's header?",
-        )  # fmt: skip
     below = (frame["predicted"] < frame["reported"]).sum()
     above = (frame["predicted"] > frame["reported"]).sum()
-    if below > max(above, 5):
-        raise DataError(
-            f"{table.name}: {titles['predicted']} is below {titles['reported']} in most rows "
-            f"({below:,} of {below + above:,} that differ)",
-            hint="are their headers swapped? CDC's predicted value adds what is not yet reported",
-        )
+    for wrong, said, hint in (
+        (
+            (complete < pending).sum() > (complete > pending).sum(),
+            f"{title['percent_complete']} is below {title['percent_pending']} in most rows",
+            "are their headers swapped? Percent complete is near 100, pending near 0",
+        ),
+        (
+            (complete < _HALF).sum() > (complete >= _HALF).sum(),
+            f"{title['percent_complete']} is below {_HALF:g} in most rows",
+            "another column's header? Percent complete is near 100",
+        ),
+        (
+            below > max(above, 5),
+            f"{title['predicted']} is below {title['reported']} in most rows ({below:,} of "
+            f"{below + above:,} that differ)",
+            "are their headers swapped? CDC's predicted value adds what is not yet reported",
+        ),
+    ):
+        if wrong:
+            raise DataError(f"{table.name}: {said}", hint)
+    if "percent_pending" in table:
+        why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
+        table.refuse(pending > _HALF, "percent_pending", why, hint)
 
 
 def _check_open_end(table: Table, frame: dict[str, Any]) -> None:

@@ -19,11 +19,12 @@ What it decides, so that nobody has to guess:
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +37,9 @@ from odforecast.sources.cells import (
     PEEK,
     Limits,
     RawFile,
-    check_not_empty,
     delimited,
-    file_bytes,
     filled,
+    read_content,
     short_row,
     utf8,
 )
@@ -290,22 +290,21 @@ def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     )
     as_of = re.search(r"as of ([A-Z][a-z]+) ([0-9]{1,2}), ([0-9]{4})", joined)
     try:
-        query_date = _date(query[1], query[2], query[3])
-        data_as_of = None if as_of is None else _date(as_of[1][:3], as_of[2], as_of[3])
+        days = [
+            dt.date(int(found[3]), _NAMES.index(found[1][:3]) + 1, int(found[2]))
+            for found in (query, as_of)
+            if found is not None
+        ]
     except ValueError as error:
-        raise DataError(f"{name}: the footer holds no date: {quoted(query[0])}") from error
+        raise DataError(f"{name}: the footer holds a wrong date: {quoted(query[0])}") from error
     return Footer(
         dataset=dataset[1],
         basis=basis,
         codes=codes,
         group_by=group_by[1],
-        query_date=query_date,
-        data_as_of=data_as_of,
+        query_date=days[0],
+        data_as_of=days[1] if as_of else None,
     )
-
-
-def _date(month: str, day: str, year: str) -> dt.date:
-    return dt.date(int(year), _NAMES.index(month) + 1, int(day))
 
 
 def _codes(text: str) -> set[str]:
@@ -365,15 +364,13 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     ...     read_wonder(path).table[["location", "deaths", "status"]].values.tolist()
     [['01', 56.0, 'ok']]
     """
-    data = file_bytes(path, limits or LIMITS)
-    name = plain(Path(path).name)
-    check_not_empty(name, data)
-    digest = hashlib.sha256(data).hexdigest()
-    raw, footer = _read_export(name, utf8(name, data), digest)
+    content = read_content(path, limits or LIMITS)
+    raw, footer = _read_export(content.name, utf8(content.name, content.data))
+    raw.sha256 = content.sha256
     return _interpret(raw, footer)
 
 
-def _read_export(name: str, data: bytes, sha256: str) -> tuple[RawFile, Footer | None]:
+def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     """Cells of an export, and its footer."""
     tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
     lines = delimited(name, data, "\t" if tab else ",")
@@ -411,7 +408,7 @@ def _read_export(name: str, data: bytes, sha256: str) -> tuple[RawFile, Footer |
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
     cells, numbers = filled(name, header, rows, LIMITS)
-    return RawFile(name, cells, numbers, "row", "csv", sha256=sha256, notes=notes), found
+    return RawFile(name, cells, numbers, "row", "csv", notes=notes), found
 
 
 def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
@@ -454,7 +451,7 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
         query_date = footer.query_date
     elif any(cause):
         definition = f"multiple cause {cause[1]} ({cause[0]}), underlying cause unknown"
-    flags = table.texts("month", lambda text: text.rpartition("(")[2] if "(" in text else "")
+    flags = table.texts("month", lambda text: text.rpartition("(")[2])
     rows = pd.DataFrame(
         {
             "location": [_code(code) for code in state],
@@ -462,20 +459,20 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
             "month": month.astype("datetime64[ns]"),
             "deaths": deaths,
             "status": np.where(suppressed, "suppressed", "ok").astype(object),
-            "provisional": flags != "",
-            "partial": flags == "provisional and partial)",
+            "provisional": [flag.endswith(")") for flag in flags],
+            "partial": [flag.endswith("partial)") for flag in flags],
             "definition": definition,
             "query_date": pd.Series([query_date] * len(table), dtype="datetime64[ns]"),
         }
-    )[~total]
+    )
+    totals = rows.loc[total, ["state", "month", "deaths"]]
+    rows = rows[~total]
     exact = rows.duplicated()
-    second = rows.duplicated(["state", "month"]) & ~exact
-    table.refuse(
-        second.reindex(table.cells.index, fill_value=False).to_numpy(dtype=bool), "deaths",
-        "is a second value for its state and month", _AGAIN,
-    )  # fmt: skip
-    rows = rows[~exact].sort_values(["state", "month"], ignore_index=True)
-    totals = _check_totals(table, rows, total, state, month, deaths)
+    rows = rows[~exact]
+    second = rows.index[rows.duplicated(["state", "month"])]
+    _refuse_at(table, second, "is a second value for its state and month")
+    rows = rows.sort_values(["state", "month"], ignore_index=True)
+    by_month = _check_totals(table, rows, totals)
     places = tuple(dict.fromkeys(rows["state"]))
     hidden = len(places) * rows["month"].nunique() - len(rows)
     notes = list(raw.notes)
@@ -496,7 +493,7 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
         counted_by="occurrence" if by_occurrence else "residence", footer=footer,
         definition=definition, official=official, notes=tuple(notes),
     )  # fmt: skip
-    return Wonder(rows, totals, report)
+    return Wonder(rows, by_month, report)
 
 
 def _code(state: str) -> str:
@@ -554,35 +551,25 @@ def _cause(table: Table, total: Bools) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _check_totals(
-    table: Table,
-    rows: pd.DataFrame,
-    total: Bools,
-    state: NDArray[np.object_],
-    month: NDArray[np.datetime64],
-    deaths: NDArray[np.float64],
-) -> pd.Series:
+def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
     """Compare each Total row with the rows it adds up; totals by month."""
-    by_month: dict[np.datetime64, float] = {}
-    by_state = "place" in table
-    seen: dict[tuple[str, str], float] = {}
-    for i in np.flatnonzero(total):
-        here = np.arange(len(table)) == i
-        key = (str(month[i]), str(state[i]))
-        if seen.setdefault(key, deaths[i]) != deaths[i]:
-            table.refuse(here, "deaths", "is a second total for the same rows", _AGAIN)
-        part, cells = rows, (51 if by_state else 1) * rows["month"].nunique()
-        if not np.isnat(month[i]):
-            part = part[part["month"] == month[i]]
-            cells //= rows["month"].nunique()
-            if not by_state or not state[i]:
-                by_month[month[i]] = float(deaths[i])
-        if by_state and state[i]:
-            part, cells = part[part["state"] == state[i]], cells // 51
-        known = float(part["deaths"].sum())
-        blank = cells - int(part["deaths"].notna().sum())
-        wrong = here & ~((known <= deaths) & (deaths <= known + 9 * blank))
-        why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
-        table.refuse(wrong, "deaths", why, _AGAIN)
-    index = pd.DatetimeIndex(np.array(list(by_month), dtype="datetime64[ns]"), name="month")
-    return pd.Series(list(by_month.values()), index=index, dtype=float, name="deaths")
+    by_state, months = "place" in table, rows["month"].nunique()
+    twice = totals.drop_duplicates().duplicated(["state", "month"])
+    _refuse_at(table, twice.index[twice], "is a second total for the same rows")
+    for i, (state, month, deaths) in totals.iterrows():
+        of_state, of_month = by_state and bool(state), not pd.isna(month)
+        part = rows[rows["state"] == state] if of_state else rows
+        part = part[part["month"] == month] if of_month else part
+        cells = (51 if by_state and not of_state else 1) * (1 if of_month else months)
+        known, blank = part["deaths"].sum(), cells - part["deaths"].notna().sum()
+        if not known <= deaths <= known + 9 * blank:
+            why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
+            _refuse_at(table, [i], why)
+    whole = totals[totals["month"].notna() & ((totals["state"] == "") | (not by_state))]
+    by_month = whole.drop_duplicates("month").set_index("month")["deaths"]
+    by_month.index = pd.DatetimeIndex(by_month.index, name="month")
+    return by_month.astype(float)
+
+
+def _refuse_at(table: Table, rows: Iterable[Any], why: str) -> None:
+    table.refuse(np.isin(np.arange(len(table)), list(rows)), "deaths", why, _AGAIN)

@@ -21,7 +21,6 @@ from odforecast.say import listed, plain, quoted
 from odforecast.sources.cells import (
     AGAIN,
     HEADER_WITHIN,
-    LONGEST,
     MOST_COLUMNS,
     PIECE,
     Limits,
@@ -112,6 +111,8 @@ def _check_parts(name: str, data: bytes, limits: Limits) -> None:
             while piece := handle.read(PIECE):
                 size += len(piece)
                 tags += 0 if in_sheet else piece.count(b"<")
+                if b"<!DOCTYPE" in piece:
+                    raise ValueError("a document type, which workbooks do not have")
                 if size > limits.size or tags > _MOST_TAGS:
                     raise limits.refuse_size(name)
 
@@ -130,7 +131,7 @@ class _Sheet:
         self.rows: dict[int, list[str]] = {}  # those with any cell that is not blank
         self.row = self.column = self.seen = 0
         self.kind, self.style = "n", "0"
-        self.values = self.length = 0
+        self.values = 0
         self.in_cell = self.formula = self.spoken = self.taking = False
         self.parts: list[str] = []
         self.root = ""
@@ -138,7 +139,6 @@ class _Sheet:
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
         parser.CharacterDataHandler = self._characters
-        parser.StartDoctypeDeclHandler = self._doctype
         with sheet._get_source() as source:
             parser.ParseFile(source)
         if self.root != "worksheet":
@@ -183,13 +183,7 @@ class _Sheet:
 
     def _characters(self, text: str) -> None:
         if self.taking:
-            self.length += len(text)
-            if self.length > LONGEST:
-                raise self._refused(f"more than {LONGEST:,} characters")
             self.parts.append(text)
-
-    def _doctype(self, *_: Any) -> None:
-        raise ValueError("a document type, which workbooks do not have")
 
     def _cell(self, attributes: dict[str, str]) -> None:
         column = self.column + 1
@@ -206,7 +200,7 @@ class _Sheet:
         if column > MOST_COLUMNS:
             raise self._refused("far to the right of any table")
         self.kind, self.style = attributes.get("t", "n"), attributes.get("s", "0")
-        self.values = self.length = 0
+        self.values = 0
         self.formula = False
         self.parts.clear()
 
