@@ -203,6 +203,19 @@ def test_cells_that_are_refused(tmp_path, column, row, value, message):
     assert error.value.hint
 
 
+GARBAGE = (
+    "x12", "12..3", "1,23", "—", "12 deaths", "-5", "4.000", "0x1F", "1e999", "٣x", "1 000", "?",
+    "#REF!", "12/3", "inf", "1.5.2015", "=A1", "١٢٣", "１２３", "38528e6533165796",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", GARBAGE)
+def test_what_only_looks_like_a_number_is_refused(tmp_path, text):
+    for column in ("Data Value", "Predicted Value"):
+        with pytest.raises(DataError, match=f"row 2 .*{column}"):
+            read_vsrr(save(tmp_path, changed(column, 0, text)))
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
