@@ -82,22 +82,20 @@ def test_a_formula_needs_its_stored_value(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("<v>2.5</v>", "<v>2,5</v>", r"cell A3 of Sheet: not a number: '2,5'"),
-        ("<v>2.5</v>", "<v>" + "9" * 5000 + "</v>", r"not a number: '9{80}'… \(5,000 characters\)"),
-        ('r="A3" t="n"', 'r="A3" t="s"', "not a whole number: 2.5"),
-        ('<c r="A2" t="n"><v>1</v>', '<c r="A2" t="s"><v>9</v>', "a text that is not there"),
-        ('<c r="A2" t="n"', '<c r="A2" t="q"', "of a kind q"),
-        ("<v>1</v></c>", "<v>1</v><v>2</v></c>", "two values"),
-        ('r="B2"', 'r="A2"', "a cell A2 that is there twice"),
-        ('r="B2"', 'r="B3"', "a cell B3 in row 2"),
+        ("<v>2.5</v>", "<v>2,5</v>", "damaged workbook.*'2,5'"),
+        ("<v>2.5</v>", "<v>" + "9" * 5000 + "</v>", "damaged workbook.*5000 digits"),
+        ('r="A3" t="n"', 'r="A3" t="s"', "damaged workbook"),
+        ('<c r="A2" t="n"><v>1</v>', '<c r="A2" t="s"><v>9</v>', "damaged workbook"),
+        ('<c r="A2" t="n"><v>1</v>', '<c r="A2" t="s"><v>-1</v>', "a text that is not there"),
+        ('<c r="A2" t="n"><v>1</v>', '<c r="A2"><is><t>7</t></is>', "where its cell has none"),
+        ('t="inlineStr"><is><t>x</t></is>', 't="inlineStr"><v>7</v>', "where its cell has a text"),
+        ("<v>1</v></c>", "<v>1</v><v>2</v></c>", "two values in a cell"),
+        ('r="B2"', 'r="A2"', "a cell A2 in row 2 that is there twice"),
+        ('r="B2"', 'r="B3"', "a cell B3 in row 2 that is"),
         ('<row r="3"', '<row r="2"', "row 2 after row 2"),
         ('<row r="3"', '<row r="9999999"', "row 9999999 after row 2"),
         ('r="B2"', 'r="ZZZ2"', "far to the right"),
-        (
-            "<worksheet",
-            "<!DOCTYPE a [<!ENTITY b 'c'>]><worksheet",
-            "more than 200 MB|document type",
-        ),
+        ("<worksheet", "<!DOCTYPE a [<!ENTITY b 'c'>]><worksheet", "a document type"),
     ],
 )
 def test_what_cannot_be_trusted_is_refused(tmp_path, old, new, message):
