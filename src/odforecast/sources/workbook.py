@@ -34,8 +34,7 @@ from odforecast.sources.cells import (
 )
 
 _DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
-_MOST_TAGS = 8_000_000  # of all parts that are not sheets
-_MOST_OTHERS = 1_000_000  # elements of a sheet that are neither rows nor of cells
+_MOST_TAGS = 8_000_000  # beside ten for each cell
 _PLACE = re.compile(rb'<(?:\w+:)?(row|c)\b(?:[^>]*?\sr="([A-Z]{0,3})([0-9]{1,7})")?')
 #: A cell whose formula comes first, and what a value looks like.
 _FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b.*?</(?:\w+:)?c>", re.DOTALL)
@@ -78,7 +77,7 @@ def read_workbook(
             for sheet in book.worksheets:
                 if chosen in (None, sheet.title):
                     xml = archive.read(sheet._worksheet_path)
-                    _check_sheet(name, str(sheet.title), xml, limits)
+                    _check_sheet(name, str(sheet.title), xml)
                     sheets[str(sheet.title)] = _rows(sheet)
     except DataError:
         raise
@@ -119,23 +118,31 @@ def _checked_parts(name: str, data: bytes, limits: Limits) -> zipfile.ZipFile:
         raise ValueError("a part is there twice")
     size = tags = 0
     for part in archive.infolist():
+        # Loading the workbook walks through a sheet: how much is in it is counted before.
         in_sheet = part.filename.startswith("xl/worksheets/")
+        cells = 0
         with archive.open(part) as handle:
             while piece := handle.read(PIECE):
                 size += len(piece)
-                tags += 0 if in_sheet else piece.count(b"<")
+                tags += piece.count(b"<")
+                if in_sheet:
+                    cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
                 if b"<!DOCTYPE" in piece:
                     raise ValueError("a document type, which workbooks do not have")
-                if size > limits.size or tags > _MOST_TAGS:
+                if size > limits.size or tags > _MOST_TAGS + 10 * limits.cells:
                     raise limits.refuse_size(name)
+        limits.check_cells(name, cells)
+        tags = max(0, tags - 10 * cells)
+        if tags > _MOST_TAGS:
+            raise limits.refuse_size(name)
     return archive
 
 
-def _check_sheet(name: str, title: str, xml: bytes, limits: Limits) -> None:
+def _check_sheet(name: str, title: str, xml: bytes) -> None:
     """Refuse the XML of a sheet that openpyxl would read as something else."""
     if b"\0" in xml[:1000]:
         raise ValueError("a sheet that is not UTF-8")
-    row = column = cells = rows = 0
+    row = column = 0
     columns = cache(lambda letters: column_index_from_string(letters.decode()))
     for found in _PLACE.finditer(xml):
         kind, letters, digits = found.groups()
@@ -143,17 +150,14 @@ def _check_sheet(name: str, title: str, xml: bytes, limits: Limits) -> None:
             number = int(digits or row + 1)
             if not row < number <= 1_048_576:
                 raise ValueError(f"row {number} after row {row}")
-            row, column, rows = number, 0, rows + 1
+            row, column = number, 0
             continue
         after = columns(letters) if letters else column + 1
         if not column < after <= MOST_COLUMNS or int(digits or row) != row or not row:
             here = plain((letters or b"").decode() + (digits or b"").decode(), 20)
             why = "far to the right" if after > MOST_COLUMNS else "there twice, or out of order"
             raise ValueError(f"a cell {here} in row {row} that is {why}")
-        column, cells = after, cells + 1
-        limits.check_cells(name, cells)
-    if xml.count(b"<") > 10 * cells + 2 * rows + _MOST_OTHERS:
-        raise limits.refuse_size(name)
+        column = after
     for why, strange in _STRANGE.items():
         if strange.search(xml):
             raise ValueError(why)
