@@ -20,7 +20,7 @@ from odforecast.cli import main, own_counts
 from odforecast.errors import DataError, ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
 from odforecast.panel.own import common
-from odforecast.sources.own_counts import read_own_counts
+from odforecast.sources.own import read_own_counts
 
 DAY = dt.date(2025, 9, 17)
 

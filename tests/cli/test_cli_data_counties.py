@@ -12,7 +12,7 @@ from socrata_server import UPDATED, FakeSocrata
 
 from odforecast.cli import main
 from odforecast.sources.county import read_county
-from odforecast.sources.county_table import COUNTY_COLUMNS
+from odforecast.sources.table import COUNTY_COLUMNS
 
 DAY = "2025-09-07"
 

@@ -40,12 +40,12 @@ def text_of_plain(data: bytes) -> str:
     return data.decode("utf-8-sig")
 
 
-def rows_of(data: bytes) -> list[Row]:
+def rows_of(data: bytes, separators: str = ",") -> list[Row]:
     """Rows of a file that are not blank, as header (letters only) to cell."""
-    return [row for row in all_rows(data) if any(word(cell) for cell in row.values())]
+    return [row for row in all_rows(data, separators) if any(word(cell) for cell in row.values())]
 
 
-def all_rows(data: bytes) -> list[Row]:
+def all_rows(data: bytes, separators: str) -> list[Row]:
     try:
         if data[:4] == b"PK\x03\x04":
             return _xlsx(data)
@@ -55,7 +55,8 @@ def all_rows(data: bytes) -> list[Row]:
         text = text_of(data)
         if text.lstrip()[:1] == "[":
             return [{key(k): v for k, v in row.items()} for row in json.loads(text)]
-        return table_rows(text)
+        first = text.split("\n", 1)[0]
+        return table_rows(text, max(separators, key=first.count))
     except Unreadable:
         raise
     except Exception as error:

@@ -24,15 +24,15 @@ from reader_mutations import (
     mutated_rows,
     mutated_xlsx,
 )
-from reader_naive import Unreadable, month, number, rows_of, table_rows, text_of, word
+from reader_naive import MONTHS, Unreadable, month, number, rows_of, table_rows, text_of, word
 
 import odforecast as od
+from odforecast.geography import counties_of
 from odforecast.geography.places import BY_KEY
 from odforecast.names import ALL_DRUGS
-from odforecast.sources import covariates as cov
+from odforecast.sources.census import read_population
 from odforecast.sources.county import read_county
-from odforecast.sources.rates import read_populations
-from odforecast.sources.seizures import read_seizures
+from odforecast.sources.own import read_own_counts
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.sources.wonder import read_wonder
@@ -242,156 +242,72 @@ def county_grid(shared: Path | None) -> Grid:
     return Grid(rows[0], [r for r in rows[1:] if r[3] in ("DE", "CT", "NV", "CA")][::29])
 
 
-# Covariates
+# Tables of people: a state's own counts, and population
 
 
-def seen(covariate: cov.Covariate) -> Values:
+def read_own(path: Path) -> Reading:
+    return Reading({
+        (i, r.location, f"{r.month:%Y-%m}", getattr(r, "as_of", "")): r.deaths
+        for i, r in enumerate(read_own_counts(path).itertuples())
+    })  # fmt: skip
+
+
+def naive_own(data: bytes) -> tuple[Values, bool]:
     return {
-        (r.series, r.state, f"{r.start:%Y-%m}", f"{r.end:%Y-%m}"): r.value
-        for r in covariate.as_known("2200-01-01").itertuples()
-    }
+        (i, word(row.get("location", row.get("state"))), own_month(word(row["month"])),
+         word(row.get("asof"))): number(row["deaths"])
+        for i, row in enumerate(rows_of(data, ",\t;"))
+    }, False  # fmt: skip
 
 
-def place(text: str) -> str | None:
-    """``NY+YC`` for New York; None for territories."""
-    found = BY_KEY.get(text.upper())
-    if found is None and text not in ("GU", "VI", "AS", "MP", "XX"):
-        raise Unreadable(f"no place {text[:20]}")
-    return None if found is None else "NY+YC" if found.state == "NY" else found.state
+def own_month(text: str) -> str:
+    """``2024-07`` of one cell; of days in slashes the first number is the month."""
+    if found := re.fullmatch(r"([0-9]{4})-([0-9]{1,2})(-.*)?", text):
+        return f"{found[1]}-{int(found[2]):02d}"
+    if found := re.fullmatch(r"([0-9]{1,2})[/-]([0-9]{1,2}[/-])?([0-9]{2,4})", text):
+        return f"{int(found[3]) + 2000 * (len(found[3]) == 2)}-{int(found[1]):02d}"
+    if found := re.fullmatch(r"([a-z]{3})[a-z.,]*[ -]+([0-9]{1,2},? )?([0-9]{2,4})", text.lower()):
+        year = int(found[3]) + 2000 * (len(found[3]) == 2)
+        return f"{year}-{MONTHS.index(found[1]) + 1:02d}"
+    raise Unreadable(text[:20])
 
 
-def naive_halves(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    for row in rows_of(data):
-        state, half = place(word(row["state"])), word(row["half"])
-        a, b = ("01", "06") if half[4:] == "H1" else ("07", "12")
-        for series, header in (
-            ("fentanyl class reports", "fentanylclassreports"),
-            ("fentanyl reports", "fentanylreports"),
-        ):
-            value = number(row[header])
-            if state is not None and value is not None:
-                values[series, state, f"{half[:4]}-{a}", f"{half[:4]}-{b}"] = value
-    return values, False
-
-
-def naive_substances(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    rows = rows_of(data)
-    last = min(int(word(r["queryrundate"])[:4]) for r in rows)
-    for row in rows:
-        state, year = place(word(row["state"])), int(float(word(row["yyyy"]).replace(",", "")))
-        if state is None or year >= last:
-            continue
-        value = number(row["drugreports"])
-        both = word(row["basedescription"]) == "Fentanyl"
-        for series, share in (("fentanyl class reports", 1), ("fentanyl reports", int(both))):
-            at = (series, state, f"{year}-01", f"{year}-12")
-            if value is None:
-                raise Unreadable("a blank")
-            values[at] = float(values.get(at) or 0) + share * value
-    return values, False
-
-
-def naive_dispensing(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    for row in rows_of(data):
-        name = next(k for k in row if k.endswith("dispensingrate"))
-        year = int(float(word(row["year"]).replace(",", "")))
-        drug = name.removesuffix("dispensingrate")
-        at = (f"{drug} prescriptions", place(word(row["stateabbrev"])), f"{year}-01", f"{year}-12")
-        values[at] = number(row[name])
-    return values, False
-
-
-def naive_purity(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    for row in rows_of(data):
-        text = word(row["period"])
-        if found := re.search(r"\bFY([0-9]{4})\b", text):
-            span = (f"{int(found[1]) - 1}-10", f"{found[1]}-09")
-        elif found := re.search(r"NDTA\s?([0-9]{4})\b", text):
-            span = (f"{int(found[1]) - 1}-01", f"{int(found[1]) - 1}-12")
-        else:
-            span = (f"{int(text)}-01", f"{int(text)}-12")
-        values[word(row["measure"]), "US", *span] = number(row["value"])
-    return values, False
-
-
-def naive_monthly(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    for row in rows_of(data):
-        when = word(row["month"])[:7]
-        for unit in ("lbs", "events"):
-            drug = word(row["drug"]).rstrip("*")
-            text = word(row[unit])
-            tiny = re.fullmatch(r"[0-9](\.[0-9]+)?[eE]-[0-9]{1,2}", text, re.ASCII)
-            values[f"{drug}, {unit}", "US", when, when] = float(text) if tiny else number(text)
-    return values, False
-
-
-def naive_fiscal(data: bytes) -> tuple[Values, bool]:
-    sums: dict[tuple[object, ...], float] = {}
-    months = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-    for row in rows_of(data):
-        m = months.index(word(row["monthabbv"])) + 1
-        when = f"{int(word(row['fy'])[:4]) - (m >= 10)}-{m:02d}"
-        for unit, header in (("lbs", "sumqtylbs"), ("events", "countofevent")):
-            at = (f"{word(row['drugtype']).rstrip('*')}, {unit}", "US", when, when)
-            text = word(row[header])
-            tiny = re.fullmatch(r"[0-9](\.[0-9]+)?[eE]-[0-9]{1,2}", text, re.ASCII)
-            value = float(text) if tiny else number(text)
-            if value is None:
-                raise Unreadable("a blank")
-            sums[at] = sums.get(at, 0.0) + value
-    return dict(sums), False
+def own_grid(kind: int) -> Grid:
+    """Four years of a state's months, in one of the ways to write a month."""
+    months = [f"{y}-{m:02d}" for y in range(2021, 2025) for m in range(1, 13)]
+    wrote = (
+        lambda m: m,
+        lambda m: f"{m}-01",
+        lambda m: f"{MONTHS[int(m[5:]) - 1].title()}-{m[2:4]}",
+        lambda m: f"{int(m[5:])}/1/{m[2:4]}",
+    )[kind]
+    rows = [["Ohio", wrote(m), str(300 + 37 * k % 120), "2025-09-01"] for k, m in enumerate(months)]
+    wide = 4 if kind % 2 else 3
+    header = ["location", "month", "deaths", "as_of"]
+    return Grid(header[:wide], [row[:wide] for row in rows], separator=";" if kind == 3 else ",")
 
 
 def read_people(path: Path) -> Reading:
-    table = read_populations(path)._table
-    return Reading({(s, int(y)): float(table[s][y]) for s in table for y in table.index})
+    table = read_population(path)
+    return Reading({(r.fips, r.year): r.population for r in table.itertuples()})
 
 
 def naive_people(data: bytes) -> tuple[Values, bool]:
-    values: Values = {}
-    for row in rows_of(data):
-        year = int(float(word(row["year"]).replace(",", "")))
-        values[place(word(row["state"])), year] = number(row["population"])
-    return values, False
+    newest: dict[str, tuple[int, float]] = {}
+    for row in rows_of(data, ",\t;"):
+        people, year = number(row["population"]), int(word(row.get("year")) or 0)
+        fips = word(row["fips"]).zfill(5)
+        if people is not None and year >= newest.get(fips, (-1, 0.0))[0]:
+            newest[fips] = year, people
+    return {(fips, year): people for fips, (year, people) in newest.items()}, False
 
 
-def covariate_bases(shared: Path | None) -> list[Base]:
-    kinds: list[tuple[str, Callable[[Path], Reading], Callable[[bytes], tuple[Values, bool]], int]]
-    kinds = [
-        ("nflis_state_halfyear.csv", lambda p: Reading(seen(cov.read_nflis_halfyears(p))),
-         naive_halves, 7),
-        ("nflis_fentanyl_by_state.csv.gz", lambda p: Reading(seen(cov.read_nflis_substances(p))),
-         naive_substances, 23),
-        ("state_naloxone_dispensing_rates.csv", lambda p: Reading(seen(cov.read_dispensing(p))),
-         naive_dispensing, 2),
-        ("dea_purity.csv", lambda p: Reading(seen(cov.read_purity(p))), naive_purity, 1),
-        ("cbp_nationwide_monthly_by_drug.csv", lambda p: Reading(seen(read_seizures([p]))),
-         naive_monthly, 1),
-        ("nationwide-drugs-fy23-fy26-dec.csv.gz", lambda p: Reading(seen(read_seizures([p]))),
-         naive_fiscal, 1),
-        ("state_population_2010_2024.csv", read_people, naive_people, 1),
-    ]  # fmt: skip
-    found = []
-    for file, read, naive, step in kinds:
-        if shared is None:
-            if file != "dea_purity.csv":
-                continue
-            rows = [["period", "measure", "value", "unit", "source"],
-                    *([f"{p}{y}", "purity", f"{y % 90}.5", "percent", "made"]
-                      for y in range(2015, 2024) for p in ("FY", ""))]  # fmt: skip
-        else:
-            raw = (shared / "covariates" / file).read_bytes()
-            rows = list(csv.reader(io.StringIO(text_of(raw), newline="")))
-            rows = [r for r in rows if any(r)]
-        kept = rows[1:][::step] if file[:5] != "natio" else rows[1:301]
-        found.append(Base(file, file.removesuffix(".gz"), Grid(rows[0], kept), read, naive,
-                          ("csv", "csv", "csv.gz", "xlsx", "parquet")))  # fmt: skip
-    return found
+def people_grid() -> Grid:
+    rows = [
+        [str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
+        for k, c in enumerate(counties_of()[::31])
+    ]
+    return Grid(["fips", "population", "year"], rows)
 
 
 def bases(shared: Path | None) -> dict[str, list[Base]]:
@@ -401,8 +317,12 @@ def bases(shared: Path | None) -> dict[str, list[Base]]:
     wonder = Base("export", "export.txt", wonder_grid(shared), read_export, naive_export)
     county = Base("county", "county", county_grid(shared), read_counties, naive_counties,
                   ("csv", "csv", "csv.gz", "json"))  # fmt: skip
+    forms = ("csv", "csv", "csv.gz", "xlsx", "parquet")
+    own = [Base(f"own {kind}", "ohio", own_grid(kind), read_own, naive_own, forms)
+           for kind in range(4)]  # fmt: skip
+    people = Base("people", "people", people_grid(), read_people, naive_people, forms)
     return {"releases": [release], "WONDER": [wonder], "county": [county],
-            "covariates": covariate_bases(shared)}  # fmt: skip
+            "own": own, "people": [people]}  # fmt: skip
 
 
 def case(base: Base, r: random.Random) -> tuple[str, bytes]:

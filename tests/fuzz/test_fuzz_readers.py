@@ -36,7 +36,7 @@ CASES = int(os.environ.get("ODFORECAST_FUZZ", "40"))
 FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 CORPUS = json.loads(Path(__file__).with_name("corpus_readers.json").read_text())
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
-NAMES = ("releases", "WONDER", "county", "covariates")
+NAMES = ("releases", "WONDER", "county", "own", "people")
 
 
 @cache

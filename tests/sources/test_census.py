@@ -56,30 +56,42 @@ def test_a_plain_table(tmp_path):
     [
         (
             HEAD + ROWS.replace("61464", "-5"),
-            r"csv row 3: POPESTIMATE2024 '-5' is no number of peo",
+            r"csv row 3: POPESTIMATE2024 '-5' is not a number of peo",
         ),
-        (HEAD + ROWS.replace("61464", "6l464"), "row 3: POPESTIMATE2024 '6l464' is no number"),
-        (HEAD + ROWS.replace("61464", ""), "row 3: POPESTIMATE2024 '' is no number"),
-        (HEAD + ROWS.replace(",01,001,", ",01,002,"), r"row 3: COUNTY '002' is no county \(01002"),
-        (HEAD + ROWS + ROWS, r"row 6: COUNTY '001' is there twice \(01001\)"),
+        (HEAD + ROWS.replace("61464", "6l464"), "row 3: POPESTIMATE2024 '6l464' is not a number"),
+        (HEAD + ROWS.replace("61464", ""), "row 3: POPESTIMATE2024 '' is not a number"),
+        (
+            HEAD + ROWS.replace(",01,001,", ",01,002,"),
+            r"row 3: COUNTY '002' is not a county of its state",
+        ),
+        (HEAD + ROWS + ROWS, r"row 6: COUNTY '001' is there twice"),
         (HEAD + ROWS + "050,3,6,01\n", "row 5: 4 cells where the header has 10"),
         (HEAD.replace("POPESTIMATE", "ESTIMATE") + ROWS, "no population of any year"),
-        (HEAD, "no county in it"),
-        ("", "no population by county: it has"),
+        (HEAD, "a header but no rows"),
+        (HEAD + ROWS.split("\n")[0] + "\n", "no county in it"),
+        ("", "the file is empty"),
         ("a,b\n1,2\n", "no population by county: it has a, b"),
-        ("fips,population\n01000,5\n", r"row 2: FIPS '01000' is no county"),
-        ("fips,population\n01001,0\n", "row 2: POPULATION '0' is no number of people"),
-        ("fips,population\n01001,5\n01001,6\n", "row 3: FIPS '01001' is there twice"),
-        ("fips,population,year\n01001,5,24\n", "row 2: YEAR '24' is no year"),
-        ("fips,population,population\n", "two columns of one name"),
-        ('fips,population\n01001,"5\n', "no CSV"),
-        ("fips,population\n01001,61464\n01003,2535", "ends in a number, which may be cut off"),
+        ("fips,population\n01000,5\n", r"row 2: fips '01000' is not a county"),
+        ("fips,population\n01001,0\n", "row 2: population '0' is not a number of people"),
+        ("fips,population\n01001,5\n01001,6\n", "row 3: fips '01001' is there twice"),
+        ("fips,population,year\n01001,5,24\n", "row 2: year '24' is not a year"),
+        ("fips,population,population\n1,2,3\n", "two columns for POPULATION"),
+        ('fips,population\n01001,"5\n', "unexpected end of data"),
+        ("fips,population\n01001,61464\n01003,2535", "ends in a number .*, which may be cut off"),
     ],
 )
 def test_what_is_no_population_is_named(tmp_path, text, said):
     with pytest.raises(DataError, match=said) as error:
         read_population(write(tmp_path, text))
     assert "\n" not in str(error.value)
+
+
+def test_the_forms_of_other_tables_of_people(tmp_path):
+    """Titles above the header, semicolons, a workbook's sheet."""
+    text = "People by county\n\nfips;population\n1001;61464\n"
+    assert read_population(write(tmp_path, text))["population"].tolist() == [61464]
+    with pytest.raises(DataError, match="row 4: population '61,464' may hold a decimal comma"):
+        read_population(write(tmp_path, text.replace("61464", "61,464")))
 
 
 def test_a_year_that_is_not_there(tmp_path):

@@ -6,10 +6,9 @@ import pytest
 
 import odforecast as od
 from odforecast.names import ALL_DRUGS, COUNTIES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
-from odforecast.sources.any_release import read_release
-from odforecast.sources.report import check_sums
+from odforecast.sources.release import read_release
 from odforecast.sources.table import INDICATORS
-from odforecast.sources.vsrr import read_vsrr
+from odforecast.sources.vsrr import check_sums, read_vsrr
 from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES, bundled
 from odforecast.vintage.differences import compare
 

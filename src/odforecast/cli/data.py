@@ -35,9 +35,9 @@ from odforecast.errors import ArchiveError, DataError
 from odforecast.io import replacing
 from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.say import number_of
-from odforecast.sources.any_release import read_release
 from odforecast.sources.county import Counties
-from odforecast.sources.report import LoadReport, check_sums, summarise
+from odforecast.sources.release import read_release
+from odforecast.sources.vsrr import LoadReport, check_sums, summarise
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
 from odforecast.vintage.figures import figures_of, notes_of, source_of

@@ -74,7 +74,7 @@ def seen(
     ArchiveError, DataError
         If there is none, or the file cannot be trusted.
     """
-    from odforecast.sources.any_release import read_release
+    from odforecast.sources.release import read_release
     from odforecast.vintage import archive as own
     from odforecast.vintage.figures import dataset_of, notes_of
 

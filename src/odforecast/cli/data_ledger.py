@@ -62,7 +62,7 @@ def replace(
     The old figures stay in the archive and are used no more; results made from them name them
     by their hash.
     """
-    from odforecast.sources.any_release import read_release
+    from odforecast.sources.release import read_release
 
     loaded = read_release(file, release)
     done = _open(archive).replace(loaded, reason, accept)

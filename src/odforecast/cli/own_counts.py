@@ -116,7 +116,7 @@ def with_counts(panel: Panel, counts: Path | None) -> Panel:
     """The panel with the counts of a file beside it, where one is given."""
     if counts is None:
         return panel
-    from odforecast.sources.own_counts import read_own_counts
+    from odforecast.sources.own import read_own_counts
 
     frame = read_own_counts(counts)
     ctx = click.get_current_context()

@@ -14,8 +14,7 @@ from odforecast.geography.places import code_of, lookup
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
-from odforecast.sources.cells import parse_each
-from odforecast.sources.tabular import Plain, read_plain
+from odforecast.sources.columns import Plain, parse_each, read_plain
 
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24

@@ -1,69 +1,219 @@
-"""Columns of a release under one set of names, and the words to refuse a cell with."""
+"""Columns of a table under one set of names, their cells as values, and the words to refuse them.
+
+Each kind of file declares its columns once (:class:`Column`); a :class:`Table` finds them whatever
+their headers look like, parses every distinct text once, and names file, row, key and column of
+the first cell that cannot be trusted, and how many more there are.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
+from odforecast.geography.places import BY_KEY
 from odforecast.say import listed, plain, quoted
-from odforecast.sources.cells import cell_text
-from odforecast.sources.read import RawFile
+from odforecast.sources.cells import AGAIN, Limits, RawFile, read_raw
 
-#: Header, letters only -> column.
-_HEADERS = {
-    "state": "state",
-    "statename": "name",
-    "jurisdiction": "name",
-    "location": "location",
-    "year": "year",
-    "month": "month",
-    "period": "period",
-    "indicator": "indicator",
-    "datavalue": "reported",
-    "reported": "reported",
-    "predictedvalue": "predicted",
-    "predicted": "predicted",
-    "percentcomplete": "percent_complete",
-    "percentpendinginvestigation": "percent_pending",
-    "percentpending": "percent_pending",
-    "footnote": "footnote",
-    "footnotesymbol": "symbol",
-    "release": "release",
-    "status": "status",
-}
-_TITLES = {
-    "name": "State Name",
-    "reported": "Data Value",
-    "predicted": "Predicted Value",
-    "percent_complete": "Percent Complete",
-    "percent_pending": "Percent Pending Investigation",
-}
-_PLACES = ("state", "name", "location")
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+#: What publishers and tools write into a cell that holds nothing.
+BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
+
+_NUMBER = re.compile(r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
+# Not calendar.month_name, which speaks the language of the machine.
+MONTHS = (
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
+_MONTH_NUMBERS = {k: i for i, m in enumerate(MONTHS, start=1) for k in (m, m[:3])} | {"sept": 9}
+_MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
+_CORRECT = "correct the cell, or download the file again"
 
 
-def title(column: str) -> str:
-    """Name of a column as CDC heads it.
+@dataclass(frozen=True)
+class BadCell:
+    """Why a text has no value, and what to do about it."""
+
+    why: str
+    hint: str = _CORRECT
+
+
+#: Text of a cell to its value.
+Parser = Callable[[str], Any]
+
+
+def number(text: str) -> float | BadCell:
+    """A number with or without thousands separators; NaN for blanks.
 
     Examples
     --------
-    >>> title("reported"), title("month")
-    ('Data Value', 'Month')
+    >>> number("4,034"), number("126.0"), number("1e+05"), number("1,23").why
+    (4034.0, 126.0, 100000.0, 'is not a number')
+    >>> number("9" * 400).why, number("\u0663").why  # more than a float holds; another script
+    ('is not a number', 'is not a number')
     """
-    return _TITLES.get(column, column.replace("_", " ").title())
+    if text.lower() in BLANKS:
+        return math.nan
+    value = float(text.replace(",", "")) if _NUMBER.fullmatch(text) else math.inf
+    if math.isinf(value):
+        return BadCell("is not a number", "write 1234 or 1,234; leave the cell blank if none")
+    return value
 
 
-class Columns(Mapping[str, pd.Series]):
-    """Columns of one file, whatever its headers look like.
+def count(text: str) -> float | BadCell:
+    """A number of deaths in at most a year; NaN for blanks."""
+    value = number(text)
+    if isinstance(value, BadCell):
+        return value
+    if re.fullmatch(r"[0-9]{1,3}\.000", text):  # four, or four thousand the European way?
+        return BadCell(
+            "may be a thousand times larger, if its point separates thousands",
+            "write counts without a point",
+        )
+    if value < 0:
+        return BadCell("is negative")
+    if value % 1 > 0:
+        return BadCell("is not a whole number of deaths")
+    return BadCell("is more than the US ever had") if value > _MOST_DEATHS else value
+
+
+def within(
+    low: float, high: float, why: str, hint: str = _CORRECT, *, whole: bool = False
+) -> Parser:
+    """Parser of numbers of a range; NaN for blanks."""
+
+    def parse(text: str) -> float | BadCell:
+        value = number(text)
+        if isinstance(value, BadCell) or value < low or value > high or (whole and value % 1 > 0):
+            return BadCell(why, hint)
+        return value
+
+    return parse
+
+
+def years(first: int) -> Parser:
+    """Parser of years of a data set."""
+    why, hint = "is not a year of this data set", f"it starts in {first}"
+    return needed(within(first, 2200, why, hint, whole=True), why, hint)
+
+
+def percent(text: str) -> float | BadCell:
+    """A percentage from 0 to 100; ``99.5+``, a lower bound, is 99.5; NaN for blanks."""
+    return _PERCENT(text.rstrip("+%").rstrip())  # type: ignore[no-any-return]
+
+
+_PERCENT = within(0, 100, "is not a percentage from 0 to 100")
+
+
+def needed(parse: Parser, why: str = "is blank", hint: str = _CORRECT) -> Parser:
+    """The same parser for cells that must not be blank."""
+
+    def filled(text: str) -> Any:
+        value = parse(text)
+        blank = text == "" or (isinstance(value, float) and math.isnan(value))
+        return BadCell(why, hint) if blank else value
+
+    return filled
+
+
+def any_text(text: str) -> str:
+    """The text itself."""
+    return text
+
+
+def state(text: str) -> str | BadCell:
+    """CDC's code of a jurisdiction, from its code, FIPS or name."""
+    place = BY_KEY.get(text.zfill(2) if text.isdigit() else text.upper())
+    if place is None:
+        return BadCell(
+            "is not a jurisdiction of this data set",
+            "use postal codes, US, and YC for New York City",
+        )
+    return place.state
+
+
+def month_cell(text: str) -> tuple[float, int] | BadCell:
+    """Year (NaN if the cell has none) and month of a cell.
+
+    Examples
+    --------
+    >>> month_cell("September"), month_cell("09"), month_cell("2024-07")
+    ((nan, 9), (nan, 9), (2024, 7))
+    """
+    key = text.lower().removesuffix(".")
+    year, month = math.nan, _MONTH_NUMBERS.get(key, 0)
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", key):
+        month = int(float(key))
+    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([t ]00:00:00(\.0+)?z?)?)?", key):
+        year, month = int(found[1]), int(found[2])
+    return (year, month) if 1 <= month <= 12 else BadCell("is not a month", "write July or 2024-07")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a kind of file.
+
+    Attributes
+    ----------
+    name : str
+        As this package calls it; also one of its headers.
+    title : str
+        As its publisher heads it.
+    parse : callable
+        Text of a cell to its value.
+    headers : tuple of str
+        Other headers, letters only.
+    """
+
+    name: str
+    title: str
+    parse: Parser = any_text
+    headers: tuple[str, ...] = ()
+
+    def heads(self) -> set[str]:
+        """Every header it may have, letters only."""
+        return {letters(self.name), letters(self.title), *self.headers}
+
+
+def letters(header: str) -> str:
+    """Letters and digits of a header: case, spaces, dots and underscores do not matter."""
+    return re.sub(r"[^0-9a-z]", "", header.lower())
+
+
+class Table:
+    """Text cells of a file, by column.
 
     Parameters
     ----------
     raw : RawFile
         Cells as the file gives them.
+    columns : sequence of Column
+        Those it may have.
+    needs : sequence of tuple of str
+        Of each tuple it must have one.
+    key : sequence of str
+        Columns that a message repeats beside the row.
+    what : str
+        Which table is expected, for hints.
+    others : bool
+        Whether columns that are not declared are left out; otherwise they are refused.
+
+    Attributes
+    ----------
+    cells : DataFrame of str
+        Columns under their names.
+    rows : ndarray of int
+        Where each row stands in the file.
 
     Raises
     ------
@@ -71,71 +221,119 @@ class Columns(Mapping[str, pd.Series]):
         If a column is unknown, there twice, or missing.
     """
 
-    def __init__(self, raw: RawFile) -> None:
-        self.raw = raw
-        self._columns: dict[str, pd.Series] = {}
-        unknown = []
+    def __init__(
+        self,
+        raw: RawFile,
+        columns: Sequence[Column],
+        *,
+        needs: Sequence[tuple[str, ...]] = (),
+        key: Sequence[str] = (),
+        what: str,
+        others: bool = False,
+    ) -> None:
+        self.raw, self.name, self.rows = raw, raw.name, raw.rows
+        self.columns = {column.name: column for column in columns}
+        self.key = key
+        known = {head: column.name for column in columns for head in column.heads()}
+        self.headers: dict[str, str] = {}
+        at: list[int] = []
+        unknown: list[str] = []
         for position, header in enumerate(map(str, raw.cells.columns)):
-            name = _HEADERS.get(re.sub(r"[^0-9a-z]", "", header.lower()))
-            if name is None:
-                unknown.append(header)
-            elif name in self._columns:
+            name = known.get(letters(header))
+            if name in self.headers:
                 raise DataError(
-                    f"{raw.name}: two columns for {title(name)} (one is {quoted(header)})",
+                    f"{raw.name}: two columns for {self.columns[name].title} "
+                    f"({quoted(self.headers[name], 40)} and {quoted(header, 40)})",
                     hint="keep one",
                 )
+            if name is None:
+                unknown.append(header)
             else:
-                self._columns[name] = raw.cells.iloc[:, position]
-        self._require()
-        if unknown:
+                self.headers[name] = header
+                at.append(position)
+        self.cells = raw.cells.iloc[:, at].set_axis(list(self.headers), axis=1)
+        titles = {name: column.title for name, column in self.columns.items()}
+        missing = [
+            " or ".join(titles[n] for n in some)
+            for some in needs
+            if self.headers.keys().isdisjoint(some)
+        ]
+        if missing:
+            raise DataError(
+                f"{raw.name}: no column {', '.join(missing)}; it has {listed(raw.cells.columns)}",
+                hint=f"is it {what}?",
+            )
+        if unknown and not others:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise DataError(
                 f"{raw.name}: unknown column{'s' * (len(unknown) > 1)} "
                 f"{', '.join(quoted(u, 40) for u in unknown[:5])}{more}",
-                hint="delete what was added to CDC's table, or report a new column of CDC's",
+                hint=f"delete what was added to {what}",
             )
 
-    def __getitem__(self, name: str) -> pd.Series:
-        return self._columns[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+    def __contains__(self, name: str) -> bool:
+        return name in self.headers
 
     def __len__(self) -> int:
-        return len(self._columns)
+        return len(self.cells)
 
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.raw.cells)
-
-    def _require(self) -> None:
-        needs = {
-            "State": _PLACES,
-            "Month": ("month",),
-            "Indicator": ("indicator",),
-            "Data Value or Predicted Value": ("reported", "predicted"),
-        }
-        missing = [k for k, any_of in needs.items() if not any(n in self for n in any_of)]
-        if missing:
+    def require(self, *columns: str) -> None:
+        """Refuse the file unless it has these columns."""
+        if missing := [c for c in columns if c not in self]:
             raise DataError(
-                f"{self.raw.name}: no column {' and no column '.join(missing)}; "
-                f"it has {listed(self.raw.cells.columns)}",
-                hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
+                f"{self.name}: no column {', '.join(missing)}; it has {listed(self.cells.columns)}",
+                hint="is it the right file?",
             )
 
-    def where(self, i: int) -> str:
-        """File, row and key of record ``i``, as the file writes them."""
-        place = next(name for name in _PLACES if name in self)
-        key = [
-            plain(cell_text(self[name].iloc[i]))
-            for name in (place, "year", "month", "indicator")
-            if name in self
-        ]
-        return f"{self.raw.name} {self.raw.row_word} {self.raw.rows[i]} ({', '.join(key)})"
+    def values(
+        self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
+    ) -> NDArray[Any]:
+        """Values of a column, by its parser or another.
 
-    def refuse(self, bad: NDArray[np.bool_], name: str, why: str, hint: str) -> None:
-        """Refuse the file if any cell of a column is bad.
+        Parameters
+        ----------
+        name : str
+        parse : callable, optional
+        dtype : type
+        only : ndarray of bool, optional
+            Rows that the parser is for; what the others get means nothing.
+        """
+        codes, texts = pd.factorize(self.cells[name], use_na_sentinel=False)
+        parsed = [(parse or self.columns[name].parse)(text) for text in texts]
+        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)[codes]
+        bad = bad if only is None else bad & only
+        if bad.any():
+            first = parsed[codes[np.argmax(bad)]]
+            self.refuse(bad, name, first.why, first.hint)
+        known = [None if isinstance(value, BadCell) else value for value in parsed]
+        return np.array(known, dtype=dtype)[codes]
+
+    def texts(self, name: str, parse: Parser | None = None) -> NDArray[np.object_]:
+        """Values of a column of texts."""
+        return self.values(name, parse, object)
+
+    def months(self, first: str) -> NDArray[np.datetime64]:
+        """Months from the columns ``month`` and, where there is one, ``year``."""
+        found = self.values("month", lambda t: _part(month_cell(t), 1))
+        years = self.values("month", lambda t: _part(month_cell(t), 0))
+        if "year" in self:
+            inside, years = years, self.values("year")
+            wrong = ~np.isnan(inside) & (inside != years)
+            self.refuse(wrong, "month", "is not a month of that year", "write July, 7 or 2024-07")
+        why, hint = "is not a month with a year", "add a Year column, or write 2024-07"
+        self.refuse(np.isnan(years), "month", why, hint)
+        months = ((years - 1970) * 12 + found - 1).astype(np.int64).astype("datetime64[M]")
+        early = f"lies before {first}, where the data set starts"
+        self.refuse(months < np.datetime64(first), "month", early, "check the year")
+        return np.asarray(months)
+
+    def where(self, i: int) -> str:
+        """File, row and key of row ``i``, as the file writes them."""
+        key = ", ".join(plain(self.cells[name].iloc[i]) for name in self.key if name in self)
+        return f"{self.name} {self.raw.row_word} {self.rows[i]}{f' ({key})' if key else ''}"
+
+    def refuse(self, bad: Bools, name: str, why: str, hint: str = "") -> None:
+        """Refuse the file if any cell of a column is bad, naming the first.
 
         Parameters
         ----------
@@ -145,15 +343,69 @@ class Columns(Mapping[str, pd.Series]):
             Column.
         why, hint : str
             What is wrong with the cell, and what to do.
-
-        Raises
-        ------
-        DataError
-            Naming the first bad cell: file, row, key, column, value; and how many more.
         """
         at = np.flatnonzero(bad)
         if at.size:
             first = int(at[0])
-            cell = cell_text(self[name].iloc[first])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
-            raise DataError(f"{self.where(first)}: {title(name)} {quoted(cell)} {why}{more}", hint)
+            raise DataError(
+                f"{self.where(first)}: {plain(self.headers[name], 40)} "
+                f"{quoted(self.cells[name].iloc[first])} {why}{more}",
+                hint or _CORRECT,
+            )
+
+
+def _part(found: tuple[float, int] | BadCell, which: int) -> float | BadCell:
+    return found if isinstance(found, BadCell) else float(found[which])
+
+
+class Plain(Table):
+    """A table of any columns, by their headers as they are."""
+
+    def __init__(self, raw: RawFile) -> None:
+        refuse_open_end(raw)
+        raw.cells.columns = raw.cells.columns.str.strip()
+        names = list(map(str, raw.cells.columns))
+        if len(set(names)) != len(names):
+            twice = next(n for n in names if names.count(n) > 1)
+            raise DataError(f"{raw.name}: two columns named {quoted(twice)}", hint="keep one")
+        self.raw, self.name, self.rows, self.cells = raw, raw.name, raw.rows, raw.cells
+        self.key, self.columns = (), {}
+        self.headers = dict(zip(names, names))
+
+
+def read_plain(path: str | Path, limits: Limits | None = None) -> Plain:
+    """Text cells of a CSV (gzip or not), Excel or Parquet table.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or a column name is there twice.
+    """
+    return Plain(read_raw(path, limits))
+
+
+def refuse_open_end(raw: RawFile) -> None:
+    """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
+    if raw.open_end:
+        raise DataError(
+            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and ends in "
+            "a blank cell, where a value may be cut off",
+            hint=f"{AGAIN}, or add a line end if the file is whole",
+        )
+
+
+def refuse_commas(table: Table, name: str) -> None:
+    """Refuse commas in the numbers of a file that has semicolons between its columns."""
+    if table.raw.separator == ";":
+        comma = table.cells[name].str.contains(",").to_numpy(dtype=bool)
+        why = "may hold a decimal comma or a separator of thousands"
+        table.refuse(comma, name, why, "write whole numbers without separators")
+
+
+def parse_each(column: pd.Series, parse: Callable[[str], float | None]) -> tuple[Floats, Bools]:
+    """Numbers of a column by a parser of one text; the mask marks what it answered None to."""
+    codes, unique = pd.factorize(column, use_na_sentinel=False)
+    parsed = [parse(text) for text in unique]
+    bad = np.array([value is None for value in parsed], dtype=bool)
+    return np.array(parsed, dtype=float)[codes], bad[codes]

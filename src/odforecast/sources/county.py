@@ -24,44 +24,119 @@ in about a second and 90 MB). Facts the reader rests on:
 from __future__ import annotations
 
 import datetime as dt
+import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.sources.cells import percents
-from odforecast.sources.county_cells import (
-    counts,
-    months,
-    one_release,
-    places,
-    released,
-    renamed,
-    urban,
+from odforecast.errors import DataError
+from odforecast.geography import called
+from odforecast.geography.places import (
+    BY_KEY,
+    FORMER,
+    NEW_YORK_CITY,
+    SPLIT,
+    by_fips,
+    counties_of,
+    edition_held,
+    edition_of,
+    folded,
 )
-from odforecast.sources.county_rows import (
-    absent,
-    blanks,
-    connecticut,
-    connecticut_geography,
-    lost_counts,
-    merged,
-    split,
+from odforecast.say import listed
+from odforecast.sources.cells import Limits, RawFile, read_raw
+from odforecast.sources.columns import (
+    BadCell,
+    Column,
+    Floats,
+    Table,
+    count,
+    percent,
+    refuse_open_end,
+    years,
 )
-from odforecast.sources.county_table import COUNTY_COLUMNS, canonical_counties
-from odforecast.sources.read import RawFile, read_raw
-from odforecast.sources.tabular import plain_of
-from odforecast.sources.unpack import Limits
+from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
 
-__all__ = [
-    "COUNTY_COLUMNS",
-    "Counties",
-    "connecticut_geography",
-    "interpret",
-    "lost_counts",
-    "read_county",
-]
+#: How a footnote says that a suppressed count is a small one.
+_SMALL = re.compile(r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b")
+#: Former cities of Virginia, by their old codes.
+_CITIES = {"51515": "Bedford", "51560": "Clifton Forge"}
+#: The largest count of a release that lost its counts of four digits lies between these two.
+_CAPPED = (900.0, 999.0)
+#: No count that was lost has a smaller one than this beside it in time.
+_NEAR_LOST = 700.0
+#: How the note begins of a file whose day of publication is not known.
+UNDATED = "no day of publication is given"
+#: How CDC's site and API write a day.
+_DAYS = (
+    "%m/%d/%Y", "%m/%d/%Y 12:00:00 AM", "%Y-%m-%d", "%Y-%m-%dT00:00:00",
+    "%Y-%m-%dT00:00:00.000",
+)  # fmt: skip
+
+
+def _day(text: str) -> dt.date | BadCell:
+    for form in _DAYS if text.isascii() else ():
+        try:
+            return dt.datetime.strptime(text, form).date()
+        except ValueError:
+            pass
+    return BadCell("is not a day (10/8/2023)")
+
+
+def _fips(text: str) -> str | BadCell:
+    whole = re.fullmatch(r"[0-9]{4,5}", text)
+    return text.zfill(5) if whole else BadCell("is not a FIPS code of four or five digits")
+
+
+def _state_code(text: str) -> str | BadCell:
+    """FIPS code of a state, from its name or postal code."""
+    place = BY_KEY.get(text.upper())
+    return place.code if place else BadCell("is not a state")
+
+
+def _postal(text: str) -> str | BadCell:
+    return _state_code(text) if len(text) == 2 and text.isupper() else BadCell("is not a state")
+
+
+def _county_count(text: str) -> float | BadCell:
+    value = count(text)
+    if isinstance(value, float) and 0 < value < 10:
+        hint = "a changed cell? Download the file again"
+        return BadCell("is 1 to 9, which CDC never shows", hint)
+    return value
+
+
+def _urban(text: str) -> str | BadCell:
+    known = text in URBAN
+    return text if known else BadCell("is not a code of how urban a county is (1-6)")
+
+
+COLUMNS = (
+    Column("as_of", "Data as of", _day, ("dataasof",)),
+    Column("year", "Year", years(2018)),
+    Column("month", "Month"),
+    Column("state", "ST_ABBREV", _postal),
+    Column("state_name", "STATE_NAME", _state_code),
+    Column("county", "COUNTYNAME"),
+    Column("fips", "FIPS", _fips),
+    Column("state_fips", "STATEFIPS"),
+    Column("county_fips", "COUNTYFIPS"),
+    Column("urban", "CODE2013", _urban),
+    # The API cuts long names off.
+    Column("deaths", "Provisional Drug Overdose Deaths", _county_count,
+           ("provisionaldrugoverdose",)),
+    Column("footnote", "Footnote"),
+    Column("pending", "Percentage Of Records Pending Investigation", percent,
+           ("percentageofrecordspending",)),
+    Column("note", "HistoricalDataCompletenessNote", headers=("historicaldatacompleteness",)),
+    Column("ending", "MonthEndingDate", _day),
+    Column("start", "Start Date"),
+    Column("end", "End Date"),
+)  # fmt: skip
+_NEEDS = ("year", "month", "state", "county", "fips", "deaths", "footnote", "as_of")
 
 
 @dataclass(frozen=True)
@@ -71,7 +146,7 @@ class Counties:
     Attributes
     ----------
     table : DataFrame
-        Canonical, see :mod:`odforecast.sources.county_table`; FIPS is text.
+        Canonical, see :mod:`odforecast.sources.table`; FIPS is text.
     release : datetime.date
         Release date: as asked for, as the file's name begins, or else CDC's "data as of".
     data_as_of : datetime.date
@@ -147,52 +222,356 @@ def read_county(
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     """County counts of raw cells; see :func:`read_county`."""
-    plain = renamed(plain_of(raw))
-    cells = plain.cells
-    day = one_release(plain)
-    date, dated = released(raw, day, release)
-    state, fips = places(plain)
-    month = months(plain, day)
-    deaths, status = counts(plain)
-    pending = np.full(len(cells), np.nan)
-    if "pending" in cells:
-        pending, bad, _ = percents(cells["pending"])
-        plain.refuse(bad, "pending", "is no percentage from 0 to 100")
-    table = pd.DataFrame(
+    refuse_open_end(raw)
+    table = Table(
+        raw, COLUMNS, needs=[(name,) for name in _NEEDS], key=("fips", "year", "month"),
+        what="CDC's table of counties (gb4e-yj24)",
+    )  # fmt: skip
+    day = _data_day(table)
+    date, notes = _released(raw, day, release)
+    state, fips = _places(table)
+    month = _months(table, day)
+    deaths, status = _counts(table)
+    blank = pd.Series("", index=table.cells.index)
+    rows = pd.DataFrame(
         {
             "release": np.datetime64(date, "ns"),
             "fips": fips,
             "state": state,
-            "county": cells["county"],
+            "county": table.cells["county"],
             "month": month.astype("datetime64[ns]"),
             "deaths": deaths,
             "status": status,
-            "percent_pending": pending,
-            "completeness_note": cells.get("note", ""),
-            "urban": urban(plain, fips),
+            "percent_pending": table.values("pending") if "pending" in table else np.nan,
+            "completeness_note": table.cells["note"] if "note" in table else blank,
+            "urban": _urban_codes(table, fips) if "urban" in table else blank,
         }
     )[list(COUNTY_COLUMNS)]
-    exact = table.duplicated().to_numpy()
-    kept, notes = merged(plain, table, ~exact)
-    twice = kept & table[kept].duplicated(["fips", "month"]).reindex(table.index, fill_value=False)
-    plain.refuse(
+    exact = rows.duplicated().to_numpy()
+    kept, merged = _merged(table, rows, ~exact)
+    twice = kept & rows[kept].duplicated(["fips", "month"]).reindex(rows.index, fill_value=False)
+    table.refuse(
         twice.to_numpy(dtype=bool), "deaths",
         "is a second value for its county and month", "keep one release per file",
     )  # fmt: skip
-    table = table[kept]
-    notes += [*connecticut(table), *split(table)]
-    table = canonical_counties(table)
-    notes += [*blanks(table), *absent(table)]
+    rows = rows[kept]
+    notes = [*raw.notes, *notes, *merged, *_connecticut(rows)]
+    _check_split(rows)
+    rows = canonical_counties(rows)
+    notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
         notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
     return Counties(
-        table=table,
+        table=rows,
         release=date,
         data_as_of=day,
-        suppressed=int((table["status"] == "suppressed").sum()),
-        missing=int((table["status"] == "missing").sum()),
+        suppressed=int((rows["status"] == "suppressed").sum()),
+        missing=int((rows["status"] == "missing").sum()),
         duplicates=int((~kept).sum()),
-        notes=(*raw.notes, *dated, *notes),
+        notes=tuple(notes),
         file=raw.file,
         sha256=raw.sha256,
     )
+
+
+def _data_day(table: Table) -> dt.date:
+    """The one day that the data are of."""
+    days = set(table.texts("as_of"))
+    if len(days) != 1:
+        raise DataError(
+            f"{table.name}: {len(days)} releases in one table "
+            f"({listed(sorted(table.cells['as_of'].unique()), 3)})",
+            hint="one file per release",
+        )
+    (day,) = days
+    assert isinstance(day, dt.date)
+    return day
+
+
+def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[dt.date, list[str]]:
+    """Day of publication, and what to know of it; nothing is published before it is drawn up."""
+    date, whence = day, ""
+    if asked is not None:
+        date, whence = to_date(asked), "given"
+    elif named := re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", raw.file):
+        date, whence = to_date(named[0]), "in the file's name"
+    if date < day:
+        raise DataError(
+            f"{raw.name}: the release date {whence} is {date}, and the data are as of {day}",
+            hint="give the day CDC published it: --release DATE (release= in Python)",
+        )
+    note = (
+        f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some days "
+        "later (--release DATE)"
+    )
+    return date, [] if whence else [note]
+
+
+def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """CDC codes and FIPS; the five counties of New York City are ``YC``, as everywhere."""
+    cells = table.cells
+    fips = pd.Series(table.texts("fips"))
+    expected = table.texts("state")
+    table.refuse((fips.str[:2] != expected).to_numpy(), "fips", "lies in another state")
+    for column, part, width in (("state_fips", fips.str[:2], 2), ("county_fips", fips.str[2:], 3)):
+        if column in table:
+            differ = (cells[column].str.zfill(width) != part).to_numpy()
+            table.refuse(differ, column, "contradicts FIPS")
+    if "state_name" in table:
+        differ = table.texts("state_name") != expected
+        table.refuse(differ, "state_name", "contradicts the state")
+    table.refuse((cells["county"] == "").to_numpy(), "county", "is blank")
+    # Which codes Connecticut may have is said where its two geographies are told apart.
+    unknown = ~fips.isin(by_fips().keys()) & (fips.str[:2] != "09")
+    table.refuse(unknown.to_numpy(), "fips", "is not a county")
+    # A former city of Virginia stands under the FIPS code of the county that took it in.
+    merged = fips.isin(FORMER.values())
+    names = {
+        new: own_names(new) | {folded(_CITIES[old] + kind) for kind in ("", " city")}
+        for old, new in FORMER.items()
+    }
+    strange = [f in names and folded(n) not in names[f] for f, n in zip(fips, cells["county"])]
+    why = "is one of two names for a FIPS code"
+    table.refuse(np.array(strange), "county", why)
+    doubled = cells["county"].mask(merged, "").groupby(fips).transform("nunique") > 1
+    table.refuse(doubled.to_numpy(), "county", why)
+    state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
+    return state.to_numpy(dtype=object), fips.to_numpy(dtype=object)
+
+
+def own_names(fips: str) -> set[str]:
+    """How a county itself may be spelled, folded: ``alleghany``, ``alleghanycounty``."""
+    county = by_fips()[fips]
+    return {folded(county.short), folded(county.name)}
+
+
+def _months(table: Table, day: dt.date) -> NDArray[np.datetime64]:
+    """Months that end the 12-month periods; none ends after the data's day."""
+    stamps = table.months("2018-01")
+    if "ending" in table:
+        differ = table.values("ending", dtype="datetime64[M]") != stamps
+        table.refuse(differ, "ending", "contradicts year and month")
+    late = (stamps + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(day)
+    table.refuse(late, "month", f"ends after the data's day {day}")
+    return stamps
+
+
+def _counts(table: Table) -> tuple[Floats, NDArray[np.object_]]:
+    """Counts, NaN where blank, and what each is: ``ok``, ``suppressed`` or ``missing``."""
+    deaths = table.values("deaths")
+    hidden = table.values("footnote", lambda text: "suppressed" in text.lower(), bool)
+    # Elsewhere CDC suppresses for other reasons too, such as low data quality.
+    small = table.values("footnote", lambda text: bool(_SMALL.search(text.lower())), bool)
+    blank = np.isnan(deaths)
+    table.refuse(hidden & ~blank, "deaths", "is filled in where the footnote says suppressed")
+    table.refuse(
+        hidden & ~small, "footnote", "says suppressed, and not that the count is 1 to 9",
+        "CDC's words have changed: what the blank counts are is not known",
+    )  # fmt: skip
+    status = np.where(blank, "missing", "ok").astype(object)
+    status[hidden & blank] = "suppressed"
+    return deaths, status
+
+
+def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
+    """Codes of how urban; that of a county holds for all of its months."""
+    codes = pd.Series(table.texts("urban"))
+    known = codes.mask(codes == "").groupby(fips)
+    two = (known.transform("nunique") > 1).to_numpy()
+    table.refuse(two, "urban", "is one of two codes for its county")
+    return known.transform("first").fillna("")
+
+
+# Rows beside each other: what is there twice, and what a blank means
+
+
+def connecticut_geography(fips: str) -> str | None:
+    """``"county"`` (until 2021) or ``"planning region"`` (from 2022); None elsewhere.
+
+    Examples
+    --------
+    >>> [connecticut_geography(fips) for fips in ("09110", "09001", "39049")]
+    ['planning region', 'county', None]
+    """
+    county = by_fips().get(fips)
+    if county is None or county.state != "CT":
+        return None
+    return "county" if edition_of(fips) == "counties" else "planning region"
+
+
+def _merged(
+    table: Table, counts: pd.DataFrame, kept: NDArray[np.bool_]
+) -> tuple[pd.Series, list[str]]:
+    """Rows without those of former cities that repeat the county that took them in.
+
+    A release lists both under one code. They must agree in count and footnote; the county's row is
+    kept, with its percentage pending.
+    """
+    out = pd.Series(kept, index=counts.index)
+    notes = []
+    for fips in sorted(set(FORMER.values())):
+        rows = counts[out & (counts["fips"] == fips)]
+        own = rows["county"].map(folded).isin(own_names(fips))
+        pair = rows[own].merge(
+            rows[~own].assign(at=rows.index[~own]), on="month", suffixes=("", "_city")
+        )
+        counts.loc[rows.index, "county"] = by_fips()[fips].short
+        if pair.empty:
+            continue
+        one = rows.index[own][rows["month"][own].isin(pair["month"])]
+        said = [pair[c].to_numpy(dtype=object) for c in ("status", "status_city")]
+        same = (
+            pair["deaths"].eq(pair["deaths_city"])
+            | pair["deaths"].isna() & pair["deaths_city"].isna()
+        )
+        wrong = np.flatnonzero(~same.to_numpy() | (said[0] != said[1]))
+        if wrong.size:
+            row = pair.iloc[int(wrong[0])]
+            first = next(int(i) for i in one if counts["month"][i] == row["month"])
+            raise DataError(
+                f"{table.name} rows {table.rows[first]} and {table.rows[int(row['at'])]}: "
+                f"{row['county']} and {row['county_city']} are one county now ({fips}), and have "
+                f"{_count_text(row['deaths'], row['status'])} and "
+                f"{_count_text(row['deaths_city'], row['status_city'])} in {row['month']:%Y-%m}",
+                hint="which one is right? Download the file again",
+            )
+        out[pair["at"]] = False
+        text = f"{fips} is listed twice, as {rows['county'][own].iloc[0]} and as "
+        text += f"{rows['county'][~own].iloc[0]}, with the same counts: one is kept"
+        differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
+        if differ.any():
+            text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
+        notes.append(text)
+    return out, notes
+
+
+def _count_text(deaths: float, status: str) -> str:
+    return status if np.isnan(deaths) else f"{deaths:,.0f}"
+
+
+def _connecticut(table: pd.DataFrame) -> list[str]:
+    """What Connecticut is made of; both at once are refused."""
+    rows = table[table["state"] == "CT"]
+    kinds = rows["fips"].map(connecticut_geography)
+    if kinds.isna().any():
+        raise DataError(
+            f"{rows['fips'][kinds.isna()].iloc[0]} is neither a county nor a planning region of "
+            "Connecticut",
+            hint="counties are 09001-09015, planning regions 09110-09190",
+        )
+    both = rows.groupby("month")["fips"].agg(lambda f: f.map(connecticut_geography).nunique())
+    if (both > 1).any():
+        raise DataError(
+            f"Connecticut has counties and planning regions in {both[both > 1].index[0]:%Y-%m}: "
+            "its deaths would count twice",
+            hint="keep one geography for each month",
+        )
+    if len(set(kinds)) > 1:
+        return [
+            "Connecticut changes from 8 counties to 9 planning regions; they do not nest, so its "
+            "series break there"
+        ]
+    return [f"Connecticut is given by {kinds.iloc[0]}"] if len(kinds) else []
+
+
+def _check_split(table: pd.DataFrame) -> None:
+    """A county that was split must not be there beside its parts."""
+    for old, parts in SPLIT.items():
+        months = [set(table.loc[table["fips"].isin(f), "month"]) for f in ((old,), parts)]
+        if both := months[0] & months[1]:
+            raise DataError(
+                f"{by_fips()[old].label} and the parts it was split into are both there in "
+                f"{min(both):%Y-%m}: its deaths would count twice",
+                hint="keep one geography for each month",
+            )
+
+
+def lost_counts(table: pd.DataFrame) -> pd.Series:
+    """Rows whose count the release lost because it has four digits.
+
+    A release lost them all where its largest count lies just below 1,000 and counties have blanks
+    without a footnote. Such a blank is 1,000 or more where its county shows nothing at all, or no
+    less than 700 in the months nearest to it; elsewhere nobody can tell.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical.
+
+    Returns
+    -------
+    Series of bool
+        Indexed as ``table``.
+    """
+    missing = table["status"] == "missing"
+    largest = table["deaths"].max()
+    if not (missing.any() and _CAPPED[0] <= largest <= _CAPPED[1]):
+        return missing & False
+    # A hidden count is a small one.
+    shown = table["deaths"].mask(table["status"] == "suppressed", 5.0).groupby(table["fips"])
+    near = pd.concat([shown.ffill(), shown.bfill()], axis=1).min(axis=1)
+    return missing & ~(near < _NEAR_LOST)
+
+
+def _blanks(table: pd.DataFrame) -> list[str]:
+    """What blanks without a footnote are, and where."""
+    missing = table[table["status"] == "missing"]
+    if missing.empty:
+        return []
+    cells = missing["fips"].value_counts()
+    # Those with most cells first, in order of their codes.
+    order = sorted(cells.items(), key=lambda item: (-item[1], str(item[0])))
+    names = [f"{by_fips()[str(fips)].label} {count}" for fips, count in order]
+    notes = [f"{len(missing):,} blank counts without a footnote: missing, not zero "
+             f"({len(cells)} counties: {listed(names, 3)})"]  # fmt: skip
+    if lost := int(lost_counts(table).sum()):
+        notes.append(
+            f"the largest count is {table['deaths'].max():,.0f}: the release lost every count of "
+            f"1,000 and more ({lost:,} cells)"
+        )
+    return notes
+
+
+def listed_with(there: Collection[str]) -> set[str]:
+    """Codes that a whole release has which has some: of one edition, and split where it is."""
+    wanted = {c.fips for c in counties_of(edition=edition_held(there))}
+    for old, parts in SPLIT.items():
+        if not set(parts).isdisjoint(there):
+            wanted = (wanted - {old}) | set(parts)
+    return wanted
+
+
+def absent(table: pd.DataFrame) -> list[str]:
+    """What a whole release has and this one has not, as one that was cut off.
+
+    CDC lists every county in every month, hidden counts too. A state whose counties are only
+    partly there does not add up, and nothing else shows it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical.
+    """
+    there = set(map(str, table["fips"]))
+    wanted = listed_with(there)
+    lacking = pd.Series(sorted(wanted - there), dtype=object)
+    notes = []
+    if len(lacking):
+        states = lacking.map(lambda f: by_fips()[f].state).value_counts()
+        whole = pd.Series({f: by_fips()[f].state for f in wanted}).value_counts()
+        # States that are partly there first: those look whole.
+        order = sorted(states.index, key=lambda s: (states[s] == whole[s], str(s)))
+        said = [f"{states[s]} of {whole[s]} of {called(str(s))}" for s in order]
+        notes.append(
+            f"no rows for {len(lacking):,} counties ({listed(said, 3)}): is the file whole?"
+        )
+    # Connecticut's editions and a county that was split come and go.
+    stays = ~table["fips"].isin([*SPLIT, *(p for parts in SPLIT.values() for p in parts)])
+    rows = table[stays & (table["state"] != "CT")]
+    short = rows["fips"].value_counts() < rows["month"].nunique()
+    if short.any():
+        first = by_fips()[min(map(str, short.index[short]))].label
+        n = int(short.sum())
+        which = first if n == 1 else f"{n:,} counties, {first} among them,"
+        notes.append(f"no rows for {which} in months that others have: is the file whole?")
+    return notes

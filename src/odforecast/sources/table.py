@@ -1,29 +1,39 @@
-"""The canonical long table: its columns, order, types, hash, and text form.
+"""The canonical tables of states and of counties: columns, order, types, hash, and text form.
 
-One row per (release, location, month, indicator), columns
+A table of states has one row per (release, location, month, indicator), columns
 :data:`odforecast.names.TABLE_COLUMNS` in that order, rows sorted by indicator, location
-(US first, then CDC codes alphabetically, NYC and Puerto Rico last) and month:
+(US first, then CDC codes alphabetically, NYC and Puerto Rico last) and month. A table of counties
+has one row per county and month of one release, columns :data:`COUNTY_COLUMNS`, rows sorted by
+FIPS and month:
 
-================  ==================  =====================================================
-column            type                meaning
-================  ==================  =====================================================
-release           datetime64[ns]      release date; one per table
-location          str                 hub code: two-digit FIPS, ``US`` or ``NYC``
-state             str                 CDC code: postal abbreviation, ``US`` or ``YC``
-month             datetime64[ns]      first day of the month that ends the 12-month period
-indicator         str                 CDC's text
-reported          float64             12-month-ending deaths (percent for one indicator)
-predicted         float64             CDC's completeness-adjusted value; NaN if blank
-percent_complete  float64             percent; ``99.5+`` is 99.5, a lower bound
-percent_pending   float64             percent of death records pending investigation
-status            str                 one of :data:`odforecast.names.STATUSES`
-================  ==================  =====================================================
+=================  ==================  ======================================================
+column             type                meaning
+=================  ==================  ======================================================
+release            datetime64[ns]      release date; one per table
+location           str                 hub code: two-digit FIPS, ``US`` or ``NYC``
+fips               str                 of counties: five digits, leading zero kept
+state              str                 CDC code: postal abbreviation, ``US`` or ``YC``
+county             str                 name as CDC writes it
+month              datetime64[ns]      first day of the month that ends the 12-month period
+indicator          str                 CDC's text
+reported, deaths   float64             12-month-ending deaths (percent for one indicator)
+predicted          float64             CDC's completeness-adjusted value; NaN if blank
+percent_complete   float64             percent; ``99.5+`` is 99.5, a lower bound
+percent_pending    float64             percent of death records pending investigation
+completeness_note  str                 CDC's words on how complete earlier data were
+urban              str                 ``1`` (large central metro) to ``6`` (noncore), or blank
+status             str                 one of :data:`odforecast.names.STATUSES`; of counties
+                                       ``ok``, ``suppressed`` (1 to 9) or ``missing``
+=================  ==================  ======================================================
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +41,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.places import LOCATIONS
+from odforecast.geography.places import LOCATIONS, by_fips
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
@@ -53,10 +63,44 @@ INDICATORS: tuple[str, ...] = (
     "Cocaine (T40.5)",
     "Psychostimulants with abuse potential (T43.6)",
 )
+#: Columns of the table of counties, in order.
+COUNTY_COLUMNS = (
+    "release", "fips", "state", "county", "month", "deaths", "status", "percent_pending",
+    "completeness_note", "urban",
+)  # fmt: skip
+#: Codes of how urban a county is, from large central metro to noncore; blank where not said.
+URBAN = ("1", "2", "3", "4", "5", "6", "")
 
 _STATES = tuple(x.state for x in LOCATIONS)
 _CODES = np.array([x.code for x in LOCATIONS], dtype=object)
-_NUMBERS = ("reported", "predicted", "percent_complete", "percent_pending")
+_DAYS = ("release", "month")
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Columns of a table, those of numbers (the count first), what a text may be, and the key."""
+
+    columns: tuple[str, ...]
+    numbers: tuple[str, ...]
+    known: Mapping[str, Sequence[str]]
+    key: tuple[str, ...]
+    read_with: str
+
+
+_OF_STATES = _Layout(
+    TABLE_COLUMNS,
+    ("reported", "predicted", "percent_complete", "percent_pending"),
+    {"state": _STATES, "indicator": INDICATORS, "status": STATUSES},
+    ("indicator", "state", "month"),
+    "read_vsrr",
+)
+
+
+@cache
+def _of_counties() -> _Layout:
+    known = {"status": ("ok", "suppressed", "missing"), "urban": URBAN, "fips": sorted(by_fips())}
+    numbers = ("deaths", "percent_pending")
+    return _Layout(COUNTY_COLUMNS, numbers, known, ("fips", "month"), "read_county")
 
 
 def to_date(value: object) -> dt.date:
@@ -65,14 +109,14 @@ def to_date(value: object) -> dt.date:
     Raises
     ------
     DataError
-        If the value is no day; a month such as ``"2024-12"`` is none.
+        If the value is not a day; a month such as ``"2024-12"`` is not one.
 
     Examples
     --------
     >>> to_date("2024-12-11")
     datetime.date(2024, 12, 11)
     """
-    if value is not pd.NaT:  # which is a datetime, but no day
+    if value is not pd.NaT:  # which is a datetime, but not a day
         if isinstance(value, dt.datetime):  # pandas timestamps too
             return value.date()
         if isinstance(value, dt.date):
@@ -100,7 +144,7 @@ def location_codes(states: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 def canonical(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a canonical table, fix its types, and sort it.
+    """Check a table of states, fix its types, and sort it.
 
     Parameters
     ----------
@@ -118,121 +162,132 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
         If a column is missing or unknown, a value is outside its column's domain, a row
         appears twice, or more than one release is in it.
     """
+    found = _checked(table, _OF_STATES)
+    if (found["location"].to_numpy() != location_codes(found["state"].to_numpy())).any():
+        raise DataError("location and state contradict each other")
+    return found
+
+
+def canonical_counties(table: pd.DataFrame) -> pd.DataFrame:
+    """Check a table of counties, fix its types, and sort it, as :func:`canonical` does."""
+    found = _checked(table, _of_counties())
+    state = found["fips"].map({fips: county.state for fips, county in by_fips().items()})
+    if (wrong := np.flatnonzero(state != found["state"])).size:
+        row = int(wrong[0])
+        raise DataError(f"{found['fips'][row]} lies in {state[row]}, not in {found['state'][row]}")
+    return found
+
+
+def _checked(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
     names = [str(c) for c in table.columns]
-    if sorted(names) != sorted(TABLE_COLUMNS):
-        missing = [c for c in TABLE_COLUMNS if c not in names]
-        extra = [c for c in names if c not in TABLE_COLUMNS]
+    if sorted(names) != sorted(layout.columns):
+        missing = [c for c in layout.columns if c not in names] or "nothing"
+        extra = [c for c in names if c not in layout.columns] or "nothing"
         raise DataError(
-            f"not a canonical table: missing {missing or 'nothing'}, unknown {extra or 'nothing'}",
-            hint="read files with read_vsrr",
+            f"not a canonical table: missing {missing}, unknown {extra}",
+            hint=f"read files with {layout.read_with}",
         )
     if table.empty:
         raise DataError("the table has no rows", hint="a release has at least one")
-    columns: dict[str, Any] = {
-        "release": pd.to_datetime(table["release"]).to_numpy().astype("datetime64[ns]"),
-        "month": pd.to_datetime(table["month"]).to_numpy().astype("datetime64[M]"),
-    }
-    for name in ("location", "state", "indicator", "status"):
-        columns[name] = table[name].to_numpy(dtype=object)
-    for name in _NUMBERS:
-        columns[name] = table[name].to_numpy(dtype=float, na_value=np.nan)
+    columns: dict[str, Any] = {}
+    for name in layout.columns:
+        if name in _DAYS:
+            unit = "M" if name == "month" else "ns"
+            columns[name] = pd.to_datetime(table[name]).to_numpy().astype(f"datetime64[{unit}]")
+        elif name in layout.numbers:
+            columns[name] = table[name].to_numpy(dtype=float, na_value=np.nan)
+        else:
+            columns[name] = table[name].to_numpy(dtype=object)
     releases = np.unique(columns["release"])
     if releases.size != 1 or np.isnat(releases[0]):
         raise DataError(f"a table holds one release, got {releases.size}", hint="split it")
-    ranks = {}
-    for name, known in (("state", _STATES), ("indicator", INDICATORS), ("status", STATUSES)):
+    if np.isnat(columns["month"]).any():
+        raise DataError("a row has no month")
+    ranks = {"month": columns["month"].astype(np.int64)}
+    for name, known in layout.known.items():
         ranks[name] = pd.Index(known).get_indexer(columns[name])
         if (unknown := np.flatnonzero(ranks[name] < 0)).size:
             raise DataError(f"row {unknown[0]}: unknown {name} {quoted(columns[name][unknown[0]])}")
-    if np.isnat(columns["month"]).any():
-        raise DataError("a row has no month")
-    if (columns["location"] != location_codes(columns["state"])).any():
-        raise DataError("location and state contradict each other")
-    blank = np.isnan(columns["reported"])
-    if (wrong := np.flatnonzero(blank == (columns["status"] == "ok"))).size:
+    counted, status = layout.numbers[0], columns["status"]
+    if (wrong := np.flatnonzero(np.isnan(columns[counted]) == (status == "ok"))).size:
+        row = wrong[0]
         raise DataError(
-            f"row {wrong[0]}: reported {columns['reported'][wrong[0]]} with status "
-            f"{columns['status'][wrong[0]]!r}",
-            hint="status is 'ok' exactly where there is a reported value",
+            f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}",
+            hint="status is 'ok' exactly where there is a count",
         )
-    for name in _NUMBERS:
-        with np.errstate(invalid="ignore"):
-            bad = np.flatnonzero((columns[name] < 0) | np.isinf(columns[name]))
-        if bad.size:
+    for name in layout.numbers:
+        most = 100.0 if name.startswith("percent") else np.finfo(float).max
+        if (bad := np.flatnonzero((columns[name] < 0) | (columns[name] > most))).size:
             raise DataError(f"row {bad[0]}: {name} is {columns[name][bad[0]]}")
-    stamps = columns["month"].astype(np.int64)
-    order = np.lexsort((stamps, ranks["state"], ranks["indicator"]))
-    key = np.stack([ranks["indicator"], ranks["state"], stamps])[:, order]
-    if (same := np.flatnonzero((np.diff(key, axis=1) == 0).all(axis=0))).size:
-        row = order[same[0]]
-        raise DataError(
-            f"two rows for {columns['state'][row]}, {columns['month'][row]}, "
-            f"{columns['indicator'][row]}",
-            hint="a release gives each number once",
-        )
+    key = np.stack([ranks[name] for name in layout.key])
+    order = np.lexsort(key[::-1])
+    if (same := np.flatnonzero((np.diff(key[:, order], axis=1) == 0).all(axis=0))).size:
+        said = ", ".join(str(columns[name][order[same[0]]]) for name in layout.key)
+        raise DataError(f"two rows for {said}", hint="a release gives each number once")
     columns["month"] = columns["month"].astype("datetime64[ns]")
-    return pd.DataFrame({name: columns[name][order] for name in TABLE_COLUMNS})
-
-
-def day_numbers(table: pd.DataFrame, name: str) -> NDArray[np.int64]:
-    """A column of days as whole days, for a hash.
-
-    Raises
-    ------
-    DataError
-        If a release is no day, or a month not its first day, to the nanosecond: such a row would
-        have the hash of the right one, and be found by no month.
-    """
-    values = table[name].to_numpy()
-    days = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]")
-    if (odd := np.flatnonzero(days != values)).size:
-        raise DataError(f"row {odd[0]}: {name} is {values[odd[0]]}, a time within {days[odd[0]]}")
-    return np.asarray(days.astype("datetime64[D]").astype("<i8"))
+    return pd.DataFrame({name: columns[name][order] for name in layout.columns})
 
 
 def table_hash(table: pd.DataFrame) -> str:
-    """Content hash of a canonical table (as :func:`canonical` returns it)."""
+    """Content hash of a table of states (as :func:`canonical` returns it)."""
+    return content_hash(*_hashed(table, _OF_STATES, lambda texts: ["\n".join(texts.tolist())]))
+
+
+def county_hash(table: pd.DataFrame) -> str:
+    """Content hash of a table of counties (as :func:`canonical_counties` returns it)."""
+
+    def once(texts: Any) -> list[object]:
+        # Names repeat from month to month: the codes and the distinct texts say it all.
+        codes, distinct = pd.factorize(texts)
+        return [codes.astype("<i8"), "\n".join(map(str, distinct))]
+
+    return content_hash("counties", *_hashed(table, _of_counties(), once))
+
+
+def _hashed(table: pd.DataFrame, layout: _Layout, of_texts: Any) -> list[object]:
     parts: list[object] = []
-    for name in TABLE_COLUMNS:
+    for name in layout.columns:
         values = table[name].to_numpy()
-        if name in _NUMBERS:
+        if name in layout.numbers:
             values = values.astype("<f8")
-            values = np.where(np.isnan(values), np.nan, values) + 0.0  # one NaN, one zero
-            parts.append(values)
-        elif name in ("release", "month"):
-            parts.append(day_numbers(table, name))
+            parts.append(np.where(np.isnan(values), np.nan, values) + 0.0)  # one NaN, one zero
+        elif name in _DAYS:
+            days = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]")
+            if (odd := np.flatnonzero(days != values)).size:
+                # Such a row would have the hash of the right one, and be found by no month.
+                row = odd[0]
+                raise DataError(f"row {row}: {name} is {values[row]}, a time within {days[row]}")
+            parts.append(days.astype("datetime64[D]").astype("<i8"))
         else:
-            parts.append("\n".join(values.tolist()))
-    return content_hash(*parts)
+            parts += of_texts(values)
+    return parts
 
 
 def to_text(table: pd.DataFrame) -> pd.DataFrame:
-    """The canonical table as people read it: months ``2024-07``, counts ``126``, blanks.
+    """The table of states as people read it: months ``2024-07``, counts ``126``, blanks.
 
     :func:`odforecast.sources.vsrr.read_vsrr` reads the CSV of it back to the same table.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table.
-
-    Returns
-    -------
-    DataFrame
-        The same columns and rows, all text.
     """
+    return _text(table, _OF_STATES)
+
+
+def county_text(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of counties as people read it, all text."""
+    return _text(table, _of_counties())
+
+
+def _text(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
     out: dict[str, object] = {}
-    for name in TABLE_COLUMNS:
+    for name in layout.columns:
         values = table[name].to_numpy()
-        if name in _NUMBERS:
+        if name in layout.numbers:
             codes, unique = pd.factorize(values, use_na_sentinel=False)
-            text = np.array([_number_text(float(x)) for x in unique], dtype=object)
-            out[name] = text[codes]
-        elif name in ("release", "month"):
+            out[name] = np.array([_number_text(float(x)) for x in unique], dtype=object)[codes]
+        elif name in _DAYS:
             out[name] = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]").astype(str)
         else:
             out[name] = values
-    return pd.DataFrame(out, columns=list(TABLE_COLUMNS))
+    return pd.DataFrame(out, columns=list(layout.columns))
 
 
 def _number_text(value: float) -> str:

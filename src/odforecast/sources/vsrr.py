@@ -11,7 +11,7 @@ What it decides, so that nobody has to guess:
 * A blank count is ``suppressed`` if its footnote says so (1 to 9 deaths), else
   ``low_quality`` if the footnote says so, else ``missing``. Where a footnote says both, the
   count is known to be below 10, so ``suppressed`` is the more useful. ``no data`` is blank.
-* ``99.5+`` per cent complete is 99.5, a lower bound.
+* ``99.5+`` percent complete is 99.5, a lower bound.
 * Rows that repeat an earlier row exactly are left out and counted; rows that give one key
   two different values are refused.
 * The table written by ``odforecast data export`` reads back to itself.
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.places import BY_KEY
-from odforecast.names import STATUSES
+from odforecast.geography.places import JURISDICTIONS
+from odforecast.names import ALL_DRUGS, STATUSES
 from odforecast.say import printable
-from odforecast.sources import cells as parse
-from odforecast.sources.columns import Columns, title
-from odforecast.sources.read import RawFile, read_raw
-from odforecast.sources.report import LoadReport, release_note, summarise, table_notes
-from odforecast.sources.swapped import check_columns, check_open_end
+from odforecast.sources.cells import AGAIN, Limits, RawFile, cell_text, read_raw
+from odforecast.sources.columns import (
+    BadCell,
+    Column,
+    Floats,
+    Table,
+    count,
+    letters,
+    percent,
+    state,
+    within,
+    years,
+)
 from odforecast.sources.table import (
     INDICATORS,
     PERCENT_SPECIFIED,
@@ -45,10 +53,156 @@ from odforecast.sources.table import (
     location_codes,
     to_date,
 )
-from odforecast.sources.unpack import Limits
 
-_FIRST_MONTH = np.datetime64("2015-01")  # the data set starts here
-_MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
+_KEY = ["state", "month", "indicator"]
+#: In every release known, percent pending is below 4. Percent complete is 94 or more, but may be
+#: far lower where a jurisdiction's records do not arrive.
+_HALF = 50.0
+
+
+def _indicator(text: str) -> str | BadCell:
+    return _INDICATORS.get(_squashed(text)) or BadCell(
+        "is not an indicator of this data set", f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
+    )
+
+
+def _squashed(text: str) -> str:
+    return letters(text.replace("&amp;", "&").replace("&AMP;", "&").replace("&", "and"))
+
+
+_INDICATORS = {_squashed(name): name for name in INDICATORS}
+
+
+def _period(text: str) -> str | BadCell:
+    ending = letters(text) == "12monthending"
+    return text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
+
+
+def _status(text: str) -> str | BadCell:
+    return text if text in STATUSES else BadCell("is not a status", f"use {', '.join(STATUSES)}")
+
+
+COLUMNS = (
+    Column("state", "State", state),
+    Column("name", "State Name", state, ("jurisdiction",)),
+    Column("location", "Location", state),
+    Column("year", "Year", years(2015)),
+    Column("month", "Month"),
+    Column("period", "Period", _period),
+    Column("indicator", "Indicator", _indicator),
+    Column("reported", "Data Value", count),
+    Column("predicted", "Predicted Value", count),
+    Column("percent_complete", "Percent Complete", percent),
+    Column("percent_pending", "Percent Pending Investigation", percent),
+    Column("footnote", "Footnote"),
+    Column("symbol", "Footnote Symbol"),
+    Column("release", "Release"),
+    Column("status", "Status", _status),
+)  # fmt: skip
+_NEEDS = (("state", "name", "location"), ("month",), ("indicator",), ("reported", "predicted"))
+
+
+@dataclass(frozen=True)
+class SumCheck:
+    """Do the 50 states, DC and New York City add up to the US row, in reported counts?
+
+    They do, exactly, in every release known; where they do not, a cell has been changed.
+
+    Attributes
+    ----------
+    checked : int
+        (Indicator, month) pairs with a US count and all 52 jurisdictions' counts.
+    failed : int
+        Pairs that do not add up.
+    example : str or None
+        The first that does not.
+    """
+
+    checked: int
+    failed: int
+    example: str | None
+
+    @property
+    def adds_up(self) -> bool | None:
+        """True, False, or None if nothing could be checked."""
+        return None if self.checked == 0 else self.failed == 0
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What was in a file, what was kept, and what was not, with the reasons.
+
+    Attributes
+    ----------
+    file, sha256, kind : str
+        Name, hash of its bytes, and format.
+    release : datetime.date
+        Release date of the numbers.
+    rows_read, rows_kept : int
+        Rows of the file, without header and blank lines; rows of the table.
+    exact_duplicates : int
+        Rows left out because the file holds the very same row before.
+    blank_rows : int
+        Empty rows left out; not in ``rows_read``.
+    statuses : dict of str to int
+        Rows by status: ok, suppressed, low_quality, missing.
+    lower_bounds : int
+        Cells such as ``99.5+`` of percent complete, read as 99.5.
+    first_month, last_month : str
+        ``"2015-01"``.
+    jurisdictions, indicators : tuple of str
+        CDC codes (``US`` first) and CDC's indicators.
+    us_last : float or None
+        Reported US 12-month count of drug-overdose deaths in the last month.
+    sums : SumCheck
+        Whether the jurisdictions add up to the US.
+    notes : tuple of str
+        What a reader of the numbers should know.
+    """
+
+    file: str
+    sha256: str
+    kind: str
+    release: dt.date
+    rows_read: int
+    rows_kept: int
+    exact_duplicates: int
+    blank_rows: int
+    statuses: dict[str, int]
+    lower_bounds: int
+    first_month: str
+    last_month: str
+    jurisdictions: tuple[str, ...]
+    indicators: tuple[str, ...]
+    us_last: float | None
+    sums: SumCheck
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as JSON can hold them."""
+        return asdict(self) | {"release": self.release.isoformat(), "adds_up": self.sums.adds_up}
+
+
+def check_sums(table: pd.DataFrame) -> SumCheck:
+    """Compare the US row with the sum of the 52 jurisdictions, in reported counts.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical table.
+    """
+    rows = table[table["reported"].notna() & (table["indicator"] != PERCENT_SPECIFIED)]
+    keys = ["indicator", "month"]
+    parts = rows[rows["state"].isin(JURISDICTIONS)].groupby(keys)["reported"].agg(["sum", "size"])
+    nation = rows[rows["state"] == "US"].set_index(keys)["reported"]
+    both = parts[parts["size"] == len(JURISDICTIONS)].join(nation, how="inner")
+    wrong = both[both["sum"] != both["reported"]]
+    example = None
+    if not wrong.empty:
+        indicator, month = wrong.index[0]
+        total, us = wrong["sum"].iloc[0], wrong["reported"].iloc[0]
+        example = f"{indicator}, {month:%Y-%m}: jurisdictions {total:,.0f}, US {us:,.0f}"
+    return SumCheck(checked=len(both), failed=len(wrong), example=example)
 
 
 @dataclass(frozen=True)
@@ -120,273 +274,191 @@ def read_vsrr(
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     """Canonical table of raw cells; see :func:`read_vsrr`."""
-    return _Interpreter(raw).loaded(release)
+    table = Table(
+        raw, COLUMNS, needs=_NEEDS, key=("state", "year", "month", "indicator"),
+        what="CDC's table of provisional drug overdose counts (xkb8-kh2a)",
+    )  # fmt: skip
+    notes = list(raw.notes)
+    if "reported" not in table:
+        notes.append("no column Data Value: reported counts are all missing")
+    frame: dict[str, Any] = {"state": _states(table), "month": table.months("2015-01")}
+    frame["indicator"] = table.texts("indicator")
+    if "period" in table:
+        table.texts("period")
+    counted = frame["indicator"] != PERCENT_SPECIFIED
+    for name in ("reported", "predicted"):
+        frame[name] = _values(table, name, counted)
+    for name in ("percent_complete", "percent_pending"):
+        frame[name] = table.values(name) if name in table else np.full(len(table), np.nan)
+    _check_headers(table, frame)
+    _check_open_end(table, frame)
+    frame["status"] = _statuses(table, frame["reported"], notes)
+    date = _release(table, release, notes)
+    ends = (frame["month"] + np.timedelta64(1, "M")).astype("datetime64[D]")
+    table.refuse(
+        ends > np.datetime64(date, "D"), "month", f"ends after the release date {date}",
+        "correct the release date or the month",
+    )  # fmt: skip
+    rows = pd.DataFrame(frame)
+    exact = rows.duplicated().to_numpy()
+    _check_conflicts(table, rows, exact)
+    rows = rows[~exact]
+    rows["location"] = location_codes(rows["state"].to_numpy(dtype=object))
+    rows["release"] = np.datetime64(date, "ns")
+    kept = canonical(rows)
+    figures = summarise(kept)
+    notes += _release_note(date, frame["month"].max())
+    if exact.any():
+        notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
+    bounds = [table.cells[n].str.endswith("+").sum() for n in table.headers if n[:8] == "percent_"]
+    report = LoadReport(
+        file=printable(raw.file),
+        sha256=raw.sha256,
+        kind=raw.kind,
+        release=date,
+        rows_read=len(table),
+        exact_duplicates=int(exact.sum()),
+        blank_rows=raw.blank_rows,
+        lower_bounds=int(sum(bounds)),
+        notes=(*notes, *_table_notes(kept, figures)),
+        **figures,
+    )
+    return Loaded(kept, report)
 
 
-class _Interpreter:
-    """The cells of one file, and the words to refuse them with."""
+def _states(table: Table) -> NDArray[np.object_]:
+    """CDC codes; state, name and location must agree where there are several."""
+    first, *others = (n for n in ("state", "name", "location") if n in table)
+    found = table.texts(first)
+    for name in others:
+        differ = table.texts(name) != found
+        table.refuse(differ, name, "contradicts the state", "correct one of them")
+    return found
 
-    def __init__(self, raw: RawFile) -> None:
-        self.raw = raw
-        self.notes = list(raw.notes)
-        self.columns = Columns(raw)
-        self.refuse = self.columns.refuse
-        if "reported" not in self.columns:
-            self.notes.append("no column Data Value: reported counts are all missing")
 
-    def loaded(self, asked: str | dt.date | None) -> Loaded:
-        state = self.states()
-        month = self.months()
-        indicator = self.indicators()
-        self.check_period()
-        frame: dict[str, Any] = {"state": state, "month": month, "indicator": indicator}
-        counted = indicator != PERCENT_SPECIFIED
-        for name in ("reported", "predicted"):
-            frame[name] = self.values(name, counted)
-        bounds = 0
-        for name in ("percent_complete", "percent_pending"):
-            frame[name], found = self.percents(name)
-            bounds += found
-        check_columns(self.columns, frame)
-        check_open_end(self.columns, frame)
-        frame["status"] = self.statuses(frame["reported"])
-        release = self.release(asked)
-        self.check_months(month, release)
-        keep = self.check_duplicates(frame)
-        table = pd.DataFrame({k: v[keep] for k, v in frame.items()})
-        table["location"] = location_codes(table["state"].to_numpy(dtype=object))
-        table["release"] = np.datetime64(release, "ns")
-        table = canonical(table)
-        figures = summarise(table)
-        if note := release_note(release, month.max()):
-            self.notes.append(note)
-        duplicates = len(month) - len(table)
-        if duplicates:
-            self.notes.append(f"left out {duplicates:,} rows that repeat an earlier row exactly")
-        report = LoadReport(
-            file=printable(self.raw.file),
-            sha256=self.raw.sha256,
-            kind=self.raw.kind,
-            release=release,
-            rows_read=len(month),
-            exact_duplicates=duplicates,
-            blank_rows=self.raw.blank_rows,
-            lower_bounds=bounds,
-            notes=tuple(self.notes + table_notes(table, figures)),
-            **figures,
-        )
-        return Loaded(table, report)
+def _values(table: Table, name: str, counted: NDArray[np.bool_]) -> Floats:
+    """Reported or predicted values: counts, or percent where ``counted`` is false."""
+    if name not in table:
+        return np.full(len(table), np.nan)
+    counts = table.values(name, only=counted)
+    share = within(0, 100, "is not a percentage from 0 to 100")
+    return np.where(counted, counts, table.values(name, share, only=~counted))
 
-    def states(self) -> NDArray[np.object_]:
-        """CDC codes; state, name and location must agree where there are several."""
-        result = None
-        for name in ("state", "name", "location"):
-            if name not in self.columns:
-                continue
-            codes, unique = parse.texts(self.columns[name])
-            known = [_state(text) for text in unique]
-            found = np.array(known, dtype=object)[codes]
-            self.refuse(
-                np.array([x is None for x in known])[codes],
-                name,
-                "is no jurisdiction of this data set",
-                hint="use postal codes, US, and YC for New York City",
-            )
-            if result is None:
-                result = found
-            else:
-                self.refuse(result != found, name, "contradicts the state", "correct one of them")
-        assert result is not None
-        return result
 
-    def months(self) -> NDArray[np.datetime64]:
-        """Months, day-less."""
-        result, bad = parse.months(self.columns["month"], self.columns.get("year"))
-        if "year" in self.columns:
-            years, wrong = parse.numbers(self.columns["year"])
-            with np.errstate(invalid="ignore"):
-                wrong |= ~((years >= 2015) & (years <= 2200) & (years % 1 == 0))
-            self.refuse(wrong, "year", "is no year of this data set", "it starts in 2015")
-            self.refuse(bad, "month", "is no month of that year", "write July, 7 or 2024-07")
-        self.refuse(bad, "month", "is no month with a year", "add a Year column, or write 2024-07")
-        self.refuse(
-            result < _FIRST_MONTH, "month", "lies before 2015-01, where the data set starts",
-            "check the year",
-        )  # fmt: skip
-        return result
+def _check_headers(table: Table, frame: dict[str, Any]) -> None:
+    """Refuse a release whose values show that two headers are swapped.
 
-    def indicators(self) -> NDArray[np.object_]:
-        """CDC's spelling."""
-        codes, unique = parse.texts(self.columns["indicator"])
-        known = np.array([_INDICATORS.get(_squash(text)) for text in unique], dtype=object)
-        found = known[codes]
-        self.refuse(
-            np.array([x is None for x in known])[codes],
-            "indicator",
-            "is no indicator of this data set",
-            hint=f"it has {len(INDICATORS)}, such as {INDICATORS[0]!r}",
-        )
-        return found
+    Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
+    what is missing, is rarely below the reported one.
+    """
+    title = {column.name: column.title for column in COLUMNS}
+    complete, pending = frame["percent_complete"], frame["percent_pending"]
+    below = (frame["predicted"] < frame["reported"]).sum()
+    above = (frame["predicted"] > frame["reported"]).sum()
+    for wrong, said, hint in (
+        (
+            (complete < pending).sum() > (complete > pending).sum(),
+            f"{title['percent_complete']} is below {title['percent_pending']} in most rows",
+            "are their headers swapped? Percent complete is near 100, pending near 0",
+        ),
+        (
+            (complete < _HALF).sum() > (complete >= _HALF).sum(),
+            f"{title['percent_complete']} is below {_HALF:g} in most rows",
+            "another column's header? Percent complete is near 100",
+        ),
+        (
+            below > max(above, 5),
+            f"{title['predicted']} is below {title['reported']} in most rows ({below:,} of "
+            f"{below + above:,} that differ)",
+            "are their headers swapped? CDC's predicted value adds what is not yet reported",
+        ),
+    ):
+        if wrong:
+            raise DataError(f"{table.name}: {said}", hint)
+    if "percent_pending" in table:
+        why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
+        table.refuse(pending > _HALF, "percent_pending", why, hint)
 
-    def check_period(self) -> None:
-        if "period" in self.columns:
-            codes, unique = parse.texts(self.columns["period"])
-            wrong = np.array([_squash(text) != "12monthending" for text in unique])[codes]
-            self.refuse(
-                wrong, "period", "is not '12 month-ending'", "keep only 12-month-ending rows"
-            )
 
-    def values(self, name: str, counted: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Reported or predicted values: counts, or percent where ``counted`` is false."""
-        if name not in self.columns:
-            return np.full(len(counted), np.nan)
-        values, bad = parse.numbers(self.columns[name])
-        self.refuse(
-            bad,
-            name,
-            "is no number",
-            "write a count as 1234 or 1,234; leave the cell blank if none",
-        )
-        self.refuse(
-            counted & parse.european(self.columns[name]),
-            name,
-            "may be a thousand times larger, if its point separates thousands",
-            hint="write counts without a point",
-        )
-        with np.errstate(invalid="ignore"):
-            self.refuse(values < 0, name, "is negative", "correct the cell")
-            self.refuse(
-                counted & (values % 1 != 0) & ~np.isnan(values),
-                name, "is no whole number of deaths", "correct the cell",
-            )  # fmt: skip
-            self.refuse(
-                counted & (values > _MOST_DEATHS), name, "is more than the US ever had",
-                "correct the cell",
-            )  # fmt: skip
-            self.refuse(
-                ~counted & (values > 100), name, "is more than 100 percent", "correct the cell"
-            )
-        return values
+def _check_open_end(table: Table, frame: dict[str, Any]) -> None:
+    """Refuse a blank at the end of a file that may be a value cut off.
 
-    def percents(self, name: str) -> tuple[NDArray[np.float64], int]:
-        if name not in self.columns:
-            return np.full(len(self.raw.cells), np.nan), 0
-        values, bad, bounds = parse.percents(self.columns[name])
-        self.refuse(bad, name, "is no percentage from 0 to 100", "correct the cell")
-        return values, bounds
+    A file of CDC's whose last line has no line end exists, and ends in a blank value. That
+    blank is believed where every other month of the same series is blank too.
+    """
+    if not table.raw.open_end:
+        return
+    name = list(table.headers)[-1]
+    values = frame.get(name)
+    if values is not None and values.dtype == float:
+        last = (frame["state"][-1], frame["indicator"][-1])
+        same = (frame["state"] == last[0]) & (frame["indicator"] == last[1])
+        if same.sum() > 1 and np.isnan(values[same]).all():
+            return
+    raise DataError(
+        f"{table.where(len(table) - 1)}: the last line has no line end and ends in a blank "
+        f"{table.columns[name].title}, where a value may be cut off",
+        hint=f"{AGAIN}, or add a line end if the file is whole",
+    )
 
-    def statuses(self, reported: NDArray[np.float64]) -> NDArray[np.object_]:
-        """What each blank means, from footnotes (or the status of an exported table)."""
-        blank = np.isnan(reported)
-        if "status" in self.columns:
-            codes, unique = parse.texts(self.columns["status"])
-            self.refuse(
-                ~np.isin(unique, STATUSES)[codes], "status", "is no status",
-                f"one of {', '.join(STATUSES)}",
-            )  # fmt: skip
-            status = np.array(unique, dtype=object)[codes]
-            self.refuse(
-                blank == (status == "ok"), "status", "contradicts the reported value",
-                "ok exactly where there is one",
-            )  # fmt: skip
-            return status
-        status = np.where(blank, "missing", "ok").astype(object)
-        if "footnote" not in self.columns:
-            return status
-        codes, unique = parse.texts(self.columns["footnote"])
-        lower = [text.lower() for text in unique]
-        suppressed = np.array(["suppressed" in text for text in lower])[codes]
-        low = np.array(["not shown due to low data quality" in text for text in lower])[codes]
-        self.refuse(
-            (suppressed | low) & ~blank,
-            "reported",
-            "is filled in where the footnote says that CDC shows none",
-            hint="leave suppressed cells blank",
-        )
-        status[blank & low] = "low_quality"
-        status[blank & suppressed] = "suppressed"
-        if both := int((blank & low & suppressed).sum()):
-            self.notes.append(
-                f"{both:,} blank counts are both suppressed and of low quality: kept as suppressed"
-            )
+
+def _statuses(table: Table, reported: Floats, notes: list[str]) -> NDArray[np.object_]:
+    """What each blank means, from footnotes (or the status of an exported table)."""
+    blank = np.isnan(reported)
+    if "status" in table:
+        status = table.texts("status")
+        wrong = blank == (status == "ok")
+        hint = "ok exactly where there is one"
+        table.refuse(wrong, "status", "contradicts the reported value", hint)
         return status
-
-    def release(self, asked: str | dt.date | None) -> dt.date:
-        """Release date: as asked, else of the file name, else of an exported table."""
-        inside: dt.date | None = None
-        if "release" in self.columns:
-            _, unique = parse.texts(self.columns["release"])
-            if len(unique) != 1:
-                raise DataError(
-                    f"{self.raw.name}: {len(unique)} releases in one table", "one file per release"
-                )
-            inside = to_date(unique[0])
-        named = _date_of_name(self.raw.file)
-        if asked is not None:
-            release = to_date(asked)
-        elif (known := inside or named) is not None:
-            release = known
-        else:
-            raise DataError(
-                f"{self.raw.name}: no release date in the file name",
-                hint="name the file with its date (2024-12-11.csv), or give --release where the "
-                "command has it",
-            )
-        if inside is not None and release != inside:
-            raise DataError(
-                f"{self.raw.name}: asked to read it as release {release}, but its release column "
-                f"says {inside}",
-                hint="leave the release date out",
-            )
-        if named is not None and named != release:
-            self.notes.append(f"the file name says {named}; read as release {release}")
-        return release
-
-    def check_months(self, month: NDArray[np.datetime64], release: dt.date) -> None:
-        ends = (month + np.timedelta64(1, "M")).astype("datetime64[D]")
-        self.refuse(
-            ends > np.datetime64(release, "D"),
-            "month",
-            f"ends after the release date {release}",
-            hint="correct the release date or the month",
+    status = np.where(blank, "missing", "ok").astype(object)
+    if "footnote" not in table:
+        return status
+    suppressed = table.values("footnote", lambda t: "suppressed" in t.lower(), bool)
+    shown = "not shown due to low data quality"
+    low = table.values("footnote", lambda t: shown in t.lower(), bool)
+    if "reported" in table:
+        table.refuse(
+            (suppressed | low) & ~blank, "reported",
+            "is filled in where the footnote says that CDC shows none",
+            "leave suppressed cells blank",
+        )  # fmt: skip
+    status[blank & low] = "low_quality"
+    status[blank & suppressed] = "suppressed"
+    if both := int((blank & low & suppressed).sum()):
+        notes.append(
+            f"{both:,} blank counts are both suppressed and of low quality: kept as suppressed"
         )
+    return status
 
-    def check_duplicates(self, frame: dict[str, Any]) -> NDArray[np.intp]:
-        """Rows to keep; refuses keys that the file gives two different values."""
-        keys = ["state", "month", "indicator"]
-        rows = pd.DataFrame(frame)
-        exact = rows.duplicated().to_numpy()
-        kept = rows[~exact]
-        conflict = kept[kept.duplicated(keys)]
-        if not conflict.empty:
-            key = conflict.iloc[0][keys]
-            pair = kept[(kept[keys] == key).all(axis=1)].iloc[:2]
-            values = [
-                f"{title(name)} {' and '.join(shown)}"
-                for name in rows.columns.drop(keys)
-                if len(set(shown := [_show(x) for x in pair[name]])) > 1
-            ]
-            first, second = (self.raw.rows[i] for i in pair.index)
+
+def _release(table: Table, asked: str | dt.date | None, notes: list[str]) -> dt.date:
+    """Release date: as asked, else of an exported table, else of the file name."""
+    inside: dt.date | None = None
+    if "release" in table:
+        days = table.cells["release"].unique()
+        if len(days) != 1:
             raise DataError(
-                f"{self.raw.name}: {len(conflict.drop_duplicates(keys)):,} keys have two different "
-                f"values, e.g. {self.raw.row_word}s {first} and {second}: {key['state']}, "
-                f"{key['month']:%Y-%m}, {key['indicator']}: {'; '.join(values)} "
-                f"(besides {int(exact.sum()):,} exact duplicates)",
-                hint="several releases in one file? Split it: one file per release",
+                f"{table.name}: {len(days)} releases in one table", "one file per release"
             )
-        return np.flatnonzero(~exact)
-
-
-def _squash(text: str) -> str:
-    return re.sub(r"[^0-9a-z]", "", text.lower().replace("&amp;", "&").replace("&", "and"))
-
-
-_INDICATORS = {_squash(name): name for name in INDICATORS}
-
-
-def _state(text: str) -> str | None:
-    place = BY_KEY.get(text.zfill(2) if text.isdigit() else text.upper())
-    return place.state if place else None
+        inside = to_date(days[0])
+    named = _date_of_name(table.raw.file)
+    release = to_date(asked) if asked is not None else inside or named
+    if release is None:
+        raise DataError(
+            f"{table.name}: no release date in the file name",
+            hint="name the file with its date (2024-12-11.csv), or give --release where the "
+            "command has it",
+        )
+    if inside is not None and release != inside:
+        raise DataError(
+            f"{table.name}: asked to read it as release {release}, but its release column says "
+            f"{inside}",
+            hint="leave the release date out",
+        )
+    if named is not None and named != release:
+        notes.append(f"the file name says {named}; read as release {release}")
+    return release
 
 
 def _date_of_name(name: str) -> dt.date | None:
@@ -396,10 +468,101 @@ def _date_of_name(name: str) -> dt.date | None:
     if first is None and len(dates) != 1:
         return None
     try:
-        return dt.date.fromisoformat(dates[0] if first is None else first.group())
+        return dt.date.fromisoformat(dates[0] if first is None else first[0])
     except ValueError:
         return None
 
 
-def _show(value: object) -> str:
-    return parse.cell_text(value) or "blank"
+def _check_conflicts(table: Table, rows: pd.DataFrame, exact: NDArray[np.bool_]) -> None:
+    """Refuse keys that the file gives two different values."""
+    kept = rows[~exact]
+    conflict = kept[kept.duplicated(_KEY)]
+    if conflict.empty:
+        return
+    key = conflict.iloc[0][_KEY]
+    pair = kept[(kept[_KEY] == key).all(axis=1)].iloc[:2]
+    differ = {
+        name: [cell_text(x) or "blank" for x in pair[name]] for name in rows.columns.drop(_KEY)
+    }
+    said = [
+        f"{table.columns[name].title} {' and '.join(shown)}"
+        for name, shown in differ.items()
+        if len(set(shown)) > 1
+    ]
+    first, second = (table.rows[i] for i in pair.index)
+    raise DataError(
+        f"{table.name}: {len(conflict.drop_duplicates(_KEY)):,} keys have two different "
+        f"values, e.g. {table.raw.row_word}s {first} and {second}: {key['state']}, "
+        f"{key['month']:%Y-%m}, {key['indicator']}: {'; '.join(said)} "
+        f"(besides {int(exact.sum()):,} exact duplicates)",
+        hint="several releases in one file? Split it: one file per release",
+    )
+
+
+def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
+    """Whether a release date is implausible, given the last month of data.
+
+    CDC publishes mid-month, about 7 months after the last data month until January 2022 and
+    about 5 since.
+    """
+    published = np.datetime64(release, "M")
+    lag = int((published - last_month).astype(int))
+    usual = 7 if published < np.datetime64("2022-02") else 5
+    if abs(lag - usual) <= 1:
+        return []
+    why = "is the release date right?" if lag < usual else "a subset, or a wrong release date?"
+    return [
+        f"release {release} comes {lag} months after the last month, {last_month}; "
+        f"CDC published {usual} months after it at that time: {why}"
+    ]
+
+
+def summarise(table: pd.DataFrame) -> dict[str, Any]:
+    """The figures of a report that come from the table alone."""
+    months = table["month"].to_numpy().astype("datetime64[M]")
+    present = set(table["state"])
+    known = set(table["indicator"])
+    counts = table["status"].value_counts()
+    last = table[
+        (table["indicator"] == ALL_DRUGS)
+        & (table["state"] == "US")
+        & (months == months.max())
+        & table["reported"].notna()
+    ]["reported"]
+    return {
+        "rows_kept": len(table),
+        "statuses": {s: int(counts.get(s, 0)) for s in STATUSES},
+        "first_month": str(months.min()),
+        "last_month": str(months.max()),
+        "jurisdictions": tuple(s for s in ("US", *JURISDICTIONS, "PR") if s in present),
+        "indicators": tuple(i for i in INDICATORS if i in known),
+        "us_last": None if last.empty else float(last.iloc[0]),
+        "sums": check_sums(table),
+    }
+
+
+def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
+    """What a reader of a table should know: what is not there."""
+    notes = []
+    if absent := [s for s in ("US", *JURISDICTIONS) if s not in report["jurisdictions"]]:
+        notes.append(f"no rows for {', '.join(absent)}")
+    if table["reported"].isna().all():
+        notes.append("predicted values only: no reported count, so no panel can be built from it")
+    else:
+        drugs = table[table["indicator"] == ALL_DRUGS]
+        if drugs.empty:
+            notes.append(f"no rows of {ALL_DRUGS!r}")
+        else:
+            full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
+            counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
+            gaps = [f"{s} {m:%Y-%m}" for s, m in full[counts.isna()]]
+            if gaps:
+                more = f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""
+                notes.append(f"no reported overdose total for {', '.join(gaps[:5])}{more}")
+    if report["sums"].failed:
+        notes.append(
+            f"jurisdictions do NOT add up to the US in {report['sums'].failed} of "
+            f"{report['sums'].checked} sums ({report['sums'].example}): CDC's reported counts "
+            "always do, so a cell has been changed"
+        )
+    return notes

@@ -11,65 +11,325 @@ What it decides, so that nobody has to guess:
 * New York is the whole state: ``NY+YC``, never CDC's ``NY``, which excludes New York City.
 * Counts are by **residence**; provisional releases (VSRR) count where deaths occurred.
 * The cause is read from the footer. Underlying cause X40-X44, X60-X64, X85, Y10-Y14 is the
-  official definition; multiple-cause queries of the same codes run about 7 % higher.
+  official definition; multiple-cause queries of the same codes run about 7% higher.
 * Text exports end with a footer; without one the file is cut off and refused. CSV copies have
   none: their cause is what their own columns say, and they have no query date.
 """
 
 from __future__ import annotations
 
-import hashlib
+import datetime as dt
+import math
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography.places import lookup
-from odforecast.say import listed, plain, quoted
-from odforecast.sources.cells import BLANKS, number
-from odforecast.sources.read import PEEK
-from odforecast.sources.rows import delimited
-from odforecast.sources.unpack import Limits, file_bytes, utf8
-from odforecast.sources.wonder_footer import Footer, read_footer
-from odforecast.sources.wonder_table import (
-    NEW_YORK,
-    WONDER_COLUMNS,
-    Wonder,
-    WonderReport,
-    us_months,
+from odforecast.errors import DataError
+from odforecast.geography.places import BY_KEY
+from odforecast.say import plain, quoted
+from odforecast.sources.cells import (
+    PEEK,
+    Limits,
+    RawFile,
+    delimited,
+    filled,
+    read_content,
+    short_row,
+    utf8,
+)
+from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, any_text, number
+
+#: Underlying causes of the official definition of a drug-overdose death.
+OVERDOSE_CODES = frozenset(
+    [f"X{n}" for n in (*range(40, 45), *range(60, 65), 85)] + [f"Y{n}" for n in range(10, 15)]
 )
 
-__all__ = ["NEW_YORK", "WONDER_COLUMNS", "Wonder", "WonderReport", "read_wonder", "us_months"]
-
-_HEADERS = {
-    "notes": "notes",
-    "state": "place",
-    "residencestate": "place",
-    "occurrencestate": "place",
-    "statecode": "code",
-    "residencestatecode": "code",
-    "occurrencestatecode": "code",
-    "month": "month",
-    "monthcode": "month_code",
-    "year": "year",
-    "yearcode": "year_code",
-    "multiplecauseofdeath": "cause",
-    "multiplecauseofdeathcode": "cause_code",
-    "deaths": "deaths",
-    "population": "population",
-    "cruderate": "rate",
-    "ageadjustedrate": "adjusted",
-}
-_RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
+_RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(?:\.([0-9]))?(?:-([A-Z])([0-9][0-9]))?\b")
 _MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
 _NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
 _AGAIN = "export it from CDC WONDER again"
 #: WONDER answers with 75,000 rows at most.
 LIMITS = Limits(size=50_000_000)
 _MOST_ROWS = 200_000
 _FOOTER_LINES = 2000
+
+
+def _rate(text: str) -> float | BadCell:
+    if text.lower() in BLANKS | _RATE_WORDS:
+        return math.nan
+    value = number(text)
+    return BadCell("is not a number", _AGAIN) if isinstance(value, BadCell) or value < 0 else value
+
+
+def _count(text: str) -> float | BadCell:
+    if text == "Suppressed":
+        return math.nan
+    value = number(text)
+    whole = isinstance(value, float) and re.fullmatch(r"[0-9,]+", text)
+    return value if whole else BadCell("is not a count of deaths", _AGAIN)
+
+
+def _note(text: str) -> str | BadCell:
+    return text if text in ("", "Total") else BadCell("is a note that is not known", _AGAIN)
+
+
+def _month(text: str) -> np.datetime64 | BadCell:
+    found = _MONTH.fullmatch(text)
+    if found is None or found[1] not in _NAMES:
+        return BadCell("is not a month", _AGAIN)
+    return np.datetime64(f"{found[2]}-{_NAMES.index(found[1]) + 1:02d}", "M")
+
+
+COLUMNS = (
+    Column("notes", "Notes", _note),
+    Column("place", "State", headers=("residencestate", "occurrencestate")),
+    Column("code", "State Code", headers=("residencestatecode", "occurrencestatecode")),
+    Column("month", "Month", _month),
+    Column("month_code", "Month Code"),
+    Column("year", "Year"),
+    Column("year_code", "Year Code"),
+    Column("cause", "Multiple Cause of death"),
+    Column("cause_code", "Multiple Cause of death Code"),
+    Column("deaths", "Deaths", _count),
+    Column("population", "Population", _rate),
+    Column("rate", "Crude Rate", _rate),
+    Column("adjusted", "Age Adjusted Rate", _rate),
+)
+
+#: Columns of the table, in order.
+WONDER_COLUMNS = (
+    "location", "state", "month", "deaths", "status", "provisional", "partial", "definition",
+    "query_date",
+)  # fmt: skip
+
+#: New York State with New York City, as CDC code and as hub code.
+NEW_YORK = ("NY+YC", "36+NYC")
+
+
+@dataclass(frozen=True)
+class WonderReport:
+    """What was in an export.
+
+    Attributes
+    ----------
+    file, sha256 : str
+        Name and hash of the bytes.
+    rows : int
+        Data rows, ``Total`` rows not counted.
+    total_rows, suppressed, duplicates : int
+        ``Total`` rows taken out; suppressed cells; rows that repeat an earlier one exactly.
+    hidden : int
+        Cells (place by month) that have no row: zero or suppressed.
+    first_month, last_month : str
+        ``"2018-01"``.
+    places : tuple of str
+        CDC codes, ``("US",)`` for a national export, ``NY+YC`` for New York.
+    counted_by : str
+        ``residence`` or ``occurrence``.
+    footer : Footer or None
+        Data set, cause, query date; None for CSV copies.
+    definition : str
+        The cause, in words.
+    official : bool
+        Whether it is the official definition of drug-overdose deaths.
+    notes : tuple of str
+        What a reader should know.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    total_rows: int
+    suppressed: int
+    duplicates: int
+    hidden: int
+    first_month: str
+    last_month: str
+    places: tuple[str, ...]
+    counted_by: str
+    footer: Footer | None
+    definition: str
+    official: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wonder:
+    """A CDC WONDER export.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns :data:`WONDER_COLUMNS`, sorted by state and month; month is datetime64.
+    totals : Series
+        Deaths of all places by month, from the ``Total`` rows, suppressed deaths included;
+        empty where the export has none.
+    report : WonderReport
+        What was found and left out.
+    """
+
+    table: pd.DataFrame
+    totals: pd.Series
+    report: WonderReport
+
+
+def us_months(export: Wonder) -> pd.DataFrame:
+    """US deaths by month, with the range that hidden and suppressed cells leave open.
+
+    Parameters
+    ----------
+    export : Wonder
+        A national export, or one of all 51 states and DC.
+
+    Returns
+    -------
+    DataFrame
+        Index month; ``deaths``, ``low``, ``high``. National rows and ``Total`` rows are exact;
+        elsewhere each of the 51 places without a count has between 0 (1 if suppressed) and 9
+        deaths, and ``deaths`` is the middle.
+
+    Raises
+    ------
+    DataError
+        If the export has neither totals nor all places.
+    """
+    table = export.table
+    if export.report.places == ("US",):
+        seen = table.set_index("month")["deaths"]
+        return pd.DataFrame({"deaths": seen, "low": seen, "high": seen})
+    if len(export.report.places) != 51 and export.totals.empty:
+        raise DataError(
+            f"{export.report.file}: {len(export.report.places)} places do not make up the US",
+            hint="export all 50 states and DC",
+        )
+    by_month = table.groupby("month")
+    known = by_month["deaths"].sum()
+    suppressed = (table["status"] == "suppressed").groupby(table["month"]).sum()
+    absent = 51 - by_month.size()
+    low = known + suppressed
+    high = known + 9.0 * (suppressed + absent)
+    exact = export.totals.reindex(known.index)
+    low, high = exact.fillna(low), exact.fillna(high)
+    return pd.DataFrame({"deaths": (low + high) / 2.0, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the footer of an export says.
+
+    Attributes
+    ----------
+    dataset : str
+        WONDER data set.
+    basis : str
+        ``underlying`` or ``multiple`` cause of death, or ``unknown``.
+    codes : tuple of frozenset of str
+        ICD-10 codes; several sets were joined by AND.
+    group_by : str
+        What rows stand for.
+    query_date : datetime.date
+        Day of the query.
+    data_as_of : datetime.date or None
+        Day of the data, where provisional data sets say it.
+    """
+
+    dataset: str
+    basis: str
+    codes: tuple[frozenset[str], ...]
+    group_by: str
+    query_date: dt.date
+    data_as_of: dt.date | None
+
+    @property
+    def official(self) -> bool:
+        """Whether it is the official definition: underlying cause, no further condition."""
+        return self.basis == "underlying" and self.codes == (OVERDOSE_CODES,)
+
+    @property
+    def definition(self) -> str:
+        """The cause in words.
+
+        Examples
+        --------
+        >>> day = dt.date(2025, 4, 21)
+        >>> Footer("", "underlying", (OVERDOSE_CODES,), "Month", day, None).definition
+        'underlying cause X40-X44, X60-X64, X85, Y10-Y14'
+        """
+        if not self.codes:
+            return f"{self.basis} cause, codes unknown"
+        return f"{self.basis} cause " + " and ".join(_ranges(c) for c in self.codes)
+
+
+def _read_footer(name: str, lines: list[list[str]]) -> Footer:
+    """Footer of an export, from its lines after the data."""
+    text = [" ".join(c for c in row if c) for row in lines]
+    joined = "\n".join(text)
+    dataset = re.search(r"^Dataset: (.+)$", joined, re.MULTILINE)
+    group_by = re.search(r"^Group By: (.+)$", joined, re.MULTILINE)
+    query = re.search(
+        r"^Query Date: ([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4})", joined, re.MULTILINE
+    )
+    if dataset is None or group_by is None or query is None or query[1] not in _NAMES:
+        raise DataError(
+            f"{name}: the footer is incomplete (no data set, grouping or query date)",
+            hint="the file is cut off or damaged; export it from CDC WONDER again",
+        )
+    asked = joined[joined.index(dataset[0]) : joined.index(group_by[0])].replace("\n", " ")
+    basis = "underlying" if "UCD" in asked else "multiple" if "MCD" in asked else "unknown"
+    if "UCD" in asked and "MCD" in asked:
+        basis = "underlying and multiple"
+    codes = tuple(
+        found for part in re.split(r"Codes: AND", asked) if (found := frozenset(_codes(part)))
+    )
+    as_of = re.search(r"as of ([A-Z][a-z]+) ([0-9]{1,2}), ([0-9]{4})", joined)
+    try:
+        days = [
+            dt.date(int(found[3]), _NAMES.index(found[1][:3]) + 1, int(found[2]))
+            for found in (query, as_of)
+            if found is not None
+        ]
+    except ValueError as error:
+        raise DataError(f"{name}: the footer holds a wrong date: {quoted(query[0])}") from error
+    return Footer(
+        dataset=dataset[1],
+        basis=basis,
+        codes=codes,
+        group_by=group_by[1],
+        query_date=days[0],
+        data_as_of=days[1] if as_of else None,
+    )
+
+
+def _codes(text: str) -> set[str]:
+    found = set()
+    for letter, two, digit, last_letter, last in _RANGE.findall(text):
+        if digit:
+            found.add(f"{letter}{two}.{digit}")
+        elif last and last_letter == letter:
+            found |= {f"{letter}{n:02d}" for n in range(int(two), int(last) + 1)}
+        else:
+            found.add(f"{letter}{two}")
+    return found
+
+
+def _ranges(codes: frozenset[str]) -> str:
+    """Codes in order, runs joined: ``X40-X44, X85``."""
+    runs: list[list[str]] = []
+    for code in sorted(codes):
+        last = runs[-1][-1] if runs else ""
+        whole = "." not in code and "." not in last and last[:1] == code[0]
+        if whole and int(code[1:]) == int(last[1:]) + 1:
+            runs[-1].append(code)
+        else:
+            runs.append([code])
+    return ", ".join(r[0] if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)
 
 
 def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
@@ -104,247 +364,212 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     ...     read_wonder(path).table[["location", "deaths", "status"]].values.tolist()
     [['01', 56.0, 'ok']]
     """
-    data = file_bytes(path, limits or LIMITS)
-    name = plain(Path(path).name)
-    if not data[:4096].strip() and not data.strip():
-        raise DataError(f"{name}: the file is empty", _AGAIN)
-    return _Export(name, utf8(name, data), hashlib.sha256(data).hexdigest()).wonder()
+    content = read_content(path, limits or LIMITS)
+    raw, footer = _read_export(content.name, utf8(content.name, content.data))
+    raw.sha256 = content.sha256
+    return _interpret(raw, footer)
 
 
-class _Export:
-    """Cells of one export, and the words to refuse them with."""
-
-    def __init__(self, name: str, data: bytes, sha256: str) -> None:
-        self.name, self.sha256 = name, sha256
-        self.notes: list[str] = []
-        self.footer: Footer | None = None
-        tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
-        lines = delimited(name, data, "\t" if tab else ",")
-        header = [cell.strip() for cell in next(lines)]
-        self.rows: list[tuple[int, dict[str, str]]] = []
-        footer: list[list[str]] = []
-        short: DataError | None = None
-        columns = self._columns(header)
-        for i, line in enumerate(lines, start=2):
-            row = [cell.strip() for cell in line]
-            if footer or (row and row[0] == "---"):
-                footer.append(row)
-                if len(footer) > _FOOTER_LINES:
-                    raise DataError(f"{name} row {i}: an endless footer", _AGAIN)
-            elif any(row):
-                if len(row) == len(header):
-                    self.rows.append((i, dict(zip(columns, row, strict=True))))
-                elif short is None:
-                    short = DataError(
-                        f"{name} row {i}: {len(row)} cells where the header has {len(header)}",
-                        hint=f"the file is cut off or damaged; {_AGAIN}",
-                    )
-                if len(self.rows) > _MOST_ROWS:
-                    raise DataError(f"{name}: more than {_MOST_ROWS:,} rows", "is it an export?")
-        if footer:
-            self.footer = read_footer(name, footer)
-        elif tab:
-            raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
-        else:
-            self.notes.append("no footer: cause and query date unknown, completeness unproven")
-            if not data.endswith((b"\n", b"\r")):
-                raise DataError(
-                    f"{name} row {len(self.rows) + 1}: the last line has no line end: cut off?",
-                    _AGAIN,
-                )
-        self.header = self._headers(header)
-        if short is not None:
-            raise short
-        if not self.rows:
-            raise DataError(f"{name}: a header but no rows", _AGAIN)
-
-    @staticmethod
-    def _columns(cells: list[str]) -> list[str]:
-        return [_HEADERS.get(re.sub(r"[^0-9a-z]", "", c.lower()), "") for c in cells]
-
-    def _headers(self, cells: list[str]) -> list[str]:
-        found = self._columns(cells)
-        for raw, column in zip(cells, found, strict=True):
-            if not column:
-                raise DataError(
-                    f"{self.name}: unknown column {quoted(raw)}",
-                    hint="group by state and month only, and delete what was added",
-                )
-            if found.count(column) > 1:
-                raise DataError(f"{self.name}: two columns for {quoted(raw)}", "keep one")
-        needs = ["month", "month_code", "deaths"]
-        if "place" in found or "code" in found:
-            needs += ["place", "code"]
-        if missing := [n for n in needs if n not in found]:
+def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
+    """Cells of an export, and its footer."""
+    tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
+    lines = delimited(name, data, "\t" if tab else ",")
+    header = [cell.strip() for cell in next(lines)]
+    rows: list[tuple[int, list[str]]] = []
+    footer: list[list[str]] = []
+    short: DataError | None = None
+    for number_, line in enumerate(lines, start=2):
+        row = [cell.strip() for cell in line]
+        if footer or (row and row[0] == "---"):
+            footer.append(row)
+        elif any(row) and len(row) != len(header):
+            short = short or short_row(name, number_, row, len(header), _AGAIN)
+        elif any(row):
+            rows.append((number_, row))
+        if len(rows) > _MOST_ROWS or len(footer) > _FOOTER_LINES:
             raise DataError(
-                f"{self.name}: no column {', '.join(missing)}; it has {listed(cells)}",
-                hint="is it a CDC WONDER export grouped by month (and state)?",
+                f"{name} row {number_}: more than {_MOST_ROWS:,} rows, or an endless footer",
+                hint="is it an export of CDC WONDER?",
             )
-        self.counted_by = (
-            "occurrence" if any("occurrence" in c.lower() for c in cells) else "residence"
-        )
-        if self.footer is not None:
-            by_state = "state" in self.footer.group_by.lower()
-            if by_state != ("place" in found):
-                raise DataError(
-                    f"{self.name}: the footer says it is grouped by {plain(self.footer.group_by)}, "
-                    f"the header has {'a' if 'place' in found else 'no'} state column", _AGAIN,
-                )  # fmt: skip
-        return found
-
-    def refuse(self, row: int, what: str, value: str, hint: str = _AGAIN) -> DataError:
-        return DataError(f"{self.name} row {row}: {what}: {quoted(value)}", hint)
-
-    def wonder(self) -> Wonder:
-        data: dict[tuple[str, np.datetime64], tuple[str, float, str, bool, bool]] = {}
-        totals: list[tuple[int, dict[str, str], float]] = []
-        duplicates = 0
-        causes = set()
-        for i, cells in self.rows:
-            self.check_rates(i, cells)
-            note = cells.get("notes", "")
-            if note == "Total":
-                totals.append((i, cells, self.count(i, cells["deaths"])))
-                continue
-            if note:
-                raise self.refuse(i, "unknown note", note)
-            location, state = self.place(i, cells)
-            month, provisional, partial = self.month(i, cells)
-            status = "suppressed" if cells["deaths"] == "Suppressed" else "ok"
-            deaths = float("nan") if status == "suppressed" else self.count(i, cells["deaths"])
-            if state != "US" and 0 < deaths < 10:
-                raise self.refuse(i, "a count of 1 to 9, which WONDER never shows", cells["deaths"])
-            causes.add((cells.get("cause", ""), cells.get("cause_code", "")))
-            if len(causes) > 1:
-                raise self.refuse(
-                    i, "a second cause of death", str(cells.get("cause_code")),
-                    "export one cause at a time: causes overlap and must not be added",
-                )  # fmt: skip
-            entry = (location, deaths, status, provisional, partial)
-            before = data.setdefault((state, month), entry)
-            if before is not entry:
-                if repr(before) != repr(entry):
-                    raise self.refuse(i, f"a second value for {state} {month}", cells["deaths"])
-                duplicates += 1
-        if not data:
-            raise DataError(f"{self.name}: only Total rows", _AGAIN)
-        return self._assemble(data, totals, duplicates, causes.pop())
-
-    def _assemble(
-        self,
-        data: dict[tuple[str, np.datetime64], tuple[str, float, str, bool, bool]],
-        totals: list[tuple[int, dict[str, str], float]],
-        duplicates: int,
-        cause: tuple[str, str],
-    ) -> Wonder:
-        definition, official, query_date = "unknown cause", False, None
-        if self.footer is not None:
-            definition, official = self.footer.definition, self.footer.official
-            query_date = self.footer.query_date
-        elif any(cause):
-            definition = f"multiple cause {cause[1]} ({cause[0]}), underlying cause unknown"
-        keys = sorted(data)
-        table = pd.DataFrame(
-            [(data[k][0], k[0], k[1], *data[k][1:], definition) for k in keys],
-            columns=list(WONDER_COLUMNS[:-1]),
-        )
-        table["month"] = table["month"].to_numpy().astype("datetime64[ns]")
-        table["query_date"] = pd.Series([query_date] * len(table), dtype="datetime64[ns]")
-        by_month = self.check_totals(table, totals)
-        places = tuple(dict.fromkeys(table["state"]))
-        months = table["month"].to_numpy().astype("datetime64[M]")
-        hidden = len(places) * int(np.unique(months).size) - len(table)
-        if hidden:
-            self.notes.append(
-                f"{hidden} cells of {len(places)} places by month have no row: zero, or hidden "
-                "because suppressed"
+    found = None
+    notes = []
+    if footer:
+        found = _read_footer(name, footer)
+    elif tab:
+        raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
+    else:
+        notes.append("no footer: cause and query date unknown, completeness unproven")
+        if not data.endswith((b"\n", b"\r")):
+            raise DataError(
+                f"{name} row {len(rows) + 1}: the last line has no line end: cut off?", _AGAIN
             )
-        if self.counted_by == "residence" and "NY+YC" in places:
-            self.notes.append("New York includes New York City (NY+YC)")
-        if not official:
-            self.notes.append(f"not the official definition of overdose deaths: {definition}")
-        report = WonderReport(
-            file=self.name, sha256=self.sha256, rows=len(table) + duplicates,
-            total_rows=len(totals), suppressed=int((table["status"] == "suppressed").sum()),
-            duplicates=duplicates, hidden=hidden, first_month=str(months.min()),
-            last_month=str(months.max()), places=places, counted_by=self.counted_by,
-            footer=self.footer, definition=definition, official=official,
-            notes=tuple(self.notes),
-        )  # fmt: skip
-        return Wonder(table, by_month, report)
+    if short is not None:
+        raise short
+    if not rows:
+        raise DataError(f"{name}: a header but no rows", _AGAIN)
+    cells, numbers = filled(name, header, rows, LIMITS)
+    return RawFile(name, cells, numbers, "row", "csv", notes=notes), found
 
-    def check_rates(self, i: int, cells: dict[str, str]) -> None:
-        for column in ("population", "rate", "adjusted"):
-            text = cells.get(column, "").lower()
-            if text in BLANKS or text in _RATE_WORDS:
-                continue
-            value = number(text)
-            if value is None or value < 0:
-                raise self.refuse(i, f"no {column}", cells[column])
 
-    def count(self, i: int, text: str) -> float:
-        value = number(text)
-        if value is None or not re.fullmatch(r"[0-9,]+", text):
-            raise self.refuse(i, "no count of deaths", text)
-        return value
+def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
+    table = Table(
+        raw, COLUMNS, needs=[("month",), ("month_code",), ("deaths",)],
+        what="a CDC WONDER export grouped by month (and state)",
+    )  # fmt: skip
+    headers = [str(header).lower() for header in raw.cells.columns]
+    by_occurrence = any("occurrence" in header for header in headers)
+    by_state = "place" in table
+    if by_state != ("code" in table):
+        table.require("place", "code")
+    if footer is not None and by_state != ("state" in footer.group_by.lower()):
+        raise DataError(
+            f"{raw.name}: the footer says it is grouped by {plain(footer.group_by)}, the header "
+            f"has {'a' if by_state else 'no'} state column",
+            _AGAIN,
+        )
+    for name in ("population", "rate", "adjusted"):
+        if name in table:
+            table.values(name)
+    total = (
+        table.texts("notes") == "Total" if "notes" in table else np.zeros(len(table), dtype=bool)
+    )
+    if total.all():
+        raise DataError(f"{raw.name}: only Total rows", _AGAIN)
+    state = _states(table, total, by_occurrence=by_occurrence)
+    month = _months(table, total)
+    deaths = table.values("deaths")
+    suppressed = np.isnan(deaths)
+    table.refuse(total & suppressed, "deaths", "is not a count of deaths", _AGAIN)
+    table.refuse(
+        ~total & (state != "US") & (deaths > 0) & (deaths < 10), "deaths",
+        "is 1 to 9, which WONDER never shows", _AGAIN,
+    )  # fmt: skip
+    cause = _cause(table, total)
+    definition, official, query_date = "unknown cause", False, None
+    if footer is not None:
+        definition, official = footer.definition, footer.official
+        query_date = footer.query_date
+    elif any(cause):
+        definition = f"multiple cause {cause[1]} ({cause[0]}), underlying cause unknown"
+    flags = table.texts("month", lambda text: text.rpartition("(")[2])
+    rows = pd.DataFrame(
+        {
+            "location": [_code(code) for code in state],
+            "state": state,
+            "month": month.astype("datetime64[ns]"),
+            "deaths": deaths,
+            "status": np.where(suppressed, "suppressed", "ok").astype(object),
+            "provisional": [flag.endswith(")") for flag in flags],
+            "partial": [flag.endswith("partial)") for flag in flags],
+            "definition": definition,
+            "query_date": pd.Series([query_date] * len(table), dtype="datetime64[ns]"),
+        }
+    )
+    totals = rows.loc[total, ["state", "month", "deaths"]]
+    rows = rows[~total]
+    exact = rows.duplicated()
+    rows = rows[~exact]
+    second = rows.index[rows.duplicated(["state", "month"])]
+    _refuse_at(table, second, "is a second value for its state and month")
+    rows = rows.sort_values(["state", "month"], ignore_index=True)
+    by_month = _check_totals(table, rows, totals)
+    places = tuple(dict.fromkeys(rows["state"]))
+    hidden = len(places) * rows["month"].nunique() - len(rows)
+    notes = list(raw.notes)
+    if hidden:
+        notes.append(
+            f"{hidden} cells of {len(places)} places by month have no row: zero, or hidden "
+            "because suppressed"
+        )
+    if not by_occurrence and "NY+YC" in places:
+        notes.append("New York includes New York City (NY+YC)")
+    if not official:
+        notes.append(f"not the official definition of overdose deaths: {definition}")
+    months = rows["month"].dt.strftime("%Y-%m")
+    report = WonderReport(
+        file=raw.name, sha256=raw.sha256, rows=int((~total).sum()), total_rows=int(total.sum()),
+        suppressed=int((rows["status"] == "suppressed").sum()), duplicates=int(exact.sum()),
+        hidden=hidden, first_month=months.min(), last_month=months.max(), places=places,
+        counted_by="occurrence" if by_occurrence else "residence", footer=footer,
+        definition=definition, official=official, notes=tuple(notes),
+    )  # fmt: skip
+    return Wonder(rows, by_month, report)
 
-    def place(self, i: int, cells: dict[str, str]) -> tuple[str, str]:
-        if "place" not in cells:
-            return "US", "US"
-        name, code = cells["place"], cells["code"]
-        try:
-            found = lookup(name)
-            same = lookup(code.zfill(2)) == found and code.isdigit() and found.name == name
-        except UnknownNameError:
-            raise self.refuse(i, "no state", f"{name} {code}") from None
-        if not same:
-            raise self.refuse(i, "state and state code contradict each other", f"{name} {code}")
-        if found.state == "NY" and self.counted_by == "residence":
-            return NEW_YORK[1], NEW_YORK[0]
-        return found.code, found.state
 
-    def month(self, i: int, cells: dict[str, str]) -> tuple[np.datetime64, bool, bool]:
-        text, code = cells["month"], cells["month_code"]
-        found = _MONTH.fullmatch(text)
-        if found is None or found[1] not in _NAMES:
-            raise self.refuse(i, "no month", text)
-        stamp = f"{found[2]}-{_NAMES.index(found[1]) + 1:02d}"
-        if code.replace("/", "-") != stamp:
-            raise self.refuse(i, "month and month code contradict each other", f"{text} {code}")
-        for column in ("year", "year_code"):
-            year = cells.get(column, found[2]).split(" (")[0]
-            if year != found[2]:
-                raise self.refuse(i, "year and month contradict each other", f"{year} {text}")
-        flag = found[3] or ""
-        return np.datetime64(stamp, "M"), bool(flag), flag.endswith("partial")
+def _code(state: str) -> str:
+    """Hub code of a CDC code, or of New York State."""
+    return NEW_YORK[1] if state == NEW_YORK[0] else BY_KEY[state].code if state else ""
 
-    def check_totals(
-        self, table: pd.DataFrame, totals: list[tuple[int, dict[str, str], float]]
-    ) -> pd.Series:
-        """Compare each Total row with the rows it adds up; totals by month."""
-        by_month: dict[np.datetime64, float] = {}
-        n_months = table["month"].nunique()
-        n_places = 1 if "place" not in self.header else 51
-        seen: dict[tuple[str, str], float] = {}
-        for i, cells, value in totals:
-            key = (cells["month_code"], cells.get("place", ""))
-            if seen.setdefault(key, value) != value:
-                raise self.refuse(i, "a second total for the same rows", f"{value:g}")
-            rows, cells_in_all = table, n_places * n_months
-            if cells["month_code"] or cells["month"]:
-                month = self.month(i, cells)[0]
-                rows, cells_in_all = rows[rows["month"] == month], cells_in_all // n_months
-                if not cells.get("place") and not cells.get("code"):
-                    by_month[month] = value
-            if cells.get("place") or cells.get("code"):
-                state = self.place(i, cells)[1]
-                rows, cells_in_all = rows[rows["state"] == state], cells_in_all // n_places
-            known = float(rows["deaths"].sum())
-            blank = cells_in_all - int(rows["deaths"].notna().sum())
-            if not known <= value <= known + 9 * blank:
-                raise self.refuse(
-                    i, f"a total that its rows do not give ({known:g}, {blank} cells not shown)",
-                    f"{value:g}",
-                )  # fmt: skip
-        index = pd.DatetimeIndex(np.array(list(by_month), dtype="datetime64[ns]"), name="month")
-        return pd.Series(list(by_month.values()), index=index, dtype=float, name="deaths")
+
+def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.object_]:
+    """CDC codes; blank for a total of all states."""
+    if "place" not in table:
+        return np.full(len(table), "US", dtype=object)
+    pairs = table.cells["place"] + "\t" + table.cells["code"]
+    found: dict[str, str | None] = {"\t": ""}
+    for pair in pairs.unique():
+        name, code = pair.split("\t")
+        place = BY_KEY.get(name.upper())
+        if place is not None and place.name == name and code.zfill(2) == place.code:
+            whole = place.state == "NY" and not by_occurrence
+            found[pair] = NEW_YORK[0] if whole else place.state
+    known = pairs.map(found)
+    bad = known.isna() | ((known == "") & ~total)
+    why = "is not a state with its code"
+    table.refuse(bad.to_numpy(dtype=bool), "place", f"{why} beside it", _AGAIN)
+    return known.to_numpy(dtype=object)
+
+
+def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
+    """Months; NaT for a total of all months. Month, its code and the year must agree."""
+    none = (table.cells["month"] == "") & (table.cells["month_code"] == "")
+    counted = ~(total & none.to_numpy())
+    months = table.values("month", dtype="datetime64[M]", only=counted)
+    code = np.where(counted, table.cells["month_code"].str.replace("/", "-"), "NaT")
+    differ = code != months.astype(str)
+    table.refuse(differ, "month_code", "contradicts the month", _AGAIN)
+    for column in ("year", "year_code"):
+        if column in table:
+            year = table.texts(column, lambda text: text.split(" (")[0])
+            differ = counted & (year != months.astype("datetime64[Y]").astype(str))
+            table.refuse(differ, column, "contradicts the month", _AGAIN)
+    return months
+
+
+def _cause(table: Table, total: Bools) -> tuple[str, str]:
+    """Cause of death and its code, the same in all rows; blank where there are no such columns."""
+    found = []
+    for name in ("cause", "cause_code"):
+        texts = table.texts(name, any_text) if name in table else np.full(len(table), "", object)
+        first = texts[~total][0]
+        if name in table:
+            table.refuse(
+                ~total & (texts != first), name, "is a second cause of death",
+                "export one cause at a time: causes overlap and must not be added",
+            )  # fmt: skip
+        found.append(str(first))
+    return found[0], found[1]
+
+
+def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
+    """Compare each Total row with the rows it adds up; totals by month."""
+    by_state, months = "place" in table, rows["month"].nunique()
+    twice = totals.drop_duplicates().duplicated(["state", "month"])
+    _refuse_at(table, twice.index[twice], "is a second total for the same rows")
+    for i, (state, month, deaths) in totals.iterrows():
+        of_state, of_month = by_state and bool(state), not pd.isna(month)
+        part = rows[rows["state"] == state] if of_state else rows
+        part = part[part["month"] == month] if of_month else part
+        cells = (51 if by_state and not of_state else 1) * (1 if of_month else months)
+        known, blank = part["deaths"].sum(), cells - part["deaths"].notna().sum()
+        if not known <= deaths <= known + 9 * blank:
+            why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
+            _refuse_at(table, [i], why)
+    whole = totals[totals["month"].notna() & ((totals["state"] == "") | (not by_state))]
+    by_month = whole.drop_duplicates("month").set_index("month")["deaths"]
+    by_month.index = pd.DatetimeIndex(by_month.index, name="month")
+    return by_month.astype(float)
+
+
+def _refuse_at(table: Table, rows: Iterable[Any], why: str) -> None:
+    table.refuse(np.isin(np.arange(len(table)), list(rows)), "deaths", why, _AGAIN)

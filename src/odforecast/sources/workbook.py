@@ -1,60 +1,63 @@
 """The one table of an Excel workbook (.xlsx), cell by cell, as the file stores it.
 
-Only zip and XML from the standard library: the usual readers each lose something that matters
-here. openpyxl believes a stale ``<dimension>`` and skips the rows outside it; calamine gives
-blanks for error cells and for formulas without a stored value, and reserves every cell up to
-the farthest. Here such cells are refused or kept, and a part that unpacks to more than a
-release can hold is given up.
+openpyxl reads the cells. What it would lose in silence is looked for in the XML before: rows and
+cells that are out of order or there twice, values of another kind than their cell says, and
+formulas whose value is not stored, which it gives as blanks.
 """
 
 from __future__ import annotations
 
 import io
-import posixpath
+import re
+import warnings
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
-from xml.parsers import expat
+from functools import cache
+from itertools import islice
+from typing import Any
 
-import pandas as pd
+import openpyxl
+from openpyxl.utils.cell import column_index_from_string
+from openpyxl.utils.escape import unescape
 
 from odforecast.errors import DataError
-from odforecast.say import listed, plain
-from odforecast.sources.rows import Filling
-from odforecast.sources.sheet import Sheet
-from odforecast.sources.styles import date_styles
-from odforecast.sources.unpack import AGAIN, PIECE, Limits
-
-_MAIN = (
-    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
-    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+from odforecast.say import listed, plain, quoted
+from odforecast.sources.cells import (
+    AGAIN,
+    HEADER_WITHIN,
+    MOST_COLUMNS,
+    PIECE,
+    Limits,
+    RawFile,
+    cell_text,
+    filled,
 )
-_MOST_STRINGS = 2_000_000
+
 _DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
+_MOST_TAGS = 8_000_000  # beside ten for each cell
+_PLACE = re.compile(rb'<(?:\w+:)?(row|c)\b(?:[^>]*?\sr="([A-Z]{0,3})([0-9]{1,7})")?')
+#: A cell whose formula comes first, and what a value looks like.
+_FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b.*?</(?:\w+:)?c>", re.DOTALL)
+_VALUE = re.compile(rb"<(?:\w+:)?v>[^<]")
+#: What makes a cell another than openpyxl gives.
+_STRANGE = {
+    "two values in a cell": re.compile(rb"</(?:\w+:)?v>\s*<(?:\w+:)?v\b"),
+    "a text where its cell has none": re.compile(
+        rb'<(?:\w+:)?c\b(?![^>]*t="inlineStr")[^>]*>\s*<(?:\w+:)?is\b'
+    ),
+    "a value where its cell has a text": re.compile(rb't="inlineStr"[^>]*>\s*<(?:\w+:)?v\b'),
+    "a text that is not there": re.compile(rb't="s"[^>]*>\s*<(?:\w+:)?v>\s*-'),
+}
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells of a sheet below its header.
-
-    Attributes
-    ----------
-    cells : DataFrame of object
-        Blank cells are None.
-    rows : list of int
-        Row numbers.
-    blank_rows : int
-        Rows without any cell between and after them.
-    """
-
-    cells: pd.DataFrame
-    rows: list[int]
-    blank_rows: int
-
-
-def read_workbook(name: str, data: bytes, limits: Limits) -> Table:
-    """Cells of the one sheet that holds data.
+def read_workbook(
+    name: str,
+    data: bytes,
+    limits: Limits,
+    header: Callable[[list[str]], bool] | None = None,
+    chosen: str | None = None,
+) -> RawFile:
+    """Cells of the one sheet that holds data, or of the one that is chosen.
 
     Raises
     ------
@@ -63,181 +66,120 @@ def read_workbook(name: str, data: bytes, limits: Limits) -> Table:
         sheets with data.
     """
     try:
-        book = _Book(name, data, limits)
-        sheets = book.sheets()
+        archive = _checked_parts(name, data, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            titles = [str(sheet.title) for sheet in book.worksheets]
+            if chosen is not None and chosen not in titles:
+                raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(titles)}")
+            sheets = {}
+            for sheet in book.worksheets:
+                if chosen in (None, sheet.title):
+                    xml = archive.read(sheet._worksheet_path)
+                    _check_sheet(name, str(sheet.title), xml)
+                    sheets[str(sheet.title)] = _rows(sheet)
     except DataError:
         raise
-    except Exception as error:  # zip, zlib, lzma and XML raise errors of their own kinds alike
-        _damaged(name, plain(error, 160) or type(error).__name__, error)
-    filled = [s for s in sheets if s.table]
-    if len(filled) != 1:
+    except Exception as error:  # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
+        why = plain((str(error) or type(error).__name__).splitlines()[0], 160)
         raise DataError(
-            f"{name}: {len(filled)} sheets hold data ({listed([s.name for s in filled])})",
-            hint="keep the one sheet with the release",
+            f"{name}: a damaged workbook, or a zip file that is not one ({why})", AGAIN
+        ) from error
+    held = {title: found for title, found in sheets.items() if found[0]}
+    if chosen is not None and not held:
+        raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(titles)}")
+    if len(held) != 1:
+        choose = f"choose one: {name}:{plain(next(iter(held)), 40)}" if held else "is it the file?"
+        raise DataError(
+            f"{name}: {len(held)} sheets hold data ({listed(held)})",
+            hint=choose if header is not None else "keep the one sheet with the release",
         )
-    return _table(name, filled[0], limits)
+    ((rows, last),) = held.values()
+    width = max(len(row) for _, row in rows)
+    rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
+    at = 0
+    if header is not None:
+        tops = enumerate(islice(rows, HEADER_WITHIN))
+        at = next((i for i, (_, row) in tops if header(row)), 0)
+    (top, names), below = rows[at], rows[at + 1 :]
+    cells, numbers = filled(name, names, below, limits)
+    blank = last - top - len(below)
+    return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=blank)
 
 
-def _damaged(name: str, why: str, error: Exception) -> NoReturn:
-    raise DataError(f"{name}: a damaged workbook, or a zip file that is none ({why})", AGAIN) from (
-        error
-    )
-
-
-def _table(name: str, sheet: Sheet, limits: Limits) -> Table:
-    numbers = list(sheet.table)
-    header = sheet.table[numbers[0]]
-    width = max(map(len, sheet.table.values()))
-    names = ["" if c is None else str(c) for c in _wide(header, width)]
-    filling = Filling(name, width, limits)
-    for number in numbers[1:]:
-        filling.add(number, _wide(sheet.table.pop(number), width))
-    blank = sheet.last_row - numbers[0] - len(filling.rows)
-    return Table(filling.frame(names), filling.rows, blank)
-
-
-def _wide(row: list[object], width: int) -> list[object]:
-    return row + [None] * (width - len(row))
-
-
-class _Strings:
-    """Texts that cells share; its methods are handlers of a parser."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._spoken = self._inside = False
-        self._pieces: list[str] = []
-
-    def start(self, kind: str, _: dict[str, str]) -> None:
-        if kind == "si":
-            self._pieces.clear()
-        elif kind == "rPh":  # how a word is spoken
-            self._spoken = True
-        self._inside = kind == "t" and not self._spoken
-
-    def end(self, kind: str) -> None:
-        self._inside = False
-        if kind == "si":
-            self.found.append("".join(self._pieces))
-            if len(self.found) > _MOST_STRINGS:
-                raise ValueError(f"more than {_MOST_STRINGS:,} texts")
-        elif kind == "rPh":
-            self._spoken = False
-
-    def characters(self, text: str) -> None:
-        if self._inside:
-            self._pieces.append(text)
-
-
-class _Book:
-    """Parts of a workbook, unpacked within one limit."""
-
-    def __init__(self, name: str, data: bytes, limits: Limits) -> None:
-        self.name, self.limits, self.left, self.tags = name, limits, limits.size, 0
-        end = data.rfind(b"PK\x05\x06")
-        if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
-            _damaged(name, "no list of its parts, or an endless one", ValueError())
-        self.zip = zipfile.ZipFile(io.BytesIO(data))
-        names = [part.filename for part in self.zip.infolist()]
-        if len(set(names)) != len(names):
-            _damaged(name, "a part is there twice", ValueError())
-
-    def sheets(self) -> list[Sheet]:
-        """Every sheet, read."""
-        workbook = self._target("", "/officeDocument")[0][1]
-        parts = dict(self._target(workbook, "/worksheet"))
-        named: list[tuple[str, str]] = []
-        since_1904 = False
-        for kind, attributes in self._elements(workbook):
-            if kind == "workbookPr":
-                since_1904 = attributes.get("date1904") in ("1", "true")
-            elif kind == "sheet":
-                ids = [v for k, v in attributes.items() if k.endswith("}id")]
-                if len(ids) == 1 and ids[0] in parts:
-                    named.append((attributes.get("name", ""), parts[ids[0]]))
-        strings = self._strings(workbook)
-        dates = self._dates(workbook)
-        found = []
-        for title, part in named:
-            sheet = Sheet(self.name, title, strings, dates, self.limits, since_1904)
-            self._parse(part, sheet.start, sheet.end, sheet.characters)
-            sheet.done()
-            found.append(sheet)
-        if not named:
-            raise ValueError("no sheet")
-        return found
-
-    def _target(self, part: str, kind: str) -> list[tuple[str, str]]:
-        """Identifiers and names of the parts of one kind that a part refers to."""
-        folder, file = posixpath.split(part)
-        found = []
-        for element, attributes in self._elements(f"{folder}/_rels/{file}.rels".lstrip("/")):
-            if element == "Relationship" and attributes["Type"].endswith(kind):
-                target = posixpath.join("/" + folder, attributes["Target"])
-                found.append((attributes["Id"], posixpath.normpath(target).lstrip("/")))
-        return found
-
-    def _strings(self, workbook: str) -> list[str]:
-        strings = _Strings()
-        for _, part in self._target(workbook, "/sharedStrings"):
-            self._parse(part, strings.start, strings.end, strings.characters)
-        return strings.found
-
-    def _dates(self, workbook: str) -> list[bool]:
-        parts = self._target(workbook, "/styles")
-        return date_styles([e for _, part in parts for e in self._elements(part)])
-
-    def _elements(self, part: str) -> list[tuple[str, dict[str, str]]]:
-        """All elements of a small part, flat."""
-        found: list[tuple[str, dict[str, str]]] = []
-
-        def start(kind: str, attributes: dict[str, str]) -> None:
-            if len(found) > 100_000:
-                raise ValueError("a part with too many elements")
-            found.append((kind, attributes))
-
-        self._parse(part, start, lambda _: None, lambda _: None)
-        return found
-
-    def _parse(
-        self,
-        part: str,
-        start: Callable[[str, dict[str, str]], None],
-        end: Callable[[str], None],
-        characters: Callable[[str], None],
-    ) -> None:
-        """Read the XML of a part in pieces; names without their namespace."""
-        parser = expat.ParserCreate(namespace_separator="}")
-        parser.buffer_text = True
-        local: dict[str, str] = {}
-
-        def short(kind: str) -> str:
-            space, _, name = kind.rpartition("}")
-            # Another namespace's "c" is no cell.
-            known = space in _MAIN or space.endswith("/relationships")
-            local[kind] = name if known else f"other:{name}"
-            if len(local) > 10_000:
-                raise ValueError("a part with too many kinds of elements")
-            return local[kind]
-
-        def begin(kind: str, attributes: dict[str, str]) -> None:
-            start(local.get(kind) or short(kind), attributes)
-
-        def finish(kind: str) -> None:
-            end(local.get(kind) or short(kind))
-
-        def doctype(*_: Any) -> None:
-            raise ValueError("a document type, which workbooks have none of")
-
-        parser.StartElementHandler = begin
-        parser.EndElementHandler = finish
-        parser.CharacterDataHandler = characters
-        parser.StartDoctypeDeclHandler = doctype
-        with self.zip.open(part) as handle:
+def _checked_parts(name: str, data: bytes, limits: Limits) -> zipfile.ZipFile:
+    """A zip file whose parts do not unpack to more than a release can have."""
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
+        raise ValueError("no list of its parts, or an endless one")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    if len(set(archive.namelist())) != len(archive.namelist()):
+        raise ValueError("a part is there twice")
+    size = tags = 0
+    for part in archive.infolist():
+        # Loading the workbook walks through a sheet: how much is in it is counted before.
+        in_sheet = part.filename.startswith("xl/worksheets/")
+        cells = 0
+        with archive.open(part) as handle:
             while piece := handle.read(PIECE):
-                self.left -= len(piece)
-                self.tags += piece.count(b"<")
-                if self.left < 0 or self.tags > 6 * self.limits.cells:
-                    raise self.limits.refuse_size(self.name)
-                parser.Parse(piece, False)
-        parser.Parse(b"", True)
+                size += len(piece)
+                tags += piece.count(b"<")
+                if in_sheet:
+                    cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
+                if b"<!DOCTYPE" in piece:
+                    raise ValueError("a document type, which workbooks do not have")
+                if size > limits.size or tags > _MOST_TAGS + 10 * limits.cells:
+                    raise limits.refuse_size(name)
+        limits.check_cells(name, cells)
+        tags = max(0, tags - 10 * cells)
+        if tags > _MOST_TAGS:
+            raise limits.refuse_size(name)
+    return archive
+
+
+def _check_sheet(name: str, title: str, xml: bytes) -> None:
+    """Refuse the XML of a sheet that openpyxl would read as something else."""
+    if b"\0" in xml[:1000]:
+        raise ValueError("a sheet that is not UTF-8")
+    row = column = 0
+    columns = cache(lambda letters: column_index_from_string(letters.decode()))
+    for found in _PLACE.finditer(xml):
+        kind, letters, digits = found.groups()
+        if kind == b"row":
+            number = int(digits or row + 1)
+            if not row < number <= 1_048_576:
+                raise ValueError(f"row {number} after row {row}")
+            row, column = number, 0
+            continue
+        after = columns(letters) if letters else column + 1
+        if not column < after <= MOST_COLUMNS or int(digits or row) != row or not row:
+            here = plain((letters or b"").decode() + (digits or b"").decode(), 20)
+            why = "far to the right" if after > MOST_COLUMNS else "there twice, or out of order"
+            raise ValueError(f"a cell {here} in row {row} that is {why}")
+        column = after
+    for why, strange in _STRANGE.items():
+        if strange.search(xml):
+            raise ValueError(why)
+    for found in _FORMULA.finditer(xml):
+        # A formula that gives an empty text is stored as such; every other must have a value.
+        empty_text = b't="str"' in found[1] and re.search(rb"<(?:\w+:)?v\b", found[0])
+        if not empty_text and not _VALUE.search(found[0]):
+            place = re.search(rb'\br="(\w{1,10})"', found[1])
+            here = place[1].decode() if place else "?"
+            raise DataError(
+                f"{name} cell {here} of {plain(title)}: a formula without a stored value",
+                hint="open the workbook in Excel and save it, or save the sheet as .csv",
+            )
+
+
+def _rows(sheet: Any) -> tuple[list[tuple[int, list[str]]], int]:
+    """Rows with any cell that is not blank, by number, and the number of the last row."""
+    sheet.reset_dimensions()  # they may be stale
+    rows = []
+    number = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        texts = [c if type(c) is str else "" if c is None else cell_text(c) for c in row]
+        if any(texts):
+            rows.append((number, [unescape(t) if "_x" in t else t for t in texts]))
+    return rows, number

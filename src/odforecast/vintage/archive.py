@@ -296,7 +296,7 @@ class Archive(Changing):
         Returns
         -------
         DataFrame
-            Canonical long table, or that of counties (:mod:`odforecast.sources.county_table`);
+            Canonical long table, or that of counties (:mod:`odforecast.sources.table`);
             the caller's own copy.
 
         Raises

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from odforecast.errors import ArchiveError, DataError
 from odforecast.names import COUNTIES
-from odforecast.sources.any_release import read_release
 from odforecast.sources.county import Counties
+from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import Loaded
 from odforecast.vintage.adding import apart_dates, listed, put, reason_of, said_apart, wrong_in
 from odforecast.vintage.archive import Archive

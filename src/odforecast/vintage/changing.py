@@ -9,7 +9,7 @@ from pathlib import Path
 
 from odforecast.errors import ArchiveError
 from odforecast.names import COUNTIES, STATES
-from odforecast.sources.any_release import Release, read_release
+from odforecast.sources.release import Release, read_release
 from odforecast.sources.table import to_date
 from odforecast.vintage import ledger
 from odforecast.vintage.adding import Beside, before, checked, found, put, reason_of, states_on

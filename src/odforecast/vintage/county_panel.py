@@ -11,7 +11,7 @@ import pandas as pd
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, STATES, VINTAGE_REAL
 from odforecast.panel import Panel, Triangle
 from odforecast.publication import final_through
-from odforecast.sources.county_rows import absent
+from odforecast.sources.county import absent
 from odforecast.vintage.county_consistency import CountyGrid
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from odforecast.geography.places import by_fips, edition_held
 from odforecast.say import listed, number_of
-from odforecast.sources.county_rows import listed_with
+from odforecast.sources.county import listed_with
 from odforecast.vintage.county_consistency import (
     LOST,
     CountyGrid,
@@ -40,7 +40,7 @@ def check_counties(
     Parameters
     ----------
     table : DataFrame
-        Canonical table of counties (:mod:`odforecast.sources.county_table`).
+        Canonical table of counties (:mod:`odforecast.sources.table`).
     before : DataFrame, optional
         That of an earlier release.
     states : DataFrame, optional

@@ -30,7 +30,7 @@ from odforecast.errors import DataError, DownloadError
 from odforecast.names import COUNTIES, STATES
 from odforecast.say import listed, quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.any_release import Release, read_release
+from odforecast.sources.release import Release, read_release
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.figures import dataset_of

@@ -12,11 +12,16 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, one_of
 from odforecast.names import ALL_DRUGS, COUNTIES, DATASETS, STATES
-from odforecast.sources.any_release import Release
-from odforecast.sources.county import Counties
-from odforecast.sources.county_cells import UNDATED
-from odforecast.sources.county_table import canonical_counties, county_hash, county_text
-from odforecast.sources.table import canonical, table_hash, to_text
+from odforecast.sources.county import UNDATED, Counties
+from odforecast.sources.release import Release
+from odforecast.sources.table import (
+    canonical,
+    canonical_counties,
+    county_hash,
+    county_text,
+    table_hash,
+    to_text,
+)
 
 _DAYS = dict.fromkeys(("release", "month"), "datetime64[ns]")
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.io import replacing
 from odforecast.say import plain
-from odforecast.sources.read import read_raw
+from odforecast.sources.cells import read_raw
 from odforecast.sources.table import table_hash, to_date
 from odforecast.sources.vsrr import Loaded, interpret
 from odforecast.vintage import ledger

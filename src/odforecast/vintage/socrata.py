@@ -24,7 +24,7 @@ import requests
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.say import plain, quoted
-from odforecast.sources.json_rows import NoRowsError, records, whole
+from odforecast.sources.cells import NoRowsError, records, whole
 from odforecast.vintage.receive import AgainError, answered, check_status, patiently, said
 
 CDC = "https://data.cdc.gov"

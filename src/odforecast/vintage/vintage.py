@@ -134,7 +134,7 @@ class Vintage:
         Returns
         -------
         DataFrame
-            Of counties, the columns of :mod:`odforecast.sources.county_table`. Of states:
+            Of counties, the columns of :mod:`odforecast.sources.table`. Of states:
             ``release`` and ``month`` (end of the 12 months, both datetime64), ``location`` (hub
             code, str), ``state`` (CDC's code, str), ``indicator`` (str); ``reported`` and
             ``predicted`` (12-month-ending deaths, float, NaN where not published),

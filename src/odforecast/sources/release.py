@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from pathlib import Path
 
 from odforecast.errors import DataError
 from odforecast.say import listed
 from odforecast.sources import county, vsrr
+from odforecast.sources.cells import Limits, read_raw
+from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
-from odforecast.sources.read import read_raw
-from odforecast.sources.unpack import Limits
 from odforecast.sources.vsrr import Loaded
 
 #: A release read from a file.
@@ -48,7 +47,7 @@ def read_release(
         If the file is neither, or cannot be trusted.
     """
     raw = read_raw(path, limits)
-    headers = {re.sub(r"[^0-9a-z]", "", str(c).lower()) for c in raw.cells.columns}
+    headers = {letters(str(header)) for header in raw.cells.columns}
     if headers & _COUNTIES:
         return county.interpret(raw, release)
     if not headers & _STATES:

@@ -1,0 +1,207 @@
+"""A state's own monthly counts: a small table of the health department's, CSV or Excel.
+
+::
+
+    location,month,deaths,as_of
+    Ohio,2025-05,182,2025-09-01
+    Ohio,2025-06,171,2025-09-01
+
+``as_of`` may be left out. Cells are checked here, row by row; what the counts mean beside CDC's is
+checked where they are put beside them (:meth:`odforecast.panel.Panel.with_counts`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import DataError
+from odforecast.months import month_end, readings
+from odforecast.say import day_name
+from odforecast.sources.cells import Limits, RawFile, read_raw
+from odforecast.sources.columns import (
+    BadCell,
+    Column,
+    Parser,
+    Table,
+    any_text,
+    count,
+    letters,
+    needed,
+    refuse_commas,
+    refuse_open_end,
+)
+
+#: A state has some hundred months, and some days for each.
+LIMITS = Limits(size=20_000_000)
+_FIRST, _LAST = np.datetime64("1900-01"), np.datetime64("2200-12")
+_WHOLE = (
+    "write the number of deaths of that one month: whole, without signs; a suppressed month cannot "
+    "be used"
+)
+
+
+def _deaths(text: str) -> float | BadCell:
+    value = count(text)
+    return BadCell(value.why, _WHOLE) if isinstance(value, BadCell) else value
+
+
+COLUMNS = (
+    Column("location", "location", needed(any_text, hint="name the place")),
+    Column("month", "month"),
+    Column("deaths", "deaths", needed(_deaths, "is not a number", _WHOLE)),
+    Column("as_of", "as_of"),
+    Column("basis", "basis"),
+    Column("indicator", "indicator"),
+)
+#: Another name of the first, which tables of this package have.
+_BY_STATE = (Column("location", "location", COLUMNS[0].parse, ("state",)), *COLUMNS[1:])
+_HEADS = frozenset({"state"}.union(*(column.heads() for column in COLUMNS)))
+
+
+def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFrame:
+    """Read a state's own monthly counts.
+
+    Parameters
+    ----------
+    path : path
+        CSV (gzip or not; commas, tabs or semicolons), Excel or Parquet; one sheet of several is
+        ``FILE.xlsx:Sheet``. Titles may stand above the header. Columns ``location`` (or
+        ``state``), ``month``, ``deaths``, and optionally ``as_of`` (a day), ``basis``,
+        ``indicator``; other columns are not read. A month is written as ``2025-06``,
+        ``June 2025``, ``Jun-25``, ``06/2025``, or as its first or last day (``2025-06-30``,
+        ``6/1/2025``); ``05/06/2025`` is refused where the other cells do not tell the month
+        from the day.
+    limits : Limits, optional
+        How large a file may be; default: 20 MB.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of the file: ``location`` (str, as it is), ``month`` (datetime64[s]),
+        ``deaths`` (float, whole), and those of the other columns that the file has (str; blank
+        where it is; days as ``2025-09-01``).
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, a column is missing, or a cell is not a month, a count or a day;
+        names the row.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from odforecast.sources.own import read_own_counts
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "ohio.csv"
+    ...     _ = path.write_text("Location,Month,Deaths\\nOhio,2025-05,182\\nOhio,Jun-25,171\\n")
+    ...     read_own_counts(path)["deaths"].tolist()
+    [182.0, 171.0]
+    """
+    try:
+        raw = read_raw(path, limits or LIMITS, header=_is_header)
+        refuse_open_end(raw)
+    except DataError as error:
+        raise _of_counts(error) from error
+    table = _table(raw)
+    refuse_commas(table, "deaths")
+    months = table.values("month", _months(table), "datetime64[M]")
+    frame = pd.DataFrame(
+        {
+            "location": table.texts("location"),
+            "month": months.astype("datetime64[s]"),
+            "deaths": table.values("deaths"),
+        }
+    )
+    for name in ("as_of", "basis", "indicator"):
+        if name in table:
+            frame[name] = table.texts(name, _days(table) if name == "as_of" else None)
+    return frame
+
+
+def _is_header(row: list[str]) -> bool:
+    return len(_HEADS.intersection(map(letters, row))) > 1
+
+
+def _table(raw: RawFile) -> Table:
+    heads = {letters(str(header)) for header in raw.cells.columns}
+    return Table(
+        raw, COLUMNS if "location" in heads else _BY_STATE,
+        needs=[("location",), ("month",), ("deaths",)], others=True,
+        what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
+        "indicator)",
+    )  # fmt: skip
+
+
+def _of_counts(error: DataError) -> DataError:
+    """The same refusal, of a file that nobody has downloaded and that is not a release."""
+    message = error.message.replace("than any release", "than a table of counts can have")
+    hint = error.hint or ""
+    if "line end" in hint:
+        hint = "end the last line with a line end, if the file is whole"
+    elif "CDC" in hint or "download" in hint:
+        hint = "save it as CSV or .xlsx, with the columns location, month, deaths and a row per "
+        hint += "month"
+    return DataError(message, hint or None)
+
+
+def _ordered(table: Table, name: str, *, first_days: bool) -> Any:
+    """Reader of one date of a column, where the cells together tell month from day.
+
+    ``31/05/2025`` says that the day comes first, ``05/31/2025`` that the month does; in a column
+    of months ``05/01/2025`` is the first of May where all that could be either have 01 there.
+    """
+    texts = table.cells[name].unique()
+    numbers = [re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in texts]
+    day_first = any(found and int(found[1]) > 12 for found in numbers)
+    month_first = any(found and int(found[2]) > 12 for found in numbers) or (
+        first_days and all(found is None or int(found[2]) == 1 for found in numbers)
+    )
+
+    def date(text: str) -> np.datetime64 | BadCell | None:
+        found = readings(text)
+        if len(found) > 1 and day_first == month_first:
+            said = " or ".join(day_name(day.astype(dt.date)) for day in found)
+            return BadCell(f"may be {said}", "write it as 2025-06-30, or a month as 2025-06")
+        return found[-1 if day_first else 0] if found else None
+
+    return date
+
+
+def _months(table: Table) -> Parser:
+    """Months as people write them; a day must be the first or the last of its month."""
+    date, hint = _ordered(table, "month", first_days=True), "write it as 2025-06"
+
+    def month(text: str) -> np.datetime64 | BadCell:
+        found = date(text)
+        if isinstance(found, BadCell):
+            return found
+        unit = "" if found is None else np.datetime_data(found.dtype)[0]
+        whole = np.datetime64("NaT", "M") if found is None else found.astype("datetime64[M]")
+        if unit not in ("M", "D") or not _FIRST <= whole <= _LAST:
+            return BadCell("is not a month", hint)
+        if unit == "D" and found.item().day not in (1, month_end(whole).day):
+            return BadCell("is a day within a month", hint)
+        return np.datetime64(whole, "M")
+
+    return month
+
+
+def _days(table: Table) -> Parser:
+    """Days in any form that means one day, written as ``2025-09-01``; blank cells stay blank."""
+    date = _ordered(table, "as_of", first_days=False)
+
+    def day(text: str) -> str | BadCell:
+        found = date(text)
+        if text == "" or isinstance(found, BadCell):
+            return found or ""
+        if found is None or np.datetime_data(found.dtype)[0] != "D":
+            return BadCell("is not a day", "write it as 2025-09-01")
+        return str(found)
+
+    return day
