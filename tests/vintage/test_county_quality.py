@@ -10,8 +10,7 @@ from county_release import DEATHS, county_cells, csv_text
 
 import odforecast as od
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_quality import check_counties
-from odforecast.vintage.quality import CODES
+from odforecast.vintage.quality import CODES, check_counties
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = "2025-09-07"

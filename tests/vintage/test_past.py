@@ -18,17 +18,19 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.copies import (
+from odforecast.vintage.ledger import Event, Origin
+from odforecast.vintage.past import (
     Copy,
+    RawFiles,
     compare,
+    fetch_past,
     git_blob,
+    missing,
     past_copies,
     read_copies,
     settle,
+    states,
 )
-from odforecast.vintage.ledger import Event, Origin
-from odforecast.vintage.past import fetch_past, missing, states
-from odforecast.vintage.raw_files import RawFiles
 
 DAY, LAST = "2024-12-11", "2024-07"
 

@@ -16,7 +16,7 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import deficit
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage.earlier import SAID_MONTHS
+from odforecast.vintage.vintage import SAID_MONTHS
 
 FILES = ("2018-09-12.csv", "2018-10-17.csv", "2018-11-14.csv", "2024-12-11.csv.gz")
 

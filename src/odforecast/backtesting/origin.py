@@ -47,7 +47,7 @@ from odforecast.names import (
 from odforecast.panel import Donor, Panel
 from odforecast.publication import last_published
 from odforecast.vintage import Archive
-from odforecast.vintage.contents import copies
+from odforecast.vintage.archive import copies
 from odforecast.vintage.donors import available
 
 #: Kinds of origins there are.

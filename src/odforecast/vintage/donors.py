@@ -29,8 +29,7 @@ from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import STATES
 from odforecast.panel import Donor, Floats, Panel
 from odforecast.publication import SETTLED
-from odforecast.vintage.archive import Archive
-from odforecast.vintage.contents import copies
+from odforecast.vintage.archive import Archive, copies
 
 #: Months back that a donor tells of: the last twelve counts are made of 23 months, models ask of
 #: the twelve before what was usual, and ``cdc-predicted`` of 25 predicted values and more.

@@ -283,7 +283,7 @@ def begin(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def append(path: Path, event: Event) -> None:
@@ -309,10 +309,11 @@ def append(path: Path, event: Event) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> ArchiveError:
+def unwritable(path: Path, error: OSError) -> ArchiveError:
+    """What to say of a file that cannot be written."""
     return ArchiveError(
         f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
     )
