@@ -111,15 +111,12 @@ class Archive:
     def __repr__(self) -> str:
         dates, counties = self.releases(), self.releases(COUNTIES)
         empty = "no release of the states yet" if counties else "empty: no release yet"
+        ask = ".as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
         return card(
             f"Archive: {self.path or 'in memory'}",
-            f"{number_of(len(dates), 'release')}, {_span(dates)}" if dates else empty,
-            f"of counties: {number_of(len(counties), 'release')}, {_span(counties)}"
-            if counties
-            else "",
-            "next: .as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
-            if dates
-            else "next: .add(file), or odforecast data fetch on the command line",
+            _span(dates) if dates else empty,
+            f"of counties: {_span(counties)}" if counties else "",
+            f"next: {ask if dates else '.add(file), or odforecast data fetch in a terminal'}",
         )
 
     @steady
@@ -220,21 +217,17 @@ class Archive:
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
         columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
-        rows = [
-            dict.fromkeys(source, "") | event.source | event.__dict__
-            for event in self._store.events(explained=True)
-        ]
+        events = self._store.events(explained=True)
+        rows = [dict.fromkeys(source, "") | event.source | event.__dict__ for event in events]
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
         """Releases that lie apart, never used: rows of :attr:`log`."""
-        own = self._own()
-        apart, log = ledger.fold(own._store.events()).apart, own.log
-        held = {(*key, digest) for key, found in apart.items() for digest in found}
-        columns = ["dataset", "release", "data_hash"]
-        last = log.drop_duplicates(columns, keep="last")
-        mask = [row in held for row in last[columns].itertuples(index=False, name=None)]
-        return last[pd.Series(mask, index=last.index, dtype=bool)].reset_index(drop=True)
+        own, columns = self._own(), ["dataset", "release", "data_hash"]
+        apart = ledger.fold(own._store.events()).apart
+        held = [(*key, digest) for key, found in apart.items() for digest in found]
+        last = own.log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
+        return last[last.index.isin(held)].reset_index(drop=True)
 
     def source(self, date: str | dt.date, dataset: str = STATES) -> dict[str, str]:
         """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
@@ -386,6 +379,32 @@ class Archive:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
         held = self._held(date, dataset)
         return f"{SETS[dataset].called(held.release)} was {held.reason}" if held.reason else ""
+
+    def copies(
+        self, last: Mapping[dt.date, np.datetime64], dataset: str = STATES
+    ) -> dict[dt.date, str]:
+        """Releases that end in the same month as another one, which counts, and what to say.
+
+        CDC publishes a month once. Where an archive has it under two dates, the release counts
+        whose date is certain, or else the first.
+
+        Parameters
+        ----------
+        last : mapping of datetime.date to datetime64[M]
+            Last month with a count, by release.
+        dataset : {"states", "counties"}
+        """
+        found: dict[np.datetime64, list[dt.date]] = {}
+        for date, month in sorted(last.items()):
+            found.setdefault(month, []).append(date)
+        out: dict[dt.date, str] = {}
+        for month, dates in found.items():
+            if len(dates) > 1:
+                sure = [d for d in dates if self.origin(d, dataset).basis in ("known", "given")]
+                first = (sure or dates)[0]
+                words = f"it ends in {month}, as release {first} does: that one counts"
+                out |= dict.fromkeys((d for d in dates if d != first), words)
+        return out
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
@@ -630,35 +649,9 @@ class Archive:
 
 
 def _span(dates: tuple[dt.date, ...]) -> str:
-    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else str(dates[0])
-
-
-def copies(
-    archive: Archive, last: Mapping[dt.date, np.datetime64], dataset: str = STATES
-) -> dict[dt.date, str]:
-    """Releases that end in the same month as another one, which counts, and what to say of them.
-
-    CDC publishes a month once. Where an archive has it under two dates, the release counts whose
-    date is certain, or else the first.
-
-    Parameters
-    ----------
-    archive : Archive
-    last : mapping of datetime.date to datetime64[M]
-        Last month with a count, by release.
-    dataset : {"states", "counties"}
-    """
-    found: dict[np.datetime64, list[dt.date]] = {}
-    for date, month in sorted(last.items()):
-        found.setdefault(month, []).append(date)
-    out: dict[dt.date, str] = {}
-    for month, dates in found.items():
-        if len(dates) > 1:
-            sure = [d for d in dates if archive.origin(d, dataset).basis in ("known", "given")]
-            first = (sure or dates)[0]
-            words = f"it ends in {month}, as release {first} does: that one counts"
-            out |= dict.fromkeys((d for d in dates if d != first), words)
-    return out
+    """How many releases there are, and of which time."""
+    last = f" to {dates[-1]}" if len(dates) > 1 else ""
+    return f"{number_of(len(dates), 'release')}, {dates[0]}{last}"
 
 
 def reason_of(text: str) -> str:

@@ -217,13 +217,16 @@ def download(
     """
     kind = _dataset(dataset)
     where = None if since is None else f"year >= {since}"
-    meta = meta or client.metadata(kind.id)
+    meta, progress = meta or client.metadata(kind.id), progress or (lambda *_: None)
     problem = ""
     for _ in range(1 + restarts):
         _check_columns(kind, meta)
         key = content_hash(client.page_size, where or "", client.soda3)
         folder = partial / f"{kind.id}_{meta.updated}_{key}"
-        _forget(partial, f"{kind.id}_", but=f"{kind.id}_{meta.updated}_")
+        for gone in set(partial.glob(f"{kind.id}_*")) - set(
+            partial.glob(f"{kind.id}_{meta.updated}_*")
+        ):
+            shutil.rmtree(gone, ignore_errors=True)  # pages of states of the table that are gone
         total = client.count(kind.id, where)
         rows: Rows = []
         resumed = size = 0
@@ -243,8 +246,7 @@ def download(
                     hint="is it the right server?",
                 )
             rows += page
-            if progress is not None:
-                progress(len(rows), total)
+            progress(len(rows), total)
             if len(page) < client.page_size or len(rows) > total:
                 break
         after = client.metadata(kind.id)
@@ -302,29 +304,20 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
 def _same_as_last(store: Archive, loaded: Release) -> dt.date | None:
     """The release before, if it has the very same numbers."""
     dataset = dataset_of(loaded)
-    dates = store.releases(dataset)
-    before = [d for d in dates if d < loaded.release]
-    if not before or loaded.release in dates:
+    dates = [d for d in store.releases(dataset) if d <= loaded.release]
+    if not dates or dates[-1] == loaded.release:
         return None
-    last = store.release(before[-1], None, dataset).drop(columns="release")
-    return before[-1] if last.equals(loaded.table.drop(columns="release")) else None
+    last = store.release(dates[-1], None, dataset).drop(columns="release")
+    return dates[-1] if last.equals(loaded.table.drop(columns="release")) else None
 
 
 def _kept(path: Path) -> Rows | None:
     """Page of an earlier try; None if it is not there, or no page."""
     try:
         page = json.loads(path.read_bytes())
+        return page if isinstance(page, list) else None
     except (OSError, ValueError, RecursionError):
         return None
-    return page if isinstance(page, list) else None
-
-
-def _forget(partial: Path, start: str, but: str) -> None:
-    """Remove pages of states of the table that are gone."""
-    if partial.is_dir():
-        for folder in partial.iterdir():
-            if folder.name.startswith(start) and not folder.name.startswith(but):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -20,16 +20,15 @@ import io
 import os
 import re
 import shutil
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
@@ -44,7 +43,7 @@ from odforecast.vintage import ledger
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.ledger import Origin
-from odforecast.vintage.socrata import Client
+from odforecast.vintage.socrata import Client, UnreachableError
 
 #: What a list needs; it may have more.
 COLUMNS = ("release_date", "release_basis", "last_month", "repository", "commit", "path",
@@ -59,6 +58,7 @@ _FORMS = {
     "sha256": re.compile(r"([0-9a-f]{64})?"),
     "contents_read": re.compile(r"yes|no"),
 }
+_FIX = "correct the cell; a day is written as 2024-12-11"
 #: What Git keeps of a file that lies in large-file storage.
 _POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -139,16 +139,15 @@ class Copy:
                 f"{self}: the repository holds a pointer to a large file, not the file",
                 hint="nothing of it is used",
             )
-        for name, listed, found in (
-            ("SHA-256", self.sha256, sha256(content)),
-            ("git blob hash", "" if self.sha256 else self.git_blob, git_blob(content)),
-        ):
-            if listed and found != listed:
-                raise DataError(
-                    f"{self}: {len(content):,} bytes with the {name} {found[:12]}…, and the list "
-                    f"says {listed[:12]}…",
-                    hint="this is not the copy that was listed; nothing of it is used",
-                )
+        name, listed, found = "SHA-256", self.sha256, sha256(content)
+        if not listed:
+            name, listed, found = "git blob hash", self.git_blob, git_blob(content)
+        if listed and found != listed:
+            raise DataError(
+                f"{self}: {len(content):,} bytes with the {name} {found[:12]}…, and the list says "
+                f"{listed[:12]}…",
+                hint="this is not the copy that was listed; nothing of it is used",
+            )
 
 
 def sha256(content: bytes) -> str:
@@ -236,8 +235,8 @@ def settle(copy: Copy, last_month: str, listed: Iterable[Copy]) -> tuple[dt.date
         )
     if copy.settled or (last_month == copy.last_month and copy.basis == "known"):
         return copy.release, copy.basis
-    same = [c for c in (copy, *listed) if c.last_month == last_month]
-    date = same[0].release if same else publication_date(last_month)
+    same = (c.release for c in (copy, *listed) if c.last_month == last_month)
+    date = next(same, publication_date(last_month))
     if date > dt.date.today():
         raise DataError(
             f"{copy}: ends in {last_month}, which CDC publishes about {date}",
@@ -278,59 +277,54 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     'US 2015-06, Number of Drug Overdose Deaths: 49,691 and 49,692'
     """
     keys = ["state", "month", "indicator"]
-    rows = [
-        t.loc[t["reported"].notna() & (t["indicator"] != PERCENT_SPECIFIED), [*keys, "reported"]]
+    one, two = (
+        t[t["indicator"] != PERCENT_SPECIFIED].set_index(keys)["reported"].dropna()
         for t in (first, second)
-    ]
-    both = rows[0].merge(rows[1], on=keys, how="outer", suffixes=("_1", "_2"), sort=True)
-    one, two = (both[f"reported_{i}"].to_numpy() for i in (1, 2))
-    wrong = np.flatnonzero(one != two)  # a blank differs from everything
+    )
+    both = pd.concat([one, two], axis=1, keys=["one", "two"]).sort_index()
+    wrong = both[both["one"] != both["two"]]  # a blank differs from everything
     example = ""
     if len(wrong):
-        row = both.iloc[wrong[0]]
-        said = ["blank" if pd.isna(x) else f"{x:,.0f}" for x in (one[wrong[0]], two[wrong[0]])]
-        example = f"{row['state']} {row['month']:%Y-%m}, {row['indicator']}: {' and '.join(said)}"
+        row = wrong.reset_index().iloc[0]
+        said = " and ".join("blank" if pd.isna(x) else f"{x:,.0f}" for x in row[["one", "two"]])
+        example = f"{row['state']} {row['month']:%Y-%m}, {row['indicator']}: {said}"
     return Comparison(len(both), len(wrong), example)
 
 
 def _parsed(text: str, name: str) -> tuple[Copy, ...]:
+    """The copies of a list, oldest release first."""
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    found: dict[str, Copy] = {}
+    needs, found = f"a row needs {', '.join(COLUMNS)}", dict[str, Copy]()
     try:
         missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
         if missing:
-            raise DataError(
-                f"{name}: no column {missing[0]}", hint=f"it needs {', '.join(COLUMNS)}"
-            )
+            raise DataError(f"{name}: no column {missing[0]}", hint=needs)
         for row in reader:
-            copy = _copy(row, f"{name}, line {reader.line_num}")
+            where = f"{name}, line {reader.line_num}"
+            copy = _copy(row, where)
             if copy.key in found:
                 raise DataError(
-                    f"{name}, line {reader.line_num}: {copy} at that commit stands there twice",
-                    hint="leave one out",
+                    f"{where}: {copy} at that commit is there twice", hint="leave one out"
                 )
             found[copy.key] = copy
     except csv.Error as error:
-        raise DataError(f"{name}: no CSV ({error})", hint="save it as CSV") from error
+        raise DataError(f"{name}: not CSV ({error})", hint="save it as CSV") from error
     if not found:
-        raise DataError(f"{name}: no copies", hint=f"a row needs {', '.join(COLUMNS)}")
+        raise DataError(f"{name}: no copies", hint=needs)
     return tuple(sorted(found.values(), key=lambda c: c.release))  # stable: the order counts
 
 
 def _copy(row: Mapping[str, str | None], where: str) -> Copy:
+    """A copy from a row of the list."""
     cells = {name: row.get(name) or "" for name in COLUMNS}
     for name, form in _FORMS.items():
         if not form.fullmatch(cells[name]):
-            raise DataError(
-                f"{where}: {name} {quoted(cells[name])} is none", hint="correct the cell"
-            )
+            raise DataError(f"{where}: {quoted(cells[name])} is not a {name}", hint=_FIX)
     try:
         date = dt.date.fromisoformat(cells["release_date"])
     except ValueError as error:
-        raise DataError(
-            f"{where}: release_date {quoted(cells['release_date'])} is no day",
-            hint="write it as 2024-12-11",
-        ) from error
+        text = quoted(cells["release_date"])
+        raise DataError(f"{where}: {text} is not a release_date", hint=_FIX) from error
     return Copy(
         date, cells["release_basis"], cells["last_month"], cells["contents_read"] == "yes",
         cells["repository"], cells["commit"], cells["path"], cells["sha256"], cells["git_blob"],
@@ -349,7 +343,7 @@ class RawFiles(Client):
     ----------
     url : str
         Server; what follows is ``/owner/name/commit/path``.
-    timeout, limit, attempts, most_bytes, longest_wait, sleep, notify
+    **options
         As for :class:`odforecast.vintage.socrata.Client`.
 
     Examples
@@ -358,22 +352,8 @@ class RawFiles(Client):
     <RawFiles raw.githubusercontent.com>
     """
 
-    def __init__(
-        self,
-        url: str = GITHUB,
-        *,
-        timeout: float = 60,
-        limit: float = 600,
-        attempts: int = 3,
-        most_bytes: int = 200_000_000,
-        longest_wait: float = 300,
-        sleep: Callable[[float], None] = time.sleep,
-        notify: Callable[[str], None] | None = None,
-    ) -> None:
-        super().__init__(
-            url, timeout=timeout, limit=limit, attempts=attempts, most_bytes=most_bytes,
-            longest_wait=longest_wait, sleep=sleep, notify=notify,
-        )  # fmt: skip
+    def __init__(self, url: str = GITHUB, **options: Any) -> None:
+        super().__init__(url, **options)
 
     def __repr__(self) -> str:
         return f"<RawFiles {self.name}>"
@@ -477,21 +457,18 @@ def fetch_past(
     asked = wanted(listed, release)
     run = _Run(archive, client, listed)
     done: list[Outcome] = []
+    progress, tell = progress or (lambda *_: None), tell or (lambda _: None)
     for number, copy in enumerate(asked):
-        if progress is not None:
-            progress(number, len(asked))
-        outcome = run.one(copy)
-        done.append(outcome)
-        if tell is not None:
-            tell(outcome)
+        progress(number, len(asked))
+        done.append(run.one(copy))
+        tell(done[-1])
         silent = [o.status for o in done[-_SILENT:]] == ["gone"] * _SILENT
         if silent and not client.heard:
             raise DownloadError(
                 f"{client.name} does not answer, {len(done)} copies were asked for",
-                hint="is this machine online? The next try goes on with what was downloaded",
+                hint="check the network connection; the next try goes on with what was downloaded",
             )
-    if progress is not None:
-        progress(len(asked), len(asked))
+    progress(len(asked), len(asked))
     return tuple(done)
 
 
@@ -571,8 +548,7 @@ class _Run:
         if (date := self.held.get(copy.place)) is not None:
             return Outcome(copy, "there", date, f"{date}: was there already, from {copy}")
         if copy.place in self.apart:
-            date = self.apart[copy.place]
-            return Outcome(copy, "quarantined", date, self._lies_apart(date, copy))
+            return self._lies_apart(self.apart[copy.place], copy)
         assert self.client is not None
         date = copy.release
         try:
@@ -589,14 +565,14 @@ class _Run:
                 raise
             date = loaded.release
             return self._take(copy, loaded, basis)
+        except UnreachableError:
+            raise  # there is no network: one error for all copies
         except DownloadError as error:
-            return Outcome(copy, "gone", date, f"{date}: {copy} is not to be had: {error.message}")
-        except QuarantineError as error:
-            return Outcome(copy, "quarantined", date, f"{date}: {copy}: {error}")
+            return Outcome(copy, "gone", date, f"{date}: {copy} is not available: {error.message}")
         except (DataError, ArchiveError) as error:
-            text = str(error)
-            start = "" if text.startswith(str(copy)) else f"{copy}: "
-            return Outcome(copy, "refused", date, f"{date}: {start}{text}")
+            status = "quarantined" if isinstance(error, QuarantineError) else "refused"
+            start = "" if str(error).startswith(str(copy)) else f"{copy}: "
+            return Outcome(copy, status, date, f"{date}: {start}{error}")
 
     def kept(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
@@ -640,20 +616,18 @@ class _Run:
             found = compare(self.own.release(held), loaded.table)
             if held != date:
                 guess = f", there as {held}"
-            if not found.differ:
-                words = f"second copy, all {found.cells:,} reported counts equal{guess}: {copy}"
-                return Outcome(copy, "equal", held, f"{held}: {words}")
             words = (
-                f"second copy{guess}, {found.differ:,} of {found.cells:,} reported counts differ, "
-                f"e.g. {found.example} here; the first is kept: {copy}"
+                f"second copy, all {found.cells:,} reported counts equal{guess}: {copy}"
+                if not found.differ
+                else f"second copy{guess}, {found.differ:,} of {found.cells:,} reported counts "
+                f"differ, e.g. {found.example} here; the first is kept: {copy}"
             )
-            return Outcome(copy, "differs", held, f"{held}: {words}")
+            return Outcome(copy, "differs" if found.differ else "equal", held, f"{held}: {words}")
         apart = self.own.quarantined()
         apart = apart[(apart["release"] == date) & (apart["data_hash"] == digest)]
-        if not apart.empty:
-            event, reason = apart.iloc[-1][["event", "reason"]]
+        for event, reason in apart[["event", "reason"]].to_numpy()[-1:]:
             if event == ledger.QUARANTINED:
-                return Outcome(copy, event, date, self._lies_apart(date, copy))
+                return self._lies_apart(date, copy)
             words = f"{date}: not used again, these figures were {event}: {reason}"
             return Outcome(copy, "retracted", date, words)
         checks = ", ".join(c for c in (copy.check, "structure") if c)
@@ -673,11 +647,9 @@ class _Run:
         if loaded.release in dates:
             return loaded.release
         last = loaded.table["month"].max()
-        for date in dates:
-            near = abs(date - loaded.release).days <= _NEAR
-            if near and self.own.release(date)["month"].max() == last:
-                return date
-        return None
+        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
+        return next((d for d in near if self.own.release(d)["month"].max() == last), None)
 
-    def _lies_apart(self, date: dt.date, copy: Copy) -> str:
-        return f"{date}: lies apart, for it contradicts itself; see odforecast data log: {copy}"
+    def _lies_apart(self, date: dt.date, copy: Copy) -> Outcome:
+        words = f"{date}: lies apart, for it contradicts itself; see odforecast data log: {copy}"
+        return Outcome(copy, ledger.QUARANTINED, date, words)

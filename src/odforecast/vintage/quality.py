@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography import JURISDICTIONS, NATION, called
+from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.geography.counties import by_fips, edition_held
 from odforecast.markup import number_of
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, STATES
@@ -194,17 +194,6 @@ def _flags(seen: Release, dataset: str) -> list[Flag]:
         SEVERITIES.index(f.severity), f.location != NATION,
         ORDER[f.location] if of_states else f.location, (f.month or "") if of_states else "",
     ))  # fmt: skip
-
-
-def name_of(flag: Flag) -> str:
-    """Full name of the place of a flag.
-
-    Examples
-    --------
-    >>> name_of(Flag("jump", "warning", "WV", "2024-07", ""))
-    'West Virginia'
-    """
-    return called(flag.location)
 
 
 # The checks; each yields where, in which month, and what.

@@ -33,11 +33,12 @@ from odforecast.names import (
 )
 from odforecast.panel import Floats
 from odforecast.sources.table import INDICATORS
-from odforecast.vintage.archive import Archive, copies
 from odforecast.vintage.dataset import ORDER, SETS, columns, laid_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from odforecast.vintage.archive import Archive
 
 #: What they are called in a message.
 _OF = "the table of revisions"
@@ -270,9 +271,7 @@ class Revisions:
 
 
 def revisions(
-    archive: Archive,
-    locations: str | Iterable[str] = "US",
-    indicator: str = ALL_DRUGS,
+    archive: Archive, locations: str | Iterable[str] = "US", indicator: str = ALL_DRUGS
 ) -> Revisions:
     """What every release of an archive said.
 
@@ -331,7 +330,7 @@ def revisions(
         found[date] = table.loc[table[dataset.place].isin(states)].filter(
             [dataset.place, "month", dataset.counts, "predicted"]
         )
-    again = copies(archive, ends, dataset.name)
+    again = archive.copies(ends, dataset.name)
     kept = {d: t for d, t in found.items() if t[dataset.counts].notna().any() and d not in again}
     if not kept:
         raise ArchiveError(

@@ -52,12 +52,15 @@ class UnreachableError(DownloadError):
     """A server whose address cannot be found: without a network, as a rule."""
 
 
+@dataclass
 class _AgainError(Exception):
     """A failure that may pass; ``after`` is the wait in seconds the server asked for."""
 
-    def __init__(self, message: str, after: float | None = None) -> None:
-        super().__init__(message)
-        self.after = after
+    message: str
+    after: float | None = None
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Client:
@@ -95,17 +98,18 @@ class Client:
         self,
         url: str,
         *,
-        timeout: float,
-        limit: float,
-        attempts: int,
-        most_bytes: int,
-        longest_wait: float,
+        timeout: float = 60,
+        limit: float = 600,
+        attempts: int = 3,
+        most_bytes: int = 200_000_000,
+        longest_wait: float = 300,
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self.url, self.most_bytes, self.heard = url.rstrip("/"), most_bytes, False
         self._timeout, self._limit, self._attempts = timeout, limit, attempts
-        self._longest_wait, self._sleep, self._notify = longest_wait, sleep, notify
+        self._longest_wait, self._sleep = longest_wait, sleep
+        self._notify = notify or (lambda _: None)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept-Encoding"] = "gzip"
@@ -133,23 +137,21 @@ class Client:
 
         ``shown`` stands for the address in messages.
         """
-        for attempt in itertools.count(1):
+        attempt = 1
+        while True:
             try:
                 return read(self._answer(method, url, shown, **sent))
             except _AgainError as error:
                 if attempt >= self._attempts:
                     raise DownloadError(
                         f"{error} ({attempt} attempts)",
-                        hint="try again later: what was downloaded is kept, and the next try "
-                        "goes on",
+                        hint="try again later; the next try goes on with what was downloaded",
                     ) from error
-                wait = error.after
-                if wait is None:
-                    wait = min(2.0 ** (attempt - 1) + random.random(), 60.0)
-                if self._notify is not None:
-                    self._notify(f"{error}; again in {wait:.0f} s")
+                growing = min(2.0 ** (attempt - 1) + random.random(), 60.0)
+                wait = growing if error.after is None else error.after
+                self._notify(f"{error}; again in {wait:.0f} s")
                 self._sleep(wait)
-        raise AssertionError
+                attempt += 1
 
     def _answer(self, method: str, url: str, shown: str, **sent: Any) -> bytes:
         """Body of an answer 200."""
@@ -195,13 +197,10 @@ class Client:
             raise _AgainError(f"{shown}: answer {status}{said}", after)
         if status != 200:
             to = answer.headers.get("Location")
-            raise DownloadError(
-                f"{shown}: answer {status}{said}"
-                + self._hidden(f", moved to {plain(to)}" if to else ""),
-                hint=f"is the token in {TOKEN_VARIABLE} right?"
-                if status in (401, 403) and self._token
-                else None,
-            )
+            moved = self._hidden(f", moved to {plain(to)}" if to else "")
+            token = status in (401, 403) and self._token
+            hint = f"is the token in {TOKEN_VARIABLE} right?" if token else None
+            raise DownloadError(f"{shown}: answer {status}{said}{moved}", hint)
 
     def _body(self, answer: requests.Response, shown: str) -> bytes:
         """Body of an answer, unpacked, within the limits of time and size.
@@ -428,9 +427,8 @@ class Socrata(Client):
         try:
             count = int(found[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
-            raise DataError(
-                f"{self.url}: asked how many rows {dataset} has, got {self._hidden(plain(found))}"
-            ) from error
+            got = self._hidden(plain(found))
+            raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
         if not 0 <= count <= self.most_rows:
             raise DataError(
                 f"{self.url}: {dataset} has {count:,} rows, it says; {self.most_rows:,} are more "
@@ -459,25 +457,19 @@ class Socrata(Client):
         _checked(dataset)
         if self.soda3:
             query = f"SELECT {select}" + (f" WHERE {where}" if where else "")
-            content = {
-                "query": query + (" ORDER BY :id" if order else ""),
-                "page": {"pageNumber": page + 1, "pageSize": self.page_size},
-                "includeSynthetic": False,
-            }
+            query += " ORDER BY :id" if order else ""
+            pages = {"pageNumber": page + 1, "pageSize": self.page_size}
+            content = {"query": query, "page": pages, "includeSynthetic": False}
             found = self._json("POST", f"/api/v3/views/{dataset}/query.json", json=content)
         else:
             params = {"$select": select} | ({"$where": where} if where else {})
             if order:
-                params |= {
-                    "$order": ":id",
-                    "$limit": str(self.page_size),
-                    "$offset": str(page * self.page_size),
-                }
+                start, size = str(page * self.page_size), str(self.page_size)
+                params |= {"$order": ":id", "$limit": size, "$offset": start}
             found = self._json("GET", f"/resource/{dataset}.json", params=params)
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            raise DataError(
-                f"{self.url}: asked for rows of {dataset}, got {self._hidden(plain(found))}"
-            )
+            got = self._hidden(plain(found))
+            raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
         return found
 
     def _json(self, method: str, path: str, **sent: Any) -> Any:

@@ -177,8 +177,7 @@ def _rename_once(temp: Path, file: Path) -> bool:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError as error:
         raise ArchiveError(
-            f"another process is adding {file.name}",
-            hint=f"try again; if none is, delete {lock}",
+            f"another process is adding {file.name}", hint=f"try again; if none is, delete {lock}"
         ) from error
     try:
         if file.exists():

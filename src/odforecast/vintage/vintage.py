@@ -28,14 +28,7 @@ from odforecast.names import (
 from odforecast.panel import Floats, Panel, Triangle
 from odforecast.publication import final_through
 from odforecast.sources.county_rows import absent
-from odforecast.vintage.dataset import (
-    PLACES,
-    SETS,
-    Grid,
-    columns,
-    dataset_named,
-    laid_out,
-)
+from odforecast.vintage.dataset import PLACES, SETS, Grid, columns, dataset_named, laid_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -216,16 +209,12 @@ class Vintage:
         name = indicator_name(indicator)
         rows = self.rows(name)
         if rows.empty:
-            known = ", ".join(sorted(map(str, self.table["indicator"].unique())))
-            short = {k: k for k in INDICATOR_NAMES}
+            hint = "it has: " + ", ".join(sorted(map(str, self.table["indicator"].unique())))
             # A name that is right, of a class that the release lacks, needs no correction.
-            meant = (
-                () if name in INDICATOR_NAMES.values() else near(indicator, INDICATOR_SAID | short)
-            )
-            raise PanelError(
-                f"release {self.date} has no indicator {name!r}",
-                hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {known}",
-            )
+            if name not in INDICATOR_NAMES.values():
+                for meant in near(indicator, INDICATOR_SAID | {k: k for k in INDICATOR_NAMES}):
+                    hint = f"did you mean {meant!r}? {hint}"
+            raise PanelError(f"release {self.date} has no indicator {name!r}", hint)
         return rows
 
     def rows(self, indicator: str) -> pd.DataFrame:
@@ -245,13 +234,15 @@ class Vintage:
         dates = self._archive.releases(dataset)
         known = [d for d in dates if d <= self.as_of]
         if not known:
-            where = self._archive.path or "the archive"
+            none = f"{self._archive.path or 'the archive'} holds no release of {dataset}"
+            if dates:
+                raise ArchiveError(
+                    f"{none} of {self.as_of} or before: the first is {dates[0]}",
+                    hint="archive.as_of(dataset='counties') is the newest",
+                )
             raise ArchiveError(
-                f"{where} holds no release of {dataset}"
-                + (f" of {self.as_of} or before: the first is {dates[0]}" if dates else ""),
-                hint="archive.as_of(dataset='counties') is the newest"
-                if dates
-                else "odforecast data fetch --dataset counties, or odforecast data add FILE "
+                none,
+                hint="odforecast data fetch --dataset counties, or odforecast data add FILE "
                 "(gb4e-yj24 of data.cdc.gov)",
             )
         return known[-1]
@@ -303,12 +294,10 @@ class Vintage:
             return self._counties(indicator)
         name = indicator_name(indicator)
         rows = self._there(indicator)
-        panel = state_panel(
-            rows, name, self.as_of, self.date, () if not self.note else (self.note,)
-        )
+        panel = state_panel(rows, name, self.as_of, self.date, (self.note,) if self.note else ())
         triangle = self._triangle(panel)
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
-        notes = (*panel.notes, *(reason for reason in earlier if reason))
+        notes = (*panel.notes, *filter(None, earlier))
         return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
 
     def _counties(self, indicator: str) -> Panel:
@@ -323,8 +312,7 @@ class Vintage:
             notes.insert(0, f"release {date} of counties was {age} days old on {self.as_of}; CDC "
                          "publishes every quarter")  # fmt: skip
         table, *before = (self._archive.release(d, None, COUNTIES) for d in (date, *earlier))
-        notes = [n for n in notes if n]
-        return county_panel(table, self.as_of, self.panel(), tuple(notes), before)
+        return county_panel(table, self.as_of, self.panel(), tuple(filter(None, notes)), before)
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
@@ -386,11 +374,7 @@ def _all_drugs_only(indicator: str) -> None:
 
 
 def state_panel(
-    rows: pd.DataFrame,
-    indicator: str,
-    as_of: dt.date,
-    release: dt.date,
-    notes: tuple[str, ...],
+    rows: pd.DataFrame, indicator: str, as_of: dt.date, release: dt.date, notes: tuple[str, ...]
 ) -> Panel:
     """A panel of one indicator's rows of one release."""
     grid = Grid.of(rows)
