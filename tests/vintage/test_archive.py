@@ -353,10 +353,7 @@ def race(store, *lists):
     command = [sys.executable, "-c", _WORKER, str(store)]
     workers = [
         subprocess.Popen(
-            [*command, *map(str, files)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+            [*command, *map(str, files)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for files in lists
     ]

@@ -12,13 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.errors import (
-    ArchiveError,
-    DataError,
-    PanelError,
-    QuarantineError,
-    UnknownNameError,
-)
+from odforecast.errors import ArchiveError, DataError, PanelError, QuarantineError, UnknownNameError
 from odforecast.names import COUNTIES, RESIDENCE, STATES
 from odforecast.sources.county import read_county
 from odforecast.vintage.consistency import contradictions

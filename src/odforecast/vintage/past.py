@@ -27,7 +27,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
@@ -358,6 +358,11 @@ class RawFiles(Client):
     def __repr__(self) -> str:
         return f"<RawFiles {self.name}>"
 
+    @property
+    def name(self) -> str:
+        """The server, for messages."""
+        return plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
+
     def get(self, copy: Copy) -> bytes:
         """The bytes of a copy, unchecked.
 
@@ -366,7 +371,7 @@ class RawFiles(Client):
         DownloadError
             If the server does not answer, or has no such file.
         """
-        return self.ask("GET", copy.url(self.url), self.name, bytes)
+        return self._ask("GET", copy.url(self.url), self.name, bytes)
 
 
 #: A release whose date was settled differently, by hand or by CDC, is so many days away at most.

@@ -121,16 +121,11 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    @property
-    def name(self) -> str:
-        """The server, for messages."""
-        return plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
-
     def _hidden(self, text: str) -> str:
         """A message without the token, which a server may send back in an answer."""
         return text.replace(self._token, "(token)") if self._token else text
 
-    def ask[T](
+    def _ask[T](
         self, method: str, url: str, shown: str, read: Callable[[bytes], T], **sent: Any
     ) -> T:
         """What ``read`` makes of an answer, asked for until it is whole.
@@ -488,7 +483,7 @@ class Socrata(Client):
                 why = self._hidden(_said(content)) or " (cut off?)"
                 raise _AgainError(f"{shown}: no JSON{why}") from error
 
-        found = self.ask(method, url, shown, read, **sent)
+        found = self._ask(method, url, shown, read, **sent)
         if isinstance(found, list) and len(found) > self.page_size:
             raise DownloadError(
                 f"{shown}: more rows than the {self.page_size:,} asked for",

@@ -341,7 +341,8 @@ class Vintage:
         span = LEARNING_MONTHS if learning else TRIANGLE_MONTHS
         first = np.datetime64(panel.release, "M") - span * ONE_MONTH
         places = np.array([PLACES.index(s) for s in panel.locations])
-        dates, tables, everyone = [], [], []
+        dates, tables = [], []
+        ends: dict[dt.date, np.datetime64] = {}
         known = np.full(len(PLACES), np.nan)
         for date in (d for d in self._earlier() if np.datetime64(d, "M") >= first):
             told = _told(self._archive._held(date), panel.indicator, learning)
@@ -356,13 +357,16 @@ class Vintage:
                 last = told.first + (told.reported.shape[1] - SAID_MONTHS) * ONE_MONTH
                 said = (told.pending, told.predicted)
                 found += [_lay(panel.months, last, each[places]) for each in said]
+            ends[date] = told.first + (told.reported.shape[1] - 1) * ONE_MONTH
             dates.append(date)
-            tables.append(found)
-            everyone.append(known[places])
-        if not dates:
+            tables.append([*found, known[places]] if learning else found)
+        # A release that is there under two dates is one.
+        again = self._archive.copies(ends)
+        rows = [r for r, date in enumerate(dates) if date not in again]
+        if not rows:
             return None
-        layers = [np.stack(each) for each in zip(*tables, strict=True)]
-        return Triangle(tuple(dates), *layers, *([np.stack(everyone)] if learning else []))
+        layers = [np.stack(each)[rows] for each in zip(*tables, strict=True)]
+        return Triangle(tuple(dates[r] for r in rows), *layers)
 
 
 def _all_drugs_only(indicator: str) -> None:
