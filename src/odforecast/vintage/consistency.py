@@ -194,7 +194,9 @@ def _moves(name: str, grid: Grid) -> Iterator[Contradiction]:
 
 def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
     """Cells too far from what the release before said, though records may come late."""
-    low, high, predicted = (before.on(now, layer) for layer in ("low", "high", "predicted"))
+    low, high, predicted = (
+        before.on(now.places, now.months, layer) for layer in ("low", "high", "predicted")
+    )
     recent = now.months > before.months[-1] - LATE * ONE_MONTH
     with np.errstate(invalid="ignore"):
         room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
@@ -243,7 +245,7 @@ def _suspect(grid: Grid, rows: list[int], t: int, gap: float) -> str:
 
 def _within(part: str, inner: Grid, whole: str, outer: Grid) -> Iterator[Contradiction]:
     """Cells of a class with more deaths than the total that holds them."""
-    total = outer.on(inner)
+    total = outer.on(inner.places, inner.months)
     with np.errstate(invalid="ignore"):
         cells = np.nonzero(inner.reported > total)
     for i, t in zip(*cells, strict=True):

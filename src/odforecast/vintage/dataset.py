@@ -214,11 +214,17 @@ class Grid:
         """CDC's code of each county's jurisdiction."""
         return tuple(by_fips()[f].state for f in self.places)
 
-    def on(self, other: Grid, layer: str = "reported") -> Floats:
-        """A layer on the places and months of another grid; NaN outside this one."""
+    @property
+    def last(self) -> np.datetime64 | None:
+        """The last month with a count anywhere; None if there is no count."""
+        shown = np.flatnonzero(~np.isnan(self.reported).all(axis=0))
+        return np.datetime64(self.months[shown[-1]], "M") if shown.size else None
+
+    def on(self, places: tuple[str, ...], months: Months, layer: str = "reported") -> Floats:
+        """A layer on other places and months; NaN outside this grid."""
         values: Floats = getattr(self, layer)
-        rows = pd.Index(self.places).get_indexer(pd.Index(other.places))
-        at = (other.months - self.months[0]).astype(int)
+        rows = pd.Index(self.places).get_indexer(pd.Index(places))
+        at = (months - self.months[0]).astype(int)
         outside = (at < 0) | (at >= self.months.size)
         out: Floats = values[rows][:, np.where(outside, 0, at)]
         out[rows < 0] = np.nan

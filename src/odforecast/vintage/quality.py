@@ -600,7 +600,7 @@ def _county_revision(seen: Release) -> Found:
     if seen.before is None:
         return
     now, date = seen.grid, seen.before["release"].iloc[0].date()
-    then = Grid.of(seen.before).on(now)
+    then = Grid.of(seen.before).on(now.places, now.months)
     change = now.reported - then
     with np.errstate(invalid="ignore", divide="ignore"):
         down = (change <= -_REVISED_DEATHS) & (100 * change <= -_COUNTY_REVISED * then)

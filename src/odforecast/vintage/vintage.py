@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from odforecast.errors import ArchiveError, PanelError, near
 from odforecast.geography import JURISDICTIONS, NATION, pick
 from odforecast.markup import card, html_facts, number_of, steady
-from odforecast.months import ONE_MONTH, Months
+from odforecast.months import ONE_MONTH
 from odforecast.names import (
     ALL_DEATHS,
     ALL_DRUGS,
@@ -28,7 +28,7 @@ from odforecast.names import (
 from odforecast.panel import Floats, Panel, Triangle
 from odforecast.publication import final_through
 from odforecast.sources.county_rows import absent
-from odforecast.vintage.dataset import PLACES, SETS, Grid, columns, dataset_named, laid_out
+from odforecast.vintage.dataset import PLACES, SETS, Grid, dataset_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -345,21 +345,23 @@ class Vintage:
         ends: dict[dt.date, np.datetime64] = {}
         known = np.full(len(PLACES), np.nan)
         for date in (d for d in self._earlier() if np.datetime64(d, "M") >= first):
-            told = _told(self._archive._held(date), panel.indicator, learning)
-            if told is None:
+            grid, everyone = _told(self._archive._held(date), panel.indicator, learning)
+            if everyone is not None:  # else those of the newest release that has them
+                known = everyone
+            if grid is None or (last := grid.last) is None:
                 continue
-            if told.all_deaths is not None:  # else those of the newest release that has them
-                known = told.all_deaths
-            found = [_lay(panel.months, told.first, told.reported[places])]
+            found = [grid.on(panel.locations, panel.months)]
             if np.isnan(found[0]).all():
                 continue
             if learning:
-                last = told.first + (told.reported.shape[1] - SAID_MONTHS) * ONE_MONTH
-                said = (told.pending, told.predicted)
-                found += [_lay(panel.months, last, each[places]) for each in said]
-            ends[date] = told.first + (told.reported.shape[1] - 1) * ONE_MONTH
+                recent = (panel.months > last - SAID_MONTHS * ONE_MONTH) & (panel.months <= last)
+                for layer in ("pending", "predicted"):
+                    said = grid.on(panel.locations, panel.months, layer)
+                    found.append(np.where(recent, said, np.nan))
+                found.append(known[places])
+            ends[date] = last
             dates.append(date)
-            tables.append([*found, known[places]] if learning else found)
+            tables.append(found)
         # A release that is there under two dates is one.
         again = self._archive.copies(ends)
         rows = [r for r, date in enumerate(dates) if date not in again]
@@ -440,7 +442,7 @@ def county_panel(
     codes = table.drop_duplicates("fips").set_index("fips")["urban"]
     triangle = Triangle(
         tuple(t["release"].iloc[0].date() for t in earlier),
-        np.stack([Grid.of(t).on(grid) for t in earlier]),
+        np.stack([Grid.of(t).on(grid.places, grid.months) for t in earlier]),
     ) if earlier else None  # fmt: skip
     return _panel(
         grid, slice(None), COUNTIES, indicator=ALL_DRUGS, as_of=as_of, release=release,
@@ -462,71 +464,26 @@ def _panel(grid: Grid, span: slice, dataset: str, **about: Any) -> Panel:
     )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a release said, on a grid of its own: places as ``PLACES`` has them.
-
-    Attributes
-    ----------
-    first : datetime64[M]
-        First month of ``reported``.
-    reported : ndarray, shape (P, T)
-    pending, predicted : ndarray, shape (P, SAID_MONTHS)
-        Of the months up to the last one; the last at the end.
-    all_deaths : ndarray, shape (P,), or None
-        None where the release has no deaths from all causes.
-    """
-
-    first: np.datetime64
-    reported: Floats
-    pending: Floats
-    predicted: Floats
-    all_deaths: Floats | None
+#: What a release said of an indicator, and its deaths from all causes in the order of ``PLACES``;
+#: None where it has none.
+Told = tuple[Grid | None, Floats | None]
+_kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
 
 
-def _lay(months: Months, first: np.datetime64, values: Floats) -> Floats:
-    """Values that begin at a month on a grid of months; what lies outside is left out."""
-    onto = np.full((values.shape[0], months.size), np.nan)
-    offset = int((first - months[0]).astype(int))
-    begin, stop = max(offset, 0), min(offset + values.shape[1], months.size)
-    if begin < stop:
-        onto[:, begin:stop] = values[:, begin - offset : stop - offset]
-    return onto
-
-
-_kept: OrderedDict[tuple[str, str], tuple[Told | None]] = OrderedDict()
-
-
-def _told(kept: Kept, indicator: str, learning: bool) -> Told | None:
+def _told(kept: Kept, indicator: str, learning: bool) -> Told:
     """What a release said, read once a process where its file's name says what is in it."""
-    if kept.file is None or not kept.digest or not kept.file.exists():  # a lost one is refused
-        return _read(kept, indicator, learning)
     key = (kept.digest, indicator)
-    held = _kept.get(key)  # one look: another thread may drop it meanwhile
+    lasting = kept.file is not None and kept.digest and kept.file.exists()  # a lost one is refused
+    held = _kept.get(key) if lasting else None  # one look: another thread may drop it meanwhile
     if held is None:
-        held = _kept[key] = (_read(kept, indicator, learning),)
+        rows = kept.read(indicator)
+        grid = None if rows.empty else Grid.of(rows).shown
+        held = grid, _all_deaths(kept) if learning else None
+        if lasting:
+            _kept[key] = held
         while len(_kept) > _MOST:
             _kept.popitem(last=False)
-    return held[0]
-
-
-def _read(kept: Kept, indicator: str, learning: bool) -> Told | None:
-    """None where the release has no count of the indicator, and no deaths from all causes."""
-    rows = kept.read(indicator)
-    everyone = _all_deaths(kept) if learning else None
-    stamps = rows.loc[rows["reported"].notna(), "month"].to_numpy().astype("datetime64[M]")
-    if not stamps.size:
-        if everyone is None:
-            return None
-        month, nothing = np.datetime64(kept.release, "M"), np.full((len(PLACES), 1), np.nan)
-        blank = np.full((len(PLACES), SAID_MONTHS), np.nan)
-        return Told(month, nothing, blank, blank, everyone)
-    first, last = np.datetime64(stamps.min(), "M"), np.datetime64(stamps.max(), "M")
-    months = np.arange(first, last + ONE_MONTH)
-    counts = laid_out(rows, PLACES, months, columns(rows, "reported"))["reported"]
-    recent = np.arange(last - (SAID_MONTHS - 1) * ONE_MONTH, last + ONE_MONTH)
-    said = laid_out(rows, PLACES, recent, columns(rows, "percent_pending", "predicted"))
-    return Told(first, counts, said["percent_pending"], said["predicted"], everyone)
+    return held
 
 
 def _all_deaths(kept: Kept) -> Floats | None:
