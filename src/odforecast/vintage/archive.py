@@ -128,11 +128,9 @@ class Archive:
         ]
         table = pd.DataFrame(rows, columns=["release", "dataset", "note"])
         idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
-        return html_table(
-            table.drop(columns=idle),
-            f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}",
-            "newest first; next: .as_of(), .to_frame()",
-        )
+        title = f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}"
+        hint = "newest first; next: .as_of(), .to_frame()"
+        return html_table(table.drop(columns=idle), title, hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every release that counts, oldest first; each is read for it.
@@ -266,11 +264,11 @@ class Archive:
         'bundled'
         """
         held = self._held(date, dataset)
-        digest, source = held.data_hash, {}
+        key, source = (dataset, held.release, held.data_hash), held.source
         for event in self._store.events():
-            if event.key == (dataset, held.release) and event.data_hash == digest and event.source:
-                source = event.source
-        found = Origin.of(source or held.source)
+            if (*event.key, event.data_hash) == key:
+                source = event.source or source
+        found = Origin.of(source)
         if "accepted: " in held.reason:  # the structure is what contradicts itself
             kept = [c for c in found.checks.split(", ") if c != "structure"]
             found = replace(found, checks=", ".join([*kept, "accepted"]))

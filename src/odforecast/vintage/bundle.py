@@ -90,18 +90,11 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     """
     if path is None:
         return Archive(default_folder()).above(bundled())
-    found = Archive(path)
+    found, fill = Archive(path), f"odforecast data add FILE... --archive {path}"
     if not Path(path).is_dir():
-        raise ArchiveError(
-            f"there is no folder {path}",
-            hint="check the path; a new archive there: odforecast data add FILE... --archive "
-            f"{path}",
-        )
+        raise ArchiveError(f"there is no folder {path}", f"check the path; to begin there: {fill}")
     if found.last_seen is None and not found.releases(COUNTIES):
-        raise ArchiveError(
-            f"{path} holds no release",
-            hint=found.said_apart() or f"fill it: odforecast data add FILE... --archive {path}",
-        )
+        raise ArchiveError(f"{path} holds no release", found.said_apart() or f"fill it: {fill}")
     return found
 
 

@@ -292,11 +292,10 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
     """Refuse a table whose columns are not those this version understands, before the rows."""
     missing = [c for c in kind.needs if c not in meta.columns]
     new = [c for c in meta.columns if kind.knows and c not in kind.knows]
-    if missing or new:
-        said = [f"without {listed(missing)}"] * bool(missing)
-        said += [f"with the new {listed(new)}"] * bool(new)
+    found = {"without": missing, "with the new": new}
+    if said := " and ".join(f"{how} {listed(names)}" for how, names in found.items() if names):
         raise DataError(
-            f"CDC has changed the columns of {kind.id}: {' and '.join(said)}",
+            f"CDC has changed the columns of {kind.id}: {said}",
             hint="nothing was downloaded; look for a newer version of odforecast",
         )
 

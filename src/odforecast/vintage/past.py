@@ -635,7 +635,7 @@ class _Run:
                 return self._lies_apart(date, copy)
             words = f"{date}: not used again, these figures were {event}: {reason}"
             return Outcome(copy, "retracted", date, words)
-        checks = ", ".join(c for c in (copy.check, "structure") if c)
+        checks = ", ".join(filter(None, (copy.check, "structure")))
         origin = Origin("past", copy.place, basis, checks)
         if not self.archive.add(loaded, origin=origin):  # another process was first
             return Outcome(copy, "there", date, f"{date}: was there already, from {copy}")

@@ -210,11 +210,10 @@ def _us_sums(seen: Release) -> Found:
         wrong = wide.index[(parts - nation).abs() > 0]
         if len(wrong):
             first = wrong[0]
-            yield (
-                NATION, first,
+            yield NATION, first, (
                 f"{indicator}: in {len(wrong)} months the 52 jurisdictions do not add up to the "
                 f"US; in {_text(first)} they give {parts[first]:,.0f}, the US row "
-                f"{nation[first]:,.0f}. CDC's reported counts always add up, so a cell was changed",
+                f"{nation[first]:,.0f}. CDC's reported counts always add up, so a cell was changed"
             )  # fmt: skip
 
 
@@ -228,10 +227,9 @@ def _contradictory(seen: Release) -> Found:
 @_check("no-reported", "error", "no reported counts")
 def _no_reported(seen: Release) -> Found:
     if seen.table["reported"].isna().all():
-        yield (
-            NATION, None,
+        yield NATION, None, (
             "the table has predicted values only; predicted is reported divided by an estimate "
-            "of completeness, never the truth, and no panel can be built from it",
+            "of completeness, never the truth, and no panel can be built from it"
         )  # fmt: skip
 
 
@@ -239,10 +237,8 @@ def _no_reported(seen: Release) -> Found:
 def _missing_location(seen: Release) -> Found:
     present = set(seen.table["state"])
     if absent := [s for s in (NATION, *JURISDICTIONS) if s not in present]:
-        yield (
-            absent[0], None,
-            f"no rows for {', '.join(absent)}: sums over the rest are not the nation",
-        )  # fmt: skip
+        said = f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
+        yield absent[0], None, said
 
 
 @_check("ny-without-nyc", "warning", "New York without New York City")
@@ -275,10 +271,9 @@ def _missing_month(seen: Release) -> Found:
         months = gaps.index[gaps[state]]
         if len(months):
             said = listed(map(_text, months), 4)
-            yield (
-                state, months[0],
+            yield state, months[0], (
                 f"no reported overdose count in {len(months)} of {len(span)} months ({said}): "
-                "months are not recovered across a gap",
+                "months are not recovered across a gap"
             )  # fmt: skip
 
 
@@ -293,11 +288,10 @@ def _jumps(seen: Release) -> Found:
         if far.size:
             worst = far[np.argmax(np.abs(odd[far]))]
             change = values[worst] - values[worst - 1]
-            yield (
-                state, wide.index[worst],
+            yield state, wide.index[worst], (
                 f"the 12-month count changes by {change:+,.0f}, and by {change - odd[worst]:+,.0f} "
                 f"in the months around it{f' ({len(far)} such months)' if len(far) > 1 else ''}. A "
-                "change of recording, a backlog, or an event; 12 months later it drops out again",
+                "change of recording, a backlog, or an event; 12 months later it drops out again"
             )  # fmt: skip
 
 
@@ -371,10 +365,9 @@ def _tail_incomplete(seen: Release) -> Found:
     if NATION in reported and NATION in predicted:
         both = pd.concat([reported[NATION], predicted[NATION]], axis=1, keys="rp").dropna()
         for last, row in both.iloc[-1:].iterrows():
-            yield (
-                NATION, last,
+            yield NATION, last, (
                 f"reported {row['r']:,.0f}, CDC predicts {row['p']:,.0f}: the last months rise in "
-                "later releases. A fall at the end of a reported series is no fall yet",
+                "later releases. A fall at the end of a reported series is no fall yet"
             )  # fmt: skip
 
 
@@ -407,10 +400,9 @@ def _drugs_unspecified(seen: Release) -> Found:
     for state in share.columns:
         percent = share.loc[last, state]
         if percent < _SPECIFIED and state in states:
-            yield (
-                state, last,
+            yield state, last, (
                 f"a drug is named on {percent:.1f} % of the certificates only (below "
-                f"{_SPECIFIED:g} %): counts of drug classes are too low",
+                f"{_SPECIFIED:g} %): counts of drug classes are too low"
             )  # fmt: skip
 
 
@@ -418,9 +410,8 @@ def _drugs_unspecified(seen: Release) -> Found:
 def _classes_overlap(seen: Release) -> Found:
     held = set(CLASSES) & set(seen.table["indicator"])
     if len(held) > 1:
-        yield (
-            NATION, None,
-            f"{len(held)} drug classes: one death can be in several, so they are never added up",
+        yield NATION, None, (
+            f"{len(held)} drug classes: one death can be in several, so they are never added up"
         )  # fmt: skip
 
 
@@ -436,12 +427,11 @@ def _negative_revision(seen: Release) -> Found:
         down = change[(share <= -_REVISED) & (change <= -_REVISED_DEATHS)]
         if len(down):
             worst = down.idxmin()
-            yield (
-                state, down.index[0],
+            yield state, down.index[0], (
                 f"{len(down)} counts are lower than in the release of {date}, most in "
                 f"{_text(worst)}: {_cell(then, worst, state):,.0f} then, "
                 f"{_cell(now, worst, state):,.0f} now. Counts do not "
-                "only grow: closing a year's file takes deaths away",
+                "only grow: closing a year's file takes deaths away"
             )  # fmt: skip
 
 
@@ -449,11 +439,10 @@ def _negative_revision(seen: Release) -> Found:
 def _county_lost(seen: Release) -> Found:
     lost = np.isposinf(seen.grid.high)
     if lost.any():
-        yield (
-            NATION, None,
+        yield NATION, None, (
             f"the largest count is {np.nanmax(seen.grid.reported):,.0f}, and "
             f"{_cells(seen.grid, lost, 'are blank without a footnote')}: the release lost every "
-            f"count of {LOST:,.0f} and more. They are missing, not 1 to 9 and not zero",
+            f"count of {LOST:,.0f} and more. They are missing, not 1 to 9 and not zero"
         )  # fmt: skip
 
 
@@ -461,10 +450,9 @@ def _county_lost(seen: Release) -> Found:
 def _county_absent(seen: Release) -> Found:
     known = sorted(listed_with(seen.grid.places))
     if absent := [f for f in known if f not in set(seen.grid.places)]:
-        yield (
-            NATION, None,
+        yield NATION, None, (
             f"no rows for {len(absent):,} of {len(known):,} counties "
-            f"({listed(map(_label, absent), 4)}): sums over the rest are not the nation",
+            f"({listed(map(_label, absent), 4)}): sums over the rest are not the nation"
         )  # fmt: skip
 
 
@@ -472,10 +460,9 @@ def _county_absent(seen: Release) -> Found:
 def _county_missing(seen: Release) -> Found:
     missing = np.isnan(seen.grid.low)
     if missing.any():
-        yield (
-            NATION, None,
+        yield NATION, None, (
             f"{_cells(seen.grid, missing, 'have no count and no footnote')}: missing, which is not "
-            "zero and not 1 to 9",
+            "zero and not 1 to 9"
         )  # fmt: skip
 
 
@@ -492,18 +479,14 @@ def _county_pending(seen: Release) -> Found:
             others += len(rows)
             continue
         worst = rows[np.argmax(last[rows])]
-        yield (
-            state, grid.months[-1],
+        yield state, grid.months[-1], (
             f"{len(rows)} of {of} counties have {_COUNTY_PENDING:g} % or more of their death "
             f"records pending, up to {last[worst]:.1f} % ({_label(grid.places[worst])}): their "
-            "last counts are too low",
+            "last counts are too low"
         )  # fmt: skip
     if others:
-        yield (
-            NATION, grid.months[-1],
-            f"{_counties(others)} elsewhere with {_COUNTY_PENDING:g} % or more of the records "
-            "pending", "note",
-        )  # fmt: skip
+        said = f"elsewhere with {_COUNTY_PENDING:g} % or more of the records pending"
+        yield NATION, grid.months[-1], f"{_counties(others)} {said}", "note"
 
 
 @_check("county-jump", "warning", "a county's month unlike the one before", COUNTIES)
@@ -518,17 +501,15 @@ def _county_jump(seen: Release) -> Found:
     rows = [i for i in np.argsort(-worst, kind="stable") if worst[i] > _JUMP]
     for i in rows[:_JUMPS_SHOWN]:
         t = int(np.argmax(score[i]))
-        yield (
-            seen.grid.places[i], seen.grid.months[t + 1],
+        yield seen.grid.places[i], seen.grid.months[t + 1], (
             f"{_label(seen.grid.places[i])}: {then[i, t]:,.0f} to {now[i, t]:,.0f} in a month, "
             f"{worst[i]:.0f} times what chance explains. A backlog, a change of recording, or an "
-            "event",
+            "event"
         )  # fmt: skip
     if len(rows) > _JUMPS_SHOWN:
-        yield (
-            NATION, None,
+        yield NATION, None, (
             f"{len(rows)} counties have a month unlike the one before it; the {_JUMPS_SHOWN} most "
-            "striking are listed",
+            "striking are listed"
         )  # fmt: skip
 
 
@@ -539,11 +520,10 @@ def _county_suppressed(seen: Release) -> Found:
     if hidden.any():
         zero = (grid.reported[:, -1] == 0).sum()
         known = (~np.isnan(grid.low) | hidden).sum()
-        yield (
-            NATION, grid.months[-1],
+        yield NATION, grid.months[-1], (
             f"{100 * hidden.sum() / known:.0f} % of the counts are 1 to 9 and not shown; in the "
             f"last month those of {_counties(int(hidden[:, -1].sum()))}, beside {zero:,} that had "
-            "none. A hidden count is small, not missing: leave none of them out",
+            "none. A hidden count is small, not missing: leave none of them out"
         )  # fmt: skip
 
 
@@ -559,11 +539,9 @@ def _county_connecticut(seen: Release) -> Found:
     codes = [f for f, s in zip(seen.grid.places, seen.grid.states) if s == "CT"]
     regions = [f for f in codes if edition_held([f]) == "planning-regions"]
     if codes:
-        kind = (
-            "eight counties" if not regions
-            else "nine planning regions" if len(regions) == len(codes)
-            else "counties in some months and planning regions in others"
-        )  # fmt: skip
+        kind = "counties in some months and planning regions in others"
+        if len(regions) in (0, len(codes)):
+            kind = "nine planning regions" if regions else "eight counties"
         yield (
             "CT", None,
             f"Connecticut is given by its {kind}. The two do not nest: take populations and other "
@@ -586,12 +564,11 @@ def _county_sums(seen: Release) -> Found:
             continue  # of a part of a state's counties there is nothing to say
         months = np.flatnonzero(wrong[s])
         t = int(months[-1])
-        yield (
-            names[s], grid.months[t],
+        yield names[s], grid.months[t], (
             f"in {len(months)} months the counties add up to less than {low:g} or more than "
             f"{high:g} times the state's row; in {grid.months[t]} to {least[s, t]:,.0f} to "
             f"{most[s, t]:,.0f}, the state's row is {whole[s, t]:,.0f}. Residence and occurrence "
-            "differ by less; is a county missing, or late?",
+            "differ by less; is a county missing, or late?"
         )  # fmt: skip
 
 
@@ -609,11 +586,10 @@ def _county_revision(seen: Release) -> Found:
         cells = np.where((states == state)[:, None] & down, change, 0.0)
         i, t = np.unravel_index(np.argmin(cells), cells.shape)
         rows = int((cells < 0).any(axis=1).sum())
-        yield (
-            state, now.months[t],
+        yield state, now.months[t], (
             f"counts of {_counties(rows)} are lower than in the release of {date}, most in "
             f"{_label(now.places[i])}, {now.months[t]}: {then[i, t]:,.0f} then, "
-            f"{now.reported[i, t]:,.0f} now",
+            f"{now.reported[i, t]:,.0f} now"
         )  # fmt: skip
 
 

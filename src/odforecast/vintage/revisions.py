@@ -91,19 +91,15 @@ class Revisions:
         row = self.reported[:, self._index(place)]
         known = np.isfinite(row)
         last = np.where(known.any(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1), 0)
-        table = pd.DataFrame(
-            {
-                "release": self.releases,
-                "last month": self.months[last].astype(str),
-                "reported": row[np.arange(len(row)), last],
-                "in the newest release": row[-1, last],
-            }
-        )
-        return html_table(
-            table.iloc[::-1],
-            f"{self.indicator}, {called(place)}: last count of each release",
-            "12-month-ending deaths, newest release first",
-        )
+        columns = {
+            "release": self.releases,
+            "last month": self.months[last].astype(str),
+            "reported": row[np.arange(len(row)), last],
+            "in the newest release": row[-1, last],
+        }
+        title = f"{self.indicator}, {called(place)}: last count of each release"
+        hint = "12-month-ending deaths, newest release first"
+        return html_table(pd.DataFrame(columns).iloc[::-1], title, hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every published count, tidy: one row per location, month and release that has one.
@@ -401,12 +397,9 @@ def compare(
     found = found.sort_values(
         keys, key=lambda c: c.map(rank[str(c.name)]) if c.name in rank else c
     ).reset_index(drop=True)
-    return found[
-        [
-            "state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
-            "status_a", "status_b", "kind",
-        ]
-    ]  # fmt: skip
+    names = ["state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
+             "status_a", "status_b", "kind"]  # fmt: skip
+    return found[names]
 
 
 def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.DataFrame:
