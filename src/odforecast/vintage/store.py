@@ -224,9 +224,9 @@ class Folder:
 
     path: Path | None = None
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    #: In memory, what happened; in a folder, the ledger as last read, and its time and size then.
     _events: list[Event] = field(default_factory=list)
-    _mark: tuple[int, int] | None = None
+    #: The ledger as last read, and its time and size then: in one piece, for threads.
+    _seen: tuple[tuple[int, int], list[Event]] = ((0, 0), [])
 
     def own(self) -> Folder:
         """The store that changes go to: this one."""
@@ -266,9 +266,9 @@ class Folder:
                 ) from None
             return []
         mark = (stat.st_mtime_ns, stat.st_size)
-        if self._mark != mark:
-            self._mark, self._events = mark, ledger.read(file)
-        return self._events
+        if (seen := self._seen)[0] != mark:
+            seen = self._seen = (mark, ledger.read(file))
+        return seen[1]
 
     def kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date of the release."""
