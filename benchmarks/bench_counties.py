@@ -68,7 +68,7 @@ KEPT = (
 def whole_panel() -> Panel:
     """The release of 2023-10-08, with the bundled states beside."""
     from odforecast.sources.county import read_county
-    from odforecast.vintage.county_panel import county_panel
+    from odforecast.vintage.vintage import county_panel
 
     states = od.bundled().as_of().panel()
     return county_panel(read_county(FILE).table, states.as_of, states)

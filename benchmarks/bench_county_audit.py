@@ -32,7 +32,7 @@ from odforecast.names import STATES
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.vintage import county_panel
 
 DRAWS, TUNE, CHAINS, SEED = 4000, 2000, 4, 1
 SHOWN, EDGE = 0.3, 0.1

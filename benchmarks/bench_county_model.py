@@ -26,7 +26,7 @@ from odforecast.models.county.model import County
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.vintage import county_panel
 
 #: Last month that the constants may know: that of the first origin that is reported.
 KNOWN = "2021-06"

@@ -18,6 +18,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 import built  # noqa: E402
+import checks_table  # noqa: E402
 import inventories  # noqa: E402
 import names_table  # noqa: E402
 import notebooks  # noqa: E402
@@ -183,6 +184,7 @@ def _look(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    app.add_directive("checks-table", checks_table.ChecksTable)
     app.add_directive("names-table", names_table.NamesTable)
     app.add_directive("evidence-references", names_table.Bibliography)
     app.connect("doctree-read", notebooks.put_words)

@@ -463,7 +463,7 @@ def test_a_sheet_is_chosen_and_a_missing_file_is_refused_at_once(
         read.append(str(path))
         return pd.read_csv("ohio.csv")
 
-    monkeypatch.setattr("odforecast.sources.own_counts.read_own_counts", reader)
+    monkeypatch.setattr("odforecast.sources.own.read_own_counts", reader)
     Path("ohio.xlsx").touch()
     code, said = run("forecast", "--counts", "ohio.xlsx:Monthly deaths")
     assert code == 0, said

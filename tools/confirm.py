@@ -49,7 +49,7 @@ from odforecast.panel import Panel
 from odforecast.scoring.truth import MIN_AGE
 from odforecast.sources.table import table_hash
 from odforecast.version import __version__
-from odforecast.vintage.adding import listed
+from odforecast.vintage.archive import listed
 from odforecast.vintage.consistency import contradictions
 
 #: A release with fewer jurisdictions than this is somebody's subset and is not scored.

@@ -143,7 +143,7 @@ def test_archive_commands(file, bad, tmp_path):
     assert (row["release"], row["rows"], row["us_last"]) == ("2024-12-11", 1, None)
     missing = run("data", "releases", "--archive", tmp_path / "none")
     assert missing.exit_code == 1
-    assert "holds no release; fill it: odforecast data add" in missing.stderr
+    assert "there is no folder" in missing.stderr
 
 
 def test_export_the_bundled_release(tmp_path):

@@ -53,7 +53,7 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     done = fetch(made, tmp_path)
     assert done.exit_code == 0, done.output
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv is not to be had: 127.")
+    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv is not available: 127.")
     assert warning.endswith("answer 404")
     lines = done.stdout.splitlines()
     assert [line.partition(" ")[0] for line in lines[:4]] == [

@@ -9,7 +9,7 @@ from pathlib import Path
 import odforecast as od
 from odforecast.panel import Panel
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.vintage import county_panel
 
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
 FILE = SHARED / "county" / "2023-10-08.csv.gz"

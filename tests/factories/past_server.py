@@ -15,7 +15,7 @@ import pandas as pd
 
 import odforecast as od
 from odforecast.geography import lookup
-from odforecast.vintage.copies import COLUMNS, git_blob
+from odforecast.vintage.past import COLUMNS, git_blob
 
 
 @cache

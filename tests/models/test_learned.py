@@ -54,7 +54,7 @@ from odforecast.publication import final_through
 from odforecast.seeds import Streams, seed_from
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
-from odforecast.vintage.earlier import SAID_MONTHS
+from odforecast.vintage.vintage import SAID_MONTHS
 
 sys.path.append(str(ROOT / "tools"))
 #: An archive whose records pending end as overdose deaths more often than those that ship.

@@ -14,7 +14,7 @@ from odforecast.errors import DataError, PanelError
 from odforecast.panel.panel import with_population
 from odforecast.sources.census import read_population
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_panel import county_panel
+from odforecast.vintage.vintage import county_panel
 
 HEAD = "SUMLEV,REGION,DIVISION,STATE,COUNTY,STNAME,CTYNAME,POPESTIMATE2023,POPESTIMATE2024,NPOP\n"
 ROWS = (

@@ -26,7 +26,7 @@ DAYS = [f"2024-{m:02d}-12" for m in range(1, 9)]
 _PARENT = """
 import json, os, sys
 import odforecast as od
-import odforecast.sources.release, odforecast.vintage.adding, pyarrow.parquet
+import odforecast.sources.release, odforecast.vintage.archive, pyarrow.parquet
 od.Archive
 for line in sys.stdin:
     asked = json.loads(line)

@@ -10,7 +10,7 @@ from odforecast.sources.release import read_release
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import check_sums, read_vsrr
 from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES, bundled
-from odforecast.vintage.differences import compare
+from odforecast.vintage.revisions import compare
 
 OLDER = "2025-09-17"
 #: The files that the releases were read from, beneath ../shared/data.

@@ -138,8 +138,8 @@ def test_the_limits_are_where_they_are_said_to_be():
     assert (consistency.SHARE, consistency.ROOTS, consistency.DEATHS) == (0.5, 5.0, 10.0)
     a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
     room = 0.5 * 100 + 5 * np.sqrt(b) + 10
-    assert (consistency._too_far(a, b) == (b - a > room)).all()
-    assert consistency._too_far(a, b).tolist() == [[False, True]]
+    assert (consistency.too_far(a, a, b, b) == (b - a > room)).all()
+    assert consistency.too_far(a, a, b, b).tolist() == [[False, True]]
 
 
 def test_every_digit_changed_in_a_sum_is_seen():

@@ -12,16 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.errors import (
-    ArchiveError,
-    DataError,
-    PanelError,
-    QuarantineError,
-    UnknownNameError,
-)
+from odforecast.errors import ArchiveError, DataError, PanelError, QuarantineError, UnknownNameError
 from odforecast.names import COUNTIES, RESIDENCE, STATES
 from odforecast.sources.county import read_county
-from odforecast.vintage.county_consistency import county_contradictions
+from odforecast.vintage.consistency import contradictions
 from odforecast.vintage.revisions import revisions
 
 DAYS = ("2025-03-09", "2025-06-08", "2025-09-07")
@@ -176,15 +170,15 @@ def test_more_deaths_than_the_state_has_are_seen(tmp_path):
             row[DEATHS] = "950"
     table = read_county(write(tmp_path, DAYS[0], rows)).table
     states = states_alone().as_of().table
-    assert county_contradictions(table) == []
-    found = county_contradictions(table, None, states)
+    assert contradictions(table) == []
+    found = contradictions(table, None, states)
     assert {c.location for c in found} == {"10003"}
     assert "its state has" in str(found[0])
     for row in rows:  # each of them within the state's, together not
         if row["ST_ABBREV"] == "DE":
             row[DEATHS] = "400"
     table = read_county(write(tmp_path, DAYS[0], rows)).table
-    found = county_contradictions(table, None, states)
+    found = contradictions(table, None, states)
     assert {c.location for c in found} == {"DE"}
     assert "at least so many in its counties, and" in str(found[0])
 
@@ -196,8 +190,8 @@ def test_a_count_that_leaves_the_release_before_is_seen(tmp_path, files):
         if row["COUNTYNAME"] == "Sussex":
             row[DEATHS] = "20"
     table = read_county(write(tmp_path / "b", DAYS[1], rows)).table
-    assert county_contradictions(table) == []
-    found = county_contradictions(table, before)
+    assert contradictions(table) == []
+    found = contradictions(table, before)
     assert len(found) == 18
     assert "20; the release before said 95" in str(found[0])
     # Records that were late may all arrive at once, in the last year.
@@ -205,7 +199,7 @@ def test_a_count_that_leaves_the_release_before_is_seen(tmp_path, files):
         if row["COUNTYNAME"] == "Sussex":
             row[DEATHS] = "280"
     table = read_county(write(tmp_path / "c", DAYS[1], rows)).table
-    assert [c.month for c in county_contradictions(table, before)] == [
+    assert [c.month for c in contradictions(table, before)] == [
         f"2023-{m:02d}" for m in range(4, 10)
     ]
 
@@ -216,14 +210,14 @@ def test_a_lost_count_is_a_thousand_or_more(tmp_path, files):
     for row in rows:
         row[DEATHS] = {"Kent": "999", "New Castle": ""}.get(row["COUNTYNAME"], row[DEATHS])
     table = read_county(write(tmp_path / "b", DAYS[1], rows)).table
-    found = [c for c in county_contradictions(table, before) if c.location == "10003"]
+    found = [c for c in contradictions(table, before) if c.location == "10003"]
     assert len(found) == 18
     assert "1,000 or more; the release before said 240" in str(found[0])
     for row in rows:
         if row["COUNTYNAME"] == "New Castle" and row["Month"] != "6":
             row[DEATHS] = "990"
     table = read_county(write(tmp_path / "c", DAYS[1], rows)).table
-    assert county_contradictions(table) == []  # beside 990 it may well be 1,000
+    assert contradictions(table) == []  # beside 990 it may well be 1,000
 
 
 def test_the_states_of_the_day_are_asked_when_counties_are_added(tmp_path):
@@ -421,7 +415,7 @@ def test_the_real_release_contradicts_nothing(shared, tmp_path):
     assert panel.reported.shape == (3142, 39)
     assert (int(panel.hidden.sum()), int(panel.lost.sum())) == (56_583, 185)
     states = states_alone().as_of().table
-    assert county_contradictions(own.release("2023-10-08", dataset="counties"), None, states) == []
+    assert contradictions(own.release("2023-10-08", dataset="counties"), None, states) == []
 
 
 def test_a_date_that_is_only_that_of_the_data_is_said_to_be_inferred(tmp_path):

@@ -18,17 +18,19 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.copies import (
+from odforecast.vintage.ledger import Event, Origin
+from odforecast.vintage.past import (
     Copy,
+    RawFiles,
     compare,
+    fetch_past,
     git_blob,
+    missing,
     past_copies,
     read_copies,
     settle,
+    states,
 )
-from odforecast.vintage.ledger import Event, Origin
-from odforecast.vintage.past import fetch_past, missing, states
-from odforecast.vintage.raw_files import RawFiles
 
 DAY, LAST = "2024-12-11", "2024-07"
 
@@ -184,7 +186,7 @@ def test_a_vanished_copy_is_a_warning_and_the_next_one_is_tried(
     client |= {"timeout": 0.1} if fault == "stall" else {}
     gone, added = run(made, client=client)
     assert (gone.status, added.status) == ("gone", "added")
-    assert gone.words.startswith(f"{DAY}: someone/drugs: counts.csv is not to be had: 127.0.0.1:")
+    assert gone.words.startswith(f"{DAY}: someone/drugs: counts.csv is not available: 127.0.0.1:")
     assert "\n" not in gone.words
     assert run.archive.origin(DAY).place.startswith("b/drugs@")
     assert missing((gone, added)) == ()
@@ -239,7 +241,7 @@ def test_what_was_downloaded_is_not_downloaded_again(run: Run, content: bytes) -
 def test_a_server_that_never_answers_is_left(run: Run, content: bytes) -> None:
     rows = [(row(DAY, LAST, content, owner=f"o{i}"), content) for i in range(9)]
     run.faults = {address(one): deque(["drop"] * 3) for one, _ in rows}
-    with pytest.raises(DownloadError, match="does not answer, 3 copies were asked for; is this"):
+    with pytest.raises(DownloadError, match="does not answer, 3 copies were asked for; check"):
         run(Made.of(*rows))
     assert len(run.asked) == 9  # three copies, three attempts
 
@@ -333,8 +335,7 @@ def test_a_file_that_ends_elsewhere_than_its_list_is_refused(run: Run, content: 
 def test_a_release_that_contradicts_itself_lies_apart(run: Run, content: bytes) -> None:
     wrong, later = release_csv(LAST, change=10), release_csv("2024-08")
     made = Made.of(
-        (row(DAY, LAST, wrong), wrong),
-        (row("2025-01-15", "2024-08", later, owner="b"), later),
+        (row(DAY, LAST, wrong), wrong), (row("2025-01-15", "2024-08", later, owner="b"), later)
     )
     apart, added = run(made)
     assert (apart.status, added.status) == ("quarantined", "added")
@@ -372,8 +373,7 @@ def test_what_the_user_retracted_stays_so(run: Run, content: bytes) -> None:
 def test_only_one_release(run: Run, content: bytes) -> None:
     later = release_csv("2024-08")
     made = Made.of(
-        (row(DAY, LAST, content), content),
-        (row("2025-01-15", "2024-08", later, owner="b"), later),
+        (row(DAY, LAST, content), content), (row("2025-01-15", "2024-08", later, owner="b"), later)
     )
     (done,) = run(made, release="2025-01-15")
     assert (done.status, len(run.asked)) == ("added", 1)
@@ -482,14 +482,14 @@ def test_the_list_names_the_better_copy_first() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"path": "../../etc/passwd"}, "line 2: path '../../etc/passwd' is none"),
-        ({"path": "/etc/passwd"}, "path '/etc/passwd' is none"),
-        ({"path": "a/./b"}, "path 'a/./b' is none"),
-        ({"commit": "main"}, "commit 'main' is none"),
-        ({"repository": "a/b/../c"}, "repository 'a/b/../c' is none"),
-        ({"sha256": "0f"}, "sha256 '0f' is none"),
-        ({"release_date": "2024-13-01"}, "release_date '2024-13-01' is no day"),
-        ({"last_month": "2024-13"}, "last_month '2024-13' is none"),
+        ({"path": "../../etc/passwd"}, "line 2: '../../etc/passwd' is not a path"),
+        ({"path": "/etc/passwd"}, "'/etc/passwd' is not a path"),
+        ({"path": "a/./b"}, "'a/./b' is not a path"),
+        ({"commit": "main"}, "'main' is not a commit"),
+        ({"repository": "a/b/../c"}, "'a/b/../c' is not a repository"),
+        ({"sha256": "0f"}, "'0f' is not a sha256"),
+        ({"release_date": "2024-13-01"}, "'2024-13-01' is not a release_date"),
+        ({"last_month": "2024-13"}, "'2024-13' is not a last_month"),
     ],
 )
 def test_a_list_that_cannot_be_understood_is_refused(
@@ -503,9 +503,9 @@ def test_a_list_that_cannot_be_understood_is_refused(
 
 def test_lists_that_are_none(tmp_path: Path) -> None:
     one = row(DAY, LAST, b"x")
-    with pytest.raises(DataError, match=r"line 3: someone/drugs: counts.csv at that commit stands"):
+    with pytest.raises(DataError, match=r"line 3: someone.drugs: counts.csv at that commit is"):
         read_copies(Made([one, one], {}).write(tmp_path / "twice.csv"))
-    with pytest.raises(DataError, match="no column sha256; it needs release_date,"):
+    with pytest.raises(DataError, match="no column sha256; a row needs release_date,"):
         read_copies(Made([{k: v for k, v in one.items() if k != "sha256"}], {}).write(
             tmp_path / "less.csv"))  # fmt: skip
     (tmp_path / "none.csv").write_text(",".join(one) + "\n")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from county_release import DEATHS, county_cells, csv_text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +18,18 @@ from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.sources.county import read_county
 from odforecast.sources.table import PERCENT_SPECIFIED, canonical
-from odforecast.vintage.quality import CLASSES, CODES, SEVERITIES, Flag, check, total_of_indicators
+from odforecast.vintage.consistency import CLASSES
+from odforecast.vintage.quality import (
+    CHECKS,
+    CODES,
+    SEVERITIES,
+    Flag,
+    check,
+    check_counties,
+    total_of_indicators,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = od.bundled().as_of("2025-09-17").table
@@ -136,6 +147,8 @@ def test_north_carolina_is_flagged_only_where_2023_is_in_it() -> None:
     assert not found(TABLE[TABLE["month"] < "2023-01-01"], "north-carolina-2023")
     assert not found(TABLE[TABLE["month"] > "2024-11-01"], "north-carolina-2023")
     assert not found(TABLE[TABLE["state"] != "NC"], "north-carolina-2023")
+    for month, flagged in (("2022-12", 0), ("2023-01", 1), ("2024-11", 1), ("2024-12", 0)):
+        assert len(found(TABLE[rows("NC", month=month)], "north-carolina-2023")) == flagged
 
 
 def test_drugs() -> None:
@@ -159,15 +172,14 @@ def test_adding_indicators_is_refused() -> None:
         total_of_indicators(TABLE, ["Heroin (T40.1)"])
 
 
-def test_every_code_is_explained_in_the_docs() -> None:
+def test_every_check_is_explained_in_the_docs() -> None:
     text = (ROOT / "docs" / "reference" / "quality.md").read_text()
     explained = re.findall(r"^\(quality-([a-z0-9-]+)\)=\n### `([a-z0-9-]+)`\n\n\S", text, re.M)
     assert sorted(explained) == sorted((code, code) for code in CODES)
-    source = (ROOT / "src" / "odforecast" / "vintage" / "quality.py").read_text()
-    raised = set(
-        re.findall(r'^ +"([a-z0-9]+(?:-[a-z0-9]+)+)", "?(?:error|warning|note)', source, re.M)
-    )
-    assert raised <= set(CODES)
+    assert {each.code for each in CHECKS} == set(CODES)
+    assert {each.severity for each in CHECKS} == set(SEVERITIES)
+    assert {each.dataset for each in CHECKS} == {"", "states", "counties"}
+    assert "checks-table" in text  # made of them while the pages are built
     assert Flag("jump", "warning", "WV", None, "").docs == "reference/quality.html#quality-jump"
     assert SEVERITIES == ("error", "warning", "note")
 
@@ -204,12 +216,136 @@ def test_command(tmp_path: Path) -> None:
     assert run(main, ["data", "check", "--location", "OH"]).output.endswith("nothing to flag\n")
 
 
-@pytest.mark.parametrize(
-    ("month", "flagged"),
-    [("2022-12", False), ("2023-01", True), ("2024-11", True), ("2024-12", False)],
-)
-def test_north_carolinas_2023_is_in_periods_with_a_month_of_it(month, flagged):
-    table = od.bundled().as_of("2025-09-17").table
-    rows = table[(table["state"] == "NC") & (table["month"] == f"{month}-01")]
-    codes = {f.code for f in check(rows.reset_index(drop=True))}
-    assert ("north-carolina-2023" in codes) == flagged
+# Counties
+
+DAY = "2025-09-07"
+PENDING = "Percentage Of Records Pending Investigation"
+NOTE = "HistoricalDataCompletenessNote"
+#: What a release of seven counties always has.
+FEW = {"county-absent", "county-suppressed"}
+
+
+@pytest.fixture
+def table(tmp_path):
+    def made(change=None, day=DAY):
+        rows = county_cells(day)
+        for row in rows:
+            if change is not None:
+                change(row)
+        path = tmp_path / "county.csv"
+        path.write_text(csv_text(rows))
+        return read_county(path).table
+
+    return made
+
+
+def flags(table, code, **beside):
+    return [f for f in check_counties(table, **beside) if f.code == code]
+
+
+def in_county(name, **changes):
+    def change(row):
+        if row["COUNTYNAME"] == name:
+            row.update(changes)
+
+    return change
+
+
+def test_a_clean_release_of_counties_is_quiet(table):
+    states = od.bundled().as_of().table
+    assert {f.code for f in check_counties(table(), table(day="2025-06-08"), states)} == FEW
+    (absent,) = flags(table(), "county-absent")
+    assert "no rows for 3,135 of 3,142 counties (Baldwin County, Alabama" in absent.message
+    (hidden,) = flags(table(), "county-suppressed")
+    assert "14 % of the counts are 1 to 9" in hidden.message
+    assert "those of 1 county, beside 1 that had none" in hidden.message
+
+
+def test_lost_and_missing_counts(table):
+    def one_large_one_blank(row):
+        row.update({"New Castle": {DEATHS: "999"}, "Kent": {DEATHS: ""}}.get(row["COUNTYNAME"], {}))
+
+    lost = table(one_large_one_blank)
+    (flag,) = flags(lost, "county-lost-counts")
+    assert "the largest count is 999, and 24 cells of 1 county" in flag.message
+    assert flags(lost, "county-missing") == []
+    missing = table(in_county("Kent", **{DEATHS: ""}))
+    (flag,) = flags(missing, "county-missing")
+    assert "24 cells of 1 county have no count and no footnote (Kent County, Delaware 24)" in (
+        flag.message
+    )
+    assert flags(missing, "county-lost-counts") == []
+
+
+def test_pending_records(table):
+    def pending(row):
+        if row["ST_ABBREV"] == "DE" or row["COUNTYNAME"] == "Bibb":
+            row[PENDING] = "2.5"
+
+    one, other = flags(table(pending), "county-pending")
+    assert (one.location, one.severity) == ("DE", "warning")
+    assert "3 of 3 counties have 1 % or more of their death records pending, up to 2.5 %" in (
+        one.message
+    )
+    assert (other.location, other.severity) == ("US", "note")
+    assert other.message.startswith("1 county elsewhere")
+
+
+def test_a_jump_that_is_possible(table):
+    def jump(row):
+        if row["COUNTYNAME"] == "New Castle" and (int(row["Year"]), int(row["Month"])) >= (2024, 6):
+            row[DEATHS] = "320"
+
+    (flag,) = flags(table(jump), "county-jump")
+    assert flag.location == "10003"
+    assert (
+        "New Castle County, Delaware: 241 to 320 in a month, 11 times what chance" in flag.message
+    )
+    assert not [f for f in check_counties(table(jump)) if f.severity == "error"]
+
+
+def test_sums_over_a_state(table):
+    states = od.bundled().as_of().table
+    few = table(in_county("New Castle", **{DEATHS: "20"}))
+    found = flags(few, "county-sums", states=states)
+    # Alabama and Virginia have a few of their counties here: that is no sum over the state.
+    assert [f.location for f in found] == ["DE"]
+    assert "in 24 months the counties add up to less than 0.7" in found[0].message
+
+
+def test_revisions_words_and_connecticut(table):
+    down = table(in_county("Sussex", **{DEATHS: "80"}))
+    (flag,) = flags(down, "negative-revision", before=table(day="2025-06-08"))
+    assert flag.location == "DE"
+    assert (
+        "lower than in the release of 2025-06-08, most in Sussex County, Delaware" in flag.message
+    )
+    said = table(in_county("Kent", **{NOTE: "Under 90%."}))
+    (flag,) = flags(said, "county-completeness")
+    assert flag.message == "CDC says of 1 county: Under 90%."
+
+    def regions(row):
+        if row["COUNTYNAME"] == "Autauga":
+            row.update(ST_ABBREV="CT", STATE_NAME="Connecticut", COUNTYNAME="Capitol", FIPS="9110",
+                       STATEFIPS="9", COUNTYFIPS="110")  # fmt: skip
+
+    (flag,) = flags(table(regions), "county-connecticut")
+    assert "its nine planning regions" in flag.message
+
+
+def test_a_contradiction_of_counties_is_an_error(table):
+    (flag,) = flags(table(lambda row: row.update({DEATHS: "900"} if (
+        row["COUNTYNAME"], row["Year"], row["Month"]) == ("Kent", "2024", "6") else {})),
+        "contradiction")  # fmt: skip
+    assert (flag.severity, flag.location) == ("error", "10001")
+    assert flag.docs == "reference/quality.html#quality-contradiction"
+
+
+def test_the_real_release_of_counties(shared):
+    found = check_counties(
+        read_county(shared / "county" / "2023-10-08.csv.gz").table, None, od.bundled().as_of().table
+    )
+    assert not [f for f in found if f.severity == "error"]
+    assert [f.location for f in found if f.severity == "warning"] == ["US", "NC", "NJ", "TX", "WV"]
+    (lost,) = (f for f in found if f.code == "county-lost-counts")
+    assert "999, and 185 cells of 7 counties" in lost.message

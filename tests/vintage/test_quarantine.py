@@ -27,6 +27,8 @@ def release(folder, change=None, day=DAY, name=""):
 @cache
 def _written(change, day):
     table = od.bundled().as_of("2025-09-17").table.assign(release=day)
+    if day == "2025-09-17":  # the first release ends a month before the others
+        table = table[table["month"] < LAST]
     if change is not None:
         state, factor = change
         at = (table["state"] == state) & (table["month"] == LAST)
@@ -316,7 +318,7 @@ def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
 
 
 def test_retracted_by_another_process_while_it_was_added(archive, right, monkeypatch):
-    from odforecast.vintage.storage import Folder
+    from odforecast.vintage.store import Folder
 
     whole = Folder.append
 

@@ -48,7 +48,6 @@ from odforecast.names import (
 from odforecast.panel import Donor, Panel
 from odforecast.publication import last_published
 from odforecast.vintage import Archive
-from odforecast.vintage.contents import copies
 from odforecast.vintage.donors import available
 
 #: Kinds of origins there are.
@@ -215,7 +214,7 @@ def _real(
             continue
         found.append(Origin(date, VINTAGE_REAL, panel, reason))
     ends = {o.as_of: o.panel.last_month for o in found if o.panel is not None}
-    again = copies(archive, ends, dataset)
+    again = archive.copies(ends, dataset)
     found = [o if o.as_of not in again else Origin(o.as_of, VINTAGE_REAL, None, again[o.as_of])
              for o in found]  # fmt: skip
     if not found:

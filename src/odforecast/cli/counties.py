@@ -142,7 +142,7 @@ def _of_file(source: str, archive: Path | None, as_of: str | None) -> Panel:
     from odforecast.errors import DataError
     from odforecast.sources.county import read_county
     from odforecast.vintage import archive as own
-    from odforecast.vintage.county_panel import county_panel
+    from odforecast.vintage.vintage import county_panel
 
     if archive is not None:
         raise click.UsageError("give --archive or --source, not both")

@@ -40,7 +40,7 @@ from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import LoadReport, check_sums, summarise
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
-from odforecast.vintage.figures import figures_of, notes_of, source_of
+from odforecast.vintage.dataset import notes_of, of_table, source_of
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path)
@@ -296,7 +296,7 @@ def export(
 
 def _csv(table: Any) -> str:
     buffer = io.StringIO()
-    figures_of(table).text(table).to_csv(buffer, index=False, lineterminator="\n")
+    of_table(table).text(table).to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
 
 

@@ -45,8 +45,7 @@ def check(
     the states' counts. The exit status is 1 if the numbers contradict themselves.
     """
     from odforecast.geography import resolve
-    from odforecast.vintage.county_quality import check_counties
-    from odforecast.vintage.quality import SEVERITIES
+    from odforecast.vintage.quality import SEVERITIES, check_counties
     from odforecast.vintage.quality import check as run
 
     found = seen(archive, source, release, as_of, dataset)

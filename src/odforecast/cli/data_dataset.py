@@ -76,7 +76,7 @@ def seen(
     """
     from odforecast.sources.release import read_release
     from odforecast.vintage import archive as own
-    from odforecast.vintage.figures import dataset_of, notes_of
+    from odforecast.vintage.dataset import dataset_of, notes_of
 
     if source is not None and source != BUNDLED and archive is None:
         loaded = read_release(source, release)

@@ -97,9 +97,9 @@ def fetch(
     if only_list or release is not None or copies is not None or as_json:
         raise click.UsageError("--list, --release, --copies and --json go with --past")
     from odforecast.vintage.bundle import default_folder
+    from odforecast.vintage.dataset import notes_of
     from odforecast.vintage.fetch import download, write_rows
     from odforecast.vintage.fetch import fetch as run
-    from odforecast.vintage.figures import notes_of
     from odforecast.vintage.socrata import Socrata
 
     if since is not None and out is None:
@@ -149,9 +149,7 @@ def _fetch_past(
     """Fetch past releases, and say of each copy what became of it."""
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.bundle import default_folder
-    from odforecast.vintage.copies import read_copies
-    from odforecast.vintage.past import Outcome, fetch_past, missing
-    from odforecast.vintage.raw_files import RawFiles
+    from odforecast.vintage.past import Outcome, RawFiles, fetch_past, missing, read_copies
 
     folder = archive or default_folder()
     listed = None if copies is None else read_copies(copies)
@@ -192,8 +190,7 @@ def _list_past(
 ) -> None:
     """List copies, without asking anybody."""
     from odforecast.vintage.bundle import default_folder, folder_archive
-    from odforecast.vintage.copies import past_copies, read_copies
-    from odforecast.vintage.past import states, wanted
+    from odforecast.vintage.past import past_copies, read_copies, states, wanted
 
     listed = wanted(past_copies() if copies is None else read_copies(copies), release)
     here = states(folder_archive(archive or default_folder()), listed)

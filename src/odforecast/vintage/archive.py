@@ -21,27 +21,34 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from odforecast.errors import ArchiveError
+from odforecast.errors import ArchiveError, DataError, QuarantineError
 from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.say import card, html_table, number_of, steady
 from odforecast.seeds import content_hash
+from odforecast.sources.release import Release, read_release
 from odforecast.sources.table import to_date
 from odforecast.vintage import ledger
-from odforecast.vintage.adding import apart_dates, called, checked, found, put, said_apart
-from odforecast.vintage.archive_file import Kept
-from odforecast.vintage.changing import Changing
-from odforecast.vintage.figures import dataset_named
-from odforecast.vintage.ledger import Origin
-from odforecast.vintage.storage import Folder, Layered, Memory, Store, Until
+from odforecast.vintage.consistency import Contradiction, contradictions
+from odforecast.vintage.dataset import (
+    SETS,
+    dataset_named,
+    dataset_of,
+    indicators,
+    of_table,
+    source_of,
+)
+from odforecast.vintage.ledger import Event, Origin
+from odforecast.vintage.store import Folder, Kept, Store, View
 from odforecast.vintage.vintage import Vintage
 
-#: CDC publishes every month: a longer silence means that the archive lacks releases.
-_STALE_DAYS = 45
+#: Contradictions that a message names; the ledger has more of them.
+_SHOWN, _KEPT = 3, 50
 
 
-class Archive(Changing):
+class Archive:
     """Releases in a folder, or in memory (:meth:`in_memory`).
 
     Parameters
@@ -95,24 +102,21 @@ class Archive(Changing):
         ArchiveError
             If a table is not canonical, or is of another release than its date.
         """
-        archive = cls._over(Memory())
+        archive = cls._over(Folder())
         for key, table in (*tables.items(), *(counties or {}).items()):
-            put(archive._store.own(), checked(table, to_date(key)), {})
+            archive._put(_checked(table, to_date(key)), {}, check=False)
         return archive
 
     @steady
     def __repr__(self) -> str:
         dates, counties = self.releases(), self.releases(COUNTIES)
         empty = "no release of the states yet" if counties else "empty: no release yet"
+        ask = ".as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
         return card(
             f"Archive: {self.path or 'in memory'}",
-            f"{number_of(len(dates), 'release')}, {_span(dates)}" if dates else empty,
-            f"of counties: {number_of(len(counties), 'release')}, {_span(counties)}"
-            if counties
-            else "",
-            "next: .as_of(), .as_of('2024-12-11'), .to_frame(), .log, .add(file)"
-            if dates
-            else "next: .add(file), or odforecast data fetch on the command line",
+            _span(dates) if dates else empty,
+            f"of counties: {_span(counties)}" if counties else "",
+            f"next: {ask if dates else '.add(file), or odforecast data fetch in a terminal'}",
         )
 
     @steady
@@ -124,11 +128,9 @@ class Archive(Changing):
         ]
         table = pd.DataFrame(rows, columns=["release", "dataset", "note"])
         idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
-        return html_table(
-            table.drop(columns=idle),
-            f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}",
-            "newest first; next: .as_of(), .to_frame()",
-        )
+        title = f"Archive {self.path or 'in memory'}: {number_of(len(rows), 'release')}"
+        hint = "newest first; next: .as_of(), .to_frame()"
+        return html_table(table.drop(columns=idle), title, hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every release that counts, oldest first; each is read for it.
@@ -156,9 +158,20 @@ class Archive(Changing):
         [['2025-09-17', '2025-04-01', 'states'], ['2026-01-14', '2025-08-01', 'states'],
          ['2023-10-08', '2023-03-01', 'counties']]
         """
-        from odforecast.vintage.contents import contents
-
-        return contents(self)
+        rows = []
+        for dataset in DATASETS:
+            for date, held in sorted(self._store.kept(dataset).items()):
+                table, origin = held.read(), self.origin(date, dataset)
+                counted = table[SETS[dataset].counts].notna()
+                last = table.loc[counted, "month"].max()
+                rows.append(
+                    (np.datetime64(date, "s"), dataset, last, len(table), len(indicators(table)),
+                     origin.kind, origin.basis, self.reason(date, dataset), held.data_hash)
+                )  # fmt: skip
+        names = ["release", "dataset", "last_month", "rows", "indicators", "kind", "basis",
+                 "note", "data_hash"]  # fmt: skip
+        table = pd.DataFrame(rows, columns=names)
+        return table.astype({"release": "datetime64[s]", "last_month": "datetime64[s]"})
 
     @property
     def path(self) -> Path | None:
@@ -202,20 +215,17 @@ class Archive(Changing):
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
         columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
-        rows = []
-        for event in self._store.events(explained=True):
-            rows.append({**event.__dict__, **{k: event.source.get(k, "") for k in source}})
+        events = self._store.events(explained=True)
+        rows = [dict.fromkeys(source, "") | event.source | event.__dict__ for event in events]
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
         """Releases that lie apart, never used: rows of :attr:`log`."""
-        own = Archive._over(self._store.own())
-        apart, log = ledger.fold(own._store.events()).apart, own.log
-        held = {(*key, digest) for key, found in apart.items() for digest in found}
-        columns = ["dataset", "release", "data_hash"]
-        last = log.drop_duplicates(columns, keep="last")
-        mask = [row in held for row in last[columns].itertuples(index=False, name=None)]
-        return last[pd.Series(mask, index=last.index, dtype=bool)].reset_index(drop=True)
+        own, columns = self._own(), ["dataset", "release", "data_hash"]
+        apart = ledger.fold(own._store.events()).apart
+        held = [(*key, digest) for key, found in apart.items() for digest in found]
+        last = own.log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
+        return last[last.index.isin(held)].reset_index(drop=True)
 
     def source(self, date: str | dt.date, dataset: str = STATES) -> dict[str, str]:
         """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
@@ -254,11 +264,11 @@ class Archive(Changing):
         'bundled'
         """
         held = self._held(date, dataset)
-        digest, source = held.data_hash, {}
+        key, source = (dataset, held.release, held.data_hash), held.source
         for event in self._store.events():
-            if event.key == (dataset, held.release) and event.data_hash == digest and event.source:
-                source = event.source
-        found = Origin.of(source or held.source)
+            if (*event.key, event.data_hash) == key:
+                source = event.source or source
+        found = Origin.of(source)
         if "accepted: " in held.reason:  # the structure is what contradicts itself
             kept = [c for c in found.checks.split(", ") if c != "structure"]
             found = replace(found, checks=", ".join([*kept, "accepted"]))
@@ -328,13 +338,17 @@ class Archive(Changing):
         ArchiveError
             If the archive holds nothing of the states that old.
         """
-        dates, apart = self.releases(), apart_dates(self._store)
+        dates, apart = self.releases(), self._apart()
         if not dates:
-            others = self.releases(COUNTIES)
+            where, others = self.path or "the archive", self.releases(COUNTIES)
+            if self.path is not None and not self.path.is_dir():
+                raise ArchiveError(
+                    f"there is no folder {where}", hint="check the path of the archive"
+                )
             raise ArchiveError(
-                f"{self.path or 'the archive'} holds no release"
+                f"{where} holds no release"
                 + (" of the states, which those of counties go with" if others else ""),
-                hint=said_apart(apart) or "add one: odforecast data add FILE --archive DIR",
+                hint=self.said_apart() or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
         # By default what lies apart since is told, too; but the day is that of the newest one used.
@@ -346,39 +360,343 @@ class Archive(Changing):
                 f"nothing was known on {day}: the first release of the archive is {dates[0]}",
                 hint=f"ask for {dates[0]} or later, or add an older release",
             )
-        date = known[-1]
-        note = None
-        if day > date == dates[-1] and last == date:
+        date, age = known[-1], (day - known[-1]).days
+        note = ""
+        if day > date == last:
             note = f"the last release seen is {date}: asked for {day}, answered with it"
-        elif (day - date).days > _STALE_DAYS:
+        elif age > SETS[STATES].stale:
             note = (
-                f"release {date} was {(day - date).days} days old on {day}; CDC publishes every "
-                "month, so the archive lacks the releases between"
+                f"release {date} was {age} days old on {day}; CDC publishes every month, so the "
+                "archive lacks the releases between"
             )
-        unused = said_apart([d for d in apart if date < d <= until])
-        notes = [note, unused, self.reason(date)]
-        return Vintage(self, day, date, "; ".join(n for n in notes if n) or None)
+        after = date + dt.timedelta(days=1)
+        notes = [note, self.said_apart(STATES, after, until), self.reason(date)]
+        return Vintage(self, day, date, "; ".join(filter(None, notes)) or None)
 
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
         held = self._held(date, dataset)
-        return f"{called(held.release, dataset)} was {held.reason}" if held.reason else ""
+        return f"{SETS[dataset].called(held.release)} was {held.reason}" if held.reason else ""
+
+    def copies(
+        self, last: Mapping[dt.date, np.datetime64], dataset: str = STATES
+    ) -> dict[dt.date, str]:
+        """Releases that end in the same month as another one, which counts, and what to say.
+
+        CDC publishes a month once. Where an archive has it under two dates, the release counts
+        whose date is certain, or else the first.
+
+        Parameters
+        ----------
+        last : mapping of datetime.date to datetime64[M]
+            Last month with a count, by release.
+        dataset : {"states", "counties"}
+        """
+        found: dict[np.datetime64, list[dt.date]] = {}
+        for date, month in sorted(last.items()):
+            found.setdefault(month, []).append(date)
+        out: dict[dt.date, str] = {}
+        for month, dates in found.items():
+            if len(dates) > 1:
+                sure = [d for d in dates if self.origin(d, dataset).basis in ("known", "given")]
+                first = (sure or dates)[0]
+                words = f"it ends in {month}, as release {first} does: that one counts"
+                out |= dict.fromkeys((d for d in dates if d != first), words)
+        return out
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
-        day = to_date(day)
-        return Archive._over(Until(self._store, day))
+        return Archive._over(View(self._store, until=to_date(day)))
 
     def above(self, beneath: Archive) -> Archive:
         """This archive with the releases of another beneath; where both have one, this one's.
 
         What is added, accepted, replaced or retracted is so in this archive.
         """
-        return Archive._over(Layered(self._store, beneath._store))
+        return Archive._over(View(self._store, beneath._store))
+
+    def _own(self) -> Archive:
+        """What changes go to, alone."""
+        return Archive._over(self._store.own())
 
     def _held(self, date: str | dt.date, dataset: str = STATES) -> Kept:
-        return found(self._store, date, dataset)
+        """The figures that count for a date, or an error that names the nearest."""
+        date = to_date(date)
+        if date not in (kept := self._store.kept(dataset_named(dataset))):
+            near = min(kept, key=lambda d: abs(d - date), default=None)
+            none = "it is empty" if dataset == STATES else f"it has none of {dataset}"
+            raise ArchiveError(
+                f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}",
+                hint=self.said_apart(dataset, date, date)
+                or (none if near is None else f"the nearest is {near}"),
+            )
+        return kept[date]
+
+    def _apart(self, dataset: str = STATES) -> list[dt.date]:
+        """Dates of which figures lie apart, quarantined or retracted, and none count."""
+        apart, kept = ledger.fold(self._store.events()).apart, self._store.kept(dataset)
+        return sorted(d for (name, d), held in apart.items()
+                      if name == dataset and held and d not in kept)  # fmt: skip
+
+    def said_apart(
+        self, dataset: str = STATES, first: dt.date = dt.date.min, last: dt.date = dt.date.max
+    ) -> str:
+        """One line on releases of a time that lie apart; empty if there are none."""
+        dates = [d for d in self._apart(dataset) if first <= d <= last]
+        if not dates:
+            return ""
+        many = len(dates) > 1
+        which = f"{len(dates)} releases to {dates[-1]} lie" if many else f"release {dates[-1]} lies"
+        return f"{which} apart, unused: see odforecast data log"
+
+    def add(
+        self,
+        loaded: Release | str | os.PathLike[str],
+        accept: str | None = None,
+        *,
+        origin: Origin | None = None,
+    ) -> bool:
+        """Add one release, of the states or of the counties, for good.
+
+        Parameters
+        ----------
+        loaded : path, Loaded or Counties
+            One of CDC's files, told apart by its columns; or what
+            :func:`odforecast.sources.vsrr.read_vsrr` or
+            :func:`odforecast.sources.county.read_county` made of it.
+        accept : str, optional
+            Use the release although it contradicts itself, or was retracted, and why. The
+            reason goes into the ledger and into every result made from the release.
+        origin : Origin, optional
+            Where it was downloaded from; default: a file added by hand.
+
+        Returns
+        -------
+        bool
+            True if it was added; False if the very same release was there already.
+
+        Raises
+        ------
+        QuarantineError
+            If the release contradicts itself, see
+            :func:`odforecast.vintage.quality.contradictions`. It is stored apart, and used by
+            nothing.
+        ArchiveError
+            If the archive holds other numbers for that release date.
+        """
+        loaded, table = _read(loaded)
+        source = {} if origin is None else origin.source
+        return self._put(table, source | source_of(loaded), accept)
+
+    def replace(
+        self, loaded: Release | str | os.PathLike[str], reason: str, accept: str | None = None
+    ) -> bool:
+        """Put right figures in place of wrong ones; those stay in the archive, unused.
+
+        Parameters
+        ----------
+        loaded : path, Loaded or Counties
+            The right file of a release that the archive holds.
+        reason : str
+            Why; it goes into the ledger and into every result made from the new figures.
+        accept : str, optional
+            As in :meth:`add`.
+
+        Returns
+        -------
+        bool
+            False if the archive holds these very figures already.
+
+        Raises
+        ------
+        QuarantineError
+            If the new figures contradict themselves.
+        ArchiveError
+            If there is no such release, or no reason.
+        """
+        loaded, table = _read(loaded)
+        old = self._own()._held(loaded.release, dataset_of(loaded)).data_hash
+        if old == of_table(table).hash(table):
+            return False
+        return self._put(table, source_of(loaded), accept, instead=(old, reason_of(reason)))
+
+    def _put(
+        self,
+        table: pd.DataFrame,
+        source: dict[str, str],
+        accept: str | None = None,
+        *,
+        check: bool = True,
+        instead: tuple[str, str] = ("", ""),
+    ) -> bool:
+        """Add the figures of a canonical table; ``instead``: of which hash, and why."""
+        dataset, day = of_table(table), table["release"].iloc[0].date()
+        store, called = self._store.own(), dataset.called(day)
+        event = Event(ledger.ADDED, dataset.name, day, dataset.hash(table), source=source)
+        digest, (old, why) = event.data_hash, instead
+        accept = None if accept is None else reason_of(accept)
+        held = store.kept(dataset.name).get(day)
+        if held is not None and held.data_hash != old:
+            if held.data_hash != digest:
+                raise _other(held, table, digest)
+            if held.file is None or held.file.exists():
+                return False
+            store.write(table, event)  # somebody deleted the file
+            return True
+        known = ledger.fold(store.events()).apart.get(event.key, {}).get(digest)
+        retracted = known is not None and known.event != ledger.QUARANTINED
+        if known is not None and retracted and accept is None:
+            raise ArchiveError(
+                f"these figures of {called} were {known.event}: {known.reason}",
+                hint="--accept REASON takes them back",
+            )
+        wrong = self._wrong(table) if check else []
+        store.write(table, event)
+        if wrong and accept is None:
+            if known is None:
+                cells = listed(wrong, _KEPT)
+                store.append(replace(event, event=ledger.QUARANTINED, reason=cells))
+            raise QuarantineError(
+                f"{called} contradicts itself and was stored apart: {listed(wrong)}",
+                hint="get the file again; if CDC did publish these figures, --accept REASON",
+            )
+        taken = accept if accept and (wrong or retracted) else ""
+        if not old:
+            event = replace(event, reason=taken)
+        else:
+            why += f"; accepted: {taken}" if taken else ""
+            event = replace(event, event=ledger.REPLACED, replaces=old, reason=why)
+        event = store.append(event)
+        now = ledger.fold(store.events()).current.get(event.key)
+        if now is None:  # another process retracted it just now
+            raise ArchiveError(f"{called} was retracted meanwhile", hint="see data log")
+        if now.data_hash != digest:  # another process was first
+            raise _other(store.kept(dataset.name)[day], table, digest)
+        return now.event == event
+
+    def _wrong(self, table: pd.DataFrame) -> list[Contradiction]:
+        """What a release contradicts in itself, the one before and, for counties, the states."""
+        dataset, day = of_table(table).name, table["release"].iloc[0].date()
+        # Also what lies beneath: the first release of one's own is compared with the bundled one.
+        kept, states = self._store.kept(dataset), None
+        earlier = [d for d in kept if d < day]
+        if dataset == COUNTIES:
+            known = {d: k for d, k in self._store.kept().items() if d <= day}
+            states = known[max(known)].read() if known else None
+        return contradictions(table, kept[max(earlier)].read() if earlier else None, states)
+
+    def retract(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
+        """Use a release no more; its figures stay in the archive, apart.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+        reason : str
+            Why; it goes into the ledger.
+        dataset : {"states", "counties"}
+
+        Raises
+        ------
+        ArchiveError
+            If there is no such release, or no reason.
+        """
+        date, own = to_date(date), self._own()
+        if date in set(self.releases(dataset)) - set(own.releases(dataset)):
+            raise ArchiveError(
+                f"release {date} ships with odforecast, and is not in your archive",
+                hint="to leave it out, use an archive of your own: --archive DIR",
+            )
+        digest = own.data_hash(date, dataset)
+        event = Event(ledger.RETRACTED, dataset, date, digest, reason_of(reason))
+        self._store.own().append(event)
+
+    def accept(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
+        """Use a release that was stored apart, quarantined or retracted, after all.
+
+        Parameters
+        ----------
+        date : date or str
+            Release date.
+        reason : str
+            Why; it goes into the ledger and into every result made from the release.
+        dataset : {"states", "counties"}
+
+        Raises
+        ------
+        ArchiveError
+            If none of that date lies apart, several do, another one counts already, or there
+            is no reason.
+        """
+        date, reason, dataset = to_date(date), reason_of(reason), dataset_named(dataset)
+        store = self._store.own()
+        state = ledger.fold(store.events())
+        apart = state.apart.get((dataset, date), {})
+        if (dataset, date) in state.current:
+            raise ArchiveError(
+                f"release {date} has figures that count already", hint="retract them first"
+            )
+        if len(apart) != 1:
+            raise ArchiveError(
+                f"{len(apart) or 'no'} files of release {date} lie apart",
+                hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
+            )
+        digest, event = next(iter(apart.items()))
+        store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
+        store.append(Event(ledger.ACCEPTED, dataset, date, digest, reason))
 
 
 def _span(dates: tuple[dt.date, ...]) -> str:
-    return f"{dates[0]} to {dates[-1]}" if len(dates) > 1 else str(dates[0])
+    """How many releases there are, and of which time."""
+    last = f" to {dates[-1]}" if len(dates) > 1 else ""
+    return f"{number_of(len(dates), 'release')}, {dates[0]}{last}"
+
+
+def reason_of(text: str) -> str:
+    """A reason in one line, or a refusal of what is none."""
+    text = " ".join(text.split())
+    if not 3 <= len(text) <= 500:
+        raise ArchiveError(
+            f"a reason has 3 to 500 characters, got {len(text)}",
+            hint="say what is wrong with the figures, and how you know",
+        )
+    return text
+
+
+def listed(wrong: list[Contradiction], shown: int = _SHOWN) -> str:
+    """The first contradictions in words, and how many more there are."""
+    rest = f"; and {len(wrong) - shown:,} more cells" if len(wrong) > shown else ""
+    return "; ".join(str(c) for c in wrong[:shown]) + rest
+
+
+def _read(loaded: Release | str | os.PathLike[str]) -> tuple[Release, pd.DataFrame]:
+    """A release, read if it is a file, and its table in canonical form."""
+    if isinstance(loaded, str | os.PathLike):
+        loaded = read_release(Path(loaded))
+    return loaded, _checked(loaded.table, loaded.release)
+
+
+def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
+    """The table in canonical form, of the release it is filed under."""
+    try:
+        table = of_table(table).canonical(table)
+    except DataError as error:
+        raise ArchiveError(f"release {date}: {error.message}", error.hint) from error
+    inside = table["release"].iloc[0].date()
+    if inside != date:
+        raise ArchiveError(
+            f"the table filed under {date} says that it is release {inside}",
+            hint="file it under its own release date",
+        )
+    return table
+
+
+def _other(held: Kept, table: pd.DataFrame, digest: str) -> ArchiveError:
+    """What to say of figures that are not those there."""
+    return ArchiveError(
+        f"the archive holds other numbers for {of_table(table).called(held.release)}: "
+        f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "
+        f"{digest}) in the new one",
+        hint="a release never changes: is the date right, is one a subset? If those there are "
+        "wrong: odforecast data replace FILE --reason TEXT",
+    )

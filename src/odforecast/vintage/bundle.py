@@ -18,9 +18,9 @@ from odforecast.names import COUNTIES
 from odforecast.sources.county import Counties
 from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import Loaded
-from odforecast.vintage.adding import apart_dates, listed, put, reason_of, said_apart, wrong_in
-from odforecast.vintage.archive import Archive
-from odforecast.vintage.storage import Folder, Layered, Memory
+from odforecast.vintage.archive import Archive, listed, reason_of
+from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.store import Folder, View
 from odforecast.vintage.vintage import Vintage
 
 #: Releases of the states that ship, oldest first; the last is the default.
@@ -47,7 +47,7 @@ def bundled() -> Archive:
     >>> od.bundled().as_of().table["state"].nunique()
     54
     """
-    return Archive._over(Layered(Memory(), _shipped()))
+    return Archive._over(View(Folder(), _shipped()))
 
 
 def default_folder() -> Path:
@@ -90,13 +90,11 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     """
     if path is None:
         return Archive(default_folder()).above(bundled())
-    found = Archive(path)
+    found, fill = Archive(path), f"odforecast data add FILE... --archive {path}"
+    if not Path(path).is_dir():
+        raise ArchiveError(f"there is no folder {path}", f"check the path; to begin there: {fill}")
     if found.last_seen is None and not found.releases(COUNTIES):
-        raise ArchiveError(
-            f"{path} holds no release",
-            hint=said_apart(apart_dates(found._store))
-            or f"fill it: odforecast data add FILE... --archive {path}",
-        )
+        raise ArchiveError(f"{path} holds no release", found.said_apart() or f"fill it: {fill}")
     return found
 
 
@@ -137,13 +135,13 @@ def read(
 def of_file(loaded: Loaded, accept: str | None = None) -> Archive:
     """An archive in memory with the release of one file; see :func:`read`."""
     reason = None if accept is None else reason_of(accept)
-    wrong = wrong_in(loaded.table)
+    wrong = contradictions(loaded.table)
     if wrong and reason is None:
         raise DataError(
             f"{loaded.report.file} contradicts itself: {listed(wrong)}",
             hint="get the file again; if CDC did publish these figures, --accept REASON "
             "(accept= in Python)",
         )
-    store = Memory()
-    put(store, loaded.table, {}, accept=reason, check=bool(wrong))
-    return Archive._over(store)
+    archive = Archive._over(Folder())
+    archive._put(loaded.table, {}, reason, check=bool(wrong))
+    return archive

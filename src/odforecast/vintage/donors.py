@@ -26,11 +26,9 @@ import numpy as np
 from odforecast.errors import ArchiveError, DataError, OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import STATES
 from odforecast.panel import Donor, Floats, Panel
 from odforecast.publication import SETTLED
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.contents import copies
 
 #: Months back that a donor tells of: the last twelve counts are made of 23 months, models ask of
 #: the twelve before what was usual, and ``cdc-predicted`` of 25 predicted values and more.
@@ -102,13 +100,13 @@ def gathered(
             panels[date] = archive.as_of(date).panel()
         except OdforecastError as error:
             left_out[date] = error.message
-    left_out |= copies(archive, {d: p.last_month for d, p in panels.items()}, STATES)
+    left_out |= archive.copies({d: p.last_month for d, p in panels.items()})
     for date, panel in panels.items():
-        if date not in left_out:
-            try:
+        try:
+            if date not in left_out:
                 found.append(donor_of(panel, truth))
-            except OdforecastError as error:
-                left_out[date] = error.message
+        except OdforecastError as error:
+            left_out[date] = error.message
     return linked(found), left_out
 
 
@@ -330,17 +328,12 @@ def parsed(text: str) -> tuple[Donor, ...]:
         late, ratio, pending, complete = (
             np.array([p[q] for p in places.values()]) for q in _QUANTITIES
         )
+        deaths = np.array([p["deaths"][0] for p in places.values()])
         found.append(
             Donor(
-                release=dt.date.fromisoformat(release),
-                locations=tuple(places),
-                age=int(age),
-                late=late,
-                ratio=ratio,
-                pending=pending,
+                release=dt.date.fromisoformat(release), locations=tuple(places), age=int(age),
+                final_back=int(final_back), deaths=deaths, late=late, ratio=ratio, pending=pending,
                 complete=complete,
-                final_back=int(final_back),
-                deaths=np.array([p["deaths"][0] for p in places.values()]),
             )
-        )
+        )  # fmt: skip
     return linked(found)

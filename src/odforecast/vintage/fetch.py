@@ -24,73 +24,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pandas as pd
-
 from odforecast.errors import DataError, DownloadError
-from odforecast.names import COUNTIES, STATES
+from odforecast.io import replacing
 from odforecast.say import listed, quoted
 from odforecast.seeds import content_hash
 from odforecast.sources.release import Release, read_release
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
-from odforecast.vintage.figures import dataset_of
+from odforecast.vintage.dataset import SETS, Dataset, dataset_of
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
 
 #: Told the number of rows that are here, and of those there are.
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set of data.cdc.gov.
-
-    Attributes
-    ----------
-    key : str
-        Short name.
-    id : str
-        Socrata identifier.
-    needs : tuple of str
-        Fields without which its rows mean nothing.
-    knows : tuple of str
-        Fields it is known to have; another one means that CDC has changed the table. Empty if
-        nothing is checked.
-    dataset : {"states", "counties"}
-        Which one it is of an archive.
-    """
-
-    key: str
-    id: str
-    needs: tuple[str, ...]
-    knows: tuple[str, ...] = ()
-    dataset: str = STATES
-
-
-_VSRR = ("state", "year", "month", "indicator", "data_value")
-DATASETS = {
-    "vsrr": Dataset(
-        "vsrr",
-        "xkb8-kh2a",
-        needs=_VSRR,
-        knows=(
-            *_VSRR,
-            "period",
-            "percent_complete",
-            "percent_pending_investigation",
-            "state_name",
-            "footnote",
-            "footnote_symbol",
-            "predicted_value",
-        ),
-    ),
-    # Its columns have long names, which the API cuts off: the reader says what it lacks.
-    "county": Dataset(
-        "county", "gb4e-yj24", needs=("year", "month", "fips", "footnote"), dataset=COUNTIES
-    ),
-}
-#: The names that an archive has for them.
-ALSO = {STATES: "vsrr", COUNTIES: "county"}
 
 
 @dataclass(frozen=True)
@@ -171,26 +117,28 @@ def fetch(
     folder = Path(folder)
     store = Archive(folder)
     meta = client.metadata(kind.id)
-    name = f"{meta.release}_{kind.key}_{meta.updated}.json.gz"
-    file = folder / "downloads" / name
-    if meta.release in store.releases(kind.dataset):
-        source = store.source(meta.release, kind.dataset)
-        if source.get("file") == name:
-            return Fetched(
-                kind.key, meta.release, file if file.exists() else None, source["sha256"], 0, 0,
-                added=False, why=f"release {meta.release} was there already, unchanged",
-            )  # fmt: skip
+    file = folder / "downloads" / f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
+
+    def done(why: str, digest: str, loaded: Release | None = None, added: bool = False) -> Fetched:
+        here = file if file.exists() else None
+        return Fetched(kind.short, meta.release, here, digest, rows, resumed, added, why, loaded)
+
     rows = resumed = 0
+    if meta.release in store.releases(kind.name):
+        source = store.source(meta.release, kind.name)
+        if source.get("file") == file.name:
+            why = f"release {meta.release} was there already, unchanged"
+            return done(why, source["sha256"])
     if not file.exists():
         found = download(
             dataset, folder / ".partial", client, meta=meta, progress=progress, restarts=restarts
         )
         meta, rows, resumed = found.meta, len(found.rows), found.resumed
-        file = file.with_name(f"{meta.release}_{kind.key}_{meta.updated}.json.gz")
+        file = file.with_name(f"{meta.release}_{kind.short}_{meta.updated}.json.gz")
         # A folder of its own: another process may remove the pages when it is done with them.
         whole = found.folder.with_name(f"{kind.id}_{meta.updated}_{secrets.token_hex(4)}")
         try:
-            _write(whole / file.name, _packed(found.rows))
+            write_rows(whole / file.name, found.rows)
             read_release(whole / file.name, meta.release)  # refused here, it is not kept
             file.parent.mkdir(parents=True, exist_ok=True)
             os.replace(whole / file.name, file)
@@ -199,20 +147,14 @@ def fetch(
             shutil.rmtree(found.folder, ignore_errors=True)
             with contextlib.suppress(OSError):
                 whole.parent.rmdir()  # unless it holds pages of another data set
-    digest = _sha256(file)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
     loaded = read_release(file, meta.release)
     if (same := _same_as_last(store, loaded)) is not None:
-        why = f"the numbers are those of release {same}: nothing added"
-        return Fetched(
-            kind.key, meta.release, file, digest, rows, resumed, added=False, why=why, loaded=loaded
-        )
+        return done(f"the numbers are those of release {same}: nothing added", digest, loaded)
     origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
     added = folder_archive(folder).add(loaded, origin=origin)
     why = "added" if added else "was there already, the same numbers"
-    return Fetched(
-        kind.key, meta.release, file, digest, rows, resumed,
-        added=added, why=f"release {meta.release} {why}", loaded=loaded,
-    )  # fmt: skip
+    return done(f"release {meta.release} {why}", digest, loaded, added)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -275,13 +217,16 @@ def download(
     """
     kind = _dataset(dataset)
     where = None if since is None else f"year >= {since}"
-    meta = meta or client.metadata(kind.id)
+    meta, progress = meta or client.metadata(kind.id), progress or (lambda *_: None)
     problem = ""
     for _ in range(1 + restarts):
         _check_columns(kind, meta)
         key = content_hash(client.page_size, where or "", client.soda3)
         folder = partial / f"{kind.id}_{meta.updated}_{key}"
-        _forget(partial, f"{kind.id}_", but=f"{kind.id}_{meta.updated}_")
+        for gone in set(partial.glob(f"{kind.id}_*")) - set(
+            partial.glob(f"{kind.id}_{meta.updated}_*")
+        ):
+            shutil.rmtree(gone, ignore_errors=True)  # pages of states of the table that are gone
         total = client.count(kind.id, where)
         rows: Rows = []
         resumed = size = 0
@@ -301,8 +246,7 @@ def download(
                     hint="is it the right server?",
                 )
             rows += page
-            if progress is not None:
-                progress(len(rows), total)
+            progress(len(rows), total)
             if len(page) < client.page_size or len(rows) > total:
                 break
         after = client.metadata(kind.id)
@@ -330,27 +274,28 @@ def write_rows(path: Path, rows: Rows) -> str:
     str
         SHA-256 of the file.
     """
-    content = _packed(rows)
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    content = gzip.compress(f"[{lines}]\n".encode(), compresslevel=6, mtime=0)
     _write(path, content)
     return hashlib.sha256(content).hexdigest()
 
 
 def _dataset(key: str) -> Dataset:
-    if key not in DATASETS and key not in ALSO:
-        known = ", ".join((*DATASETS, *ALSO))
-        raise DataError(f"no data set {quoted(key)}", hint=f"one of {known}")
-    return DATASETS[ALSO.get(key, key)]
+    """A data set by its name in an archive or by its short one."""
+    known = {each.short: each for each in SETS.values()} | SETS
+    if key not in known:
+        raise DataError(f"no data set {quoted(key)}", hint=f"one of {', '.join(known)}")
+    return known[key]
 
 
 def _check_columns(kind: Dataset, meta: Metadata) -> None:
     """Refuse a table whose columns are not those this version understands, before the rows."""
     missing = [c for c in kind.needs if c not in meta.columns]
     new = [c for c in meta.columns if kind.knows and c not in kind.knows]
-    if missing or new:
-        said = [f"without {listed(missing)}"] * bool(missing)
-        said += [f"with the new {listed(new)}"] * bool(new)
+    found = {"without": missing, "with the new": new}
+    if said := " and ".join(f"{how} {listed(names)}" for how, names in found.items() if names):
         raise DataError(
-            f"CDC has changed the columns of {kind.id}: {' and '.join(said)}",
+            f"CDC has changed the columns of {kind.id}: {said}",
             hint="nothing was downloaded; look for a newer version of odforecast",
         )
 
@@ -358,56 +303,32 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
 def _same_as_last(store: Archive, loaded: Release) -> dt.date | None:
     """The release before, if it has the very same numbers."""
     dataset = dataset_of(loaded)
-    dates = store.releases(dataset)
-    before = [d for d in dates if d < loaded.release]
-    if not before or loaded.release in dates:
+    dates = [d for d in store.releases(dataset) if d <= loaded.release]
+    if not dates or dates[-1] == loaded.release:
         return None
-    last = store.release(before[-1], None, dataset)
-    same = pd.DataFrame.equals(last.drop(columns="release"), loaded.table.drop(columns="release"))
-    return before[-1] if same else None
+    last = store.release(dates[-1], None, dataset).drop(columns="release")
+    return dates[-1] if last.equals(loaded.table.drop(columns="release")) else None
 
 
 def _kept(path: Path) -> Rows | None:
     """Page of an earlier try; None if it is not there, or no page."""
     try:
         page = json.loads(path.read_bytes())
+        return page if isinstance(page, list) else None
     except (OSError, ValueError, RecursionError):
         return None
-    return page if isinstance(page, list) else None
-
-
-def _forget(partial: Path, start: str, but: str) -> None:
-    """Remove pages of states of the table that are gone."""
-    if partial.is_dir():
-        for folder in partial.iterdir():
-            if folder.name.startswith(start) and not folder.name.startswith(but):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _packed(rows: Rows) -> bytes:
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
-    return gzip.compress(f"[{lines}]\n".encode(), compresslevel=6, mtime=0)
 
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole, or not there."""
-    temp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     for attempt in (1, 2, 3):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with temp.open("wb") as handle:
+            with replacing(path) as part, part.open("wb") as handle:
                 handle.write(content)
                 handle.flush()
                 os.fsync(handle.fileno())
-            os.replace(temp, path)
             return
         except FileNotFoundError:
             # Another process, done with the same download, removed the folder just now.
             if attempt == 3:
                 raise
-        finally:
-            temp.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -15,18 +15,15 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from odforecast.errors import ArchiveError
 from odforecast.names import DATASETS
 from odforecast.seeds import content_hash
 
 LEDGER = "ledger.jsonl"
-ADDED = "added"
-QUARANTINED = "quarantined"
-ACCEPTED = "accepted"
-RETRACTED = "retracted"
-REPLACED = "replaced"
-EVENTS = (ADDED, QUARANTINED, ACCEPTED, RETRACTED, REPLACED)
+EVENTS = ("added", "quarantined", "accepted", "retracted", "replaced")
+ADDED, QUARANTINED, ACCEPTED, RETRACTED, REPLACED = EVENTS
 
 #: The data set and the date of a release.
 Key = tuple[str, dt.date]
@@ -77,24 +74,15 @@ class Origin:
     @classmethod
     def of(cls, source: Mapping[str, str]) -> Origin:
         """The origin that a line of the ledger says; lines of earlier versions say less."""
-        file = source.get("file", "")
-        kind = source.get("origin") or ("cdc" if _FETCHED.fullmatch(file) else "file")
-        return cls(
-            kind,
-            source.get("place", ""),
-            source.get("basis") or ("known" if kind == "cdc" else "given"),
-            source.get("checks") or "structure",
-            file,
-            source.get("sha256", ""),
-        )
+        fetched = _FETCHED.fullmatch(source.get("file", ""))
+        kind = source.get("origin") or ("cdc" if fetched else "file")
+        values = {"basis": "known" if kind == "cdc" else "given", **source, "kind": kind}
+        return cls(**{k: v for k, v in values.items() if k in cls.__dataclass_fields__ and v})
 
     @property
     def source(self) -> dict[str, str]:
         """As :attr:`Event.source`."""
-        values = {
-            "file": self.file, "sha256": self.sha256, "origin": self.kind, "place": self.place,
-            "basis": self.basis, "checks": self.checks,
-        }  # fmt: skip
+        values = {"origin" if k == "kind" else k: v for k, v in self.__dict__.items()}
         return {name: text for name, text in values.items() if text}
 
 
@@ -144,25 +132,15 @@ class Event:
         return Event(**{**self.__dict__, "at": now, "id": secrets.token_hex(8)})
 
 
-@dataclass(frozen=True)
-class Current:
-    """The figures that count for one release.
+class Current(NamedTuple):
+    """The figures that count for one release: what made them count, and why if they need a reason.
 
-    Attributes
-    ----------
-    event : Event
-        What made them count.
-    reason : str
-        Why figures that contradict themselves, or replace others, count; empty otherwise.
+    The hash is empty for a file older than the ledger.
     """
 
     event: Event
     reason: str
-
-    @property
-    def data_hash(self) -> str:
-        """Content hash of the figures; empty for a file older than the ledger."""
-        return self.event.data_hash
+    data_hash: str
 
 
 @dataclass
@@ -183,12 +161,11 @@ class State:
 
     def retracted(self, dataset: str) -> set[dt.date]:
         """Dates whose figures were retracted, and that have no others."""
+        apart = {key: held for key, held in self.apart.items() if key not in self.current}
         return {
             date
-            for (name, date), held in self.apart.items()
-            if name == dataset
-            and (name, date) not in self.current
-            and any(e.event == RETRACTED for e in held.values())
+            for (name, date), held in apart.items()
+            if name == dataset and any(e.event == RETRACTED for e in held.values())
         }
 
 
@@ -233,7 +210,7 @@ def fold(events: Iterable[Event]) -> State:
         elif event.event in (ADDED, ACCEPTED):
             if held is None:
                 reason = f"accepted: {event.reason}" if event.reason else ""
-                state.current[event.key] = Current(event, reason)
+                state.current[event.key] = Current(event, reason, event.data_hash)
                 apart.pop(event.data_hash, None)
         elif event.event == RETRACTED:
             if same:
@@ -243,7 +220,7 @@ def fold(events: Iterable[Event]) -> State:
             assert held is not None
             apart[event.replaces] = event
             apart.pop(event.data_hash, None)
-            state.current[event.key] = Current(event, f"replaced: {event.reason}")
+            state.current[event.key] = Current(event, f"replaced: {event.reason}", event.data_hash)
     return state
 
 
@@ -283,7 +260,7 @@ def begin(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def append(path: Path, event: Event) -> None:
@@ -309,10 +286,11 @@ def append(path: Path, event: Event) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> ArchiveError:
+def unwritable(path: Path, error: OSError) -> ArchiveError:
+    """What to say of a file that cannot be written."""
     return ArchiveError(
         f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
     )

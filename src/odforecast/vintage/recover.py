@@ -88,20 +88,18 @@ def recovered_months(
     rows = table[table["indicator"] == indicator]
     if rows["reported"].isna().all():
         raise DataError(f"the release has no reported counts of {indicator!r}")
-    sums = rows.pivot(index="state", columns="month", values="reported")
-    hidden = rows.assign(h=rows["status"] == "suppressed").pivot(
-        index="state", columns="month", values="h"
+    every = pd.date_range(rows["month"].min(), rows["month"].max(), freq="MS")
+    sums, status = (
+        rows.pivot(index="state", columns="month", values=name).reindex(columns=every)
+        for name in ("reported", "status")
     )
-    every = pd.date_range(sums.columns.min(), sums.columns.max(), freq="MS")
-    sums = sums.reindex(columns=every)
-    hidden = hidden.reindex(columns=every).eq(True)
+    hidden = status == "suppressed"
     if {"NY", "YC"} <= set(sums.index):
         sums.loc[NEW_YORK[0]] = sums.loc["NY"] + sums.loc["YC"]
         hidden.loc[NEW_YORK[0]] = False
     states = _states(locations, list(sums.index))
-    wanted = list(states)
-    if "US" in sums.index and "US" not in wanted:
-        wanted.append("US")  # for its seasonal pattern
+    # The nation's seasonal pattern is used always.
+    wanted = list(dict.fromkeys([*states, *(["US"] if "US" in sums.index else [])]))
     first = np.datetime64(every[0], "M") - np.timedelta64(11, "M")
     stamps = pd.date_range(pd.Timestamp(first), every[-1], freq="MS")
     known = _known(wonder, wanted, stamps)
@@ -116,21 +114,17 @@ def recovered_months(
     parts = []
     for i, state in enumerate(states):
         seen = ~np.isnan(pinned.months[i])
-        if not seen.any():
-            continue
-        quantiles = np.quantile(sample[:, i, seen], QUANTILES, axis=0)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "state": state,
-                    "month": stamps[seen],
-                    "deaths": pinned.months[i, seen],
-                    "sd": pinned.sd[i, seen],
-                    **{f"q{100 * q:02.0f}": row for q, row in zip(QUANTILES, quantiles)},
-                    "pinned": "wonder" if known.loc[state].notna().any() else "season",
-                }
-            )
-        )
+        if seen.any():
+            quantiles = np.quantile(sample[:, i, seen], QUANTILES, axis=0)
+            columns = {
+                "state": state,
+                "month": stamps[seen],
+                "deaths": pinned.months[i, seen],
+                "sd": pinned.sd[i, seen],
+                **{f"q{100 * q:02.0f}": row for q, row in zip(QUANTILES, quantiles)},
+                "pinned": "wonder" if known.loc[state].notna().any() else "season",
+            }
+            parts.append(pd.DataFrame(columns))
     if not parts:
         raise DataError(f"no reported counts of {indicator!r} for {', '.join(states)}")
     level = pd.Series(pinned.level, index=wanted, name="level").loc[list(states)]

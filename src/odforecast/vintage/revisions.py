@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ArchiveError, UnknownNameError, one_of
 from odforecast.geography import JURISDICTIONS, NATION, called, pick, resolve
 from odforecast.geography.places import by_fips
+from odforecast.months import ONE_MONTH, Months
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
@@ -29,20 +30,15 @@ from odforecast.names import (
     STATES,
     indicator_name,
 )
+from odforecast.panel import Floats
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.sources.table import INDICATORS
-from odforecast.vintage.contents import copies
-from odforecast.vintage.differences import compare as compare
-from odforecast.vintage.settling import completeness as completeness
-from odforecast.vintage.settling import settling as settling
+from odforecast.vintage.dataset import ORDER, SETS, columns, laid_out
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from odforecast.vintage.archive import Archive
-
-Floats = NDArray[np.float64]
-Months = NDArray[np.datetime64]
 
 #: What they are called in a message.
 _OF = "the table of revisions"
@@ -94,20 +90,16 @@ class Revisions:
         place = self._place(None)
         row = self.reported[:, self._index(place)]
         known = np.isfinite(row)
-        last = [int(np.flatnonzero(k)[-1]) if k.any() else 0 for k in known]
-        table = pd.DataFrame(
-            {
-                "release": self.releases,
-                "last month": [str(self.months[m]) for m in last],
-                "reported": [row[r, m] for r, m in enumerate(last)],
-                "in the newest release": [row[-1, m] for m in last],
-            }
-        )
-        return html_table(
-            table.iloc[::-1],
-            f"{self.indicator}, {called(place)}: last count of each release",
-            "12-month-ending deaths, newest release first",
-        )
+        last = np.where(known.any(axis=1), known.shape[1] - 1 - known[:, ::-1].argmax(axis=1), 0)
+        columns = {
+            "release": self.releases,
+            "last month": self.months[last].astype(str),
+            "reported": row[np.arange(len(row)), last],
+            "in the newest release": row[-1, last],
+        }
+        title = f"{self.indicator}, {called(place)}: last count of each release"
+        hint = "12-month-ending deaths, newest release first"
+        return html_table(pd.DataFrame(columns).iloc[::-1], title, hint)
 
     def to_frame(self) -> pd.DataFrame:
         """Every published count, tidy: one row per location, month and release that has one.
@@ -275,9 +267,7 @@ class Revisions:
 
 
 def revisions(
-    archive: Archive,
-    locations: str | Iterable[str] = "US",
-    indicator: str = ALL_DRUGS,
+    archive: Archive, locations: str | Iterable[str] = "US", indicator: str = ALL_DRUGS
 ) -> Revisions:
     """What every release of an archive said.
 
@@ -318,62 +308,166 @@ def revisions(
             f"unknown indicator {indicator!r}",
             hint=one_of(indicator, INDICATOR_NAMES, INDICATOR_SAID) + ", or as CDC spells it",
         )
-    states = _states(locations)
+    every = isinstance(locations, str) and locations.strip().lower() == "all"
+    states = (NATION, *JURISDICTIONS) if every else resolve(locations)
     of_counties = [code in by_fips() for code in states]
     if any(of_counties) and not (all(of_counties) and indicator == ALL_DRUGS):
         raise UnknownNameError(
             "counties have releases of their own, with the deaths of all drugs together",
             hint="ask for counties alone, and for all-drugs",
         )
-    dataset = COUNTIES if any(of_counties) else STATES
+    dataset = SETS[COUNTIES if any(of_counties) else STATES]
     found: dict[dt.date, pd.DataFrame] = {}
     ends: dict[dt.date, np.datetime64] = {}
-    for date in archive.releases(dataset):
-        table = _counted(archive, date, indicator, dataset)
-        if (shown := table.loc[table["reported"].notna(), "month"]).size:
+    for date in archive.releases(dataset.name):
+        table = archive.release(date, indicator if dataset.part else None, dataset.name)
+        if (shown := table.loc[table[dataset.counts].notna(), "month"]).size:
             ends[date] = np.datetime64(shown.max(), "M")
-        found[date] = table.loc[
-            table["state"].isin(states), ["state", "month", "reported", "predicted"]
-        ]
-    again = copies(archive, ends, dataset)
-    kept = {d: t for d, t in found.items() if t["reported"].notna().any() and d not in again}
+        found[date] = table.loc[table[dataset.place].isin(states)].filter(
+            [dataset.place, "month", dataset.counts, "predicted"]
+        )
+    again = archive.copies(ends, dataset.name)
+    kept = {d: t for d, t in found.items() if t[dataset.counts].notna().any() and d not in again}
     if not kept:
         raise ArchiveError(
             f"no release has a reported count of {indicator!r} for {', '.join(states)}",
             hint="is it the right indicator?",
         )
-    stamps = {d: t["month"].to_numpy().astype("datetime64[M]") for d, t in kept.items()}
-    first = min(s.min() for s in stamps.values())
-    last = max(s.max() for s in stamps.values())
-    months = np.arange(first, last + np.timedelta64(1, "M"))
-    shape = (len(kept), len(states), months.size)
-    layers = {name: np.full(shape, np.nan) for name in ("reported", "predicted")}
-    for r, (date, table) in enumerate(kept.items()):
-        row = pd.Index(states).get_indexer(pd.Index(table["state"]))
-        column = (stamps[date] - first).astype(int)
-        for name, layer in layers.items():
-            layer[r, row, column] = table[name].to_numpy(dtype=float)
+    first, last = (
+        np.datetime64(edge(edge(t["month"]) for t in kept.values()), "M") for edge in (min, max)
+    )
+    months = np.arange(first, last + ONE_MONTH)
+    reported, predicted = np.full((2, len(kept), len(states), months.size), np.nan)
+    for r, table in enumerate(kept.values()):
+        layers = laid_out(table, states, months, columns(table, dataset.counts, "predicted"))
+        reported[r], predicted[r] = layers.values()
     return Revisions(
         indicator=indicator,
         releases=tuple(kept),
         locations=states,
         months=months,
-        reported=layers["reported"],
-        predicted=layers["predicted"],
-        hashes=tuple(archive.data_hash(d, dataset) for d in kept),
+        reported=reported,
+        predicted=predicted,
+        hashes=tuple(archive.data_hash(d, dataset.name) for d in kept),
         skipped={d: again.get(d, "no reported count of it") for d in found if d not in kept},
     )
 
 
-def _counted(archive: Archive, date: dt.date, indicator: str, dataset: str) -> pd.DataFrame:
-    """Counts of a release by ``state`` and month; a county stands where a state does."""
-    if dataset == STATES:
-        return archive.release(date, indicator)
-    table = archive.release(date, None, COUNTIES).drop(columns="state")
-    return table.rename(columns={"fips": "state", "deaths": "reported"}).assign(predicted=np.nan)
+def compare(
+    archive: Archive, a: str | dt.date, b: str | dt.date, indicator: str | None = None
+) -> pd.DataFrame:
+    """What one release says otherwise than another.
+
+    Parameters
+    ----------
+    archive : Archive
+    a, b : date or str
+        Release dates.
+    indicator : str, optional
+        This one only.
+
+    Returns
+    -------
+    DataFrame
+        Rows whose reported count or status differs, in the order of the table: ``state``,
+        ``month``, ``indicator``, ``reported_a``, ``reported_b``, ``change`` (b less a),
+        ``percent`` (of a), ``status_a``, ``status_b`` (``"absent"`` where a release has no such
+        row) and ``kind``: ``"changed"``, ``"appeared"`` or ``"vanished"``.
+
+    Raises
+    ------
+    ArchiveError
+        If the archive does not hold one of them.
+    """
+    keys, said = ["indicator", "state", "month"], ["reported", "status"]
+    sides = [
+        archive.release(d, indicator)[[*keys, *said]].astype({"status": object}) for d in (a, b)
+    ]
+    found = sides[0].merge(sides[1], on=keys, how="outer", suffixes=("_a", "_b"))
+    found = found.fillna({"status_a": "absent", "status_b": "absent"})
+    one, two = found["reported_a"], found["reported_b"]
+    blank = one.isna() & two.isna() & (found["status_a"] == found["status_b"])
+    found = found[~((one == two) | blank)].copy()
+    one, two = found["reported_a"], found["reported_b"]
+    found["change"] = two - one
+    found["percent"] = (100 * found["change"] / one).where(one != 0)
+    kinds = [one.isna() & two.notna(), one.notna() & two.isna()]
+    found["kind"] = np.select(kinds, ["appeared", "vanished"], "changed")
+    rank = {"indicator": {k: i for i, k in enumerate(INDICATORS)}, "state": ORDER}
+    found = found.sort_values(
+        keys, key=lambda c: c.map(rank[str(c.name)]) if c.name in rank else c
+    ).reset_index(drop=True)
+    names = ["state", "month", "indicator", "reported_a", "reported_b", "change", "percent",
+             "status_a", "status_b", "kind"]  # fmt: skip
+    return found[names]
 
 
-def _states(locations: str | Iterable[str]) -> tuple[str, ...]:
-    if isinstance(locations, str) and locations.strip().lower() == "all":
-        return ("US", *JURISDICTIONS)
-    return resolve(locations)
+def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.DataFrame:
+    """Completeness by months since the end of the period.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As :meth:`odforecast.vintage.revisions.Revisions.units` gives it.
+    by : iterable of str
+        Columns besides ``age``; empty for one curve over all.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``*by``, ``age``, ``n`` (counts behind it), ``median``, ``low`` and ``high``
+        (5 and 95 %) of reported / final.
+    """
+    grouped = units.groupby([*by, "age"], sort=True)["completeness"]
+    curve = grouped.agg(
+        n="size", median="median", low=lambda x: x.quantile(0.05), high=lambda x: x.quantile(0.95)
+    )
+    return curve.reset_index()
+
+
+def settling(units: pd.DataFrame, within: float = 1.0) -> pd.DataFrame:
+    """How each count moved until it was final: number, spread, lag.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As :meth:`odforecast.vintage.revisions.Revisions.units` gives it.
+    within : float
+        Percent of the final count.
+
+    Returns
+    -------
+    DataFrame
+        One row per (location, month): ``releases`` (that had it, besides the final one),
+        ``first`` (first reported count), ``final``, ``first_age``, ``first_change`` (percent
+        from first to final), ``spread`` (percent of final, highest less lowest) and
+        ``settled_age``: the age in the first release from which on all stayed within
+        ``within`` % of final; NaN if even the last before the final one was outside. Ages
+        between two releases cannot be told apart, so it is an upper bound.
+    """
+    rows = []
+    for (location, month), group in units.groupby(["location", "month"], sort=True):
+        one = group.sort_values("release")
+        values, ages, final = (
+            one["reported"].to_numpy(),
+            one["age"].to_numpy(),
+            one["final"].iloc[0],
+        )
+        outside = np.flatnonzero(~(np.abs(values / final - 1) <= within / 100))
+        start = 0 if outside.size == 0 else int(outside[-1]) + 1
+        rows.append(
+            {
+                "location": location,
+                "month": month,
+                "releases": len(one),
+                "first": values[0],
+                "final": final,
+                "first_age": int(ages[0]),
+                "first_change": 100 * (final / values[0] - 1) if values[0] else np.nan,
+                "spread": 100 * np.ptp([*values, final]) / final,
+                "settled_age": float(ages[start]) if start < len(ages) else np.nan,
+            }
+        )
+    names = ["location", "month", "releases", "first", "final", "first_age", "first_change",
+             "spread", "settled_age"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)

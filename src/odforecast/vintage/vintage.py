@@ -1,9 +1,10 @@
-"""Vintage: what was known on a day. The one door to a panel."""
+"""Vintage: what was known on a day. The one door to a panel, and how a release becomes one."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ArchiveError, PanelError, near
-from odforecast.geography import NATION, pick
+from odforecast.geography import JURISDICTIONS, NATION, pick
 from odforecast.months import ONE_MONTH
 from odforecast.names import (
     ALL_DEATHS,
@@ -20,27 +21,36 @@ from odforecast.names import (
     INDICATOR_NAMES,
     INDICATOR_SAID,
     STATES,
+    VINTAGE_REAL,
     indicator_name,
 )
-from odforecast.panel import Panel, Triangle
+from odforecast.panel import Floats, Panel, Triangle
+from odforecast.publication import final_through
 from odforecast.say import card, html_facts, number_of, steady
-from odforecast.vintage.county_panel import county_panel
-from odforecast.vintage.earlier import TRIANGLE_MONTHS, triangle_of
-from odforecast.vintage.figures import dataset_named
-from odforecast.vintage.state_panel import state_panel
+from odforecast.sources.county import absent
+from odforecast.vintage.dataset import PLACES, SETS, Grid, dataset_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.revisions import Revisions
+    from odforecast.vintage.store import Kept
 
-#: Counties are published every quarter.
-_STALE_COUNTIES = 135
 #: Indicators that stand beside another, by short name.
 _BESIDE = ("all-deaths", "T40.4")
 #: Those that have all drugs beside them: a model may take them as a part of the whole.
-_PARTS = tuple(s for s, n in INDICATOR_NAMES.items() if n not in (ALL_DRUGS, ALL_DEATHS))
+_PARTS = tuple(n for n in INDICATOR_NAMES.values() if n not in (ALL_DRUGS, ALL_DEATHS))
+#: Earlier releases whose counts a panel carries: those of the last two years.
+TRIANGLE_MONTHS = 24
+#: Of all drugs, with what they said of themselves, those of so many months: a model learns from
+#: them once their counts have settled.
+LEARNING_MONTHS = 96
+#: Months of a release, the last ones, of which it is kept what it said of them: those after its
+#: last closed December, at most fifteen, and that December.
+SAID_MONTHS = 16
+#: Releases that a process keeps: a backtest asks for each of them at every later one.
+_MOST = 256
 
 
 class Vintage:
@@ -90,7 +100,7 @@ class Vintage:
 
     @steady
     def _repr_html_(self) -> str:
-        earlier = self._earlier(self.date)
+        earlier = self._earlier()
         facts = {
             "as of": str(self.as_of),
             "release": str(self.date),
@@ -157,18 +167,16 @@ class Vintage:
         if dataset_named(dataset) == COUNTIES:
             if indicator is not None:
                 _all_drugs_only(indicator)
-            date, column = self.release(COUNTIES), "fips"
-            table = self._archive.release(date, None, COUNTIES)
+            table = self._archive.release(self.release(COUNTIES), None, COUNTIES)
         else:
-            date, column = self.date, "state"
             table = self.table if indicator is None else self._there(indicator)
         if locations is None:
             return table
-        held = tuple(str(s) for s in table[column].unique())
-        states = pick(locations, held, f"release {date}", PanelError)
-        place = table[column].map({s: i for i, s in enumerate(states)})
-        kept = place.dropna().sort_values(kind="stable").index
-        return table.loc[kept].reset_index(drop=True)
+        places = table[SETS[dataset].place]
+        held = tuple(str(s) for s in places.unique())
+        states = pick(locations, held, f"release {self.release(dataset)}", PanelError)
+        order = places.map({s: i for i, s in enumerate(states)})
+        return table.loc[order.dropna().sort_values(kind="stable").index].reset_index(drop=True)
 
     def plot(
         self,
@@ -201,16 +209,12 @@ class Vintage:
         name = indicator_name(indicator)
         rows = self.rows(name)
         if rows.empty:
-            known = ", ".join(sorted(map(str, self.table["indicator"].unique())))
-            short = {k: k for k in INDICATOR_NAMES}
+            hint = "it has: " + ", ".join(sorted(map(str, self.table["indicator"].unique())))
             # A name that is right, of a class that the release lacks, needs no correction.
-            meant = (
-                () if name in INDICATOR_NAMES.values() else near(indicator, INDICATOR_SAID | short)
-            )
-            raise PanelError(
-                f"release {self.date} has no indicator {name!r}",
-                hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {known}",
-            )
+            if name not in INDICATOR_NAMES.values():
+                for meant in near(indicator, INDICATOR_SAID | {k: k for k in INDICATOR_NAMES}):
+                    hint = f"did you mean {meant!r}? {hint}"
+            raise PanelError(f"release {self.date} has no indicator {name!r}", hint)
         return rows
 
     def rows(self, indicator: str) -> pd.DataFrame:
@@ -230,13 +234,15 @@ class Vintage:
         dates = self._archive.releases(dataset)
         known = [d for d in dates if d <= self.as_of]
         if not known:
-            where = self._archive.path or "the archive"
+            none = f"{self._archive.path or 'the archive'} holds no release of {dataset}"
+            if dates:
+                raise ArchiveError(
+                    f"{none} of {self.as_of} or before: the first is {dates[0]}",
+                    hint="archive.as_of(dataset='counties') is the newest",
+                )
             raise ArchiveError(
-                f"{where} holds no release of {dataset}"
-                + (f" of {self.as_of} or before: the first is {dates[0]}" if dates else ""),
-                hint="archive.as_of(dataset='counties') is the newest"
-                if dates
-                else "odforecast data fetch --dataset counties, or odforecast data add FILE "
+                none,
+                hint="odforecast data fetch --dataset counties, or odforecast data add FILE "
                 "(gb4e-yj24 of data.cdc.gov)",
             )
         return known[-1]
@@ -288,58 +294,81 @@ class Vintage:
             return self._counties(indicator)
         name = indicator_name(indicator)
         rows = self._there(indicator)
-        panel = state_panel(
-            rows, name, self.as_of, self.date, () if not self.note else (self.note,)
-        )
+        panel = state_panel(rows, name, self.as_of, self.date, (self.note,) if self.note else ())
         triangle = self._triangle(panel)
         earlier = () if triangle is None else map(self._archive.reason, triangle.releases)
-        notes = (*panel.notes, *(reason for reason in earlier if reason))
+        notes = (*panel.notes, *filter(None, earlier))
         return replace(panel, beside=self._beside(name), triangle=triangle, notes=notes)
 
     def _counties(self, indicator: str) -> Panel:
         _all_drugs_only(indicator)
         date = self.release(COUNTIES)
-        dates = self._archive.releases(COUNTIES)
         first = np.datetime64(date, "M") - TRIANGLE_MONTHS * ONE_MONTH
-        earlier = [d for d in dates if d < date and np.datetime64(d, "M") >= first]
+        earlier = [d for d in self._archive.releases(COUNTIES)
+                   if d < date and np.datetime64(d, "M") >= first]  # fmt: skip
         age = (self.as_of - date).days
         notes = [self._archive.reason(d, COUNTIES) for d in (date, *earlier)]
-        if age > _STALE_COUNTIES:
+        if age > SETS[COUNTIES].stale:
             notes.insert(0, f"release {date} of counties was {age} days old on {self.as_of}; CDC "
                          "publishes every quarter")  # fmt: skip
-        return county_panel(
-            self._archive.release(date, None, COUNTIES),
-            self.as_of,
-            self.panel(),
-            tuple(n for n in notes if n),
-            [self._archive.release(d, None, COUNTIES) for d in earlier],
-        )
+        table, *before = (self._archive.release(d, None, COUNTIES) for d in (date, *earlier))
+        return county_panel(table, self.as_of, self.panel(), tuple(filter(None, notes)), before)
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
         for short in _BESIDE:
             name = INDICATOR_NAMES[short]
-            if name == indicator:
-                continue
             # All causes: the newest release that has them; a class: the same release only.
-            dates = self._earlier(self.date) if name == ALL_DEATHS else []
-            for date in (self.date, *reversed(dates)):
+            dates = self._earlier() if name == ALL_DEATHS else []
+            for date in () if name == indicator else (self.date, *reversed(dates)):
                 rows = self._archive.release(date, name)
-                if not rows.empty and rows["reported"].notna().any():
+                if rows["reported"].notna().any():
                     out[short] = state_panel(rows, name, self.as_of, date, ())
                     break
-        if indicator in {INDICATOR_NAMES[short] for short in _PARTS}:
+        if indicator in _PARTS:
             rows = self.rows(ALL_DRUGS)
-            if not rows.empty and rows["reported"].notna().any():
+            if rows["reported"].notna().any():
                 whole = state_panel(rows, ALL_DRUGS, self.as_of, self.date, ())
                 out["all-drugs"] = replace(whole, triangle=self._triangle(whole))
         return out
 
-    def _earlier(self, date: dt.date) -> list[dt.date]:
-        return [d for d in self._archive.releases() if d < date]
+    def _earlier(self) -> list[dt.date]:
+        return [d for d in self._archive.releases() if d < self.date]
 
     def _triangle(self, panel: Panel) -> Triangle | None:
-        return triangle_of(self._archive, panel, self._earlier(self.date))
+        """What earlier releases said of a panel's cells; None where none has any of them."""
+        learning = panel.indicator == ALL_DRUGS
+        span = LEARNING_MONTHS if learning else TRIANGLE_MONTHS
+        first = np.datetime64(panel.release, "M") - span * ONE_MONTH
+        places = np.array([PLACES.index(s) for s in panel.locations])
+        dates, tables = [], []
+        ends: dict[dt.date, np.datetime64] = {}
+        known = np.full(len(PLACES), np.nan)
+        for date in (d for d in self._earlier() if np.datetime64(d, "M") >= first):
+            grid, everyone = _told(self._archive._held(date), panel.indicator, learning)
+            if everyone is not None:  # else those of the newest release that has them
+                known = everyone
+            if grid is None or (last := grid.last) is None:
+                continue
+            found = [grid.on(panel.locations, panel.months)]
+            if np.isnan(found[0]).all():
+                continue
+            if learning:
+                recent = (panel.months > last - SAID_MONTHS * ONE_MONTH) & (panel.months <= last)
+                for layer in ("pending", "predicted"):
+                    said = grid.on(panel.locations, panel.months, layer)
+                    found.append(np.where(recent, said, np.nan))
+                found.append(known[places])
+            ends[date] = last
+            dates.append(date)
+            tables.append(found)
+        # A release that is there under two dates is one.
+        again = self._archive.copies(ends)
+        rows = [r for r, date in enumerate(dates) if date not in again]
+        if not rows:
+            return None
+        layers = [np.stack(each)[rows] for each in zip(*tables, strict=True)]
+        return Triangle(tuple(dates[r] for r in rows), *layers)
 
 
 def _all_drugs_only(indicator: str) -> None:
@@ -348,3 +377,122 @@ def _all_drugs_only(indicator: str) -> None:
             f"counties have no counts of {indicator_name(indicator)!r}",
             hint="CDC counts the deaths of all drugs together by county: all-drugs",
         )
+
+
+def state_panel(
+    rows: pd.DataFrame, indicator: str, as_of: dt.date, release: dt.date, notes: tuple[str, ...]
+) -> Panel:
+    """A panel of one indicator's rows of one release."""
+    grid = Grid.of(rows)
+    if NATION not in grid.places and set(JURISDICTIONS) <= set(grid.places):
+        parts = [grid.places.index(s) for s in JURISDICTIONS]
+        whole = grid.reported[parts].sum(axis=0)
+        # Predicted counts do not add up, and percentages are no sums.
+        layers = {name: np.concatenate([
+            (whole if name in ("reported", "low", "high") else np.full(whole.size, np.nan))[None],
+            getattr(grid, name)]) for name in _LAYERS}  # fmt: skip
+        grid = Grid((NATION, *grid.places), grid.months, **layers)
+        notes += (f"release {release} has no US row: the US is the sum of the 52 jurisdictions",)
+    keep = np.flatnonzero(~np.isnan(grid.reported).all(axis=0))
+    if not keep.size:
+        raise PanelError(
+            f"release {release} holds no reported counts for {indicator!r}",
+            hint="it has predicted values only; use another release for this date",
+        )
+    # Months after the last one any location reports say nothing about the counts.
+    span = slice(keep[0], keep[-1] + 1)
+    return _panel(grid, span, STATES, indicator=indicator, as_of=as_of, release=release,
+                  final_through=final_through(release), notes=notes)  # fmt: skip
+
+
+def county_panel(
+    table: pd.DataFrame,
+    as_of: dt.date,
+    states: Panel | None = None,
+    notes: tuple[str, ...] = (),
+    earlier: Sequence[pd.DataFrame] = (),
+) -> Panel:
+    """A panel of one release of counties.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :attr:`odforecast.sources.county.Counties.table` has it.
+    as_of : datetime.date
+        The day it is seen from.
+    states : Panel, optional
+        The states' panel of that day. Its file is newer as a rule, and what it says of the months
+        after the counties' last is known: it stays.
+    notes : tuple of str
+    earlier : sequence of DataFrame
+        Earlier releases of counties, oldest first.
+
+    Returns
+    -------
+    Panel
+        By residence. A suppressed count is the interval 1 to 9. A blank without that footnote is
+        missing; where the release lost its large counts, it is 1,000 and more: see
+        :func:`odforecast.sources.county.lost_counts`.
+    """
+    grid = Grid.of(table)
+    release = table["release"].iloc[0].date()
+    if np.isposinf(grid.high).any():
+        notes += (f"release {release} lost every count of 1,000 and more",)
+    notes += tuple(f"release {release} has {text}" for text in absent(table))
+    codes = table.drop_duplicates("fips").set_index("fips")["urban"]
+    triangle = Triangle(
+        tuple(t["release"].iloc[0].date() for t in earlier),
+        np.stack([Grid.of(t).on(grid.places, grid.months) for t in earlier]),
+    ) if earlier else None  # fmt: skip
+    return _panel(
+        grid, slice(None), COUNTIES, indicator=ALL_DRUGS, as_of=as_of, release=release,
+        beside={} if states is None else {STATES: states}, triangle=triangle,
+        final_through=min(final_through(release), grid.months[-1]), notes=notes,
+        urban={s: str(codes[s]) for s in grid.places if codes[s]},
+    )  # fmt: skip
+
+
+_LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
+
+
+def _panel(grid: Grid, span: slice, dataset: str, **about: Any) -> Panel:
+    """The panel of a grid's months."""
+    layers = {name: getattr(grid, name)[:, span] for name in _LAYERS}
+    return Panel(
+        vintage=VINTAGE_REAL, locations=grid.places, months=grid.months[span], dataset=dataset,
+        basis=SETS[dataset].basis, **layers, **about,
+    )  # fmt: skip
+
+
+#: What a release said of an indicator, and its deaths from all causes in the order of ``PLACES``;
+#: None where it has none.
+Told = tuple[Grid | None, Floats | None]
+_kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
+
+
+def _told(kept: Kept, indicator: str, learning: bool) -> Told:
+    """What a release said, read once a process where its file's name says what is in it."""
+    key = (kept.digest, indicator)
+    lasting = kept.file is not None and kept.digest and kept.file.exists()  # a lost one is refused
+    held = _kept.get(key) if lasting else None  # one look: another thread may drop it meanwhile
+    if held is None:
+        rows = kept.read(indicator)
+        grid = None if rows.empty else Grid.of(rows).shown
+        held = grid, _all_deaths(kept) if learning else None
+        if lasting:
+            _kept[key] = held
+        while len(_kept) > _MOST:
+            _kept.popitem(last=False)
+    return held
+
+
+def _all_deaths(kept: Kept) -> Floats | None:
+    """What :attr:`odforecast.Panel.all_deaths` is with this release's beside a panel."""
+    rows = kept.read(ALL_DEATHS)
+    if not rows["reported"].notna().any():
+        return None
+    whole = state_panel(rows, ALL_DEATHS, kept.release, kept.release, ())
+    beside = replace(whole, beside={"all-deaths": whole}).all_deaths
+    out = np.full(len(PLACES), np.nan)
+    out[[PLACES.index(s) for s in whole.locations]] = beside
+    return out
