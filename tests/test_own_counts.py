@@ -367,7 +367,7 @@ def test_a_file_without_our_columns_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_state_may_be_called_so(tmp_path: Path, panel: Panel) -> None:
-    """Tables of ``odforecast data months`` have it under that name."""
+    """Tables of ``odforecast data export --monthly`` have it under that name."""
     frame = counts(panel)
     frame.rename(columns={"location": "state"}).assign(sd=1.0).to_csv(tmp_path / "a.csv")
     read = panel.with_counts(read_own_counts(tmp_path / "a.csv"))

@@ -180,7 +180,7 @@ def test_scores_of_a_model_named_as_a_formula(tmp_path, monkeypatch):
 
 
 def test_tables_of_cdcs_figures_hold_cdcs_words_only(tmp_path):
-    """What `data export` and `data months` write comes from lists of known words."""
+    """What `data export` writes, with `--monthly` too, comes from lists of known words."""
     for key in ("indicator", "state"):
         rows = [dict(r) for r in release_rows(("US", "WV"), months=30)]
         rows[3][key] = "=1+1"
