@@ -121,7 +121,7 @@ def test_accepted_later(archive, wrong):
 def test_replaced(archive, wrong, right):
     archive.add(wrong, accept="seemed right")
     old = archive.data_hash(DAY)
-    with pytest.raises(ArchiveError, match="data replace FILE --reason"):
+    with pytest.raises(ArchiveError, match="data fix replace FILE --reason"):
         archive.add(right)
     assert archive.replace(right, "West Virginia had a digit too many")
     assert archive.data_hash(DAY) != old
@@ -301,7 +301,7 @@ def test_figures_that_are_gone_are_not_accepted(archive, right):
 def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     with pytest.raises(QuarantineError):
         archive.add(wrong)
-    said = "release 2025-10-15 lies apart, unused: see odforecast data log"
+    said = "release 2025-10-15 lies apart, unused: see odforecast data releases --log"
     assert archive.as_of().note == said
     assert archive.as_of("2025-11-01").note == said
     assert archive.as_of("2025-10-01").note is None

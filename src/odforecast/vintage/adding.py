@@ -115,7 +115,9 @@ def put(
     event = store.append(event)
     now = ledger.fold(store.events()).current.get(event.key)
     if now is None:  # another process retracted it just now
-        raise ArchiveError(f"{called(date, dataset)} was retracted meanwhile", hint="see data log")
+        raise ArchiveError(
+            f"{called(date, dataset)} was retracted meanwhile", hint="see data releases --log"
+        )
     if now.data_hash != digest:  # another process was first
         raise _other(store.kept(dataset)[date], table)
     return now.event == event
@@ -176,7 +178,8 @@ def said_apart(dates: list[dt.date]) -> str:
     if not dates:
         return ""
     first = f"release {dates[-1]}" if len(dates) == 1 else f"{len(dates)} releases to {dates[-1]}"
-    return f"{first} lie{'s' if len(dates) == 1 else ''} apart, unused: see odforecast data log"
+    lie = "lies" if len(dates) == 1 else "lie"
+    return f"{first} {lie} apart, unused: see odforecast data releases --log"
 
 
 def reason_of(text: str) -> str:
@@ -203,7 +206,7 @@ def _other(held: Kept, table: pd.DataFrame) -> ArchiveError:
         f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "
         f"{figures.hash(table)}) in the new one",
         hint="a release never changes: is the date right, is one a subset? If those there are "
-        "wrong: odforecast data replace FILE --reason TEXT",
+        "wrong: odforecast data fix replace FILE --reason TEXT",
     )
 
 

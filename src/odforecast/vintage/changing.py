@@ -165,7 +165,8 @@ class Changing:
         if len(apart) != 1:
             raise ArchiveError(
                 f"{len(apart) or 'no'} files of release {date} lie apart",
-                hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
+                hint="see odforecast data releases --log; data add FILE --accept REASON takes "
+                "those of a file",
             )
         digest, event = next(iter(apart.items()))
         store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them

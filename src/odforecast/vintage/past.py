@@ -322,4 +322,5 @@ class _Run:
         return None
 
     def _lies_apart(self, date: dt.date, copy: Copy) -> str:
-        return f"{date}: lies apart, for it contradicts itself; see odforecast data log: {copy}"
+        see = "see odforecast data releases --log"
+        return f"{date}: lies apart, for it contradicts itself; {see}: {copy}"
