@@ -182,8 +182,8 @@ def fetch(
     git must be installed. Each version is added under the date that its content gives, and a
     table says what became of it.
 
-    --json goes with --list. The exit status is 1 if a copy or version was refused, or a release
-    has no copy that can be used.
+    The exit status is 1 if a copy or version was refused, or a release has no copy that can be
+    used. With --list, --json prints the list for a program.
     """
     from odforecast.vintage.bundle import default_folder
 
@@ -681,7 +681,7 @@ def export(
     With --monthly: the monthly deaths behind the 12-month counts. The counts fix the months up to
     11 numbers per place. Those are fixed by the season, or by WONDER's known months, and what
     remains uncertain is in the quantiles. Rolling sums of the months column give the release's
-    counts exactly. --indicator, --wonder, --draws and --seed go with --monthly.
+    counts exactly. The options indicator, wonder, draws and seed go with it.
     """
     stdout = str(out) == "-"
     if not stdout:
