@@ -30,7 +30,7 @@ from odforecast.cli.options import (
     seed_option,
 )
 from odforecast.cli.outputs import check_outputs
-from odforecast.cli.screen import note, print_lines, wrapped
+from odforecast.cli.screen import note, wrapped
 from odforecast.cli.source import open_source, source_options
 from odforecast.cli.written import print_json, records
 from odforecast.errors import ArchiveError, DataError, DownloadError
@@ -216,27 +216,15 @@ def fetch(
     if out is not None and archive is not None:
         raise click.UsageError("give --archive or --out, not both")
     check_outputs(("--out", out, (".json.gz",)), ("--archive", folder if out is None else None, ()))
-    _fetch_present(dataset, folder, since, out, url or CDC, soda3, page_size, timeout)
-
-
-def _fetch_present(
-    dataset: str,
-    folder: Path,
-    since: int | None,
-    out: Path | None,
-    url: str,
-    soda3: bool,
-    page_size: int,
-    timeout: float,
-) -> None:
-    """Download CDC's present table into an archive, or into a file."""
     from odforecast.vintage.fetch import download, write_rows
     from odforecast.vintage.fetch import fetch as run
     from odforecast.vintage.figures import notes_of
     from odforecast.vintage.socrata import Socrata
 
     with (
-        Socrata(url, soda3=soda3, page_size=page_size, timeout=timeout, notify=note) as client,
+        Socrata(
+            url or CDC, soda3=soda3, page_size=page_size, timeout=timeout, notify=note
+        ) as client,
         _bar("rows") as (progress, _),
     ):
         if out is not None:
@@ -254,9 +242,8 @@ def _fetch_present(
         click.echo(f"{done.rows:,} rows downloaded{again}")
     click.echo(wrapped(done.why))
     click.echo(f"sha256 {done.sha256}")
-    if done.loaded is not None:
-        for text in notes_of(done.loaded):
-            note(text)
+    for text in () if done.loaded is None else notes_of(done.loaded):
+        note(text)
     click.echo(f"archive: {folder}")
 
 
@@ -307,12 +294,10 @@ def _list_past(folder: Path, copies: Path | None, release: str | None, as_json: 
 
     listed = wanted(past_copies() if copies is None else read_copies(copies), release)
     here = states(folder_archive(folder), listed)
-    if as_json:
-        click.echo(json.dumps(tables.copy_rows(listed, here), indent=2))
-        return
-    print_lines(*tables.copy_lines(listed, here))
-    dates = len({c.release for c in listed})
-    click.echo(f"{len(listed)} copies of {dates} releases", err=True)
+    rows = [tables.copy_row(copy, state) for copy, state in zip(listed, here, strict=True)]
+    tables.show_rows(rows, tables.COPIES, as_json)
+    if not as_json:
+        click.echo(f"{len(rows)} copies of {len({c.release for c in listed})} releases", err=True)
 
 
 def _fetch_history(
@@ -332,14 +317,14 @@ def _fetch_history(
     with _bar("versions") as (progress, _), History(url, timeout=timeout) as history:
         versions = [version for path in paths for version in history.versions(path)]
         if only_list:
-            found = here(folder, history, versions)
-            if as_json:
-                click.echo(json.dumps(tables.version_rows(versions, found), indent=2))
-            else:
-                print_lines(*tables.version_lines(versions, found))
+            rows = [
+                {"commit": v.commit, "day": str(v.day), "path": v.path, "blob": v.blob, "here": x}
+                for v, x in zip(versions, here(folder, history, versions), strict=True)
+            ]
+            tables.show_rows(rows, tables.VERSIONS, as_json)
             return
         done += fetch_history(folder, history, versions, dataset=dataset, progress=progress)
-    print_lines(*tables.tried_lines(done))
+    tables.show_rows([tables.tried_row(tried) for tried in done], tables.TRIED)
     click.echo(tables.counted(tried.status for tried in done))
     held = [number_of(len(Archive(folder).releases(name)), "release") for name in DATASETS]
     click.echo(f"archive: {folder}, {held[0]} of states, {held[1]} of counties")
@@ -466,12 +451,9 @@ def releases(
     if others:
         note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
     rows = [tables.release_row(store, date, dataset) for date in store.releases(dataset)]
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
-    if not rows and dataset == COUNTIES:
+    if not rows and dataset == COUNTIES and not as_json:
         raise tables.no_counties(store)
-    print_lines(*tables.release_lines(rows, dataset))
+    tables.show_rows(rows, tables.RELEASES[dataset], as_json)
 
 
 @data.command()
@@ -560,15 +542,29 @@ def revisions(
     With --between A B: what release B reports differently from release A, for all places or those
     of PLACE (OH,WV). --indicator all compares all indicators.
     """
+    from odforecast.geography import resolve
+    from odforecast.geography.places import lookup
+    from odforecast.vintage.revisions import compare, completeness
+    from odforecast.vintage.revisions import revisions as run
+
     check_outputs(("--out", out, (".csv",)), ("--plot", plot, FIGURES))
     if between:
         _refuse(ctx, "does not go with --between", "--plot", "--settled")
-        _compare(between, location or "all", archive, indicator, last, as_json, out)
+        name = None if indicator == "all" else indicator_name(indicator)
+        changes = compare(open_source(archive), *between, name)
+        if location is not None:
+            changes = changes[changes["state"].isin(resolve(location))]
+        if out is not None:
+            with replacing(out) as part:
+                changes.assign(month=changes["month"].dt.strftime("%Y-%m")).to_csv(
+                    part, index=False, float_format="%.10g"
+                )
+            click.echo(f"{out}: {len(changes):,} differences", err=True)
+        if as_json:
+            print_json(records(changes))
+        else:
+            tables.show_differences(changes, *between, last)
         return
-    from odforecast.geography.places import lookup
-    from odforecast.vintage.revisions import completeness
-    from odforecast.vintage.revisions import revisions as run
-
     location, indicator = location or "US", indicator_name(indicator)
     found = run(open_source(archive), location, indicator)
     place = lookup(location)
@@ -605,35 +601,6 @@ def revisions(
 
         plots.save(plots.revision_triangle(found, place.state, settled=settled), plot)
         click.echo(f"picture: {plot}", err=True)
-
-
-def _compare(
-    between: tuple[str, str],
-    places: str,
-    archive: Path | None,
-    indicator: str,
-    last: int,
-    as_json: bool,
-    out: Path | None,
-) -> None:
-    """What one release reports differently from another."""
-    from odforecast.geography import resolve
-    from odforecast.vintage.revisions import compare as run
-
-    name = None if indicator == "all" else indicator_name(indicator)
-    found = run(open_source(archive), *between, name)
-    if places != "all":
-        found = found[found["state"].isin(resolve(places))]
-    if out is not None:
-        with replacing(out) as part:
-            found.assign(month=found["month"].dt.strftime("%Y-%m")).to_csv(
-                part, index=False, float_format="%.10g"
-            )
-        click.echo(f"{out}: {len(found):,} differences", err=True)
-    if as_json:
-        print_json(records(found))
-    else:
-        tables.show_differences(found, *between, last)
 
 
 @data.command(short_help="Write one release, or its recovered months, as a table.")

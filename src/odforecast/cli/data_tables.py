@@ -6,7 +6,7 @@ import datetime as dt
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
     from odforecast.vintage.copies import Copy
     from odforecast.vintage.flag import Flag
-    from odforecast.vintage.history import Tried, Version
+    from odforecast.vintage.history import Tried
     from odforecast.vintage.revisions import Revisions
 
-#: Lines to print, and the form of all cells but the last: see :func:`print_lines`.
-type Lines = tuple[list[tuple[str, ...]], str]
+type Row = dict[str, Any]
+#: Head, width (below zero: at the right), and the cell: a key of the row, or made from it.
+type Column = tuple[str, int, str | Callable[[Row], str]]
 
 #: Ages of counts, in months, whose completeness is shown.
 AGES = 24
@@ -59,6 +60,18 @@ _STATUS_WORDS = {
 }
 #: Characters of a reason, an indicator and an origin in a line.
 _REASON, _NAME, _FROM = 160, 24, 17
+
+
+def show_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool = False) -> None:
+    """Rows as JSON, or some of their columns, the last of any length."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
+    form = "  ".join(
+        f"{{:{'>' if width < 0 else '<'}{abs(width)}}}" for _, width, _ in columns[:-1]
+    )
+    print_lines([[head for head, *_ in columns], *cells], form)
 
 
 # One release to look at
@@ -295,28 +308,13 @@ def release_row(store: Archive, date: dt.date, dataset: str) -> dict[str, Any]:
     }
 
 
-def release_lines(rows: Sequence[Mapping[str, Any]], dataset: str) -> Lines:
-    """Rows of :func:`release_row` for a screen."""
-    counties = dataset == COUNTIES
-    heads = ("counties", "hidden") if counties else ("US, last",)
-    lines = [("release", "months", *heads, "date", "checked", "from")]
-    for row in rows:
-        us = row.get("us_last")
-        cells = (
-            (f"{row['counties']:,}", f"{row['hidden_last']:,}")
-            if counties
-            else ("-" if us is None else f"{us:,.0f}",)
-        )
-        months = f"{row['first_month']}..{row['last_month']}"
-        # The strongest check; that a release was accepted in spite of them counts more.
-        order = ("accepted", "sha256", "git blob", "structure")
-        checked = next(c for c in order if c in row["checks"])
-        lines.append((row["release"], months, *cells, row["basis"], checked, _came_from(row)))
-    middle = "{:>8}  {:>6}" if counties else "{:>8}"
-    return lines, "{:<10}  {:<16}  " + middle + "  {:<10}  {:<9}"
+def _checked(row: Row) -> str:
+    """The strongest check; that a release was accepted in spite of them counts more."""
+    order = ("accepted", "sha256", "git blob", "structure")
+    return next(check for check in order if check in row["checks"])
 
 
-def _came_from(row: Mapping[str, Any]) -> str:
+def _came_from(row: Row) -> str:
     """Where a release came from, in a word or two; --json has all of it."""
     place = row["place"]
     words = {
@@ -326,6 +324,27 @@ def _came_from(row: Mapping[str, Any]) -> str:
     }
     said = plain(words.get(row["origin"]) or row["file"] or "a file", 160)
     return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
+
+
+_ENDS: list[Column] = [("date", 10, "basis"), ("checked", 9, _checked), ("from", 0, _came_from)]
+_STARTS: list[Column] = [
+    ("release", 10, "release"),
+    ("months", 16, lambda row: f"{row['first_month']}..{row['last_month']}"),
+]
+#: Columns of the releases of each data set.
+RELEASES: dict[str, list[Column]] = {
+    STATES: [
+        *_STARTS,
+        ("US, last", -8, lambda row: "-" if row["us_last"] is None else f"{row['us_last']:,.0f}"),
+        *_ENDS,
+    ],
+    COUNTIES: [
+        *_STARTS,
+        ("counties", -8, lambda row: f"{row['counties']:,}"),
+        ("hidden", -6, lambda row: f"{row['hidden_last']:,}"),
+        *_ENDS,
+    ],
+}
 
 
 def show_log(store: Archive, as_json: bool) -> None:
@@ -358,20 +377,9 @@ def show_donors(store: Archive, as_json: bool) -> None:
     held = {d.release for d in own}
     found = linked([*own, *(d for d in shipped() if d.release not in held)])
     rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
+    show_rows(rows, _DONORS, as_json)
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
         return
-    short = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
-    lines: list[tuple[str, ...]] = [
-        ("release", "era", "to", "open", "missing", "in last", "says", "from")
-    ]
-    for row in rows:
-        cells = (row["release"], row["era"], row["last_month"], str(row["open_months"]))
-        shares = [row["missing"], row["missing_last_month"]]
-        percents = ["-" if x is None else f"{100 * x:.1f} %" for x in shares]
-        says = ", ".join(short[x] for x in row["says"]) or "nothing"
-        lines.append((*cells, *percents, says, row["from"]))
-    print_lines(lines, "{:<10}  {:<3}  {:<7}  {:>4}  {:>7}  {:>7}  {:<20}")
     click.echo("\ndonors by calendar month of their last month:")
     click.echo("era    " + "".join(f"{m:>4}" for m in range(1, 13)) + "   all")
     for era in ERAS:
@@ -380,6 +388,20 @@ def show_donors(store: Archive, as_json: bool) -> None:
         click.echo(f"{era:<7}{counts}{len(months):>6}")
     for day, why in left_out.items():
         say(f"no donor: {day}: {why}", indent="  ")
+
+
+def _percent(key: str) -> Callable[[Row], str]:
+    return lambda row: "-" if row[key] is None else f"{100 * row[key]:.1f} %"
+
+
+_SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
+_DONORS: list[Column] = [
+    ("release", 10, "release"), ("era", 3, "era"), ("to", 7, "last_month"),
+    ("open", -4, lambda row: str(row["open_months"])), ("missing", -7, _percent("missing")),
+    ("in last", -7, _percent("missing_last_month")),
+    ("says", 20, lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
+    ("from", 0, "from"),
+]  # fmt: skip
 
 
 def _donor_row(donor: Donor, origin: str) -> dict[str, Any]:
@@ -414,56 +436,37 @@ def counted(statuses: Iterable[str]) -> str:
     return ", ".join(f"{counts[k]} {words}" for k, words in _COUNTED.items() if counts[k])
 
 
-def copy_rows(copies: Sequence[Copy], here: Sequence[str]) -> list[dict[str, Any]]:
-    """Listed copies of past releases, as JSON can hold them."""
-    return [
-        {
-            "release": str(c.release),
-            "basis": c.basis if c.settled or c.basis == "known" else "guess",
-            "last_month": c.last_month,
-            "check": c.check or "structure",
-            "here": state,
-            "repository": c.repository,
-            "commit": c.commit,
-            "path": c.path,
-            "note": c.note,
-        }
-        for c, state in zip(copies, here, strict=True)
-    ]
+def copy_row(copy: Copy, here: str) -> Row:
+    """A listed copy of a past release, as JSON can hold it."""
+    return {
+        "release": str(copy.release),
+        "basis": copy.basis if copy.settled or copy.basis == "known" else "guess",
+        "last_month": copy.last_month,
+        "check": copy.check or "structure",
+        "here": here,
+        "repository": copy.repository,
+        "commit": copy.commit,
+        "path": copy.path,
+        "note": copy.note,
+    }
 
 
-def copy_lines(copies: Sequence[Copy], here: Sequence[str]) -> Lines:
-    """Listed copies for a screen."""
-    lines: list[tuple[str, ...]] = [("release", "last month", "date", "check", "here", "copy")]
-    for copy, row in zip(copies, copy_rows(copies, here), strict=True):
-        cells = (row[k] for k in ("release", "last_month", "basis", "check", "here"))
-        lines.append((*cells, str(copy)))
-    return lines, "{:<10}  {:<10}  {:<8}  {:<9}  {:<5}"
+def tried_row(tried: Tried) -> Row:
+    """What became of a version in a repository."""
+    version = tried.version
+    result = " ".join(tried.words.split())
+    return {"commit": version.commit, "day": str(version.day), "release": str(tried.release or "-"),
+            "result": result}  # fmt: skip
 
 
-def version_rows(versions: Sequence[Version], here: Sequence[str]) -> list[dict[str, Any]]:
-    """Versions in a repository, as JSON can hold them."""
-    return [
-        {"commit": v.commit, "day": str(v.day), "path": v.path, "blob": v.blob, "here": state}
-        for v, state in zip(versions, here, strict=True)
-    ]
-
-
-def version_lines(versions: Sequence[Version], here: Sequence[str]) -> Lines:
-    """Versions in a repository for a screen."""
-    lines: list[tuple[str, ...]] = [("commit", "day", "here", "file")]
-    lines += [(v.commit[:10], str(v.day), x, v.path) for v, x in zip(versions, here, strict=True)]
-    return lines, "{:<10}  {:<10}  {:<5}"
-
-
-def tried_lines(done: Sequence[Tried]) -> Lines:
-    """What became of versions in a repository, for a screen."""
-    lines: list[tuple[str, ...]] = [("commit", "day", "release", "result")]
-    for tried in done:
-        version = tried.version
-        cells = (version.commit[:10], str(version.day), str(tried.release or "-"))
-        lines.append((*cells, " ".join(tried.words.split())))
-    return lines, "{:<10}  {:<10}  {:<10}"
+_COMMIT: list[Column] = [("commit", 10, lambda row: row["commit"][:10]), ("day", 10, "day")]
+COPIES: list[Column] = [
+    ("release", 10, "release"), ("last month", 10, "last_month"), ("date", 8, "basis"),
+    ("check", 9, "check"), ("here", 5, "here"),
+    ("copy", 0, lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
+]  # fmt: skip
+VERSIONS: list[Column] = [*_COMMIT, ("here", 5, "here"), ("file", 0, "path")]
+TRIED: list[Column] = [*_COMMIT, ("release", 10, "release"), ("result", 0, "result")]
 
 
 # Flags
