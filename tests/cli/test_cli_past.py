@@ -87,22 +87,6 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     assert rows[0]["sha256"] == made.rows[1]["sha256"]
 
 
-def test_a_wrong_hash_is_one_line_and_a_failure(made: Made, tmp_path: Path) -> None:
-    files = {
-        p: c.replace(b"WV", b"WY", 1) if "someone" in p or "blob" in p else c
-        for p, c in made.files.items()
-    }
-    done = fetch(Made(made.rows, files), tmp_path)
-    assert done.exit_code == 1
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 3
-    assert "bytes with the SHA-256" in errors[0]
-    assert "bytes with the git blob hash" in errors[1]
-    # The first release came from its third copy; the guess was of another release.
-    assert "2 added, 1 not available, 2 refused" in done.stdout
-    assert errors[2] == "error: no copy that can be used of release 2025-01-15"
-
-
 def test_no_copy_or_a_wrong_one_is_a_failure(made: Made, tmp_path: Path) -> None:
     done = fetch(Made(made.rows[:1], {}), tmp_path)
     assert done.exit_code == 1
@@ -148,34 +132,10 @@ def test_list_asks_nobody(made: Made, tmp_path: Path) -> None:
     assert [r["here"] for r in rows] == ["-", "there", "kept", "-", "-"]
     assert [r["basis"] for r in rows] == ["inferred"] * 3 + ["known", "guess"]
     assert [r["check"] for r in rows] == ["sha256"] * 3 + ["git blob", "structure"]
+    assert "known       structure  bundled" in data("releases").stdout
     none = data("fetch", "--past", "--list", "--release", "2024-12-12")
     assert none.exit_code == 1
     assert none.stderr.startswith("error: no copy of release 2024-12-12 is listed; the nearest is ")
-
-
-def test_what_lies_beneath_is_named(own_archive: Path, tmp_path: Path) -> None:
-    assert "known       structure  bundled" in data("releases").stdout
-    table = od.bundled().as_of().table.drop(columns="release")
-    rows = [
-        {"state": r.state, "year": str(r.month.year), "month": f"{r.month:%B}",
-         "indicator": r.indicator, "data_value": f"{r.reported:.0f}"}
-        for r in table[table["state"] == "WV"].itertuples()
-    ]  # fmt: skip
-    # Named as fetch named its files before it wrote down where they came from.
-    old = tmp_path / "2025-10-15_vsrr_1760536800.json.gz"
-    old.write_text(json.dumps(rows))
-    od.Archive(own_archive).add(old)
-    (_, _, fetched, _) = data("releases").stdout.splitlines()
-    assert fetched.endswith("known       structure  CDC")
-    # Accepted in spite of what it contradicts: no structure was found right.
-    table = od.bundled().as_of().rows("all-drugs").assign(release="2026-02-11")
-    at = (table["state"] == "WV") & (table["month"] == "2025-04-01")
-    table.loc[at, "reported"] *= 10
-    wrong = tmp_path / "2026-02-11.csv"
-    table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(wrong, index=False)
-    data("add", wrong, "--accept", "CDC published it so")
-    last = data("releases").stdout.splitlines()[-1]
-    assert last.endswith("given       accepted   2026-02-11.csv")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

@@ -90,6 +90,8 @@ def test_with_a_reason_it_is_used_and_says_so(wrong):
     markup = run("data", "add", wrong, "--accept", "[red]see the note[/red]")
     assert markup.exit_code == 0, markup.output
     assert "[red]see the note[/red]" in run(*FORECAST).stderr
+    # It contradicts itself: no structure was found right.
+    assert f"given       accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 
 def test_looking_is_free(wrong):
