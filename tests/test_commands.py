@@ -7,6 +7,7 @@ command that cannot be run here must be in ``NOT_RUN`` with the reason, or the t
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import shutil
@@ -201,11 +202,11 @@ def _prepare(args: list[str]) -> None:
         od.Archive(default_folder()).add(county_csv(Path("2023-10-08.csv")))
     if args[0] != "examples":
         shutil.copytree(EXAMPLES, "examples")
-    own = ("revisions", "compare", "accept", "replace", "retract", "log")
-    if args[0] == "data" and args[1] in own and "--archive" not in args:
+    own = args[0] == "data" and (args[1] in ("revisions", "fix") or "--log" in args)
+    if own and "--archive" not in args:
         _archive(default_folder())
-    if args[:2] == ["data", "accept"]:
-        od.Archive(default_folder()).retract(args[2], "stored apart for this test")
+    if args[:3] == ["data", "fix", "accept"]:
+        od.Archive(default_folder()).retract(args[3], "stored apart for this test")
     adds = args[:2] == ["data", "add"]
     for word in args[1:] if args[0] == "score" else ():
         if word.endswith((".csv", ".parquet")) and not Path(word).exists():
@@ -255,6 +256,8 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
     def unless(option: str, value: str) -> list[str]:
         return [] if option in args else [option, value]
 
+    if "--git" in args:
+        return args
     if args[:2] == ["data", "fetch"]:
         return [*args, *(past if "--past" in args else ["--url", server])]
     if args[0] == "backtest" and "--task" in args:
@@ -306,6 +309,30 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
         yield ["--url", fake.url, "--copies", str(copies)]
 
 
+@contextmanager
+def _repository(args: list[str]) -> Iterator[list[str]]:
+    """A repository made here in place of the public one, with a release in each file."""
+    if "--git" not in args:
+        yield args
+        return
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    repository = Path("repository")
+    git = ["git", "-C", str(repository), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    for before, word in pairwise(args):
+        if before == "--file":
+            path = repository / word
+            path.parent.mkdir(parents=True, exist_ok=True)
+            counties = pd.DataFrame(county_cells("2025-06-08", 21))
+            states = pd.read_csv(io.BytesIO(_release("2024-12-11.csv")))
+            (counties if "gb4e" in word else states).to_parquet(path, index=False)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "a release of each"], check=True)
+    public = args.index("--git") + 1
+    yield [*args[:public], str(repository), *args[public + 1 :]]
+
+
 def _marked(command: str) -> object:
     """Commands that take more than a few seconds are in the slow group."""
     long = command.startswith(("odforecast scenario run", "odforecast scenario validate"))
@@ -337,7 +364,7 @@ def test_a_printed_command_runs(
     _prepare(args)
     if ("--dataset", "counties") in pairwise(args):
         server = county_server
-    with _scheduler(args) as args:
+    with _scheduler(args) as args, _repository(args) as args:
         done = CliRunner().invoke(main, _quick(args, server, past), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output

@@ -180,7 +180,7 @@ def test_scores_of_a_model_named_as_a_formula(tmp_path, monkeypatch):
 
 
 def test_tables_of_cdcs_figures_hold_cdcs_words_only(tmp_path):
-    """What `data export` and `data months` write comes from lists of known words."""
+    """What `data export` writes, with `--monthly` too, comes from lists of known words."""
     for key in ("indicator", "state"):
         rows = [dict(r) for r in release_rows(("US", "WV"), months=30)]
         rows[3][key] = "=1+1"
@@ -320,6 +320,7 @@ ALLOWED = {
     ): "between a run and its workers: a pipe, Dask, or a folder "
     "that only this user can read, named by a hash that is checked",
     ("backtesting/running.py", "pickle"): "asks whether a caller's metric can travel; reads none",
+    ("vintage/history.py", "subprocess"): "git, without a shell, on addresses of known kinds only",
     ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}

@@ -408,7 +408,7 @@ def make_files(folder: Path) -> None:
         rows.to_csv(file, index=False)
         command(f"data add {file} --release {rows['release'].iloc[0]} --archive {archive}")
     command(f"data add {words['release']}-counties.csv --archive {archive}")
-    command(f"data retract {words['older']} --archive {archive} --reason tested")
+    command(f"data fix retract {words['older']} --archive {archive} --reason tested")
     od.backtest(["naive", "hub-baseline"], archive=od.bundled(), start="2021-01", end="2021-01",
                 donors=1, draws=20, locations=two, out=folder / "results",
                 progress=False)  # fmt: skip
@@ -492,7 +492,7 @@ def real_files() -> Values:
     for folder in ("bundled", "county", "unread", "vsrr"):
         for path in sorted(real(folder).iterdir()):
             found[path.name] = outcome(path, "read_release")
-            (said,) = json.loads(command(f"data inspect {path} --json")[1])
+            (said,) = json.loads(command(f"data check {path} --json")[1])
             found |= v.flat(path.name, {k: x for k, x in said.items() if k not in apart})
     for path in sorted(real("wonder").iterdir()):
         found[path.name] = outcome(path, "read_wonder")

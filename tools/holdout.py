@@ -97,7 +97,7 @@ def _in_archive(archive: od.Archive) -> Iterator[Found]:
         except (OdforecastError, OSError) as error:
             yield Found(name, reason=f"cannot be read: {one_line(error)}")
     for row in archive.quarantined().itertuples():
-        why = f"lies apart in the archive ({row.event}): {one_line(row.reason)}"
+        why = f"is quarantined in the archive ({row.event}): {one_line(row.reason)}"
         yield Found(f"release {row.release}", reason=why)
 
 

@@ -1,32 +1,48 @@
-"""The data commands, as a stranger types them."""
+"""The data commands on releases of states and of counties, as a stranger types them."""
 
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
+from socrata_server import UPDATED, FakeSocrata
 
 from odforecast import __version__
 from odforecast.cli import COMMANDS, main
+from odforecast.cli.data import MOVED
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
+from odforecast.sources.county import read_county
+from odforecast.sources.table import COUNTY_COLUMNS
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import bundled
 
 ROW = f"WV,2024,July,{ALL_DRUGS},1234,1300,99.5+\n"
 HEADER = "state,year,month,indicator,data_value,predicted_value,percent_complete\n"
+DAY, COUNTY_DAY = "2024-12-11", "2025-09-07"
 
 
 def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
+def data(*args):
+    return run("data", *args)
+
+
+def said(done):
+    return " ".join(done.output.split())
+
+
 @pytest.fixture
 def file(tmp_path):
-    path = tmp_path / "2024-12-11.csv"
+    path = tmp_path / f"{DAY}.csv"
     path.write_text(HEADER + ROW)
     return path
 
@@ -36,6 +52,25 @@ def bad(tmp_path):
     path = tmp_path / "2024-11-13.csv"
     path.write_text(HEADER + ROW.replace("1234", "12x4"))
     return path
+
+
+@pytest.fixture
+def counties(tmp_path):
+    path = tmp_path / f"{COUNTY_DAY}.csv"
+    path.write_text(csv_text(county_cells(COUNTY_DAY)))
+    return path
+
+
+@pytest.fixture
+def store(counties, tmp_path):
+    folder, earlier = tmp_path / "counties", tmp_path / "2025-06-08.csv"
+    earlier.write_text(csv_text(county_cells("2025-06-08", 21)))
+    done = data("add", counties, earlier, "--archive", folder)
+    assert done.exit_code == 0, done.output
+    words = f"release {COUNTY_DAY} of counties added, 168 rows, months 2023-04 to 2025-03"
+    assert words in said(done)
+    assert "holds 2 releases of counties, 2025-06-08 to 2025-09-07" in said(done)
+    return folder
 
 
 def test_help_imports_no_command():
@@ -53,150 +88,278 @@ def test_help_imports_no_command():
 
 def test_version_and_unknown_commands():
     assert run("--version").output == f"odforecast, version {__version__}\n"
-    lost = run("frobnicate")
-    assert lost.exit_code == 2
-    assert "No such command 'frobnicate'. There are: forecast, nowcast," in lost.stderr
-    close = run("nowcats")
-    assert close.exit_code == 2
-    assert "No such command 'nowcats'. Did you mean 'nowcast'?" in close.stderr
-    assert "Did you mean 'revisions'?" in run("data", "revision").stderr
-    assert run("data", "inspect").exit_code == 2
+    for args, words in (
+        ("frobnicate", "No such command 'frobnicate'. There are: forecast, nowcast,"),
+        ("nowcats", "No such command 'nowcats'. Did you mean 'nowcast'?"),
+        ("data revision", "Did you mean 'revisions'?"),
+        ("data fix acept", "Did you mean 'accept'?"),
+    ):
+        lost = run(*args.split())
+        assert lost.exit_code == 2
+        assert words in lost.stderr
+    shown = data("--help").stdout
+    for old, new in MOVED.items():
+        moved = data(old, "anything", "--reason", "x")
+        assert (moved.exit_code, moved.output) == (2, f"error: `data {old}` is now `{new}`\n")
+        assert f"\n  {old} " not in shown
+    assert data("log").stderr == "error: `data log` is now `data releases --log`\n"
 
 
 def test_a_broken_pipe_is_quiet():
     done = subprocess.run(
         f"'{sys.executable}' -m odforecast.cli data export --out - | head -2",
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        shell=True, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.stdout.splitlines()[0] == ",".join(TABLE_COLUMNS)
     assert done.stderr == ""
 
 
-def test_inspect(file):
-    done = run("data", "inspect", file)
+STATE_FACTS = (
+    f"{DAY}.csv release {DAY}", "months 2024-07 to 2024-07", "rows read 1 rows kept 1",
+    "reported 1 values; 0 blank", f"indicators {ALL_DRUGS}",
+    "US reported no count in the 12 months ending 2024-07",
+    "bounds 1 percents like '99.5+' read as the bound", "note no rows for US, AK",
+)  # fmt: skip
+COUNTY_FACTS = (
+    f"release {COUNTY_DAY} (data as of {COUNTY_DAY}, sha256", "7 counties, by residence",
+    "144 counts, 24 of them zero 24 suppressed (1 to 9 deaths) 0 blank",
+    "24 left out: repeat another row",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "values", "change", "refusal"),
+    [
+        ("file", STATE_FACTS, {"rows_kept": 1, "release": DAY}, ("1234", "12x4"),
+         "row 2 (WV, 2024, July, Number of Drug Overdose Deaths): Data Value '12x4' is no number"),
+        ("counties", COUNTY_FACTS, {"dataset": "counties", "suppressed": 24, "largest": 242},
+         (",70,", ",7,"), "row 2: deaths '7' is 1 to 9"),
+    ],
+)  # fmt: skip
+def test_what_is_in_files(request, tmp_path, name, facts, values, change, refusal):
+    good = request.getfixturevalue(name)
+    done = data("check", good)
     assert done.exit_code == 0
-    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert lines[0] == "2024-12-11.csv"
-    assert "months 2024-07 to 2024-07" in lines
-    assert "rows read 1" in lines
-    assert "reported 1 values; 0 blank" in lines
-    assert f"indicators {ALL_DRUGS}" in lines
-    assert "US reported no count in the 12 months ending 2024-07" in lines
-    assert "bounds 1 percents like '99.5+' read as the bound" in lines
-    assert any(line.startswith("note no rows for US, AK") for line in lines)
-
-
-def test_inspect_goes_on_after_a_refusal(file, bad):
-    done = run("data", "inspect", bad, file)
+    for fact in facts:
+        assert fact in said(done)
+    wrong = tmp_path / "2025-11-13.csv"
+    wrong.write_text(good.read_text().replace(*change, 1))
+    done = data("check", wrong, good)
     assert done.exit_code == 1
-    assert "REFUSED      row 2 (WV, 2024, July, " in done.stdout
-    assert "Data Value '12x4' is no number" in done.stdout
-    assert "\n\n2024-12-11.csv\n" in done.stdout
+    assert f"{wrong.name} REFUSED {refusal}" in " ".join(done.stdout.split())
+    assert f"\n\n{good.name}\n" in done.stdout
     assert done.stderr == "error: 1 of 2 files refused\n"
-    done = run("data", "inspect", bad, file, "--json")
+    done = data("check", wrong, good, "--json")
     assert done.exit_code == 1
-    refused, good = json.loads(done.stdout)
-    assert refused["file"] == bad.name
-    assert "12x4" in refused["error"]
-    assert good["rows_kept"] == 1
-    assert good["release"] == "2024-12-11"
-    assert run("data", "inspect", bad, file, "--release", "2024-12-11").exit_code == 2
+    refused, found = json.loads(done.stdout)
+    assert refused["file"] == wrong.name
+    assert change[1].strip(",") in refused["error"]
+    assert found | values == found
+    assert data("check", wrong, good, "--release", DAY).exit_code == 2
 
 
-def test_inspect_a_real_file(vsrr):
-    done = run("data", "inspect", vsrr / "2017-12-13.csv")
-    assert done.exit_code == 0
-    text = " ".join(done.stdout.split())
+def test_a_real_file(vsrr):
+    text = said(data("check", vsrr / "2017-12-13.csv"))
     assert "US and 52 jurisdictions" in text
     assert "66,324 overdose deaths in the 12 months ending 2017-05" in text
     assert "add up to US exactly, in all 58 checked" in text
 
 
-def test_archive_commands(file, bad, tmp_path):
-    store = tmp_path / "archive"
-    done = run("data", "add", file, "--archive", store)
+def test_add_and_list(file, bad, tmp_path):
+    archive = ("--archive", tmp_path / "archive")
+    done = data("add", file, *archive)
     assert done.exit_code == 0
-    assert "2024-12-11.csv: release 2024-12-11 added, 1 rows" in done.stdout
-    assert "holds 1 release, 2024-12-11 to 2024-12-11" in done.stdout
-    again = run("data", "add", file, "--archive", store)
+    assert f"{DAY}.csv: release {DAY} added, 1 rows" in done.stdout
+    assert f"holds 1 release, {DAY} to {DAY}" in done.stdout
+    again = data("add", file, *archive)
     assert again.exit_code == 0
     assert "was there already, unchanged" in again.stdout
     file.write_text(HEADER + ROW.replace("1234", "1235"))
-    other = run("data", "add", file, "--archive", store)
+    other = data("add", file, *archive)
     assert other.exit_code == 1
-    assert other.stderr.startswith("error: the archive holds other numbers for release 2024-12-11")
+    assert other.stderr.startswith(f"error: the archive holds other numbers for release {DAY}")
     assert other.stderr.count("\n") == 1
     # A bad file is refused by itself; the good one beside it is added.
     later = tmp_path / "2025-01-15.csv"
     later.write_text(HEADER + ROW)
-    mixed = run("data", "add", bad, later, "--archive", store)
+    mixed = data("add", bad, later, *archive)
     assert mixed.exit_code == 1
     assert "1 of 2 files refused" in mixed.stderr
-    assert "holds 2 releases, 2024-12-11 to 2025-01-15" in mixed.stdout
-    done = run("data", "releases", "--archive", store)
-    assert done.exit_code == 0
-    assert len(done.stdout.splitlines()) == 3
-    row, _ = json.loads(run("data", "releases", "--archive", store, "--json").stdout)
-    assert (row["release"], row["rows"], row["us_last"]) == ("2024-12-11", 1, None)
-    missing = run("data", "releases", "--archive", tmp_path / "none")
-    assert missing.exit_code == 1
-    assert "there is no folder" in missing.stderr
+    assert f"holds 2 releases, {DAY} to 2025-01-15" in mixed.stdout
+    assert len(data("releases", *archive).stdout.splitlines()) == 3
+    row, _ = json.loads(data("releases", *archive, "--json").stdout)
+    assert (row["release"], row["rows"], row["us_last"]) == (DAY, 1, None)
 
 
-def test_export_the_bundled_release(tmp_path):
-    out = tmp_path / "table.csv"
-    done = run("data", "export", "--out", out)
-    assert done.exit_code == 0
+def test_list_counties(store, counties):
+    archive = ("--archive", store, "--dataset", "counties")
+    again = data("add", counties, *archive[:2])
+    assert f"release {COUNTY_DAY} of counties was there already, unchanged" in again.output
+    assert [line.split()[:3] for line in data("releases", *archive).stdout.splitlines()[1:]] == [
+        ["2025-06-08", "2023-04..2024-12", "7"],
+        ["2025-09-07", "2023-04..2025-03", "7"],
+    ]
+    _, row = json.loads(data("releases", *archive, "--json").stdout)
+    assert (row["rows"], row["hidden_last"], row["shown_last"]) == (168, 1, 6)
+    assert (row["basis"], row["file"], row["checks"]) == (
+        "given", counties.name, ["structure"],
+    )  # fmt: skip
+    assert "2 releases of counties: --dataset counties lists them" in said(
+        data("releases", *archive[:2])
+    )
+    shipped = data("releases", "--dataset", "counties")
+    assert shipped.stdout.splitlines()[1].split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        ("check", 0, None),
+        ("check {file} --source bundled", 2, "--source does not go with FILE..."),
+        ("check {file} --locations US", 2, "--locations does not go with FILE..."),
+        ("releases --log --delays", 2, "give --log or --delays, not both"),
+        ("releases --log --dataset counties", 2, "--dataset does not go with --log and --delays"),
+        ("releases --archive {none}", 1, "none"),
+        ("releases --log --archive {none}", 1, "none: there is no such folder; is it spelled"),
+        (f"fix retract {DAY} --reason why --archive {{none}}", 1, "there is no such folder"),
+        (f"fix retract {DAY}", 2, "--reason"),
+        ("releases --archive {empty} --dataset counties", 1, "holds no release"),
+        ("check --dataset countys", 2,
+         "'countys' is not one of states, counties. Did you mean 'counties'?"),
+        ("export", 2, "--out"),
+        ("export --archive {store} --as-of 2024-12-10 --out -", 1, "nothing was known on 2024-12"),
+        ("export --archive {store} --as-of 2025-02-01 --out -", 0, "asked for 2025-02-01"),
+        ("export --archive {empty} --source {file} --out -", 2, "not both"),
+        ("export --out {empty}/a.txt", 2, ".csv"),
+        ("export --out {file}/b.csv", 1, "error: "),
+        ("export --source {dateless} --out -", 1, "--release"),
+        (f"export --source {{dateless}} --release {DAY} --out -", 0, None),
+        ("export --out {empty}/new/a.csv", 0, None),
+        ("export --out - --wonder x.txt", 2, "--wonder goes with --monthly"),
+        ("export --out - --monthly OH --draws 50", 2, "quantiles need at least 100"),
+        ("export --out - --monthly OH --dataset counties", 2, "goes with the counts of states"),
+        ("export --out {empty}/a.parquet --monthly OH", 2, ".csv"),
+        ("revisions --between 2025-09-17 2026-01-14 --plot x.png", 2, "does not go with --between"),
+        ("revisions --between 2025-09-17 2025-09-18", 1, "holds no release 2025-09-18"),
+        ("revisions --out {file}/x.csv", 1, "error: "),
+        ("fetch --list", 2, "--list goes with --past"),
+        (f"fetch --release {DAY}", 2, "--release goes with --past"),
+        ("fetch --copies x.csv", 2, "--copies goes with --past"),
+        ("fetch --git x --file y", 2, "--git goes with --past"),
+        ("fetch --since 2024", 2, "--since goes with --out"),
+        ("fetch --out x.json.gz --archive {empty}", 2, "not both"),
+        ("fetch --page-size 0", 2, "--page-size"),
+        ("fetch --archive {file}", 2, "is a file, give a folder"),
+        ("fetch --past --dataset county", 2, "goes with --past only if --git"),
+        ("fetch --past --since 2024", 2, "--since does not go with --past"),
+        ("fetch --past --out x.json.gz", 2, "--out does not go with --past"),
+        ("fetch --past --soda3", 2, "--soda3 does not go with --past"),
+        ("fetch --past --json", 2, "--json goes with --list"),
+        ("fetch --past --git x --file y --copies z", 2, "--copies does not go with --git"),
+    ],
+)  # fmt: skip
+def test_refusals(file, tmp_path, monkeypatch, args, code, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    dateless = tmp_path / "vsrr.csv"
+    dateless.write_text(file.read_text())
+    names = {"file": file, "none": "none", "empty": "empty", "dateless": dateless, "store": "s"}
+    if "{store}" in args:
+        data("add", file, "--archive", "s")
+    done = data(*shlex.split(args.format(**names)))
+    assert done.exit_code == code, done.output
+    if words is not None:
+        assert words in " ".join(done.stderr.split())
+        assert code != 1 or done.stderr.count("\n") == 1
+    assert not Path("none").exists()
+
+
+def test_export(tmp_path):
+    out, parquet = tmp_path / "table.csv", tmp_path / "table.parquet"
+    assert data("export", "--out", out).exit_code == 0
     head = out.read_text().splitlines()[:2]
     assert head[0] == ",".join(TABLE_COLUMNS)
     assert head[1] == f"2026-01-14,US,US,2015-01,{ALL_DRUGS},47523,48060,100,0.143178356,ok"
     table = bundled().as_of().table
     pd.testing.assert_frame_equal(read_vsrr(out).table, table)
-    stdout = run("data", "export", "--source", out, "--out", "-").stdout
-    assert stdout == out.read_text()
-    parquet = tmp_path / "table.parquet"
-    assert run("data", "export", "--out", parquet).exit_code == 0
+    assert data("export", "--source", out, "--out", "-").stdout == out.read_text()
+    assert data("export", "--out", parquet).exit_code == 0
     pd.testing.assert_frame_equal(pd.read_parquet(parquet), table)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["table.csv", "table.parquet"]
 
 
-def test_export_as_of(file, tmp_path):
-    store = tmp_path / "archive"
-    run("data", "add", file, "--archive", store)
-    done = run("data", "export", "--archive", store, "--as-of", "2025-02-01", "--out", "-")
-    assert done.stdout.splitlines()[1] == (
-        f"2024-12-11,54,WV,2024-07,{ALL_DRUGS},1234,1300,99.5,,ok"
-    )
-    assert done.stderr == (
-        "note: the last release seen is 2024-12-11: asked for 2025-02-01, answered with\n  it\n"
-    )
-    early = run("data", "export", "--archive", store, "--as-of", "2024-12-10", "--out", "-")
+def test_export_counties(store, counties, tmp_path):
+    out = tmp_path / "out.csv"
+    assert data("export", "--archive", store, "--dataset", "counties", "--out", out).exit_code == 0
+    table, lines = read_county(counties).table, out.read_text().splitlines()
+    assert lines[0] == ",".join(COUNTY_COLUMNS)
+    assert lines[1] == f"{COUNTY_DAY},01001,AL,Autauga,2023-04,14,ok,0,,3"
+    assert lines[25] == f"{COUNTY_DAY},01007,AL,Bibb,2023-04,,suppressed,0,,2"
+    back = pd.read_csv(out, dtype={"fips": str})
+    assert back["deaths"].equals(table["deaths"])
+    assert back["fips"].tolist() == table["fips"].tolist()
+    assert data("export", "--source", counties, "--out", "-").stdout == out.read_text()
+    old = data("export", "--archive", store, "--dataset", "counties", "--as-of", "2025-08-01",
+               "--out", "-")  # fmt: skip
+    assert old.stdout.splitlines()[1].startswith("2025-06-08,01001")
+    states = data("export", "--archive", store, "--out", "-")
+    assert "no release of the states, which those of counties go with" in states.stderr
+
+
+def test_check_counties(store, counties):
+    done = data("check", "--archive", store, "--dataset", "counties")
+    assert done.exit_code == 0
+    assert f"release {COUNTY_DAY} of counties, 168 rows, against that of 2025-06-08" in said(done)
+    assert "county-suppressed: 14 % of the counts are 1 to 9" in said(done)
+    of_file = json.loads(data("check", "--source", counties, "--json").stdout)
+    assert {flag["code"] for flag in of_file} == {"county-absent", "county-suppressed"}
+    rows = county_cells(COUNTY_DAY)
+    rows[30][DEATHS] = "900"
+    counties.write_text(csv_text(rows))
+    # A state stands for its counties.
+    for place, code in (("Delaware", 1), ("Delaware/*", 1), ("10003", 1), ("Ohio", 0)):
+        assert data("check", "--source", counties, "--locations", place).exit_code == code, place
+    nowhere = data("check", "--source", counties, "--locations", "PR")
+    assert "have none of Puerto Rico" in nowhere.stderr
+    wrong = data("check", "--source", counties)
+    assert wrong.exit_code == 1
+    assert "contradiction: 10003 2023-10" in said(wrong)
+    early = data("check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07")
     assert early.exit_code == 1
-    assert early.stderr.startswith("error: nothing was known on 2024-12-10")
+    assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in early.stderr
+    assert "release 2023-10-08 of counties" in said(data("check", "--dataset", "county"))
 
 
-def test_export_refuses_what_makes_no_sense(file, tmp_path):
-    both = run("data", "export", "--archive", tmp_path, "--source", file, "--out", "-")
-    assert both.exit_code == 2
-    assert "not both" in both.stderr
-    assert run("data", "export", "--out", tmp_path / "a.txt").exit_code == 2
-    assert run("data", "export").exit_code == 2
-    made = run("data", "export", "--out", tmp_path / "new" / "a.csv")
-    assert made.exit_code == 0
-    assert (tmp_path / "new" / "a.csv").exists()
-    lost = run("data", "export", "--out", tmp_path / "new" / "a.csv" / "b.csv")
-    assert lost.exit_code == 1
-    assert lost.stderr.startswith("error: ")
-    assert lost.stderr.count("\n") == 1
-    named = file.rename(tmp_path / "vsrr.csv")
-    dateless = run("data", "export", "--source", named, "--out", "-")
-    assert dateless.exit_code == 1
-    assert "--release" in dateless.stderr
-    dated = run("data", "export", "--source", named, "--release", "2024-12-11", "--out", "-")
-    assert dated.exit_code == 0
+def test_fix_counties(store, counties):
+    archive = ("--archive", store)
+    of = (*archive, "--dataset", "counties", "--reason")
+    assert data("fix", "retract", COUNTY_DAY, *of, "a wrong file").exit_code == 0
+    log = data("releases", "--log", *archive).stdout
+    assert "added        2025-06-08" in log
+    assert log.count("  counties\n") == 3
+    rows = json.loads(data("releases", "--log", *archive, "--json").stdout)
+    assert {row["dataset"] for row in rows} == {"counties"}
+    assert data("fix", "accept", COUNTY_DAY, *of, "it was right").exit_code == 0
+    counties.write_text(csv_text(county_cells(COUNTY_DAY, shift=1)))
+    done = data("fix", "replace", counties, *archive, "--reason", "another count")
+    assert done.stdout == f"release {COUNTY_DAY} replaced\n"
+
+
+def test_fetch_counties(tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FakeSocrata(api_rows(county_cells(COUNTY_DAY)), UPDATED, dataset="gb4e-yj24") as server:
+        server.fields = dict.fromkeys(NAMES.values(), "text")
+        fetch = ("fetch", "--archive", tmp_path / "a", "--url", server.url)
+        done = data(*fetch, "--dataset", "counties")
+        assert done.exit_code == 0, done.output
+        assert "192 rows downloaded release 2025-09-17 added" in said(done)
+        assert "note: 51005 is listed twice, as Alleghany and as Clifton Forge (city)" in said(done)
+        again = data(*fetch, "--dataset", "county")
+        assert "release 2025-09-17 was there already, unchanged" in said(again)
+        out = tmp_path / "rows.json.gz"
+        rows = data("fetch", "--url", server.url, "--dataset", "counties", "--out", out)
+        assert "192 rows of release 2025-09-17" in said(rows)
+    assert read_county(out).table.shape == (168, 10)
 
 
 @pytest.mark.parametrize(
@@ -211,8 +374,8 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr("odforecast.cli.data_dataset.open_source", fail)
-    done = run("data", "export", "--out", "-")
+    monkeypatch.setattr("odforecast.cli.data_tables.open_source", fail)
+    done = data("export", "--out", "-")
     assert done.exit_code == code
     assert words in done.stderr
     assert done.stderr.count("\n") == 1

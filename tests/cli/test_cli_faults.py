@@ -319,7 +319,11 @@ def test_numbers_of_a_forecast_lost_their_ends(monkeypatch, columns):
 
 
 def test_a_release_date_without_a_file_was_not_read(tmp_path):
-    for command in (("data", "export", "--out", "-"), ("data", "check"), ("data", "months", "US")):
+    for command in (
+        ("data", "export", "--out", "-"),
+        ("data", "check"),
+        ("data", "export", "--monthly", "US", "--out", "-"),
+    ):
         done = run(*command, "--release", "2024-12-11")
         assert done.exit_code == 2
         assert "to see a day of an archive: --as-of" in done.stderr

@@ -96,10 +96,12 @@ def test_one_archive_for_all_commands(own_archive: Path, tmp_path: Path):
     assert months["2024-07"]["releases"] == 3
     assert months["2025-04"]["first_release"] == "2025-09-17"
     picture(tmp_path / "r.svg")
-    assert "counts appeared" in ok("data", "compare", "2024-12-11", "2025-09-17").stdout
+    assert (
+        "counts appeared" in ok("data", "revisions", "--between", "2024-12-11", "2025-09-17").stdout
+    )
     for command in (
         ("data", "check", "--json"), ("data", "export", "--out", "-"), ("data", "releases"),
-        ("data", "months", "OH", "--draws", "100"),
+        ("data", "export", "--monthly", "OH", "--draws", "100", "--out", "-"),
         ("forecast", "--model", "naive", "--draws", "20", "--locations", "US"),
         ("nowcast", "--draws", "20", "--locations", "US", "--as-of", "2025-01-01"),
     ):  # fmt: skip

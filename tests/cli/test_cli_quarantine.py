@@ -15,18 +15,19 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 
 DAY = "2025-10-15"
 REASON = "CDC published it so"
+FORECAST = ("forecast", "--model", "naive", "--locations", "WV", "--draws", "20")
 
 
 def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
-def release(folder, factor, day=DAY):
+def release(folder, factor):
     table = od.bundled().as_of("2025-09-17").table
     at = (table["state"] == "WV") & (table["month"] == "2025-04-01")
     table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
-    path = folder / f"{day}{'' if factor == 1 else '_broken'}.csv"
-    table.assign(release=day, month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
+    path = folder / f"{DAY}{'' if factor == 1 else '_broken'}.csv"
+    table.assign(release=DAY, month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
     return path
 
 
@@ -48,11 +49,9 @@ def refused(done):
     return line
 
 
-FORECAST = ("--model", "naive", "--locations", "WV", "--draws", "20")
-
-
-def events(log: str) -> list[str]:
+def events():
     """What happened: the lines that begin an entry."""
+    log = run("data", "releases", "--log").stdout
     assert max(map(len, log.splitlines())) <= 80
     return [line.split()[1] for line in log.splitlines() if not line.startswith(" ")]
 
@@ -60,99 +59,82 @@ def events(log: str) -> list[str]:
 @pytest.mark.parametrize(
     "command",
     [
-        ("forecast", *FORECAST),
+        FORECAST,
         ("backtest", "--models", "naive", "--locations", "WV", "--draws", "20"),
-        ("data", "months", "WV"),
+        ("data", "export", "--monthly", "WV", "--out", "-"),
         ("scenario", "run", "--scenario", "supply-shock-2023-like", "--draws", "20", "--out", "x"),
     ],
 )
 def test_a_broken_file_is_no_source(wrong, command):
-    line = refused(run(*command, "--source", wrong))
-    assert "contradicts itself" in line
+    assert "contradicts itself" in refused(run(*command, "--source", wrong))
 
 
 def test_score_refuses_a_broken_truth(wrong, tmp_path):
     made = tmp_path / "2024-06-12-me-naive.csv"
-    assert run("forecast", *FORECAST, "--out", made).exit_code == 0
+    assert run(*FORECAST, "--out", made).exit_code == 0
     refused(run("score", made, "--truth", wrong))
     taken = run("score", made, "--truth", wrong, "--accept", REASON, "--min-truth-age", "0")
     assert f"was accepted: {REASON}" in taken.stderr
 
 
 def test_with_a_reason_it_is_used_and_says_so(wrong):
-    done = run("forecast", *FORECAST, "--source", wrong, "--accept", REASON)
+    done = run(*FORECAST, "--source", wrong, "--accept", REASON)
     assert done.exit_code == 0, done.output
     assert f"note: release {DAY} was accepted: {REASON}" in done.stderr
-    alone = run("forecast", *FORECAST, "--accept", REASON)
+    alone = run(*FORECAST, "--accept", REASON)
     assert alone.exit_code == 2
     assert "--accept is about a --source FILE" in alone.stderr
-    short = run("forecast", *FORECAST, "--source", wrong, "--accept", "")
+    short = run(*FORECAST, "--source", wrong, "--accept", "")
     assert short.exit_code == 1
     assert "a reason has 3 to 500 characters" in short.stderr
+    markup = run("data", "add", wrong, "--accept", "[red]see the note[/red]")
+    assert markup.exit_code == 0, markup.output
+    assert "[red]see the note[/red]" in run(*FORECAST).stderr
+    # It contradicts itself: no structure was found right.
+    assert f"given       accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 
-def test_looking_is_free(wrong, tmp_path):
-    assert run("data", "inspect", wrong).exit_code == 0
-    out = tmp_path / "x.csv"
-    assert run("data", "export", "--source", wrong, "--out", out).exit_code == 0
+def test_looking_is_free(wrong):
+    assert run("data", "check", wrong).exit_code == 0
+    assert run("data", "export", "--source", wrong, "--out", "-").exit_code == 0
     checked = run("data", "check", "--source", wrong)
     assert checked.exit_code == 1  # it says what is wrong
     assert "WV" in checked.stdout
 
 
-def test_from_the_wrong_file_to_the_right_one(wrong, right, own_archive):
-    line = refused(run("data", "add", wrong))
-    assert "was stored apart" in line
-    used = run("forecast", *FORECAST)
-    assert "release 2025-09-17" in used.stderr
+def test_from_the_wrong_file_to_the_right_one(wrong, right):
+    empty = run("data", "releases", "--log")
+    assert (empty.exit_code, empty.stdout) == (0, "")
+    assert "the archive is empty" in empty.stderr
+    assert json.loads(run("data", "releases", "--log", "--json").stdout) == []
+    both = run("data", "add", wrong, right, "--accept", REASON)
+    assert both.exit_code == 2
+    assert "give one FILE" in both.stderr
+    assert "was stored apart" in refused(run("data", "add", wrong))
+    assert "release 2025-09-17" in run(*FORECAST).stderr
     added = run("data", "add", right)
     assert added.exit_code == 0, added.output
-    assert "release 2025-10-15" in run("forecast", *FORECAST).stderr
-    log = run("data", "log")
-    assert events(log.stdout) == ["quarantined", "added"]
-    rows = json.loads(run("data", "log", "--json").stdout)
+    assert f"release {DAY}" in run(*FORECAST).stderr
+    assert events() == ["quarantined", "added"]
+    rows = json.loads(run("data", "releases", "--log", "--json").stdout)
     assert [r["file"] for r in rows] == [wrong.name, right.name]
 
 
-def test_accept_replace_retract(wrong, right, own_archive):
+def test_accept_replace_retract(wrong, right):
+    def fix(*args, reason):
+        return run("data", "fix", *args, "--reason", reason).stdout
+
     run("data", "add", wrong)
-    missing = run("data", "accept", DAY)
-    assert missing.exit_code == 2
-    assert "--reason" in missing.stderr
-    done = run("data", "accept", DAY, "--reason", REASON)
-    assert done.stdout == f"release {DAY} is used from now on: {REASON}\n"
-    assert f"was accepted: {REASON}" in run("forecast", *FORECAST).stderr
+    assert fix("accept", DAY, reason=REASON) == f"release {DAY} is used from now on: {REASON}\n"
+    assert f"was accepted: {REASON}" in run(*FORECAST).stderr
     again = run("data", "add", right)
     assert again.exit_code == 1
-    assert "odforecast data replace FILE --reason TEXT" in again.stderr
-    done = run("data", "replace", right, "--reason", "a digit too many")
-    assert done.stdout == f"release {DAY} replaced\n"
-    assert "was replaced: a digit too many" in run("forecast", *FORECAST).stderr
-    done = run("data", "retract", DAY, "--reason", "not CDC's file")
-    assert done.stdout == f"release {DAY} is used no more: not CDC's file\n"
-    assert "release 2025-09-17" in run("forecast", *FORECAST).stderr
-    kinds = events(run("data", "log").stdout)
-    assert kinds == ["quarantined", "accepted", "replaced", "retracted"]
-    refused_again = run("data", "add", right)
-    assert "were retracted: not CDC's file" in refused_again.stderr
+    assert "replace FILE --reason TEXT" in again.stderr
+    assert fix("replace", right, reason="a digit too many") == f"release {DAY} replaced\n"
+    assert "was replaced: a digit too many" in run(*FORECAST).stderr
+    gone = fix("retract", DAY, reason="not CDC's file")
+    assert gone == f"release {DAY} is used no more: not CDC's file\n"
+    assert "release 2025-09-17" in run(*FORECAST).stderr
+    assert events() == ["quarantined", "accepted", "replaced", "retracted"]
+    assert "were retracted: not CDC's file" in run("data", "add", right).stderr
     assert run("data", "add", right, "--accept", "it was").exit_code == 0
-
-
-def test_one_reason_one_file(wrong, right):
-    done = run("data", "add", wrong, right, "--accept", REASON)
-    assert done.exit_code == 2
-    assert "give one FILE" in done.stderr
-
-
-def test_an_empty_archive_says_so():
-    done = run("data", "log")
-    assert done.exit_code == 0
-    assert done.stdout == ""
-    assert "the archive is empty" in done.stderr
-    assert json.loads(run("data", "log", "--json").stdout) == []
-
-
-def test_markup_in_a_reason_is_text(wrong, own_archive):
-    done = run("data", "add", wrong, "--accept", "[red]see the note[/red]")
-    assert done.exit_code == 0, done.output
-    assert "[red]see the note[/red]" in run("forecast", *FORECAST).stderr

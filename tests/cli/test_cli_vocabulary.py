@@ -136,7 +136,6 @@ def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
 FORMER = [
     (("score",), "--truth", "--source"),
     (("data", "check"), "--location", "--locations"),
-    (("data", "compare"), "--location", "--locations"),
 ]
 
 
@@ -188,13 +187,13 @@ SCREENS = [
     "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
     "--locations US,WV --draws 60 --samples 5 --out {out}",
     "data releases",
-    "data donors",
+    "data releases --delays",
     "data check",
-    "data inspect {file}",
-    "data log --archive {store}",
+    "data check {file}",
+    "data releases --log --archive {store}",
     "data revisions OH --archive {store}",
-    "data compare 2024-12-11 2025-07-16 --archive {store}",
-    "data compare 2024-12-11 2025-07-16 --archive {store} --indicator all",
+    "data revisions --between 2024-12-11 2025-07-16 --archive {store}",
+    "data revisions --between 2024-12-11 2025-07-16 --archive {store} --indicator all",
     "backtest --models naive,hub-baseline --start 2021-01 --end 2021-02 --step 1 --draws 40 "
     "--locations US,WV --jobs 1 --quiet",
     "backtest --models dlm,auto-theta-sums --start 2021-01 --end 2021-01 --step 1 --draws 40 "

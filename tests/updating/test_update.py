@@ -205,7 +205,7 @@ def test_a_release_that_contradicts_itself_stops_the_update(
     else:
         done = run(fetch=False)  # the release before is there, and was forecast
         assert (done.new, done.release) == (False, FIRST[1])
-        assert any("2025-09-17 lies apart" in note for note in done.notes)
+        assert any("2025-09-17 is quarantined" in note for note in done.notes)
         assert not any("--again" in note for note in done.notes)  # it is the very same panel
         od.Archive(tmp_path / "archive").accept("2025-09-17", "it is said to be right")
         assert run(fetch=False).release == SECOND[1]

@@ -345,7 +345,10 @@ def test_a_release_that_contradicts_itself_lies_apart(run: Run, content: bytes) 
     assert list(run.archive.quarantined()["place"]) == [apart.copy.place]
     again, there = run(made)
     assert (again.status, there.status, run.asked) == ("quarantined", "there", [])
-    assert "lies apart, for it contradicts itself; see odforecast data log" in again.words
+    assert (
+        "is quarantined, because it contradicts itself; see odforecast data releases --log"
+        in again.words
+    )
     assert list(run.archive.log["event"]) == ["quarantined", "added"]
     # Whoever accepts it is told of what it was: the bytes were checked, the structure was not.
     run.archive.accept(DAY, "CDC published it so")

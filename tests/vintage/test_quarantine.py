@@ -107,7 +107,7 @@ def test_a_right_release_with_a_reason_needs_none(archive, right):
 
 
 def test_accepted_later(archive, wrong):
-    with pytest.raises(ArchiveError, match="no files of release 2025-10-15 lie apart"):
+    with pytest.raises(ArchiveError, match="no files of release 2025-10-15 are quarantined"):
         archive.accept(DAY, "because")
     with pytest.raises(QuarantineError):
         archive.add(wrong)
@@ -123,7 +123,7 @@ def test_accepted_later(archive, wrong):
 def test_replaced(archive, wrong, right):
     archive.add(wrong, accept="seemed right")
     old = archive.data_hash(DAY)
-    with pytest.raises(ArchiveError, match="data replace FILE --reason"):
+    with pytest.raises(ArchiveError, match="data fix replace FILE --reason"):
         archive.add(right)
     assert archive.replace(right, "West Virginia had a digit too many")
     assert archive.data_hash(DAY) != old
@@ -146,10 +146,10 @@ def test_replaced(archive, wrong, right):
 def test_retracted_and_taken_back(archive, right):
     archive.add(right)
     archive.retract(DAY, "a file of the test server")
-    # The day is that of the release which counts, not of the one that lies apart and is told.
+    # The day is that of the release which counts, not of the one that is quarantined and is told.
     newest = archive.as_of()
     assert newest.date == newest.as_of == dt.date(2025, 9, 17)
-    assert "release 2025-10-15 lies apart" in newest.note
+    assert "release 2025-10-15 is quarantined" in newest.note
     assert newest.panel().data_hash == archive.until("2025-09-17").as_of().panel().data_hash
     with pytest.raises(ArchiveError, match="were retracted: a file of the test server; --accept"):
         archive.add(right)
@@ -303,7 +303,7 @@ def test_figures_that_are_gone_are_not_accepted(archive, right):
 def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     with pytest.raises(QuarantineError):
         archive.add(wrong)
-    said = "release 2025-10-15 lies apart, unused: see odforecast data log"
+    said = "release 2025-10-15 is quarantined, unused: see odforecast data releases --log"
     assert archive.as_of().note == said
     assert archive.as_of("2025-11-01").note == said
     assert archive.as_of("2025-10-01").note is None

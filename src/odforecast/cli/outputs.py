@@ -129,9 +129,12 @@ def check_save(folder: Path, replace: bool) -> None:
     ------
     click.UsageError
         If it does.
+    DataError
+        If nothing can be written there.
     """
     from odforecast.forecast import file
 
+    _check_room(folder, "--save", folder=True)
     there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     # As Forecast.save looks at it: hidden files are those of a writer that was killed.
     foreign = [

@@ -57,7 +57,7 @@ def open_source(
 
     accept = click.get_current_context().meta.get(_ACCEPT)
     if accept is not None and (source is None or str(source) == BUNDLED):
-        raise click.UsageError("--accept is about a --source FILE; in an archive: data accept")
+        raise click.UsageError("--accept is about a --source FILE; in an archive: data fix accept")
     if archive is not None and source is not None:
         raise click.UsageError("give --archive or --source, not both")
     if release is not None and source is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.data_fetch import CDC
+from odforecast.cli.data import CDC
 from odforecast.cli.options import (
     archive_option,
     draws_option,

@@ -66,7 +66,7 @@ class Work:
 
     @cached_property
     def vintage(self) -> Vintage:
-        """The newest release that counts, seen from its own day: the same whatever lies apart."""
+        """The newest release that counts, seen from its own day, whatever is quarantined."""
         return self.archive.as_of(self.archive.last_seen)
 
     @cached_property

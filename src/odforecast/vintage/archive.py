@@ -220,7 +220,7 @@ class Archive:
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
-        """Releases that lie apart, never used: rows of :attr:`log`."""
+        """Releases that are quarantined, never used: rows of :attr:`log`."""
         own, columns = self._own(), ["dataset", "release", "data_hash"]
         apart = ledger.fold(own._store.events()).apart
         held = [(*key, digest) for key, found in apart.items() for digest in found]
@@ -351,7 +351,7 @@ class Archive:
                 hint=self.said_apart() or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
-        # By default what lies apart since is told, too; but the day is that of the newest one used.
+        # What was quarantined since is told, too; but the day is that of the newest release used.
         newest = max((*dates, *self.releases(dataset)))
         day, until = (newest, max(newest, last)) if day is None else (to_date(day),) * 2
         known = [d for d in dates if d <= day]
@@ -433,7 +433,7 @@ class Archive:
         return kept[date]
 
     def _apart(self, dataset: str = STATES) -> list[dt.date]:
-        """Dates of which figures lie apart, quarantined or retracted, and none count."""
+        """Dates of which figures are quarantined, quarantined or retracted, and none count."""
         apart, kept = ledger.fold(self._store.events()).apart, self._store.kept(dataset)
         return sorted(d for (name, d), held in apart.items()
                       if name == dataset and held and d not in kept)  # fmt: skip
@@ -441,13 +441,13 @@ class Archive:
     def said_apart(
         self, dataset: str = STATES, first: dt.date = dt.date.min, last: dt.date = dt.date.max
     ) -> str:
-        """One line on releases of a time that lie apart; empty if there are none."""
+        """One line on releases of a time that are quarantined; empty if there are none."""
         dates = [d for d in self._apart(dataset) if first <= d <= last]
         if not dates:
             return ""
         many = len(dates) > 1
         which = f"{len(dates)} releases to {dates[-1]} lie" if many else f"release {dates[-1]} lies"
-        return f"{which} apart, unused: see odforecast data log"
+        return f"{which} apart, unused: see odforecast data releases --log"
 
     def add(
         self,
@@ -569,7 +569,7 @@ class Archive:
         event = store.append(event)
         now = ledger.fold(store.events()).current.get(event.key)
         if now is None:  # another process retracted it just now
-            raise ArchiveError(f"{called} was retracted meanwhile", hint="see data log")
+            raise ArchiveError(f"{called} was retracted meanwhile", hint="see data releases --log")
         if now.data_hash != digest:  # another process was first
             raise _other(store.kept(dataset.name)[day], table, digest)
         return now.event == event
@@ -625,7 +625,7 @@ class Archive:
         Raises
         ------
         ArchiveError
-            If none of that date lies apart, several do, another one counts already, or there
+            If none of that date is quarantined, several do, another one counts already, or there
             is no reason.
         """
         date, reason, dataset = to_date(date), reason_of(reason), dataset_named(dataset)
@@ -638,8 +638,8 @@ class Archive:
             )
         if len(apart) != 1:
             raise ArchiveError(
-                f"{len(apart) or 'no'} files of release {date} lie apart",
-                hint="see odforecast data log; data add FILE --accept REASON takes those of a file",
+                f"{len(apart) or 'no'} files of release {date} are quarantined",
+                hint="see odforecast data releases --log; data add FILE --accept REASON uses one",
             )
         digest, event = next(iter(apart.items()))
         store.figures(replace(event, data_hash=digest)).read()  # or what is wrong with them
@@ -698,5 +698,5 @@ def _other(held: Kept, table: pd.DataFrame, digest: str) -> ArchiveError:
         f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "
         f"{digest}) in the new one",
         hint="a release never changes: is the date right, is one a subset? If those there are "
-        "wrong: odforecast data replace FILE --reason TEXT",
+        "wrong: odforecast data fix replace FILE --reason TEXT",
     )

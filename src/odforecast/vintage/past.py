@@ -452,7 +452,6 @@ def fetch_past(
     ::
 
         from odforecast.vintage.past import fetch_past
-        from odforecast.vintage.raw_files import RawFiles
 
         with RawFiles() as client:
             for outcome in fetch_past("releases", client, release="2024-12-11"):
@@ -656,5 +655,6 @@ class _Run:
         return next((d for d in near if self.own.release(d)["month"].max() == last), None)
 
     def _lies_apart(self, date: dt.date, copy: Copy) -> Outcome:
-        words = f"{date}: lies apart, for it contradicts itself; see odforecast data log: {copy}"
+        why = "is quarantined, because it contradicts itself; see odforecast data releases --log"
+        words = f"{date} {why}: {copy}"
         return Outcome(copy, ledger.QUARANTINED, date, words)

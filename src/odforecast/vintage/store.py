@@ -119,7 +119,7 @@ def _again(file: Path) -> str:
     which = " --dataset counties" if file.parent.name == f"dataset={COUNTIES}" else ""
     return (
         ("delete it and " if file.exists() else "")
-        + "add the release again from CDC's file, or leave it out: odforecast data retract "
+        + "add the release again from CDC's file, or leave it out: odforecast data fix retract "
         f"{file.name.removeprefix('release=')[:10]}{which} --archive "
         f"{file.parent.parent if within else file.parent} --reason TEXT"
     )

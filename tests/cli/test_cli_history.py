@@ -1,0 +1,293 @@
+"""``data fetch --past --git``: every version of a file in a git repository made here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from county_release import county_cells, csv_text
+from past_server import release_csv
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import DownloadError
+from odforecast.vintage.history import History, fetch_history
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+ONE, TWO, THREE = (release_csv(month) for month in ("2024-07", "2024-08", "2024-09"))
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+
+
+class Repository:
+    """A repository with one file, committed on set days."""
+
+    def __init__(self, folder: Path, file: str = "data/counts.csv") -> None:
+        self.folder, self.file = folder, file
+        self.git("init", "-q", "-b", "main", str(folder), within=False)
+
+    def git(self, *words: str, day: str = "2025-01-01", within: bool = True) -> str:
+        clock = f"{day}T12:00:00-05:00"
+        env = os.environ | {
+            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_DATE": clock, "GIT_COMMITTER_DATE": clock,
+            **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER")
+               for what in ("NAME", "EMAIL")},
+        }  # fmt: skip
+        place = ["-C", str(self.folder)] if within else []
+        done = subprocess.run(
+            ["git", *place, *words], env=env, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, content: bytes | None, day: str) -> str:
+        path = self.folder / self.file
+        path.parent.mkdir(exist_ok=True)
+        path.unlink() if content is None else path.write_bytes(content)
+        self.git("add", "--all")
+        self.git("commit", "-q", "--allow-empty", "-m", "update", day=day)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repo")
+
+
+def arguments(repo: Repository, *more: object) -> list[str]:
+    archive = repo.folder.parent / "archive"
+    words = ("data", "fetch", "--past", "--git", repo.folder, "--file", repo.file)
+    return [str(w) for w in (*words, "--archive", archive, *more)]
+
+
+def fetch(repo: Repository, *more: object):
+    return CliRunner().invoke(main, arguments(repo, *more))
+
+
+def table(done) -> list[list[str]]:
+    """Commit day, release and result of each version tried."""
+    lines = done.stdout.splitlines()
+    return [line.split(None, 3)[1:] for line in lines[1:-2]]
+
+
+def events(repo: Repository) -> list[tuple[str, str]]:
+    done = CliRunner().invoke(main, ["data", "releases", "--log", "--json", "--archive",
+                                     str(repo.folder.parent / "archive")])  # fmt: skip
+    return [(row["event"], row["release"]) for row in json.loads(done.stdout)]
+
+
+STATES = ("states", ONE, TWO, ["2024-12-11", "2025-01-15"], "last month")
+COUNTIES = (
+    "counties",
+    csv_text(county_cells("2024-10-06", 15)).encode(),
+    csv_text(county_cells("2025-01-12", 18)).encode(),
+    ["2024-10-06", "2025-01-12"],
+    "inferred",
+)
+
+
+@pytest.mark.parametrize(("dataset", "one", "two", "dates", "basis"), [STATES, COUNTIES])
+def test_versions_become_releases(repo, dataset, one, two, dates, basis):
+    first = repo.commit(one, "2025-01-03")
+    repo.commit(None, "2025-01-10")
+    last = repo.commit(two, "2025-02-01")
+    repo.commit(two + b"\n", "2025-02-02")  # other bytes of the same release
+    repo.commit(one, "2025-02-03")  # the very same bytes as before
+    listed = json.loads(fetch(repo, "--list", "--json").stdout)
+    assert [(v["commit"], v["day"], v["here"]) for v in listed][:2] == [
+        (first, "2025-01-03", "-"), (last, "2025-02-01", "-"),
+    ]  # fmt: skip
+    done = fetch(repo)
+    assert done.exit_code == 0, done.output
+    assert [row[:2] for row in table(done)] == [
+        ["2025-01-03", dates[0]], ["2025-02-01", dates[1]], ["2025-02-02", dates[1]],
+    ]  # fmt: skip
+    assert [row[2].partition(",")[0] for row in table(done)] == [
+        "added", "added", f"same counts as release {dates[1]}",
+    ]  # fmt: skip
+    archive = od.Archive(repo.folder.parent / "archive")
+    assert [str(d) for d in archive.releases(dataset)] == dates
+    origin = archive.origin(dates[0], dataset)
+    assert origin.place == f"{repo.folder}@{first}:{repo.file}"
+    assert (origin.kind, origin.basis, origin.checks) == ("past", basis, "git blob, structure")
+    assert len(origin.sha256) == 64
+    again = fetch(repo)
+    assert again.stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
+    assert [v["here"] for v in json.loads(fetch(repo, "--list", "--json").stdout)] == [
+        "there", "there", "kept",
+    ]  # fmt: skip
+    other = "counties" if dataset == "states" else "states"
+    shutil.rmtree(archive.path)
+    refused = fetch(repo, "--dataset", other)
+    assert refused.exit_code == 1
+    assert f"counts of {dataset}, and {other} were asked for" in refused.stdout
+
+
+def test_bad_versions_do_not_stop_the_good(repo):
+    wrong = release_csv("2024-08", change=10)
+    for content, day in (
+        (ONE, "2025-01-03"),
+        (wrong, "2025-01-20"),  # contradicts itself
+        (POINTER, "2025-01-21"),
+        (b"not a table\n", "2025-01-22"),
+        (release_csv("2024-07", change=1.01), "2025-01-23"),  # other numbers of a release
+        (THREE, "2025-02-12"),  # published before the calendar's day
+        (TWO, "2020-05-05"),  # a clock that is wrong: months after the commit
+    ):
+        repo.commit(content, day)
+    done = fetch(repo)
+    assert done.exit_code == 1
+    rows = table(done)
+    assert [row[1] for row in rows] == [
+        "2024-12-11", "2025-01-15", "-", "-", "2024-12-11", "2025-02-12", "-",
+    ]  # fmt: skip
+    for row, words in zip(
+        rows,
+        ("added", "contradicts itself and was stored apart: WV 2024-08", "large-file storage",
+         "refused: ", "differ from release 2024-12-11, which is kept", "added", "refused: "),
+        strict=True,
+    ):  # fmt: skip
+        assert words in row[2], row
+    assert done.stdout.splitlines()[-2] == (
+        "2 added, 1 compared and different, 1 stored apart, 3 refused"
+    )
+    again = fetch(repo)
+    assert "2 there already, 1 compared and different, 1 stored apart, 3 refused" in again.stdout
+    assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
+
+
+def test_a_rewritten_history_adds_only_what_is_new(repo):
+    repo.commit(ONE, "2025-01-03")
+    repo.commit(TWO, "2025-02-01")
+    fetch(repo)
+    repo.git("checkout", "-q", "--orphan", "other")
+    repo.commit(TWO, "2025-03-01")
+    repo.commit(THREE, "2025-03-02")
+    repo.git("branch", "-q", "-D", "main")
+    repo.git("branch", "-q", "-m", "main")
+    done = fetch(repo)
+    assert done.exit_code == 0, done.output
+    assert [row[1:] for row in table(done)] == [
+        ["2025-01-15", "same counts as release 2025-01-15"],
+        ["2025-02-15", table(done)[1][2]],
+    ]
+    assert [day for _, day in events(repo)] == ["2024-12-11", "2025-01-15", "2025-02-15"]
+
+
+def test_other_branches_come_after_the_default_one(repo):
+    repo.commit(ONE, "2025-01-03")
+    repo.git("checkout", "-q", "-b", "data")
+    repo.commit(TWO, "2025-02-01")
+    repo.git("checkout", "-q", "main")
+    repo.commit(THREE, "2025-03-02")
+    assert [row[1] for row in table(fetch(repo))] == ["2024-12-11", "2025-02-15", "2025-01-15"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills a process")
+def test_a_killed_run_goes_on(repo):
+    for n, month in enumerate(("2024-04", "2024-05", "2024-06", "2024-07", "2024-08", "2024-09")):
+        repo.commit(release_csv(month), f"2025-03-0{n + 1}")
+    ledger = repo.folder.parent / "archive" / "ledger.jsonl"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "odforecast", *arguments(repo)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while time.monotonic() < end and not (ledger.exists() and ledger.stat().st_size):
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert 1 <= len(events(repo)) < 6
+    done = fetch(repo)
+    assert done.exit_code == 0, done.output
+    assert len(table(done)) == 6
+    days = [day for _, day in events(repo)]
+    assert len(days) == len(set(days)) == 6
+
+
+def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
+    ran = tmp_path / "ran"
+    hooks = tmp_path / "template" / "hooks"
+    hooks.mkdir(parents=True)
+    for name in ("post-checkout", "reference-transaction", "post-index-change"):
+        (hooks / name).write_text(f"#!/bin/sh\ntouch '{ran}'\n")
+        (hooks / name).chmod(0o755)
+    config = tmp_path / "config"
+    config.write_text(
+        f"[core]\n hooksPath = {hooks}\n quotePath = true\n askPass = touch {ran}\n"
+        f"[init]\n templateDir = {hooks.parent}\n[color]\n ui = always\n"
+        "[log]\n showSignature = true\n date = raw\n[clone]\n defaultRemoteName = other\n"
+        "[protocol]\n version = 0\n[core]\n abbrev = 4\n[alias]\n cat-file = !false\n"
+    )
+    repo.file = "data/Zählung (1).csv"
+    repo.commit(ONE, "2025-01-03")
+    # A server that leaves contents out is asked for them one by one.
+    repo.git("config", "uploadpack.allowFilter", "true")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    done = fetch(repo)
+    assert done.exit_code == 0, done.output
+    assert table(done)[0][1] == "2024-12-11"
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "code", "words"),
+    [
+        ("--upload-pack=touch x", "a.csv", 1, "is not the address of a repository"),
+        ("ext::sh -c touch% x", "a.csv", 1, "is not the address of a repository"),
+        ("http+ext::x", "a.csv", 1, "is not the address of a repository"),
+        ("nowhere", "a.csv", 1, "is not the address of a repository"),
+        ("file:///nowhere/at/all", "a.csv", 1, "git cannot read /nowhere/at/all: "),
+        ("https://me:secret@localhost:1/a/b.git", "a.csv", 1, "git cannot read localhost:1/a/b: "),
+        ("{repo}", "nothing.csv", 1, "has never had a file 'nothing.csv'"),
+        ("{repo}", "data", 1, "'data' is a folder"),
+        ("{repo}", "../counts.csv", 1, "is not a path in a repository"),
+        ("{repo}", "/counts.csv", 1, "is not a path in a repository"),
+        ("{repo}", None, 2, "--git URL goes with --file PATH"),
+    ],
+)
+def test_refusals(repo, monkeypatch, url, file, code, words):
+    repo.commit(ONE, "2025-01-03")
+    monkeypatch.chdir(repo.folder.parent)
+    args = ["--git", url.format(repo=repo.folder), *(["--file", file] if file else [])]
+    done = CliRunner().invoke(main, ["data", "fetch", "--past", "--archive", "archive", *args])
+    assert done.exit_code == code, done.output
+    assert words in " ".join(done.stderr.split())
+    assert "secret" not in done.stderr
+    if code == 1:
+        assert done.stderr.count("\n") == 1
+    assert not Path("x").exists()
+
+
+def test_without_git_it_is_said(repo, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    done = fetch(repo)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: git is not installed, or not on the PATH; install git")
+
+
+def test_limits(repo, tmp_path):
+    repo.commit(ONE, "2025-01-03")
+    with History(str(repo.folder), most_bytes=1000) as history:
+        (tried,) = fetch_history(tmp_path / "archive", history, history.versions(repo.file))
+    assert (tried.status, tried.words.split(": ")[1]) == ("gone", "git fetched more than 0 MB")
+    with pytest.raises(DownloadError, match="fetched more than"), \
+            History(str(repo.folder), most_clone=100):  # fmt: skip
+        pass
+    slow = tmp_path / "git"
+    slow.write_text("#!/bin/sh\nsleep 60\n")
+    slow.chmod(0o755)
+    history = History(str(repo.folder), limit=1)
+    history._command[0] = str(slow)
+    start = time.monotonic()
+    with pytest.raises(DownloadError, match="git took longer than 1 s"), history:
+        pass
+    assert time.monotonic() - start < 20
