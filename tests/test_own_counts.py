@@ -214,7 +214,7 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
         "several values of basis: occurrence, residence",
     ),
     "a class": (lambda f: f.assign(indicator="T40.4"), "own counts are of 'T40.4'"),
-    "no month": (cell(2, month="July"), "'July' is not a date"),
+    "no month": (cell(2, month="July"), "row 2, month: 'July' is not a date"),
     "no day": (cell(2, as_of="September"), "OH 2022-07: as_of: 'September' is not a date"),
     "no deaths": (
         lambda f: f.rename(columns={"deaths": "count"}),

@@ -188,7 +188,7 @@ def frame_of(**columns: object):
         (lambda p: p.delayed("2023-06", "x"), "donor is 'x', allowed: a Donor"),
         (lambda _: Panel.from_frame(FRAME, as_of="soon"), "as_of: 'soon' is not a date"),
         (lambda _: Panel.from_frame(FRAME[["month"]], "2023-06-01"), "has no location, reported"),
-        (frame_of(month="July"), "'July' is not a date"),
+        (frame_of(month="July"), "row 0, month: 'July' is not a date"),
         (frame_of(reported="many"), "OH 2018-01: reported is 'many', which is not a count"),
         (frame_of(reported="38528e6533165796"), "reported is '38528e6533165796', which is not"),
         (frame_of(reported=-1), "reported is -1, which is not a count"),

@@ -237,6 +237,17 @@ def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     return values, wrong
 
 
+def months_in(frame: pd.DataFrame) -> Months:
+    """The months of a frame; one that cannot be read is refused with its row."""
+    found = []
+    for i, cell in enumerate(frame["month"]):
+        try:
+            found.append(to_month(cell))
+        except PanelError as error:
+            raise PanelError(f"row {i}, month: {error.message}", hint=error.hint) from None
+    return np.array(found, dtype="datetime64[M]")
+
+
 def _refuse(bad: Bools, said: Sequence[str], hint: str) -> None:
     """Raise for the first bad row of own counts, with how many more there are."""
     if bad.any():
@@ -277,7 +288,7 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
         )
     absent(list(dict.fromkeys(codes.values())), panel.locations, "the panel", PanelError)
     places = [codes[name] for name in names]
-    months = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
+    months = months_in(frame)
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
     days = np.full(len(labels), np.datetime64(known, "D"))

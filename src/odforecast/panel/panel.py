@@ -21,7 +21,7 @@ from odforecast.errors import DataError, PanelError
 from odforecast.geography import absent, called, code_of, lookup, pick, population
 from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
-from odforecast.months import ONE_MONTH, Months, to_day, to_month
+from odforecast.months import ONE_MONTH, Months, to_day
 from odforecast.names import (
     COUNTIES,
     OCCURRENCE,
@@ -31,7 +31,7 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
-from odforecast.panel.own import Own, numbers, with_counts
+from odforecast.panel.own import Own, months_in, numbers, with_counts
 from odforecast.panel.triangle import Floats, Triangle, fixed
 from odforecast.publication import SETTLED
 from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
@@ -663,7 +663,7 @@ def _from_frame(
     except PanelError as error:
         raise PanelError(f"as_of: {error.message}", hint=error.hint) from error
     states = [lookup(str(s)).state for s in frame["location"]]
-    stamps = np.array([to_month(m) for m in frame["month"]], dtype="datetime64[M]")
+    stamps = months_in(frame)
     locations = tuple(dict.fromkeys(states))
     months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
     rows = np.array([locations.index(s) for s in states])
