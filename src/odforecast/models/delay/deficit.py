@@ -31,7 +31,7 @@ far off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba as nb
 import numpy as np
@@ -43,6 +43,12 @@ from odforecast.panel import Floats, Panel
 from odforecast.publication import not_final
 from odforecast.seeds import Streams
 
+#: Months of the nowcast: horizons -11 to 0.
+AGES = 12
+#: A relative error of the last 12-month count is twice that in the level forecast from: the
+#: deaths missing belong to the last months of the twelve. `make constants` prints what the
+#: releases say of it.
+LEVEL = 2.0
 #: Months before the last that can still change: a year back from the last closed December.
 SPAN = 28
 #: The last closed December is at most this many months back by the calendar.
@@ -251,6 +257,31 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         adds_up=adds_up,
         how=how,
     )
+
+
+def is_final(panel: Panel) -> bool:
+    """Whether all counts of a panel are final, so that nothing is missing from them."""
+    return bool(panel.final_through >= panel.last_month)
+
+
+def corrected(panel: Panel, missing: Deficit) -> Panel:
+    """The panel with the deaths it is expected to miss added to its counts."""
+    ages = min(SPAN, panel.months.size)
+    reported = panel.reported.copy()
+    reported[:, -ages:] += missing.sums(panel.locations, ages)
+    return replace(panel, reported=reported)
+
+
+def how_warnings(how: dict[str, str], locations: tuple[str, ...]) -> list[str]:
+    """What to say where a release does not say how incomplete it is."""
+    bare = [s for s in locations if how.get(s) == "age"]
+    if not bare:
+        return []
+    named = ", ".join(bare) if len(bare) <= 8 else f"{len(bare)} locations"
+    return [
+        f"the release says nothing on how incomplete {named} are: late deaths as in earlier "
+        "releases of that age, and wider intervals"
+    ]
 
 
 def open_months(panel: Panel) -> int:

@@ -15,7 +15,17 @@ import numpy as np
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
 from odforecast.models.delay.constants import delays_for, said_of, source_of
-from odforecast.models.delay.deficit import SPAN, Deficit, deficit, late_draws, prior_factors
+from odforecast.models.delay.deficit import (
+    AGES,
+    LEVEL,
+    Deficit,
+    corrected,
+    deficit,
+    how_warnings,
+    is_final,
+    late_draws,
+    prior_factors,
+)
 from odforecast.models.model import Fitted, Model
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
@@ -24,39 +34,8 @@ from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-#: Months of the nowcast: horizons -11 to 0.
-AGES = 12
-#: A relative error of the last 12-month count is twice that in the level forecast from: the
-#: deaths missing belong to the last months of the twelve. `make constants` prints what the
-#: releases say of it.
-LEVEL = 2.0
 #: Largest relative error of the last count that is drawn.
 MAX_ERROR = 0.25
-
-
-def is_final(panel: Panel) -> bool:
-    """Whether all counts of a panel are final, so that nothing is missing from them."""
-    return bool(panel.final_through >= panel.last_month)
-
-
-def corrected(panel: Panel, missing: Deficit) -> Panel:
-    """The panel with the deaths it is expected to miss added to its counts."""
-    ages = min(SPAN, panel.months.size)
-    reported = panel.reported.copy()
-    reported[:, -ages:] += missing.sums(panel.locations, ages)
-    return replace(panel, reported=reported)
-
-
-def how_warnings(how: dict[str, str], locations: tuple[str, ...]) -> list[str]:
-    """What to say where a release does not say how incomplete it is."""
-    bare = [s for s in locations if how.get(s) == "age"]
-    if not bare:
-        return []
-    named = ", ".join(bare) if len(bare) <= 8 else f"{len(bare)} locations"
-    return [
-        f"the release says nothing on how incomplete {named} are: late deaths as in earlier "
-        "releases of that age, and wider intervals"
-    ]
 
 
 class Delayed:

@@ -12,8 +12,7 @@ import pandas as pd
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.delay.constants import said_of
-from odforecast.models.delay.deficit import Factors, late_draws
-from odforecast.models.delay.layer import AGES, how_warnings
+from odforecast.models.delay.deficit import AGES, Factors, how_warnings, late_draws
 from odforecast.models.hierarchy.diagnostics import Convergence, predictive_table
 from odforecast.models.hierarchy.draws import MAX_LOG_MEAN, counts, fitted_log_mean, future
 from odforecast.models.hierarchy.inputs import REST, Effect, Inputs

@@ -16,8 +16,7 @@ import pandas as pd
 
 from odforecast.errors import PanelError
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import deficit
-from odforecast.models.delay.layer import corrected, is_final
+from odforecast.models.delay.deficit import corrected, deficit, is_final
 from odforecast.models.hierarchy.diagnostics import Limits, convergence
 from odforecast.models.hierarchy.draws import past
 from odforecast.models.hierarchy.fitted import FittedHierarchical, container, fit_streams

@@ -36,18 +36,21 @@ from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
 from odforecast.models.delay.constants import delays_for, described_delays, said_of
 from odforecast.models.delay.deficit import (
+    AGES,
     CUT_SHARED,
+    LEVEL,
     OPEN,
     SHARED_DF,
     SPAN,
     Deficit,
     Factors,
     deficit,
+    how_warnings,
+    is_final,
     late_draws,
     prior_factors,
     shared_factors,
 )
-from odforecast.models.delay.layer import AGES, LEVEL, how_warnings, is_final
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace.kalman import (
