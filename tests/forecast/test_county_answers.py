@@ -265,7 +265,7 @@ def test_a_county_says_what_it_is(forecast):
         forecast.panel.plot("Ohio")
     assert ".ranking()" in repr(forecast)
     assert forecast.select("Hamilton, Ohio").locations == ("39061",)
-    with pytest.raises(ForecastError, match=r"those of OH are OH/\*"):
+    with pytest.raises(ForecastError, match=r"its counties are OH/\*"):
         forecast.select("Ohio")
     for sums in (forecast.nation, forecast.with_nation, lambda: forecast.region("Midwest")):
         with pytest.raises(ForecastError, match="is of counties, by residence"):
