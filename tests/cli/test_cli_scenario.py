@@ -158,7 +158,7 @@ def test_a_mistake_is_one_line(tmp_path, text, words):
     result = run(tmp_path / "out", "--scenario", path)
     assert result.exit_code == 1
     *said, mistake = result.output.strip().splitlines()
-    assert said[0].startswith("release 2026-01-14, ")
+    assert said[0].startswith("release 2026-01-14")
     assert not (tmp_path / "out").exists()
     assert words in mistake
     assert "allowed" in mistake

@@ -38,7 +38,7 @@ def run(*arguments: object):
 def ok(*arguments: object) -> str:
     result = run(*arguments)
     assert result.exit_code == 0, result.output + result.stderr
-    return result.output
+    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -108,7 +108,6 @@ def score(
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
-    say_age(seen.date, truth_as_of)
     panel = seen.panel(indicator)
     against = Truth(panel, min_age=min_truth_age)
 
@@ -127,6 +126,8 @@ def score(
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
+    if source is None:  # a file that was named is no matter of the newest data
+        say_age(seen.date, truth_as_of)
     if out is not None:
         _write(scores, out)
     if joint is not None:
