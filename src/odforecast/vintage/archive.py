@@ -348,7 +348,7 @@ class Archive:
             raise ArchiveError(
                 f"{where} holds no release"
                 + (" of the states, which those of counties go with" if others else ""),
-                hint=self.said_apart() or "add one: odforecast data add FILE --archive DIR",
+                hint=self._said_apart() or "add one: odforecast data add FILE --archive DIR",
             )
         last = max((*dates, *apart))
         # What was quarantined since is told, too; but the day is that of the newest release used.
@@ -370,7 +370,7 @@ class Archive:
                 "archive lacks the releases between"
             )
         after = date + dt.timedelta(days=1)
-        notes = [note, self.said_apart(STATES, after, until), self.reason(date)]
+        notes = [note, self._said_apart(STATES, after, until), self.reason(date)]
         return Vintage(self, day, date, "; ".join(filter(None, notes)) or None)
 
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
@@ -427,7 +427,7 @@ class Archive:
             none = "it is empty" if dataset == STATES else f"it has none of {dataset}"
             raise ArchiveError(
                 f"{self.path or 'the archive'} holds no {SETS[dataset].called(date)}",
-                hint=self.said_apart(dataset, date, date)
+                hint=self._said_apart(dataset, date, date)
                 or (none if near is None else f"the nearest is {near}"),
             )
         return kept[date]
@@ -438,7 +438,7 @@ class Archive:
         return sorted(d for (name, d), held in apart.items()
                       if name == dataset and held and d not in kept)  # fmt: skip
 
-    def said_apart(
+    def _said_apart(
         self, dataset: str = STATES, first: dt.date = dt.date.min, last: dt.date = dt.date.max
     ) -> str:
         """One line on releases of a time that are quarantined; empty if there are none."""

@@ -94,7 +94,7 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     if not Path(path).is_dir():
         raise ArchiveError(f"there is no folder {path}", f"check the path; to begin there: {fill}")
     if found.last_seen is None and not found.releases(COUNTIES):
-        raise ArchiveError(f"{path} holds no release", found.said_apart() or f"fill it: {fill}")
+        raise ArchiveError(f"{path} holds no release", found._said_apart() or f"fill it: {fill}")
     return found
 
 
