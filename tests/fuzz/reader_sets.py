@@ -255,7 +255,7 @@ def read_own(path: Path) -> Reading:
 def naive_own(data: bytes) -> tuple[Values, bool]:
     return {
         (i, word(row.get("location", row.get("state"))), own_month(word(row["month"])),
-         word(row.get("asof"))): number(row["deaths"])
+         word(row.get("asof")).replace("/", "-")): number(row["deaths"])
         for i, row in enumerate(rows_of(data, ",\t;"))
     }, False  # fmt: skip
 

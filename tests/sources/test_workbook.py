@@ -91,6 +91,7 @@ def test_a_formula_needs_its_stored_value(tmp_path):
         ('t="inlineStr"><is><t>x</t></is>', 't="inlineStr"><v>7</v>', "where its cell has a text"),
         ("<v>1</v></c>", "<v>1</v><v>2</v></c>", "two values in a cell"),
         ('r="B2"', 'r="A2"', "a cell A2 in row 2 that is there twice"),
+        ('r="B2"', 'r="b2"', "a cell whose place is not one"),
         ('r="B2"', 'r="B3"', "a cell B3 in row 2 that is"),
         ('<row r="3"', '<row r="2"', "row 2 after row 2"),
         ('<row r="3"', '<row r="9999999"', "row 9999999 after row 2"),

@@ -222,7 +222,8 @@ def _checked(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
     key = np.stack([ranks[name] for name in layout.key])
     order = np.lexsort(key[::-1])
     if (same := np.flatnonzero((np.diff(key[:, order], axis=1) == 0).all(axis=0))).size:
-        said = ", ".join(str(columns[name][order[same[0]]]) for name in layout.key)
+        in_order = (name for name in layout.columns if name in layout.key)
+        said = ", ".join(str(columns[name][order[same[0]]]) for name in in_order)
         raise DataError(f"two rows for {said}", hint="a release gives each number once")
     columns["month"] = columns["month"].astype("datetime64[ns]")
     return pd.DataFrame({name: columns[name][order] for name in layout.columns})

@@ -505,18 +505,17 @@ def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.ob
     """CDC codes; blank for a total of all states."""
     if "place" not in table:
         return np.full(len(table), "US", dtype=object)
-    pairs = table.cells["place"] + "\t" + table.cells["code"]
-    found: dict[str, str | None] = {"\t": ""}
-    for pair in pairs.unique():
-        name, code = pair.split("\t")
+    pairs = list(zip(table.cells["place"], table.cells["code"], strict=True))
+    found: dict[tuple[str, str], str] = {("", ""): ""}
+    for name, code in set(pairs):
         place = BY_KEY.get(name.upper())
         if place is not None and place.name == name and code.zfill(2) == place.code:
             whole = place.state == "NY" and not by_occurrence
-            found[pair] = NEW_YORK[0] if whole else place.state
-    known = pairs.map(found)
+            found[name, code] = NEW_YORK[0] if whole else place.state
+    known = pd.Series(pairs).map(found.get)
     bad = known.isna() | ((known == "") & ~total)
-    why = "is not a state with its code"
-    table.refuse(bad.to_numpy(dtype=bool), "place", f"{why} beside it", _AGAIN)
+    why = "is not a state with its code beside it"
+    table.refuse(bad.to_numpy(dtype=bool), "place", why, _AGAIN)
     return known.to_numpy(dtype=object)
 
 

@@ -46,6 +46,9 @@ _STRANGE = {
         rb'<(?:\w+:)?c\b(?![^>]*t="inlineStr")[^>]*>\s*<(?:\w+:)?is\b'
     ),
     "a value where its cell has a text": re.compile(rb't="inlineStr"[^>]*>\s*<(?:\w+:)?v\b'),
+    "a cell whose place is not one": re.compile(
+        rb'<(?:\w+:)?c\b[^>]*\sr="(?![A-Z]{1,3}[1-9][0-9]{0,6}")'
+    ),
     "a text that is not there": re.compile(rb't="s"[^>]*>\s*<(?:\w+:)?v>\s*-'),
 }
 
