@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from made_up_counties import Archive, made_up
 
 from odforecast.backtesting import Results
-from odforecast.cli import backtest, main
+from odforecast.cli import main
 
 QUICK = ["--dataset", "counties", "--models", "county-hub-baseline", "--locations",
          "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--quiet", "--start", "2022-06"]  # fmt: skip
@@ -88,7 +88,7 @@ def test_all_models_are_those_of_the_data_set(opened, monkeypatch):
         asked.append(dataset)
         return ("county-hub-baseline", "county-last")
 
-    monkeypatch.setattr(backtest, "model_names", names)
+    monkeypatch.setattr("odforecast.models.model_names", names)
     result = run(*QUICK, "--models", "all", "--horizons", "3", "--start", "2022-12")
     assert result.exit_code == 0, result.output
     assert asked == ["counties"]
