@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from made_up_counties import Archive, made_up
 
 from odforecast.backtesting import Results
-from odforecast.cli import main
+from odforecast.cli import backtest, main
 
 QUICK = ["--dataset", "counties", "--models", "county-hub-baseline", "--locations",
          "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--quiet", "--start", "2022-06"]  # fmt: skip
