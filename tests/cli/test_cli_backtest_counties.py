@@ -88,7 +88,7 @@ def test_all_models_are_those_of_the_data_set(opened, monkeypatch):
         asked.append(dataset)
         return ("county-hub-baseline", "county-last")
 
-    monkeypatch.setattr(backtest, "model_names", names)
+    monkeypatch.setattr("odforecast.models.model_names", names)
     result = run(*QUICK, "--models", "all", "--horizons", "3", "--start", "2022-12")
     assert result.exit_code == 0, result.output
     assert asked == ["counties"]
