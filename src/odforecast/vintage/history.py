@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import hashlib
 import os
 import re
 import shutil
@@ -26,22 +25,16 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import numpy as np
-import pandas as pd
-
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.io import replacing
-from odforecast.names import COUNTIES, DATASETS, STATES
+from odforecast.names import COUNTIES, STATES
 from odforecast.publication import publication_date
 from odforecast.say import plain, quoted
 from odforecast.sources.county import Counties
 from odforecast.sources.release import Release, read_release
-from odforecast.sources.table import PERCENT_SPECIFIED
-from odforecast.vintage import ledger
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.ledger import Origin
-from odforecast.vintage.past import past_copies
+from odforecast.vintage.past import Intake, git_blob, past_copies
 
 _WASHINGTON = ZoneInfo("America/New_York")
 _SCHEMES = ("https", "http", "ssh", "git", "file")
@@ -89,6 +82,10 @@ class Version:
     day: dt.date
     path: str
     blob: str
+
+    def named(self, content: bytes) -> str:
+        """What the repository would call these bytes."""
+        return git_blob(content, "sha1" if len(self.blob) == 40 else "sha256")
 
 
 @dataclass(frozen=True)
@@ -236,7 +233,7 @@ class History:
             If they cannot be fetched, or are more than any release.
         """
         content = self._git("cat-file", "blob", version.blob, most=self._most_bytes)
-        if _blob(content, version.blob) != version.blob:
+        if version.named(content) != version.blob:
             raise DownloadError(f"{self.name}: git gave other bytes than it has listed")
         return content
 
@@ -358,42 +355,19 @@ def here(
 ) -> list[str]:
     """What is here of each version: ``"there"``, ``"apart"``, ``"kept"`` (bytes) or ``"-"``."""
     run = _Run(archive, history, None)
-    places = [history.place(version) for version in versions]
     return [
-        "there" if place in run.held else "apart" if place in run.apart
-        else "kept" if run.file(version).exists() else "-"
-        for place, version in zip(places, versions, strict=True)
-    ]  # fmt: skip
+        run.here(history.place(v)) or ("kept" if run.file(v).exists() else "-") for v in versions
+    ]
 
 
-class _Run:
+class _Run(Intake):
     """One pass over versions."""
 
     def __init__(
-        self,
-        archive: Archive | str | os.PathLike[str],
-        history: History,
-        dataset: str | None,
+        self, archive: Archive | str | os.PathLike[str], history: History, dataset: str | None
     ) -> None:
-        store = archive if isinstance(archive, Archive) else folder_archive(archive)
-        if store.path is None:
-            raise ArchiveError(
-                "past releases are downloaded into a folder, and this archive lies in memory",
-                hint="give a folder",
-            )
-        self.archive, self.history, self.dataset = store, history, dataset
-        #: The user's own: what is bundled beneath is no reason not to add the whole.
-        self.own = Archive(store.path)
-        self.folder = store.path / "downloads" / "past"
-        self.held = {
-            place: date
-            for name in DATASETS
-            for date in self.own.releases(name)
-            if (place := self.own.origin(date, name).place)
-        }
-        apart = self.own.quarantined()
-        apart = apart[apart["event"] == ledger.QUARANTINED]
-        self.apart = dict(zip(apart["place"], apart["release"], strict=True))
+        super().__init__(archive)
+        self.history, self.dataset = history, dataset
 
     def file(self, version: Version) -> Path:
         """Where the bytes of a version are kept."""
@@ -405,8 +379,11 @@ class _Run:
         place = self.history.place(version)
         if (date := self.held.get(place)) is not None:
             return Tried(version, "there", date, "there already, from this commit")
-        if (date := self.apart.get(place)) is not None:
-            return Tried(version, "quarantined", date, _APART)
+        if (date := self.quarantined.get(place)) is not None:
+            why = (
+                "quarantined before, because it contradicts itself: odforecast data releases --log"
+            )
+            return Tried(version, "quarantined", date, why)
         date = None
         try:
             file = self._kept(version)
@@ -423,7 +400,7 @@ class _Run:
     def _kept(self, version: Version) -> Path:
         """The file of a version, downloaded unless it is here."""
         file = self.file(version)
-        if file.exists() and _blob(file.read_bytes(), version.blob) == version.blob:
+        if file.exists() and version.named(file.read_bytes()) == version.blob:
             return file
         content = self.history.content(version)
         if content.startswith(_POINTER):
@@ -450,46 +427,19 @@ class _Run:
 
     def _take(self, version: Version, loaded: Release, basis: str) -> Tried:
         """Add a release that is not there; compare one that is."""
-        dataset = COUNTIES if isinstance(loaded, Counties) else STATES
-        held = self._twin(loaded, dataset)
+        held = self.twin(loaded)
         if held is not None:
-            cells, differ = _compared(self.own.release(held, None, dataset), loaded.table)
-            if not differ:
+            found = self.compared(held, loaded)
+            if not found.differ:
                 return Tried(version, "same", held, f"same counts as release {held}")
-            words = f"{differ:,} of {cells:,} counts differ from release {held}, which is kept"
-            return Tried(version, "differs", held, words)
+            words = f"{found.differ:,} of {found.cells:,} counts differ from release {held}"
+            return Tried(version, "differs", held, f"{words}, which is kept")
         place = self.history.place(version)
         origin = Origin("past", place, basis, "git blob, structure")
         self.archive.add(loaded, origin=origin)
         self.held[place] = loaded.release
         words = f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
         return Tried(version, "added", loaded.release, words)
-
-    def _twin(self, loaded: Release, dataset: str) -> dt.date | None:
-        """The same release in the archive, though its date may be another day's."""
-        dates, last = self.own.releases(dataset), loaded.table["month"].max()
-        if loaded.release in dates:
-            return loaded.release
-        for date in dates:
-            near = abs(date - loaded.release).days <= _NEAR
-            if near and self.own.release(date, None, dataset)["month"].max() == last:
-                return date
-        return None
-
-
-_APART = "stored apart before, because it contradicts itself: odforecast data releases --log"
-
-
-def _compared(one: pd.DataFrame, other: pd.DataFrame) -> tuple[int, int]:
-    """Counts that one of two tables has at least, and how many the other has otherwise."""
-    keys = [c for c in ("state", "fips", "month", "indicator") if c in one]
-    count = "deaths" if "fips" in one else "reported"
-    tables = [t[t[count].notna()] for t in (one, other)]
-    if "indicator" in one:
-        tables = [t[t["indicator"] != PERCENT_SPECIFIED] for t in tables]
-    both = tables[0][[*keys, count]].merge(tables[1][[*keys, count]], on=keys, how="outer")
-    unequal = both[f"{count}_x"].to_numpy() != both[f"{count}_y"].to_numpy()
-    return len(both), int(np.count_nonzero(unequal))
 
 
 def _address(url: str) -> tuple[str, str]:
@@ -529,13 +479,6 @@ def _day(seconds: str) -> dt.date:
         return dt.datetime.fromtimestamp(int(seconds), _WASHINGTON).date()
     except (OverflowError, ValueError, OSError):
         return dt.date.today()
-
-
-def _blob(content: bytes, like: str) -> str:
-    """What git calls these bytes, by SHA-1 or SHA-256."""
-    kind = "sha1" if len(like) == 40 else "sha256"
-    whole = b"blob %d\0" % len(content) + content
-    return hashlib.new(kind, whole, usedforsecurity=False).hexdigest()
 
 
 def _environment(local: bool) -> dict[str, str]:

@@ -33,10 +33,13 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.io import replacing
+from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.publication import publication_date
 from odforecast.say import of_path, plain, quoted
 from odforecast.seeds import content_hash
 from odforecast.sources.cells import read_raw
+from odforecast.sources.county import Counties
+from odforecast.sources.release import Release
 from odforecast.sources.table import PERCENT_SPECIFIED, table_hash, to_date
 from odforecast.sources.vsrr import Loaded, interpret
 from odforecast.vintage import ledger
@@ -155,8 +158,8 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def git_blob(content: bytes) -> str:
-    """What Git calls a file with these bytes.
+def git_blob(content: bytes, kind: str = "sha1") -> str:
+    """What Git calls a file with these bytes, by SHA-1 or SHA-256.
 
     Examples
     --------
@@ -165,7 +168,7 @@ def git_blob(content: bytes) -> str:
     """
     # No secret rests on SHA-1 here: it is the only hash that is known of these files.
     head = b"blob %d\0" % len(content)
-    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
+    return hashlib.new(kind, head + content, usedforsecurity=False).hexdigest()
 
 
 @cache
@@ -265,7 +268,7 @@ class Comparison:
 
 
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
-    """Compare the reported counts of two canonical tables; a blank and no row are the same.
+    """Compare the counts of two canonical tables of one data set; a blank is like no row.
 
     Examples
     --------
@@ -276,18 +279,18 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     >>> compare(one, other).example
     'US 2015-06, Number of Drug Overdose Deaths: 49,691 and 49,692'
     """
-    keys = ["state", "month", "indicator"]
-    one, two = (
-        t[t["indicator"] != PERCENT_SPECIFIED].set_index(keys)["reported"].dropna()
-        for t in (first, second)
-    )
-    both = pd.concat([one, two], axis=1, keys=["one", "two"]).sort_index()
+    counties = "fips" in first
+    keys = ["fips", "month"] if counties else ["state", "month", "indicator"]
+    rows = [t if counties else t[t["indicator"] != PERCENT_SPECIFIED] for t in (first, second)]
+    counts = [t.set_index(keys)["deaths" if counties else "reported"].dropna() for t in rows]
+    both = pd.concat(counts, axis=1, keys=["one", "two"]).sort_index()
     wrong = both[both["one"] != both["two"]]  # a blank differs from everything
     example = ""
     if len(wrong):
         row = wrong.reset_index().iloc[0]
         said = " and ".join("blank" if pd.isna(x) else f"{x:,.0f}" for x in row[["one", "two"]])
-        example = f"{row['state']} {row['month']:%Y-%m}, {row['indicator']}: {said}"
+        of = "" if counties else f", {row['indicator']}"
+        example = f"{row[keys[0]]} {row['month']:%Y-%m}{of}: {said}"
     return Comparison(len(both), len(wrong), example)
 
 
@@ -509,11 +512,7 @@ def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
 def states(archive: Archive, copies: Sequence[Copy]) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
     run = _Run(archive, None, copies)
-    return [
-        "there" if c.place in run.held else "apart" if c.place in run.apart
-        else "kept" if run.kept(c) else "-"
-        for c in copies
-    ]  # fmt: skip
+    return [run.here(c.place) or ("kept" if run.kept(c) else "-") for c in copies]
 
 
 def _unpacked(file: Path) -> bytes:
@@ -522,7 +521,60 @@ def _unpacked(file: Path) -> bytes:
     return gzip.decompress(content) if file.name.endswith(_PACKED) else content
 
 
-class _Run:
+class Intake:
+    """One pass of past releases into an archive's folder.
+
+    Attributes
+    ----------
+    own : Archive
+        The user's own releases: what is bundled beneath is no reason not to add the whole.
+    folder : Path
+        Where downloaded bytes are kept.
+    held, quarantined : dict
+        Release dates by the place where the file was found.
+    """
+
+    def __init__(self, archive: Archive | str | os.PathLike[str]) -> None:
+        store = archive if isinstance(archive, Archive) else folder_archive(archive)
+        if store.path is None:
+            raise ArchiveError(
+                "past releases are downloaded into a folder, and this archive is in memory",
+                hint="give a folder",
+            )
+        self.archive, self.own = store, Archive(store.path)
+        self.folder = store.path / "downloads" / "past"
+        self.held = {
+            place: date
+            for dataset in DATASETS
+            for date in self.own.releases(dataset)
+            if (place := self.own.origin(date, dataset).place)
+        }
+        apart = self.own.quarantined()
+        apart = apart[apart["event"] == ledger.QUARANTINED]
+        self.quarantined = dict(zip(apart["place"], apart["release"], strict=True))
+
+    def here(self, place: str) -> str:
+        """``"there"`` or ``"apart"`` if the file of a place was added before, or quarantined."""
+        return "there" if place in self.held else "apart" if place in self.quarantined else ""
+
+    def twin(self, loaded: Release) -> dt.date | None:
+        """The same release in the archive, though its date may be another day's."""
+        dataset = COUNTIES if isinstance(loaded, Counties) else STATES
+        dates = self.own.releases(dataset)
+        if loaded.release in dates:
+            return loaded.release
+        last = loaded.table["month"].max()
+        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
+        same = (d for d in near if self.own.release(d, None, dataset)["month"].max() == last)
+        return next(same, None)
+
+    def compared(self, held: dt.date, loaded: Release) -> Comparison:
+        """The counts of a release in the archive beside those of another file of it."""
+        dataset = COUNTIES if isinstance(loaded, Counties) else STATES
+        return compare(self.own.release(held, None, dataset), loaded.table)
+
+
+class _Run(Intake):
     """One pass over copies."""
 
     def __init__(
@@ -531,28 +583,15 @@ class _Run:
         client: RawFiles | None,
         listed: Sequence[Copy],
     ) -> None:
-        store = archive if isinstance(archive, Archive) else folder_archive(archive)
-        if store.path is None:
-            raise ArchiveError(
-                "past releases are downloaded into a folder, and this archive lies in memory",
-                hint="give a folder",
-            )
-        self.archive, self.client, self.listed = store, client, listed
-        #: The user's own: what is bundled beneath is no reason not to download the whole.
-        self.own = Archive(store.path)
-        self.folder = store.path / "downloads" / "past"
-        dates = self.own.releases()
-        self.held = {p: d for d in dates if (p := self.own.origin(d).place)}
-        apart = self.own.quarantined()
-        apart = apart[apart["event"] == ledger.QUARANTINED]
-        self.apart = dict(zip(apart["place"], apart["release"], strict=True))
+        super().__init__(archive)
+        self.client, self.listed = client, listed
 
     def one(self, copy: Copy) -> Outcome:
         """Download a copy, check it, read it, and add or compare it."""
         if (date := self.held.get(copy.place)) is not None:
             return Outcome(copy, "there", date, f"{date}: was there already, from {copy}")
-        if copy.place in self.apart:
-            return self._lies_apart(self.apart[copy.place], copy)
+        if copy.place in self.quarantined:
+            return self._quarantined(self.quarantined[copy.place], copy)
         assert self.client is not None
         date = copy.release
         try:
@@ -615,9 +654,9 @@ class _Run:
         """Add a release that is not there; compare one that is."""
         date, digest = loaded.release, table_hash(loaded.table)
         guess = "" if date == copy.release else f" (listed as {copy.release}, by its last month)"
-        held = self._twin(loaded)
+        held = self.twin(loaded)
         if held is not None:
-            found = compare(self.own.release(held), loaded.table)
+            found = self.compared(held, loaded)
             if held != date:
                 guess = f", there as {held}"
             words = (
@@ -631,7 +670,7 @@ class _Run:
         apart = apart[(apart["release"] == date) & (apart["data_hash"] == digest)]
         for event, reason in apart[["event", "reason"]].to_numpy()[-1:]:
             if event == ledger.QUARANTINED:
-                return self._lies_apart(date, copy)
+                return self._quarantined(date, copy)
             words = f"{date}: not used again, these figures were {event}: {reason}"
             return Outcome(copy, "retracted", date, words)
         checks = ", ".join(filter(None, (copy.check, "structure")))
@@ -645,16 +684,7 @@ class _Run:
         )
         return Outcome(copy, "added", date, f"{date}: {words}")
 
-    def _twin(self, loaded: Loaded) -> dt.date | None:
-        """The same release in the archive, though its date may be another day's."""
-        dates = self.own.releases()
-        if loaded.release in dates:
-            return loaded.release
-        last = loaded.table["month"].max()
-        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
-        return next((d for d in near if self.own.release(d)["month"].max() == last), None)
-
-    def _lies_apart(self, date: dt.date, copy: Copy) -> Outcome:
+    def _quarantined(self, date: dt.date, copy: Copy) -> Outcome:
         why = "is quarantined, because it contradicts itself; see odforecast data releases --log"
         words = f"{date} {why}: {copy}"
         return Outcome(copy, ledger.QUARANTINED, date, words)
