@@ -503,9 +503,7 @@ def test_a_list_that_cannot_be_understood_is_refused(
 
 def test_lists_that_are_none(tmp_path: Path) -> None:
     one = row(DAY, LAST, b"x")
-    with pytest.raises(
-        DataError, match=r"line 3: someone.drugs: counts.csv at that commit is"
-    ):
+    with pytest.raises(DataError, match=r"line 3: someone.drugs: counts.csv at that commit is"):
         read_copies(Made([one, one], {}).write(tmp_path / "twice.csv"))
     with pytest.raises(DataError, match="no column sha256; a row needs release_date,"):
         read_copies(Made([{k: v for k, v in one.items() if k != "sha256"}], {}).write(

@@ -253,9 +253,7 @@ def in_county(name, **changes):
 
 def test_a_clean_release_of_counties_is_quiet(table):
     states = od.bundled().as_of().table
-    assert {
-        f.code for f in check_counties(table(), table(day="2025-06-08"), states)
-    } == FEW
+    assert {f.code for f in check_counties(table(), table(day="2025-06-08"), states)} == FEW
     (absent,) = flags(table(), "county-absent")
     assert "no rows for 3,135 of 3,142 counties (Baldwin County, Alabama" in absent.message
     (hidden,) = flags(table(), "county-suppressed")
