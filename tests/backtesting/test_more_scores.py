@@ -62,7 +62,7 @@ def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
     }
     assert there <= hashed
     names = {file.name for file in hashed}
-    assert {"seen.csv.gz", "delay.csv", "shares.csv", "learned.py", "seeds.py"} <= names
+    assert {"seen.csv.gz", "delay.csv", "shares.csv", "estimate.py", "seeds.py"} <= names
 
 
 @pytest.fixture(scope="module")

@@ -269,7 +269,7 @@ def intervention(plain):
         ({"exposure": {"OH": 1.0, "Ohio": 0.5}}, "exposure has 'OH' and 'Ohio', one place"),
         ({"exposure": {"Atlantis": 1.0}}, "'Atlantis' is no place"),
         ({"exposure": {}}, "exposure is an empty table"),
-        ({"onset": "2026-02-30"}, "x: onset: '2026-02-30' is no month"),
+        ({"onset": "2026-02-30"}, "x: onset: '2026-02-30' is not a date"),
         ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: one or two months"),
         ({"references": "a book"}, "references is 'a book', allowed: a list of texts"),
         ({"size": "much"}, "size is 'much', allowed: a number or a prior"),

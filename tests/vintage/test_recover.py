@@ -75,7 +75,7 @@ def test_another_definition_cannot_pin(release, shared):
 def test_the_command_writes_months_with_quantiles(tmp_path):
     out = tmp_path / "months.csv"
     result = CliRunner().invoke(
-        main, ["data", "months", "US,WV", "--draws", "100", "--out", str(out)]
+        main, ["data", "export", "--monthly", "US,WV", "--draws", "100", "--out", str(out)]
     )
     assert result.exit_code == 0, result.output
     table = pd.read_csv(out)
@@ -86,5 +86,5 @@ def test_the_command_writes_months_with_quantiles(tmp_path):
     seen = bundled().as_of().table
     us = seen[(seen["state"] == "US") & (seen["indicator"] == ALL_DRUGS)]["reported"].iloc[-1]
     assert last == us
-    again = CliRunner().invoke(main, ["data", "months", "US", "--out", "x.parquet"])
+    again = CliRunner().invoke(main, ["data", "export", "--monthly", "US", "--out", "x.parquet"])
     assert again.exit_code == 2

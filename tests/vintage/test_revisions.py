@@ -179,9 +179,9 @@ def test_commands(vsrr: Path, tmp_path: Path) -> None:
     assert plot.read_bytes()[:4] == b"\x89PNG"
     read = pd.read_csv(out, index_col="release")
     assert read.loc["2018-11-14", "2017-12"] == 70_908
-    done = run(main, ["data", "compare", "2024-12-11", "2025-07-16", *at, "--locations", "NC"])
+    done = run(main, ["data", "revisions", "NC", "--between", "2024-12-11", "2025-07-16", *at])
     assert "NC 2024-07 2,269 2,857 +588 +25.91" in _spaced(done.output)
-    done = run(main, ["data", "compare", "2024-12-11", "2025-07-16", *at, "--json"])
+    done = run(main, ["data", "revisions", "--between", "2024-12-11", "2025-07-16", *at, "--json"])
     assert '"kind": "changed"' in done.output
     assert run(main, ["data", "revisions", "US", *at, "--plot", "x.docx"]).exit_code == 2
 

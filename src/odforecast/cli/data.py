@@ -15,6 +15,7 @@ from odforecast.cli import data_tables as tables
 from odforecast.cli.meant import Choice, Group
 from odforecast.cli.options import (
     ACCEPT,
+    CDC,
     FIGURES,
     archive_option,
     as_of_option,
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from odforecast.vintage.history import Tried
     from odforecast.vintage.past import Outcome
 
-CDC = "https://data.cdc.gov"
 GITHUB = "https://raw.githubusercontent.com"
 #: What the two data sets were called when only the one by state went into an archive.
 FORMER = {"vsrr": STATES, "county": COUNTIES}

@@ -38,6 +38,8 @@ TABLES = (".csv", ".csv.gz", ".json", ".parquet")
 HUB_FILES = (".csv", ".csv.gz", ".parquet")
 PAGES = (".html", ".htm")
 
+#: CDC's server.
+CDC = "https://data.cdc.gov"
 #: What ``--accept`` is for.
 ACCEPT = "Use a file that contradicts itself all the same; the reason stays with it."
 

@@ -162,7 +162,8 @@ def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | Non
         If a folder is neither, or there are two of a kind.
     """
     from odforecast.backtesting import Results
-    from odforecast.forecast.file import INDEX, load_forecast
+    from odforecast.forecast import load_forecast
+    from odforecast.forecast.file import INDEX
 
     forecast: tuple[Path, Forecast] | None = None
     scored: tuple[Path, Results] | None = None

@@ -215,7 +215,7 @@ def _scorable(path: Path) -> bool:
 
 
 def _saved(path: Path) -> Held:
-    from odforecast.forecast.file import load_forecast
+    from odforecast.forecast import load_forecast
 
     made = load_forecast(path)
     label = made.provenance.get("label") or made.provenance.get("model") or model_name(path)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.data import CDC
 from odforecast.cli.options import (
+    CDC,
     archive_option,
     draws_option,
     json_option,

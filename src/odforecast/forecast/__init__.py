@@ -1,6 +1,5 @@
 """Joint sample paths: the forecast, its file, and several made one."""
 
-from odforecast.forecast.file import load_forecast
-from odforecast.forecast.forecast import Forecast
+from odforecast.forecast.forecast import Forecast, load_forecast
 
 __all__ = ["Forecast", "load_forecast"]

@@ -22,7 +22,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -31,7 +31,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odforecast.errors import ForecastError
-from odforecast.forecast.forecast import Forecast
 from odforecast.io import replacing
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES
@@ -40,6 +39,8 @@ from odforecast.panel.triangle import SAID
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from odforecast.forecast.forecast import Forecast
 
 INDEX = "forecast.json"
 KIND = "odforecast forecast"
@@ -159,40 +160,12 @@ def _paths(forecast: Forecast, tables: dict[str, pa.Table], prefix: str = "") ->
     }
 
 
-def load_forecast(path: str | os.PathLike[str]) -> Forecast:
-    """A forecast that :meth:`odforecast.Forecast.save` wrote, bit for bit, with its panel.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Returns
-    -------
-    Forecast
-
-    Raises
-    ------
-    ForecastError
-        If there is no forecast, a file is missing, cut short or changed, or a newer odforecast
-        wrote it; names the file.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel()
-    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
-    >>> folder = forecast.save(tempfile.mkdtemp() + "/drift")
-    >>> again = od.load_forecast(folder)
-    >>> bool((again.draws == forecast.draws).all()), again.panel.data_hash == panel.data_hash
-    (True, True)
-    """
-    folder = Path(path)
+def read_forecast(folder: Path, make: Callable[..., Forecast]) -> Forecast:
+    """What :func:`save_forecast` wrote; ``make`` is the class, which this module may not import."""
     record = _index(folder)
     try:
         tables = {name: _table(folder, entry) for name, entry in record["files"].items()}
-        return _forecast(record, tables)
+        return _forecast(record, tables, make)
     except ForecastError:
         raise
     except Exception as error:
@@ -204,7 +177,10 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
         ) from error
 
 
-def _forecast(record: dict[str, Any], tables: dict[str, pa.Table]) -> Forecast:
+def _forecast(
+    record: dict[str, Any], tables: dict[str, pa.Table], make: Callable[..., Forecast]
+) -> Forecast:
+    """A forecast and its drug classes, from the index and the tables."""
     panel = None if record["panel"] is None else panel_from(record["panel"], tables)
     parts = {}
     for i, (short, held) in enumerate(record.get("parts", [])):
@@ -214,14 +190,12 @@ def _forecast(record: dict[str, Any], tables: dict[str, pa.Table]) -> Forecast:
             of = panel.beside[short]
         elif held["panel"] is not None:
             of = panel_from(held["panel"], tables)
-        parts[short] = _from_paths(held, tables, f"part-{i}-", panel=of)
-    return _from_paths(record, tables, "", panel=panel, beside=parts)
+        parts[short] = make(**_fields(held, tables, f"part-{i}-"), panel=of)
+    return make(**_fields(record, tables, ""), panel=panel, beside=parts)
 
 
-def _from_paths(
-    record: dict[str, Any], tables: dict[str, pa.Table], prefix: str, **held: Any
-) -> Forecast:
-    """What :mod:`odforecast.forecast.file` made of draws, as it was."""
+def _fields(record: dict[str, Any], tables: dict[str, pa.Table], prefix: str) -> dict[str, Any]:
+    """The fields that :func:`_paths` put into a record and tables, as they were."""
     plain = {name: decode(value) for name, value in record["fields"].items()}
     months = decode_months(record["months"])
     shape = (len(plain["locations"]), record["draws"], months.size)
@@ -230,7 +204,7 @@ def _from_paths(
     known = numbers(tables[f"{prefix}known"], [str(m) for m in before])
     if len(known) != shape[0]:
         known = known.reshape(*shape[:2], 11).transpose(1, 0, 2)
-    return Forecast(draws=paths.transpose(1, 0, 2), months=months, known=known, **held, **plain)
+    return {"draws": paths.transpose(1, 0, 2), "months": months, "known": known, **plain}
 
 
 def _index(folder: Path) -> dict[str, Any]:

@@ -997,3 +997,37 @@ def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> F
             hint="give one, as model.fit(panel).forecast() makes",
         )
     return value
+
+
+def load_forecast(path: str | os.PathLike[str]) -> Forecast:
+    """A forecast that :meth:`odforecast.Forecast.save` wrote, bit for bit, with its panel.
+
+    Parameters
+    ----------
+    path : path
+        The folder.
+
+    Returns
+    -------
+    Forecast
+
+    Raises
+    ------
+    ForecastError
+        If there is no forecast, a file is missing, cut short or changed, or a newer odforecast
+        wrote it; names the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=50)
+    >>> folder = forecast.save(tempfile.mkdtemp() + "/drift")
+    >>> again = od.load_forecast(folder)
+    >>> bool((again.draws == forecast.draws).all()), again.panel.data_hash == panel.data_hash
+    (True, True)
+    """
+    from odforecast.forecast.file import read_forecast
+
+    return read_forecast(Path(path), Forecast)
