@@ -31,8 +31,8 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
-from odforecast.panel.own import Own, months_in, numbers, with_counts
-from odforecast.panel.triangle import Floats, Triangle, fixed
+from odforecast.panel.own import Own, dated, months_in, numbers, refuse, with_counts
+from odforecast.panel.triangle import Floats, Triangle, fixed, rows_for
 from odforecast.publication import SETTLED
 from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
 from odforecast.seeds import content_hash
@@ -503,21 +503,14 @@ class Panel(Frozen):
         The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
         that is at least 12 months old: by then all records are in, if not all causes.
         """
-        out = np.full(len(self.locations), np.nan)
-        whole = self.beside.get("all-deaths")
-        if whole is None:
-            return out
+        if (whole := self.beside.get("all-deaths")) is None:
+            return np.full(len(self.locations), np.nan)
         until = whole.last_month
         if whole.final_through < until:
             until = np.datetime64(until - 12 * ONE_MONTH, "M")
-        counts = whole.reported[:, whole.months <= until]
-        for i, state in enumerate(self.locations):
-            if state in whole.locations:
-                row = counts[whole.locations.index(state)]
-                known = row[~np.isnan(row)]
-                out[i] = known[-1] if known.size else np.nan
-        out.flags.writeable = False
-        return out
+        counts = pd.DataFrame(np.where(whole.months <= until, whole.reported, np.nan))
+        last = counts.ffill(axis=1).to_numpy()[:, -1]
+        return fixed(rows_for(self.locations, whole.locations, last))
 
     def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
         """Locations a model can use, and why the others cannot be used.
@@ -658,21 +651,16 @@ def _from_frame(
             f"the frame has no {', '.join(lacking) or 'rows'}",
             hint="it needs location, month, reported: one row per location and month",
         )
-    try:
-        day = to_day(as_of)
-    except PanelError as error:
-        raise PanelError(f"as_of: {error.message}", hint=error.hint) from error
+    day = dated("as_of", as_of, to_day)
     states = [lookup(str(s)).state for s in frame["location"]]
     stamps = months_in(frame)
+    named = [f"{s} {m}" for s, m in zip(states, stamps)]
     locations = tuple(dict.fromkeys(states))
     months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
     rows = np.array([locations.index(s) for s in states])
     columns = (stamps - months[0]).astype(int)
-    if (twice := pd.Series(list(zip(states, stamps))).duplicated()).any():
-        i = int(np.flatnonzero(twice)[0])
-        raise PanelError(
-            f"{states[i]} {stamps[i]} is given twice", hint="one row per location and month"
-        )
+    twice = pd.Series(named).duplicated().to_numpy()
+    refuse(twice, "{} is given twice", "one row per location and month", named)
     layers: dict[str, Any] = {}
     for name in ("reported", "predicted", "complete", "pending"):
         layers[name] = np.full((len(locations), months.size), np.nan)
@@ -680,12 +668,9 @@ def _from_frame(
             values, wrong = numbers(frame[name])
             if name == "reported":
                 wrong |= (values < 0) | np.isinf(values)
-            if wrong.any():
-                i = int(np.flatnonzero(wrong)[0])
-                raise PanelError(
-                    f"{states[i]} {stamps[i]}: {name} is {_shown(frame[name].iloc[i])}, which is "
-                    f"not {'a count' if name == 'reported' else 'a number'}"
-                )
+            what = "a count" if name == "reported" else "a number"
+            shown = [_shown(cell) for cell in frame[name]]
+            refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
             layers[name][rows, columns] = values
     return cls(
         indicator=indicator_name(indicator),
@@ -716,19 +701,13 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     fips = [str(value).strip().zfill(5) for value in frame[code]]
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
-    known = by_fips()
-    for row, one in enumerate(fips):
-        if wrong[row]:
-            raise PanelError(
-                f"row {row} ({one}): population {_shown(frame['population'].iloc[row])} is no "
-                "number of people",
-                hint="leave the county out, or correct it",
-            )
-        if one not in known:
-            raise PanelError(f"row {row}: {one!r} is no county", hint="leave totals out")
-    if len(set(fips)) != len(fips):
-        twice = next(f for f in fips if fips.count(f) > 1)
-        raise PanelError(f"{called(twice)} ({twice}) is there twice", hint="one row a county")
+    rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
+    said, hint = "row {} ({}): population {} is no number of people", "leave it out, or correct it"
+    refuse(wrong, said, hint, rows, fips, shown)
+    unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
+    refuse(unknown, "row {}: {!r} is no county", "leave totals out", rows, fips)
+    twice, names = pd.Series(fips).duplicated().to_numpy(), [called(f) for f in fips]
+    refuse(twice, "{} ({}) is there twice", "one row a county", names, fips)
     given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
     for old, parts in SPLIT.items():
         if old not in given and all(part in given for part in parts):
@@ -739,12 +718,12 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
     years = frame["year"].tolist() if "year" in frame.columns else [0] * len(fips)
     of_years = Counter(y for f, y in zip(fips, years) if f in used).most_common()
-    said = [
+    of_year = [
         f"of {number_of(n, 'county', 'counties') + ' of ' if i else ''}"
         f"{year or 'a year that the table does not say'}"
         for i, (year, n) in enumerate(of_years)
     ]
-    notes = [f"rates are per resident: people {', '.join(said)}"]
+    notes = [f"rates are per resident: people {', '.join(of_year)}"]
     without = [f for f in panel.locations if f not in residents]
     editions = [{edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips)]
     if all(editions) and editions[0].isdisjoint(editions[1]):

@@ -47,7 +47,7 @@ from odforecast.names import (
     VINTAGE_DELAYED,
     VINTAGE_SYNTHETIC,
 )
-from odforecast.panel.triangle import Floats, Triangle, fixed
+from odforecast.panel.triangle import Floats, Triangle, fixed, rows_for
 from odforecast.publication import final_through, not_final, publication_date
 from odforecast.seeds import content_hash
 
@@ -155,6 +155,11 @@ class Donor:
     def row(self, location: str) -> int | None:
         """Row of a location; None where the donor has none."""
         return self.locations.index(location) if location in self.locations else None
+
+    def newest(self, table: str, locations: Sequence[str], months: int, fill: float) -> Floats:
+        """A table for other locations, to the last month; ``fill`` where the donor has none."""
+        values = getattr(self, table)[:, :months][:, ::-1]
+        return rows_for(locations, self.locations, values, fill)
 
     @property
     def last_month(self) -> np.datetime64:
@@ -265,17 +270,12 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     triangle = _triangle(panel, month, donor, base)
     final = donor.final_at(month)
     donor = donor.moved(month)
-    reported, predicted = _incomplete(base, donor), np.full(base.reported.shape, np.nan)
-    pending, complete = predicted.copy(), predicted.copy()
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is None:
-            continue
-        n = min(donor.late.shape[1], base.months.size)
-        recent = slice(base.months.size - n, base.months.size)
-        predicted[i, recent] = reported[i, recent] * donor.ratio[row, :n][::-1]
-        pending[i, recent] = donor.pending[row, :n][::-1]
-        complete[i, recent] = donor.complete[row, :n][::-1]
+    reported = _incomplete(base, donor)
+    said: dict[str, Any] = {name: np.full(reported.shape, np.nan) for name in _BLANK}
+    recent = slice(-min(donor.late.shape[1], base.months.size), None)
+    for name, table in (("predicted", "ratio"), ("pending", "pending"), ("complete", "complete")):
+        said[name][:, recent] = donor.newest(table, base.locations, base.months.size, np.nan)
+    said["predicted"] = np.round(said["predicted"] * reported)
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
@@ -286,25 +286,19 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     return replace(
         base,
         reported=reported,
-        predicted=np.round(predicted),
-        pending=pending,
-        complete=complete,
         # A class has late arrivals of its own, which the donor does not hold.
         beside=_all_deaths(base, donor, reported[:, -1]),
         triangle=triangle,
         final_through=final,
         donor=label,
         notes=notes,
+        **said,
     )
 
 
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
-    counts = np.full((len(base.locations), 1), np.nan)
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is not None:
-            counts[i, 0] = np.round(donor.deaths[row] * last[i])
+    counts = np.round(rows_for(base.locations, donor.locations, donor.deaths) * last)[:, None]
     if donor.row(NATION) is None:
         counts = closed(counts, base.locations)
     if np.isnan(counts).all():
@@ -348,11 +342,8 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
 def _incomplete(base: Panel, donor: Donor) -> Floats:
     """Reported counts less the donor's late arrivals, month of death by month of death."""
     months = base.monthly.copy()
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is not None:
-            n = min(donor.late.shape[1], months.shape[1])
-            months[i, -n:] *= 1.0 - donor.late[row, :n][::-1]
+    late = donor.newest("late", base.locations, months.shape[1], 0.0)
+    months[:, -late.shape[1] :] *= 1.0 - late
     sums = rolling_sums(months)
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))

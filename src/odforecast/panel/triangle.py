@@ -26,6 +26,15 @@ def fixed(values: ArrayLike) -> Floats:
     return array
 
 
+def rows_for(
+    locations: Sequence[str], held: Sequence[str], values: Floats, fill: float = np.nan
+) -> Floats:
+    """Rows of an array of some locations, for others; ``fill`` where there is none."""
+    none = np.full(values.shape[1:], fill)
+    row = dict(zip(held, values))
+    return np.array([row.get(s, none) for s in locations])
+
+
 @dataclass(frozen=True, eq=False)
 class Triangle:
     """Counts of earlier releases, on the grid of the panel they belong to.
