@@ -94,17 +94,15 @@ class Own:
     undated: dt.date | None = None
 
     def __post_init__(self) -> None:
-        months = np.array(self.months, dtype="datetime64[M]")
-        as_of = np.array(self.as_of, dtype="datetime64[D]")
-        deaths, places = fixed(self.deaths), np.array(self.locations, dtype=str)
-        if not places.size == months.size == as_of.size == deaths.size:
+        kinds = {"months": "datetime64[M]", "deaths": "float", "as_of": "datetime64[D]"}
+        held = {name: fixed(getattr(self, name), kind) for name, kind in kinds.items()}
+        places = np.array(self.locations, dtype=str)
+        if {array.size for array in held.values()} != {places.size}:
             raise PanelError("own counts need a location, month, day and number in every row")
-        order = np.lexsort((as_of, months, places))
-        object.__setattr__(self, "locations", tuple(str(s) for s in places[order]))
-        for name, array in (("months", months), ("deaths", deaths), ("as_of", as_of)):
-            held = array[order]
-            held.flags.writeable = False
-            object.__setattr__(self, name, held)
+        order = np.lexsort((held["as_of"], held["months"], places))
+        object.__setattr__(self, "locations", tuple(places[order].tolist()))
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, fixed(held[name][order], kind))
 
     @property
     def places(self) -> tuple[str, ...]:

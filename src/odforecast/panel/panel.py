@@ -32,15 +32,14 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.panel.own import Own, dated, months_in, numbers, refuse, with_counts
-from odforecast.panel.triangle import Floats, Triangle, fixed, rows_for
+from odforecast.panel.pseudo import Donor, clean, delayed, settled
+from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for
 from odforecast.publication import SETTLED
 from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from odforecast.panel.pseudo import Donor
 
 #: Arrays (L, T) of a panel.
 LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
@@ -163,27 +162,19 @@ class Panel(Frozen):
     own: Own | None = None
 
     def __post_init__(self) -> None:
-        months = np.array(self.months, dtype="datetime64[M]")
+        months = fixed(self.months, "datetime64[M]")
         shape = (len(self.locations), months.size)
         for name, known in (("vintage", VINTAGE_KINDS), ("basis", (OCCURRENCE, RESIDENCE))):
-            if getattr(self, name) not in known:
-                raise PanelError(
-                    f"unknown {name} {getattr(self, name)!r}", hint=f"one of {', '.join(known)}"
-                )
+            if (given := getattr(self, name)) not in known:
+                raise PanelError(f"unknown {name} {given!r}", hint=f"one of {', '.join(known)}")
         if not self.locations or len(set(self.locations)) != len(self.locations):
             raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
         if months.size == 0 or (np.diff(months).astype(int) != 1).any():
             raise PanelError("months must be consecutive and not empty")
         if np.datetime64(self.as_of, "D") < months[-1].astype("datetime64[D]"):
             raise PanelError(f"as-of date {self.as_of} lies before the last month {months[-1]}")
-        months.flags.writeable = False
         object.__setattr__(self, "months", months)
-        for name in LAYERS:
-            given = getattr(self, name)
-            array = fixed(self.reported if given is None else given)
-            if array.shape != shape:
-                raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
-            object.__setattr__(self, name, array)
+        fix_arrays(self, dict.fromkeys(LAYERS, shape))
         # A published count is its own bounds; without one they are an interval, or unknown.
         interval = np.isnan(self.reported) & (self.low < self.high)
         for name in ("low", "high"):
@@ -269,7 +260,43 @@ class Panel(Frozen):
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        return _from_frame(cls, frame, as_of, indicator)
+        lacking = [c for c in ("location", "month", "reported") if c not in frame]
+        if lacking or frame.empty:
+            raise PanelError(
+                f"the frame has no {', '.join(lacking) or 'rows'}",
+                hint="it needs location, month, reported: one row per location and month",
+            )
+        day = dated("as_of", as_of, to_day)
+        states = [lookup(str(s)).state for s in frame["location"]]
+        stamps = months_in(frame)
+        named = [f"{s} {m}" for s, m in zip(states, stamps)]
+        locations = tuple(dict.fromkeys(states))
+        months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
+        rows = np.array([locations.index(s) for s in states])
+        columns = (stamps - months[0]).astype(int)
+        twice = pd.Series(named).duplicated().to_numpy()
+        refuse(twice, "{} is given twice", "one row per location and month", named)
+        layers: dict[str, Any] = {}
+        for name in ("reported", "predicted", "complete", "pending"):
+            layers[name] = np.full((len(locations), months.size), np.nan)
+            if name in frame:
+                values, wrong = numbers(frame[name])
+                if name == "reported":
+                    wrong |= (values < 0) | np.isinf(values)
+                what = "a count" if name == "reported" else "a number"
+                shown = [_shown(cell) for cell in frame[name]]
+                refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
+                layers[name][rows, columns] = values
+        return cls(
+            indicator=indicator_name(indicator),
+            as_of=day,
+            release=day,
+            vintage=VINTAGE_SYNTHETIC,
+            locations=locations,
+            months=months,
+            final_through=months[-1],  # made-up counts are what they are
+            **layers,
+        )
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -413,8 +440,6 @@ class Panel(Frozen):
             If the month is not in the panel, its count is neither final nor 12 months old in the
             release, or the panel is delayed: such a cut would pass for complete.
         """
-        from odforecast.panel.pseudo import clean, settled
-
         return clean(self, settled(self, month))
 
     def delayed(self, month: object, donor: Donor) -> Panel:
@@ -433,8 +458,6 @@ class Panel(Frozen):
             If :meth:`cut` refuses the month, or the panel counts a drug class, whose late arrivals
             no donor holds.
         """
-        from odforecast.panel.pseudo import delayed, settled
-
         return delayed(self, settled(self, month), donor)
 
     @property
@@ -578,16 +601,12 @@ class Panel(Frozen):
         if self.own is not None:
             traits.append(("own", self.own.data_hash))
         labels = ("indicator", "as_of", "release", "vintage", "dataset", "basis", "donor")
-        return content_hash(
-            *(getattr(self, name) for name in labels),
-            self.final_through,
-            [self.locations[i] for i in order],
-            self.months,
-            *(getattr(self, name)[order] for name in LAYERS),
-            *triangle,
-            *(x for name in sorted(self.beside) for x in (name, self.beside[name].data_hash)),
-            *traits,
-        )
+        held = [getattr(self, name) for name in (*labels, "final_through")]
+        held += [[self.locations[i] for i in order], self.months]
+        held += [getattr(self, name)[order] for name in LAYERS] + [*triangle]
+        for name in sorted(self.beside):
+            held += [name, self.beside[name].data_hash]
+        return content_hash(*held, *traits)
 
     def to_frame(self) -> pd.DataFrame:
         """All cells, tidy: one row per location and month.
@@ -639,49 +658,6 @@ class Panel(Frozen):
 
 def _shown(cell: object) -> str:
     return quoted(cell) if isinstance(cell, str) else str(cell)
-
-
-def _from_frame(
-    cls: type[Panel], frame: pd.DataFrame, as_of: dt.date | str, indicator: str
-) -> Panel:
-    """See :meth:`Panel.from_frame`."""
-    lacking = [c for c in ("location", "month", "reported") if c not in frame]
-    if lacking or frame.empty:
-        raise PanelError(
-            f"the frame has no {', '.join(lacking) or 'rows'}",
-            hint="it needs location, month, reported: one row per location and month",
-        )
-    day = dated("as_of", as_of, to_day)
-    states = [lookup(str(s)).state for s in frame["location"]]
-    stamps = months_in(frame)
-    named = [f"{s} {m}" for s, m in zip(states, stamps)]
-    locations = tuple(dict.fromkeys(states))
-    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
-    rows = np.array([locations.index(s) for s in states])
-    columns = (stamps - months[0]).astype(int)
-    twice = pd.Series(named).duplicated().to_numpy()
-    refuse(twice, "{} is given twice", "one row per location and month", named)
-    layers: dict[str, Any] = {}
-    for name in ("reported", "predicted", "complete", "pending"):
-        layers[name] = np.full((len(locations), months.size), np.nan)
-        if name in frame:
-            values, wrong = numbers(frame[name])
-            if name == "reported":
-                wrong |= (values < 0) | np.isinf(values)
-            what = "a count" if name == "reported" else "a number"
-            shown = [_shown(cell) for cell in frame[name]]
-            refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
-            layers[name][rows, columns] = values
-    return cls(
-        indicator=indicator_name(indicator),
-        as_of=day,
-        release=day,
-        vintage=VINTAGE_SYNTHETIC,
-        locations=locations,
-        months=months,
-        final_through=months[-1],  # made-up counts are what they are
-        **layers,
-    )
 
 
 def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:

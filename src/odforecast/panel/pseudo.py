@@ -47,7 +47,7 @@ from odforecast.names import (
     VINTAGE_DELAYED,
     VINTAGE_SYNTHETIC,
 )
-from odforecast.panel.triangle import Floats, Triangle, fixed, rows_for
+from odforecast.panel.triangle import Floats, Triangle, fix_arrays, rows_for
 from odforecast.publication import final_through, not_final, publication_date
 from odforecast.seeds import content_hash
 
@@ -123,12 +123,7 @@ class Donor:
         shape = np.shape(self.late)
         if len(shape) != 2 or shape[0] != len(self.locations):
             raise PanelError(f"late has shape {shape}, expected ({len(self.locations)}, A)")
-        for name, expected in (dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]}).items():
-            given = getattr(self, name)
-            array = fixed(np.full(expected, np.nan) if given is None else given)
-            if array.shape != expected:
-                raise PanelError(f"{name} has shape {array.shape}, expected {expected}")
-            object.__setattr__(self, name, array)
+        fix_arrays(self, dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]})
         if not np.isfinite(self.late).all() or (self.late >= 1).any():
             raise PanelError("late shares must be finite and below 1")
         if (self.deaths <= 0).any():
@@ -142,15 +137,9 @@ class Donor:
     @property
     def data_hash(self) -> str:
         """Hash of all the donor holds."""
-        return content_hash(
-            self.release,
-            self.locations,
-            self.age,
-            self.final_back,
-            *(getattr(self, name) for name in _TABLES),
-            self.deaths,
-            *(p.data_hash for p in self.predecessors),
-        )
+        labels = (self.release, self.locations, self.age, self.final_back)
+        tables = [getattr(self, name) for name in (*_TABLES, "deaths")]
+        return content_hash(*labels, *tables, *(p.data_hash for p in self.predecessors))
 
     def row(self, location: str) -> int | None:
         """Row of a location; None where the donor has none."""
