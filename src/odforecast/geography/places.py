@@ -31,6 +31,30 @@ from numpy.typing import NDArray
 from odforecast.errors import OdforecastError, UnknownNameError, near, one_of
 from odforecast.say import few, listed
 
+__all__ = [
+    "JURISDICTIONS",
+    "LOCATIONS",
+    "NATION",
+    "REGIONS",
+    "County",
+    "Edition",
+    "Location",
+    "absent",
+    "called",
+    "centroid",
+    "closed",
+    "code_of",
+    "counties_of",
+    "find",
+    "lookup",
+    "neighbours",
+    "parts_of",
+    "pick",
+    "population",
+    "resolve",
+    "whole_and_parts",
+]
+
 Floats = NDArray[np.float64]
 
 Edition = Literal["counties", "planning-regions"]
@@ -52,17 +76,6 @@ KINDS = (
     "Planning Region",
 )  # fmt: skip
 
-_PLANNING_REGIONS = {
-    "09110": "Capitol",
-    "09120": "Greater Bridgeport",
-    "09130": "Lower Connecticut River Valley",
-    "09140": "Naugatuck Valley",
-    "09150": "Northeastern Connecticut",
-    "09160": "Northwest Hills",
-    "09170": "South Central Connecticut",
-    "09180": "Southeastern Connecticut",
-    "09190": "Western Connecticut",
-}
 REGIONS = ("Northeast", "Midwest", "South", "West")
 #: As many codes as an error lists, of states and of counties.
 SHOWN, SHOWN_COUNTIES = 60, 6
@@ -171,17 +184,11 @@ class County:
         return state if state == self.name else f"{self.name}, {state}"  # DC is both
 
 
+#: Counties since 2016, known by their codes: Connecticut's regions, and parts of one split.
+LATER: tuple[County, ...] = tuple(County(f, name, state) for f, name, state in _table("later.csv"))
 #: Connecticut's nine, in place of its counties from 2022.
-PLANNING_REGIONS: tuple[County, ...] = tuple(
-    County(fips, f"{name} Planning Region", "CT") for fips, name in _PLANNING_REGIONS.items()
-)
-
-
-#: Parts of counties that were split since 2016: known by their codes, in no list of counties.
-LATER: tuple[County, ...] = (
-    County("02063", "Chugach Census Area", "AK"),
-    County("02066", "Copper River Census Area", "AK"),
-)
+PLANNING_REGIONS: tuple[County, ...] = tuple(c for c in LATER if c.state == "CT")
+_REGION_CODES = {c.fips for c in PLANNING_REGIONS}
 
 
 @cache
@@ -228,7 +235,7 @@ def edition_of(fips: str) -> Edition | None:
     >>> edition_of("09110"), edition_of("09001"), edition_of("39061")
     ('planning-regions', 'counties', None)
     """
-    if fips in _PLANNING_REGIONS:
+    if fips in _REGION_CODES:
         return "planning-regions"
     return "counties" if len(fips) == 5 and fips.startswith("09") else None
 
@@ -241,13 +248,13 @@ def edition_held(codes: Iterable[str]) -> Edition:
     >>> edition_held(["09110", "39061"]), edition_held(["39061"])
     ('planning-regions', 'counties')
     """
-    return "counties" if _PLANNING_REGIONS.keys().isdisjoint(codes) else "planning-regions"
+    return "counties" if _REGION_CODES.isdisjoint(codes) else "planning-regions"
 
 
 @cache
 def by_fips() -> Mapping[str, County]:
     """Every county of both editions, and the parts of one that was split, by its code."""
-    return {c.fips: c for c in (*_bundled(), *PLANNING_REGIONS, *LATER)}
+    return {c.fips: c for c in (*_bundled(), *LATER)}
 
 
 def neighbours(fips: str) -> tuple[str, ...]:

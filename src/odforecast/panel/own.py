@@ -299,18 +299,13 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
         for label, cell in zip(labels, said_days)
     ]
     days = np.array(dates, dtype="datetime64[D]")
-    rows = pd.DataFrame({"label": labels, "day": dates})
-    before = rows.assign(n=deaths).groupby(["label", "day"])["n"].transform("first")
-    said, hint = (
-        "{} is given twice as of {}: {:,.0f} and {:,.0f}",
-        "one row per location, month and as_of",
-    )
-    refuse(rows.duplicated().to_numpy(), said, hint, labels, days, before, deaths)
+    rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
+    keys, said = ["label", "day"], "{} is given twice as of {}: {:,.0f} and {:,.0f}"
+    before = rows.groupby(keys)["deaths"].transform("first")
+    hint = "one row per location, month and as_of"
+    refuse(rows.duplicated(keys).to_numpy(), said, hint, labels, days, before, deaths)
     said = "{} had not ended on {}, the day on which it is said to be known"
-    hint = (
-        "leave months that have not ended out; a later --as-of moves the day of rows without an "
-        "as_of"
-    )
+    hint = "leave it out; a later --as-of moves the day of rows without an as_of"
     refuse(months >= days.astype("datetime64[M]"), said, hint, labels, days)
     taken = known if any(map(_blank, said_days)) else None
     return Own(tuple(places), months, deaths, days, complete, basis, taken)

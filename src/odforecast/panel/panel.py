@@ -212,10 +212,10 @@ class Panel(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        now, nothing = self.reported[:, -1], np.full(len(self.locations), np.nan)
-        before = self.reported[:, -13] if self.months.size > 12 else nothing
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.where(before > 0, 100 * (now / before - 1), np.nan)
+        now, before = self.reported[:, -1], np.full(len(self.locations), np.nan)
+        if self.months.size > 12:
+            before = self.reported[:, -13]
+        change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
             "reported": now,

@@ -145,11 +145,6 @@ class Donor:
         """Row of a location; None where the donor has none."""
         return self.locations.index(location) if location in self.locations else None
 
-    def newest(self, table: str, locations: Sequence[str], months: int, fill: float) -> Floats:
-        """A table for other locations, to the last month; ``fill`` where the donor has none."""
-        values = getattr(self, table)[:, :months][:, ::-1]
-        return rows_for(locations, self.locations, values, fill)
-
     @property
     def last_month(self) -> np.datetime64:
         """Last month of the release: the one whose end is nearest ``age`` days before it."""
@@ -216,6 +211,13 @@ class Donor:
         return replace(self, final_back=back, **tables)
 
 
+def _laid(donor: Donor, table: str, locations: Sequence[str], n: int, fill: float) -> Floats:
+    """A donor's table on the last ``n`` months of other locations; ``fill`` where it has none."""
+    values = getattr(donor, table)[:, :n][:, ::-1]
+    wide = np.pad(values, ((0, 0), (n - values.shape[1], 0)), constant_values=fill)
+    return rows_for(locations, donor.locations, wide, fill)
+
+
 def _between(earlier: object, later: object) -> int:
     """Months from one date to another."""
     return int((to_month(later) - to_month(earlier)).astype(int))
@@ -260,11 +262,10 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     final = donor.final_at(month)
     donor = donor.moved(month)
     reported = _incomplete(base, donor)
-    said: dict[str, Any] = {name: np.full(reported.shape, np.nan) for name in _BLANK}
-    recent = slice(-min(donor.late.shape[1], base.months.size), None)
-    for name, table in (("predicted", "ratio"), ("pending", "pending"), ("complete", "complete")):
-        said[name][:, recent] = donor.newest(table, base.locations, base.months.size, np.nan)
-    said["predicted"] = np.round(said["predicted"] * reported)
+    pending, complete, ratio = (
+        _laid(donor, name, base.locations, base.months.size, np.nan)
+        for name in ("pending", "complete", "ratio")
+    )
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
@@ -275,13 +276,15 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     return replace(
         base,
         reported=reported,
+        predicted=np.round(reported * ratio),
+        pending=pending,
+        complete=complete,
         # A class has late arrivals of its own, which the donor does not hold.
         beside=_all_deaths(base, donor, reported[:, -1]),
         triangle=triangle,
         final_through=final,
         donor=label,
         notes=notes,
-        **said,
     )
 
 
@@ -330,10 +333,8 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
 
 def _incomplete(base: Panel, donor: Donor) -> Floats:
     """Reported counts less the donor's late arrivals, month of death by month of death."""
-    months = base.monthly.copy()
-    late = donor.newest("late", base.locations, months.shape[1], 0.0)
-    months[:, -late.shape[1] :] *= 1.0 - late
-    sums = rolling_sums(months)
+    late = _laid(donor, "late", base.locations, base.monthly.shape[1], 0.0)
+    sums = rolling_sums(base.monthly * (1.0 - late))
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))
     if NATION in base.locations and whole_and_parts(base.locations) is None:

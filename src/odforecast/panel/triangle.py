@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import PanelError
+from odforecast.months import Months
 
 Floats = NDArray[np.float64]
 
@@ -134,3 +135,8 @@ class Triangle:
         for name, array in self.layers.items():
             out += [array[:, order]] if name == "reported" else [name, array[:, order]]
         return tuple(out)
+
+    def ages(self, months: Months) -> NDArray[np.int64]:
+        """Months from the end of each period to each release, shape (R, T)."""
+        dates = np.array(self.releases, dtype="datetime64[M]")
+        return np.asarray((dates[:, None] - months[None]).astype(np.int64))
