@@ -77,8 +77,6 @@ KINDS = (
 )  # fmt: skip
 
 REGIONS = ("Northeast", "Midwest", "South", "West")
-#: As many codes as an error lists, of states and of counties.
-SHOWN, SHOWN_COUNTIES = 60, 6
 _HINT = "use a postal code (WV), a FIPS code (54), US, or NYC for New York City"
 
 
@@ -108,9 +106,7 @@ def _table(name: str) -> Iterator[list[str]]:
     """The rows of a table of the package, without its head."""
     path = resources.files("odforecast.geography") / name
     with path.open(encoding="utf-8") as handle:
-        rows = csv.reader(handle)
-        next(rows)
-        yield from rows
+        yield from list(csv.reader(handle))[1:]
 
 
 LOCATIONS: tuple[Location, ...] = tuple(
@@ -172,10 +168,8 @@ class County:
     @property
     def short(self) -> str:
         """Name without what it is: ``Hamilton``."""
-        for kind in KINDS:
-            if self.name.endswith(f" {kind}"):
-                return self.name.removesuffix(f" {kind}")
-        return self.name
+        kind = next((k for k in KINDS if self.name.endswith(f" {k}")), "")
+        return self.name.removesuffix(f" {kind}")
 
     @property
     def label(self) -> str:
@@ -576,9 +570,7 @@ def population(state: str, year: int) -> float:
 
 
 def parts_of(
-    whole: str,
-    level: Literal["states", "counties"] = "states",
-    edition: Edition = "counties",
+    whole: str, level: Literal["states", "counties"] = "states", edition: Edition = "counties"
 ) -> tuple[str, ...]:
     """Codes of the parts of the nation, a census region or a jurisdiction.
 
@@ -856,7 +848,7 @@ def _instead(code: str, available: Sequence[str]) -> str:
 
 def _few(codes: Sequence[str]) -> str:
     # Codes of counties say little, and there are thousands.
-    return few(codes, SHOWN_COUNTIES if codes and codes[0].isdigit() else SHOWN)
+    return few(codes, 6 if codes and codes[0].isdigit() else 60)
 
 
 def _split(text: str) -> list[str]:

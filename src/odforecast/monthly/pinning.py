@@ -42,6 +42,7 @@ from odforecast.monthly.sums import (
 )
 
 Floats = NDArray[np.float64]
+Months = NDArray[np.datetime64]
 Bools = NDArray[np.bool_]
 #: Rows (k, d) and limits (k,) of the points ``x`` with ``rows @ x >= limits``.
 Bounds = tuple[Floats, Floats]
@@ -177,8 +178,6 @@ def pin_months(
     if (known <= 0).any():
         raise DataError("a known month is not positive", hint="leave unknown months NaN")
     stamps = np.datetime64(first, "M") + np.arange(base.shape[1] + 1).astype("timedelta64[M]")
-    days = np.diff(stamps.astype("datetime64[D]")).astype(float)
-    calendar = stamps[:-1].astype(int) % 12
     months, sd, level = base.copy(), np.full(base.shape, np.nan), np.full(len(base), np.nan)
     rows: dict[int, _Row] = {}
     centre = None  # the nation's season, once it is known
@@ -189,9 +188,8 @@ def pin_months(
         a, b = int(seen[0]), int(seen[-1]) + 1
         span = slice(a, b + 11)
         rows[i], level[i], season = _fit(
-            base[i, span], sums[i, a:b], hidden[i, a:b], known[i, span], days[span],
-            calendar[span], centre,
-        )  # fmt: skip
+            base[i, span], sums[i, a:b], hidden[i, a:b], known[i, span], stamps[a : b + 12], centre
+        )
         centre = season if i == nation else centre
         # A cut Gaussian's moments have no formula: those of many draws, always the same ones.
         draws = rows[i].draws(400, np.random.default_rng(0))
@@ -200,16 +198,11 @@ def pin_months(
     return Pinned(months, sd, level, rows)
 
 
-def _season_kernel() -> Floats:
-    """Correlation of the seasonal pattern over calendar months: smooth, adding to zero."""
-    gap = np.subtract.outer(np.arange(12), np.arange(12))
-    kernel = np.exp(-2.0 * np.sin(np.pi * gap / 12.0) ** 2)
-    centred = np.eye(12) - 1.0 / 12.0
-    kernel = centred @ kernel @ centred
-    return np.asarray(kernel / np.diag(kernel).mean())
-
-
-_KERNEL = _season_kernel()
+_GAPS = np.subtract.outer(np.arange(12), np.arange(12))
+_CENTRED = np.eye(12) - 1.0 / 12.0
+#: Correlation of the seasonal pattern over calendar months: smooth, adding to zero.
+_KERNEL = _CENTRED @ np.exp(-2.0 * np.sin(np.pi * _GAPS / 12.0) ** 2) @ _CENTRED
+_KERNEL /= np.diag(_KERNEL).mean()
 
 
 def _directions(sums: Floats) -> Floats:
@@ -222,15 +215,11 @@ def _directions(sums: Floats) -> Floats:
 
 
 def _fit(
-    base: Floats,
-    sums: Floats,
-    hidden: Bools,
-    known: Floats,
-    days: Floats,
-    calendar: NDArray[np.int_],
-    centre: Floats | None,
+    base: Floats, sums: Floats, hidden: Bools, known: Floats, stamps: Months, centre: Floats | None
 ) -> tuple[_Row, float, Floats]:
     """Posterior of one location's months, its level and its season, about another's or zero."""
+    days = np.diff(stamps.astype("datetime64[D]")).astype(float)
+    calendar = stamps[:-1].astype(int) % 12
     scales = SEASONS if centre is None else DEVIATIONS
     centre = np.zeros(12) if centre is None else centre
     n, space, offset = base.size, _directions(sums), centre[calendar]

@@ -84,8 +84,7 @@ def recover_months(sums: Floats) -> Floats:
         raise DataError(f"sums must be (locations, months), got shape {sums.shape}")
     if np.nanmin(sums, initial=0.0) < 0:
         raise DataError("negative 12-month-ending count", hint="deaths cannot be negative")
-    n_loc, n_time = sums.shape
-    months = np.full((n_loc, n_time + 11), np.nan)
+    months = np.full((len(sums), sums.shape[1] + 11), np.nan)
     seen = ~np.isnan(sums)
     whole = seen.all(axis=1)
     if whole.any():
@@ -159,10 +158,9 @@ def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     kkt[12, :12] = kkt[:12, 12] = 1.0
     right = np.concatenate([target @ design, room[:, None]], axis=1)
     solution = np.linalg.solve(kkt, right.T).T[:, :12]
-    negative = np.flatnonzero((solution < 0).any(axis=1))
-    if negative.size:
+    for row in np.flatnonzero((solution < 0).any(axis=1)):
         from scipy.optimize import nnls  # a quarter of the time that importing forecasts takes
-    for row in negative:
+
         weight = 1e3 * max(1.0, float(np.abs(target[row]).max()))
         rows = np.vstack([design, np.full((1, 12), weight)])
         values = np.append(target[row], weight * room[row])
