@@ -705,7 +705,9 @@ def resolve(
             hint="ask for one edition (09001-09015, or 09110-09190)",
         )
     if available is not None and (missing := _missing(codes, available)):
-        raise UnknownNameError(f"no data for {_few(missing)}", hint=_instead(missing[0], available))
+        there = f"{len(available)} locations are there: {_few(available)}"
+        hint = _instead(missing[0], available) or there
+        raise UnknownNameError(f"no data for {_few(missing)}", hint=hint)
     return codes
 
 
@@ -799,7 +801,7 @@ def absent(
     why = "; ".join(f"{c}: {given[c]}" for c in missing[:6] if c in given)
     raise error(
         f"{of} has no {listed(missing, 6)}" + (f" ({why})" if why else ""),
-        hint=_instead(missing[0], available),
+        hint=_instead(missing[0], available) or f"it has: {_few(available)}",
     )
 
 
@@ -830,7 +832,7 @@ def _codes(
 
 
 def _instead(code: str, available: Sequence[str]) -> str:
-    """What to ask for in place of a code that is not there: mostly what is."""
+    """What to ask for where a place is of another kind or edition than those there are."""
     county, of_counties = by_fips().get(code), any(one.isdigit() for one in available)
     asked, held = edition_of(code), {edition_of(one) for one in available} - {None}
     if asked and held and asked not in held:
@@ -843,7 +845,7 @@ def _instead(code: str, available: Sequence[str]) -> str:
         return f"{county.label} is a county, and these are states: ask for {county.state}"
     if county is None and of_counties:
         return f"{code} is a state, and these are counties: its counties are {code}/*"
-    return f"{len(available)} locations are there: {_few(available)}"
+    return ""
 
 
 def _few(codes: Sequence[str]) -> str:

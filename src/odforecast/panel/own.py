@@ -224,9 +224,8 @@ def with_counts(
 
 def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     """The numbers of a column, NaN where a cell is blank, and where a cell is something else."""
-    cells = list(column)
-    values, wrong = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=bool)
-    for i, cell in enumerate(cells):
+    values, wrong = np.full(len(column), np.nan), np.zeros(len(column), dtype=bool)
+    for i, cell in enumerate(column):
         real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
         if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
             values[i] = float(cell)
@@ -415,16 +414,14 @@ def _check(panel: Panel, own: Own, state: str) -> None:
             )
     # Of few months none may have a year before: the months about each, half a year either way.
     usual = np.array([np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(deaths.size)])
-    if (i := _slip(deaths[12:], deaths[:-12])) is not None:
-        seen, other = 12 + i, f"{deaths[i]:,.0f} in {months[i]}, a year before"
-    elif (i := _slip(deaths, usual)) is not None:
-        seen, other = i, f"about {usual[i]:,.0f} in a month of those about it"
-    else:
-        return
-    raise PanelError(
-        f"{name}: {deaths[seen]:,.0f} deaths in {months[seen]}, and {other}",
-        hint="correct the month that is wrong",
-    )
+    hint = "correct the month that is wrong"
+    for first, than, other in (
+        (12, deaths[:-12], "{:,.0f} in {}, a year before"),
+        (0, usual, "about {:,.0f} in a month of those about it"),
+    ):
+        if (i := _slip(deaths[first:], than)) is not None:
+            seen = f"{deaths[first + i]:,.0f} deaths in {months[first + i]}"
+            raise PanelError(f"{name}: {seen}, and {other.format(than[i], months[i])}", hint=hint)
 
 
 def _slip(now: Floats, usual: Floats) -> int | None:

@@ -480,24 +480,19 @@ class Panel(Frozen):
     @cached_property
     def _recovered(self) -> tuple[Floats, dict[str, str]]:
         problems = dict(self.problems)
-        sums = self.reported.copy()
         # A suppressed count is 1 to 9, not something smooth: months are those after the last one.
-        for row, hidden in enumerate(self.hidden):
-            if hidden.any():
-                sums[row, : int(np.flatnonzero(hidden)[-1]) + 1] = np.nan
+        later_hidden = np.cumsum(self.hidden[:, ::-1], axis=1)[:, ::-1] > 0
+        sums = np.where(later_hidden, np.nan, self.reported)
+        months = np.full((len(sums), self.month_grid.size), np.nan)
         try:
             months = recover_months(sums)
         except DataError:
-            rows = []
-            for state, one in zip(self.locations, sums):
+            for i, state in enumerate(self.locations):
                 try:
-                    rows.append(recover_months(one[None])[0])
+                    months[i] = recover_months(sums[i : i + 1])[0]
                 except DataError as error:
                     problems[state] = error.message
-                    rows.append(np.full(one.size + 11, np.nan))
-            months = np.stack(rows)
-        months.flags.writeable = False
-        return months, problems
+        return fixed(months), problems
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
@@ -549,10 +544,8 @@ class Panel(Frozen):
         """
         months, problems = self._recovered
         skipped: dict[str, str] = {}
-        good: list[str] = []
         for i, (state, row) in enumerate(zip(self.locations, months)):
-            gaps = np.flatnonzero(np.isnan(row))
-            length = row.size if gaps.size == 0 else row.size - 1 - int(gaps[-1])
+            length = int(np.isnan([*row[::-1], np.nan]).argmax())  # months without a gap at the end
             if state in problems:
                 skipped[state] = problems[state]
             elif self.hidden[i, -1]:
@@ -562,9 +555,7 @@ class Panel(Frozen):
             elif length < min_months:
                 why = " since a suppressed count" if self.hidden[i].any() else ""
                 skipped[state] = f"only {length} months up to {self.last_month}{why}"
-            else:
-                good.append(state)
-        return tuple(good), skipped
+        return tuple(s for s in self.locations if s not in skipped), skipped
 
     def index(self, location: str) -> int:
         """Row of a location, given by any of its names.
@@ -693,12 +684,10 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
         raise PanelError("the table has none of the panel's counties", hint="is it by county?")
     used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
     years = frame["year"].tolist() if "year" in frame.columns else [0] * len(fips)
-    of_years = Counter(y for f, y in zip(fips, years) if f in used).most_common()
-    of_year = [
-        f"of {number_of(n, 'county', 'counties') + ' of ' if i else ''}"
-        f"{year or 'a year that the table does not say'}"
-        for i, (year, n) in enumerate(of_years)
-    ]
+    of_year: list[str] = []
+    for year, n in Counter(y for f, y in zip(fips, years) if f in used).most_common():
+        some = f"{number_of(n, 'county', 'counties')} of " if of_year else ""
+        of_year.append(f"of {some}{year or 'a year that the table does not say'}")
     notes = [f"rates are per resident: people {', '.join(of_year)}"]
     without = [f for f in panel.locations if f not in residents]
     editions = [{edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips)]
