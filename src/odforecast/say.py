@@ -271,8 +271,7 @@ def plain(value: object, most: int = LONGEST) -> str:
     2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
     """
     text = value if isinstance(value, str) else str(value)
-    shown = printable(text[:most])
-    shown = _MARKUP.sub(r"\1\1\\\2", shown)
+    shown = _MARKUP.sub(r"\1\1\\\2", printable(text[:most]))
     return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
 
 

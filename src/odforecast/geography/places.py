@@ -837,10 +837,8 @@ def _instead(code: str, available: Sequence[str]) -> str:
     asked, held = edition_of(code), {edition_of(one) for one in available} - {None}
     if asked and held and asked not in held:
         here, there = (str(one).replace("-", " ") for one in (*held, asked))
-        return (
-            f"Connecticut is given by {here} here, not by {there}: Connecticut/* are those there "
-            "are"
-        )
+        said = f"Connecticut is given by {here} here, not by {there}"
+        return f"{said}: Connecticut/* are those there are"
     if county is not None and available and not of_counties:
         return f"{county.label} is a county, and these are states: ask for {county.state}"
     if county is None and of_counties:

@@ -282,17 +282,13 @@ def _fit(
     mean = weights @ means
     cov = np.einsum("g,gij,gkj->ik", weights, factors, factors)
     cov += np.einsum("g,gi,gj->ij", weights, means - mean, means - mean)
-    bounds = _bounds(base, space, hidden & np.isnan(sums))
+    # Months are not negative, and suppressed sums lie below 10.
+    at = hidden & np.isnan(sums)
+    held, through = rolling_sums(base)[at], rolling_sums(space.T).T[at]
+    limits = (-base, SUPPRESSED[0] - held, held - SUPPRESSED[1])
+    bounds = np.vstack([space, through, -through]), np.concatenate(limits)
     row = _Row(base, sums, space, bounds, mean, np.linalg.cholesky(cov))
     return row, float(weights @ ratios), np.einsum("g,gk->k", weights, seasons)
-
-
-def _bounds(base: Floats, space: Floats, hidden: Bools) -> Bounds:
-    """Non-negative months, and suppressed sums below 10, in the open numbers."""
-    sums = rolling_sums(base)[hidden]
-    through = rolling_sums(space.T).T[hidden]
-    limits = (-base, SUPPRESSED[0] - sums, sums - SUPPRESSED[1])
-    return np.vstack([space, through, -through]), np.concatenate(limits)
 
 
 def _inner_point(rows: Floats, limits: Floats) -> Floats:
@@ -362,8 +358,7 @@ def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
     x = ndtri(pa + (pb - pa) * rng.random(low.size))
     # Beyond 37 standard deviations both probabilities are zero, or their share is: stay at the
     # nearer limit.
-    x = np.where((pb > 0) & np.isfinite(x), x, b)
-    x = np.clip(x, a, b)
+    x = np.clip(np.where((pb > 0) & np.isfinite(x), x, b), a, b)
     return np.asarray(np.where(flip, -x, x))
 
 

@@ -145,12 +145,9 @@ def windows(sums: Floats) -> Floats:
 
 def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     """Constants above their bounds, adding to ``room``, that make the months smoothest."""
-    n = partial.shape[1]
-    later, earlier = np.arange(1, n) % 12, np.arange(n - 1) % 12
-    design = np.zeros((n - 1, 12))
-    design[np.arange(n - 1), later] += 1.0
-    design[np.arange(n - 1), earlier] -= 1.0
-    target = -np.diff(partial + bounds[:, np.arange(n) % 12], axis=1)
+    at = np.arange(partial.shape[1]) % 12
+    design = np.diff(np.eye(12)[at], axis=0)
+    target = -np.diff(partial + bounds[:, at], axis=1)
     # Constants of a short series that no difference joins stay close to each other.
     ridge = 1e-6 * (np.eye(12) - 1.0 / 12.0)
     kkt = np.zeros((13, 13))
@@ -174,8 +171,7 @@ def round_to_sum(values: Floats, total: Floats) -> Floats:
     floor = np.floor(values)
     short = np.round(total - floor.sum(axis=1)).astype(int)
     order = np.argsort(-(values - floor), axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
+    rank = np.argsort(order, axis=1)
     return np.asarray(floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1])
 
 

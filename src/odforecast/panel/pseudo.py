@@ -211,7 +211,9 @@ class Donor:
         return replace(self, final_back=back, **tables)
 
 
-def _laid(donor: Donor, table: str, locations: Sequence[str], n: int, fill: float) -> Floats:
+def _laid(
+    donor: Donor, table: str, locations: Sequence[str], n: int, fill: float = np.nan
+) -> Floats:
     """A donor's table on the last ``n`` months of other locations; ``fill`` where it has none."""
     values = getattr(donor, table)[:, :n][:, ::-1]
     wide = np.pad(values, ((0, 0), (n - values.shape[1], 0)), constant_values=fill)
@@ -262,10 +264,7 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     final = donor.final_at(month)
     donor = donor.moved(month)
     reported = _incomplete(base, donor)
-    pending, complete, ratio = (
-        _laid(donor, name, base.locations, base.months.size, np.nan)
-        for name in ("pending", "complete", "ratio")
-    )
+    grid = base.locations, base.months.size
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
@@ -276,9 +275,9 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     return replace(
         base,
         reported=reported,
-        predicted=np.round(reported * ratio),
-        pending=pending,
-        complete=complete,
+        predicted=np.round(reported * _laid(donor, "ratio", *grid)),
+        pending=_laid(donor, "pending", *grid),
+        complete=_laid(donor, "complete", *grid),
         # A class has late arrivals of its own, which the donor does not hold.
         beside=_all_deaths(base, donor, reported[:, -1]),
         triangle=triangle,
