@@ -251,3 +251,8 @@ def test_connecticut_is_of_one_edition() -> None:
     for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
         with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
             resolve(key, edition=edition)
+
+
+def test_the_counties_of_a_whole_are_of_the_edition_at_hand() -> None:
+    held = tuple(c.fips for c in counties_of("CT", "planning-regions"))
+    assert pick("Connecticut/*", held, "the panel") == resolve("CT/*", held) == held
