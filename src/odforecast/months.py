@@ -145,8 +145,7 @@ def to_day(value: object, last: bool = False) -> dt.date:
             found[np.datetime64(month_end(_month_in(date, 12)), "D")] = date
         else:
             raise PanelError(f"{value!r} has no day", hint="write a day: 2024-07-15")
-    day = _only(value, found).astype(object)
-    assert isinstance(day, dt.date)
+    day: dt.date = _only(value, found).astype(object)
     return day
 
 
@@ -202,8 +201,7 @@ def month_end(month: np.datetime64) -> dt.date:
     datetime.date(2024, 2, 29)
     """
     after = (month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
-    day = (after - np.timedelta64(1, "D")).astype(object)
-    assert isinstance(day, dt.date)
+    day: dt.date = (after - np.timedelta64(1, "D")).astype(object)
     return day
 
 

@@ -38,8 +38,7 @@ def publication_date(last_month: object) -> dt.date:
     issued = month + 7 * ONE_MONTH
     if issued > LAST_SLOW:
         issued = max(month + 5 * ONE_MONTH, LAST_SLOW + ONE_MONTH)
-    first = issued.astype("datetime64[D]").astype(object)
-    assert isinstance(first, dt.date)
+    first: dt.date = issued.astype("datetime64[D]").astype(object)
     return first.replace(day=15)
 
 

@@ -116,12 +116,9 @@ def deaths_of(indicator: str | None) -> str:
     if indicator is None:
         return "deaths"
     full = indicator_name(indicator)
-    if full == ALL_DRUGS:
-        return "drug overdose deaths"
-    if full == ALL_DEATHS:
-        return "deaths from all causes"
-    short = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
-    return f"drug overdose deaths with {short.get(full, full)}"
+    said = {ALL_DRUGS: "drug overdose deaths", ALL_DEATHS: "deaths from all causes"}
+    classes = {INDICATOR_NAMES[key]: words for key, words in _CLASSES.items()}
+    return said.get(full, f"drug overdose deaths with {classes.get(full, full)}")
 
 
 def step_of(low: float, high: float) -> float:
@@ -274,8 +271,7 @@ def plain(value: object, most: int = LONGEST) -> str:
     2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
     """
     text = value if isinstance(value, str) else str(value)
-    shown = printable(text[:most])
-    shown = _MARKUP.sub(r"\1\1\\\2", shown)
+    shown = _MARKUP.sub(r"\1\1\\\2", printable(text[:most]))
     return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
 
 
@@ -408,11 +404,10 @@ def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -
     >>> "2025-09-17" in page, "donor" in page
     (True, False)
     """
-    said = {name: shown_cell(x) for name, x in facts.items() if x is not None}
     rows = "".join(
-        f'<tr><th scope="row"{_LEFT}>{escape(name)}</th><td{_LEFT}>{escape(x)}</td></tr>'
-        for name, x in said.items()
-        if x
+        f'<tr><th scope="row"{_LEFT}>{escape(name)}</th><td{_LEFT}>{escape(said)}</td></tr>'
+        for name, x in facts.items()
+        if x is not None and (said := shown_cell(x))
     )
     return _table(f"<tbody>{rows}</tbody>", caption, note)
 
@@ -448,11 +443,8 @@ def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int
     head = "".join(
         f'<th scope="col"{side}>{escape(str(c))}</th>' for c, side in zip(frame.columns, sides)
     )
-    cells = [
-        [f"<td{side}>{escape(shown_cell(x))}</td>" for x in column]
-        for column, side in zip(columns, sides)
-    ]
-    body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells))
+    line = "<tr>" + "".join(f"<td{side}>{{}}</td>" for side in sides) + "</tr>"
+    body = "".join(line.format(*(escape(shown_cell(x)) for x in row)) for row in zip(*columns))
     left = len(frame) - rows
     more = f"… and {number_of(left, 'more row')}." if left > 0 else ""
     below = " ".join(s for s in (more, note) if s)
@@ -495,8 +487,8 @@ def shown_cell(value: object) -> str:
 
 def _numbers(column: list[Any]) -> bool:
     """Whether a column is one of numbers: those stand to the right."""
-    kinds = (int, float, np.integer, np.floating)
     known = [x for x in column if x is not None]
+    kinds = (int, float, np.integer, np.floating)
     return bool(known) and all(isinstance(x, kinds) and not isinstance(x, bool) for x in known)
 
 

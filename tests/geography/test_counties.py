@@ -105,7 +105,7 @@ def test_what_was_split_or_taken_in_is_known_and_in_no_list() -> None:
     assert set(FORMER.values()) <= set(by_fips())
     assert by_fips()["02063"].label == "Chugach Census Area, Alaska"
     assert not {c.fips for c in LATER} & {c.fips for c in counties_of()}
-    assert set(sum(SPLIT.values(), ())) == {c.fips for c in LATER}
+    assert set(sum(SPLIT.values(), ())) == {c.fips for c in LATER if c.state != "CT"}
 
 
 def test_parts() -> None:

@@ -22,8 +22,7 @@ from odforecast.geography import (
     pick,
     resolve,
 )
-from odforecast.geography.places import PLANNING_REGIONS, by_fips
-from odforecast.geography.request import check_names
+from odforecast.geography.places import PLANNING_REGIONS, by_fips, check_names
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
 STATES = tuple(x.state for x in LOCATIONS)
@@ -223,7 +222,7 @@ UPSTATE = [c.fips for c in ALL if c.fips[:2] not in ("36", "09")]
         ("Ohio/*", ("US", "OH"), f"no data for 39001, .* is a county, {HERE} states: ask for OH"),
         ("Ohio", ("39001", "39003"), f"OH is a state, {HERE} counties: its counties are OH/"),
         ("Hamilton, OH", ("39001", "39003"), "no data for 39061; 2 locations are there: 39001"),
-        ("Albany, NY", UPSTATE, r"no data for 36001; 3072 .* 01011, \.\.\.$"),
+        ("Albany, NY", UPSTATE, r"no data for 36001; 3072 .* 01011, …$"),
         ("WV", (), "no data for WV; 0 locations"),
         ("all", None, "unknown location 'all'"),
     ],
@@ -252,3 +251,8 @@ def test_connecticut_is_of_one_edition() -> None:
     for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
         with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
             resolve(key, edition=edition)
+
+
+def test_the_counties_of_a_whole_are_of_the_edition_at_hand() -> None:
+    held = tuple(c.fips for c in counties_of("CT", "planning-regions"))
+    assert pick("Connecticut/*", held, "the panel") == resolve("CT/*", held) == held

@@ -97,7 +97,7 @@ class _Places(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
         """The text as it is: which places there are is known only with the data."""
-        from odforecast.geography.request import check_names
+        from odforecast.geography.places import check_names
 
         check_names(str(value))
         return str(value)

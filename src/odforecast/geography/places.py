@@ -2,7 +2,8 @@
 
 CDC's ``NY`` **excludes** New York City, which is its own row (``YC``; ``NYC`` in hub files).
 The 50 states, DC and YC add up to the US row exactly, in reported counts; Puerto Rico is
-outside the US total.
+outside the US total. Every place where a nation is put together from its parts goes through here
+(:func:`closed`).
 
 Counties are the 3,142 counties and equivalents of the 2016 boundaries, with centroid, land area and
 neighbours, from the Census Bureau's cartographic boundary file (``tools/make_counties.py``). New
@@ -24,7 +25,37 @@ from importlib import resources
 from math import isnan, nan
 from typing import Literal, get_args
 
-from odforecast.errors import UnknownNameError, near, one_of
+import numpy as np
+from numpy.typing import NDArray
+
+from odforecast.errors import OdforecastError, UnknownNameError, near, one_of
+from odforecast.say import few, listed
+
+__all__ = [
+    "JURISDICTIONS",
+    "LOCATIONS",
+    "NATION",
+    "REGIONS",
+    "County",
+    "Edition",
+    "Location",
+    "absent",
+    "called",
+    "centroid",
+    "closed",
+    "code_of",
+    "counties_of",
+    "find",
+    "lookup",
+    "neighbours",
+    "parts_of",
+    "pick",
+    "population",
+    "resolve",
+    "whole_and_parts",
+]
+
+Floats = NDArray[np.float64]
 
 Edition = Literal["counties", "planning-regions"]
 EDITIONS: tuple[Edition, ...] = get_args(Edition)
@@ -45,17 +76,6 @@ KINDS = (
     "Planning Region",
 )  # fmt: skip
 
-_PLANNING_REGIONS = {
-    "09110": "Capitol",
-    "09120": "Greater Bridgeport",
-    "09130": "Lower Connecticut River Valley",
-    "09140": "Naugatuck Valley",
-    "09150": "Northeastern Connecticut",
-    "09160": "Northwest Hills",
-    "09170": "South Central Connecticut",
-    "09180": "Southeastern Connecticut",
-    "09190": "Western Connecticut",
-}
 REGIONS = ("Northeast", "Midwest", "South", "West")
 _HINT = "use a postal code (WV), a FIPS code (54), US, or NYC for New York City"
 
@@ -86,15 +106,15 @@ def _table(name: str) -> Iterator[list[str]]:
     """The rows of a table of the package, without its head."""
     path = resources.files("odforecast.geography") / name
     with path.open(encoding="utf-8") as handle:
-        rows = csv.reader(handle)
-        next(rows)
-        yield from rows
+        yield from list(csv.reader(handle))[1:]
 
 
 LOCATIONS: tuple[Location, ...] = tuple(
     Location(state, code, name, region or None)
     for state, code, name, region in _table("jurisdictions.csv")
 )
+
+NATION = "US"
 
 #: The 50 states, DC and New York City: they add up to the US row.
 JURISDICTIONS: tuple[str, ...] = tuple(x.state for x in LOCATIONS if x.state not in ("US", "PR"))
@@ -148,10 +168,8 @@ class County:
     @property
     def short(self) -> str:
         """Name without what it is: ``Hamilton``."""
-        for kind in KINDS:
-            if self.name.endswith(f" {kind}"):
-                return self.name.removesuffix(f" {kind}")
-        return self.name
+        kind = next((k for k in KINDS if self.name.endswith(f" {k}")), "")
+        return self.name.removesuffix(f" {kind}")
 
     @property
     def label(self) -> str:
@@ -160,17 +178,11 @@ class County:
         return state if state == self.name else f"{self.name}, {state}"  # DC is both
 
 
+#: Counties since 2016, known by their codes: Connecticut's regions, and parts of one split.
+LATER: tuple[County, ...] = tuple(County(f, name, state) for f, name, state in _table("later.csv"))
 #: Connecticut's nine, in place of its counties from 2022.
-PLANNING_REGIONS: tuple[County, ...] = tuple(
-    County(fips, f"{name} Planning Region", "CT") for fips, name in _PLANNING_REGIONS.items()
-)
-
-
-#: Parts of counties that were split since 2016: known by their codes, in no list of counties.
-LATER: tuple[County, ...] = (
-    County("02063", "Chugach Census Area", "AK"),
-    County("02066", "Copper River Census Area", "AK"),
-)
+PLANNING_REGIONS: tuple[County, ...] = tuple(c for c in LATER if c.state == "CT")
+_REGION_CODES = {c.fips for c in PLANNING_REGIONS}
 
 
 @cache
@@ -217,7 +229,7 @@ def edition_of(fips: str) -> Edition | None:
     >>> edition_of("09110"), edition_of("09001"), edition_of("39061")
     ('planning-regions', 'counties', None)
     """
-    if fips in _PLANNING_REGIONS:
+    if fips in _REGION_CODES:
         return "planning-regions"
     return "counties" if len(fips) == 5 and fips.startswith("09") else None
 
@@ -230,13 +242,13 @@ def edition_held(codes: Iterable[str]) -> Edition:
     >>> edition_held(["09110", "39061"]), edition_held(["39061"])
     ('planning-regions', 'counties')
     """
-    return "counties" if _PLANNING_REGIONS.keys().isdisjoint(codes) else "planning-regions"
+    return "counties" if _REGION_CODES.isdisjoint(codes) else "planning-regions"
 
 
 @cache
 def by_fips() -> Mapping[str, County]:
     """Every county of both editions, and the parts of one that was split, by its code."""
-    return {c.fips: c for c in (*_bundled(), *PLANNING_REGIONS, *LATER)}
+    return {c.fips: c for c in (*_bundled(), *LATER)}
 
 
 def neighbours(fips: str) -> tuple[str, ...]:
@@ -456,11 +468,16 @@ def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
     >>> len(counties_in("New York")), counties_in("New York City")[0], len(counties_in("US"))
     (57, '36005', 3142)
     """
+    inside = set(_states_in(whole))
+    return tuple(c.fips for c in counties_of(edition=edition) if c.state in inside)
+
+
+def _states_in(whole: str) -> tuple[str, ...]:
+    """Jurisdictions of the nation or a census region; of a jurisdiction, itself."""
     if (region := whole.strip().title()) in REGIONS:
-        inside = {x.state for x in LOCATIONS if x.region == region}
-        return tuple(c.fips for c in counties_of(edition=edition) if c.state in inside)
+        return tuple(x.state for x in LOCATIONS if x.region == region)
     state = lookup(whole).state
-    return tuple(c.fips for c in counties_of(None if state == "US" else state, edition))
+    return JURISDICTIONS if state == NATION else (state,)
 
 
 def _counties_called(text: str) -> tuple[County, ...]:
@@ -550,3 +567,300 @@ def population(state: str, year: int) -> float:
     if state in ("NY", "YC"):
         return float("nan")
     return table["NY" if state == "NY+YC" else lookup(state).state][min(year, last)]
+
+
+def parts_of(
+    whole: str, level: Literal["states", "counties"] = "states", edition: Edition = "counties"
+) -> tuple[str, ...]:
+    """Codes of the parts of the nation, a census region or a jurisdiction.
+
+    Parameters
+    ----------
+    whole : str
+        The nation or a jurisdiction by any of its names, or a census region.
+    level : {"states", "counties"}
+        Parts of which kind: CDC codes, or FIPS codes.
+    edition : {"counties", "planning-regions"}
+        What Connecticut is made of.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the whole has no such parts.
+
+    Examples
+    --------
+    >>> from odforecast.geography import parts_of
+    >>> len(parts_of("US")), parts_of("Northeast")[:3]
+    (52, ('CT', 'MA', 'ME'))
+    >>> len(parts_of("OH", level="counties")), len(parts_of("Northeast", level="counties"))
+    (88, 217)
+    """
+    if level == "counties":
+        return counties_in(whole, edition)
+    if level != "states":
+        raise UnknownNameError(
+            f"unknown level {level!r}", hint=one_of(level, ("states", "counties"))
+        )
+    parts = _states_in(whole)
+    return parts if len(parts) > 1 else ()
+
+
+def whole_and_parts(locations: Sequence[str]) -> tuple[int, list[int]] | None:
+    """Position of the US and of its 52 parts; None unless all 53 are there.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.geography.whole_and_parts(("US", "OH")) is None
+    True
+    """
+    if not {NATION, *JURISDICTIONS} <= set(locations):
+        return None
+    place = {s: i for i, s in enumerate(locations)}
+    return place[NATION], [place[s] for s in JURISDICTIONS]
+
+
+def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
+    """The array with the US replaced by the sum of its parts, where all are there.
+
+    Parameters
+    ----------
+    values : ndarray
+        One entry per location along ``axis``.
+    locations : sequence of str
+        CDC codes.
+    axis : int
+
+    Returns
+    -------
+    ndarray
+        A new array where something was replaced, the same one otherwise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> od.geography.closed(np.ones(53), ("US", *od.geography.JURISDICTIONS))[0]
+    np.float64(52.0)
+    """
+    rows = whole_and_parts(locations)
+    if rows is None:
+        return values
+    us, parts = rows
+    out = np.moveaxis(np.array(values, dtype=float), axis, 0)
+    out[us] = out[parts].sum(axis=0)
+    return np.moveaxis(out, 0, axis)
+
+
+def resolve(
+    keys: str | Iterable[str],
+    available: Sequence[str] | None = None,
+    edition: Edition | None = None,
+) -> tuple[str, ...]:
+    """Turn what a person typed (``"US,WV"``, ``"Ohio/*"``, ``"all"``) into codes, in that order.
+
+    In a text, commas separate; ``"Hamilton, Ohio"`` is one county, because the first is no state.
+
+    Parameters
+    ----------
+    keys : str or iterable of str
+        Places, as :func:`find` takes them, or ``"WHOLE/*"``: every county of that whole.
+    available : sequence of str, optional
+        Codes there are data for; a place that is not among them is refused.
+    edition : {"counties", "planning-regions"}, optional
+        What Connecticut is made of; by default what ``available`` holds, or else counties.
+
+    Returns
+    -------
+    tuple of str
+        CDC codes of jurisdictions and FIPS codes of counties, each once.
+
+    Raises
+    ------
+    UnknownNameError
+        If a key is no place, or one that ``available`` lacks; if both of Connecticut's
+        editions are asked for.
+
+    Examples
+    --------
+    >>> from odforecast.geography import resolve
+    >>> resolve("US,54", available=("US", "WV", "OH"))
+    ('US', 'WV')
+    >>> resolve("Hamilton, Ohio, 39035"), len(resolve(["Ohio/*", "39035"]))
+    (('39061', '39035'), 88)
+    """
+    if isinstance(keys, str):
+        if available is not None and keys.strip().lower() == "all":
+            return tuple(available)
+        keys = _split(keys)
+    keys = list(keys)
+    if not keys:
+        raise UnknownNameError("no location is named", hint="name one, such as US, or all")
+    found = [code for key in keys for code in _codes(str(key), available, edition)]
+    codes = tuple(dict.fromkeys(found))
+    if len({edition_of(code) for code in codes} - {None}) > 1:
+        raise UnknownNameError(
+            "counties and planning regions of Connecticut do not nest: together they count twice",
+            hint="ask for one edition (09001-09015, or 09110-09190)",
+        )
+    if available is not None and (missing := _missing(codes, available)):
+        there = f"{len(available)} locations are there: {_few(available)}"
+        hint = _instead(missing[0], available) or there
+        raise UnknownNameError(f"no data for {_few(missing)}", hint=hint)
+    return codes
+
+
+def check_names(text: str) -> None:
+    """Refuse a text that names a place there is not, whatever data there are.
+
+    Regions pass: what to write instead of one hangs on the data.
+
+    Raises
+    ------
+    UnknownNameError
+        As :func:`resolve`.
+    """
+    for key in _split(text):
+        if key.title() not in REGIONS and key.lower() != "all":
+            _codes(key)
+
+
+def pick(
+    locations: str | Iterable[str],
+    available: Sequence[str],
+    of: str,
+    error: type[OdforecastError] = UnknownNameError,
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Places of an object by any of their names, in the order asked: what ``select`` means.
+
+    Parameters
+    ----------
+    locations : str or iterable of str
+        One place, several with commas between, ``"all"``, or a list; ``"Ohio/*"`` for counties.
+    available : sequence of str
+        Codes that the object has, and names of sums of its own.
+    of : str
+        What the object is called in a message: ``"the panel"``.
+    error : type of OdforecastError
+        What is raised for a place that exists and is not there.
+    reasons : mapping of str to str, optional
+        Why a code is not there.
+
+    Raises
+    ------
+    UnknownNameError
+        If a name is no place's, or nothing is named, or a place is named twice.
+    OdforecastError
+        Of the class given, if the object has not got a place.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.geography.pick(["Ohio", "54"], ("US", "OH", "WV"), "the panel")
+    ('OH', 'WV')
+    >>> od.geography.pick("Ohio, US", ("US", "OH", "WV"), "the panel")
+    ('OH', 'US')
+    """
+    if isinstance(locations, str):
+        whole = locations.strip()
+        if whole not in available and whole.lower() == "all":
+            return tuple(available)
+        locations = [whole] if whole in available else _split(whole)
+    if not isinstance(locations, Iterable):
+        raise UnknownNameError(
+            f"locations is {locations!r}, allowed: a name or a list of names", hint="such as 'OH'"
+        )
+    named: dict[str, str] = {}
+    for key in map(str, locations):
+        for code in (key,) if key in available else _codes(key, available):
+            if code in named:
+                both = " and ".join(dict.fromkeys(repr(k) for k in (named[code], key)))
+                raise UnknownNameError(
+                    f"locations names {code} twice ({both})", hint="name each place once"
+                )
+            named[code] = key
+    if not named:
+        raise UnknownNameError("locations is empty: no location is named", hint="name one, or all")
+    absent(tuple(named), available, of, error, reasons)
+    return tuple(named)
+
+
+def absent(
+    codes: Sequence[str],
+    available: Sequence[str],
+    of: str,
+    error: type[OdforecastError] = UnknownNameError,
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """Refuse codes that an object has not got, each in the same words; as :func:`pick`."""
+    if not (missing := _missing(codes, available)):
+        return
+    given = reasons or {}
+    why = "; ".join(f"{c}: {given[c]}" for c in missing[:6] if c in given)
+    raise error(
+        f"{of} has no {listed(missing, 6)}" + (f" ({why})" if why else ""),
+        hint=_instead(missing[0], available) or f"it has: {_few(available)}",
+    )
+
+
+def _missing(codes: Sequence[str], available: Sequence[str]) -> list[str]:
+    there = set(available)
+    return [code for code in codes if code not in there]
+
+
+def _codes(
+    key: str, available: Sequence[str] | None = None, edition: Edition | None = None
+) -> tuple[str, ...]:
+    """Codes of one place, or of the counties of ``"WHOLE/*"``, of which there must be some."""
+    held, (whole, star, rest) = available or (), key.strip().partition("/*")
+    if star and not rest:
+        if found := counties_in(whole, edition or edition_held(held)):
+            return found
+        raise UnknownNameError(
+            f"CDC's counts by county have none of {lookup(whole).name}",
+            hint="they are of the 50 states, the District of Columbia and New York City",
+        )
+    if (region := key.strip().title()) in REGIONS and any(code.isdigit() for code in held):
+        raise UnknownNameError(
+            f"{region} is a census region, and counties are asked for here",
+            hint=f"its counties are {region}/*",
+        )
+    place = find(key, edition)
+    return (place.fips if isinstance(place, County) else place.state,)
+
+
+def _instead(code: str, available: Sequence[str]) -> str:
+    """What to ask for where a place is of another kind or edition than those there are."""
+    county, of_counties = by_fips().get(code), any(one.isdigit() for one in available)
+    asked, held = edition_of(code), {edition_of(one) for one in available} - {None}
+    if asked and held and asked not in held:
+        here, there = (str(one).replace("-", " ") for one in (*held, asked))
+        said = f"Connecticut is given by {here} here, not by {there}"
+        return f"{said}: Connecticut/* are those there are"
+    if county is not None and available and not of_counties:
+        return f"{county.label} is a county, and these are states: ask for {county.state}"
+    if county is None and of_counties:
+        return f"{code} is a state, and these are counties: its counties are {code}/*"
+    return ""
+
+
+def _few(codes: Sequence[str]) -> str:
+    # Codes of counties say little, and there are thousands.
+    return few(codes, 6 if codes and codes[0].isdigit() else 60)
+
+
+def _split(text: str) -> list[str]:
+    """Places of a text; a name that is no place on its own goes with the state after it."""
+    out: list[str] = []
+    parts = [p.strip() for p in text.split(",") if p.strip()]
+    while parts:
+        head = parts.pop(0)
+        both = f"{head}, {parts[0]}" if parts else ""
+        alone = head.upper() in SPELLED or head.isdigit() or head.endswith("/*")
+        state = parts and not alone and SPELLED.get(parts[0].upper())
+        one = (state and state.state != "US") or both.upper() in SPELLED  # Washington, D.C.
+        out.append(both if one else head)
+        del parts[: bool(one)]
+    return out

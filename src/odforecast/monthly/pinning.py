@@ -21,7 +21,9 @@ sum exactly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +31,21 @@ from scipy.linalg import null_space, solve_triangular
 from scipy.special import ndtr, ndtri
 
 from odforecast.errors import DataError
-from odforecast.monthly.sums import chain, recover_months, rolling_sums, round_to_sum
+from odforecast.monthly.sums import (
+    chain,
+    constants,
+    recover_months,
+    rolling_sums,
+    round_to_sum,
+    spread,
+    windows,
+)
 
 Floats = NDArray[np.float64]
+Months = NDArray[np.datetime64]
 Bools = NDArray[np.bool_]
+#: Rows (k, d) and limits (k,) of the points ``x`` with ``rows @ x >= limits``.
+Bounds = tuple[Floats, Floats]
 
 #: Monthly standard deviation of the log level (random walk), national to small states.
 WALKS = (0.005, 0.01, 0.02, 0.03, 0.045, 0.07)
@@ -54,82 +67,20 @@ SWEEPS = 60
 
 
 @dataclass(frozen=True)
-class Polytope:
-    """Points ``x`` with ``rows @ x >= limits``.
-
-    Attributes
-    ----------
-    rows : ndarray, shape (k, d)
-        Normals.
-    limits : ndarray, shape (k,)
-        Lower limits.
-    """
-
-    rows: Floats
-    limits: Floats
-
-    def holds(self, points: Floats) -> Bools:
-        """Whether each point (n, d) is inside, to within rounding."""
-        return np.asarray((points @ self.rows.T >= self.limits - 1e-9).all(axis=1))
-
-    def inner_point(self) -> Floats:
-        """A point as far inside as possible.
-
-        Raises
-        ------
-        DataError
-            If no point is inside.
-        """
-        from scipy.optimize import linprog  # a quarter of the time that importing forecasts takes
-
-        d = self.rows.shape[1]
-        norms = np.linalg.norm(self.rows, axis=1)
-        # Limits no direction can change (zero rows) are either kept or broken already.
-        free = norms > 1e-12
-        if (self.limits[~free] > 1e-6).any():
-            raise DataError("the sums contradict each other: a month must be negative")
-        answer = linprog(
-            np.append(np.zeros(d), -1.0),
-            A_ub=np.hstack([-self.rows[free], norms[free, None]]),
-            b_ub=-self.limits[free],
-            bounds=[(None, None)] * d + [(0.0, 1e6)],
-        )
-        if not answer.success or answer.x is None:
-            raise DataError(
-                "no non-negative months give these sums and suppressed cells",
-                hint="are the sums of one release, and of one definition?",
-            )
-        return np.asarray(answer.x[:d])
-
-
-@dataclass(frozen=True)
 class _Row:
     """Posterior of one location's months: a Gaussian in the open numbers, cut to ``bounds``."""
 
-    start: int  # first month with a value
     base: Floats  # (n,) months that give the sums exactly
+    sums: Floats  # (n - 11,) published sums, NaN where not published
     space: Floats  # (n, d) directions that leave the published sums unchanged
+    bounds: Bounds
     mean: Floats  # (d,)
     factor: Floats  # (d, d) Cholesky factor of the covariance
-    bounds: Polytope
-    season: Floats  # (12,) by calendar month, January first
-    level: float
-    sums: Floats  # (n - 11,) published sums, NaN where not published
 
-    def real_draws(self, n: int, rng: np.random.Generator) -> Floats:
+    def draws(self, n: int, rng: np.random.Generator) -> Floats:
         """Months before rounding, shape (n, months)."""
         open_ = draw_truncated(self.mean, self.factor, self.bounds, n, rng)
         return np.asarray(np.maximum(self.base + open_ @ self.space.T, 0.0))
-
-    def draws(self, n: int, rng: np.random.Generator) -> Floats:
-        """Months, shape (n, months)."""
-        return whole_months(self.real_draws(n, rng), self.sums)
-
-    def centre_and_spread(self) -> tuple[Floats, Floats]:
-        """Posterior mean (whole, with exact sums) and standard deviation of the months."""
-        # A cut Gaussian's moments have no formula: those of many draws, always the same ones.
-        draws = self.real_draws(400, np.random.default_rng(0))
-        return np.asarray(whole_months(draws.mean(axis=0)[None], self.sums)[0]), draws.std(axis=0)
 
 
 @dataclass(frozen=True)
@@ -145,15 +96,12 @@ class Pinned:
         Posterior standard deviation.
     level : ndarray, shape (L,)
         Deaths by the sums' count per death of the known months; NaN where none are known.
-    season : ndarray, shape (L, 12)
-        Seasonal pattern of deaths per day, January first, as log ratio to the level.
     """
 
     months: Floats
     sd: Floats
     level: Floats
-    season: Floats
-    _rows: tuple[_Row | None, ...] = field(repr=False)
+    _rows: Mapping[int, _Row] = field(repr=False)
 
     def draws(self, n: int, seed: int) -> Floats:
         """Draw months; the same seed gives the same draws, row by row.
@@ -172,10 +120,9 @@ class Pinned:
             between locations: do not add them up over locations.
         """
         out = np.full((n, *self.months.shape), np.nan)
-        for i, row in enumerate(self._rows):
-            if row is not None:
-                rng = np.random.default_rng([seed, i])
-                out[:, i, row.start : row.start + row.base.size] = row.draws(n, rng)
+        for i, row in self._rows.items():
+            draws = row.draws(n, np.random.default_rng([seed, i]))
+            out[:, i, ~np.isnan(self.months[i])] = whole_months(draws, row.sums)
         return out
 
 
@@ -221,7 +168,6 @@ def pin_months(
     """
     sums = np.asarray(sums, dtype=float)
     base = recover_months(sums)
-    n_loc, n = base.shape
     known = np.full(base.shape, np.nan) if known is None else np.asarray(known, dtype=float)
     hidden = np.zeros(sums.shape, dtype=bool) if suppressed is None else np.asarray(suppressed)
     if known.shape != base.shape or hidden.shape != sums.shape:
@@ -231,243 +177,165 @@ def pin_months(
         )
     if (known <= 0).any():
         raise DataError("a known month is not positive", hint="leave unknown months NaN")
-    stamps = np.datetime64(first, "M") + np.arange(n + 1).astype("timedelta64[M]")
-    days = np.diff(stamps.astype("datetime64[D]")).astype(float)
-    calendar = stamps[:-1].astype(int) % 12
-    # Copies: each row keeps a view of its base.
-    out = Pinned(
-        months=base.copy(),
-        sd=np.full(base.shape, np.nan),
-        level=np.full(n_loc, np.nan),
-        season=np.full((n_loc, 12), np.nan),
-        _rows=(),
-    )
-    rows: list[_Row | None] = [None] * n_loc
-    order = [*([] if nation is None else [nation]), *(i for i in range(n_loc) if i != nation)]
-    centre = np.zeros(12)
-    for i in order:
+    stamps = np.datetime64(first, "M") + np.arange(base.shape[1] + 1).astype("timedelta64[M]")
+    months, sd, level = base.copy(), np.full(base.shape, np.nan), np.full(len(base), np.nan)
+    rows: dict[int, _Row] = {}
+    centre = None  # the nation's season, once it is known
+    for i in sorted(range(len(base)), key=lambda i: i != nation):
         seen = np.flatnonzero(~np.isnan(sums[i]))
         if not seen.size:
             continue
         a, b = int(seen[0]), int(seen[-1]) + 1
         span = slice(a, b + 11)
-        alone = nation is None or i == nation or rows[nation] is None
-        row = _fit(
-            _Problem(
-                start=a,
-                base=base[i, span],
-                sums=sums[i, a:b],
-                hidden=hidden[i, a:b],
-                days=days[span],
-                calendar=calendar[span],
-                known=known[i, span],
-                centre=np.zeros(12) if alone else centre,
-                scales=SEASONS if alone else DEVIATIONS,
-            )
+        rows[i], level[i], season = _fit(
+            base[i, span], sums[i, a:b], hidden[i, a:b], known[i, span], stamps[a : b + 12], centre
         )
-        if i == nation:
-            centre = row.season
-        rows[i] = row
-        out.months[i, span], out.sd[i, span] = row.centre_and_spread()
-        out.level[i] = row.level
-        out.season[i] = row.season
-    return Pinned(out.months, out.sd, out.level, out.season, tuple(rows))
+        centre = season if i == nation else centre
+        # A cut Gaussian's moments have no formula: those of many draws, always the same ones.
+        draws = rows[i].draws(400, np.random.default_rng(0))
+        months[i, span] = whole_months(draws.mean(axis=0)[None], sums[i, a:b])[0]
+        sd[i, span] = draws.std(axis=0)
+    return Pinned(months, sd, level, rows)
 
 
-@dataclass(frozen=True)
-class _Problem:
-    """What is given about one location, from its first to its last published sum."""
-
-    start: int
-    base: Floats
-    sums: Floats
-    hidden: Bools
-    days: Floats
-    calendar: NDArray[np.int_]
-    known: Floats
-    centre: Floats
-    scales: tuple[float, ...]
-
-
-def _season_kernel() -> Floats:
-    """Correlation of the seasonal pattern over calendar months: smooth, adding to zero."""
-    gap = np.subtract.outer(np.arange(12), np.arange(12))
-    kernel = np.exp(-2.0 * np.sin(np.pi * gap / 12.0) ** 2)
-    centred = np.eye(12) - 1.0 / 12.0
-    kernel = centred @ kernel @ centred
-    return np.asarray(kernel / np.diag(kernel).mean())
-
-
-_KERNEL = _season_kernel()
+_GAPS = np.subtract.outer(np.arange(12), np.arange(12))
+_CENTRED = np.eye(12) - 1.0 / 12.0
+#: Correlation of the seasonal pattern over calendar months: smooth, adding to zero.
+_KERNEL = _CENTRED @ np.exp(-2.0 * np.sin(np.pi * _GAPS / 12.0) ** 2) @ _CENTRED
+_KERNEL /= np.diag(_KERNEL).mean()
 
 
 def _directions(sums: Floats) -> Floats:
     """Directions in the months that change no published sum, shape (n, d)."""
-    n = sums.size + 11
-    seen = np.flatnonzero(~np.isnan(sums))
-    if seen.size == sums.size:
+    window = windows(sums)
+    if len(window) == sums.size:
         basis = np.linalg.svd(np.ones((1, 12)))[2][1:].T  # constants that add to zero
-        return np.asarray(basis[np.arange(n) % 12])
-    window = np.zeros((seen.size, n))
-    for i, t in enumerate(seen):
-        window[i, t : t + 12] = 1.0
+        return np.asarray(basis[np.arange(window.shape[1]) % 12])
     return np.asarray(null_space(window))
 
 
-def _fit(p: _Problem) -> _Row:
-    """Posterior of the open numbers of one location."""
-    n = p.base.size
-    space = _directions(p.sums)
-    bounds = _bounds(p, space)
+def _fit(
+    base: Floats, sums: Floats, hidden: Bools, known: Floats, stamps: Months, centre: Floats | None
+) -> tuple[_Row, float, Floats]:
+    """Posterior of one location's months, its level and its season, about another's or zero."""
+    days = np.diff(stamps.astype("datetime64[D]")).astype(float)
+    calendar = stamps[:-1].astype(int) % 12
+    scales = SEASONS if centre is None else DEVIATIONS
+    centre = np.zeros(12) if centre is None else centre
+    n, space, offset = base.size, _directions(sums), centre[calendar]
+    d = space.shape[1]
     walk = np.minimum.outer(np.arange(n), np.arange(n)).astype(float)
-    season = _KERNEL[p.calendar[:, None], p.calendar[None]]
+    season = _KERNEL[calendar[:, None], calendar[None]]
+    pins = np.flatnonzero(~np.isnan(known))
+
+    def solve(level: Floats, step: float, amplitude: float) -> tuple[Any, ...]:
+        """Generalised least squares for the open numbers, with flat priors on them.
+
+        The working response of month t is ``log(level / days) + (month - level) / level``; its
+        covariance is that of walk and season, plus the Poisson variance ``1 / level``.
+        """
+        smooth = step**2 * walk + amplitude**2 * season
+        root = np.linalg.cholesky(smooth + np.diag(1.0 / level))
+        response = np.log(level / days) + (base - level) / level - offset
+        design = np.hstack([-space / level[:, None], np.ones((n, 1))])
+        left = solve_triangular(root, design, lower=True)
+        right = solve_triangular(root, response, lower=True)
+        loglik = -float(np.log(np.diag(root)).sum())
+        if pins.size:
+            # month = ratio * known + noise: one more unknown, one more row per known month.
+            value, none = known[pins], np.zeros((pins.size, 1))
+            noise = np.sqrt(KNOWN_FLOOR**2 + KNOWN_AWAY / value)
+            extra = np.hstack([-space[pins] / value[:, None], none, none + 1.0])
+            left = np.vstack([np.hstack([left, np.zeros((n, 1))]), extra / noise[:, None]])
+            right = np.concatenate([right, base[pins] / value / noise])
+            loglik -= float(np.log(noise).sum())
+        gram = left.T @ left
+        gram[np.diag_indices(d)] += 1e-9  # directions nothing speaks about stay where they are
+        solution = np.linalg.solve(gram, left.T @ right)
+        rest = right - left @ solution
+        loglik -= 0.5 * float(np.linalg.slogdet(gram)[1]) + 0.5 * float(rest @ rest)
+        covariance = np.linalg.inv(gram)[:d, :d]
+        factor = np.linalg.cholesky((covariance + covariance.T) / 2)
+        months = base + space @ solution[:d]
+        residual = np.log(level / days) + (months - level) / level - offset - solution[d]
+        once = solve_triangular(root, residual, lower=True)
+        pull = solve_triangular(root, once, lower=True, trans="T")
+        fitted = solution[d] + offset + smooth @ pull
+        shape = amplitude**2 * (_KERNEL @ np.bincount(calendar, weights=pull, minlength=12))
+        ratio = solution[d + 1] if pins.size else np.nan
+        score = loglik - 0.5 * (amplitude / SEASON_PRIOR) ** 2
+        return score, solution[:d], factor, centre + shape, ratio, fitted
+
     # The first guess of the level: deaths per day over the 12 months around.
-    filled = rolling_sums(p.base)
-    middle = np.arange(n) - 6
-    around = (filled[np.clip(middle, 0, filled.size - 1)]
-              + filled[np.clip(middle + 1, 0, filled.size - 1)]) / 2.0  # fmt: skip
-    level = np.maximum(around / 365.25 * p.days, 0.3)
-    at = (WALKS[2], p.scales[len(p.scales) // 2])
+    filled = rolling_sums(base)
+    last, middle = filled.size - 1, np.arange(n) - 6
+    around = (filled[np.clip(middle, 0, last)] + filled[np.clip(middle + 1, 0, last)]) / 2.0
+    level = np.maximum(around / 365.25 * days, 0.3)
     for _ in range(5):
-        solved = _solve(p, space, level, at[0] ** 2 * walk, at[1] ** 2 * season)
-        level = np.maximum(p.days * np.exp(solved.smooth), 1e-3)
-    grid = [(w, s) for w in WALKS for s in p.scales]
-    found = [_solve(p, space, level, w**2 * walk, s**2 * season) for w, s in grid]
-    prior = SEASON_PRIOR
-    score = np.array([f.loglik for f in found])
-    score -= 0.5 * (np.array([s for _, s in grid]) / prior) ** 2
+        fitted = solve(level, WALKS[2], scales[len(scales) // 2])[-1]
+        level = np.maximum(days * np.exp(fitted), 1e-3)
+    found = zip(*(solve(level, step, amplitude) for step in WALKS for amplitude in scales))
+    score, means, factors, seasons, ratios, _ = map(np.stack, found)
     weights = np.exp(score - score.max())
     weights /= weights.sum()
     # One Gaussian with the mean and covariance of the weighted grid.
-    means = np.stack([f.mean for f in found])
-    factors = np.stack([f.factor for f in found])
     mean = weights @ means
     cov = np.einsum("g,gij,gkj->ik", weights, factors, factors)
     cov += np.einsum("g,gi,gj->ij", weights, means - mean, means - mean)
-    return _Row(
-        start=p.start,
-        base=p.base,
-        space=space,
-        mean=mean,
-        factor=np.linalg.cholesky(cov),
-        bounds=bounds,
-        season=np.einsum("g,gk->k", weights, np.stack([f.season for f in found])),
-        level=float(weights @ np.array([f.ratio for f in found])),
-        sums=p.sums,
+    # Months are not negative, and suppressed sums lie below 10.
+    at = hidden & np.isnan(sums)
+    held, through = rolling_sums(base)[at], rolling_sums(space.T).T[at]
+    limits = (-base, SUPPRESSED[0] - held, held - SUPPRESSED[1])
+    bounds = np.vstack([space, through, -through]), np.concatenate(limits)
+    row = _Row(base, sums, space, bounds, mean, np.linalg.cholesky(cov))
+    return row, float(weights @ ratios), np.einsum("g,gk->k", weights, seasons)
+
+
+def _inner_point(rows: Floats, limits: Floats) -> Floats:
+    """A point as far inside the bounds as possible; refused if no point is inside."""
+    from scipy.optimize import linprog  # a quarter of the time that importing forecasts takes
+
+    norms = np.linalg.norm(rows, axis=1)
+    # Limits no direction can change (zero rows) are either kept or broken already.
+    free = norms > 1e-12
+    d = rows.shape[1]
+    answer = linprog(
+        np.append(np.zeros(d), -1.0),
+        A_ub=np.hstack([-rows[free], norms[free, None]]),
+        b_ub=-limits[free],
+        bounds=[(None, None)] * d + [(0.0, 1e6)],
     )
-
-
-def _bounds(p: _Problem, space: Floats) -> Polytope:
-    """Non-negative months, and suppressed sums below 10, in the open numbers."""
-    rows, limits = [space], [-p.base]
-    if p.hidden.any():
-        at = np.flatnonzero(p.hidden & np.isnan(p.sums))
-        sums = rolling_sums(p.base)[at]
-        through = np.lib.stride_tricks.sliding_window_view(space, 12, axis=0).sum(-1)[at]
-        rows += [through, -through]
-        limits += [SUPPRESSED[0] - sums, sums - SUPPRESSED[1]]
-    return Polytope(np.vstack(rows), np.concatenate(limits))
-
-
-@dataclass(frozen=True)
-class _Solved:
-    mean: Floats
-    factor: Floats
-    loglik: float
-    smooth: Floats
-    season: Floats
-    ratio: float
-
-
-def _solve(p: _Problem, space: Floats, level: Floats, walk: Floats, season: Floats) -> _Solved:
-    """Generalised least squares for the open numbers, with flat priors on them.
-
-    The working response of month t is ``log(level / days) + (month - level) / level``; its
-    covariance is that of walk and season, plus the Poisson variance ``1 / level``.
-    """
-    n, d = space.shape
-    smooth = walk + season
-    covariance = smooth + np.diag(1.0 / level)
-    offset = p.centre[p.calendar]
-    response = np.log(level / p.days) + (p.base - level) / level - offset
-    design = np.hstack([-space / level[:, None], np.ones((n, 1))])
-    pins = np.flatnonzero(~np.isnan(p.known))
-    root = np.linalg.cholesky(covariance)
-    left = solve_triangular(root, design, lower=True)
-    right = solve_triangular(root, response, lower=True)
-    loglik = -float(np.log(np.diag(root)).sum())
-    if pins.size:
-        # month = ratio * known + noise: one more unknown, one more row per known month.
-        value = p.known[pins]
-        noise = np.sqrt(KNOWN_FLOOR**2 + KNOWN_AWAY / value)
-        extra = np.hstack(
-            [-space[pins] / value[:, None], np.zeros((pins.size, 1)), np.ones((pins.size, 1))]
+    if not answer.success or answer.x is None or (limits[~free] > 1e-6).any():
+        raise DataError(
+            "no non-negative months give these sums and suppressed cells",
+            hint="are the sums of one release, and of one definition?",
         )
-        left = np.vstack([np.hstack([left, np.zeros((n, 1))]), extra / noise[:, None]])
-        right = np.concatenate([right, p.base[pins] / value / noise])
-        loglik -= float(np.log(noise).sum())
-    gram = left.T @ left
-    gram[np.diag_indices(d)] += 1e-9  # directions nothing speaks about stay where they are
-    solution = np.linalg.solve(gram, left.T @ right)
-    rest = right - left @ solution
-    loglik -= 0.5 * float(np.linalg.slogdet(gram)[1]) + 0.5 * float(rest @ rest)
-    covariance_open = np.linalg.inv(gram)[:d, :d]
-    months = p.base + space @ solution[:d]
-    residual = np.log(level / p.days) + (months - level) / level - offset - solution[d]
-    pull = solve_triangular(
-        root, solve_triangular(root, residual, lower=True), lower=True, trans="T"
-    )
-    scale = season[0, 0] / _KERNEL[p.calendar[0], p.calendar[0]]
-    by_month = np.bincount(p.calendar, weights=pull, minlength=12)
-    return _Solved(
-        mean=solution[:d],
-        factor=np.linalg.cholesky((covariance_open + covariance_open.T) / 2),
-        loglik=loglik,
-        smooth=solution[d] + offset + smooth @ pull,
-        season=p.centre + scale * (_KERNEL @ by_month),
-        ratio=float(solution[d + 1]) if pins.size else float("nan"),
-    )
+    return np.asarray(answer.x[:d])
 
 
 def draw_truncated(
-    mean: Floats, factor: Floats, bounds: Polytope, n: int, rng: np.random.Generator
+    mean: Floats, factor: Floats, bounds: Bounds, n: int, rng: np.random.Generator
 ) -> Floats:
-    """Draws of a Gaussian cut to a polytope.
+    """Draws of a Gaussian of a mean and a Cholesky factor, cut to bounds, shape (n, d).
 
-    Parameters
-    ----------
-    mean : ndarray, shape (d,)
-        Mean before the cut.
-    factor : ndarray, shape (d, d)
-        Lower Cholesky factor of the covariance before the cut.
-    bounds : Polytope
-        Where draws must lie.
-    n : int
-        Number of draws.
-    rng : Generator
-        Source of randomness.
-
-    Returns
-    -------
-    ndarray, shape (n, d)
-        By rejection where that keeps enough, else by Gibbs sampling, one chain per draw.
+    By rejection where that keeps enough, else by Gibbs sampling, one chain per draw.
 
     Examples
     --------
-    >>> half = Polytope(np.array([[1.0]]), np.array([2.0]))
+    >>> half = np.array([[1.0]]), np.array([2.0])
     >>> draws = draw_truncated(np.zeros(1), np.eye(1), half, 500, np.random.default_rng(1))
     >>> bool((draws >= 2).all()), bool(2.2 < draws.mean() < 2.5)
     (True, True)
     """
+    rows, limits = bounds
     free = mean + rng.standard_normal((4 * n, mean.size)) @ factor.T
-    kept = free[bounds.holds(free)]
+    kept = free[(free @ rows.T >= limits - 1e-9).all(axis=1)]
     if len(kept) >= n:
         return np.asarray(kept[:n])
-    start = np.linalg.solve(factor, bounds.inner_point() - mean)
+    start = np.linalg.solve(factor, _inner_point(rows, limits) - mean)
     z = np.repeat(start[None], n, axis=0)
-    slopes = bounds.rows @ factor  # constraints in the whitened space
-    limits = bounds.limits - bounds.rows @ mean
-    slack = z @ slopes.T - limits  # >= 0 inside
+    slopes = rows @ factor  # constraints in the whitened space
+    slack = z @ slopes.T - (limits - rows @ mean)  # >= 0 inside
     for _ in range(SWEEPS):
         for j in range(mean.size):
             slope = slopes[:, j]
@@ -490,8 +358,7 @@ def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
     x = ndtri(pa + (pb - pa) * rng.random(low.size))
     # Beyond 37 standard deviations both probabilities are zero, or their share is: stay at the
     # nearer limit.
-    x = np.where((pb > 0) & np.isfinite(x), x, b)
-    x = np.clip(x, a, b)
+    x = np.clip(np.where((pb > 0) & np.isfinite(x), x, b), a, b)
     return np.asarray(np.where(flip, -x, x))
 
 
@@ -515,21 +382,9 @@ def whole_months(months: Floats, sums: Floats) -> Floats:
         return months
     target = np.round(rolling_sums(months))
     target[:, seen] = sums[seen]
-    n = len(target)
-    # Months less their constants; each constant has a lower limit (no month negative), and what is
-    # above the limits is rounded by largest remainder.
-    partial = chain(np.zeros((n, 12)), target)
-    lowest = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
-    room = target[:, 0] - lowest.sum(axis=1)
-    broken = room < 0
-    if broken.any():
-        # Rounding unpublished sums can cost a death where a month is zero: keep them real.
-        done = months.copy()
-        if not broken.all():
-            done[~broken] = whole_months(months[~broken], sums)
-        return done
-    excess = np.maximum(months[:, :12] - lowest, 0.0)
-    total = excess.sum(axis=1)
-    scale = np.divide(room, total, out=np.zeros_like(room), where=total > 0)
-    excess = np.where((total > 0)[:, None], excess * scale[:, None], room[:, None] / 12.0)
-    return chain(lowest + round_to_sum(excess, room), target)
+    # What is above the lowest constants is rounded by largest remainder.
+    _, lowest, room = constants(target)
+    excess = spread(np.maximum(months[:, :12] - lowest, 0.0), room)
+    rounded = chain(lowest + round_to_sum(excess, room), target)
+    # Rounding unpublished sums can cost a death where a month is zero: such draws stay real.
+    return np.where((room < 0)[:, None], months, rounded)

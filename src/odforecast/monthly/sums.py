@@ -84,8 +84,7 @@ def recover_months(sums: Floats) -> Floats:
         raise DataError(f"sums must be (locations, months), got shape {sums.shape}")
     if np.nanmin(sums, initial=0.0) < 0:
         raise DataError("negative 12-month-ending count", hint="deaths cannot be negative")
-    n_loc, n_time = sums.shape
-    months = np.full((n_loc, n_time + 11), np.nan)
+    months = np.full((len(sums), sums.shape[1] + 11), np.nan)
     seen = ~np.isnan(sums)
     whole = seen.all(axis=1)
     if whole.any():
@@ -99,10 +98,7 @@ def recover_months(sums: Floats) -> Floats:
 
 def _recover_complete(sums: Floats) -> Floats:
     """Months of rows without gaps, shape (L, T) -> (L, T + 11)."""
-    start = np.zeros((sums.shape[0], 12))
-    partial = chain(start, sums)  # months when every constant is zero
-    bounds = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
-    room = sums[:, 0] - bounds.sum(axis=1)
+    partial, bounds, room = constants(sums)
     if (room < 0).any():
         row = int(np.flatnonzero(room < 0)[0])
         raise DataError(
@@ -116,26 +112,42 @@ def _recover_complete(sums: Floats) -> Floats:
     return chain(bounds + excess, sums)
 
 
-def chain(constants: Floats, sums: Floats) -> Floats:
-    """Months from the twelve constants and the differences of the sums."""
+def chain(first: Floats, sums: Floats) -> Floats:
+    """Months from the first twelve and the differences of the sums."""
     n_loc, n_time = sums.shape
     months = np.empty((n_loc, n_time + 11))
-    months[:, :12] = constants
+    months[:, :12] = first
     steps = np.diff(sums, axis=1)
     for k in range(12):
-        column = steps[:, k::12]
-        months[:, 12 + k :: 12] = constants[:, k, None] + np.cumsum(column, axis=1)
+        months[:, 12 + k :: 12] = first[:, k, None] + np.cumsum(steps[:, k::12], axis=1)
     return months
+
+
+def constants(sums: Floats) -> tuple[Floats, Floats, Floats]:
+    """Months less their twelve constants, the least constants, and what is left above those."""
+    partial = chain(np.zeros((len(sums), 12)), sums)
+    lowest = np.stack([-partial[:, k::12].min(axis=1) for k in range(12)], axis=1)
+    return partial, lowest, sums[:, 0] - lowest.sum(axis=1)
+
+
+def spread(values: Floats, total: Floats) -> Floats:
+    """Rows of twelve in proportion to ``values`` that add up to ``total``; even where all are 0."""
+    given = values.sum(axis=1)
+    scale = np.divide(total, given, out=np.zeros_like(total), where=given > 0)
+    return np.where((given > 0)[:, None], values * scale[:, None], total[:, None] / 12.0)
+
+
+def windows(sums: Floats) -> Floats:
+    """The months that each published sum of a row adds up: a row of 0 and 1 each."""
+    after = np.arange(sums.size + 11) - np.flatnonzero(~np.isnan(sums))[:, None]
+    return ((after >= 0) & (after < 12)).astype(float)
 
 
 def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     """Constants above their bounds, adding to ``room``, that make the months smoothest."""
-    n = partial.shape[1]
-    later, earlier = np.arange(1, n) % 12, np.arange(n - 1) % 12
-    design = np.zeros((n - 1, 12))
-    design[np.arange(n - 1), later] += 1.0
-    design[np.arange(n - 1), earlier] -= 1.0
-    target = -np.diff(partial + bounds[:, np.arange(n) % 12], axis=1)
+    at = np.arange(partial.shape[1]) % 12
+    design = np.diff(np.eye(12)[at], axis=0)
+    target = -np.diff(partial + bounds[:, at], axis=1)
     # Constants of a short series that no difference joins stay close to each other.
     ridge = 1e-6 * (np.eye(12) - 1.0 / 12.0)
     kkt = np.zeros((13, 13))
@@ -143,18 +155,15 @@ def _smoothest(partial: Floats, bounds: Floats, room: Floats) -> Floats:
     kkt[12, :12] = kkt[:12, 12] = 1.0
     right = np.concatenate([target @ design, room[:, None]], axis=1)
     solution = np.linalg.solve(kkt, right.T).T[:, :12]
-    negative = np.flatnonzero((solution < 0).any(axis=1))
-    if negative.size:
+    for row in np.flatnonzero((solution < 0).any(axis=1)):
         from scipy.optimize import nnls  # a quarter of the time that importing forecasts takes
-    for row in negative:
+
         weight = 1e3 * max(1.0, float(np.abs(target[row]).max()))
         rows = np.vstack([design, np.full((1, 12), weight)])
         values = np.append(target[row], weight * room[row])
         solution[row] = nnls(rows, values)[0]
     # The weighted rows hold the sum only nearly: put the rest where there is most room.
-    total = solution.sum(axis=1)
-    scale = np.divide(room, total, out=np.zeros_like(room), where=total > 0)
-    return np.where((total > 0)[:, None], solution * scale[:, None], room[:, None] / 12.0)
+    return spread(solution, room)
 
 
 def round_to_sum(values: Floats, total: Floats) -> Floats:
@@ -162,8 +171,7 @@ def round_to_sum(values: Floats, total: Floats) -> Floats:
     floor = np.floor(values)
     short = np.round(total - floor.sum(axis=1)).astype(int)
     order = np.argsort(-(values - floor), axis=1, kind="stable")
-    rank = np.empty_like(order)
-    np.put_along_axis(rank, order, np.arange(values.shape[1])[None], axis=1)
+    rank = np.argsort(order, axis=1)
     return np.asarray(floor + (short[:, None] - rank + values.shape[1] - 1) // values.shape[1])
 
 
@@ -175,16 +183,12 @@ def _fill_gaps(sums: Floats) -> Floats:
     """
     from scipy.optimize import nnls
 
-    n_time = sums.size
-    n = n_time + 11
-    seen = np.flatnonzero(~np.isnan(sums))
-    window = np.zeros((seen.size, n))
-    for i, t in enumerate(seen):
-        window[i, t : t + 12] = 1.0
+    seen = ~np.isnan(sums)
+    n = sums.size + 11
     smooth = np.diff(np.eye(n), axis=0)
     weight = 1e3
     months, _ = nnls(
-        np.vstack([weight * window, smooth]),
+        np.vstack([weight * windows(sums), smooth]),
         np.concatenate([weight * sums[seen], np.zeros(n - 1)]),
         maxiter=50 * n,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -94,17 +94,15 @@ class Own:
     undated: dt.date | None = None
 
     def __post_init__(self) -> None:
-        months = np.array(self.months, dtype="datetime64[M]")
-        as_of = np.array(self.as_of, dtype="datetime64[D]")
-        deaths, places = fixed(self.deaths), np.array(self.locations, dtype=str)
-        if not places.size == months.size == as_of.size == deaths.size:
+        kinds = {"months": "datetime64[M]", "deaths": "float", "as_of": "datetime64[D]"}
+        held = {name: fixed(getattr(self, name), kind) for name, kind in kinds.items()}
+        places = np.array(self.locations, dtype=str)
+        if {array.size for array in held.values()} != {places.size}:
             raise PanelError("own counts need a location, month, day and number in every row")
-        order = np.lexsort((as_of, months, places))
-        object.__setattr__(self, "locations", tuple(str(s) for s in places[order]))
-        for name, array in (("months", months), ("deaths", deaths), ("as_of", as_of)):
-            held = array[order]
-            held.flags.writeable = False
-            object.__setattr__(self, name, held)
+        order = np.lexsort((held["as_of"], held["months"], places))
+        object.__setattr__(self, "locations", tuple(places[order].tolist()))
+        for name, kind in kinds.items():
+            object.__setattr__(self, name, fixed(held[name][order], kind))
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -226,9 +224,8 @@ def with_counts(
 
 def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     """The numbers of a column, NaN where a cell is blank, and where a cell is something else."""
-    cells = list(column)
-    values, wrong = np.full(len(cells), np.nan), np.zeros(len(cells), dtype=bool)
-    for i, cell in enumerate(cells):
+    values, wrong = np.full(len(column), np.nan), np.zeros(len(column), dtype=bool)
+    for i, cell in enumerate(column):
         real = isinstance(cell, Real) and not isinstance(cell, bool | np.bool_)
         if real or (isinstance(cell, str) and _NUMBER.fullmatch(cell.strip())):
             values[i] = float(cell)
@@ -237,22 +234,26 @@ def numbers(column: pd.Series[Any]) -> tuple[Floats, Bools]:
     return values, wrong
 
 
+def dated[T](what: str, value: object, read: Callable[[Any], T]) -> T:
+    """A month or day; one that cannot be read is refused under the name of its cell."""
+    try:
+        return read(value)
+    except PanelError as error:
+        raise PanelError(f"{what}: {error.message}", hint=error.hint) from None
+
+
 def months_in(frame: pd.DataFrame) -> Months:
     """The months of a frame; one that cannot be read is refused with its row."""
-    found = []
-    for i, cell in enumerate(frame["month"]):
-        try:
-            found.append(to_month(cell))
-        except PanelError as error:
-            raise PanelError(f"row {i}, month: {error.message}", hint=error.hint) from None
+    found = [dated(f"row {i}, month", x, to_month) for i, x in enumerate(frame["month"])]
     return np.array(found, dtype="datetime64[M]")
 
 
-def _refuse(bad: Bools, said: Sequence[str], hint: str) -> None:
-    """Raise for the first bad row of own counts, with how many more there are."""
+def refuse(bad: Bools, said: str, hint: str | None, *cells: Any) -> None:
+    """Raise for the first bad row, with its cells in the message, and how many more there are."""
     if bad.any():
+        row = int(bad.argmax())
         more = f" (and {int(bad.sum()) - 1} more)" if bad.sum() > 1 else ""
-        raise PanelError(said[int(np.flatnonzero(bad)[0])] + more, hint=hint)
+        raise PanelError(said.format(*(column[row] for column in cells)) + more, hint=hint)
 
 
 def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> Own:
@@ -277,8 +278,8 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     basis = _one_value(frame, "basis")
     _one_indicator(panel, frame)
     blank = np.array([_blank(x) for x in frame["location"]])
-    rows = [f"location is blank in row {i} of the own counts" for i in range(len(frame))]
-    _refuse(blank, rows, "name the place in every row")
+    said, hint = "location is blank in row {} of the own counts", "name the place in every row"
+    refuse(blank, said, hint, range(len(frame)))
     names = [str(x).strip() for x in frame["location"]]
     codes = {name: code_of(name) for name in dict.fromkeys(names)}
     if NATION in codes.values():
@@ -291,28 +292,21 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     months = months_in(frame)
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
-    days = np.full(len(labels), np.datetime64(known, "D"))
-    undated = np.ones(len(labels), dtype=bool)
-    for i, value in enumerate(frame.get("as_of", ())):
-        if not _blank(value):
-            undated[i] = False
-            try:
-                days[i] = np.datetime64(to_day(value), "D")
-            except PanelError as error:
-                raise PanelError(f"{labels[i]}: as_of: {error.message}", error.hint) from None
-    rows = [f"{label} is given twice as of {day}" for label, day in zip(labels, days)]
-    twice = pd.Series(rows).duplicated(keep=False).to_numpy()
-    same = [f"{deaths[i]:,.0f}" for i in np.flatnonzero(twice) if rows[i] == rows[twice.argmax()]]
-    if same:
-        raise PanelError(
-            f"{rows[twice.argmax()]}: {' and '.join(same[:2])}",
-            hint="one row per location, month and as_of",
-        )
-    rows = [f"{label} had not ended on {day}, the day on which it is said to be known"
-            for label, day in zip(labels, days)]  # fmt: skip
-    _refuse(months >= days.astype("datetime64[M]"), rows, "leave months that have not ended out; "
-            "a later --as-of moves the day of rows without an as_of")  # fmt: skip
-    taken = known if undated.any() else None
+    said_days = list(frame["as_of"]) if "as_of" in frame else [None] * len(labels)
+    dates = [
+        known if _blank(cell) else dated(f"{label}: as_of", cell, to_day)
+        for label, cell in zip(labels, said_days)
+    ]
+    days = np.array(dates, dtype="datetime64[D]")
+    rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
+    keys, said = ["label", "day"], "{} is given twice as of {}: {:,.0f} and {:,.0f}"
+    before = rows.groupby(keys)["deaths"].transform("first")
+    hint = "one row per location, month and as_of"
+    refuse(rows.duplicated(keys).to_numpy(), said, hint, labels, days, before, deaths)
+    said = "{} had not ended on {}, the day on which it is said to be known"
+    hint = "leave it out; a later --as-of moves the day of rows without an as_of"
+    refuse(months >= days.astype("datetime64[M]"), said, hint, labels, days)
+    taken = known if any(map(_blank, said_days)) else None
     return Own(tuple(places), months, deaths, days, complete, basis, taken)
 
 
@@ -349,16 +343,15 @@ def _one_indicator(panel: Panel, frame: pd.DataFrame) -> None:
 def _counts(column: pd.Series[Any], labels: list[str]) -> Floats:
     """Deaths of one month each: whole numbers, none of them blank."""
     values, _ = numbers(column)
-    shown = ["blank" if _blank(x) else f"{x!s:.20}" for x in column]
+    hint = "give every month's count; a suppressed one cannot be used"
     for bad, why in (
         (~np.isfinite(values), "not a number"),
         (values < 0, "negative"),
         (values > _MOST, "more than any state has in a month"),
         (np.trunc(values) != values, "not a whole number of deaths"),
     ):
-        said = [f"{of}: deaths is {x}{'' if x == 'blank' else f', {why}'}" for of, x in
-                zip(labels, shown)]  # fmt: skip
-        _refuse(bad, said, "give every month's count; a suppressed one cannot be used")
+        shown = ["blank" if _blank(x) else f"{x!s:.20}, {why}" for x in column]
+        refuse(bad, "{}: deaths is {}", hint, labels, shown)
     return values
 
 
@@ -421,16 +414,14 @@ def _check(panel: Panel, own: Own, state: str) -> None:
             )
     # Of few months none may have a year before: the months about each, half a year either way.
     usual = np.array([np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(deaths.size)])
-    if (i := _slip(deaths[12:], deaths[:-12])) is not None:
-        seen, other = 12 + i, f"{deaths[i]:,.0f} in {months[i]}, a year before"
-    elif (i := _slip(deaths, usual)) is not None:
-        seen, other = i, f"about {usual[i]:,.0f} in a month of those about it"
-    else:
-        return
-    raise PanelError(
-        f"{name}: {deaths[seen]:,.0f} deaths in {months[seen]}, and {other}",
-        hint="correct the month that is wrong",
-    )
+    hint = "correct the month that is wrong"
+    for first, than, other in (
+        (12, deaths[:-12], "{:,.0f} in {}, a year before"),
+        (0, usual, "about {:,.0f} in a month of those about it"),
+    ):
+        if (i := _slip(deaths[first:], than)) is not None:
+            seen = f"{deaths[first + i]:,.0f} deaths in {months[first + i]}"
+            raise PanelError(f"{name}: {seen}, and {other.format(than[i], months[i])}", hint=hint)
 
 
 def _slip(now: Floats, usual: Floats) -> int | None:

@@ -31,16 +31,15 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
-from odforecast.panel.own import Own, months_in, numbers, with_counts
-from odforecast.panel.triangle import Floats, Triangle, fixed
+from odforecast.panel.own import Own, dated, months_in, numbers, refuse, with_counts
+from odforecast.panel.pseudo import Donor, clean, delayed, settled
+from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for
 from odforecast.publication import SETTLED
 from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from odforecast.panel.pseudo import Donor
 
 #: Arrays (L, T) of a panel.
 LAYERS = ("reported", "predicted", "complete", "pending", "low", "high")
@@ -163,27 +162,19 @@ class Panel(Frozen):
     own: Own | None = None
 
     def __post_init__(self) -> None:
-        months = np.array(self.months, dtype="datetime64[M]")
+        months = fixed(self.months, "datetime64[M]")
         shape = (len(self.locations), months.size)
         for name, known in (("vintage", VINTAGE_KINDS), ("basis", (OCCURRENCE, RESIDENCE))):
-            if getattr(self, name) not in known:
-                raise PanelError(
-                    f"unknown {name} {getattr(self, name)!r}", hint=f"one of {', '.join(known)}"
-                )
+            if (given := getattr(self, name)) not in known:
+                raise PanelError(f"unknown {name} {given!r}", hint=f"one of {', '.join(known)}")
         if not self.locations or len(set(self.locations)) != len(self.locations):
             raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
         if months.size == 0 or (np.diff(months).astype(int) != 1).any():
             raise PanelError("months must be consecutive and not empty")
         if np.datetime64(self.as_of, "D") < months[-1].astype("datetime64[D]"):
             raise PanelError(f"as-of date {self.as_of} lies before the last month {months[-1]}")
-        months.flags.writeable = False
         object.__setattr__(self, "months", months)
-        for name in LAYERS:
-            given = getattr(self, name)
-            array = fixed(self.reported if given is None else given)
-            if array.shape != shape:
-                raise PanelError(f"{name} has shape {array.shape}, expected {shape}")
-            object.__setattr__(self, name, array)
+        fix_arrays(self, dict.fromkeys(LAYERS, shape))
         # A published count is its own bounds; without one they are an interval, or unknown.
         interval = np.isnan(self.reported) & (self.low < self.high)
         for name in ("low", "high"):
@@ -221,10 +212,10 @@ class Panel(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        now, nothing = self.reported[:, -1], np.full(len(self.locations), np.nan)
-        before = self.reported[:, -13] if self.months.size > 12 else nothing
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.where(before > 0, 100 * (now / before - 1), np.nan)
+        now, before = self.reported[:, -1], np.full(len(self.locations), np.nan)
+        if self.months.size > 12:
+            before = self.reported[:, -13]
+        change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
             "reported": now,
@@ -269,7 +260,43 @@ class Panel(Frozen):
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        return _from_frame(cls, frame, as_of, indicator)
+        lacking = [c for c in ("location", "month", "reported") if c not in frame]
+        if lacking or frame.empty:
+            raise PanelError(
+                f"the frame has no {', '.join(lacking) or 'rows'}",
+                hint="it needs location, month, reported: one row per location and month",
+            )
+        day = dated("as_of", as_of, to_day)
+        states = [lookup(str(s)).state for s in frame["location"]]
+        stamps = months_in(frame)
+        named = [f"{s} {m}" for s, m in zip(states, stamps)]
+        locations = tuple(dict.fromkeys(states))
+        months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
+        rows = np.array([locations.index(s) for s in states])
+        columns = (stamps - months[0]).astype(int)
+        twice = pd.Series(named).duplicated().to_numpy()
+        refuse(twice, "{} is given twice", "one row per location and month", named)
+        layers: dict[str, Any] = {}
+        for name in ("reported", "predicted", "complete", "pending"):
+            layers[name] = np.full((len(locations), months.size), np.nan)
+            if name in frame:
+                values, wrong = numbers(frame[name])
+                if name == "reported":
+                    wrong |= (values < 0) | np.isinf(values)
+                what = "a count" if name == "reported" else "a number"
+                shown = [_shown(cell) for cell in frame[name]]
+                refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
+                layers[name][rows, columns] = values
+        return cls(
+            indicator=indicator_name(indicator),
+            as_of=day,
+            release=day,
+            vintage=VINTAGE_SYNTHETIC,
+            locations=locations,
+            months=months,
+            final_through=months[-1],  # made-up counts are what they are
+            **layers,
+        )
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -413,8 +440,6 @@ class Panel(Frozen):
             If the month is not in the panel, its count is neither final nor 12 months old in the
             release, or the panel is delayed: such a cut would pass for complete.
         """
-        from odforecast.panel.pseudo import clean, settled
-
         return clean(self, settled(self, month))
 
     def delayed(self, month: object, donor: Donor) -> Panel:
@@ -433,8 +458,6 @@ class Panel(Frozen):
             If :meth:`cut` refuses the month, or the panel counts a drug class, whose late arrivals
             no donor holds.
         """
-        from odforecast.panel.pseudo import delayed, settled
-
         return delayed(self, settled(self, month), donor)
 
     @property
@@ -457,24 +480,19 @@ class Panel(Frozen):
     @cached_property
     def _recovered(self) -> tuple[Floats, dict[str, str]]:
         problems = dict(self.problems)
-        sums = self.reported.copy()
         # A suppressed count is 1 to 9, not something smooth: months are those after the last one.
-        for row, hidden in enumerate(self.hidden):
-            if hidden.any():
-                sums[row, : int(np.flatnonzero(hidden)[-1]) + 1] = np.nan
+        later_hidden = np.cumsum(self.hidden[:, ::-1], axis=1)[:, ::-1] > 0
+        sums = np.where(later_hidden, np.nan, self.reported)
+        months = np.full((len(sums), self.month_grid.size), np.nan)
         try:
             months = recover_months(sums)
         except DataError:
-            rows = []
-            for state, one in zip(self.locations, sums):
+            for i, state in enumerate(self.locations):
                 try:
-                    rows.append(recover_months(one[None])[0])
+                    months[i] = recover_months(sums[i : i + 1])[0]
                 except DataError as error:
                     problems[state] = error.message
-                    rows.append(np.full(one.size + 11, np.nan))
-            months = np.stack(rows)
-        months.flags.writeable = False
-        return months, problems
+        return fixed(months), problems
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
@@ -503,21 +521,14 @@ class Panel(Frozen):
         The newest count of ``beside["all-deaths"]`` where its counts are final, else the newest
         that is at least 12 months old: by then all records are in, if not all causes.
         """
-        out = np.full(len(self.locations), np.nan)
-        whole = self.beside.get("all-deaths")
-        if whole is None:
-            return out
+        if (whole := self.beside.get("all-deaths")) is None:
+            return np.full(len(self.locations), np.nan)
         until = whole.last_month
         if whole.final_through < until:
             until = np.datetime64(until - 12 * ONE_MONTH, "M")
-        counts = whole.reported[:, whole.months <= until]
-        for i, state in enumerate(self.locations):
-            if state in whole.locations:
-                row = counts[whole.locations.index(state)]
-                known = row[~np.isnan(row)]
-                out[i] = known[-1] if known.size else np.nan
-        out.flags.writeable = False
-        return out
+        counts = pd.DataFrame(np.where(whole.months <= until, whole.reported, np.nan))
+        last = counts.ffill(axis=1).to_numpy()[:, -1]
+        return fixed(rows_for(self.locations, whole.locations, last))
 
     def usable(self, min_months: int = 24) -> tuple[tuple[str, ...], dict[str, str]]:
         """Locations a model can use, and why the others cannot be used.
@@ -533,10 +544,8 @@ class Panel(Frozen):
         """
         months, problems = self._recovered
         skipped: dict[str, str] = {}
-        good: list[str] = []
         for i, (state, row) in enumerate(zip(self.locations, months)):
-            gaps = np.flatnonzero(np.isnan(row))
-            length = row.size if gaps.size == 0 else row.size - 1 - int(gaps[-1])
+            length = int(np.isnan([*row[::-1], np.nan]).argmax())  # months without a gap at the end
             if state in problems:
                 skipped[state] = problems[state]
             elif self.hidden[i, -1]:
@@ -546,9 +555,7 @@ class Panel(Frozen):
             elif length < min_months:
                 why = " since a suppressed count" if self.hidden[i].any() else ""
                 skipped[state] = f"only {length} months up to {self.last_month}{why}"
-            else:
-                good.append(state)
-        return tuple(good), skipped
+        return tuple(s for s in self.locations if s not in skipped), skipped
 
     def index(self, location: str) -> int:
         """Row of a location, given by any of its names.
@@ -585,16 +592,12 @@ class Panel(Frozen):
         if self.own is not None:
             traits.append(("own", self.own.data_hash))
         labels = ("indicator", "as_of", "release", "vintage", "dataset", "basis", "donor")
-        return content_hash(
-            *(getattr(self, name) for name in labels),
-            self.final_through,
-            [self.locations[i] for i in order],
-            self.months,
-            *(getattr(self, name)[order] for name in LAYERS),
-            *triangle,
-            *(x for name in sorted(self.beside) for x in (name, self.beside[name].data_hash)),
-            *traits,
-        )
+        held = [getattr(self, name) for name in (*labels, "final_through")]
+        held += [[self.locations[i] for i in order], self.months]
+        held += [getattr(self, name)[order] for name in LAYERS] + [*triangle]
+        for name in sorted(self.beside):
+            held += [name, self.beside[name].data_hash]
+        return content_hash(*held, *traits)
 
     def to_frame(self) -> pd.DataFrame:
         """All cells, tidy: one row per location and month.
@@ -648,57 +651,6 @@ def _shown(cell: object) -> str:
     return quoted(cell) if isinstance(cell, str) else str(cell)
 
 
-def _from_frame(
-    cls: type[Panel], frame: pd.DataFrame, as_of: dt.date | str, indicator: str
-) -> Panel:
-    """See :meth:`Panel.from_frame`."""
-    lacking = [c for c in ("location", "month", "reported") if c not in frame]
-    if lacking or frame.empty:
-        raise PanelError(
-            f"the frame has no {', '.join(lacking) or 'rows'}",
-            hint="it needs location, month, reported: one row per location and month",
-        )
-    try:
-        day = to_day(as_of)
-    except PanelError as error:
-        raise PanelError(f"as_of: {error.message}", hint=error.hint) from error
-    states = [lookup(str(s)).state for s in frame["location"]]
-    stamps = months_in(frame)
-    locations = tuple(dict.fromkeys(states))
-    months = np.arange(stamps.min(), stamps.max() + ONE_MONTH)
-    rows = np.array([locations.index(s) for s in states])
-    columns = (stamps - months[0]).astype(int)
-    if (twice := pd.Series(list(zip(states, stamps))).duplicated()).any():
-        i = int(np.flatnonzero(twice)[0])
-        raise PanelError(
-            f"{states[i]} {stamps[i]} is given twice", hint="one row per location and month"
-        )
-    layers: dict[str, Any] = {}
-    for name in ("reported", "predicted", "complete", "pending"):
-        layers[name] = np.full((len(locations), months.size), np.nan)
-        if name in frame:
-            values, wrong = numbers(frame[name])
-            if name == "reported":
-                wrong |= (values < 0) | np.isinf(values)
-            if wrong.any():
-                i = int(np.flatnonzero(wrong)[0])
-                raise PanelError(
-                    f"{states[i]} {stamps[i]}: {name} is {_shown(frame[name].iloc[i])}, which is "
-                    f"not {'a count' if name == 'reported' else 'a number'}"
-                )
-            layers[name][rows, columns] = values
-    return cls(
-        indicator=indicator_name(indicator),
-        as_of=day,
-        release=day,
-        vintage=VINTAGE_SYNTHETIC,
-        locations=locations,
-        months=months,
-        final_through=months[-1],  # made-up counts are what they are
-        **layers,
-    )
-
-
 def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     """See :meth:`Panel.with_population`."""
     if panel.dataset != COUNTIES:
@@ -716,19 +668,13 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     fips = [str(value).strip().zfill(5) for value in frame[code]]
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
-    known = by_fips()
-    for row, one in enumerate(fips):
-        if wrong[row]:
-            raise PanelError(
-                f"row {row} ({one}): population {_shown(frame['population'].iloc[row])} is no "
-                "number of people",
-                hint="leave the county out, or correct it",
-            )
-        if one not in known:
-            raise PanelError(f"row {row}: {one!r} is no county", hint="leave totals out")
-    if len(set(fips)) != len(fips):
-        twice = next(f for f in fips if fips.count(f) > 1)
-        raise PanelError(f"{called(twice)} ({twice}) is there twice", hint="one row a county")
+    rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
+    said, hint = "row {} ({}): population {} is no number of people", "leave it out, or correct it"
+    refuse(wrong, said, hint, rows, fips, shown)
+    unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
+    refuse(unknown, "row {}: {!r} is no county", "leave totals out", rows, fips)
+    twice, names = pd.Series(fips).duplicated().to_numpy(), [called(f) for f in fips]
+    refuse(twice, "{} ({}) is there twice", "one row a county", names, fips)
     given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
     for old, parts in SPLIT.items():
         if old not in given and all(part in given for part in parts):
@@ -738,13 +684,11 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
         raise PanelError("the table has none of the panel's counties", hint="is it by county?")
     used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
     years = frame["year"].tolist() if "year" in frame.columns else [0] * len(fips)
-    of_years = Counter(y for f, y in zip(fips, years) if f in used).most_common()
-    said = [
-        f"of {number_of(n, 'county', 'counties') + ' of ' if i else ''}"
-        f"{year or 'a year that the table does not say'}"
-        for i, (year, n) in enumerate(of_years)
-    ]
-    notes = [f"rates are per resident: people {', '.join(said)}"]
+    of_year: list[str] = []
+    for year, n in Counter(y for f, y in zip(fips, years) if f in used).most_common():
+        some = f"{number_of(n, 'county', 'counties')} of " if of_year else ""
+        of_year.append(f"of {some}{year or 'a year that the table does not say'}")
+    notes = [f"rates are per resident: people {', '.join(of_year)}"]
     without = [f for f in panel.locations if f not in residents]
     editions = [{edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips)]
     if all(editions) and editions[0].isdisjoint(editions[1]):

@@ -47,7 +47,7 @@ from odforecast.names import (
     VINTAGE_DELAYED,
     VINTAGE_SYNTHETIC,
 )
-from odforecast.panel.triangle import Floats, Triangle, fixed
+from odforecast.panel.triangle import Floats, Triangle, fix_arrays, rows_for
 from odforecast.publication import final_through, not_final, publication_date
 from odforecast.seeds import content_hash
 
@@ -123,12 +123,7 @@ class Donor:
         shape = np.shape(self.late)
         if len(shape) != 2 or shape[0] != len(self.locations):
             raise PanelError(f"late has shape {shape}, expected ({len(self.locations)}, A)")
-        for name, expected in (dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]}).items():
-            given = getattr(self, name)
-            array = fixed(np.full(expected, np.nan) if given is None else given)
-            if array.shape != expected:
-                raise PanelError(f"{name} has shape {array.shape}, expected {expected}")
-            object.__setattr__(self, name, array)
+        fix_arrays(self, dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]})
         if not np.isfinite(self.late).all() or (self.late >= 1).any():
             raise PanelError("late shares must be finite and below 1")
         if (self.deaths <= 0).any():
@@ -142,15 +137,9 @@ class Donor:
     @property
     def data_hash(self) -> str:
         """Hash of all the donor holds."""
-        return content_hash(
-            self.release,
-            self.locations,
-            self.age,
-            self.final_back,
-            *(getattr(self, name) for name in _TABLES),
-            self.deaths,
-            *(p.data_hash for p in self.predecessors),
-        )
+        labels = (self.release, self.locations, self.age, self.final_back)
+        tables = [getattr(self, name) for name in (*_TABLES, "deaths")]
+        return content_hash(*labels, *tables, *(p.data_hash for p in self.predecessors))
 
     def row(self, location: str) -> int | None:
         """Row of a location; None where the donor has none."""
@@ -222,6 +211,15 @@ class Donor:
         return replace(self, final_back=back, **tables)
 
 
+def _laid(
+    donor: Donor, table: str, locations: Sequence[str], n: int, fill: float = np.nan
+) -> Floats:
+    """A donor's table on the last ``n`` months of other locations; ``fill`` where it has none."""
+    values = getattr(donor, table)[:, :n][:, ::-1]
+    wide = np.pad(values, ((0, 0), (n - values.shape[1], 0)), constant_values=fill)
+    return rows_for(locations, donor.locations, wide, fill)
+
+
 def _between(earlier: object, later: object) -> int:
     """Months from one date to another."""
     return int((to_month(later) - to_month(earlier)).astype(int))
@@ -265,17 +263,8 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     triangle = _triangle(panel, month, donor, base)
     final = donor.final_at(month)
     donor = donor.moved(month)
-    reported, predicted = _incomplete(base, donor), np.full(base.reported.shape, np.nan)
-    pending, complete = predicted.copy(), predicted.copy()
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is None:
-            continue
-        n = min(donor.late.shape[1], base.months.size)
-        recent = slice(base.months.size - n, base.months.size)
-        predicted[i, recent] = reported[i, recent] * donor.ratio[row, :n][::-1]
-        pending[i, recent] = donor.pending[row, :n][::-1]
-        complete[i, recent] = donor.complete[row, :n][::-1]
+    reported = _incomplete(base, donor)
+    grid = base.locations, base.months.size
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
@@ -286,9 +275,9 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     return replace(
         base,
         reported=reported,
-        predicted=np.round(predicted),
-        pending=pending,
-        complete=complete,
+        predicted=np.round(reported * _laid(donor, "ratio", *grid)),
+        pending=_laid(donor, "pending", *grid),
+        complete=_laid(donor, "complete", *grid),
         # A class has late arrivals of its own, which the donor does not hold.
         beside=_all_deaths(base, donor, reported[:, -1]),
         triangle=triangle,
@@ -300,11 +289,7 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
 
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
-    counts = np.full((len(base.locations), 1), np.nan)
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is not None:
-            counts[i, 0] = np.round(donor.deaths[row] * last[i])
+    counts = np.round(rows_for(base.locations, donor.locations, donor.deaths) * last)[:, None]
     if donor.row(NATION) is None:
         counts = closed(counts, base.locations)
     if np.isnan(counts).all():
@@ -347,13 +332,8 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
 
 def _incomplete(base: Panel, donor: Donor) -> Floats:
     """Reported counts less the donor's late arrivals, month of death by month of death."""
-    months = base.monthly.copy()
-    for i, state in enumerate(base.locations):
-        row = donor.row(state)
-        if row is not None:
-            n = min(donor.late.shape[1], months.shape[1])
-            months[i, -n:] *= 1.0 - donor.late[row, :n][::-1]
-    sums = rolling_sums(months)
+    late = _laid(donor, "late", base.locations, base.monthly.shape[1], 0.0)
+    sums = rolling_sums(base.monthly * (1.0 - late))
     # Counts without recovered months stay as they are; whole deaths only.
     sums = np.where(np.isnan(sums), base.reported, np.round(sums))
     if NATION in base.locations and whole_and_parts(base.locations) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,30 @@ Floats = NDArray[np.float64]
 SAID = ("pending", "predicted")
 
 
-def fixed(values: ArrayLike) -> Floats:
-    """Numbers as an array of its own that nobody can change."""
-    array = np.array(values, dtype=float)
+def fixed(values: ArrayLike, kind: str = "float") -> NDArray[Any]:
+    """Numbers or dates as an array of its own that nobody can change."""
+    array = np.array(values, dtype=kind)
     array.flags.writeable = False
     return array
+
+
+def fix_arrays(thing: object, shapes: Mapping[str, tuple[int, ...]], of: str = "") -> None:
+    """Fix the arrays of an object, each of its shape; one that is not given is NaN."""
+    for name, shape in shapes.items():
+        given = getattr(thing, name)
+        array = fixed(np.full(shape, np.nan) if given is None else given)
+        if array.shape != shape:
+            raise PanelError(f"{name}{of} has shape {array.shape}, expected {shape}")
+        object.__setattr__(thing, name, array)
+
+
+def rows_for(
+    locations: Sequence[str], held: Sequence[str], values: Floats, fill: float = np.nan
+) -> Floats:
+    """Rows of an array of some locations, for others; ``fill`` where there is none."""
+    none = np.full(values.shape[1:], fill)
+    row = dict(zip(held, values))
+    return np.array([row.get(s, none) for s in locations])
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,13 +95,7 @@ class Triangle:
                 hint="give NaN where a release did not say",
             )
         expected = dict.fromkeys(("reported", *SAID), shape) | {"all_deaths": shape[:2]}
-        for name, values in self.layers.items():
-            array = fixed(values)
-            if array.shape != expected[name]:
-                raise PanelError(
-                    f"{name} of a triangle has shape {array.shape}, expected {expected[name]}"
-                )
-            object.__setattr__(self, name, array)
+        fix_arrays(self, {name: expected[name] for name in self.layers}, " of a triangle")
 
     def __len__(self) -> int:
         return len(self.releases)

@@ -19,7 +19,7 @@ import numpy as np
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.geography.sums import whole_and_parts
+from odforecast.geography.places import whole_and_parts
 from odforecast.months import Months
 from odforecast.names import INDICATOR_NAMES, LOCATION
 from odforecast.panel import Floats

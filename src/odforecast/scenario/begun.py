@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
-from odforecast.geography.sums import whole_and_parts
+from odforecast.geography.places import whole_and_parts
 from odforecast.models import Fitted
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import Months
