@@ -198,9 +198,9 @@ def cell_text(cell: object) -> str:
         return cell.replace("\xa0", " ").strip()
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return ""
-    if isinstance(cell, float | np.floating):
+    if isinstance(cell, (float, np.floating)):
         number = float(cell)
-        if np.isnan(number):
+        if number != number:
             return ""
         return str(int(number)) if number.is_integer() else repr(number)
     return cell.date().isoformat() if isinstance(cell, dt.datetime) else str(cell).strip()
@@ -329,10 +329,13 @@ def check_width(name: str, width: int) -> None:
 
 def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
     """Records of a file that has no header row."""
-    blank = (cells == "").all(axis=1).to_numpy(dtype=bool)
-    rows = np.arange(1, 1 + len(cells))[~blank]
-    cells = cells[~blank].reset_index(drop=True)
-    return RawFile(name, cells, rows, "record", kind, blank_rows=int(blank.sum()))
+    blank = np.arange(len(cells))
+    for i in range(cells.shape[1]):
+        blank = blank[(cells.iloc[blank, i] == "").to_numpy()]
+    rows = np.delete(np.arange(1, 1 + len(cells)), blank)
+    if blank.size:
+        cells = cells.iloc[rows - 1].reset_index(drop=True)
+    return RawFile(name, cells, rows, "record", kind, blank_rows=blank.size)
 
 
 # Delimited text

@@ -62,6 +62,8 @@ def number(text: str) -> float | BadCell:
     >>> number("9" * 400).why, number("\u0663").why  # more than a float holds; another script
     ('is not a number', 'is not a number')
     """
+    if text.isdecimal() and text.isascii() and len(text) < 16:
+        return float(text)
     if text.lower() in BLANKS:
         return math.nan
     value = float(text.replace(",", "")) if _NUMBER.fullmatch(text) else math.inf
@@ -75,7 +77,8 @@ def count(text: str) -> float | BadCell:
     value = number(text)
     if isinstance(value, BadCell):
         return value
-    if re.fullmatch(r"[0-9]{1,3}\.000", text):  # four, or four thousand the European way?
+    # Is 4.000 four, or four thousand the European way?
+    if text.endswith(".000") and re.fullmatch(r"[0-9]{1,3}\.000", text):
         return BadCell(
             "may be a thousand times larger, if its point separates thousands",
             "write counts without a point",
@@ -234,6 +237,7 @@ class Table:
         self.raw, self.name, self.rows = raw, raw.name, raw.rows
         self.columns = {column.name: column for column in columns}
         self.key = key
+        self._codes: dict[str, Any] = {}
         known = {head: column.name for column in columns for head in column.heads()}
         self.headers: dict[str, str] = {}
         at: list[int] = []
@@ -298,15 +302,22 @@ class Table:
         only : ndarray of bool, optional
             Rows that the parser is for; what the others get means nothing.
         """
-        codes, texts = pd.factorize(self.cells[name], use_na_sentinel=False)
-        parsed = [(parse or self.columns[name].parse)(text) for text in texts]
-        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)[codes]
-        bad = bad if only is None else bad & only
+        if name not in self._codes:
+            self._codes[name] = pd.factorize(self.cells[name].to_numpy())
+        codes, texts = self._codes[name]
+        parse = parse or self.columns[name].parse
+        if only is None:
+            parsed = [parse(text) for text in texts]
+        else:
+            meant = np.bincount(codes[only], minlength=len(texts)).tolist()
+            parsed = [parse(text) if n else None for text, n in zip(texts, meant)]
+        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)
         if bad.any():
-            first = parsed[codes[np.argmax(bad)]]
-            self.refuse(bad, name, first.why, first.hint)
-        known = [None if isinstance(value, BadCell) else value for value in parsed]
-        return np.array(known, dtype=dtype)[codes]
+            wrong = bad[codes] if only is None else bad[codes] & only
+            first = parsed[codes[np.argmax(wrong)]]
+            self.refuse(wrong, name, first.why, first.hint)
+        values: NDArray[Any] = np.array(parsed, dtype=dtype)
+        return values[codes]
 
     def texts(self, name: str, parse: Parser | None = None) -> NDArray[np.object_]:
         """Values of a column of texts."""
@@ -370,7 +381,7 @@ class Plain(Table):
             twice = next(n for n in names if names.count(n) > 1)
             raise DataError(f"{raw.name}: two columns named {quoted(twice)}", hint="keep one")
         self.raw, self.name, self.rows, self.cells = raw, raw.name, raw.rows, raw.cells
-        self.key, self.columns = (), {}
+        self.key, self.columns, self._codes = (), {}, {}
         self.headers = dict(zip(names, names))
 
 

@@ -310,7 +310,8 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     notes += _release_note(date, frame["month"].max())
     if exact.any():
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
-    bounds = [table.cells[n].str.endswith("+").sum() for n in table.headers if n[:8] == "percent_"]
+    shares = [n for n in ("percent_complete", "percent_pending") if n in table]
+    bounds = [table.values(n, lambda text: text.endswith("+"), bool).sum() for n in shares]
     report = LoadReport(
         file=printable(raw.file),
         sha256=raw.sha256,
