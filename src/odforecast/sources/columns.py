@@ -237,7 +237,7 @@ class Table:
         self.raw, self.name, self.rows = raw, raw.name, raw.rows
         self.columns = {column.name: column for column in columns}
         self.key = key
-        self._codes: dict[str, Any] = {}
+        self._codes: dict[str, tuple[NDArray[np.intp], NDArray[np.object_]]] = {}
         known = {head: column.name for column in columns for head in column.heads()}
         self.headers: dict[str, str] = {}
         at: list[int] = []

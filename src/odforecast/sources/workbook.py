@@ -144,7 +144,8 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         empty_text = kind == "str" and VALUE_TAG in inside
         if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
             raise DataError(
-                f"{self.file} cell {place or '?'} of {self.sheet}: a formula without a stored value",
+                f"{self.file} cell {place or '?'} of {self.sheet}: a formula without a stored "
+                "value",
                 hint="open the workbook in Excel and save it, or save the sheet as .csv",
             )
         before = self.col_counter
