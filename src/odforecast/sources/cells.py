@@ -501,22 +501,7 @@ def _once(name: str, pairs: Pairs) -> dict[str, Any]:
 
 
 def records(name: str, data: bytes, *, as_is: bool = False) -> list[dict[str, Any]]:
-    """Records of a JSON list in UTF-8.
-
-    Parameters
-    ----------
-    name : str
-        File, for messages.
-    data : bytes
-        Text.
-    as_is : bool
-        Allow nested values, in rows that are only passed on.
-
-    Raises
-    ------
-    NoRowsError
-        If the text is cut off or not a list of flat records: line or record named.
-    """
+    """Records of a JSON list in UTF-8, nested values allowed where they are only passed on."""
     rows = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
     if not isinstance(rows, list):
         raise NoRowsError(f"{name}: JSON, but not a list of rows", AGAIN)

@@ -325,8 +325,7 @@ class Table:
 
     def months(self, first: str) -> NDArray[np.datetime64]:
         """Months from the columns ``month`` and, where there is one, ``year``."""
-        found = self.values("month", lambda t: _part(month_cell(t), 1))
-        years = self.values("month", lambda t: _part(month_cell(t), 0))
+        years, found = self.values("month", month_cell).T  # two numbers of a cell
         if "year" in self:
             inside, years = years, self.values("year")
             wrong = ~np.isnan(inside) & (inside != years)
@@ -366,34 +365,12 @@ class Table:
             )
 
 
-def _part(found: tuple[float, int] | BadCell, which: int) -> float | BadCell:
-    return found if isinstance(found, BadCell) else float(found[which])
-
-
-class Plain(Table):
-    """A table of any columns, by their headers as they are."""
-
-    def __init__(self, raw: RawFile) -> None:
-        refuse_open_end(raw)
-        raw.cells.columns = raw.cells.columns.str.strip()
-        names = list(map(str, raw.cells.columns))
-        if len(set(names)) != len(names):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise DataError(f"{raw.name}: two columns named {quoted(twice)}", hint="keep one")
-        self.raw, self.name, self.rows, self.cells = raw, raw.name, raw.rows, raw.cells
-        self.key, self.columns, self._codes = (), {}, {}
-        self.headers = dict(zip(names, names))
-
-
-def read_plain(path: str | Path, limits: Limits | None = None) -> Plain:
-    """Text cells of a CSV (gzip or not), Excel or Parquet table.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or a column name is there twice.
-    """
-    return Plain(read_raw(path, limits))
+def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
+    """A table (CSV, gzip or not, Excel or Parquet) of any columns, by their headers as they are."""
+    raw = read_raw(path, limits)
+    refuse_open_end(raw)
+    raw.cells.columns = raw.cells.columns.str.strip()
+    return Table(raw, [Column(name, name) for name in raw.cells.columns], what="the table")
 
 
 def refuse_open_end(raw: RawFile) -> None:

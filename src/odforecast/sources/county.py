@@ -410,34 +410,23 @@ def _merged(
     out = pd.Series(kept, index=counts.index)
     notes = []
     for fips in sorted(set(FORMER.values())):
-        rows = counts[out & (counts["fips"] == fips)]
+        rows = counts[out & (counts["fips"] == fips)].assign(at=lambda r: r.index)
+        rows["said"] = [_count_text(*row) for row in zip(rows["deaths"], rows["status"])]
         own = rows["county"].map(folded).isin(own_names(fips))
-        pair = rows[own].merge(
-            rows[~own].assign(at=rows.index[~own]), on="month", suffixes=("", "_city")
-        )
+        pair = rows[own].merge(rows[~own], on="month", suffixes=("", "_city"))
         counts.loc[rows.index, "county"] = by_fips()[fips].short
-        if pair.empty:
-            continue
-        one = rows.index[own][rows["month"][own].isin(pair["month"])]
-        said = [pair[c].to_numpy(dtype=object) for c in ("status", "status_city")]
-        same = (
-            pair["deaths"].eq(pair["deaths_city"])
-            | pair["deaths"].isna() & pair["deaths_city"].isna()
-        )
-        wrong = np.flatnonzero(~same.to_numpy() | (said[0] != said[1]))
-        if wrong.size:
-            row = pair.iloc[int(wrong[0])]
-            first = next(int(i) for i in one if counts["month"][i] == row["month"])
+        for _, row in pair[pair["said"] != pair["said_city"]].iterrows():
             raise DataError(
-                f"{table.name} rows {table.rows[first]} and {table.rows[int(row['at'])]}: "
+                f"{table.name} rows {table.rows[row['at']]} and {table.rows[row['at_city']]}: "
                 f"{row['county']} and {row['county_city']} are one county now ({fips}), and have "
-                f"{_count_text(row['deaths'], row['status'])} and "
-                f"{_count_text(row['deaths_city'], row['status_city'])} in {row['month']:%Y-%m}",
+                f"{row['said']} and {row['said_city']} in {row['month']:%Y-%m}",
                 hint="which one is right? Download the file again",
             )
-        out[pair["at"]] = False
-        text = f"{fips} is listed twice, as {rows['county'][own].iloc[0]} and as "
-        text += f"{rows['county'][~own].iloc[0]}, with the same counts: one is kept"
+        if pair.empty:
+            continue
+        out[pair["at_city"]] = False
+        text = f"{fips} is listed twice, as {pair['county'][0]} and as "
+        text += f"{pair['county_city'][0]}, with the same counts: one is kept"
         differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
         if differ.any():
             text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
@@ -459,10 +448,10 @@ def _connecticut(table: pd.DataFrame) -> list[str]:
             "Connecticut",
             hint="counties are 09001-09015, planning regions 09110-09190",
         )
-    both = rows.groupby("month")["fips"].agg(lambda f: f.map(connecticut_geography).nunique())
-    if (both > 1).any():
+    both = kinds.groupby(rows["month"]).agg("nunique") > 1
+    if both.any():
         raise DataError(
-            f"Connecticut has counties and planning regions in {both[both > 1].index[0]:%Y-%m}: "
+            f"Connecticut has counties and planning regions in {both.idxmax():%Y-%m}: "
             "its deaths would count twice",
             hint="keep one geography for each month",
         )

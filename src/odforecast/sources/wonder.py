@@ -43,7 +43,7 @@ from odforecast.sources.cells import (
     short_row,
     utf8,
 )
-from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, any_text, number
+from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, number
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(
@@ -269,42 +269,42 @@ class Footer:
 
 def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     """Footer of an export, from its lines after the data."""
-    text = [" ".join(c for c in row if c) for row in lines]
-    joined = "\n".join(text)
-    dataset = re.search(r"^Dataset: (.+)$", joined, re.MULTILINE)
-    group_by = re.search(r"^Group By: (.+)$", joined, re.MULTILINE)
-    query = re.search(
-        r"^Query Date: ([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4})", joined, re.MULTILINE
+    text = "\n".join(" ".join(c for c in row if c) for row in lines)
+    dataset, group_by, query = (
+        re.search(rf"^{said}: (.+)$", text, re.MULTILINE)
+        for said in ("Dataset", "Group By", "Query Date")
     )
-    if dataset is None or group_by is None or query is None or query[1] not in _NAMES:
+    if dataset is None or group_by is None or query is None:
         raise DataError(
             f"{name}: the footer is incomplete (no data set, grouping or query date)",
             hint="the file is cut off or damaged; export it from CDC WONDER again",
         )
-    asked = joined[joined.index(dataset[0]) : joined.index(group_by[0])].replace("\n", " ")
-    basis = "underlying" if "UCD" in asked else "multiple" if "MCD" in asked else "unknown"
-    if "UCD" in asked and "MCD" in asked:
-        basis = "underlying and multiple"
-    codes = tuple(
-        found for part in re.split(r"Codes: AND", asked) if (found := frozenset(_codes(part)))
-    )
-    as_of = re.search(r"as of ([A-Z][a-z]+) ([0-9]{1,2}), ([0-9]{4})", joined)
-    try:
-        days = [
-            dt.date(int(found[3]), _NAMES.index(found[1][:3]) + 1, int(found[2]))
-            for found in (query, as_of)
-            if found is not None
-        ]
-    except ValueError as error:
-        raise DataError(f"{name}: the footer holds a wrong date: {quoted(query[0])}") from error
+    asked = text[text.index(dataset[0]) : text.index(group_by[0])].replace("\n", " ")
+    causes = {"UCD": "underlying", "MCD": "multiple"}
+    as_of = re.search(r"as of ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})", text)
     return Footer(
         dataset=dataset[1],
-        basis=basis,
-        codes=codes,
+        basis=" and ".join(word for code, word in causes.items() if code in asked) or "unknown",
+        codes=tuple(
+            frozenset(found) for part in asked.split("Codes: AND") if (found := _codes(part))
+        ),
         group_by=group_by[1],
-        query_date=days[0],
-        data_as_of=days[1] if as_of else None,
+        query_date=_day(name, query[1]),
+        data_as_of=_day(name, as_of[1]) if as_of else None,
     )
+
+
+def _day(name: str, text: str) -> dt.date:
+    """A day of a footer: ``Apr 21, 2025 4:56:10 PM``, ``April 21, 2025``."""
+    found = re.match(r"([A-Z][a-z]{2})[a-z]* ([0-9]{1,2}), ([0-9]{4})", text)
+    try:
+        if found is None:
+            raise ValueError("not a day")
+        return dt.date(int(found[3]), _NAMES.index(found[1]) + 1, int(found[2]))
+    except ValueError as error:
+        raise DataError(
+            f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN
+        ) from error
 
 
 def _codes(text: str) -> set[str]:
@@ -391,24 +391,17 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
                 f"{name} row {number_}: more than {_MOST_ROWS:,} rows, or an endless footer",
                 hint="is it an export of CDC WONDER?",
             )
-    found = None
-    notes = []
-    if footer:
-        found = _read_footer(name, footer)
-    elif tab:
+    found = _read_footer(name, footer) if footer else None
+    if not footer and tab:
         raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
-    else:
-        notes.append("no footer: cause and query date unknown, completeness unproven")
-        if not data.endswith((b"\n", b"\r")):
-            raise DataError(
-                f"{name} row {len(rows) + 1}: the last line has no line end: cut off?", _AGAIN
-            )
+    if not footer and not data.endswith((b"\n", b"\r")):
+        last = len(rows) + 1
+        raise DataError(f"{name} row {last}: the last line has no line end: cut off?", _AGAIN)
     if short is not None:
         raise short
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
-    cells, numbers = filled(name, header, rows, LIMITS)
-    return RawFile(name, cells, numbers, "row", "csv", notes=notes), found
+    return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), found
 
 
 def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
@@ -416,8 +409,7 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
         raw, COLUMNS, needs=[("month",), ("month_code",), ("deaths",)],
         what="a CDC WONDER export grouped by month (and state)",
     )  # fmt: skip
-    headers = [str(header).lower() for header in raw.cells.columns]
-    by_occurrence = any("occurrence" in header for header in headers)
+    by_occurrence = any("occurrence" in str(header).lower() for header in raw.cells.columns)
     by_state = "place" in table
     if by_state != ("code" in table):
         table.require("place", "code")
@@ -469,13 +461,15 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     rows = rows[~total]
     exact = rows.duplicated()
     rows = rows[~exact]
-    second = rows.index[rows.duplicated(["state", "month"])]
-    _refuse_at(table, second, "is a second value for its state and month")
+    second = rows.duplicated(["state", "month"])
+    _refuse_at(table, second.index[second], "is a second value for its state and month")
     rows = rows.sort_values(["state", "month"], ignore_index=True)
     by_month = _check_totals(table, rows, totals)
     places = tuple(dict.fromkeys(rows["state"]))
     hidden = len(places) * rows["month"].nunique() - len(rows)
-    notes = list(raw.notes)
+    notes = []
+    if footer is None:
+        notes.append("no footer: cause and query date unknown, completeness unproven")
     if hidden:
         notes.append(
             f"{hidden} cells of {len(places)} places by month have no row: zero, or hidden "
@@ -535,19 +529,19 @@ def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
     return months
 
 
-def _cause(table: Table, total: Bools) -> tuple[str, str]:
+def _cause(table: Table, total: Bools) -> list[str]:
     """Cause of death and its code, the same in all rows; blank where there are no such columns."""
     found = []
     for name in ("cause", "cause_code"):
-        texts = table.texts(name, any_text) if name in table else np.full(len(table), "", object)
-        first = texts[~total][0]
-        if name in table:
+        texts = table.texts(name) if name in table else np.full(len(table), "", object)
+        first = str(texts[~total][0])
+        if (other := ~total & (texts != first)).any():
             table.refuse(
-                ~total & (texts != first), name, "is a second cause of death",
+                other, name, "is a second cause of death",
                 "export one cause at a time: causes overlap and must not be added",
             )  # fmt: skip
-        found.append(str(first))
-    return found[0], found[1]
+        found.append(first)
+    return found
 
 
 def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:

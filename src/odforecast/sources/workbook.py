@@ -133,13 +133,13 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         kind, place = element.get("t"), element.get("r")
         inside = [child.tag for child in element]
         if place is not None and not _PLACE.fullmatch(place):
-            raise ValueError("a cell whose place is not one")
+            self.refuse(place, "has a place that is not one")
         if inside.count(VALUE_TAG) > 1:
-            raise ValueError("two values in a cell")
+            self.refuse(place, "has two values")
         if kind != "inlineStr" and INLINE_STRING in inside:
-            raise ValueError("a text where its cell has none")
+            self.refuse(place, "has a text where it says it has none")
         if kind == "inlineStr" and VALUE_TAG in inside:
-            raise ValueError("a value where its cell has a text")
+            self.refuse(place, "has a value where it says it has a text")
         # A formula that gives an empty text is stored as such; every other must have a value.
         empty_text = kind == "str" and VALUE_TAG in inside
         if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
@@ -152,9 +152,12 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         cell = super().parse_cell(element)
         if not before < cell["column"] <= MOST_COLUMNS or cell["row"] != self.row_counter:
             far = cell["column"] > MOST_COLUMNS
-            why = "far to the right" if far else "there twice, or out of order"
-            raise ValueError(f"a cell {place} in row {self.row_counter} that is {why}")
+            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
         return cell
+
+    def refuse(self, place: str | None, why: str) -> None:
+        shown = "" if place is None else f" {plain(place, 20)}"
+        raise ValueError(f"a cell{shown} in row {self.row_counter} {why}")
 
 
 def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
