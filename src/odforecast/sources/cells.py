@@ -659,14 +659,6 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
 
 def _parquet_texts(column: Any) -> NDArray[np.object_]:
     """Texts of one column, each distinct one once."""
-    if hasattr(column.type, "value_type"):
-        parts = [
-            np.array([*map(cell_text, chunk.dictionary.to_pylist()), ""], dtype=object)[
-                chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
-            ]
-            for chunk in column.chunks
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=object)
     codes, unique = pd.factorize(column.to_pandas(), use_na_sentinel=False)
     return np.array([cell_text(cell) for cell in unique], dtype=object)[codes]
 
@@ -691,9 +683,7 @@ def _page_header(data: bytes, at: int, depth: int = 0) -> tuple[dict[int, int], 
             at += length
         elif kind == 12:
             _, at = _page_header(data, at, depth + 1)
-        elif kind in (1, 2, 3, 7):  # true, false, a byte, a double
-            at += {3: 1, 7: 8}.get(kind, 0)
-        else:
+        elif kind not in (1, 2):  # true and false have no more bytes; other kinds are in no header
             raise ValueError(f"a page header with a field of kind {kind}")
     return fields, at + 1
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -543,17 +544,13 @@ def absent(table: pd.DataFrame) -> list[str]:
     """
     there = set(map(str, table["fips"]))
     wanted = listed_with(there)
-    lacking = pd.Series(sorted(wanted - there), dtype=object)
+    whole, lacking = (Counter(by_fips()[f].state for f in s) for s in (wanted, wanted - there))
     notes = []
-    if len(lacking):
-        states = lacking.map(lambda f: by_fips()[f].state).value_counts()
-        whole = pd.Series({f: by_fips()[f].state for f in wanted}).value_counts()
+    if lacking:
         # States that are partly there first: those look whole.
-        order = sorted(states.index, key=lambda s: (states[s] == whole[s], str(s)))
-        said = [f"{states[s]} of {whole[s]} of {called(str(s))}" for s in order]
-        notes.append(
-            f"no rows for {len(lacking):,} counties ({listed(said, 3)}): is the file whole?"
-        )
+        order = sorted(lacking, key=lambda s: (lacking[s] == whole[s], s))
+        said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
+        notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
     stays = ~table["fips"].isin([*SPLIT, *(p for parts in SPLIT.values() for p in parts)])
     rows = table[stays & (table["state"] != "CT")]
