@@ -27,7 +27,6 @@ from odforecast.sources.columns import (
     letters,
     needed,
     refuse_commas,
-    refuse_open_end,
     within,
 )
 
@@ -98,7 +97,6 @@ def read_population(
         path, limits, latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
     )  # fmt: skip
-    refuse_open_end(raw)
     heads = {letters(str(header)) for header in raw.cells.columns}
     if names[1] <= heads:
         table = _bureau(raw, year)
@@ -120,6 +118,7 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     people = Column("people", f"POPESTIMATE{chosen}", needed(_PEOPLE, "is not a number of people"))
     columns = [*(Column(name.lower(), name) for name in _BUREAU), people]
     table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
+    table.refuse_open_end()
     counties = (table.cells["sumlev"].str.zfill(3) == _COUNTY_LEVEL).to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
     unknown = counties & ~fips.isin(by_fips().keys()).to_numpy(dtype=bool)
@@ -133,6 +132,7 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
 
 def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     table = Table(raw, PLAIN, what="a table of people by county", others=True)
+    table.refuse_open_end()
     refuse_commas(table, "population")
     found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0

@@ -292,7 +292,7 @@ class Table:
     def values(
         self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
     ) -> NDArray[Any]:
-        """Values of a column, by its parser or another.
+        """Values of a column, by its parser or another; a column that is not there is blank.
 
         Parameters
         ----------
@@ -303,7 +303,10 @@ class Table:
             Rows that the parser is for; what the others get means nothing.
         """
         if name not in self._codes:
-            self._codes[name] = pd.factorize(self.cells[name].to_numpy())
+            blanks = np.full(len(self), "", dtype=object)
+            self._codes[name] = pd.factorize(
+                self.cells[name].to_numpy() if name in self else blanks
+            )
         codes, texts = self._codes[name]
         parse = parse or self.columns[name].parse
         if only is None:
@@ -337,6 +340,15 @@ class Table:
         self.refuse(months < np.datetime64(first), "month", early, "check the year")
         return np.asarray(months)
 
+    def refuse_open_end(self) -> None:
+        """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
+        if self.raw.open_end:
+            raise DataError(
+                f"{self.where(len(self) - 1)}: the last line has no line end and ends in a blank "
+                f"{plain(self.raw.cells.columns[-1], 40)}, where a value may be cut off",
+                hint=f"{AGAIN}, or add a line end if the file is whole",
+            )
+
     def where(self, i: int) -> str:
         """File, row and key of row ``i``, as the file writes them."""
         key = ", ".join(plain(self.cells[name].iloc[i]) for name in self.key if name in self)
@@ -368,19 +380,10 @@ class Table:
 def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
     """A table (CSV, gzip or not, Excel or Parquet) of any columns, by their headers as they are."""
     raw = read_raw(path, limits)
-    refuse_open_end(raw)
     raw.cells.columns = raw.cells.columns.str.strip()
-    return Table(raw, [Column(name, name) for name in raw.cells.columns], what="the table")
-
-
-def refuse_open_end(raw: RawFile) -> None:
-    """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
-    if raw.open_end:
-        raise DataError(
-            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and ends in "
-            "a blank cell, where a value may be cut off",
-            hint=f"{AGAIN}, or add a line end if the file is whole",
-        )
+    table = Table(raw, [Column(name, name) for name in raw.cells.columns], what="the table")
+    table.refuse_open_end()
+    return table
 
 
 def refuse_commas(table: Table, name: str) -> None:

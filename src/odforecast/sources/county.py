@@ -56,7 +56,6 @@ from odforecast.sources.columns import (
     Table,
     count,
     percent,
-    refuse_open_end,
     years,
 )
 from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
@@ -223,17 +222,16 @@ def read_county(
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     """County counts of raw cells; see :func:`read_county`."""
-    refuse_open_end(raw)
     table = Table(
         raw, COLUMNS, needs=[(name,) for name in _NEEDS], key=("fips", "year", "month"),
         what="CDC's table of counties (gb4e-yj24)",
     )  # fmt: skip
+    table.refuse_open_end()
     day = _data_day(table)
     date, notes = _released(raw, day, release)
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
-    blank = pd.Series("", index=table.cells.index)
     rows = pd.DataFrame(
         {
             "release": np.datetime64(date, "ns"),
@@ -243,9 +241,9 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
             "month": month.astype("datetime64[ns]"),
             "deaths": deaths,
             "status": status,
-            "percent_pending": table.values("pending") if "pending" in table else np.nan,
-            "completeness_note": table.cells["note"] if "note" in table else blank,
-            "urban": _urban_codes(table, fips) if "urban" in table else blank,
+            "percent_pending": table.values("pending"),
+            "completeness_note": table.texts("note"),
+            "urban": _urban_codes(table, fips),
         }
     )[list(COUNTY_COLUMNS)]
     exact = rows.duplicated().to_numpy()

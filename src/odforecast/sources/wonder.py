@@ -420,11 +420,8 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
             _AGAIN,
         )
     for name in ("population", "rate", "adjusted"):
-        if name in table:
-            table.values(name)
-    total = (
-        table.texts("notes") == "Total" if "notes" in table else np.zeros(len(table), dtype=bool)
-    )
+        table.values(name)
+    total = table.texts("notes") == "Total"
     if total.all():
         raise DataError(f"{raw.name}: only Total rows", _AGAIN)
     state = _states(table, total, by_occurrence=by_occurrence)
@@ -533,14 +530,12 @@ def _cause(table: Table, total: Bools) -> list[str]:
     """Cause of death and its code, the same in all rows; blank where there are no such columns."""
     found = []
     for name in ("cause", "cause_code"):
-        texts = table.texts(name) if name in table else np.full(len(table), "", object)
-        first = str(texts[~total][0])
-        if (other := ~total & (texts != first)).any():
-            table.refuse(
-                other, name, "is a second cause of death",
-                "export one cause at a time: causes overlap and must not be added",
-            )  # fmt: skip
-        found.append(first)
+        texts = table.texts(name)
+        found.append(str(texts[~total][0]))
+        table.refuse(
+            ~total & (texts != found[-1]), name, "is a second cause of death",
+            "export one cause at a time: causes overlap and must not be added",
+        )  # fmt: skip
     return found
 
 
