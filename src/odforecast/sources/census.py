@@ -121,10 +121,12 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     table.refuse_open_end()
     counties = (table.cells["sumlev"].str.zfill(3) == _COUNTY_LEVEL).to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
-    unknown = counties & ~fips.isin(by_fips().keys()).to_numpy(dtype=bool)
+    unknown = counties & ~fips.isin(by_fips().keys())
     table.refuse(unknown, "county", "is not a county of its state", "correct the cell")
-    twice = fips[counties].duplicated().reindex(fips.index, fill_value=False).to_numpy(dtype=bool)
-    table.refuse(twice, "county", "is there twice for its state", "keep one")
+    there = fips[counties]
+    table.refuse(
+        there.index[there.duplicated()], "county", "is there twice for its state", "keep one"
+    )
     values = table.values("people", only=counties)
     found = pd.DataFrame({"fips": fips, "population": values, "year": chosen})
     return found[counties]
@@ -136,7 +138,7 @@ def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     refuse_commas(table, "population")
     found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0
-    twice = found.duplicated(["fips", "year"]).to_numpy()
+    twice = found.duplicated(["fips", "year"])
     table.refuse(twice, "fips", "is there twice", "give one row for each county and year")
     found = found.dropna()  # a county without a number; who asks for its rate is told
     if year is None:

@@ -354,19 +354,20 @@ class Table:
         key = ", ".join(plain(self.cells[name].iloc[i]) for name in self.key if name in self)
         return f"{self.name} {self.raw.row_word} {self.rows[i]}{f' ({key})' if key else ''}"
 
-    def refuse(self, bad: Bools, name: str, why: str, hint: str = "") -> None:
+    def refuse(self, bad: Any, name: str, why: str, hint: str = "") -> None:
         """Refuse the file if any cell of a column is bad, naming the first.
 
         Parameters
         ----------
-        bad : ndarray of bool, shape (n_rows,)
-            Cells that cannot be trusted.
+        bad : array of bool, shape (n_rows,), or of int
+            Cells that cannot be trusted, or their positions.
         name : str
             Column.
         why, hint : str
             What is wrong with the cell, and what to do.
         """
-        at = np.flatnonzero(bad)
+        bad = np.asarray(bad)
+        at = np.flatnonzero(bad) if bad.dtype == bool else np.sort(bad)
         if at.size:
             first = int(at[0])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
@@ -389,7 +390,7 @@ def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
 def refuse_commas(table: Table, name: str) -> None:
     """Refuse commas in the numbers of a file that has semicolons between its columns."""
     if table.raw.separator == ";":
-        comma = table.cells[name].str.contains(",").to_numpy(dtype=bool)
+        comma = table.cells[name].str.contains(",")
         why = "may hold a decimal comma or a separator of thousands"
         table.refuse(comma, name, why, "write whole numbers without separators")
 

@@ -248,12 +248,10 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     )[list(COUNTY_COLUMNS)]
     exact = rows.duplicated().to_numpy()
     kept, merged = _merged(table, rows, ~exact)
-    twice = kept & rows[kept].duplicated(["fips", "month"]).reindex(rows.index, fill_value=False)
-    table.refuse(
-        twice.to_numpy(dtype=bool), "deaths",
-        "is a second value for its county and month", "keep one release per file",
-    )  # fmt: skip
     rows = rows[kept]
+    second = rows.index[rows.duplicated(["fips", "month"])]
+    why, hint = "is a second value for its county and month", "keep one release per file"
+    table.refuse(second, "deaths", why, hint)
     notes = [*raw.notes, *notes, *merged, *_connecticut(rows)]
     _check_split(rows)
     rows = canonical_counties(rows)
@@ -311,18 +309,16 @@ def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     cells = table.cells
     fips = pd.Series(table.texts("fips"))
     expected = table.texts("state")
-    table.refuse((fips.str[:2] != expected).to_numpy(), "fips", "lies in another state")
+    table.refuse(fips.str[:2] != expected, "fips", "lies in another state")
     for column, part, width in (("state_fips", fips.str[:2], 2), ("county_fips", fips.str[2:], 3)):
         if column in table:
-            differ = (cells[column].str.zfill(width) != part).to_numpy()
-            table.refuse(differ, column, "contradicts FIPS")
+            table.refuse(cells[column].str.zfill(width) != part, column, "contradicts FIPS")
     if "state_name" in table:
-        differ = table.texts("state_name") != expected
-        table.refuse(differ, "state_name", "contradicts the state")
-    table.refuse((cells["county"] == "").to_numpy(), "county", "is blank")
+        table.refuse(table.texts("state_name") != expected, "state_name", "contradicts the state")
+    table.refuse(cells["county"] == "", "county", "is blank")
     # Which codes Connecticut may have is said where its two geographies are told apart.
     unknown = ~fips.isin(by_fips().keys()) & (fips.str[:2] != "09")
-    table.refuse(unknown.to_numpy(), "fips", "is not a county")
+    table.refuse(unknown, "fips", "is not a county")
     # A former city of Virginia stands under the FIPS code of the county that took it in.
     merged = fips.isin(FORMER.values())
     names = {
@@ -331,9 +327,9 @@ def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     }
     strange = [f in names and folded(n) not in names[f] for f, n in zip(fips, cells["county"])]
     why = "is one of two names for a FIPS code"
-    table.refuse(np.array(strange), "county", why)
+    table.refuse(strange, "county", why)
     doubled = cells["county"].mask(merged, "").groupby(fips).transform("nunique") > 1
-    table.refuse(doubled.to_numpy(), "county", why)
+    table.refuse(doubled, "county", why)
     state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
     return state.to_numpy(dtype=object), fips.to_numpy(dtype=object)
 
@@ -376,8 +372,7 @@ def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
     """Codes of how urban; that of a county holds for all of its months."""
     codes = pd.Series(table.texts("urban"))
     known = codes.mask(codes == "").groupby(fips)
-    two = (known.transform("nunique") > 1).to_numpy()
-    table.refuse(two, "urban", "is one of two codes for its county")
+    table.refuse(known.transform("nunique") > 1, "urban", "is one of two codes for its county")
     return known.transform("first").fillna("")
 
 

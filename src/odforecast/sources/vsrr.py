@@ -350,25 +350,24 @@ def _check_headers(table: Table, frame: dict[str, Any]) -> None:
     Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
     what is missing, is rarely below the reported one.
     """
-    title = {column.name: column.title for column in COLUMNS}
     complete, pending = frame["percent_complete"], frame["percent_pending"]
     below = (frame["predicted"] < frame["reported"]).sum()
     above = (frame["predicted"] > frame["reported"]).sum()
     for wrong, said, hint in (
         (
             (complete < pending).sum() > (complete > pending).sum(),
-            f"{title['percent_complete']} is below {title['percent_pending']} in most rows",
+            "Percent Complete is below Percent Pending Investigation in most rows",
             "are their headers swapped? Percent complete is near 100, pending near 0",
         ),
         (
             (complete < _HALF).sum() > (complete >= _HALF).sum(),
-            f"{title['percent_complete']} is below {_HALF:g} in most rows",
+            f"Percent Complete is below {_HALF:g} in most rows",
             "another column's header? Percent complete is near 100",
         ),
         (
             below > max(above, 5),
-            f"{title['predicted']} is below {title['reported']} in most rows ({below:,} of "
-            f"{below + above:,} that differ)",
+            f"Predicted Value is below Data Value in most rows ({below:,} of {below + above:,} "
+            "that differ)",
             "are their headers swapped? CDC's predicted value adds what is not yet reported",
         ),
     ):

@@ -21,10 +21,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -433,13 +431,10 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
         ~total & (state != "US") & (deaths > 0) & (deaths < 10), "deaths",
         "is 1 to 9, which WONDER never shows", _AGAIN,
     )  # fmt: skip
-    cause = _cause(table, total)
-    definition, official, query_date = "unknown cause", False, None
+    definition, official, query_date = _cause(table, total), False, None
     if footer is not None:
         definition, official = footer.definition, footer.official
         query_date = footer.query_date
-    elif any(cause):
-        definition = f"multiple cause {cause[1]} ({cause[0]}), underlying cause unknown"
     flags = table.texts("month", lambda text: text.rpartition("(")[2])
     rows = pd.DataFrame(
         {
@@ -458,8 +453,8 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     rows = rows[~total]
     exact = rows.duplicated()
     rows = rows[~exact]
-    second = rows.duplicated(["state", "month"])
-    _refuse_at(table, second.index[second], "is a second value for its state and month")
+    second = rows.index[rows.duplicated(["state", "month"])]
+    table.refuse(second, "deaths", "is a second value for its state and month", _AGAIN)
     rows = rows.sort_values(["state", "month"], ignore_index=True)
     by_month = _check_totals(table, rows, totals)
     places = tuple(dict.fromkeys(rows["state"]))
@@ -506,7 +501,7 @@ def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.ob
     known = pd.Series(pairs).map(found.get)
     bad = known.isna() | ((known == "") & ~total)
     why = "is not a state with its code beside it"
-    table.refuse(bad.to_numpy(dtype=bool), "place", why, _AGAIN)
+    table.refuse(bad, "place", why, _AGAIN)
     return known.to_numpy(dtype=object)
 
 
@@ -526,24 +521,27 @@ def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
     return months
 
 
-def _cause(table: Table, total: Bools) -> list[str]:
-    """Cause of death and its code, the same in all rows; blank where there are no such columns."""
+def _cause(table: Table, total: Bools) -> str:
+    """Cause of death in words, from its columns, which are the same in all rows."""
     found = []
     for name in ("cause", "cause_code"):
         texts = table.texts(name)
-        found.append(str(texts[~total][0]))
+        found.append(texts[~total][0])
         table.refuse(
             ~total & (texts != found[-1]), name, "is a second cause of death",
             "export one cause at a time: causes overlap and must not be added",
         )  # fmt: skip
-    return found
+    cause, code = found
+    known = f"multiple cause {code} ({cause}), underlying cause unknown"
+    return known if cause or code else "unknown cause"
 
 
 def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
     """Compare each Total row with the rows it adds up; totals by month."""
     by_state, months = "place" in table, rows["month"].nunique()
-    twice = totals.drop_duplicates().duplicated(["state", "month"])
-    _refuse_at(table, twice.index[twice], "is a second total for the same rows")
+    once = totals.drop_duplicates()
+    second = once.index[once.duplicated(["state", "month"])]
+    table.refuse(second, "deaths", "is a second total for the same rows", _AGAIN)
     for i, (state, month, deaths) in totals.iterrows():
         of_state, of_month = by_state and bool(state), not pd.isna(month)
         part = rows[rows["state"] == state] if of_state else rows
@@ -552,12 +550,8 @@ def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.
         known, blank = part["deaths"].sum(), cells - part["deaths"].notna().sum()
         if not known <= deaths <= known + 9 * blank:
             why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
-            _refuse_at(table, [i], why)
+            table.refuse([i], "deaths", why, _AGAIN)
     whole = totals[totals["month"].notna() & ((totals["state"] == "") | (not by_state))]
     by_month = whole.drop_duplicates("month").set_index("month")["deaths"]
     by_month.index = pd.DatetimeIndex(by_month.index, name="month")
     return by_month.astype(float)
-
-
-def _refuse_at(table: Table, rows: Iterable[Any], why: str) -> None:
-    table.refuse(np.isin(np.arange(len(table)), list(rows)), "deaths", why, _AGAIN)
