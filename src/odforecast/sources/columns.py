@@ -202,8 +202,8 @@ class Table:
         Cells as the file gives them.
     columns : sequence of Column
         Those it may have.
-    needs : sequence of tuple of str
-        Of each tuple it must have one.
+    needs : sequence of str or tuple of str
+        Those that it must have, and of each tuple one.
     key : sequence of str
         Columns that a message repeats beside the row.
     what : str
@@ -229,14 +229,14 @@ class Table:
         raw: RawFile,
         columns: Sequence[Column],
         *,
-        needs: Sequence[tuple[str, ...]] = (),
+        needs: Sequence[str | tuple[str, ...]] = (),
         key: Sequence[str] = (),
         what: str,
         others: bool = False,
     ) -> None:
         self.raw, self.name, self.rows = raw, raw.name, raw.rows
         self.columns = {column.name: column for column in columns}
-        self.key = key
+        self.key, self.what = key, what
         self._codes: dict[str, tuple[NDArray[np.intp], NDArray[np.object_]]] = {}
         known = {head: column.name for column in columns for head in column.heads()}
         self.headers: dict[str, str] = {}
@@ -256,17 +256,7 @@ class Table:
                 self.headers[name] = header
                 at.append(position)
         self.cells = raw.cells.iloc[:, at].set_axis(list(self.headers), axis=1)
-        titles = {name: column.title for name, column in self.columns.items()}
-        missing = [
-            " or ".join(titles[n] for n in some)
-            for some in needs
-            if self.headers.keys().isdisjoint(some)
-        ]
-        if missing:
-            raise DataError(
-                f"{raw.name}: no column {', '.join(missing)}; it has {listed(raw.cells.columns)}",
-                hint=f"is it {what}?",
-            )
+        self.require(*needs)
         if unknown and not others:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise DataError(
@@ -281,12 +271,18 @@ class Table:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def require(self, *columns: str) -> None:
-        """Refuse the file unless it has these columns."""
-        if missing := [c for c in columns if c not in self]:
+    def require(self, *columns: str | tuple[str, ...]) -> None:
+        """Refuse the file unless it has these columns, and one of each tuple of columns."""
+        titles = {name: column.title for name, column in self.columns.items()}
+        wanted = [(c,) if isinstance(c, str) else c for c in columns]
+        absent = [some for some in wanted if self.headers.keys().isdisjoint(some)]
+        if absent:
+            said = ", ".join(
+                " or ".join(titles.get(name, name) for name in some) for some in absent
+            )
             raise DataError(
-                f"{self.name}: no column {', '.join(missing)}; it has {listed(self.cells.columns)}",
-                hint="is it the right file?",
+                f"{self.name}: no column {said}; it has {listed(self.raw.cells.columns)}",
+                hint=f"is it {self.what}?",
             )
 
     def values(
@@ -382,7 +378,7 @@ def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
     """A table (CSV, gzip or not, Excel or Parquet) of any columns, by their headers as they are."""
     raw = read_raw(path, limits)
     raw.cells.columns = raw.cells.columns.str.strip()
-    table = Table(raw, [Column(name, name) for name in raw.cells.columns], what="the table")
+    table = Table(raw, [Column(name, name) for name in raw.cells.columns], what="the right file")
     table.refuse_open_end()
     return table
 

@@ -223,7 +223,7 @@ def read_county(
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     """County counts of raw cells; see :func:`read_county`."""
     table = Table(
-        raw, COLUMNS, needs=[(name,) for name in _NEEDS], key=("fips", "year", "month"),
+        raw, COLUMNS, needs=_NEEDS, key=("fips", "year", "month"),
         what="CDC's table of counties (gb4e-yj24)",
     )  # fmt: skip
     table.refuse_open_end()

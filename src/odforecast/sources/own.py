@@ -130,7 +130,7 @@ def _table(raw: RawFile) -> Table:
     heads = {letters(str(header)) for header in raw.cells.columns}
     return Table(
         raw, COLUMNS if "location" in heads else _BY_STATE,
-        needs=[("location",), ("month",), ("deaths",)], others=True,
+        needs=("location", "month", "deaths"), others=True,
         what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
         "indicator)",
     )  # fmt: skip

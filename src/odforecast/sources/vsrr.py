@@ -99,7 +99,7 @@ COLUMNS = (
     Column("release", "Release"),
     Column("status", "Status", _status),
 )  # fmt: skip
-_NEEDS = (("state", "name", "location"), ("month",), ("indicator",), ("reported", "predicted"))
+_NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
 
 
 @dataclass(frozen=True)

@@ -404,7 +404,7 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
 
 def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     table = Table(
-        raw, COLUMNS, needs=[("month",), ("month_code",), ("deaths",)],
+        raw, COLUMNS, needs=("month", "month_code", "deaths"),
         what="a CDC WONDER export grouped by month (and state)",
     )  # fmt: skip
     by_occurrence = any("occurrence" in str(header).lower() for header in raw.cells.columns)
