@@ -134,6 +134,18 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
         inside = [child.tag for child in element]
         if place is not None and not _PLACE.fullmatch(place):
             self.refuse(place, "has a place that is not one")
+        if inside != [VALUE_TAG] or kind == "inlineStr":
+            self.check(element, inside)
+        before = self.col_counter
+        cell = super().parse_cell(element)
+        if not before < cell["column"] <= MOST_COLUMNS or cell["row"] != self.row_counter:
+            far = cell["column"] > MOST_COLUMNS
+            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
+        return cell
+
+    def check(self, element: Any, inside: list[str]) -> None:
+        """Refuse a cell that holds something else than a value, where it is not what it says."""
+        kind, place = element.get("t"), element.get("r")
         if inside.count(VALUE_TAG) > 1:
             self.refuse(place, "has two values")
         if kind != "inlineStr" and INLINE_STRING in inside:
@@ -148,12 +160,6 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
                 "value",
                 hint="open the workbook in Excel and save it, or save the sheet as .csv",
             )
-        before = self.col_counter
-        cell = super().parse_cell(element)
-        if not before < cell["column"] <= MOST_COLUMNS or cell["row"] != self.row_counter:
-            far = cell["column"] > MOST_COLUMNS
-            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
-        return cell
 
     def refuse(self, place: str | None, why: str) -> None:
         shown = "" if place is None else f" {plain(place, 20)}"
