@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gzip
 import json
 
 import numpy as np
@@ -225,20 +224,6 @@ def test_two_releases_in_one_file_are_refused_and_one_given_twice_is_read_once(t
     changed[0][DEATHS] = "71"
     with pytest.raises(DataError, match=r"row 18 .*Deaths '71' is a second value"):
         read_county(write(tmp_path, csv_text(one + changed)))
-
-
-def test_a_file_that_is_cut_off_is_one_line(tmp_path):
-    data = gzip.compress(csv_text(county_cells()).encode())
-    for end in (-1, -9, len(data) // 2, 12):
-        path = tmp_path / "2025-06-11.csv.gz"
-        path.write_bytes(data[:end])
-        with pytest.raises(DataError) as error:
-            read_county(path)
-        assert str(error.value).startswith("2025-06-11.csv.gz: ")
-        assert "\n" not in str(error.value)
-    text = csv_text(county_cells())
-    with pytest.raises(DataError, match=r"row 192: 1?[0-9] cells where the header has 17"):
-        read_county(write(tmp_path, text[: text.rindex("0.22") - 60]))
 
 
 def test_a_county_that_is_none_and_one_beside_its_parts(tmp_path):

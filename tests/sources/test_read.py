@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import re
 
 import numpy as np
@@ -13,8 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import rich.text
-from hypothesis import given
-from hypothesis import strategies as st
 from release_factory import cdc_cells, csv_bytes
 
 from odforecast.errors import DataError
@@ -22,12 +19,6 @@ from odforecast.sources.cells import read_raw
 from odforecast.sources.vsrr import read_vsrr
 
 CSV = csv_bytes(cdc_cells())
-
-
-def _parquet():
-    buffer = io.BytesIO()
-    cdc_cells().to_parquet(buffer)
-    return buffer.getvalue()
 
 
 def _excel(*sheets):
@@ -43,14 +34,6 @@ def _table(compression="none", column_encoding=None, use_dictionary=True, **colu
     pq.write_table(pa.table(columns), buffer, compression=compression,
                    column_encoding=column_encoding, use_dictionary=use_dictionary)  # fmt: skip
     return buffer.getvalue()
-
-
-WHOLE = {
-    "gz": gzip.compress(CSV),
-    "parquet": _parquet(),
-    "xlsx": _excel(cdc_cells()),
-    "json": json.dumps(cdc_cells().to_dict("records")).encode(),
-}
 
 
 @pytest.mark.parametrize(
@@ -113,15 +96,6 @@ def test_unreadable(tmp_path):
         read_raw(tmp_path / "absent.csv")
     with pytest.raises(DataError, match="Is a directory"):
         read_raw(tmp_path)
-
-
-@pytest.mark.parametrize("kind", sorted(WHOLE))
-@given(share=st.floats(0.02, 0.98))
-def test_cut_containers_are_refused(tmp_path_factory, kind, share):
-    path = tmp_path_factory.mktemp("cut") / "2024-12-11"
-    path.write_bytes(WHOLE[kind][: int(len(WHOLE[kind]) * share)])
-    with pytest.raises(DataError):
-        read_raw(path)
 
 
 def test_rows_are_numbered_as_in_the_file_and_truth_values_are_not_numbers(tmp_path):

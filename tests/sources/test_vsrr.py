@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -96,75 +95,6 @@ def test_form_does_not_matter(
         data = text.encode("utf-16" if kind == "utf16" else "utf-8-sig" if bom else "utf-8")
         path.write_bytes(gzip.compress(data) if kind == "gz" else data)
     assert_frame_equal(read_vsrr(path).table, expected)
-
-
-_TEXT = st.one_of(
-    st.sampled_from(
-        ["", "x", "-1", "12.5", "4.000", "1,2", "7", "5,000", "1e9", "1e2", "NaN", "inf", "no data",
-         "July", "June", "13", "2024-06", "WV", "New York", "100", "Heroin (T40.1)", "0", "2016",
-         "Data suppressed (<10).", "state", "99.5+", "é", '"', "1\n2"]
-    ),
-    st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8),
-)  # fmt: skip
-
-
-@given(
-    row=st.integers(0, len(CELLS) - 1),
-    column=st.sampled_from(list(CELLS.columns)),
-    text=_TEXT,
-)
-def test_a_changed_cell_is_refused_or_stays_in_its_row(
-    tmp_path_factory, expected, row, column, text
-):
-    path = save(tmp_path_factory.mktemp("cell"), changed(column, row, text))
-    try:
-        table = read_vsrr(path).table
-    except DataError:
-        return
-    key = ["state", "month", "indicator"]
-    differ = pd.concat([table, expected]).drop_duplicates(keep=False)
-    old = CELLS.loc[row]
-    assert len(table) == len(expected)
-    if differ.empty:
-        return
-    # The row it came from, and nothing else.
-    before = differ[differ.duplicated() | True].merge(expected[key], on=key)
-    month = pd.Timestamp(f"{old['Month']} 2024")
-    assert set(before["state"]) <= {old["State"]}
-    assert set(before["month"]) <= {month}
-    assert set(before["indicator"]) <= {old["Indicator"]}
-    if column in ("Data Value", "Predicted Value"):
-        name = "reported" if column == "Data Value" else "predicted"
-        mine = table[
-            (table["state"] == old["State"])
-            & (table["month"] == month)
-            & (table["indicator"] == old["Indicator"])
-        ][name].item()
-        stripped = text.strip().replace(",", "")
-        assert np.isnan(mine) or mine == float(stripped)
-        assert np.isnan(mine) == (stripped.lower() in ("", "nan", "no data", "na", "null", "none"))
-
-
-@given(data=st.binary(max_size=200))
-def test_noise_is_refused(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("noise") / NAME
-    path.write_bytes(data)
-    with pytest.raises(DataError):
-        read_vsrr(path)
-
-
-@given(cut=st.integers(0, len(csv_bytes(CELLS)) - 1))
-def test_a_cut_file_is_refused_or_noted(tmp_path_factory, expected, cut):
-    path = tmp_path_factory.mktemp("cut") / NAME
-    path.write_bytes(csv_bytes(CELLS)[:cut])
-    try:
-        loaded = read_vsrr(path)
-    except DataError:
-        return
-    kept = loaded.table.merge(expected)  # rows equal in every column
-    if len(kept) < len(loaded.table):
-        assert len(kept) == len(loaded.table) - 1  # the last, shortened
-        assert any("no line end" in note for note in loaded.report.notes)
 
 
 # What is refused, with the words a user sees

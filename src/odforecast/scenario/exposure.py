@@ -14,7 +14,7 @@ from odforecast.geography.places import code_of, lookup
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
-from odforecast.sources.columns import Plain, parse_each, read_plain
+from odforecast.sources.columns import Table, parse_each, read_plain
 
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24
@@ -137,7 +137,7 @@ def read_exposure(path: str | Path) -> dict[str, float]:
     return dict(zip(states, values.tolist(), strict=True))
 
 
-def _codes(table: Plain) -> list[str]:
+def _codes(table: Table) -> list[str]:
     """Codes of the places of a table; the first that has none is named with its row."""
     codes: dict[str, str] = {}
     for place in table.cells["location"].unique():

@@ -198,9 +198,9 @@ def cell_text(cell: object) -> str:
         return cell.replace("\xa0", " ").strip()
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return ""
-    if isinstance(cell, float | np.floating):
+    if isinstance(cell, (float, np.floating)):
         number = float(cell)
-        if np.isnan(number):
+        if number != number:
             return ""
         return str(int(number)) if number.is_integer() else repr(number)
     return cell.date().isoformat() if isinstance(cell, dt.datetime) else str(cell).strip()
@@ -329,10 +329,13 @@ def check_width(name: str, width: int) -> None:
 
 def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
     """Records of a file that has no header row."""
-    blank = (cells == "").all(axis=1).to_numpy(dtype=bool)
-    rows = np.arange(1, 1 + len(cells))[~blank]
-    cells = cells[~blank].reset_index(drop=True)
-    return RawFile(name, cells, rows, "record", kind, blank_rows=int(blank.sum()))
+    blank = np.arange(len(cells))
+    for i in range(cells.shape[1]):
+        blank = blank[(cells.iloc[blank, i] == "").to_numpy()]
+    rows = np.delete(np.arange(1, 1 + len(cells)), blank)
+    if blank.size:
+        cells = cells.iloc[rows - 1].reset_index(drop=True)
+    return RawFile(name, cells, rows, "record", kind, blank_rows=blank.size)
 
 
 # Delimited text
@@ -498,22 +501,7 @@ def _once(name: str, pairs: Pairs) -> dict[str, Any]:
 
 
 def records(name: str, data: bytes, *, as_is: bool = False) -> list[dict[str, Any]]:
-    """Records of a JSON list in UTF-8.
-
-    Parameters
-    ----------
-    name : str
-        File, for messages.
-    data : bytes
-        Text.
-    as_is : bool
-        Allow nested values, in rows that are only passed on.
-
-    Raises
-    ------
-    NoRowsError
-        If the text is cut off or not a list of flat records: line or record named.
-    """
+    """Records of a JSON list in UTF-8, nested values allowed where they are only passed on."""
     rows = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
     if not isinstance(rows, list):
         raise NoRowsError(f"{name}: JSON, but not a list of rows", AGAIN)
@@ -671,14 +659,6 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
 
 def _parquet_texts(column: Any) -> NDArray[np.object_]:
     """Texts of one column, each distinct one once."""
-    if hasattr(column.type, "value_type"):
-        parts = [
-            np.array([*map(cell_text, chunk.dictionary.to_pylist()), ""], dtype=object)[
-                chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
-            ]
-            for chunk in column.chunks
-        ]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=object)
     codes, unique = pd.factorize(column.to_pandas(), use_na_sentinel=False)
     return np.array([cell_text(cell) for cell in unique], dtype=object)[codes]
 
@@ -703,9 +683,7 @@ def _page_header(data: bytes, at: int, depth: int = 0) -> tuple[dict[int, int], 
             at += length
         elif kind == 12:
             _, at = _page_header(data, at, depth + 1)
-        elif kind in (1, 2, 3, 7):  # true, false, a byte, a double
-            at += {3: 1, 7: 8}.get(kind, 0)
-        else:
+        elif kind not in (1, 2):  # true and false have no more bytes; other kinds are in no header
             raise ValueError(f"a page header with a field of kind {kind}")
     return fields, at + 1
 

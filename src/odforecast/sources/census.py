@@ -27,7 +27,6 @@ from odforecast.sources.columns import (
     letters,
     needed,
     refuse_commas,
-    refuse_open_end,
     within,
 )
 
@@ -98,7 +97,6 @@ def read_population(
         path, limits, latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
     )  # fmt: skip
-    refuse_open_end(raw)
     heads = {letters(str(header)) for header in raw.cells.columns}
     if names[1] <= heads:
         table = _bureau(raw, year)
@@ -120,12 +118,15 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     people = Column("people", f"POPESTIMATE{chosen}", needed(_PEOPLE, "is not a number of people"))
     columns = [*(Column(name.lower(), name) for name in _BUREAU), people]
     table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
+    table.refuse_open_end()
     counties = (table.cells["sumlev"].str.zfill(3) == _COUNTY_LEVEL).to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
-    unknown = counties & ~fips.isin(by_fips().keys()).to_numpy(dtype=bool)
+    unknown = counties & ~fips.isin(by_fips().keys())
     table.refuse(unknown, "county", "is not a county of its state", "correct the cell")
-    twice = fips[counties].duplicated().reindex(fips.index, fill_value=False).to_numpy(dtype=bool)
-    table.refuse(twice, "county", "is there twice for its state", "keep one")
+    there = fips[counties]
+    table.refuse(
+        there.index[there.duplicated()], "county", "is there twice for its state", "keep one"
+    )
     values = table.values("people", only=counties)
     found = pd.DataFrame({"fips": fips, "population": values, "year": chosen})
     return found[counties]
@@ -133,10 +134,11 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
 
 def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     table = Table(raw, PLAIN, what="a table of people by county", others=True)
+    table.refuse_open_end()
     refuse_commas(table, "population")
     found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0
-    twice = found.duplicated(["fips", "year"]).to_numpy()
+    twice = found.duplicated(["fips", "year"])
     table.refuse(twice, "fips", "is there twice", "give one row for each county and year")
     found = found.dropna()  # a county without a number; who asks for its rate is told
     if year is None:

@@ -62,6 +62,8 @@ def number(text: str) -> float | BadCell:
     >>> number("9" * 400).why, number("\u0663").why  # more than a float holds; another script
     ('is not a number', 'is not a number')
     """
+    if text.isdecimal() and text.isascii() and len(text) < 16:
+        return float(text)
     if text.lower() in BLANKS:
         return math.nan
     value = float(text.replace(",", "")) if _NUMBER.fullmatch(text) else math.inf
@@ -75,7 +77,8 @@ def count(text: str) -> float | BadCell:
     value = number(text)
     if isinstance(value, BadCell):
         return value
-    if re.fullmatch(r"[0-9]{1,3}\.000", text):  # four, or four thousand the European way?
+    # Is 4.000 four, or four thousand the European way?
+    if text.endswith(".000") and re.fullmatch(r"[0-9]{1,3}\.000", text):
         return BadCell(
             "may be a thousand times larger, if its point separates thousands",
             "write counts without a point",
@@ -199,8 +202,8 @@ class Table:
         Cells as the file gives them.
     columns : sequence of Column
         Those it may have.
-    needs : sequence of tuple of str
-        Of each tuple it must have one.
+    needs : sequence of str or tuple of str
+        Those that it must have, and of each tuple one.
     key : sequence of str
         Columns that a message repeats beside the row.
     what : str
@@ -226,14 +229,15 @@ class Table:
         raw: RawFile,
         columns: Sequence[Column],
         *,
-        needs: Sequence[tuple[str, ...]] = (),
+        needs: Sequence[str | tuple[str, ...]] = (),
         key: Sequence[str] = (),
         what: str,
         others: bool = False,
     ) -> None:
         self.raw, self.name, self.rows = raw, raw.name, raw.rows
         self.columns = {column.name: column for column in columns}
-        self.key = key
+        self.key, self.what = key, what
+        self._codes: dict[str, tuple[NDArray[np.intp], NDArray[np.object_]]] = {}
         known = {head: column.name for column in columns for head in column.heads()}
         self.headers: dict[str, str] = {}
         at: list[int] = []
@@ -252,17 +256,7 @@ class Table:
                 self.headers[name] = header
                 at.append(position)
         self.cells = raw.cells.iloc[:, at].set_axis(list(self.headers), axis=1)
-        titles = {name: column.title for name, column in self.columns.items()}
-        missing = [
-            " or ".join(titles[n] for n in some)
-            for some in needs
-            if self.headers.keys().isdisjoint(some)
-        ]
-        if missing:
-            raise DataError(
-                f"{raw.name}: no column {', '.join(missing)}; it has {listed(raw.cells.columns)}",
-                hint=f"is it {what}?",
-            )
+        self.require(*needs)
         if unknown and not others:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
             raise DataError(
@@ -277,18 +271,24 @@ class Table:
     def __len__(self) -> int:
         return len(self.cells)
 
-    def require(self, *columns: str) -> None:
-        """Refuse the file unless it has these columns."""
-        if missing := [c for c in columns if c not in self]:
+    def require(self, *columns: str | tuple[str, ...]) -> None:
+        """Refuse the file unless it has these columns, and one of each tuple of columns."""
+        titles = {name: column.title for name, column in self.columns.items()}
+        wanted = [(c,) if isinstance(c, str) else c for c in columns]
+        absent = [some for some in wanted if self.headers.keys().isdisjoint(some)]
+        if absent:
+            said = ", ".join(
+                " or ".join(titles.get(name, name) for name in some) for some in absent
+            )
             raise DataError(
-                f"{self.name}: no column {', '.join(missing)}; it has {listed(self.cells.columns)}",
-                hint="is it the right file?",
+                f"{self.name}: no column {said}; it has {listed(self.raw.cells.columns)}",
+                hint=f"is it {self.what}?",
             )
 
     def values(
         self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
     ) -> NDArray[Any]:
-        """Values of a column, by its parser or another.
+        """Values of a column, by its parser or another; a column that is not there is blank.
 
         Parameters
         ----------
@@ -298,15 +298,25 @@ class Table:
         only : ndarray of bool, optional
             Rows that the parser is for; what the others get means nothing.
         """
-        codes, texts = pd.factorize(self.cells[name], use_na_sentinel=False)
-        parsed = [(parse or self.columns[name].parse)(text) for text in texts]
-        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)[codes]
-        bad = bad if only is None else bad & only
+        if name not in self._codes:
+            blanks = np.full(len(self), "", dtype=object)
+            self._codes[name] = pd.factorize(
+                self.cells[name].to_numpy() if name in self else blanks
+            )
+        codes, texts = self._codes[name]
+        parse = parse or self.columns[name].parse
+        if only is None:
+            parsed = [parse(text) for text in texts]
+        else:
+            meant = np.bincount(codes[only], minlength=len(texts)).tolist()
+            parsed = [parse(text) if n else None for text, n in zip(texts, meant)]
+        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)
         if bad.any():
-            first = parsed[codes[np.argmax(bad)]]
-            self.refuse(bad, name, first.why, first.hint)
-        known = [None if isinstance(value, BadCell) else value for value in parsed]
-        return np.array(known, dtype=dtype)[codes]
+            wrong = bad[codes] if only is None else bad[codes] & only
+            first = parsed[codes[np.argmax(wrong)]]
+            self.refuse(wrong, name, first.why, first.hint)
+        values: NDArray[Any] = np.array(parsed, dtype=dtype)
+        return values[codes]
 
     def texts(self, name: str, parse: Parser | None = None) -> NDArray[np.object_]:
         """Values of a column of texts."""
@@ -314,8 +324,7 @@ class Table:
 
     def months(self, first: str) -> NDArray[np.datetime64]:
         """Months from the columns ``month`` and, where there is one, ``year``."""
-        found = self.values("month", lambda t: _part(month_cell(t), 1))
-        years = self.values("month", lambda t: _part(month_cell(t), 0))
+        years, found = self.values("month", month_cell).T  # two numbers of a cell
         if "year" in self:
             inside, years = years, self.values("year")
             wrong = ~np.isnan(inside) & (inside != years)
@@ -327,24 +336,34 @@ class Table:
         self.refuse(months < np.datetime64(first), "month", early, "check the year")
         return np.asarray(months)
 
+    def refuse_open_end(self) -> None:
+        """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
+        if self.raw.open_end:
+            raise DataError(
+                f"{self.where(len(self) - 1)}: the last line has no line end and ends in a blank "
+                f"{plain(self.raw.cells.columns[-1], 40)}, where a value may be cut off",
+                hint=f"{AGAIN}, or add a line end if the file is whole",
+            )
+
     def where(self, i: int) -> str:
         """File, row and key of row ``i``, as the file writes them."""
         key = ", ".join(plain(self.cells[name].iloc[i]) for name in self.key if name in self)
         return f"{self.name} {self.raw.row_word} {self.rows[i]}{f' ({key})' if key else ''}"
 
-    def refuse(self, bad: Bools, name: str, why: str, hint: str = "") -> None:
+    def refuse(self, bad: Any, name: str, why: str, hint: str = "") -> None:
         """Refuse the file if any cell of a column is bad, naming the first.
 
         Parameters
         ----------
-        bad : ndarray of bool, shape (n_rows,)
-            Cells that cannot be trusted.
+        bad : array of bool, shape (n_rows,), or of int
+            Cells that cannot be trusted, or their positions.
         name : str
             Column.
         why, hint : str
             What is wrong with the cell, and what to do.
         """
-        at = np.flatnonzero(bad)
+        bad = np.asarray(bad)
+        at = np.flatnonzero(bad) if bad.dtype == bool else np.sort(bad)
         if at.size:
             first = int(at[0])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
@@ -355,50 +374,19 @@ class Table:
             )
 
 
-def _part(found: tuple[float, int] | BadCell, which: int) -> float | BadCell:
-    return found if isinstance(found, BadCell) else float(found[which])
-
-
-class Plain(Table):
-    """A table of any columns, by their headers as they are."""
-
-    def __init__(self, raw: RawFile) -> None:
-        refuse_open_end(raw)
-        raw.cells.columns = raw.cells.columns.str.strip()
-        names = list(map(str, raw.cells.columns))
-        if len(set(names)) != len(names):
-            twice = next(n for n in names if names.count(n) > 1)
-            raise DataError(f"{raw.name}: two columns named {quoted(twice)}", hint="keep one")
-        self.raw, self.name, self.rows, self.cells = raw, raw.name, raw.rows, raw.cells
-        self.key, self.columns = (), {}
-        self.headers = dict(zip(names, names))
-
-
-def read_plain(path: str | Path, limits: Limits | None = None) -> Plain:
-    """Text cells of a CSV (gzip or not), Excel or Parquet table.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or a column name is there twice.
-    """
-    return Plain(read_raw(path, limits))
-
-
-def refuse_open_end(raw: RawFile) -> None:
-    """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
-    if raw.open_end:
-        raise DataError(
-            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and ends in "
-            "a blank cell, where a value may be cut off",
-            hint=f"{AGAIN}, or add a line end if the file is whole",
-        )
+def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
+    """A table (CSV, gzip or not, Excel or Parquet) of any columns, by their headers as they are."""
+    raw = read_raw(path, limits)
+    raw.cells.columns = raw.cells.columns.str.strip()
+    table = Table(raw, [Column(name, name) for name in raw.cells.columns], what="the right file")
+    table.refuse_open_end()
+    return table
 
 
 def refuse_commas(table: Table, name: str) -> None:
     """Refuse commas in the numbers of a file that has semicolons between its columns."""
     if table.raw.separator == ";":
-        comma = table.cells[name].str.contains(",").to_numpy(dtype=bool)
+        comma = table.cells[name].str.contains(",")
         why = "may hold a decimal comma or a separator of thousands"
         table.refuse(comma, name, why, "write whole numbers without separators")
 

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,6 @@ from odforecast.sources.columns import (
     Table,
     count,
     percent,
-    refuse_open_end,
     years,
 )
 from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
@@ -222,17 +222,16 @@ def read_county(
 
 def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     """County counts of raw cells; see :func:`read_county`."""
-    refuse_open_end(raw)
     table = Table(
-        raw, COLUMNS, needs=[(name,) for name in _NEEDS], key=("fips", "year", "month"),
+        raw, COLUMNS, needs=_NEEDS, key=("fips", "year", "month"),
         what="CDC's table of counties (gb4e-yj24)",
     )  # fmt: skip
+    table.refuse_open_end()
     day = _data_day(table)
     date, notes = _released(raw, day, release)
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
-    blank = pd.Series("", index=table.cells.index)
     rows = pd.DataFrame(
         {
             "release": np.datetime64(date, "ns"),
@@ -242,19 +241,17 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
             "month": month.astype("datetime64[ns]"),
             "deaths": deaths,
             "status": status,
-            "percent_pending": table.values("pending") if "pending" in table else np.nan,
-            "completeness_note": table.cells["note"] if "note" in table else blank,
-            "urban": _urban_codes(table, fips) if "urban" in table else blank,
+            "percent_pending": table.values("pending"),
+            "completeness_note": table.texts("note"),
+            "urban": _urban_codes(table, fips),
         }
     )[list(COUNTY_COLUMNS)]
     exact = rows.duplicated().to_numpy()
     kept, merged = _merged(table, rows, ~exact)
-    twice = kept & rows[kept].duplicated(["fips", "month"]).reindex(rows.index, fill_value=False)
-    table.refuse(
-        twice.to_numpy(dtype=bool), "deaths",
-        "is a second value for its county and month", "keep one release per file",
-    )  # fmt: skip
     rows = rows[kept]
+    second = rows.index[rows.duplicated(["fips", "month"])]
+    why, hint = "is a second value for its county and month", "keep one release per file"
+    table.refuse(second, "deaths", why, hint)
     notes = [*raw.notes, *notes, *merged, *_connecticut(rows)]
     _check_split(rows)
     rows = canonical_counties(rows)
@@ -312,18 +309,16 @@ def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     cells = table.cells
     fips = pd.Series(table.texts("fips"))
     expected = table.texts("state")
-    table.refuse((fips.str[:2] != expected).to_numpy(), "fips", "lies in another state")
+    table.refuse(fips.str[:2] != expected, "fips", "lies in another state")
     for column, part, width in (("state_fips", fips.str[:2], 2), ("county_fips", fips.str[2:], 3)):
         if column in table:
-            differ = (cells[column].str.zfill(width) != part).to_numpy()
-            table.refuse(differ, column, "contradicts FIPS")
+            table.refuse(cells[column].str.zfill(width) != part, column, "contradicts FIPS")
     if "state_name" in table:
-        differ = table.texts("state_name") != expected
-        table.refuse(differ, "state_name", "contradicts the state")
-    table.refuse((cells["county"] == "").to_numpy(), "county", "is blank")
+        table.refuse(table.texts("state_name") != expected, "state_name", "contradicts the state")
+    table.refuse(cells["county"] == "", "county", "is blank")
     # Which codes Connecticut may have is said where its two geographies are told apart.
     unknown = ~fips.isin(by_fips().keys()) & (fips.str[:2] != "09")
-    table.refuse(unknown.to_numpy(), "fips", "is not a county")
+    table.refuse(unknown, "fips", "is not a county")
     # A former city of Virginia stands under the FIPS code of the county that took it in.
     merged = fips.isin(FORMER.values())
     names = {
@@ -332,9 +327,9 @@ def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     }
     strange = [f in names and folded(n) not in names[f] for f, n in zip(fips, cells["county"])]
     why = "is one of two names for a FIPS code"
-    table.refuse(np.array(strange), "county", why)
+    table.refuse(strange, "county", why)
     doubled = cells["county"].mask(merged, "").groupby(fips).transform("nunique") > 1
-    table.refuse(doubled.to_numpy(), "county", why)
+    table.refuse(doubled, "county", why)
     state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
     return state.to_numpy(dtype=object), fips.to_numpy(dtype=object)
 
@@ -377,8 +372,7 @@ def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
     """Codes of how urban; that of a county holds for all of its months."""
     codes = pd.Series(table.texts("urban"))
     known = codes.mask(codes == "").groupby(fips)
-    two = (known.transform("nunique") > 1).to_numpy()
-    table.refuse(two, "urban", "is one of two codes for its county")
+    table.refuse(known.transform("nunique") > 1, "urban", "is one of two codes for its county")
     return known.transform("first").fillna("")
 
 
@@ -410,34 +404,23 @@ def _merged(
     out = pd.Series(kept, index=counts.index)
     notes = []
     for fips in sorted(set(FORMER.values())):
-        rows = counts[out & (counts["fips"] == fips)]
+        rows = counts[out & (counts["fips"] == fips)].assign(at=lambda r: r.index)
+        rows["said"] = [_count_text(*row) for row in zip(rows["deaths"], rows["status"])]
         own = rows["county"].map(folded).isin(own_names(fips))
-        pair = rows[own].merge(
-            rows[~own].assign(at=rows.index[~own]), on="month", suffixes=("", "_city")
-        )
+        pair = rows[own].merge(rows[~own], on="month", suffixes=("", "_city"))
         counts.loc[rows.index, "county"] = by_fips()[fips].short
-        if pair.empty:
-            continue
-        one = rows.index[own][rows["month"][own].isin(pair["month"])]
-        said = [pair[c].to_numpy(dtype=object) for c in ("status", "status_city")]
-        same = (
-            pair["deaths"].eq(pair["deaths_city"])
-            | pair["deaths"].isna() & pair["deaths_city"].isna()
-        )
-        wrong = np.flatnonzero(~same.to_numpy() | (said[0] != said[1]))
-        if wrong.size:
-            row = pair.iloc[int(wrong[0])]
-            first = next(int(i) for i in one if counts["month"][i] == row["month"])
+        for _, row in pair[pair["said"] != pair["said_city"]].iterrows():
             raise DataError(
-                f"{table.name} rows {table.rows[first]} and {table.rows[int(row['at'])]}: "
+                f"{table.name} rows {table.rows[row['at']]} and {table.rows[row['at_city']]}: "
                 f"{row['county']} and {row['county_city']} are one county now ({fips}), and have "
-                f"{_count_text(row['deaths'], row['status'])} and "
-                f"{_count_text(row['deaths_city'], row['status_city'])} in {row['month']:%Y-%m}",
+                f"{row['said']} and {row['said_city']} in {row['month']:%Y-%m}",
                 hint="which one is right? Download the file again",
             )
-        out[pair["at"]] = False
-        text = f"{fips} is listed twice, as {rows['county'][own].iloc[0]} and as "
-        text += f"{rows['county'][~own].iloc[0]}, with the same counts: one is kept"
+        if pair.empty:
+            continue
+        out[pair["at_city"]] = False
+        text = f"{fips} is listed twice, as {pair['county'][0]} and as "
+        text += f"{pair['county_city'][0]}, with the same counts: one is kept"
         differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
         if differ.any():
             text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
@@ -459,10 +442,10 @@ def _connecticut(table: pd.DataFrame) -> list[str]:
             "Connecticut",
             hint="counties are 09001-09015, planning regions 09110-09190",
         )
-    both = rows.groupby("month")["fips"].agg(lambda f: f.map(connecticut_geography).nunique())
-    if (both > 1).any():
+    both = kinds.groupby(rows["month"]).agg("nunique") > 1
+    if both.any():
         raise DataError(
-            f"Connecticut has counties and planning regions in {both[both > 1].index[0]:%Y-%m}: "
+            f"Connecticut has counties and planning regions in {both.idxmax():%Y-%m}: "
             "its deaths would count twice",
             hint="keep one geography for each month",
         )
@@ -554,17 +537,13 @@ def absent(table: pd.DataFrame) -> list[str]:
     """
     there = set(map(str, table["fips"]))
     wanted = listed_with(there)
-    lacking = pd.Series(sorted(wanted - there), dtype=object)
+    whole, lacking = (Counter(by_fips()[f].state for f in s) for s in (wanted, wanted - there))
     notes = []
-    if len(lacking):
-        states = lacking.map(lambda f: by_fips()[f].state).value_counts()
-        whole = pd.Series({f: by_fips()[f].state for f in wanted}).value_counts()
+    if lacking:
         # States that are partly there first: those look whole.
-        order = sorted(states.index, key=lambda s: (states[s] == whole[s], str(s)))
-        said = [f"{states[s]} of {whole[s]} of {called(str(s))}" for s in order]
-        notes.append(
-            f"no rows for {len(lacking):,} counties ({listed(said, 3)}): is the file whole?"
-        )
+        order = sorted(lacking, key=lambda s: (lacking[s] == whole[s], s))
+        said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
+        notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
     stays = ~table["fips"].isin([*SPLIT, *(p for parts in SPLIT.values() for p in parts)])
     rows = table[stays & (table["state"] != "CT")]

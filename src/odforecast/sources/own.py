@@ -34,7 +34,6 @@ from odforecast.sources.columns import (
     letters,
     needed,
     refuse_commas,
-    refuse_open_end,
 )
 
 #: A state has some hundred months, and some days for each.
@@ -104,11 +103,10 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
     [182.0, 171.0]
     """
     try:
-        raw = read_raw(path, limits or LIMITS, header=_is_header)
-        refuse_open_end(raw)
+        table = _table(read_raw(path, limits or LIMITS, header=_is_header))
+        table.refuse_open_end()
     except DataError as error:
         raise _of_counts(error) from error
-    table = _table(raw)
     refuse_commas(table, "deaths")
     months = table.values("month", _months(table), "datetime64[M]")
     frame = pd.DataFrame(
@@ -132,7 +130,7 @@ def _table(raw: RawFile) -> Table:
     heads = {letters(str(header)) for header in raw.cells.columns}
     return Table(
         raw, COLUMNS if "location" in heads else _BY_STATE,
-        needs=[("location",), ("month",), ("deaths",)], others=True,
+        needs=("location", "month", "deaths"), others=True,
         what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
         "indicator)",
     )  # fmt: skip

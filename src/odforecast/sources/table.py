@@ -45,6 +45,7 @@ from odforecast.geography.places import LOCATIONS, by_fips
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
+from odforecast.sources.cells import cell_text
 
 PERCENT_SPECIFIED = "Percent with drugs specified"
 
@@ -283,15 +284,9 @@ def _text(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
         values = table[name].to_numpy()
         if name in layout.numbers:
             codes, unique = pd.factorize(values, use_na_sentinel=False)
-            out[name] = np.array([_number_text(float(x)) for x in unique], dtype=object)[codes]
+            out[name] = np.array([cell_text(float(x)) for x in unique], dtype=object)[codes]
         elif name in _DAYS:
             out[name] = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]").astype(str)
         else:
             out[name] = values
     return pd.DataFrame(out, columns=list(layout.columns))
-
-
-def _number_text(value: float) -> str:
-    if np.isnan(value):
-        return ""
-    return str(int(value)) if value.is_integer() else repr(value)

@@ -33,7 +33,7 @@ from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
 from odforecast.say import printable
-from odforecast.sources.cells import AGAIN, Limits, RawFile, cell_text, read_raw
+from odforecast.sources.cells import Limits, RawFile, cell_text, read_raw
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -99,7 +99,7 @@ COLUMNS = (
     Column("release", "Release"),
     Column("status", "Status", _status),
 )  # fmt: skip
-_NEEDS = (("state", "name", "location"), ("month",), ("indicator",), ("reported", "predicted"))
+_NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
 
 
 @dataclass(frozen=True)
@@ -289,7 +289,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     for name in ("reported", "predicted"):
         frame[name] = _values(table, name, counted)
     for name in ("percent_complete", "percent_pending"):
-        frame[name] = table.values(name) if name in table else np.full(len(table), np.nan)
+        frame[name] = table.values(name)
     _check_headers(table, frame)
     _check_open_end(table, frame)
     frame["status"] = _statuses(table, frame["reported"], notes)
@@ -310,7 +310,8 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     notes += _release_note(date, frame["month"].max())
     if exact.any():
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
-    bounds = [table.cells[n].str.endswith("+").sum() for n in table.headers if n[:8] == "percent_"]
+    shares = ("percent_complete", "percent_pending")
+    bounds = [table.values(n, lambda text: text.endswith("+"), bool).sum() for n in shares]
     report = LoadReport(
         file=printable(raw.file),
         sha256=raw.sha256,
@@ -338,8 +339,6 @@ def _states(table: Table) -> NDArray[np.object_]:
 
 def _values(table: Table, name: str, counted: NDArray[np.bool_]) -> Floats:
     """Reported or predicted values: counts, or percent where ``counted`` is false."""
-    if name not in table:
-        return np.full(len(table), np.nan)
     counts = table.values(name, only=counted)
     share = within(0, 100, "is not a percentage from 0 to 100")
     return np.where(counted, counts, table.values(name, share, only=~counted))
@@ -351,33 +350,31 @@ def _check_headers(table: Table, frame: dict[str, Any]) -> None:
     Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
     what is missing, is rarely below the reported one.
     """
-    title = {column.name: column.title for column in COLUMNS}
     complete, pending = frame["percent_complete"], frame["percent_pending"]
     below = (frame["predicted"] < frame["reported"]).sum()
     above = (frame["predicted"] > frame["reported"]).sum()
     for wrong, said, hint in (
         (
             (complete < pending).sum() > (complete > pending).sum(),
-            f"{title['percent_complete']} is below {title['percent_pending']} in most rows",
+            "Percent Complete is below Percent Pending Investigation in most rows",
             "are their headers swapped? Percent complete is near 100, pending near 0",
         ),
         (
             (complete < _HALF).sum() > (complete >= _HALF).sum(),
-            f"{title['percent_complete']} is below {_HALF:g} in most rows",
+            f"Percent Complete is below {_HALF:g} in most rows",
             "another column's header? Percent complete is near 100",
         ),
         (
             below > max(above, 5),
-            f"{title['predicted']} is below {title['reported']} in most rows ({below:,} of "
-            f"{below + above:,} that differ)",
+            f"Predicted Value is below Data Value in most rows ({below:,} of {below + above:,} "
+            "that differ)",
             "are their headers swapped? CDC's predicted value adds what is not yet reported",
         ),
     ):
         if wrong:
             raise DataError(f"{table.name}: {said}", hint)
-    if "percent_pending" in table:
-        why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
-        table.refuse(pending > _HALF, "percent_pending", why, hint)
+    why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
+    table.refuse(pending > _HALF, "percent_pending", why, hint)
 
 
 def _check_open_end(table: Table, frame: dict[str, Any]) -> None:
@@ -386,20 +383,13 @@ def _check_open_end(table: Table, frame: dict[str, Any]) -> None:
     A file of CDC's whose last line has no line end exists, and ends in a blank value. That
     blank is believed where every other month of the same series is blank too.
     """
-    if not table.raw.open_end:
-        return
-    name = list(table.headers)[-1]
-    values = frame.get(name)
-    if values is not None and values.dtype == float:
+    values = frame.get(list(table.headers)[-1])
+    if table.raw.open_end and values is not None and values.dtype == float:
         last = (frame["state"][-1], frame["indicator"][-1])
         same = (frame["state"] == last[0]) & (frame["indicator"] == last[1])
         if same.sum() > 1 and np.isnan(values[same]).all():
             return
-    raise DataError(
-        f"{table.where(len(table) - 1)}: the last line has no line end and ends in a blank "
-        f"{table.columns[name].title}, where a value may be cut off",
-        hint=f"{AGAIN}, or add a line end if the file is whole",
-    )
+    table.refuse_open_end()
 
 
 def _statuses(table: Table, reported: Floats, notes: list[str]) -> NDArray[np.object_]:
@@ -412,17 +402,13 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> NDArray[np.ob
         table.refuse(wrong, "status", "contradicts the reported value", hint)
         return status
     status = np.where(blank, "missing", "ok").astype(object)
-    if "footnote" not in table:
-        return status
     suppressed = table.values("footnote", lambda t: "suppressed" in t.lower(), bool)
     shown = "not shown due to low data quality"
     low = table.values("footnote", lambda t: shown in t.lower(), bool)
-    if "reported" in table:
-        table.refuse(
-            (suppressed | low) & ~blank, "reported",
-            "is filled in where the footnote says that CDC shows none",
-            "leave suppressed cells blank",
-        )  # fmt: skip
+    table.refuse(
+        (suppressed | low) & ~blank, "reported",
+        "is filled in where the footnote says that CDC shows none", "leave suppressed cells blank",
+    )  # fmt: skip
     status[blank & low] = "low_quality"
     status[blank & suppressed] = "suppressed"
     if both := int((blank & low & suppressed).sum()):

@@ -21,10 +21,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +41,7 @@ from odforecast.sources.cells import (
     short_row,
     utf8,
 )
-from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, any_text, number
+from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, number
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(
@@ -269,42 +267,42 @@ class Footer:
 
 def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     """Footer of an export, from its lines after the data."""
-    text = [" ".join(c for c in row if c) for row in lines]
-    joined = "\n".join(text)
-    dataset = re.search(r"^Dataset: (.+)$", joined, re.MULTILINE)
-    group_by = re.search(r"^Group By: (.+)$", joined, re.MULTILINE)
-    query = re.search(
-        r"^Query Date: ([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4})", joined, re.MULTILINE
+    text = "\n".join(" ".join(c for c in row if c) for row in lines)
+    dataset, group_by, query = (
+        re.search(rf"^{said}: (.+)$", text, re.MULTILINE)
+        for said in ("Dataset", "Group By", "Query Date")
     )
-    if dataset is None or group_by is None or query is None or query[1] not in _NAMES:
+    if dataset is None or group_by is None or query is None:
         raise DataError(
             f"{name}: the footer is incomplete (no data set, grouping or query date)",
             hint="the file is cut off or damaged; export it from CDC WONDER again",
         )
-    asked = joined[joined.index(dataset[0]) : joined.index(group_by[0])].replace("\n", " ")
-    basis = "underlying" if "UCD" in asked else "multiple" if "MCD" in asked else "unknown"
-    if "UCD" in asked and "MCD" in asked:
-        basis = "underlying and multiple"
-    codes = tuple(
-        found for part in re.split(r"Codes: AND", asked) if (found := frozenset(_codes(part)))
-    )
-    as_of = re.search(r"as of ([A-Z][a-z]+) ([0-9]{1,2}), ([0-9]{4})", joined)
-    try:
-        days = [
-            dt.date(int(found[3]), _NAMES.index(found[1][:3]) + 1, int(found[2]))
-            for found in (query, as_of)
-            if found is not None
-        ]
-    except ValueError as error:
-        raise DataError(f"{name}: the footer holds a wrong date: {quoted(query[0])}") from error
+    asked = text[text.index(dataset[0]) : text.index(group_by[0])].replace("\n", " ")
+    causes = {"UCD": "underlying", "MCD": "multiple"}
+    as_of = re.search(r"as of ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})", text)
     return Footer(
         dataset=dataset[1],
-        basis=basis,
-        codes=codes,
+        basis=" and ".join(word for code, word in causes.items() if code in asked) or "unknown",
+        codes=tuple(
+            frozenset(found) for part in asked.split("Codes: AND") if (found := _codes(part))
+        ),
         group_by=group_by[1],
-        query_date=days[0],
-        data_as_of=days[1] if as_of else None,
+        query_date=_day(name, query[1]),
+        data_as_of=_day(name, as_of[1]) if as_of else None,
     )
+
+
+def _day(name: str, text: str) -> dt.date:
+    """A day of a footer: ``Apr 21, 2025 4:56:10 PM``, ``April 21, 2025``."""
+    found = re.match(r"([A-Z][a-z]{2})[a-z]* ([0-9]{1,2}), ([0-9]{4})", text)
+    try:
+        if found is None:
+            raise ValueError("not a day")
+        return dt.date(int(found[3]), _NAMES.index(found[1]) + 1, int(found[2]))
+    except ValueError as error:
+        raise DataError(
+            f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN
+        ) from error
 
 
 def _codes(text: str) -> set[str]:
@@ -391,33 +389,25 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
                 f"{name} row {number_}: more than {_MOST_ROWS:,} rows, or an endless footer",
                 hint="is it an export of CDC WONDER?",
             )
-    found = None
-    notes = []
-    if footer:
-        found = _read_footer(name, footer)
-    elif tab:
+    found = _read_footer(name, footer) if footer else None
+    if not footer and tab:
         raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
-    else:
-        notes.append("no footer: cause and query date unknown, completeness unproven")
-        if not data.endswith((b"\n", b"\r")):
-            raise DataError(
-                f"{name} row {len(rows) + 1}: the last line has no line end: cut off?", _AGAIN
-            )
+    if not footer and not data.endswith((b"\n", b"\r")):
+        last = len(rows) + 1
+        raise DataError(f"{name} row {last}: the last line has no line end: cut off?", _AGAIN)
     if short is not None:
         raise short
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
-    cells, numbers = filled(name, header, rows, LIMITS)
-    return RawFile(name, cells, numbers, "row", "csv", notes=notes), found
+    return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), found
 
 
 def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     table = Table(
-        raw, COLUMNS, needs=[("month",), ("month_code",), ("deaths",)],
+        raw, COLUMNS, needs=("month", "month_code", "deaths"),
         what="a CDC WONDER export grouped by month (and state)",
     )  # fmt: skip
-    headers = [str(header).lower() for header in raw.cells.columns]
-    by_occurrence = any("occurrence" in header for header in headers)
+    by_occurrence = any("occurrence" in str(header).lower() for header in raw.cells.columns)
     by_state = "place" in table
     if by_state != ("code" in table):
         table.require("place", "code")
@@ -428,11 +418,8 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
             _AGAIN,
         )
     for name in ("population", "rate", "adjusted"):
-        if name in table:
-            table.values(name)
-    total = (
-        table.texts("notes") == "Total" if "notes" in table else np.zeros(len(table), dtype=bool)
-    )
+        table.values(name)
+    total = table.texts("notes") == "Total"
     if total.all():
         raise DataError(f"{raw.name}: only Total rows", _AGAIN)
     state = _states(table, total, by_occurrence=by_occurrence)
@@ -444,13 +431,10 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
         ~total & (state != "US") & (deaths > 0) & (deaths < 10), "deaths",
         "is 1 to 9, which WONDER never shows", _AGAIN,
     )  # fmt: skip
-    cause = _cause(table, total)
-    definition, official, query_date = "unknown cause", False, None
+    definition, official, query_date = _cause(table, total), False, None
     if footer is not None:
         definition, official = footer.definition, footer.official
         query_date = footer.query_date
-    elif any(cause):
-        definition = f"multiple cause {cause[1]} ({cause[0]}), underlying cause unknown"
     flags = table.texts("month", lambda text: text.rpartition("(")[2])
     rows = pd.DataFrame(
         {
@@ -470,12 +454,14 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     exact = rows.duplicated()
     rows = rows[~exact]
     second = rows.index[rows.duplicated(["state", "month"])]
-    _refuse_at(table, second, "is a second value for its state and month")
+    table.refuse(second, "deaths", "is a second value for its state and month", _AGAIN)
     rows = rows.sort_values(["state", "month"], ignore_index=True)
     by_month = _check_totals(table, rows, totals)
     places = tuple(dict.fromkeys(rows["state"]))
     hidden = len(places) * rows["month"].nunique() - len(rows)
-    notes = list(raw.notes)
+    notes = []
+    if footer is None:
+        notes.append("no footer: cause and query date unknown, completeness unproven")
     if hidden:
         notes.append(
             f"{hidden} cells of {len(places)} places by month have no row: zero, or hidden "
@@ -515,7 +501,7 @@ def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.ob
     known = pd.Series(pairs).map(found.get)
     bad = known.isna() | ((known == "") & ~total)
     why = "is not a state with its code beside it"
-    table.refuse(bad.to_numpy(dtype=bool), "place", why, _AGAIN)
+    table.refuse(bad, "place", why, _AGAIN)
     return known.to_numpy(dtype=object)
 
 
@@ -535,26 +521,27 @@ def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
     return months
 
 
-def _cause(table: Table, total: Bools) -> tuple[str, str]:
-    """Cause of death and its code, the same in all rows; blank where there are no such columns."""
+def _cause(table: Table, total: Bools) -> str:
+    """Cause of death in words, from its columns, which are the same in all rows."""
     found = []
     for name in ("cause", "cause_code"):
-        texts = table.texts(name, any_text) if name in table else np.full(len(table), "", object)
-        first = texts[~total][0]
-        if name in table:
-            table.refuse(
-                ~total & (texts != first), name, "is a second cause of death",
-                "export one cause at a time: causes overlap and must not be added",
-            )  # fmt: skip
-        found.append(str(first))
-    return found[0], found[1]
+        texts = table.texts(name)
+        found.append(texts[~total][0])
+        table.refuse(
+            ~total & (texts != found[-1]), name, "is a second cause of death",
+            "export one cause at a time: causes overlap and must not be added",
+        )  # fmt: skip
+    cause, code = found
+    known = f"multiple cause {code} ({cause}), underlying cause unknown"
+    return known if cause or code else "unknown cause"
 
 
 def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.Series:
     """Compare each Total row with the rows it adds up; totals by month."""
     by_state, months = "place" in table, rows["month"].nunique()
-    twice = totals.drop_duplicates().duplicated(["state", "month"])
-    _refuse_at(table, twice.index[twice], "is a second total for the same rows")
+    once = totals.drop_duplicates()
+    second = once.index[once.duplicated(["state", "month"])]
+    table.refuse(second, "deaths", "is a second total for the same rows", _AGAIN)
     for i, (state, month, deaths) in totals.iterrows():
         of_state, of_month = by_state and bool(state), not pd.isna(month)
         part = rows[rows["state"] == state] if of_state else rows
@@ -563,12 +550,8 @@ def _check_totals(table: Table, rows: pd.DataFrame, totals: pd.DataFrame) -> pd.
         known, blank = part["deaths"].sum(), cells - part["deaths"].notna().sum()
         if not known <= deaths <= known + 9 * blank:
             why = f"is a total that its rows do not give ({known:g}, {blank} cells not shown)"
-            _refuse_at(table, [i], why)
+            table.refuse([i], "deaths", why, _AGAIN)
     whole = totals[totals["month"].notna() & ((totals["state"] == "") | (not by_state))]
     by_month = whole.drop_duplicates("month").set_index("month")["deaths"]
     by_month.index = pd.DatetimeIndex(by_month.index, name="month")
     return by_month.astype(float)
-
-
-def _refuse_at(table: Table, rows: Iterable[Any], why: str) -> None:
-    table.refuse(np.isin(np.arange(len(table)), list(rows)), "deaths", why, _AGAIN)

@@ -1,8 +1,8 @@
 """The one table of an Excel workbook (.xlsx), cell by cell, as the file stores it.
 
-openpyxl reads the cells. What it would lose in silence is looked for in the XML before: rows and
-cells that are out of order or there twice, values of another kind than their cell says, and
-formulas whose value is not stored, which it gives as blanks.
+openpyxl reads the cells. What it would lose in silence is refused before: rows and cells that are
+out of order or there twice, values of another kind than their cell says, and formulas whose value
+is not stored, which it gives as blanks.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable
-from functools import cache
 from itertools import islice
 from typing import Any
 
 import openpyxl
-from openpyxl.utils.cell import column_index_from_string
 from openpyxl.utils.escape import unescape
+from openpyxl.worksheet._reader import FORMULA_TAG, INLINE_STRING, VALUE_TAG, WorkSheetParser
 
 from odforecast.errors import DataError
 from odforecast.say import listed, plain, quoted
@@ -35,22 +34,7 @@ from odforecast.sources.cells import (
 
 _DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
 _MOST_TAGS = 8_000_000  # beside ten for each cell
-_PLACE = re.compile(rb'<(?:\w+:)?(row|c)\b(?:[^>]*?\sr="([A-Z]{0,3})([0-9]{1,7})")?')
-#: A cell whose formula comes first, and what a value looks like.
-_FORMULA = re.compile(rb"<(?:\w+:)?c\b([^>]*)>\s*<(?:\w+:)?f\b.*?</(?:\w+:)?c>", re.DOTALL)
-_VALUE = re.compile(rb"<(?:\w+:)?v>[^<]")
-#: What makes a cell another than openpyxl gives.
-_STRANGE = {
-    "two values in a cell": re.compile(rb"</(?:\w+:)?v>\s*<(?:\w+:)?v\b"),
-    "a text where its cell has none": re.compile(
-        rb'<(?:\w+:)?c\b(?![^>]*t="inlineStr")[^>]*>\s*<(?:\w+:)?is\b'
-    ),
-    "a value where its cell has a text": re.compile(rb't="inlineStr"[^>]*>\s*<(?:\w+:)?v\b'),
-    "a cell whose place is not one": re.compile(
-        rb'<(?:\w+:)?c\b[^>]*\sr="(?![A-Z]{1,3}[1-9][0-9]{0,6}")'
-    ),
-    "a text that is not there": re.compile(rb't="s"[^>]*>\s*<(?:\w+:)?v>\s*-'),
-}
+_PLACE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}")
 
 
 def read_workbook(
@@ -69,7 +53,7 @@ def read_workbook(
         sheets with data.
     """
     try:
-        archive = _checked_parts(name, data, limits)
+        _check_parts(name, data, limits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
@@ -79,9 +63,7 @@ def read_workbook(
             sheets = {}
             for sheet in book.worksheets:
                 if chosen in (None, sheet.title):
-                    xml = archive.read(sheet._worksheet_path)
-                    _check_sheet(name, str(sheet.title), xml)
-                    sheets[str(sheet.title)] = _rows(sheet)
+                    sheets[str(sheet.title)] = _rows(name, sheet, limits)
     except DataError:
         raise
     except Exception as error:  # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
@@ -111,8 +93,8 @@ def read_workbook(
     return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=blank)
 
 
-def _checked_parts(name: str, data: bytes, limits: Limits) -> zipfile.ZipFile:
-    """A zip file whose parts do not unpack to more than a release can have."""
+def _check_parts(name: str, data: bytes, limits: Limits) -> None:
+    """Refuse a zip file whose parts unpack to more than a release can have."""
     end = data.rfind(b"PK\x05\x06")
     if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
         raise ValueError("no list of its parts, or an endless one")
@@ -130,6 +112,8 @@ def _checked_parts(name: str, data: bytes, limits: Limits) -> zipfile.ZipFile:
                 tags += piece.count(b"<")
                 if in_sheet:
                     cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
+                if in_sheet and b"\0" in piece:
+                    raise ValueError("a sheet that is not UTF-8")
                 if b"<!DOCTYPE" in piece:
                     raise ValueError("a document type, which workbooks do not have")
                 if size > limits.size or tags > _MOST_TAGS + 10 * limits.cells:
@@ -138,51 +122,73 @@ def _checked_parts(name: str, data: bytes, limits: Limits) -> zipfile.ZipFile:
         tags = max(0, tags - 10 * cells)
         if tags > _MOST_TAGS:
             raise limits.refuse_size(name)
-    return archive
 
 
-def _check_sheet(name: str, title: str, xml: bytes) -> None:
-    """Refuse the XML of a sheet that openpyxl would read as something else."""
-    if b"\0" in xml[:1000]:
-        raise ValueError("a sheet that is not UTF-8")
-    row = column = 0
-    columns = cache(lambda letters: column_index_from_string(letters.decode()))
-    for found in _PLACE.finditer(xml):
-        kind, letters, digits = found.groups()
-        if kind == b"row":
-            number = int(digits or row + 1)
-            if not row < number <= 1_048_576:
-                raise ValueError(f"row {number} after row {row}")
-            row, column = number, 0
-            continue
-        after = columns(letters) if letters else column + 1
-        if not column < after <= MOST_COLUMNS or int(digits or row) != row or not row:
-            here = plain((letters or b"").decode() + (digits or b"").decode(), 20)
-            why = "far to the right" if after > MOST_COLUMNS else "there twice, or out of order"
-            raise ValueError(f"a cell {here} in row {row} that is {why}")
-        column = after
-    for why, strange in _STRANGE.items():
-        if strange.search(xml):
-            raise ValueError(why)
-    for found in _FORMULA.finditer(xml):
+class _Cells(WorkSheetParser):  # type: ignore[misc]
+    """openpyxl's parser of a sheet, that refuses a cell which it would read as something else."""
+
+    file = sheet = ""
+
+    def parse_cell(self, element: Any) -> Any:
+        kind, place = element.get("t"), element.get("r")
+        inside = [child.tag for child in element]
+        if place is not None and not _PLACE.fullmatch(place):
+            self.refuse(place, "has a place that is not one")
+        if inside != [VALUE_TAG] or kind == "inlineStr":
+            self.check(element, inside)
+        before = self.col_counter
+        cell = super().parse_cell(element)
+        if not before < cell["column"] <= MOST_COLUMNS or cell["row"] != self.row_counter:
+            far = cell["column"] > MOST_COLUMNS
+            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
+        return cell
+
+    def check(self, element: Any, inside: list[str]) -> None:
+        """Refuse a cell that holds something else than a value, where it is not what it says."""
+        kind, place = element.get("t"), element.get("r")
+        if inside.count(VALUE_TAG) > 1:
+            self.refuse(place, "has two values")
+        if kind != "inlineStr" and INLINE_STRING in inside:
+            self.refuse(place, "has a text where it says it has none")
+        if kind == "inlineStr" and VALUE_TAG in inside:
+            self.refuse(place, "has a value where it says it has a text")
         # A formula that gives an empty text is stored as such; every other must have a value.
-        empty_text = b't="str"' in found[1] and re.search(rb"<(?:\w+:)?v\b", found[0])
-        if not empty_text and not _VALUE.search(found[0]):
-            place = re.search(rb'\br="(\w{1,10})"', found[1])
-            here = place[1].decode() if place else "?"
+        empty_text = kind == "str" and VALUE_TAG in inside
+        if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
             raise DataError(
-                f"{name} cell {here} of {plain(title)}: a formula without a stored value",
+                f"{self.file} cell {place or '?'} of {self.sheet}: a formula without a stored "
+                "value",
                 hint="open the workbook in Excel and save it, or save the sheet as .csv",
             )
 
+    def refuse(self, place: str | None, why: str) -> None:
+        shown = "" if place is None else f" {plain(place, 20)}"
+        raise ValueError(f"a cell{shown} in row {self.row_counter} {why}")
 
-def _rows(sheet: Any) -> tuple[list[tuple[int, list[str]]], int]:
+
+def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
     """Rows with any cell that is not blank, by number, and the number of the last row."""
-    sheet.reset_dimensions()  # they may be stale
     rows = []
-    number = 0
-    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        texts = [c if type(c) is str else "" if c is None else cell_text(c) for c in row]
-        if any(texts):
-            rows.append((number, [unescape(t) if "_x" in t else t for t in texts]))
-    return rows, number
+    last = cells = 0
+    book = sheet.parent
+    with sheet._get_source() as source:
+        # Shared texts by number: a list would take -1 for its last.
+        shared = dict(enumerate(sheet._shared_strings))
+        parser = _Cells(source, shared, data_only=True, epoch=book.epoch,
+                        date_formats=book._date_formats,
+                        timedelta_formats=book._timedelta_formats)  # fmt: skip
+        parser.file, parser.sheet = name, plain(sheet.title)
+        for number, row in parser.parse():
+            if not last < number <= 1_048_576:
+                raise ValueError(f"row {number} after row {last}")
+            last = number
+            texts = [""] * (row[-1]["column"] if row else 0)
+            for cell in row:
+                if (value := cell["value"]) is not None:
+                    text = value if type(value) is str else cell_text(value)
+                    texts[cell["column"] - 1] = unescape(text) if "_x" in text else text
+            if any(texts):
+                rows.append((number, texts))
+                cells += len(texts)
+                limits.check_cells(name, cells)
+    return rows, last
