@@ -17,14 +17,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from county_release import DEATHS, NAMES, api_rows, county_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from socrata_server import UPDATED, FakeSocrata, release_rows
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder
@@ -551,27 +549,3 @@ def test_two_at_once_lose_nothing(server, tmp_path):
     told = [one.communicate(timeout=60)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], told
     check_whole(tmp_path)
-
-
-def test_command_line(server, tmp_path):
-    run = CliRunner().invoke
-    folder = tmp_path / "archive"
-    args = ["data", "fetch", "--url", server.url, "--archive", str(folder), "--page-size", "50"]
-    first = run(main, args)
-    assert first.exit_code == 0, first.output
-    assert "release 2025-09-17 added" in first.output
-    assert f"{len(ROWS):,} rows downloaded" in first.output
-    assert "unchanged" in run(main, args).output
-    assert run(main, ["data", "releases", "--archive", str(folder)]).exit_code == 0
-
-    out = tmp_path / "2025.json.gz"
-    part = run(main, ["data", "fetch", "--url", server.url, "--since", "2025", "--out", str(out)])
-    assert part.exit_code == 0, part.output
-    assert out.exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["2025.json.gz", "archive"]
-    assert run(main, ["data", "fetch", "--since", "2025"]).exit_code == 2
-
-    server.faults["meta"] = deque(["404"])
-    failed = run(main, args)
-    assert failed.exit_code == 1
-    assert failed.output.startswith("error: ")

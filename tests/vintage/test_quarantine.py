@@ -101,12 +101,7 @@ def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     assert notes[1] == note
 
 
-def test_a_right_release_with_a_reason_needs_none(archive, right):
-    assert archive.add(right, accept="just in case")
-    assert archive.as_of().note is None
-
-
-def test_accepted_later(archive, wrong):
+def test_accepted_later(archive, wrong, right):
     with pytest.raises(ArchiveError, match="no files of release 2025-10-15 are quarantined"):
         archive.accept(DAY, "because")
     with pytest.raises(QuarantineError):
@@ -118,6 +113,10 @@ def test_accepted_later(archive, wrong):
     assert events(archive) == ["added", "quarantined", "accepted"]
     with pytest.raises(ArchiveError, match="has figures that count already"):
         archive.accept(DAY, "CDC says so")
+    assert archive.until("2025-09-30").releases() == (dt.date(2025, 9, 17),)
+    other = od.Archive(archive.path.parent / "other")
+    assert other.add(right, accept="just in case")  # a right release needs no reason
+    assert other.as_of().note is None
 
 
 def test_replaced(archive, wrong, right):
@@ -149,7 +148,7 @@ def test_retracted_and_taken_back(archive, right):
     # The day is that of the release which counts, not of the one that is quarantined and is told.
     newest = archive.as_of()
     assert newest.date == newest.as_of == dt.date(2025, 9, 17)
-    assert "release 2025-10-15 is quarantined" in newest.note
+    assert "release 2025-10-15 lies apart" in newest.note
     assert newest.panel().data_hash == archive.until("2025-09-17").as_of().panel().data_hash
     with pytest.raises(ArchiveError, match="were retracted: a file of the test server; --accept"):
         archive.add(right)
@@ -208,7 +207,7 @@ def test_a_kill_between_file_and_ledger_leaves_no_release(archive, right, monkey
     assert archive.as_of().date == dt.date(2025, 10, 15)
 
 
-def test_a_deleted_file_is_put_back(archive, right, wrong):
+def test_a_deleted_file_is_put_back(archive, right):
     archive.add(right)
     (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
     file.unlink()
@@ -216,6 +215,11 @@ def test_a_deleted_file_is_put_back(archive, right, wrong):
         archive.as_of().panel()
     assert archive.add(right)
     assert archive.as_of().panel().last_month == LAST.to_numpy().astype("datetime64[M]")
+    archive.retract(DAY, "wrong file")
+    file.unlink()
+    with pytest.raises(ArchiveError, match="is missing; add the release again"):
+        archive.accept(DAY, "right after all")
+    assert archive.as_of().date == dt.date(2025, 9, 17)
 
 
 def test_views(archive, wrong, right, tmp_path):
@@ -225,8 +229,13 @@ def test_views(archive, wrong, right, tmp_path):
     with pytest.raises(ArchiveError, match="ends at 2025-09-30 and is read only"):
         archive.until("2025-09-30").retract("2025-09-17", "no reason")
     assert len(archive.until("2025-09-30").log) == 1
+    # What was retracted does not come back from beneath.
+    both.retract("2025-09-17", "a wrong file")
+    assert both.releases() == (dt.date(2025, 10, 15), dt.date(2026, 1, 14))
+    with pytest.raises(ArchiveError, match="nothing was known on 2025-09-17"):
+        both.as_of("2025-09-17")
     own = od.Archive(tmp_path / "own").above(od.bundled())
-    with pytest.raises(ArchiveError, match="ships with odforecast, and is not in your archive"):
+    with pytest.raises(ArchiveError, match="ships with odforecast, and is not in your archive; to"):
         own.retract("2025-09-17", "the bundled one is not mine")
     with pytest.raises(QuarantineError):
         own.add(wrong)
@@ -242,12 +251,6 @@ def test_a_file_by_itself(wrong):
     assert vintage.panel().notes == (vintage.note,)
 
 
-def test_counties_are_a_data_set_of_their_own(archive):
-    assert archive.releases("counties") == ()
-    with pytest.raises(ArchiveError, match="holds no release of counties"):
-        archive.as_of().panel(dataset="counties")
-
-
 def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
     archive.add(wrong, accept="for a test of backtests")
     note = "release 2025-10-15 was accepted: for a test of backtests"
@@ -259,17 +262,6 @@ def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
     assert note in (tmp_path / "out" / "manifest.json").read_text()
     # A pseudo-vintage is made of the release's figures: it says so too.
     assert note in archive.as_of().panel().cut("2023-01").notes
-
-
-def test_what_was_retracted_does_not_come_back_from_beneath(archive):
-    both = archive.above(od.bundled())
-    both.retract("2025-09-17", "a wrong file")
-    assert both.releases() == (dt.date(2026, 1, 14),)
-    with pytest.raises(ArchiveError, match="nothing was known on 2025-09-17"):
-        both.as_of("2025-09-17")
-    own = od.Archive(archive.path.parent / "own").above(od.bundled())
-    with pytest.raises(ArchiveError, match="ships with odforecast, and is not in your archive; to"):
-        own.retract("2025-09-17", "not mine")
 
 
 def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
@@ -290,20 +282,10 @@ def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
         od.Archive(tmp_path / "own").above(od.bundled()).add(file)
 
 
-def test_figures_that_are_gone_are_not_accepted(archive, right):
-    archive.add(right)
-    archive.retract(DAY, "wrong file")
-    (file,) = archive.path.glob(f"dataset=states/release={DAY}.*.parquet")
-    file.unlink()
-    with pytest.raises(ArchiveError, match="is missing; add the release again"):
-        archive.accept(DAY, "right after all")
-    assert archive.as_of().date == dt.date(2025, 9, 17)
-
-
 def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     with pytest.raises(QuarantineError):
         archive.add(wrong)
-    said = "release 2025-10-15 is quarantined, unused: see odforecast data releases --log"
+    said = "release 2025-10-15 lies apart, unused: see odforecast data releases --log"
     assert archive.as_of().note == said
     assert archive.as_of("2025-11-01").note == said
     assert archive.as_of("2025-10-01").note is None
