@@ -68,12 +68,3 @@ def test_a_changed_cell_is_seen_in_the_part_it_is_in(archive: Archive) -> None:
     )
     with pytest.raises(ArchiveError, match="not as it was written"):
         archive.release(DATE, ALL_DRUGS)
-
-
-def test_provenance_of_a_release(archive: Archive) -> None:
-    found = archive.source(DATE)
-    assert found["file"] == f"{DATE}.parquet"
-    assert len(found["sha256"]) == 64
-    assert od.bundled().source(DATE)["file"] == "figures_2025-09-17.csv"
-    with pytest.raises(ArchiveError, match=r"no release 2025-09-18; the nearest is 2025-09-17"):
-        archive.source("2025-09-18")

@@ -177,11 +177,3 @@ def test_commands(vsrr: Path, tmp_path: Path) -> None:
         assert words in " ".join(done.output.split())
     assert plot.read_bytes()[:4] == b"\x89PNG"
     assert pd.read_csv(out, index_col="release").loc["2018-11-14", "2017-12"] == 70_908
-
-
-def test_the_bundled_releases_have_revisions() -> None:
-    done = CliRunner().invoke(main, ["data", "revisions"])
-    assert done.exit_code == 0
-    said = " ".join(done.output.split())
-    assert "2 releases, 2025-09-17 to 2026-01-14" in said
-    assert "2025-04 2025-09-17 5 73,690 2026-01-14 74,856 +1,166 +1.58 2" in said
