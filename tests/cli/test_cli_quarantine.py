@@ -6,8 +6,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from release_factory import bent_release
 
-import odforecast as od
 from odforecast.cli import main
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -22,23 +22,14 @@ def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
-def release(folder, factor):
-    table = od.bundled().as_of("2025-09-17").table
-    at = (table["state"] == "WV") & (table["month"] == "2025-04-01")
-    table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
-    path = folder / f"{DAY}{'' if factor == 1 else '_broken'}.csv"
-    table.assign(release=DAY, month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
-    return path
-
-
 @pytest.fixture
 def wrong(tmp_path):
-    return release(tmp_path, 10)
+    return bent_release(tmp_path, ("WV", 10), name="_broken")
 
 
 @pytest.fixture
 def right(tmp_path):
-    return release(tmp_path, 1)
+    return bent_release(tmp_path)
 
 
 def refused(done):

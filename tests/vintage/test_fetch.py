@@ -283,19 +283,17 @@ def test_nobody_answers(tmp_path):
         assert words != reach or "; check the network connection" in str(refused.value)
 
 
-def test_the_token_goes_into_a_header(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("SOCRATA_APP_TOKEN", " secret ")
-    get(server, tmp_path)
-    assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
-    assert "secret" not in repr(client(server))
-
-
-def test_soda3_gives_the_same_release(server, tmp_path):
+def test_the_token_goes_into_a_header_and_soda3_gives_the_same_release(
+    server, tmp_path, monkeypatch
+):
     with pytest.raises(DownloadError, match="only with an app token"):
         client(server, soda3=True)
-    assert get(server, tmp_path, soda3=True, token="t").added
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", " secret ")
+    assert get(server, tmp_path, soda3=True).added
     check_whole(tmp_path)
     assert any("pageNumber" in str(params) for kind, params, _ in server.log if kind == "page")
+    assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
+    assert "secret" not in repr(client(server))
 
 
 def counties(rows, updated=UPDATED):

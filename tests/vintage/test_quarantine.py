@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from dataclasses import replace
-from functools import cache
 
 import pandas as pd
 import pytest
+from release_factory import bent_release
 
 import odforecast as od
 from odforecast.errors import ArchiveError, DataError, QuarantineError
@@ -17,39 +17,20 @@ DAY = "2025-10-15"
 LAST = pd.Timestamp("2025-04-01")
 
 
-def release(folder, change=None, day=DAY, name=""):
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{day}{name}.csv"
-    path.write_bytes(_written(change, day))
-    return path
-
-
-@cache
-def _written(change, day):
-    table = od.bundled().as_of("2025-09-17").table.assign(release=day)
-    if day == "2025-09-17":  # the first release ends a month before the others
-        table = table[table["month"] < LAST]
-    if change is not None:
-        state, factor = change
-        at = (table["state"] == state) & (table["month"] == LAST)
-        table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
-    return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
-
-
 @pytest.fixture
 def right(tmp_path):
-    return release(tmp_path / "right")
+    return bent_release(tmp_path / "right")
 
 
 @pytest.fixture
 def wrong(tmp_path):
-    return release(tmp_path / "wrong", ("WV", 10))
+    return bent_release(tmp_path / "wrong", ("WV", 10))
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    od.Archive(folder / "archive").add(release(folder / "first", day="2025-09-17"))
+    od.Archive(folder / "archive").add(bent_release(folder / "first", day="2025-09-17"))
     return folder / "archive"
 
 
@@ -92,7 +73,7 @@ def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     assert note in forecast.panel.notes
     assert forecast.provenance["notes"] == note  # with which briefs end
     # A panel of a later release whose triangle holds it says so too.
-    later = release(tmp_path / "later", day="2025-11-12")
+    later = bent_release(tmp_path / "later", day="2025-11-12")
     with pytest.raises(QuarantineError, match="the release before said"):
         archive.add(later)  # for the cell it puts right
     archive.accept("2025-11-12", "the digit of October was a typing error")
@@ -172,7 +153,7 @@ def test_in_an_archive_older_than_the_ledger(tmp_path, right, wrong):
     assert (store.releases(), len(store.quarantined())) == ((), 1)
     store.accept(DAY, "right after all")
     assert store.as_of().data_hash == expected
-    assert store.replace(release(tmp_path / "third", ("AK", 1.0)), "x" * 5) is False
+    assert store.replace(bent_release(tmp_path / "third", ("AK", 1.0)), "x" * 5) is False
     assert store.replace(wrong, "a test", accept="a test too")
     assert store.as_of().data_hash != expected
     assert (old / f"release={DAY}.parquet").exists()  # nothing is ever deleted
