@@ -122,6 +122,15 @@ def test_those_of_the_states_are_none_the_wiser(archive):
     assert archive.as_of().note is None
 
 
+def test_a_damaged_file_is_named(archive, tmp_path):
+    (file,) = (tmp_path / "archive/dataset=counties").glob(f"release={DAYS[0]}.*")
+    data = bytearray(file.read_bytes())
+    data[len(data) // 3] ^= 0xFF
+    file.write_bytes(bytes(data))
+    with pytest.raises(ArchiveError, match=str(file)):
+        archive.release(DAYS[0], dataset="counties")
+
+
 @pytest.mark.parametrize(
     ("county", "count", "said"),
     [
