@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import json
 import pickle
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -18,8 +20,8 @@ from release_factory import cdc_cells, csv_bytes
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.errors import ArchiveError, DataError
-from odforecast.names import ALL_DRUGS
+from odforecast.errors import ArchiveError, DataError, PanelError
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.table import table_hash
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import store as module
@@ -29,6 +31,7 @@ from odforecast.vintage.donors import gathered
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.revisions import revisions
 
+METHADONE = "Methadone (T40.3)"
 DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
 
 
@@ -223,6 +226,37 @@ def test_damaged_files_are_refused(archive, files):
     file.unlink()
     assert archive.add(read_vsrr(files[0]))
     assert days(archive) == DAYS
+
+
+# One indicator is read without the others, and checked as strictly as the whole.
+
+
+@pytest.mark.parametrize("indicator", [ALL_DRUGS, METHADONE, SYNTHETIC_OPIOIDS])
+def test_one_indicator_is_a_slice_of_the_whole(archive, indicator):
+    for store, day in ((archive, DAYS[0]), (od.bundled(), "2025-09-17")):
+        whole = store.as_of(day)
+        expected = whole.table[whole.table["indicator"] == indicator].reset_index(drop=True)
+        assert_frame_equal(store.as_of(day).rows(indicator), expected)
+        assert store.release(day, "Cocaine (T40.5)").empty
+        with pytest.raises(PanelError, match=r"it has: .*Number of Drug Overdose Deaths"):
+            store.as_of(day).panel("cocaine")
+
+
+def test_files_without_parts_are_read_and_a_changed_cell_is_seen_in_its_part(archive):
+    file = stored(archive, DAYS[0])
+    arrow = pq.read_table(file, partitioning=None)
+    meta = json.loads(arrow.schema.metadata[b"odforecast"])
+    del meta["parts"]
+    expected = archive.release(DAYS[0], ALL_DRUGS)
+    old = arrow.replace_schema_metadata({b"odforecast": json.dumps(meta).encode()})
+    pq.write_table(old, file)
+    assert_frame_equal(archive.release(DAYS[0], ALL_DRUGS), expected)
+    table = arrow.to_pandas()
+    table.loc[0, "reported"] += 1
+    changed = pa.Table.from_pandas(table, schema=arrow.schema, preserve_index=False)
+    pq.write_table(changed, file, row_group_size=len(table) // 2)
+    with pytest.raises(ArchiveError, match="not as it was written"):
+        archive.release(DAYS[0], ALL_DRUGS)
 
 
 def test_of_copies_of_one_month_one_counts_everywhere(files, tmp_path):

@@ -95,26 +95,24 @@ def test_order_does_not_matter_and_indicators_have_their_own_triangles(vsrr, tmp
             assert (panel.triangle.pending is None) == (of != ALL_DRUGS)
 
 
-def test_deaths_of_all_causes_of_a_release_are_none_of_a_later_one(tables):
-    first, second, *_ = tables
-    whole = od.Archive.in_memory(tables).as_of("2018-11-14").panel().triangle
-    bare = {d: t[t["indicator"] != ALL_DEATHS] for d, t in tables.items() if d in (first, second)}
-    none = od.Archive.in_memory(tables | {first: bare[first]}).as_of("2018-11-14").panel().triangle
-    assert np.isnan(none.all_deaths[0]).all()
-    old = od.Archive.in_memory(tables | {second: bare[second]}).as_of("2018-11-14").panel().triangle
-    np.testing.assert_array_equal(old.all_deaths[1], whole.all_deaths[0])
-
-
 def test_deaths_of_all_causes_come_from_no_later_release(tables):
     """The newest known that day: a later release must not reach an earlier panel."""
-    first, second = list(tables)[:2]
-    without = tables[second][tables[second]["indicator"] != ALL_DEATHS]
-    panel = od.Archive.in_memory(tables | {second: without}).as_of(second).panel()
-    assert panel.beside["all-deaths"].release == first
-    bare = tables[first][tables[first]["indicator"] != ALL_DEATHS]
-    panel = od.Archive.in_memory(tables | {first: bare}).as_of(first).panel()
+    first, second, *_ = tables
+    bare = {d: tables[d][tables[d]["indicator"] != ALL_DEATHS] for d in (first, second)}
+    without_first, without_second = (
+        od.Archive.in_memory(tables | {d: bare[d]}) for d in (first, second)
+    )
+    assert without_second.as_of(second).panel().beside["all-deaths"].release == first
+    panel = without_first.as_of(first).panel()
     assert "all-deaths" not in panel.beside
     assert np.isnan(panel.all_deaths).all()
+    # In a triangle, too.
+    none, whole, old = (
+        a.as_of("2018-11-14").panel().triangle.all_deaths
+        for a in (without_first, od.Archive.in_memory(tables), without_second)
+    )
+    assert np.isnan(none[0]).all()
+    np.testing.assert_array_equal(old[1], whole[0])
 
 
 def test_scrambling_every_later_release_moves_nothing(tables):
