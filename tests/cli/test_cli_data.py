@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
-from socrata_server import UPDATED, FakeSocrata
+from socrata_server import UPDATED, FakeSocrata, release_rows
 
 from odforecast import __version__
 from odforecast.cli import COMMANDS, main
@@ -48,13 +49,6 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def bad(tmp_path):
-    path = tmp_path / "2024-11-13.csv"
-    path.write_text(HEADER + ROW.replace("1234", "12x4"))
-    return path
-
-
-@pytest.fixture
 def counties(tmp_path):
     path = tmp_path / f"{COUNTY_DAY}.csv"
     path.write_text(csv_text(county_cells(COUNTY_DAY)))
@@ -65,11 +59,7 @@ def counties(tmp_path):
 def store(counties, tmp_path):
     folder, earlier = tmp_path / "counties", tmp_path / "2025-06-08.csv"
     earlier.write_text(csv_text(county_cells("2025-06-08", 21)))
-    done = data("add", counties, earlier, "--archive", folder)
-    assert done.exit_code == 0, done.output
-    words = f"release {COUNTY_DAY} of counties added, 168 rows, months 2023-04 to 2025-03"
-    assert words in said(done)
-    assert "holds 2 releases of counties, 2025-06-08 to 2025-09-07" in said(done)
+    assert data("add", counties, earlier, "--archive", folder).exit_code == 0
     return folder
 
 
@@ -131,9 +121,9 @@ COUNTY_FACTS = (
     ("name", "facts", "values", "change", "refusal"),
     [
         ("file", STATE_FACTS, {"rows_kept": 1, "release": DAY}, ("1234", "12x4"),
-         "row 2 (WV, 2024, July, Number of Drug Overdose Deaths): Data Value '12x4' is no number"),
+         "row 2 (WV, 2024, July, Number of Drug Overdose Deaths): data_value '12x4' is not a num"),
         ("counties", COUNTY_FACTS, {"dataset": "counties", "suppressed": 24, "largest": 242},
-         (",70,", ",7,"), "row 2: deaths '7' is 1 to 9"),
+         (",70,", ",7,"), "row 2 (10001, 2023, 4): Provisional Drug Overdose Deaths '7' is 1 to 9"),
     ],
 )  # fmt: skip
 def test_what_is_in_files(request, tmp_path, name, facts, values, change, refusal):
@@ -165,50 +155,44 @@ def test_a_real_file(vsrr):
     assert "add up to US exactly, in all 58 checked" in text
 
 
-def test_add_and_list(file, bad, tmp_path):
-    archive = ("--archive", tmp_path / "archive")
-    done = data("add", file, *archive)
-    assert done.exit_code == 0
-    assert f"{DAY}.csv: release {DAY} added, 1 rows" in done.stdout
-    assert f"holds 1 release, {DAY} to {DAY}" in done.stdout
-    again = data("add", file, *archive)
+@pytest.mark.parametrize(("name", "of"), [("file", ""), ("counties", " of counties")])
+def test_add_and_list(request, tmp_path, name, of):
+    good = request.getfixturevalue(name)
+    day, archive = good.stem, ("--archive", tmp_path / "archive")
+    done = data("add", good, *archive)
+    assert done.exit_code == 0, done.output
+    assert f"release {day}{of} added, {168 if of else 1} rows, months 20" in said(done)
+    assert f"holds 1 release{of}, {day} to {day}" in said(done)
+    again = data("add", good, *archive)
     assert again.exit_code == 0
-    assert "was there already, unchanged" in again.stdout
-    file.write_text(HEADER + ROW.replace("1234", "1235"))
-    other = data("add", file, *archive)
+    assert f"release {day}{of} was there already, unchanged" in said(again)
+    text = good.read_text()
+    good.write_text(text.replace(",70,", ",71,").replace("1234", "1235"))
+    other = data("add", good, *archive)
     assert other.exit_code == 1
-    assert other.stderr.startswith(f"error: the archive holds other numbers for release {DAY}")
+    assert other.stderr.startswith(f"error: the archive holds other numbers for release {day}{of}")
     assert other.stderr.count("\n") == 1
     # A bad file is refused by itself; the good one beside it is added.
-    later = tmp_path / "2025-01-15.csv"
-    later.write_text(HEADER + ROW)
+    bad, later = tmp_path / "2024-11-13.csv", tmp_path / "2025-12-07.csv"
+    bad.write_text("a,b\n1,2\n")
+    later.write_text(csv_text(county_cells("2025-12-07", shift=1)) if of else text)
     mixed = data("add", bad, later, *archive)
     assert mixed.exit_code == 1
     assert "1 of 2 files refused" in mixed.stderr
-    assert f"holds 2 releases, {DAY} to 2025-01-15" in mixed.stdout
-    assert len(data("releases", *archive).stdout.splitlines()) == 3
-    row, _ = json.loads(data("releases", *archive, "--json").stdout)
-    assert (row["release"], row["rows"], row["us_last"]) == (DAY, 1, None)
-
-
-def test_list_counties(store, counties):
-    archive = ("--archive", store, "--dataset", "counties")
-    again = data("add", counties, *archive[:2])
-    assert f"release {COUNTY_DAY} of counties was there already, unchanged" in again.output
-    assert [line.split()[:3] for line in data("releases", *archive).stdout.splitlines()[1:]] == [
-        ["2025-06-08", "2023-04..2024-12", "7"],
-        ["2025-09-07", "2023-04..2025-03", "7"],
-    ]
-    _, row = json.loads(data("releases", *archive, "--json").stdout)
-    assert (row["rows"], row["hidden_last"], row["shown_last"]) == (168, 1, 6)
-    assert (row["basis"], row["file"], row["checks"]) == (
-        "given", counties.name, ["structure"],
-    )  # fmt: skip
-    assert "2 releases of counties: --dataset counties lists them" in said(
-        data("releases", *archive[:2])
+    assert "holds 2 releases" in mixed.stdout
+    listed = (*archive, "--dataset", "counties" if of else "states")
+    assert len(data("releases", *listed).stdout.splitlines()) == 3
+    row, _ = json.loads(data("releases", *listed, "--json").stdout)
+    values = (
+        {"rows": 168, "hidden_last": 1, "shown_last": 6} if of else {"rows": 1, "us_last": None}
     )
-    shipped = data("releases", "--dataset", "counties")
-    assert shipped.stdout.splitlines()[1].split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
+    values |= {"release": day, "basis": "given", "file": good.name, "checks": ["structure"]}
+    assert row | values == row
+    if of:
+        words = "2 releases of counties: --dataset counties lists them"
+        assert words in said(data("releases", *archive))
+        shipped = data("releases", "--dataset", "counties").stdout.splitlines()[1]
+        assert shipped.split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
 
 
 @pytest.mark.parametrize(
@@ -288,22 +272,20 @@ def test_export(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["table.csv", "table.parquet"]
 
 
-def test_export_counties(store, counties, tmp_path):
-    out = tmp_path / "out.csv"
-    assert data("export", "--archive", store, "--dataset", "counties", "--out", out).exit_code == 0
-    table, lines = read_county(counties).table, out.read_text().splitlines()
+def test_export_counties(store, counties):
+    export = ("export", "--archive", store, "--out", "-")
+    text = data(*export, "--dataset", "counties").stdout
+    lines = text.splitlines()
     assert lines[0] == ",".join(COUNTY_COLUMNS)
     assert lines[1] == f"{COUNTY_DAY},01001,AL,Autauga,2023-04,14,ok,0,,3"
     assert lines[25] == f"{COUNTY_DAY},01007,AL,Bibb,2023-04,,suppressed,0,,2"
-    back = pd.read_csv(out, dtype={"fips": str})
+    table, back = read_county(counties).table, pd.read_csv(io.StringIO(text), dtype={"fips": str})
     assert back["deaths"].equals(table["deaths"])
     assert back["fips"].tolist() == table["fips"].tolist()
-    assert data("export", "--source", counties, "--out", "-").stdout == out.read_text()
-    old = data("export", "--archive", store, "--dataset", "counties", "--as-of", "2025-08-01",
-               "--out", "-")  # fmt: skip
-    assert old.stdout.splitlines()[1].startswith("2025-06-08,01001")
-    states = data("export", "--archive", store, "--out", "-")
-    assert "no release of the states, which those of counties go with" in states.stderr
+    assert data("export", "--source", counties, "--out", "-").stdout == text
+    old = data(*export, "--dataset", "counties", "--as-of", "2025-08-01").stdout
+    assert old.splitlines()[1].startswith("2025-06-08,01001")
+    assert "no release of the states, which those of counties go" in data(*export).stderr
 
 
 def test_check_counties(store, counties):
@@ -334,32 +316,41 @@ def test_fix_counties(store, counties):
     archive = ("--archive", store)
     of = (*archive, "--dataset", "counties", "--reason")
     assert data("fix", "retract", COUNTY_DAY, *of, "a wrong file").exit_code == 0
-    log = data("releases", "--log", *archive).stdout
-    assert "added        2025-06-08" in log
-    assert log.count("  counties\n") == 3
     rows = json.loads(data("releases", "--log", *archive, "--json").stdout)
-    assert {row["dataset"] for row in rows} == {"counties"}
+    assert [row["dataset"] for row in rows] == ["counties"] * 3
     assert data("fix", "accept", COUNTY_DAY, *of, "it was right").exit_code == 0
     counties.write_text(csv_text(county_cells(COUNTY_DAY, shift=1)))
     done = data("fix", "replace", counties, *archive, "--reason", "another count")
     assert done.stdout == f"release {COUNTY_DAY} replaced\n"
 
 
-def test_fetch_counties(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["states", "counties"])
+def test_fetch(tmp_path, monkeypatch, name):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with FakeSocrata(api_rows(county_cells(COUNTY_DAY)), UPDATED, dataset="gb4e-yj24") as server:
-        server.fields = dict.fromkeys(NAMES.values(), "text")
-        fetch = ("fetch", "--archive", tmp_path / "a", "--url", server.url)
-        done = data(*fetch, "--dataset", "counties")
+    rows = release_rows() if name == "states" else api_rows(county_cells(COUNTY_DAY))
+    id_ = {} if name == "states" else {"dataset": "gb4e-yj24"}
+    with FakeSocrata(rows, UPDATED, **id_) as server:
+        if name == "counties":
+            server.fields = dict.fromkeys(NAMES.values(), "text")
+        fetch = ("fetch", "--url", server.url, "--dataset", name)
+        archive = ("--archive", tmp_path / "a")
+        done = data(*fetch, *archive)
         assert done.exit_code == 0, done.output
-        assert "192 rows downloaded release 2025-09-17 added" in said(done)
-        assert "note: 51005 is listed twice, as Alleghany and as Clifton Forge (city)" in said(done)
-        again = data(*fetch, "--dataset", "county")
-        assert "release 2025-09-17 was there already, unchanged" in said(again)
+        assert f"{len(rows):,} rows downloaded" in said(done)
+        assert "release 2025-09-17 added" in said(done)
+        assert ("51005 is listed twice" in said(done)) == (name == "counties")
+        assert "release 2025-09-17 was there already, unchanged" in said(data(*fetch, *archive))
         out = tmp_path / "rows.json.gz"
-        rows = data("fetch", "--url", server.url, "--dataset", "counties", "--out", out)
-        assert "192 rows of release 2025-09-17" in said(rows)
-    assert read_county(out).table.shape == (168, 10)
+        since = ("--since", "2025") if name == "states" else ()
+        part = data(*fetch, *since, "--out", out)
+        assert part.exit_code == 0, part.output
+        assert "rows of release 2025-09-17" in said(part)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "rows.json.gz"]
+        server.faults["meta"].append("404")
+        failed = data(*fetch, *archive)
+        assert failed.exit_code == 1
+        assert failed.stderr.startswith("error: ")
+    assert name == "states" or read_county(out).table.shape == (168, 10)
 
 
 @pytest.mark.parametrize(
@@ -379,9 +370,7 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     assert done.exit_code == code
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        loud = run("--debug", "data", "export", "--out", "-")
-        assert loud.exit_code == 1
-        assert loud.stderr.startswith("Traceback")
-        assert words in loud.stderr
+    loud = run("--debug", "data", "export", "--out", "-")
+    assert loud.exit_code == code
+    assert code != 1 or loud.stderr.startswith("Traceback")
+    assert words in loud.stderr

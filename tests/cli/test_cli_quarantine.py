@@ -6,8 +6,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from release_factory import bent_release
 
-import odforecast as od
 from odforecast.cli import main
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -22,23 +22,14 @@ def run(*args):
     return CliRunner().invoke(main, [str(a) for a in args])
 
 
-def release(folder, factor):
-    table = od.bundled().as_of("2025-09-17").table
-    at = (table["state"] == "WV") & (table["month"] == "2025-04-01")
-    table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
-    path = folder / f"{DAY}{'' if factor == 1 else '_broken'}.csv"
-    table.assign(release=DAY, month=table["month"].dt.strftime("%Y-%m")).to_csv(path, index=False)
-    return path
-
-
 @pytest.fixture
 def wrong(tmp_path):
-    return release(tmp_path, 10)
+    return bent_release(tmp_path, ("WV", 10), name="_broken")
 
 
 @pytest.fixture
 def right(tmp_path):
-    return release(tmp_path, 1)
+    return bent_release(tmp_path)
 
 
 def refused(done):
@@ -77,16 +68,22 @@ def test_score_refuses_a_broken_truth(wrong, tmp_path):
     assert f"was accepted: {REASON}" in taken.stderr
 
 
-def test_with_a_reason_it_is_used_and_says_so(wrong):
+def test_with_a_reason_it_is_used_and_says_so(wrong, right):
     done = run(*FORECAST, "--source", wrong, "--accept", REASON)
     assert done.exit_code == 0, done.output
     assert f"note: release {DAY} was accepted: {REASON}" in done.stderr
-    alone = run(*FORECAST, "--accept", REASON)
-    assert alone.exit_code == 2
-    assert "--accept is about a --source FILE" in alone.stderr
-    short = run(*FORECAST, "--source", wrong, "--accept", "")
-    assert short.exit_code == 1
-    assert "a reason has 3 to 500 characters" in short.stderr
+    for args, code, words in (
+        ((*FORECAST, "--accept", REASON), 2, "--accept is about a --source FILE"),
+        ((*FORECAST, "--source", wrong, "--accept", ""), 1, "a reason has 3 to 500 characters"),
+        (("data", "add", wrong, right, "--accept", REASON), 2, "give one FILE"),
+        # Looking is free, and says what is wrong.
+        (("data", "check", wrong), 0, ""),
+        (("data", "export", "--source", wrong, "--out", "-"), 0, ""),
+        (("data", "check", "--source", wrong), 1, "WV"),
+    ):
+        asked = run(*args)
+        assert asked.exit_code == code, args
+        assert words in asked.output
     markup = run("data", "add", wrong, "--accept", "[red]see the note[/red]")
     assert markup.exit_code == 0, markup.output
     assert "[red]see the note[/red]" in run(*FORECAST).stderr
@@ -94,47 +91,27 @@ def test_with_a_reason_it_is_used_and_says_so(wrong):
     assert f"given       accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 
-def test_looking_is_free(wrong):
-    assert run("data", "check", wrong).exit_code == 0
-    assert run("data", "export", "--source", wrong, "--out", "-").exit_code == 0
-    checked = run("data", "check", "--source", wrong)
-    assert checked.exit_code == 1  # it says what is wrong
-    assert "WV" in checked.stdout
+def test_apart_accepted_replaced_retracted_and_back(wrong, right):
+    def fix(*args, reason):
+        return run("data", "fix", *args, "--reason", reason).stdout
 
-
-def test_from_the_wrong_file_to_the_right_one(wrong, right):
     empty = run("data", "releases", "--log")
     assert (empty.exit_code, empty.stdout) == (0, "")
     assert "the archive is empty" in empty.stderr
     assert json.loads(run("data", "releases", "--log", "--json").stdout) == []
-    both = run("data", "add", wrong, right, "--accept", REASON)
-    assert both.exit_code == 2
-    assert "give one FILE" in both.stderr
     assert "was stored apart" in refused(run("data", "add", wrong))
     assert "release 2025-09-17" in run(*FORECAST).stderr
-    added = run("data", "add", right)
-    assert added.exit_code == 0, added.output
-    assert f"release {DAY}" in run(*FORECAST).stderr
-    assert events() == ["quarantined", "added"]
-    rows = json.loads(run("data", "releases", "--log", "--json").stdout)
-    assert [r["file"] for r in rows] == [wrong.name, right.name]
-
-
-def test_accept_replace_retract(wrong, right):
-    def fix(*args, reason):
-        return run("data", "fix", *args, "--reason", reason).stdout
-
-    run("data", "add", wrong)
     assert fix("accept", DAY, reason=REASON) == f"release {DAY} is used from now on: {REASON}\n"
     assert f"was accepted: {REASON}" in run(*FORECAST).stderr
     again = run("data", "add", right)
     assert again.exit_code == 1
     assert "replace FILE --reason TEXT" in again.stderr
     assert fix("replace", right, reason="a digit too many") == f"release {DAY} replaced\n"
-    assert "was replaced: a digit too many" in run(*FORECAST).stderr
     gone = fix("retract", DAY, reason="not CDC's file")
     assert gone == f"release {DAY} is used no more: not CDC's file\n"
-    assert "release 2025-09-17" in run(*FORECAST).stderr
     assert events() == ["quarantined", "accepted", "replaced", "retracted"]
     assert "were retracted: not CDC's file" in run("data", "add", right).stderr
     assert run("data", "add", right, "--accept", "it was").exit_code == 0
+    rows = json.loads(run("data", "releases", "--log", "--json").stdout)
+    assert [r["file"] for r in rows][:1] == [wrong.name]
+    assert f"release {DAY}" in run(*FORECAST).stderr

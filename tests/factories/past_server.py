@@ -19,10 +19,10 @@ from odforecast.vintage.past import COLUMNS, git_blob
 
 
 @cache
-def release_csv(last: str, change: float = 1, end: str = "") -> bytes:
+def release_csv(last: str, change: float = 1) -> bytes:
     """Three places of the bundled release up to a month, in CDC's form.
 
-    ``change`` is a factor of West Virginia's last count; ``end`` makes other bytes of the same.
+    ``change`` is a factor of West Virginia's last count.
     """
     table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(["US", "WV", "YC"]) & (table["month"] <= last)]
@@ -39,7 +39,7 @@ def release_csv(last: str, change: float = 1, end: str = "") -> bytes:
         "State Name": table["state"].map(lambda state: lookup(state).name),
         "Predicted Value": table["predicted"],
     }
-    return pd.DataFrame(cells).to_csv(index=False).encode() + end.encode()
+    return pd.DataFrame(cells).to_csv(index=False).encode()
 
 
 def row(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import pandas as pd
 
+import odforecast as od
 from odforecast.names import ALL_DRUGS
 
 NAME = "2024-12-11.csv"
@@ -52,3 +56,29 @@ def cdc_cells() -> pd.DataFrame:
 
 def csv_bytes(cells: pd.DataFrame) -> bytes:
     return cells.to_csv(index=False, lineterminator="\n").encode()
+
+
+def bent_release(
+    folder: Path,
+    change: tuple[str, float] | None = None,
+    day: str = "2025-10-15",
+    name: str = "",
+) -> Path:
+    """The file of a release of the bundled counts, with a factor of one state's last count."""
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{day}{name}.csv"
+    path.write_bytes(_written(change, day))
+    return path
+
+
+@cache
+def _written(change: tuple[str, float] | None, day: str) -> bytes:
+    last = pd.Timestamp("2025-04-01")
+    table = od.bundled().as_of("2025-09-17").table.assign(release=day)
+    if day == "2025-09-17":  # the first release ends a month before the others
+        table = table[table["month"] < last]
+    if change is not None:
+        state, factor = change
+        at = (table["state"] == state) & (table["month"] == last)
+        table.loc[at, "reported"] = (table.loc[at, "reported"] * factor).round()
+    return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()

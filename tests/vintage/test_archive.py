@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import json
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -19,8 +20,8 @@ from release_factory import cdc_cells, csv_bytes
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.errors import ArchiveError, DataError
-from odforecast.names import ALL_DRUGS
+from odforecast.errors import ArchiveError, DataError, PanelError
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.table import table_hash
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import store as module
@@ -30,6 +31,7 @@ from odforecast.vintage.donors import gathered
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.revisions import revisions
 
+METHADONE = "Methadone (T40.3)"
 DAYS = ["2024-09-11", "2024-10-16", "2024-11-13", "2024-12-11"]
 
 
@@ -71,48 +73,39 @@ def first(snapshot):
     return rows.loc[at, "reported"].item()
 
 
-def test_it_answers_with_what_was_known(archive):
+def test_it_answers_with_what_was_known(archive, files):
     assert days(archive) == DAYS
     assert str(archive.last_seen) == DAYS[-1]
     seen = archive.as_of("2024-11-30")
     assert (str(seen.as_of), str(seen.date), first(seen)) == ("2024-11-30", "2024-11-13", 1002)
-    assert seen.note is None
     assert archive.as_of(dt.date(2024, 11, 13)).date == dt.date(2024, 11, 13)
     assert archive.as_of(dt.datetime(2024, 11, 12, 23)).date == dt.date(2024, 10, 16)
-    assert archive.as_of(pd.Timestamp("2024-12-11")).note is None
+    assert archive.as_of(pd.Timestamp("2024-12-11")).note is seen.note is None
     later = archive.as_of("2025-03-01")
     assert str(later.date) == DAYS[-1]
     assert later.note == (
         "the last release seen is 2024-12-11: asked for 2025-03-01, answered with it"
     )
     assert "release 2024-12-11" in repr(later)
+    gap = Archive.in_memory({DAYS[i]: read_vsrr(files[i]).table for i in (0, 3)})
+    assert gap.as_of("2024-10-20").note is None
+    assert "80 days old" in gap.as_of("2024-11-30").note
 
 
 def test_before_the_first_release(archive, tmp_path):
     with pytest.raises(ArchiveError, match=r"nothing was known on 2024-09-10: the first .*09-11"):
         archive.as_of("2024-09-10")
-    empty = Archive(tmp_path / "nothing")
-    assert empty.releases() == ()
-    assert empty.last_seen is None
-    assert "empty" in repr(empty)
-    for ask in (empty.as_of, lambda: od.archive(tmp_path / "nothing")):
-        with pytest.raises(ArchiveError, match=r"there is no folder \S*/nothing; check the path"):
-            ask()
-    assert not (tmp_path / "nothing").exists()  # looking makes nothing
-    (tmp_path / "nothing").mkdir()
-    for ask, hint in ((empty.as_of, "add one"), (lambda: od.archive(empty.path), "fill it")):
-        with pytest.raises(ArchiveError, match=f"holds no release; {hint}"):
-            ask()
     with pytest.raises(DataError, match="'2024-09' is not a day"):
         archive.as_of("2024-09")
-
-
-def test_silence_in_between_is_said(files):
-    store = Archive.in_memory(
-        {"2024-09-11": read_vsrr(files[0]).table, "2024-12-11": read_vsrr(files[3]).table}
-    )
-    assert store.as_of("2024-10-20").note is None
-    assert "80 days old" in store.as_of("2024-11-30").note
+    empty = Archive(tmp_path / "nothing")
+    assert (empty.releases(), empty.last_seen) == ((), None)
+    assert "empty" in repr(empty)
+    for words, hint in ((r"there is no folder \S*/nothing; check the path",) * 2,
+                        ("holds no release; add one", "holds no release; fill it")):  # fmt: skip
+        for ask, said in ((empty.as_of, words), (lambda: od.archive(empty.path), hint)):
+            with pytest.raises(ArchiveError, match=said):
+                ask()
+        (tmp_path / "nothing").mkdir(exist_ok=words.startswith("holds"))  # looking made nothing
 
 
 @given(
@@ -145,29 +138,23 @@ def read_vsrr_table():
     return _TABLE[0]
 
 
-def test_later_releases_change_nothing_known_before(archive, tmp_path):
-    before = archive.as_of("2024-12-20")
-    archive.add(read_vsrr(write(tmp_path, "2025-01-15", first="1100")))
-    after = archive.as_of("2024-12-20")
-    assert after.data_hash == before.data_hash
-    assert_frame_equal(after.table, before.table)
-
-
 def test_disk_and_memory_agree(archive, files):
     tables = {str(d): read_vsrr(f).table for d, f in zip(DAYS, files)}
     memory = Archive.in_memory(tables)
-    assert memory.content_hash == archive.content_hash
     for day in DAYS:
         assert memory.as_of(day).data_hash == archive.as_of(day).data_hash
         assert_frame_equal(memory.as_of(day).table, archive.as_of(day).table)
         assert_frame_equal(archive.as_of(day).table, tables[day])
     shuffled = {d: t.sample(frac=1, random_state=1) for d, t in tables.items()}
-    assert Archive.in_memory(shuffled).content_hash == archive.content_hash
+    for same in (memory, Archive.in_memory(shuffled), *map(again, (archive, memory))):
+        assert same.content_hash == archive.content_hash
     one = Archive.in_memory({DAYS[0]: tables[DAYS[0]]})
     assert one.content_hash != archive.content_hash
-    assert pickle.loads(pickle.dumps(archive)).content_hash == archive.content_hash
-    assert pickle.loads(pickle.dumps(memory)).content_hash == archive.content_hash
     assert memory.path is None
+
+
+def again(store):
+    return pickle.loads(pickle.dumps(store))
 
 
 def test_what_a_caller_does_to_a_table_stays_with_the_caller(archive, files):
@@ -185,12 +172,10 @@ def test_what_a_caller_does_to_a_table_stays_with_the_caller(archive, files):
 
 @pytest.mark.parametrize("where", ["disk", "memory"])
 def test_a_release_never_changes(archive, files, tmp_path, where):
-    store = archive
-    if where == "memory":
-        store = Archive.in_memory({d: read_vsrr(f).table for d, f in zip(DAYS, files)})
+    memory = Archive.in_memory({d: read_vsrr(f).table for d, f in zip(DAYS, files)})
+    store = archive if where == "disk" else memory
     before = store.content_hash
     assert store.add(read_vsrr(files[1])) is False
-    assert store.content_hash == before
     other = write(tmp_path, DAYS[1], first="555")
     with pytest.raises(ArchiveError, match="holds other numbers for release 2024-10-16: 27 rows"):
         store.add(read_vsrr(other))
@@ -217,31 +202,61 @@ def test_tables_that_are_refused(files):
 def test_damaged_files_are_refused(archive, files):
     file = stored(archive, DAYS[0])
     whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ArchiveError, match=r"release=2024-09-11.*parquet cannot be read"):
-        _ = archive.as_of(DAYS[0]).table
-    arrow = pq.read_table(io_bytes(whole), partitioning=None)
+    arrow = pq.read_table(io.BytesIO(whole), partitioning=None)
     frame = arrow.to_pandas()
-    frame.loc[0, "reported"] += 1
-    edited = arrow.from_pandas(frame, preserve_index=False)
-    pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
-    with pytest.raises(ArchiveError, match="is not as it was written; delete it"):
-        _ = archive.as_of(DAYS[0]).table
-    frame.loc[0, "reported"] -= 1
-    frame.loc[5, "month"] += np.timedelta64(1, "us")  # a low bit of a stored time
-    edited = arrow.from_pandas(frame, preserve_index=False)
-    pq.write_table(edited.replace_schema_metadata(arrow.schema.metadata), file)
-    with pytest.raises(ArchiveError, match=r"row 5: month is .*, a time within 2024-07.*; delete"):
-        _ = archive.as_of(DAYS[0]).table
-    frame.to_parquet(file)  # somebody else's file
-    with pytest.raises(ArchiveError, match="cannot be read as a release"):
-        _ = archive.as_of(DAYS[0]).table
-    file.write_bytes(stored(archive, DAYS[1]).read_bytes())
-    with pytest.raises(ArchiveError, match="is not as it was written"):
-        _ = archive.as_of(DAYS[0]).table
+    count, time = frame.copy(), frame.copy()
+    count.loc[0, "reported"] += 1
+    time.loc[5, "month"] += np.timedelta64(1, "us")  # a low bit of a stored time
+
+    def edited(frame):
+        table = arrow.from_pandas(frame, preserve_index=False)
+        pq.write_table(table.replace_schema_metadata(arrow.schema.metadata), file)
+
+    for damage, words in (
+        (lambda: file.write_bytes(whole[: len(whole) // 2]),
+         r"release=2024-09-11.*parquet cannot be read"),
+        (lambda: edited(count), "is not as it was written; delete it"),
+        (lambda: edited(time), r"row 5: month is .*, a time within 2024-07.*; delete"),
+        (lambda: frame.to_parquet(file), "cannot be read as a release"),  # somebody else's file
+        (lambda: file.write_bytes(stored(archive, DAYS[1]).read_bytes()), "is not as it was writ"),
+    ):  # fmt: skip
+        damage()
+        with pytest.raises(ArchiveError, match=words):
+            _ = archive.as_of(DAYS[0]).table
     file.unlink()
     assert archive.add(read_vsrr(files[0]))
     assert days(archive) == DAYS
+
+
+# One indicator is read without the others, and checked as strictly as the whole.
+
+
+@pytest.mark.parametrize("indicator", [ALL_DRUGS, METHADONE, SYNTHETIC_OPIOIDS])
+def test_one_indicator_is_a_slice_of_the_whole(archive, indicator):
+    for store, day in ((archive, DAYS[0]), (od.bundled(), "2025-09-17")):
+        whole = store.as_of(day)
+        expected = whole.table[whole.table["indicator"] == indicator].reset_index(drop=True)
+        assert_frame_equal(store.as_of(day).rows(indicator), expected)
+        assert store.release(day, "Cocaine (T40.5)").empty
+        with pytest.raises(PanelError, match=r"it has: .*Number of Drug Overdose Deaths"):
+            store.as_of(day).panel("cocaine")
+
+
+def test_files_without_parts_are_read_and_a_changed_cell_is_seen_in_its_part(archive):
+    file = stored(archive, DAYS[0])
+    arrow = pq.read_table(file, partitioning=None)
+    meta = json.loads(arrow.schema.metadata[b"odforecast"])
+    del meta["parts"]
+    expected = archive.release(DAYS[0], ALL_DRUGS)
+    old = arrow.replace_schema_metadata({b"odforecast": json.dumps(meta).encode()})
+    pq.write_table(old, file)
+    assert_frame_equal(archive.release(DAYS[0], ALL_DRUGS), expected)
+    table = arrow.to_pandas()
+    table.loc[0, "reported"] += 1
+    changed = pa.Table.from_pandas(table, schema=arrow.schema, preserve_index=False)
+    pq.write_table(changed, file, row_group_size=len(table) // 2)
+    with pytest.raises(ArchiveError, match="not as it was written"):
+        archive.release(DAYS[0], ALL_DRUGS)
 
 
 def test_of_copies_of_one_month_one_counts_everywhere(files, tmp_path):
@@ -278,12 +293,6 @@ def test_a_lost_old_release_is_told_alike_in_every_process(archive, process):
     assert done.exit_code == 0, done.output
     # All of these end in the same month: the first of them counts.
     assert [str(d) for d in archive.as_of().panel().triangle.releases] == DAYS[1:2]
-
-
-def io_bytes(data):
-    import io
-
-    return io.BytesIO(data)
 
 
 def test_foreign_files_are_left_alone(archive, tmp_path):
@@ -330,61 +339,4 @@ def test_without_hard_links(archive, files, tmp_path, monkeypatch):
         archive.add(new)
     lock.unlink()
     assert archive.add(new)
-    assert not leftovers(archive)
-
-
-_WORKER = """
-import pathlib, sys, time
-from odforecast.vintage.archive import Archive
-from odforecast.sources.vsrr import read_vsrr
-from odforecast.errors import ArchiveError
-store, *files = sys.argv[1:]
-loaded = [read_vsrr(f) for f in files]
-print("ready", flush=True)
-sys.stdin.readline()
-for one in loaded:
-    try:
-        print(one.release, Archive(store).add(one), flush=True)
-    except ArchiveError:
-        print(one.release, "refused", flush=True)
-"""
-
-
-def race(store, *lists):
-    """Add each list of files in a process of its own, at the same moment."""
-    command = [sys.executable, "-c", _WORKER, str(store)]
-    workers = [
-        subprocess.Popen(
-            [*command, *map(str, files)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        for files in lists
-    ]
-    for worker in workers:
-        assert worker.stdout.readline() == "ready\n"
-    for worker in workers:
-        worker.stdin.write("\n")
-        worker.stdin.flush()
-    return [worker.communicate()[0].splitlines() for worker in workers]
-
-
-def test_two_processes_lose_nothing(files, tmp_path):
-    store = tmp_path / "archive"
-    answers = [line for lines in race(store, files, files) for line in lines]
-    for day in DAYS:  # each release added once, seen twice
-        assert sorted(a for a in answers if a.startswith(day)) == [f"{day} False", f"{day} True"]
-    archive = Archive(store)
-    assert days(archive) == DAYS
-    assert [first(archive.as_of(day)) for day in DAYS] == [1000, 1001, 1002, 1003]
-    assert not leftovers(archive)
-
-
-def test_two_processes_that_disagree(files, tmp_path):
-    (tmp_path / "other").mkdir()
-    others = [write(tmp_path / "other", day, first="642") for day in DAYS]
-    mine, theirs = race(tmp_path / "archive", files, others)
-    archive = Archive(tmp_path / "archive")
-    for i, day in enumerate(DAYS):  # one wins, the other hears of it
-        outcome = (mine[i].split()[1], theirs[i].split()[1])
-        assert outcome in (("True", "refused"), ("refused", "True"))
-        assert first(archive.as_of(day)) == (1000 + i if outcome[0] == "True" else 642)
     assert not leftovers(archive)

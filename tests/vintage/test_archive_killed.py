@@ -41,7 +41,11 @@ for line in sys.stdin:
     store = od.Archive(asked["store"])
     with open(asked["said"], "w") as said:
         for file in asked["files"]:
-            print(file.rpartition("/")[2], store.add(file), file=said, flush=True)
+            try:
+                done = store.add(file)
+            except od.errors.ArchiveError:
+                done = "refused"
+            print(file.rpartition("/")[2], done, file=said, flush=True)
     os._exit(0)
 """
 
@@ -93,18 +97,21 @@ class Writers:
         return said.read_text().splitlines() if said.exists() else []
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory) -> list[str]:
-    folder = tmp_path_factory.mktemp("files")
+def made(folder: Path, more: int = 0) -> list[str]:
     table = od.bundled().as_of("2025-09-17").table
     table = table[(table["month"] < "2017-01-01") & table["state"].isin(["OH", "WV"])]
     out = []
     for i, day in enumerate(DAYS):
         file = folder / f"{day}.parquet"
-        counts = {n: table[n] + i for n in ("reported", "predicted")}
+        counts = {n: table[n] + i + more for n in ("reported", "predicted")}
         table.assign(release=pd.Timestamp(day), **counts).to_parquet(file)
         out.append(str(file))
     return out
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[str]:
+    return made(tmp_path_factory.mktemp("files"))
 
 
 def whole(store: Path, files: list[str]) -> None:
@@ -132,6 +139,20 @@ def test_six_writers_at_once(writers, files):
         name = Path(file).name
         assert (answers[f"{name} True"], answers[f"{name} False"]) == (1, 5)
     whole(writers.store, files)
+
+
+def test_two_writers_that_disagree(writers, files, tmp_path):
+    """One wins, the other hears of it."""
+    (tmp_path / "other").mkdir()
+    both = files, made(tmp_path / "other", more=50)
+    mine, theirs = (writers.ended(process) for process in writers.start(*both))
+    archive = od.Archive(writers.store)
+    for i, day in enumerate(DAYS):
+        said = (mine[i].split()[1], theirs[i].split()[1])
+        assert said in (("True", "refused"), ("refused", "True"))
+        won = pd.read_parquet(both[said[0] == "refused"][i])["reported"].dropna()
+        assert sorted(archive.release(day)["reported"].dropna()) == sorted(won)
+    assert not [p for p in writers.store.rglob("*") if p.suffix in (".tmp", ".lock")]
 
 
 def test_killed_again_and_again(writers, files):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import sys
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -88,22 +87,17 @@ def test_late_arrivals_by_month_of_death(months, truth):
     assert (found[2] == 0).all()
     # What the release said of itself, the last month first.
     assert donor.age == (dt.date(2020, 4, 15) - dt.date(2019, 12, 31)).days
-    assert donor.era == "4.5"
-    assert donor.final_back == 12
+    assert (donor.era, donor.final_back) == ("4.5", 12)
     assert donor.last_month == release.last_month
     assert donor.ratio[0, 0] == release.predicted[0, -1] / release.reported[0, -1]
     assert (donor.pending == 0.3).all()
     assert np.isnan(donor.complete).all()
     assert np.isnan(donor.deaths).all()  # no deaths of all causes beside it
-
-
-def test_a_release_as_its_own_donor_gives_its_counts_back(months, truth):
-    release = seen(months, LATE)
-    again = truth.delayed(release.last_month, donor_of(release, truth))
+    # A release as its own donor gives its counts back.
+    again = truth.delayed(release.last_month, donor)
     assert np.array_equal(again.reported, release.reported)
     assert np.array_equal(again.predicted[:, -24:], release.predicted[:, -24:])
-    assert again.as_of == release.release
-    assert again.final_through == release.final_through
+    assert (again.as_of, again.final_through) == (release.release, release.final_through)
 
 
 @pytest.mark.parametrize("where", [0, 22, 24, 30, 35])
@@ -133,22 +127,28 @@ def test_a_missing_count_inside_is_taken_to_lack_what_its_neighbours_lack(months
     assert few.locations == ("OH", "WY")
 
 
-def test_more_late_than_there_are_deaths_goes_to_the_month_before(months, truth):
+def test_more_late_than_there_are_deaths_goes_to_the_month_before():
     table = np.zeros((3, 40))
     table[:, -1], table[:, -3] = [0, 0, 7], [0, 0, -9]
     shares = module._shares(table, np.full((3, 40), 6.0))
-    assert shares[2, 0] == pytest.approx(module.MOST)
-    assert shares[2, 1] == pytest.approx((7 - module.MOST * 6) / 6)
-    assert shares[2, 2] == module.LEAST
-    assert shares[2, 3] == pytest.approx((-9 - module.LEAST * 6) / 6)
+    first, last = (7 - module.MOST * 6) / 6, (-9 - module.LEAST * 6) / 6
+    assert shares[2, :4] == pytest.approx([module.MOST, first, module.LEAST, last])
     assert (shares[:2] == 0).all()
     assert (shares * 6.0).sum() == pytest.approx(-2)
 
 
-def test_what_has_not_settled_is_no_donor(months, truth):
-    release = seen(months, LATE)
-    with pytest.raises(DataError, match="has not settled"):
-        donor_of(release, replace(truth, release=dt.date(2020, 11, 15)))
+def test_what_is_no_donor(months, truth):
+    release, one = seen(months, LATE), shipped()[0]
+    for ask, error, words in (
+        (lambda: donor_of(release, replace(truth, release=dt.date(2020, 11, 15))), DataError,
+         "has not settled"),
+        (lambda: module.parsed("release,age\n2020-01-01,3\n"), DataError, "other columns"),
+        (lambda: replace(one, deaths=np.ones(3)), PanelError, "deaths has shape"),
+        (lambda: replace(one, deaths=np.zeros(len(one.locations))), PanelError, "above 0"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=words):
+            ask()
+    assert replace(one, deaths=one.deaths * 2).data_hash != one.data_hash
     found, left_out = gathered(od.bundled())
     assert found == donors(od.bundled()) == ()
     assert set(left_out) == {dt.date(2025, 9, 17), dt.date(2026, 1, 14)}
@@ -160,21 +160,9 @@ def test_written_and_read_again(months, truth):
     made = donor_of(seen(months, LATE), truth)
     made = replace(made, deaths=np.array([30.0, np.nan, 28.5]))
     (again,) = module.parsed(module.written([made], ["a line"]))
-    assert again.release == made.release
-    assert again.locations == made.locations
+    assert (again.release, again.locations) == (made.release, made.locations)
     for name in ("late", "ratio", "pending", "complete", "deaths"):
         np.testing.assert_allclose(getattr(again, name), getattr(made, name), rtol=6e-5)
-    with pytest.raises(DataError, match="other columns"):
-        module.parsed("release,age\n2020-01-01,3\n")
-
-
-def test_what_is_no_donor():
-    one = shipped()[0]
-    with pytest.raises(PanelError, match="deaths has shape"):
-        replace(one, deaths=np.ones(3))
-    with pytest.raises(PanelError, match="above 0"):
-        replace(one, deaths=np.zeros(len(one.locations)))
-    assert replace(one, deaths=one.deaths * 2).data_hash != one.data_hash
 
 
 def test_the_shipped_donors():
@@ -239,25 +227,26 @@ def test_the_archives_own_copy_of_a_release_comes_first(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def real(vsrr: Path) -> od.Archive:
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        from releases import read_releases
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    archive = read_releases(str(vsrr))
+def tool():
+    """The tool that makes the shipped table, beside the one that reads the releases."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "tools"))
+        import donors
+        import releases
+
+        yield donors, releases
+
+
+@pytest.fixture(scope="session")
+def real(vsrr: Path, tool) -> od.Archive:
+    archive = tool[1].read_releases(str(vsrr))
     assert archive is not None
     return archive
 
 
-def test_the_shipped_table_is_as_made_again(real):
-    sys.path.insert(0, str(ROOT / "tools"))
-    try:
-        import donors as tool
-    finally:
-        sys.path.remove(str(ROOT / "tools"))
-    text, left_out = tool.made(real)
-    assert gzip.decompress(tool.TABLE.read_bytes()).decode() == text
+def test_the_shipped_table_is_as_made_again(real, tool):
+    text, left_out = tool[0].made(real)
+    assert gzip.decompress(tool[0].TABLE.read_bytes()).decode() == text
     assert "not settled" in left_out["2025-07-16"]
     assert set(left_out) == {"2025-07-16", "2025-09-17", "2026-01-14"}
 

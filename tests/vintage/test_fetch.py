@@ -17,14 +17,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from county_release import DEATHS, NAMES, api_rows, county_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from socrata_server import UPDATED, FakeSocrata, release_rows
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder
@@ -33,7 +31,7 @@ from odforecast.vintage.past import RawFiles, fetch_past
 from odforecast.vintage.socrata import Metadata, Socrata
 
 ROWS = release_rows()
-DATE = dt.date(2025, 9, 17)
+DATE, DAY = dt.date(2025, 9, 17), 86_400
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +97,7 @@ def test_all_pages_in_a_stable_order(server, tmp_path):
     assert server.kinds()[0] == server.kinds()[-1] == "meta"
 
 
-def test_an_unchanged_release_is_not_downloaded_again(server, tmp_path):
+def test_what_came_before_decides_what_is_downloaded_and_added(server, tmp_path):
     get(server, tmp_path)
     before = left_over(tmp_path)
     server.log.clear()
@@ -108,11 +106,12 @@ def test_an_unchanged_release_is_not_downloaded_again(server, tmp_path):
     assert "unchanged" in again.why
     assert server.kinds() == ["meta"]
     assert left_over(tmp_path) == before
-
-
-def test_a_later_release_is_added_beside_the_first(server, tmp_path):
-    get(server, tmp_path)
-    server.updated += 28 * 86_400
+    server.updated += DAY  # touched: the numbers are the same
+    touched = get(server, tmp_path)
+    assert not touched.added
+    assert touched.why == f"the numbers are those of release {DATE}: nothing added"
+    assert Archive(tmp_path).releases() == (DATE,)
+    server.updated += 27 * DAY
     last = max(i for i, row in enumerate(server.rows) if row.get("predicted_value"))
     value = str(int(server.rows[last]["predicted_value"]) + 1)
     server.rows[last] = server.rows[last] | {"predicted_value": value}
@@ -120,34 +119,27 @@ def test_a_later_release_is_added_beside_the_first(server, tmp_path):
     assert Archive(tmp_path).releases() == (DATE, dt.date(2025, 10, 15))
 
 
-def test_a_release_that_contradicts_itself_is_not_used(server, tmp_path):
-    get(server, tmp_path)
-    server.updated += 28 * 86_400
-    server.rows[0] = server.rows[0] | {"data_value": "1"}
-    for _ in range(2):  # and again, without a second entry
-        with pytest.raises(QuarantineError, match="contradicts itself and was stored apart"):
-            get(server, tmp_path)
-    assert Archive(tmp_path).releases() == (DATE,)
-    assert list(Archive(tmp_path).log["event"]) == ["added", "quarantined"]
-
-
-def test_a_touched_table_with_the_same_numbers_adds_nothing(server, tmp_path):
-    get(server, tmp_path)
-    server.updated += 86_400
-    done = get(server, tmp_path)
-    assert not done.added
-    assert done.why == f"the numbers are those of release {DATE}: nothing added"
-    assert Archive(tmp_path).releases() == (DATE,)
-
-
-def test_other_numbers_on_the_same_day_are_refused(server, tmp_path):
+@pytest.mark.parametrize(
+    ("later", "error", "words", "log"),
+    [
+        (3600, ArchiveError, "other numbers for release 2025-09-17", ["added"]),
+        (28 * 86_400, QuarantineError, "contradicts itself and was stored apart",
+         ["added", "quarantined"]),
+    ],
+)  # fmt: skip
+def test_other_numbers_of_a_day_and_contradictions_are_not_used(
+    server, tmp_path, later, error, words, log
+):
     get(server, tmp_path)
     kept = Archive(tmp_path).data_hash(DATE)
-    server.updated += 3600
+    server.updated += later
     server.rows[0] = server.rows[0] | {"data_value": "1"}
-    with pytest.raises(ArchiveError, match="other numbers for release 2025-09-17"):
-        get(server, tmp_path)
+    for _ in range(2):  # and again, without a second entry
+        with pytest.raises(error, match=words):
+            get(server, tmp_path)
+    assert Archive(tmp_path).releases() == (DATE,)
     assert Archive(tmp_path).data_hash(DATE) == kept
+    assert list(Archive(tmp_path).log["event"]) == log
 
 
 @pytest.mark.parametrize("kind", ["meta", "count", "page"])
@@ -182,24 +174,25 @@ def test_a_slow_answer_is_given_up(server, tmp_path, fault):
     check_whole(tmp_path)
 
 
-def test_a_server_that_stays_down_is_reported_and_the_pages_are_kept(server, tmp_path):
+@pytest.mark.parametrize(
+    ("then", "resumed"), [("the same", 100), ("a page damaged", 50), ("other rows", 0)]
+)
+def test_a_server_that_stays_down_is_reported_and_good_pages_are_kept(
+    server, tmp_path, then, resumed
+):
+    if then == "other rows":
+        server.updated, server.rows = UPDATED - 3600, [r | {"data_value": "7"} for r in ROWS]
     server.faults["page"] = deque(["", "", *["html"] * 6])
     with pytest.raises(DownloadError, match=r"a web page: Down for maintenance.*6 attempts"):
         get(server, tmp_path)
     assert Archive(tmp_path).releases() == ()
     assert len(left_over(tmp_path / ".partial")) == 2
+    server.updated, server.rows = UPDATED, list(ROWS)
+    if then == "a page damaged":
+        first = next((tmp_path / ".partial").rglob("page-00000.json"))
+        first.write_bytes(first.read_bytes()[:100])
     done = get(server, tmp_path)
-    assert (done.added, done.resumed) == (True, 100)
-    check_whole(tmp_path)
-
-
-def test_a_damaged_page_of_an_earlier_try_is_asked_for_again(server, tmp_path):
-    server.faults["page"] = deque(["", "", *["500"] * 6])
-    with pytest.raises(DownloadError):
-        get(server, tmp_path)
-    first = next((tmp_path / ".partial").rglob("page-00000.json"))
-    first.write_bytes(first.read_bytes()[:100])
-    assert get(server, tmp_path).resumed == 50
+    assert (done.added, done.resumed) == (True, resumed)
     check_whole(tmp_path)
 
 
@@ -274,52 +267,33 @@ def test_a_change_during_the_download_is_noticed(server, tmp_path):
     check_whole(tmp_path)
 
 
-def test_pages_of_a_state_that_is_gone_are_not_used(server, tmp_path):
-    server.updated -= 3600
-    server.rows = [row | {"data_value": "7"} for row in ROWS]
-    server.faults["page"] = deque(["", "", *["500"] * 6])
-    with pytest.raises(DownloadError):
-        get(server, tmp_path)
-    server.updated, server.rows = UPDATED, list(ROWS)
-    assert get(server, tmp_path).resumed == 0
-    check_whole(tmp_path)
-
-
 def test_nobody_answers(tmp_path):
     with FakeSocrata([]) as gone:
         pass
-    with (
-        Socrata(gone.url, sleep=Waits(), attempts=2) as one,
-        pytest.raises(DownloadError, match="2 attempts"),
+    missing, reach = "https://nobody.invalid", "^cannot reach nobody.invalid: its address was not"
+    for ask, words in (
+        (lambda: fetch("vsrr", tmp_path, Socrata(gone.url, sleep=Waits(), attempts=2)), "2 attem"),
+        (lambda: fetch("vsrr", tmp_path, Socrata("ftp://x")), "check the address"),
+        # Without a network there is one error and no second try.
+        (lambda: fetch("vsrr", tmp_path, Socrata(missing, sleep=Waits())), reach),
+        (lambda: fetch_past(tmp_path, RawFiles(missing), tell=pytest.fail), reach),
     ):
-        fetch("vsrr", tmp_path, one)
-    with pytest.raises(DownloadError, match="check the address"), Socrata("ftp://x") as one:
-        fetch("vsrr", tmp_path, one)
-
-
-def test_without_a_network_there_is_one_error_and_no_second_try(tmp_path):
-    said = "cannot reach nobody.invalid: its address was not found"
-    for ask in (
-        lambda: fetch("vsrr", tmp_path, Socrata("https://nobody.invalid", sleep=Waits())),
-        lambda: fetch_past(tmp_path, RawFiles("https://nobody.invalid"), tell=pytest.fail),
-    ):
-        with pytest.raises(DownloadError, match=f"^{said}; check the network connection"):
+        with pytest.raises(DownloadError, match=words) as refused:
             ask()
+        assert words != reach or "; check the network connection" in str(refused.value)
 
 
-def test_the_token_goes_into_a_header(server, tmp_path, monkeypatch):
-    monkeypatch.setenv("SOCRATA_APP_TOKEN", " secret ")
-    get(server, tmp_path)
-    assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
-    assert "secret" not in repr(client(server))
-
-
-def test_soda3_gives_the_same_release(server, tmp_path):
+def test_the_token_goes_into_a_header_and_soda3_gives_the_same_release(
+    server, tmp_path, monkeypatch
+):
     with pytest.raises(DownloadError, match="only with an app token"):
         client(server, soda3=True)
-    assert get(server, tmp_path, soda3=True, token="t").added
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", " secret ")
+    assert get(server, tmp_path, soda3=True).added
     check_whole(tmp_path)
     assert any("pageNumber" in str(params) for kind, params, _ in server.log if kind == "page")
+    assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
+    assert "secret" not in repr(client(server))
 
 
 def counties(rows, updated=UPDATED):
@@ -328,58 +302,36 @@ def counties(rows, updated=UPDATED):
     return server
 
 
-@pytest.mark.parametrize("name", ["county", "counties"])
-def test_a_release_of_counties_is_added(tmp_path, name):
-    rows = county_cells("2025-09-07")
-    with counties(rows) as server, client(server) as one:
-        done = fetch(name, tmp_path, one)
-        again = fetch(name, tmp_path, one)
-    assert (done.added, again.added) == (True, False)
-    assert done.dataset == "county"
-    assert done.why == "release 2025-09-17 added"  # when CDC changed it, not what it is as of
+def test_releases_of_counties(tmp_path):
+    rows = county_cells("2025-06-08", 21)
+    with counties(rows, UPDATED - 90 * DAY) as server, client(server) as one:
+        first = fetch("county", tmp_path, one)
+        server.updated += 5 * DAY  # CDC wrote the same rows once more
+        same = fetch("counties", tmp_path, one)
+        server.rows, server.updated = api_rows(county_cells("2025-09-07", shift=1)), UPDATED
+        second = fetch("counties", tmp_path, one)
+        again = fetch("county", tmp_path, one)
+        # A file that was kept before the archive knew counties is not downloaded twice.
+        (tmp_path / "old" / "downloads").mkdir(parents=True)
+        (tmp_path / "old" / "downloads" / second.file.name).write_bytes(second.file.read_bytes())
+        before = server.kinds().count("page")
+        assert fetch("county", tmp_path / "old", one).added
+        assert server.kinds().count("page") == before
+    assert Archive(tmp_path / "old").releases("counties") == (DATE,)
+    assert [x.added for x in (first, same, second, again)] == [True, False, True, False]
+    assert first.dataset == "county"
+    assert same.why == f"the numbers are those of release {first.release}: nothing added"
+    assert second.why == "release 2025-09-17 added"  # when CDC changed it, not what it is as of
     assert again.why == "release 2025-09-17 was there already, unchanged"
-    assert again.sha256 == done.sha256
-    assert json.loads(gzip.decompress(done.file.read_bytes())) == api_rows(rows)
+    assert again.sha256 == second.sha256
+    assert json.loads(gzip.decompress(first.file.read_bytes())) == api_rows(rows)
     archive = Archive(tmp_path)
     assert archive.releases() == ()
-    assert [str(d) for d in archive.releases("counties")] == ["2025-09-17"]
-    origin = archive.origin("2025-09-17", "counties")
-    assert (origin.kind, origin.basis, origin.file) == ("cdc", "known", done.file.name)
-    assert len(done.loaded.table) == 7 * 24
-
-
-def test_the_next_release_of_counties_and_the_same_numbers_again(tmp_path):
-    day = 86_400
-    with counties(county_cells("2025-06-08", 21), UPDATED - 90 * day) as server:
-        with client(server) as one:
-            first = fetch("county", tmp_path, one)
-        server.updated += 5 * day  # CDC wrote the same rows once more
-        with client(server) as one:
-            same = fetch("county", tmp_path, one)
-        server.rows, server.updated = api_rows(county_cells("2025-09-07", shift=1)), UPDATED
-        with client(server) as one:
-            second = fetch("county", tmp_path, one)
-    assert same.why == f"the numbers are those of release {first.release}: nothing added"
-    assert (first.added, same.added, second.added) == (True, False, True)
-    archive = Archive(tmp_path)
-    assert archive.releases("counties") == (first.release, second.release)
+    assert archive.releases("counties") == (first.release, DATE)
+    origin = archive.origin(DATE, "counties")
+    assert (origin.kind, origin.basis, origin.file) == ("cdc", "known", second.file.name)
     panel = archive.above(od.bundled()).as_of("2025-09-20").panel(dataset="counties")
-    assert panel.release == second.release
-    assert panel.triangle.releases[-1] == first.release
-
-
-def test_a_file_of_counties_kept_before_the_archive_knew_them_is_added(tmp_path):
-    rows = county_cells("2025-09-07")
-    with counties(rows) as server, client(server) as one:
-        done = fetch("county", tmp_path / "new", one)
-        (tmp_path / "old" / "downloads").mkdir(parents=True)
-        kept = tmp_path / "old" / "downloads" / done.file.name
-        kept.write_bytes(done.file.read_bytes())
-        before = server.kinds().count("page")
-        again = fetch("county", tmp_path / "old", one)
-        assert server.kinds().count("page") == before  # nothing is downloaded twice
-    assert again.added
-    assert Archive(tmp_path / "old").releases("counties") == (done.release,)
+    assert (panel.release, panel.triangle.releases[-1]) == (DATE, first.release)
 
 
 @pytest.mark.parametrize(
@@ -481,15 +433,11 @@ def test_an_answer_without_end_takes_neither_memory_nor_time(server, tmp_path, f
     assert float(seconds) < 30
 
 
-def test_packed_answers_are_unpacked(server, tmp_path):
-    server.faults["page"].extend(["gzip", "gzip-cut", "gzip", "gzip-more"])
+@pytest.mark.parametrize("faults", [["gzip", "gzip-cut", "gzip", "gzip-more"], ["deep"]])
+def test_packed_answers_are_unpacked_and_nested_ones_asked_again(server, tmp_path, faults):
+    server.faults["page"].extend(faults)
     assert get(server, tmp_path).added
     check_whole(tmp_path)
-
-
-def test_nested_answers_are_no_rows(server, tmp_path):
-    server.faults["page"].append("deep")  # asked again
-    assert get(server, tmp_path).added
 
 
 def test_release_date_is_the_day_in_washington():
@@ -551,27 +499,3 @@ def test_two_at_once_lose_nothing(server, tmp_path):
     told = [one.communicate(timeout=60)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], told
     check_whole(tmp_path)
-
-
-def test_command_line(server, tmp_path):
-    run = CliRunner().invoke
-    folder = tmp_path / "archive"
-    args = ["data", "fetch", "--url", server.url, "--archive", str(folder), "--page-size", "50"]
-    first = run(main, args)
-    assert first.exit_code == 0, first.output
-    assert "release 2025-09-17 added" in first.output
-    assert f"{len(ROWS):,} rows downloaded" in first.output
-    assert "unchanged" in run(main, args).output
-    assert run(main, ["data", "releases", "--archive", str(folder)]).exit_code == 0
-
-    out = tmp_path / "2025.json.gz"
-    part = run(main, ["data", "fetch", "--url", server.url, "--since", "2025", "--out", str(out)])
-    assert part.exit_code == 0, part.output
-    assert out.exists()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["2025.json.gz", "archive"]
-    assert run(main, ["data", "fetch", "--since", "2025"]).exit_code == 2
-
-    server.faults["meta"] = deque(["404"])
-    failed = run(main, args)
-    assert failed.exit_code == 1
-    assert failed.output.startswith("error: ")

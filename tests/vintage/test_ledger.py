@@ -24,61 +24,44 @@ def event(kind, digest=A, **more):
     return Event(kind, "states", DAY, digest, **more)
 
 
-def current(*events):
-    held = fold(events).current.get(KEY)
-    return None if held is None else held.data_hash
+ADDED, OTHER, OLD = event("added", A), event("added", B), event("added", "")
+APART = event("quarantined", A, reason="WV 2024-07")
+TAKEN = event("accepted", A, reason="CDC says so")
+GONE = event("retracted", A, reason="wrong file")
+NEW = event("replaced", B, reason="digits swapped", replaces=A)
 
 
-def apart(*events):
-    return set(fold(events).apart.get(KEY, {}))
-
-
-def test_the_first_figures_count():
-    assert current(event("added", A), event("added", B)) == A
-    assert current(event("added", A), event("accepted", B, reason="why")) == A
-
-
-def test_quarantined_figures_do_not_count_until_they_are_accepted():
-    held = event("quarantined", A, reason="WV 2024-07")
-    assert current(held) is None
-    assert apart(held) == {A}
-    taken = event("accepted", A, reason="CDC says so")
-    assert current(held, taken) == A
-    assert fold([held, taken]).current[KEY].reason == "accepted: CDC says so"
-    assert apart(held, taken) == set()
-    # The right file of the same day needs nobody's leave.
-    assert current(held, event("added", B)) == B
-    assert apart(held, event("added", B)) == {A}
-    # What counts already is not put apart by somebody who looks again.
-    assert current(event("added", A), held) == A
-    assert apart(event("added", A), held) == set()
-
-
-def test_retracted_figures_count_no_more():
-    added, gone = event("added", A), event("retracted", A, reason="wrong file")
-    assert current(added, gone) is None
-    assert apart(added, gone) == {A}
-    assert current(added, gone, event("added", B)) == B
-    assert current(added, event("retracted", B, reason="another")) == A
-    assert current(added, gone, event("accepted", A, reason="right after all")) == A
-
-
-def test_replaced_figures_lie_apart():
-    added = event("added", A)
-    new = event("replaced", B, reason="digits swapped", replaces=A)
-    assert current(added, new) == B
-    assert fold([added, new]).current[KEY].reason == "replaced: digits swapped"
-    assert apart(added, new) == {A}
-    # Two who replace at once: the first is right, the second replaces what counts no more.
-    assert current(added, new, event("replaced", C, reason="me too", replaces=A)) == B
-    assert current(new) is None
-
-
-def test_files_older_than_the_ledger_have_no_hash_in_it():
-    old = event("added", "")
-    assert current(old) == ""
-    assert current(old, event("retracted", A, reason="wrong")) is None
-    assert current(old, event("replaced", B, reason="wrong", replaces=A)) == B
+@pytest.mark.parametrize(
+    ("events", "current", "apart"),
+    [
+        ([ADDED, OTHER], A, ""),  # the first figures count
+        ([ADDED, event("accepted", B, reason="why")], A, ""),
+        ([APART], None, A),  # quarantined ones not until they are accepted
+        ([APART, TAKEN], A, ""),
+        ([APART, OTHER], B, A),  # the right file of the same day needs nobody's leave
+        ([ADDED, APART], A, ""),  # what counts is not put apart by somebody who looks again
+        ([ADDED, GONE], None, A),
+        ([ADDED, GONE, OTHER], B, A),
+        ([ADDED, event("retracted", B, reason="another")], A, ""),
+        ([ADDED, GONE, TAKEN], A, ""),
+        ([ADDED, NEW], B, A),
+        # Two who replace at once: the first is right, the second replaces what counts no more.
+        ([ADDED, NEW, event("replaced", C, reason="me too", replaces=A)], B, None),
+        ([NEW], None, None),
+        ([OLD], "", ""),  # files older than the ledger have no hash in it
+        ([OLD, GONE], None, None),
+        ([OLD, NEW], B, None),
+    ],
+)
+def test_what_counts_and_what_lies_apart(events, current, apart):
+    folded = fold(events)
+    held = folded.current.get(KEY)
+    assert (None if held is None else held.data_hash) == current
+    if apart is not None:
+        assert set(folded.apart.get(KEY, {})) == set(apart and [apart])
+    if held is not None and events[-1] in (TAKEN, NEW):
+        taken = events[-1] == TAKEN
+        assert held.reason == ("accepted: CDC says so" if taken else "replaced: digits swapped")
 
 
 @given(

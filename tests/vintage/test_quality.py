@@ -8,13 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from county_release import DEATHS, county_cells, csv_text
 from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS
@@ -64,32 +62,24 @@ def test_any_changed_cell_breaks_the_sum(state: str, month: int, by: int) -> Non
     assert "in 1 months" in flag.message
 
 
-def test_predicted_only() -> None:
-    table = TABLE.assign(reported=np.nan, status="missing")
-    (flag,) = found(table, "no-reported")
+def test_places_and_months_that_are_missing() -> None:
+    (flag,) = found(TABLE.assign(reported=np.nan, status="missing"), "no-reported")
     assert flag.severity == "error"
-
-
-def test_places() -> None:
     without = TABLE[~TABLE["state"].isin(["YC", "OH"])]
     assert [f.location for f in found(without, "ny-without-nyc")] == ["NY"]
     (flag,) = found(without, "missing-location")
     assert "OH, YC" in flag.message
     assert not found(without, "sum-mismatch")  # nothing to compare
     assert not found(TABLE[~TABLE["state"].isin(["YC", "NY"])], "ny-without-nyc")
-    puerto_rico = TABLE[rows("WY")].assign(state="PR", location="72")
-    assert len(found(pd.concat([TABLE, puerto_rico]), "outside-us")) == 1
-    assert not found(pd.concat([TABLE, puerto_rico]), "sum-mismatch")
-
-
-def test_missing_months() -> None:
+    puerto_rico = pd.concat([TABLE, TABLE[rows("WY")].assign(state="PR", location="72")])
+    assert len(found(puerto_rico, "outside-us")) == 1
+    assert not found(puerto_rico, "sum-mismatch")
     (flag,) = found(TABLE[~rows("CA", month="2015-09")], "missing-month")
     assert (flag.location, flag.month) == ("CA", "2015-09")
-    blank = TABLE.copy()
-    blank.loc[rows("WY", month="2020-05"), ["reported", "status"]] = [np.nan, "suppressed"]
-    assert not found(blank, "missing-month")
-    blank.loc[rows("WY", month="2020-05"), "status"] = "missing"
-    assert [f.location for f in found(blank, "missing-month")] == ["WY"]
+    for status, places in (("suppressed", []), ("missing", ["WY"])):
+        blank = TABLE.copy()
+        blank.loc[rows("WY", month="2020-05"), ["reported", "status"]] = [np.nan, status]
+        assert [f.location for f in found(blank, "missing-month")] == places
 
 
 @pytest.mark.parametrize("size", [-400, 400])
@@ -133,19 +123,13 @@ def test_pending_and_complete() -> None:
     assert flags == {"FL": "note", "HI": "warning"}
 
 
-def test_negative_revisions() -> None:
+def test_negative_revisions_and_north_carolina_in_2023() -> None:
     before = TABLE.copy()
     before.loc[rows("NC", month="2023-12"), "reported"] *= 1.1
     before.loc[rows("WY", month="2023-12"), "reported"] += 5  # too few to matter
     (flag,) = found(TABLE, "negative-revision", before)
     assert (flag.location, flag.month) == ("NC", "2023-12")
     assert not found(before, "negative-revision", TABLE)
-
-
-def test_north_carolina_is_flagged_only_where_2023_is_in_it() -> None:
-    assert found(TABLE, "north-carolina-2023")
-    assert not found(TABLE[TABLE["month"] < "2023-01-01"], "north-carolina-2023")
-    assert not found(TABLE[TABLE["month"] > "2024-11-01"], "north-carolina-2023")
     assert not found(TABLE[TABLE["state"] != "NC"], "north-carolina-2023")
     for month, flagged in (("2022-12", 0), ("2023-01", 1), ("2024-11", 1), ("2024-12", 0)):
         assert len(found(TABLE[rows("NC", month=month)], "north-carolina-2023")) == flagged
@@ -202,20 +186,6 @@ def test_real_releases(vsrr: Path) -> None:
     assert {"no-reported", "missing-location", "ny-without-nyc"} <= {f.code for f in subset}
 
 
-def test_command(tmp_path: Path) -> None:
-    run = CliRunner().invoke
-    done = run(main, ["data", "check"])
-    assert done.exit_code == 0
-    assert "north-carolina-2023: CDC's final file" in done.output
-    wrong = TABLE.copy()
-    wrong.loc[rows("WV", month="2020-01"), "reported"] += 1
-    wrong.to_parquet(tmp_path / "2025-09-17.parquet")
-    done = run(main, ["data", "check", "--source", str(tmp_path / "2025-09-17.parquet"), "--json"])
-    assert done.exit_code == 1
-    assert '"docs": "reference/quality.html#quality-sum-mismatch"' in done.output
-    assert run(main, ["data", "check", "--location", "OH"]).output.endswith("nothing to flag\n")
-
-
 # Counties
 
 DAY = "2025-09-07"
@@ -239,18 +209,6 @@ def table(tmp_path):
     return made
 
 
-def flags(table, code, **beside):
-    return [f for f in check_counties(table, **beside) if f.code == code]
-
-
-def in_county(name, **changes):
-    def change(row):
-        if row["COUNTYNAME"] == name:
-            row.update(changes)
-
-    return change
-
-
 def test_a_clean_release_of_counties_is_quiet(table):
     states = od.bundled().as_of().table
     assert {f.code for f in check_counties(table(), table(day="2025-06-08"), states)} == FEW
@@ -261,84 +219,73 @@ def test_a_clean_release_of_counties_is_quiet(table):
     assert "those of 1 county, beside 1 that had none" in hidden.message
 
 
-def test_lost_and_missing_counts(table):
-    def one_large_one_blank(row):
-        row.update({"New Castle": {DEATHS: "999"}, "Kent": {DEATHS: ""}}.get(row["COUNTYNAME"], {}))
-
-    lost = table(one_large_one_blank)
-    (flag,) = flags(lost, "county-lost-counts")
-    assert "the largest count is 999, and 24 cells of 1 county" in flag.message
-    assert flags(lost, "county-missing") == []
-    missing = table(in_county("Kent", **{DEATHS: ""}))
-    (flag,) = flags(missing, "county-missing")
-    assert "24 cells of 1 county have no count and no footnote (Kent County, Delaware 24)" in (
-        flag.message
-    )
-    assert flags(missing, "county-lost-counts") == []
+def flags(table, code, **beside):
+    return [f for f in check_counties(table, **beside) if f.code == code]
 
 
-def test_pending_records(table):
-    def pending(row):
-        if row["ST_ABBREV"] == "DE" or row["COUNTYNAME"] == "Bibb":
-            row[PENDING] = "2.5"
+def in_county(name, since=(2000, 1), **changes):
+    def change(row):
+        if row["COUNTYNAME"] == name and (int(row["Year"]), int(row["Month"])) >= since:
+            row.update(changes)
 
-    one, other = flags(table(pending), "county-pending")
-    assert (one.location, one.severity) == ("DE", "warning")
-    assert "3 of 3 counties have 1 % or more of their death records pending, up to 2.5 %" in (
-        one.message
-    )
-    assert (other.location, other.severity) == ("US", "note")
-    assert other.message.startswith("1 county elsewhere")
+    return change
 
 
-def test_a_jump_that_is_possible(table):
-    def jump(row):
-        if row["COUNTYNAME"] == "New Castle" and (int(row["Year"]), int(row["Month"])) >= (2024, 6):
-            row[DEATHS] = "320"
-
-    (flag,) = flags(table(jump), "county-jump")
-    assert flag.location == "10003"
-    assert (
-        "New Castle County, Delaware: 241 to 320 in a month, 11 times what chance" in flag.message
-    )
-    assert not [f for f in check_counties(table(jump)) if f.severity == "error"]
+def all_of(*changes):
+    return lambda row: [change(row) for change in changes]
 
 
-def test_sums_over_a_state(table):
-    states = od.bundled().as_of().table
-    few = table(in_county("New Castle", **{DEATHS: "20"}))
-    found = flags(few, "county-sums", states=states)
-    # Alabama and Virginia have a few of their counties here: that is no sum over the state.
-    assert [f.location for f in found] == ["DE"]
-    assert "in 24 months the counties add up to less than 0.7" in found[0].message
+def only_kent_in_june(row):
+    if (row["COUNTYNAME"], row["Year"], row["Month"]) == ("Kent", "2024", "6"):
+        row[DEATHS] = "900"
 
 
-def test_revisions_words_and_connecticut(table):
-    down = table(in_county("Sussex", **{DEATHS: "80"}))
-    (flag,) = flags(down, "negative-revision", before=table(day="2025-06-08"))
-    assert flag.location == "DE"
-    assert (
-        "lower than in the release of 2025-06-08, most in Sussex County, Delaware" in flag.message
-    )
-    said = table(in_county("Kent", **{NOTE: "Under 90%."}))
-    (flag,) = flags(said, "county-completeness")
-    assert flag.message == "CDC says of 1 county: Under 90%."
-
-    def regions(row):
-        if row["COUNTYNAME"] == "Autauga":
-            row.update(ST_ABBREV="CT", STATE_NAME="Connecticut", COUNTYNAME="Capitol", FIPS="9110",
-                       STATEFIPS="9", COUNTYFIPS="110")  # fmt: skip
-
-    (flag,) = flags(table(regions), "county-connecticut")
-    assert "its nine planning regions" in flag.message
+LOST = all_of(in_county("New Castle", **{DEATHS: "999"}), in_county("Kent", **{DEATHS: ""}))
+PENDING_IN = all_of(
+    *(in_county(name, **{PENDING: "2.5"}) for name in ("Kent", "New Castle", "Sussex", "Bibb"))
+)
+CONNECTICUT = in_county(
+    "Autauga", ST_ABBREV="CT", STATE_NAME="Connecticut", COUNTYNAME="Capitol", FIPS="9110",
+    STATEFIPS="9", COUNTYFIPS="110",
+)  # fmt: skip
 
 
-def test_a_contradiction_of_counties_is_an_error(table):
-    (flag,) = flags(table(lambda row: row.update({DEATHS: "900"} if (
-        row["COUNTYNAME"], row["Year"], row["Month"]) == ("Kent", "2024", "6") else {})),
-        "contradiction")  # fmt: skip
-    assert (flag.severity, flag.location) == ("error", "10001")
-    assert flag.docs == "reference/quality.html#quality-contradiction"
+@pytest.mark.parametrize(
+    ("change", "code", "places", "words"),
+    [
+        (LOST, "county-lost-counts", ["US"], "the largest count is 999, and 24 cells of 1 county"),
+        (LOST, "county-missing", [], ""),
+        (in_county("Kent", **{DEATHS: ""}), "county-missing", ["US"],
+         "24 cells of 1 county have no count and no footnote (Kent County, Delaware 24)"),
+        (in_county("Kent", **{DEATHS: ""}), "county-lost-counts", [], ""),
+        (PENDING_IN, "county-pending", ["DE", "US"], "3 of 3 counties have 1 % or more of their "
+         "death records pending, up to 2.5 %"),
+        (in_county("New Castle", (2024, 6), **{DEATHS: "320"}), "county-jump", ["10003"],
+         "New Castle County, Delaware: 241 to 320 in a month, 11 times what chance"),
+        (in_county("New Castle", (2024, 6), **{DEATHS: "320"}), "contradiction", [], ""),
+        (only_kent_in_june, "contradiction", ["10001"], ""),
+        # Alabama and Virginia have a few of their counties here: that is no sum over the state.
+        (in_county("New Castle", **{DEATHS: "20"}), "county-sums", ["DE"],
+         "in 24 months the counties add up to less than 0.7"),
+        (in_county("Sussex", **{DEATHS: "80"}), "negative-revision", ["DE"],
+         "lower than in the release of 2025-06-08, most in Sussex County, Delaware"),
+        (in_county("Kent", **{NOTE: "Under 90%."}), "county-completeness", ["US"],
+         "CDC says of 1 county: Under 90%."),
+        (CONNECTICUT, "county-connecticut", ["CT"], "its nine planning regions"),
+    ],
+)  # fmt: skip
+def test_each_check_of_counties(table, change, code, places, words):
+    beside = {
+        "county-sums": {"states": od.bundled().as_of().table},
+        "negative-revision": {"before": table(day="2025-06-08")},
+    }
+    seen = flags(table(change), code, **beside.get(code, {}))
+    assert [f.location for f in seen] == places
+    assert not seen or words in seen[0].message
+    assert all((f.severity == "error") == (code == "contradiction") for f in seen)
+    if code == "county-pending":
+        assert [f.severity for f in seen] == ["warning", "note"]
+        assert seen[1].message.startswith("1 county elsewhere")
 
 
 def test_the_real_release_of_counties(shared):

@@ -56,6 +56,17 @@ def test_triangle_by_hand() -> None:
     np.testing.assert_array_equal(seen.ages[0], [7, 6, 5])
     assert seen.releases == tuple(dt.date.fromisoformat(d) for d in DATES)
     assert seen.hashes == tuple(archive().data_hash(d) for d in DATES)
+    # Counts that are too young have no final value.
+    assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
+    young = seen.units(settled=30)
+    assert young.empty
+    assert completeness(young).empty
+    assert settling(young).empty
+    blank = table(DATES[1], {"WV": VALUES[1]}).assign(reported=np.nan, status="missing")
+    tables = {d: table(d, {"WV": r}) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
+    seen = revisions(Archive.in_memory(tables), "WV")
+    assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
+    assert len(seen.releases) == 2
 
 
 def test_units_and_curves_by_hand() -> None:
@@ -74,33 +85,20 @@ def test_units_and_curves_by_hand() -> None:
     assert np.isnan(done.loc["2022-12-01", "settled_age"])
 
 
-def test_counts_too_young_have_no_final_value() -> None:
-    seen = revisions(archive(), "WV")
-    assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
-    assert seen.units(settled=30).empty
-    assert completeness(seen.units(settled=30)).empty
-    assert settling(seen.units(settled=30)).empty
-
-
-def test_a_release_without_reported_counts_is_named() -> None:
-    blank = table(DATES[1], {"WV": VALUES[1]}).assign(reported=np.nan, status="missing")
-    tables = {d: table(d, {"WV": r}) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
-    seen = revisions(Archive.in_memory(tables), "WV")
-    assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
-    assert len(seen.releases) == 2
-
-
-def test_refusals() -> None:
-    with pytest.raises(UnknownNameError, match="unknown indicator"):
-        revisions(archive(), "WV", "deaths")
-    with pytest.raises(UnknownNameError, match="unknown location"):
-        revisions(archive(), "Atlantis")
-    with pytest.raises(ArchiveError, match="no release has a reported count"):
-        revisions(archive(), "OH")
-    with pytest.raises(UnknownNameError, match="the table of revisions has no OH"):
-        revisions(archive(), "WV").triangle("OH")
-    with pytest.raises(ArchiveError, match=r"no release 2023-06-15; the nearest is 2023-06-14"):
-        compare(archive(), "2023-06-15", DATES[1])
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda a: revisions(a, "WV", "deaths"), UnknownNameError, "unknown indicator"),
+        (lambda a: revisions(a, "Atlantis"), UnknownNameError, "unknown location"),
+        (lambda a: revisions(a, "OH"), ArchiveError, "no release has a reported count"),
+        (lambda a: revisions(a, "WV").triangle("OH"), UnknownNameError, "of revisions has no OH"),
+        (lambda a: compare(a, "2023-06-15", DATES[1]), ArchiveError,
+         "no release 2023-06-15; the nearest is 2023-06-14"),
+    ],
+)  # fmt: skip
+def test_refusals(ask, error, words) -> None:
+    with pytest.raises(error, match=words):
+        ask(archive())
 
 
 def test_compare_by_hand() -> None:
@@ -162,33 +160,20 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
 
 
-def _spaced(screen: str) -> str:
-    return " ".join(screen.split())
-
-
 def test_commands(vsrr: Path, tmp_path: Path) -> None:
     store = Archive(tmp_path / "archive")
     for name in FEW:
         store.add(vsrr / name)
-    run = CliRunner().invoke
-    at = ["--archive", str(store.path)]
     plot, out = tmp_path / "us.png", tmp_path / "us.csv"
-    done = run(main, ["data", "revisions", "US", *at, "--plot", str(plot), "--out", str(out)])
-    assert done.exit_code == 0, done.output
-    assert "2023-12 2024-12-11 12 107,682 2025-07-16 106,881 -801" in _spaced(done.output)
+    between = ("--between", "2024-12-11", "2025-07-16")
+    for args, words in (
+        (("US", "--plot", plot, "--out", out), "2023-12 2024-12-11 12 107,682 2025-07-16 106,881"),
+        (("NC", *between), "NC 2024-07 2,269 2,857 +588 +25.91"),
+        ((*between, "--json"), '"kind": "changed"'),
+    ):
+        asked = ["data", "revisions", *map(str, args), "--archive", str(store.path)]
+        done = CliRunner().invoke(main, asked)
+        assert done.exit_code == 0, done.output
+        assert words in " ".join(done.output.split())
     assert plot.read_bytes()[:4] == b"\x89PNG"
-    read = pd.read_csv(out, index_col="release")
-    assert read.loc["2018-11-14", "2017-12"] == 70_908
-    done = run(main, ["data", "revisions", "NC", "--between", "2024-12-11", "2025-07-16", *at])
-    assert "NC 2024-07 2,269 2,857 +588 +25.91" in _spaced(done.output)
-    done = run(main, ["data", "revisions", "--between", "2024-12-11", "2025-07-16", *at, "--json"])
-    assert '"kind": "changed"' in done.output
-    assert run(main, ["data", "revisions", "US", *at, "--plot", "x.docx"]).exit_code == 2
-
-
-def test_the_bundled_releases_have_revisions() -> None:
-    done = CliRunner().invoke(main, ["data", "revisions"])
-    assert done.exit_code == 0
-    assert "2 releases, 2025-09-17 to 2026-01-14" in done.output
-    said = " ".join(done.output.split())
-    assert "2025-04 2025-09-17 5 73,690 2026-01-14 74,856 +1,166 +1.58 2" in said
+    assert pd.read_csv(out, index_col="release").loc["2018-11-14", "2017-12"] == 70_908

@@ -78,50 +78,41 @@ def test_a_triangle_has_what_each_release_said_of_itself(archive):
     assert np.isfinite(triangle.pending[:, :, 38:40]).any()
 
 
-def test_releases_added_in_another_order_are_the_same_archive(vsrr, tmp_path):
-    one, two = od.Archive(tmp_path / "one"), od.Archive(tmp_path / "two")
+def test_order_does_not_matter_and_indicators_have_their_own_triangles(vsrr, tmp_path):
+    """What a process keeps of a file is kept by indicator."""
     loaded = [read_vsrr(vsrr / name) for name in ("2018-09-12.csv", "2018-11-14.csv")]
+    one, two = od.Archive(tmp_path / "one"), od.Archive(tmp_path / "two")
     for archive, releases in ((one, loaded), (two, loaded[::-1])):
         for release in releases:
             archive.add(release)
-    panels = [a.as_of().panel() for a in (one, two, one)]  # once more: from what was kept
-    assert len({p.data_hash for p in panels}) == 1
-    assert panels[0].triangle.pending is not None
-
-
-def test_two_indicators_of_an_archive_on_disk_have_their_own_triangles(vsrr, tmp_path):
-    """What a process keeps of a file is kept by indicator."""
-    archive = od.Archive(tmp_path / "archive")
-    loaded = [read_vsrr(vsrr / name) for name in ("2018-09-12.csv", "2018-11-14.csv")]
-    for release in loaded:
-        archive.add(release)
     memory = od.Archive.in_memory({x.release: x.table for x in loaded})
-    for of in (ALL_DRUGS, "cocaine", ALL_DRUGS):
-        disk, held = (a.as_of().panel(of) for a in (archive, memory))
-        np.testing.assert_array_equal(disk.triangle.reported, held.triangle.reported)
-        assert (disk.triangle.pending is None) == (of != ALL_DRUGS)
-
-
-def test_deaths_of_all_causes_of_a_release_are_none_of_a_later_one(tables):
-    first, second, *_ = tables
-    whole = od.Archive.in_memory(tables).as_of("2018-11-14").panel().triangle
-    bare = {d: t[t["indicator"] != ALL_DEATHS] for d, t in tables.items() if d in (first, second)}
-    none = od.Archive.in_memory(tables | {first: bare[first]}).as_of("2018-11-14").panel().triangle
-    assert np.isnan(none.all_deaths[0]).all()
-    old = od.Archive.in_memory(tables | {second: bare[second]}).as_of("2018-11-14").panel().triangle
-    np.testing.assert_array_equal(old.all_deaths[1], whole.all_deaths[0])
+    for of in (ALL_DRUGS, "cocaine", ALL_DRUGS):  # once more: from what was kept
+        panels = [a.as_of().panel(of) for a in (one, two, memory)]
+        assert len({p.data_hash for p in panels}) == 1
+        for panel in panels:
+            held = panels[0].triangle.reported
+            np.testing.assert_array_equal(panel.triangle.reported, held)
+            assert (panel.triangle.pending is None) == (of != ALL_DRUGS)
 
 
 def test_deaths_of_all_causes_come_from_no_later_release(tables):
     """The newest known that day: a later release must not reach an earlier panel."""
-    first, second = list(tables)[:2]
-    without = tables[second][tables[second]["indicator"] != ALL_DEATHS]
-    panel = od.Archive.in_memory(tables | {second: without}).as_of(second).panel()
-    assert panel.beside["all-deaths"].release == first
-    bare = tables[first][tables[first]["indicator"] != ALL_DEATHS]
-    panel = od.Archive.in_memory(tables | {first: bare}).as_of(first).panel()
+    first, second, *_ = tables
+    bare = {d: tables[d][tables[d]["indicator"] != ALL_DEATHS] for d in (first, second)}
+    without_first, without_second = (
+        od.Archive.in_memory(tables | {d: bare[d]}) for d in (first, second)
+    )
+    assert without_second.as_of(second).panel().beside["all-deaths"].release == first
+    panel = without_first.as_of(first).panel()
     assert "all-deaths" not in panel.beside
     assert np.isnan(panel.all_deaths).all()
+    # In a triangle, too.
+    none, whole, old = (
+        a.as_of("2018-11-14").panel().triangle.all_deaths
+        for a in (without_first, od.Archive.in_memory(tables), without_second)
+    )
+    assert np.isnan(none[0]).all()
+    np.testing.assert_array_equal(old[1], whole[0])
 
 
 def test_scrambling_every_later_release_moves_nothing(tables):
@@ -147,27 +138,19 @@ def test_the_us_row_is_the_sum_where_it_is_missing(vsrr):
     assert np.array_equal(panel.reported[1:].sum(axis=0), panel.reported[0])
     assert any("sum of the 52" in note for note in panel.notes)
     assert od.get_model("naive").fit(panel.select("US")).forecast(draws=5).locations == ("US",)
+    with pytest.raises(PanelError, match="no reported counts"):  # predicted values alone
+        od.read(vsrr / "2023-04-12_year2022_only.csv", "2023-04-12").panel()
 
 
-def test_short_names_of_indicators(archive):
+def test_classes_by_short_name_with_suppressed_cells_of_one_to_nine(archive):
     vintage = archive.as_of()
     assert vintage.panel("all-drugs").indicator == ALL_DRUGS
     assert vintage.panel("cocaine").indicator == "Cocaine (T40.5)"
     assert vintage.panel("Cocaine (T40.5)").data_hash == vintage.panel("COCAINE").data_hash
-
-
-def test_suppressed_cells_of_a_class_are_one_to_nine(archive):
     panel = archive.as_of("2024-12-11").panel("heroin")
     assert panel.hidden.any()
     assert (panel.low[panel.hidden] == 1).all()
     assert (panel.high[panel.hidden] == 9).all()
-
-
-def test_a_data_set_the_archive_does_not_hold(archive):
-    with pytest.raises(ArchiveError, match="no release of counties"):
-        archive.as_of().panel(dataset="counties")
-    with pytest.raises(ArchiveError, match="unknown data set"):
-        archive.as_of().panel(dataset="towns")
 
 
 def test_revisions_know_nothing_later(archive, vsrr):
@@ -194,12 +177,6 @@ def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypat
     log = od.archive().log
     assert list(log["event"]) == ["added"] * 5  # the bundled ones, beneath, too
     assert list(log["origin"] == "bundled") == [True, True, True, False, False]
-
-
-def test_a_release_with_predicted_values_only_says_so(vsrr):
-    vintage = od.read(vsrr / "2023-04-12_year2022_only.csv", "2023-04-12")
-    with pytest.raises(PanelError, match="no reported counts"):
-        vintage.panel()
 
 
 @pytest.mark.parametrize(
