@@ -290,13 +290,7 @@ class Table:
     ) -> NDArray[Any]:
         """Values of a column, by its parser or another; a column that is not there is blank.
 
-        Parameters
-        ----------
-        name : str
-        parse : callable, optional
-        dtype : type
-        only : ndarray of bool, optional
-            Rows that the parser is for; what the others get means nothing.
+        ``only`` are the rows that the parser is for; what the others get means nothing.
         """
         if name not in self._codes:
             blanks = np.full(len(self), "", dtype=object)
@@ -351,16 +345,9 @@ class Table:
         return f"{self.name} {self.raw.row_word} {self.rows[i]}{f' ({key})' if key else ''}"
 
     def refuse(self, bad: Any, name: str, why: str, hint: str = "") -> None:
-        """Refuse the file if any cell of a column is bad, naming the first.
+        """Refuse the file if any cell of a column is bad (a mask, or positions), naming the first.
 
-        Parameters
-        ----------
-        bad : array of bool, shape (n_rows,), or of int
-            Cells that cannot be trusted, or their positions.
-        name : str
-            Column.
-        why, hint : str
-            What is wrong with the cell, and what to do.
+        ``why`` is what is wrong with the cell, and ``hint`` what to do.
         """
         bad = np.asarray(bad)
         at = np.flatnonzero(bad) if bad.dtype == bool else np.sort(bad)

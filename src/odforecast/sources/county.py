@@ -475,16 +475,6 @@ def lost_counts(table: pd.DataFrame) -> pd.Series:
     A release lost them all where its largest count lies just below 1,000 and counties have blanks
     without a footnote. Such a blank is 1,000 or more where its county shows nothing at all, or no
     less than 700 in the months nearest to it; elsewhere nobody can tell.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical.
-
-    Returns
-    -------
-    Series of bool
-        Indexed as ``table``.
     """
     missing = table["status"] == "missing"
     largest = table["deaths"].max()
@@ -529,11 +519,6 @@ def absent(table: pd.DataFrame) -> list[str]:
 
     CDC lists every county in every month, hidden counts too. A state whose counties are only
     partly there does not add up, and nothing else shows it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical.
     """
     there = set(map(str, table["fips"]))
     wanted = listed_with(there)

@@ -184,13 +184,7 @@ class LoadReport:
 
 
 def check_sums(table: pd.DataFrame) -> SumCheck:
-    """Compare the US row with the sum of the 52 jurisdictions, in reported counts.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table.
-    """
+    """Compare the US row with the sum of the 52 jurisdictions, in reported counts."""
     rows = table[table["reported"].notna() & (table["indicator"] != PERCENT_SPECIFIED)]
     keys = ["indicator", "month"]
     parts = rows[rows["state"].isin(JURISDICTIONS)].groupby(keys)["reported"].agg(["sum", "size"])

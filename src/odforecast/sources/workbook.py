@@ -44,14 +44,7 @@ def read_workbook(
     header: Callable[[list[str]], bool] | None = None,
     chosen: str | None = None,
 ) -> RawFile:
-    """Cells of the one sheet that holds data, or of the one that is chosen.
-
-    Raises
-    ------
-    DataError
-        If the workbook is damaged, too large, holds a formula without a value, or several
-        sheets with data.
-    """
+    """Cells of the one sheet that holds data, or of the one that is chosen."""
     try:
         _check_parts(name, data, limits)
         with warnings.catch_warnings():
