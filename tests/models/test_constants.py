@@ -19,7 +19,7 @@ import odforecast as od
 from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
-from odforecast.models.delay.constants import NAMES
+from odforecast.models.delay.deficit import NAMES
 from odforecast.models.statespace.kalman import Scales
 from odforecast.models.statespace.model import CLASSES
 from odforecast.models.statespace.share import ShareScales

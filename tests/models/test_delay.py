@@ -24,9 +24,10 @@ from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
 from odforecast.models.delay import layer
-from odforecast.models.delay.constants import NAMES, Delays, all_delays, delays_for
+from odforecast.models.delay.constants import Delays, all_delays, delays_for
 from odforecast.models.delay.deficit import (
     CUT_SHARED,
+    NAMES,
     RAMP,
     SHARED_DF,
     SPAN,

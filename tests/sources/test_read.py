@@ -15,7 +15,7 @@ import rich.text
 from release_factory import cdc_cells, csv_bytes
 
 from odforecast.errors import DataError
-from odforecast.sources.cells import read_raw
+from odforecast.sources.read import read_raw
 from odforecast.sources.vsrr import read_vsrr
 
 CSV = csv_bytes(cdc_cells())

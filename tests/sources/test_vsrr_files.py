@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 
 from odforecast.errors import DataError
 from odforecast.names import STATUSES, TABLE_COLUMNS
-from odforecast.sources.cells import read_raw
+from odforecast.sources.read import read_raw
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import read_vsrr
 

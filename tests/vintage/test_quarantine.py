@@ -123,10 +123,10 @@ def test_replaced_retracted_and_taken_back(archive, wrong, right):
     with pytest.raises(ArchiveError, match="holds no release 2025-08-13; the nearest is"):
         archive.retract("2025-08-13", "wrong")
     archive.retract(DAY, "a file of the test server")
-    # The day is that of the release which counts, not of the one that lies apart and is told.
+    # The day is that of the release which counts, not of the one that is quarantined and is told.
     newest = archive.as_of()
     assert newest.date == newest.as_of == dt.date(2025, 9, 17)
-    assert "release 2025-10-15 lies apart" in newest.note
+    assert "release 2025-10-15 is quarantined" in newest.note
     assert newest.panel().data_hash == archive.until("2025-09-17").as_of().panel().data_hash
     with pytest.raises(ArchiveError, match="were retracted: a file of the test server; --accept"):
         archive.add(wrong)
@@ -259,7 +259,7 @@ def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
 def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     with pytest.raises(QuarantineError):
         archive.add(wrong)
-    said = "release 2025-10-15 lies apart, unused: see odforecast data releases --log"
+    said = "release 2025-10-15 is quarantined, unused: see odforecast data releases --log"
     assert archive.as_of().note == said
     assert archive.as_of("2025-11-01").note == said
     assert archive.as_of("2025-10-01").note is None

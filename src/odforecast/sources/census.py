@@ -19,7 +19,7 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography.places import by_fips
 from odforecast.say import listed
-from odforecast.sources.cells import AGAIN, Limits, RawFile, read_raw
+from odforecast.sources.cells import AGAIN, Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -29,6 +29,7 @@ from odforecast.sources.columns import (
     refuse_commas,
     within,
 )
+from odforecast.sources.read import read_raw
 
 _COUNTY_LEVEL = "050"
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
 from odforecast.say import listed, plain, quoted
-from odforecast.sources.cells import AGAIN, Limits, RawFile, read_raw
+from odforecast.sources.cells import AGAIN, Limits, RawFile
+from odforecast.sources.read import read_raw
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

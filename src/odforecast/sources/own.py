@@ -23,7 +23,7 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import month_end, readings
 from odforecast.say import day_name
-from odforecast.sources.cells import Limits, RawFile, read_raw
+from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -35,6 +35,7 @@ from odforecast.sources.columns import (
     needed,
     refuse_commas,
 )
+from odforecast.sources.read import read_raw
 
 #: A state has some hundred months, and some days for each.
 LIMITS = Limits(size=20_000_000)

@@ -33,7 +33,7 @@ from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
 from odforecast.say import printable
-from odforecast.sources.cells import Limits, RawFile, cell_text, read_raw
+from odforecast.sources.cells import Limits, RawFile, cell_text
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -46,6 +46,7 @@ from odforecast.sources.columns import (
     within,
     years,
 )
+from odforecast.sources.read import read_raw
 from odforecast.sources.table import (
     INDICATORS,
     PERCENT_SPECIFIED,

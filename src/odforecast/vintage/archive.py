@@ -446,8 +446,8 @@ class Archive:
         if not dates:
             return ""
         many = len(dates) > 1
-        which = f"{len(dates)} releases to {dates[-1]} lie" if many else f"release {dates[-1]} lies"
-        return f"{which} apart, unused: see odforecast data releases --log"
+        which = f"{len(dates)} releases to {dates[-1]} are" if many else f"release {dates[-1]} is"
+        return f"{which} quarantined, unused: see odforecast data releases --log"
 
     def add(
         self,

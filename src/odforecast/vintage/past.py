@@ -37,8 +37,8 @@ from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.publication import publication_date
 from odforecast.say import of_path, plain, quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.cells import read_raw
 from odforecast.sources.county import Counties
+from odforecast.sources.read import read_raw
 from odforecast.sources.release import Release
 from odforecast.sources.table import PERCENT_SPECIFIED, table_hash, to_date
 from odforecast.sources.vsrr import Loaded, interpret

@@ -29,7 +29,7 @@ import urllib3
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.say import plain, quoted
-from odforecast.sources.cells import NoRowsError, records, whole
+from odforecast.sources.read import NoRowsError, records, whole
 
 CDC = "https://data.cdc.gov"
 #: Environment variable that holds an app token of data.cdc.gov; without one, CDC answers too,

@@ -16,7 +16,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -26,21 +26,18 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.deficit import EARLY, open_months, seen_in
+from odforecast.models.delay.deficit import EARLY, NAMES, open_months, seen_in
 from odforecast.models.delay.deficit import Delays as Delays
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATES, VINTAGE_REAL
 from odforecast.panel import Panel
-from odforecast.publication import final_through, not_final
+from odforecast.publication import SETTLED, final_through, not_final
 from odforecast.say import number_of
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
     from odforecast.models.delay.estimate import Seen
 
-NAMES = tuple(f.name for f in fields(Delays))
-#: A count this many months old is settled.
-SETTLED = 12
 #: A last count that settled at more than this many times itself, or so few parts of it, is no
 #: release's: a file of another unit, or of other places.
 FAR = 3.0

@@ -31,7 +31,7 @@ far off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numba as nb
 import numpy as np
@@ -127,6 +127,10 @@ class Delays:
     late_decay: float
     late_own: float
     late_shared: float
+
+
+#: Names of the constants.
+NAMES = tuple(f.name for f in fields(Delays))
 
 
 @dataclass(frozen=True)

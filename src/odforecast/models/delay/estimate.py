@@ -38,8 +38,8 @@ from scipy.optimize import minimize
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.constants import NAMES, SETTLED
 from odforecast.models.delay.deficit import (
+    NAMES,
     OLD,
     SHARED_DF,
     SPAN,
@@ -53,7 +53,7 @@ from odforecast.models.delay.deficit import (
     seen_in,
 )
 from odforecast.panel import Floats, Panel
-from odforecast.publication import not_final
+from odforecast.publication import SETTLED, not_final
 
 #: Median and sd of the log of spreads that few releases cannot tell.
 PRIORS = {
