@@ -263,7 +263,7 @@ def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
     assert archive.as_of().note == said
     assert archive.as_of("2025-11-01").note == said
     assert archive.as_of("2025-10-01").note is None
-    with pytest.raises(ArchiveError, match="holds no release 2025-10-15; release 2025-10-15 lies"):
+    with pytest.raises(ArchiveError, match="holds no release 2025-10-15; release 2025-10-15 is"):
         archive.retract(DAY, "wrong")
     empty = od.Archive(tmp_path / "empty")
     with pytest.raises(QuarantineError):
