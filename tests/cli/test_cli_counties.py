@@ -179,7 +179,7 @@ def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) 
     [
         (["--locations", "Ohio"], "OH is a state, and these are counties"),
         (["--locations", "48113"], "no data for 48113"),
-        (["--locations", "39999"], "39999 is no county of Ohio; Ohio/* are its counties"),
+        (["--locations", "39999"], "39999 is not a county of Ohio; Ohio/* are its counties"),
         (["--locations", "Puerto Rico/*"], "counts by county have none of Puerto Rico"),
         (["--locations", "Midwest"], "its counties are Midwest/*"),
         (["--indicator", "T40.4"], "for all drugs together"),

@@ -163,6 +163,17 @@ def test_bad_versions_do_not_stop_the_good(repo):
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
+def test_a_table_of_this_package_says_its_own_date(repo, tmp_path):
+    out = tmp_path / "table.csv"
+    assert CliRunner().invoke(main, ["data", "export", "--out", str(out)]).exit_code == 0
+    repo.commit(out.read_bytes(), "2026-01-10")
+    repo.commit(out.read_bytes() + b"\n", "2026-02-01")
+    early, late = table(fetch(repo))
+    assert "its release column says 2026-01-14" in early[-1]  # which is after the commit
+    assert late[:2] == ["2026-02-01", "2026-01-14"]
+    assert late[2].startswith("added")
+
+
 def test_a_rewritten_history_adds_only_what_is_new(repo):
     repo.commit(ONE, "2025-01-03")
     repo.commit(TWO, "2025-02-01")

@@ -175,7 +175,7 @@ def test_centroids_and_what_has_none() -> None:
     assert all(-180 < c.longitude < -66 and 18 < c.latitude < 72 for c in counties_of())
     with pytest.raises(UnknownNameError, match="no boundaries of Capitol Planning Region, Connect"):
         centroid("09110")
-    with pytest.raises(UnknownNameError, match="'99999' is no county; five digits"):
+    with pytest.raises(UnknownNameError, match="'99999' is not a county; five digits"):
         neighbours("99999")
 
 

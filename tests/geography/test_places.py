@@ -147,8 +147,8 @@ def test_an_item_of_a_list_is_one_place() -> None:
         ("Zork, oh", "unknown location 'Zork, oh'; Ohio has no county 'Zork'"),
         ("Captol, CT", "did you mean Capitol Planning Region, Connecticut"),
         ("1001", r"did you mean 01001 \(Autauga County, Alabama\)"),
-        ("51515", r"no county any more; it is in Bedford County, Virginia \(51019\)"),
-        ("51560", r"no county any more; it is in Alleghany County, Virginia \(51005\)"),
+        ("51515", r"not a county any more; it is in Bedford County, Virginia \(51019\)"),
+        ("51560", r"not a county any more; it is in Alleghany County, Virginia \(51005\)"),
         ("72021", "unknown location '72021'; use a postal code"),
         ("", "unknown location ''; use a postal code"),
         ("/*", "unknown location"),
@@ -206,7 +206,7 @@ def test_counties_that_are_not_there_say_why() -> None:
     for key in ("Puerto Rico/*", "PR/*"):
         with pytest.raises(UnknownNameError, match="have none of Puerto Rico"):
             resolve(key)
-    with pytest.raises(UnknownNameError, match=r"39999 is no county of Ohio; Ohio/\*"):
+    with pytest.raises(UnknownNameError, match=r"39999 is not a county of Ohio; Ohio/\*"):
         find("39999")
 
 

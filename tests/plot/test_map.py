@@ -131,7 +131,7 @@ def test_what_cannot_be_mapped(forecast):
         plot.map(states)
     with pytest.raises(DataError, match=r"use od\.plot\.map"):
         plot.tile_map(forecast)
-    with pytest.raises(DataError, match="'OH' is no county"):
+    with pytest.raises(DataError, match="'OH' is not a county"):
         plot.map(pd.DataFrame({"location": ["OH"], "median": [1.0]}))
     with pytest.raises(DataError, match="no column 'rate'"):
         plot.map(TABLE[["location", "median"]], "rate")

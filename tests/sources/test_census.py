@@ -135,11 +135,11 @@ def test_people_of_a_panel(panel):
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (people(("10001", -5)), r"row 0 \(10001\): population -5 is no number of people"),
-        (people(("10001", "many")), "population 'many' is no number"),
-        (people(("10001", 0)), "population 0 is no number"),
+        (people(("10001", -5)), r"row 0 \(10001\): population -5 is not a number of people"),
+        (people(("10001", "many")), "population 'many' is not a number"),
+        (people(("10001", 0)), "population 0 is not a number"),
         (people(("10001", 5), ("10001", 5)), r"Kent County, Delaware \(10001\) is there twice"),
-        (people(("10000", 5)), "row 0: '10000' is no county; leave totals out"),
+        (people(("10000", 5)), "row 0: '10000' is not a county; leave totals out"),
         (people(("39035", 5)), "none of the panel's counties"),
         (pd.DataFrame({"a": [1]}), "no columns fips and population; it has a"),
     ],

@@ -116,7 +116,7 @@ def open_counties(
     DataError, ArchiveError
         If the file is none of counties, or no release of them is known.
     UnknownNameError
-        If a place is no county.
+        If a place is not a county.
     """
     from odforecast.geography import resolve
 

@@ -262,7 +262,7 @@ def neighbours(fips: str) -> tuple[str, ...]:
     Raises
     ------
     UnknownNameError
-        If it is no county, or one without boundaries here (Connecticut's planning regions).
+        If it is not a county, or one without boundaries here (Connecticut's planning regions).
 
     Examples
     --------
@@ -300,7 +300,7 @@ def centroid(fips: str) -> tuple[float, float]:
 def _drawn(fips: str) -> County:
     county = by_fips().get(fips)
     if county is None:
-        raise UnknownNameError(f"{fips!r} is no county", hint="five digits, such as 39035")
+        raise UnknownNameError(f"{fips!r} is not a county", hint="five digits, such as 39035")
     if isnan(county.longitude):
         raise UnknownNameError(
             f"there are no boundaries of {county.label}: those here are of 2016",
@@ -509,14 +509,14 @@ def _no_county(text: str) -> UnknownNameError:
     if text in FORMER:
         now = by_fips()[FORMER[text]]
         return UnknownNameError(
-            f"{text} is no county any more", hint=f"it is in {now.label} ({now.fips})"
+            f"{text} is not a county any more", hint=f"it is in {now.label} ({now.fips})"
         )
     if text.isdigit() and (county := by_fips().get(text.zfill(5))):
         return _unknown(text, [f"{county.fips} ({county.label})"])
     state = BY_KEY.get(text[:2]) if len(text) == 5 and text.isdigit() else None
     if state is not None and counties_of(state.state):
         return UnknownNameError(
-            f"{text} is no county of {state.name}", hint=f"{state.name}/* are its counties"
+            f"{text} is not a county of {state.name}", hint=f"{state.name}/* are its counties"
         )
     name, comma, of = text.rpartition(",")
     if not comma:

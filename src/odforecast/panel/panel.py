@@ -417,8 +417,8 @@ class Panel(Frozen):
         Raises
         ------
         PanelError
-            If the panel is of states, or the frame has a value that is no number of people, a
-            county twice, a code that is no county, or none of the panel's counties.
+            If the panel is of states, or the frame has a value that is not a number of people, a
+            county twice, a code that is not a county, or none of the panel's counties.
         """
         return with_population(self, frame)
 
@@ -669,10 +669,13 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
     rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
-    said, hint = "row {} ({}): population {} is no number of people", "leave it out, or correct it"
+    said, hint = (
+        "row {} ({}): population {} is not a number of people",
+        "leave it out, or correct it",
+    )
     refuse(wrong, said, hint, rows, fips, shown)
     unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
-    refuse(unknown, "row {}: {!r} is no county", "leave totals out", rows, fips)
+    refuse(unknown, "row {}: {!r} is not a county", "leave totals out", rows, fips)
     twice, names = pd.Series(fips).duplicated().to_numpy(), [called(f) for f in fips]
     refuse(twice, "{} ({}) is there twice", "one row a county", names, fips)
     given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}

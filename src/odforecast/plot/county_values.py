@@ -107,7 +107,7 @@ def read_counties(
     rows, when = at_month(table, month)
     codes = rows["location"].astype(str)
     if odd := [s for s in codes if not is_county(s)]:
-        raise DataError(f"{odd[0]!r} is no county", hint="a map of states: od.plot.tile_map")
+        raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
     if codes.duplicated().any():
         raise DataError("a county has several rows", hint="give one row per county, or month=")
     count = next((c for c in COLUMNS["median"] if c in rows), None)

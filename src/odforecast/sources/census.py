@@ -80,8 +80,8 @@ def read_population(
     Raises
     ------
     DataError
-        If the file is neither, lacks the year, or a cell is no number of people or no county; with
-        the row and the column.
+        If the file is neither, lacks the year, or a cell is not a number of people or not a
+        county; with the row and the column.
 
     Examples
     --------

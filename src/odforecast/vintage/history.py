@@ -412,7 +412,15 @@ class _Run(Intake):
     def _dated(self, version: Version, file: Path) -> tuple[Release, str]:
         """The release in a file under its own date, and how that is known."""
         bound = min(version.day, dt.date.today())
-        loaded = read_release(file, bound)
+        try:
+            loaded = read_release(file, bound)
+        except DataError as refused:
+            # A table that this package exported says its own date, and is read under no other.
+            with contextlib.suppress(DataError):
+                loaded = read_release(file)
+                if loaded.release <= bound and self.dataset in (None, STATES):
+                    return loaded, "known"
+            raise refused
         if isinstance(loaded, Counties):
             found, date, basis = COUNTIES, loaded.data_as_of, "inferred"
         else:

@@ -202,7 +202,7 @@ def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "no UTF-8 text"
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
         raise DataError(f"cannot read {of_path(file)}: {why}", hint="give a CSV file") from error
     return _parsed(text, of_path(file.name))
 

@@ -495,6 +495,6 @@ class Socrata(Client):
 def _checked(dataset: str) -> str:
     if not _ID.fullmatch(dataset):
         raise DataError(
-            f"{quoted(dataset)} is no data set of Socrata", hint="it looks like xkb8-kh2a"
+            f"{quoted(dataset)} is not a Socrata data set", hint="it looks like xkb8-kh2a"
         )
     return dataset
