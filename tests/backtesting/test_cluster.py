@@ -60,7 +60,12 @@ def two():
 @pytest.fixture
 def client(two):
     """The same, once whoever an earlier test killed has been replaced."""
-    two.wait_for_workers(2, timeout=240)
+    try:
+        two.wait_for_workers(2, timeout=60)
+    except TimeoutError:
+        # On a busy machine Dask sometimes gives up a killed process: another one is asked for.
+        two.cluster.scale(len(two.cluster.worker_spec) + 1)
+        two.wait_for_workers(2, timeout=240)
     return two
 
 
