@@ -149,7 +149,7 @@ def test_only_what_a_model_revises_is_shown():
         (["--months", "13"], 2, "--months"),
         (["--level", "1"], 2, "--level"),
         (["--level", "90"], 2, "--level"),
-        (["--level", "nan"], 2, "nan is no number"),
+        (["--level", "nan"], 2, "nan is not a number"),
         (["--horizon", "3"], 2, "--horizon"),
     ],
 )  # fmt: skip
