@@ -50,7 +50,7 @@ from odforecast.scoring.truth import MIN_AGE
 from odforecast.sources.table import table_hash
 from odforecast.version import __version__
 from odforecast.vintage.archive import listed
-from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.quality import contradictions
 
 #: A release with fewer jurisdictions than this is somebody's subset and is not scored.
 MIN_PLACES = 40

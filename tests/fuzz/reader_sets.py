@@ -36,7 +36,7 @@ from odforecast.sources.own import read_own_counts
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.sources.wonder import read_wonder
-from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.quality import contradictions
 
 Values = dict[tuple[object, ...], float | str | None]
 

@@ -8,7 +8,7 @@ corpus holds every case that once failed, and is run always. Outcomes:
   a few lines reads it (``reader_naive.py``);
 * ``refused``: one printable line that names the file;
 * ``wrong``: a value differs, or a sum that the file itself gives away is broken and neither the
-  reader nor :func:`odforecast.vintage.consistency.contradictions` reports it;
+  reader nor :func:`odforecast.vintage.quality.contradictions` reports it;
 * ``lost``: rows are not there; ``traceback``: any other exception; ``badly said``: a refusal
   that is no short line.
 """

@@ -11,8 +11,8 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage import consistency
-from odforecast.vintage.consistency import WITHIN, contradictions
+from odforecast.vintage import quality
+from odforecast.vintage.quality import WITHIN, contradictions
 
 TABLE = od.bundled().as_of("2025-09-17").table
 LAST = TABLE["month"].max()
@@ -138,11 +138,11 @@ def test_records_may_come_all_at_once_within_a_year_only(back, said):
 
 
 def test_the_limits_are_where_they_are_said_to_be():
-    assert (consistency.SHARE, consistency.ROOTS, consistency.DEATHS) == (0.5, 5.0, 10.0)
+    assert (quality.SHARE, quality.ROOTS, quality.DEATHS) == (0.5, 5.0, 10.0)
     a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
     room = 0.5 * 100 + 5 * np.sqrt(b) + 10
-    assert (consistency.too_far(a, a, b, b) == (b - a > room)).all()
-    assert consistency.too_far(a, a, b, b).tolist() == [[False, True]]
+    assert (quality.too_far(a, a, b, b) == (b - a > room)).all()
+    assert quality.too_far(a, a, b, b).tolist() == [[False, True]]
 
 
 def test_every_digit_changed_in_a_sum_is_seen():

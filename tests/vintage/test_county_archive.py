@@ -15,7 +15,7 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, PanelError, QuarantineError, UnknownNameError
 from odforecast.names import COUNTIES, RESIDENCE, STATES
 from odforecast.sources.county import read_county
-from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.quality import contradictions
 from odforecast.vintage.revisions import revisions
 
 DAYS = ("2025-03-09", "2025-06-08", "2025-09-07")

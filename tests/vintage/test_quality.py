@@ -13,20 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.county import read_county
 from odforecast.sources.table import PERCENT_SPECIFIED, canonical
-from odforecast.vintage.consistency import CLASSES
 from odforecast.vintage.quality import (
     CHECKS,
     CODES,
     SEVERITIES,
     Flag,
     check,
-    check_counties,
-    total_of_indicators,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +55,7 @@ def test_any_changed_cell_breaks_the_sum(state: str, month: int, by: int) -> Non
     (flag,) = found(table, "sum-mismatch")
     assert flag.severity == "error"
     assert flag.month == f"{table.loc[at, 'month']:%Y-%m}"
-    assert "in 1 months" in flag.message
+    assert "in 1 month the" in flag.message
 
 
 def test_places_and_months_that_are_missing() -> None:
@@ -146,16 +142,6 @@ def test_drugs() -> None:
     assert len(found(pd.concat([TABLE, more]), "classes-overlap")) == 1
 
 
-def test_adding_indicators_is_refused() -> None:
-    one = total_of_indicators(TABLE, [SYNTHETIC_OPIOIDS, SYNTHETIC_OPIOIDS])
-    assert one["US", pd.Timestamp("2024-07-01")] > 0
-    for names in (CLASSES[:2], (ALL_DRUGS, SYNTHETIC_OPIOIDS), ()):
-        with pytest.raises(DataError, match="cannot be added"):
-            total_of_indicators(TABLE, names)
-    with pytest.raises(DataError, match="no indicator"):
-        total_of_indicators(TABLE, ["Heroin (T40.1)"])
-
-
 def test_every_check_is_explained_in_the_docs() -> None:
     text = (ROOT / "docs" / "reference" / "quality.md").read_text()
     explained = re.findall(r"^\(quality-([a-z0-9-]+)\)=\n### `([a-z0-9-]+)`\n\n\S", text, re.M)
@@ -211,7 +197,7 @@ def table(tmp_path):
 
 def test_a_clean_release_of_counties_is_quiet(table):
     states = od.bundled().as_of().table
-    assert {f.code for f in check_counties(table(), table(day="2025-06-08"), states)} == FEW
+    assert {f.code for f in check(table(), table(day="2025-06-08"), states)} == FEW
     (absent,) = flags(table(), "county-absent")
     assert "no rows for 3,135 of 3,142 counties (Baldwin County, Alabama" in absent.message
     (hidden,) = flags(table(), "county-suppressed")
@@ -220,7 +206,7 @@ def test_a_clean_release_of_counties_is_quiet(table):
 
 
 def flags(table, code, **beside):
-    return [f for f in check_counties(table, **beside) if f.code == code]
+    return [f for f in check(table, **beside) if f.code == code]
 
 
 def in_county(name, since=(2000, 1), **changes):
@@ -289,7 +275,7 @@ def test_each_check_of_counties(table, change, code, places, words):
 
 
 def test_the_real_release_of_counties(shared):
-    found = check_counties(
+    found = check(
         read_county(shared / "county" / "2023-10-08.csv.gz").table, None, od.bundled().as_of().table
     )
     assert not [f for f in found if f.severity == "error"]

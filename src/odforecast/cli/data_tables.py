@@ -474,12 +474,9 @@ TRIED: list[Column] = [*_COMMIT, ("release", 10, "release"), ("result", 0, "resu
 
 def flags_of(found: Seen, locations: str) -> list[Flag]:
     """What misleads people in a release, of some places."""
-    from odforecast.vintage.quality import check, check_counties
+    from odforecast.vintage.quality import check
 
-    if found.dataset == COUNTIES:
-        flags = check_counties(found.table, found.before, found.states)
-    else:
-        flags = check(found.table, found.before)
+    flags = check(found.table, found.before, found.states)
     if locations == "all":
         return flags
     places = resolve(locations)

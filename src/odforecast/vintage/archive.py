@@ -31,7 +31,6 @@ from odforecast.seeds import content_hash
 from odforecast.sources.release import Release, read_release
 from odforecast.sources.table import to_date
 from odforecast.vintage import ledger
-from odforecast.vintage.consistency import Contradiction, contradictions
 from odforecast.vintage.dataset import (
     SETS,
     dataset_named,
@@ -41,6 +40,7 @@ from odforecast.vintage.dataset import (
     source_of,
 )
 from odforecast.vintage.ledger import Event, Origin
+from odforecast.vintage.quality import Contradiction, contradictions
 from odforecast.vintage.store import Folder, Kept, Store, View
 from odforecast.vintage.vintage import Vintage
 

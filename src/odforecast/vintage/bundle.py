@@ -19,7 +19,7 @@ from odforecast.sources.county import Counties
 from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import Loaded
 from odforecast.vintage.archive import Archive, listed, reason_of
-from odforecast.vintage.consistency import contradictions
+from odforecast.vintage.quality import contradictions
 from odforecast.vintage.store import Folder, View
 from odforecast.vintage.vintage import Vintage
 

@@ -1,14 +1,25 @@
-"""What a careful epidemiologist would look for in a release, before using it.
+"""What a release gives away without knowing the truth: contradictions, and what to take care of.
 
-:func:`check` and :func:`check_counties` return flags. Each has a code of :data:`CHECKS`, explained
-in ``docs/reference/quality.md`` under that code, a severity, the place and month it is about, and a
+:func:`contradictions` are cells that cannot be right: CDC's reported counts always add up, a death
+in a drug class is in the total too, and a 12-month sum moves slowly. A digit too many, two digits
+swapped or a row of another table break one of these; in the real releases of 2017-2025 nothing
+does. A release with one is quarantined.
+
+:func:`check` and :func:`check_counties` return flags: what a careful epidemiologist would look for
+before using a release. Each has a code of :data:`CHECKS`, explained in
+``docs/reference/quality.md`` under that code, a severity, the place and month it is about, and a
 message that says what was found and what it means. Nothing is changed or left out because of a
 flag.
+
+Counts are intervals (:class:`odforecast.vintage.dataset.Grid`): two cells contradict each other
+where no two numbers in their intervals go together. Counties are counted by residence and their
+states' rows by occurrence, which differ by a quarter at most in the real releases (DC .77, South
+Dakota 1.24).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -17,16 +28,297 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import DataError
-from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.geography.places import by_fips, edition_held
-from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, STATES
+from odforecast.geography import JURISDICTIONS, NATION, called
+from odforecast.geography.places import SPLIT, by_fips, counties_of, edition_held, edition_of
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, INDICATOR_NAMES, STATES
 from odforecast.panel import Floats
 from odforecast.say import listed, number_of
 from odforecast.sources.county import listed_with
-from odforecast.sources.table import PERCENT_SPECIFIED
-from odforecast.vintage.consistency import CLASSES, contradictions, state_sums
-from odforecast.vintage.dataset import LOST, ORDER, Grid
+from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED
+from odforecast.vintage.dataset import LOST, ORDER, Grid, columns, laid_out, of_table
+
+#: The drug classes; a death may be in several.
+CLASSES = tuple(i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED))
+_OPIOIDS = INDICATOR_NAMES["opioids"]
+#: Every count of the first lies within the count of the second.
+WITHIN = (
+    (ALL_DRUGS, ALL_DEATHS),
+    *((name, ALL_DRUGS) for name in CLASSES),
+    *((name, _OPIOIDS) for name in CLASSES if "(T40.2" in name or "(T40.3" in name),
+    *((INDICATOR_NAMES[short], _OPIOIDS) for short in ("T40.4", "heroin")),
+)
+#: A 12-month count that moves by more than ``SHARE`` of itself, ``ROOTS`` square roots of it and
+#: ``DEATHS``, in one month or from one release to another, was not counted. The largest moves of
+#: the real releases reach .64 (New York City, 2020-04) and .72 (North Carolina, 2023) of that.
+SHARE, ROOTS, DEATHS = 0.5, 5.0, 10.0
+#: CDC's predicted value lies between these two times the reported one; the real releases have
+#: .99 to 2.4 (Washington DC, 2018-04), and after months without records it may be more.
+PREDICTED = (0.9, 10.0)
+#: Records that did not come may all come at once: of the last ``LATE`` months of the release
+#: before, a count may become this many times what it was, or its predicted value and a tenth.
+LATE, ARRIVED = 12, 3.0
+#: An earlier release is compared with where it is at most this old, in days.
+COMPARED = 400
+#: A county may have this many times the deaths of its state's row, and all counties together too.
+OF_STATE = 1.5
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A cell that cannot be right, or that cannot be beside another.
+
+    Attributes
+    ----------
+    location : str
+        CDC code, or the FIPS code of a county.
+    month : str
+        ``"2024-07"``, which ends the 12-month period.
+    indicator : str
+    value : float
+        What the release says.
+    message : str
+        What it cannot be beside.
+    kind : {"sum", "move", "class", "predicted", "revision"}
+        What it breaks.
+    """
+
+    location: str
+    month: str
+    indicator: str
+    value: float
+    message: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.location} {self.month}, {self.indicator}: {self.value:,.10g}; {self.message}"
+
+
+def contradictions(
+    table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+) -> list[Contradiction]:
+    """Cells of a release that contradict others of it, a recent release, or the states' counts.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Canonical table of a release, of either data set.
+    before : DataFrame, optional
+        Canonical table of an earlier release; ignored if it is over a year older.
+    states : DataFrame, optional
+        For counties, canonical table of the states known that day.
+
+    Returns
+    -------
+    list of Contradiction
+        Empty if there is none.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> table = od.bundled().as_of().table
+    >>> contradictions(table)
+    []
+    >>> at = table.index[(table["state"] == "WV") & (table["month"] == "2025-04-01")]
+    >>> table.loc[at, "reported"] *= 10
+    >>> contradictions(table)[0].location
+    'WV'
+    """
+    counties = of_table(table).name == COUNTIES
+    grids, earlier = _grids(table), {}
+    if before is not None and not before.empty:
+        age = (table["release"].iloc[0] - before["release"].iloc[0]).days
+        earlier = _grids(before) if 0 < age <= COMPARED else {}
+    found: list[Contradiction] = []
+    for name, grid in grids.items():
+        found += _moves(name, grid)
+        found += [] if counties else [*_sums(name, grid), *_predicted(name, grid)]
+        if counties and states is not None and not states.empty:
+            found += _beyond_state(grid, states)
+    for part, whole in WITHIN:
+        if part in grids and whole in grids:
+            found += _within(part, grids[part], whole, grids[whole])
+    for name in grids.keys() & earlier.keys():
+        found += _revised(name, grids[name], earlier[name])
+        found += _vanished(grids[name], earlier[name]) if counties else []
+    if counties:
+        return sorted(found, key=lambda c: (c.location, c.month))
+    names = {name: i for i, name in enumerate(INDICATORS)}
+    # The jurisdiction first: a broken cell breaks the nation's sum too.
+    return sorted(found, key=lambda c: (c.location == NATION, names[c.indicator],
+                                        ORDER[c.location], c.month))  # fmt: skip
+
+
+def _grids(table: pd.DataFrame) -> dict[str, Grid]:
+    """A grid for each indicator that counts deaths; of states, of what is shown."""
+    if of_table(table).name == COUNTIES:
+        return {ALL_DRUGS: Grid.of(table)}
+    rows = table[table["indicator"] != PERCENT_SPECIFIED]
+    return {str(n): Grid.of(r).shown for n, r in rows.groupby("indicator", sort=False)}
+
+
+def _cell_wrong(
+    grid: Grid, i: int, t: int, kind: str, message: str, name: str = ALL_DRUGS
+) -> Contradiction:
+    """A cell that cannot be right."""
+    value = (grid.predicted if kind == "predicted" else grid.reported)[i, t]
+    if np.isnan(value):
+        low, high = grid.low[i, t], grid.high[i, t]
+        value, message = low, f"{_between(low, high)}; {message}"
+    return Contradiction(grid.places[i], str(grid.months[t]), name, float(value), message, kind)
+
+
+def _between(low: float, high: float) -> str:
+    more = " or more" if np.isinf(high) else f" to {high:,.0f}"
+    return f"{low:,.0f}{'' if low == high else more}"
+
+
+def too_far(low: Floats, high: Floats, low2: Floats, high2: Floats) -> NDArray[np.bool_]:
+    """Where no numbers of two intervals are near enough to be counts of nearly the same deaths."""
+    with np.errstate(invalid="ignore"):
+        small, large = np.fmin(high, high2), np.fmax(low, low2)
+        room = SHARE * small + ROOTS * np.sqrt(large) + DEATHS
+        far: NDArray[np.bool_] = (large - small > room) & ~(np.isnan(low) | np.isnan(low2))
+    return far
+
+
+def _moves(name: str, grid: Grid) -> Iterator[Contradiction]:
+    """Cells that differ too much from both neighbours; or from the only one."""
+    layers, blank = (grid.low, grid.high), np.full((len(grid.places), 1), np.nan)
+    past = [np.concatenate([blank, x[:, :-1]], axis=1) for x in layers]
+    later = [np.concatenate([x[:, 1:], blank], axis=1) for x in layers]
+    far, next_far = too_far(*layers, *past), too_far(*layers, *later)
+    alone = (far | np.isnan(past[0])) & (next_far | np.isnan(later[0])) & (far | next_far)
+    followed = np.concatenate([np.zeros((len(far), 1), bool), alone[:, :-1]], axis=1)
+    for i, t in zip(*np.nonzero(alone | (far & ~followed)), strict=True):
+        near, which = (t - 1, "before") if far[i, t] else (t + 1, "after")
+        said = f"a month {which} it is {_between(grid.low[i, near], grid.high[i, near])}"
+        said += ", and a sum over 12 months does not move so far"
+        yield _cell_wrong(grid, i, t, "move", said, name)
+
+
+def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
+    """Cells too far from what the release before said, though records may come late."""
+    low, high, predicted = (
+        before.on(now.places, now.months, layer) for layer in ("low", "high", "predicted")
+    )
+    recent = now.months > before.months[-1] - LATE * ONE_MONTH
+    with np.errstate(invalid="ignore"):
+        room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
+        arrived = (now.low >= high) & (now.low <= room) & recent
+    for i, t in zip(*np.nonzero(too_far(now.low, now.high, low, high) & ~arrived), strict=True):
+        said = f"the release before said {_between(low[i, t], high[i, t])}"
+        yield _cell_wrong(now, i, t, "revision", said, name)
+
+
+def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
+    """Months in which the jurisdictions do not give the nation."""
+    present = [s for s in JURISDICTIONS if s in grid.places]
+    if NATION not in grid.places or not present:
+        return
+    rows, us = [grid.places.index(s) for s in present], grid.places.index(NATION)
+    parts, nation = grid.reported[rows], grid.reported[us]
+    total = np.nansum(parts, axis=0)
+    known = ~np.isnan(parts).any(axis=0) & (len(present) == len(JURISDICTIONS))
+    with np.errstate(invalid="ignore"):
+        # Where a part is hidden or absent, the others can still be too many.
+        wrong = np.where(known, total != nation, total > nation) & ~np.isnan(nation)
+    for t in np.flatnonzero(wrong):
+        yield _cell_wrong(
+            grid, us, int(t), "sum",
+            f"the {'' if known[t] else 'known '}jurisdictions add up to {total[t]:,.0f}"
+            f"{_suspect(grid, [*rows, us], int(t), total[t] - nation[t])}", name,
+        )  # fmt: skip
+
+
+def _suspect(grid: Grid, rows: list[int], t: int, gap: float) -> str:
+    """The cell whose move explains a broken sum, if one does; the nation's row is the last."""
+    near = t - 1 if t else t + 1
+    if near >= grid.months.size:
+        return ""
+    moved = np.nan_to_num(grid.reported[rows, t] - grid.reported[rows, near])
+    moved[-1] *= -1
+    best = int(np.argmin(np.abs(moved - gap)))
+    if not abs(moved[best] - gap) < 0.2 * abs(gap):
+        return ""
+    value, was = grid.reported[rows[best], t], grid.reported[rows[best], near]
+    return (
+        f"; perhaps it is {grid.places[rows[best]]}, {value:,.0f} there and {was:,.0f} in the "
+        "month next to it"
+    )
+
+
+def _within(part: str, inner: Grid, whole: str, outer: Grid) -> Iterator[Contradiction]:
+    """Cells of a class with more deaths than the total that holds them."""
+    total = outer.on(inner.places, inner.months)
+    with np.errstate(invalid="ignore"):
+        cells = np.nonzero(inner.reported > total)
+    for i, t in zip(*cells, strict=True):
+        said = f"more than the {total[i, t]:,.0f} of {whole!r}, which holds them all"
+        yield _cell_wrong(inner, i, t, "class", said, part)
+
+
+def _predicted(name: str, grid: Grid) -> Iterator[Contradiction]:
+    """Predicted values far from the reported count."""
+    low, high = PREDICTED
+    with np.errstate(invalid="ignore"):
+        below = grid.predicted < low * grid.reported - DEATHS
+        above = grid.predicted > high * grid.reported + DEATHS
+    for i, t in zip(*np.nonzero(below | above), strict=True):
+        said = f"the predicted value, where {grid.reported[i, t]:,.0f} are reported"
+        yield _cell_wrong(grid, i, t, "predicted", said, name)
+
+
+def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
+    """States, the least and the most that their counties add up to, and the states' own rows.
+
+    A missing count counts for nothing at least, and for any number at most.
+    """
+    names = tuple(sorted(set(grid.states)))
+    code = np.array([names.index(s) for s in grid.states])
+    sums = []
+    for layer, blank in ((grid.low, 0.0), (grid.high, np.inf)):
+        total = np.zeros((len(names), grid.months.size))
+        np.add.at(total, code, np.where(np.isnan(layer), blank, layer))
+        sums.append(total)
+    rows = states[states["indicator"] == ALL_DRUGS]
+    whole = laid_out(rows, names, grid.months, columns(rows, "reported"))["reported"]
+    return names, sums[0], sums[1], whole
+
+
+def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
+    """Counties with more deaths than their whole state, and states whose counties have."""
+    names, least, _, whole = state_sums(grid, states)
+    room = OF_STATE * whole + DEATHS
+    code = np.array([names.index(s) for s in grid.states])
+    with np.errstate(invalid="ignore"):
+        single, together = grid.low > room[code], least > room
+    for i, t in zip(*np.nonzero(single), strict=True):
+        yield _cell_wrong(grid, i, t, "class", f"its state has {whole[code[i], t]:,.0f} in all")
+    for s, t in zip(*np.nonzero(together), strict=True):
+        if not single[code == s, t].any():
+            yield Contradiction(
+                names[s], str(grid.months[t]), ALL_DRUGS, float(least[s, t]),
+                f"at least so many in its counties, and {whole[s, t]:,.0f} in the state", "sum",
+            )  # fmt: skip
+
+
+def _vanished(now: Grid, before: Grid) -> Iterator[Contradiction]:
+    """Counties that have no row any more, as in a file that was cut off: one line a state.
+
+    Connecticut's editions and a county that was split come and go.
+    """
+    there = {*now.places, *SPLIT, *(part for parts in SPLIT.values() for part in parts)}
+    gone = [i for i, f in enumerate(before.places) if f not in there and edition_of(f) is None]
+    for state in sorted({before.states[i] for i in gone}):
+        rows = [i for i in gone if before.states[i] == state]
+        more = f", as {len(rows)} of {len(counties_of(state))} counties of {called(state)}"
+        yield Contradiction(
+            before.places[rows[0]], str(before.months[-1]), ALL_DRUGS,
+            float(before.low[rows[0], -1]), f"the release before said so, and this one has no rows "
+            f"of it{more if len(rows) > 1 else ''}: is the file cut off?", "revision",
+        )  # fmt: skip
+
 
 #: Severities: the table contradicts itself; numbers to handle with care; good to know.
 SEVERITIES = ("error", "warning", "note")
@@ -84,14 +376,29 @@ class Release:
     before: pd.DataFrame | None = None
     states: pd.DataFrame | None = None
 
+    def grid_of(self, indicator: str, table: pd.DataFrame | None = None) -> Grid | None:
+        """Places × months of one indicator; None where there is no row of it."""
+        rows = self.table if table is None else table
+        if "indicator" in rows:
+            rows = rows[rows["indicator"] == indicator]
+        return None if rows.empty else Grid.of(rows)
+
     @cached_property
     def grid(self) -> Grid:
-        """Counties × months."""
-        return Grid.of(self.table)
+        """All drugs, by place and month; one blank cell where there is no row of them."""
+        blank = np.full((1, 1), np.nan)
+        month = self.table["month"].to_numpy()[:1].astype("datetime64[M]")
+        return self.grid_of(ALL_DRUGS) or Grid((NATION,), month, *[blank] * 6)
 
-    def wide(self, column: str, indicator: str = ALL_DRUGS) -> pd.DataFrame:
-        """Months × states of one indicator; empty if there is nothing in it."""
-        return _wide(self.table, column, indicator)
+    @cached_property
+    def contradictions(self) -> list[Contradiction]:
+        """Cells that cannot be right."""
+        return contradictions(self.table, self.before, self.states)
+
+    @property
+    def held(self) -> set[str]:
+        """The jurisdictions that have rows."""
+        return set(self.table["state"])
 
 
 #: Where, which month, what; and how severe where that differs.
@@ -120,20 +427,27 @@ def _check(
     return lambda test: CHECKS.append(Check(code, dataset, severity, about, test))
 
 
-def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]:
+def check(
+    table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
+) -> list[Flag]:
     """Look at one release, and at the one before it if there is one.
+
+    A release of counties has 3,142 of them, so most of its flags are about the release or a state
+    and name a few counties.
 
     Parameters
     ----------
     table : DataFrame
-        Canonical table of a release.
+        Canonical table of a release (:mod:`odforecast.sources.table`), of states or counties.
     before : DataFrame, optional
-        Canonical table of an earlier release, to see what was revised downwards.
+        That of an earlier release, to see what was revised downwards.
+    states : DataFrame, optional
+        For counties, that of a release of the states.
 
     Returns
     -------
     list of Flag
-        Errors first, then warnings, then notes; US first in each.
+        Errors first, then warnings, then notes; what is about the US or the release first in each.
 
     Examples
     --------
@@ -142,57 +456,23 @@ def check(table: pd.DataFrame, before: pd.DataFrame | None = None) -> list[Flag]
     >>> flags = check(od.bundled().as_of().table)
     >>> sorted({f.code for f in flags if f.severity == "error"})
     []
-    """
-    return _flags(Release(table, before), STATES)
-
-
-def check_counties(
-    table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
-) -> list[Flag]:
-    """Look at one release of counties, at the one before it, and at the states' counts.
-
-    A release has 3,142 counties, so most flags are about the release or a state and name a few
-    counties.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table of counties (:mod:`odforecast.sources.table`).
-    before : DataFrame, optional
-        That of an earlier release.
-    states : DataFrame, optional
-        Canonical table of a release of the states.
-
-    Returns
-    -------
-    list of Flag
-        Errors first, then warnings, then notes; what is about the whole release first in each.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> from odforecast.vintage.quality import check_counties
-    >>> table = od.bundled().release("2023-10-08", dataset="counties")
-    >>> check_counties(table)[0].code
+    >>> check(od.bundled().release("2023-10-08", dataset="counties"))[0].code
     'county-lost-counts'
     """
-    return _flags(Release(table, before, states), COUNTIES)
-
-
-def _flags(seen: Release, dataset: str) -> list[Flag]:
-    """The flags of every check of a data set, the severest first."""
-    flags = []
+    seen, dataset, flags = Release(table, before, states), of_table(table).name, []
     for each in CHECKS:
         if each.dataset in (dataset, ""):
             for location, month, message, *severity in each.test(seen):
-                said = None if month is None else _text(month)
+                said = None if month is None else str(np.datetime64(str(month), "M"))
                 severe = severity[0] if severity else each.severity
-                flags.append(Flag(each.code, severe, location, said, message))
-    of_states = dataset == STATES
-    return sorted(flags, key=lambda f: (
-        SEVERITIES.index(f.severity), f.location != NATION,
-        ORDER[f.location] if of_states else f.location, (f.month or "") if of_states else "",
-    ))  # fmt: skip
+                flags.append(Flag(each.code, severe, str(location), said, message))
+    if dataset == COUNTIES:
+        return sorted(flags, key=lambda f: (*_rank(f), f.location))
+    return sorted(flags, key=lambda f: (*_rank(f), ORDER[f.location], f.month or ""))
+
+
+def _rank(flag: Flag) -> tuple[int, bool]:
+    return SEVERITIES.index(flag.severity), flag.location != NATION
 
 
 # The checks; each yields where, in which month, and what.
@@ -200,25 +480,19 @@ def _flags(seen: Release, dataset: str) -> list[Flag]:
 
 @_check("sum-mismatch", "error", "jurisdictions do not add up to the US")
 def _us_sums(seen: Release) -> Found:
-    rows = seen.table[seen.table["indicator"] != PERCENT_SPECIFIED]
-    for indicator in rows["indicator"].unique():
-        wide = _wide(rows, "reported", indicator)
-        if not {NATION, *JURISDICTIONS} <= set(wide.columns):
-            continue
-        parts, nation = wide[list(JURISDICTIONS)].sum(axis=1, skipna=False), wide[NATION]
-        wrong = wide.index[(parts - nation).abs() > 0]
-        if len(wrong):
-            first = wrong[0]
-            yield NATION, first, (
-                f"{indicator}: in {len(wrong)} months the 52 jurisdictions do not add up to the "
-                f"US; in {_text(first)} they give {parts[first]:,.0f}, the US row "
-                f"{nation[first]:,.0f}. CDC's reported counts always add up, so a cell was changed"
-            )  # fmt: skip
+    sums = [c for c in seen.contradictions if c.kind == "sum"]
+    for indicator in dict.fromkeys(c.indicator for c in sums):
+        first, *more = [c for c in sums if c.indicator == indicator]
+        yield NATION, first.month, (
+            f"{indicator}: in {number_of(1 + len(more), 'month')} the 52 jurisdictions do not add "
+            f"up to the US. In {first.month} the US row is {first.value:,.0f}, and {first.message}."
+            " CDC's reported counts always add up, so a cell was changed"
+        )  # fmt: skip
 
 
 @_check("contradiction", "error", "a cell that cannot be right beside another", dataset="")
 def _contradictory(seen: Release) -> Found:
-    for c in contradictions(seen.table, seen.before, seen.states):
+    for c in seen.contradictions:
         if c.kind != "sum" or "fips" in seen.table:  # sums of states have a flag of their own
             yield c.location, c.month, str(c)
 
@@ -234,16 +508,14 @@ def _no_reported(seen: Release) -> Found:
 
 @_check("missing-location", "warning", "jurisdictions without rows")
 def _missing_location(seen: Release) -> Found:
-    present = set(seen.table["state"])
-    if absent := [s for s in (NATION, *JURISDICTIONS) if s not in present]:
+    if absent := [s for s in (NATION, *JURISDICTIONS) if s not in seen.held]:
         said = f"no rows for {', '.join(absent)}: sums over the rest are not the nation"
         yield absent[0], None, said
 
 
 @_check("ny-without-nyc", "warning", "New York without New York City")
 def _ny_without_nyc(seen: Release) -> Found:
-    present = set(seen.table["state"])
-    if "NY" in present and "YC" not in present:
+    if "NY" in seen.held and "YC" not in seen.held:
         yield (
             "NY", None,
             "NY leaves New York City out and there is no row YC: this is not the state, and a sum "
@@ -253,41 +525,35 @@ def _ny_without_nyc(seen: Release) -> Found:
 
 @_check("outside-us", "note", "Puerto Rico is outside the US total")
 def _outside_us(seen: Release) -> Found:
-    if "PR" in set(seen.table["state"]):
+    if "PR" in seen.held:
         yield "PR", None, "Puerto Rico has rows but is not in the US total: leave it out of sums"
 
 
 @_check("missing-month", "warning", "months without a count")
 def _missing_month(seen: Release) -> Found:
     """Absent rows, and blanks nobody explains, of the overdose total."""
-    wide, status = seen.wide("reported"), seen.wide("status")
-    if wide.empty:
-        return
-    span = pd.date_range(status.index.min(), status.index.max(), freq="MS")
-    explained = status.reindex(span).isin(["suppressed", "low_quality"])
-    gaps = wide.reindex(span).isna() & ~explained
-    for state in gaps.columns:
-        months = gaps.index[gaps[state]]
-        if len(months):
-            said = listed(map(_text, months), 4)
-            yield state, months[0], (
-                f"no reported overdose count in {len(months)} of {len(span)} months ({said}): "
-                "months are not recovered across a gap"
-            )  # fmt: skip
+    grid, rows = seen.grid, seen.table[seen.table["indicator"] == ALL_DRUGS]
+    known = np.isin(rows["status"], ["suppressed", "low_quality"]).astype(float)
+    explained = laid_out(rows, grid.places, grid.months, {"": known})[""] == 1
+    gaps = np.isnan(grid.reported) & ~explained
+    for i in np.flatnonzero(gaps.any(axis=1) & ~np.isnan(grid.reported).all()):
+        months = grid.months[gaps[i]]
+        yield grid.places[i], months[0], (
+            f"no reported overdose count in {len(months)} of {grid.months.size} months "
+            f"({listed(map(str, months), 4)}): months are not recovered across a gap"
+        )  # fmt: skip
 
 
 @_check("jump", "warning", "a month unlike its neighbours")
 def _jumps(seen: Release) -> Found:
     """Months whose change is far from the changes around it, on the location's own scale."""
-    wide = seen.wide("reported")
-    for state in wide.columns:
-        values = wide[state].to_numpy(dtype=float)
+    for state, values in zip(seen.grid.places, seen.grid.reported, strict=True):
         odd = _odd(values)
         far = _outliers(values, odd)
         if far.size:
             worst = far[np.argmax(np.abs(odd[far]))]
             change = values[worst] - values[worst - 1]
-            yield state, wide.index[worst], (
+            yield state, seen.grid.months[worst], (
                 f"the 12-month count changes by {change:+,.0f}, and by {change - odd[worst]:+,.0f} "
                 f"in the months around it{f' ({len(far)} such months)' if len(far) > 1 else ''}. A "
                 "change of recording, a backlog, or an event; 12 months later it drops out again"
@@ -321,52 +587,52 @@ def _outliers(values: Floats, odd: Floats) -> NDArray[np.intp]:
 
 @_check("long-pending", "warning", "many records pending investigation")
 def _long_pending(seen: Release) -> Found:
-    pending, reported = seen.wide("percent_pending"), seen.wide("reported")
-    if pending.empty or reported.empty:
+    grid, everyone = seen.grid, seen.grid_of(ALL_DEATHS)
+    if np.isnan(grid.reported).all():
         return
-    deaths = seen.wide("reported", ALL_DEATHS)
-    last = pending.index[-1]
-    year_ago = last - pd.DateOffset(months=12)
-    for state in pending.columns.drop(NATION, errors="ignore"):
-        now, old = _cell(pending, last, state), _cell(pending, year_ago, state)
-        if not (now >= _PENDING_NOW or old >= _PENDING_OLD):
+    last = grid.months[-1:]
+    deaths = np.full(len(grid.places), np.nan)
+    if everyone is not None:
+        deaths = everyone.on(grid.places, last)[:, 0]
+    before = grid.on(grid.places, last - 12 * ONE_MONTH, "pending")[:, 0]
+    for i, state in enumerate(grid.places):
+        now, old, overdose = grid.pending[i, -1], before[i], grid.reported[i, -1]
+        if state == NATION or not (now >= _PENDING_NOW or old >= _PENDING_OLD):
             continue
         text = f"{now:.2f} % of the death records are pending investigation"
-        overdose = _cell(reported, last, state)
-        if not deaths.empty and overdose > 0:
-            records = now / 100 * _cell(deaths, last, state)
-            text += f": about {records:,.0f} records beside {overdose:,.0f} overdose deaths"
+        if everyone is not None and overdose > 0:
+            text += f": about {now / 100 * deaths[i]:,.0f} records beside {overdose:,.0f} overdose "
+            text += "deaths"
         if old >= _PENDING_OLD:
             text += f"; of the period that ended a year before, {old:.2f} % still are"
         if now >= _PENDING_NOW:
             text += ". Its last months are too low, and will rise more than elsewhere"
-        yield state, last, text, "warning" if now >= _PENDING_NOW else "note"
+        yield state, last[0], text, "warning" if now >= _PENDING_NOW else "note"
 
 
 @_check("complete-low", "warning", "percent complete is low")
 def _complete_low(seen: Release) -> Found:
-    recent = seen.wide("percent_complete").iloc[-12:]
-    for state in recent.columns:
-        low = recent[state][recent[state] < _COMPLETE]
-        if len(low):
-            yield (
-                state, low.index[0],
-                f"{low.min():g} % complete in {_text(low.idxmin())} ({len(low)} of the last "
-                f"{len(recent)} periods below {_COMPLETE} %): death records are still to come, "
-                "besides those pending",
-                "warning" if low.min() < 95 else "note",
-            )  # fmt: skip
+    recent, months = seen.grid.complete[:, -12:], seen.grid.months[-12:]
+    for state, row in zip(seen.grid.places, recent, strict=True):
+        low = np.flatnonzero(row < _COMPLETE)
+        if low.size:
+            worst = low[np.argmin(row[low])]
+            yield state, months[low[0]], (
+                f"{row[worst]:g} % complete in {months[worst]} ({low.size} of the last "
+                f"{months.size} periods below {_COMPLETE} %): death records are still to come, "
+                "besides those pending"
+            ), "warning" if row[worst] < 95 else "note"  # fmt: skip
 
 
 @_check("tail-incomplete", "note", "the last months are incomplete")
 def _tail_incomplete(seen: Release) -> Found:
-    reported, predicted = seen.wide("reported"), seen.wide("predicted")
-    if NATION in reported and NATION in predicted:
-        both = pd.concat([reported[NATION], predicted[NATION]], axis=1, keys="rp").dropna()
-        for last, row in both.iloc[-1:].iterrows():
-            yield NATION, last, (
-                f"reported {row['r']:,.0f}, CDC predicts {row['p']:,.0f}: the last months rise in "
-                "later releases. A fall at the end of a reported series is no fall yet"
+    if NATION in seen.grid.places:
+        us = seen.grid.places.index(NATION)
+        reported, predicted = seen.grid.reported[us], seen.grid.predicted[us]
+        for t in np.flatnonzero(~np.isnan(reported) & ~np.isnan(predicted))[-1:]:
+            yield NATION, seen.grid.months[t], (
+                f"reported {reported[t]:,.0f}, CDC predicts {predicted[t]:,.0f}: the last months "
+                "rise in later releases. A fall at the end of a reported series is no fall yet"
             )  # fmt: skip
 
 
@@ -390,14 +656,13 @@ def _north_carolina(seen: Release) -> Found:
 
 @_check("drugs-unspecified", "warning", "drugs often not named on certificates")
 def _drugs_unspecified(seen: Release) -> Found:
-    share, table = seen.wide("reported", PERCENT_SPECIFIED), seen.table
-    shown = table[table["indicator"].isin(CLASSES) & table["reported"].notna()]
-    if share.empty:
+    share, table = seen.grid_of(PERCENT_SPECIFIED), seen.table
+    if share is None:
         return
-    last = share.index[-1]
-    states = set(shown.loc[shown["month"] == last, "state"])
-    for state in share.columns:
-        percent = share.loc[last, state]
+    last = share.months[-1]
+    shown = table[table["indicator"].isin(CLASSES) & table["reported"].notna()]
+    states = set(shown.loc[shown["month"] == pd.Timestamp(last), "state"])
+    for state, percent in zip(share.places, share.reported[:, -1], strict=True):
         if percent < _SPECIFIED and state in states:
             yield state, last, (
                 f"a drug is named on {percent:.1f} % of the certificates only (below "
@@ -412,26 +677,6 @@ def _classes_overlap(seen: Release) -> Found:
         yield NATION, None, (
             f"{len(held)} drug classes: one death can be in several, so they are never added up"
         )  # fmt: skip
-
-
-@_check("negative-revision", "warning", "counts revised downwards")
-def _negative_revision(seen: Release) -> Found:
-    if seen.before is None:
-        return
-    now, then = seen.wide("reported"), _wide(seen.before, "reported")
-    date = seen.before["release"].iloc[0].date()
-    for state in now.columns.intersection(then.columns):
-        change = (now[state] - then[state]).dropna()
-        share = 100 * change / then[state].reindex(change.index)
-        down = change[(share <= -_REVISED) & (change <= -_REVISED_DEATHS)]
-        if len(down):
-            worst = down.idxmin()
-            yield state, down.index[0], (
-                f"{len(down)} counts are lower than in the release of {date}, most in "
-                f"{_text(worst)}: {_cell(then, worst, state):,.0f} then, "
-                f"{_cell(now, worst, state):,.0f} now. Counts do not "
-                "only grow: closing a year's file takes deaths away"
-            )  # fmt: skip
 
 
 @_check("county-lost-counts", "warning", "a release of counties lost its large counts", COUNTIES)
@@ -571,47 +816,33 @@ def _county_sums(seen: Release) -> Found:
         )  # fmt: skip
 
 
-@_check("negative-revision", "warning", "counts revised downwards", COUNTIES)
-def _county_revision(seen: Release) -> Found:
-    if seen.before is None:
+@_check("negative-revision", "warning", "counts revised downwards", dataset="")
+def _negative_revision(seen: Release) -> Found:
+    """Places, or states with counties, whose counts are lower than in the release before."""
+    if seen.before is None or (then := seen.grid_of(ALL_DRUGS, seen.before)) is None:
         return
-    now, date = seen.grid, seen.before["release"].iloc[0].date()
-    then = Grid.of(seen.before).on(now.places, now.months)
-    change = now.reported - then
-    with np.errstate(invalid="ignore", divide="ignore"):
-        down = (change <= -_REVISED_DEATHS) & (100 * change <= -_COUNTY_REVISED * then)
-    states = np.array(now.states)
-    for state in sorted(set(states[down.any(axis=1)])):
-        cells = np.where((states == state)[:, None] & down, change, 0.0)
+    now, date, counties = seen.grid, seen.before["release"].iloc[0].date(), "fips" in seen.table
+    was = then.on(now.places, now.months)
+    change, percent = now.reported - was, _COUNTY_REVISED if counties else _REVISED
+    with np.errstate(invalid="ignore"):
+        down = (change <= -_REVISED_DEATHS) & (100 * change <= -percent * was)
+    groups = np.array(now.states if counties else now.places)
+    for place in dict.fromkeys(groups[down.any(axis=1)].tolist()):
+        cells = np.where((groups == place)[:, None] & down, change, 0.0)
         i, t = np.unravel_index(np.argmin(cells), cells.shape)
-        rows = int((cells < 0).any(axis=1).sum())
-        yield state, now.months[t], (
-            f"counts of {_counties(rows)} are lower than in the release of {date}, most in "
-            f"{_label(now.places[i])}, {now.months[t]}: {then[i, t]:,.0f} then, "
-            f"{now.reported[i, t]:,.0f} now"
+        rows, which = int((cells < 0).any(axis=1).sum()), f"{(cells < 0).sum()} counts"
+        worst, first = str(now.months[t]), now.months[(cells < 0).any(axis=0).argmax()]
+        if counties:
+            which, worst = f"counts of {_counties(rows)}", f"{_label(now.places[i])}, {worst}"
+        yield place, now.months[t] if counties else first, (
+            f"{which} are lower than in the release of {date}, most in {worst}: {was[i, t]:,.0f} "
+            f"then, {now.reported[i, t]:,.0f} now. Counts do not only grow: closing a year's file "
+            "takes deaths away"
         )  # fmt: skip
 
 
 #: Code -> what it is about, in a few words.
 CODES = {each.code: each.about for each in CHECKS}
-
-
-def _wide(table: pd.DataFrame, column: str, indicator: str = ALL_DRUGS) -> pd.DataFrame:
-    """Months × states of one indicator; empty if there is nothing in it."""
-    rows = table[table["indicator"] == indicator]
-    if rows[column].isna().all():
-        return pd.DataFrame()
-    wide = rows.pivot(index="month", columns="state", values=column)
-    return wide[[s for s in ORDER if s in wide.columns]]
-
-
-def _cell(wide: pd.DataFrame, month: object, state: object) -> float:
-    """Value of a month and state; NaN if it is not there."""
-    return float(wide.reindex(index=[month], columns=[state]).to_numpy(dtype=float)[0, 0])
-
-
-def _text(month: object) -> str:
-    return f"{pd.Timestamp(str(month)):%Y-%m}"
 
 
 def _cells(grid: Grid, marked: NDArray[np.bool_], said: str) -> str:
@@ -628,39 +859,3 @@ def _counties(count: int) -> str:
 
 def _label(fips: str) -> str:
     return by_fips()[fips].label
-
-
-def total_of_indicators(table: pd.DataFrame, indicators: Iterable[str]) -> pd.Series:
-    """Deaths in a set of indicators: those of one indicator, and a refusal for more.
-
-    A death that involves fentanyl and cocaine is in both classes, and in the total of all
-    drugs; a sum over indicators counts it several times.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table.
-    indicators : iterable of str
-
-    Returns
-    -------
-    Series
-        Reported counts by ``state`` and ``month``.
-
-    Raises
-    ------
-    DataError
-        If there is more than one indicator, or none, or one the table lacks.
-    """
-    names = list(dict.fromkeys(indicators))
-    if len(names) != 1:
-        raise DataError(
-            f"{len(names)} indicators cannot be added: {'; '.join(names) or 'none given'}. "
-            "One death can be in several drug classes, and is in the total too",
-            hint="use one indicator; for opioids together, CDC counts "
-            "'Opioids (T40.0-T40.4,T40.6)' without doubling",
-        )
-    rows = table[table["indicator"] == names[0]]
-    if rows.empty:
-        raise DataError(f"the table has no indicator {names[0]!r}", hint="is it spelled right?")
-    return rows.set_index(["state", "month"])["reported"]
