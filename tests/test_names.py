@@ -48,7 +48,6 @@ def test_indicators_are_spelt_as_cdc_does() -> None:
 
 def test_statuses_and_vintage_kinds() -> None:
     assert names.STATUSES == ("ok", "suppressed", "low_quality", "missing")
-    assert names.VINTAGE_KINDS == ("real", "pseudo-clean", "pseudo-delayed", "synthetic")
 
 
 def test_hub_quantiles_are_the_23_of_the_hubs() -> None:

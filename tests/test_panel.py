@@ -174,13 +174,10 @@ def frame_of(**columns: object):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda p: replace(p, vintage="true"), "unknown vintage 'true'; one of real, pseudo"),
-        (lambda p: replace(p, basis="birth"), "unknown basis 'birth'; one of occurrence, res"),
         (lambda p: replace(p, locations=("US",) * 53), "locations must be distinct"),
         (lambda p: replace(p, months=p.months[::2]), "months must be consecutive"),
         (lambda p: replace(p, as_of=dt.date(2019, 12, 31)), "lies before the last month 2025-04"),
         (lambda p: replace(p, predicted=SHORT), r"predicted has shape \(53, 3\), expected"),
-        (lambda p: replace(p, beside={"x": p}), "a panel beside another has none beside itself"),
         (lambda p: p.index("PR"), "the panel has no PR"),
         (lambda p: p.select("Hamilton, Ohio"), "has no 39061; Hamilton County, Ohio is a county"),
         (lambda _: bundled().as_of("2025-09-17").panel("Fentanyl"),

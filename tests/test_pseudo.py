@@ -247,8 +247,8 @@ def test_another_donor_is_another_panel_and_one_that_misses_nothing_a_clean_one(
         ({"late": np.ones((52, TOLD))}, "late shares must be finite and below 1"),
         ({"late": np.zeros((2, 3))}, r"late has shape \(2, 3\), expected \(52, A\)"),
         ({"pending": np.zeros((52, 3))}, r"pending has shape \(52, 3\), expected \(52, 24\)"),
-        ({"deaths": np.zeros(52)}, "must be above 0, or NaN"),
-        ({"age": -1}, "age and final_back are not negative, got -1, 6"),
+        ({"deaths": np.zeros(52)}, "must be above 0 or NaN"),
+        ({"age": -1}, "age and final_back not negative"),
     ],
 )
 def test_what_is_no_donor(bent, said):

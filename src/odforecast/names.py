@@ -89,7 +89,6 @@ VINTAGE_REAL: Final = "real"
 VINTAGE_CLEAN: Final = "pseudo-clean"
 VINTAGE_DELAYED: Final = "pseudo-delayed"
 VINTAGE_SYNTHETIC: Final = "synthetic"
-VINTAGE_KINDS: Final = (VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_SYNTHETIC)
 #: Which kind of vintage a claim rests on, where a table has several: delayed ones decide, real
 #: releases guard, clean ones tell of the model alone. They have no common mean.
 DECIDING: Final = (VINTAGE_DELAYED, VINTAGE_REAL, VINTAGE_CLEAN, VINTAGE_SYNTHETIC)

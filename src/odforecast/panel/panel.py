@@ -25,9 +25,7 @@ from odforecast.months import ONE_MONTH, Months, to_day
 from odforecast.names import (
     COUNTIES,
     OCCURRENCE,
-    RESIDENCE,
     STATES,
-    VINTAGE_KINDS,
     VINTAGE_SYNTHETIC,
     indicator_name,
 )
@@ -164,9 +162,6 @@ class Panel(Frozen):
     def __post_init__(self) -> None:
         months = fixed(self.months, "datetime64[M]")
         shape = (len(self.locations), months.size)
-        for name, known in (("vintage", VINTAGE_KINDS), ("basis", (OCCURRENCE, RESIDENCE))):
-            if (given := getattr(self, name)) not in known:
-                raise PanelError(f"unknown {name} {given!r}", hint=f"one of {', '.join(known)}")
         if not self.locations or len(set(self.locations)) != len(self.locations):
             raise PanelError(f"locations must be distinct and not empty, got {self.locations}")
         if months.size == 0 or (np.diff(months).astype(int) != 1).any():
@@ -180,12 +175,9 @@ class Panel(Frozen):
         for name in ("low", "high"):
             bound = np.where(interval, getattr(self, name), self.reported)
             object.__setattr__(self, name, fixed(bound))
-        if self.triangle is not None and self.triangle.reported.shape[1:] != shape:
-            raise PanelError(
-                f"the triangle has cells {self.triangle.reported.shape[1:]}, expected {shape}"
-            )
-        if any(p.beside for name, p in self.beside.items() if name != STATES):
-            raise PanelError("a panel beside another has none beside itself")
+        if self.triangle is not None and (held := self.triangle.reported.shape[1:]) != shape:
+            raise PanelError(f"the triangle has cells {held}, expected {shape}")
+        assert not any(p.beside for name, p in self.beside.items() if name != STATES)
         # Unless something says otherwise, no count is final.
         final = months[0] - ONE_MONTH if self.final_through is None else self.final_through
         object.__setattr__(self, "final_through", np.datetime64(final, "M"))
@@ -658,8 +650,8 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
             "populations by county go with a panel of counties, and this one holds states",
             hint='vintage.panel(dataset="counties")',
         )
-    code = next((c for c in ("fips", "location") if c in frame.columns), None)
-    if code is None or "population" not in frame.columns:
+    code = "fips" if "fips" in frame else "location"
+    if not {code, "population"} <= set(frame):
         raise PanelError(
             f"no columns fips and population; it has {', '.join(map(str, frame.columns))}",
             hint="odforecast.sources.census.read_population reads the Census Bureau's file",
@@ -669,15 +661,12 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     people, wrong = numbers(frame["population"])
     wrong |= ~np.isnan(people) & ~(np.isfinite(people) & (people > 0))
     rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
-    said, hint = (
-        "row {} ({}): population {} is not a number of people",
-        "leave it out, or correct it",
-    )
-    refuse(wrong, said, hint, rows, fips, shown)
-    unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
+    said = "row {} ({}): population {} is not a number of people"
+    refuse(wrong, said, "leave it out, or correct it", rows, fips, shown)
+    unknown = ~np.isin(fips, list(by_fips()))
     refuse(unknown, "row {}: {!r} is not a county", "leave totals out", rows, fips)
-    twice, names = pd.Series(fips).duplicated().to_numpy(), [called(f) for f in fips]
-    refuse(twice, "{} ({}) is there twice", "one row a county", names, fips)
+    twice, said = pd.Series(fips).duplicated().to_numpy(), "{} ({}) is there twice"
+    refuse(twice, said, "one row a county", [called(f) for f in fips], fips)
     given = {f: n for f, n in zip(fips, people.tolist()) if not np.isnan(n)}
     for old, parts in SPLIT.items():
         if old not in given and all(part in given for part in parts):
@@ -686,24 +675,25 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     if not residents:
         raise PanelError("the table has none of the panel's counties", hint="is it by county?")
     used = residents.keys() | {part for old in residents for part in SPLIT.get(old, ())}
-    years = frame["year"].tolist() if "year" in frame.columns else [0] * len(fips)
-    of_year: list[str] = []
-    for year, n in Counter(y for f, y in zip(fips, years) if f in used).most_common():
-        some = f"{number_of(n, 'county', 'counties')} of " if of_year else ""
-        of_year.append(f"of {some}{year or 'a year that the table does not say'}")
-    notes = [f"rates are per resident: people {', '.join(of_year)}"]
+    years = frame["year"].tolist() if "year" in frame else [0] * len(fips)
+    named = [y or "a year that the table does not say" for y in years]
+    (most, _), *others = Counter(y for f, y in zip(fips, named) if f in used).most_common()
+    some = [f", of {_counties(n)} of {year}" for year, n in others]
+    notes = [f"rates are per resident: people of {most}{''.join(some)}"]
     without = [f for f in panel.locations if f not in residents]
-    editions = [{edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips)]
-    if all(editions) and editions[0].isdisjoint(editions[1]):
-        held, other = (str(next(iter(e))).replace("-", " ") for e in editions)
+    mine, theirs = ({edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips))
+    if mine and theirs and mine.isdisjoint(theirs):
+        held, other = (str(next(iter(e))).replace("-", " ") for e in (mine, theirs))
         notes.append(
             f"Connecticut has {held} in the panel and {other} in the table of people, which do "
             "not nest: it has no rates"
         )
         without = [f for f in without if edition_of(f) is None]
     if without:
-        notes.append(
-            f"no population of {number_of(len(without), 'county', 'counties')} "
-            f"({listed(map(called, without), 4)})"
-        )
+        names = listed(map(called, without), 4)
+        notes.append(f"no population of {_counties(len(without))} ({names})")
     return replace(panel, residents=residents, notes=(*panel.notes, *notes))
+
+
+def _counties(count: int) -> str:
+    return number_of(count, "county", "counties")

@@ -124,14 +124,10 @@ class Donor:
         if len(shape) != 2 or shape[0] != len(self.locations):
             raise PanelError(f"late has shape {shape}, expected ({len(self.locations)}, A)")
         fix_arrays(self, dict.fromkeys(_TABLES, shape) | {"deaths": shape[:1]})
-        if not np.isfinite(self.late).all() or (self.late >= 1).any():
+        if not (np.isfinite(self.late) & (self.late < 1)).all():
             raise PanelError("late shares must be finite and below 1")
-        if (self.deaths <= 0).any():
-            raise PanelError("deaths of all causes over overdose deaths must be above 0, or NaN")
-        if min(self.age, self.final_back) < 0:
-            raise PanelError(
-                f"age and final_back are not negative, got {self.age}, {self.final_back}"
-            )
+        if (self.deaths <= 0).any() or min(self.age, self.final_back) < 0:
+            raise PanelError("deaths must be above 0 or NaN, age and final_back not negative")
         object.__setattr__(self, "predecessors", tuple(self.predecessors))
 
     @property
