@@ -68,10 +68,9 @@ def vsrr(shared: Path) -> Path:
 def older_bundle() -> Iterator[None]:
     """What ships without the newest release, for tests whose numbers are those of 2025-09-17."""
     from odforecast.vintage import bundle
-    from odforecast.vintage.store import View
 
     whole, day = bundle._shipped, dt.date.fromisoformat(bundle.BUNDLED_RELEASES[0])
-    with patch.object(bundle, "_shipped", lambda: View(whole(), until=day)):
+    with patch.object(bundle, "_shipped", lambda: whole().until(day)):
         yield
 
 

@@ -20,6 +20,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -41,11 +42,12 @@ from odforecast.vintage.dataset import (
 )
 from odforecast.vintage.ledger import Event, Origin
 from odforecast.vintage.quality import Contradiction, contradictions
-from odforecast.vintage.store import Folder, Kept, Store, View
+from odforecast.vintage.store import Folder, Kept
 from odforecast.vintage.vintage import Vintage
 
 #: Contradictions that a message names; the ledger has more of them.
 _SHOWN, _KEPT = 3, 50
+_EVER = dt.date.max
 
 
 class Archive:
@@ -73,13 +75,12 @@ class Archive:
                 f"{path} is a file, not an archive folder",
                 hint="give a folder, or read the file as a source",
             )
-        self._store: Store = Folder(path)
+        self._keep(Folder(path))
 
-    @classmethod
-    def _over(cls, store: Store) -> Archive:
-        archive = cls.__new__(cls)
-        archive._store = store
-        return archive
+    def _keep(self, folder: Folder, beneath: Archive | None = None, until: dt.date = _EVER) -> Self:
+        """Releases of a folder, those of another archive beneath, all up to a day."""
+        self._folder, self._beneath, self._until = folder, beneath, until
+        return self
 
     @classmethod
     def in_memory(
@@ -102,7 +103,7 @@ class Archive:
         ArchiveError
             If a table is not canonical, or is of another release than its date.
         """
-        archive = cls._over(Folder())
+        archive = cls.__new__(cls)._keep(Folder())
         for key, table in (*tables.items(), *(counties or {}).items()):
             archive._put(_checked(table, to_date(key)), {}, check=False)
         return archive
@@ -124,7 +125,7 @@ class Archive:
         rows = [
             (date, dataset, held.reason)
             for dataset in DATASETS
-            for date, held in sorted(self._store.kept(dataset).items(), reverse=True)
+            for date, held in sorted(self._kept(dataset).items(), reverse=True)
         ]
         table = pd.DataFrame(rows, columns=["release", "dataset", "note"])
         idle = [c for c, usual in (("dataset", STATES), ("note", "")) if (table[c] == usual).all()]
@@ -160,7 +161,7 @@ class Archive:
         """
         rows = []
         for dataset in DATASETS:
-            for date, held in sorted(self._store.kept(dataset).items()):
+            for date, held in sorted(self._kept(dataset).items()):
                 table, origin = held.read(), self.origin(date, dataset)
                 counted = table[SETS[dataset].counts].notna()
                 last = table.loc[counted, "month"].max()
@@ -176,7 +177,7 @@ class Archive:
     @property
     def path(self) -> Path | None:
         """Folder; None in memory."""
-        return self._store.path
+        return self._folder.path
 
     def releases(self, dataset: str = STATES) -> tuple[dt.date, ...]:
         """Dates of the releases that count, oldest first.
@@ -185,7 +186,7 @@ class Archive:
         ----------
         dataset : {"states", "counties"}
         """
-        return tuple(sorted(self._store.kept(dataset_named(dataset))))
+        return tuple(sorted(self._kept(dataset_named(dataset))))
 
     @property
     def last_seen(self) -> dt.date | None:
@@ -198,7 +199,7 @@ class Archive:
         """Hash of all releases: the same releases give the same hash, wherever they lie."""
         parts = []
         for dataset in DATASETS:
-            kept = self._store.kept(dataset)
+            kept = self._kept(dataset)
             # Those of states are named by their dates alone, as before there were others.
             label = "" if dataset == STATES else f"{dataset} "
             parts += [f"{label}{d} {kept[d].data_hash}" for d in sorted(kept)]
@@ -215,16 +216,15 @@ class Archive:
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
         columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
-        events = self._store.events(explained=True)
+        events = self._events(explained=True)
         rows = [dict.fromkeys(source, "") | event.source | event.__dict__ for event in events]
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
         """Releases that are quarantined, never used: rows of :attr:`log`."""
-        own, columns = self._own(), ["dataset", "release", "data_hash"]
-        apart = ledger.fold(own._store.events()).apart
+        columns, apart = ["dataset", "release", "data_hash"], self._changed().state.apart
         held = [(*key, digest) for key, found in apart.items() for digest in found]
-        last = own.log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
+        last = self._own().log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
         return last[last.index.isin(held)].reset_index(drop=True)
 
     def source(self, date: str | dt.date, dataset: str = STATES) -> dict[str, str]:
@@ -265,7 +265,7 @@ class Archive:
         """
         held = self._held(date, dataset)
         key, source = (dataset, held.release, held.data_hash), held.source
-        for event in self._store.events():
+        for event in self._events():
             if (*event.key, event.data_hash) == key:
                 source = event.source or source
         found = Origin.of(source)
@@ -406,23 +406,50 @@ class Archive:
 
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
-        return Archive._over(View(self._store, until=to_date(day)))
+        day = min(to_date(day), self._until)
+        return Archive.__new__(Archive)._keep(self._folder, self._beneath, day)
 
     def above(self, beneath: Archive) -> Archive:
         """This archive with the releases of another beneath; where both have one, this one's.
 
-        What is added, accepted, replaced or retracted is so in this archive.
+        What is added, accepted, replaced or retracted is so in this archive. One that it had and
+        retracted is not taken from beneath either.
         """
-        return Archive._over(View(self._store, beneath._store))
+        beneath = beneath if self._beneath is None else self._beneath.above(beneath)
+        return self._own()._keep(self._folder, beneath, self._until)
 
     def _own(self) -> Archive:
         """What changes go to, alone."""
-        return Archive._over(self._store.own())
+        return Archive.__new__(Archive)._keep(self._folder)
+
+    def _changed(self) -> Folder:
+        """What changes go to; nothing is added to what was known on a day."""
+        if self._until < _EVER:
+            raise ArchiveError(
+                f"this view of an archive ends at {self._until} and is read only",
+                hint="add to the archive itself",
+            )
+        return self._folder
+
+    def _events(self, explained: bool = False) -> list[Event]:
+        """What happened beneath, then here, to releases of the time."""
+        first = [] if self._beneath is None else self._beneath._events(explained)
+        events = (*first, *self._folder.events(explained))
+        return [e for e in events if e.release <= self._until]
+
+    def _kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
+        """The figures that count, by date."""
+        kept = self._folder.kept(dataset)
+        if self._beneath is not None:
+            gone = self._folder.state.retracted(dataset)
+            beneath = self._beneath._kept(dataset)
+            kept = {d: k for d, k in beneath.items() if d not in gone} | kept
+        return {d: k for d, k in kept.items() if d <= self._until}
 
     def _held(self, date: str | dt.date, dataset: str = STATES) -> Kept:
         """The figures that count for a date, or an error that names the nearest."""
         date = to_date(date)
-        if date not in (kept := self._store.kept(dataset_named(dataset))):
+        if date not in (kept := self._kept(dataset_named(dataset))):
             near = min(kept, key=lambda d: abs(d - date), default=None)
             none = "it is empty" if dataset == STATES else f"it has none of {dataset}"
             raise ArchiveError(
@@ -434,7 +461,7 @@ class Archive:
 
     def _apart(self, dataset: str = STATES) -> list[dt.date]:
         """Dates of which figures are quarantined, quarantined or retracted, and none count."""
-        apart, kept = ledger.fold(self._store.events()).apart, self._store.kept(dataset)
+        apart, kept = ledger.fold(self._events()).apart, self._kept(dataset)
         return sorted(d for (name, d), held in apart.items()
                       if name == dataset and held and d not in kept)  # fmt: skip
 
@@ -531,7 +558,7 @@ class Archive:
     ) -> bool:
         """Add the figures of a canonical table; ``instead``: of which hash, and why."""
         dataset, day = of_table(table), table["release"].iloc[0].date()
-        store, called = self._store.own(), dataset.called(day)
+        store, called = self._changed(), dataset.called(day)
         event = Event(ledger.ADDED, dataset.name, day, dataset.hash(table), source=source)
         digest, (old, why) = event.data_hash, instead
         accept = None if accept is None else reason_of(accept)
@@ -543,7 +570,7 @@ class Archive:
                 return False
             store.write(table, event)  # somebody deleted the file
             return True
-        known = ledger.fold(store.events()).apart.get(event.key, {}).get(digest)
+        known = store.state.apart.get(event.key, {}).get(digest)
         retracted = known is not None and known.event != ledger.QUARANTINED
         if known is not None and retracted and accept is None:
             raise ArchiveError(
@@ -567,7 +594,7 @@ class Archive:
             why += f"; accepted: {taken}" if taken else ""
             event = replace(event, event=ledger.REPLACED, replaces=old, reason=why)
         event = store.append(event)
-        now = ledger.fold(store.events()).current.get(event.key)
+        now = store.state.current.get(event.key)
         if now is None:  # another process retracted it just now
             raise ArchiveError(f"{called} was retracted meanwhile", hint="see data releases --log")
         if now.data_hash != digest:  # another process was first
@@ -578,10 +605,10 @@ class Archive:
         """What a release contradicts in itself, the one before and, for counties, the states."""
         dataset, day = of_table(table).name, table["release"].iloc[0].date()
         # Also what lies beneath: the first release of one's own is compared with the bundled one.
-        kept, states = self._store.kept(dataset), None
+        kept, states = self._kept(dataset), None
         earlier = [d for d in kept if d < day]
         if dataset == COUNTIES:
-            known = {d: k for d, k in self._store.kept().items() if d <= day}
+            known = {d: k for d, k in self._kept().items() if d <= day}
             states = known[max(known)].read() if known else None
         return contradictions(table, kept[max(earlier)].read() if earlier else None, states)
 
@@ -609,7 +636,7 @@ class Archive:
             )
         digest = own.data_hash(date, dataset)
         event = Event(ledger.RETRACTED, dataset, date, digest, reason_of(reason))
-        self._store.own().append(event)
+        self._changed().append(event)
 
     def accept(self, date: str | dt.date, reason: str, dataset: str = STATES) -> None:
         """Use a release that was stored apart, quarantined or retracted, after all.
@@ -629,10 +656,9 @@ class Archive:
             is no reason.
         """
         date, reason, dataset = to_date(date), reason_of(reason), dataset_named(dataset)
-        store = self._store.own()
-        state = ledger.fold(store.events())
-        apart = state.apart.get((dataset, date), {})
-        if (dataset, date) in state.current:
+        store = self._changed()
+        apart = store.state.apart.get((dataset, date), {})
+        if (dataset, date) in store.state.current:
             raise ArchiveError(
                 f"release {date} has figures that count already", hint="retract them first"
             )

@@ -20,7 +20,6 @@ from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import Loaded
 from odforecast.vintage.archive import Archive, listed, reason_of
 from odforecast.vintage.quality import contradictions
-from odforecast.vintage.store import Folder, View
 from odforecast.vintage.vintage import Vintage
 
 #: Releases of the states that ship, oldest first; the last is the default.
@@ -29,8 +28,8 @@ BUNDLED_RELEASE = BUNDLED_RELEASES[-1]
 
 
 @cache
-def _shipped() -> Folder:
-    return Folder(Path(str(resources.files("odforecast.vintage") / "bundled")))
+def _shipped() -> Archive:
+    return Archive(str(resources.files("odforecast.vintage") / "bundled"))
 
 
 def bundled() -> Archive:
@@ -47,7 +46,7 @@ def bundled() -> Archive:
     >>> od.bundled().as_of().table["state"].nunique()
     54
     """
-    return Archive._over(View(Folder(), _shipped()))
+    return Archive.in_memory({}).above(_shipped())
 
 
 def default_folder() -> Path:
@@ -142,6 +141,6 @@ def of_file(loaded: Loaded, accept: str | None = None) -> Archive:
             hint="get the file again; if CDC did publish these figures, --accept REASON "
             "(accept= in Python)",
         )
-    archive = Archive._over(Folder())
+    archive = Archive.in_memory({})
     archive._put(loaded.table, {}, reason, check=bool(wrong))
     return archive

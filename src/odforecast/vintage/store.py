@@ -1,8 +1,8 @@
-"""Where the releases of an archive lie: in a folder or in memory, or a view of other stores.
+"""Where the releases of an archive lie: in a folder or in memory.
 
-A store says which figures count (``kept``) and what happened to them (``events``), and keeps new
+A folder says which figures count (``kept``) and what happened to them (``events``), and keeps new
 ones. It decides nothing: what the events add up to is :mod:`odforecast.vintage.ledger`'s, what may
-be added is the archive's.
+be added is the archive's, and so is what lies above or beneath it.
 
 A release on disk is a Parquet file that is written once, whole or not at all. A file of states has
 one row group per indicator, so that one is read without the others, and a hash of the table and of
@@ -29,7 +29,7 @@ from odforecast.errors import ArchiveError
 from odforecast.names import COUNTIES, STATES
 from odforecast.vintage import ledger
 from odforecast.vintage.dataset import SETS, of_table
-from odforecast.vintage.ledger import Event
+from odforecast.vintage.ledger import Event, State
 
 #: A release of an archive older than the ledger.
 _FILE = re.compile(r"release=(\d{4}-\d{2}-\d{2})\.parquet")
@@ -228,10 +228,6 @@ class Folder:
     #: The ledger as last read, and its time and size then: in one piece, for threads.
     _seen: tuple[tuple[int, int], list[Event]] = ((0, 0), [])
 
-    def own(self) -> Folder:
-        """The store that changes go to: this one."""
-        return self
-
     def events(self, explained: bool = False) -> list[Event]:
         """What happened, oldest first; if asked, with the hashes of files without a ledger."""
         if self.path is None:
@@ -270,12 +266,16 @@ class Folder:
             seen = self._seen = (mark, ledger.read(file))
         return seen[1]
 
-    def kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
+    @property
+    def state(self) -> State:
+        """What the events add up to."""
+        return ledger.fold(self.events())
+
+    def kept(self, dataset: str) -> dict[dt.date, Kept]:
         """The figures that count, by date of the release."""
-        current = ledger.fold(self.events()).current
         return {
             date: replace(self.figures(held.event), reason=held.reason)
-            for (name, date), held in current.items()
+            for (name, date), held in self.state.current.items()
             if name == dataset
         }
 
@@ -313,47 +313,3 @@ class Folder:
         assert self.path is not None
         name = f"release={event.release}.{event.data_hash}.parquet"
         return self.path / f"dataset={event.dataset}" / name
-
-
-@dataclass
-class View:
-    """A store up to a day, or with another beneath.
-
-    Where both have a release, the upper's counts; one that the upper had and retracted is not
-    taken from beneath either.
-    """
-
-    upper: Store
-    beneath: Store | None = None
-    until: dt.date = dt.date.max
-
-    @property
-    def path(self) -> Path | None:
-        """Folder of the upper one."""
-        return self.upper.path
-
-    def own(self) -> Folder:
-        """The upper one; nothing is added to what was known on a day."""
-        if self.until < dt.date.max:
-            raise ArchiveError(
-                f"this view of an archive ends at {self.until} and is read only",
-                hint="add to the archive itself",
-            )
-        return self.upper.own()
-
-    def events(self, explained: bool = False) -> list[Event]:
-        """What happened beneath, then above, to releases of the time."""
-        first = [] if self.beneath is None else self.beneath.events(explained)
-        return [e for e in (*first, *self.upper.events(explained)) if e.release <= self.until]
-
-    def kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
-        """The figures that count, by date."""
-        kept = self.upper.kept(dataset)
-        if self.beneath is not None:
-            gone = ledger.fold(self.upper.events()).retracted(dataset)
-            beneath = self.beneath.kept(dataset)
-            kept = {d: k for d, k in beneath.items() if d not in gone} | kept
-        return {d: k for d, k in kept.items() if d <= self.until}
-
-
-Store = Folder | View
