@@ -445,29 +445,18 @@ def settling(units: pd.DataFrame, within: float = 1.0) -> pd.DataFrame:
         ``within`` % of final; NaN if even the last before the final one was outside. Ages
         between two releases cannot be told apart, so it is an upper bound.
     """
-    rows = []
-    for (location, month), group in units.groupby(["location", "month"], sort=True):
-        one = group.sort_values("release")
-        values, ages, final = (
-            one["reported"].to_numpy(),
-            one["age"].to_numpy(),
-            one["final"].iloc[0],
-        )
-        outside = np.flatnonzero(~(np.abs(values / final - 1) <= within / 100))
-        start = 0 if outside.size == 0 else int(outside[-1]) + 1
-        rows.append(
-            {
-                "location": location,
-                "month": month,
-                "releases": len(one),
-                "first": values[0],
-                "final": final,
-                "first_age": int(ages[0]),
-                "first_change": 100 * (final / values[0] - 1) if values[0] else np.nan,
-                "spread": 100 * np.ptp([*values, final]) / final,
-                "settled_age": float(ages[start]) if start < len(ages) else np.nan,
-            }
-        )
-    names = ["location", "month", "releases", "first", "final", "first_age", "first_change",
-             "spread", "settled_age"]  # fmt: skip
-    return pd.DataFrame(rows, columns=names)
+    keys = ["location", "month"]
+    rows = units.sort_values([*keys, "release"])
+    outside = (rows["completeness"] - 1).abs() > within / 100
+    again = outside[::-1].groupby([rows[key] for key in keys]).cummax()  # here or later
+    found = rows.assign(settled=rows["age"].where(~again)).groupby(keys).agg(
+        releases=("age", "size"), first=("reported", "first"), final=("final", "first"),
+        low=("reported", "min"), high=("reported", "max"), first_age=("age", "first"),
+        settled_age=("settled", "first"),
+    ).reset_index()  # fmt: skip
+    first, final = found["first"], found["final"]
+    found["first_change"] = (100 * (final / first - 1)).where(first != 0)
+    highest, lowest = np.maximum(found["high"], final), np.minimum(found["low"], final)
+    found["spread"] = 100 * (highest - lowest) / final
+    names = ["releases", "first", "final", "first_age", "first_change", "spread", "settled_age"]
+    return found[[*keys, *names]]
