@@ -28,7 +28,7 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.testing import check_forecaster, zoo
-from odforecast.testing.rules import EVERYWHERE, Case
+from odforecast.testing.contract import EVERYWHERE, Case
 
 SLOW: frozenset[str] = frozenset(
     {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums"}

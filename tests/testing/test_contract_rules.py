@@ -21,8 +21,7 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.testing import Breach, ContractError, check_forecaster, zoo
-from odforecast.testing.contract import RULES
-from odforecast.testing.hints import HINTS
+from odforecast.testing.contract import HINTS, RULES
 
 SEEN: list[float] = []
 BY_LOCATION = Spec("honest", by="location", joint=frozenset({"month"}), origin="")

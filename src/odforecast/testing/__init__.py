@@ -7,8 +7,7 @@ Examples
 naive keeps ...
 """
 
-from odforecast.testing.contract import check_forecaster
-from odforecast.testing.outcome import Breach, ContractError, Kept
+from odforecast.testing.contract import Breach, ContractError, Kept, check_forecaster
 from odforecast.testing.zoo import zoo
 
 __all__ = ["Breach", "ContractError", "Kept", "check_forecaster", "zoo"]

@@ -1,24 +1,540 @@
-"""The contract: every rule on every panel, and all that is broken in one error."""
+"""The contract: what every forecaster must do, and all that is broken in one error."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import contextlib
+import pickle
+import random
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
-from odforecast.models import Model, Spec, get_model
+import numpy as np
+
+from odforecast.errors import PanelError, one_of
+from odforecast.forecast import Forecast, load_forecast
+from odforecast.geography import whole_and_parts
+from odforecast.geography.places import by_fips
+from odforecast.models import Fitted, Model, Spec, get_model
 from odforecast.models.decorate import is_function
 from odforecast.models.model import LABEL
-from odforecast.names import STATES
+from odforecast.models.spec import WAYS
+from odforecast.months import ONE_MONTH
+from odforecast.names import COUNTIES, LOCATION, MONTH, STATES, TARGET_MONTH, TARGETS
 from odforecast.panel import Panel
-from odforecast.testing.declared import declared
-from odforecast.testing.hints import hint
-from odforecast.testing.outcome import Breach, ContractError, Kept
-from odforecast.testing.rules import AFTER, ANSWERS, EVERYWHERE, ONCE, Case, Rule
-from odforecast.testing.zoo import ORDINARY
+from odforecast.seeds import Streams
+from odforecast.testing.zoo import ORDINARY, rows, scrambled, until
 from odforecast.testing.zoo import zoo as all_panels
+
+HORIZON, DRAWS, SEED = 12, 40, 1
+#: An object shown by where it lies in memory: other text in each process.
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_OURS = Spec("").origin
+
+#: What to do about a broken rule.
+HINTS: dict[str, str] = {
+    "declares": "mend the spec: odforecast.models.Spec says what each of its fields means; origin "
+    "is '' or 'NAME==VERSION' for code that is not odforecast's",
+    "fits": "raise PanelError with a reason where a panel cannot be used, and nothing else",
+    "refuses": "say in the PanelError why; only the ordinary panel must be taken by all",
+    "forecasts": "draw(horizon, draws, streams) returns Forecast.from_panel(...)",
+    "finite": "skip a place whose draws are not finite, with a reason in skipped",
+    "places": "start from usable, skipped = panel.usable(min_months), and hand skipped on",
+    "months": "return horizon months, the first of them right after the panel's last",
+    "draws": "return draws sample paths, none below zero",
+    "origin": "make the forecast by Forecast.from_panel(panel, ...), of the panel given to fit",
+    "target": "give Forecast.from_panel the target that the spec declares",
+    "joint": "give Forecast.from_panel the joint axes of the spec; declare 'location' only where "
+    "draw d of all places is one world",
+    "min-months": "start from panel.usable(spec.min_months)",
+    "repeats": "take every random number from what draw is given (streams, or rng)",
+    "known": "leave known to Forecast.from_panel",
+    "saves": "skipped, warnings and provenance are texts",
+    "panel-stays": "copy an array before writing into it",
+    "seed": "use the random numbers that draw is given",
+    "refit": "keep what is learned in what fit returns, not in the model or the module",
+    "global-random": "use the generator that is given, not numpy.random or random; where a library "
+    "insists, set its state from the generator and put the old one back",
+    "order": "draw each place from its own stream: streams.generator('location', code)",
+    "alone": "a model by location looks at its own place only; else declare by=None",
+    "together": "fit_many(panels) must do for each panel what fit(panel) does",
+    "future": "use nothing but the panel, and remember nothing from fit to fit",
+    "pickles": "keep no lambda, open file or local class in the model; a function is found by its "
+    "name in its module",
+    "requests": "take any horizon and number of draws from 1 on",
+    "zeros": "say in the forecast's warnings how many draws were set to zero",
+}
+
+#: The same for a model that is one function, where that is another thing to do.
+OF_FUNCTIONS: dict[str, str] = {
+    "declares": "mend what @od.forecaster(...) is given: by, joint, target, min_months",
+    "forecasts": "the function takes (panel, horizon, draws, rng) and returns an array of numbers "
+    "of shape (draws, locations of the panel, horizon)",
+    "finite": "return finite numbers; min_months leaves out places with too few counts",
+    "places": "give @od.forecaster(min_months=...) the months that a place needs",
+    "draws": "return an array of shape (draws, locations of the panel, horizon), none below zero",
+    "joint": "declare 'location' in @od.forecaster(joint=...) only with by=None, where draw d of "
+    "all places is one world",
+    "seed": "use rng, the random numbers that the function is given",
+    "refit": "keep nothing between calls: no global, no default that is changed",
+    "global-random": "use rng, not numpy.random or random; where a library insists, set its state "
+    "from rng and put the old one back",
+    "order": "use @od.forecaster(by='location'), which gives each place its own random numbers",
+    "alone": "look at the places that are given only; else @od.forecaster(by=None)",
+    "zeros": "draw from a distribution of counts, rather than set what is below zero to zero",
+}
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One rule broken on one panel.
+
+    Attributes
+    ----------
+    rule : str
+        Name of the rule, one of :data:`RULES`.
+    panel : str
+        Name of the panel in the zoo.
+    what : str
+        What was found, in one line.
+    hint : str
+        What to do about it.
+    """
+
+    rule: str
+    panel: str
+    what: str
+    hint: str = ""
+
+
+class ContractError(AssertionError):
+    """A forecaster that breaks the contract: every rule, where, and what was found.
+
+    Attributes
+    ----------
+    label : str
+        The model.
+    breaches : tuple of Breach
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> print(od.testing.ContractError("mine", [od.testing.Breach("places", "gap", "AZ is lost")]))
+    mine breaks 1 rule:
+      places (gap): AZ is lost
+    """
+
+    def __init__(self, label: str, breaches: Sequence[Breach]) -> None:
+        self.label = label
+        self.breaches = tuple(breaches)
+        panels: dict[str, dict[str, list[str]]] = {}
+        for b in breaches:
+            panels.setdefault(b.rule, {}).setdefault(b.what, []).append(b.panel)
+        hints = {b.rule: b.hint for b in breaches}
+        n = len(panels)
+        lines = [f"{label} breaks {n} rule{'s' if n != 1 else ''}:"]
+        for rule, found in panels.items():
+            lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in found.items()]
+            lines += [f"    hint: {hints[rule]}"] if hints[rule] else []
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type[ContractError], tuple[str, tuple[Breach, ...]]]:
+        return (type(self), (self.label, self.breaches))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A contract that was kept.
+
+    Attributes
+    ----------
+    label : str
+        The model.
+    rules, panels : tuple of str
+        What was checked, and on which panels of the zoo.
+    refused : mapping of str to str
+        Panels that the model cannot use, and the reason it gives: its author should look.
+    """
+
+    label: str
+    rules: tuple[str, ...]
+    panels: tuple[str, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = f"{self.label} keeps {len(self.rules)} rules on {len(self.panels)} panels"
+        return "\n".join([text, *(f"  refused {p}: {why}" for p, why in self.refused.items())])
+
+
+def _declared(model: Model) -> Iterator[str]:
+    """What is wrong with a model's spec; asked once, of no panel."""
+    spec, pairs, least = model.spec, model.spec.parameters, model.spec.min_months
+    axes = isinstance(spec.joint, frozenset) and spec.joint <= {LOCATION, MONTH}
+    whole = isinstance(least, int) and not isinstance(least, bool)
+    texts = isinstance(pairs, tuple) and all(
+        isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
+    )
+    ways, datasets = (
+        one_of(spec.by, ("location", "state")),
+        one_of(spec.dataset, (STATES, COUNTIES)),
+    )
+    for name, good, allowed in (
+        ("model", isinstance(spec.model, str) and spec.model, ", allowed: a name"),
+        ("version", isinstance(spec.version, str) and spec.version, ", allowed: a text"),
+        ("by", spec.by in WAYS, f"; {ways}, or None"),
+        ("target", spec.target in TARGETS, f"; {one_of(spec.target, TARGETS)}"),
+        ("joint", axes, ", allowed: a frozenset of 'location' and 'month'"),
+        ("min_months", whole and least >= 1, ", allowed: a whole number of at least 1"),
+        ("dataset", spec.dataset in (None, STATES, COUNTIES), f"; {datasets}, or None"),
+        ("parameters", texts, ", allowed: pairs of texts, as as_parameters() makes them"),
+    ):
+        if not good:
+            yield f"{name} is {getattr(spec, name)!r}{allowed}"
+    if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
+        yield (
+            f"joint is {sorted(spec.joint)} and the paths are of months: months that are not joint "
+            "cannot be added to 12-month counts; draw whole paths, or 12-month counts"
+        )
+    for name, value in pairs if texts else ():
+        if _ADDRESS.search(value):
+            yield f"parameter {name} is {value[:80]!r}, which is other text in each process"
+    module = type(model.inner).__module__
+    if spec.origin == _OURS and module.partition(".")[0] != __name__.partition(".")[0]:
+        yield (
+            f"origin is {spec.origin!r}, and its code is in {module}: stored results would be "
+            "reused when it changes"
+        )
+    if model.spec.hash != spec.hash:
+        yield "the spec has another hash each time"
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A model fitted to a panel of the zoo."""
+
+    model: Model
+    panel: Panel
+    fitted: Fitted
+
+    def forecast(self, fitted: Fitted | None = None, seed: int = SEED) -> Forecast:
+        """What the model says, through the wrapper that everybody uses."""
+        return (fitted or self.fitted).forecast(HORIZON, draws=DRAWS, seed=seed)
+
+    def again(self, panel: Panel | None = None) -> Forecast:
+        """The same from a new fit, to this panel or another."""
+        return self.forecast(self.model.fit(self.panel if panel is None else panel))
+
+    @cached_property
+    def raw(self) -> Forecast:
+        """What the author's code returns, before the wrapper looks at it."""
+        panel = self.panel
+        streams = Streams(SEED, panel.dataset, panel.indicator, str(panel.last_month))
+        return self.fitted.inner.draw(HORIZON, DRAWS, streams)
+
+    @cached_property
+    def first(self) -> Forecast:
+        """The forecast that the others are compared with."""
+        return self.forecast()
+
+
+Rule = Callable[[Case], Iterator[str]]
+#: Is it the answer that was asked for? Asked of every panel; the others only once it is.
+ANSWERS: dict[str, Rule] = {}
+#: How it behaves, on every panel.
+EVERYWHERE: dict[str, Rule] = {}
+#: How it behaves, on the ordinary panel: these fit again and again.
+ONCE: dict[str, Rule] = {}
+#: What all of that did to the panel.
+AFTER: dict[str, Rule] = {}
+
+
+def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
+    """Enter a rule into a table, under its function's name."""
+    return lambda test: table.__setitem__(test.__name__.strip("_").replace("_", "-"), test)
+
+
+@_rule(ANSWERS)
+def _places(case: Case) -> Iterator[str]:
+    """Every place of the panel is forecast, or skipped with a reason."""
+    made, asked = case.raw, case.panel.locations
+    if unknown := [s for s in made.locations if s not in asked]:
+        yield f"forecasts {', '.join(unknown)}, which the panel has not"
+    if lost := [s for s in asked if s not in made.locations and not made.skipped.get(s)]:
+        yield f"{', '.join(lost)} is neither forecast nor skipped with a reason"
+    if both := sorted(set(made.locations) & set(made.skipped)):
+        yield f"{', '.join(both)} is forecast and skipped"
+
+
+@_rule(ANSWERS)
+def _months(case: Case) -> Iterator[str]:
+    """The months end with the one asked for, and leave none out after the panel's last."""
+    made, last = case.raw, case.panel.last_month
+    if made.months[-1] != last + HORIZON * ONE_MONTH:
+        yield f"ends {made.months[-1]}, asked for {last + HORIZON * ONE_MONTH}"
+    if made.months[0] > last + ONE_MONTH:
+        yield f"begins {made.months[0]}, later than the first after {last}"
+
+
+@_rule(ANSWERS)
+def _draws(case: Case) -> Iterator[str]:
+    """As many draws as were asked for, of deaths."""
+    if len(case.raw.draws) != DRAWS:
+        yield f"{len(case.raw.draws)} draws, asked for {DRAWS}"
+    if (case.raw.draws < 0).any():
+        yield f"{int((case.raw.draws < 0).sum())} draws are below zero"
+
+
+@_rule(ANSWERS)
+def _origin(case: Case) -> Iterator[str]:
+    """As-of date, last month and basis are the panel's."""
+    made, panel = case.raw, case.panel
+    for what, got, want in (
+        ("as-of date", made.as_of, panel.as_of),
+        ("last month", made.last_month, panel.last_month),
+        ("basis", made.basis, panel.basis),
+    ):
+        if got != want:
+            yield f"{what} is {got}, the panel's is {want}"
+
+
+@_rule(ANSWERS)
+def _target(case: Case) -> Iterator[str]:
+    """The paths are what the spec says they are."""
+    if case.raw.target != case.model.spec.target:
+        yield f"paths of {case.raw.target}, the spec declares {case.model.spec.target}"
+
+
+@_rule(ANSWERS)
+def _joint(case: Case) -> Iterator[str]:
+    """The draws are joint over the axes that the spec declares: sums of places are the sums."""
+    made, spec = case.raw, case.model.spec
+    if made.joint != spec.joint:
+        yield f"joint over {sorted(made.joint)}, the spec declares {sorted(spec.joint)}"
+    if LOCATION not in spec.joint:
+        return
+    if spec.by is not None and not (spec.by == "state" and case.panel.dataset == COUNTIES):
+        yield f"declares draws joint over locations, and forecasts each {spec.by} by itself"
+    found = whole_and_parts(made.locations)
+    if found is not None:
+        nation, parts = found
+        off = np.abs(made.draws[:, nation] - made.draws[:, parts].sum(axis=1)).max()
+        if off > 1e-6 * made.draws[:, nation].max():
+            yield f"declares draws joint over locations, but US differs from its parts by {off:.0f}"
+
+
+@_rule(ANSWERS)
+def _min_months(case: Case) -> Iterator[str]:
+    """No place is forecast from fewer months than the spec declares, or without its last count."""
+    needed = case.model.spec.min_months
+    if case.panel.dataset == COUNTIES:
+        # A county whose count is hidden, lost or missing is forecast all the same.
+        months = case.panel.months.size + 11
+        if case.raw.locations and months < needed:
+            yield f"forecasts {case.raw.locations[0]} (only {months} months)"
+        return
+    able, why = case.panel.usable(needed)
+    if bold := [s for s in case.raw.locations if s in case.panel.locations and s not in able]:
+        yield f"forecasts {bold[0]} ({why[bold[0]]})"
+
+
+@_rule(EVERYWHERE)
+def _repeats(case: Case) -> Iterator[str]:
+    """One seed gives one forecast, bit for bit."""
+    if not np.array_equal(case.first.draws, case.forecast().draws):
+        yield "the same seed gives other draws the second time"
+
+
+@_rule(EVERYWHERE)
+def _known(case: Case) -> Iterator[str]:
+    """12-month counts are the panel's months and the drawn ones, added.
+
+    The months before the draws are the panel's. Where they are drawn, too, they may be others
+    where counts can still change: in the open months, and in the year that closed last, which
+    stands in provisional counts until its final file. A coherent nation's months are its parts',
+    which have constants of their own: it is left out.
+    """
+    made, panel = case.first, case.panel
+    if made.target != TARGET_MONTH:
+        return
+    whole = whole_and_parts(made.locations) if LOCATION in made.joint else None
+    places = [i for i in range(len(made.locations)) if whole is None or i != whole[0]]
+    rows_of = [panel.locations.index(made.locations[i]) for i in places]
+    first = int((made.months[0] - panel.month_grid[0]).astype(int))
+    before = panel.monthly[rows_of, first - 11 : first]
+    same = np.isclose(made.known[..., places, :], before, rtol=1e-6, atol=1e-6, equal_nan=True)
+    if made.known.ndim > 2:
+        closed = panel.final_through - 12 * ONE_MONTH
+        same = same | (made.months[0] - np.arange(11, 0, -1) * ONE_MONTH > closed)
+    if not same.all():
+        yield "the months before the draws are not the panel's"
+
+
+@_rule(EVERYWHERE)
+def _saves(case: Case) -> Iterator[str]:
+    """The forecast comes back from its file, bit for bit."""
+    with tempfile.TemporaryDirectory() as folder:
+        back = load_forecast(case.first.save(Path(folder) / "saved"))
+    if not np.array_equal(back.draws, case.first.draws) or back.locations != case.first.locations:
+        yield "a saved forecast is another one when it is loaded"
+
+
+@_rule(AFTER)
+def _panel_stays(case: Case) -> Iterator[str]:
+    """A model changes nothing in its panel; asked last, of the panel that all others used."""
+    fresh = replace(case.panel)  # computes hash and months anew
+    if fresh.data_hash != case.panel.data_hash or not np.array_equal(
+        fresh.monthly, case.panel.monthly, equal_nan=True
+    ):
+        yield "the panel is not what it was before"
+
+
+@_rule(ONCE)
+def _seed(case: Case) -> Iterator[str]:
+    """Another seed gives other draws."""
+    if np.array_equal(case.first.draws, case.forecast(seed=SEED + 1).draws):
+        yield "another seed gives the same draws"
+
+
+@_rule(ONCE)
+def _refit(case: Case) -> Iterator[str]:
+    """The same panel gives the same forecast, whatever was fitted before."""
+    if not np.array_equal(case.first.draws, case.again().draws):
+        yield "a second fit gives other draws"
+
+
+@_rule(ONCE)
+def _global_random(case: Case) -> Iterator[str]:
+    """Random numbers come from the streams alone; the process's own are left alone."""
+    mine, other = np.random.get_state(), random.getstate()  # noqa: NPY002
+    try:
+        made = []
+        for number in (5, 5, 6):
+            np.random.seed(number)  # noqa: NPY002
+            random.seed(number)
+            before = _global_state()
+            made.append(case.again().draws)
+            if before != _global_state():
+                yield "takes numbers from the process's random state, or sets it"
+                return
+        if np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2]):
+            yield "the draws hang on the process's random state"
+    finally:
+        np.random.set_state(mine)  # noqa: NPY002
+        random.setstate(other)
+
+
+def _global_state() -> bytes:
+    return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
+
+
+@_rule(ONCE)
+def _order(case: Case) -> Iterator[str]:
+    """The order of places does not matter."""
+    back = case.again(rows(case.panel, case.panel.locations[::-1]))
+    yield from _differs(case, back, case.first.locations, "when places stand in another order")
+
+
+@_rule(ONCE)
+def _alone(case: Case) -> Iterator[str]:
+    """A model that forecasts places one by one needs no other place."""
+    if case.model.spec.by is None:
+        return
+    places = case.first.locations[-1:]
+    if case.model.spec.by == "state" and case.panel.dataset == COUNTIES:
+        state = by_fips()[places[0]].state
+        places = tuple(s for s in case.panel.locations if by_fips()[s].state == state)
+    lone = case.again(rows(case.panel, places))
+    yield from _differs(case, lone, places, "when it is asked for alone")
+
+
+@_rule(ONCE)
+def _together(case: Case) -> Iterator[str]:
+    """Where panels can be fitted together, each is as if it were fitted alone, bit for bit."""
+    if not callable(getattr(case.model.inner, "fit_many", None)):
+        return
+    earlier = until(case.panel, case.panel.last_month - ONE_MONTH)
+    made = case.model.fit_many([earlier, case.panel])
+    for panel, fitted, by_itself in zip(
+        (earlier, case.panel), made, (case.again(earlier), case.first)
+    ):
+        if not np.array_equal(case.forecast(fitted).draws, by_itself.draws):
+            yield f"the panel to {panel.last_month} has other draws when it is fitted with another"
+
+
+def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> Iterator[str]:
+    if lost := [s for s in asked if s not in other.locations]:
+        yield f"{', '.join(lost)} is not forecast {when}"
+    moved = []
+    for place in set(asked) & set(other.locations):
+        a, b = (f.draws[:, f.locations.index(place)] for f in (case.first, other))
+        # Sums over a whole panel run in another order: equal to rounding.
+        close = case.model.spec.by is None and np.allclose(a, b, rtol=1e-6, atol=1e-6)
+        if not close and not np.array_equal(a, b):
+            moved.append(place)
+    if moved:
+        yield f"{', '.join(sorted(moved))} has other draws {when}"
+
+
+@_rule(ONCE)
+def _future(case: Case) -> Iterator[str]:
+    """What is published later changes nothing, even where it was fitted before."""
+    month = case.panel.last_month - 12 * ONE_MONTH
+    made = []
+    for whole in (case.panel, scrambled(case.panel, month)):
+        case.model.fit(whole)
+        made.append(case.again(until(whole, month)).draws)
+    if not np.array_equal(made[0], made[1]):
+        yield "counts after the panel's last month change the draws"
+    from odforecast.vintage import Archive, Vintage
+
+    closed: dict[str, Any] = {"side_effect": PermissionError("no archive is open in a check")}
+    with (
+        mock.patch.object(Archive, "as_of", **closed) as opened,
+        mock.patch.object(Vintage, "panel", **closed) as read,
+        contextlib.suppress(PermissionError),
+    ):
+        case.again()
+    if opened.called or read.called:
+        yield "opens an archive: a model is given its panel alone"
+
+
+@_rule(ONCE)
+def _pickles(case: Case) -> Iterator[str]:
+    """Model, fitted model and forecast travel to other processes."""
+    model: Model = pickle.loads(pickle.dumps(case.model))
+    made: Forecast = pickle.loads(pickle.dumps(case.first))
+    if model.spec.hash != case.model.spec.hash:
+        yield "the model has another spec after pickling"
+    if not np.array_equal(case.forecast(model.fit(case.panel)).draws, case.first.draws):
+        yield "the model gives other draws after pickling"
+    if not np.array_equal(made.draws, case.first.draws):
+        yield "the forecast has other draws after pickling"
+
+
+@_rule(ONCE)
+def _requests(case: Case) -> Iterator[str]:
+    """Short and long horizons, and a single draw."""
+    for horizon, number in ((1, DRAWS), (24, DRAWS), (2, 1)):
+        made = case.fitted.forecast(horizon, draws=number, seed=SEED)
+        if made.horizons[-1] != horizon or len(made.draws) != number:
+            yield f"{number} draws of {horizon} months come back as {made.draws.shape}"
+
+
+@_rule(ONCE)
+def _zeros(case: Case) -> Iterator[str]:
+    """Draws are not cut off at zero silently."""
+    made = case.first
+    if case.panel.dataset == COUNTIES:  # which have no deaths at all in many a year
+        return
+    share = (made.draws == 0).mean()
+    if share > 0.2 and not any("zero" in text for text in made.warnings):
+        yield f"{share:.0%} of the draws are zero, and no warning says why"
+
 
 #: Asked before the rules can be: does it fit, draw, and draw numbers.
 BEFORE = ("declares", "fits", "refuses", "forecasts", "finite")
@@ -65,7 +581,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     >>> od.testing.check_forecaster(forgetful, {"ordinary": od.testing.zoo()["ordinary"]})
     Traceback (most recent call last):
         ...
-    odforecast.testing.outcome.ContractError: forgetful breaks 1 rule:
+    odforecast.testing.contract.ContractError: forgetful breaks 1 rule:
       repeats (ordinary): the same seed gives other draws the second time
         hint: take every random number from what draw is given (streams, or rng)
     """
@@ -75,9 +591,10 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     function = is_function(checked)
 
     def breach(rule: str, panel: str, what: str) -> Breach:
-        return Breach(rule, panel, what, hint(rule, function))
+        own = OF_FUNCTIONS.get(rule, "") if function else ""
+        return Breach(rule, panel, what, own or HINTS[rule])
 
-    breaches = [breach("declares", ordinary, what) for what in declared(checked)]
+    breaches = [breach("declares", ordinary, what) for what in _declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from odforecast.geography import JURISDICTIONS, NATION, closed
+from odforecast.geography.places import by_fips, counties_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import (
@@ -25,14 +26,17 @@ from odforecast.publication import publication_date
 from odforecast.seeds import seed_from
 
 LAST = np.datetime64("2021-06", "M")
+#: Of a panel whose last counts may still change.
+FINAL = LAST - 6 * ONE_MONTH
 #: The nation, a large, a middling, a badly delayed and a small jurisdiction, with deaths a month.
 PLACES = {"US": 6000.0, "OH": 380.0, "AZ": 190.0, "WV": 95.0, "WY": 9.0}
+#: States with few counties: three, five, one and ten.
+FEW = ("DE", "RI", "DC", "NH")
 #: Share of the deaths of a month that a release still lacks, newest month first.
 LATE = np.array([0.12, 0.06, 0.03, 0.015, 0.008, 0.004])
-#: Counts that are their own bounds: the panel works them out.
-_OWN_BOUNDS: dict[str, Any] = {"low": None, "high": None}
 #: The one panel no model may refuse.
 ORDINARY = "ordinary"
+_ALWAYS = slice(None)
 
 
 def zoo(dataset: str = STATES) -> dict[str, Panel]:
@@ -58,54 +62,78 @@ def zoo(dataset: str = STATES) -> dict[str, Panel]:
     ('ordinary', ('OH',))
     """
     if dataset == COUNTIES:
-        from odforecast.testing.county_zoo import county_zoo
-
-        return county_zoo()
+        return _of_counties()
     whole = ordinary()
     clean = made(PLACES)
+    late = month_end(whole.last_month) + dt.timedelta(days=260)
+    steady = np.repeat(clean.reported[:, :1], clean.months.size, axis=1)
+    # Half as many deaths in the last year as in the year before, overnight.
+    halved = np.round(clean.monthly)
+    halved[:, -12:] = np.round(halved[:, -12:] / 2)
+    ohio = made({"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48)
     return {
         ORDINARY: whole,
         "clean": clean,
         "one-location": rows(whole, ["OH"]),
         "without-nation": rows(whole, ["OH", "AZ", "WV", "WY"]),
         "whole-nation": nation(),
-        "without-predicted": blank(whole, "predicted"),
-        "without-pending": blank(whole, "pending", "complete"),
+        "without-predicted": _blank(whole, "predicted"),
+        "without-pending": _blank(whole, "pending", "complete"),
         "without-beside": replace(whole, beside={}, triangle=None),
-        "later-published": _aged(whole, 60),
-        "suppressed": suppressed(whole),
-        "gap": _without(whole, "WY", slice(10, 12)),
-        "one-location-late": _without(whole, "AZ", slice(-2, None)),
-        "one-location-short": _without(whole, "WV", slice(None, -5)),
-        "short": shortened(whole, 30),
-        "very-short": shortened(whole, 6),
+        "later-published": replace(whole, as_of=late, release=late),
+        "suppressed": _hidden(whole, ["WY"], slice(12), 1.0, 9.0),
+        "gap": _hidden(whole, ["WY"], slice(10, 12)),
+        "one-location-late": _hidden(whole, ["AZ"], slice(-2, None)),
+        "one-location-short": _hidden(whole, ["WV"], slice(None, -5)),
+        "short": _shortened(whole, 30),
+        "very-short": _shortened(whole, 6),
         "long": made(PLACES, n_sums=130),
         "small-counts": made({"WY": 0.5}, growth=0.0),
         "no-deaths": made({"WY": 0.0}),
-        "constant": _constant(clean),
+        "constant": _with_reported(clean, steady),
         "noisy": made(PLACES, spread=0.4),
-        "level-shift": _shifted(clean),
-        "counties": counties(),
+        "level-shift": _with_reported(clean, rolling_sums(np.maximum(halved, 0.0))),
+        "counties": replace(ohio, dataset=COUNTIES, basis=RESIDENCE),
+    }
+
+
+def _of_counties() -> dict[str, Panel]:
+    """All panels of counties by name, the ordinary one first."""
+    whole = ordinary_counties()
+    first, states = whole.locations[:1], whole.beside[STATES]
+    of = {s: [c.fips for c in counties_of(s)] for s in FEW}
+    no_deaths = whole.reported.copy()
+    no_deaths[[whole.index(s) for s in of["NH"]]] = 0.0
+    people = {s: 1e5 * (1 + i) for i, s in enumerate(whole.locations)}
+    return {
+        ORDINARY: whole,
+        "clean": replace(whole, final_through=LAST),
+        "one-county-state": rows(whole, of["DC"]),
+        "one-state": rows(whole, of["RI"]),
+        "all-hidden": _hidden(whole, of["NH"], _ALWAYS, 1.0, 9.0),
+        "no-deaths": replace(whole, reported=no_deaths),
+        "never-seen": _hidden(whole, first, _ALWAYS, 1000.0, np.inf),
+        "missing": _hidden(whole, first, _ALWAYS),
+        "gap": _hidden(whole, first, slice(10, 12)),
+        "with-people": replace(whole, residents=people),
+        "without-urban": replace(whole, urban={}),
+        "states-end-earlier": replace(whole, beside={STATES: states.cut(LAST - 2 * ONE_MONTH)}),
+        "short": _shortened(whole, 13),
+        "very-short": _shortened(whole, 3),
     }
 
 
 def made(
-    places: dict[str, float],
-    n_sums: int = 70,
-    last: np.datetime64 = LAST,
-    growth: float = 0.006,
-    spread: float = 0.05,
+    places: Mapping[str, float], n_sums: int = 70, growth: float = 0.006, spread: float = 0.05
 ) -> Panel:
     """Counts with trend, seasons and noise, all final, and nothing else.
 
     Parameters
     ----------
-    places : dict of str to float
+    places : mapping of str to float
         Deaths a month in the middle of the series.
     n_sums : int
         Counts per place.
-    last : month
-        Last month.
     growth : float
         Growth a month.
     spread : float
@@ -120,26 +148,21 @@ def made(
         mean = level * np.exp(growth * t + drift - drift[n // 2] + 0.05 * np.sin(t * np.pi / 6))
         noise = rng.gamma(1 / spread**2, spread**2, n)
         months.append(rng.poisson(mean * noise).astype(float))
-    sums = closed(rolling_sums(np.array(months)), tuple(places))
-    empty = np.full(sums.shape, np.nan)
-    return Panel(
-        indicator=ALL_DRUGS,
-        as_of=publication_date(last),
-        release=publication_date(last),
-        vintage=VINTAGE_SYNTHETIC,
-        locations=tuple(places),
-        months=last - np.arange(n_sums)[::-1] * ONE_MONTH,
-        reported=sums,
-        predicted=empty,
-        complete=empty,
-        pending=empty,
-        final_through=last,
-    )
+    return _panel(tuple(places), closed(rolling_sums(np.array(months)), tuple(places)))
 
 
-def ordinary(places: dict[str, float] | None = None) -> Panel:
+def _panel(places: tuple[str, ...], sums: Floats, **more: Any) -> Panel:
+    """A panel of counts alone, all final."""
+    empty, day = np.full(sums.shape, np.nan), publication_date(LAST)
+    about: dict[str, Any] = {"as_of": day, "release": day, "final_through": LAST}
+    about |= dict.fromkeys(("predicted", "complete", "pending"), empty)
+    about |= {"months": LAST - np.arange(sums.shape[1])[::-1] * ONE_MONTH, "reported": sums}
+    return Panel(ALL_DRUGS, vintage=VINTAGE_SYNTHETIC, locations=places, **about | more)
+
+
+def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     """A panel as a release would be: the last counts incomplete, with all CDC says of them."""
-    true = made(PLACES if places is None else places)
+    true = made(places)
     sums, n_time = true.reported, true.months.size
     # A sum lacks what its own newest months lack.
     lacking = np.zeros(n_time)
@@ -153,27 +176,18 @@ def ordinary(places: dict[str, float] | None = None) -> Panel:
         seen = slice(n_time - back)
         earlier[r, :, seen] = np.round(sums[:, seen] * (1 - lacking[back:]))
         said[r, :, n_time - back - 16 : n_time - back] = pending[:, -16:]
-    first = true.release
-    triangle = Triangle(
-        tuple(first - dt.timedelta(days=30 * k) for k in (3, 2, 1)),
-        earlier,
-        pending=said,
-        predicted=np.round(earlier * 1.01),
-        all_deaths=np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums)))),
-    )
-    whole = replace(
-        with_reported(true, np.round(35 * reported)),
-        indicator=ALL_DEATHS,
-        final_through=LAST - 6 * ONE_MONTH,
-    )
+    days = tuple(true.release - dt.timedelta(days=30 * k) for k in (3, 2, 1))
+    all_deaths = np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums))))
+    triangle = Triangle(days, earlier, said, np.round(earlier * 1.01), all_deaths)
+    everyone = _with_reported(true, np.round(35 * reported))
     return replace(
-        with_reported(true, reported),
+        _with_reported(true, reported),
         predicted=predicted,
         pending=pending,
         complete=100.0 - lacking * 100 + np.zeros(sums.shape),
-        beside={"all-deaths": whole},
+        beside={"all-deaths": replace(everyone, indicator=ALL_DEATHS, final_through=FINAL)},
         triangle=triangle,
-        final_through=LAST - 6 * ONE_MONTH,
+        final_through=FINAL,
     )
 
 
@@ -184,18 +198,33 @@ def nation() -> Panel:
     return made({NATION: 0.0, **sizes}, n_sums=40)
 
 
-def counties() -> Panel:
-    """Counties of Ohio and their state's row is absent: a short file, counted by residence."""
-    panel = made({"39035": 45.0, "39049": 55.0, "39061": 35.0, "39001": 1.5}, n_sums=48)
-    return replace(panel, dataset=COUNTIES, basis=RESIDENCE)
-
-
-def suppressed(panel: Panel) -> Panel:
-    """The smallest place with counts of 1 to 9 hidden in its first year."""
-    row = panel.index("WY")
-    reported, low, high = panel.reported.copy(), panel.low.copy(), panel.high.copy()
-    reported[row, :12], low[row, :12], high[row, :12] = np.nan, 1.0, 9.0
-    return replace(panel, reported=reported, low=low, high=high)
+def ordinary_counties(n_sums: int = 30) -> Panel:
+    """Counties of four states as a release would be: hidden counts, a lost one, not final."""
+    states, sums, urban = nation(), [], {}
+    places = sorted((c for state in FEW for c in counties_of(state)), key=lambda c: c.fips)
+    for county in places:
+        rng = np.random.default_rng(seed_from("zoo", "county", county.fips))
+        group = counties_of(county.state)
+        rank = group.index(by_fips()[county.fips])
+        whole = sum(np.exp(-0.9 * k) for k in range(len(group)))
+        months = np.maximum(states.monthly[states.index(county.state), -(n_sums + 11) :], 0.0)
+        sums.append(
+            rolling_sums(rng.poisson(np.maximum(months, 0.0) * np.exp(-0.9 * rank) / whole))
+        )
+        urban[county.fips] = str(min(2 + rank, 6))
+    counts = np.array(sums)
+    few, lost = (counts >= 1) & (counts <= 9), counts >= 1000
+    return _panel(
+        tuple(c.fips for c in places),
+        np.where(few | lost, np.nan, counts),
+        low=np.select([few, lost], [1.0, 1000.0], counts),
+        high=np.select([few, lost], [9.0, np.inf], counts),
+        dataset=COUNTIES,
+        basis=RESIDENCE,
+        beside={STATES: states},
+        final_through=FINAL,
+        urban=urban,
+    )
 
 
 def rows(panel: Panel, places: Sequence[str]) -> Panel:
@@ -205,72 +234,55 @@ def rows(panel: Panel, places: Sequence[str]) -> Panel:
     return replace(picked, selected=False, beside=beside)
 
 
-def shortened(panel: Panel, n_sums: int) -> Panel:
-    """Only the last counts of a panel."""
-    layers: dict[str, Any] = {name: getattr(panel, name)[:, -n_sums:] for name in LAYERS}
-    triangle = None if panel.triangle is None else panel.triangle.cells(slice(-n_sums, None))
-    return replace(panel, months=panel.months[-n_sums:], triangle=triangle, **layers)
-
-
-def blank(panel: Panel, *layers: str) -> Panel:
-    """A panel that does not say something."""
-    empty: dict[str, Any] = {n: np.full(panel.reported.shape, np.nan) for n in layers}
-    return replace(panel, **empty)
-
-
-def with_reported(panel: Panel, reported: Floats) -> Panel:
-    """The same panel with other counts, none of them hidden."""
-    return replace(panel, reported=reported, **_OWN_BOUNDS)
-
-
 def until(panel: Panel, month: np.datetime64) -> Panel:
     """A panel as far as ``month``, with all it says of the months kept, predicted counts too."""
-    stop = int((month - panel.months[0]).astype(int)) + 1
-    layers: dict[str, Any] = {name: getattr(panel, name)[:, :stop] for name in LAYERS}
-    return replace(
-        panel,
-        as_of=publication_date(month),
-        release=publication_date(month),
-        months=panel.months[:stop],
-        beside={name: until(other, month) for name, other in panel.beside.items()},
-        triangle=None,
-        final_through=month - 6 * ONE_MONTH,
-        **layers,
-    )
+    day = publication_date(month)
+    beside = {name: until(other, month) for name, other in panel.beside.items()}
+    kept = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))
+    return replace(panel, as_of=day, release=day, beside=beside, triangle=None,
+                   final_through=month - 6 * ONE_MONTH, **kept)  # fmt: skip
 
 
 def scrambled(panel: Panel, month: np.datetime64) -> Panel:
     """A panel with other counts after ``month``, in all that it says."""
     # A slope, not a jump: it must be a history that a model can be fitted to.
-    ahead = np.maximum((panel.months - month).astype(int), 0)
-    layers: dict[str, Any] = {
-        name: np.round(getattr(panel, name) * (1.0 + 0.03 * ahead))
-        for name in ("reported", "predicted")
-    }
-    return replace(
-        panel,
-        beside={name: scrambled(other, month) for name, other in panel.beside.items()},
-        **layers,
-    )
+    slope = 1.0 + 0.03 * np.maximum((panel.months - month).astype(int), 0)
+    beside = {name: scrambled(other, month) for name, other in panel.beside.items()}
+    counts = {name: np.round(getattr(panel, name) * slope) for name in ("reported", "predicted")}
+    return replace(panel, beside=beside, **counts)
 
 
-def _without(panel: Panel, place: str, when: slice) -> Panel:
-    reported = panel.reported.copy()
-    reported[panel.index(place), when] = np.nan
-    return with_reported(panel, reported)
+def _shortened(panel: Panel, n_sums: int) -> Panel:
+    """Only the last counts of a panel."""
+    kept = slice(-n_sums, None)
+    triangle = None if panel.triangle is None else panel.triangle.cells(kept)
+    return replace(panel, triangle=triangle, **_months(panel, kept))
 
 
-def _aged(panel: Panel, days: int) -> Panel:
-    late = month_end(panel.last_month) + dt.timedelta(days=days + 200)
-    return replace(panel, as_of=late, release=late)
+def _months(panel: Panel, kept: slice) -> dict[str, Any]:
+    """The fields of a panel that have months, with some of them."""
+    layers = {name: getattr(panel, name)[:, kept] for name in LAYERS}
+    return layers | {"months": panel.months[kept]}
 
 
-def _constant(panel: Panel) -> Panel:
-    return with_reported(panel, np.repeat(panel.reported[:, :1], panel.months.size, axis=1))
+def _blank(panel: Panel, *layers: str) -> Panel:
+    """A panel that does not say something."""
+    empty: dict[str, Any] = dict.fromkeys(layers, np.full(panel.reported.shape, np.nan))
+    return replace(panel, **empty)
 
 
-def _shifted(panel: Panel) -> Panel:
-    """Half as many deaths in the last year as in the year before, overnight."""
-    months = np.round(panel.monthly).copy()
-    months[:, -12:] = np.round(months[:, -12:] / 2)
-    return with_reported(panel, rolling_sums(np.maximum(months, 0.0)))
+def _with_reported(panel: Panel, reported: Floats) -> Panel:
+    """The same panel with other counts, none of them hidden: the panel works out their bounds."""
+    own_bounds: dict[str, Any] = {"low": None, "high": None}
+    return replace(panel, reported=reported, **own_bounds)
+
+
+def _hidden(
+    panel: Panel, places: Sequence[str], when: slice, low: float = np.nan, high: float = np.nan
+) -> Panel:
+    """A panel without some counts, which lie between two numbers, or are missing."""
+    layers = {name: getattr(panel, name).copy() for name in ("reported", "low", "high")}
+    for place in places:
+        for layer, value in zip(layers.values(), (np.nan, low, high)):
+            layer[panel.index(place), when] = value
+    return replace(panel, **layers)
