@@ -283,7 +283,7 @@ def test_a_lost_old_release_is_told_alike_in_every_process(archive, process):
     archive.as_of().panel()
     stored(archive, DAYS[0]).unlink()
     if process == "a fresh one":
-        earlier._kept.clear()
+        earlier._remembered.cache_clear()
     with pytest.raises(
         ArchiveError, match=r"release=2024-09-11\.\w+\.parquet is missing; add"
     ) as no:

@@ -33,7 +33,7 @@ from odforecast.names import (
 from odforecast.panel import Floats
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.sources.table import INDICATORS
-from odforecast.vintage.dataset import ORDER, SETS, columns, laid_out
+from odforecast.vintage.dataset import ORDER, SETS, Grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -317,37 +317,30 @@ def revisions(
             hint="ask for counties alone, and for all-drugs",
         )
     dataset = SETS[COUNTIES if any(of_counties) else STATES]
-    found: dict[dt.date, pd.DataFrame] = {}
+    found: dict[dt.date, Grid | None] = {}
     ends: dict[dt.date, np.datetime64] = {}
     for date in archive.releases(dataset.name):
         table = archive.release(date, indicator if dataset.part else None, dataset.name)
         if (shown := table.loc[table[dataset.counts].notna(), "month"]).size:
             ends[date] = np.datetime64(shown.max(), "M")
-        found[date] = table.loc[table[dataset.place].isin(states)].filter(
-            [dataset.place, "month", dataset.counts, "predicted"]
-        )
+        rows = table[table[dataset.place].isin(states)]
+        found[date] = None if rows.empty else Grid.of(rows)
     again = archive.copies(ends, dataset.name)
-    kept = {d: t for d, t in found.items() if t[dataset.counts].notna().any() and d not in again}
+    kept = {d: g for d, g in found.items() if g and g.last is not None and d not in again}
     if not kept:
         raise ArchiveError(
             f"no release has a reported count of {indicator!r} for {', '.join(states)}",
             hint="is it the right indicator?",
         )
-    first, last = (
-        np.datetime64(edge(edge(t["month"]) for t in kept.values()), "M") for edge in (min, max)
-    )
+    first, last = min(g.months[0] for g in kept.values()), max(g.months[-1] for g in kept.values())
     months = np.arange(first, last + ONE_MONTH)
-    reported, predicted = np.full((2, len(kept), len(states), months.size), np.nan)
-    for r, table in enumerate(kept.values()):
-        layers = laid_out(table, states, months, columns(table, dataset.counts, "predicted"))
-        reported[r], predicted[r] = layers.values()
     return Revisions(
         indicator=indicator,
         releases=tuple(kept),
         locations=states,
         months=months,
-        reported=reported,
-        predicted=predicted,
+        reported=np.stack([g.on(states, months) for g in kept.values()]),
+        predicted=np.stack([g.on(states, months, "predicted") for g in kept.values()]),
         hashes=tuple(archive.data_hash(d, dataset.name) for d in kept),
         skipped={d: again.get(d, "no reported count of it") for d in found if d not in kept},
     )

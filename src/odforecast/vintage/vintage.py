@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -341,34 +341,29 @@ class Vintage:
         span = LEARNING_MONTHS if learning else TRIANGLE_MONTHS
         first = np.datetime64(panel.release, "M") - span * ONE_MONTH
         places = np.array([PLACES.index(s) for s in panel.locations])
-        dates, tables = [], []
+        told: dict[dt.date, list[Floats]] = {}
         ends: dict[dt.date, np.datetime64] = {}
         known = np.full(len(PLACES), np.nan)
         for date in (d for d in self._earlier() if np.datetime64(d, "M") >= first):
-            grid, everyone = _told(self._archive._held(date), panel.indicator, learning)
+            grid, everyone = _told(self._archive._held(date), panel.indicator)
             if everyone is not None:  # else those of the newest release that has them
                 known = everyone
             if grid is None or (last := grid.last) is None:
                 continue
-            found = [grid.on(panel.locations, panel.months)]
-            if np.isnan(found[0]).all():
+            layers = [grid.on(panel.locations, panel.months)]
+            if np.isnan(layers[0]).all():
                 continue
             if learning:
                 recent = (panel.months > last - SAID_MONTHS * ONE_MONTH) & (panel.months <= last)
                 for layer in ("pending", "predicted"):
                     said = grid.on(panel.locations, panel.months, layer)
-                    found.append(np.where(recent, said, np.nan))
-                found.append(known[places])
-            ends[date] = last
-            dates.append(date)
-            tables.append(found)
+                    layers.append(np.where(recent, said, np.nan))
+                layers.append(known[places])
+            told[date], ends[date] = layers, last
         # A release that is there under two dates is one.
         again = self._archive.copies(ends)
-        rows = [r for r, date in enumerate(dates) if date not in again]
-        if not rows:
-            return None
-        layers = [np.stack(each)[rows] for each in zip(*tables, strict=True)]
-        return Triangle(tuple(dates[r] for r in rows), *layers)
+        kept = {date: layers for date, layers in told.items() if date not in again}
+        return Triangle(tuple(kept), *map(np.stack, zip(*kept.values()))) if kept else None
 
 
 def _all_drugs_only(indicator: str) -> None:
@@ -467,23 +462,19 @@ def _panel(grid: Grid, span: slice, dataset: str, **about: Any) -> Panel:
 #: What a release said of an indicator, and its deaths from all causes in the order of ``PLACES``;
 #: None where it has none.
 Told = tuple[Grid | None, Floats | None]
-_kept: OrderedDict[tuple[str, str], Told] = OrderedDict()
 
 
-def _told(kept: Kept, indicator: str, learning: bool) -> Told:
-    """What a release said, read once a process where its file's name says what is in it."""
-    key = (kept.digest, indicator)
+def _told(kept: Kept, indicator: str) -> Told:
+    """What a release said, read once a process where a file's name says what is in it."""
     lasting = kept.file is not None and kept.digest and kept.file.exists()  # a lost one is refused
-    held = _kept.get(key) if lasting else None  # one look: another thread may drop it meanwhile
-    if held is None:
-        rows = kept.read(indicator)
-        grid = None if rows.empty else Grid.of(rows).shown
-        held = grid, _all_deaths(kept) if learning else None
-        if lasting:
-            _kept[key] = held
-        while len(_kept) > _MOST:
-            _kept.popitem(last=False)
-    return held
+    return _remembered(kept, indicator) if lasting else _remembered.__wrapped__(kept, indicator)
+
+
+@lru_cache(_MOST)
+def _remembered(kept: Kept, indicator: str) -> Told:
+    rows = kept.read(indicator)
+    grid = None if rows.empty else Grid.of(rows).shown
+    return grid, _all_deaths(kept) if indicator == ALL_DRUGS else None
 
 
 def _all_deaths(kept: Kept) -> Floats | None:
