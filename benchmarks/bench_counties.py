@@ -27,7 +27,10 @@ import pandas as pd
 import odforecast as od
 from odforecast.panel import Panel
 from odforecast.scoring.calibration import pit_histogram
-from odforecast.scoring.counties import (
+from odforecast.scoring.columns import COUNTY_SIZES as SIZES
+from odforecast.scoring.columns import URBAN_CLASSES
+from odforecast.scoring.reach import bpr
+from odforecast.scoring.summary import (
     COUNTY_BASELINE,
     COUNTY_TITLE,
     county_coverage,
@@ -36,8 +39,6 @@ from odforecast.scoring.counties import (
     states_of,
     ten_or_more,
 )
-from odforecast.scoring.county_columns import SIZES, URBAN_CLASSES
-from odforecast.scoring.reach import bpr
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))

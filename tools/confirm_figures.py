@@ -81,7 +81,7 @@ def ages(scores: pd.DataFrame) -> list[dict[str, Any]]:
     -------
     list of dict
         ``horizon`` from -11 to 0; ``n_revised`` and ``cover_90_revised`` hold the counts that
-        were revised (:func:`odforecast.scoring.revision.revised`).
+        were revised (:func:`odforecast.scoring.units.revised`).
     """
     rows = scores[scores["scorable"].astype(bool) & (scores["horizon"] <= 0)]
     rows = rows.astype({"model": str, "location": str})

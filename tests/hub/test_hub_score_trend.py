@@ -15,7 +15,8 @@ from odforecast.forecast.trend import CATEGORIES
 from odforecast.hub import to_hub
 from odforecast.hub.scoring.intervals import score_levels
 from odforecast.hub.scoring.trend import known_panel, score_trend
-from odforecast.scoring.trend import pooled_frequencies, ranked_probability_score, trend_pair
+from odforecast.scoring.rules import ranked_probability_score
+from odforecast.scoring.trend import pooled_frequencies, trend_pair
 
 LAST = np.datetime64("2022-06")
 DAY = dt.date(2022, 11, 16)

@@ -11,7 +11,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ScoringError
-from odforecast.scoring.asked import columns_of
+from odforecast.scoring.columns import columns_of
 
 N = 12
 

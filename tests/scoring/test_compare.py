@@ -9,7 +9,7 @@ import pytest
 from odforecast.errors import ScoringError
 from odforecast.scoring import diebold_mariano, relative_skill, relative_to_baseline, summarise
 from odforecast.scoring.columns import METRIC_COLUMNS
-from odforecast.scoring.resampling import default_block
+from odforecast.scoring.pairs import default_block
 
 
 def table(wis: dict[str, np.ndarray], horizon: int = 1) -> pd.DataFrame:

@@ -34,9 +34,11 @@ from odforecast.scoring import (
     weighted_interval_score,
 )
 from odforecast.scoring import units as units_module
-from odforecast.scoring.bounds import band
-from odforecast.scoring.counties import ratio_error
-from odforecast.scoring.county_columns import COUNTY_COLUMNS, SIZES, size_classes
+from odforecast.scoring.columns import COUNTY_COLUMNS
+from odforecast.scoring.columns import COUNTY_SIZES as SIZES
+from odforecast.scoring.columns import county_size_classes as size_classes
+from odforecast.scoring.rules import band
+from odforecast.scoring.summary import ratio_error
 
 PLACES = ("10001", "10003", "10005", "44001", "44003", "44005")
 LAST = np.datetime64("2022-06", "M")

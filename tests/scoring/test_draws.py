@@ -11,7 +11,7 @@ from other_scores import scoringrules
 
 from odforecast.errors import ScoringError
 from odforecast.scoring import bias_from_draws, crps_from_draws, log_score_from_draws
-from odforecast.scoring import draws as module
+from odforecast.scoring import rules as module
 
 DRAWS = arrays(float, st.tuples(st.integers(2, 30), st.just(4)), elements=st.floats(0, 1e4))
 OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))

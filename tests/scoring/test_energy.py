@@ -10,7 +10,7 @@ from other_scores import scoringrules
 
 from odforecast.errors import ScoringError
 from odforecast.scoring import crps_from_draws, energy_score
-from odforecast.scoring.energy import STEPS, miss_distances, pair_distances
+from odforecast.scoring.rules import STEPS, miss_distances, pair_distances
 
 RNG = np.random.default_rng(3)
 
@@ -63,7 +63,7 @@ def test_counts_in_the_thousands_lose_no_digits():
 def test_blocks_change_nothing(monkeypatch):
     draws, y = RNG.normal(size=(25, 2, 3)), RNG.normal(size=(2, 3))
     whole = energy_score(draws, y)
-    monkeypatch.setattr("odforecast.scoring.energy._BLOCK", 7)
+    monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
     np.testing.assert_allclose(energy_score(draws, y), whole, rtol=1e-12)
 
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from odforecast.errors import ScoringError, UnknownNameError
 from odforecast.scoring import binned_log_score, crps_from_draws, summarise
-from odforecast.scoring.binned import FLOOR, WIDTH, bins_of
 from odforecast.scoring.columns import METRIC_COLUMNS, SCORE_COLUMNS
 from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics, get_metric
+from odforecast.scoring.rules import FLOOR, WIDTH, bins_of
 
 DRAWS = np.random.default_rng(1).gamma(40.0, 25.0, (300, 3, 2))
 TRUTH = np.array([[900.0, 1000.0], [np.nan, 1100.0], [1500.0, 700.0]])

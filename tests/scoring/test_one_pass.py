@@ -22,8 +22,15 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_12MO, TARGET_MONTH
 from odforecast.scoring import score_units, weighted_interval_score
 from odforecast.scoring import units as units_module
-from odforecast.scoring.bounds import band_chances, interval_pit, threshold_weighted_crps
-from odforecast.scoring.draws import bias_sorted, crps_sorted, log_score_sorted, ranks_sorted
+from odforecast.scoring.rules import (
+    band_chances,
+    bias_sorted,
+    crps_sorted,
+    interval_pit,
+    log_score_sorted,
+    ranks_sorted,
+    threshold_weighted_crps,
+)
 from odforecast.scoring.units import unit_columns
 
 FIRST = np.datetime64("2023-12", "M")

@@ -12,7 +12,7 @@ from odforecast.hub import check_hub, scenarios_to_hub
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import METRIC_COLUMNS
 from odforecast.scoring.pairs import common_units
-from odforecast.scoring.plausibility import calibration, mark_plausible, nearest, plausibility
+from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
 
 
 def held(*spans: tuple[str, str, str]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import odforecast as od
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH
 from odforecast.scoring import per_100k, summarise
-from odforecast.scoring.revision import against_reported, revised
+from odforecast.scoring.units import against_reported, revised
 
 PLACES = ("US", "OH", "AZ", "WV", "WY")
 

@@ -14,8 +14,8 @@ from odforecast.errors import ScoringError
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
 from odforecast.scoring import Truth, turning_scores
-from odforecast.scoring.groups import regions, size_classes
-from odforecast.scoring.turning import chances, pooled_turns, turned, turns_of
+from odforecast.scoring.columns import regions, size_classes
+from odforecast.scoring.trend import chances, pooled_turns, turned, turns_of
 
 MONTHS = np.arange("2019-01", "2022-01", dtype="datetime64[M]")
 LAST = np.datetime64("2020-12")

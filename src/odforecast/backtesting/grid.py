@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from odforecast.backtesting.entries import Entry
 from odforecast.errors import BacktestError
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.pairs import Base, Pairs, percentile_interval
-from odforecast.scoring.resampling import Cells, cells_of, weights
+from odforecast.scoring.pairs import Base, Cells, Pairs, cells_of, percentile_interval, weights
 
 Floats = NDArray[np.float64]
 

@@ -18,7 +18,7 @@ from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scoring import county_leaderboard, horizon_group, summarise
-from odforecast.scoring.counties import COUNTY_BASELINE, is_of_counties
+from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

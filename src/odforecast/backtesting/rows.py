@@ -10,8 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
-from odforecast.scoring.score import score_columns
-from odforecast.scoring.units import picked_months
+from odforecast.scoring.units import picked_months, score_columns
 
 if TYPE_CHECKING:
     from odforecast.backtesting.unit import Unit

@@ -30,7 +30,7 @@ from odforecast.panel import Panel
 from odforecast.say import quoted
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import SCORE_COLUMNS
-from odforecast.scoring.revision import revised
+from odforecast.scoring.units import revised
 from odforecast.seeds import content_hash
 from odforecast.version import __version__
 

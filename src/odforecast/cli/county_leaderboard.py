@@ -13,7 +13,7 @@ from rich.table import Table
 from odforecast.backtesting import Results
 from odforecast.cli.written import form_of
 from odforecast.say import number_of
-from odforecast.scoring.counties import COUNTY_BASELINE, COUNTY_TITLE
+from odforecast.scoring.summary import COUNTY_BASELINE, COUNTY_TITLE
 
 
 def county_leaderboard(screen: Console, results: Results, extra: list[str]) -> None:

@@ -19,7 +19,7 @@ from odforecast.names import DECIDING, VINTAGE_DELAYED
 from odforecast.panel import ERAS
 from odforecast.scoring import relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, with_groups
-from odforecast.scoring.counties import is_of_counties
+from odforecast.scoring.summary import is_of_counties
 
 #: Shown per horizon group: summary column, title, format.
 _SHOWN = (

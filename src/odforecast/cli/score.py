@@ -93,7 +93,7 @@ def score(
     from odforecast.cli.score_units import check_levels, joint_table, score_files
     from odforecast.hub import read_held
     from odforecast.scoring import Truth
-    from odforecast.scoring.plausibility import mark_plausible
+    from odforecast.scoring.summary import mark_plausible
 
     check_outputs(
         ("--out", out, (".csv", ".parquet")), ("--joint", joint, (".csv", ".parquet")),
@@ -190,7 +190,7 @@ def _as_json(
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
-    from odforecast.scoring.plausibility import PLAUSIBLE, calibration, plausibility
+    from odforecast.scoring.summary import PLAUSIBLE, calibration, plausibility
 
     reasons = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
     said: dict[str, Any] = {

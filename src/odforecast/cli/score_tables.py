@@ -65,7 +65,7 @@ def print_scenarios(
     console: Console, scores: pd.DataFrame, baseline: str | None, scenarios: list[str]
 ) -> None:
     """Plausibility first, calibration second, then which scenario came nearest."""
-    from odforecast.scoring.plausibility import PLAUSIBLE, calibration, nearest, plausibility
+    from odforecast.scoring.summary import PLAUSIBLE, calibration, nearest, plausibility
 
     def say(text: str, style: str | None = None) -> None:
         console.print(text, style=style, highlight=False)

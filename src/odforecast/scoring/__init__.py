@@ -1,7 +1,5 @@
 """Scores: rules, calibration, unit-level tables, comparisons between models."""
 
-from odforecast.scoring.binned import binned_log_score
-from odforecast.scoring.bounds import band_chances, interval_pit, threshold_weighted_crps
 from odforecast.scoring.calibration import (
     interval_coverage,
     pit_from_draws,
@@ -10,40 +8,33 @@ from odforecast.scoring.calibration import (
     quantile_coverage,
 )
 from odforecast.scoring.columns import horizon_group, regimes
-from odforecast.scoring.compare import relative_skill, relative_to_baseline
-from odforecast.scoring.counties import (
-    county_coverage,
-    county_leaderboard,
-    ten_or_more,
-)
-from odforecast.scoring.draws import bias_from_draws, crps_from_draws, log_score_from_draws
-from odforecast.scoring.energy import energy_score
-from odforecast.scoring.joint import joint_scores
-from odforecast.scoring.joint_summary import joint_summary
+from odforecast.scoring.joint import joint_scores, joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
-from odforecast.scoring.pairwise import pairwise
-from odforecast.scoring.rates import per_100k
+from odforecast.scoring.pairs import pairwise, relative_skill, relative_to_baseline
 from odforecast.scoring.reach import bpr
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
     absolute_percentage_error,
+    band_chances,
+    bias_from_draws,
     bias_from_quantiles,
+    binned_log_score,
+    crps_from_draws,
+    energy_score,
+    interval_pit,
     interval_score,
+    log_score_from_draws,
     quantile_score,
+    ranked_probability_score,
+    threshold_weighted_crps,
     weighted_interval_score,
 )
-from odforecast.scoring.score import score
 from odforecast.scoring.significance import diebold_mariano
-from odforecast.scoring.summary import summarise
-from odforecast.scoring.trend import (
-    pooled_frequencies,
-    ranked_probability_score,
-    trend_scores,
-)
+from odforecast.scoring.summary import county_coverage, county_leaderboard, summarise, ten_or_more
+from odforecast.scoring.trend import pooled_frequencies, trend_scores, turning_scores
 from odforecast.scoring.truth import Truth
-from odforecast.scoring.turning import turning_scores
-from odforecast.scoring.units import score_hub, score_units
+from odforecast.scoring.units import per_100k, score, score_hub, score_units
 
 __all__ = [
     "WIS",

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.names import COVERAGE_LEVELS
-from odforecast.scoring.draws import Floats, over_units
-from odforecast.scoring.rules import check_quantiles
+from odforecast.scoring.rules import Floats, check_quantiles, over_units
 
 
 def interval_coverage(

@@ -6,19 +6,20 @@ they are a file format.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from odforecast.errors import ScoringError, near
+from odforecast.errors import ScoringError, near, proportion, short, whole
+from odforecast.forecast import Forecast
+from odforecast.geography import NATION, REGIONS, find
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID
-from odforecast.panel import ERAS, era_of
-from odforecast.scoring.groups import REGION_GROUPS, SIZES, size_classes
-from odforecast.scoring.groups import regions as regions_of
+from odforecast.panel import ERAS, Panel, era_of
+from odforecast.scoring.rules import HIDDEN_MOST, Floats
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
 PROVENANCE_COLUMNS: Final = (
@@ -199,7 +200,7 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         size = size_classes(out["last_reported"].to_numpy(), out["location"].astype(str))
         out = out.assign(size=pd.Categorical(size, SIZES, ordered=True))
     if "region" in by and "region" not in out:
-        region = regions_of(out["location"].astype(str))
+        region = regions(out["location"].astype(str))
         out = out.assign(region=pd.Categorical(region, REGION_GROUPS, ordered=True))
     if missing := [name for name in by if name not in out]:
         there = list(map(str, out.columns))
@@ -209,3 +210,212 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
             hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
         )
     return out
+
+
+#: Classes of size by the 12-month count, in order; the nation is a class of its own.
+SIZES: Final = ("under 500", "500-1,999", "2,000 or more", "nation")
+#: Census regions, in order; the nation, and what lies in none (Puerto Rico), stand apart.
+REGION_GROUPS: Final = (*REGIONS, "nation", "none")
+
+
+def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]:
+    """Class of each place by its 12-month count **as known at the origin**.
+
+    A class that looked at the outcome would put the places that rose into the class of large
+    ones. So a state may change its class from one origin to another.
+
+    Parameters
+    ----------
+    counts : array_like, shape (N,)
+        The last reported count at the origin: ``last_reported`` of the score table.
+    locations : array_like of str, shape (N,)
+        CDC codes.
+
+    Returns
+    -------
+    ndarray of str, shape (N,)
+        One of :data:`SIZES`; None where no count is known.
+
+    Examples
+    --------
+    >>> size_classes([120.0, 500.0, 5000.0, 9e4, np.nan], ["WY", "NE", "OH", "US", "PR"]).tolist()
+    ['under 500', '500-1,999', '2,000 or more', 'nation', None]
+    """
+    n, place = np.asarray(counts, dtype=float), np.asarray(locations, dtype=str)
+    which = np.searchsorted([500.0, 2000.0], n, side="right")
+    out = np.array(SIZES, dtype=object)[np.where(place == NATION, 3, which)]
+    out[np.isnan(n) & (place != NATION)] = None
+    return np.asarray(out)
+
+
+def regions(locations: ArrayLike) -> NDArray[np.object_]:
+    """Census region of each place: a state's, or that of the state a county lies in.
+
+    Parameters
+    ----------
+    locations : array_like of str, shape (N,)
+        CDC codes or FIPS of counties.
+
+    Returns
+    -------
+    ndarray of str, shape (N,)
+        One of :data:`REGION_GROUPS`.
+
+    Examples
+    --------
+    >>> regions(["OH", "US", "YC", "39035"]).tolist()
+    ['Midwest', 'nation', 'Northeast', 'Midwest']
+    """
+    codes, which = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
+    found = np.array([_region(str(code)) for code in codes], dtype=object)
+    return np.asarray(found[which])
+
+
+def _region(code: str) -> str:
+    if code == NATION:
+        return "nation"
+    if code in REGIONS:  # a sum of states' draws
+        return code
+    place = find(code)
+    region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
+    return region or "none"
+
+
+#: Columns that the score table of counties has beside those of every score table.
+COUNTY_COLUMNS: Final = (
+    "observed_low",
+    "observed_high",
+    "bounded",
+    "twcrps",
+    "twwis",
+    "rps_bands",
+    "p_zero",
+    "p_hidden",
+    "p_ten",
+    "mean",
+    "size",
+    "visible",
+    "urban",
+)
+
+#: Classes of size, by the count of the last month known at the origin.
+COUNTY_SIZES: Final = ("hidden", "0", "10-19", "20-49", "50-199", "200+")
+_FIRST_OF = (10, 20, 50, 200)
+
+#: What the file's codes of urban-rural classes mean (NCHS 2013).
+URBAN_CLASSES: Final = {
+    "1": "large central metro",
+    "2": "large fringe metro",
+    "3": "medium metro",
+    "4": "small metro",
+    "5": "micropolitan",
+    "6": "noncore",
+}
+
+
+def county_size_classes(panel: Panel) -> NDArray[np.object_]:
+    """Class of size of each location by its last count, shape (L,): one of :data:`COUNTY_SIZES`.
+
+    A count that the release lost is 1,000 or more, so ``200+``; empty where nothing is known of
+    the last month. A file that shows counts of 1 to 9 has them among ``hidden``.
+
+    Parameters
+    ----------
+    panel : Panel
+        What was known at the origin.
+    """
+    low = panel.low[:, -1]
+    shown = np.array(COUNTY_SIZES[2:], dtype=object)
+    at = np.clip(np.searchsorted(_FIRST_OF, low, side="right") - 1, 0, len(shown) - 1)
+    out = np.where(low >= _FIRST_OF[0], shown[at], "hidden")
+    out = np.where(low == 0, "0", out)
+    return np.where(np.isnan(low), "", out).astype(object)
+
+
+def with_county_columns(
+    columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
+) -> dict[str, Any]:
+    """Columns of scores with those that hang on bounds and on what was known at the origin.
+
+    Parameters
+    ----------
+    columns : dict
+        Of :func:`odforecast.scoring.units.unit_columns`, with bounds.
+    forecast : Forecast
+    low, high : ndarray, shape (L, M)
+        As :meth:`odforecast.scoring.Truth.bounds` gives them.
+
+    Returns
+    -------
+    dict
+        With all of :data:`COUNTY_COLUMNS`. ``bounded``: whether the count is known, or to be 9 or
+        less; ``visible``: whether the count of the last month known at the origin was 10 or more.
+    """
+    panel, places = forecast.panel, forecast.locations
+    size = np.full(len(places), "", dtype=object)
+    urban = size.copy()
+    if panel is not None:
+        row = {fips: i for i, fips in enumerate(panel.locations)}
+        classes = county_size_classes(panel)
+        size[:] = [classes[row[s]] if s in row else "" for s in places]
+        urban[:] = [panel.urban.get(s, "") for s in places]
+    n_months = low.shape[1]
+    flat_low, flat_high = low.ravel(), high.ravel()
+    added = {
+        "observed_low": flat_low,
+        "observed_high": flat_high,
+        "bounded": (flat_low == flat_high) | (flat_high <= HIDDEN_MOST),
+        "size": np.repeat(size, n_months),
+        "visible": np.repeat(np.isin(size, COUNTY_SIZES[2:]), n_months),
+        "urban": np.repeat(urban, n_months),
+    }
+    out = columns | added
+    return {c: out[c] for c in (*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS)}
+
+
+def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
+    """A table of scores: itself, or that of a backtest's results.
+
+    Parameters
+    ----------
+    scores : DataFrame or Results
+    name : str
+        The table's name among the results.
+
+    Raises
+    ------
+    ScoringError
+        If it is neither.
+    """
+    held = scores if isinstance(scores, pd.DataFrame) else getattr(scores, name, None)
+    if isinstance(held, pd.DataFrame):
+        return held
+    raise ScoringError(
+        f"{name} is {short(scores)}, no table", hint=f"give a DataFrame, as results.{name} is"
+    )
+
+
+def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
+    """Names of columns; a string is one name, not its letters.
+
+    Examples
+    --------
+    >>> from odforecast.scoring.asked_columns import columns_of
+    >>> columns_of("level"), columns_of(("level", "era"))
+    (['level'], ['level', 'era'])
+    """
+    if isinstance(by, str):
+        return [by]
+    found = list(by) if isinstance(by, Iterable) else [None]
+    if all(isinstance(x, str) for x in found):
+        return [str(x) for x in found]
+    raise ScoringError(f"{name} is {short(by)}", hint="give names of columns, as ('level',)")
+
+
+def sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
+    """Refuse settings of an interval over origins that mean nothing."""
+    whole("bootstrap", bootstrap, 0, ScoringError)
+    if block is not None:
+        whole("block", block, 1, ScoringError)
+    proportion("level", level, ScoringError)
+    whole("seed", seed, 0, ScoringError)

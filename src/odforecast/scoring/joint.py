@@ -11,6 +11,7 @@ dependence between places is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,30 +19,269 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, whole
+from odforecast.errors import ScoringError, one_of, whole
 from odforecast.forecast import Forecast
-from odforecast.geography import NATION
-from odforecast.names import LOCATION, MONTH, STATES, TARGET_12MO
-from odforecast.scoring.asked import forecast_and_truth, months_ahead
-from odforecast.scoring.energy import miss_distances, pair_distances
-from odforecast.scoring.joint_paths import paths_of
-from odforecast.scoring.joint_rows import JOINT_COLUMNS, NO_LOG, Row, counted, joint_table
-from odforecast.scoring.worlds import (
-    NOT_MONTHS,
-    NOT_PLACES,
-    World,
-    first_reason,
-    shuffled,
-    sums_of,
-    worlds_of,
+from odforecast.geography import NATION, REGIONS, parts_of
+from odforecast.months import ONE_MONTH
+from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, LOCATION, MONTH, STATES, TARGET_12MO
+from odforecast.scoring.calibration import interval_coverage
+from odforecast.scoring.columns import (
+    HORIZON_GROUPS,
+    UNIT_KEYS,
+    columns_of,
+    eras,
+    horizon_group,
+    table_of,
 )
+from odforecast.scoring.rules import (
+    miss_distances,
+    pair_distances,
+    ranked_probability_score,
+    weighted_interval_score,
+)
+from odforecast.scoring.trend import chances, drawn_changes, turns_of
+from odforecast.scoring.truth import forecast_and_truth, months_ahead
+from odforecast.seeds import Streams, seed_from
 
 if TYPE_CHECKING:
     from odforecast.scoring.truth import Truth
 
-__all__ = ["JOINT_COLUMNS", "joint_scores", "shuffled"]
-
 Floats = NDArray[np.float64]
+
+#: Columns of the table of joint scores; the backtest puts its own before them.
+JOINT_COLUMNS: Final = (
+    "target",
+    "statistic",
+    "place",
+    "horizon",
+    "month",
+    "control",
+    "n_places",
+    "n_months",
+    "n_draws",
+    "observed",
+    "median",
+    "score",
+    "log_score",
+    "pit",
+    "cover_50",
+    "cover_80",
+    "cover_90",
+    "cover_95",
+    "scorable",
+    "reason",
+)
+#: Why there is no energy score, which is of log counts.
+NO_LOG: Final = "a draw is below zero: it has no log"
+_NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; ``horizon`` -1 and no ``month`` where months are joined."""
+
+    statistic: str
+    place: str
+    control: bool
+    n_draws: int
+    key: tuple[object, ...]
+    horizon: int = -1
+    month: np.datetime64 = np.datetime64("NaT", "M")  # noqa: RUF009
+    n_places: int = 1
+    n_months: int = 1
+    observed: float = _NAN
+    median: float = _NAN
+    score: float = _NAN
+    log_score: float = _NAN
+    pit: float = _NAN
+    cover_50: float = _NAN
+    cover_80: float = _NAN
+    cover_90: float = _NAN
+    cover_95: float = _NAN
+    reason: str = ""
+
+
+def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
+    """Rows as the table, with the right columns and types where there are none."""
+    columns: dict[str, object] = {
+        f.name: [getattr(row, f.name) for row in rows] for f in fields(Row) if f.name != "key"
+    }
+    columns["target"] = np.full(len(rows), target, dtype=object)
+    columns["scorable"] = np.array([row.reason == "" for row in rows], dtype=bool)
+    for name in ("statistic", "place", "reason"):
+        columns[name] = np.array(columns[name], dtype=object)
+    for name in ("horizon", "n_places", "n_months", "n_draws"):
+        columns[name] = np.array(columns[name], dtype=np.int64)
+    columns["control"] = np.array(columns["control"], dtype=bool)
+    columns["month"] = np.array(columns["month"], dtype="datetime64[M]").astype("datetime64[s]")
+    return pd.DataFrame(
+        {
+            name: columns[name]
+            if name in ("target", "statistic", "place", "reason", "horizon", "n_places", "n_months",
+                        "n_draws", "control", "month", "scorable")
+            else np.array(columns[name], dtype=float)
+            for name in JOINT_COLUMNS
+        }
+    )  # fmt: skip
+
+
+def counted(
+    draws: Floats, observed: Floats, labels: Sequence[tuple[object, ...]]
+) -> dict[str, Floats]:
+    """Scores of drawn counts: WIS, coverage and PIT, of draws (D, U) against (U,).
+
+    The PIT's ties are broken by a number that hangs on each count's own labels.
+    """
+    quantiles = np.quantile(draws, HUB_QUANTILES, axis=0)
+    covered = interval_coverage(quantiles, HUB_QUANTILES, observed, COVERAGE_LEVELS)
+    below = (draws < observed).sum(axis=0)
+    ties = (draws == observed).sum(axis=0)
+    uniform = np.array([seed_from("joint-pit", *label) / 2.0**63 for label in labels])
+    pit = (below + uniform * (1 + ties)) / (len(draws) + 1)
+    return {
+        "observed": observed,
+        "median": quantiles[len(HUB_QUANTILES) // 2],
+        "score": weighted_interval_score(quantiles, HUB_QUANTILES, observed).total,
+        "pit": np.where(np.isnan(observed), np.nan, pit),
+    } | {f"cover_{round(100 * c)}": covered[i] for i, c in enumerate(COVERAGE_LEVELS)}
+
+
+NOT_PLACES: Final = "the draws are not joint over places"
+NOT_MONTHS: Final = "the draws are not joint over months"
+
+
+@dataclass(frozen=True)
+class World:
+    """One set of draws, of places but the nation, with what came; the control is another.
+
+    ``first`` and ``later`` are changes on a year earlier, at the last known month and after it.
+    """
+
+    forecast: Forecast
+    control: bool
+    key: tuple[object, ...]
+    places: tuple[str, ...]
+    horizons: NDArray[np.int64]
+    months: NDArray[np.datetime64]
+    draws: Floats
+    order: NDArray[np.intp]
+    observed: Floats
+    first: Floats
+    later: Floats
+    came: Floats
+    why: NDArray[np.object_]
+
+    def joint(self, axis: str) -> bool:
+        """Whether the draws are joint over an axis."""
+        return axis in self.forecast.joint
+
+    def row(self, statistic: str, place: str) -> partial[Row]:
+        """A row of the table, still without its scores."""
+        return partial(Row, statistic, place, self.control, len(self.draws), (*self.key, statistic))
+
+
+def worlds_of(
+    forecast: Forecast,
+    truth: Truth,
+    seed: int,
+    target: str,
+    rows: list[int],
+    months: NDArray[np.intp],
+) -> list[World]:
+    """The draws of these places and months; where places are joined, the control after them."""
+    places = tuple(forecast.locations[i] for i in rows)
+    samples = forecast.samples(target)
+    at = forecast.months[months]
+    observed, why = truth.observed(places, at, target)
+    shape = (len(samples), len(rows))
+    first, later = np.full(shape, np.nan), np.full((*shape, months.size), np.nan)
+    came = np.full((len(rows), 1 + months.size), np.nan)
+    if target == TARGET_12MO:
+        start, changes = drawn_changes(forecast, samples)
+        first, later = start[:, rows], changes[:, rows][:, :, months]
+        last, _ = truth.observed(places, np.array([forecast.last_month]))
+        earlier = np.append(np.datetime64(forecast.last_month, "M"), at)
+        before, _ = truth.observed(places, earlier - 12 * ONE_MONTH)
+        came = np.concatenate([last, observed], axis=1) - before
+    panel = forecast.panel
+    streams = Streams(
+        seed,
+        STATES,
+        panel.indicator if panel is not None else "",
+        str(np.datetime64(forecast.last_month, "M")),
+    )
+    key = (seed, forecast.provenance.get("model", ""), forecast.as_of, target)
+    draws = np.ascontiguousarray(samples[:, rows][:, :, months])
+    # Pairs of draws are drawn from here on: neighbours may be alike, in a blend of models are.
+    order = streams.generator("pairs").permutation(len(draws))
+    plain = World(forecast, False, key, places, forecast.horizons[months], at, draws, order,
+                   observed, first, later, came, why)  # fmt: skip
+    if LOCATION not in forecast.joint or len(places) < 2:
+        return [plain]
+    mix = partial(shuffled, places=places, streams=streams)
+    control = World(forecast, True, (*key, "control"), places, plain.horizons, at, mix(draws),
+                     order, observed, mix(first), mix(later), came, why)  # fmt: skip
+    return [plain, control]
+
+
+def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
+    """Draws with each place's paths in an order of its own: the control.
+
+    Parameters
+    ----------
+    draws : ndarray, shape (D, L, ...)
+    places : sequence of str
+        The L places: each has its own stream, whichever others are there.
+    streams : Streams
+
+    Returns
+    -------
+    ndarray, shape (D, L, ...)
+        Each place's paths are the same ones, whole; no two places' hang together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from odforecast.seeds import Streams
+    >>> draws = np.tile(np.arange(4.0)[:, None], (1, 2))
+    >>> made = shuffled(draws, ["OH", "WV"], Streams(1, "states", "all-drugs", "2024-07"))
+    >>> np.array_equal(np.sort(made, axis=0), draws), np.array_equal(made, draws)
+    (True, False)
+    """
+    out = np.empty_like(draws)
+    for i, place in enumerate(places):
+        out[:, i] = draws[streams.generator("control", place).permutation(len(draws)), i]
+    return out
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of places: which, and why it cannot be taken."""
+
+    name: str
+    parts: list[int]
+    n_parts: int
+    reason: str
+
+
+def sums_of(world: World) -> list[Sum]:
+    """Each census region and the nation, as sums of places."""
+    row = {place: i for i, place in enumerate(world.places)}
+    out = []
+    for name in (NATION, *REGIONS):
+        parts = parts_of(name)
+        there = [row[s] for s in parts if s in row]
+        why = "" if world.joint(LOCATION) else NOT_PLACES
+        if not why and len(there) < len(parts):
+            why = f"{len(parts) - len(there)} of its {len(parts)} parts are not forecast"
+        out.append(Sum(name, there, len(parts), why))
+    return out
+
+
+def first_reason(why: NDArray[np.object_]) -> str:
+    """The first reason there is; empty if all can be scored."""
+    return next((str(x) for x in why.ravel() if x), "")
+
 
 #: All places, or all months, together.
 ALL: Final = "all"
@@ -216,4 +456,218 @@ def _sums(world: World) -> list[Row]:
             row = partial(base, horizon=int(h), month=world.months[m])
             why = made.reason or first_reason(world.why[made.parts, m])
             out.append(row(reason=why) if why else row(**{k: v[m] for k, v in scores.items()}))
+    return out
+
+
+#: Horizons at which the turn is scored.
+TURNS: Final = (3, 6, 12)
+#: A log score is not allowed to be worse than this.
+_FLOOR: Final = -10.0
+
+_NO_YEAR = "a count of the year before is not known"
+
+
+def paths_of(world: World) -> list[Row]:
+    """Statistics of the path of each place, and of each sum."""
+    why = "" if world.joint(MONTH) else NOT_MONTHS
+    asked: list[Sum] = []
+    if not world.control:
+        asked += [Sum(place, [i], 1, why) for i, place in enumerate(world.places)]
+    asked += [replace(made, reason=made.reason or why) for made in sums_of(world)]
+    drawn = [made for made in asked if not made.reason]
+    out = [row(reason=made.reason) for made in asked if made.reason
+           for row in _path_rows(world, made)]  # fmt: skip
+    if not drawn:
+        return out
+    # All of them at once, (D, U, M): a loop over sixty places took most of the time.
+    draws, first, later = (
+        np.stack([x[:, made.parts].sum(axis=1) for made in drawn], axis=1)
+        for x in (world.draws, world.first, world.later)
+    )
+    observed, came = (
+        np.stack([x[made.parts].sum(axis=0) for made in drawn])
+        for x in (world.observed, world.came)
+    )
+    largest = np.concatenate([later.max(axis=2), later.min(axis=2)], axis=1)
+    seen = np.concatenate([came[:, 1:].max(axis=1), came[:, 1:].min(axis=1)])
+    labels = [(*world.key, name, made.name) for name in ("rise", "fall") for made in drawn]
+    scores = counted(largest, seen, labels)
+    chance, happened = chances(first, later), turns_of(came)
+    turns = [m for m, h in enumerate(world.horizons) if h in TURNS]
+    for u, made in enumerate(drawn):
+        rise, fall, peak, *turn = _path_rows(world, made)
+        lost = first_reason(world.why[made.parts])
+        year = lost or ("" if np.isfinite(later[:, u]).all() and np.isfinite(came[u, 1:]).all()
+                        else _NO_YEAR)  # fmt: skip
+        for j, row in ((u, rise), (len(drawn) + u, fall)):
+            out.append(row(reason=year) if year else row(**{k: v[j] for k, v in scores.items()}))
+        named = {} if lost else _peak(draws[:, u], observed[u], world.horizons)
+        out.append(peak(reason=lost) if lost else peak(**named))
+        for m, row in zip(turns, turn):
+            said, fact = float(chance[u, m]), float(happened[u, m])
+            known = not np.isnan(said + fact)
+            out.append(row(observed=fact, median=said, score=(said - fact) ** 2) if known
+                       else row(reason=lost or _NO_YEAR))  # fmt: skip
+    return out
+
+
+def _path_rows(world: World, made: Sum) -> list[partial[Row]]:
+    """The rows of one path, without their scores: rise, fall, peak, and each turn."""
+    n_months = world.horizons.size
+    out = [partial(world.row(name, made.name), n_places=made.n_parts, n_months=n_months)
+           for name in ("largest_rise", "largest_fall", "peak_month")]  # fmt: skip
+    turn = partial(world.row("turn", made.name), n_places=made.n_parts)
+    return out + [partial(turn, horizon=int(h), month=world.months[m])
+                  for m, h in enumerate(world.horizons) if h in TURNS]  # fmt: skip
+
+
+def _peak(draws: Floats, observed: Floats, horizons: NDArray[np.int64]) -> dict[str, float]:
+    """Ranked probability and log score of the month of the peak, (D, M) against (M,)."""
+    n = horizons.size
+    found = draws.argmax(axis=1)
+    share = np.bincount(found, minlength=n) / len(found)
+    came = int(observed.argmax())
+    log_share = max(float(np.log(share[came])) if share[came] else _FLOOR, _FLOOR)
+    return {
+        "observed": float(horizons[came]),
+        "median": float(np.median(horizons[found])),
+        "score": float(ranked_probability_score(share, came)) if n > 1 else 0.0,
+        "log_score": -log_share,
+    }
+
+
+#: What a row of joint scores is of, in order.
+EXTENTS: Final = ("nation", "regions", "places", "all", "both")
+#: What a row of one forecast is of, beside the forecast's own keys.
+_UNIT: Final = ("target", "statistic", "place", "horizon", "month", "control")
+#: Means: column of the table -> column here; those of the control have ``control_`` before them.
+_MEANS: Final = {
+    "score": "score",
+    "log_score": "log_score",
+    "cover_50": "coverage_50",
+    "cover_90": "coverage_90",
+    "pit": "pit",
+}
+
+
+def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """Mean joint scores per model and statistic, beside those of the control.
+
+    Parameters
+    ----------
+    joint : DataFrame or Results
+        Rows of :func:`odforecast.scoring.joint_scores`, of one or more forecasts;
+        ``Results.joint`` of a backtest.
+    by : str or sequence of str
+        Columns to group by, besides model, statistic and extent: ``horizon_group``, ``era``,
+        ``vintage``, ``place`` …
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model`` where there is one, ``statistic``, ``extent`` (``nation``, ``regions``,
+        ``places``; ``all`` places as one vector; ``both``, places and months as one),
+        ``n_units``, ``n_scorable``, ``n_places`` (fewest in a sum or vector); ``score``,
+        ``log_score``, ``coverage_50``, ``coverage_90`` and mean ``pit`` over scorable rows, the
+        same of the control (``control_score`` …; NaN where the control is the same draws), and
+        ``ratio``, score over ``control_score``: below 1 where the dependence between places is
+        worth something. A ratio near 1 and two coverages far apart: what the energy score does not
+        see.
+        ``reason`` is the commonest one of rows without a score.
+
+    Notes
+    -----
+    Fewer places give a smaller energy score, from the very same draws. So where models stand side
+    by side and one is scored on fewer places than another, its row counts as one without a score,
+    and the ``reason`` says how many each had. Select the places that all have
+    (:meth:`odforecast.Forecast.select`), score again, and they can be compared. Means are still
+    over the rows that each model has: see that ``n_scorable`` is the same.
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing, or the table is empty.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=200)
+    >>> table = od.scoring.joint_summary(od.scoring.joint_scores(made, od.Truth(panel)))
+    >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()
+    [['nation', 12], ['regions', 48]]
+    """
+    joint, by = table_of(joint, "joint"), columns_of(by)
+    if lacking := [name for name in JOINT_COLUMNS if name not in joint]:
+        raise ScoringError(
+            f"the table has no column {lacking[0]!r}",
+            hint="give the rows of joint_scores, or Results.joint",
+        )
+    if joint.empty:
+        raise ScoringError("the table of joint scores is empty", hint="backtest with joint=True")
+    table = _grouped(_of_all_places(joint), by)
+    keys = [*by, *(["model"] if "model" in table else []), "statistic", "extent"]
+    apart = table["control"].to_numpy(dtype=bool)
+    plain, control = table[~apart], table[apart & table["scorable"].to_numpy(dtype=bool)]
+    known = plain[plain["scorable"].astype(bool)]
+    grouped = plain.groupby(keys, observed=True, sort=True, dropna=False)
+    out = grouped.size().to_frame("n_units")
+    scored = known.groupby(keys, observed=True, sort=True, dropna=False)
+    out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
+    out["n_places"] = grouped["n_places"].min()
+    columns = list(_MEANS)
+    means = scored[columns].mean().rename(columns=_MEANS)
+    shuffled = control.groupby(keys, observed=True, sort=True, dropna=False)[columns].mean()
+    shuffled = shuffled.rename(columns={k: f"control_{v}" for k, v in _MEANS.items()})
+    out = out.join(means).join(shuffled)
+    out["ratio"] = out["score"] / out["control_score"]
+    lost = plain[plain["reason"].astype(str) != ""]
+    reason = lost.groupby(keys, observed=True, sort=True, dropna=False)["reason"].agg(
+        lambda x: str(x.value_counts().index[0])
+    )
+    out["reason"] = reason.reindex(out.index).fillna("").astype(object)
+    return out.reset_index()
+
+
+def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
+    """Rows on fewer places than another model's, of the same unit, without their scores."""
+    if "model" not in joint or joint["model"].nunique() < 2:
+        return joint
+    unit = [k for k in (*UNIT_KEYS, *_UNIT) if k in joint and k != "location"]
+    known = joint["scorable"].to_numpy(dtype=bool)
+    held = joint.assign(n_places=joint["n_places"].where(known))
+    groups = held.groupby(list(dict.fromkeys(unit)), observed=True, sort=False, dropna=False)
+    most = groups["n_places"].transform("max").to_numpy()
+    fewer = known & (joint["n_places"].to_numpy() < most)
+    if not fewer.any():
+        return joint
+    out = joint.copy()
+    own = joint.loc[fewer, "n_places"].to_numpy()
+    out["reason"] = out["reason"].astype(object)
+    out.loc[fewer, "reason"] = [
+        f"{n} places, where another model has {int(m)}" for n, m in zip(own, most[fewer])
+    ]
+    out.loc[fewer, "scorable"] = False
+    return out
+
+
+def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The table with its extent, and the groups of ``by`` that can be derived."""
+    place = joint["place"].astype(str).to_numpy()
+    whole = place == "all"
+    picks = [place == NATION, np.isin(place, REGIONS), whole & (joint["horizon"] < 0), whole]
+    extent = np.select(picks, ["nation", "regions", "both", "all"], "places")
+    out = joint.assign(extent=pd.Categorical(extent, EXTENTS, ordered=True))
+    if "horizon_group" in by:
+        names = [horizon_group(int(h)) if h > 0 else "path" for h in out["horizon"]]
+        out = out.assign(
+            horizon_group=pd.Categorical(names, (*HORIZON_GROUPS, "path"), ordered=True)
+        )
+    if "era" in by and {"as_of", "last_month"} <= set(out.columns):
+        out = out.assign(era=eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()))
+    if lacking := [name for name in by if name not in out]:
+        raise ScoringError(
+            f"the table of joint scores has no column {lacking[0]!r}",
+            hint=one_of(lacking[0], map(str, out)),
+        )
     return out

@@ -19,9 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, UnknownNameError, one_of
 from odforecast.names import TARGETS
-from odforecast.scoring.binned import binned_log_score
 from odforecast.scoring.columns import SCORE_COLUMNS
-from odforecast.scoring.draws import crps_from_draws
+from odforecast.scoring.rules import binned_log_score, crps_from_draws
 from odforecast.seeds import content_hash, steps_of
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from odforecast.errors import ScoringError
 from odforecast.scoring.columns import UNIT_KEYS
-from odforecast.scoring.counties import by_model, groups_of, titled
+from odforecast.scoring.summary import by_model, groups_of, titled
 
 
 def bpr(scores: pd.DataFrame, k: int = 100, by: str | Sequence[str] = ("horizon",)) -> pd.DataFrame:

@@ -1,20 +1,30 @@
-"""Summaries of unit-level scores: one row per model and group."""
+"""Summaries of unit-level scores: models and groups, counties, scenarios.
+
+The headline of counties is the threshold-weighted CRPS over **all** of them. Standard errors are
+over counties, clustered by state: counties of a state share its path. Nothing is claimed of other
+times: there is one plateau in the file, one release, and provisional truth.
+
+A scenario is a forecast of what follows *if* its assumptions hold. Where they did not, a miss says
+nothing about the forecast; so somebody says first for which months they held (plausibility), and
+intervals are judged on those (calibration).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.names import TARGET_12MO
-from odforecast.scoring.asked import columns_of, table_of
-from odforecast.scoring.columns import with_groups
-from odforecast.scoring.compare import relative_to_baseline
+from odforecast.names import COVERAGE_LEVELS, SCENARIO_ID, TARGET_12MO
+from odforecast.scoring.columns import COUNTY_SIZES, UNIT_KEYS, columns_of, table_of, with_groups
 from odforecast.scoring.metrics import Metric
-from odforecast.scoring.rates import LOG_SCORES
-from odforecast.scoring.revision import against_reported
+from odforecast.scoring.pairs import relative_to_baseline
+from odforecast.scoring.rules import Floats
+from odforecast.scoring.units import LOG_SCORES, against_reported
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
 MEANS = {
@@ -67,7 +77,7 @@ def summarise(
         the 12-month count will be above the last reported one. With a column ``reported``, where a
         unit has one (the nowcast of published counts): ``mae_reported``, ``rel_wis_reported``,
         ``n_revised`` and ``coverage_90_revised``, see
-        :func:`~odforecast.scoring.revision.against_reported`. With columns ``rps`` and
+        :func:`~odforecast.scoring.units.against_reported`. With columns ``rps`` and
         ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
         ``rel_rps``, its ratio to that of the pooled frequencies on the same units, where ``by``
         keeps horizons apart: up to six months ahead half or more is counted already.
@@ -155,3 +165,507 @@ def _direction(table: pd.DataFrame) -> pd.Series[float]:
     )
     known = (table["target"].astype(str) == TARGET_12MO) & table["last_reported"].notna()
     return right.astype(float).where(known & table["observed"].notna())
+
+
+#: Model that county scores are related to.
+COUNTY_BASELINE: Final = "county-hub-baseline"
+#: What every table of county scores is to be called with.
+COUNTY_TITLE: Final = "one plateau, one release, provisional truth"
+
+
+def is_of_counties(scores: pd.DataFrame) -> bool:
+    """Whether a score table has the columns of counties."""
+    return {"twcrps", "size", "observed_low"} <= set(scores.columns)
+
+
+def county_leaderboard(
+    scores: pd.DataFrame,
+    by: str | Sequence[str] = ("horizon",),
+    baseline: str | None = COUNTY_BASELINE,
+) -> pd.DataFrame:
+    """Scores of counties per model and group, best threshold-weighted CRPS first.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores of counties.
+    by : str or sequence of str
+        Columns to split by: ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
+    baseline : str or None
+        Model to relate scores to, on the units both have; if it was not scored, ratios are NaN.
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``; ``n_units`` of which the count is known or known to be 9 or less,
+        ``n_counties``, ``n_states``, ``n_unknown`` (no count, or lost by the release). Over
+        **all** of these ``twcrps``, ``rel_twcrps`` and ``se_twcrps`` (standard error of the ratio,
+        over states), ``rps``, ``rel_rps``, ``se_rps`` (0, 1 to 9, 10 and more). Over counties
+        **visible at the origin**: ``n_visible``; ``twwis``, ``rel_twwis``, ``se_twwis`` (WIS of
+        counts and quantiles of at least 9: all of them, also those that have become hidden
+        since); ``n_wis`` with an exact count, ``wis``, ``rel_wis``, ``se_wis``, ``coverage_50``,
+        ``coverage_90`` and ``se_coverage_90``. In ``attrs["title"]`` what the table must be
+        called with.
+
+    Raises
+    ------
+    ScoringError
+        If these are no scores of counties, a column is missing, or two rows are the same unit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from odforecast.scoring import county_leaderboard
+    >>> rows = dict(as_of="2022-11-15", location=["39001", "54001"] * 2, month="2022-09",
+    ...     horizon=3, observed_low=[12, 1] * 2, observed_high=[12, 9] * 2, bounded=True,
+    ...     scorable=[True, False] * 2, visible=True, size="10-19", rps_bands=[0.1, 0.2] * 2,
+    ...     model=["a", "a", "county-hub-baseline", "county-hub-baseline"],
+    ...     twcrps=[1.0, 0.5, 2.0, 1.0], twwis=1.0, wis=1.0, cover_50=1.0, cover_90=1.0)
+    >>> county_leaderboard(pd.DataFrame(rows))[["model", "n_units", "rel_twcrps", "se_twcrps"]]
+                     model  n_units  rel_twcrps  se_twcrps
+    0                    a        2         0.5        0.0
+    1  county-hub-baseline        2         1.0        0.0
+    """
+    groups = [by] if isinstance(by, str) else [name for name in by if name != "model"]
+    out = []
+    for labels, part in groups_of(scores, groups):
+        whole = by_model(part)
+        base = whole.get(baseline) if baseline is not None else None
+        for model, rows in whole.items():
+            out.append(labels | {"model": model} | _line(rows, base))
+    order = [*groups, "twcrps", "model"]
+    return titled(out).sort_values(order, kind="stable", ignore_index=True)
+
+
+def county_coverage(
+    scores: pd.DataFrame, by: str | Sequence[str] = ("horizon", "size")
+) -> pd.DataFrame:
+    """How often intervals hold the count, and how PIT values are spread, per model and group.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores of counties.
+    by : str or sequence of str
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``; ``n_exact`` units with a known count, and of those the shares within the
+        intervals, ``coverage_50`` … ``coverage_95``, with ``se_coverage_90`` over states;
+        ``n_bounded`` units of which anything is known (hidden and lost ones too), and of their
+        randomised PIT the share in the middle 90 %, ``pit_90`` (.90 if calibrated, whatever is
+        hidden), ``pit_mean`` and ``pit_spread`` (1 if calibrated, above: too narrow). Counts
+        known to be exact are a selection where others are hidden: ``pit_90`` is over all.
+    """
+    groups = [by] if isinstance(by, str) else list(by)
+    out = []
+    for labels, part in groups_of(scores, groups):
+        for model, rows in by_model(part).items():
+            exact = rows[rows["scorable"]]
+            pit = rows["pit"].dropna()
+            line: dict[str, object] = {"n_exact": len(exact)}
+            for level in COVERAGE_LEVELS:
+                name = f"{round(100 * level)}"
+                line[f"coverage_{name}"] = exact[f"cover_{name}"].mean()
+            line["se_coverage_90"] = _mean_error(exact["cover_90"], exact["location"])
+            line["n_bounded"] = len(pit)
+            line["pit_90"] = float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan
+            line["pit_mean"] = pit.mean()
+            line["pit_spread"] = pit.std(ddof=0) * np.sqrt(12.0)
+            out.append(labels | {"model": model} | line)
+    return titled(out)
+
+
+def ten_or_more(
+    scores: pd.DataFrame, by: str | Sequence[str] = ("horizon",), bins: int = 10
+) -> pd.DataFrame:
+    """Chances given to 10 and more deaths against how often they came, per model and group.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores of counties; every county counts of which it is known whether it had 10.
+    by : str or sequence of str
+    bins : int
+        Equal classes of the chance.
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``, ``left``, ``right`` (the class), ``n``, ``given`` (mean chance),
+        ``came`` (share with 10 and more), ``gap`` (came less given), ``se`` (of the gap, over
+        states). Classes without units are left out.
+
+    Raises
+    ------
+    ScoringError
+        If there are no bins.
+    """
+    if bins < 1:
+        raise ScoringError(f"bins is {bins}, at least 1 is needed")
+    groups = [by] if isinstance(by, str) else list(by)
+    out = []
+    for labels, part in groups_of(scores, groups):
+        sure = (part["observed_low"] >= 10) | (part["observed_high"] < 10)
+        for model, rows in by_model(part[sure]).items():
+            chance = rows["p_ten"].to_numpy(dtype=float)
+            came = (rows["observed_low"] >= 10).to_numpy(dtype=float)
+            at = np.minimum((chance * bins).astype(int), bins - 1)
+            for i in np.unique(at):
+                here = at == i
+                gap = pd.Series(came[here] - chance[here])
+                line = {
+                    "left": i / bins,
+                    "right": (i + 1) / bins,
+                    "n": int(here.sum()),
+                    "given": float(chance[here].mean()),
+                    "came": float(came[here].mean()),
+                    "gap": float(gap.mean()),
+                    "se": _mean_error(gap, rows["location"][here]),
+                }
+                out.append(labels | {"model": model} | line)
+    return titled(out)
+
+
+def _line(rows: pd.DataFrame, base: pd.DataFrame | None) -> dict[str, object]:
+    """One line of the leaderboard: a model's units, and the baseline's."""
+    bounded = rows[rows["bounded"]]
+    seen = bounded[bounded["visible"]]
+    exact = seen[seen["scorable"]]
+    line: dict[str, object] = {
+        "n_units": len(bounded),
+        "n_counties": bounded["location"].nunique(),
+        "n_states": len(set(states_of(bounded["location"]))),
+        "n_unknown": len(rows) - len(bounded),
+    }
+    for name, column, part in (("twcrps", "twcrps", bounded), ("rps", "rps_bands", bounded)):
+        line |= _related(name, column, part, base)
+    line["n_visible"] = len(seen)
+    line |= _related("twwis", "twwis", seen, base)
+    line["n_wis"] = len(exact)
+    line |= _related("wis", "wis", exact, base)
+    line["coverage_50"] = exact["cover_50"].mean()
+    line["coverage_90"] = exact["cover_90"].mean()
+    line["se_coverage_90"] = _mean_error(exact["cover_90"], exact["location"])
+    return line
+
+
+def _related(
+    name: str, column: str, rows: pd.DataFrame, base: pd.DataFrame | None
+) -> dict[str, object]:
+    """Mean of a score, its ratio to the baseline's on common units, and that one's error."""
+    out: dict[str, object] = {name: rows[column].mean(), f"rel_{name}": np.nan}
+    ratio, error = np.nan, np.nan
+    if base is not None:
+        other = base[column].reindex(rows.index)
+        both = (rows[column].notna() & other.notna()).to_numpy()
+        mine, theirs = rows[column].to_numpy(float)[both], other.to_numpy(float)[both]
+        ratio, error = ratio_error(mine, theirs, states_of(rows["location"][both]))
+    return out | {f"rel_{name}": ratio, f"se_{name}": error}
+
+
+def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
+    """A ratio of sums and its standard error, clusters drawn as wholes (linearised).
+
+    ``G/(G-1) sum_g (a_g - r b_g)^2 / (sum b)^2`` with a_g, b_g the sums in cluster g of G.
+
+    Parameters
+    ----------
+    mine, theirs : ndarray, shape (n,)
+        Scores of the same units.
+    clusters : ndarray, shape (n,)
+        What each unit belongs to.
+
+    Returns
+    -------
+    ratio, error : float
+        NaN without units; the error with fewer than two clusters.
+
+    Examples
+    --------
+    >>> a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
+    >>> ratio, error = ratio_error(a, b, np.array(["x", "y", "z"], dtype=object))
+    >>> ratio, round(error, 4)
+    (1.0, 0.2887)
+    """
+    total = float(theirs.sum())
+    if not mine.size or total == 0.0:
+        return float("nan"), float("nan")
+    ratio = float(mine.sum()) / total
+    _, at = np.unique(clusters.astype(str), return_inverse=True)
+    n = int(at.max()) + 1
+    if n < 2:
+        return ratio, float("nan")
+    gap = np.bincount(at, weights=mine - ratio * theirs, minlength=n)
+    return ratio, float(np.sqrt(n / (n - 1) * (gap**2).sum()) / total)
+
+
+def _mean_error(values: pd.Series, locations: pd.Series) -> float:
+    """Standard error of a mean, over states."""
+    given = values.to_numpy(dtype=float)
+    return ratio_error(given, np.ones(given.size), states_of(locations))[1]
+
+
+def states_of(locations: pd.Series) -> NDArray[np.object_]:
+    """State of each county, the first two digits of its FIPS code."""
+    return locations.astype(str).str[:2].to_numpy(dtype=object)
+
+
+def groups_of(
+    scores: pd.DataFrame, by: Sequence[str]
+) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
+    """The score table in groups, those of size in their order."""
+    if not is_of_counties(scores):
+        raise ScoringError(
+            "these are no scores of counties", hint="od.score of a forecast of counties makes them"
+        )
+    if scores.empty:
+        raise ScoringError("the score table is empty", hint="did every forecast fail?")
+    table = with_groups(scores, by)
+    if "size" in by:
+        classes = [s for s in (*COUNTY_SIZES, "") if s in set(table["size"])]
+        table = table.assign(size=pd.Categorical(table["size"].astype(str), classes, ordered=True))
+    if not by:
+        yield {}, table
+        return
+    for values, part in table.groupby(list(by), observed=True, sort=True, dropna=False):
+        yield dict(zip(by, values)), part
+
+
+def by_model(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of each model, indexed by unit, so that models are compared on the same ones."""
+    keys = [k for k in UNIT_KEYS if k in part]
+    unit = part.groupby(keys, observed=True, dropna=False, sort=False).ngroup()
+    out = {}
+    for model, rows in part.set_index(unit).groupby(part["model"].astype(str).to_numpy()):
+        if rows.index.has_duplicates:
+            first = rows[rows.index.duplicated()].iloc[0]
+            raise ScoringError(
+                f"{model} has two rows of one unit, for example "
+                + ", ".join(f"{k}={first[k]}" for k in keys),
+                hint="score each forecast once, or compare one model version at a time",
+            )
+        out[str(model)] = rows
+    return out
+
+
+def titled(lines: list[dict[str, object]]) -> pd.DataFrame:
+    """A table of lines that says what it must be called with; classes of size in their order."""
+    table = pd.DataFrame(lines)
+    if "size" in table:
+        table["size"] = pd.Categorical(table["size"].astype(str), (*COUNTY_SIZES, ""), ordered=True)
+    table.attrs["title"] = COUNTY_TITLE
+    return table
+
+
+#: Whether a scenario's assumptions held for what a row forecasts.
+PLAUSIBLE = "plausible"
+
+
+def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
+    """Say of every row whether its scenario's assumptions held for it.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores with ``scenario_id``, as :func:`~odforecast.scoring.score_hub` gives
+        them.
+    held : DataFrame
+        ``scenario_id, first_month, last_month``: months (both included) for which the assumptions
+        of a scenario held. One that is not there held in none.
+
+    Returns
+    -------
+    DataFrame
+        The same with ``plausible``, true where the scenario held in every month that the count
+        adds up and that follows the last known one: the month itself, or of a 12-month count all
+        such months of the twelve. Missing for months up to the last known one: no scenario
+        changes them.
+
+    Raises
+    ------
+    ScoringError
+        If the scores have no ``scenario_id``.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
+    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"])})
+    >>> held = pd.DataFrame({"scenario_id": ["shock"], "first_month": [pd.Timestamp("2024-02-01")],
+    ...     "last_month": [pd.Timestamp("2024-05-01")]})
+    >>> mark_plausible(scores, held)["plausible"].tolist()
+    [False, True]
+    """
+    _need(scores, SCENARIO_ID)
+    spans: dict[str, set[int]] = {}
+    first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
+    for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
+        spans.setdefault(name, set()).update(range(start, stop + 1))
+    keys = pd.DataFrame(
+        {
+            "name": scores[SCENARIO_ID].astype(str),
+            "sums": scores["target"].astype(str) == TARGET_12MO,
+            "month": _numbers(scores["month"]),
+            "horizon": scores["horizon"].astype(int),
+        }
+    )
+    codes, different = pd.factorize(pd.MultiIndex.from_frame(keys))
+    answers = [
+        None
+        if horizon <= 0
+        else spans.get(name, set()).issuperset(
+            # The last `horizon` months follow the last known one.
+            range(month - (min(horizon, 12) - 1 if sums else 0), month + 1)
+        )
+        for name, sums, month, horizon in different
+    ]
+    return scores.assign(**{PLAUSIBLE: pd.array(answers, dtype="boolean").take(codes)})
+
+
+def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
+    """How long the assumptions of each scenario held, out of the months that are scored.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As :func:`mark_plausible` gives them.
+
+    Returns
+    -------
+    DataFrame
+        One row per target and scenario: ``target, scenario_id``; ``months`` (target months ahead
+        that are scorable, of every origin), ``plausible`` (those for which it held), ``share``,
+        ``first`` and ``last`` (of these; NaT if there is none).
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
+    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"]), "scorable": True,
+    ...     "as_of": pd.Timestamp("2024-06-12"), "plausible": [False, True]})
+    >>> plausibility(scores)[["months", "plausible", "share"]].values.tolist()
+    [[2.0, 1.0, 0.5]]
+    """
+    _need(scores, SCENARIO_ID, PLAUSIBLE)
+    keys = ["target", SCENARIO_ID]
+    units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
+    held = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
+    out = units.groupby(keys, sort=True).size().to_frame("months")
+    out[PLAUSIBLE] = held.size().reindex(out.index, fill_value=0)
+    out["share"] = out[PLAUSIBLE] / out["months"]
+    out["first"], out["last"] = held.min().reindex(out.index), held.max().reindex(out.index)
+    return out.reset_index()
+
+
+def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
+    """Coverage and WIS of each scenario: on its plausible months, and on all.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores with ``scenario_id`` and ``model``; with ``plausible``, if that was
+        judged.
+    baseline : str, optional
+        Model to relate WIS to, scenario by scenario.
+
+    Returns
+    -------
+    DataFrame
+        One row per target, level (``nation``, ``jurisdictions``), scenario, model and ``months``
+        (``plausible``, ``all``; only ``all`` where plausibility was not judged), with the columns
+        of :func:`~odforecast.scoring.summarise`. Months up to the last known one are left out.
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing, or no month ahead is there.
+    """
+    _need(scores, SCENARIO_ID, "model")
+    rows = scores[scores["horizon"] > 0]
+    if rows.empty:
+        raise ScoringError("no month ahead to score", hint="scenarios change months to come")
+    rows = rows.assign(scorable=rows["scorable"].astype(bool))
+    by = ["target", "level", SCENARIO_ID]
+    parts = [summarise(rows, by, baseline).assign(months="all")]
+    if PLAUSIBLE in rows:
+        few = rows.assign(scorable=rows["scorable"] & rows[PLAUSIBLE].astype(bool))
+        parts.insert(0, summarise(few, by, baseline).assign(months=PLAUSIBLE))
+    out = pd.concat(parts, ignore_index=True)
+    out.insert(len(by), "months", out.pop("months"))
+    return out.sort_values([*by, "model"], kind="stable", ignore_index=True)
+
+
+def nearest(scores: pd.DataFrame) -> pd.DataFrame:
+    """The pool of scenarios: which one lay nearest to the truth.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores with ``scenario_id`` and ``model``.
+
+    Returns
+    -------
+    DataFrame
+        One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over
+        the scorable units ahead that all scenarios of the model have; ``n_common``, their number;
+        ``nearest``, the share of them where it has the lowest (divided among equals). It says
+        which one came true, not why: assumptions are judged by :func:`plausibility`.
+
+    Raises
+    ------
+    ScoringError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> scores = pd.DataFrame({"scenario_id": ["a", "b"], "model": "m", "target": "deaths_month",
+    ...     "horizon": 1, "month": pd.Timestamp("2024-02-01"), "as_of": pd.Timestamp("2024-06-12"),
+    ...     "location": "US", "scorable": True, "wis": [3.0, 2.0]})
+    >>> nearest(scores)[["scenario_id", "wis", "nearest"]].values.tolist()
+    [['b', 2.0, 1.0], ['a', 3.0, 0.0]]
+    """
+    _need(scores, SCENARIO_ID, "model", "wis")
+    groups = ["target", "level", "model"]
+    parts = []
+    rows = with_groups(scores[_ahead(scores)], groups)
+    for labels, part in rows.groupby(groups, observed=True, sort=True, dropna=False):
+        keys = [k for k in UNIT_KEYS if k in part and k not in (*groups, SCENARIO_ID)]
+        wide = part.set_index([*keys, SCENARIO_ID])["wis"]
+        values = wide.unstack(SCENARIO_ID).dropna()
+        lowest = values.eq(values.min(axis=1), axis=0)
+        out = pd.DataFrame(
+            {
+                **dict(zip(groups, labels)),
+                SCENARIO_ID: values.columns.to_numpy(),
+                "wis": values.mean().to_numpy(),
+                "n_common": len(values),
+                "nearest": lowest.div(lowest.sum(axis=1), axis=0).mean().to_numpy(),
+            }
+        )
+        parts.append(out.sort_values(["wis", SCENARIO_ID], kind="stable"))
+    columns = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _numbers(months: pd.Series) -> np.ndarray:
+    """Months as whole numbers."""
+    return months.to_numpy().astype("datetime64[M]").astype(np.int64)
+
+
+def _ahead(scores: pd.DataFrame) -> pd.Series[bool]:
+    """Rows that are scorable, of months after the last known one."""
+    return scores["scorable"].astype(bool) & (scores["horizon"] > 0)
+
+
+def _need(scores: pd.DataFrame, *columns: str) -> None:
+    for name in columns:
+        if name not in scores:
+            raise ScoringError(
+                f"the score table has no column {name!r}",
+                hint=f"it has: {', '.join(map(str, scores.columns))}",
+            )

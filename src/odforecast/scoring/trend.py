@@ -1,17 +1,16 @@
-"""Scores of the trend: were the five categories given the right chances?
-
-Ranked probability score of :meth:`odforecast.Forecast.trend`, beside that of whoever knows no
-more than how often each category came up before.
-"""
+"""Scores of the direction: five categories of the change on a year earlier, and the turn."""
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast
+from odforecast.forecast.tables import at_months, layer_of
 from odforecast.forecast.trend import (
     CATEGORIES,
     LONGEST,
@@ -21,55 +20,11 @@ from odforecast.forecast.trend import (
     thresholds,
 )
 from odforecast.geography import NATION
-from odforecast.months import ONE_MONTH
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import MONTH
 from odforecast.panel import Panel
-from odforecast.scoring.asked import forecast_and_truth
-from odforecast.scoring.rules import Floats
-from odforecast.scoring.truth import Truth
-
-
-def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Floats:
-    """Ranked probability score of ordered categories, from 0 (right and sure) to 1.
-
-    Squared differences of the cumulative probabilities, divided by their number (K − 1), after
-    Epstein (1969) and Murphy (1971): a near miss costs less than a far one.
-
-    Parameters
-    ----------
-    probability : array_like, shape (…, K)
-        Probabilities of the K categories; they add up to 1, or are NaN.
-    observed : array_like of int, shape (…)
-        Position of the category that came; −1 where it is not known.
-
-    Returns
-    -------
-    ndarray, shape (…)
-        NaN where either is unknown.
-
-    Raises
-    ------
-    ScoringError
-        If probabilities are negative or do not add up to 1, or there are fewer than two.
-
-    Examples
-    --------
-    >>> from odforecast.scoring import ranked_probability_score
-    >>> ranked_probability_score([[0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 0, 0, 1.0]], [2, 2, 2])
-    array([0.  , 0.25, 0.5 ])
-    """
-    given = np.asarray(probability, dtype=float)
-    came = np.asarray(observed, dtype=np.int64)
-    if given.ndim < 1 or given.shape[-1] < 2:
-        raise ScoringError(f"probability has shape {given.shape}: two categories or more")
-    known = ~np.isnan(given).any(axis=-1)
-    total = given[known].sum(axis=-1)
-    if (given[known] < 0).any() or not np.allclose(total, 1.0, atol=1e-6):
-        raise ScoringError("probability: each must be 0 or more, and they must add up to 1")
-    k = given.shape[-1]
-    below = (np.arange(k - 1) >= came[..., None]).astype(float)
-    gap = np.cumsum(given, axis=-1)[..., :-1] - below
-    scores = (gap**2).sum(axis=-1) / (k - 1)
-    return np.asarray(np.where(known & (came >= 0), scores, np.nan))
+from odforecast.scoring.rules import Floats, ranked_probability_score
+from odforecast.scoring.truth import Truth, forecast_and_truth
 
 
 def pooled_frequencies(panel: Panel) -> Floats:
@@ -164,3 +119,176 @@ def trend_pair(
         pooled = np.where(np.isnan(given), np.nan, pooled)
         out[1][:, months] = ranked_probability_score(pooled, came)
     return out[0], out[1]
+
+
+#: Longest horizon: the count a year earlier is known at the origin.
+_LONGEST: Final = 12
+
+
+def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
+    """Chances of a turn and what came, one row per location and month 1 to 12 ahead.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        Its draws must be joint over months.
+    truth : Truth
+        Must hold the counts of the months ahead, of the last known month, and those of a year
+        before each.
+    known : Panel, optional
+        The whole panel of the origin, for how often places turned before. Default: the
+        forecast's.
+
+    Returns
+    -------
+    DataFrame
+        ``location``, ``month`` (datetime64[s]), ``horizon``; ``chance`` (share of draws that have
+        turned by then), ``turned`` (1 or 0: what came), ``brier`` ((chance - turned)²; lower is
+        better, 0.25 for a chance of one half); ``pooled`` (share of all pairs of months and
+        jurisdictions in which a place had turned so many months later, as known and settled at
+        the origin) and ``brier_pooled``. NaN where a count is not known.
+
+    Raises
+    ------
+    ScoringError
+        If the draws are not joint over months, or what is given is no forecast or no truth.
+
+    Notes
+    -----
+    A change of 0 is no rise. Near 0 the direction flickers, and what counts as a turn there is
+    chance: a good forecast says about one half. Where counts are incomplete at the origin and the
+    model does not complete them, the last known month looks like a fall, and the model is wrong
+    about the direction before it forecasts anything; that is scored too.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> made = od.get_model("dlm").fit(panel.cut("2023-03")).forecast(draws=200).select("US")
+    >>> table = od.scoring.turning_scores(made, od.Truth(panel))
+    >>> table.loc[table["horizon"].isin([3, 12]), ["horizon", "turned"]].to_numpy().tolist()
+    [[3.0, 0.0], [12.0, 1.0]]
+    """
+    forecast_and_truth(forecast, truth)
+    if MONTH not in forecast.joint:
+        raise ScoringError(
+            "these draws are not joint over months, so a path has no turn",
+            hint="use a model whose paths are joint over months",
+        )
+    ahead = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= _LONGEST))
+    places, months = forecast.locations, forecast.months[ahead]
+    chance = np.full((len(places), ahead.size), np.nan)
+    if ahead.size:
+        first, later = drawn_changes(forecast, forecast.samples())
+        chance = chances(first, later[:, :, ahead])
+    came = observed_turns(truth, places, forecast.last_month, months)
+    panel = forecast.panel if known is None else known
+    pooled = np.full(ahead.size, np.nan)
+    if panel is not None:
+        pooled = pooled_turns(panel, forecast.horizons[ahead])
+    pooled = np.where(np.isnan(chance), np.nan, pooled)  # of the same units
+    return pd.DataFrame(
+        {
+            "location": np.repeat(np.array(places, dtype=object), ahead.size),
+            "month": np.tile(months.astype("datetime64[s]"), len(places)),
+            "horizon": np.tile(forecast.horizons[ahead], len(places)),
+            "chance": chance.ravel(),
+            "turned": came.ravel(),
+            "brier": ((chance - came) ** 2).ravel(),
+            "pooled": pooled.ravel(),
+            "brier_pooled": ((pooled - came) ** 2).ravel(),
+        }
+    )
+
+
+def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
+    """Changes on a year earlier in every draw, at the last known month and at each forecast one.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    sums : ndarray, shape (D, L, M)
+        Its 12-month counts.
+
+    Returns
+    -------
+    first : ndarray, shape (D, L)
+    later : ndarray, shape (D, L, M)
+        NaN where a count is known to nobody.
+    """
+    reported = layer_of(forecast, "reported")
+    before = np.broadcast_to(at_months(forecast, reported, -12), sums.shape).copy()
+    if forecast.months.size > 12:  # once final, where the draws reach that far back
+        before[:, :, 12:] = sums[:, :, :-12]
+    last = int(-forecast.horizons[0])  # position of the last known month
+    if last >= 0:
+        return (sums - before)[:, :, last], sums - before
+    first = np.full(sums.shape[:2], np.nan)
+    if forecast.panel is not None:
+        column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
+        if 12 <= column < reported.shape[1]:
+            first = np.broadcast_to(reported[:, column] - reported[:, column - 12], first.shape)
+    return first, sums - before
+
+
+def chances(first: Floats, later: Floats) -> Floats:
+    """Share of draws that have turned by each month; shapes (D, L) and (D, L, M) to (L, M).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> first = np.array([[5.0], [-5.0]])
+    >>> chances(first, np.array([[[4.0, -1.0, 2.0]], [[-3.0, -2.0, -1.0]]]))
+    array([[0. , 0.5, 0.5]])
+    """
+    share = turned(first, later).mean(axis=0)
+    lost = np.isnan(first).any(axis=0)[:, None] | np.isnan(later).any(axis=0)
+    return np.where(np.logical_or.accumulate(lost, axis=-1), np.nan, share)
+
+
+def turned(first: Floats, later: Floats) -> NDArray[np.bool_]:
+    """Whether the direction has been another one by each month: (...) and (..., M) to (..., M)."""
+    return np.asarray(np.logical_or.accumulate((later > 0) != (first > 0)[..., None], axis=-1))
+
+
+def observed_turns(
+    truth: Truth, places: tuple[str, ...], last: np.datetime64, months: Months
+) -> Floats:
+    """1 where a place had turned by each month, 0 where not; NaN unknown. Shape (L, M)."""
+    at: Months = np.append(np.datetime64(last, "M"), months)
+    later, _ = truth.observed(places, at)
+    before, _ = truth.observed(places, at - 12 * ONE_MONTH)
+    return turns_of(later - before)
+
+
+def turns_of(changes: Floats) -> Floats:
+    """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> turns_of(np.array([[3.0, 2.0, -1.0, 4.0], [3.0, 2.0, np.nan, 4.0]])).tolist()
+    [[0.0, 1.0, 1.0], [0.0, nan, nan]]
+    """
+    lost = np.logical_or.accumulate(np.isnan(changes), axis=-1)[..., 1:]
+    return np.where(lost, np.nan, turned(changes[..., 0], changes[..., 1:]).astype(float))
+
+
+def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
+    """How often places turned within so many months before, as known at the origin.
+
+    Returns
+    -------
+    ndarray, shape (H,)
+        Shares over all jurisdictions and months whose counts were settled; NaN without any.
+    """
+    rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
+    counts = panel.reported[rows][:, panel.months <= panel.settled_through]
+    changes = counts[:, 12:] - counts[:, :-12]
+    out = np.full(len(horizons), np.nan)
+    for k, h in enumerate(int(h) for h in horizons):
+        if changes.shape[1] > h:
+            windows = np.lib.stride_tricks.sliding_window_view(changes, h + 1, axis=1)
+            seen = turns_of(windows.reshape(-1, h + 1))[:, -1]
+            out[k] = np.nanmean(seen) if np.isfinite(seen).any() else np.nan
+    return out

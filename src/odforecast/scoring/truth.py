@@ -1,8 +1,9 @@
-"""Truth: what the forecasts are scored against, by name and release."""
+"""Truth: the counts that forecasts are scored against, and when they count as settled."""
 
 from __future__ import annotations
 
 import datetime as dt
+import numbers
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, one_of, whole
+from odforecast.errors import ScoringError, one_of, short, whole
+from odforecast.forecast.forecast import a_forecast
 from odforecast.geography import called, pick
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
@@ -296,3 +298,41 @@ class Truth:
                 f"too young: release {self.release} is {age[j]} months after the month, "
                 f"{self.min_age} needed"
             )
+
+
+def forecast_and_truth(forecast: object, truth: object) -> None:
+    """Refuse what is no forecast, or no truth."""
+    a_forecast(forecast, ScoringError)
+    if isinstance(truth, Panel):
+        raise ScoringError("truth is a Panel", hint="make it one: od.Truth(panel)")
+    if not isinstance(truth, Truth):
+        raise ScoringError(f"truth is {short(truth)}, no Truth", hint="give od.Truth(panel)")
+
+
+def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
+    """Horizons, of which a forecast has one at least.
+
+    Parameters
+    ----------
+    horizons : sequence of int
+    there : sequence of int
+        Those of the forecast; if none, only the form is looked at.
+
+    Raises
+    ------
+    ScoringError
+        If they are no list of whole numbers, none are given, or none of them is forecast.
+    """
+    span = f" within {there[0]} to {there[-1]}" if len(there) else ""
+    hint = f"give a list of months ahead{span}, as [1, 6]"
+    if isinstance(horizons, str) or not isinstance(horizons, Iterable):
+        raise ScoringError(f"horizons is {short(horizons)}, no list", hint=hint)
+    found = list(horizons)
+    if not found:
+        raise ScoringError("horizons is empty", hint=hint)
+    for h in found:
+        if isinstance(h, bool) or not isinstance(h, numbers.Integral):
+            raise ScoringError(f"horizon {short(h)} is no whole number", hint=hint)
+    if len(there) and not set(found) & {int(h) for h in there}:
+        raise ScoringError(f"horizons {short(found)}: none of them is forecast", hint=hint)
+    return [int(h) for h in found]

@@ -1,43 +1,60 @@
-"""Score every unit of a forecast: one row per (location, month), nothing dropped."""
+"""Score every unit of a forecast: one row per (location, month), nothing dropped.
+
+A nowcast is scored on counts of which 95 % and more are known. WIS of the count is WIS of the
+revision (final less reported), for the reported count is a constant; what tells nowcasts apart is
+the score beside that of leaving the count as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError
+from odforecast.forecast import Forecast
 from odforecast.forecast.adding import between, in_order
-from odforecast.geography.places import lookup
-from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO
-from odforecast.scoring.bounds import bounded_scores
+from odforecast.forecast.tables import published
+from odforecast.geography.places import LOCATIONS, lookup, population
+from odforecast.names import (
+    COUNTIES,
+    COVERAGE_LEVELS,
+    HUB_QUANTILES,
+    LOCATION,
+    SCENARIO_ID,
+    TARGET_12MO,
+)
+from odforecast.panel import Panel
 from odforecast.scoring.calibration import interval_coverage
 from odforecast.scoring.columns import (
+    COUNT_COLUMNS,
     METRIC_COLUMNS,
     UNIT_COLUMNS,
     regimes,
-)
-from odforecast.scoring.draws import (
-    bias_of_ranks,
-    crps_sorted,
-    log_score_sorted,
-    quantiles_sorted,
-    ranks_sorted,
+    with_county_columns,
 )
 from odforecast.scoring.rules import (
     Floats,
     absolute_error,
     absolute_percentage_error,
     bias_from_quantiles,
+    bias_of_ranks,
+    bounded_scores,
+    crps_sorted,
+    log_score_sorted,
+    quantiles_sorted,
+    ranks_sorted,
     weighted_interval_score,
 )
+from odforecast.scoring.trend import trend_pair
+from odforecast.scoring.truth import Truth, forecast_and_truth
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
-    from odforecast.forecast import Forecast
+    from odforecast.scoring.metrics import Metric
 
 #: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
 Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
@@ -72,7 +89,7 @@ def score_units(
         Only these months after the panel's last; default: all.
     bounds : pair of ndarray, shape (L, M), optional
         What each count lies between: adds the columns of
-        :func:`odforecast.scoring.bounds.bounded_scores`, and ``pit`` wherever there are bounds.
+        :func:`odforecast.scoring.rules.bounded_scores`, and ``pit`` wherever there are bounds.
 
     Returns
     -------
@@ -379,3 +396,292 @@ def _columns(scores: dict[str, Floats], **units: object) -> Columns:
 def table_of(columns: Columns) -> pd.DataFrame:
     """A table of columns, made at once."""
     return pd.DataFrame(columns)
+
+
+def score(
+    forecast: Forecast,
+    truth: Truth,
+    target: str = TARGET_12MO,
+    known: Panel | None = None,
+    horizons: Sequence[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
+) -> pd.DataFrame:
+    """Scores of a forecast, one row per location and month.
+
+    Parameters
+    ----------
+    forecast : Forecast
+    truth : Truth
+        Counts of a later release. A count too young is *not scorable*, with the reason.
+    target : {"deaths_12mo", "deaths_month"}
+    known : Panel, optional
+        The whole panel of the origin, for what the trend is compared with. Default: the
+        forecast's.
+    horizons : sequence of int, optional
+        Only these months after the panel's last; default: all.
+    metrics : sequence of Metric or str
+        More scores, each a column of its name after the others: see
+        :class:`odforecast.scoring.metrics.Metric`.
+
+    Returns
+    -------
+    DataFrame
+        The score table (see :func:`odforecast.scoring.score_units`) with ``truth``,
+        ``truth_release``, ``reason``, ``last_reported``, ``reported``, ``revised``,
+        ``joint_locations``, ``horizon_from_origin``, ``warnings``, ``rps`` and ``rps_pooled``
+        (:func:`odforecast.scoring.trend.trend_scores`; NaN for months). ``reported`` is the
+        12-month count that the release of the forecast itself had of a month (the nowcast's;
+        NaN after its last month), ``revised`` whether that became another one
+        (:func:`odforecast.scoring.units.revised`).
+        Counties have the columns of :data:`odforecast.scoring.columns.COUNTY_COLUMNS` too:
+        ``observed_low`` and ``observed_high``, whether they say enough for the threshold-weighted
+        CRPS (``bounded``), ``twcrps`` and ``twwis`` over counts of at least 9, ``rps_bands`` of
+        0, 1 to 9, 10 and more, the chances of these (``p_zero``, ``p_hidden``, ``p_ten``),
+        ``mean``, and class of ``size``, ``visible`` and ``urban`` at the origin. Their ``pit`` is
+        there for hidden counts too; their trend is not scored (``rps`` NaN).
+
+    Raises
+    ------
+    ScoringError
+        If forecast and truth count deaths in different ways, or different deaths.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=100)
+    >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
+    True
+    """
+    columns, _ = score_columns(forecast, truth, target, known, horizons, metrics=metrics)
+    return table_of(columns)
+
+
+def score_columns(
+    forecast: Forecast,
+    truth: Truth,
+    target: str = TARGET_12MO,
+    known: Panel | None = None,
+    horizons: Sequence[int] | None = None,
+    levels: Sequence[float] = (),
+    metrics: Sequence[Metric | str] = (),
+) -> tuple[Columns, Floats]:
+    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once.
+
+    Parameters
+    ----------
+    forecast, truth, target, known, horizons, metrics
+        As of :func:`score`.
+    levels : sequence of float
+        Of the quantiles.
+
+    Returns
+    -------
+    columns : dict of str to array or scalar
+    quantiles : ndarray, shape (Q, L, M)
+        Of the months asked for.
+    """
+    forecast_and_truth(forecast, truth)
+    if forecast.basis != truth.basis:
+        raise ScoringError(
+            f"the forecast counts deaths by {forecast.basis}, the truth by {truth.basis}",
+            hint="score against counts of the same kind",
+        )
+    panel = forecast.panel
+    if panel is not None and panel.indicator != truth.panel.indicator:
+        raise ScoringError(
+            f"the forecast is of {panel.indicator!r}, the truth of {truth.panel.indicator!r}",
+            hint="score against counts of the same indicator",
+        )
+    picked = picked_months(forecast, horizons)
+    months, n_months = forecast.months[picked], picked.size
+    observed, reasons = truth.observed(forecast.locations, months, target)
+    of_counties = truth.panel.dataset == COUNTIES and target == TARGET_12MO
+    bounds = truth.bounds(forecast.locations, months) if of_counties else None
+    columns, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
+    last = np.full(len(forecast.locations), np.nan)
+    if panel is not None:
+        row = {s: i for i, s in enumerate(panel.locations)}
+        last = np.array(
+            [panel.reported[row[s], -1] if s in row else np.nan for s in forecast.locations]
+        )
+    reported = np.full(observed.shape, np.nan)
+    if target == TARGET_12MO:
+        reported = published(forecast)[:, picked]
+    rps = rps_pooled = np.full(observed.size, np.nan)
+    if target == TARGET_12MO and not of_counties:
+        rps, rps_pooled = (x[:, picked].ravel() for x in trend_pair(forecast, truth, known))
+    columns |= {
+        "rps": rps,
+        "rps_pooled": rps_pooled,
+        "truth": truth.kind,
+        "truth_release": pd.Timestamp(truth.release),
+        "reason": reasons.ravel(),
+        "last_reported": np.repeat(last, n_months),
+        "reported": reported.ravel(),
+        "revised": revised(observed, reported).ravel(),
+        "joint_locations": LOCATION in forecast.joint,
+        "horizon_from_origin": np.tile(
+            forecast.horizons_from_origin[picked], len(forecast.locations)
+        ),
+        "warnings": "; ".join(forecast.warnings),
+    }
+    if bounds is not None:
+        columns = with_county_columns(columns, forecast, *bounds)
+    if metrics:
+        samples = forecast.samples(target)[:, :, picked]
+        own = metric_columns(metrics, samples, observed, target)
+        if taken := [name for name in own if name in columns]:
+            raise ScoringError(
+                f"metric {taken[0]!r} has the name of a column of the score table",
+                hint="give it another",
+            )
+        columns |= own
+    return columns, quantiles
+
+
+def metric_columns(
+    metrics: Sequence[Metric | str], samples: Floats, observed: Floats, target: str
+) -> dict[str, Floats]:
+    """A column per metric: of draws (D, L, M) and counts (L, M), places as they stand.
+
+    NaN where a metric is of the other target.
+
+    Raises
+    ------
+    ScoringError
+        If one is unknown, or is not what a metric is.
+    """
+    from odforecast.scoring.metrics import apply_metric, check_metrics
+
+    none = np.full(observed.size, np.nan)
+    return {
+        m.name: apply_metric(m, samples, observed).ravel() if m.target in (None, target) else none
+        for m in check_metrics(metrics)
+    }
+
+
+#: A count was revised if it moved by more than this: deaths, or a share of it.
+MOVED_DEATHS, MOVED_SHARE = 1.0, 0.002
+
+
+def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
+    """Whether counts became others by more than the larger of 1 death and 0.2 %.
+
+    The interval of a count that never changes holds it whatever its width: coverage of a
+    nowcast is told by those that do.
+
+    Parameters
+    ----------
+    observed, reported : array_like
+        The count as it became, and as it was; of one shape.
+
+    Returns
+    -------
+    ndarray of bool
+        False where either is not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from odforecast.scoring.revision import revised
+    >>> revised([101, 102, 1002, 1003, np.nan], [100, 100, 1000, 1000, 100]).tolist()
+    [False, True, False, True, False]
+    """
+    was = np.asarray(reported, dtype=float)
+    moved = np.abs(np.asarray(observed, dtype=float) - was)
+    return np.asarray(moved > np.maximum(MOVED_DEATHS, MOVED_SHARE * was))
+
+
+def against_reported(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Mean WIS of the nowcast beside the mean absolute revision, on the same units.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores with ``reported``.
+    keys : list of str
+        Columns that make a group.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by ``keys``, groups without a nowcast left out: ``n_revised``, units that were
+        revised; ``mae_reported``, mean absolute revision (the error of the reported count, as
+        it would be if nobody completed it); ``rel_wis_reported``, mean WIS over that: below 1
+        is better than the reported count, NaN where nothing was revised;
+        ``coverage_90_revised``, coverage of the 90 % interval over the revised units.
+    """
+    known = scores["scorable"].astype(bool) & scores["reported"].notna()
+    known &= scores["target"].astype(str) == TARGET_12MO
+    table = scores[known]
+    moved = revised(table["observed"], table["reported"])
+    if "revised" in table:  # as it was in deaths, should the table be per 100,000
+        moved = table["revised"].to_numpy(dtype=bool)
+    table = table.assign(
+        _moved=moved,
+        _revision=(table["observed"] - table["reported"]).abs(),
+        _covered=table["cover_90"].where(moved),
+    )
+    groups = table.groupby(keys, observed=True, sort=True, dropna=False)
+    out = groups["_moved"].sum().to_frame("n_revised")
+    out["mae_reported"] = groups["_revision"].mean()
+    share = groups["wis"].mean() / out["mae_reported"]
+    out["rel_wis_reported"] = share.where(out["mae_reported"] > 0)
+    out["coverage_90_revised"] = groups["_covered"].mean()
+    return out
+
+
+#: Names of the lognormal log score in a score table, today's first.
+LOG_SCORES: Final = ("log_score_lognormal", "log_score")
+
+_STATES = frozenset(x.state for x in LOCATIONS)
+
+
+def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
+    """The same scores per 100,000 residents, so that large states do not rule an average.
+
+    Counts and scores in deaths (:data:`~odforecast.scoring.columns.COUNT_COLUMNS`) are
+    divided by the population on July 1 of the target month's year; the lognormal log score
+    becomes minus the log density per unit of the rate. All other scores are the same on both
+    scales, but ``log_wis``, which has no meaning for a rate and becomes NaN. Metrics of a user's
+    own stay as they are: they are scores of the count.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Unit-level scores.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the column ``scale`` set to ``"per_100k"``. Units without a population
+        (``NY`` and ``YC``, which the census does not split as CDC does, and regions) have
+        ``scorable`` False, NaN scores and the reason.
+    """
+    out = scores.copy()
+    years = pd.DatetimeIndex(out["month"]).year
+    pairs = list(zip(out["location"].astype(str), years))
+    residents = {pair: _residents(*pair) for pair in set(pairs)}
+    factor = 1e5 / np.array([residents[pair] for pair in pairs])
+    for name in (*COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
+        out[name] = out[name] * factor
+    for name in LOG_SCORES:  # whichever name the table has for it
+        if name in out:
+            out[name] = out[name] - np.log(factor)
+    out["log_wis"] = np.nan
+    lost = np.isnan(factor) & out["scorable"].to_numpy()
+    out.loc[lost, "scorable"] = False
+    out.loc[lost, "reason"] = "no population that matches CDC's jurisdiction"
+    scored = [name for name in dict.fromkeys((*METRIC_COLUMNS, *LOG_SCORES)) if name in out]
+    out.loc[np.isnan(factor), scored] = np.nan
+    if "twcrps" in out:
+        # A hidden count is no rate of any size, and a score table holds no people of counties.
+        out[["twcrps", "twwis", "mean"]] = np.nan
+        out["bounded"] = False
+    out["scale"] = "per_100k"
+    return out
+
+
+def _residents(state: str, year: int) -> float:
+    return population(state, year) if state in _STATES else float("nan")

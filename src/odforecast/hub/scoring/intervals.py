@@ -14,9 +14,9 @@ import pandas as pd
 from odforecast.hub.scoring import rules
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO
 from odforecast.scoring.columns import METRIC_COLUMNS, regimes
-from odforecast.scoring.revision import revised
 from odforecast.scoring.rules import Floats, absolute_percentage_error, weighted_interval_score
 from odforecast.scoring.truth import Truth
+from odforecast.scoring.units import revised
 
 _NAMES = {
     "wis": "wis",

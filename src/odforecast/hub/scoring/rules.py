@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 
 from odforecast.hub.file_check import TOTAL
 from odforecast.names import COVERAGE_LEVELS
-from odforecast.scoring.draws import bias_sorted, crps_sorted, quantiles_sorted
-from odforecast.scoring.rules import Floats, bias_from_quantiles, weighted_interval_score
+from odforecast.scoring.rules import (
+    Floats,
+    bias_from_quantiles,
+    bias_sorted,
+    crps_sorted,
+    quantiles_sorted,
+    weighted_interval_score,
+)
 
 type Texts = NDArray[np.object_]
 type Scored = tuple[dict[str, Floats], Texts]

@@ -24,8 +24,8 @@ from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_TREND
 from odforecast.panel import Panel
 from odforecast.say import quoted
 from odforecast.scoring.columns import METRIC_COLUMNS, regimes
-from odforecast.scoring.rules import Floats
-from odforecast.scoring.trend import pooled_frequencies, ranked_probability_score
+from odforecast.scoring.rules import Floats, ranked_probability_score
+from odforecast.scoring.trend import pooled_frequencies
 from odforecast.scoring.truth import Truth
 
 #: What the release known on a day was; raises ArchiveError or gives None where there was none.

@@ -17,7 +17,7 @@ from odforecast.report.site.blocks import Block
 from odforecast.report.site.parts import Cell, Column, SortTable
 from odforecast.report.site.skill import share_of, two_digits
 from odforecast.say import deaths_of, number_of
-from odforecast.scoring.counties import (
+from odforecast.scoring.summary import (
     COUNTY_BASELINE,
     COUNTY_TITLE,
     county_coverage,

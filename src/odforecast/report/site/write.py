@@ -42,7 +42,7 @@ from odforecast.report.site.skill import Skill
 from odforecast.report.site.tables import place_numbers
 from odforecast.report.spreadsheet import for_spreadsheets
 from odforecast.say import day_name, deaths_of, month_name
-from odforecast.scoring.counties import is_of_counties
+from odforecast.scoring.summary import is_of_counties
 from odforecast.version import __version__
 
 FORECAST_CSV, TREND_CSV = "forecast.csv", "trend.csv"
