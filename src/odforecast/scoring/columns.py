@@ -23,85 +23,38 @@ from odforecast.scoring.rules import HIDDEN_MOST, Floats
 
 #: Who forecast what, from which data, scored against which truth; added by the backtest.
 PROVENANCE_COLUMNS: Final = (
-    "model",
-    "model_version",
-    "as_of",
-    "last_month",
-    "vintage",
-    "donor",
-    "donor_distance",
-    "truth",
-    "truth_release",
-    "data_hash",
-    "spec_hash",
-    "seed",
-)
+    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
+    "truth", "truth_release", "data_hash", "spec_hash", "seed",
+)  # fmt: skip
 
 #: What :func:`odforecast.scoring.score_units` says about each unit, apart from its scores.
 UNIT_COLUMNS: Final = (
-    "location",
-    "target",
-    "horizon",
-    "month",
-    "horizon_from_origin",
-    "regime",
-    "observed",
-    "scorable",
-    "reason",
-    "n_draws",
-)
+    "location", "target", "horizon", "month", "horizon_from_origin", "regime", "observed",
+    "scorable", "reason", "n_draws",
+)  # fmt: skip
 
 #: The scores of a unit; all NaN where it is not scorable.
 METRIC_COLUMNS: Final = (
-    "wis",
-    "wis_spread",
-    "wis_over",
-    "wis_under",
-    "log_wis",
-    "crps",
-    "log_score",
-    "ae",
-    "ape",
-    "bias",
-    "pit",
-    "cover_50",
-    "cover_80",
-    "cover_90",
-    "cover_95",
-)
+    "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score", "ae", "ape",
+    "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",
+)  # fmt: skip
 
 #: Every column of the unit-level table (``median`` is known for units without truth, too).
 SCORE_COLUMNS: Final = (*PROVENANCE_COLUMNS, *UNIT_COLUMNS, "median", *METRIC_COLUMNS)
 
 #: Columns in deaths, which become deaths per 100,000 residents on the rate scale.
 COUNT_COLUMNS: Final = (
-    "observed",
-    "median",
-    "wis",
-    "wis_spread",
-    "wis_over",
-    "wis_under",
-    "crps",
-    "ae",
-)
+    "observed", "median", "wis", "wis_spread", "wis_over", "wis_under", "crps", "ae",
+)  # fmt: skip
 
 
 #: What makes two rows the same forecast made by two models: those of these that a table has.
 #: An origin is its last known month as well as its day: CDC published three months at once
 #: in February 2022. And it is the donor of its delay: a month has several.
 UNIT_KEYS: Final = (
-    "as_of",
-    "last_month",
-    SCENARIO_ID,
-    "vintage",
-    "donor",
-    "location",
-    "target",
-    "month",
-    "truth",
-    "truth_release",
-    "scale",
-)
+    "as_of", "last_month", SCENARIO_ID, "vintage", "donor", "location", "target", "month",
+    "truth", "truth_release", "scale",
+)  # fmt: skip
 
 #: Groups of horizons (months after the panel's last month), in order.
 HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
@@ -283,20 +236,9 @@ def _region(code: str) -> str:
 
 #: Columns that the score table of counties has beside those of every score table.
 COUNTY_COLUMNS: Final = (
-    "observed_low",
-    "observed_high",
-    "bounded",
-    "twcrps",
-    "twwis",
-    "rps_bands",
-    "p_zero",
-    "p_hidden",
-    "p_ten",
-    "mean",
-    "size",
-    "visible",
-    "urban",
-)
+    "observed_low", "observed_high", "bounded", "twcrps", "twwis", "rps_bands", "p_zero",
+    "p_hidden", "p_ten", "mean", "size", "visible", "urban",
+)  # fmt: skip
 
 #: Classes of size, by the count of the last month known at the origin.
 COUNTY_SIZES: Final = ("hidden", "0", "10-19", "20-49", "50-199", "200+")

@@ -11,9 +11,9 @@ dependence between places is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -50,79 +50,29 @@ Floats = NDArray[np.float64]
 
 #: Columns of the table of joint scores; the backtest puts its own before them.
 JOINT_COLUMNS: Final = (
-    "target",
-    "statistic",
-    "place",
-    "horizon",
-    "month",
-    "control",
-    "n_places",
-    "n_months",
-    "n_draws",
-    "observed",
-    "median",
-    "score",
-    "log_score",
-    "pit",
-    "cover_50",
-    "cover_80",
-    "cover_90",
-    "cover_95",
-    "scorable",
-    "reason",
-)
+    "target", "statistic", "place", "horizon", "month", "control", "n_places", "n_months",
+    "n_draws", "observed", "median", "score", "log_score", "pit", "cover_50", "cover_80",
+    "cover_90", "cover_95", "scorable", "reason",
+)  # fmt: skip
 #: Why there is no energy score, which is of log counts.
 NO_LOG: Final = "a draw is below zero: it has no log"
-_NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row; ``horizon`` -1 and no ``month`` where months are joined."""
-
-    statistic: str
-    place: str
-    control: bool
-    n_draws: int
-    key: tuple[object, ...]
-    horizon: int = -1
-    month: np.datetime64 = np.datetime64("NaT", "M")  # noqa: RUF009
-    n_places: int = 1
-    n_months: int = 1
-    observed: float = _NAN
-    median: float = _NAN
-    score: float = _NAN
-    log_score: float = _NAN
-    pit: float = _NAN
-    cover_50: float = _NAN
-    cover_80: float = _NAN
-    cover_90: float = _NAN
-    cover_95: float = _NAN
-    reason: str = ""
+#: A row of the table: what is not named in it is as here. ``horizon`` is -1, and there is no
+#: ``month``, where months are joined.
+Row = dict[str, Any]
+_USUAL: Final[Row] = {
+    "horizon": -1, "month": np.datetime64("NaT", "M"), "n_places": 1, "n_months": 1, "reason": "",
+} | dict.fromkeys(JOINT_COLUMNS[9:18], float("nan"))  # fmt: skip
 
 
 def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
     """Rows as the table, with the right columns and types where there are none."""
-    columns: dict[str, object] = {
-        f.name: [getattr(row, f.name) for row in rows] for f in fields(Row) if f.name != "key"
-    }
-    columns["target"] = np.full(len(rows), target, dtype=object)
-    columns["scorable"] = np.array([row.reason == "" for row in rows], dtype=bool)
-    for name in ("statistic", "place", "reason"):
-        columns[name] = np.array(columns[name], dtype=object)
-    for name in ("horizon", "n_places", "n_months", "n_draws"):
-        columns[name] = np.array(columns[name], dtype=np.int64)
-    columns["control"] = np.array(columns["control"], dtype=bool)
-    columns["month"] = np.array(columns["month"], dtype="datetime64[M]").astype("datetime64[s]")
-    return pd.DataFrame(
-        {
-            name: columns[name]
-            if name in ("target", "statistic", "place", "reason", "horizon", "n_places", "n_months",
-                        "n_draws", "control", "month", "scorable")
-            else np.array(columns[name], dtype=float)
-            for name in JOINT_COLUMNS
-        }
-    )  # fmt: skip
+    whole = [_USUAL | {"target": target, "scorable": not row.get("reason")} | row for row in rows]
+    kinds = {"horizon": "i8", "n_places": "i8", "n_months": "i8", "n_draws": "i8", "control": "?"}
+    kinds |= {"scorable": "?", "month": "M8[M]"} | dict.fromkeys(JOINT_COLUMNS[9:18], "f8")
+    columns = {n: np.array([r[n] for r in whole], kinds.get(n, object)) for n in JOINT_COLUMNS}
+    return pd.DataFrame(columns | {"month": columns["month"].astype("M8[s]")})
 
 
 def counted(
@@ -177,7 +127,8 @@ class World:
 
     def row(self, statistic: str, place: str) -> partial[Row]:
         """A row of the table, still without its scores."""
-        return partial(Row, statistic, place, self.control, len(self.draws), (*self.key, statistic))
+        about = {"control": self.control, "n_draws": len(self.draws)}
+        return partial(dict, statistic=statistic, place=place, **about)
 
 
 def worlds_of(

@@ -14,7 +14,7 @@ too wide, never too narrow by treating 64 × 3 as 192).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -482,21 +482,10 @@ def relative_skill(
         others = pairs.common.copy()
         if n > 1:
             np.fill_diagonal(others, np.iinfo(np.int64).max)
-        there = n == 1 or (np.delete(pairs.common[base], base) > 0).any()
-        often = weights(pairs.cells, bootstrap, block, seed)
-        skill, spread = (
-            _itself(_scaled_theta(sums, base), base, bool(there))
-            for sums in (pairs.sums.sum(axis=0)[None], np.tensordot(often, pairs.sums, axes=1))
-        )
-        lower, upper = percentile_interval(spread, level, n)
-        few = pairs.base().few[:, base]
-        frames.append(
-            pairs.frame(labels, metric, others.min(axis=1), base).assign(
-                rel_skill=skill[0],
-                lower=np.where(few, np.nan, lower),
-                upper=np.where(few, np.nan, upper),
-            )
-        )
+        there = n == 1 or bool((np.delete(pairs.common[base], base) > 0).any())
+        table = pairs.frame(labels, metric, others.min(axis=1), base)
+        columns = _related(pairs, _scaled_theta, base, there, bootstrap, block, level, seed)
+        frames.append(table.assign(**dict(zip(("rel_skill", "lower", "upper"), columns))))
     return _finish(frames, "rel_skill")
 
 
@@ -529,21 +518,36 @@ def relative_to_baseline(
     frames = []
     for labels, pairs in pairs_by_group(scores, baseline, metric, by, missing):
         base = pairs.models.index(baseline)
-        often = weights(pairs.cells, bootstrap, block, seed)
-        ratios, spread = (
-            _itself(ratios_of(sums)[:, :, base], base, bool(pairs.common[base, base] > 0))
-            for sums in (pairs.sums.sum(axis=0)[None], np.tensordot(often, pairs.sums, axes=1))
-        )
-        lower, upper = percentile_interval(spread, level, len(pairs.models))
-        few = pairs.base().few[:, base]
-        frames.append(
-            pairs.frame(labels, metric, pairs.common[:, base], base).assign(
-                ratio=ratios[0],
-                lower=np.where(few, np.nan, lower),
-                upper=np.where(few, np.nan, upper),
-            )
-        )
+        there = bool(pairs.common[base, base] > 0)
+        table = pairs.frame(labels, metric, pairs.common[:, base], base)
+        columns = _related(pairs, _to_base, base, there, bootstrap, block, level, seed)
+        frames.append(table.assign(**dict(zip(("ratio", "lower", "upper"), columns))))
     return _finish(frames, "ratio")
+
+
+def _related(
+    pairs: Pairs, statistic: Callable[[Floats, int], Floats], base: int, there: bool,
+    bootstrap: int, block: int | None, level: float, seed: int,
+) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+    """A statistic of sums (B, M, M) for each model, and its interval.
+
+    The baseline is 1 to itself, also where its mean is 0.
+    """
+    often = weights(pairs.cells, bootstrap, block, seed)
+    found = []
+    for sums in (pairs.sums.sum(axis=0)[None], np.tensordot(often, pairs.sums, axes=1)):
+        values = statistic(sums, base)
+        if there:
+            values[:, base] = 1.0
+        found.append(values)
+    few = pairs.base().few[:, base]
+    lower, upper = percentile_interval(found[1], level, len(pairs.models))
+    return found[0][0], np.where(few, np.nan, lower), np.where(few, np.nan, upper)
+
+
+def _to_base(sums: Floats, base: int) -> Floats:
+    """Ratios to the baseline's mean, shape (B, M)."""
+    return ratios_of(sums)[:, :, base]
 
 
 def _scaled_theta(sums: Floats, base: int) -> Floats:
@@ -557,13 +561,6 @@ def _scaled_theta(sums: Floats, base: int) -> Floats:
         if theta.shape[1] > 1:  # a ratio to itself compares a model with nothing
             theta = np.where(alone, np.nan, theta)
         return np.asarray(np.exp(theta - theta[:, [base]]))
-
-
-def _itself(values: Floats, base: int, there: bool) -> Floats:
-    """The baseline is 1 to itself, also where its mean is 0; values (B, M)."""
-    if there:
-        values[:, base] = 1.0
-    return values
 
 
 def _finish(frames: list[pd.DataFrame], order: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ intervals are judged on those (calibration).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.names import COVERAGE_LEVELS, SCENARIO_ID, TARGET_12MO
+from odforecast.names import SCENARIO_ID, TARGET_12MO
 from odforecast.scoring.columns import COUNTY_SIZES, UNIT_KEYS, columns_of, table_of, with_groups
 from odforecast.scoring.metrics import Metric
 from odforecast.scoring.pairs import relative_to_baseline
@@ -226,15 +226,13 @@ def county_leaderboard(
     0                    a        2         0.5        0.0
     1  county-hub-baseline        2         1.0        0.0
     """
-    groups = [by] if isinstance(by, str) else [name for name in by if name != "model"]
-    out = []
-    for labels, part in groups_of(scores, groups):
-        whole = by_model(part)
-        base = whole.get(baseline) if baseline is not None else None
-        for model, rows in whole.items():
-            out.append(labels | {"model": model} | _line(rows, base))
+
+    def line(rows: pd.DataFrame, whole: Mapping[str, pd.DataFrame]) -> Lines:
+        yield _line(rows, whole.get(baseline) if baseline is not None else None)
+
+    groups = [name for name in columns_of(by) if name != "model"]
     order = [*groups, "twcrps", "model"]
-    return titled(out).sort_values(order, kind="stable", ignore_index=True)
+    return _by_model(scores, groups, line).sort_values(order, kind="stable", ignore_index=True)
 
 
 def county_coverage(
@@ -258,23 +256,19 @@ def county_coverage(
         hidden), ``pit_mean`` and ``pit_spread`` (1 if calibrated, above: too narrow). Counts
         known to be exact are a selection where others are hidden: ``pit_90`` is over all.
     """
-    groups = [by] if isinstance(by, str) else list(by)
-    out = []
-    for labels, part in groups_of(scores, groups):
-        for model, rows in by_model(part).items():
-            exact = rows[rows["scorable"]]
-            pit = rows["pit"].dropna()
-            line: dict[str, object] = {"n_exact": len(exact)}
-            for level in COVERAGE_LEVELS:
-                name = f"{round(100 * level)}"
-                line[f"coverage_{name}"] = exact[f"cover_{name}"].mean()
-            line["se_coverage_90"] = _mean_error(exact["cover_90"], exact["location"])
-            line["n_bounded"] = len(pit)
-            line["pit_90"] = float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan
-            line["pit_mean"] = pit.mean()
-            line["pit_spread"] = pit.std(ddof=0) * np.sqrt(12.0)
-            out.append(labels | {"model": model} | line)
-    return titled(out)
+
+    def lines(rows: pd.DataFrame, _: object) -> Lines:
+        exact, pit = rows[rows["scorable"]], rows["pit"].dropna()
+        coverage = {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 80, 90, 95)}
+        yield {
+            "n_exact": len(exact), **coverage,
+            "se_coverage_90": _mean_error(exact["cover_90"], exact["location"]),
+            "n_bounded": len(pit),
+            "pit_90": float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan,
+            "pit_mean": pit.mean(), "pit_spread": pit.std(ddof=0) * np.sqrt(12.0),
+        }  # fmt: skip
+
+    return _by_model(scores, columns_of(by), lines)
 
 
 def ten_or_more(
@@ -304,27 +298,39 @@ def ten_or_more(
     """
     if bins < 1:
         raise ScoringError(f"bins is {bins}, at least 1 is needed")
-    groups = [by] if isinstance(by, str) else list(by)
+
+    def lines(rows: pd.DataFrame, _: object) -> Lines:
+        rows = rows[(rows["observed_low"] >= 10) | (rows["observed_high"] < 10)]
+        chance = rows["p_ten"].to_numpy(dtype=float)
+        came = (rows["observed_low"] >= 10).to_numpy(dtype=float)
+        at = np.minimum((chance * bins).astype(int), bins - 1)
+        for i in np.unique(at):
+            here = at == i
+            gap = pd.Series(came[here] - chance[here])
+            yield {
+                "left": i / bins, "right": (i + 1) / bins, "n": int(here.sum()),
+                "given": float(chance[here].mean()), "came": float(came[here].mean()),
+                "gap": float(gap.mean()), "se": _mean_error(gap, rows["location"][here]),
+            }  # fmt: skip
+
+    return _by_model(scores, columns_of(by), lines)
+
+
+#: Lines of a table of counties, from a model's units and those of all models.
+Lines = Iterator[dict[str, object]]
+
+
+def _by_model(
+    scores: pd.DataFrame,
+    by: Sequence[str],
+    lines: Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], Lines],
+) -> pd.DataFrame:
+    """Lines of each model in each group."""
     out = []
-    for labels, part in groups_of(scores, groups):
-        sure = (part["observed_low"] >= 10) | (part["observed_high"] < 10)
-        for model, rows in by_model(part[sure]).items():
-            chance = rows["p_ten"].to_numpy(dtype=float)
-            came = (rows["observed_low"] >= 10).to_numpy(dtype=float)
-            at = np.minimum((chance * bins).astype(int), bins - 1)
-            for i in np.unique(at):
-                here = at == i
-                gap = pd.Series(came[here] - chance[here])
-                line = {
-                    "left": i / bins,
-                    "right": (i + 1) / bins,
-                    "n": int(here.sum()),
-                    "given": float(chance[here].mean()),
-                    "came": float(came[here].mean()),
-                    "gap": float(gap.mean()),
-                    "se": _mean_error(gap, rows["location"][here]),
-                }
-                out.append(labels | {"model": model} | line)
+    for labels, part in groups_of(scores, by):
+        whole = by_model(part)
+        for model, rows in whole.items():
+            out += [labels | {"model": model} | line for line in lines(rows, whole)]
     return titled(out)
 
 
