@@ -31,9 +31,9 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
-from odforecast.backtesting.blocks import BLOCK, blocks
-from odforecast.backtesting.carriers import Local
 from odforecast.backtesting.cluster import connected
+from odforecast.backtesting.dispatch import Local
+from odforecast.backtesting.planning import BLOCK, blocks
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
 
@@ -308,8 +308,7 @@ def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
     from odforecast.backtesting import run_block
-    from odforecast.backtesting.finished import Finished
-    from odforecast.backtesting.store import UnitStore
+    from odforecast.backtesting.store import Finished, UnitStore
 
     outcomes = [run_block([u])[0] for u in units]
     with folder() as out:

@@ -25,7 +25,7 @@ import pandas as pd
 
 import odforecast as od
 from odforecast.backtesting import Origin, Workers
-from odforecast.backtesting.drawing import FAR
+from odforecast.backtesting.origin import FAR
 from odforecast.scoring.columns import with_groups
 from odforecast.vintage.donors import gathered
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.backtesting.outcome import FAILURE_COLUMNS
+from odforecast.backtesting.unit import FAILURE_COLUMNS
 from odforecast.forecast.tables import COUNTY_COLUMNS as COUNTY_TABLE
 from odforecast.forecast.tables import RANKING_COLUMNS, SUMMARY_COLUMNS
 from odforecast.forecast.trend import CATEGORIES

@@ -315,13 +315,13 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
 ALLOWED = {
     ("backtesting/workers.py", "pickle"): "between this process and its own workers, over a pipe",
     (
-        "backtesting/parcels.py",
+        "backtesting/packed.py",
         "pickle",
     ): "between a run and its workers: a pipe, Dask, or a folder "
     "that only this user can read, named by a hash that is checked",
-    ("backtesting/running.py", "pickle"): "asks whether a caller's metric can travel; reads none",
+    ("backtesting/run.py", "pickle"): "asks whether a caller's metric can travel; reads none",
     ("vintage/history.py", "subprocess"): "git, without a shell, on addresses of known kinds only",
-    ("testing/rules.py", "pickle"): "the contract suite tries whether a model can be pickled",
+    ("testing/contract.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}
 CALLS = {"eval", "exec", "compile", "__import__", "breakpoint"}

@@ -36,9 +36,9 @@ from holdout import (
 from releases import releases_folder
 
 import odforecast as od
-from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.lock import locked
+from odforecast.backtesting.folder import locked
 from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.unit import code_digest
 from odforecast.errors import OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models import Model

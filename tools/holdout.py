@@ -21,7 +21,7 @@ import pandas as pd
 from releases import ROOT
 
 import odforecast as od
-from odforecast.backtesting.digest import code_digest
+from odforecast.backtesting.unit import code_digest
 from odforecast.errors import OdforecastError
 from odforecast.geography import JURISDICTIONS
 from odforecast.io import replacing

@@ -15,15 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.backtesting import (
-    Origin,
-    Results,
-    backtest,
-    blocks,
-    cuts,
-    plan,
-    run_unit,
-)
+from odforecast.backtesting import Origin, Results, backtest, cuts, plan, run_unit
+from odforecast.backtesting import planning as blocks
 from odforecast.errors import BacktestError, UnknownNameError
 from odforecast.models import Model, get_model
 from odforecast.models.spec import as_parameters

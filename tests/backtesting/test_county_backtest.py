@@ -12,9 +12,8 @@ from made_up_counties import STATES, Archive, made_up
 
 import odforecast as od
 from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
-from odforecast.backtesting.blocks import blocks
-from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.planning import COUNTY_LEVELS, COUNTY_MODELS
+from odforecast.backtesting.planning import COUNTY_LEVELS, COUNTY_MODELS, blocks
+from odforecast.backtesting.unit import code_digest
 from odforecast.errors import BacktestError
 from odforecast.names import COUNTY_HORIZONS, RESIDENCE, TARGET_12MO
 from odforecast.scoring import Truth

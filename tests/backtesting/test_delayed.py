@@ -13,8 +13,7 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.backtesting import Results, backtest, default_models, plan
-from odforecast.backtesting.drawing import FAR, drawn
-from odforecast.backtesting.origin import Origin, delays
+from odforecast.backtesting.origin import FAR, Origin, delays, drawn
 from odforecast.backtesting.store import UnitStore
 from odforecast.cli import main
 from odforecast.errors import BacktestError

@@ -462,7 +462,7 @@ def test_fit_many_differed_from_one_at_a_time(truth, found, name):
 def test_blocks_change_no_number(truth, found, monkeypatch):
     models = ["naive", "dlm"]
     blocks = backtest(models, found, truth=truth, draws=20)
-    monkeypatch.setattr("odforecast.backtesting.blocks.BLOCK", 1)
+    monkeypatch.setattr("odforecast.backtesting.planning.BLOCK", 1)
     single = backtest(models, found, truth=truth, draws=20)
     same(blocks.scores, single.scores)
     same(blocks.quantiles, single.quantiles)

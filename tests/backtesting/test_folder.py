@@ -17,8 +17,9 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Results, blocks, cuts, plan, run_units
-from odforecast.backtesting.lock import NAME, locked
+from odforecast.backtesting import Results, cuts, plan, run_units
+from odforecast.backtesting import planning as blocks
+from odforecast.backtesting.folder import NAME, locked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -189,7 +190,7 @@ def test_the_folder_is_a_file(units, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from odforecast.backtesting.lock import locked
+from odforecast.backtesting.folder import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

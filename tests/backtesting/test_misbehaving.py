@@ -14,7 +14,7 @@ import toys
 from click.testing import CliRunner
 
 from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
-from odforecast.backtesting.outcome import SCREEN, on_screen
+from odforecast.backtesting.unit import SCREEN, on_screen
 from odforecast.cli import main
 from odforecast.errors import BacktestError, ForecastError
 from odforecast.models import Model

@@ -14,19 +14,11 @@ import pytest
 import toys
 
 import odforecast as od
-from odforecast.backtesting import (
-    Results,
-    Workers,
-    backtest,
-    cuts,
-    digest,
-    plan,
-    run_block,
-    run_units,
-)
-from odforecast.backtesting.packed import TABLES, files_of, made
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting import unit as digest
+from odforecast.backtesting.packed import UNIT_TABLES, files_of, made
 from odforecast.backtesting.results import TABLES as ALWAYS
-from odforecast.backtesting.rows import JOINT_LABELS
+from odforecast.backtesting.unit import JOINT_LABELS
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.models import Model, Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -251,7 +243,7 @@ def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
     assert [o.failed for o in packed.outcomes] == [o.failed for o in outcomes]
     assert not packed.outcomes[-1].failures.empty
     assert all(o.scores.empty for o in packed.outcomes)
-    assert set(packed.files) == set(TABLES)
+    assert set(packed.files) == set(UNIT_TABLES)
     assert packed.files["joint"] is None
     keys = {u.key for u in units[:-1]}
     for name in ("scores", "quantiles", "failures"):
@@ -368,7 +360,7 @@ def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):
 
 def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
     """Its rows would stand under keys that nobody here looks for, and be lost."""
-    monkeypatch.setattr("odforecast.backtesting.running.code_digest", lambda: "edited meanwhile")
+    monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
     with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
         backtest("naive", **setting, out=tmp_path / "run", executor=workers)
     assert not (tmp_path / "run" / "manifest.json").exists()

@@ -12,9 +12,10 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Workers, contain, cuts, parcels, plan, run_block
-from odforecast.backtesting.carriers import Local, Plain, carrier_for
-from odforecast.backtesting.parcels import Parcels, unpacked
+from odforecast.backtesting import Workers, contain, cuts, plan, run_block
+from odforecast.backtesting import packed as parcels
+from odforecast.backtesting.dispatch import Local, Plain, carrier_for
+from odforecast.backtesting.packed import Parcels, unpacked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled

@@ -12,7 +12,8 @@ import pytest
 import toys
 from click.testing import CliRunner
 
-from odforecast.backtesting import Results, blocks, cuts, plan, run_units
+from odforecast.backtesting import Results, cuts, plan, run_units
+from odforecast.backtesting import planning as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
 from odforecast.cli import main
 from odforecast.models import Model

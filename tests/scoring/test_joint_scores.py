@@ -14,8 +14,7 @@ from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, MONTH
 from odforecast.panel import Panel
-from odforecast.scoring import Truth, energy_score, joint_scores
-from odforecast.scoring import joint_summary
+from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
 from odforecast.scoring.joint import JOINT_COLUMNS, counted, shuffled
 from odforecast.scoring.rules import pair_distances
 from odforecast.seeds import Streams, seed_from

@@ -1,15 +1,12 @@
 """The backtest: forecasts from every origin, scored on what became known."""
 
-from odforecast.backtesting.bar import Progress
 from odforecast.backtesting.board import Board, leaderboard
 from odforecast.backtesting.origin import Origin, cuts, origins
-from odforecast.backtesting.outcome import Outcome
 from odforecast.backtesting.planning import DEFAULT_MODELS, default_models, plan
 from odforecast.backtesting.results import Results
-from odforecast.backtesting.run import backtest
-from odforecast.backtesting.running import run_units
+from odforecast.backtesting.run import Progress, backtest, run_units
 from odforecast.backtesting.task import Task
-from odforecast.backtesting.unit import Unit, run_block, run_unit
+from odforecast.backtesting.unit import Outcome, Unit, run_block, run_unit
 from odforecast.backtesting.workers import Workers
 
 __all__ = [

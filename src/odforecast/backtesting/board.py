@@ -1,13 +1,14 @@
 """A leaderboard: results of one task, from several folders, side by side on common units.
 
 What is compared must have been asked the same: results whose tasks have two fingerprints are
-refused. What a model did not forecast is counted beside what it did.
+refused. Of many models the scores are arrays, units × models, and every table is worked out from
+them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -15,14 +16,577 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.backtesting.entries import Entry, entries_of, merged
-from odforecast.backtesting.grid import RESTS, Grid
+from odforecast.backtesting.definition import ALL
 from odforecast.backtesting.results import BASELINE, Results
+from odforecast.backtesting.task import SHORT, fingerprint_of
 from odforecast.errors import BacktestError
-from odforecast.months import to_month
-from odforecast.names import VINTAGE_CLEAN
+from odforecast.models import model_names
+from odforecast.models.model import LABEL
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.names import COUNTIES, VINTAGE_CLEAN
 from odforecast.say import card, few, html_table, number_of, quoted, steady
+from odforecast.scoring.columns import with_groups
+from odforecast.scoring.pairs import Base, Cells, Pairs, cells_of, percentile_interval, weights
+
+#: Columns of the score table that are kept: thirty models have four million rows.
+KEPT = (
+    "model", "as_of", "last_month", "vintage", "donor", "location", "target", "horizon", "month",
+    "truth", "truth_release", "regime", "observed", "scorable", "median", "wis", "log_wis",
+    "crps", "ae", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95", "last_reported",
+)  # fmt: skip
+#: Columns that make two score tables the same forecasts with the same scores.
+_SAME = ("as_of", "last_month", "donor", "location", "target", "horizon", "median", "wis")
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A model of a folder of results.
+
+    Attributes
+    ----------
+    model : str
+        Its label.
+    where : str
+        The folder.
+    manifest : mapping
+        Of the run.
+    scores : DataFrame
+        The model's rows of months that were not known at the origin, columns :data:`KEPT`.
+    failures : DataFrame
+        The model's rows.
+    """
+
+    model: str
+    where: str
+    manifest: Mapping[str, Any]
+    scores: pd.DataFrame
+    failures: pd.DataFrame
+
+    @property
+    def task(self) -> Mapping[str, Any]:
+        """Name, fingerprint and definition."""
+        found: Mapping[str, Any] = self.manifest["task"]
+        return found
+
+    @property
+    def version(self) -> str:
+        """Of the model."""
+        return str(self.manifest["models"][self.model])
+
+    @property
+    def spec(self) -> str:
+        """Hash of the model's spec; of forecasts made elsewhere, of their files."""
+        return str(self.manifest.get("specs", {}).get(self.model, ""))
+
+    @property
+    def code(self) -> str | None:
+        """Digest of the code that made the forecasts; None where it is not known."""
+        return None if self.submitted else self.manifest.get("code")
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the forecasts were made elsewhere."""
+        return self.model in self.manifest.get("submitted", {})
+
+    @property
+    def seconds_per_origin(self) -> float:
+        """Time to fit and forecast, per origin; NaN where it is not known."""
+        seconds = self.manifest.get("model_seconds", {}).get(self.model)
+        n = sum(o["data_hash"] is not None for o in self.manifest["origins"])
+        return np.nan if seconds is None or not n else float(seconds) / n
+
+    def asked(self) -> pd.DataFrame:
+        """The forecasts that the task asks for: a row each, with what groups are made of."""
+        says = self.manifest
+        origins = [o for o in says["origins"] if o["data_hash"] is not None]
+        ahead = says["horizons"]
+        if ahead in (None, ALL):
+            ahead = list(range(1, int(says["horizon"]) + 1))
+        places, targets = list(says["locations"]), list(says["targets"])
+        n_o, n_s, n_t, n_h = len(origins), len(places), len(targets), len(ahead)
+        each = n_s * n_t * n_h
+        last = np.array([o["last_month"] for o in origins], dtype="datetime64[M]")
+        horizon = np.tile(np.array(ahead, dtype=int), n_o * n_s * n_t)
+        last_month = np.repeat(last, each)
+        return pd.DataFrame(
+            {
+                "as_of": np.repeat(
+                    np.array([o["as_of"] for o in origins], dtype="datetime64[s]"), each
+                ),
+                "last_month": last_month.astype("datetime64[s]"),
+                "vintage": np.repeat(np.array([o["vintage"] for o in origins]), each),
+                "donor": np.repeat(np.array([o["donor"] for o in origins]), each),
+                "location": np.tile(np.repeat(np.array(places), n_t * n_h), n_o),
+                "target": np.tile(np.repeat(np.array(targets), n_h), n_o * n_s),
+                "horizon": horizon,
+                "month": (last_month + horizon * ONE_MONTH).astype("datetime64[s]"),
+            }
+        )
+
+    def made(self) -> pd.DataFrame:
+        """Rows of the score table that the task asks for: months known at the origin are not."""
+        ahead = self.manifest["horizons"]
+        rows = self.scores
+        return rows if ahead in (None, ALL) else rows[rows["horizon"].isin(ahead)]
+
+    @property
+    def n_asked(self) -> int:
+        """Forecasts that the task asks for."""
+        return len(self.asked())
+
+    @property
+    def n_missing(self) -> int:
+        """Of these, not made."""
+        return self.n_asked - len(self.made())
+
+
+def reserved(label: str) -> str | None:
+    """The model of the registry that a label belongs to, if it belongs to one.
+
+    Forecasts that were made elsewhere may not be called so: the models that all others are
+    compared with are found by their labels.
+
+    Examples
+    --------
+    >>> reserved("naive+delay"), reserved("Hub-Baseline"), reserved("dlm(delay=False)")
+    ('naive+delay', 'hub-baseline', 'dlm')
+    >>> reserved("my-naive") is None
+    True
+    """
+    name = label.partition("(")[0].strip().casefold()
+    return name if name.removesuffix("+delay") in model_names() else None
+
+
+def check_label(label: str) -> None:
+    """Refuse a label that no model may have, or that one has which runs here.
+
+    Raises
+    ------
+    BacktestError
+        With what a label is.
+    """
+    if taken := reserved(label) if isinstance(label, str) else None:
+        raise BacktestError(
+            f"{quoted(label)} is what {taken} is called, a model that runs here",
+            hint=f"give another label, such as my-{taken.partition('+')[0]}",
+        )
+    if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
+        raise BacktestError(
+            f"{quoted(str(label))} is no label of a model",
+            hint="at most 100 letters, digits, spaces and _.,+=()[]'-, a letter or digit first",
+        )
+
+
+def entries_of(results: Results, where: str) -> list[Entry]:
+    """The models of a folder of results.
+
+    Parameters
+    ----------
+    results : Results
+    where : str
+        Its folder, for messages.
+
+    Raises
+    ------
+    BacktestError
+        If it was run without a task, is of counties, its manifest contradicts itself, or
+        forecasts made elsewhere are called as a model that runs here.
+    """
+    says: Mapping[str, Any] = results.manifest
+    task = says.get("task")
+    if not task:
+        raise BacktestError(
+            f"{where} was run without a task, so nobody can say whether it was asked the same",
+            hint="run it with --task NAME (task= in Python)",
+        )
+    try:
+        given = str(task["fingerprint"])
+        found = fingerprint_of(task["definition"], says["truth"]["data_hash"], says["origins"])
+    except (KeyError, TypeError) as error:
+        raise BacktestError(f"{where}: its manifest lacks {error}") from error
+    if found != given:
+        raise BacktestError(
+            f"{where}: its data and definition have the fingerprint {found[:SHORT]}, its manifest "
+            f"says {given[:SHORT]}: one of them was changed",
+            hint="run the task again",
+        )
+    if taken := [m for m in says.get("submitted", {}) if reserved(str(m))]:
+        raise BacktestError(
+            f"{where}: forecasts made elsewhere are called {taken[0]}, as a model that runs here",
+            hint="submit them under another label",
+        )
+    scores, failures = results.scores, results.failures
+    if says.get("dataset") == COUNTIES:
+        raise BacktestError(
+            f"{where} is of counties, which are scored by other rules",
+            hint="Results.leaderboard() has their tables",
+        )
+    scores = scores.loc[scores["horizon"] >= 1, [c for c in KEPT if c in scores]]
+    of, failed = scores["model"].astype(str), failures["model"].astype(str)
+    return [
+        Entry(
+            str(m),
+            where,
+            says,
+            scores[of == str(m)].reset_index(drop=True),
+            failures[failed == str(m)].reset_index(drop=True),
+        )
+        for m in says["models"]
+    ]
+
+
+def merged(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of one task, each model once.
+
+    Raises
+    ------
+    BacktestError
+        If two tasks are among them, or a model is there twice and differs.
+    """
+    first = entries[0]
+    out: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.task["fingerprint"] != first.task["fingerprint"]:
+            raise BacktestError(
+                f"{first.where} is of task {_called(first)}, {entry.where} of {_called(entry)}: "
+                f"{_difference(first, entry)}",
+                hint="scores of two fingerprints have no common table",
+            )
+        other = out.get(entry.model)
+        if other is not None and (why := _apart(other, entry)):
+            raise BacktestError(
+                f"model {entry.model} is in {other.where} and in {entry.where}, and not the same: "
+                f"{why}",
+                hint="leave one folder out, or give one of them another label",
+            )
+        out.setdefault(entry.model, entry)
+    return list(out.values())
+
+
+def _called(entry: Entry) -> str:
+    return f"{entry.task['name']} ({entry.task['fingerprint'][:SHORT]})"
+
+
+def _difference(one: Entry, other: Entry) -> str:
+    """What differs between two tasks: keys of the definition, else the data."""
+    a, b = one.task["definition"], other.task["definition"]
+    said = [
+        f"{key} is {_short(a.get(key))} and {_short(b.get(key))}"
+        for key in dict.fromkeys([*a, *b])
+        if key not in ("name", "title") and a.get(key) != b.get(key)
+    ]
+    if said:
+        return "; ".join(said)
+    truths = [e.manifest["truth"] for e in (one, other)]
+    if truths[0]["data_hash"] != truths[1]["data_hash"]:
+        return (
+            f"the definition is the same, the truth is not: release {truths[0]['release']} "
+            f"({truths[0]['data_hash']}) and {truths[1]['release']} ({truths[1]['data_hash']})"
+        )
+    pairs = zip(one.manifest["origins"], other.manifest["origins"])
+    for x, y in pairs:
+        if x != y:
+            return (
+                "the definition is the same, what was known is not: the first origin that differs "
+                f"is {_origin(x)} and {_origin(y)}"
+            )
+    return "the definition is the same, the number of origins is not"
+
+
+def _origin(o: Mapping[str, Any]) -> str:
+    donor = f" by {o['donor']}" if o["donor"] else ""
+    return f"{o['as_of']}{donor} ({o['data_hash']})"
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def _apart(one: Entry, other: Entry) -> str:
+    """Why two entries of one label are not the same; empty if they are."""
+    for what in ("version", "spec", "code"):
+        a, b = getattr(one, what), getattr(other, what)
+        if a != b:
+            return f"{what} {a} and {b}"
+    keys = [c for c in _SAME if c in one.scores and c in other.scores]
+    if len(one.scores) != len(other.scores):
+        return f"{len(one.scores):,} and {len(other.scores):,} scores"
+    tables = [e.scores[keys].sort_values(keys[:6]).reset_index(drop=True) for e in (one, other)]
+    try:
+        pd.testing.assert_frame_equal(
+            tables[0], tables[1], check_dtype=False, check_categorical=False, check_exact=True
+        )
+    except AssertionError:
+        return "their scores differ"
+    return ""
+
+
+Floats = NDArray[np.float64]
+
+#: A model with fewer of the counts that can be scored is left out of what "all" have: one that
+#: forecast a single count would leave the others that count alone to be compared on.
+ENOUGH = 0.5
+#: Scores that are kept.
+METRICS = ("wis", "log_wis", "cover_50", "cover_80", "cover_90", "cover_95", "pit")
+#: What tells the units of a task apart.
+_KEYS = ("as_of", "last_month", "donor", "location", "target", "horizon")
+#: What an interval rests on.
+RESTS = ("n_origins", "n_blocks", "n_donors")
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Scores of U units by M models.
+
+    Attributes
+    ----------
+    units : DataFrame
+        A row per forecast that the task asks for; see :meth:`Entry.asked`.
+    models : list of str
+    made : ndarray of bool, shape (U, M)
+        Whether a model made the forecast.
+    values : mapping of str to ndarray, shape (U, M)
+        By score; NaN where the forecast is missing, or cannot be scored.
+    """
+
+    units: pd.DataFrame
+    models: list[str]
+    made: NDArray[np.bool_]
+    values: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Grid:
+        """The grid of models of one task.
+
+        Raises
+        ------
+        BacktestError
+            If a model has two rows of one forecast, or one of another task.
+        """
+        units = _with_last_reported(entries[0].asked(), entries)
+        index = pd.MultiIndex.from_frame(units[list(_KEYS)])
+        made = np.zeros((len(units), len(entries)), dtype=bool)
+        values = {name: np.full(made.shape, np.nan) for name in METRICS}
+        for m, entry in enumerate(entries):
+            rows = entry.made()
+            keys = rows[list(_KEYS)].astype(
+                {"as_of": "datetime64[s]", "last_month": "datetime64[s]"}
+                | dict.fromkeys(("location", "target"), str)
+            )
+            # The column holds a release and a hash of its data.
+            keys["donor"] = _releases(keys["donor"])
+            at = index.get_indexer(pd.MultiIndex.from_frame(keys))
+            if (at < 0).any() or np.unique(at).size < at.size:
+                what = "a forecast that its task does not ask for" if (at < 0).any() else "two rows"
+                raise BacktestError(
+                    f"{entry.where}: model {entry.model} has {what} of one unit",
+                    hint="run the task again into a folder of its own",
+                )
+            made[at, m] = True
+            scorable = rows["scorable"].to_numpy(dtype=bool)
+            for name in METRICS:
+                column = rows[name].to_numpy(dtype=float) if name in rows else np.nan
+                values[name][at, m] = np.where(scorable, column, np.nan)
+        return cls(units, [e.model for e in entries], made, values)
+
+    def grouped(self, keys: Sequence[str]) -> Grid:
+        """The same with grouping columns: ``level``, ``horizon_group``, ``regime``, ``era`` …
+
+        Raises
+        ------
+        BacktestError
+            If places are to be grouped by ``size``, and no results say what was reported.
+        """
+        if "size" in keys and "last_reported" not in self.units:
+            raise BacktestError(
+                "these results cannot be split by size: they lack the column last_reported",
+                hint="run the task again, or split by location",
+            )
+        return replace(self, units=with_groups(self.units, keys))
+
+    def rows(self, mask: NDArray[np.bool_]) -> Grid:
+        """Some of the units."""
+        values = {name: table[mask] for name, table in self.values.items()}
+        units = self.units[mask].reset_index(drop=True)
+        return replace(self, units=units, made=self.made[mask], values=values)
+
+    def where(self, only: Mapping[str, object]) -> Grid:
+        """The units that have these values in columns, or groups."""
+        if not only:
+            return self
+        grouped = self.grouped(list(only))
+        mask = np.ones(len(self.units), dtype=bool)
+        for name, value in only.items():
+            mask &= (grouped.units[name].astype(str) == str(value)).to_numpy()
+        return grouped.rows(mask)
+
+    def groups(self, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], Grid]]:
+        """The units by the values of columns, in order."""
+        if not keys:
+            yield {}, self
+            return
+        grouped = self.grouped(keys)
+        found = grouped.units.groupby(list(keys), observed=True, sort=True).indices
+        for value, at in found.items():
+            mask = np.zeros(len(self.units), dtype=bool)
+            mask[at] = True
+            named = value if isinstance(value, tuple) else (value,)
+            yield dict(zip(keys, named, strict=True)), grouped.rows(mask)
+
+    def scored(self, metric: str = "wis") -> NDArray[np.bool_]:
+        """Which forecasts have a score, shape (U, M)."""
+        return np.isfinite(self.values[metric])
+
+    def means(self, metric: str) -> Floats:
+        """Mean of each model over its own units; NaN where it has none."""
+        values = self.values[metric]
+        there = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.where(there, values, 0.0).sum(axis=0) / there.sum(axis=0))
+
+    def in_all(self, metric: str = "wis") -> NDArray[np.bool_]:
+        """Models that count where units of *all* are meant, shape (M,).
+
+        Those with :data:`ENOUGH` of the units that any model has a score of.
+        """
+        there = self.scored(metric)
+        enough = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
+        return np.asarray(enough & there.any(axis=0))
+
+    def on_all(self, metric: str = "wis") -> tuple[int, Floats]:
+        """Number of units that all models have a WIS of, and each model's mean over them.
+
+        Whatever the score: numbers that stand side by side are of the same units. Models that
+        :meth:`in_all` leaves out do not decide which, and have no mean (NaN).
+        """
+        there, counts = self.scored(), self.in_all()
+        means = np.full(len(self.models), np.nan)
+        if not counts.any():
+            return 0, means
+        whole = there[:, counts].all(axis=1)
+        n = int(whole.sum())
+        if n:
+            means[counts] = self.values[metric][whole][:, counts].mean(axis=0)
+        return n, means
+
+    def cells(self, metric: str = "wis") -> tuple[Cells, NDArray[np.intp]]:
+        """What is resampled, and the cell of each unit (-1: no model has it)."""
+        any_has = self.scored(metric).any(axis=1)
+        names = ["as_of", "last_month", "vintage", "donor"]
+        code = self.units.groupby(names, sort=False, observed=True).ngroup().to_numpy()
+        used = np.unique(code[any_has])
+        first = np.array([int(np.flatnonzero(code == c)[0]) for c in used], dtype=int)
+        frame = self.units.loc[first, names]
+        cells, rows = cells_of(pd.DataFrame(index=pd.MultiIndex.from_frame(frame)))
+        cell = np.full(int(code.max(initial=-1)) + 1, -1)
+        for c, members in enumerate(rows):
+            cell[used[members]] = c
+        return cells, np.where(any_has, cell[code], -1)
+
+    def ratios(
+        self,
+        baseline: str,
+        metric: str = "wis",
+        level: float = 0.9,
+        bootstrap: int = 1000,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Ratio of mean scores to a baseline's on the units both have, as
+        :func:`odforecast.scoring.relative_to_baseline` gives it.
+
+        Returns
+        -------
+        DataFrame
+            By model: ``ratio``, ``lower``, ``upper``, ``n_common``; NaN where nothing is common.
+            ``n_origins``, ``n_blocks``, ``n_donors``: of the units both have, on which the
+            interval rests.
+        """
+        values, base = self.values[metric], self.models.index(baseline)
+        there = np.isfinite(values)
+        both = there & there[:, [base]]
+        n_models = len(self.models)
+        nothing = np.full(n_models, np.nan)
+        columns = {"ratio": nothing, "lower": nothing, "upper": nothing}
+        if both.any():
+            cells, at = self.cells(metric)
+            mine, theirs = (
+                _by_cell(x, both, at, cells.at.size) for x in (values, values[:, [base]])
+            )
+            often = weights(cells, bootstrap, None, seed)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = mine.sum(axis=0) / theirs.sum(axis=0)
+                drawn = (often @ mine) / (often @ theirs)
+            lower, upper = percentile_interval(drawn, level, n_models)
+            few = self._base(both, metric).few[:, 0]
+            lower, upper = (np.where(few, np.nan, ends) for ends in (lower, upper))
+            columns = {"ratio": ratio, "lower": lower, "upper": upper}
+        return pd.DataFrame(
+            columns | {"n_common": both.sum(axis=0)} | self.rests(both, metric),
+            index=pd.Index(self.models, name="model"),
+        )
+
+    def rests(
+        self, units: NDArray[np.bool_] | None = None, metric: str = "wis"
+    ) -> dict[str, NDArray[np.int64]]:
+        """Origins, blocks of them and donors that each model's units lie in, by :data:`RESTS`.
+
+        Parameters
+        ----------
+        units : ndarray of bool, shape (U, M), optional
+            Default: those that a model has a score of.
+        metric : str
+        """
+        there = self.scored(metric)
+        if not there.any():
+            return {name: np.zeros(len(self.models), dtype=np.int64) for name in RESTS}
+        base = self._base(there if units is None else units, metric)
+        return {name: getattr(base, name)[:, 0] for name in RESTS}
+
+    def _base(self, units: NDArray[np.bool_], metric: str) -> Base:
+        """What comparisons on some units rest on, shapes (M, 1), as scores themselves have it."""
+        cells, at = self.cells(metric)
+        counts = _by_cell(np.ones((len(units), 1)), units, at, cells.at.size)
+        whole = counts.astype(np.int64)[:, :, None]
+        return Pairs(self.models, cells, counts[:, :, None], whole).base()
+
+
+def _by_cell(values: Floats, both: NDArray[np.bool_], at: NDArray[np.intp], n: int) -> Floats:
+    """Sums over the units that both have, by cell and model, shape (C, M)."""
+    used = at >= 0
+    out = np.zeros((n, both.shape[1]))
+    wide = np.broadcast_to(values, both.shape)
+    for m in range(both.shape[1]):
+        kept = used & both[:, m]
+        out[:, m] = np.bincount(at[kept], wide[kept, m], minlength=n)
+    return out
+
+
+def _with_last_reported(units: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
+    """The units with the count that was last known of their places, where results say it."""
+    keys = ["as_of", "last_month", "donor", "location"]
+    parts = []
+    for entry in entries:
+        if "last_reported" in entry.scores and len(entry.scores):
+            rows = entry.scores[[*keys, "last_reported"]].drop_duplicates()
+            rows = rows.assign(
+                location=rows["location"].astype(str), donor=_releases(rows["donor"])
+            )
+            parts.append(rows[rows["last_reported"].notna()])
+    if not parts:
+        return units
+    known = pd.concat(parts, ignore_index=True).drop_duplicates(keys)
+    known = known.astype({"as_of": "datetime64[s]", "last_month": "datetime64[s]"})
+    return units.merge(known, on=keys, how="left", validate="many_to_one")
+
+
+def _releases(column: pd.Series[str]) -> pd.Series[str]:
+    texts = column.astype(str)
+    short = {name: name.partition("/")[0] for name in texts.unique()}
+    return texts.map(short)
+
 
 #: The other denominator: an honest simple model, given the delay.
 SECOND = "naive+delay"
@@ -116,7 +680,7 @@ class Board:
     @property
     def scores(self) -> pd.DataFrame:
         """The score tables of all models, as one: the forecasts that the task asks for, and the
-        columns that comparisons need (:data:`odforecast.backtesting.entries.KEPT`).
+        columns that comparisons need (:data:`odforecast.backtesting.board.KEPT`).
         """
         return pd.concat([p.scores for p in self.parts], ignore_index=True)
 

@@ -13,11 +13,8 @@ from time import monotonic
 from typing import Any
 
 from odforecast.backtesting.contain import bound_threads, sole
-from odforecast.backtesting.digest import code_digest
-from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.packed import Made, made
-from odforecast.backtesting.parcels import Parcels, unpacked
-from odforecast.backtesting.unit import Unit
+from odforecast.backtesting.packed import Made, Parcels, made, unpacked
+from odforecast.backtesting.unit import Outcome, Unit, code_digest
 from odforecast.backtesting.workers import WorkerDiedError
 from odforecast.errors import BacktestError
 from odforecast.version import __version__

@@ -1,26 +1,4 @@
-"""Origins: the panels a backtest forecasts from, each as it was (or might have been) known.
-
-Real vintages, one origin per release::
-
-    release 2018-09   |■■■■■■■■■■■■░|            as published: the last months incomplete
-    release 2018-10   |■■■■■■■■■■■■■░|
-    release 2019-04   |■■■■■■■■■■■■■■■■■■■░|
-
-Clean pseudo-vintages, one origin per month, cut from one later release::
-
-    month 2019-01     |■■■■■■■■■■■■|             complete to the last month
-    month 2019-02     |■■■■■■■■■■■■■|
-    month 2019-03     |■■■■■■■■■■■■■■|
-
-Pseudo-vintages with delay, a few per month, each as incomplete as another real release was::
-
-    month 2019-01     |■■■■■■■■■■■░|             by the release 2018-10-17
-                      |■■■■■■■■■■░░|             by the release 2022-10-12
-    month 2019-02     |■■■■■■■■■■■■░|            …
-
-A pseudo-vintage is seen from the day its last month would have been published, so its as-of
-date and last month differ as in real life. It is labelled in every row it leads to.
-"""
+"""Origins: the days a model forecasts from, and which donors each gets."""
 
 from __future__ import annotations
 
@@ -31,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from odforecast.backtesting.drawing import drawn
 from odforecast.errors import BacktestError, OdforecastError, one_of
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import (
@@ -39,14 +16,16 @@ from odforecast.names import (
     COUNTIES,
     COUNTY_STEP,
     DEFAULT_DONORS,
+    DEFAULT_SEED,
     STATES,
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,
     VINTAGE_REAL,
     indicator_name,
 )
-from odforecast.panel import Donor, Panel
+from odforecast.panel import ERAS, Donor, Panel
 from odforecast.publication import last_published
+from odforecast.seeds import Streams
 from odforecast.vintage import Archive
 from odforecast.vintage.donors import available
 
@@ -135,7 +114,7 @@ def origins(
     donors : int
         Releases that each month's delay is taken from; each makes an origin. They come from the
         archive, where its releases have settled, and from those that ship with the package. How
-        they are drawn: :func:`odforecast.backtesting.drawing.drawn`.
+        they are drawn: :func:`odforecast.backtesting.origin.drawn`.
     indicator : str
     dataset : str
 
@@ -296,3 +275,66 @@ def _months(panel: Panel, start: object, end: object, step: int) -> Months:
             f"origins {first}..{last} lie outside the panel", hint=f"it has {panel!r}"
         )
     return np.arange(first, last + ONE_MONTH, step * ONE_MONTH)
+
+
+#: Months by which a December may be moved before the other era's donor is taken instead.
+FAR = 3
+
+
+def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
+    """The donors of an origin: eras alternate, within an era the nearest in the calendar.
+
+    The eras (newest month 6.5 months old at release, until January 2022; 4.5 since) weigh alike,
+    though far fewer releases of the second are in hand: draws alternate between them, and a coin
+    says which comes first. Within its era a draw takes the donor whose last closed December lies
+    as many months back as the month's own, or the nearest to that; among equally near ones it
+    draws. No donor is taken twice while there is another: first of its era, then of the other;
+    one that is more than three months away only where there is nothing nearer.
+
+    All random numbers come from streams named by the month and the number of the draw, so that
+    every model, every run and every span of origins has the same donors at a month.
+
+    Parameters
+    ----------
+    month : datetime64[M]
+        The origin's last month.
+    found : sequence of Donor
+        Donors to draw from.
+    n : int
+        How many.
+
+    Returns
+    -------
+    list of Donor
+
+    Raises
+    ------
+    BacktestError
+        If there is none to draw from, or none is asked for.
+
+    Examples
+    --------
+    >>> from odforecast.vintage.donors import shipped
+    >>> sorted(d.era for d in drawn(np.datetime64("2024-07"), shipped(), 2))
+    ['4.5', '6.5']
+    """
+    if n < 1:
+        raise BacktestError(f"donors must be at least 1, got {n}")
+    if not found:
+        raise BacktestError("there is no donor to take the delay from")
+    month = np.datetime64(month, "M")
+    streams = Streams(DEFAULT_SEED, STATES, ALL_DRUGS, str(month))
+    ordered = sorted(found, key=lambda d: d.release)
+    first = int(streams.generator("donor-era").integers(len(ERAS)))
+    out: list[Donor] = []
+    for number in range(n):
+        era = ERAS[(first + number) % len(ERAS)]
+        unused = [d for d in ordered if d not in out]
+        mine = [d for d in unused if d.era == era]
+        near = [[d for d in pool if d.distance(month) <= FAR] for pool in (mine, unused)]
+        pools = (*near, mine, unused, ordered)
+        pool = next(p for p in pools if p)
+        least = min(d.distance(month) for d in pool)
+        nearest = [d for d in pool if d.distance(month) == least]
+        out.append(nearest[int(streams.generator(f"donor-{number}").integers(len(nearest)))])
+    return out

@@ -1,27 +1,552 @@
-"""Results of a backtest: unit-level scores first, summaries after."""
+"""Results of a backtest: its tables, written whole or streamed and never half there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import hashlib
+import json
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BytesIO
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from odforecast.backtesting.held import Held, opened
-from odforecast.backtesting.joining import by_origin, joined, manifest_of
-from odforecast.backtesting.outcome import Outcome, on_screen
-from odforecast.backtesting.tables import JOINT, TABLES, all_failed, empty, written
-from odforecast.backtesting.unit import Unit
+from odforecast.backtesting.origin import listed
+from odforecast.backtesting.packed import with_few_values
+from odforecast.backtesting.unit import (
+    FAILURE_COLUMNS,
+    JOINT_LABELS,
+    QUANTILE_CATEGORIES,
+    Outcome,
+    Unit,
+    code_digest,
+    on_screen,
+)
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
+from odforecast.io import replacing
+from odforecast.models.spec import Spec
+from odforecast.names import COUNTIES
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scoring import county_leaderboard, horizon_group, summarise
+from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
+from odforecast.seeds import content_hash
+from odforecast.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+#: Files of a folder, without their ending.
+TABLES = ("scores", "quantiles", "failures")
+#: One more, where a run was asked for it.
+JOINT = "joint"
+#: Of the long table of quantiles.
+QUANTILE_COLUMNS = (
+    "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
+    "value",
+)  # fmt: skip
+#: Rows that are gathered before they are written: what a streamed table takes of memory.
+ROWS = 1 << 15
+
+
+def empty(name: str) -> pd.DataFrame:
+    """A table without rows."""
+    columns = {
+        "quantiles": QUANTILE_COLUMNS,
+        "failures": FAILURE_COLUMNS,
+        JOINT: (*JOINT_COLUMNS, *JOINT_LABELS),
+    }.get(name, ())
+    return pd.DataFrame(columns=list(columns))
+
+
+def all_failed(reasons: pd.Series[str]) -> BacktestError:
+    """The error of a run without any score."""
+    first = reasons.astype(str).value_counts().index[0]
+    return BacktestError(
+        f"every unit failed; most often: {on_screen(first)}",
+        hint="run one unit in Python to see its traceback",
+    )
+
+
+@contextlib.contextmanager
+def written(
+    folder: Path, manifest: Mapping[str, object], names: Sequence[str] = TABLES
+) -> Iterator[dict[str, Path]]:
+    """Where to write each table; they, and then the manifest, take their places at the end.
+
+    The manifest names the SHA-256 of each table. It is written last, and that of earlier
+    results is removed first, so that it never describes other tables than those there.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : mapping
+    names : sequence of str
+        Of the tables.
+
+    Raises
+    ------
+    BacktestError
+        If something cannot be written; earlier results stay as they were.
+    """
+    try:
+        # All are written before the first takes its place, the manifest takes its place last: a
+        # full disk leaves an earlier run's files as they were.
+        with contextlib.ExitStack() as stack:
+            last = stack.enter_context(replacing(folder / "manifest.json"))
+            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in names}
+            yield paths
+            files = {name: sha256(part) for name, part in paths.items()}
+            last.write_text(json.dumps({**manifest, "files": files}, indent=1) + "\n")
+            (folder / "manifest.json").unlink(missing_ok=True)
+            if JOINT not in names:  # of an earlier run
+                (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
+    except OSError as error:
+        raise BacktestError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            hint="finished units are kept: run again into the same folder to go on",
+        ) from error
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stream(
+    paths: Mapping[str, Path],
+    origins: Iterable[Mapping[str, Sequence[pa.Table]]],
+    schemas: Mapping[str, Iterable[pa.Schema]],
+) -> None:
+    """Write tables piece by piece, without ever holding them all.
+
+    Parameters
+    ----------
+    paths : mapping of str to Path
+        Where each table goes.
+    origins : iterable of mapping of str to sequence of pyarrow.Table
+        Rows of each table, in their order.
+    schemas : mapping of str to iterable of pyarrow.Schema
+        Of what will come, per table: a Parquet file has one for all of its rows.
+    """
+    with contextlib.ExitStack() as stack:
+        tables = {n: stack.enter_context(_Table(p, schemas[n])) for n, p in paths.items()}
+        for origin in origins:
+            for name, table in tables.items():
+                table.add(origin[name])
+    for name, table in tables.items():
+        if not table.begun:
+            empty(name).to_parquet(paths[name], index=False)
+
+
+class _Table:
+    """One table being written, in groups of rows."""
+
+    def __init__(self, path: Path, schemas: Iterable[pa.Schema]) -> None:
+        self._path = path
+        self._schema = _common(schemas)
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a row has been written."""
+        return self._writer is not None
+
+    def __enter__(self) -> _Table:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                self._written()
+        finally:
+            self._thread.shutdown()
+            if self._writer is not None:
+                self._writer.close()
+
+    def add(self, pieces: Sequence[pa.Table]) -> None:
+        """Take the rows of an origin; written when there are enough."""
+        if not pieces:
+            return
+        rows = pa.concat_tables(pieces, promote_options="permissive")
+        self._waiting.append(
+            pa.table([_as(rows.column(f.name), f.type) for f in self._schema], self._schema)
+        )
+        self._rows += len(rows)
+        if self._rows >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows = pa.concat_tables(self._waiting).unify_dictionaries()
+        self._waiting, self._rows = [], 0
+        if self._writer is None:
+            few = with_few_values(self._schema)
+            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
+        self._written()
+        # While it is written, the next rows are read.
+        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
+
+    def _written(self) -> None:
+        """Wait for what is being written."""
+        if self._writing is not None:
+            self._writing.result()
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column in the type of its table; categories in order, as pandas has them."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    held = column.unify_dictionaries().combine_chunks()
+    values = held.dictionary.to_numpy(zero_copy_only=False)
+    codes = held.indices.to_numpy()
+    # Only those that are there: a block's column holds those of all of its units.
+    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
+    order = used[np.argsort(values[used])]
+    place = np.zeros(values.size, dtype=np.int32)
+    place[order] = np.arange(order.size, dtype=np.int32)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
+
+
+def in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
+    """Rows of states, put together, in the order that an undivided unit has them."""
+    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
+    keys = [place.to_numpy()]
+    if "level" in rows.column_names:
+        keys.insert(0, rows.column("level").to_numpy())
+    return rows.take(np.lexsort(keys))
+
+
+def _common(schemas: Iterable[pa.Schema]) -> pa.Schema:
+    """One schema for all: times in milliseconds, as Parquet has no seconds."""
+    fields = []
+    distinct = {s.remove_metadata(): None for s in schemas}
+    if not distinct:
+        return pa.schema([])
+    for field in pa.unify_schemas(list(distinct), promote_options="permissive"):
+        kind = field.type
+        if pa.types.is_timestamp(kind):
+            kind = pa.timestamp("ms")
+        fields.append(pa.field(field.name, kind))
+    return pa.schema(fields)
+
+
+def as_categories(schemas: Iterable[pa.Schema]) -> Iterator[pa.Schema]:
+    """The same with the columns that the table of quantiles keeps as categories."""
+    kind = pa.dictionary(pa.int32(), pa.string())
+    for schema in schemas:
+        names = [(f.name, kind if f.name in QUANTILE_CATEGORIES else f.type) for f in schema]
+        yield pa.schema(names)
+
+
+_UNFINISHED = "its run did not finish writing, or every unit of it failed"
+_UNVERIFIED = (
+    "these results were written by an earlier version, without checksums: whether their tables "
+    "are as they were written cannot be verified"
+)
+
+
+class Held:
+    """Tables by name, each checked against its SHA-256 when it is first read.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Those in memory.
+    folder : Path, optional
+        Where the others are.
+    files : mapping of str to str, optional
+        SHA-256 of each file of the folder; without them nothing is checked.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        folder: Path | None = None,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self._tables = dict(tables)
+        self._folder = folder
+        self._files = dict(files or {})
+
+    def _table(self, name: str) -> pd.DataFrame:
+        if name == JOINT and name not in self._names:
+            return empty(name)
+        if name not in self._tables and self._folder is None:
+            raise BacktestError(
+                f"these results hold no table of {name}",
+                hint="a run into a folder (out=DIR, --out DIR) keeps it",
+            )
+        if name not in self._tables:
+            assert self._folder is not None
+            path = self._folder / f"{name}.parquet"
+            try:
+                data = path.read_bytes()
+                if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
+                    raise BacktestError(
+                        f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
+                        hint="run the backtest again into the folder; finished units are kept",
+                    )
+                self._tables[name] = pd.read_parquet(BytesIO(data))
+            except BacktestError:  # a ValueError too
+                raise
+            except (OSError, ValueError) as error:
+                raise _broken(self._folder, error) from error
+        return self._tables[name]
+
+    def _holds(self, name: str) -> bool:
+        """Whether there is such a table, as far as can be said without reading it."""
+        return name in self._tables or self._folder is not None
+
+    def _scored(self) -> set[str]:
+        """Labels of the models that have scores; of a file no more than that is read."""
+        if "scores" in self._tables or self._folder is None:
+            return set(self._table("scores")["model"].astype(str))
+        try:
+            path = self._folder / "scores.parquet"
+            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
+        except (OSError, pa.ArrowException) as error:
+            raise _broken(self._folder, error) from error
+        return {str(name) for name in names.unique().to_pylist()}
+
+    def read(self, at_most: int) -> None:
+        """Read the tables that have at most so many rows now, and not when they are asked for."""
+        if self._folder is None:
+            return
+        for name in self._names:
+            path = self._folder / f"{name}.parquet"
+            if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
+                self._table(name)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The tables there are: that of joint scores only of a run that made some."""
+        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
+
+    def _rows(self, name: str) -> str:
+        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
+        if name in self._tables:
+            return f"{len(self._tables[name]):,}"
+        try:
+            return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
+        except (OSError, TypeError, pa.ArrowException):
+            return "unreadable"
+
+
+def opened(folder: Path) -> tuple[dict[str, Any], dict[str, str] | None]:
+    """The manifest of a folder of results, and the SHA-256 of each table where it names them.
+
+    Raises
+    ------
+    BacktestError
+        If a file is missing or broken.
+    """
+    try:
+        manifest = dict(json.loads((folder / "manifest.json").read_text()))
+        files = manifest.pop("files", None)
+        if files is not None and (
+            not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
+        ):
+            raise ValueError("its manifest does not name the checksums of its tables")
+    except FileNotFoundError as error:
+        if any((folder / n).exists() for n in ("units", *(f"{t}.parquet" for t in TABLES))):
+            raise _broken(folder, _UNFINISHED) from error
+        raise _broken(folder, error) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise _broken(folder, error) from error
+    needed = ("scores", "failures") if files is None else files
+    if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
+        raise _broken(folder, f"no {', '.join(absent)}")
+    if files is None:
+        notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
+        manifest["notes"] = [*notes, _UNVERIFIED]
+    return manifest, files
+
+
+def _broken(folder: Path, error: object) -> BacktestError:
+    return BacktestError(
+        f"{folder} holds no complete backtest: {error}",
+        hint="run `odforecast backtest --out` again; finished units are reused",
+    )
+
+
+#: Warnings kept per model.
+_WARNINGS = 10
+
+
+def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    """Outcomes of whole origins: states put together in the order an undivided unit has."""
+    pairs = list(zip(units, outcomes, strict=True))
+    for indices in units_by_origin(units):
+        members = [pairs[i] for i in indices]
+        if not members[0][0].state:
+            yield from (o for _, o in members)
+            continue
+        targets = members[0][0].targets
+        tables = {}
+        for name in ("scores", "quantiles", "failures", "joint"):
+            parts = [t for _, o in members if not (t := getattr(o, name)).empty]
+            table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+            if parts and name == "failures":
+                table = table.drop_duplicates(ignore_index=True)
+            elif parts:
+                place = table["target"].astype(object).map(targets.index)
+                keys = {"place": place} | ({"level": table["level"]} if "level" in table else {})
+                order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
+                table = table.loc[order].reset_index(drop=True)
+            if parts and name == "quantiles":
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, object))
+                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
+            tables[name] = table
+        seconds = sum(o.seconds for _, o in members)
+        yield Outcome(
+            tables["scores"],
+            tables["quantiles"],
+            tables["failures"],
+            seconds,
+            joint=tables["joint"],
+        )
+
+
+def units_by_origin(units: Sequence[Unit]) -> Iterator[list[int]]:
+    """Positions of the units of one model at one origin, in the plan's order."""
+    numbered = groupby(
+        enumerate(units), key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state))
+    )
+    for _, group in numbered:
+        yield [i for i, _ in group]
+
+
+def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Concatenate; categorical columns take the union of their categories, dates one unit."""
+    joined = {}
+    for column in parts[0].columns:
+        pieces = [p[column] for p in parts]
+        if isinstance(pieces[0].dtype, pd.CategoricalDtype):
+            joined[column] = pd.Series(pd.api.types.union_categoricals(pieces))
+        else:
+            joined[column] = pd.concat(pieces, ignore_index=True)
+        if pd.api.types.is_datetime64_any_dtype(joined[column]):
+            # Parquet has no seconds: keep what a stored and a fresh unit can share.
+            joined[column] = joined[column].astype("datetime64[ms]")
+    return pd.DataFrame(joined)
+
+
+#: What a backtest of counties says of its files, on the screen and in the manifest.
+SMALL_COUNTS = (
+    "files of a backtest of counties hold the model's own numbers, below 10 too: not for "
+    "publication"
+)
+
+
+class Told(Protocol):
+    """What a manifest says of a unit: an :class:`Outcome` says it, and much more."""
+
+    @property
+    def seconds(self) -> float:
+        """Time to fit and forecast."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the model warned of."""
+        ...
+
+
+def _source(spec: Spec) -> str:
+    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
+    origins = [spec.origin, *(_source(member) for member in spec.members)]
+    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
+
+
+def manifest_of(
+    units: Sequence[Unit],
+    outcomes: Sequence[Told],
+    notes: Sequence[str] = (),
+    more: Mapping[str, object] | None = None,
+) -> dict[str, object]:
+    """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`.
+
+    Parameters
+    ----------
+    units, outcomes
+        One outcome per unit.
+    notes : sequence of str
+        What to know of the run.
+    more : mapping, optional
+        What else it says: the task that was answered.
+    """
+    first = units[0]
+    seconds: dict[str, float] = {}
+    said: dict[str, Counter[str]] = {}
+    for unit, outcome in zip(units, outcomes):
+        seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
+        said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
+    origins = list(dict.fromkeys(id(u.origin) for u in units))
+    by_id = {id(u.origin): u.origin for u in units}
+    panels = [o.panel for o in by_id.values() if o.panel is not None]
+    data_notes = dict.fromkeys(n for p in (*panels, first.truth.panel) for n in p.notes)
+    return {
+        "odforecast": __version__,
+        "python": platform.python_version(),
+        "run": content_hash(*(u.key for u in units)),
+        "models": {u.model.label: u.model.spec.version for u in units},
+        "specs": {u.model.label: u.model.spec.hash for u in units},
+        # Distributions that the models' code comes from; empty: unknown, and never reused.
+        "sources": {u.model.label: _source(u.model.spec) for u in units},
+        "code": code_digest(),
+        # The commonest, each with the number of units it came up in.
+        "warnings": {
+            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+            for name, texts in said.items()
+            if texts
+        },
+        "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
+        "origins": [listed(by_id[i]) for i in origins],
+        "truth": {
+            "name": first.truth.kind,
+            "release": str(first.truth.release),
+            "min_age": first.truth.min_age,
+            "data_hash": first.truth.data_hash,
+        },
+        "locations": list(dict.fromkeys(s for u in units for s in u.locations)),
+        "indicator": first.truth.panel.indicator,
+        "dataset": first.truth.panel.dataset,
+        "basis": first.truth.panel.basis,
+        "targets": list(first.targets),
+        "horizon": first.horizon,
+        "horizons": list(first.horizons) or "all",
+        "levels": list(first.levels),
+        # Named only where there are some, as in the units' keys.
+        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
+        **({"joint": True} if first.joint else {}),
+        **(more or {}),
+        "draws": first.draws,
+        "seed": first.seed,
+        "notes": list(notes),
+        "data_notes": list(data_notes),
+        **({"publication": SMALL_COUNTS} if first.truth.panel.dataset == COUNTIES else {}),
+    }
+
 
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.

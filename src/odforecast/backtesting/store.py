@@ -1,4 +1,4 @@
-"""Finished units on disk, so that a stopped run goes on where it was."""
+"""Finished units on disk, so that a stopped run goes on where it was, and tables from there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import math
 import shutil
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.outcome import Outcome
-from odforecast.backtesting.packed import TABLES, Files, files_of, same
-from odforecast.backtesting.unit import Unit
+from odforecast.backtesting.packed import UNIT_TABLES, Files, files_of, same
+from odforecast.backtesting.results import (
+    JOINT,
+    ROWS,
+    TABLES,
+    Results,
+    all_failed,
+    as_categories,
+    in_order,
+    joined,
+    manifest_of,
+    stream,
+    units_by_origin,
+    written,
+)
+from odforecast.backtesting.unit import Outcome, Unit
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -139,7 +152,7 @@ class UnitStore:
             return
         folder = self.directory / f"model={units[0].model.spec.hash}"
         said = {u.key: (o.seconds, o.warnings) for u, o in done}
-        block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(TABLES))
+        block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(UNIT_TABLES))
         try:
             if files is None:
                 files = files_of([u for u, _ in done], [o for _, o in done])
@@ -157,7 +170,7 @@ class UnitStore:
             with replacing(block.marker) as part:
                 part.write_text(json.dumps(body | {"checksum": _checksum(body)}))
         except OSError as error:
-            for table in TABLES:
+            for table in UNIT_TABLES:
                 with contextlib.suppress(OSError):
                     block.path(table).unlink()
             raise _unwritable(folder, error) from error
@@ -192,7 +205,7 @@ class UnitStore:
         """The tables of a block; those of the latest two stay, for its units are asked in turn."""
         if block.marker not in self._read:
             try:
-                self._read[block.marker] = {t: _read(block, t) for t in TABLES}
+                self._read[block.marker] = {t: _read(block, t) for t in UNIT_TABLES}
             except (OSError, ValueError) as error:
                 raise BacktestError(f"stored block {block.marker} changed: {error}") from error
             while len(self._read) > 2:
@@ -205,7 +218,7 @@ class UnitStore:
             if block.marker in self._sound:
                 return block
             try:
-                for table in TABLES:
+                for table in UNIT_TABLES:
                     _bytes(block, table)
             except (OSError, ValueError) as error:
                 if block.marker not in dict(self._damaged):
@@ -219,7 +232,7 @@ class UnitStore:
         self._damaged.append((marker, reason))
         try:
             # The marker goes first: without it the others are nothing.
-            for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in TABLES)):
+            for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in UNIT_TABLES)):
                 aside = marker.with_name(f"{name}.damaged")
                 if aside.is_dir():
                     shutil.rmtree(aside)
@@ -246,7 +259,7 @@ def _read_marker(marker: Path) -> _Block:
             for k, u in body["units"].items()
         }
         # Those of earlier versions know of no joint scores.
-        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in TABLES}
+        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in UNIT_TABLES}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the marker lacks {error}") from error
     if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
@@ -305,3 +318,113 @@ def _unwritable(folder: Path, error: OSError) -> BacktestError:
         f"cannot write to {folder}: {error.strerror or error}",
         hint="units finished before are kept: run again into the same folder to go on",
     )
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A finished unit: what the manifest says of it, and its outcome if that is a failure."""
+
+    seconds: float
+    warnings: tuple[str, ...]
+    failed: Outcome | None = None
+
+
+class Finished:
+    """The finished units of one plan.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+    store : UnitStore
+        Of the folder.
+    scratch : Path
+        For units that may not be reused; removed by the caller.
+    """
+
+    def __init__(self, units: Sequence[Unit], store: UnitStore, scratch: Path) -> None:
+        self._units, self._store = units, store
+        self._own = UnitStore(scratch / "units", anyone=True)
+        self._done: dict[int, _Done] = {}
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def add(
+        self, indices: Sequence[int], outcomes: Sequence[Outcome], files: Files | None = None
+    ) -> None:
+        """Put a block of one model away; its tables may be files already."""
+        units = [self._units[i] for i in indices]
+        store = self._store if units[0].reusable else self._own
+        store.save(units, outcomes, files)
+        for index, outcome in zip(indices, outcomes):
+            kept = outcome if outcome.failed else None
+            self._done[index] = _Done(outcome.seconds, outcome.warnings, kept)
+
+    def add_stored(self, index: int) -> None:
+        """Take note of a unit that an earlier run has stored."""
+        self._done[index] = _Done(*self._store.told(self._units[index]))
+
+    def write(
+        self, folder: Path, notes: Sequence[str], more: Mapping[str, object] | None = None
+    ) -> Results:
+        """Write the tables and the manifest, which says ``more``, and look at them.
+
+        Raises
+        ------
+        BacktestError
+            If every unit failed, or the folder cannot be written to.
+        """
+        done = [self._done[i] for i in range(len(self._units))]
+        if all(d.failed is not None for d in done):
+            failures = joined([d.failed.failures for d in done if d.failed is not None])
+            if not (folder / "manifest.json").exists():  # of earlier results, which stay
+                with replacing(folder / "failures.parquet") as part:
+                    failures.to_parquet(part, index=False)
+            raise all_failed(failures["reason"])
+        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
+        with written(folder, manifest_of(self._units, done, notes, more), names) as paths:
+            stream(paths, self._origins(names), {name: self._schemas(name) for name in names})
+        results = Results.load(folder)
+        # What is small is read now: another run into the folder changes nothing of it.
+        results.read(at_most=ROWS)
+        return results
+
+    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
+        """Rows of whole origins, put together as ``joining.by_origin`` does in memory; each origin
+        is read in its turn.
+        """
+        for members in units_by_origin(self._units):
+            first = self._units[members[0]]
+            out = {}
+            for name in names:
+                pieces = [p for i in members if (p := self._rows(i, name)) is not None]
+                if pieces and first.state:
+                    rows = pa.concat_tables(pieces, promote_options="permissive")
+                    if name == "failures":
+                        once = rows.to_pandas().drop_duplicates(ignore_index=True)
+                        pieces = [pa.Table.from_pandas(once, rows.schema, preserve_index=False)]
+                    else:
+                        pieces = [in_order(rows, first.targets)]
+                out[name] = pieces
+            yield out
+
+    def _rows(self, index: int, table: str) -> pa.Table | None:
+        unit, failed = self._units[index], self._done[index].failed
+        if failed is None:
+            return (self._store if unit.reusable else self._own).rows(unit, table)
+        if table != "failures":
+            return None
+        return pa.Table.from_pandas(joined([failed.failures]), preserve_index=False)
+
+    def _schemas(self, table: str) -> Iterator[pa.Schema]:
+        there = [(u, self._done[i]) for i, u in enumerate(self._units)]
+        found = [
+            *self._store.schemas([u for u, d in there if d.failed is None and u.reusable], table),
+            *self._own.schemas([u for u, d in there if d.failed is None and not u.reusable], table),
+        ]
+        if table == "quantiles":
+            return as_categories(found)
+        rows = [d.failed.failures for _, d in there if d.failed is not None]
+        if table == "failures" and rows:
+            found.append(pa.Schema.from_pandas(joined(rows), preserve_index=False))
+        return iter(found)

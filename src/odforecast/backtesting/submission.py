@@ -13,16 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from odforecast.backtesting.board import check_label
 from odforecast.backtesting.definition import ALL
-from odforecast.backtesting.entries import check_label
 from odforecast.backtesting.export import asked
 from odforecast.backtesting.origin import Origin
-from odforecast.backtesting.outcome import FAILURE_COLUMNS, failure_row
 from odforecast.backtesting.planning import usual_places
-from odforecast.backtesting.results import Results
-from odforecast.backtesting.rows import QUANTILE_CATEGORIES
-from odforecast.backtesting.tables import QUANTILE_COLUMNS
+from odforecast.backtesting.results import QUANTILE_COLUMNS, Results
 from odforecast.backtesting.task import Task
+from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
 from odforecast.names import COUNTIES, HUB_QUANTILES, TARGET_12MO

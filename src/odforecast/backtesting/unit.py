@@ -1,28 +1,24 @@
-"""One unit of work: one model at one origin, forecast and scored, or failed with a reason."""
+"""A unit: one model at one origin. How it runs, and what comes of it: scores or failures."""
 
 from __future__ import annotations
 
+import hashlib
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from odforecast.backtesting.contain import Said, contained, must_stop
-from odforecast.backtesting.digest import code_digest
 from odforecast.backtesting.origin import Origin
-from odforecast.backtesting.outcome import (
-    FAILURE_COLUMNS,
-    Outcome,
-    failed,
-    failure_row,
-    reason_of,
-)
-from odforecast.backtesting.rows import tables
 from odforecast.errors import OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.geography import find
@@ -30,10 +26,269 @@ from odforecast.models import Fitted, Model
 from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
+from odforecast.scoring.units import picked_months, score_columns
 from odforecast.seeds import Streams, content_hash
+from odforecast.version import __version__
 
 if TYPE_CHECKING:
+    from odforecast.panel import Floats
     from odforecast.scoring.metrics import Metric
+
+#: Columns of the failures table.
+FAILURE_COLUMNS = (
+    "model",
+    "model_version",
+    "as_of",
+    "last_month",
+    "vintage",
+    "donor",
+    "donor_distance",
+    "location",
+    "target",
+    "reason",
+    "detail",
+)
+#: How a reason begins where memory ran out: such a unit is tried once more, alone.
+NO_MEMORY = "MemoryError"
+#: Longest traceback kept, in characters.
+_DETAIL = 20_000
+#: Longest reason on a screen.
+SCREEN = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a unit.
+
+    Attributes
+    ----------
+    scores, quantiles, failures : DataFrame
+        One row per forecast unit; per quantile; per location or model that failed.
+    seconds : float
+        Time to fit and forecast, scoring left out.
+    warnings : tuple of str
+        What the model warned of, each kind once, with how often.
+    joint : DataFrame
+        Joint scores, where they were asked for; else without rows.
+    stored : bool
+        Its tables are in its block's files, and not here.
+    """
+
+    scores: pd.DataFrame
+    quantiles: pd.DataFrame
+    failures: pd.DataFrame
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stored: bool = False
+
+    @property
+    def failed(self) -> str:
+        """Why the whole unit failed; empty if it did not."""
+        if self.stored or not self.scores.empty or self.failures.empty:
+            return ""
+        return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
+
+    @property
+    def starved(self) -> bool:
+        """Whether the unit failed for want of memory."""
+        return self.failed.startswith(NO_MEMORY)
+
+
+def failure_row(
+    keys: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
+) -> dict[str, object]:
+    """One row of the failures table; texts made such that any file can hold them."""
+    return {
+        **keys,
+        "location": location,
+        "target": target,
+        "reason": _storable(reason),
+        "detail": _storable(detail[-_DETAIL:]),
+    }
+
+
+def failed(rows: list[dict[str, object]], seconds: float, warned: tuple[str, ...] = ()) -> Outcome:
+    """The outcome of a unit that has failure rows and nothing else."""
+    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
+
+
+def reason_of(error: BaseException) -> str:
+    """Name and message of an error; of any error, also one that has no printable message."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be shown)"
+    name = NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__  # numpy's, too
+    return f"{name}: {text}" if text else name
+
+
+def on_screen(reason: str) -> str:
+    """A reason as one line for a screen: cut, and without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in reason)
+    line = " ".join(line.split())
+    return line if len(line) <= SCREEN else line[: SCREEN - 1] + "…"
+
+
+def _storable(text: object) -> str:
+    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
+    return str(text).encode("utf-8", "backslashreplace").decode()
+
+
+#: Columns of the quantile table with few distinct values, kept as categories in memory.
+QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
+#: What the rows of joint scores are labelled with, as those of scores are.
+JOINT_LABELS = (
+    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
+    "data_hash", "spec_hash", "seed",
+)  # fmt: skip
+
+
+def tables(
+    unit: Unit, forecast: Forecast, targets: Sequence[str], keys: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
+
+    The draws of a target are added up and sorted once for all of them.
+
+    Parameters
+    ----------
+    unit : Unit
+    forecast : Forecast
+        Of the places that count.
+    targets : sequence of str
+        Those it has.
+    keys : mapping of str to anything
+        What every row is labelled with.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``scores``, ``quantiles``, and ``joint``: without rows where the unit asks for none.
+    """
+    panel = unit.origin.panel
+    assert panel is not None
+    horizons = unit.horizons or None
+    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": [], "joint": []}
+    for target in targets:
+        columns, values = score_columns(
+            forecast, unit.truth, target, panel, horizons, unit.levels, unit.metrics
+        )
+        more = {
+            **keys,
+            "data_hash": panel.data_hash,
+            "spec_hash": unit.model.spec.hash,
+            "seed": unit.seed,
+        }
+        last = {m.name: columns.pop(m.name) for m in unit.metrics}
+        made["scores"].append(pd.DataFrame(columns | more | last))
+        made["quantiles"].append(_quantiles(unit, forecast, values, target, keys))
+        if unit.joint:
+            made["joint"].append(_joint(unit, forecast, target, more))
+    return {name: _one(parts) for name, parts in made.items()}
+
+
+def _one(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """One table of those of the targets."""
+    if len(parts) < 2:
+        return parts[0] if parts else pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    # Of two targets, the categories differ.
+    kinds = dict(parts[0].dtypes)
+    lost = [c for c in QUANTILE_CATEGORIES if isinstance(kinds.get(c), pd.CategoricalDtype)]
+    return table.astype(dict.fromkeys(lost, "category"))
+
+
+def _joint(unit: Unit, forecast: Forecast, target: str, keys: Mapping[str, Any]) -> pd.DataFrame:
+    from odforecast.scoring.joint import joint_scores
+
+    rows = joint_scores(
+        forecast, unit.truth, seed=unit.seed, target=target, horizons=unit.horizons or None
+    )
+    return rows.assign(**{name: keys[name] for name in JOINT_LABELS})
+
+
+def _quantiles(
+    unit: Unit, forecast: Forecast, values: Floats, target: str, keys: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The long table of quantiles (Q, L, M)."""
+    columns = picked_months(forecast, unit.horizons or None)
+    n_levels, n_loc, n_months = values.shape
+    n = values.size
+    place = np.tile(np.repeat(np.arange(n_loc), n_months), n_levels)
+    made: pd.DataFrame = pd.DataFrame(
+        {
+            "model": _same(unit.model.label, n),
+            "as_of": pd.Timestamp(unit.origin.as_of),
+            "last_month": np.datetime64(forecast.last_month, "ms"),
+            "donor": _same(keys["donor"], n),
+            "target": _same(target, n),
+            "location": _categories(place, forecast.locations),
+            "month": np.tile(forecast.months[columns].astype("datetime64[ms]"), n_levels * n_loc),
+            "horizon": np.tile(forecast.horizons[columns], n_levels * n_loc),
+            "level": np.repeat(unit.levels, n_loc * n_months),
+            "value": values.ravel(),
+        }
+    )
+    return made
+
+
+def _same(text: str, n: int) -> pd.Categorical[str]:
+    return _coded(np.zeros(n, dtype=np.int8), [text])
+
+
+def _categories(codes: NDArray[np.integer[Any]], texts: Sequence[str]) -> pd.Categorical[str]:
+    """Texts by number as categories in order, which pandas makes of the texts themselves."""
+    order = np.argsort(np.array(texts, dtype=object))
+    place = np.empty(order.size, dtype=np.int64)
+    place[order] = np.arange(order.size)
+    return _coded(place[codes], [texts[i] for i in order])
+
+
+def _coded(codes: NDArray[np.integer[Any]], texts: list[str]) -> pd.Categorical[str]:
+    made: pd.Categorical[str] = pd.Categorical.from_codes(codes, pd.Index(texts))
+    return made
+
+
+#: Modules and packages up to ``models``: a change in any of them may change a forecast. Scores,
+#: readers and figures change no forecast; scoring is here because stored rows hold its scores.
+_CODE = (
+    "errors.py", "names.py", "seeds.py", "months.py", "publication.py", "geography", "monthly",
+    "panel", "forecast", "models", "scoring",
+)  # fmt: skip
+#: Beside code, a packed table is read by a model, too: of what releases missed.
+_KINDS = ("*.py", "*.csv", "*.csv.gz")
+_LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
+
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def hashed_files() -> list[Path]:
+    """Every file that the digest is of, in order."""
+    files = []
+    for name in _CODE:
+        path = _ROOT / name
+        files += sorted(f for kind in _KINDS for f in path.rglob(kind)) if path.is_dir() else [path]
+    return files
+
+
+@cache
+def code_digest() -> str:
+    """Hash of the package's version, its modules up to ``models``, and numerical libraries."""
+    digests = [
+        (f.relative_to(_ROOT).as_posix(), hashlib.sha256(f.read_bytes()).hexdigest())
+        for f in hashed_files()
+    ]
+    return content_hash(__version__, digests, [_version(x) for x in _LIBRARIES])
+
+
+def _version(library: str) -> str:
+    try:
+        return f"{library} {installed_version(library)}"
+    except PackageNotFoundError:
+        return f"{library} absent"
 
 
 @dataclass(frozen=True)

@@ -170,8 +170,8 @@ def backtest(
 
     from odforecast.backtesting import backtest as run_backtest
     from odforecast.backtesting import origins, plan, run_units
-    from odforecast.backtesting.bar import bar
-    from odforecast.backtesting.outcome import on_screen
+    from odforecast.backtesting.run import bar
+    from odforecast.backtesting.unit import on_screen
     from odforecast.cli.backtest_screen import announce, closing, estimate, held_by, picture
     from odforecast.cli.leaderboard import leaderboard
     from odforecast.cli.tasked import planned, tasked

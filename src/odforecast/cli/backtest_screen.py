@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from odforecast.backtesting import Origin, Results, Unit, run_unit
-from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.results import BASELINE
+from odforecast.backtesting.unit import on_screen
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end

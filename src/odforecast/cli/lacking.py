@@ -9,8 +9,8 @@ import pandas as pd
 from rich.console import Console
 
 from odforecast.backtesting import Results
-from odforecast.backtesting.outcome import on_screen
 from odforecast.backtesting.results import BASELINE
+from odforecast.backtesting.unit import on_screen
 from odforecast.cli.screen import plain_table, print_whole
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from odforecast.backtesting.lock import locked
+from odforecast.backtesting.folder import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.models import get_model
