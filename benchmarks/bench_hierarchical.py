@@ -27,8 +27,7 @@ import numpy as np
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.hierarchy import inputs as hierarchy_inputs
-from odforecast.models.hierarchy.coordinates import graph_data
-from odforecast.models.hierarchy.graph import compiled, shape_of
+from odforecast.models.hierarchy.graph import compiled, graph_data, shape_of
 from odforecast.models.hierarchy.laplace import approximate
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -20,9 +20,8 @@ import numpy as np
 import scipy.stats as st
 
 import odforecast as od
-from odforecast.models.hierarchy.diagnostics import Limits, convergence
 from odforecast.models.hierarchy.laplace import approximate
-from odforecast.models.hierarchy.model import Hierarchical, container
+from odforecast.models.hierarchy.model import Hierarchical, Limits, container, convergence
 from odforecast.models.hierarchy.prior import simulate
 
 STATES = ("CT", "MA", "ME", "OH", "MI", "IN")

@@ -391,8 +391,7 @@ def test_a_sum_is_found_by_its_own_name(objects):
 @pytest.fixture(scope="module")
 def sampled(objects):
     """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
-    from odforecast.models.hierarchy.fitted import FittedHierarchical, container
-    from odforecast.models.hierarchy.model import Hierarchical
+    from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
     from odforecast.models.hierarchy.prior import simulate
 
     model = od.get_model("hierarchical")

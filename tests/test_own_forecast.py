@@ -17,10 +17,17 @@ from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.own import LEAST_DRAWS, conditioned
-from odforecast.models.own.late import Late, _fitted, late_arrivals
-from odforecast.models.own.move import HALF, filled_until, shrunk, told
-from odforecast.models.own.move import move as by_the_draws
-from odforecast.models.own.scale import DRIFT, seen_months
+from odforecast.models.own.condition import DRIFT, seen_months
+from odforecast.models.own.joint import (
+    HALF,
+    Late,
+    _fitted,
+    filled_until,
+    late_arrivals,
+    shrunk,
+    told,
+)
+from odforecast.models.own.joint import move as by_the_draws
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Own, Panel
 from odforecast.seeds import Streams
@@ -152,8 +159,7 @@ def test_a_nations_class_that_its_places_exceed_keeps_its_share_of_the_nation(
     without: od.Forecast,
 ) -> None:
     """The rest would be less than none: then there is no rest to keep."""
-    from odforecast.models.own.condition import _nation_of, _shared
-    from odforecast.models.own.nation import months_of
+    from odforecast.models.own.condition import _nation_of, _shared, months_of
 
     part = without.part("T40.4")
     us = part.locations.index("US")
@@ -511,7 +517,7 @@ def test_the_noise_is_that_of_its_parts(panel: Panel) -> None:
 
 def test_the_drift_of_a_random_walk_is_that_of_its_steps() -> None:
     """Means of 12 months, which it is learned from, level out a third of it."""
-    from odforecast.models.own.scale import _TO_LAST, OF_MEANS
+    from odforecast.models.own.condition import _TO_LAST, OF_MEANS
 
     steps = np.random.default_rng(6).standard_normal((200_000, 24 + 3))
     walk = steps.cumsum(axis=1)

@@ -15,8 +15,18 @@ import odforecast as od
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models.delay.deficit import Deficit
 from odforecast.models.own import condition, joint
-from odforecast.models.own.joint import APART, Linear, LogMonths, apart, move_together
-from odforecast.models.own.move import HALF, Told, logs_of, shared_errors, told
+from odforecast.models.own.joint import (
+    APART,
+    HALF,
+    Linear,
+    LogMonths,
+    Told,
+    apart,
+    logs_of,
+    move_together,
+    shared_errors,
+    told,
+)
 from odforecast.models.statespace.kalman import TAIL_DF, State, drawn
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.panel import Panel

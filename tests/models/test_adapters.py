@@ -19,17 +19,22 @@ from scipy.stats import norm
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters.foreign import Foreign, adapted, point, steadied
-from odforecast.models.adapters.identity import Identity, title
-from odforecast.models.adapters.marginals import LEVELS, Marginals
-from odforecast.models.adapters.past_errors import (
+from odforecast.models.adapters.foreign import (
     FEWEST,
     LEAST,
     LENGTH,
+    LEVELS,
     NEEDED,
+    Foreign,
+    Identity,
+    Marginals,
     PastErrors,
+    adapted,
     cutoffs,
     past_errors,
+    point,
+    steadied,
+    title,
 )
 from odforecast.models.paths import said
 from odforecast.monthly.sums import rolling_sums

@@ -13,7 +13,7 @@ from panel_factory import release_panel, small_counts
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters.marginals import LEVELS
+from odforecast.models.adapters.foreign import LEVELS
 from odforecast.testing import check_forecaster, zoo
 
 pytest.importorskip("sktime", reason="sktime is an extra: pip install 'odforecast[sktime]'")

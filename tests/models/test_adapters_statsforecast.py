@@ -35,7 +35,7 @@ from statsforecast.utils import ConformalIntervals
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters import forms
+from odforecast.models.adapters import statsforecast as forms
 from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
 from odforecast.models.innovations import Innovations, Paths
 from odforecast.seeds import Streams

@@ -4,7 +4,7 @@ import arviz_base as az
 import numpy as np
 import pytest
 
-from odforecast.models.hierarchy.diagnostics import Limits, convergence, predictive_table
+from odforecast.models.hierarchy.model import Limits, convergence, predictive_table
 
 
 def sample(x: np.ndarray, divergent: int = 0):

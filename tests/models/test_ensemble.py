@@ -12,16 +12,17 @@ from panel_factory import bundled_panel, cut_panel, with_counts
 
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
-from odforecast.models.ensemble import learning
-from odforecast.models.ensemble.learning import (
+from odforecast.models.ensemble import model as learning
+from odforecast.models.ensemble.model import (
     LEVELS,
     MAX_HORIZON,
+    Ensemble,
     Past,
+    Pool,
     learn_weights,
     learn_width,
     past_forecasts,
 )
-from odforecast.models.ensemble.model import Ensemble, Pool
 from odforecast.models.spec import Spec
 from odforecast.names import HUB_QUANTILES
 from odforecast.seeds import Streams
@@ -193,7 +194,7 @@ def test_past_forecasts_are_shared_by_threads(monkeypatch):
 def test_past_forecasts_of_two_configurations_are_not_taken_for_one():
     """The cache hangs on the whole spec and the whole panel, not on a name and the counts."""
     import odforecast as od
-    from odforecast.models.ensemble.learning import _quantiles
+    from odforecast.models.ensemble.model import _quantiles
 
     cut = od.bundled().as_of().panel().cut("2021-06")
     one = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))

@@ -19,12 +19,8 @@ from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy import inputs as hi
-from odforecast.models.hierarchy.coordinates import graph_data
-from odforecast.models.hierarchy.draws import _national_path, fitted_log_mean, future
-from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, approximate
-from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
-from odforecast.models.hierarchy.prior import HALF_NORMAL, prior_predictive, simulate
-from odforecast.models.hierarchy.tree import (
+from odforecast.models.hierarchy.graph import graph_data
+from odforecast.models.hierarchy.inputs import (
     SLOPE_DAMP,
     at_damping,
     increment_precision,
@@ -33,6 +29,16 @@ from odforecast.models.hierarchy.tree import (
     slope_filter,
     whiten,
 )
+from odforecast.models.hierarchy.laplace import (
+    LEVEL_SD,
+    SLOPE_RATIO,
+    _national_path,
+    approximate,
+    fitted_log_mean,
+    future,
+)
+from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
+from odforecast.models.hierarchy.prior import HALF_NORMAL, prior_predictive, simulate
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
@@ -169,7 +175,7 @@ def evaluate(expression: object) -> np.ndarray:
 
 
 def test_negative_binomial_agrees_with_scipy() -> None:
-    from odforecast.models.hierarchy.density import negative_binomial
+    from odforecast.models.hierarchy.graph import negative_binomial
 
     y = np.array([0.0, 1.0, 8.0, 700.0])[:, None]
     alpha, mu = np.array([0.7, 30.0, 4000.0]), 12.0
@@ -179,7 +185,7 @@ def test_negative_binomial_agrees_with_scipy() -> None:
 
 
 def test_suppressed_counts_agree_with_scipy() -> None:
-    from odforecast.models.hierarchy.density import window_chance
+    from odforecast.models.hierarchy.graph import window_chance
 
     mu, alpha = np.array([0.4, 5.0, 30.0]), np.array([2.0, 50.0, 300.0])
     p = alpha / (alpha + mu)
@@ -711,7 +717,7 @@ def test_nuts_samples_warns_repeats_and_agrees_with_the_filter() -> None:
 
 
 def test_the_innovations_are_student_t_of_any_tail():
-    from odforecast.models.hierarchy.density import student_t
+    from odforecast.models.hierarchy.graph import student_t
 
     x = np.array([-2.0, 0.1, 3.0])
     for tail, scale in ((2.5, 0.7), (5.0, 1.0), (30.0, 2.0)):

@@ -28,9 +28,8 @@ from odforecast.models.delay import layer
 from odforecast.models.delay.constants import Delays, delays_for
 from odforecast.models.delay.deficit import SHARED_DF, deficit
 from odforecast.models.delay.layer import AGES, corrected
-from odforecast.models.ensemble.learning import LEVELS
-from odforecast.models.ensemble.model import Pool
-from odforecast.models.hierarchy.draws import future
+from odforecast.models.ensemble.model import LEVELS, Pool
+from odforecast.models.hierarchy.laplace import future
 from odforecast.models.registry import _REGISTERED
 from odforecast.models.statespace import model as statespace
 from odforecast.models.statespace.kalman import TAIL_DF, Scales

@@ -25,7 +25,7 @@ from odforecast.models.delay.deficit import (
     late_draws,
     prior_factors,
 )
-from odforecast.models.ensemble.learning import LEVELS, MAX_HORIZON, Past, learn_weights
+from odforecast.models.ensemble.model import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
 from odforecast.models.kernels import quantiles_at
 from odforecast.models.paths import months_from_sums, trailing_months

@@ -1,23 +1,34 @@
-"""A forecaster of another library as one of ours: which series it gets, and what comes of it."""
+"""A forecaster of another library as one of ours: which series it gets, and what comes of it.
+
+The forecaster is fitted again to the series as it was at up to ``windows`` earlier months, every
+third one, and forecasts the twelve months after each: its past errors, one path of twelve months
+for each. A drawn path is the point forecast plus a sum of all these error paths, each weighted by
+a standard normal number over the root of how many there are. So drawn errors are normal, with
+mean zero; their spread in each month ahead is the root mean square of the past errors (a bias
+counts as spread, and is not corrected), and from month to month they go together as the past ones
+did. That makes them joint over months. Beyond twelve months a further path of errors goes on
+where the first ended.
+"""
 
 from __future__ import annotations
 
+import inspect
 import random
+import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import ndtri
 
 from odforecast.errors import ForecastError, PanelError, one_of, whole
 from odforecast.forecast import Forecast
-from odforecast.models.adapters.identity import Identity, title
-from odforecast.models.adapters.marginals import Marginals
-from odforecast.models.adapters.past_errors import LENGTH, NEEDED, PastErrors, past_errors
+from odforecast.models.content import Contents
 from odforecast.models.innovations import Paths
-from odforecast.models.model import Model
+from odforecast.models.model import LABEL, Model
 from odforecast.models.paths import (
     floor_at_zero,
     require_some,
@@ -31,6 +42,194 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import MONTH, STATES, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams, seed_from
+
+#: Longest label that is made of parameters.
+_LONGEST = 60
+
+
+class Identity:
+    """Class and parameters of a forecaster, and of all objects that are parameters of it.
+
+    Parameters
+    ----------
+    item : object
+        An estimator: with ``get_params``, or with its parameters as attributes.
+
+    Attributes
+    ----------
+    name : str
+        Module and name of its class.
+    parameters : dict of str to str
+        Each as text that hangs on its content, never on where it lies in memory.
+    origin : str
+        The distributions that all the classes and functions in it come from, with versions;
+        empty where one is unknown, or a parameter has no text: then nothing is reused.
+
+    Examples
+    --------
+    >>> from statsforecast.models import SeasonalNaive
+    >>> from odforecast.models.adapters.identity import Identity
+    >>> found = Identity(SeasonalNaive(season_length=12))
+    >>> found.name, found.parameters["season_length"]
+    ('statsforecast.models.SeasonalNaive', '12')
+    """
+
+    def __init__(self, item: object) -> None:
+        contents = Contents()
+        self.name = contents.named(type(item))
+        held = contents.estimator(item)
+        self.parameters = {k: contents.text(v) for k, v in sorted(held.items())}
+        self.origin = contents.origin
+
+
+def title(item: Any) -> str:
+    """A label for an object: its class, and the parameters that are not as always.
+
+    Examples
+    --------
+    >>> from statsforecast.models import AutoCES
+    >>> from odforecast.models.adapters.identity import title
+    >>> title(AutoCES(season_length=12)), title(AutoCES())
+    ('AutoCES(season_length=12)', 'AutoCES')
+    """
+    name = type(item).__name__
+    usual = inspect.signature(type(item).__init__).parameters
+    given = [
+        f"{k}={v!r}"
+        for k, v in Contents().estimator(item).items()
+        if k in usual and not _same(v, usual[k].default)
+    ]
+    text = f"{name}({', '.join(given)})" if given else name
+    if len(text) <= _LONGEST and LABEL.fullmatch(text):
+        return text
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "model"
+
+
+def _same(a: object, b: object) -> bool:
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+#: Months of one path of errors.
+LENGTH = 12
+#: Months from one earlier fit to the next.
+STEP = 3
+#: Months that the earliest fit has at least.
+LEAST = 24
+#: Earlier fits that there must be.
+FEWEST = 4
+#: Months a series needs for that.
+NEEDED = LEAST + LENGTH + STEP * (FEWEST - 1)
+
+
+def cutoffs(n: int, windows: int) -> list[int]:
+    """How many months each of the earlier fits has, the latest first.
+
+    Parameters
+    ----------
+    n : int
+        Months of the series.
+    windows : int
+        Fits at most.
+
+    Examples
+    --------
+    >>> from odforecast.models.adapters.past_errors import cutoffs
+    >>> cutoffs(60, 12)
+    [48, 45, 42, 39, 36, 33, 30, 27, 24]
+    >>> cutoffs(35, 12)
+    []
+    """
+    return list(range(n - LENGTH, LEAST - 1, -STEP))[:windows]
+
+
+def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -> Floats:
+    """Errors of earlier forecasts, shape (windows, 12).
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    forecast : callable
+        Takes the first months of the series, returns the point forecasts of the next twelve.
+    windows : int
+        Earlier fits at most.
+
+    Raises
+    ------
+    PanelError
+        If the series is too short, or a point forecast is no number.
+    """
+    ends = cutoffs(y.size, windows)
+    if len(ends) < FEWEST:
+        raise PanelError(
+            f"only {y.size} values, and errors of {FEWEST} earlier forecasts of {LENGTH} months "
+            f"need {NEEDED}"
+        )
+    errors = np.stack([y[end : end + LENGTH] - forecast(y[:end]) for end in ends])
+    if not np.isfinite(errors).all():
+        raise PanelError("a past point forecast is no finite number")
+    return errors
+
+
+@dataclass(frozen=True, eq=False)
+class PastErrors:
+    """Paths: point forecasts, and errors as in the past.
+
+    Attributes
+    ----------
+    mean : callable
+        Takes a horizon, returns point forecasts, shape (H,).
+    errors : ndarray, shape (W, 12)
+        Of earlier forecasts.
+    """
+
+    mean: Callable[[int], Floats]
+    errors: Floats
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Paths, shape (draws, horizon)."""
+        count = len(self.errors)
+        blocks: list[Floats] = []
+        end = np.zeros((draws, 1))
+        for _ in range(-(-horizon // LENGTH)):
+            weights = rng.standard_normal((draws, count)) / np.sqrt(count)
+            blocks.append(end + weights @ self.errors)
+            end = blocks[-1][:, -1:]
+        return self.mean(horizon) + np.concatenate(blocks, axis=1)[:, :horizon]
+
+
+#: Levels of the central intervals that are asked for, in percent.
+INTERVALS = (20, 40, 60, 80, 90, 95, 98, 99)
+#: Their ends, as levels of quantiles.
+LEVELS = (*((100 - i) / 200 for i in INTERVALS[::-1]), *((100 + i) / 200 for i in INTERVALS))
+
+
+@dataclass(frozen=True, eq=False)
+class Marginals:
+    """Draws with given quantiles, of each month ahead by itself.
+
+    Between the levels and beyond them, quantiles are straight lines over those of a standard
+    normal distribution: of normal quantiles, the draws are normal.
+
+    Attributes
+    ----------
+    quantiles : callable
+        Takes a horizon, returns quantiles at :data:`LEVELS`, shape (16, H).
+    """
+
+    quantiles: Callable[[int], Floats]
+
+    def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Draws, shape (draws, horizon), independent from month to month."""
+        at = np.sort(np.asarray(self.quantiles(horizon), dtype=float), axis=0)
+        if at.shape != (len(LEVELS), horizon) or not np.isfinite(at).all():
+            raise PanelError("its quantiles are no finite numbers")
+        score = np.asarray(ndtri(LEVELS))
+        normal = rng.standard_normal((horizon, draws)).T
+        piece = np.clip(np.searchsorted(score, normal) - 1, 0, score.size - 2)
+        slopes = np.diff(at, axis=0) / np.diff(score)[:, None]
+        month = np.arange(horizon)
+        return np.asarray(at[piece, month] + slopes[piece, month] * (normal - score[piece]))
+
 
 #: What a forecaster is fitted to.
 ON = ("months", "sums")
@@ -52,7 +251,7 @@ class FittedSeries(Protocol):
         ...
 
     def quantiles(self, horizon: int) -> Floats:
-        """Quantiles at :data:`odforecast.models.adapters.marginals.LEVELS`, shape (16, H)."""
+        """Quantiles at :data:`odforecast.models.adapters.foreign.LEVELS`, shape (16, H)."""
         ...
 
     def paths(self) -> Paths:

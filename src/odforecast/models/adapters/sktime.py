@@ -11,12 +11,12 @@ from odforecast.errors import ForecastError, PanelError, one_of
 from odforecast.models.adapters.foreign import (
     FROM_ERRORS,
     FROM_QUANTILES,
+    LEVELS,
     WINDOWS,
     adapted,
     point,
     steadied,
 )
-from odforecast.models.adapters.marginals import LEVELS
 from odforecast.models.content import installed
 from odforecast.models.innovations import Paths
 from odforecast.models.model import Model

@@ -1,4 +1,4 @@
-"""The hierarchy as a PyMC model, compiled once per shape.
+"""The hierarchy as a PyMC model, compiled once per shape: its density, and its data.
 
 The latent paths are sampled in whitened coordinates: along the directions in which prior and
 data are both diagonal (from :mod:`odforecast.models.hierarchy.laplace`), centred and
@@ -10,22 +10,242 @@ model. The map is data of the graph, like the counts, so one compiled graph serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pymc as pm  # type: ignore[import-untyped]
 import pytensor.tensor
+from numpy.typing import NDArray
 
-from odforecast.models.hierarchy.density import likelihood, student_t
-from odforecast.models.hierarchy.inputs import Inputs
-from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO
+from odforecast.models.delay.deficit import SPAN
+from odforecast.models.hierarchy.inputs import (
+    Inputs,
+    Level,
+    between_knots,
+    path_basis,
+    slope_filter,
+    whiten,
+)
+from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, Approximation, Nation
 from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
-from odforecast.models.hierarchy.tree import path_basis
 from odforecast.panel import Floats
 
 #: Untyped calls stay untyped.
 pt: Any = pytensor.tensor
+#: Completed months are kept above zero: below about this, smoothly.
+SMALL = 0.1
+
+
+def log_gamma(a: Any) -> Any:
+    """Stirling's series after a shift by four: exact to 4e-8, and cheap to differentiate."""
+    b = a + 4.0
+    s = 1.0 / (b * b)
+    series = (1.0 / 12.0 - s * (1.0 / 360.0 - s / 1260.0)) / b
+    shift = pt.log(a * (a + 1.0) * (a + 2.0) * (a + 3.0))
+    return (b - 0.5) * pt.log(b) - b + 0.9189385332046727 + series - shift
+
+
+def negative_binomial(y: Any, eta: Any, alpha: Any) -> Any:
+    """Log probability of counts with log mean ``eta`` and variance mu + mu²/alpha, up to
+    ``log y!``, which does not depend on parameters.
+    """
+    mu = pt.exp(eta)
+    return (
+        log_gamma(y + alpha)
+        - log_gamma(alpha)
+        + y * eta
+        + alpha * pt.log(alpha)
+        - (y + alpha) * pt.log(mu + alpha)
+    )
+
+
+def window_chance(counts: Any, mean: Any, alpha: Any) -> Any:
+    """Log probability that a count is one of ``counts``, shape (C,).
+
+    Parameters
+    ----------
+    counts : shape (C, n)
+        Below zero: none.
+    mean, alpha : shape (C,)
+    """
+    there = counts >= 0
+    y = pt.switch(there, counts, 0.0)
+    terms = negative_binomial(y, pt.log(mean)[:, None], alpha[:, None]) - pt.gammaln(y + 1.0)
+    return pt.logsumexp(pt.switch(there, terms, -1e30), axis=1)
+
+
+def student_t(square: Any, scale: Any, tail: Any) -> Any:
+    """Log density of Student's t from a square."""
+    constant = pt.gammaln((tail + 1) / 2) - pt.gammaln(tail / 2) - 0.5 * pt.log(tail * np.pi)
+    return constant - pt.log(scale) - (tail + 1) / 2 * pt.log1p(square / (tail * scale**2))
+
+
+def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
+    """Counts; those of the last months completed by late arrivals that are not known.
+
+    Parameters
+    ----------
+    d : dict
+        Data of the graph, within its model.
+    eta : shape (S, T)
+        Log means.
+    extra : shape (S,)
+        Extra coefficient of variation.
+    """
+    n_states, n_time = d["counts"].get_value().shape
+    known = d["seen"] > 0
+    log_mean = pt.switch(known, eta, 0.0)
+    variance = (extra**2)[:, None]
+    ages = min(SPAN, n_time) if "late" in d else 0
+    settled = slice(0, n_time - ages)
+    terms = negative_binomial(d["counts"][:, settled], log_mean[:, settled], 1.0 / variance)
+    pm.Potential("likelihood", (d["seen"][:, settled] * terms).sum())
+    if ages:
+        completed = d["counts"][:, -ages:]
+        for name, unit in (("late", "late"), ("revision", "revised")):
+            own = pm.Normal(f"{name}_own_raw", 0.0, 1.0, shape=n_states)
+            shared = pm.Normal(f"{name}_shared_raw", 0.0, 1.0)
+            error = d[f"{name}_own"] * own + d[f"{name}_shared"] * shared
+            error = pm.Deterministic(f"{name}_error", error)
+            completed = completed + d[unit] * error[:, None]
+        above = 0.5 * (completed + pt.sqrt(completed**2 + SMALL**2))
+        changing = (d["late"] > 0) | (d["revised"] > 0)
+        y = pt.switch(changing, above, d["counts"][:, -ages:])
+        terms = negative_binomial(y, log_mean[:, -ages:], 1.0 / (variance + d["slack"]))
+        # Here y! depends on parameters.
+        terms = d["seen"][:, -ages:] * (terms - log_gamma(y + 1.0))
+        pm.Potential("open_likelihood", terms.sum())
+    if "window" in d:
+        mu = pt.exp(pt.dot(d["window_state"], pt.clip(eta, -15.0, 16.0)))
+        mean = (d["window"] * mu).sum(axis=1)
+        square = (d["window"] * mu**2).sum(axis=1)
+        alpha = mean**2 / (pt.dot(d["window_state"], extra**2) * square)
+        chance = window_chance(d["window_counts"], mean, alpha)
+        pm.Potential("window_likelihood", chance.sum())
+
+
+def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
+    """Data of the graph: counts, masks, memberships and the whitening map, all padded."""
+    n_states, n_time, n_knots = inputs.shape
+    first, n = inputs.first, n_knots - 1
+    design = inputs.weights @ path_basis(n_knots)
+    design[:, 1 : 1 + first] = 0.0  # knots not in use
+    live, start = np.zeros(n), np.zeros(n)
+    live[first:] = 1.0
+    start[first] = 1.0
+    data: dict[str, Floats] = {
+        "counts": inputs.counts,
+        "seen": inputs.seen.astype(float),
+        "design": design,
+        "month_hot": inputs.month_hot,
+        "live": live,
+        "start": start,
+        "center": guide.center,
+    }
+    # Only what a graph uses may be given to it.
+    if n_states > 2:
+        data["size"] = guide.center - guide.center.mean()
+    if n_effects := inputs.effect_scale.size:
+        data["exposure"] = inputs.exposure.reshape(n_effects, -1)
+        data["effect_mean"] = inputs.effect_mean
+        data["effect_scale"] = inputs.effect_scale
+    if len(inputs.windows):
+        data["window"] = inputs.windows
+        data["window_state"] = np.eye(n_states)[inputs.window_row]
+        data["window_counts"] = np.nan_to_num(inputs.window_counts, nan=-1.0)
+    if (missing := inputs.missing) is not None:
+        ages = min(SPAN, n_time)
+        data |= {
+            "late": missing.late[:, -ages:],
+            "revised": missing.revised[:, -ages:],
+            "slack": inputs.slack[:, -ages:],
+            "late_own": missing.own,
+            "late_shared": missing.shared,
+            "revision_own": missing.revision_own,
+            "revision_shared": np.full(n_states, missing.revision_shared),
+        }
+    scales: tuple[Floats, Floats] = (guide.scales.state, np.array(guide.scales.region))
+    for g, (level, scale) in enumerate(zip(guide.levels, scales)):
+        skip = 1 if g == 0 else 0  # states have a level before their increments
+        used = np.r_[np.arange(skip), skip + np.arange(first, n)]
+        data |= _map(f"{g}", level, scale, used, n + skip)
+        if g == 0:
+            data["base_0"] = data["backward_0"][:, :, 0] * guide.center[:, None]
+        data[f"backward_{g}"] = np.ascontiguousarray(data[f"backward_{g}"][:, :, skip:])
+        if not inputs.pooled:
+            del data[f"backward_{g}"]
+    if inputs.regions:
+        data["region"] = inputs.region
+    if guide.nation is not None:
+        data |= _national(inputs, guide.nation, guide.scales.nation)
+    return data
+
+
+def _map(
+    name: str, level: Level, scale: Floats, used: NDArray[np.int64], size: int
+) -> dict[str, Floats]:
+    """The whitening map of a level, padded to ``size`` coordinates.
+
+    ``bend`` is the prior precision in each direction as a polynomial of the damping: with it
+    one map serves all dampings. What it bends besides is left to the sampler.
+    """
+    forward, backward, strength, info = whiten(level)
+    n_nodes = len(info)
+    everywhere = np.ix_(np.arange(n_nodes), used, used)
+    full = {key: np.zeros((n_nodes, size, size)) for key in ("forward", "backward")}
+    full["forward"][everywhere] = forward
+    full["backward"][everywhere] = backward
+    flat = {key: np.zeros((n_nodes, size)) for key in ("strength", "info")}
+    flat["strength"][:, used], flat["info"][:, used] = strength, info
+    found = full | flat | {"reference": np.broadcast_to(scale, (n_nodes,)).copy()}
+    if level.by_damping is not None:
+        bend = np.zeros((3, n_nodes, size))
+        bend[0] = 1.0
+        bend[:, :, used] = np.einsum(
+            "ski,pskl,sli->psi", forward, level.by_damping, forward, optimize=True
+        )
+        found["bend"] = bend
+    return {f"{k}_{name}": v for k, v in found.items()}
+
+
+def _national(inputs: Inputs, nation: Nation, scale: float) -> dict[str, Floats]:
+    """Maps of the nation's steps, the slope integrated out, and of the slope given them."""
+    n_time = inputs.counts.shape[1]
+    begin = inputs.first * inputs.every
+    used = np.arange(begin, n_time - 1)
+    own = np.linalg.inv(nation.level.prior[0])
+    steps = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])
+    data = _map("nation", steps, np.array(scale), used, n_time - 1)
+    del data["reference_nation"]
+    # Share of the slope in the prior variance of each direction.
+    white = data["backward_nation"][0][np.ix_(used, used)]
+    part = np.zeros((1, n_time - 1))
+    part[0, used] = np.einsum("ik,kl,il->i", white, nation.slope, white)
+    del data["backward_nation"]
+    # Steps in units of their innovations; there the slope's own directions.
+    units = np.sqrt(np.diag(nation.level.prior[0])) * scale
+    root = units[:, None] * slope_filter(used.size)
+    spread, turn = np.linalg.eigh(root @ root.T)
+    square = np.ix_(used, used)
+    there, back = np.zeros((2, n_time - 1, n_time - 1))
+    there[square], back[square] = turn.T * units, turn / units[:, None]
+    roots, live = np.zeros((2, n_time - 1))
+    roots[used], live[used] = np.sqrt(np.maximum(spread, 0.0)), 1.0
+    quarter, bridge = between_knots(n_time, inputs.every)
+    return data | {
+        "reference_nation": np.array([scale]),
+        "slope_part": part,
+        "slope_turn": there,
+        "slope_back": back,
+        "slope_root": roots,
+        "live_nation": live,
+        "quarter": quarter,
+        "bridge_basis": bridge,
+        "shock_strength": nation.strength,
+        "shock_info": nation.left,
+    }
+
 
 #: Variables kept in ``idata`` (whitened coordinates and other raw variables are not).
 KEPT = (

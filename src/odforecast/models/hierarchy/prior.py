@@ -13,10 +13,14 @@ import numpy as np
 import pandas as pd
 
 from odforecast.models.delay.deficit import Deficit
-from odforecast.models.hierarchy.draws import MAX_LOG_MEAN, counts, fitted_log_mean
-from odforecast.models.hierarchy.inputs import Inputs, between_knots
-from odforecast.models.hierarchy.laplace import LEVEL_SD, level_center
-from odforecast.models.hierarchy.tree import path_basis, slope_filter
+from odforecast.models.hierarchy.inputs import Inputs, between_knots, path_basis, slope_filter
+from odforecast.models.hierarchy.laplace import (
+    LEVEL_SD,
+    MAX_LOG_MEAN,
+    counts,
+    fitted_log_mean,
+    level_center,
+)
 from odforecast.panel import Floats
 
 #: Log-normal priors: median, and standard deviation of the log. The nation's are a month's: with
@@ -66,7 +70,7 @@ def simulate(
     -------
     dict of str to ndarray, shape (draws, ...)
         The variables of the graph, and ``deaths``, shape (draws, S, n), without padding.
-        Means above :data:`~odforecast.models.hierarchy.draws.MAX_LOG_MEAN` are stopped
+        Means above :data:`~odforecast.models.hierarchy.laplace.MAX_LOG_MEAN` are stopped
         there. Where the inputs miss late arrivals, ``deaths`` are completed by what is
         expected of them, as the inputs' counts are.
     """

@@ -1,9 +1,9 @@
-"""A forecast given the own counts of its panel: what moves, what is added up, what is said."""
+"""A forecast given the own counts of its panel: on what scale, what moves, what is said."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,16 +13,214 @@ from odforecast.forecast.adding import OWN_COUNTS
 from odforecast.forecast.text import FOR_ALL
 from odforecast.geography import JURISDICTIONS, NATION, called, closed, whole_and_parts
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.own.joint import Linear, LogMonths, apart, move_together
-from odforecast.models.own.late import Late, late_arrivals
-from odforecast.models.own.move import HALF, Told, move, shared_errors, told
-from odforecast.models.own.nation import months_of, moves, nation_beside
-from odforecast.models.own.scale import Seen, seen_months
+from odforecast.models.own.joint import (
+    HALF,
+    Late,
+    Linear,
+    LogMonths,
+    Told,
+    ages_of,
+    apart,
+    late_arrivals,
+    logs_of,
+    move,
+    move_together,
+    moved_by,
+    near,
+    shared_errors,
+    told,
+)
+from odforecast.monthly.sums import rolling_sums
+from odforecast.months import ONE_MONTH, Months
 from odforecast.names import LOCATION, TARGET_MONTH
 from odforecast.panel import Floats, Own, Panel
 from odforecast.panel.own import LEAST_OVERLAP, USUAL
+from odforecast.panel.own import common as common_months
 from odforecast.say import number_of
 from odforecast.seeds import Streams
+
+
+def months_of(made: Forecast, state: str) -> tuple[Floats, Months]:
+    """Months of a place in every draw, shape (D, n), known ones before them where drawn."""
+    i = made.locations.index(state)
+    if made.known.ndim == 2:
+        return made.draws[:, i], made.months
+    first = made.months[0] - 11 * ONE_MONTH
+    paths = np.concatenate([made.known[:, i], made.draws[:, i]], axis=1)
+    return paths, np.arange(first, made.months[-1] + ONE_MONTH)
+
+
+def moves(made: Forecast, state: str, months: Floats) -> bool:
+    """Whether a place's months, shape (D, n), are other ones than were drawn."""
+    return not np.array_equal(months, months_of(made, state)[0], equal_nan=True)
+
+
+def nation_beside(
+    made: Forecast, moved: Mapping[str, Floats], files: Mapping[str, Told], linear: bool
+) -> Floats | None:
+    """Months of a nation that is not the sum of its places, moved as those are; None if it stays.
+
+    A drug class's nation is in every draw its places and a rest: that one stays. The months of a
+    nation modelled on its own are other draws than its places'. Their logs take on the change of
+    the mean and of the variance of its places and a rest, which moves as those without a file do.
+    """
+    units = [s for s in made.locations if s in JURISDICTIONS]
+    if LOCATION not in made.joint or NATION not in made.locations or not units:
+        return None
+    if not any(s in moved and moves(made, s, moved[s]) for s in units):
+        return None
+    us = months_of(made, NATION)[0]
+
+    def months(states: Sequence[str], new: Mapping[str, Floats]) -> Floats:
+        rows = [new[s] if s in new else months_of(made, s)[0] for s in states]
+        return np.sum(rows, axis=0) + np.zeros_like(us)
+
+    before, after = months(units, {}), months(units, moved)
+    if not linear:
+        within = np.isfinite(before).all() and (us - before >= -1e-6).all()
+        return np.maximum(us + after - before, 0.0) if within else None
+    free = [s for s in units if s not in files]
+    was, now = months(free, {}), months(free, moved)
+    rest = np.maximum(us.mean(axis=0) - before.mean(axis=0), 0.0)
+    there = was.mean(axis=0) > 0
+    times = np.where(there, rest / np.where(there, was.mean(axis=0), 1.0), 0.0)
+    still = np.where(there, 0.0, rest)
+    logs = logs_of(us)
+    old, new = logs_of(before + times * was + still), logs_of(after + times * now + still)
+    shift = new.mean(axis=0) - old.mean(axis=0)
+    left = logs.var(axis=0) - old.var(axis=0) + new.var(axis=0)
+    left = np.maximum(left, np.minimum(logs.var(axis=0), new.var(axis=0)))
+    varies = logs.std(axis=0) > 1e-12
+    narrower = np.where(varies, np.sqrt(left) / np.where(varies, logs.std(axis=0), 1.0), 1.0)
+    shift = shift + (narrower - 1.0) * (logs - logs.mean(axis=0))
+    return moved_by(shift, logs, us)
+
+
+#: Months that both have, at most: five years.
+WINDOW = 60
+#: Sd of the change in a year of the log of 12-month deaths by residence over those by occurrence
+#: (median state), and the years that it weighs as.
+DRIFT, _DRIFT_YEARS = 0.018, 3.0
+#: Months of plain Poisson noise that the noise of counting in two systems is shrunk to.
+_POISSON_MONTHS = 12.0
+#: How much of each step of a random walk two adjacent means of 12 months have between them: 1/12 of
+#: the first, all of the middle one, 1/12 of the last.
+_WEIGHTS = np.arange(1, 13) / 12.0
+#: Steps whose variance a mean of 12 months has to its last month: sum of (k/12)^2, k = 1..11.
+_TO_LAST = float((_WEIGHTS[:-1] ** 2).sum())
+#: Variance of a walk in 12 months over that of the difference of those means, (650 + 506) / 144
+#: steps': means level out a third of it.
+OF_MEANS = 12.0 / (float((_WEIGHTS**2).sum()) + _TO_LAST)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a place's own counts say of its months, on CDC's scale.
+
+    Attributes
+    ----------
+    months : ndarray of datetime64[M], shape (k,)
+        Months that CDC's counts do not settle.
+    deaths : ndarray, shape (k,)
+        Deaths expected of them.
+    noise : ndarray, shape (k, k)
+        Covariance of the errors of their logs.
+    factor, factor_sd : float
+        Own over CDC's counts of the last common 12 months, and the relative sd at the last month.
+    shared : int
+        Months that it was learned on.
+    common : ndarray, shape (k,)
+        Sd of what other places have of those errors, too: late arrivals, where files are taken to
+        fill up as CDC's counts do.
+    """
+
+    months: Months
+    deaths: Floats
+    noise: Floats
+    factor: float
+    factor_sd: float
+    shared: int
+    common: Floats
+
+
+def seen_months(
+    panel: Panel, own: Own, state: str, late: Late, drawn: dict[object, Floats]
+) -> Seen | None:
+    """What a place's own counts say of months that CDC's do not settle.
+
+    Parameters
+    ----------
+    panel : Panel
+    own : Own
+    state : str
+    late : Late
+    drawn : dict
+        Months to their draws, where a model completes CDC's counts. Used where CDC's settled
+        counts share too few months with the state's.
+
+    Returns
+    -------
+    Seen or None
+        None if there are too few common months.
+    """
+    months, _, days = own.of(state)
+    both, mine, cdc = common_months(panel, own, state)
+    end, extra = panel.final_through, 0.0
+    if (both <= end).sum() < LEAST_OVERLAP:
+        end = panel.last_month
+        completed = [drawn.get(m, np.array([c])) for m, c in zip(both.tolist(), cdc)]
+        cdc = np.array([np.mean(x) for x in completed])
+        # The last 12 months are known as far as the model's draws of them agree.
+        open_months = [x for x in completed[-12:] if np.size(x) > 1]
+        if open_months:
+            spread = float(np.std(np.sum(open_months, axis=0)))
+            extra = spread / max(float(cdc[-12:].sum()), 1.0)
+    keep = both <= end
+    both, mine, cdc = both[keep][-WINDOW:], mine[keep][-WINDOW:], cdc[keep][-WINDOW:]
+    if both.size < LEAST_OVERLAP:
+        return None
+    missing, missing_sd = late.missing(ages_of(months, days))
+    place = {m: i for i, m in enumerate(months.tolist())}
+    at = np.array([place[m] for m in both.tolist()])
+    mine = mine * np.exp(missing[at])
+    size = rolling_sums(np.stack([mine, cdc])) + HALF
+    ratio = size[0] / size[1]
+    # The ratio of the twelve months about each month, and of the last twelve from there on.
+    centred = np.clip(np.arange(both.size) - 5, 0, ratio.size - 1)
+    scaled = mine / ratio[centred]
+    calendar = both.astype(int) % 12
+    constant, years = np.zeros(12), np.zeros(12)
+    for c in range(12):
+        of = calendar == c
+        years[c] = of.sum()
+        constant[c] = (cdc - scaled)[of].mean()
+    left = cdc - scaled - constant[calendar]
+    free = max(both.size - 12 - both.size // 12, 0)
+    level = np.maximum(scaled + constant[calendar], HALF)
+    phi = (_POISSON_MONTHS + (left**2 / level).sum()) / (_POISSON_MONTHS + free)
+    changes = np.log(ratio[12:] / ratio[:-12])[::-12]
+    change = (_DRIFT_YEARS * DRIFT**2 + (changes**2).sum()) / (_DRIFT_YEARS + changes.size)
+    drift = OF_MEANS * change  # variance in 12 months
+    new = np.flatnonzero(months > both[-1])
+    month = months[new]
+    deaths = own.of(state)[1][new] * np.exp(missing[new]) / ratio[-1]
+    of_year = month.astype(int) % 12
+    deaths = np.maximum(deaths + constant[of_year], 0.0)
+    # Errors in deaths become errors of logs at a level that the count itself does not move.
+    year = float(level[-12:].mean())
+    usual = np.array([np.mean(drawn[m]) if m in drawn else year for m in month.tolist()])
+    usual = np.maximum(usual, HALF) + HALF
+    since = (month - both[-1]).astype(float) + _TO_LAST
+    walk = drift / 12.0 * np.minimum.outer(since, since)
+    late_sd = missing_sd[new] - missing_sd[at[-12:]].mean()
+    filling = near(since) * np.outer(late_sd, late_sd)
+    filling = filling + np.diag((late.noise * missing[new]) ** 2)
+    single = phi * (1.0 + 1.0 / years[of_year]) / usual
+    noise = walk + extra**2 + phi / size[1][-1] + np.diag(single) + filling
+    last = float(np.sqrt(drift / 12.0 * (since[-1] if new.size else _TO_LAST) + extra**2))
+    common = np.sqrt(late.common) * late_sd
+    return Seen(month, deaths, noise, float(ratio[-1]), last, int(both.size), common)
+
 
 #: Fewer draws than this give no covariance.
 LEAST_DRAWS = 50

@@ -512,8 +512,7 @@ def log_months(
     closing of a year is no normal: its first two moments are used. That relative growth moves
     between places (:func:`tilted`) changes no covariance here.
     """
-    from odforecast.models.own.joint import LogMonths
-    from odforecast.models.own.move import HALF
+    from odforecast.models.own.joint import HALF, LogMonths
 
     n_loc, n = mean.shape
     before = n - horizon
@@ -571,7 +570,7 @@ def _late(
     release: int,
 ) -> None:
     """Put in what arrives late, of months that CDC has counted and of the level ahead."""
-    from odforecast.models.own.move import HALF
+    from odforecast.models.own.joint import HALF
 
     n_loc, size = len(rows), state.size
     late, revised = missing.late[rows], missing.revised[rows]
