@@ -231,3 +231,20 @@ def test_every_number_of_every_text_is_in_the_table():
         assert not [n for n in (x.rstrip(",") for x in numbers) if n not in allowed], said
         assert "such forecasts have been off by" in said
     assert set(trend["location"]) == set(forecast.locations)
+
+
+@pytest.mark.parametrize("asked", ["US", ["OH"], ["NY"], ["YC", "WY"], ["NY", "YC"]])
+def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(
+    forecast, table, asked, monkeypatch
+):
+    summed: list[tuple[str, ...]] = []
+    whole = od.Forecast.samples
+    monkeypatch.setattr(
+        od.Forecast, "samples", lambda f, *a: (summed.append(f.locations), whole(f, *a))[1]
+    )
+    places = [asked] if isinstance(asked, str) else asked
+    expected = pd.concat([table[table["location"] == s] for s in places], ignore_index=True)
+    pd.testing.assert_frame_equal(forecast.summary(asked), expected, check_exact=True)
+    # New York and the city have one rate, of the two together.
+    assert set().union(*summed) <= {*places, "NY", "YC"}
+    assert {"NY", "YC"} & set(places) or set().union(*summed) == set(places)

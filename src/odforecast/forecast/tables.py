@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
@@ -242,6 +243,13 @@ def summary(
 
     proportion("level", level)
     kept = rows_of(forecast, locations)
+    if locations is not None:  # what is not asked for is not added up
+        places = [forecast.locations[i] for i in kept]
+        # New York and the city have one rate, of the two together: one needs the other.
+        more = set(NEW_YORK) - set(places) if set(NEW_YORK) & set(places) else set()
+        pair = sorted(more & set(forecast.locations))
+        forecast = replace(forecast, beside={}).select([*places, *pair])
+        kept = list(range(len(places)))
     # Rounded, so that 0.9 gives the levels 0.05 and 0.95 themselves.
     sides = np.round([(1 - level) / 2, 0.5, (1 + level) / 2], 12)
     later = forecast.samples()[:, kept]
