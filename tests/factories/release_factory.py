@@ -75,8 +75,11 @@ def bent_release(
 def _written(change: tuple[str, float] | None, day: str) -> bytes:
     last = pd.Timestamp("2025-04-01")
     table = od.bundled().as_of("2025-09-17").table.assign(release=day)
-    if day == "2025-09-17":  # the first release ends a month before the others
+    if day == "2025-09-17":  # the first release ends a month before the next
         table = table[table["month"] < last]
+    if day == "2025-11-12":  # and the last a month after it
+        table = pd.concat([table, table[table["month"] == last].assign(month="2025-05-01")])
+        table["month"] = pd.to_datetime(table["month"])
     if change is not None:
         state, factor = change
         at = (table["state"] == state) & (table["month"] == last)

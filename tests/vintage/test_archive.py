@@ -269,7 +269,7 @@ def test_of_copies_of_one_month_one_counts_everywhere(files, tmp_path):
     seen = revisions(store)
     assert seen.releases == (one,)
     assert set(seen.skipped.values()) == {again}
-    assert store.as_of().panel().triangle.releases == (one,)
+    assert store.as_of().panel().triangle is None  # its own release under other dates is none
     found = od.origins(store, "real")
     assert [(o.as_of, o.reason) for o in found if o.panel is not None] == [(one, "")]
     assert [o.reason for o in found if o.panel is None] == [again] * 3
@@ -291,8 +291,7 @@ def test_a_lost_old_release_is_told_alike_in_every_process(archive, process):
     hint = no.value.hint.partition("leave it out: odforecast ")[2]
     done = CliRunner().invoke(main, hint.replace("TEXT", "lost").split())
     assert done.exit_code == 0, done.output
-    # All of these end in the same month: the first of them counts.
-    assert [str(d) for d in archive.as_of().panel().triangle.releases] == DAYS[1:2]
+    assert archive.as_of().panel().triangle is None  # all of these end in the same month
 
 
 def test_foreign_files_are_left_alone(archive, tmp_path):

@@ -357,8 +357,8 @@ def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
         if scrambled and drop:
             del held["2025-06-18"]
         own = od.Archive(folder / f"{scrambled}")
-        for day in DAYS[:2]:
-            own.add(write(folder, day, months=18))
+        for i, day in enumerate(DAYS[:2]):
+            own.add(write(folder, day, months=18 + 3 * i))
         rows = county_cells(DAYS[2])
         if scrambled:
             for row in rows:

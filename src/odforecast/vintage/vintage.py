@@ -304,15 +304,19 @@ class Vintage:
         _all_drugs_only(indicator)
         date = self.release(COUNTIES)
         first = np.datetime64(date, "M") - TRIANGLE_MONTHS * ONE_MONTH
-        earlier = [d for d in self._archive.releases(COUNTIES)
-                   if d < date and np.datetime64(d, "M") >= first]  # fmt: skip
+        days = [d for d in self._archive.releases(COUNTIES)
+                if d < date and np.datetime64(d, "M") >= first]  # fmt: skip
+        own, *tables = (self._archive.release(d, None, COUNTIES) for d in (date, *days))
+        last, *lasts = (t.loc[t["deaths"].notna(), "month"].max() for t in (own, *tables))
+        again = self._again(dict(zip(days, lasts)), last, COUNTIES)
+        before = {d: t for d, t in zip(days, tables) if d not in again}
         age = (self.as_of - date).days
-        notes = [self._archive.reason(d, COUNTIES) for d in (date, *earlier)]
+        notes = [self._archive.reason(d, COUNTIES) for d in (date, *before)]
         if age > SETS[COUNTIES].stale:
             notes.insert(0, f"release {date} of counties was {age} days old on {self.as_of}; CDC "
                          "publishes every quarter")  # fmt: skip
-        table, *before = (self._archive.release(d, None, COUNTIES) for d in (date, *earlier))
-        return county_panel(table, self.as_of, self.panel(), tuple(filter(None, notes)), before)
+        told = tuple(filter(None, notes))
+        return county_panel(own, self.as_of, self.panel(), told, list(before.values()))
 
     def _beside(self, indicator: str) -> dict[str, Panel]:
         out = {}
@@ -334,6 +338,12 @@ class Vintage:
 
     def _earlier(self) -> list[dt.date]:
         return [d for d in self._archive.releases() if d < self.date]
+
+    def _again(
+        self, ends: dict[dt.date, np.datetime64], last: np.datetime64, dataset: str = STATES
+    ) -> set[dt.date]:
+        """Earlier releases that are copies: of one another, or of this one, which ends ``last``."""
+        return {*self._archive.copies(ends, dataset), *(d for d in ends if ends[d] == last)}
 
     def _triangle(self, panel: Panel) -> Triangle | None:
         """What earlier releases said of a panel's cells; None where none has any of them."""
@@ -360,8 +370,7 @@ class Vintage:
                     layers.append(np.where(recent, said, np.nan))
                 layers.append(known[places])
             told[date], ends[date] = layers, last
-        # A release that is there under two dates is one.
-        again = self._archive.copies(ends)
+        again = self._again(ends, panel.last_month)
         kept = {date: layers for date, layers in told.items() if date not in again}
         return Triangle(tuple(kept), *map(np.stack, zip(*kept.values()))) if kept else None
 
