@@ -319,7 +319,6 @@ def test_releases_of_counties(tmp_path):
         assert server.kinds().count("page") == before
     assert Archive(tmp_path / "old").releases("counties") == (DATE,)
     assert [x.added for x in (first, same, second, again)] == [True, False, True, False]
-    assert first.dataset == "county"
     assert same.why == f"the numbers are those of release {first.release}: nothing added"
     assert second.why == "release 2025-09-17 added"  # when CDC changed it, not what it is as of
     assert again.why == "release 2025-09-17 was there already, unchanged"
@@ -442,7 +441,7 @@ def test_packed_answers_are_unpacked_and_nested_ones_asked_again(server, tmp_pat
 
 def test_release_date_is_the_day_in_washington():
     # 2025-09-18 02:30 UTC is the evening of the 17th there.
-    assert Metadata("xkb8-kh2a", "", 1758162600, {}).release == DATE
+    assert Metadata(1758162600, ()).release == DATE
 
 
 def test_the_users_archive_is_where_the_system_keeps_data(monkeypatch, tmp_path):
