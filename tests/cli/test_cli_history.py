@@ -19,7 +19,8 @@ from past_server import release_csv
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DownloadError
-from odforecast.vintage.history import History, fetch_history
+from odforecast.vintage.history import History
+from odforecast.vintage.past import fetch_past
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -110,7 +111,7 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
         ["2025-01-03", dates[0]], ["2025-02-01", dates[1]], ["2025-02-02", dates[1]],
     ]  # fmt: skip
     assert [row[2].partition(",")[0] for row in table(done)] == [
-        "added", "added", f"same counts as release {dates[1]}",
+        "added", "added", f"second copy of release {dates[1]}",
     ]  # fmt: skip
     archive = od.Archive(repo.folder.parent / "archive")
     assert [str(d) for d in archive.releases(dataset)] == dates
@@ -151,7 +152,7 @@ def test_bad_versions_do_not_stop_the_good(repo):
     for row, words in zip(
         rows,
         ("added", "contradicts itself and was stored apart: WV 2024-08", "large-file storage",
-         "refused: ", "differ from release 2024-12-11, which is kept", "added", "refused: "),
+         "refused: ", "of 180 reported counts differ, e.g. WV 2024-07", "added", "refused: "),
         strict=True,
     ):  # fmt: skip
         assert words in row[2], row
@@ -185,7 +186,10 @@ def test_a_rewritten_history_adds_only_what_is_new(repo):
     repo.git("branch", "-q", "-m", "main")
     done = fetch(repo)
     assert done.exit_code == 0, done.output
-    assert table(done)[0][1:] == ["2025-01-15", "same counts as release 2025-01-15"]
+    assert table(done)[0][1:] == [
+        "2025-01-15",
+        "second copy of release 2025-01-15, all 180 reported counts equal",
+    ]
     assert [row[1] for row in table(done)[1:]] == ["2025-02-15"]
     assert [day for _, day in events(repo)] == ["2024-12-11", "2025-01-15", "2025-02-15"]
 
@@ -279,8 +283,8 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
 def test_limits(repo, tmp_path, monkeypatch):
     repo.commit(ONE, "2025-01-03")
     with History(str(repo.folder), most_bytes=1000) as history:
-        (tried,) = fetch_history(tmp_path / "archive", history, history.versions(repo.file))
-    assert (tried.status, tried.words.split(": ")[1]) == ("gone", "git fetched more than 0 MB")
+        (tried,) = fetch_past(tmp_path / "archive", history, copies=history.versions(repo.file))
+    assert (tried.status, tried.words.split(": ")[-1]) == ("gone", "git fetched more than 0 MB")
     slow = tmp_path / "git"
     slow.write_text("#!/bin/sh\nsleep 60\n")
     slow.chmod(0o755)

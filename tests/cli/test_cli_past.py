@@ -48,7 +48,7 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     done = fetch(made, tmp_path)
     assert done.exit_code == 0, done.output
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv is not ")
+    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
     assert warning.endswith("answer 404")
     assert done.stdout.splitlines()[-2:] == [
         "3 added, 1 compared and equal, 1 not available",
@@ -81,7 +81,7 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
 def test_no_copy_or_a_wrong_one_is_a_failure(made: Made, tmp_path: Path) -> None:
     wrong = release_csv("2024-07", change=10)
     for copies, words in (
-        (Made(made.rows[:1], {}), "is not available"),
+        (Made(made.rows[:1], {}), "not available"),
         (Made.of((row("2024-12-11", "2024-07", wrong), wrong)), "stored apart: WV 2024-07"),
     ):
         done = fetch(copies, tmp_path)
