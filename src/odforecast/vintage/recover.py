@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography.places import lookup
-from odforecast.monthly.pinning import Pinned, pin_months
+from odforecast.geography import pick
+from odforecast.monthly.pinning import pin_months
 from odforecast.names import ALL_DRUGS
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.wonder import NEW_YORK, Wonder, us_months
@@ -30,18 +30,12 @@ class RecoveredMonths:
     level : Series
         By state: deaths counted where they occurred per death of WONDER's residents; NaN where
         WONDER pins nothing.
-    pinned : Pinned
-        Arrays and draws, rows as in ``states``.
-    states : tuple of str
-        CDC codes.
     notes : tuple of str
         What a reader should know.
     """
 
     table: pd.DataFrame
     level: pd.Series
-    pinned: Pinned
-    states: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -97,7 +91,8 @@ def recovered_months(
     if {"NY", "YC"} <= set(sums.index):
         sums.loc[NEW_YORK[0]] = sums.loc["NY"] + sums.loc["YC"]
         hidden.loc[NEW_YORK[0]] = False
-    states = _states(locations, list(sums.index))
+    available = sorted(sums.index, key=lambda state: (state != "US", state))
+    states = pick(locations, available, "the release", DataError)
     # The nation's seasonal pattern is used always.
     wanted = list(dict.fromkeys([*states, *(["US"] if "US" in sums.index else [])]))
     first = np.datetime64(every[0], "M") - np.timedelta64(11, "M")
@@ -133,23 +128,7 @@ def recovered_months(
         notes.append("WONDER has New York State as a whole: NY and YC are pinned by season only")
     if "US" in states and not np.isnan(level["US"]):
         notes.append(f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents")
-    return RecoveredMonths(pd.concat(parts, ignore_index=True), level, pinned, states, tuple(notes))
-
-
-def _states(locations: str | Iterable[str], available: list[str]) -> tuple[str, ...]:
-    if isinstance(locations, str):
-        if locations.strip().lower() == "all":
-            return tuple(sorted(available, key=lambda s: (s != "US", s)))
-        locations = [x for x in locations.split(",") if x.strip()]
-    asked = [k.strip() if k.strip() == NEW_YORK[0] else lookup(k).state for k in locations]
-    if missing := [s for s in asked if s not in available]:
-        raise DataError(
-            f"the release has no rows for {', '.join(missing)}",
-            hint=f"it has {', '.join(sorted(available))}",
-        )
-    if not asked:
-        raise DataError("no location given", "for example US,WV or all")
-    return tuple(dict.fromkeys(asked))
+    return RecoveredMonths(pd.concat(parts, ignore_index=True), level, tuple(notes))
 
 
 def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex) -> pd.DataFrame:
