@@ -234,7 +234,6 @@ def restless(server):
         *((having(updated=x), {}, DataError, "catalogue entry of xkb8-kh2a has no rowsUpdatedAt")
           for x in ("yesterday", -1, 10**18, True, "1758117600")),
         (fault("page", "too-many"), {}, DownloadError, "more rows than the 50 asked for"),
-        (having(), {"most_rows": 10}, DataError, "more than any release"),
         (having(), {"most_bytes": 40_000}, DownloadError, "of rows, more than any release"),
     ],
 )  # fmt: skip

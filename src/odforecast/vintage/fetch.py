@@ -76,11 +76,7 @@ class Fetched:
 
 
 def fetch(
-    dataset: str,
-    folder: str | Path,
-    client: Socrata,
-    *,
-    progress: Progress | None = None,
+    dataset: str, folder: str | Path, client: Socrata, *, progress: Progress | None = None
 ) -> Fetched:
     """Download the present release of a data set, and add it to the archive in a folder.
 

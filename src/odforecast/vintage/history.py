@@ -15,9 +15,9 @@ import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -114,13 +114,8 @@ class History:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:  # removed if the clone fails
-            self._folder = Path(
-                stack.enter_context(
-                    tempfile.TemporaryDirectory(
-                        prefix="odforecast-git-", ignore_cleanup_errors=True
-                    )
-                )
-            )
+            made = TemporaryDirectory(prefix="odforecast-git-", ignore_cleanup_errors=True)
+            self._folder = Path(stack.enter_context(made))
             self._git(
                 "clone", "--bare", "--quiet", "--filter=blob:none", "--no-local", "--template=",
                 "--", self.url, str(self._folder / "clone"), most=self._most_clone,

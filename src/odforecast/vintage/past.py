@@ -309,11 +309,8 @@ GITHUB = "https://raw.githubusercontent.com"
 class Files(Protocol):
     """Where the bytes of copies come from: a server of raw files, or the clone of a repository."""
 
+    name: str
     heard: bool
-
-    @property
-    def name(self) -> str:
-        """What it is called in messages."""
 
     def get(self, copy: Copy) -> bytes:
         """The bytes of a copy, unchecked."""
@@ -337,11 +334,7 @@ class RawFiles(Client):
 
     def __init__(self, url: str = GITHUB, **options: Any) -> None:
         super().__init__(url, **options)
-
-    @property
-    def name(self) -> str:
-        """The server, for messages."""
-        return plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
+        self.name = plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
 
     def get(self, copy: Copy) -> bytes:
         """The bytes of a copy, unchecked.
