@@ -24,7 +24,7 @@ from odforecast.vintage.past import fetch_past
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-ONE, TWO, THREE = (release_csv(month) for month in ("2024-07", "2024-08", "2024-09"))
+ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 
 
@@ -79,9 +79,8 @@ def table(done) -> list[list[str]]:
 
 
 def events(repo: Repository) -> list[tuple[str, str]]:
-    done = CliRunner().invoke(main, ["data", "releases", "--log", "--json", "--archive",
-                                     str(repo.folder.parent / "archive")])  # fmt: skip
-    return [(row["event"], row["release"]) for row in json.loads(done.stdout)]
+    log = od.Archive(repo.folder.parent / "archive").log
+    return [(event, str(day)) for event, day in zip(log["event"], log["release"])]
 
 
 STATES = ("states", ONE, TWO, ["2024-12-11", "2025-01-15"], "last month")
@@ -164,43 +163,36 @@ def test_bad_versions_do_not_stop_the_good(repo):
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
-def test_a_table_of_this_package_says_its_own_date(repo, tmp_path):
-    out = tmp_path / "table.csv"
-    assert CliRunner().invoke(main, ["data", "export", "--out", str(out)]).exit_code == 0
-    repo.commit(out.read_bytes(), "2026-01-10")
-    repo.commit(out.read_bytes() + b"\n", "2026-02-01")
+def test_a_table_of_this_package_says_its_own_date(repo):
+    exported = CliRunner().invoke(main, ["data", "export", "--out", "-"]).stdout_bytes
+    repo.commit(exported, "2026-01-10")
+    repo.commit(exported + b"\n", "2026-02-01")
     early, late = table(fetch(repo))
     assert "its release column says 2026-01-14" in early[-1]  # which is after the commit
     assert late[:2] == ["2026-02-01", "2026-01-14"]
     assert late[2].startswith("added")
 
 
-def test_a_rewritten_history_adds_only_what_is_new(repo):
+def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(repo):
     repo.commit(ONE, "2025-01-03")
     repo.commit(TWO, "2025-02-01")
     fetch(repo)
     repo.git("checkout", "-q", "--orphan", "other")
     repo.commit(TWO, "2025-03-01")
-    repo.commit(THREE, "2025-03-02")
+    repo.git("checkout", "-q", "-b", "data")
+    repo.commit(FOUR, "2025-03-02")
+    repo.git("checkout", "-q", "other")
+    repo.commit(THREE, "2025-03-12")
     repo.git("branch", "-q", "-D", "main")
     repo.git("branch", "-q", "-m", "main")
     done = fetch(repo)
     assert done.exit_code == 0, done.output
-    assert table(done)[0][1:] == [
-        "2025-01-15",
-        "second copy of release 2025-01-15, all 180 reported counts equal",
-    ]
-    assert [row[1] for row in table(done)[1:]] == ["2025-02-15"]
-    assert [day for _, day in events(repo)] == ["2024-12-11", "2025-01-15", "2025-02-15"]
-
-
-def test_other_branches_come_after_the_default_one(repo):
-    repo.commit(ONE, "2025-01-03")
-    repo.git("checkout", "-q", "-b", "data")
-    repo.commit(TWO, "2025-02-01")
-    repo.git("checkout", "-q", "main")
-    repo.commit(THREE, "2025-03-02")
-    assert [row[1] for row in table(fetch(repo))] == ["2024-12-11", "2025-02-15", "2025-01-15"]
+    same, *new = table(done)
+    assert same[1:] == ["2025-01-15", "second copy of release 2025-01-15, all 180 reported counts "
+                        "equal"]  # fmt: skip
+    assert [row[1] for row in new] == ["2025-02-15", "2025-03-02"]  # not after the commit
+    days = ["2024-12-11", "2025-01-15", "2025-02-15", "2025-03-02"]
+    assert [day for _, day in events(repo)] == days
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")

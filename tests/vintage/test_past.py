@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.ledger import Event, Origin
+from odforecast.vintage.ledger import Origin
 from odforecast.vintage.past import (
     RawFiles,
     compare,
@@ -341,39 +342,30 @@ def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_arch
     assert [str(d) for d in od.archive().releases()] == ["2026-01-14"]
 
 
-def test_old_ledgers_open_and_new_lines_are_checked(run: Run) -> None:
-    store, csv_file = run.archive, run.folder / f"{DAY}.csv"
-    file = run.folder / "archive" / ledger.LEDGER
-    csv_file.write_bytes(CONTENT)
-    store.add(csv_file)
-    assert set(json.loads(file.read_text())) == {
-        "event", "dataset", "release", "data_hash", "reason", "replaces", "at", "id", "file",
-        "sha256", "check",
-    }  # fmt: skip
-    origin = store.origin(DAY)
-    assert (origin.kind, origin.basis, origin.file) == ("file", "given", f"{DAY}.csv")
-    (event,) = ledger.read(file)
+def test_where_the_releases_of_old_archives_came_from(run: Run) -> None:
+    folder, file = run.folder / "archive", run.folder / f"{DAY}.csv"
+    file.write_bytes(CONTENT)
+    run.archive.add(file)
+    lines = folder / ledger.LEDGER
+    assert not {"origin", "place", "basis", "checks"} & set(json.loads(lines.read_text()))
+    (event,) = ledger.read(lines)
     # As fetch wrote it before it said where from, and as it does.
-    for source, kind, place in (
-        ({"file": "2024-12-11_vsrr_1733900000.json.gz"}, ("cdc", "known"), ""),
-        (Origin("past", "a/b@0:c", "inferred").source, ("past", "inferred"), "a/b@0:c"),
+    for source, known in (
+        (event.source, ("file", "given", "")),
+        ({"file": "2024-12-11_vsrr_1733900000.json.gz"}, ("cdc", "known", "")),
+        (Origin("past", "a/b@0:c", "inferred").source, ("past", "inferred", "a/b@0:c")),
     ):
-        one = Event(**{**event.__dict__, "source": source})
-        file.unlink()
-        ledger.append(file, one)
-        assert ledger.read(file) == [one]
-        origin = store.origin(DAY)
-        assert ((origin.kind, origin.basis), origin.place) == (kind, place)
-    file.write_text(file.read_text().replace('"inferred"', '"known"'))
-    with pytest.raises(ArchiveError, match="line 1 is not as it was written"):
-        ledger.read(file)
+        lines.unlink()
+        ledger.append(lines, replace(event, source=source))
+        origin = run.archive.origin(DAY)
+        assert (origin.kind, origin.basis, origin.place) == known
     # Before there was a ledger, releases lay in the folder itself.
-    (parquet,) = (run.folder / "archive" / "dataset=states").iterdir()
-    os.replace(parquet, run.folder / "archive" / f"release={DAY}.parquet")
-    file.unlink()
-    (run.folder / "archive" / "dataset=states").rmdir()
+    (parquet,) = (folder / "dataset=states").iterdir()
+    os.replace(parquet, folder / f"release={DAY}.parquet")
+    lines.unlink()
+    (folder / "dataset=states").rmdir()
     origin = run.archive.origin(DAY)
-    assert (origin.kind, origin.file, origin.checks) == ("file", f"{DAY}.csv", "structure")
+    assert (origin.kind, origin.file, origin.checks) == ("file", file.name, "structure")
 
 
 # The list
