@@ -217,18 +217,14 @@ def _shares(late: Floats, months: Floats) -> Floats:
 
 def _recent(table: Floats) -> Floats:
     """The last counts' columns, the last first; NaN before the first."""
-    out = np.full((table.shape[0], BACK), np.nan)
-    width = min(BACK, table.shape[1])
-    out[:, :width] = table[:, ::-1][:, :width]
-    return out
+    last = table[:, : -BACK - 1 : -1]
+    return np.pad(last, ((0, 0), (0, BACK - last.shape[1])), constant_values=np.nan)
 
 
 def _over(above: Floats, below: Floats) -> Floats:
     """A ratio; NaN where either is not above 0."""
-    good = (below > 0) & (above > 0)
-    out = np.full(above.shape, np.nan)
-    np.divide(above, below, out=out, where=good)
-    return out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((below > 0) & (above > 0), above / below, np.nan)
 
 
 def linked(found: Iterable[Donor]) -> tuple[Donor, ...]:
@@ -281,15 +277,10 @@ def parsed(text: str) -> tuple[Donor, ...]:
         first = rows.iloc[0]
         found.append(
             Donor(
-                release=dt.date.fromisoformat(str(release)),
-                locations=tuple(rows["location"].unique()),
-                age=int(first["age"]),
-                final_back=int(first["final_back"]),
-                deaths=deaths[:, 0].copy(),
-                late=late,
-                ratio=ratio,
-                pending=pending,
+                release=dt.date.fromisoformat(str(release)), age=int(first["age"]),
+                locations=tuple(rows["location"].unique()), final_back=int(first["final_back"]),
+                deaths=deaths[:, 0].copy(), late=late, ratio=ratio, pending=pending,
                 complete=complete,
             )
-        )
+        )  # fmt: skip
     return linked(found)

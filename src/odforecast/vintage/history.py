@@ -216,8 +216,12 @@ class History:
                             hint="is it the right repository? Nothing of it was kept",
                         )
             finally:
-                if code is None:
-                    _kill(process)
+                if code is None:  # end git and the programs that it started
+                    with contextlib.suppress(OSError):
+                        if os.name == "posix":
+                            os.killpg(process.pid, signal.SIGKILL)
+                        else:
+                            process.kill()
         if code:
             text = err.read_text(encoding="utf-8", errors="replace").strip() or "no reason given"
             said = next((x for x in text.splitlines() if x.startswith("fatal: ")), text)
@@ -276,12 +280,3 @@ def _size(folder: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.stat(os.path.join(inside, name)).st_size
     return total
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End git and the programs that it started."""
-    with contextlib.suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()

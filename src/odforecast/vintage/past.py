@@ -7,7 +7,7 @@ first. :mod:`odforecast.vintage.history` finds others in the history of a reposi
 
 A copy is checked by its hash where one is known, read like any file, and added like any file: one
 that contradicts itself is stored apart. Bytes that were downloaded are in ``downloads/past/`` of
-the archive's folder, named by place and hash, and are not asked for again.
+the archive's folder, named by place, and are not asked for again.
 """
 
 from __future__ import annotations
@@ -55,6 +55,10 @@ _NEAR = 31
 _GZIP = b"\x1f\x8b"
 #: Ending of what was packed here.
 _PACKED = ".whole.gz"
+_SEEN = {
+    "there": "was there already, from this very copy",
+    QUARANTINED: "is quarantined, because it contradicts itself: odforecast data releases --log",
+}
 #: So many copies in a row without any answer, ever: nobody is there.
 _SILENT = 3
 
@@ -100,6 +104,11 @@ class Copy:
     def place(self) -> str:
         """Repository, commit and path in one."""
         return f"{self.repository}@{self.commit}:{self.path}"
+
+    @property
+    def key(self) -> str:
+        """Short name of the place."""
+        return content_hash(self.repository, self.commit, self.path)
 
     @property
     def check(self) -> str:
@@ -482,13 +491,9 @@ def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
 
 def states(archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
-    run = _Intake(archive)
-    marks = {"there": run.held, "apart": run.apart}
-    return [
-        next((mark for mark, known in marks.items() if c.place in known), "")
-        or ("kept" if run.kept(c) else "-")
-        for c in copies
-    ]
+    run, marks = _Intake(archive), {"there": "there", QUARANTINED: "apart"}
+    seen = ((c, run.seen.get(c.place)) for c in copies)
+    return [marks[of[0]] if of else "kept" if run.kept(c) else "-" for c, of in seen]
 
 
 def _unpacked(file: Path) -> bytes:
@@ -506,9 +511,8 @@ class _Intake:
         The user's own releases: what is bundled beneath is no reason not to add the whole.
     folder : Path
         Where downloaded bytes are kept.
-    held, apart : dict
-        Release dates by the place where the file was found, of those that count or are
-        quarantined.
+    seen : dict
+        Status and release date of what was added or quarantined before, by place.
     retracted : dict
         What the user did, and why, by date and hash of the figures.
     """
@@ -528,29 +532,24 @@ class _Intake:
             )
         self.client, self.listed, self.dataset = client, listed, dataset
         self.own, self.folder = Archive(self.archive.path), self.archive.path / "downloads" / "past"
-        self.held = {
-            self.own.origin(date, name).place: date
+        self.seen = {
+            self.own.origin(date, name).place: ("there", date)
             for name in DATASETS
             for date in self.own.releases(name)
         }
-        aside: list[Any] = list(self.own.quarantined().itertuples())
-        self.apart: dict[str, dt.date] = {
-            e.place: e.release for e in aside if e.event == QUARANTINED
-        }
-        self.retracted = {
-            (e.release, e.data_hash): f"{e.event}: {e.reason}"
-            for e in aside
-            if e.event != QUARANTINED
-        }
+        self.retracted: dict[tuple[dt.date, str], str] = {}
+        for _, event in self.own.quarantined().iterrows():
+            if event["event"] == QUARANTINED:
+                self.seen[event["place"]] = (QUARANTINED, event["release"])
+            else:
+                about = event["release"], event["data_hash"]
+                self.retracted[about] = f"{event['event']}: {event['reason']}"
 
     def one(self, copy: Copy) -> Outcome:
         """Download a copy, check it, read it, and add or compare it."""
-        if copy.place in self.held:
-            words = "was there already, from this very copy"
-            return Outcome(copy, "there", self.held[copy.place], words)
-        if copy.place in self.apart:
-            words = "is quarantined, because it contradicts itself: odforecast data releases --log"
-            return Outcome(copy, QUARANTINED, self.apart[copy.place], words)
+        if copy.place in self.seen:
+            status, held = self.seen[copy.place]
+            return Outcome(copy, status, held, _SEEN[status])
         assert self.client is not None
         date = copy.release if copy.last_month else None
         try:
@@ -569,21 +568,17 @@ class _Intake:
 
     def kept(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
-        key = content_hash(copy.repository, copy.commit, copy.path)
-        for file in sorted(self.folder.glob(f"{key}.*/[!.]*")):
+        for file in (self.folder / copy.key).glob("[!.]*"):
             with contextlib.suppress(DataError, OSError, EOFError, zlib.error):
-                content = _unpacked(file)
-                copy.verify(content)
-                if file.parent.name == f"{key}.{sha256(content)[:16]}":
-                    return file
+                copy.verify(_unpacked(file))
+                return file
         return None
 
     def _keep(self, copy: Copy, content: bytes) -> Path:
         """Check downloaded bytes and write them down."""
         copy.verify(content)
-        key = content_hash(copy.repository, copy.commit, copy.path)
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", PurePosixPath(copy.path).name)[-60:].lstrip(".")
-        file = self.folder / f"{key}.{sha256(content)[:16]}" / (name or "copy")
+        file = self.folder / copy.key / (name or "copy")
         if copy.check and not content.startswith(_GZIP):
             # The hash says that these are all the bytes: in gzip the reader knows it too, and
             # takes a last line without its end for whole.
@@ -629,7 +624,7 @@ class _Intake:
         checks = ", ".join(filter(None, (copy.check, "structure")))
         origin = Origin("past", copy.place, basis, checks)
         added = self.archive.add(loaded, origin=origin)
-        self.held[copy.place] = date
+        self.seen[copy.place] = ("there", date)
         if not added:  # another process was first
             return Outcome(copy, "there", date, "was there already")
         guess = f" (listed as {copy.release}, by its last month)" if copy.last_month else ""

@@ -38,6 +38,8 @@ TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
 WASHINGTON = ZoneInfo("America/New_York")
 #: This machine: nobody else can read what is sent to it.
 _OWN = frozenset({"localhost", "127.0.0.1", "::1"})
+#: A server that asks for a longer wait (seconds) is left alone.
+_LONGEST_WAIT = 300
 _YEAR_2100 = 4_102_444_800
 _PIECE = 1 << 16
 #: What goes wrong on the way, and may not the next time.
@@ -75,8 +77,6 @@ class Client:
         How often a request is tried.
     most_bytes : int
         An answer may have so many bytes; a server that sends more is left.
-    longest_wait : float
-        A server that asks for a longer wait (seconds) is left alone.
     sleep : callable
         Waits between attempts; tests give their own.
     notify : callable, optional
@@ -99,13 +99,12 @@ class Client:
         limit: float = 600,
         attempts: int = 3,
         most_bytes: int = 200_000_000,
-        longest_wait: float = 300,
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url, self.most_bytes, self.heard = url.rstrip("/"), most_bytes, False
         self._timeout, self._limit, self._attempts = timeout, limit, attempts
-        self._longest_wait, self._sleep, self._notify = longest_wait, sleep, notify
+        self._sleep, self._notify = sleep, notify
         self._session, self._token = requests.Session(), ""
         self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept-Encoding"] = "gzip"
@@ -175,7 +174,7 @@ class Client:
         said = f"{shown}: answer {status}{self._said(content)}"
         if status in (408, 429) or status >= 500:
             after = _retry_after(headers.get("Retry-After"))
-            if after is not None and after > self._longest_wait:
+            if after is not None and after > _LONGEST_WAIT:
                 raise DownloadError(
                     f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
                     hint=self._later,
@@ -338,21 +337,20 @@ class Socrata(Client):
         DataError
             If the answer is not a catalogue entry of that data set.
         """
-        found = self._json("GET", "/api/views/{}.json", dataset)
-        entry = found if isinstance(found, dict) else {}
-        updated, columns = entry.get("rowsUpdatedAt"), entry.get("columns")
-        if (
-            type(updated) is not int
-            or not 0 < updated < _YEAR_2100
-            or not isinstance(columns, list)
-            or not all(isinstance(c, dict) for c in columns)
-            or entry.get("id") != dataset
-        ):
+        entry = self._json("GET", "/api/views/{}.json", dataset)
+        try:
+            updated, fields = (
+                entry["rowsUpdatedAt"],
+                [str(c["fieldName"]) for c in entry["columns"]],
+            )
+            good = type(updated) is int and 0 < updated < _YEAR_2100 and entry["id"] == dataset
+        except (LookupError, TypeError):
+            good = False
+        if not good:
             raise DataError(
                 f"{self.url}: the catalogue entry of {dataset} has no rowsUpdatedAt, columns or id",
                 hint="is the address that of a Socrata server?",
             )
-        fields = [str(c.get("fieldName")) for c in columns]
         return Metadata(updated, tuple(name for name in fields if not name.startswith(":")))
 
     def count(self, dataset: str, where: str | None = None) -> int:
