@@ -7,7 +7,7 @@ first. :mod:`odforecast.vintage.history` finds others in the history of a reposi
 
 A copy is checked by its hash where one is known, read like any file, and added like any file: one
 that contradicts itself is stored apart. Bytes that were downloaded are in ``downloads/past/`` of
-the archive's folder, named by place, and are not asked for again.
+the archive's folder, named by place and hash, and are not asked for again.
 """
 
 from __future__ import annotations
@@ -568,17 +568,18 @@ class _Intake:
 
     def kept(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
-        for file in (self.folder / copy.key).glob("[!.]*"):
+        for file in self.folder.glob(f"{copy.key}.*/[!.]*"):
             with contextlib.suppress(DataError, OSError, EOFError, zlib.error):
-                copy.verify(_unpacked(file))
-                return file
+                copy.verify(content := _unpacked(file))
+                if file.parent.name == f"{copy.key}.{sha256(content)[:16]}":
+                    return file
         return None
 
     def _keep(self, copy: Copy, content: bytes) -> Path:
         """Check downloaded bytes and write them down."""
         copy.verify(content)
         name = re.sub(r"[^A-Za-z0-9.-]+", "_", PurePosixPath(copy.path).name)[-60:].lstrip(".")
-        file = self.folder / copy.key / (name or "copy")
+        file = self.folder / f"{copy.key}.{sha256(content)[:16]}" / (name or "copy")
         if copy.check and not content.startswith(_GZIP):
             # The hash says that these are all the bytes: in gzip the reader knows it too, and
             # takes a last line without its end for whole.
