@@ -230,6 +230,7 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
         f"[init]\n templateDir = {hooks.parent}\n[color]\n ui = always\n"
         "[log]\n showSignature = true\n date = raw\n[clone]\n defaultRemoteName = other\n"
         "[protocol]\n version = 0\n[core]\n abbrev = 4\n[alias]\n cat-file = !false\n"
+        f'[url "{repo.folder}"]\n insteadOf = https://nowhere.invalid/counts\n'
     )
     repo.file = "data/Zählung (1).csv"
     repo.commit(ONE, "2025-01-03")
@@ -237,7 +238,7 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    done = fetch(repo)
+    done = fetch(repo, "--git", "https://nowhere.invalid/counts")  # as a proxy or a mirror is set
     assert done.exit_code == 0, done.output
     assert table(done)[0][1] == "2024-12-11"
     assert not ran.exists()
