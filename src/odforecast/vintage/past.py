@@ -467,11 +467,9 @@ def wanted(copies: Sequence[Copy], release: str | dt.date | None) -> tuple[Copy,
     DataError
         If there is none of that release.
     """
-    if release is None:
-        return tuple(copies)
-    date = to_date(release)
-    found = tuple(c for c in copies if c.release == date)
-    if not found:
+    date = None if release is None else to_date(release)
+    found = tuple(c for c in copies if date in (None, c.release))
+    if date is not None and not found:
         near = min((c.release for c in copies), key=lambda d: abs(d - date))
         raise DataError(
             f"no copy of release {date} is listed",
@@ -610,15 +608,12 @@ class _Intake:
         date, of = loaded.release, SETS[dataset_of(loaded)]
         if (held := self._twin(loaded, of.name)) is not None:
             cells, differ, example = compare(self.own.release(held, None, of.name), loaded.table)
-            second = f"second copy of release {held}"
-            if not differ:
-                words = f"{second}, all {cells:,} reported counts equal"
-                return Outcome(copy, "equal", held, words)
-            words = (
-                f"{second}, {differ:,} of {cells:,} reported counts differ, e.g. {example} here; "
-                "the first is kept"
-            )
-            return Outcome(copy, "differs", held, words)
+            said = f"all {cells:,} reported counts equal"
+            if differ:
+                said = f"{differ:,} of {cells:,} reported counts differ, e.g. {example} here; "
+                said += "the first is kept"
+            words = f"second copy of release {held}, {said}"
+            return Outcome(copy, "differs" if differ else "equal", held, words)
         if why := self.retracted.get((date, of.hash(loaded.table))):
             words = f"not used again, these figures were {why}"
             return Outcome(copy, "retracted", date, words)
