@@ -8,17 +8,43 @@ src/odforecast/vintage/bundled/donors.csv.gz, or with ``--check`` compares with 
 from __future__ import annotations
 
 import argparse
+import csv
 import gzip
+import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from releases import read_releases
 
+from odforecast.panel import Donor
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import BUNDLED_RELEASE
-from odforecast.vintage.donors import BACK, DIGITS, SHIPPED, gathered, written
+from odforecast.vintage.donors import BACK, HEAD, QUANTITIES, SHIPPED, gathered
 
 TABLE = Path(__file__).resolve().parents[1] / "src" / "odforecast" / "vintage" / "bundled" / SHIPPED
+#: Significant digits of the table: counts of 10,000 come back to within a death.
+DIGITS = 5
+
+
+def written(found: Sequence[Donor], about: Sequence[str]) -> str:
+    """The table of donors as text: a line per release, location and quantity."""
+    out = io.StringIO()
+    out.writelines(f"# {line}\n" for line in about)
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([*HEAD, *range(BACK)])
+    for donor in found:
+        for row, state in enumerate(donor.locations):
+            head = (donor.release, donor.age, donor.final_back, state)
+            for name in QUANTITIES:
+                table.writerow([*head, name, *map(_text, getattr(donor, name)[row])])
+            table.writerow([*head, "deaths", _text(donor.deaths[row])])
+    return out.getvalue()
+
+
+def _text(value: float) -> str:
+    return "" if np.isnan(value) else f"{value + 0.0:.{DIGITS}g}"
 
 
 def made(archive: Archive) -> tuple[str, dict[str, str]]:

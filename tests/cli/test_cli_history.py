@@ -19,11 +19,12 @@ from past_server import release_csv
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DownloadError
-from odforecast.vintage.history import History, fetch_history
+from odforecast.vintage.history import History
+from odforecast.vintage.past import fetch_past
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
-ONE, TWO, THREE = (release_csv(month) for month in ("2024-07", "2024-08", "2024-09"))
+ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 
 
@@ -78,9 +79,8 @@ def table(done) -> list[list[str]]:
 
 
 def events(repo: Repository) -> list[tuple[str, str]]:
-    done = CliRunner().invoke(main, ["data", "releases", "--log", "--json", "--archive",
-                                     str(repo.folder.parent / "archive")])  # fmt: skip
-    return [(row["event"], row["release"]) for row in json.loads(done.stdout)]
+    log = od.Archive(repo.folder.parent / "archive").log
+    return [(event, str(day)) for event, day in zip(log["event"], log["release"])]
 
 
 STATES = ("states", ONE, TWO, ["2024-12-11", "2025-01-15"], "last month")
@@ -110,7 +110,7 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
         ["2025-01-03", dates[0]], ["2025-02-01", dates[1]], ["2025-02-02", dates[1]],
     ]  # fmt: skip
     assert [row[2].partition(",")[0] for row in table(done)] == [
-        "added", "added", f"same counts as release {dates[1]}",
+        "added", "added", f"second copy of release {dates[1]}",
     ]  # fmt: skip
     archive = od.Archive(repo.folder.parent / "archive")
     assert [str(d) for d in archive.releases(dataset)] == dates
@@ -151,7 +151,7 @@ def test_bad_versions_do_not_stop_the_good(repo):
     for row, words in zip(
         rows,
         ("added", "contradicts itself and was stored apart: WV 2024-08", "large-file storage",
-         "refused: ", "differ from release 2024-12-11, which is kept", "added", "refused: "),
+         "refused: ", "of 180 reported counts differ, e.g. WV 2024-07", "added", "refused: "),
         strict=True,
     ):  # fmt: skip
         assert words in row[2], row
@@ -163,40 +163,36 @@ def test_bad_versions_do_not_stop_the_good(repo):
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
-def test_a_table_of_this_package_says_its_own_date(repo, tmp_path):
-    out = tmp_path / "table.csv"
-    assert CliRunner().invoke(main, ["data", "export", "--out", str(out)]).exit_code == 0
-    repo.commit(out.read_bytes(), "2026-01-10")
-    repo.commit(out.read_bytes() + b"\n", "2026-02-01")
+def test_a_table_of_this_package_says_its_own_date(repo):
+    exported = CliRunner().invoke(main, ["data", "export", "--out", "-"]).stdout_bytes
+    repo.commit(exported, "2026-01-10")
+    repo.commit(exported + b"\n", "2026-02-01")
     early, late = table(fetch(repo))
     assert "its release column says 2026-01-14" in early[-1]  # which is after the commit
     assert late[:2] == ["2026-02-01", "2026-01-14"]
     assert late[2].startswith("added")
 
 
-def test_a_rewritten_history_adds_only_what_is_new(repo):
+def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(repo):
     repo.commit(ONE, "2025-01-03")
     repo.commit(TWO, "2025-02-01")
     fetch(repo)
     repo.git("checkout", "-q", "--orphan", "other")
     repo.commit(TWO, "2025-03-01")
-    repo.commit(THREE, "2025-03-02")
+    repo.git("checkout", "-q", "-b", "data")
+    repo.commit(FOUR, "2025-03-02")
+    repo.git("checkout", "-q", "other")
+    repo.commit(THREE, "2025-03-12")
     repo.git("branch", "-q", "-D", "main")
     repo.git("branch", "-q", "-m", "main")
     done = fetch(repo)
     assert done.exit_code == 0, done.output
-    assert table(done)[0][1:] == ["2025-01-15", "same counts as release 2025-01-15"]
-    assert [row[1] for row in table(done)[1:]] == ["2025-02-15"]
-    assert [day for _, day in events(repo)] == ["2024-12-11", "2025-01-15", "2025-02-15"]
-
-
-def test_other_branches_come_after_the_default_one(repo):
-    repo.commit(ONE, "2025-01-03")
-    repo.git("checkout", "-q", "-b", "data")
-    repo.commit(TWO, "2025-02-01")
-    repo.git("checkout", "-q", "main")
-    repo.commit(THREE, "2025-03-02")
-    assert [row[1] for row in table(fetch(repo))] == ["2024-12-11", "2025-02-15", "2025-01-15"]
+    same, *new = table(done)
+    assert same[1:] == ["2025-01-15", "second copy of release 2025-01-15, all 180 reported counts "
+                        "equal"]  # fmt: skip
+    assert [row[1] for row in new] == ["2025-02-15", "2025-03-02"]  # not after the commit
+    days = ["2024-12-11", "2025-01-15", "2025-02-15", "2025-03-02"]
+    assert [day for _, day in events(repo)] == days
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
@@ -234,6 +230,7 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
         f"[init]\n templateDir = {hooks.parent}\n[color]\n ui = always\n"
         "[log]\n showSignature = true\n date = raw\n[clone]\n defaultRemoteName = other\n"
         "[protocol]\n version = 0\n[core]\n abbrev = 4\n[alias]\n cat-file = !false\n"
+        f'[url "{repo.folder}"]\n insteadOf = https://nowhere.invalid/counts\n'
     )
     repo.file = "data/Zählung (1).csv"
     repo.commit(ONE, "2025-01-03")
@@ -241,7 +238,7 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    done = fetch(repo)
+    done = fetch(repo, "--git", "https://nowhere.invalid/counts")  # as a proxy or a mirror is set
     assert done.exit_code == 0, done.output
     assert table(done)[0][1] == "2024-12-11"
     assert not ran.exists()
@@ -279,8 +276,8 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
 def test_limits(repo, tmp_path, monkeypatch):
     repo.commit(ONE, "2025-01-03")
     with History(str(repo.folder), most_bytes=1000) as history:
-        (tried,) = fetch_history(tmp_path / "archive", history, history.versions(repo.file))
-    assert (tried.status, tried.words.split(": ")[1]) == ("gone", "git fetched more than 0 MB")
+        (tried,) = fetch_past(tmp_path / "archive", history, copies=history.versions(repo.file))
+    assert (tried.status, tried.words.split(": ")[-1]) == ("gone", "git fetched more than 0 MB")
     slow = tmp_path / "git"
     slow.write_text("#!/bin/sh\nsleep 60\n")
     slow.chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -48,7 +49,7 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     done = fetch(made, tmp_path)
     assert done.exit_code == 0, done.output
     (warning,) = done.stderr.splitlines()
-    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv is not ")
+    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
     assert warning.endswith("answer 404")
     assert done.stdout.splitlines()[-2:] == [
         "3 added, 1 compared and equal, 1 not available",
@@ -78,10 +79,11 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     assert rows[0] | expected == rows[0]
 
 
-def test_no_copy_or_a_wrong_one_is_a_failure(made: Made, tmp_path: Path) -> None:
+def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made: Made, tmp_path: Path) -> None:
     wrong = release_csv("2024-07", change=10)
+    gone = Made(made.rows[:1], {})
     for copies, words in (
-        (Made(made.rows[:1], {}), "is not available"),
+        (gone, "not available"),
         (Made.of((row("2024-12-11", "2024-07", wrong), wrong)), "stored apart: WV 2024-07"),
     ):
         done = fetch(copies, tmp_path)
@@ -90,16 +92,12 @@ def test_no_copy_or_a_wrong_one_is_a_failure(made: Made, tmp_path: Path) -> None
         assert words in first
         assert last == "error: no copy that can be used of release 2024-12-11"
     assert od.Archive(tmp_path / "archive").releases() == ()
-
-
-def test_without_network_it_is_one_line(made: Made, tmp_path: Path) -> None:
-    """What could not be reached and what to do; no repository is named, no hint comes twice."""
+    # Without a network: what to do; no repository is named, no hint comes twice.
     nowhere = ("--archive", tmp_path / "archive", "--url", "https://nowhere.invalid")
-    one = Made(made.rows[:1], {}).write(tmp_path / "one.csv")
+    one = gone.write(tmp_path / "one.csv")
     for args in (("--past",), ("--past", "--copies", one), (), ("--dataset", "counties")):
         done = data("fetch", *args, *nowhere)
-        assert done.exit_code == 1
-        assert done.stdout == ""
+        assert (done.exit_code, done.stdout) == (1, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: ")
         assert line.count("nowhere.invalid") == 1
@@ -128,8 +126,8 @@ def test_list_asks_nobody(made: Made, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize("width", [65, 80])
-def test_on_a_terminal_nothing_is_cut(made: Made, tmp_path: Path, width: int) -> None:
+@pytest.mark.parametrize(("width", "lines"), [(65, 8), (80, 4)])
+def test_on_a_terminal_nothing_is_cut(made: Made, tmp_path: Path, width: int, lines: int) -> None:
     import pty
 
     fetch(made, tmp_path)
@@ -141,14 +139,11 @@ def test_on_a_terminal_nothing_is_cut(made: Made, tmp_path: Path, width: int) ->
     )  # fmt: skip
     os.close(end)
     text = b""
-    try:
+    with contextlib.suppress(OSError):  # the other end is closed
         while piece := os.read(main_end, 4096):
             text += piece
-    except OSError:  # the other end is closed
-        pass
     assert done.wait(60) == 0
     os.close(main_end)
-    lines = text.decode().splitlines()
-    assert max(map(len, lines)) <= width
-    assert len(lines) == (8 if width == 65 else 4)
-    assert sum("past copy" in line for line in lines) == 3
+    said = text.decode().splitlines()
+    assert max(map(len, said)) <= width
+    assert (len(said), sum("past copy" in line for line in said)) == (lines, 3)

@@ -203,7 +203,7 @@ class FakeSocrata:
         piece = b'{"state": "WV", "year": "2024", "month": "July"},' * 2000
         start = b"["
         if fault == "endless-gzip":
-            packer = zlib.compressobj(1, wbits=31)
+            packer = zlib.compressobj(wbits=31)
             start = packer.compress(b"[")
             piece = b" " * 1_000_000
         handler.close_connection = True
@@ -217,7 +217,9 @@ class FakeSocrata:
         handler.end_headers()
         try:
             while not self.stop.is_set():
-                data = packer.compress(piece) if fault == "endless-gzip" else piece
+                data = piece
+                if fault == "endless-gzip":  # 64 MB in 64 kB
+                    data = b"".join(packer.compress(piece) for _ in range(70))
                 data, start = start + data, b""
                 if fault == "chunked":
                     data = f"{len(data):x}\r\n".encode() + data + b"\r\n"

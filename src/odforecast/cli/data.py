@@ -41,7 +41,6 @@ from odforecast.say import number_of
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
-    from odforecast.vintage.history import Tried
     from odforecast.vintage.past import Outcome
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -264,7 +263,7 @@ def _fetch_past(
             if client.heard or outcome.status != "gone":
                 for one in waiting:
                     kind = tables.KINDS.get(one.status, "")
-                    say(f"{kind}{' '.join(one.words.split())}", bool(kind))
+                    say(f"{kind}{' '.join(str(one).split())}", bool(kind))
                 waiting.clear()
 
         notify = lambda text: say(f"note: {text}", True)  # noqa: E731
@@ -308,24 +307,27 @@ def _fetch_history(
 ) -> None:
     """Add every version of files in a git repository, and say what became of each."""
     from odforecast.vintage.archive import Archive
-    from odforecast.vintage.history import History, fetch_history, here
+    from odforecast.vintage.history import History
+    from odforecast.vintage.past import fetch_past, states
 
-    done: list[Tried] = []
+    done: list[Outcome] = []
     with _bar("versions") as (progress, _), History(url, timeout=timeout) as history:
         versions = [version for path in paths for version in history.versions(path)]
         if only_list:
+            here = zip(versions, states(folder, versions), strict=True)
             rows = [
-                {"commit": v.commit, "day": str(v.day), "path": v.path, "blob": v.blob, "here": x}
-                for v, x in zip(versions, here(folder, history, versions), strict=True)
-            ]
+                {"commit": v.commit, "day": str(v.release), "path": v.path, "blob": v.git_blob,
+                 "here": state}
+                for v, state in here
+            ]  # fmt: skip
             tables.show_rows(rows, tables.VERSIONS, as_json)
             return
-        done += fetch_history(folder, history, versions, dataset=dataset, progress=progress)
-    tables.show_rows([tables.tried_row(tried) for tried in done], tables.TRIED)
-    click.echo(tables.counted(tried.status for tried in done))
+        done += fetch_past(folder, history, copies=versions, dataset=dataset, progress=progress)
+    tables.show_rows([tables.version_row(outcome) for outcome in done], tables.TRIED)
+    click.echo(tables.counted(outcome.status for outcome in done))
     held = [number_of(len(Archive(folder).releases(name)), "release") for name in DATASETS]
     click.echo(f"archive: {folder}, {held[0]} of states, {held[1]} of counties")
-    if any(tried.status in ("gone", "refused", "quarantined") for tried in done):
+    if any(outcome.status in ("gone", "refused", "quarantined") for outcome in done):
         raise click.exceptions.Exit(1)
 
 

@@ -30,8 +30,7 @@ from odforecast.vintage.dataset import dataset_of, notes_of, of_table
 if TYPE_CHECKING:
     from odforecast.panel import Donor
     from odforecast.vintage.archive import Archive
-    from odforecast.vintage.history import Tried
-    from odforecast.vintage.past import Copy
+    from odforecast.vintage.past import Copy, Outcome
     from odforecast.vintage.quality import Flag
     from odforecast.vintage.revisions import Revisions
 
@@ -49,9 +48,8 @@ KINDS = {
 #: What can become of a copy or version, in the order in which it is counted.
 _COUNTED = {
     "added": "added", "there": "there already", "equal": "compared and equal",
-    "same": "compared and equal", "differs": "compared and different",
-    "quarantined": "stored apart", "retracted": "retracted", "gone": "not available",
-    "refused": "refused",
+    "differs": "compared and different", "quarantined": "stored apart", "retracted": "retracted",
+    "gone": "not available", "refused": "refused",
 }  # fmt: skip
 _STATUS_WORDS = {
     "suppressed": "suppressed (fewer than 10 deaths)",
@@ -451,11 +449,10 @@ def copy_row(copy: Copy, here: str) -> Row:
     }
 
 
-def tried_row(tried: Tried) -> Row:
+def version_row(outcome: Outcome) -> Row:
     """What became of a version in a repository."""
-    version = tried.version
-    result = " ".join(tried.words.split())
-    return {"commit": version.commit, "day": str(version.day), "release": str(tried.release or "-"),
+    copy, result = outcome.copy, " ".join(outcome.words.split())
+    return {"commit": copy.commit, "day": str(copy.release), "release": str(outcome.release or "-"),
             "result": result}  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from odforecast.errors import DataError
 from odforecast.say import listed
 from odforecast.sources import county, vsrr
-from odforecast.sources.cells import Limits
+from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
 from odforecast.sources.read import read_raw
@@ -47,7 +47,11 @@ def read_release(
     DataError
         If the file is neither, or cannot be trusted.
     """
-    raw = read_raw(path, limits)
+    return interpret(read_raw(path, limits), release)
+
+
+def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
+    """The release in raw cells; see :func:`read_release`."""
     headers = {letters(str(header)) for header in raw.cells.columns}
     if headers & _COUNTIES:
         return county.interpret(raw, release)

@@ -12,16 +12,16 @@ with delay runs without the releases.
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import gzip
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION
@@ -40,12 +40,11 @@ PREDECESSORS = 3
 MOST, LEAST = 0.95, -1.0
 #: Counts before the late ones from which the recursion starts, months before the last.
 _START = 36
-#: Significant digits of the shipped table: counts of 10,000 come back to within a death.
-DIGITS = 5
 
 SHIPPED = "donors.csv.gz"
-_QUANTITIES = ("late", "ratio", "pending", "complete")
-_HEAD = ("release", "age", "final_back", "location", "quantity")
+QUANTITIES = ("late", "ratio", "pending", "complete")
+#: Columns of the shipped table before those of the months back.
+HEAD = ["release", "age", "final_back", "location", "quantity"]
 
 
 def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
@@ -84,13 +83,12 @@ def gathered(
     truth : Panel, optional
         As for :func:`donors`.
     """
-    found: list[Donor] = []
-    left_out: dict[dt.date, str] = {}
     if truth is None:
         try:
             truth = archive.as_of().panel()
         except ArchiveError:  # it holds no release at all
             return (), {}
+    left_out: dict[dt.date, str] = {}
     panels: dict[dt.date, Panel] = {}
     for date in archive.releases():
         if date >= truth.release:
@@ -101,10 +99,10 @@ def gathered(
         except OdforecastError as error:
             left_out[date] = error.message
     left_out |= archive.copies({d: p.last_month for d, p in panels.items()})
-    for date, panel in panels.items():
+    found: list[Donor] = []
+    for date in sorted(panels.keys() - left_out.keys()):
         try:
-            if date not in left_out:
-                found.append(donor_of(panel, truth))
+            found.append(donor_of(panels[date], truth))
         except OdforecastError as error:
             left_out[date] = error.message
     return linked(found), left_out
@@ -136,14 +134,13 @@ def donor_of(panel: Panel, truth: Panel) -> Donor:
     # recovered from the counts up to the last month. Months recovered from all counts differ by
     # a constant per calendar month, and the counts would not come back.
     settled = truth.cut(last)
-    reported, months, places = _aligned(panel, settled)
-    late = _late(settled.reported[[settled.index(s) for s in places]], reported, months)
+    deficit, months, places = _aligned(panel, settled)
     rows = [panel.index(s) for s in places]
     return Donor(
         release=panel.release,
         locations=places,
         age=(panel.release - month_end(last)).days,
-        late=late,
+        late=_late(deficit, months),
         ratio=_recent(_over(panel.predicted[rows], panel.reported[rows])),
         pending=_recent(panel.pending[rows]),
         complete=_recent(panel.complete[rows]),
@@ -153,36 +150,34 @@ def donor_of(panel: Panel, truth: Panel) -> Donor:
 
 
 def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, ...]]:
-    """A release's counts on the grid of the settled ones, their months, and the places.
+    """What a release's counts lack of the settled ones, the settled months, and the places.
 
     A count missing inside the series, one of a state or two in an early release, is taken to
     lack what its neighbours lack. A place without its last counts is left out.
     """
     offset = int((panel.months[0] - settled.months[0]).astype(int))
-    grid = np.arange(settled.months.size) - offset
-    shown, months, places = [], [], []
+    at = np.arange(settled.months.size) - offset
+    deficits, months, places = [], [], []
     for state in (NATION, *JURISDICTIONS):
         if state not in panel.locations or state not in settled.locations:
             continue
-        counts = np.full(grid.size, np.nan)
-        inside = grid >= 0
-        counts[inside] = panel.reported[panel.index(state), grid[inside]]
         row = settled.index(state)
+        counts = np.where(at < 0, np.nan, panel.reported[panel.index(state), np.maximum(at, 0)])
         deficit = settled.reported[row] - counts
         known = np.flatnonzero(~np.isnan(deficit))
-        if not known.size or known[-1] < grid.size - 1 or np.isnan(settled.monthly[row]).any():
+        if not known.size or known[-1] < at.size - 1 or np.isnan(settled.monthly[row]).any():
             continue
-        between = np.arange(known[0], grid.size)
+        between = np.arange(known[0], at.size)
         deficit[between] = np.interp(between, known, deficit[known])
-        shown.append(settled.reported[row] - deficit)
+        deficits.append(deficit)
         months.append(settled.monthly[row])
         places.append(state)
     if not set(places) - {NATION}:
         raise DataError("no jurisdiction has a count of the last month in both releases")
-    return np.stack(shown), np.stack(months), tuple(places)
+    return np.stack(deficits), np.stack(months), tuple(places)
 
 
-def _late(settled: Floats, reported: Floats, months: Floats) -> Floats:
+def _late(deficit: Floats, months: Floats) -> Floats:
     """Shares of the months not yet in a release, shape (L, BACK), the last month first.
 
     The recursion late(t) = D(t) − D(t−1) + late(t−12) needs a year to start from. It starts 36
@@ -192,18 +187,14 @@ def _late(settled: Floats, reported: Floats, months: Floats) -> Floats:
     the first D is spread over its year as the deaths are: then all later counts come back
     exactly, whatever month was restated. In all releases so far the first D is 0.
     """
-    deficit = settled - reported
-    n_loc, n_time = deficit.shape
-    late = np.zeros((n_loc, n_time + 11))
-    for row in range(n_loc):
-        known = np.flatnonzero(~np.isnan(deficit[row]))
-        start = max(int(known[0]), n_time - 1 - _START)
-        year = months[row, start : start + 12]
+    late = np.zeros_like(months)
+    for out, lacks, deaths in zip(late, deficit, months):
+        start = max(int(np.flatnonzero(~np.isnan(lacks))[0]), lacks.size - 1 - _START)
+        year = deaths[start : start + 12]
         weight = year / year.sum() if year.sum() > 0 else np.full(12, 1 / 12)
-        late[row, start : start + 12] = deficit[row, start] * weight
-        for t in range(start + 1, n_time):
-            change = deficit[row, t] - deficit[row, t - 1]
-            late[row, t + 11] = change + late[row, t - 1]
+        out[start : start + 12] = lacks[start] * weight
+        for t in range(start + 1, lacks.size):
+            out[t + 11] = lacks[t] - lacks[t - 1] + out[t - 1]
     return _shares(late, months)
 
 
@@ -213,33 +204,27 @@ def _shares(late: Floats, months: Floats) -> Floats:
     What is beyond the limits goes to the month before: all counts but that month's own hold
     both, and stay as they were.
     """
-    width = min(BACK, months.shape[1])
-    out = np.zeros((months.shape[0], BACK))
-    for row in range(months.shape[0]):
-        carried = 0.0
-        for back in range(width):
-            deaths = months[row, -1 - back]
-            wanted = late[row, -1 - back] + carried
-            kept = min(max(wanted, LEAST * deaths), MOST * deaths)
-            carried = wanted - kept
-            out[row, back] = kept / deaths if deaths > 0 else 0.0
+    out = np.zeros((len(months), BACK))
+    carried = np.zeros(len(months))
+    for back in range(min(BACK, months.shape[1])):
+        deaths = months[:, -1 - back]
+        wanted = late[:, -1 - back] + carried
+        kept = np.clip(wanted, LEAST * deaths, MOST * deaths)
+        carried = wanted - kept
+        np.divide(kept, deaths, out=out[:, back], where=deaths > 0)
     return out
 
 
 def _recent(table: Floats) -> Floats:
     """The last counts' columns, the last first; NaN before the first."""
-    out = np.full((table.shape[0], BACK), np.nan)
-    width = min(BACK, table.shape[1])
-    out[:, :width] = table[:, ::-1][:, :width]
-    return out
+    last = table[:, : -BACK - 1 : -1]
+    return np.pad(last, ((0, 0), (0, BACK - last.shape[1])), constant_values=np.nan)
 
 
 def _over(above: Floats, below: Floats) -> Floats:
     """A ratio; NaN where either is not above 0."""
-    good = (below > 0) & (above > 0)
-    out = np.full(above.shape, np.nan)
-    np.divide(above, below, out=out, where=good)
-    return out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((below > 0) & (above > 0), above / below, np.nan)
 
 
 def linked(found: Iterable[Donor]) -> tuple[Donor, ...]:
@@ -271,11 +256,6 @@ def available(archive: Archive | None = None) -> tuple[Donor, ...]:
 def shipped() -> tuple[Donor, ...]:
     """The donors that ship with the package.
 
-    Raises
-    ------
-    DataError
-        If the table is not as ``make donors`` wrote it.
-
     Examples
     --------
     >>> sorted({d.era for d in shipped()})
@@ -285,54 +265,21 @@ def shipped() -> tuple[Donor, ...]:
     return parsed(gzip.decompress(file.read_bytes()).decode())
 
 
-def written(found: Sequence[Donor], about: Sequence[str] = ()) -> str:
-    """The table of donors as text: a line per release, location and quantity.
-
-    Parameters
-    ----------
-    found : sequence of Donor
-    about : sequence of str
-        Lines of the header: releases, truth, hashes.
-    """
-    out = io.StringIO()
-    for line in about:
-        out.write(f"# {line}\n")
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow([*_HEAD, *range(BACK)])
-    for donor in found:
-        for row, state in enumerate(donor.locations):
-            head = (donor.release, donor.age, donor.final_back, state)
-            for name in _QUANTITIES:
-                table.writerow([*head, name, *map(_text, getattr(donor, name)[row])])
-            table.writerow([*head, "deaths", _text(donor.deaths[row])])
-    return out.getvalue()
-
-
-def _text(value: float) -> str:
-    return "" if np.isnan(value) else f"{value + 0.0:.{DIGITS}g}"
-
-
 def parsed(text: str) -> tuple[Donor, ...]:
-    """The donors of a text that :func:`written` made."""
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    head, *rows = csv.reader(lines)
-    if tuple(head[: len(_HEAD)]) != _HEAD:
-        raise DataError("the table of donors has other columns", hint="make donors writes it again")
-    tables: dict[tuple[str, str, str], dict[str, dict[str, list[float]]]] = {}
-    for release, age, final_back, state, quantity, *cells in rows:
-        numbers = [float(c) if c else np.nan for c in cells]
-        places = tables.setdefault((release, age, final_back), {})
-        places.setdefault(state, {})[quantity] = numbers
+    """The donors of a table: a line per release, location and quantity."""
+    table = pd.read_csv(io.StringIO(text), comment="#", float_precision="round_trip")
     found = []
-    for (release, age, final_back), places in tables.items():
-        late, ratio, pending, complete = (
-            np.array([p[q] for p in places.values()]) for q in _QUANTITIES
+    for release, rows in table.groupby("release", sort=False):
+        late, ratio, pending, complete, deaths = (
+            np.ascontiguousarray(rows.loc[rows["quantity"] == name, "0":], dtype=float)
+            for name in (*QUANTITIES, "deaths")
         )
-        deaths = np.array([p["deaths"][0] for p in places.values()])
+        first = rows.iloc[0]
         found.append(
             Donor(
-                release=dt.date.fromisoformat(release), locations=tuple(places), age=int(age),
-                final_back=int(final_back), deaths=deaths, late=late, ratio=ratio, pending=pending,
+                release=dt.date.fromisoformat(str(release)), age=int(first["age"]),
+                locations=tuple(rows["location"].unique()), final_back=int(first["final_back"]),
+                deaths=deaths[:, 0].copy(), late=late, ratio=ratio, pending=pending,
                 complete=complete,
             )
         )  # fmt: skip

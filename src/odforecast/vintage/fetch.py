@@ -17,11 +17,11 @@ import hashlib
 import itertools
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from odforecast.errors import DataError, DownloadError
@@ -31,12 +31,14 @@ from odforecast.seeds import content_hash
 from odforecast.sources.release import Release, read_release
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
-from odforecast.vintage.dataset import SETS, Dataset, dataset_of
+from odforecast.vintage.dataset import SETS, Dataset, source_of
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.socrata import Metadata, Rows, Socrata
 
 #: Told the number of rows that are here, and of those there are.
 Progress = Callable[[int, int], None]
+#: So often a download begins if CDC changes the table meanwhile.
+_TRIES = 4
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,10 @@ class Fetched:
 
     Attributes
     ----------
-    dataset : str
-        ``"vsrr"`` or ``"county"``.
     release : datetime.date
         Day in Washington when CDC last changed the rows.
-    file : path or None
-        Rows as CDC answered them; None where they were in the archive already.
+    file : path
+        Rows as CDC answered them, unless somebody deleted them.
     sha256 : str
         Of the file's bytes.
     rows : int
@@ -65,9 +65,8 @@ class Fetched:
         The release, read; None where nothing had to be read.
     """
 
-    dataset: str
     release: dt.date
-    file: Path | None
+    file: Path
     sha256: str
     rows: int
     resumed: int
@@ -77,12 +76,7 @@ class Fetched:
 
 
 def fetch(
-    dataset: str,
-    folder: str | Path,
-    client: Socrata,
-    *,
-    progress: Progress | None = None,
-    restarts: int = 3,
+    dataset: str, folder: str | Path, client: Socrata, *, progress: Progress | None = None
 ) -> Fetched:
     """Download the present release of a data set, and add it to the archive in a folder.
 
@@ -96,8 +90,6 @@ def fetch(
         Where from.
     progress : callable, optional
         Called as ``progress(rows_here, rows_in_all)``.
-    restarts : int
-        How often to begin again if CDC changes the table meanwhile.
 
     Returns
     -------
@@ -113,48 +105,42 @@ def fetch(
     ArchiveError
         If the archive holds other numbers for that date.
     """
-    kind = _dataset(dataset)
-    folder = Path(folder)
-    store = Archive(folder)
+    kind, store = _dataset(dataset), Archive(folder)
     meta = client.metadata(kind.id)
-    file = folder / "downloads" / f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
-
-    def done(why: str, digest: str, loaded: Release | None = None, added: bool = False) -> Fetched:
-        here = file if file.exists() else None
-        return Fetched(kind.short, meta.release, here, digest, rows, resumed, added, why, loaded)
-
-    rows = resumed = 0
+    kept = Path(folder) / "downloads"
+    name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
     if meta.release in store.releases(kind.name):
         source = store.source(meta.release, kind.name)
-        if source.get("file") == file.name:
+        if source.get("file") == name:
             why = f"release {meta.release} was there already, unchanged"
-            return done(why, source["sha256"])
-    if not file.exists():
-        found = download(
-            dataset, folder / ".partial", client, meta=meta, progress=progress, restarts=restarts
-        )
+            return Fetched(meta.release, kept / name, source["sha256"], 0, 0, False, why)
+    rows = resumed = 0
+    if (kept / name).exists():
+        loaded = read_release(kept / name, meta.release)
+    else:
+        partial = Path(folder) / ".partial"
+        found = download(dataset, partial, client, meta=meta, progress=progress)
         meta, rows, resumed = found.meta, len(found.rows), found.resumed
-        file = file.with_name(f"{meta.release}_{kind.short}_{meta.updated}.json.gz")
-        # A folder of its own: another process may remove the pages when it is done with them.
-        whole = found.folder.with_name(f"{kind.id}_{meta.updated}_{secrets.token_hex(4)}")
+        name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
         try:
-            write_rows(whole / file.name, found.rows)
-            read_release(whole / file.name, meta.release)  # refused here, it is not kept
-            file.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(whole / file.name, file)
+            # A folder of its own: another process may remove the pages when it is done with them.
+            with TemporaryDirectory(prefix=f"{kind.id}_{meta.updated}_", dir=partial) as whole:
+                write_rows(Path(whole) / name, found.rows)
+                loaded = read_release(Path(whole) / name, meta.release)  # refused, it is not kept
+                kept.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(whole) / name, kept / name)
         finally:
-            shutil.rmtree(whole, ignore_errors=True)
             shutil.rmtree(found.folder, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                whole.parent.rmdir()  # unless it holds pages of another data set
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    loaded = read_release(file, meta.release)
-    if (same := _same_as_last(store, loaded)) is not None:
-        return done(f"the numbers are those of release {same}: nothing added", digest, loaded)
-    origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
-    added = folder_archive(folder).add(loaded, origin=origin)
-    why = "added" if added else "was there already, the same numbers"
-    return done(f"release {meta.release} {why}", digest, loaded, added)
+    same, added = _same_as_last(store, kind, loaded), False
+    if same is not None:
+        why = f"the numbers are those of release {same}: nothing added"
+    else:
+        origin = Origin("cdc", urlsplit(client.url).hostname or "", basis="known")
+        added = folder_archive(folder).add(loaded, origin=origin)
+        done = "added" if added else "was there already, the same numbers"
+        why = f"release {meta.release} {done}"
+    digest = source_of(loaded)["sha256"]
+    return Fetched(meta.release, kept / name, digest, rows, resumed, added, why, loaded)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,7 +156,7 @@ class Download:
     resumed : int
         How many were here from an earlier try.
     folder : path
-        Where their pages lie.
+        Where their pages are.
     """
 
     meta: Metadata
@@ -187,7 +173,6 @@ def download(
     meta: Metadata | None = None,
     since: int | None = None,
     progress: Progress | None = None,
-    restarts: int = 3,
 ) -> Download:
     """All rows of a data set, from one and the same state of CDC's table.
 
@@ -207,8 +192,6 @@ def download(
         Only rows of this year and later.
     progress : callable, optional
         Called as ``progress(rows_here, rows_in_all)``.
-    restarts : int
-        How often to begin again.
 
     Raises
     ------
@@ -219,23 +202,25 @@ def download(
     where = None if since is None else f"year >= {since}"
     meta, progress = meta or client.metadata(kind.id), progress or (lambda *_: None)
     problem = ""
-    for _ in range(1 + restarts):
+    for _ in range(_TRIES):
         _check_columns(kind, meta)
         key = content_hash(client.page_size, where or "", client.soda3)
         folder = partial / f"{kind.id}_{meta.updated}_{key}"
-        for gone in set(partial.glob(f"{kind.id}_*")) - set(
-            partial.glob(f"{kind.id}_{meta.updated}_*")
-        ):
-            shutil.rmtree(gone, ignore_errors=True)  # pages of states of the table that are gone
+        for gone in partial.glob(f"{kind.id}_*"):
+            if not gone.name.startswith(f"{kind.id}_{meta.updated}_"):
+                shutil.rmtree(gone, ignore_errors=True)  # of a state of the table that is gone
         total = client.count(kind.id, where)
         rows: Rows = []
         resumed = size = 0
         # Until a page is not full: a count that is too small must not end it.
         for number in itertools.count():
-            page = _kept(folder / f"page-{number:05d}.json")
+            file = folder / f"page-{number:05d}.json"
+            page = _kept(file)
             if page is None:
                 page = client.page(kind.id, number, where)
-                _write(folder / f"page-{number:05d}.json", json.dumps(page).encode())
+                # Another process, done with the same download, may remove the folder just now.
+                with contextlib.suppress(FileNotFoundError), replacing(file) as part:
+                    part.write_text(json.dumps(page), encoding="utf-8")
             else:
                 resumed += len(page)
             size += sum(len(str(row)) for row in page)
@@ -263,7 +248,7 @@ def download(
             return Download(meta, rows, resumed, folder)
         shutil.rmtree(folder, ignore_errors=True)
         meta = after
-    raise DownloadError(f"{problem} ({1 + restarts} tries)", hint="try again in an hour")
+    raise DownloadError(f"{problem} ({_TRIES} tries)", hint="try again in an hour")
 
 
 def write_rows(path: Path, rows: Rows) -> str:
@@ -276,7 +261,10 @@ def write_rows(path: Path, rows: Rows) -> str:
     """
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     content = gzip.compress(f"[{lines}]\n".encode(), compresslevel=6, mtime=0)
-    _write(path, content)
+    with replacing(path) as part, part.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
     return hashlib.sha256(content).hexdigest()
 
 
@@ -300,35 +288,19 @@ def _check_columns(kind: Dataset, meta: Metadata) -> None:
         )
 
 
-def _same_as_last(store: Archive, loaded: Release) -> dt.date | None:
+def _same_as_last(store: Archive, kind: Dataset, loaded: Release) -> dt.date | None:
     """The release before, if it has the very same numbers."""
-    dataset = dataset_of(loaded)
-    dates = [d for d in store.releases(dataset) if d <= loaded.release]
+    dates = [d for d in store.releases(kind.name) if d <= loaded.release]
     if not dates or dates[-1] == loaded.release:
         return None
-    last = store.release(dates[-1], None, dataset).drop(columns="release")
+    last = store.release(dates[-1], None, kind.name).drop(columns="release")
     return dates[-1] if last.equals(loaded.table.drop(columns="release")) else None
 
 
 def _kept(path: Path) -> Rows | None:
-    """Page of an earlier try; None if it is not there, or no page."""
+    """Page of an earlier try; None if it is not there, or not a page."""
     try:
         page = json.loads(path.read_bytes())
         return page if isinstance(page, list) else None
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole, or not there."""
-    for attempt in (1, 2, 3):
-        try:
-            with replacing(path) as part, part.open("wb") as handle:
-                handle.write(content)
-                handle.flush()
-                os.fsync(handle.fileno())
-            return
-        except FileNotFoundError:
-            # Another process, done with the same download, removed the folder just now.
-            if attempt == 3:
-                raise

@@ -1,87 +1,85 @@
-"""Past releases: the public copies there are, and how they are downloaded, checked and kept.
+"""Past releases: public copies of them, and how they are downloaded, checked, dated and kept.
 
 CDC overwrites its table every month. What it said before survives where somebody put a file into
 a public repository; ``bundled/past_releases.csv`` lists such copies, each pinned by a commit. The
-copies of one release stand in the order in which they are tried: whole and verifiable ones first.
+copies of one release are listed in the order in which they are tried: whole and verifiable ones
+first. :mod:`odforecast.vintage.history` finds others in the history of a repository.
 
 A copy is checked by its hash where one is known, read like any file, and added like any file: one
-that contradicts itself is stored apart. Bytes that were downloaded lie in ``downloads/past/`` of
+that contradicts itself is stored apart. Bytes that were downloaded are in ``downloads/past/`` of
 the archive's folder, named by place and hash, and are not asked for again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime as dt
 import gzip
 import hashlib
-import io
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.io import replacing
-from odforecast.names import COUNTIES, DATASETS, STATES
+from odforecast.names import DATASETS, STATES
 from odforecast.publication import publication_date
-from odforecast.say import of_path, plain, quoted
+from odforecast.say import plain
 from odforecast.seeds import content_hash
+from odforecast.sources.columns import BadCell, Column, Parser, Table
 from odforecast.sources.county import Counties
 from odforecast.sources.read import read_raw
-from odforecast.sources.release import Release
-from odforecast.sources.table import PERCENT_SPECIFIED, table_hash, to_date
-from odforecast.sources.vsrr import Loaded, interpret
-from odforecast.vintage import ledger
+from odforecast.sources.release import Release, interpret
+from odforecast.sources.table import PERCENT_SPECIFIED, to_date
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
-from odforecast.vintage.ledger import Origin
+from odforecast.vintage.dataset import SETS, dataset_of, of_table
+from odforecast.vintage.ledger import QUARANTINED, Origin
 from odforecast.vintage.socrata import Client, UnreachableError
 
-#: What a list needs; it may have more.
-COLUMNS = ("release_date", "release_basis", "last_month", "repository", "commit", "path",
-           "git_blob", "sha256", "contents_read")  # fmt: skip
-_FORMS = {
-    "release_basis": re.compile(r"known|inferred"),
-    "last_month": re.compile(r"\d{4}-(0[1-9]|1[0-2])"),
-    "repository": re.compile(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+"),
-    "commit": re.compile(r"[0-9a-f]{40}"),
-    "path": re.compile(r"(?!/)(?!(.*/)?\.{1,2}(/|$))[^\\\x00-\x1f\x7f]+"),
-    "git_blob": re.compile(r"([0-9a-f]{40})?"),
-    "sha256": re.compile(r"([0-9a-f]{64})?"),
-    "contents_read": re.compile(r"yes|no"),
+_UNUSED = "nothing of it is used"
+#: What Git keeps of a file that is in large-file storage.
+_POINTER = b"version https://git-lfs"
+#: A release whose date was settled differently, by hand or by CDC, is so many days away at most.
+_NEAR = 31
+_GZIP = b"\x1f\x8b"
+#: Ending of what was packed here.
+_PACKED = ".whole.gz"
+_SEEN = {
+    "there": "was there already, from this very copy",
+    QUARANTINED: "is quarantined, because it contradicts itself: odforecast data releases --log",
 }
-_FIX = "correct the cell; a day is written as 2024-12-11"
-#: What Git keeps of a file that lies in large-file storage.
-_POINTER = b"version https://git-lfs.github.com/spec/"
+#: So many copies in a row without any answer, ever: nobody is there.
+_SILENT = 3
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A public copy of a past release.
+    """A public copy of a past release: a file at one commit of a repository.
 
     Attributes
     ----------
     release : datetime.date
-        Release date; a guess where ``settled`` is false.
-    basis : {"known", "inferred"}
+        Release date; a guess where ``settled`` is false. Of a version in a history, which nobody
+        listed: the day of the commit, in Washington; the release is not later.
+    repository, commit, path : str
+        Where it is, on GitHub unless a client says otherwise.
+    basis : {"known", "inferred", ""}
         Whether CDC's date is known, or inferred from the last month by CDC's calendar.
     last_month : str
-        ``"2024-07"``, the last month in the file.
+        ``"2024-07"``, the last month in the file; empty for a version in a history.
     settled : bool
         Whether the list was made from the file's contents.
-    repository, commit, path : str
-        Where it lies on GitHub.
     sha256, git_blob : str
         Of its bytes; empty where unknown. Git's is the SHA-1 of ``blob LENGTH\\0`` and the bytes.
     note : str
@@ -89,12 +87,12 @@ class Copy:
     """
 
     release: dt.date
-    basis: str
-    last_month: str
-    settled: bool
     repository: str
     commit: str
     path: str
+    basis: str = ""
+    last_month: str = ""
+    settled: bool = False
     sha256: str = ""
     git_blob: str = ""
     note: str = ""
@@ -117,39 +115,25 @@ class Copy:
         """What its bytes can be checked by: ``"sha256"``, ``"git blob"`` or ``""``."""
         return "sha256" if self.sha256 else "git blob" if self.git_blob else ""
 
-    def url(self, base: str) -> str:
-        """Address of the file on a server of raw files.
-
-        Examples
-        --------
-        >>> copy = Copy(dt.date(2024, 2, 14), "inferred", "2023-09", False, "a/b", "0" * 40,
-        ...             "my data/Counts (1).csv")
-        >>> copy.url("https://host")[-30:]
-        'my%20data/Counts%20%281%29.csv'
-        """
-        return f"{base.rstrip('/')}/{self.repository}/{self.commit}/{quote(self.path)}"
-
     def verify(self, content: bytes) -> None:
         """Refuse bytes that are not those listed.
 
         Raises
         ------
         DataError
-            If their hash is another, or they are no file but what points to one.
+            If their hash is another, or they are only a pointer to the file.
         """
         if content.startswith(_POINTER):
-            raise DataError(
-                f"{self}: the repository holds a pointer to a large file, not the file",
-                hint="nothing of it is used",
-            )
+            raise DataError("a pointer to large-file storage (git LFS), not the file", _UNUSED)
         name, listed, found = "SHA-256", self.sha256, sha256(content)
         if not listed:
-            name, listed, found = "git blob hash", self.git_blob, git_blob(content)
+            name, listed = "git blob hash", self.git_blob
+            found = git_blob(content, "sha256" if len(listed) == 64 else "sha1")
         if listed and found != listed:
             raise DataError(
-                f"{self}: {len(content):,} bytes with the {name} {found[:12]}…, and the list says "
-                f"{listed[:12]}…",
-                hint="this is not the copy that was listed; nothing of it is used",
+                f"{len(content):,} bytes with the {name} {found[:12]}…, where {listed[:12]}… is "
+                "listed",
+                hint=f"this is not the copy that was listed; {_UNUSED}",
             )
 
 
@@ -171,6 +155,37 @@ def git_blob(content: bytes, kind: str = "sha1") -> str:
     return hashlib.new(kind, head + content, usedforsecurity=False).hexdigest()
 
 
+# Lists of copies
+
+
+def _day(text: str) -> dt.date | BadCell:
+    try:
+        return to_date(text)
+    except DataError:
+        return BadCell("is not a day such as 2024-12-11")
+
+
+def _form(pattern: str, why: str) -> Parser:
+    return lambda text: text if re.fullmatch(pattern, text) else BadCell(why)
+
+
+_READ = {"yes": True, "no": False}
+#: Columns of a list, in the order of a copy's attributes.
+_COLUMNS: dict[str, Parser] = {
+    "release_date": _day,
+    "repository": _form(r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "is not OWNER/NAME"),
+    "commit": _form(r"[0-9a-f]{40}", "is not 40 hexadecimal digits"),
+    "path": _form(r"(?!/)(?!(.*/)?\.{1,2}(/|$))[^\\\x00-\x1f\x7f]+", "is not a path"),
+    "release_basis": _form("known|inferred", "is neither known nor inferred"),
+    "last_month": _form(r"\d{4}-(0[1-9]|1[0-2])", "is not a month such as 2024-07"),
+    "contents_read": lambda text: _READ.get(text, BadCell("is neither yes nor no")),
+    "sha256": _form(r"([0-9a-f]{64})?", "is not 64 hexadecimal digits"),
+    "git_blob": _form(r"([0-9a-f]{40})?", "is not 40 hexadecimal digits"),
+}
+#: What a list needs; it may have more.
+COLUMNS = tuple(_COLUMNS)
+
+
 @cache
 def past_copies() -> tuple[Copy, ...]:
     """The copies that odforecast knows of, oldest release first.
@@ -181,8 +196,8 @@ def past_copies() -> tuple[Copy, ...]:
     >>> len(copies), len({c.release for c in copies}), str(copies[0].release)
     (52, 38, '2017-09-13')
     """
-    file = resources.files("odforecast.vintage") / "bundled" / "past_releases.csv"
-    return _parsed(file.read_text(encoding="utf-8"), "past_releases.csv")
+    bundled = resources.files("odforecast.vintage") / "bundled"
+    return read_copies(str(bundled / "past_releases.csv"))
 
 
 def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
@@ -191,84 +206,86 @@ def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
     Parameters
     ----------
     file : path
-        CSV. The copies of one release are tried in the order in which they stand.
+        CSV. The copies of one release are tried in the order in which they are listed.
+
+    Returns
+    -------
+    tuple of Copy
+        Oldest release first.
 
     Raises
     ------
     DataError
         If a row cannot be understood; it is named.
     """
-    file = Path(file)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise DataError(f"cannot read {of_path(file)}: {why}", hint="give a CSV file") from error
-    return _parsed(text, of_path(file.name))
+    columns = [Column(name, name, parse) for name, parse in _COLUMNS.items()]
+    what = "a list of copies of past releases"
+    columns.append(Column("note", "note"))
+    table = Table(read_raw(Path(file)), columns, needs=COLUMNS, what=what, others=True)
+    twice = table.cells.duplicated(["repository", "commit", "path"])
+    table.refuse(twice, "path", "is there twice at that commit", "leave one out")
+    rows = zip(*(table.texts(column.name) for column in columns), strict=True)
+    return tuple(sorted((Copy(*row) for row in rows), key=lambda c: c.release))  # stable
 
 
-def settle(copy: Copy, last_month: str, listed: Iterable[Copy]) -> tuple[dt.date, str]:
-    """Release date of a copy, now that its last month has been read, and how it is known.
+# What is in a copy
+
+
+def settle(
+    copy: Copy, read: Callable[[dt.date | None], Release], listed: Sequence[Copy]
+) -> tuple[Release, str]:
+    """The release in a copy under its own date, and how that is known.
 
     Parameters
     ----------
     copy : Copy
-    last_month : str
-        ``"2024-07"``, as read from the file.
-    listed : iterable of Copy
+    read : callable
+        Reads the file as the release of a day; given None, as that which the file says it is.
+    listed : sequence of Copy
         Copies with dates: a release has one date, whichever copy it is read from.
 
     Raises
     ------
     DataError
-        If the list was made from the contents, and the file ends elsewhere.
-
-    Examples
-    --------
-    >>> guess = next(c for c in past_copies() if c.last_month == "2024-06")
-    >>> settle(guess, "2024-06", past_copies())
-    (datetime.date(2024, 11, 13), 'last month')
-    >>> settle(guess, "2024-05", past_copies())
-    (datetime.date(2024, 10, 15), 'last month')
+        If the file cannot be read as any release that was published by then, or the list was
+        made from the contents and the file ends elsewhere.
     """
-    if copy.settled and last_month != copy.last_month:
-        raise DataError(
-            f"{copy}: ends in {last_month}, and the list says {copy.last_month}",
-            hint="nothing of it is used",
-        )
-    if copy.settled or (last_month == copy.last_month and copy.basis == "known"):
-        return copy.release, copy.basis
-    same = (c.release for c in (copy, *listed) if c.last_month == last_month)
-    date = next(same, publication_date(last_month))
-    if date > dt.date.today():
-        raise DataError(
-            f"{copy}: ends in {last_month}, which CDC publishes about {date}",
-            hint="nothing of it is used",
-        )
-    return date, "last month"
+    today = dt.date.today()
+    # Whatever was guessed: a release cannot hold a month that has not ended.
+    bound = today if copy.last_month else min(today, copy.release)
+    try:
+        loaded = read(copy.release if copy.settled else bound)
+    except DataError:
+        # A table that this package exported says its own date, and is read under no other.
+        with contextlib.suppress(DataError):
+            if not copy.settled and (exported := read(None)).release <= bound:
+                return exported, "known"
+        raise
+    if isinstance(loaded, Counties):
+        date, basis = loaded.data_as_of, "inferred"
+    else:
+        last = loaded.report.last_month
+        if copy.settled and last != copy.last_month:
+            raise DataError(f"ends in {last}, and the list says {copy.last_month}", _UNUSED)
+        if copy.settled:
+            return loaded, copy.basis
+        same = [c for c in (copy, *listed) if c.last_month == last]
+        date = same[0].release if same else publication_date(last)
+        if date > bound and copy.last_month:
+            raise DataError(f"ends in {last}, which CDC publishes about {date}", _UNUSED)
+        known = bool(same) and same[0].basis == "known" and date <= bound
+        date, basis = min(date, bound), "known" if known else "last month"
+    return (loaded if loaded.release == date else read(date)), basis
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two copies of one release, cell by cell.
-
-    Attributes
-    ----------
-    cells : int
-        Reported counts that at least one of them has.
-    differ : int
-        How many the other has not, or otherwise.
-    example : str
-        The first of those, in words.
-    """
-
-    cells: int
-    differ: int
-    example: str
-
-
-def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
+def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
     """Compare the counts of two canonical tables of one data set; a blank is like no row.
+
+    Returns
+    -------
+    tuple of int, int and str
+        Counts that at least one of them has; how many the other has not, or otherwise; and the
+        first of those, in words.
 
     Examples
     --------
@@ -276,67 +293,36 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> Comparison:
     >>> one = od.bundled().as_of().table
     >>> other = one.copy()
     >>> other.loc[5, "reported"] += 1
-    >>> compare(one, other).example
-    'US 2015-06, Number of Drug Overdose Deaths: 49,691 and 49,692'
+    >>> compare(one, other)[1:]
+    (1, 'US 2015-06, Number of Drug Overdose Deaths: 49,691 and 49,692')
     """
-    counties = "fips" in first
-    keys = ["fips", "month"] if counties else ["state", "month", "indicator"]
-    rows = [t if counties else t[t["indicator"] != PERCENT_SPECIFIED] for t in (first, second)]
-    counts = [t.set_index(keys)["deaths" if counties else "reported"].dropna() for t in rows]
+    of = of_table(first)
+    keys = [of.place, "month", *([of.part] if of.part else [])]
+    rows = [t[t[of.part] != PERCENT_SPECIFIED] if of.part else t for t in (first, second)]
+    counts = [t.set_index(keys)[of.counts].dropna() for t in rows]
     both = pd.concat(counts, axis=1, keys=["one", "two"]).sort_index()
     wrong = both[both["one"] != both["two"]]  # a blank differs from everything
     example = ""
-    if len(wrong):
-        row = wrong.reset_index().iloc[0]
-        said = " and ".join("blank" if pd.isna(x) else f"{x:,.0f}" for x in row[["one", "two"]])
-        of = "" if counties else f", {row['indicator']}"
-        example = f"{row[keys[0]]} {row['month']:%Y-%m}{of}: {said}"
-    return Comparison(len(both), len(wrong), example)
+    for place, month, *part, one, two in wrong[:1].reset_index().to_numpy():
+        said = " and ".join("blank" if pd.isna(x) else f"{x:,.0f}" for x in (one, two))
+        example = f"{', '.join([f'{place} {month:%Y-%m}', *part])}: {said}"
+    return len(both), len(wrong), example
 
 
-def _parsed(text: str, name: str) -> tuple[Copy, ...]:
-    """The copies of a list, oldest release first."""
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    needs, found = f"a row needs {', '.join(COLUMNS)}", dict[str, Copy]()
-    try:
-        missing = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-        if missing:
-            raise DataError(f"{name}: no column {missing[0]}", hint=needs)
-        for row in reader:
-            where = f"{name}, line {reader.line_num}"
-            copy = _copy(row, where)
-            if copy.key in found:
-                raise DataError(
-                    f"{where}: {copy} at that commit is there twice", hint="leave one out"
-                )
-            found[copy.key] = copy
-    except csv.Error as error:
-        raise DataError(f"{name}: not CSV ({error})", hint="save it as CSV") from error
-    if not found:
-        raise DataError(f"{name}: no copies", hint=needs)
-    return tuple(sorted(found.values(), key=lambda c: c.release))  # stable: the order counts
-
-
-def _copy(row: Mapping[str, str | None], where: str) -> Copy:
-    """A copy from a row of the list."""
-    cells = {name: row.get(name) or "" for name in COLUMNS}
-    for name, form in _FORMS.items():
-        if not form.fullmatch(cells[name]):
-            raise DataError(f"{where}: {quoted(cells[name])} is not a {name}", hint=_FIX)
-    try:
-        date = dt.date.fromisoformat(cells["release_date"])
-    except ValueError as error:
-        text = quoted(cells["release_date"])
-        raise DataError(f"{where}: {text} is not a release_date", hint=_FIX) from error
-    return Copy(
-        date, cells["release_basis"], cells["last_month"], cells["contents_read"] == "yes",
-        cells["repository"], cells["commit"], cells["path"], cells["sha256"], cells["git_blob"],
-        row.get("note") or "",
-    )  # fmt: skip
-
+# Downloading and adding them
 
 #: Where GitHub answers with the bytes of a file: ``/owner/name/commit/path``.
 GITHUB = "https://raw.githubusercontent.com"
+
+
+class Files(Protocol):
+    """Where the bytes of copies come from: a server of raw files, or the clone of a repository."""
+
+    name: str
+    heard: bool
+
+    def get(self, copy: Copy) -> bytes:
+        """The bytes of a copy, unchecked."""
 
 
 class RawFiles(Client):
@@ -351,20 +337,13 @@ class RawFiles(Client):
 
     Examples
     --------
-    >>> RawFiles()
-    <RawFiles raw.githubusercontent.com>
+    >>> RawFiles().name
+    'raw.githubusercontent.com'
     """
 
     def __init__(self, url: str = GITHUB, **options: Any) -> None:
         super().__init__(url, **options)
-
-    def __repr__(self) -> str:
-        return f"<RawFiles {self.name}>"
-
-    @property
-    def name(self) -> str:
-        """The server, for messages."""
-        return plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
+        self.name = plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
 
     def get(self, copy: Copy) -> bytes:
         """The bytes of a copy, unchecked.
@@ -374,21 +353,13 @@ class RawFiles(Client):
         DownloadError
             If the server does not answer, or has no such file.
         """
-        return self._ask("GET", copy.url(self.url), self.name, bytes)
-
-
-#: A release whose date was settled differently, by hand or by CDC, is so many days away at most.
-_NEAR = 31
-_GZIP = b"\x1f\x8b"
-#: Ending of what was packed here.
-_PACKED = ".whole.gz"
-#: So many copies in a row without any answer, ever: nobody is there.
-_SILENT = 3
+        url = f"{self.url}/{copy.repository}/{copy.commit}/{quote(copy.path)}"
+        return self._ask("GET", url, self.name, bytes)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one copy.
+    """What became of one copy; as text, a line.
 
     Attributes
     ----------
@@ -396,41 +367,51 @@ class Outcome:
     status : str
         ``"added"``; ``"there"``, added from this very copy before; ``"equal"`` or ``"differs"``,
         a second copy, compared with the figures that count; ``"quarantined"``, stored apart;
-        ``"retracted"``, stored apart by the user; ``"gone"``, not to be had; ``"refused"``, not
-        what was listed or no release.
-    release : datetime.date
-        Its date; as listed, where the file was not read.
+        ``"retracted"``, stored apart by the user; ``"gone"``, not available; ``"refused"``, not
+        what was listed or not a release.
+    release : datetime.date or None
+        Its date; where the file was not read, as listed, or None for a version in a history.
     words : str
-        The same in a line.
+        The same for people.
     """
 
     copy: Copy
     status: str
-    release: dt.date
+    release: dt.date | None
     words: str
+
+    def __str__(self) -> str:
+        return f"{self.release}: {self.copy}: {self.words}"
 
 
 def fetch_past(
     archive: Archive | str | os.PathLike[str],
-    client: RawFiles,
+    client: Files,
     *,
     copies: Sequence[Copy] | None = None,
     release: str | dt.date | None = None,
-    tell: Callable[[Outcome], None] | None = None,
+    dataset: str | None = STATES,
+    tell: Callable[[Outcome], None] = lambda _: None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Outcome, ...]:
     """Download copies of past releases, check them, and add them to an archive.
+
+    States are dated as listed, or by their last month as CDC's calendar has it; versions of
+    counties by the day that the data are of. A version is never dated later than its commit. Two
+    copies of one release are compared, and the first is kept.
 
     Parameters
     ----------
     archive : Archive or path
         Where to; a folder is made if it does not exist.
-    client : RawFiles
+    client : RawFiles or History
         Where from.
     copies : sequence of Copy, optional
-        Default: those odforecast knows of, :func:`~odforecast.vintage.copies.past_copies`.
+        Of a list or of a history; default: those odforecast knows of, :func:`past_copies`.
     release : date or str, optional
         Only copies that are listed for this release.
+    dataset : {"states", "counties"}, optional
+        Refuse the other one; None takes both.
     tell : callable, optional
         Told of each copy when it is done.
     progress : callable, optional
@@ -448,23 +429,22 @@ def fetch_past(
     DataError
         If no copy is listed for the release.
     ArchiveError
-        If the archive lies in memory, or is damaged.
+        If the archive is in memory, or is damaged.
 
     Examples
     --------
     ::
 
-        from odforecast.vintage.past import fetch_past
+        from odforecast.vintage.past import RawFiles, fetch_past
 
         with RawFiles() as client:
             for outcome in fetch_past("releases", client, release="2024-12-11"):
-                print(outcome.words)
+                print(outcome)
     """
-    listed = past_copies() if copies is None else tuple(copies)
-    asked = wanted(listed, release)
-    run = _Run(archive, client, listed)
+    asked = wanted(past_copies() if copies is None else copies, release)
+    run = _Intake(archive, client, (*(copies or ()), *past_copies()), dataset)
     done: list[Outcome] = []
-    progress, tell = progress or (lambda *_: None), tell or (lambda _: None)
+    progress = progress or (lambda *_: None)
     for number, copy in enumerate(asked):
         progress(number, len(asked))
         done.append(run.one(copy))
@@ -487,11 +467,9 @@ def wanted(copies: Sequence[Copy], release: str | dt.date | None) -> tuple[Copy,
     DataError
         If there is none of that release.
     """
-    if release is None:
-        return tuple(copies)
-    date = to_date(release)
-    found = tuple(c for c in copies if c.release == date)
-    if not found:
+    date = None if release is None else to_date(release)
+    found = tuple(c for c in copies if date in (None, c.release))
+    if date is not None and not found:
         near = min((c.release for c in copies), key=lambda d: abs(d - date))
         raise DataError(
             f"no copy of release {date} is listed",
@@ -502,17 +480,18 @@ def wanted(copies: Sequence[Copy], release: str | dt.date | None) -> tuple[Copy,
 
 def missing(outcomes: Sequence[Outcome]) -> tuple[dt.date, ...]:
     """Listed releases of which no copy can be used, though the user has put none apart."""
-    bad = ("gone", "refused", "quarantined")
-    used = {o.release for o in outcomes if o.status not in bad}
-    # The same release under another day is had too.
-    used |= {o.copy.release for o in outcomes if o.status not in bad and o.copy.settled}
+    bad = ("gone", "refused", QUARANTINED)
+    good = [o for o in outcomes if o.status not in bad]
+    # The same release under another day is there too.
+    used = {o.release for o in good} | {o.copy.release for o in good if o.copy.settled}
     return tuple(sorted({o.copy.release for o in outcomes if o.status in bad} - used))
 
 
-def states(archive: Archive, copies: Sequence[Copy]) -> list[str]:
+def states(archive: Archive | str | os.PathLike[str], copies: Sequence[Copy]) -> list[str]:
     """What is here of each copy: ``"there"``, ``"apart"``, ``"kept"`` (bytes), or ``"-"``."""
-    run = _Run(archive, None, copies)
-    return [run.here(c.place) or ("kept" if run.kept(c) else "-") for c in copies]
+    run, marks = _Intake(archive), {"there": "there", QUARANTINED: "apart"}
+    seen = ((c, run.seen.get(c.place)) for c in copies)
+    return [marks[of[0]] if of else "kept" if run.kept(c) else "-" for c, of in seen]
 
 
 def _unpacked(file: Path) -> bytes:
@@ -521,8 +500,8 @@ def _unpacked(file: Path) -> bytes:
     return gzip.decompress(content) if file.name.endswith(_PACKED) else content
 
 
-class Intake:
-    """One pass of past releases into an archive's folder.
+class _Intake:
+    """One pass of copies into an archive's folder.
 
     Attributes
     ----------
@@ -530,105 +509,74 @@ class Intake:
         The user's own releases: what is bundled beneath is no reason not to add the whole.
     folder : Path
         Where downloaded bytes are kept.
-    held, quarantined : dict
-        Release dates by the place where the file was found.
+    seen : dict
+        Status and release date of what was added or quarantined before, by place.
+    retracted : dict
+        What the user did, and why, by date and hash of the figures.
     """
-
-    def __init__(self, archive: Archive | str | os.PathLike[str]) -> None:
-        store = archive if isinstance(archive, Archive) else folder_archive(archive)
-        if store.path is None:
-            raise ArchiveError(
-                "past releases are downloaded into a folder, and this archive is in memory",
-                hint="give a folder",
-            )
-        self.archive, self.own = store, Archive(store.path)
-        self.folder = store.path / "downloads" / "past"
-        self.held = {
-            place: date
-            for dataset in DATASETS
-            for date in self.own.releases(dataset)
-            if (place := self.own.origin(date, dataset).place)
-        }
-        apart = self.own.quarantined()
-        apart = apart[apart["event"] == ledger.QUARANTINED]
-        self.quarantined = dict(zip(apart["place"], apart["release"], strict=True))
-
-    def here(self, place: str) -> str:
-        """``"there"`` or ``"apart"`` if the file of a place was added before, or quarantined."""
-        return "there" if place in self.held else "apart" if place in self.quarantined else ""
-
-    def twin(self, loaded: Release) -> dt.date | None:
-        """The same release in the archive, though its date may be another day's."""
-        dataset = COUNTIES if isinstance(loaded, Counties) else STATES
-        dates = self.own.releases(dataset)
-        if loaded.release in dates:
-            return loaded.release
-        last = loaded.table["month"].max()
-        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
-        same = (d for d in near if self.own.release(d, None, dataset)["month"].max() == last)
-        return next(same, None)
-
-    def compared(self, held: dt.date, loaded: Release) -> Comparison:
-        """The counts of a release in the archive beside those of another file of it."""
-        dataset = COUNTIES if isinstance(loaded, Counties) else STATES
-        return compare(self.own.release(held, None, dataset), loaded.table)
-
-
-class _Run(Intake):
-    """One pass over copies."""
 
     def __init__(
         self,
         archive: Archive | str | os.PathLike[str],
-        client: RawFiles | None,
-        listed: Sequence[Copy],
+        client: Files | None = None,
+        listed: Sequence[Copy] = (),
+        dataset: str | None = None,
     ) -> None:
-        super().__init__(archive)
-        self.client, self.listed = client, listed
+        self.archive = archive if isinstance(archive, Archive) else folder_archive(archive)
+        if self.archive.path is None:
+            raise ArchiveError(
+                "past releases are downloaded into a folder, and this archive is in memory",
+                hint="give a folder",
+            )
+        self.client, self.listed, self.dataset = client, listed, dataset
+        self.own, self.folder = Archive(self.archive.path), self.archive.path / "downloads" / "past"
+        self.seen = {
+            self.own.origin(date, name).place: ("there", date)
+            for name in DATASETS
+            for date in self.own.releases(name)
+        }
+        self.retracted: dict[tuple[dt.date, str], str] = {}
+        for _, event in self.own.quarantined().iterrows():
+            if event["event"] == QUARANTINED:
+                self.seen[event["place"]] = (QUARANTINED, event["release"])
+            else:
+                about = event["release"], event["data_hash"]
+                self.retracted[about] = f"{event['event']}: {event['reason']}"
 
     def one(self, copy: Copy) -> Outcome:
         """Download a copy, check it, read it, and add or compare it."""
-        if (date := self.held.get(copy.place)) is not None:
-            return Outcome(copy, "there", date, f"{date}: was there already, from {copy}")
-        if copy.place in self.quarantined:
-            return self._quarantined(self.quarantined[copy.place], copy)
+        if copy.place in self.seen:
+            status, held = self.seen[copy.place]
+            return Outcome(copy, status, held, _SEEN[status])
         assert self.client is not None
-        date = copy.release
+        date = copy.release if copy.last_month else None
         try:
-            file = self.kept(copy)
-            if file is None:
-                content = self.client.get(copy)
-                copy.verify(content)
-                file = self._keep(copy, content)
-            try:
-                loaded, basis = self._read(copy, file)
-            except DataError:
-                if not copy.check:  # no hash says that these are the right bytes
-                    shutil.rmtree(file.parent, ignore_errors=True)
-                raise
+            file = self.kept(copy) or self._keep(copy, self.client.get(copy))
+            loaded, basis = self._read(copy, file)
             date = loaded.release
             return self._take(copy, loaded, basis)
         except UnreachableError:
             raise  # there is no network: one error for all copies
         except DownloadError as error:
-            return Outcome(copy, "gone", date, f"{date}: {copy} is not available: {error.message}")
+            return Outcome(copy, "gone", date, f"not available: {error.message}")
+        except QuarantineError as error:
+            return Outcome(copy, QUARANTINED, date, str(error))
         except (DataError, ArchiveError) as error:
-            status = "quarantined" if isinstance(error, QuarantineError) else "refused"
-            start = "" if str(error).startswith(str(copy)) else f"{copy}: "
-            return Outcome(copy, status, date, f"{date}: {start}{error}")
+            return Outcome(copy, "refused", date, f"refused: {error}")
 
     def kept(self, copy: Copy) -> Path | None:
         """The bytes of an earlier try, if they are whole."""
-        for file in sorted(self.folder.glob(f"{copy.key}.*/[!.]*")):
+        for file in self.folder.glob(f"{copy.key}.*/[!.]*"):
             with contextlib.suppress(DataError, OSError, EOFError, zlib.error):
-                content = _unpacked(file)
-                copy.verify(content)
+                copy.verify(content := _unpacked(file))
                 if file.parent.name == f"{copy.key}.{sha256(content)[:16]}":
                     return file
         return None
 
     def _keep(self, copy: Copy, content: bytes) -> Path:
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", copy.path.rsplit("/", 1)[-1])[-60:].lstrip(".")
+        """Check downloaded bytes and write them down."""
+        copy.verify(content)
+        name = re.sub(r"[^A-Za-z0-9.-]+", "_", PurePosixPath(copy.path).name)[-60:].lstrip(".")
         file = self.folder / f"{copy.key}.{sha256(content)[:16]}" / (name or "copy")
         if copy.check and not content.startswith(_GZIP):
             # The hash says that these are all the bytes: in gzip the reader knows it too, and
@@ -639,52 +587,55 @@ class _Run(Intake):
             part.write_bytes(content)
         return file
 
-    def _read(self, copy: Copy, file: Path) -> tuple[Loaded, str]:
-        """The release in a file, under the date that its last month gives it."""
-        raw = read_raw(file)
-        raw.file = copy.path.rsplit("/", 1)[-1]
-        raw.name = plain(raw.file)
-        raw.sha256 = sha256(_unpacked(file))
-        # Whatever was guessed: a release cannot hold a month that has not ended.
-        loaded = interpret(raw, copy.release if copy.settled else dt.date.today())
-        date, basis = settle(copy, loaded.report.last_month, self.listed)
-        return (loaded if loaded.release == date else interpret(raw, date)), basis
+    def _read(self, copy: Copy, file: Path) -> tuple[Release, str]:
+        """The release in a file under its own date, and how that is known."""
+        try:
+            raw = read_raw(file)
+            raw.file = PurePosixPath(copy.path).name
+            raw.name, raw.sha256 = plain(raw.file), sha256(_unpacked(file))
+            loaded, basis = settle(copy, lambda day: interpret(raw, day), self.listed)
+            found = dataset_of(loaded)
+            if self.dataset not in (None, found):
+                raise DataError(f"these are counts of {found}, and {self.dataset} were asked for")
+        except DataError:
+            if not copy.check:  # no hash says that these are the right bytes
+                shutil.rmtree(file.parent, ignore_errors=True)
+            raise
+        return loaded, basis
 
-    def _take(self, copy: Copy, loaded: Loaded, basis: str) -> Outcome:
+    def _take(self, copy: Copy, loaded: Release, basis: str) -> Outcome:
         """Add a release that is not there; compare one that is."""
-        date, digest = loaded.release, table_hash(loaded.table)
-        guess = "" if date == copy.release else f" (listed as {copy.release}, by its last month)"
-        held = self.twin(loaded)
-        if held is not None:
-            found = self.compared(held, loaded)
-            if held != date:
-                guess = f", there as {held}"
-            words = (
-                f"second copy, all {found.cells:,} reported counts equal{guess}: {copy}"
-                if not found.differ
-                else f"second copy{guess}, {found.differ:,} of {found.cells:,} reported counts "
-                f"differ, e.g. {found.example} here; the first is kept: {copy}"
-            )
-            return Outcome(copy, "differs" if found.differ else "equal", held, f"{held}: {words}")
-        apart = self.own.quarantined()
-        apart = apart[(apart["release"] == date) & (apart["data_hash"] == digest)]
-        for event, reason in apart[["event", "reason"]].to_numpy()[-1:]:
-            if event == ledger.QUARANTINED:
-                return self._quarantined(date, copy)
-            words = f"{date}: not used again, these figures were {event}: {reason}"
+        date, of = loaded.release, SETS[dataset_of(loaded)]
+        if (held := self._twin(loaded, of.name)) is not None:
+            cells, differ, example = compare(self.own.release(held, None, of.name), loaded.table)
+            said = f"all {cells:,} reported counts equal"
+            if differ:
+                said = f"{differ:,} of {cells:,} reported counts differ, e.g. {example} here; "
+                said += "the first is kept"
+            words = f"second copy of release {held}, {said}"
+            return Outcome(copy, "differs" if differ else "equal", held, words)
+        if why := self.retracted.get((date, of.hash(loaded.table))):
+            words = f"not used again, these figures were {why}"
             return Outcome(copy, "retracted", date, words)
         checks = ", ".join(filter(None, (copy.check, "structure")))
         origin = Origin("past", copy.place, basis, checks)
-        if not self.archive.add(loaded, origin=origin):  # another process was first
-            return Outcome(copy, "there", date, f"{date}: was there already, from {copy}")
-        self.held[copy.place] = date
+        added = self.archive.add(loaded, origin=origin)
+        self.seen[copy.place] = ("there", date)
+        if not added:  # another process was first
+            return Outcome(copy, "there", date, "was there already")
+        guess = f" (listed as {copy.release}, by its last month)" if copy.last_month else ""
         words = (
-            f"added, {loaded.report.rows_kept:,} rows to {loaded.report.last_month}{guess}; "
-            f"date: {basis}; checked: {checks}; {copy}"
+            f"added, {len(loaded.table):,} rows to {loaded.table['month'].max():%Y-%m}"
+            f"{guess if date != copy.release else ''}; date: {basis}; checked: {checks}"
         )
-        return Outcome(copy, "added", date, f"{date}: {words}")
+        return Outcome(copy, "added", date, words)
 
-    def _quarantined(self, date: dt.date, copy: Copy) -> Outcome:
-        why = "is quarantined, because it contradicts itself; see odforecast data releases --log"
-        words = f"{date} {why}: {copy}"
-        return Outcome(copy, ledger.QUARANTINED, date, words)
+    def _twin(self, loaded: Release, dataset: str) -> dt.date | None:
+        """The same release in the archive, though its date may be another day's."""
+        dates = self.own.releases(dataset)
+        if loaded.release in dates:
+            return loaded.release
+        last = loaded.table["month"].max()
+        near = (d for d in dates if abs(d - loaded.release).days <= _NEAR)
+        same = (d for d in near if self.own.release(d, None, dataset)["month"].max() == last)
+        return next(same, None)

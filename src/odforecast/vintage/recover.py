@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography.places import lookup
-from odforecast.monthly.pinning import Pinned, pin_months
-from odforecast.names import ALL_DRUGS
-from odforecast.sources.table import INDICATORS
+from odforecast.errors import DataError
+from odforecast.geography import pick
+from odforecast.monthly.pinning import pin_months
+from odforecast.names import ALL_DRUGS, indicator_name
 from odforecast.sources.wonder import NEW_YORK, Wonder, us_months
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -30,18 +29,12 @@ class RecoveredMonths:
     level : Series
         By state: deaths counted where they occurred per death of WONDER's residents; NaN where
         WONDER pins nothing.
-    pinned : Pinned
-        Arrays and draws, rows as in ``states``.
-    states : tuple of str
-        CDC codes.
     notes : tuple of str
         What a reader should know.
     """
 
     table: pd.DataFrame
     level: pd.Series
-    pinned: Pinned
-    states: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -81,13 +74,11 @@ def recovered_months(
         If the release lacks the indicator or a location, or an export has another definition
         or counts by occurrence.
     """
-    if indicator not in INDICATORS:
-        raise UnknownNameError(
-            f"unknown indicator {indicator!r}", f"one of {', '.join(INDICATORS)}"
-        )
+    indicator = indicator_name(indicator)
     rows = table[table["indicator"] == indicator]
     if rows["reported"].isna().all():
-        raise DataError(f"the release has no reported counts of {indicator!r}")
+        there = ", ".join(table["indicator"].unique())
+        raise DataError(f"the release has no reported counts of {indicator!r}", f"it has {there}")
     every = pd.date_range(rows["month"].min(), rows["month"].max(), freq="MS")
     sums, status = (
         rows.pivot(index="state", columns="month", values=name).reindex(columns=every)
@@ -97,7 +88,10 @@ def recovered_months(
     if {"NY", "YC"} <= set(sums.index):
         sums.loc[NEW_YORK[0]] = sums.loc["NY"] + sums.loc["YC"]
         hidden.loc[NEW_YORK[0]] = False
-    states = _states(locations, list(sums.index))
+    available = sorted(sums.index, key=lambda state: (state != "US", state))
+    if isinstance(locations, str) and locations.strip().lower() != "all":
+        locations = [name.strip() for name in locations.split(",") if name.strip()]
+    states = pick(locations, available, "the release", DataError)
     # The nation's seasonal pattern is used always.
     wanted = list(dict.fromkeys([*states, *(["US"] if "US" in sums.index else [])]))
     first = np.datetime64(every[0], "M") - np.timedelta64(11, "M")
@@ -110,22 +104,19 @@ def recovered_months(
         suppressed=hidden.loc[wanted].to_numpy(dtype=bool),
         nation=wanted.index("US") if "US" in wanted else None,
     )
-    sample = pinned.draws(draws, seed)
-    parts = []
-    for i, state in enumerate(states):
-        seen = ~np.isnan(pinned.months[i])
-        if seen.any():
-            quantiles = np.quantile(sample[:, i, seen], QUANTILES, axis=0)
-            columns = {
-                "state": state,
-                "month": stamps[seen],
-                "deaths": pinned.months[i, seen],
-                "sd": pinned.sd[i, seen],
-                **{f"q{100 * q:02.0f}": row for q, row in zip(QUANTILES, quantiles)},
-                "pinned": "wonder" if known.loc[state].notna().any() else "season",
-            }
-            parts.append(pd.DataFrame(columns))
-    if not parts:
+    several = len(states)
+    quantiles = np.quantile(pinned.draws(draws, seed)[:, :several], QUANTILES, axis=0)
+    how = np.where(known.loc[list(states)].notna().any(axis=1), "wonder", "season")
+    columns = {
+        "state": np.repeat(np.array(states, dtype=object), stamps.size),
+        "month": np.tile(stamps, several),
+        "deaths": pinned.months[:several].ravel(),
+        "sd": pinned.sd[:several].ravel(),
+        **{f"q{100 * q:02.0f}": row.ravel() for q, row in zip(QUANTILES, quantiles)},
+        "pinned": np.repeat(how.astype(object), stamps.size),
+    }
+    months = pd.DataFrame(columns).dropna(subset="deaths", ignore_index=True)
+    if months.empty:
         raise DataError(f"no reported counts of {indicator!r} for {', '.join(states)}")
     level = pd.Series(pinned.level, index=wanted, name="level").loc[list(states)]
     notes = ["draws are independent between locations: do not add quantiles up"]
@@ -133,23 +124,7 @@ def recovered_months(
         notes.append("WONDER has New York State as a whole: NY and YC are pinned by season only")
     if "US" in states and not np.isnan(level["US"]):
         notes.append(f"US: {level['US']:.4f} deaths by occurrence for each of WONDER's residents")
-    return RecoveredMonths(pd.concat(parts, ignore_index=True), level, pinned, states, tuple(notes))
-
-
-def _states(locations: str | Iterable[str], available: list[str]) -> tuple[str, ...]:
-    if isinstance(locations, str):
-        if locations.strip().lower() == "all":
-            return tuple(sorted(available, key=lambda s: (s != "US", s)))
-        locations = [x for x in locations.split(",") if x.strip()]
-    asked = [k.strip() if k.strip() == NEW_YORK[0] else lookup(k).state for k in locations]
-    if missing := [s for s in asked if s not in available]:
-        raise DataError(
-            f"the release has no rows for {', '.join(missing)}",
-            hint=f"it has {', '.join(sorted(available))}",
-        )
-    if not asked:
-        raise DataError("no location given", "for example US,WV or all")
-    return tuple(dict.fromkeys(asked))
+    return RecoveredMonths(months, level, tuple(notes))
 
 
 def _known(wonder: Sequence[Wonder], states: list[str], stamps: pd.DatetimeIndex) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Careful clients of servers: :class:`Client`, and of data.cdc.gov (Socrata) in particular.
 
 Every request has a time limit for each piece of an answer and one for the whole, and no redirect is
-followed. An answer that is late, cut off, no JSON, ``408``, ``429`` or ``5xx`` is asked for again,
+followed. An answer that is late, cut off, not JSON, ``408``, ``429`` or ``5xx`` is asked for again,
 after a wait that grows or that the server names (``Retry-After``); anything else is an error at
 once.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import itertools
 import json
 import os
 import random
@@ -36,13 +35,16 @@ CDC = "https://data.cdc.gov"
 #: but throttles sooner.
 TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
 
-_WASHINGTON = ZoneInfo("America/New_York")
+WASHINGTON = ZoneInfo("America/New_York")
 #: This machine: nobody else can read what is sent to it.
 _OWN = frozenset({"localhost", "127.0.0.1", "::1"})
-_ID = re.compile(r"[a-z0-9]{4}-[a-z0-9]{4}")
+#: A server that asks for a longer wait (seconds) is left alone.
+_LONGEST_WAIT = 300
 _YEAR_2100 = 4_102_444_800
 _PIECE = 1 << 16
-#: Bytes of an answer that is no data, from which it is told what it says.
+#: What goes wrong on the way, and may not the next time.
+_PASSING = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
+#: Bytes of an answer without data, from which it is told what it says.
 _SAID = 100_000
 
 Rows = list[dict[str, Any]]
@@ -52,15 +54,12 @@ class UnreachableError(DownloadError):
     """A server whose address cannot be found: without a network, as a rule."""
 
 
-@dataclass
 class _AgainError(Exception):
     """A failure that may pass; ``after`` is the wait in seconds the server asked for."""
 
-    message: str
-    after: float | None = None
-
-    def __str__(self) -> str:
-        return self.message
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
 
 
 class Client:
@@ -78,8 +77,6 @@ class Client:
         How often a request is tried.
     most_bytes : int
         An answer may have so many bytes; a server that sends more is left.
-    longest_wait : float
-        A server that asks for a longer wait (seconds) is left alone.
     sleep : callable
         Waits between attempts; tests give their own.
     notify : callable, optional
@@ -102,18 +99,15 @@ class Client:
         limit: float = 600,
         attempts: int = 3,
         most_bytes: int = 200_000_000,
-        longest_wait: float = 300,
         sleep: Callable[[float], None] = time.sleep,
-        notify: Callable[[str], None] | None = None,
+        notify: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url, self.most_bytes, self.heard = url.rstrip("/"), most_bytes, False
         self._timeout, self._limit, self._attempts = timeout, limit, attempts
-        self._longest_wait, self._sleep = longest_wait, sleep
-        self._notify = notify or (lambda _: None)
-        self._session = requests.Session()
+        self._sleep, self._notify = sleep, notify
+        self._session, self._token = requests.Session(), ""
         self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
         self._session.headers["Accept-Encoding"] = "gzip"
-        self._token = ""
 
     def __enter__(self) -> Self:
         return self
@@ -121,9 +115,10 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def _hidden(self, text: str) -> str:
-        """A message without the token, which a server may send back in an answer."""
-        return text.replace(self._token, "(token)") if self._token else text
+    def _plain(self, said: object) -> str:
+        """Words of a server for a message, without the token, which it may send back."""
+        text = " ".join(str(said).split())
+        return plain(text.replace(self._token, "(token)") if self._token else text, 160)
 
     def _ask[T](
         self, method: str, url: str, shown: str, read: Callable[[bytes], T], **sent: Any
@@ -132,8 +127,9 @@ class Client:
 
         ``shown`` stands for the address in messages.
         """
-        attempt = 1
+        attempt = 0
         while True:
+            attempt += 1
             try:
                 return read(self._answer(method, url, shown, **sent))
             except _AgainError as error:
@@ -146,7 +142,6 @@ class Client:
                 wait = growing if error.after is None else error.after
                 self._notify(f"{error}; again in {wait:.0f} s")
                 self._sleep(wait)
-                attempt += 1
 
     def _answer(self, method: str, url: str, shown: str, **sent: Any) -> bytes:
         """Body of an answer 200."""
@@ -156,11 +151,7 @@ class Client:
                 method, url, timeout=self._timeout, stream=True, allow_redirects=False, **sent
             ) as answer:
                 content = self._body(answer, shown)
-        except requests.exceptions.SSLError as error:
-            raise DownloadError(
-                f"{shown}: no secure connection ({self._hidden(plain(error, 160))})"
-            ) from error
-        except (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The reason, not what was tried: that is in ``shown``.
             reason = getattr(error.args[0], "reason", None) if error.args else None
             if isinstance(reason, urllib3.exceptions.NameResolutionError):
@@ -169,33 +160,46 @@ class Client:
                     f"cannot reach {shown.partition('/')[0]}: its address was not found",
                     hint="check the network connection; everything but fetching works without one",
                 ) from error
-            what = self._hidden(plain(" ".join(str(reason or error).split()), 160))
-            raise _AgainError(f"{shown}: {type(error).__name__} ({what})") from error
-        except requests.RequestException as error:
-            raise DownloadError(
-                f"{shown}: {self._hidden(plain(error, 160))}", hint="check the address"
-            ) from error
+            said = f"{shown}: {type(error).__name__} ({self._plain(reason or error)})"
+            if isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError):
+                raise _AgainError(said) from error
+            raise DownloadError(said, hint="check the address") from error
         self.heard = True
         self._check(answer, content, shown)
         return content
 
     def _check(self, answer: requests.Response, content: bytes, shown: str) -> None:
         """Refuse an answer that is not 200, or ask again where it may pass."""
-        status, said = answer.status_code, self._hidden(_said(content))
+        status, headers = answer.status_code, answer.headers
+        said = f"{shown}: answer {status}{self._said(content)}"
         if status in (408, 429) or status >= 500:
-            after = _retry_after(answer.headers.get("Retry-After"))
-            if after is not None and after > self._longest_wait:
+            after = _retry_after(headers.get("Retry-After"))
+            if after is not None and after > _LONGEST_WAIT:
                 raise DownloadError(
                     f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
                     hint=self._later,
                 )
-            raise _AgainError(f"{shown}: answer {status}{said}", after)
+            raise _AgainError(said, after)
         if status != 200:
-            to = answer.headers.get("Location")
-            moved = self._hidden(f", moved to {plain(to)}" if to else "")
+            moved = (
+                f", moved to {self._plain(headers['Location'])}" if "Location" in headers else ""
+            )
             token = status in (401, 403) and self._token
             hint = f"is the token in {TOKEN_VARIABLE} right?" if token else None
-            raise DownloadError(f"{shown}: answer {status}{said}{moved}", hint)
+            raise DownloadError(said + moved, hint)
+
+    def _said(self, content: bytes) -> str:
+        """What an answer without data says, in a few words: a page's title, or a message."""
+        text = content[:_SAID].decode("utf-8", errors="replace")
+        if text.lstrip().startswith("<"):
+            found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            return f" (a web page{': ' + self._plain(found[1]) if found else ''})"
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            return ""
+        message = answer.get("message") if isinstance(answer, dict) else None
+        return f" ({self._plain(message)})" if message else ""
 
     def _body(self, answer: requests.Response, shown: str) -> bytes:
         """Body of an answer, unpacked, within the limits of time and size.
@@ -204,12 +208,8 @@ class Client:
         gzip is unpacked, because only gzip is asked for.
         """
         end = time.monotonic() + self._limit
-        packing = (answer.headers.get("Content-Encoding") or "identity").strip().lower()
-        if packing not in ("identity", "gzip", "x-gzip"):
-            raise DownloadError(
-                f"{shown}: an answer packed as {plain(packing)}, which nobody asked for"
-            )
-        unpack = zlib.decompressobj(wbits=31) if packing != "identity" else None
+        packed = answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
+        unpack = zlib.decompressobj(wbits=31) if packed else None
         found = io.BytesIO()
         while piece := answer.raw.read1(_PIECE, decode_content=False):
             if time.monotonic() > end:
@@ -234,39 +234,11 @@ class Client:
 
 
 def _retry_after(text: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header: a number, or the date until when.
-
-    Examples
-    --------
-    >>> _retry_after("120"), _retry_after("soon"), _retry_after(None)
-    (120.0, None, None)
-    """
+    """Seconds of a ``Retry-After`` header: a number, or the date until when."""
     try:
         return None if text is None else float(urllib3.Retry().parse_retry_after(text))
     except urllib3.exceptions.InvalidHeader:
         return None
-
-
-def _said(content: bytes) -> str:
-    """What an answer that is no data says, in a few words.
-
-    Examples
-    --------
-    >>> _said(b'{"message": "Invalid app token"}')
-    ' (Invalid app token)'
-    >>> _said(b"<html><title>Down for maintenance</title></html>")
-    ' (a web page: Down for maintenance)'
-    """
-    text = content[:_SAID].decode("utf-8", errors="replace")
-    if text.lstrip().startswith("<"):
-        found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        return f" (a web page{': ' + plain(' '.join(found.group(1).split())) if found else ''})"
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        return ""
-    message = answer.get("message") if isinstance(answer, dict) else None
-    return f" ({plain(' '.join(str(message).split()), 160)})" if message else ""
 
 
 @dataclass(frozen=True)
@@ -275,23 +247,19 @@ class Metadata:
 
     Attributes
     ----------
-    id, name : str
-        ``"xkb8-kh2a"``, and the title.
     updated : int
         When the rows last changed, in seconds since 1970 (UTC).
-    columns : dict of str to str
-        Field name to type, without the server's own fields.
+    columns : tuple of str
+        Field names, without the server's own fields.
     """
 
-    id: str
-    name: str
     updated: int
-    columns: dict[str, str]
+    columns: tuple[str, ...]
 
     @property
     def release(self) -> dt.date:
         """Release date: the day in Washington when the rows last changed."""
-        return dt.datetime.fromtimestamp(self.updated, _WASHINGTON).date()
+        return dt.datetime.fromtimestamp(self.updated, WASHINGTON).date()
 
 
 class Socrata(Client):
@@ -307,23 +275,11 @@ class Socrata(Client):
         Use the newer API (``/api/v3/views``), which needs a token.
     page_size : int
         Rows a page.
-    timeout : float
-        Seconds to connect, and to wait for each piece of an answer.
-    limit : float
-        Seconds an answer may take as a whole.
     attempts : int
         How often a request is tried.
-    most_bytes : int
-        An answer, and all rows of a data set together, may have so many bytes (a release is
-        below 100 MB); a server that sends more is left.
-    most_rows : int
-        Rows that a data set may have.
-    longest_wait : float
-        A server that asks for a longer wait (seconds) is left alone.
-    sleep : callable
-        Waits between attempts; tests give their own.
-    notify : callable, optional
-        Told, in words, why a request is tried again.
+    **options
+        As for :class:`Client`; ``most_bytes`` is also the limit of all rows of a data set together
+        (a release is below 100 MB).
 
     Examples
     --------
@@ -341,36 +297,26 @@ class Socrata(Client):
         token: str | None = None,
         soda3: bool = False,
         page_size: int = 20_000,
-        timeout: float = 60,
-        limit: float = 600,
         attempts: int = 6,
-        most_bytes: int = 200_000_000,
-        most_rows: int = 1_000_000,
-        longest_wait: float = 300,
-        sleep: Callable[[float], None] = time.sleep,
-        notify: Callable[[str], None] | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            url, timeout=timeout, limit=limit, attempts=attempts, most_bytes=most_bytes,
-            longest_wait=longest_wait, sleep=sleep, notify=notify,
-        )  # fmt: skip
-        self.page_size, self.most_rows, self.soda3 = page_size, most_rows, soda3
-        token = (token if token is not None else os.environ.get(TOKEN_VARIABLE, "")).strip()
-        if soda3 and not token:
+        super().__init__(url, attempts=attempts, **options)
+        self.page_size, self.soda3 = page_size, soda3
+        self._token = (os.environ.get(TOKEN_VARIABLE, "") if token is None else token).strip()
+        if soda3 and not self._token:
             raise DownloadError(
                 "the SODA3 API answers only with an app token, and there is none",
                 hint=f"set {TOKEN_VARIABLE}, or leave SODA3 out",
             )
         where = urlsplit(self.url)
-        if token and where.scheme != "https" and where.hostname not in _OWN:
+        if self._token and where.scheme != "https" and where.hostname not in _OWN:
             raise DownloadError(
                 f"{plain(self.url)}: the app token could be read on its way there",
                 hint=f"use https://, or unset {TOKEN_VARIABLE}",
             )
-        self._token = token
         self._session.headers["Accept"] = "application/json"
-        if token:
-            self._session.headers["X-App-Token"] = token
+        if self._token:
+            self._session.headers["X-App-Token"] = self._token
 
     def __repr__(self) -> str:
         token = "with" if self._token else "no"
@@ -391,23 +337,21 @@ class Socrata(Client):
         DataError
             If the answer is not a catalogue entry of that data set.
         """
-        found = self._json("GET", f"/api/views/{_checked(dataset)}.json")
-        entry = found if isinstance(found, dict) else {}
-        updated, columns = entry.get("rowsUpdatedAt"), entry.get("columns")
-        if (
-            type(updated) is not int
-            or not 0 < updated < _YEAR_2100
-            or not isinstance(columns, list)
-            or not all(isinstance(c, dict) for c in columns)
-            or entry.get("id") != dataset
-        ):
+        entry = self._json("GET", "/api/views/{}.json", dataset)
+        try:
+            updated, fields = (
+                entry["rowsUpdatedAt"],
+                [str(c["fieldName"]) for c in entry["columns"]],
+            )
+            good = type(updated) is int and 0 < updated < _YEAR_2100 and entry["id"] == dataset
+        except (LookupError, TypeError):
+            good = False
+        if not good:
             raise DataError(
                 f"{self.url}: the catalogue entry of {dataset} has no rowsUpdatedAt, columns or id",
                 hint="is the address that of a Socrata server?",
             )
-        fields = {str(c.get("fieldName")): str(c.get("dataTypeName")) for c in columns}
-        own = {k: v for k, v in fields.items() if not k.startswith(":")}
-        return Metadata(dataset, str(entry.get("name", dataset)), updated, own)
+        return Metadata(updated, tuple(name for name in fields if not name.startswith(":")))
 
     def count(self, dataset: str, where: str | None = None) -> int:
         """Number of rows.
@@ -418,19 +362,12 @@ class Socrata(Client):
         where : str, optional
             Condition in SoQL, ``"year >= 2020"``.
         """
-        found = self._query(dataset, "count(*) as n", where, order=False)
+        found = self._query(dataset, "count(*) as n", where)
         try:
-            count = int(found[0]["n"])
+            return int(found[0]["n"])
         except (LookupError, TypeError, ValueError) as error:
-            got = self._hidden(plain(found))
+            got = self._plain(found)
             raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
-        if not 0 <= count <= self.most_rows:
-            raise DataError(
-                f"{self.url}: {dataset} has {count:,} rows, it says; {self.most_rows:,} are more "
-                "than any release",
-                hint="is it the right data set?",
-            )
-        return count
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
         """One page of rows, in the order of their identifiers.
@@ -443,45 +380,45 @@ class Socrata(Client):
         where : str, optional
             Condition in SoQL.
         """
-        return self._query(dataset, "*", where, order=True, page=number)
+        return self._query(dataset, "*", where, number)
 
-    def _query(
-        self, dataset: str, select: str, where: str | None, *, order: bool, page: int = 0
-    ) -> Rows:
-        """Rows of a data set, in either form of the server's interface."""
-        _checked(dataset)
+    def _query(self, dataset: str, select: str, where: str | None, page: int | None = None) -> Rows:
+        """Rows of a data set, all or those of a page, in either form of the server's interface."""
+        size = self.page_size
         if self.soda3:
             query = f"SELECT {select}" + (f" WHERE {where}" if where else "")
-            query += " ORDER BY :id" if order else ""
-            pages = {"pageNumber": page + 1, "pageSize": self.page_size}
+            query += "" if page is None else " ORDER BY :id"
+            pages = {"pageNumber": 1 + (page or 0), "pageSize": size}
             content = {"query": query, "page": pages, "includeSynthetic": False}
-            found = self._json("POST", f"/api/v3/views/{dataset}/query.json", json=content)
+            found = self._json("POST", "/api/v3/views/{}/query.json", dataset, json=content)
         else:
             params = {"$select": select} | ({"$where": where} if where else {})
-            if order:
-                start, size = str(page * self.page_size), str(self.page_size)
-                params |= {"$order": ":id", "$limit": size, "$offset": start}
-            found = self._json("GET", f"/resource/{dataset}.json", params=params)
+            if page is not None:
+                params |= {"$order": ":id", "$limit": str(size), "$offset": str(page * size)}
+            found = self._json("GET", "/resource/{}.json", dataset, params=params)
         if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
-            got = self._hidden(plain(found))
+            got = self._plain(found)
             raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
         return found
 
-    def _json(self, method: str, path: str, **sent: Any) -> Any:
-        """JSON of an answer: an object, or no more rows than asked for."""
-        url = self.url + path
+    def _json(self, method: str, path: str, dataset: str, **sent: Any) -> Any:
+        """JSON of an answer about a data set: an object, or no more rows than asked for."""
+        if not re.fullmatch(r"[a-z0-9]{4}-[a-z0-9]{4}", dataset):
+            what = f"{quoted(dataset)} is not a Socrata data set"
+            raise DataError(what, hint="it looks like xkb8-kh2a")
+        url = self.url + path.format(dataset)
         shown = url.removeprefix("https://")
 
         def read(content: bytes) -> Any:
             try:
                 if content.lstrip()[:1] != b"[":
                     return whole(shown, content)
-                found = records(shown, content, as_is=True)
-                return list(itertools.islice(found, self.page_size + 1))
+                return records(shown, content, as_is=True)
             except (NoRowsError, ValueError) as error:
                 # A page in place of data is what servers under maintenance answer.
-                why = self._hidden(_said(content)) or " (cut off?)"
-                raise _AgainError(f"{shown}: no JSON{why}") from error
+                raise _AgainError(
+                    f"{shown}: no JSON{self._said(content) or ' (cut off?)'}"
+                ) from error
 
         found = self._ask(method, url, shown, read, **sent)
         if isinstance(found, list) and len(found) > self.page_size:
@@ -490,11 +427,3 @@ class Socrata(Client):
                 hint="is it the right server?",
             )
         return found
-
-
-def _checked(dataset: str) -> str:
-    if not _ID.fullmatch(dataset):
-        raise DataError(
-            f"{quoted(dataset)} is not a Socrata data set", hint="it looks like xkb8-kh2a"
-        )
-    return dataset
