@@ -19,17 +19,15 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography.places import by_fips
 from odforecast.say import listed
-from odforecast.sources.cells import AGAIN, Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
     Table,
     letters,
     needed,
-    refuse_commas,
     within,
 )
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
 _COUNTY_LEVEL = "050"
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")
@@ -136,7 +134,7 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
 def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     table = Table(raw, PLAIN, what="a table of people by county", others=True)
     table.refuse_open_end()
-    refuse_commas(table, "population")
+    table.refuse_commas("population")
     found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0
     twice = found.duplicated(["fips", "year"])

@@ -48,7 +48,6 @@ from odforecast.geography.places import (
     folded,
 )
 from odforecast.say import listed
-from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -58,7 +57,7 @@ from odforecast.sources.columns import (
     percent,
     years,
 )
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, RawFile, read_raw
 from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
 
 #: How a footnote says that a suppressed count is a small one.

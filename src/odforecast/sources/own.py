@@ -23,19 +23,16 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import month_end, readings
 from odforecast.say import day_name
-from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
     Parser,
     Table,
-    any_text,
     count,
     letters,
     needed,
-    refuse_commas,
 )
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, RawFile, read_raw
 
 #: A state has some hundred months, and some days for each.
 LIMITS = Limits(size=20_000_000)
@@ -52,7 +49,7 @@ def _deaths(text: str) -> float | BadCell:
 
 
 COLUMNS = (
-    Column("location", "location", needed(any_text, hint="name the place")),
+    Column("location", "location", needed(str, hint="name the place")),
     Column("month", "month"),
     Column("deaths", "deaths", needed(_deaths, "is not a number", _WHOLE)),
     Column("as_of", "as_of"),
@@ -108,7 +105,7 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
         table.refuse_open_end()
     except DataError as error:
         raise _of_counts(error) from error
-    refuse_commas(table, "deaths")
+    table.refuse_commas("deaths")
     months = table.values("month", _months(table), "datetime64[M]")
     frame = pd.DataFrame(
         {

@@ -8,10 +8,9 @@ from pathlib import Path
 from odforecast.errors import DataError
 from odforecast.say import listed
 from odforecast.sources import county, vsrr
-from odforecast.sources.cells import Limits
 from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, read_raw
 from odforecast.sources.vsrr import Loaded
 
 #: A release read from a file.

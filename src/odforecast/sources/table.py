@@ -45,7 +45,7 @@ from odforecast.geography.places import LOCATIONS, by_fips
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.cells import cell_text
+from odforecast.sources.read import cell_text
 
 PERCENT_SPECIFIED = "Percent with drugs specified"
 

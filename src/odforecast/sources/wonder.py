@@ -31,9 +31,17 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
 from odforecast.say import plain, quoted
-from odforecast.sources.cells import PEEK, Limits, RawFile, filled, read_content, utf8
 from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, number
-from odforecast.sources.read import delimited, short_row
+from odforecast.sources.read import (
+    PEEK,
+    Limits,
+    RawFile,
+    delimited,
+    filled,
+    read_content,
+    short_row,
+    utf8,
+)
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(
