@@ -423,7 +423,7 @@ def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
     key = conflict.iloc[0]
     pair = rows[(rows[_KEY] == key).all(axis=1)].iloc[:2]
     texts = pair.drop(columns=_KEY).map(lambda cell: cell_text(cell) or "blank")
-    differ = {str(name): cells for name, cells in texts.items() if cells.nunique() > 1}
+    differ = {str(name): cells for name, cells in texts.items() if len(set(cells)) > 1}
     said = [f"{table.columns[n].title} {' and '.join(cells)}" for n, cells in differ.items()]
     one, other = (table.rows[i] for i in pair.index)
     raise DataError(
