@@ -309,6 +309,15 @@ class Table:
         if name in self:
             self.refuse(self.texts(name, parse) != other, name, why, hint)
 
+    def single(self, name: str) -> Any:
+        """The one value that a column has in all rows: two are two releases."""
+        found = set(self.texts(name))
+        if len(found) != 1:
+            said = f"{len(found)} releases in one table"
+            shown = listed(sorted(self.cells[name].unique()), 3)
+            raise DataError(f"{self.name}: {said} ({shown})", hint="one file per release")
+        return found.pop()
+
     def months(self, first: str) -> NDArray[np.datetime64]:
         """Months from the columns ``month`` and, where there is one, ``year``."""
         years, found = self.values("month", month_cell).T  # two numbers of a cell

@@ -383,13 +383,7 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
 
 def _release(table: Table, asked: str | dt.date | None, notes: list[str]) -> dt.date:
     """Release date: as asked, else of an exported table, else of the file name."""
-    inside: dt.date | None = None
-    if "release" in table:
-        days = table.cells["release"].unique()
-        if len(days) != 1:
-            said = f"{table.name}: {len(days)} releases in one table"
-            raise DataError(said, "one file per release")
-        inside = to_date(days[0])
+    inside = to_date(table.single("release")) if "release" in table else None
     named = _date_of_name(table.raw.file)
     release = to_date(asked) if asked is not None else inside or named
     if release is None:
