@@ -60,14 +60,14 @@ from odforecast.sources.columns import (
     years,
 )
 from odforecast.sources.read import Limits, RawFile, read_raw
-from odforecast.sources.table import URBAN, canonical_counties, to_date
+from odforecast.sources.table import URBAN, canonical, to_date
 
 #: How a footnote says that a suppressed count is a small one.
 _SMALL = r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b"
 #: Former cities of Virginia, by their old codes.
 _CITIES = {"51515": "Bedford", "51560": "Clifton Forge"}
 #: What Connecticut is made of in each edition.
-EDITIONS: dict[Edition, str] = {"counties": "county", "planning-regions": "planning region"}
+_KINDS: dict[Edition, str] = {"counties": "county", "planning-regions": "planning region"}
 #: The largest count of a release that lost its counts of four digits lies between these two.
 _CAPPED = (900.0, 999.0)
 #: No count that was lost has a smaller one than this beside it in time.
@@ -253,7 +253,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     why, hint = "is a second value for its county and month", "keep one release per file"
     table.refuse(second, "deaths", why, hint)
     notes = [*raw.notes, *notes, *merged, *_geographies(rows)]
-    rows = canonical_counties(rows)
+    rows = canonical(rows)
     notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
         notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
@@ -359,7 +359,8 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
         own = rows["county"].map(folded).isin(own_names(fips))
         pair = rows[own].merge(rows[~own], on="month", suffixes=("", "_city"))
         counts.loc[rows.index, "county"] = by_fips()[fips].short
-        for _, row in pair[pair["said"] != pair["said_city"]].iterrows():
+        if (wrong := pair[pair["said"] != pair["said_city"]]).size:
+            row = wrong.iloc[0]
             where = f"rows {table.rows[row['at']]} and {table.rows[row['at_city']]}"
             raise DataError(
                 f"{table.name} {where}: {row['county']} and {row['county_city']} are one county "
@@ -381,7 +382,7 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
 
 def _geographies(table: pd.DataFrame) -> list[str]:
     """What Connecticut is made of; two geographies of one place in one month are refused."""
-    editions = [{c.fips for c in counties_of("CT", kind)} for kind in EDITIONS]
+    editions = [{c.fips for c in counties_of("CT", kind)} for kind in _KINDS]
     twice = {"Connecticut has counties and planning regions": editions}
     for old, parts in SPLIT.items():
         both = f"{by_fips()[old].label} and the parts it was split into are both there"
@@ -394,7 +395,7 @@ def _geographies(table: pd.DataFrame) -> list[str]:
                 hint="keep one geography for each month",
             )
     there = set(table["fips"])
-    held = [kind for kind, codes in zip(EDITIONS.values(), editions) if codes & there]
+    held = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & there]
     if len(held) > 1:
         text = (
             "Connecticut changes from 8 counties to 9 planning regions; they do not nest, so its "
