@@ -19,14 +19,7 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography.places import by_fips
 from odforecast.say import listed
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Table,
-    letters,
-    needed,
-    within,
-)
+from odforecast.sources.columns import BadCell, Column, Table, letters, needed, within
 from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
 _COUNTY_LEVEL = "050"

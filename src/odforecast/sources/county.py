@@ -49,16 +49,7 @@ from odforecast.geography.places import (
     folded,
 )
 from odforecast.say import listed
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Floats,
-    Table,
-    Texts,
-    count,
-    percent,
-    years,
-)
+from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, count, percent, years
 from odforecast.sources.read import Limits, RawFile, read_raw
 from odforecast.sources.table import URBAN, canonical, to_date
 

@@ -23,15 +23,7 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import month_end, readings
 from odforecast.say import day_name
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Parser,
-    Table,
-    count,
-    letters,
-    needed,
-)
+from odforecast.sources.columns import BadCell, Column, Parser, Table, count, letters, needed
 from odforecast.sources.read import Limits, RawFile, read_raw
 
 #: A state has some hundred months, and some days for each.
