@@ -89,19 +89,16 @@ def read_population(
         path, limits, latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
     )  # fmt: skip
-    heads = {letters(str(header)) for header in raw.cells.columns}
-    if names[1] <= heads:
-        table = _bureau(raw, year)
-    elif names[0] <= heads:
-        table = _plain(raw, year)
-    else:
+    plain, bureau = (some <= {letters(str(h)) for h in raw.cells.columns} for some in names)
+    if not plain and not bureau:
         raise DataError(
             f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}",
             hint="give the Census Bureau's co-est2024-alldata.csv, or columns fips, population",
         )
-    if table.empty:
+    found = _bureau(raw, year) if bureau else _plain(raw, year)
+    if found.empty:
         raise DataError(f"{raw.name}: no county in it", hint=AGAIN)
-    return table.sort_values("fips", ignore_index=True)
+    return found.sort_values("fips", ignore_index=True)
 
 
 def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
@@ -116,12 +113,10 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     unknown = counties & ~fips.isin(by_fips().keys())
     table.refuse(unknown, "county", "is not a county of its state", "correct the cell")
     there = fips[counties]
-    table.refuse(
-        there.index[there.duplicated()], "county", "is there twice for its state", "keep one"
-    )
+    twice = there.index[there.duplicated()]
+    table.refuse(twice, "county", "is there twice for its state", "keep one")
     values = table.values("people", only=counties)
-    found = pd.DataFrame({"fips": fips, "population": values, "year": chosen})
-    return found[counties]
+    return pd.DataFrame({"fips": fips, "population": values, "year": chosen})[counties]
 
 
 def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
@@ -142,8 +137,6 @@ def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
 def _chosen(name: str, years: list[int], year: int | None) -> int:
     """The year that is asked for, or the newest."""
     if not years or (year is not None and year not in years):
-        raise DataError(
-            f"{name}: no population of {year or 'any year'}",
-            hint=f"it has {', '.join(map(str, years)) or 'no year'}",
-        )
+        hint = f"it has {', '.join(map(str, years)) or 'no year'}"
+        raise DataError(f"{name}: no population of {year or 'any year'}", hint)
     return years[-1] if year is None else year

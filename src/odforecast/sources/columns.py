@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
+from odforecast.months import readings
 from odforecast.say import listed, plain, quoted
 from odforecast.sources.read import AGAIN, RawFile
 
@@ -30,12 +31,6 @@ Texts = NDArray[np.object_]
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
 
 _NUMBER = re.compile(r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
-# Not calendar.month_name, which speaks the language of the machine.
-MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-_MONTH_NUMBERS = {k: i for i, m in enumerate(MONTHS, start=1) for k in (m, m[:3])} | {"sept": 9}
 _MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
 _CORRECT = "correct the cell, or download the file again"
 
@@ -79,10 +74,8 @@ def count(text: str) -> float | BadCell:
         return value
     # Is 4.000 four, or four thousand the European way?
     if text.endswith(".000") and re.fullmatch(r"[0-9]{1,3}\.000", text):
-        return BadCell(
-            "may be a thousand times larger, if its point separates thousands",
-            "write counts without a point",
-        )
+        why = "may be a thousand times larger, if its point separates thousands"
+        return BadCell(why, "write counts without a point")
     if value < 0:
         return BadCell("is negative")
     if value % 1 > 0:
@@ -134,10 +127,8 @@ def state(text: str) -> str | BadCell:
     """CDC's code of a jurisdiction, from its code, FIPS or name."""
     place = BY_KEY.get(text.zfill(2) if text.isdigit() else text.upper())
     if place is None:
-        return BadCell(
-            "is not a jurisdiction of this data set",
-            "use postal codes, US, and YC for New York City",
-        )
+        hint = "use postal codes, US, and YC for New York City"
+        return BadCell("is not a jurisdiction of this data set", hint)
     return place.state
 
 
@@ -149,12 +140,13 @@ def month_cell(text: str) -> tuple[float, int] | BadCell:
     >>> month_cell("September"), month_cell("09"), month_cell("2024-07")
     ((nan, 9), (nan, 9), (2024, 7))
     """
-    key = text.lower().removesuffix(".")
-    year, month = math.nan, _MONTH_NUMBERS.get(key, 0)
-    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", key):
-        month = int(float(key))
-    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([t ]00:00:00(\.0+)?z?)?)?", key):
+    year, month = math.nan, 0
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text):
+        month = int(float(text))
+    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([T ]00:00:00(\.0+)?Z?)?)?", text, re.I):
         year, month = int(found[1]), int(found[2])
+    elif text.removesuffix(".").isalpha() and (named := readings(f"{text} 2000")):
+        month = named[0].item().month
     return (year, month) if 1 <= month <= 12 else BadCell("is not a month", "write July or 2024-07")
 
 

@@ -31,7 +31,7 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
-from odforecast.say import printable
+from odforecast.say import listed, printable
 from odforecast.sources.columns import (
     BadCell,
     Column,
@@ -471,23 +471,19 @@ def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
     notes = []
     if absent := [s for s in ("US", *JURISDICTIONS) if s not in report["jurisdictions"]]:
         notes.append(f"no rows for {', '.join(absent)}")
+    drugs = table[table["indicator"] == ALL_DRUGS]
     if table["reported"].isna().all():
         notes.append("predicted values only: no reported count, so no panel can be built from it")
+    elif drugs.empty:
+        notes.append(f"no rows of {ALL_DRUGS!r}")
     else:
-        drugs = table[table["indicator"] == ALL_DRUGS]
-        if drugs.empty:
-            notes.append(f"no rows of {ALL_DRUGS!r}")
-        else:
-            full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
-            counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
-            gaps = [f"{s} {m:%Y-%m}" for s, m in full[counts.isna()]]
-            if gaps:
-                more = f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""
-                notes.append(f"no reported overdose total for {', '.join(gaps[:5])}{more}")
-    if report["sums"].failed:
+        full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
+        counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
+        if gaps := [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]:
+            notes.append(f"no reported overdose total for {listed(gaps, 5)}")
+    if (sums := report["sums"]).failed:
         notes.append(
-            f"jurisdictions do NOT add up to the US in {report['sums'].failed} of "
-            f"{report['sums'].checked} sums ({report['sums'].example}): CDC's reported counts "
-            "always do, so a cell has been changed"
+            f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums "
+            f"({sums.example}): CDC's reported counts always do, so a cell has been changed"
         )
     return notes

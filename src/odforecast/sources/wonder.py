@@ -102,12 +102,6 @@ COLUMNS = (
     Column("adjusted", "Age Adjusted Rate", _rate),
 )
 
-#: Columns of the table, in order.
-WONDER_COLUMNS = (
-    "location", "state", "month", "deaths", "status", "provisional", "partial", "definition",
-    "query_date",
-)  # fmt: skip
-
 #: New York State with New York City, as CDC code and as hub code.
 NEW_YORK = ("NY+YC", "36+NYC")
 
@@ -181,7 +175,8 @@ class Wonder:
     Attributes
     ----------
     table : DataFrame
-        Columns :data:`WONDER_COLUMNS`, sorted by state and month; month is datetime64.
+        Columns location, state, month, deaths, status, provisional, partial, definition,
+        query_date; sorted by state and month; month is datetime64.
     totals : Series
         Deaths of all places by month, from the ``Total`` rows, suppressed deaths included;
         empty where the export has none.
