@@ -36,18 +36,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography import called
-from odforecast.geography.places import (
-    BY_KEY,
-    FORMER,
-    NEW_YORK_CITY,
-    SPLIT,
-    Edition,
-    by_fips,
-    counties_of,
-    edition_held,
-    folded,
-)
+from odforecast.geography import called, places
+from odforecast.geography.places import Edition, by_fips, folded
 from odforecast.say import listed
 from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, count, percent, years
 from odforecast.sources.read import Limits, RawFile, read_raw
@@ -84,7 +74,7 @@ def _fips(text: str) -> str | BadCell:
 
 def _state_code(text: str) -> str | BadCell:
     """FIPS code of a state, from its name or postal code."""
-    place = BY_KEY.get(text.upper())
+    place = places.BY_KEY.get(text.upper())
     return place.code if place else BadCell("is not a state")
 
 
@@ -284,13 +274,13 @@ def _places(table: Table) -> tuple[Texts, Texts]:
     # A former city of Virginia stands under the FIPS code of the county that took it in.
     known = {
         new: own_names(new) | {folded(_CITIES[old] + kind) for kind in ("", " city")}
-        for old, new in FORMER.items()
+        for old, new in places.FORMER.items()
     }
     strange = [f in known and folded(n) not in known[f] for f, n in zip(fips, names)]
     doubled = names.mask(codes.isin(known.keys()), "").groupby(fips).transform("nunique") > 1
     for wrong in (strange, doubled):
         table.refuse(wrong, "county", "is one of two names for a FIPS code")
-    state = table.cells["state"].where(~codes.isin(NEW_YORK_CITY), "YC")
+    state = table.cells["state"].where(~codes.isin(places.NEW_YORK_CITY), "YC")
     return state.to_numpy(dtype=object), fips
 
 
@@ -343,7 +333,7 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
     kept, with its percentage pending.
     """
     kept, notes = kept.copy(), []
-    for fips in sorted(FORMER.values()):
+    for fips in sorted(places.FORMER.values()):
         rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
         shown = rows["deaths"].map("{:,.0f}".format)
         rows["said"] = rows["status"].where(rows["deaths"].isna(), shown)
@@ -373,9 +363,9 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
 
 def _geographies(table: pd.DataFrame) -> list[str]:
     """What Connecticut is made of; two geographies of one place in one month are refused."""
-    editions = [{c.fips for c in counties_of("CT", kind)} for kind in _KINDS]
+    editions = [{c.fips for c in places.counties_of("CT", kind)} for kind in _KINDS]
     twice = {"Connecticut has counties and planning regions": editions}
-    for old, parts in SPLIT.items():
+    for old, parts in places.SPLIT.items():
         both = f"{by_fips()[old].label} and the parts it was split into are both there"
         twice[both] = [{old}, set(parts)]
     for said, codes in twice.items():
@@ -429,8 +419,8 @@ def _blanks(table: pd.DataFrame) -> list[str]:
 
 def listed_with(there: Collection[str]) -> set[str]:
     """Codes that a whole release has which has some: of one edition, and split where it is."""
-    wanted = {c.fips for c in counties_of(edition=edition_held(there))}
-    for old, parts in SPLIT.items():
+    wanted = {c.fips for c in places.counties_of(edition=places.edition_held(there))}
+    for old, parts in places.SPLIT.items():
         if not set(parts).isdisjoint(there):
             wanted = (wanted - {old}) | set(parts)
     return wanted
@@ -452,7 +442,9 @@ def absent(table: pd.DataFrame) -> list[str]:
         said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
         notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
-    stays = ~table["fips"].isin([*SPLIT, *(p for parts in SPLIT.values() for p in parts)])
+    stays = ~table["fips"].isin(
+        [*places.SPLIT, *(p for parts in places.SPLIT.values() for p in parts)]
+    )
     rows = table[stays & (table["state"] != "CT")]
     short = rows["fips"].value_counts() < rows["month"].nunique()
     if short.any():

@@ -37,7 +37,7 @@ from odforecast.say import listed, of_path, plain, quoted
 
 AGAIN = "download the file again"
 #: Bytes from which the kind of a text is told.
-PEEK = 100_000
+_PEEK = 100_000
 _PIECE = 1 << 20
 #: Characters of a row, a cell or a JSON record, and columns of a table: no release comes near.
 _LONGEST = 1_000_000
@@ -171,7 +171,7 @@ def read_raw(
         raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
     else:
         data = utf8(name, data, latin=latin)
-        start = data[:PEEK].decode("utf-8", errors="replace").lstrip()
+        start = data[:_PEEK].decode("utf-8", errors="replace").lstrip()
         if start[:1] == "<":
             title = re.search(r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
             what = f" ({plain(' '.join(title[1].split()))})" if title else ""
@@ -348,15 +348,9 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
         raise DataError(f"{name} row {number + 1}: {plain(error)}", hint) from error
 
 
-def short_row(name: str, number: int, row: Sequence[str], width: int, again: str) -> DataError:
-    """The refusal of a row that has fewer or more cells than the header."""
-    said = f"{name} row {number}: {len(row)} cells where the header has {width}"
-    return DataError(said, hint=f"the file is cut off or damaged; {again}")
-
-
 def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, int]:
     """What stands between the columns, told by the header, and the row that is the header."""
-    start = data[:PEEK].decode("utf-8", errors="replace")
+    start = data[:_PEEK].decode("utf-8", errors="replace")
     for separator in ",\t;" if header is not None else "":
         with suppress(csv.Error):
             rows = csv.reader(io.StringIO(start, newline=""), delimiter=separator)
@@ -394,7 +388,8 @@ def _csv(
                 if blank > _MOST_BLANK:
                     raise DataError(f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN)
             elif len(row) != len(names):
-                raise short_row(name, number, row, len(names), AGAIN)
+                said = f"{name} row {number}: {len(row)} cells where the header has {len(names)}"
+                raise DataError(said, hint=f"the file is cut off or damaged; {AGAIN}")
             else:
                 yield number, row
 

@@ -32,19 +32,8 @@ from odforecast.errors import DataError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
 from odforecast.say import listed, printable
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Floats,
-    Table,
-    Texts,
-    count,
-    letters,
-    percent,
-    share,
-    state,
-    years,
-)
+from odforecast.sources import columns
+from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, letters
 from odforecast.sources.read import Limits, RawFile, cell_text, read_raw
 from odforecast.sources.table import (
     INDICATORS,
@@ -61,9 +50,9 @@ _HALF = 50.0
 
 
 def _indicator(text: str) -> str | BadCell:
-    return _INDICATORS.get(_squashed(text)) or BadCell(
-        "is not an indicator of this data set", f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
-    )
+    hint = f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
+    known = _INDICATORS.get(_squashed(text))
+    return known or BadCell("is not an indicator of this data set", hint)
 
 
 def _squashed(text: str) -> str:
@@ -83,17 +72,17 @@ def _status(text: str) -> str | BadCell:
 
 
 COLUMNS = (
-    Column("state", "State", state),
-    Column("name", "State Name", state, ("jurisdiction",)),
-    Column("location", "Location", state),
-    Column("year", "Year", years(2015)),
+    Column("state", "State", columns.state),
+    Column("name", "State Name", columns.state, ("jurisdiction",)),
+    Column("location", "Location", columns.state),
+    Column("year", "Year", columns.years(2015)),
     Column("month", "Month"),
     Column("period", "Period", _period),
     Column("indicator", "Indicator", _indicator),
-    Column("reported", "Data Value", count),
-    Column("predicted", "Predicted Value", count),
-    Column("percent_complete", "Percent Complete", percent),
-    Column("percent_pending", "Percent Pending Investigation", percent),
+    Column("reported", "Data Value", columns.count),
+    Column("predicted", "Predicted Value", columns.count),
+    Column("percent_complete", "Percent Complete", columns.percent),
+    Column("percent_pending", "Percent Pending Investigation", columns.percent),
     Column("footnote", "Footnote"),
     Column("symbol", "Footnote Symbol"),
     Column("release", "Release"),
@@ -285,7 +274,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     values, counted = {}, indicators != PERCENT_SPECIFIED
     for name in ("reported", "predicted"):
         counts = table.values(name, only=counted)
-        values[name] = np.where(counted, counts, table.values(name, share, only=~counted))
+        values[name] = np.where(counted, counts, table.values(name, columns.share, only=~counted))
     for name in ("percent_complete", "percent_pending"):
         values[name] = table.values(name)
     _check_headers(table, values)
@@ -309,17 +298,10 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
     bounds = [table.matches(name, "[+]$").sum() for name in values if name.startswith("percent")]
     report = LoadReport(
-        file=printable(raw.file),
-        sha256=raw.sha256,
-        kind=raw.kind,
-        release=date,
-        rows_read=len(table),
-        exact_duplicates=int(exact.sum()),
-        blank_rows=raw.blank_rows,
-        lower_bounds=int(sum(bounds)),
-        notes=(*notes, *_table_notes(kept, figures)),
-        **figures,
-    )
+        file=printable(raw.file), sha256=raw.sha256, kind=raw.kind, release=date,
+        rows_read=len(table), exact_duplicates=int(exact.sum()), blank_rows=raw.blank_rows,
+        lower_bounds=int(sum(bounds)), notes=(*notes, *_table_notes(kept, figures)), **figures,
+    )  # fmt: skip
     return Loaded(kept, report)
 
 
@@ -376,8 +358,8 @@ def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
     status[blank & low] = "low_quality"
     status[blank & suppressed] = "suppressed"
     if both := int((blank & low & suppressed).sum()):
-        said = "blank counts are both suppressed and of low quality: kept as suppressed"
-        notes.append(f"{both:,} {said}")
+        why = "are both suppressed and of low quality: kept as suppressed"
+        notes.append(f"{both:,} blank counts {why}")
     return status
 
 

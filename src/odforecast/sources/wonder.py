@@ -35,16 +35,7 @@ from odforecast.geography.places import BY_KEY
 from odforecast.months import readings
 from odforecast.say import plain, quoted
 from odforecast.sources.columns import BadCell, Bools, Column, Table, Texts, number
-from odforecast.sources.read import (
-    PEEK,
-    Limits,
-    RawFile,
-    delimited,
-    filled,
-    read_content,
-    short_row,
-    utf8,
-)
+from odforecast.sources.read import Limits, RawFile, delimited, filled, read_content, utf8
 
 #: Underlying causes of the official definition of a drug-overdose death.
 OVERDOSE_CODES = frozenset(
@@ -53,7 +44,7 @@ OVERDOSE_CODES = frozenset(
 
 _RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(\.[0-9])?(?:-([A-Z])([0-9][0-9]))?\b")
 _MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
-_DAY = re.compile(r"[A-Z][a-z]+ [0-9]{1,2}, [0-9]{4}")
+_DAY = r"[A-Z][a-z]+ [0-9]{1,2}, [0-9]{4}"
 _RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
 _AGAIN = "export it from CDC WONDER again"
 #: WONDER answers with 75,000 rows at most.
@@ -214,10 +205,8 @@ def us_months(export: Wonder) -> pd.DataFrame:
         seen = table.set_index("month")["deaths"]
         return pd.DataFrame({"deaths": seen, "low": seen, "high": seen})
     if len(export.report.places) != 51 and export.totals.empty:
-        raise DataError(
-            f"{export.report.file}: {len(export.report.places)} places do not make up the US",
-            hint="export all 50 states and DC",
-        )
+        said = f"{len(export.report.places)} places do not make up the US"
+        raise DataError(f"{export.report.file}: {said}", hint="export all 50 states and DC")
     by_month = table.groupby("month")
     known = by_month["deaths"].sum()
     suppressed = (table["status"] == "suppressed").groupby(table["month"]).sum()
@@ -237,29 +226,22 @@ def _read_footer(name: str, lines: list[list[str]]) -> Footer:
         for said in ("Dataset", "Group By", "Query Date")
     )
     if dataset is None or group_by is None or query is None:
-        raise DataError(
-            f"{name}: the footer is incomplete (no data set, grouping or query date)",
-            hint="the file is cut off or damaged; export it from CDC WONDER again",
-        )
+        said = f"{name}: the footer is incomplete (no data set, grouping or query date)"
+        raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
     asked = text[text.index(dataset[0]) : text.index(group_by[0])].replace("\n", " ")
     causes = {"UCD": "underlying", "MCD": "multiple"}
     basis = " and ".join(word for code, word in causes.items() if code in asked) or "unknown"
     codes = [found for part in asked.split("Codes: AND") if (found := _codes(part))]
-    as_of = re.search(r"as of ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})", text)
-    return Footer(
-        f"{basis} cause {' and '.join(map(_ranges, codes))}"
-        if codes
-        else f"{basis} cause, codes unknown",
-        basis == "underlying" and codes == [OVERDOSE_CODES],
-        group_by[1],
-        _day(name, query[1]),
-        _day(name, as_of[1]) if as_of else None,
-    )
+    words = f" {' and '.join(map(_ranges, codes))}" if codes else ", codes unknown"
+    official = basis == "underlying" and codes == [OVERDOSE_CODES]
+    as_of = re.search(f"as of ({_DAY})", text)
+    days = _day(name, query[1]), _day(name, as_of[1]) if as_of else None
+    return Footer(f"{basis} cause{words}", official, group_by[1], *days)
 
 
 def _day(name: str, text: str) -> dt.date:
     """A day of a footer: ``Apr 21, 2025 4:56:10 PM``, ``April 21, 2025``."""
-    found = _DAY.match(text)
+    found = re.match(_DAY, text)
     days = readings(found[0]) if found else ()
     if not days:
         raise DataError(f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN)
@@ -392,7 +374,7 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
 
 def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     """Cells of an export, and its footer."""
-    tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
+    tab = b"\t" in data.lstrip(b"\r\n").split(b"\n", 1)[0]
     lines = delimited(name, data, "\t" if tab else ",")
     cells = [[cell.strip() for cell in line] for line in islice(lines, _MOST_ROWS)]
     if next(lines, None) is not None:
@@ -409,7 +391,8 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
         raise DataError(f"{name} row {last}: the last line has no line end: cut off?", _AGAIN)
     for i, row in rows:
         if len(row) != len(header):
-            raise short_row(name, i, row, len(header), _AGAIN)
+            said = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
+            raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
     if not rows:
         raise DataError(f"{name}: a header but no rows", _AGAIN)
     return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), footer
