@@ -22,12 +22,9 @@ from odforecast.say import listed
 from odforecast.sources.columns import BadCell, Column, Table, letters, needed, within
 from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
-_COUNTY_LEVEL = "050"
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")
-_BUREAU = ("SUMLEV", "STATE", "COUNTY")
-#: More people than any county has; beyond it lies the nation, or a slip.
-_MOST = 50_000_000
-_PEOPLE = within(1, _MOST, "is not a number of people", whole=True)
+#: No county has more people; beyond it lies the nation, or a slip.
+_PEOPLE = within(1, 50_000_000, "is not a number of people", whole=True)
 
 
 def _fips(text: str) -> str | BadCell:
@@ -105,10 +102,10 @@ def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     years = [m[1] for h in raw.cells.columns if (m := _ESTIMATE.fullmatch(letters(str(h))))]
     chosen = _chosen(raw.name, sorted(map(int, years)), year)
     people = Column("people", f"POPESTIMATE{chosen}", needed(_PEOPLE, "is not a number of people"))
-    columns = [*(Column(name.lower(), name) for name in _BUREAU), people]
+    columns = [*(Column(name.lower(), name) for name in ("SUMLEV", "STATE", "COUNTY")), people]
     table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
     table.refuse_open_end()
-    counties = (table.cells["sumlev"].str.zfill(3) == _COUNTY_LEVEL).to_numpy(dtype=bool)
+    counties = (table.cells["sumlev"].str.zfill(3) == "050").to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
     unknown = counties & ~fips.isin(by_fips().keys())
     table.refuse(unknown, "county", "is not a county of its state", "correct the cell")

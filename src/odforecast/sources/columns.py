@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,9 +83,7 @@ def count(text: str) -> float | BadCell:
     return BadCell("is more than the US ever had") if value > _MOST_DEATHS else value
 
 
-def within(
-    low: float, high: float, why: str, hint: str = _CORRECT, *, whole: bool = False
-) -> Parser:
+def within(low: float, high: float, why: str, hint: str = _CORRECT, whole: bool = False) -> Parser:
     """Parser of numbers of a range; NaN for blanks."""
 
     def parse(text: str) -> float | BadCell:
@@ -110,6 +108,11 @@ def percent(text: str) -> float | BadCell:
 
 #: A percentage without any sign.
 share = within(0, 100, "is not a percentage from 0 to 100")
+
+
+def among(known: Collection[str], why: str, hint: str = _CORRECT) -> Parser:
+    """Parser of texts that are one of some."""
+    return lambda text: text if text in known else BadCell(why, hint)
 
 
 def needed(parse: Parser, why: str = "is blank", hint: str = _CORRECT) -> Parser:
@@ -258,10 +261,8 @@ class Table:
         absent = [some for some in wanted if self.headers.keys().isdisjoint(some)]
         if absent:
             said = ", ".join(" or ".join(self.columns[n].title for n in some) for some in absent)
-            raise DataError(
-                f"{self.name}: no column {said}; it has {listed(self.raw.cells.columns)}",
-                hint=f"is it {self.what}?",
-            )
+            held = listed(self.raw.cells.columns)
+            raise DataError(f"{self.name}: no column {said}; it has {held}", f"is it {self.what}?")
 
     def values(
         self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
@@ -294,12 +295,10 @@ class Table:
         found = re.compile(pattern, re.IGNORECASE).search
         return self.values(name, lambda text: found(text) is not None, bool)
 
-    def agree(
-        self, name: str, other: Any, why: str, hint: str = "", parse: Parser | None = None
-    ) -> None:
+    def agree(self, name: str, other: Any, why: str, hint: str = "") -> None:
         """Refuse the file if a column, where there is one, says something else than another."""
         if name in self:
-            self.refuse(self.texts(name, parse) != other, name, why, hint)
+            self.refuse(self.texts(name) != other, name, why, hint)
 
     def single(self, name: str) -> Any:
         """The one value that a column has in all rows: two are two releases."""
@@ -327,11 +326,10 @@ class Table:
     def refuse_open_end(self) -> None:
         """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
         if self.raw.open_end:
-            raise DataError(
-                f"{self.where(len(self) - 1)}: the last line has no line end and ends in a blank "
-                f"{plain(self.raw.cells.columns[-1], 40)}, where a value may be cut off",
-                hint=f"{AGAIN}, or add a line end if the file is whole",
-            )
+            blank = f"a blank {plain(self.raw.cells.columns[-1], 40)}"
+            why = f"has no line end and ends in {blank}, where a value may be cut off"
+            hint = f"{AGAIN}, or add a line end if the file is whole"
+            raise DataError(f"{self.where(len(self) - 1)}: the last line {why}", hint)
 
     def where(self, i: int) -> str:
         """File, row and key of row ``i``, as the file writes them."""

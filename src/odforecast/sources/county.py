@@ -39,14 +39,24 @@ from odforecast.errors import DataError
 from odforecast.geography import called, places
 from odforecast.geography.places import Edition, by_fips, folded
 from odforecast.say import listed
-from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, count, percent, years
+from odforecast.sources.columns import (
+    BadCell,
+    Column,
+    Floats,
+    Table,
+    Texts,
+    among,
+    count,
+    percent,
+    years,
+)
 from odforecast.sources.read import Limits, RawFile, read_raw
 from odforecast.sources.table import URBAN, canonical, to_date
 
 #: How a footnote says that a suppressed count is a small one.
 _SMALL = r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b"
-#: Former cities of Virginia, by their old codes.
-_CITIES = {"51515": "Bedford", "51560": "Clifton Forge"}
+#: Former cities of Virginia as they are spelled, folded, by the county that took them in.
+_CITIES = {"51019": {"bedford", "bedfordcity"}, "51005": {"cliftonforge", "cliftonforgecity"}}
 #: What Connecticut is made of in each edition.
 _KINDS: dict[Edition, str] = {"counties": "county", "planning-regions": "planning region"}
 #: The largest count of a release that lost its counts of four digits lies between these two.
@@ -90,11 +100,6 @@ def _county_count(text: str) -> float | BadCell:
     return value
 
 
-def _urban(text: str) -> str | BadCell:
-    known = text in URBAN
-    return text if known else BadCell("is not a code of how urban a county is (1-6)")
-
-
 COLUMNS = (
     Column("as_of", "Data as of", _day, ("dataasof",)),
     Column("year", "Year", years(2018)),
@@ -105,7 +110,7 @@ COLUMNS = (
     Column("fips", "FIPS", _fips),
     Column("state_fips", "STATEFIPS", lambda text: text.zfill(2)),
     Column("county_fips", "COUNTYFIPS", lambda text: text.zfill(3)),
-    Column("urban", "CODE2013", _urban),
+    Column("urban", "CODE2013", among(URBAN, "is not a code of how urban a county is (1-6)")),
     # The API cuts long names off.
     Column("deaths", "Provisional Drug Overdose Deaths", _county_count,
            ("provisionaldrugoverdose",)),
@@ -213,20 +218,12 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
-    rows = pd.DataFrame(
-        {
-            "release": np.datetime64(date, "ns"),
-            "fips": fips,
-            "state": state,
-            "county": table.cells["county"],
-            "month": month.astype("datetime64[ns]"),
-            "deaths": deaths,
-            "status": status,
-            "percent_pending": table.values("pending"),
-            "completeness_note": table.texts("note"),
-            "urban": _urban_codes(table, fips),
-        }
-    )
+    rows = pd.DataFrame({
+        "release": np.datetime64(date, "ns"), "fips": fips, "state": state,
+        "county": table.cells["county"], "month": month.astype("datetime64[ns]"),
+        "deaths": deaths, "status": status, "percent_pending": table.values("pending"),
+        "completeness_note": table.texts("note"), "urban": _urban_codes(table, fips),
+    })  # fmt: skip
     exact = rows.duplicated()
     kept, merged = _merged(table, rows, ~exact)
     rows = rows[kept]
@@ -252,10 +249,9 @@ def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[
     elif named := re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", raw.file):
         date, whence = to_date(named[0]), "in the file's name"
     if date < day:
-        raise DataError(
-            f"{raw.name}: the release date {whence} is {date}, and the data are as of {day}",
-            hint="give the day CDC published it: --release DATE (release= in Python)",
-        )
+        hint = "give the day CDC published it: --release DATE (release= in Python)"
+        said = f"the release date {whence} is {date}, and the data are as of {day}"
+        raise DataError(f"{raw.name}: {said}", hint)
     note = f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some "
     return date, [] if whence else [f"{note}days later (--release DATE)"]
 
@@ -272,10 +268,7 @@ def _places(table: Table) -> tuple[Texts, Texts]:
     hint = "counties of Connecticut are 09001-09015, its planning regions 09110-09190"
     table.refuse(~codes.isin(by_fips().keys()), "fips", "is not a county", hint)
     # A former city of Virginia stands under the FIPS code of the county that took it in.
-    known = {
-        new: own_names(new) | {folded(_CITIES[old] + kind) for kind in ("", " city")}
-        for old, new in places.FORMER.items()
-    }
+    known = {code: own_names(code) | cities for code, cities in _CITIES.items()}
     strange = [f in known and folded(n) not in known[f] for f, n in zip(fips, names)]
     doubled = names.mask(codes.isin(known.keys()), "").groupby(fips).transform("nunique") > 1
     for wrong in (strange, doubled):
@@ -333,7 +326,7 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
     kept, with its percentage pending.
     """
     kept, notes = kept.copy(), []
-    for fips in sorted(places.FORMER.values()):
+    for fips in sorted(_CITIES):
         rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
         shown = rows["deaths"].map("{:,.0f}".format)
         rows["said"] = rows["status"].where(rows["deaths"].isna(), shown)
@@ -343,17 +336,15 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
         if (wrong := pair[pair["said"] != pair["said_city"]]).size:
             row = wrong.iloc[0]
             where = f"rows {table.rows[row['at']]} and {table.rows[row['at_city']]}"
-            raise DataError(
-                f"{table.name} {where}: {row['county']} and {row['county_city']} are one county "
-                f"now ({fips}), and have {row['said']} and {row['said_city']} in "
-                f"{row['month']:%Y-%m}",
-                hint="which one is right? Download the file again",
-            )
+            said = f"{row['county']} and {row['county_city']} are one county now ({fips})"
+            said += f", and have {row['said']} and {row['said_city']} in {row['month']:%Y-%m}"
+            hint = "which one is right? Download the file again"
+            raise DataError(f"{table.name} {where}: {said}", hint)
         if pair.empty:
             continue
         kept[pair["at_city"]] = False
-        text = f"{fips} is listed twice, as {pair['county'][0]} and as "
-        text += f"{pair['county_city'][0]}, with the same counts: one is kept"
+        both = f"{pair['county'][0]} and as {pair['county_city'][0]}"
+        text = f"{fips} is listed twice, as {both}, with the same counts: one is kept"
         differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
         if differ.any():
             text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
@@ -371,10 +362,8 @@ def _geographies(table: pd.DataFrame) -> list[str]:
     for said, codes in twice.items():
         one, other = (set(table.loc[table["fips"].isin(some), "month"]) for some in codes)
         if both_in := one & other:
-            raise DataError(
-                f"{said} in {min(both_in):%Y-%m}: its deaths would count twice",
-                hint="keep one geography for each month",
-            )
+            said = f"{said} in {min(both_in):%Y-%m}: its deaths would count twice"
+            raise DataError(said, hint="keep one geography for each month")
     there = set(table["fips"])
     held = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & there]
     if len(held) > 1:
@@ -442,10 +431,8 @@ def absent(table: pd.DataFrame) -> list[str]:
         said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
         notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
-    stays = ~table["fips"].isin(
-        [*places.SPLIT, *(p for parts in places.SPLIT.values() for p in parts)]
-    )
-    rows = table[stays & (table["state"] != "CT")]
+    split = [code for old, parts in places.SPLIT.items() for code in (old, *parts)]
+    rows = table[~table["fips"].isin(split) & (table["state"] != "CT")]
     short = rows["fips"].value_counts() < rows["month"].nunique()
     if short.any():
         first = by_fips()[min(map(str, short.index[short]))].label

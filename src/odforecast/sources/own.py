@@ -29,10 +29,7 @@ from odforecast.sources.read import Limits, read_raw
 #: A state has some hundred months, and some days for each.
 LIMITS = Limits(size=20_000_000)
 _FIRST, _LAST = np.datetime64("1900-01"), np.datetime64("2200-12")
-_WHOLE = (
-    "write the number of deaths of that one month: whole, without signs; a suppressed month cannot "
-    "be used"
-)
+_WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
 
 
 def _deaths(text: str) -> float | BadCell:

@@ -19,7 +19,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import batched, islice
 from pathlib import Path
@@ -69,20 +69,16 @@ class Limits:
     def check_size(self, name: str, size: float, what: str = "unpacks to") -> None:
         """Refuse a file that is too large."""
         if size > self.size:
-            raise DataError(
-                f"{name}: {what} more than {self.size / 1e6:,.0f} MB, more than any release",
-                hint="is it the right file? Limits(size=...) allows more",
-            )
+            said = f"{what} more than {self.size / 1e6:,.0f} MB, more than any release"
+            raise DataError(f"{name}: {said}", "is it the right file? Limits(size=...) allows more")
 
     def check_cells(self, name: str, rows: int, width: int) -> None:
         """Refuse a table that is too large."""
         if width > _MOST_COLUMNS:
             raise DataError(f"{name}: {width:,} columns", hint="is it the right file?")
         if rows * width > self.cells:
-            raise DataError(
-                f"{name}: more than {self.cells:,} cells, more than any release",
-                hint="is it the right file? Limits(cells=...) allows more",
-            )
+            said = f"{name}: more than {self.cells:,} cells, more than any release"
+            raise DataError(said, "is it the right file? Limits(cells=...) allows more")
 
 
 @dataclass
@@ -186,10 +182,8 @@ def read_raw(
     if raw.cells.empty:
         raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
-        raw.notes.append(
-            "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut; "
-            "ask for all rows ($limit=500000) or download the CSV"
-        )
+        said = "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut"
+        raw.notes.append(f"{said}; ask for all rows ($limit=500000) or download the CSV")
     return raw
 
 
@@ -219,15 +213,25 @@ def read_content(path: str | Path, limits: Limits) -> Content:
     limits.check_size(name, len(data), "holds")
     digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
     if packed:
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(data)) as unpacked:
-                data = unpacked.read(limits.size + 1)
-        except (EOFError, OSError, zlib.error) as error:
-            raise DataError(f"{name}: gzip file is cut off or damaged ({error})", AGAIN) from error
+        said = f"{name}: gzip file is cut off or damaged"
+        with _damaged(said, EOFError, OSError, zlib.error):
+            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limits.size + 1)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
         raise DataError(f"{name}: the file is empty", hint=AGAIN)
     return Content(path.name, name, data, digest, packed)
+
+
+@contextmanager
+def _damaged(said: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of a library, of the kinds that a damaged file gives, in one line."""
+    try:
+        yield
+    except DataError:
+        raise
+    except kinds as error:
+        first = plain((str(error) or type(error).__name__).splitlines()[0], 160)
+        raise DataError(f"{said} ({first})", AGAIN) from error
 
 
 def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
@@ -243,8 +247,8 @@ def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
             if latin and not wide:
                 return utf8(name, data.decode("latin-1").encode())
             byte = start + error.start - (len(error.object) - len(piece))
-            where = f"{name} line {data.count(b'\n', 0, byte) + 1}: byte {byte}"
-            said = f"{where} is not {'utf-16' if wide else 'utf-8'} text"
+            where = f"{name} line {data.count(b'\n', 0, byte) + 1}"
+            said = f"{where}: byte {byte} is not {'utf-16' if wide else 'utf-8'} text"
             raise DataError(said, hint="save the file as UTF-8") from error
         if wide:
             decoded.write(text.encode())
@@ -333,10 +337,9 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
         while line := handle.readline(_LONGEST + 1):
             length += len(line)
             if length > _LONGEST:
-                raise DataError(
-                    f"{name} row {number + 1}: more than {_LONGEST:,} characters",
-                    hint=f"a quote is never closed, or it is not a table; {AGAIN}",
-                )
+                hint = f"a quote is never closed, or it is not a table; {AGAIN}"
+                said = f"{name} row {number + 1}: more than {_LONGEST:,} characters"
+                raise DataError(said, hint)
             yield line
 
     try:
@@ -360,15 +363,12 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
     first = start.lstrip("\r\n").split("\n", 1)[0]
     separator = "\t" if first.count("\t") > first.count(",") else ","
     if first.count(";") > first.count(separator):
-        raise DataError(
-            f"{name}: columns separated by semicolons, where numbers are ambiguous",
-            hint="save it with commas between columns and points before decimals",
-        )
+        hint = "save it with commas between columns and points before decimals"
+        raise DataError(f"{name}: columns separated by semicolons make numbers ambiguous", hint)
     if separator not in first:
-        raise DataError(
-            f"{name}: not a table: its first line is {quoted(first.strip(), 60)}",
-            hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
-        )
+        hint = "is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?"
+        said = f"its first line is {quoted(first.strip(), 60)}"
+        raise DataError(f"{name}: not a table: {said}", hint)
     return separator, 1
 
 
@@ -414,10 +414,9 @@ def _check_end(raw: RawFile) -> None:
     elif last and (last not in others or any(o != last and o.startswith(last) for o in others)):
         why = f"ends in {quoted(last)}, which may be the beginning of a longer text"
     if why:
-        raise DataError(
-            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and {why}",
-            hint=f"{AGAIN}, or add a line end if the file is whole",
-        )
+        hint = f"{AGAIN}, or add a line end if the file is whole"
+        where = f"{raw.name} row {raw.rows[-1]}"
+        raise DataError(f"{where}: the last line has no line end and {why}", hint)
 
 
 # JSON
@@ -541,7 +540,8 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         "thrift_string_size_limit": _FOOTER,
         "thrift_container_size_limit": 1_000_000,
     }
-    try:
+    kinds = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError)
+    with _damaged(f"{name}: a damaged Parquet file", *kinds):
         file = pq.ParquetFile(io.BytesIO(data), **checks)
         texts = _check_parquet(name, data, file, limits)
         # One text may stand in a million rows: those columns are read as codes.
@@ -554,11 +554,6 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
             columns.append(np.array([cell_text(cell) for cell in unique], dtype=object)[codes])
         if arrow.num_rows != file.metadata.num_rows:
             raise ValueError("rows are missing")
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError) as error:
-        if isinstance(error, DataError):
-            raise
-        first = plain((str(error) or type(error).__name__).splitlines()[0], 160)
-        raise DataError(f"{name}: a damaged Parquet file ({first})", AGAIN) from error
     # pandas stores its row labels as a column of this name; they mean nothing.
     labels = "__index_level_0__"
     return _laid(columns, arrow.column_names).drop(columns=labels, errors="ignore")
@@ -580,22 +575,18 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
         if known.is_string(kind) or known.is_large_string(kind):
             texts.append(column.name)
         elif not (known.is_primitive(kind) or known.is_decimal(kind) or known.is_null(kind)):
-            raise DataError(
-                f"{name}: column {quoted(column.name)} holds {plain(column.type)}, where a cell is "
-                "one text, number or day",
-                hint="write the table with plain columns",
-            )
+            said = f"column {quoted(column.name)} holds {plain(column.type)}, where a cell is one"
+            hint = "write the table with plain columns"
+            raise DataError(f"{name}: {said} text, number or day", hint)
     total = 0
     pages = io.BytesIO(data)
     for group in range(meta.num_row_groups):
         for j in range(meta.num_columns):
             chunk = meta.row_group(group).column(j)
             if _UNLIMITED in chunk.encodings:
-                raise DataError(
-                    f"{name}: column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}, "
-                    "which can unpack to any size",
-                    hint="write it with the usual encodings (plain, dictionary)",
-                )
+                said = f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
+                hint = "write it with the usual encodings (plain, dictionary)"
+                raise DataError(f"{name}: {said}, which can unpack to any size", hint)
             at = min(o for o in (chunk.data_page_offset, chunk.dictionary_page_offset) if o)
             end = at + chunk.total_compressed_size
             if not 4 <= at <= end <= len(data) - 8:
@@ -650,7 +641,8 @@ def _workbook(
     name: str, data: bytes, limits: Limits, header: IsHeader | None, chosen: str | None
 ) -> RawFile:
     """Cells of the one sheet that holds data, or of the one that is chosen."""
-    try:
+    # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
+    with _damaged(f"{name}: a damaged workbook, or a zip file that is not one", Exception):
         _check_parts(name, data, limits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -660,21 +652,12 @@ def _workbook(
                 raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
             wanted = [chosen] if chosen is not None else list(sheets)
             held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits))[0]}
-    except DataError:
-        raise
-    except Exception as error:  # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
-        why = plain((str(error) or type(error).__name__).splitlines()[0], 160)
-        raise DataError(
-            f"{name}: a damaged workbook, or a zip file that is not one ({why})", AGAIN
-        ) from error
     if chosen is not None and not held:
         raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
     if len(held) != 1:
         choose = f"choose one: {name}:{plain(next(iter(held)), 40)}" if held else "is it the file?"
-        raise DataError(
-            f"{name}: {len(held)} sheets hold data ({listed(held)})",
-            hint=choose if header is not None else "keep the one sheet with the release",
-        )
+        hint = choose if header is not None else "keep the one sheet with the release"
+        raise DataError(f"{name}: {len(held)} sheets hold data ({listed(held)})", hint)
     ((rows, last),) = held.values()
     width = max(len(row) for _, row in rows)
     rows = [(number, row + [""] * (width - len(row))) for number, row in rows]

@@ -51,10 +51,8 @@ def read_release(
     if headers & _COUNTIES:
         return county.interpret(raw, release)
     if not headers & _STATES:
-        raise DataError(
-            f"{raw.name}: neither CDC's counts by state (State, Year, Month, Indicator, Data "
-            f"Value) nor by county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
-            f"{listed(map(str, raw.cells.columns), 6)}",
-            hint="download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24",
-        )
+        said = "neither CDC's counts by state (State, Year, Month, Indicator, Data Value) nor by "
+        said += "county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
+        hint = "download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24"
+        raise DataError(f"{raw.name}: {said}{listed(raw.cells.columns, 6)}", hint)
     return vsrr.interpret(raw, release)

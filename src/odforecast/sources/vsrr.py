@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,19 +30,13 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import DataError
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography.places import BY_KEY, JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
 from odforecast.say import listed, printable
 from odforecast.sources import columns
 from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, letters
 from odforecast.sources.read import Limits, RawFile, cell_text, read_raw
-from odforecast.sources.table import (
-    INDICATORS,
-    PERCENT_SPECIFIED,
-    canonical,
-    location_codes,
-    to_date,
-)
+from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED, canonical, to_date
 
 _KEY = ["state", "month", "indicator"]
 #: In every release known, percent pending is below 4. Percent complete is 94 or more, but may be
@@ -67,10 +62,7 @@ def _period(text: str) -> str | BadCell:
     return text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
 
 
-def _status(text: str) -> str | BadCell:
-    return text if text in STATUSES else BadCell("is not a status", f"use {', '.join(STATUSES)}")
-
-
+_STATUS = columns.among(STATUSES, "is not a status", f"use {', '.join(STATUSES)}")
 COLUMNS = (
     Column("state", "State", columns.state),
     Column("name", "State Name", columns.state, ("jurisdiction",)),
@@ -86,7 +78,7 @@ COLUMNS = (
     Column("footnote", "Footnote"),
     Column("symbol", "Footnote Symbol"),
     Column("release", "Release"),
-    Column("status", "Status", _status),
+    Column("status", "Status", _STATUS),
 )  # fmt: skip
 _NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
 
@@ -275,8 +267,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     for name in ("reported", "predicted"):
         counts = table.values(name, only=counted)
         values[name] = np.where(counted, counts, table.values(name, columns.share, only=~counted))
-    for name in ("percent_complete", "percent_pending"):
-        values[name] = table.values(name)
+    values |= {name: table.values(name) for name in ("percent_complete", "percent_pending")}
     _check_headers(table, values)
     _check_open_end(table, values, states, indicators)
     status = _statuses(table, values["reported"], notes)
@@ -289,7 +280,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     exact = rows.duplicated()
     rows = rows[~exact]
     _check_conflicts(table, rows, int(exact.sum()))
-    rows["location"] = location_codes(rows["state"].to_numpy(dtype=object))
+    rows["location"] = [BY_KEY[code].code for code in rows["state"]]
     rows["release"] = np.datetime64(date, "ns")
     kept = canonical(rows)
     figures = summarise(kept)
@@ -383,12 +374,10 @@ def _date_of_name(name: str) -> dt.date | None:
     """The date a name begins with, or the only one in it (CDC's export: ``..._20241211.csv``)."""
     first = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", name)
     dates = re.findall(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2}|20[0-9]{6})(?![0-9])", name)
-    if first is None and len(dates) != 1:
-        return None
-    try:
-        return dt.date.fromisoformat(dates[0] if first is None else first[0])
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        if first is not None or len(dates) == 1:
+            return dt.date.fromisoformat(dates[0] if first is None else first[0])
+    return None
 
 
 def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
@@ -402,12 +391,12 @@ def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
     differ = {str(name): cells for name, cells in texts.items() if len(set(cells)) > 1}
     said = [f"{table.columns[n].title} {' and '.join(cells)}" for n, cells in differ.items()]
     one, other = (table.rows[i] for i in pair.index)
+    hint = "several releases in one file? Split it: one file per release"
     raise DataError(
         f"{table.name}: {len(conflict.drop_duplicates()):,} keys have two different values, e.g. "
         f"{table.raw.row_word}s {one} and {other}: {key['state']}, {key['month']:%Y-%m}, "
-        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)",
-        hint="several releases in one file? Split it: one file per release",
-    )
+        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)", hint,
+    )  # fmt: skip
 
 
 def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
@@ -422,17 +411,14 @@ def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
     if abs(lag - usual) <= 1:
         return []
     why = "is the release date right?" if lag < usual else "a subset, or a wrong release date?"
-    return [
-        f"release {release} comes {lag} months after the last month, {last_month}; "
-        f"CDC published {usual} months after it at that time: {why}"
-    ]
+    said = f"release {release} comes {lag} months after the last month, {last_month}"
+    return [f"{said}; CDC published {usual} months after it at that time: {why}"]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
     """The figures of a report that come from the table alone."""
     months = table["month"].to_numpy().astype("datetime64[M]")
     present = set(table["state"])
-    known = set(table["indicator"])
     counts = table["status"].value_counts()
     us = table[(table["indicator"] == ALL_DRUGS) & (table["state"] == "US")]
     last = us.set_index("month")["reported"].get(table["month"].max(), np.nan)
@@ -442,7 +428,7 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
         "first_month": str(months.min()),
         "last_month": str(months.max()),
         "jurisdictions": tuple(s for s in ("US", *JURISDICTIONS, "PR") if s in present),
-        "indicators": tuple(i for i in INDICATORS if i in known),
+        "indicators": tuple(table["indicator"].unique()),
         "us_last": None if np.isnan(last) else float(last),
         "sums": check_sums(table),
     }
@@ -464,8 +450,7 @@ def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
         if gaps := [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]:
             notes.append(f"no reported overdose total for {listed(gaps, 5)}")
     if (sums := report["sums"]).failed:
-        notes.append(
-            f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums "
-            f"({sums.example}): CDC's reported counts always do, so a cell has been changed"
-        )
+        said = f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums"
+        why = "CDC's reported counts always do, so a cell has been changed"
+        notes.append(f"{said} ({sums.example}): {why}")
     return notes

@@ -34,13 +34,8 @@ from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
 from odforecast.months import readings
 from odforecast.say import plain, quoted
-from odforecast.sources.columns import BadCell, Bools, Column, Table, Texts, number
+from odforecast.sources.columns import BadCell, Bools, Column, Table, Texts, among, number
 from odforecast.sources.read import Limits, RawFile, delimited, filled, read_content, utf8
-
-#: Underlying causes of the official definition of a drug-overdose death.
-OVERDOSE_CODES = frozenset(
-    [f"X{n}" for n in (*range(40, 45), *range(60, 65), 85)] + [f"Y{n}" for n in range(10, 15)]
-)
 
 _RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(\.[0-9])?(?:-([A-Z])([0-9][0-9]))?\b")
 _MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
@@ -67,10 +62,6 @@ def _count(text: str) -> float | BadCell:
     return value if whole else BadCell("is not a count of deaths", _AGAIN)
 
 
-def _note(text: str) -> str | BadCell:
-    return text if text in ("", "Total") else BadCell("is a note that is not known", _AGAIN)
-
-
 def _month(text: str) -> np.datetime64 | BadCell:
     found = _MONTH.fullmatch(text)
     months = readings(f"{found[1]} {found[2]}") if found else ()
@@ -78,7 +69,7 @@ def _month(text: str) -> np.datetime64 | BadCell:
 
 
 COLUMNS = (
-    Column("notes", "Notes", _note),
+    Column("notes", "Notes", among(("", "Total"), "is a note that is not known", _AGAIN)),
     Column("place", "State", headers=("residencestate", "occurrencestate")),
     Column("code", "State Code", headers=("residencestatecode", "occurrencestatecode")),
     Column("month", "Month", _month),
@@ -221,22 +212,20 @@ def us_months(export: Wonder) -> pd.DataFrame:
 def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     """Footer of an export, from its lines after the data."""
     text = "\n".join(" ".join(c for c in row if c) for row in lines)
-    dataset, group_by, query = (
-        re.search(rf"^{said}: (.+)$", text, re.MULTILINE)
-        for said in ("Dataset", "Group By", "Query Date")
-    )
-    if dataset is None or group_by is None or query is None:
-        said = f"{name}: the footer is incomplete (no data set, grouping or query date)"
-        raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
-    asked = text[text.index(dataset[0]) : text.index(group_by[0])].replace("\n", " ")
+    said = re.findall(r"^(Dataset|Group By|Query Date): (.+)$", text, re.MULTILINE)
+    fields = dict(reversed(said))  # of two lines the first
+    if len(fields) < 3:
+        why = "the footer is incomplete (no data set, grouping or query date)"
+        raise DataError(f"{name}: {why}", f"the file is cut off or damaged; {_AGAIN}")
+    asked = text[text.index("Dataset: ") : text.index("Group By: ")].replace("\n", " ")
     causes = {"UCD": "underlying", "MCD": "multiple"}
     basis = " and ".join(word for code, word in causes.items() if code in asked) or "unknown"
     codes = [found for part in asked.split("Codes: AND") if (found := _codes(part))]
     words = f" {' and '.join(map(_ranges, codes))}" if codes else ", codes unknown"
     official = basis == "underlying" and codes == [OVERDOSE_CODES]
     as_of = re.search(f"as of ({_DAY})", text)
-    days = _day(name, query[1]), _day(name, as_of[1]) if as_of else None
-    return Footer(f"{basis} cause{words}", official, group_by[1], *days)
+    days = _day(name, fields["Query Date"]), _day(name, as_of[1]) if as_of else None
+    return Footer(f"{basis} cause{words}", official, fields["Group By"], *days)
 
 
 def _day(name: str, text: str) -> dt.date:
@@ -255,6 +244,10 @@ def _codes(text: str) -> set[str]:
         end = int(last) if last and last_letter == letter and not digit else int(two)
         found |= {f"{letter}{n:02d}{digit}" for n in range(int(two), end + 1)}
     return found
+
+
+#: Underlying causes of the official definition of a drug-overdose death.
+OVERDOSE_CODES = frozenset(_codes("X40-X44, X60-X64, X85, Y10-Y14"))
 
 
 def _ranges(codes: set[str]) -> str:
@@ -333,19 +326,14 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     table.refuse(small, "deaths", "is 1 to 9, which WONDER never shows", _AGAIN)
     cause = _cause(table, total)
     definition, official = (footer.definition, footer.official) if footer else (cause, False)
-    rows = pd.DataFrame(
-        {
-            "location": [_code(code) for code in state],
-            "state": state,
-            "month": month.astype("datetime64[ns]"),
-            "deaths": deaths,
-            "status": np.where(suppressed, "suppressed", "ok").astype(object),
-            "provisional": table.matches("month", r"\(.*\)$"),
-            "partial": table.matches("month", r"\(.*partial\)$"),
-            "definition": definition,
-            "query_date": np.datetime64(footer.query_date if footer else "NaT", "ns"),
-        }
-    )
+    rows = pd.DataFrame({
+        "location": [_code(code) for code in state], "state": state,
+        "month": month.astype("datetime64[ns]"), "deaths": deaths,
+        "status": np.where(suppressed, "suppressed", "ok").astype(object),
+        "provisional": table.matches("month", r"\(.*\)$"),
+        "partial": table.matches("month", r"\(.*partial\)$"), "definition": definition,
+        "query_date": np.datetime64(footer.query_date if footer else "NaT", "ns"),
+    })  # fmt: skip
     totals = rows.loc[total, ["state", "month", "deaths"]]
     rows = rows[~total]
     exact = rows.duplicated()
@@ -387,8 +375,8 @@ def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
     if footer is None and tab:
         raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
     if footer is None and not data.endswith((b"\n", b"\r")):
-        last = len(rows) + 1
-        raise DataError(f"{name} row {last}: the last line has no line end: cut off?", _AGAIN)
+        where = f"{name} row {len(rows) + 1}"
+        raise DataError(f"{where}: the last line has no line end: cut off?", _AGAIN)
     for i, row in rows:
         if len(row) != len(header):
             said = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
