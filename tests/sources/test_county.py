@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from odforecast.errors import DataError
 from odforecast.geography import counties_of
-from odforecast.sources.county import connecticut_geography, lost_counts, read_county
+from odforecast.sources.county import lost_counts, read_county
 from odforecast.sources.release import read_release
-from odforecast.sources.table import COUNTY_COLUMNS, canonical_counties, county_hash
+from odforecast.sources.table import COUNTY_COLUMNS, canonical, table_hash
 
 NOTE = (
     "One or more data cells have counts between 1-9 and have been suppressed in accordance with "
@@ -70,7 +70,6 @@ def test_api_rows_read_like_the_csv(tmp_path):
 
 
 def test_connecticut_changes_from_counties_to_planning_regions(tmp_path):
-    assert connecticut_geography("09190") == "planning region"
     old = line("CT", "Connecticut", "Fairfield", "9001", "200", year=2021, ending="7/31/2021")
     new = line("CT", "Connecticut", "Capitol", "9110", "300")
     found = read_county(write(tmp_path, HEAD + old + new))
@@ -79,7 +78,7 @@ def test_connecticut_changes_from_counties_to_planning_regions(tmp_path):
     both = HEAD + new + line("CT", "Connecticut", "Fairfield", "9001", "200")
     with pytest.raises(DataError, match="count twice"):
         read_county(write(tmp_path, both))
-    with pytest.raises(DataError, match="neither a county nor a planning region"):
+    with pytest.raises(DataError, match="row 2 .* FIPS .9017. is not a county"):
         read_county(write(tmp_path, HEAD + line("CT", "Connecticut", "Made", "9017")))
 
 
@@ -120,10 +119,10 @@ def test_exact_duplicates_are_counted_and_unknown_columns_refused(tmp_path):
 @pytest.mark.parametrize("column", ["release", "month"])
 def test_a_time_within_a_day_has_no_hash(tmp_path, column) -> None:
     plain = read_county(write(tmp_path, csv_text(county_cells(months=3)))).table
-    assert county_hash(plain) == "8d18840c4f36f3f6"  # archives on disk carry it
+    assert table_hash(plain) == "8d18840c4f36f3f6"  # archives on disk carry it
     plain.loc[2, column] += np.timedelta64(1, "ns")
     with pytest.raises(DataError, match=f"row 2: {column} is .*, a time within"):
-        county_hash(plain)
+        table_hash(plain)
 
 
 @given(st.randoms(), st.booleans())
@@ -136,7 +135,7 @@ def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(
     text = api_text(rows) if api else csv_text(rows)
     other = read_county(write(tmp_path_factory.mktemp("b"), text, "county.json"))
     assert other.table.equals(plain)
-    assert county_hash(other.table) == county_hash(plain)
+    assert table_hash(other.table) == table_hash(plain)
     assert other.duplicates == 3
 
 
@@ -275,7 +274,7 @@ def test_either_data_set_is_told_by_its_columns(tmp_path):
 
 def test_a_table_of_counties_is_checked(tmp_path):
     table = read_county(write(tmp_path, csv_text(county_cells(months=2)))).table
-    assert canonical_counties(table.sample(frac=1, random_state=1)).equals(table)
+    assert canonical(table.sample(frac=1, random_state=1)).equals(table)
     for change, said in [
         ({"status": "ok"}, "deaths nan with status 'ok'"),
         ({"fips": "99999"}, "unknown fips"),
@@ -287,11 +286,11 @@ def test_a_table_of_counties_is_checked(tmp_path):
         for name, value in change.items():
             bad.loc[table.index[table["status"] == "suppressed"][0], name] = value
         with pytest.raises(DataError, match=said):
-            canonical_counties(bad)
+            canonical(bad)
     with pytest.raises(DataError, match="two rows for 01001, 2023-04"):
-        canonical_counties(table.iloc[[0, 0]])
+        canonical(table.iloc[[0, 0]])
     with pytest.raises(DataError, match="missing \\['urban'\\]"):
-        canonical_counties(table.drop(columns="urban"))
+        canonical(table.drop(columns="urban"))
 
 
 def test_the_real_release(shared):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from odforecast.errors import DataError
-from odforecast.sources.wonder import WONDER_COLUMNS, read_wonder, us_months
+from odforecast.sources.wonder import read_wonder, us_months
 
 #: The table of shared/data/README.md: rows, Total rows, suppressed, months, places.
 FILES = [
@@ -49,7 +49,7 @@ def test_real_exports_have_the_counts_of_their_readme(
     assert (report.first_month, report.last_month) == (first, last)
     assert len(report.places) == places
     assert (report.places == ("US",)) == (places == 1)
-    assert list(found.table) == list(WONDER_COLUMNS)
+    assert list(found.table) == COLUMNS
     assert len(found.table) == rows
     assert (found.table["deaths"].isna() == (found.table["status"] == "suppressed")).all()
     assert report.duplicates == 0

@@ -13,7 +13,7 @@ import pytest
 from release_factory import cdc_cells
 
 from odforecast.errors import DataError
-from odforecast.sources.cells import cell_text
+from odforecast.sources.read import cell_text
 from odforecast.sources.read import read_raw
 from odforecast.sources.vsrr import read_vsrr
 

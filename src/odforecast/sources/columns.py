@@ -346,11 +346,8 @@ class Table:
         if at.size:
             first = int(at[0])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
-            raise DataError(
-                f"{self.where(first)}: {plain(self.headers[name], 40)} "
-                f"{quoted(self.cells[name].iloc[first])} {why}{more}",
-                hint or _CORRECT,
-            )
+            cell = f"{plain(self.headers[name], 40)} {quoted(self.cells[name].iloc[first])}"
+            raise DataError(f"{self.where(first)}: {cell} {why}{more}", hint or _CORRECT)
 
     def refuse_commas(self, name: str) -> None:
         """Refuse commas in the numbers of a file that has semicolons between its columns."""

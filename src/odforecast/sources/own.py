@@ -143,7 +143,7 @@ def _dates(table: Table, name: str) -> Parser:
         if len(found) > 1 and day_first == month_first:
             said = " or ".join(day_name(day.astype(dt.date)) for day in found)
             return BadCell(f"may be {said}", "write it as 2025-06-30, or a month as 2025-06")
-        one = found[-1 if day_first else 0] if found else np.datetime64("NaT")
+        one = found[-1 if day_first else 0] if found else np.datetime64("NaT", "Y")
         unit = np.datetime_data(one.dtype)[0]
         if not of_months:
             bad = BadCell("is not a day", "write it as 2025-09-01")
