@@ -230,7 +230,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
     second = rows.index[rows.duplicated(["fips", "month"])]
     why, hint = "is a second value for its county and month", "keep one release per file"
     table.refuse(second, "deaths", why, hint)
-    notes = [*raw.notes, *notes, *merged, *_geographies(rows)]
+    notes = [*raw.notes, *notes, *merged, *_geographies(raw.name, rows)]
     rows = canonical(rows)
     notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
@@ -352,7 +352,7 @@ def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Ser
     return kept, notes
 
 
-def _geographies(table: pd.DataFrame) -> list[str]:
+def _geographies(name: str, table: pd.DataFrame) -> list[str]:
     """What Connecticut is made of; two geographies of one place in one month are refused."""
     editions = [{c.fips for c in places.counties_of("CT", kind)} for kind in _KINDS]
     twice = {"Connecticut has counties and planning regions": editions}
@@ -362,7 +362,7 @@ def _geographies(table: pd.DataFrame) -> list[str]:
     for said, codes in twice.items():
         one, other = (set(table.loc[table["fips"].isin(some), "month"]) for some in codes)
         if both_in := one & other:
-            said = f"{said} in {min(both_in):%Y-%m}: its deaths would count twice"
+            said = f"{name}: {said} in {min(both_in):%Y-%m}: its deaths would count twice"
             raise DataError(said, hint="keep one geography for each month")
     there = set(table["fips"])
     held = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & there]
