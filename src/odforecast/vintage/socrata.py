@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import itertools
 import json
 import os
 import random
