@@ -281,7 +281,7 @@ def test_exposure_tables_of_users(tmp_path):
         ("location,exposure\nWV,１\n", "is not a number from 0 to 5"),
         ("location,exposure\nWV,nan\n", "is not a number from 0 to 5"),
         ("location,exposure\nWV,5.1\n", "is not a number from 0 to 5"),
-        ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is no place"),
+        ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is not a place"),
         ("location,exposure\nWV," + "9" * 5000 + "\n", "is not a number from 0 to 5"),
     ):
         path.write_text(text)
