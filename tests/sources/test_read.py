@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import re
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from release_factory import cdc_cells, csv_bytes
 from test_refusals import packed
 
 from odforecast.errors import DataError
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, read_raw
 from odforecast.sources.vsrr import read_vsrr
 
 
@@ -58,6 +60,23 @@ def test_a_parquet_page_that_lies_about_its_size_is_refused(tmp_path):
             said.append(str(error))
     assert len(said) > 10
     assert all(line.isprintable() for line in said)
+
+
+def test_a_parquet_footer_that_lies_about_its_sizes_is_refused(tmp_path):
+    """Its pages say what is in them, and are asked before anything is unpacked."""
+
+    def size(data):
+        return pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(0)
+
+    data = packed(a=["x" * 1_000_000], compression="zstd")
+    number = 2 * size(data).total_uncompressed_size  # as Thrift writes it: seven bits a byte
+    true = bytes([number & 127 | 128, number >> 7 & 127 | 128, number >> 14])
+    lying = data.replace(true, b"\x82\x80\x00")
+    assert size(lying).total_uncompressed_size == 1
+    path = tmp_path / "a"
+    path.write_bytes(lying)
+    with pytest.raises(DataError, match="unpacks to more than 0 MB"):
+        read_raw(path, Limits(size=500_000))
 
 
 def test_file_names_are_shown_literally(tmp_path):
