@@ -277,12 +277,12 @@ def test_exposure_tables_of_users(tmp_path):
         ("location,x\nWV,1\n", "no column exposure"),
         ("location,exposure\nWV,\n", "row 2"),
         ("location,exposure\nWV,1\n54,1\n", "row 3: location '54' is given twice"),
-        ("location,exposure\nWV,1_0\n", "row 2: exposure '1_0' is no number from 0 to 5"),
-        ("location,exposure\nWV,１\n", "is no number from 0 to 5"),
-        ("location,exposure\nWV,nan\n", "is no number from 0 to 5"),
-        ("location,exposure\nWV,5.1\n", "is no number from 0 to 5"),
-        ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is no place"),
-        ("location,exposure\nWV," + "9" * 5000 + "\n", "is no number from 0 to 5"),
+        ("location,exposure\nWV,1_0\n", "row 2: exposure '1_0' is not a number from 0 to 5"),
+        ("location,exposure\nWV,１\n", "is not a number from 0 to 5"),
+        ("location,exposure\nWV,nan\n", "is not a number from 0 to 5"),
+        ("location,exposure\nWV,5.1\n", "is not a number from 0 to 5"),
+        ("location,exposure\nNarnia,1\n", "row 2: location 'Narnia' is not a place"),
+        ("location,exposure\nWV," + "9" * 5000 + "\n", "is not a number from 0 to 5"),
     ):
         path.write_text(text)
         with pytest.raises(ScenarioError, match=words) as refused:

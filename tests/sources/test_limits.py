@@ -17,8 +17,7 @@ import pytest
 from release_factory import NAME, cdc_cells, csv_bytes
 
 from odforecast.errors import DataError
-from odforecast.sources.cells import Limits
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, read_raw
 from odforecast.sources.vsrr import read_vsrr
 
 _RUN = """

@@ -14,7 +14,8 @@ from odforecast.geography.places import code_of, lookup
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.intervention import NATION, Exposure
-from odforecast.sources.columns import Table, parse_each, read_plain
+from odforecast.sources.columns import BadCell, Column, Table
+from odforecast.sources.read import read_raw
 
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24
@@ -111,7 +112,7 @@ def _row(panel: Panel, state: str, months: Months) -> Floats:
 def read_exposure(path: str | Path) -> dict[str, float]:
     """A user's table: CSV with the columns ``location`` and ``exposure``.
 
-    A row ``default`` is for all other locations; an exposure may be a percent, ``80 %``.
+    A row ``default`` is for all other locations; an exposure may be a percent, ``80%``.
 
     Raises
     ------
@@ -119,45 +120,36 @@ def read_exposure(path: str | Path) -> dict[str, float]:
         If a column is missing, a location unknown or given twice, or a value outside 0..5.
     """
     try:
-        table = read_plain(path)
-        table.require("location", "exposure")
-        values, bad = parse_each(table.cells["exposure"], _share)
-        wrong = bad | ~((values >= 0.0) & (values <= 5.0))
-        table.refuse(
-            wrong,
-            "exposure",
-            "is no number from 0 to 5",
-            "write 0.8, or 80 %, and correct the cell",
-        )
-        states = _codes(table)
-        seen = pd.Series(states, dtype=object).duplicated().to_numpy(dtype=bool)
-        table.refuse(seen, "location", "is given twice")
+        table = Table(
+            read_raw(path), _COLUMNS, needs=("location", "exposure"), others=True,
+            what="a table with the columns location and exposure",
+        )  # fmt: skip
+        table.refuse_open_end()
+        values, places = table.values("exposure"), table.texts("location")
+        again = pd.Series(places).duplicated().to_numpy(dtype=bool)
+        table.refuse(again, "location", "is given twice")
     except DataError as error:
         raise ScenarioError(error.message, error.hint) from error
-    return dict(zip(states, values.tolist(), strict=True))
+    return dict(zip(places, values.tolist(), strict=True))
 
 
-def _codes(table: Table) -> list[str]:
-    """Codes of the places of a table; the first that has none is named with its row."""
-    codes: dict[str, str] = {}
-    for place in table.cells["location"].unique():
-        if place.strip().lower() == "default":
-            codes[place] = "default"
-            continue
-        try:
-            codes[place] = code_of(place)
-        except UnknownNameError as error:
-            bad = (table.cells["location"] == place).to_numpy(dtype=bool)
-            table.refuse(bad, "location", "is no place", error.hint or "")
-    return [codes[place] for place in table.cells["location"]]
+def _place(text: str) -> str | BadCell:
+    """The code of a place; ``default`` stands for all that have no row."""
+    try:
+        return "default" if text.lower() == "default" else code_of(text)
+    except UnknownNameError as error:
+        return BadCell("is not a place", error.hint or "")
 
 
-def _share(text: str) -> float | None:
+def _share(text: str) -> float | BadCell:
     """A number as it is written, and nothing that only looks like one."""
     found = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,17})?)( ?%)?", text)
-    if found is None or not found[1]:
-        return None
-    return float(found[1]) / (100.0 if found[2] else 1.0)
+    share = float(found[1]) / (100.0 if found[2] else 1.0) if found and found[1] else np.nan
+    wrong = BadCell("is not a number from 0 to 5", "write 0.8, or 80%, and correct the cell")
+    return share if share <= 5.0 else wrong
+
+
+_COLUMNS = (Column("location", "location", _place), Column("exposure", "exposure", _share))
 
 
 def exposure_vector(

@@ -19,24 +19,12 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography.places import by_fips
 from odforecast.say import listed
-from odforecast.sources.cells import AGAIN, Limits, RawFile
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Table,
-    letters,
-    needed,
-    refuse_commas,
-    within,
-)
-from odforecast.sources.read import read_raw
+from odforecast.sources.columns import BadCell, Column, Table, letters, needed, within
+from odforecast.sources.read import AGAIN, Limits, RawFile, read_raw
 
-_COUNTY_LEVEL = "050"
 _ESTIMATE = re.compile(r"popestimate([0-9]{4})")
-_BUREAU = ("SUMLEV", "STATE", "COUNTY")
-#: More people than any county has; beyond it lies the nation, or a slip.
-_MOST = 50_000_000
-_PEOPLE = within(1, _MOST, "is not a number of people", whole=True)
+#: No county has more people; beyond it lies the nation, or a slip.
+_PEOPLE = within(1, 50_000_000, "is not a number of people", whole=True)
 
 
 def _fips(text: str) -> str | BadCell:
@@ -98,45 +86,40 @@ def read_population(
         path, limits, latin=True,  # as the Bureau writes it
         header=lambda row: any(some <= set(map(letters, row)) for some in names),
     )  # fmt: skip
-    heads = {letters(str(header)) for header in raw.cells.columns}
-    if names[1] <= heads:
-        table = _bureau(raw, year)
-    elif names[0] <= heads:
-        table = _plain(raw, year)
-    else:
+    plain, bureau = (some <= {letters(str(h)) for h in raw.cells.columns} for some in names)
+    if not plain and not bureau:
         raise DataError(
             f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}",
             hint="give the Census Bureau's co-est2024-alldata.csv, or columns fips, population",
         )
-    if table.empty:
+    found = _bureau(raw, year) if bureau else _plain(raw, year)
+    if found.empty:
         raise DataError(f"{raw.name}: no county in it", hint=AGAIN)
-    return table.sort_values("fips", ignore_index=True)
+    return found.sort_values("fips", ignore_index=True)
 
 
 def _bureau(raw: RawFile, year: int | None) -> pd.DataFrame:
     years = [m[1] for h in raw.cells.columns if (m := _ESTIMATE.fullmatch(letters(str(h))))]
     chosen = _chosen(raw.name, sorted(map(int, years)), year)
     people = Column("people", f"POPESTIMATE{chosen}", needed(_PEOPLE, "is not a number of people"))
-    columns = [*(Column(name.lower(), name) for name in _BUREAU), people]
+    columns = [*(Column(name.lower(), name) for name in ("SUMLEV", "STATE", "COUNTY")), people]
     table = Table(raw, columns, what="the Census Bureau's table of counties", others=True)
     table.refuse_open_end()
-    counties = (table.cells["sumlev"].str.zfill(3) == _COUNTY_LEVEL).to_numpy(dtype=bool)
+    counties = (table.cells["sumlev"].str.zfill(3) == "050").to_numpy(dtype=bool)
     fips = table.cells["state"].str.zfill(2) + table.cells["county"].str.zfill(3)
     unknown = counties & ~fips.isin(by_fips().keys())
     table.refuse(unknown, "county", "is not a county of its state", "correct the cell")
     there = fips[counties]
-    table.refuse(
-        there.index[there.duplicated()], "county", "is there twice for its state", "keep one"
-    )
+    twice = there.index[there.duplicated()]
+    table.refuse(twice, "county", "is there twice for its state", "keep one")
     values = table.values("people", only=counties)
-    found = pd.DataFrame({"fips": fips, "population": values, "year": chosen})
-    return found[counties]
+    return pd.DataFrame({"fips": fips, "population": values, "year": chosen})[counties]
 
 
 def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
     table = Table(raw, PLAIN, what="a table of people by county", others=True)
     table.refuse_open_end()
-    refuse_commas(table, "population")
+    table.refuse_commas("population")
     found = pd.DataFrame({"fips": table.texts("fips"), "population": table.values("population")})
     found["year"] = table.values("year", dtype=np.int64) if "year" in table else 0
     twice = found.duplicated(["fips", "year"])
@@ -151,8 +134,6 @@ def _plain(raw: RawFile, year: int | None) -> pd.DataFrame:
 def _chosen(name: str, years: list[int], year: int | None) -> int:
     """The year that is asked for, or the newest."""
     if not years or (year is not None and year not in years):
-        raise DataError(
-            f"{name}: no population of {year or 'any year'}",
-            hint=f"it has {', '.join(map(str, years)) or 'no year'}",
-        )
+        hint = f"it has {', '.join(map(str, years)) or 'no year'}"
+        raise DataError(f"{name}: no population of {year or 'any year'}", hint)
     return years[-1] if year is None else year

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,23 +19,18 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
+from odforecast.months import readings
 from odforecast.say import listed, plain, quoted
-from odforecast.sources.cells import AGAIN, Limits, RawFile
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import AGAIN, RawFile
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Texts = NDArray[np.object_]
 
 #: What publishers and tools write into a cell that holds nothing.
 BLANKS = frozenset({"", "na", "n/a", "nan", "null", "none", "no data", "<na>"})
 
 _NUMBER = re.compile(r"[+-]?([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]*)?([eE]\+?[0-9]{1,2})?")
-# Not calendar.month_name, which speaks the language of the machine.
-MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-_MONTH_NUMBERS = {k: i for i, m in enumerate(MONTHS, start=1) for k in (m, m[:3])} | {"sept": 9}
 _MOST_DEATHS = 10_000_000  # a year; all causes are about 3.4 million in the worst one
 _CORRECT = "correct the cell, or download the file again"
 
@@ -80,10 +74,8 @@ def count(text: str) -> float | BadCell:
         return value
     # Is 4.000 four, or four thousand the European way?
     if text.endswith(".000") and re.fullmatch(r"[0-9]{1,3}\.000", text):
-        return BadCell(
-            "may be a thousand times larger, if its point separates thousands",
-            "write counts without a point",
-        )
+        why = "may be a thousand times larger, if its point separates thousands"
+        return BadCell(why, "write counts without a point")
     if value < 0:
         return BadCell("is negative")
     if value % 1 > 0:
@@ -91,9 +83,7 @@ def count(text: str) -> float | BadCell:
     return BadCell("is more than the US ever had") if value > _MOST_DEATHS else value
 
 
-def within(
-    low: float, high: float, why: str, hint: str = _CORRECT, *, whole: bool = False
-) -> Parser:
+def within(low: float, high: float, why: str, hint: str = _CORRECT, whole: bool = False) -> Parser:
     """Parser of numbers of a range; NaN for blanks."""
 
     def parse(text: str) -> float | BadCell:
@@ -113,10 +103,16 @@ def years(first: int) -> Parser:
 
 def percent(text: str) -> float | BadCell:
     """A percentage from 0 to 100; ``99.5+``, a lower bound, is 99.5; NaN for blanks."""
-    return _PERCENT(text.rstrip("+%").rstrip())  # type: ignore[no-any-return]
+    return share(text.rstrip("+%").rstrip())  # type: ignore[no-any-return]
 
 
-_PERCENT = within(0, 100, "is not a percentage from 0 to 100")
+#: A percentage without any sign.
+share = within(0, 100, "is not a percentage from 0 to 100")
+
+
+def among(known: Collection[str], why: str, hint: str = _CORRECT) -> Parser:
+    """Parser of texts that are one of some."""
+    return lambda text: text if text in known else BadCell(why, hint)
 
 
 def needed(parse: Parser, why: str = "is blank", hint: str = _CORRECT) -> Parser:
@@ -130,19 +126,12 @@ def needed(parse: Parser, why: str = "is blank", hint: str = _CORRECT) -> Parser
     return filled
 
 
-def any_text(text: str) -> str:
-    """The text itself."""
-    return text
-
-
 def state(text: str) -> str | BadCell:
     """CDC's code of a jurisdiction, from its code, FIPS or name."""
     place = BY_KEY.get(text.zfill(2) if text.isdigit() else text.upper())
     if place is None:
-        return BadCell(
-            "is not a jurisdiction of this data set",
-            "use postal codes, US, and YC for New York City",
-        )
+        hint = "use postal codes, US, and YC for New York City"
+        return BadCell("is not a jurisdiction of this data set", hint)
     return place.state
 
 
@@ -154,12 +143,13 @@ def month_cell(text: str) -> tuple[float, int] | BadCell:
     >>> month_cell("September"), month_cell("09"), month_cell("2024-07")
     ((nan, 9), (nan, 9), (2024, 7))
     """
-    key = text.lower().removesuffix(".")
-    year, month = math.nan, _MONTH_NUMBERS.get(key, 0)
-    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", key):
-        month = int(float(key))
-    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([t ]00:00:00(\.0+)?z?)?)?", key):
+    year, month = math.nan, 0
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text):
+        month = int(float(text))
+    elif found := re.fullmatch(r"([0-9]{4})-([0-9]{2})(-01([T ]00:00:00(\.0+)?Z?)?)?", text, re.I):
         year, month = int(found[1]), int(found[2])
+    elif text.removesuffix(".").isalpha() and (named := readings(f"{text} 2000")):
+        month = named[0].item().month
     return (year, month) if 1 <= month <= 12 else BadCell("is not a month", "write July or 2024-07")
 
 
@@ -181,7 +171,7 @@ class Column:
 
     name: str
     title: str
-    parse: Parser = any_text
+    parse: Parser = str
     headers: tuple[str, ...] = ()
 
     def heads(self) -> set[str]:
@@ -238,33 +228,26 @@ class Table:
         self.raw, self.name, self.rows = raw, raw.name, raw.rows
         self.columns = {column.name: column for column in columns}
         self.key, self.what = key, what
-        self._codes: dict[str, tuple[NDArray[np.intp], NDArray[np.object_]]] = {}
+        self._codes: dict[str, tuple[NDArray[np.intp], Texts]] = {}
         known = {head: column.name for column in columns for head in column.heads()}
+        headers = [str(header) for header in raw.cells.columns]
+        names = [known.get(letters(header)) for header in headers]
         self.headers: dict[str, str] = {}
-        at: list[int] = []
-        unknown: list[str] = []
-        for position, header in enumerate(map(str, raw.cells.columns)):
-            name = known.get(letters(header))
+        for name, header in zip(names, headers):
             if name in self.headers:
-                raise DataError(
-                    f"{raw.name}: two columns for {self.columns[name].title} "
-                    f"({quoted(self.headers[name], 40)} and {quoted(header, 40)})",
-                    hint="keep one",
-                )
-            if name is None:
-                unknown.append(header)
-            else:
+                both = f"{quoted(self.headers[name], 40)} and {quoted(header, 40)}"
+                title = self.columns[name].title
+                raise DataError(f"{raw.name}: two columns for {title} ({both})", hint="keep one")
+            if name is not None:
                 self.headers[name] = header
-                at.append(position)
+        at = [i for i, name in enumerate(names) if name is not None]
         self.cells = raw.cells.iloc[:, at].set_axis(list(self.headers), axis=1)
         self.require(*needs)
+        unknown = [quoted(h, 40) for h, name in zip(headers, names) if name is None]
         if unknown and not others:
             more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
-            raise DataError(
-                f"{raw.name}: unknown column{'s' * (len(unknown) > 1)} "
-                f"{', '.join(quoted(u, 40) for u in unknown[:5])}{more}",
-                hint=f"delete what was added to {what}",
-            )
+            said = f"unknown column{'s' * (len(unknown) > 1)} {', '.join(unknown[:5])}{more}"
+            raise DataError(f"{raw.name}: {said}", hint=f"delete what was added to {what}")
 
     def __contains__(self, name: str) -> bool:
         return name in self.headers
@@ -274,17 +257,12 @@ class Table:
 
     def require(self, *columns: str | tuple[str, ...]) -> None:
         """Refuse the file unless it has these columns, and one of each tuple of columns."""
-        titles = {name: column.title for name, column in self.columns.items()}
         wanted = [(c,) if isinstance(c, str) else c for c in columns]
         absent = [some for some in wanted if self.headers.keys().isdisjoint(some)]
         if absent:
-            said = ", ".join(
-                " or ".join(titles.get(name, name) for name in some) for some in absent
-            )
-            raise DataError(
-                f"{self.name}: no column {said}; it has {listed(self.raw.cells.columns)}",
-                hint=f"is it {self.what}?",
-            )
+            said = ", ".join(" or ".join(self.columns[n].title for n in some) for some in absent)
+            held = listed(self.raw.cells.columns)
+            raise DataError(f"{self.name}: no column {said}; it has {held}", f"is it {self.what}?")
 
     def values(
         self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
@@ -294,28 +272,42 @@ class Table:
         ``only`` are the rows that the parser is for; what the others get means nothing.
         """
         if name not in self._codes:
-            blanks = np.full(len(self), "", dtype=object)
-            self._codes[name] = pd.factorize(
-                self.cells[name].to_numpy() if name in self else blanks
-            )
+            blank = np.full(len(self), "", dtype=object)
+            self._codes[name] = pd.factorize(self.cells[name].to_numpy() if name in self else blank)
         codes, texts = self._codes[name]
         parse = parse or self.columns[name].parse
-        if only is None:
-            parsed = [parse(text) for text in texts]
-        else:
-            meant = np.bincount(codes[only], minlength=len(texts)).tolist()
-            parsed = [parse(text) if n else None for text, n in zip(texts, meant)]
-        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)
-        if bad.any():
-            wrong = bad[codes] if only is None else bad[codes] & only
+        asked = np.bincount(codes if only is None else codes[only], minlength=len(texts)).tolist()
+        parsed = [parse(text) if n else None for text, n in zip(texts, asked)]
+        wrong = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)[codes]
+        if wrong.any():
+            wrong &= True if only is None else only
             first = parsed[codes[np.argmax(wrong)]]
             self.refuse(wrong, name, first.why, first.hint)
         values: NDArray[Any] = np.array(parsed, dtype=dtype)
         return values[codes]
 
-    def texts(self, name: str, parse: Parser | None = None) -> NDArray[np.object_]:
+    def texts(self, name: str, parse: Parser | None = None) -> Texts:
         """Values of a column of texts."""
         return self.values(name, parse, object)
+
+    def matches(self, name: str, pattern: str) -> Bools:
+        """Whether the cells of a column hold a pattern, in upper or lower case."""
+        found = re.compile(pattern, re.IGNORECASE).search
+        return self.values(name, lambda text: found(text) is not None, bool)
+
+    def agree(self, name: str, other: Any, why: str, hint: str = "") -> None:
+        """Refuse the file if a column, where there is one, says something else than another."""
+        if name in self:
+            self.refuse(self.texts(name) != other, name, why, hint)
+
+    def single(self, name: str) -> Any:
+        """The one value that a column has in all rows: two are two releases."""
+        found = set(self.texts(name))
+        if len(found) != 1:
+            said = f"{len(found)} releases in one table"
+            shown = listed(sorted(self.cells[name].unique()), 3)
+            raise DataError(f"{self.name}: {said} ({shown})", hint="one file per release")
+        return found.pop()
 
     def months(self, first: str) -> NDArray[np.datetime64]:
         """Months from the columns ``month`` and, where there is one, ``year``."""
@@ -334,11 +326,10 @@ class Table:
     def refuse_open_end(self) -> None:
         """Refuse a blank at the end of a file without a line end, where a value may be cut off."""
         if self.raw.open_end:
-            raise DataError(
-                f"{self.where(len(self) - 1)}: the last line has no line end and ends in a blank "
-                f"{plain(self.raw.cells.columns[-1], 40)}, where a value may be cut off",
-                hint=f"{AGAIN}, or add a line end if the file is whole",
-            )
+            blank = f"a blank {plain(self.raw.cells.columns[-1], 40)}"
+            why = f"has no line end and ends in {blank}, where a value may be cut off"
+            hint = f"{AGAIN}, or add a line end if the file is whole"
+            raise DataError(f"{self.where(len(self) - 1)}: the last line {why}", hint)
 
     def where(self, i: int) -> str:
         """File, row and key of row ``i``, as the file writes them."""
@@ -355,33 +346,12 @@ class Table:
         if at.size:
             first = int(at[0])
             more = f" (and {at.size - 1:,} more such cells)" if at.size > 1 else ""
-            raise DataError(
-                f"{self.where(first)}: {plain(self.headers[name], 40)} "
-                f"{quoted(self.cells[name].iloc[first])} {why}{more}",
-                hint or _CORRECT,
-            )
+            cell = f"{plain(self.headers[name], 40)} {quoted(self.cells[name].iloc[first])}"
+            raise DataError(f"{self.where(first)}: {cell} {why}{more}", hint or _CORRECT)
 
-
-def read_plain(path: str | Path, limits: Limits | None = None) -> Table:
-    """A table (CSV, gzip or not, Excel or Parquet) of any columns, by their headers as they are."""
-    raw = read_raw(path, limits)
-    raw.cells.columns = raw.cells.columns.str.strip()
-    table = Table(raw, [Column(name, name) for name in raw.cells.columns], what="the right file")
-    table.refuse_open_end()
-    return table
-
-
-def refuse_commas(table: Table, name: str) -> None:
-    """Refuse commas in the numbers of a file that has semicolons between its columns."""
-    if table.raw.separator == ";":
-        comma = table.cells[name].str.contains(",")
-        why = "may hold a decimal comma or a separator of thousands"
-        table.refuse(comma, name, why, "write whole numbers without separators")
-
-
-def parse_each(column: pd.Series, parse: Callable[[str], float | None]) -> tuple[Floats, Bools]:
-    """Numbers of a column by a parser of one text; the mask marks what it answered None to."""
-    codes, unique = pd.factorize(column, use_na_sentinel=False)
-    parsed = [parse(text) for text in unique]
-    bad = np.array([value is None for value in parsed], dtype=bool)
-    return np.array(parsed, dtype=float)[codes], bad[codes]
+    def refuse_commas(self, name: str) -> None:
+        """Refuse commas in the numbers of a file that has semicolons between its columns."""
+        if self.raw.separator == ";":
+            comma = self.cells[name].str.contains(",")
+            why = "may hold a decimal comma or a separator of thousands"
+            self.refuse(comma, name, why, "write whole numbers without separators")

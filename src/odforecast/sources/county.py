@@ -15,7 +15,7 @@ in about a second and 90 MB). Facts the reader rests on:
   the county that took them in: one of the two listings is kept where they agree.
 * Connecticut: until 2021 eight counties (09001-09015), from 2022 nine planning regions
   (09110-09190). They do not nest, so the two are separate series, and a 12-month sum that
-  mixes both cannot be; :func:`connecticut_geography` says which one a code belongs to.
+  mixes both cannot be.
 * ``Data as of`` is the day the counts were drawn up, some days before CDC publishes them; CDC
   refreshes the whole table once a quarter. A file whose name begins with a date, as that of a
   download does, was published that day.
@@ -27,6 +27,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,55 +36,44 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography import called
-from odforecast.geography.places import (
-    BY_KEY,
-    FORMER,
-    NEW_YORK_CITY,
-    SPLIT,
-    by_fips,
-    counties_of,
-    edition_held,
-    edition_of,
-    folded,
-)
+from odforecast.geography import called, places
+from odforecast.geography.places import Edition, by_fips, folded
 from odforecast.say import listed
-from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import (
     BadCell,
     Column,
     Floats,
     Table,
+    Texts,
+    among,
     count,
     percent,
     years,
 )
-from odforecast.sources.read import read_raw
-from odforecast.sources.table import COUNTY_COLUMNS, URBAN, canonical_counties, to_date
+from odforecast.sources.read import Limits, RawFile, read_raw
+from odforecast.sources.table import URBAN, canonical, to_date
 
 #: How a footnote says that a suppressed count is a small one.
-_SMALL = re.compile(r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b")
-#: Former cities of Virginia, by their old codes.
-_CITIES = {"51515": "Bedford", "51560": "Clifton Forge"}
+_SMALL = r"\b1 ?(?:-|–|to|and|through) ?9\b|(?:than|under|below|<) ?10\b"
+#: Former cities of Virginia as they are spelled, folded, by the county that took them in.
+_CITIES = {"51019": {"bedford", "bedfordcity"}, "51005": {"cliftonforge", "cliftonforgecity"}}
+#: What Connecticut is made of in each edition.
+_KINDS: dict[Edition, str] = {"counties": "county", "planning-regions": "planning region"}
 #: The largest count of a release that lost its counts of four digits lies between these two.
 _CAPPED = (900.0, 999.0)
 #: No count that was lost has a smaller one than this beside it in time.
 _NEAR_LOST = 700.0
 #: How the note begins of a file whose day of publication is not known.
 UNDATED = "no day of publication is given"
-#: How CDC's site and API write a day.
-_DAYS = (
-    "%m/%d/%Y", "%m/%d/%Y 12:00:00 AM", "%Y-%m-%d", "%Y-%m-%dT00:00:00",
-    "%Y-%m-%dT00:00:00.000",
-)  # fmt: skip
+_MIDNIGHT = re.compile(r"( 12:00:00 AM|T00:00:00(\.000)?)$")
 
 
 def _day(text: str) -> dt.date | BadCell:
-    for form in _DAYS if text.isascii() else ():
-        try:
-            return dt.datetime.strptime(text, form).date()
-        except ValueError:
-            pass
+    """A day as CDC's site and API write it."""
+    bare = _MIDNIGHT.sub("", text) if text.isascii() else ""
+    for form in ("%m/%d/%Y", "%Y-%m-%d"):
+        with suppress(ValueError):
+            return dt.datetime.strptime(bare, form).date()
     return BadCell("is not a day (10/8/2023)")
 
 
@@ -94,7 +84,7 @@ def _fips(text: str) -> str | BadCell:
 
 def _state_code(text: str) -> str | BadCell:
     """FIPS code of a state, from its name or postal code."""
-    place = BY_KEY.get(text.upper())
+    place = places.BY_KEY.get(text.upper())
     return place.code if place else BadCell("is not a state")
 
 
@@ -110,11 +100,6 @@ def _county_count(text: str) -> float | BadCell:
     return value
 
 
-def _urban(text: str) -> str | BadCell:
-    known = text in URBAN
-    return text if known else BadCell("is not a code of how urban a county is (1-6)")
-
-
 COLUMNS = (
     Column("as_of", "Data as of", _day, ("dataasof",)),
     Column("year", "Year", years(2018)),
@@ -123,9 +108,9 @@ COLUMNS = (
     Column("state_name", "STATE_NAME", _state_code),
     Column("county", "COUNTYNAME"),
     Column("fips", "FIPS", _fips),
-    Column("state_fips", "STATEFIPS"),
-    Column("county_fips", "COUNTYFIPS"),
-    Column("urban", "CODE2013", _urban),
+    Column("state_fips", "STATEFIPS", lambda text: text.zfill(2)),
+    Column("county_fips", "COUNTYFIPS", lambda text: text.zfill(3)),
+    Column("urban", "CODE2013", among(URBAN, "is not a code of how urban a county is (1-6)")),
     # The API cuts long names off.
     Column("deaths", "Provisional Drug Overdose Deaths", _county_count,
            ("provisionaldrugoverdose",)),
@@ -228,62 +213,32 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Counties:
         what="CDC's table of counties (gb4e-yj24)",
     )  # fmt: skip
     table.refuse_open_end()
-    day = _data_day(table)
+    day: dt.date = table.single("as_of")
     date, notes = _released(raw, day, release)
     state, fips = _places(table)
     month = _months(table, day)
     deaths, status = _counts(table)
-    rows = pd.DataFrame(
-        {
-            "release": np.datetime64(date, "ns"),
-            "fips": fips,
-            "state": state,
-            "county": table.cells["county"],
-            "month": month.astype("datetime64[ns]"),
-            "deaths": deaths,
-            "status": status,
-            "percent_pending": table.values("pending"),
-            "completeness_note": table.texts("note"),
-            "urban": _urban_codes(table, fips),
-        }
-    )[list(COUNTY_COLUMNS)]
-    exact = rows.duplicated().to_numpy()
+    rows = pd.DataFrame({
+        "release": np.datetime64(date, "ns"), "fips": fips, "state": state,
+        "county": table.cells["county"], "month": month.astype("datetime64[ns]"),
+        "deaths": deaths, "status": status, "percent_pending": table.values("pending"),
+        "completeness_note": table.texts("note"), "urban": _urban_codes(table, fips),
+    })  # fmt: skip
+    exact = rows.duplicated()
     kept, merged = _merged(table, rows, ~exact)
     rows = rows[kept]
     second = rows.index[rows.duplicated(["fips", "month"])]
     why, hint = "is a second value for its county and month", "keep one release per file"
     table.refuse(second, "deaths", why, hint)
-    notes = [*raw.notes, *notes, *merged, *_connecticut(rows)]
-    _check_split(rows)
-    rows = canonical_counties(rows)
+    notes = [*raw.notes, *notes, *merged, *_geographies(raw.name, rows)]
+    rows = canonical(rows)
     notes += [*_blanks(rows), *absent(rows)]
     if exact.any():
         notes.append(f"{int(exact.sum()):,} rows repeat an earlier row exactly: left out")
+    suppressed, missing = (int((rows["status"] == s).sum()) for s in ("suppressed", "missing"))
     return Counties(
-        table=rows,
-        release=date,
-        data_as_of=day,
-        suppressed=int((rows["status"] == "suppressed").sum()),
-        missing=int((rows["status"] == "missing").sum()),
-        duplicates=int((~kept).sum()),
-        notes=tuple(notes),
-        file=raw.file,
-        sha256=raw.sha256,
+        rows, date, day, suppressed, missing, int((~kept).sum()), tuple(notes), raw.file, raw.sha256
     )
-
-
-def _data_day(table: Table) -> dt.date:
-    """The one day that the data are of."""
-    days = set(table.texts("as_of"))
-    if len(days) != 1:
-        raise DataError(
-            f"{table.name}: {len(days)} releases in one table "
-            f"({listed(sorted(table.cells['as_of'].unique()), 3)})",
-            hint="one file per release",
-        )
-    (day,) = days
-    assert isinstance(day, dt.date)
-    return day
 
 
 def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[dt.date, list[str]]:
@@ -294,45 +249,32 @@ def _released(raw: RawFile, day: dt.date, asked: str | dt.date | None) -> tuple[
     elif named := re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", raw.file):
         date, whence = to_date(named[0]), "in the file's name"
     if date < day:
-        raise DataError(
-            f"{raw.name}: the release date {whence} is {date}, and the data are as of {day}",
-            hint="give the day CDC published it: --release DATE (release= in Python)",
-        )
-    note = (
-        f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some days "
-        "later (--release DATE)"
-    )
-    return date, [] if whence else [note]
+        hint = "give the day CDC published it: --release DATE (release= in Python)"
+        said = f"the release date {whence} is {date}, and the data are as of {day}"
+        raise DataError(f"{raw.name}: {said}", hint)
+    note = f"{UNDATED}: taken to be known on {day}, the day the data are of; CDC publishes some "
+    return date, [] if whence else [f"{note}days later (--release DATE)"]
 
 
-def _places(table: Table) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+def _places(table: Table) -> tuple[Texts, Texts]:
     """CDC codes and FIPS; the five counties of New York City are ``YC``, as everywhere."""
-    cells = table.cells
-    fips = pd.Series(table.texts("fips"))
-    expected = table.texts("state")
-    table.refuse(fips.str[:2] != expected, "fips", "lies in another state")
-    for column, part, width in (("state_fips", fips.str[:2], 2), ("county_fips", fips.str[2:], 3)):
-        if column in table:
-            table.refuse(cells[column].str.zfill(width) != part, column, "contradicts FIPS")
-    if "state_name" in table:
-        table.refuse(table.texts("state_name") != expected, "state_name", "contradicts the state")
-    table.refuse(cells["county"] == "", "county", "is blank")
-    # Which codes Connecticut may have is said where its two geographies are told apart.
-    unknown = ~fips.isin(by_fips().keys()) & (fips.str[:2] != "09")
-    table.refuse(unknown, "fips", "is not a county")
+    names, fips, expected = table.cells["county"], table.texts("fips"), table.texts("state")
+    codes = pd.Series(fips)
+    table.refuse(codes.str[:2] != expected, "fips", "lies in another state")
+    table.agree("state_fips", codes.str[:2], "contradicts FIPS")
+    table.agree("county_fips", codes.str[2:], "contradicts FIPS")
+    table.agree("state_name", expected, "contradicts the state")
+    table.refuse(names == "", "county", "is blank")
+    hint = "counties of Connecticut are 09001-09015, its planning regions 09110-09190"
+    table.refuse(~codes.isin(by_fips().keys()), "fips", "is not a county", hint)
     # A former city of Virginia stands under the FIPS code of the county that took it in.
-    merged = fips.isin(FORMER.values())
-    names = {
-        new: own_names(new) | {folded(_CITIES[old] + kind) for kind in ("", " city")}
-        for old, new in FORMER.items()
-    }
-    strange = [f in names and folded(n) not in names[f] for f, n in zip(fips, cells["county"])]
-    why = "is one of two names for a FIPS code"
-    table.refuse(strange, "county", why)
-    doubled = cells["county"].mask(merged, "").groupby(fips).transform("nunique") > 1
-    table.refuse(doubled, "county", why)
-    state = cells["state"].where(~fips.isin(NEW_YORK_CITY), "YC")
-    return state.to_numpy(dtype=object), fips.to_numpy(dtype=object)
+    known = {code: own_names(code) | cities for code, cities in _CITIES.items()}
+    strange = [f in known and folded(n) not in known[f] for f, n in zip(fips, names)]
+    doubled = names.mask(codes.isin(known.keys()), "").groupby(fips).transform("nunique") > 1
+    for wrong in (strange, doubled):
+        table.refuse(wrong, "county", "is one of two names for a FIPS code")
+    state = table.cells["state"].where(~codes.isin(places.NEW_YORK_CITY), "YC")
+    return state.to_numpy(dtype=object), fips
 
 
 def own_names(fips: str) -> set[str]:
@@ -352,21 +294,18 @@ def _months(table: Table, day: dt.date) -> NDArray[np.datetime64]:
     return stamps
 
 
-def _counts(table: Table) -> tuple[Floats, NDArray[np.object_]]:
+def _counts(table: Table) -> tuple[Floats, Texts]:
     """Counts, NaN where blank, and what each is: ``ok``, ``suppressed`` or ``missing``."""
     deaths = table.values("deaths")
-    hidden = table.values("footnote", lambda text: "suppressed" in text.lower(), bool)
-    # Elsewhere CDC suppresses for other reasons too, such as low data quality.
-    small = table.values("footnote", lambda text: bool(_SMALL.search(text.lower())), bool)
+    hidden = table.matches("footnote", "suppressed")
     blank = np.isnan(deaths)
     table.refuse(hidden & ~blank, "deaths", "is filled in where the footnote says suppressed")
-    table.refuse(
-        hidden & ~small, "footnote", "says suppressed, and not that the count is 1 to 9",
-        "CDC's words have changed: what the blank counts are is not known",
-    )  # fmt: skip
-    status = np.where(blank, "missing", "ok").astype(object)
-    status[hidden & blank] = "suppressed"
-    return deaths, status
+    # Elsewhere CDC suppresses for other reasons too, such as low data quality.
+    other = hidden & ~table.matches("footnote", _SMALL)
+    hint = "CDC's words have changed: what the blank counts are is not known"
+    table.refuse(other, "footnote", "says suppressed, and not that the count is 1 to 9", hint)
+    status = np.where(hidden, "suppressed", np.where(blank, "missing", "ok"))
+    return deaths, status.astype(object)
 
 
 def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
@@ -380,94 +319,59 @@ def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
 # Rows beside each other: what is there twice, and what a blank means
 
 
-def connecticut_geography(fips: str) -> str | None:
-    """``"county"`` (until 2021) or ``"planning region"`` (from 2022); None elsewhere.
-
-    Examples
-    --------
-    >>> [connecticut_geography(fips) for fips in ("09110", "09001", "39049")]
-    ['planning region', 'county', None]
-    """
-    county = by_fips().get(fips)
-    if county is None or county.state != "CT":
-        return None
-    return "county" if edition_of(fips) == "counties" else "planning region"
-
-
-def _merged(
-    table: Table, counts: pd.DataFrame, kept: NDArray[np.bool_]
-) -> tuple[pd.Series, list[str]]:
+def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Series, list[str]]:
     """Rows without those of former cities that repeat the county that took them in.
 
     A release lists both under one code. They must agree in count and footnote; the county's row is
     kept, with its percentage pending.
     """
-    out = pd.Series(kept, index=counts.index)
-    notes = []
-    for fips in sorted(set(FORMER.values())):
-        rows = counts[out & (counts["fips"] == fips)].assign(at=lambda r: r.index)
-        rows["said"] = [_count_text(*row) for row in zip(rows["deaths"], rows["status"])]
+    kept, notes = kept.copy(), []
+    for fips in sorted(_CITIES):
+        rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
+        shown = rows["deaths"].map("{:,.0f}".format)
+        rows["said"] = rows["status"].where(rows["deaths"].isna(), shown)
         own = rows["county"].map(folded).isin(own_names(fips))
         pair = rows[own].merge(rows[~own], on="month", suffixes=("", "_city"))
         counts.loc[rows.index, "county"] = by_fips()[fips].short
-        for _, row in pair[pair["said"] != pair["said_city"]].iterrows():
-            raise DataError(
-                f"{table.name} rows {table.rows[row['at']]} and {table.rows[row['at_city']]}: "
-                f"{row['county']} and {row['county_city']} are one county now ({fips}), and have "
-                f"{row['said']} and {row['said_city']} in {row['month']:%Y-%m}",
-                hint="which one is right? Download the file again",
-            )
+        if (wrong := pair[pair["said"] != pair["said_city"]]).size:
+            row = wrong.iloc[0]
+            where = f"rows {table.rows[row['at']]} and {table.rows[row['at_city']]}"
+            said = f"{row['county']} and {row['county_city']} are one county now ({fips})"
+            said += f", and have {row['said']} and {row['said_city']} in {row['month']:%Y-%m}"
+            hint = "which one is right? Download the file again"
+            raise DataError(f"{table.name} {where}: {said}", hint)
         if pair.empty:
             continue
-        out[pair["at_city"]] = False
-        text = f"{fips} is listed twice, as {pair['county'][0]} and as "
-        text += f"{pair['county_city'][0]}, with the same counts: one is kept"
+        kept[pair["at_city"]] = False
+        both = f"{pair['county'][0]} and as {pair['county_city'][0]}"
+        text = f"{fips} is listed twice, as {both}, with the same counts: one is kept"
         differ = pair["percent_pending"].fillna(-1) != pair["percent_pending_city"].fillna(-1)
         if differ.any():
             text += f" (percent pending differs in {int(differ.sum())} months: the county's)"
         notes.append(text)
-    return out, notes
+    return kept, notes
 
 
-def _count_text(deaths: float, status: str) -> str:
-    return status if np.isnan(deaths) else f"{deaths:,.0f}"
-
-
-def _connecticut(table: pd.DataFrame) -> list[str]:
-    """What Connecticut is made of; both at once are refused."""
-    rows = table[table["state"] == "CT"]
-    kinds = rows["fips"].map(connecticut_geography)
-    if kinds.isna().any():
-        raise DataError(
-            f"{rows['fips'][kinds.isna()].iloc[0]} is neither a county nor a planning region of "
-            "Connecticut",
-            hint="counties are 09001-09015, planning regions 09110-09190",
-        )
-    both = kinds.groupby(rows["month"]).agg("nunique") > 1
-    if both.any():
-        raise DataError(
-            f"Connecticut has counties and planning regions in {both.idxmax():%Y-%m}: "
-            "its deaths would count twice",
-            hint="keep one geography for each month",
-        )
-    if len(set(kinds)) > 1:
-        return [
+def _geographies(name: str, table: pd.DataFrame) -> list[str]:
+    """What Connecticut is made of; two geographies of one place in one month are refused."""
+    editions = [{c.fips for c in places.counties_of("CT", kind)} for kind in _KINDS]
+    twice = {"Connecticut has counties and planning regions": editions}
+    for old, parts in places.SPLIT.items():
+        both = f"{by_fips()[old].label} and the parts it was split into are both there"
+        twice[both] = [{old}, set(parts)]
+    for said, codes in twice.items():
+        one, other = (set(table.loc[table["fips"].isin(some), "month"]) for some in codes)
+        if both_in := one & other:
+            said = f"{name}: {said} in {min(both_in):%Y-%m}: its deaths would count twice"
+            raise DataError(said, hint="keep one geography for each month")
+    there = set(table["fips"])
+    held = [kind for kind, codes in zip(_KINDS.values(), editions) if codes & there]
+    if len(held) > 1:
+        text = (
             "Connecticut changes from 8 counties to 9 planning regions; they do not nest, so its "
-            "series break there"
-        ]
-    return [f"Connecticut is given by {kinds.iloc[0]}"] if len(kinds) else []
-
-
-def _check_split(table: pd.DataFrame) -> None:
-    """A county that was split must not be there beside its parts."""
-    for old, parts in SPLIT.items():
-        months = [set(table.loc[table["fips"].isin(f), "month"]) for f in ((old,), parts)]
-        if both := months[0] & months[1]:
-            raise DataError(
-                f"{by_fips()[old].label} and the parts it was split into are both there in "
-                f"{min(both):%Y-%m}: its deaths would count twice",
-                hint="keep one geography for each month",
-            )
+        )
+        return [f"{text}series break there"]
+    return [f"Connecticut is given by {kind}" for kind in held]
 
 
 def lost_counts(table: pd.DataFrame) -> pd.Series:
@@ -492,24 +396,20 @@ def _blanks(table: pd.DataFrame) -> list[str]:
     missing = table[table["status"] == "missing"]
     if missing.empty:
         return []
-    cells = missing["fips"].value_counts()
-    # Those with most cells first, in order of their codes.
-    order = sorted(cells.items(), key=lambda item: (-item[1], str(item[0])))
-    names = [f"{by_fips()[str(fips)].label} {count}" for fips, count in order]
+    cells = Counter(missing["fips"])  # in the order of their codes; those with most cells first
+    names = [f"{by_fips()[fips].label} {count}" for fips, count in cells.most_common()]
     notes = [f"{len(missing):,} blank counts without a footnote: missing, not zero "
              f"({len(cells)} counties: {listed(names, 3)})"]  # fmt: skip
     if lost := int(lost_counts(table).sum()):
-        notes.append(
-            f"the largest count is {table['deaths'].max():,.0f}: the release lost every count of "
-            f"1,000 and more ({lost:,} cells)"
-        )
+        largest = f"the largest count is {table['deaths'].max():,.0f}"
+        notes.append(f"{largest}: the release lost every count of 1,000 and more ({lost:,} cells)")
     return notes
 
 
 def listed_with(there: Collection[str]) -> set[str]:
     """Codes that a whole release has which has some: of one edition, and split where it is."""
-    wanted = {c.fips for c in counties_of(edition=edition_held(there))}
-    for old, parts in SPLIT.items():
+    wanted = {c.fips for c in places.counties_of(edition=places.edition_held(there))}
+    for old, parts in places.SPLIT.items():
         if not set(parts).isdisjoint(there):
             wanted = (wanted - {old}) | set(parts)
     return wanted
@@ -531,8 +431,8 @@ def absent(table: pd.DataFrame) -> list[str]:
         said = listed([f"{lacking[s]} of {whole[s]} of {called(s)}" for s in order], 3)
         notes.append(f"no rows for {lacking.total():,} counties ({said}): is the file whole?")
     # Connecticut's editions and a county that was split come and go.
-    stays = ~table["fips"].isin([*SPLIT, *(p for parts in SPLIT.values() for p in parts)])
-    rows = table[stays & (table["state"] != "CT")]
+    split = [code for old, parts in places.SPLIT.items() for code in (old, *parts)]
+    rows = table[~table["fips"].isin(split) & (table["state"] != "CT")]
     short = rows["fips"].value_counts() < rows["month"].nunique()
     if short.any():
         first = by_fips()[min(map(str, short.index[short]))].label

@@ -23,27 +23,13 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.months import month_end, readings
 from odforecast.say import day_name
-from odforecast.sources.cells import Limits, RawFile
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Parser,
-    Table,
-    any_text,
-    count,
-    letters,
-    needed,
-    refuse_commas,
-)
-from odforecast.sources.read import read_raw
+from odforecast.sources.columns import BadCell, Column, Parser, Table, count, letters, needed
+from odforecast.sources.read import Limits, read_raw
 
 #: A state has some hundred months, and some days for each.
 LIMITS = Limits(size=20_000_000)
 _FIRST, _LAST = np.datetime64("1900-01"), np.datetime64("2200-12")
-_WHOLE = (
-    "write the number of deaths of that one month: whole, without signs; a suppressed month cannot "
-    "be used"
-)
+_WHOLE = "write the deaths of that month as a whole number; a suppressed month cannot be used"
 
 
 def _deaths(text: str) -> float | BadCell:
@@ -51,17 +37,17 @@ def _deaths(text: str) -> float | BadCell:
     return BadCell(value.why, _WHOLE) if isinstance(value, BadCell) else value
 
 
+_PLACE = needed(str, hint="name the place")
 COLUMNS = (
-    Column("location", "location", needed(any_text, hint="name the place")),
+    Column("location", "location", _PLACE),
+    Column("state", "state", _PLACE),
     Column("month", "month"),
     Column("deaths", "deaths", needed(_deaths, "is not a number", _WHOLE)),
     Column("as_of", "as_of"),
     Column("basis", "basis"),
     Column("indicator", "indicator"),
 )
-#: Another name of the first, which tables of this package have.
-_BY_STATE = (Column("location", "location", COLUMNS[0].parse, ("state",)), *COLUMNS[1:])
-_HEADS = frozenset({"state"}.union(*(column.heads() for column in COLUMNS)))
+_HEADS = frozenset().union(*(column.heads() for column in COLUMNS))
 
 
 def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFrame:
@@ -104,37 +90,25 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
     [182.0, 171.0]
     """
     try:
-        table = _table(read_raw(path, limits or LIMITS, header=_is_header))
+        raw = read_raw(
+            path, limits or LIMITS, header=lambda row: len(_HEADS & set(map(letters, row))) > 1
+        )
+        table = Table(
+            raw, COLUMNS, needs=(("location", "state"), "month", "deaths"), others=True,
+            what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
+            "indicator)",
+        )  # fmt: skip
         table.refuse_open_end()
     except DataError as error:
         raise _of_counts(error) from error
-    refuse_commas(table, "deaths")
-    months = table.values("month", _months(table), "datetime64[M]")
-    frame = pd.DataFrame(
-        {
-            "location": table.texts("location"),
-            "month": months.astype("datetime64[s]"),
-            "deaths": table.values("deaths"),
-        }
-    )
+    table.refuse_commas("deaths")
+    months = table.values("month", _dates(table, "month"), "datetime64[M]")
+    frame = pd.DataFrame({"location": table.texts("location" if "location" in table else "state")})
+    frame["month"], frame["deaths"] = months.astype("datetime64[s]"), table.values("deaths")
     for name in ("as_of", "basis", "indicator"):
         if name in table:
-            frame[name] = table.texts(name, _days(table) if name == "as_of" else None)
+            frame[name] = table.texts(name, _dates(table, name) if name == "as_of" else None)
     return frame
-
-
-def _is_header(row: list[str]) -> bool:
-    return len(_HEADS.intersection(map(letters, row))) > 1
-
-
-def _table(raw: RawFile) -> Table:
-    heads = {letters(str(header)) for header in raw.cells.columns}
-    return Table(
-        raw, COLUMNS if "location" in heads else _BY_STATE,
-        needs=("location", "month", "deaths"), others=True,
-        what="a table with the columns location, month, deaths (and, if there, as_of, basis, "
-        "indicator)",
-    )  # fmt: skip
 
 
 def _of_counts(error: DataError) -> DataError:
@@ -144,63 +118,41 @@ def _of_counts(error: DataError) -> DataError:
     if "line end" in hint:
         hint = "end the last line with a line end, if the file is whole"
     elif "CDC" in hint or "download" in hint:
-        hint = "save it as CSV or .xlsx, with the columns location, month, deaths and a row per "
-        hint += "month"
+        columns = "with the columns location, month, deaths and a row per month"
+        hint = f"save it as CSV or .xlsx, {columns}"
     return DataError(message, hint or None)
 
 
-def _ordered(table: Table, name: str, *, first_days: bool) -> Any:
-    """Reader of one date of a column, where the cells together tell month from day.
+def _dates(table: Table, name: str) -> Parser:
+    """Parser of the months or days of a column, whose cells together tell month from day.
 
     ``31/05/2025`` says that the day comes first, ``05/31/2025`` that the month does; in a column
-    of months ``05/01/2025`` is the first of May where all that could be either have 01 there.
+    of months ``05/01/2025`` is the first of May where all that could be either have 01 there. A
+    day of a column of months must be the first or the last of its month. A column of days may
+    have blank cells; days are written as ``2025-09-01``.
     """
-    texts = table.cells[name].unique()
+    texts, of_months = table.cells[name].unique(), name == "month"
     numbers = [re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in texts]
     day_first = any(found and int(found[1]) > 12 for found in numbers)
     month_first = any(found and int(found[2]) > 12 for found in numbers) or (
-        first_days and all(found is None or int(found[2]) == 1 for found in numbers)
+        of_months and all(found is None or int(found[2]) == 1 for found in numbers)
     )
 
-    def date(text: str) -> np.datetime64 | BadCell | None:
+    def date(text: str) -> Any:
         found = readings(text)
         if len(found) > 1 and day_first == month_first:
             said = " or ".join(day_name(day.astype(dt.date)) for day in found)
             return BadCell(f"may be {said}", "write it as 2025-06-30, or a month as 2025-06")
-        return found[-1 if day_first else 0] if found else None
+        one = found[-1 if day_first else 0] if found else np.datetime64("NaT", "Y")
+        unit = np.datetime_data(one.dtype)[0]
+        if not of_months:
+            bad = BadCell("is not a day", "write it as 2025-09-01")
+            return str(one) if unit == "D" else bad if text else ""
+        month, hint = one.astype("datetime64[M]"), "write it as 2025-06"
+        if unit not in ("M", "D") or not _FIRST <= month <= _LAST:
+            return BadCell("is not a month", hint)
+        if unit == "D" and str(one)[-2:] not in ("01", str(month_end(month).day)):
+            return BadCell("is a day within a month", hint)
+        return month
 
     return date
-
-
-def _months(table: Table) -> Parser:
-    """Months as people write them; a day must be the first or the last of its month."""
-    date, hint = _ordered(table, "month", first_days=True), "write it as 2025-06"
-
-    def month(text: str) -> np.datetime64 | BadCell:
-        found = date(text)
-        if isinstance(found, BadCell):
-            return found
-        unit = "" if found is None else np.datetime_data(found.dtype)[0]
-        whole = np.datetime64("NaT", "M") if found is None else found.astype("datetime64[M]")
-        if unit not in ("M", "D") or not _FIRST <= whole <= _LAST:
-            return BadCell("is not a month", hint)
-        if unit == "D" and found.item().day not in (1, month_end(whole).day):
-            return BadCell("is a day within a month", hint)
-        return np.datetime64(whole, "M")
-
-    return month
-
-
-def _days(table: Table) -> Parser:
-    """Days in any form that means one day, written as ``2025-09-01``; blank cells stay blank."""
-    date = _ordered(table, "as_of", first_days=False)
-
-    def day(text: str) -> str | BadCell:
-        found = date(text)
-        if text == "" or isinstance(found, BadCell):
-            return found or ""
-        if found is None or np.datetime_data(found.dtype)[0] != "D":
-            return BadCell("is not a day", "write it as 2025-09-01")
-        return str(found)
-
-    return day

@@ -1,52 +1,133 @@
 """A file of any kind read as cells of text: CSV, Excel, Parquet and JSON, told by their content.
 
-Nothing is interpreted here. A file that is cut off, of another kind, or larger than any release
-is refused.
+Nothing is interpreted here. A file that is cut off, undecodable, of another kind, or larger than
+any release is refused. A gzip file or workbook of a few megabytes can unpack to gigabytes, and a
+device or pipe never ends, so nothing is read beyond a limit.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import datetime as dt
+import gzip
+import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from itertools import islice
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import batched, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import openpyxl
 import pandas as pd
 from numpy.typing import NDArray
+from openpyxl.utils.escape import unescape
+from openpyxl.worksheet._reader import FORMULA_TAG, INLINE_STRING, VALUE_TAG, WorkSheetParser
 
 from odforecast.errors import DataError
-from odforecast.say import listed, plain, quoted
-from odforecast.sources.cells import (
-    AGAIN,
-    HEADER_WITHIN,
-    LONGEST,
-    PEEK,
-    Limits,
-    RawFile,
-    cell_text,
-    check_width,
-    filled,
-    laid,
-    read_content,
-    record_cells,
-    utf8,
-)
-from odforecast.sources.workbook import read_workbook
+from odforecast.say import listed, of_path, plain, quoted
 
+AGAIN = "download the file again"
+#: Bytes from which the kind of a text is told.
+_PEEK = 100_000
+_PIECE = 1 << 20
+#: Characters of a row, a cell or a JSON record, and columns of a table: no release comes near.
+_LONGEST = 1_000_000
+_MOST_COLUMNS = 1000
+_HEADER_WITHIN = 20  # rows from the top, where a table may have titles above its header
 _MOST_BLANK = 1_100_000  # a worksheet saved to its end has as many
+#: Whether a row is the header.
+IsHeader = Callable[[list[str]], bool]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large a file may be.
+
+    The largest file of CDC's known today (county counts) is below 30 MB unpacked and has two
+    million cells; a process reading one stays below 1 GB of memory within the defaults.
+
+    Attributes
+    ----------
+    size : int
+        Bytes, as read and once more when unpacked.
+    cells : int
+        Cells of a table, blank ones included.
+    """
+
+    size: int = 200_000_000
+    cells: int = 5_000_000
+
+    def check_size(self, name: str, size: float, what: str = "unpacks to") -> None:
+        """Refuse a file that is too large."""
+        if size > self.size:
+            said = f"{what} more than {self.size / 1e6:,.0f} MB, more than any release"
+            raise DataError(f"{name}: {said}", "is it the right file? Limits(size=...) allows more")
+
+    def check_cells(self, name: str, rows: int, width: int) -> None:
+        """Refuse a table that is too large."""
+        if width > _MOST_COLUMNS:
+            raise DataError(f"{name}: {width:,} columns", hint="is it the right file?")
+        if rows * width > self.cells:
+            said = f"{name}: more than {self.cells:,} cells, more than any release"
+            raise DataError(said, "is it the right file? Limits(cells=...) allows more")
+
+
+@dataclass
+class RawFile:
+    """Cells of a file before anybody has interpreted them.
+
+    Attributes
+    ----------
+    name : str
+        File name, for messages.
+    cells : DataFrame of str
+        Columns as the file names them; a blank cell is ``""``.
+    rows : ndarray of int
+        Where each record stands in the file (see ``row_word``).
+    row_word : str
+        ``"row"`` (1-based, titles and header counted) or ``"record"`` (1-based, no header).
+    kind : str
+        csv, xlsx, parquet or json.
+    separator : str
+        Of a delimited text.
+    file, sha256 : str
+        File name as it is, and the hash of the file's bytes.
+    blank_rows : int
+        Entirely empty rows left out.
+    open_end : bool
+        Whether the last row ends in a blank cell without a line end, so that nobody can tell
+        whether a value is cut off there.
+    notes : list of str
+        What a reader should know.
+    """
+
+    name: str
+    cells: pd.DataFrame
+    rows: NDArray[np.int_]
+    row_word: str
+    kind: str
+    separator: str = ""
+    file: str = ""
+    sha256: str = ""
+    blank_rows: int = 0
+    open_end: bool = False
+    notes: list[str] = field(default_factory=list)
 
 
 def read_raw(
     path: str | Path,
     limits: Limits | None = None,
     *,
-    header: Callable[[list[str]], bool] | None = None,
+    header: IsHeader | None = None,
     latin: bool = False,
 ) -> RawFile:
     """Read the cells of a file, whatever its format.
@@ -79,14 +160,14 @@ def read_raw(
     if sheet is not None and data[:4] != b"PK\x03\x04":
         raise DataError(f"{name}: not an .xlsx workbook, so it has no sheet {quoted(sheet)}")
     if data[:4] == b"PAR1":
-        raw = record_cells(name, _parquet(name, data, limits), "parquet")
+        raw = _records(name, _parquet(name, data, limits), "parquet")
     elif data[:4] == b"PK\x03\x04":
-        raw = read_workbook(name, data, limits, header, sheet)
+        raw = _workbook(name, data, limits, header, sheet)
     elif data[:4] == b"\xd0\xcf\x11\xe0":
         raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
     else:
         data = utf8(name, data, latin=latin)
-        start = data[:PEEK].decode("utf-8", errors="replace").lstrip()
+        start = data[:_PEEK].decode("utf-8", errors="replace").lstrip()
         if start[:1] == "<":
             title = re.search(r"<title[^>]*>(.*?)</title>", start, re.IGNORECASE | re.DOTALL)
             what = f" ({plain(' '.join(title[1].split()))})" if title else ""
@@ -94,18 +175,150 @@ def read_raw(
         if start[:1] == "{":
             raise _refused_object(name, data)
         if start[:1] == "[":
-            raw = record_cells(name, _json(name, data, limits), "json")
+            raw = _records(name, _json(name, data, limits), "json")
         else:
             raw = _csv(name, data, limits, header, whole=content.packed)
     raw.file, raw.sha256 = content.file, content.sha256
     if raw.cells.empty:
         raise DataError(f"{name}: a header but no rows", hint=AGAIN)
     if len(raw.cells) == 1000:
-        raw.notes.append(
-            "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut; "
-            "ask for all rows ($limit=500000) or download the CSV"
-        )
+        said = "exactly 1,000 rows, what data.cdc.gov answers by default: the file is probably cut"
+        raw.notes.append(f"{said}; ask for all rows ($limit=500000) or download the CSV")
     return raw
+
+
+# Bytes
+
+
+class Content(NamedTuple):
+    """Unpacked content of a file that is not blank, and the hash of the file's bytes."""
+
+    file: str
+    name: str  # for messages
+    data: bytes
+    sha256: str
+    packed: bool
+
+
+def read_content(path: str | Path, limits: Limits) -> Content:
+    """Content of a file, no more than the limit; the checksum of a gzip file is compared."""
+    path = Path(path)
+    name = plain(path.name)
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(limits.size + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {of_path(path)}: {why}", hint="check the path") from error
+    limits.check_size(name, len(data), "holds")
+    digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
+    if packed:
+        said = f"{name}: gzip file is cut off or damaged"
+        with _damaged(said, EOFError, OSError, zlib.error):
+            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limits.size + 1)
+        limits.check_size(name, len(data))
+    if not data[:4096].strip() and not data.strip():
+        raise DataError(f"{name}: the file is empty", hint=AGAIN)
+    return Content(path.name, name, data, digest, packed)
+
+
+@contextmanager
+def _damaged(said: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Errors of a library, of the kinds that a damaged file gives, in one line."""
+    try:
+        yield
+    except DataError:
+        raise
+    except kinds as error:
+        first = plain((str(error) or type(error).__name__).splitlines()[0], 160)
+        raise DataError(f"{said} ({first})", AGAIN) from error
+
+
+def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
+    """The same text as UTF-8 without a byte-order mark, proven to be text."""
+    wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")()
+    decoded = io.BytesIO()
+    for start in range(0, len(data), _PIECE):  # a whole text may take four times its bytes
+        piece = data[start : start + _PIECE]
+        try:
+            text = decoder.decode(piece, final=start + _PIECE >= len(data))
+        except UnicodeDecodeError as error:
+            if latin and not wide:
+                return utf8(name, data.decode("latin-1").encode())
+            byte = start + error.start - (len(error.object) - len(piece))
+            where = f"{name} line {data.count(b'\n', 0, byte) + 1}"
+            said = f"{where}: byte {byte} is not {'utf-16' if wide else 'utf-8'} text"
+            raise DataError(said, hint="save the file as UTF-8") from error
+        if wide:
+            decoded.write(text.encode())
+    data = decoded.getvalue() if wide else data.removeprefix(codecs.BOM_UTF8)
+    if (at := data.find(b"\0")) >= 0:
+        line = data.count(b"\n", 0, at) + 1
+        raise DataError(f"{name} line {line}: binary data, not text", AGAIN)
+    return data
+
+
+# Cells
+
+
+def cell_text(cell: object) -> str:
+    """Text of one cell: stripped, whole floats without ``.0``, blank for None and NaN.
+
+    Examples
+    --------
+    >>> cell_text(2015.0), cell_text(" no data "), cell_text(None), cell_text(True)
+    ('2015', 'no data', '', 'True')
+    """
+    if isinstance(cell, str):
+        return cell.replace("\xa0", " ").strip()
+    if cell is None or cell is pd.NA or cell != cell:  # NaN and NaT are not themselves
+        return ""
+    if isinstance(cell, (float, np.floating)):
+        return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
+    return cell.date().isoformat() if isinstance(cell, dt.datetime) else str(cell).strip()
+
+
+class _Texts(dict[str, str]):
+    """Cells as a file has them to their text, each distinct one once."""
+
+    def __missing__(self, cell: str) -> str:
+        text = self[cell] = cell_text(cell)
+        return text
+
+
+def filled(
+    name: str, header: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]], limits: Limits
+) -> tuple[pd.DataFrame, NDArray[np.int_]]:
+    """A table of numbered rows of text, and their numbers; equal texts are kept once."""
+    limits.check_cells(name, 0, len(header))
+    columns: list[list[str]] = [[] for _ in header]
+    numbers: list[int] = []
+    known = _Texts()
+    for chunk in batched(rows, 4096):
+        numbers += [number for number, _ in chunk]
+        limits.check_cells(name, len(numbers), len(columns))
+        if len(known) > 200_000:
+            known.clear()
+        for column, texts in zip(columns, zip(*(row for _, row in chunk), strict=True)):
+            column += map(known.__getitem__, texts)
+    return _laid(columns, header), np.array(numbers, dtype=int)
+
+
+def _laid(columns: Iterable[Any], names: Sequence[str]) -> pd.DataFrame:
+    """Columns of text as a table; names may come twice."""
+    frame = pd.DataFrame({i: np.array(texts, dtype=object) for i, texts in enumerate(columns)})
+    return frame.set_axis(pd.Index(names, dtype=object), axis=1)
+
+
+def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
+    """Records of a file that has no header row."""
+    blank = np.arange(len(cells))
+    for i in range(cells.shape[1]):
+        blank = blank[(cells.iloc[blank, i] == "").to_numpy()]
+    rows = np.delete(np.arange(1, 1 + len(cells)), blank)
+    cells = cells.iloc[rows - 1].reset_index(drop=True)
+    return RawFile(name, cells, rows, "record", kind, blank_rows=blank.size)
 
 
 # Delimited text
@@ -121,13 +334,12 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
 
     def lines() -> Iterator[str]:
         nonlocal length
-        while line := handle.readline(LONGEST + 1):
+        while line := handle.readline(_LONGEST + 1):
             length += len(line)
-            if length > LONGEST:
-                raise DataError(
-                    f"{name} row {number + 1}: more than {LONGEST:,} characters",
-                    hint=f"a quote is never closed, or it is not a table; {AGAIN}",
-                )
+            if length > _LONGEST:
+                hint = f"a quote is never closed, or it is not a table; {AGAIN}"
+                said = f"{name} row {number + 1}: more than {_LONGEST:,} characters"
+                raise DataError(said, hint)
             yield line
 
     try:
@@ -135,52 +347,33 @@ def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
             number, length = number + 1, 0
             yield row
     except csv.Error as error:
-        raise DataError(
-            f"{name} row {number + 1}: {plain(error)}", hint=f"a quote is never closed? {AGAIN}"
-        ) from error
+        hint = f"a quote is never closed? {AGAIN}"
+        raise DataError(f"{name} row {number + 1}: {plain(error)}", hint) from error
 
 
-def short_row(name: str, number: int, row: Sequence[str], width: int, again: str) -> DataError:
-    """The refusal of a row that has fewer or more cells than the header."""
-    return DataError(
-        f"{name} row {number}: {len(row)} cells where the header has {width}",
-        hint=f"the file is cut off or damaged; {again}",
-    )
-
-
-def _separator(
-    name: str, data: bytes, header: Callable[[list[str]], bool] | None
-) -> tuple[str, int]:
+def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, int]:
     """What stands between the columns, told by the header, and the row that is the header."""
-    start = data[:PEEK].decode("utf-8", errors="replace")
+    start = data[:_PEEK].decode("utf-8", errors="replace")
     for separator in ",\t;" if header is not None else "":
         with suppress(csv.Error):
             rows = csv.reader(io.StringIO(start, newline=""), delimiter=separator)
-            for top, row in enumerate(islice(rows, HEADER_WITHIN), start=1):
+            for top, row in enumerate(islice(rows, _HEADER_WITHIN), start=1):
                 if header is not None and header(row):
                     return separator, top
     first = start.lstrip("\r\n").split("\n", 1)[0]
     separator = "\t" if first.count("\t") > first.count(",") else ","
     if first.count(";") > first.count(separator):
-        raise DataError(
-            f"{name}: columns separated by semicolons, where numbers are ambiguous",
-            hint="save it with commas between columns and points before decimals",
-        )
+        hint = "save it with commas between columns and points before decimals"
+        raise DataError(f"{name}: columns separated by semicolons make numbers ambiguous", hint)
     if separator not in first:
-        raise DataError(
-            f"{name}: not a table: its first line is {quoted(first.strip(), 60)}",
-            hint="is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?",
-        )
+        hint = "is it CDC's table of provisional drug overdose counts (xkb8-kh2a)?"
+        said = f"its first line is {quoted(first.strip(), 60)}"
+        raise DataError(f"{name}: not a table: {said}", hint)
     return separator, 1
 
 
 def _csv(
-    name: str,
-    data: bytes,
-    limits: Limits,
-    header: Callable[[list[str]], bool] | None,
-    *,
-    whole: bool,
+    name: str, data: bytes, limits: Limits, header: IsHeader | None, *, whole: bool
 ) -> RawFile:
     separator, top = _separator(name, data, header)
     lines = islice(enumerate(delimited(name, data, separator), start=1), top - 1, None)
@@ -195,7 +388,8 @@ def _csv(
                 if blank > _MOST_BLANK:
                     raise DataError(f"{name}: more than {_MOST_BLANK:,} blank rows", hint=AGAIN)
             elif len(row) != len(names):
-                raise short_row(name, number, row, len(names), AGAIN)
+                said = f"{name} row {number}: {len(row)} cells where the header has {len(names)}"
+                raise DataError(said, hint=f"the file is cut off or damaged; {AGAIN}")
             else:
                 yield number, row
 
@@ -212,20 +406,17 @@ def _check_end(raw: RawFile) -> None:
     """Refuse a last cell that may be the beginning of another, where no line end follows it."""
     *before, last = raw.cells.iloc[:, -1]
     others = set(before)
-    if not last:
-        raw.open_end = any(others)
-        return
+    raw.open_end = not last and any(others)
     why = ""
     if re.fullmatch(r"[\d,.]+[+%]?", last):
         # 2,350 cut to 2,3 would be a wrong number.
         why = f"ends in a number ({quoted(last)}), which may be cut off"
-    elif last not in others or any(o != last and o.startswith(last) for o in others):
+    elif last and (last not in others or any(o != last and o.startswith(last) for o in others)):
         why = f"ends in {quoted(last)}, which may be the beginning of a longer text"
     if why:
-        raise DataError(
-            f"{raw.name} {raw.row_word} {raw.rows[-1]}: the last line has no line end and {why}",
-            hint=f"{AGAIN}, or add a line end if the file is whole",
-        )
+        hint = f"{AGAIN}, or add a line end if the file is whole"
+        where = f"{raw.name} row {raw.rows[-1]}"
+        raise DataError(f"{where}: the last line has no line end and {why}", hint)
 
 
 # JSON
@@ -245,9 +436,8 @@ def _parsed(name: str, data: bytes, limits: Limits, row: Callable[[Pairs], Any])
     Lists of nothing take far more memory than text: their commas are counted before.
     """
     if data.count(b",") > 3 * limits.cells or data.count(b"[") > 1_000_000:
-        limits.check_cells(name, data.count(b",") + limits.cells)
-    if len(data) * (1 if data.isascii() else 4) > 2 * limits.size:
-        raise limits.refuse_size(name, "holds text of")
+        limits.check_cells(name, limits.cells + 1, 1)
+    limits.check_size(name, len(data) / (2 if data.isascii() else 0.5), "holds text of")
     try:
         # An integer that is longer than any count stays a text.
         return json.loads(
@@ -270,36 +460,26 @@ def _once(name: str, pairs: Pairs) -> dict[str, Any]:
     return found
 
 
-def records(name: str, data: bytes, *, as_is: bool = False) -> list[dict[str, Any]]:
-    """Records of a JSON list in UTF-8, nested values allowed where they are only passed on."""
-    rows = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
-    if not isinstance(rows, list):
-        raise NoRowsError(f"{name}: JSON, but not a list of rows", AGAIN)
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict) or not (as_is or _is_flat(row)):
-            raise _not_flat(name, number)
-    return rows
-
-
-def _is_flat(row: dict[str, Any]) -> bool:
-    return bool(row) and not any(isinstance(value, dict | list) for value in row.values())
-
-
 def _not_flat(name: str, number: int) -> NoRowsError:
     return NoRowsError(f"{name} record {number}: not a flat row of named values", AGAIN)
 
 
-def whole(name: str, data: bytes) -> Any:
-    """A small JSON text as objects; refused if it is not small, damaged, or nested too deeply."""
-    if len(data) > LONGEST:
+def answered(name: str, data: bytes) -> Any:
+    """A server's JSON as it is: a list of records, or an object that is small."""
+    is_list = data.lstrip()[:1] == b"["
+    if not is_list and len(data) > _LONGEST:
         size = f"{len(data) / 1e6:,.1f} MB"
         raise NoRowsError(f"{name}: a JSON object of {size}, not a list of rows", AGAIN)
-    return _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
+    found = _parsed(name, data, Limits(), lambda pairs: _once(name, pairs))
+    for number, row in enumerate(found if is_list else (), start=1):
+        if not isinstance(row, dict):
+            raise _not_flat(name, number)
+    return found
 
 
 def _refused_object(name: str, data: bytes) -> DataError:
     """The refusal of a JSON object in place of rows, saying what it is."""
-    content = whole(name, data)
+    content = answered(name, data)
     hint = "download /resource/xkb8-kh2a.json?$limit=500000, or the CSV"
     if "columns" in content and "id" in content:
         said = f"the catalogue entry of data set {plain(content['id'])} (metadata), not its rows"
@@ -318,7 +498,8 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
     def fill(pairs: Pairs) -> dict[str, Any]:
         """Put a record into the columns, so that no list of them is ever whole."""
         nonlocal count
-        if not _is_flat(record := _once(name, pairs)):
+        record = _once(name, pairs)
+        if not record or any(isinstance(value, dict | list) for value in record.values()):
             inner = sum(value is _NONE for value in record.values())  # a record came before
             raise _not_flat(name, count + 1 - inner)
         for key, value in record.items():
@@ -329,8 +510,7 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
             text = cell_text(value)
             column.append(known.setdefault(text, text))
         count += 1
-        limits.check_cells(name, count * max(1, len(columns)))
-        check_width(name, len(columns))
+        limits.check_cells(name, count, max(1, len(columns)))
         return _NONE
 
     rows = _parsed(name, data, limits, fill)
@@ -338,7 +518,7 @@ def _json(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         raise _not_flat(name, bad[0])
     if not count:
         raise DataError(f"{name}: an empty list of rows", hint=AGAIN)
-    return laid([c + [""] * (count - len(c)) for c in columns.values()], list(columns))
+    return _laid([c + [""] * (count - len(c)) for c in columns.values()], list(columns))
 
 
 # Parquet
@@ -360,24 +540,23 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         "thrift_string_size_limit": _FOOTER,
         "thrift_container_size_limit": 1_000_000,
     }
-    try:
+    kinds = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError)
+    with _damaged(f"{name}: a damaged Parquet file", *kinds):
         file = pq.ParquetFile(io.BytesIO(data), **checks)
         texts = _check_parquet(name, data, file, limits)
         # One text may stand in a million rows: those columns are read as codes.
         file = pq.ParquetFile(io.BytesIO(data), read_dictionary=texts, **checks)
         arrow = file.read(use_threads=False)
         arrow.validate(full=True)
-        columns = [_parquet_texts(column) for column in arrow.columns]
-    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError) as error:
-        if isinstance(error, DataError):
-            raise
-        first = plain((str(error) or type(error).__name__).splitlines()[0], 160)
-        raise DataError(f"{name}: a damaged Parquet file ({first})", AGAIN) from error
-    if arrow.num_rows != file.metadata.num_rows:
-        raise DataError(f"{name}: a damaged Parquet file (rows are missing)", AGAIN)
+        columns = []
+        for column in arrow.columns:
+            codes, unique = pd.factorize(column.to_pandas(), use_na_sentinel=False)
+            columns.append(np.array([cell_text(cell) for cell in unique], dtype=object)[codes])
+        if arrow.num_rows != file.metadata.num_rows:
+            raise ValueError("rows are missing")
     # pandas stores its row labels as a column of this name; they mean nothing.
     labels = "__index_level_0__"
-    return laid(columns, arrow.column_names).drop(columns=labels, errors="ignore")
+    return _laid(columns, arrow.column_names).drop(columns=labels, errors="ignore")
 
 
 def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[str]:
@@ -389,83 +568,201 @@ def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[st
     import pyarrow as pa
 
     meta, known = file.metadata, pa.types
-    check_width(name, meta.num_columns)
-    limits.check_cells(name, meta.num_rows * max(meta.num_columns, 1))
+    limits.check_cells(name, meta.num_rows, max(meta.num_columns, 1))
     texts = []
     for column in file.schema_arrow:
         kind = column.type.value_type if known.is_dictionary(column.type) else column.type
         if known.is_string(kind) or known.is_large_string(kind):
             texts.append(column.name)
         elif not (known.is_primitive(kind) or known.is_decimal(kind) or known.is_null(kind)):
-            raise DataError(
-                f"{name}: column {quoted(column.name)} holds {plain(column.type)}, where a cell is "
-                "one text, number or day",
-                hint="write the table with plain columns",
-            )
+            said = f"column {quoted(column.name)} holds {plain(column.type)}, where a cell is one"
+            hint = "write the table with plain columns"
+            raise DataError(f"{name}: {said} text, number or day", hint)
     total = 0
+    pages = io.BytesIO(data)
     for group in range(meta.num_row_groups):
         for j in range(meta.num_columns):
             chunk = meta.row_group(group).column(j)
             if _UNLIMITED in chunk.encodings:
-                raise DataError(
-                    f"{name}: column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}, "
-                    "which can unpack to any size",
-                    hint="write it with the usual encodings (plain, dictionary)",
-                )
+                said = f"column {quoted(chunk.path_in_schema)} is packed as {_UNLIMITED}"
+                hint = "write it with the usual encodings (plain, dictionary)"
+                raise DataError(f"{name}: {said}, which can unpack to any size", hint)
             at = min(o for o in (chunk.data_page_offset, chunk.dictionary_page_offset) if o)
             end = at + chunk.total_compressed_size
             if not 4 <= at <= end <= len(data) - 8:
-                raise DataError(f"{name}: a damaged Parquet file (a column lies outside)", AGAIN)
-            while at < end:
-                header, at = _page_header(data, at)
+                raise ValueError("a column lies outside")
+            pages.seek(at)
+            while pages.tell() < end:
+                header = _page_header(pages)
                 large, small = header[2], header[3]
-                if min(large, small) < 0 or at + small > end:
+                if min(large, small) < 0 or pages.seek(small, io.SEEK_CUR) > end:
                     raise ValueError("pages do not fill their column")
-                total, at = total + large, at + small
-                if total > limits.size:
-                    raise limits.refuse_size(name)
+                total += large
+                limits.check_size(name, total)
     return texts
 
 
-def _parquet_texts(column: Any) -> NDArray[np.object_]:
-    """Texts of one column, each distinct one once."""
-    codes, unique = pd.factorize(column.to_pandas(), use_na_sentinel=False)
-    return np.array([cell_text(cell) for cell in unique], dtype=object)[codes]
-
-
-def _page_header(data: bytes, at: int, depth: int = 0) -> tuple[dict[int, int], int]:
-    """Integer fields of a struct in Thrift's compact protocol, and where it ends."""
+def _page_header(data: io.BytesIO, depth: int = 0) -> dict[int, int]:
+    """Integer fields of a struct in Thrift's compact protocol, which ends where they end."""
     fields: dict[int, int] = {}
     last = 0
-    if depth > 8:
-        raise ValueError("a page header nested too deeply")
-    while (head := data[at]) != 0:
-        kind, step = head & 15, head >> 4
-        at += 1
-        if step:
-            last += step
-        else:
-            last, at = _integer(data, at)
+    while (head := data.read(1)[0]) != 0:
+        # A step of 0, which is followed by a number, is in no header.
+        last, kind = last + (head >> 4), head & 15 if head >> 4 else 0
         if kind in (4, 5, 6):
-            fields[last], at = _integer(data, at)
+            value = _integer(data)
+            fields[last] = (value >> 1) ^ -(value & 1)
         elif kind == 8:
-            length, at = _integer(data, at, signed=False)
-            at += length
-        elif kind == 12:
-            _, at = _page_header(data, at, depth + 1)
+            data.seek(_integer(data), io.SEEK_CUR)
+        elif kind == 12 and depth < 8:
+            _page_header(data, depth + 1)
         elif kind not in (1, 2):  # true and false have no more bytes; other kinds are in no header
             raise ValueError(f"a page header with a field of kind {kind}")
-    return fields, at + 1
+    return fields
 
 
-def _integer(data: bytes, at: int, *, signed: bool = True) -> tuple[int, int]:
+def _integer(data: io.BytesIO) -> int:
     value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return ((value >> 1) ^ -(value & 1) if signed else value), at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a page header with an endless number")
+    while (byte := data.read(1)[0]) > 127 and shift < 63:
+        value, shift = value | (byte & 127) << shift, shift + 7
+    return value | byte << shift
+
+
+# Workbooks: openpyxl reads the cells. What it would lose in silence is refused before: rows and
+# cells that are out of order or there twice, values of another kind than their cell says, and
+# formulas whose value is not stored, which it gives as blanks.
+
+_DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
+_MOST_TAGS = 8_000_000  # beside ten for each cell
+_PLACE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}")
+
+
+def _workbook(
+    name: str, data: bytes, limits: Limits, header: IsHeader | None, chosen: str | None
+) -> RawFile:
+    """Cells of the one sheet that holds data, or of the one that is chosen."""
+    # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
+    with _damaged(f"{name}: a damaged workbook, or a zip file that is not one", Exception):
+        _check_parts(name, data, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            sheets = {str(sheet.title): sheet for sheet in book.worksheets}
+            if chosen is not None and chosen not in sheets:
+                raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
+            wanted = [chosen] if chosen is not None else list(sheets)
+            held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits))[0]}
+    if chosen is not None and not held:
+        raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
+    if len(held) != 1:
+        choose = f"choose one: {name}:{plain(next(iter(held)), 40)}" if held else "is it the file?"
+        hint = choose if header is not None else "keep the one sheet with the release"
+        raise DataError(f"{name}: {len(held)} sheets hold data ({listed(held)})", hint)
+    ((rows, last),) = held.values()
+    width = max(len(row) for _, row in rows)
+    rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
+    at = 0
+    if header is not None:
+        at = next((i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row)), 0)
+    (top, names), below = rows[at], rows[at + 1 :]
+    cells, numbers = filled(name, names, below, limits)
+    return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=last - top - len(below))
+
+
+def _check_parts(name: str, data: bytes, limits: Limits) -> None:
+    """Refuse a zip file whose parts unpack to more than a release can have."""
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
+        raise ValueError("no list of its parts, or an endless one")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    if len(set(archive.namelist())) != len(archive.namelist()):
+        raise ValueError("a part is there twice")
+    size = tags = 0
+    for part in archive.infolist():
+        # Loading the workbook walks through a sheet: how much is in it is counted before.
+        in_sheet = part.filename.startswith("xl/worksheets/")
+        cells = 0
+        with archive.open(part) as handle:
+            while piece := handle.read(_PIECE):
+                size += len(piece)
+                tags += piece.count(b"<")
+                if in_sheet:
+                    cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
+                if in_sheet and b"\0" in piece:
+                    raise ValueError("a sheet that is not UTF-8")
+                if b"<!DOCTYPE" in piece:
+                    raise ValueError("a document type, which workbooks do not have")
+                many = tags > _MOST_TAGS + 10 * limits.cells
+                limits.check_size(name, np.inf if many else size)
+        limits.check_cells(name, cells, 1)
+        tags = max(0, tags - 10 * cells)
+        limits.check_size(name, np.inf if tags > _MOST_TAGS else size)
+
+
+class _Cells(WorkSheetParser):  # type: ignore[misc]
+    """openpyxl's parser of a sheet, that refuses a cell which it would read as something else."""
+
+    file = sheet = ""
+
+    def parse_cell(self, element: Any) -> Any:
+        kind, place = element.get("t"), element.get("r")
+        inside = [child.tag for child in element]
+        if place is not None and not _PLACE.fullmatch(place):
+            self.refuse(place, "has a place that is not one")
+        if inside != [VALUE_TAG] or kind == "inlineStr":
+            self.check(element, inside)
+        before = self.col_counter
+        cell = super().parse_cell(element)
+        if cell["column"] > _MOST_COLUMNS:
+            self.refuse(place, "is far to the right")
+        if cell["column"] <= before or cell["row"] != self.row_counter:
+            self.refuse(place, "is there twice, or out of order")
+        return cell
+
+    def check(self, element: Any, inside: list[str]) -> None:
+        """Refuse a cell that holds something else than a value, where it is not what it says."""
+        kind, place = element.get("t"), element.get("r")
+        if inside.count(VALUE_TAG) > 1:
+            self.refuse(place, "has two values")
+        if kind != "inlineStr" and INLINE_STRING in inside:
+            self.refuse(place, "has a text where it says it has none")
+        if kind == "inlineStr" and VALUE_TAG in inside:
+            self.refuse(place, "has a value where it says it has a text")
+        # A formula that gives an empty text is stored as such; every other must have a value.
+        empty_text = kind == "str" and VALUE_TAG in inside
+        if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
+            where = f"{self.file} cell {place or '?'} of {self.sheet}"
+            hint = "open the workbook in Excel and save it, or save the sheet as .csv"
+            raise DataError(f"{where}: a formula without a stored value", hint)
+
+    def refuse(self, place: str | None, why: str) -> None:
+        shown = "" if place is None else f" {plain(place, 20)}"
+        raise ValueError(f"a cell{shown} in row {self.row_counter} {why}")
+
+
+def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
+    """Rows with any cell that is not blank, by number, and the number of the last row."""
+    rows = []
+    last = cells = 0
+    book = sheet.parent
+    with sheet._get_source() as source:
+        # Shared texts by number: a list would take -1 for its last.
+        shared = dict(enumerate(sheet._shared_strings))
+        parser = _Cells(source, shared, data_only=True, epoch=book.epoch,
+                        date_formats=book._date_formats,
+                        timedelta_formats=book._timedelta_formats)  # fmt: skip
+        parser.file, parser.sheet = name, plain(sheet.title)
+        for number, row in parser.parse():
+            if not last < number <= 1_048_576:
+                raise ValueError(f"row {number} after row {last}")
+            last = number
+            texts = [""] * (row[-1]["column"] if row else 0)
+            for cell in row:
+                if (value := cell["value"]) is not None:
+                    text = value if type(value) is str else cell_text(value)
+                    texts[cell["column"] - 1] = unescape(text) if "_x" in text else text
+            if any(texts):
+                rows.append((number, texts))
+                cells += len(texts)
+                limits.check_cells(name, cells, 1)
+    return rows, last

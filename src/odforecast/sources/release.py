@@ -8,10 +8,9 @@ from pathlib import Path
 from odforecast.errors import DataError
 from odforecast.say import listed
 from odforecast.sources import county, vsrr
-from odforecast.sources.cells import Limits, RawFile
 from odforecast.sources.columns import letters
 from odforecast.sources.county import Counties
-from odforecast.sources.read import read_raw
+from odforecast.sources.read import Limits, RawFile, read_raw
 from odforecast.sources.vsrr import Loaded
 
 #: A release read from a file.
@@ -56,10 +55,8 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
     if headers & _COUNTIES:
         return county.interpret(raw, release)
     if not headers & _STATES:
-        raise DataError(
-            f"{raw.name}: neither CDC's counts by state (State, Year, Month, Indicator, Data "
-            f"Value) nor by county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
-            f"{listed(map(str, raw.cells.columns), 6)}",
-            hint="download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24",
-        )
+        said = "neither CDC's counts by state (State, Year, Month, Indicator, Data Value) nor by "
+        said += "county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
+        hint = "download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24"
+        raise DataError(f"{raw.name}: {said}{listed(raw.cells.columns, 6)}", hint)
     return vsrr.interpret(raw, release)

@@ -32,9 +32,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -45,7 +45,7 @@ from odforecast.geography.places import LOCATIONS, by_fips
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATUSES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
 from odforecast.say import quoted
 from odforecast.seeds import content_hash
-from odforecast.sources.cells import cell_text
+from odforecast.sources.read import cell_text
 
 PERCENT_SPECIFIED = "Percent with drugs specified"
 
@@ -74,34 +74,28 @@ URBAN = ("1", "2", "3", "4", "5", "6", "")
 
 _STATES = tuple(x.state for x in LOCATIONS)
 _CODES = np.array([x.code for x in LOCATIONS], dtype=object)
-_DAYS = ("release", "month")
+#: Columns of days, and to which unit they are whole.
+_DAYS = {"release": "D", "month": "M"}
 
 
-@dataclass(frozen=True)
-class _Layout:
+class _Layout(NamedTuple):
     """Columns of a table, those of numbers (the count first), what a text may be, and the key."""
 
     columns: tuple[str, ...]
     numbers: tuple[str, ...]
     known: Mapping[str, Sequence[str]]
     key: tuple[str, ...]
-    read_with: str
-
-
-_OF_STATES = _Layout(
-    TABLE_COLUMNS,
-    ("reported", "predicted", "percent_complete", "percent_pending"),
-    {"state": _STATES, "indicator": INDICATORS, "status": STATUSES},
-    ("indicator", "state", "month"),
-    "read_vsrr",
-)
 
 
 @cache
-def _of_counties() -> _Layout:
-    known = {"status": ("ok", "suppressed", "missing"), "urban": URBAN, "fips": sorted(by_fips())}
-    numbers = ("deaths", "percent_pending")
-    return _Layout(COUNTY_COLUMNS, numbers, known, ("fips", "month"), "read_county")
+def _layout(counties: bool) -> _Layout:
+    if counties:
+        known = {"status": ("ok", "suppressed", "missing"), "urban": URBAN,
+                 "fips": sorted(by_fips())}  # fmt: skip
+        return _Layout(COUNTY_COLUMNS, ("deaths", "percent_pending"), known, ("fips", "month"))
+    numbers = ("reported", "predicted", "percent_complete", "percent_pending")
+    known = {"state": _STATES, "indicator": INDICATORS, "status": STATUSES}
+    return _Layout(TABLE_COLUMNS, numbers, known, ("indicator", "state", "month"))
 
 
 def to_date(value: object) -> dt.date:
@@ -117,19 +111,12 @@ def to_date(value: object) -> dt.date:
     >>> to_date("2024-12-11")
     datetime.date(2024, 12, 11)
     """
-    if value is not pd.NaT:  # which is a datetime, but not a day
-        if isinstance(value, dt.datetime):  # pandas timestamps too
-            return value.date()
-        if isinstance(value, dt.date):
-            return value
-    if isinstance(value, np.datetime64):
-        value = str(value)[:10]
-    text = str(value).strip()
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        try:
+    if isinstance(value, dt.date) and not pd.isna(value):  # NaT is a datetime, but not a day
+        return value.date() if isinstance(value, dt.datetime) else value
+    text = str(value)[:10] if isinstance(value, np.datetime64) else str(value).strip()
+    with suppress(ValueError):
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             return dt.date.fromisoformat(text)
-        except ValueError:
-            pass
     raise DataError(f"{quoted(text)} is not a day", hint="write it as 2024-12-11")
 
 
@@ -145,12 +132,12 @@ def location_codes(states: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 def canonical(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table of states, fix its types, and sort it.
+    """Check a table of states or of counties, fix its types, and sort it.
 
     Parameters
     ----------
     table : DataFrame
-        Columns of :data:`odforecast.names.TABLE_COLUMNS`, in any order.
+        Columns of :data:`odforecast.names.TABLE_COLUMNS` or :data:`COUNTY_COLUMNS`, in any order.
 
     Returns
     -------
@@ -163,31 +150,13 @@ def canonical(table: pd.DataFrame) -> pd.DataFrame:
         If a column is missing or unknown, a value is outside its column's domain, a row
         appears twice, or more than one release is in it.
     """
-    found = _checked(table, _OF_STATES)
-    if (found["location"].to_numpy() != location_codes(found["state"].to_numpy())).any():
-        raise DataError("location and state contradict each other")
-    return found
-
-
-def canonical_counties(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table of counties, fix its types, and sort it, as :func:`canonical` does."""
-    found = _checked(table, _of_counties())
-    state = found["fips"].map({fips: county.state for fips, county in by_fips().items()})
-    if (wrong := np.flatnonzero(state != found["state"])).size:
-        row = int(wrong[0])
-        raise DataError(f"{found['fips'][row]} lies in {state[row]}, not in {found['state'][row]}")
-    return found
-
-
-def _checked(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
+    layout = _layout("fips" in table)
     names = [str(c) for c in table.columns]
     if sorted(names) != sorted(layout.columns):
         missing = [c for c in layout.columns if c not in names] or "nothing"
         extra = [c for c in names if c not in layout.columns] or "nothing"
-        raise DataError(
-            f"not a canonical table: missing {missing}, unknown {extra}",
-            hint=f"read files with {layout.read_with}",
-        )
+        said = f"not a canonical table: missing {missing}, unknown {extra}"
+        raise DataError(said, hint="read files with read_release")
     if table.empty:
         raise DataError("the table has no rows", hint="a release has at least one")
     columns: dict[str, Any] = {}
@@ -207,86 +176,74 @@ def _checked(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
     ranks = {"month": columns["month"].astype(np.int64)}
     for name, known in layout.known.items():
         ranks[name] = pd.Index(known).get_indexer(columns[name])
-        if (unknown := np.flatnonzero(ranks[name] < 0)).size:
-            raise DataError(f"row {unknown[0]}: unknown {name} {quoted(columns[name][unknown[0]])}")
+        if (wrong := np.flatnonzero(ranks[name] < 0)).size:
+            raise DataError(f"row {wrong[0]}: unknown {name} {quoted(columns[name][wrong[0]])}")
     counted, status = layout.numbers[0], columns["status"]
     if (wrong := np.flatnonzero(np.isnan(columns[counted]) == (status == "ok"))).size:
         row = wrong[0]
-        raise DataError(
-            f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}",
-            hint="status is 'ok' exactly where there is a count",
-        )
+        said = f"row {row}: {counted} {columns[counted][row]} with status {status[row]!r}"
+        raise DataError(said, hint="status is 'ok' exactly where there is a count")
     for name in layout.numbers:
         most = 100.0 if name.startswith("percent") else np.finfo(float).max
-        if (bad := np.flatnonzero((columns[name] < 0) | (columns[name] > most))).size:
-            raise DataError(f"row {bad[0]}: {name} is {columns[name][bad[0]]}")
+        if (wrong := np.flatnonzero((columns[name] < 0) | (columns[name] > most))).size:
+            raise DataError(f"row {wrong[0]}: {name} is {columns[name][wrong[0]]}")
     key = np.stack([ranks[name] for name in layout.key])
     order = np.lexsort(key[::-1])
     if (same := np.flatnonzero((np.diff(key[:, order], axis=1) == 0).all(axis=0))).size:
-        in_order = (name for name in layout.columns if name in layout.key)
-        said = ", ".join(str(columns[name][order[same[0]]]) for name in in_order)
+        row = order[same[0]]
+        said = ", ".join(str(columns[name][row]) for name in layout.columns if name in layout.key)
         raise DataError(f"two rows for {said}", hint="a release gives each number once")
     columns["month"] = columns["month"].astype("datetime64[ns]")
-    return pd.DataFrame({name: columns[name][order] for name in layout.columns})
+    found = pd.DataFrame({name: columns[name][order] for name in layout.columns})
+    if "fips" in found:
+        state = found["fips"].map({fips: county.state for fips, county in by_fips().items()})
+        if (wrong := np.flatnonzero(state != found["state"])).size:
+            fips, right, said = found["fips"][wrong[0]], state[wrong[0]], found["state"][wrong[0]]
+            raise DataError(f"{fips} lies in {right}, not in {said}")
+    elif (found["location"].to_numpy() != location_codes(found["state"].to_numpy())).any():
+        raise DataError("location and state contradict each other")
+    return found
 
 
 def table_hash(table: pd.DataFrame) -> str:
-    """Content hash of a table of states (as :func:`canonical` returns it)."""
-    return content_hash(*_hashed(table, _OF_STATES, lambda texts: ["\n".join(texts.tolist())]))
-
-
-def county_hash(table: pd.DataFrame) -> str:
-    """Content hash of a table of counties (as :func:`canonical_counties` returns it)."""
-
-    def once(texts: Any) -> list[object]:
-        # Names repeat from month to month: the codes and the distinct texts say it all.
-        codes, distinct = pd.factorize(texts)
-        return [codes.astype("<i8"), "\n".join(map(str, distinct))]
-
-    return content_hash("counties", *_hashed(table, _of_counties(), once))
-
-
-def _hashed(table: pd.DataFrame, layout: _Layout, of_texts: Any) -> list[object]:
-    parts: list[object] = []
+    """Content hash of a table, as :func:`canonical` returns it."""
+    counties = "fips" in table
+    layout = _layout(counties)
+    parts: list[object] = ["counties"] if counties else []
     for name in layout.columns:
         values = table[name].to_numpy()
         if name in layout.numbers:
             values = values.astype("<f8")
             parts.append(np.where(np.isnan(values), np.nan, values) + 0.0)  # one NaN, one zero
         elif name in _DAYS:
-            days = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]")
+            days = values.astype(f"datetime64[{_DAYS[name]}]")
             if (odd := np.flatnonzero(days != values)).size:
-                # Such a row would have the hash of the right one, and be found by no month.
                 row = odd[0]
+                # Such a row would have the hash of the right one, and be found by no month.
                 raise DataError(f"row {row}: {name} is {values[row]}, a time within {days[row]}")
             parts.append(days.astype("datetime64[D]").astype("<i8"))
+        elif counties:
+            # Names repeat from month to month: the codes and the distinct texts say it all.
+            codes, distinct = pd.factorize(values)
+            parts += [codes.astype("<i8"), "\n".join(map(str, distinct))]
         else:
-            parts += of_texts(values)
-    return parts
+            parts.append("\n".join(values.tolist()))
+    return content_hash(*parts)
 
 
 def to_text(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of states as people read it: months ``2024-07``, counts ``126``, blanks.
+    """The table as people read it, all text: months ``2024-07``, counts ``126``, blanks.
 
-    :func:`odforecast.sources.vsrr.read_vsrr` reads the CSV of it back to the same table.
+    :func:`odforecast.sources.vsrr.read_vsrr` reads the CSV of a table of states back to the same.
     """
-    return _text(table, _OF_STATES)
-
-
-def county_text(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of counties as people read it, all text."""
-    return _text(table, _of_counties())
-
-
-def _text(table: pd.DataFrame, layout: _Layout) -> pd.DataFrame:
+    layout = _layout("fips" in table)
     out: dict[str, object] = {}
     for name in layout.columns:
         values = table[name].to_numpy()
         if name in layout.numbers:
             codes, unique = pd.factorize(values, use_na_sentinel=False)
-            out[name] = np.array([cell_text(float(x)) for x in unique], dtype=object)[codes]
+            values = np.array([cell_text(float(x)) for x in unique], dtype=object)[codes]
         elif name in _DAYS:
-            out[name] = values.astype(f"datetime64[{'M' if name == 'month' else 'D'}]").astype(str)
-        else:
-            out[name] = values
-    return pd.DataFrame(out, columns=list(layout.columns))
+            values = values.astype(f"datetime64[{_DAYS[name]}]").astype(str)
+        out[name] = values
+    return pd.DataFrame(out)

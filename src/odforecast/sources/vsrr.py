@@ -21,39 +21,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from odforecast.errors import DataError
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.geography.places import BY_KEY, JURISDICTIONS
 from odforecast.names import ALL_DRUGS, STATUSES
-from odforecast.say import printable
-from odforecast.sources.cells import Limits, RawFile, cell_text
-from odforecast.sources.columns import (
-    BadCell,
-    Column,
-    Floats,
-    Table,
-    count,
-    letters,
-    percent,
-    state,
-    within,
-    years,
-)
-from odforecast.sources.read import read_raw
-from odforecast.sources.table import (
-    INDICATORS,
-    PERCENT_SPECIFIED,
-    canonical,
-    location_codes,
-    to_date,
-)
+from odforecast.say import listed, printable
+from odforecast.sources import columns
+from odforecast.sources.columns import BadCell, Column, Floats, Table, Texts, letters
+from odforecast.sources.read import Limits, RawFile, cell_text, read_raw
+from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED, canonical, to_date
 
 _KEY = ["state", "month", "indicator"]
 #: In every release known, percent pending is below 4. Percent complete is 94 or more, but may be
@@ -62,9 +45,9 @@ _HALF = 50.0
 
 
 def _indicator(text: str) -> str | BadCell:
-    return _INDICATORS.get(_squashed(text)) or BadCell(
-        "is not an indicator of this data set", f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
-    )
+    hint = f"it has {len(INDICATORS)}, such as {ALL_DRUGS!r}"
+    known = _INDICATORS.get(_squashed(text))
+    return known or BadCell("is not an indicator of this data set", hint)
 
 
 def _squashed(text: str) -> str:
@@ -79,26 +62,23 @@ def _period(text: str) -> str | BadCell:
     return text if ending else BadCell("is not '12 month-ending'", "keep only such rows")
 
 
-def _status(text: str) -> str | BadCell:
-    return text if text in STATUSES else BadCell("is not a status", f"use {', '.join(STATUSES)}")
-
-
+_STATUS = columns.among(STATUSES, "is not a status", f"use {', '.join(STATUSES)}")
 COLUMNS = (
-    Column("state", "State", state),
-    Column("name", "State Name", state, ("jurisdiction",)),
-    Column("location", "Location", state),
-    Column("year", "Year", years(2015)),
+    Column("state", "State", columns.state),
+    Column("name", "State Name", columns.state, ("jurisdiction",)),
+    Column("location", "Location", columns.state),
+    Column("year", "Year", columns.years(2015)),
     Column("month", "Month"),
     Column("period", "Period", _period),
     Column("indicator", "Indicator", _indicator),
-    Column("reported", "Data Value", count),
-    Column("predicted", "Predicted Value", count),
-    Column("percent_complete", "Percent Complete", percent),
-    Column("percent_pending", "Percent Pending Investigation", percent),
+    Column("reported", "Data Value", columns.count),
+    Column("predicted", "Predicted Value", columns.count),
+    Column("percent_complete", "Percent Complete", columns.percent),
+    Column("percent_pending", "Percent Pending Investigation", columns.percent),
     Column("footnote", "Footnote"),
     Column("symbol", "Footnote Symbol"),
     Column("release", "Release"),
-    Column("status", "Status", _status),
+    Column("status", "Status", _STATUS),
 )  # fmt: skip
 _NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "predicted"))
 
@@ -276,168 +256,116 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     notes = list(raw.notes)
     if "reported" not in table:
         notes.append("no column Data Value: reported counts are all missing")
-    frame: dict[str, Any] = {"state": _states(table), "month": table.months("2015-01")}
-    frame["indicator"] = table.texts("indicator")
+    first, *others = (name for name in ("state", "name", "location") if name in table)
+    states = table.texts(first)
+    for name in others:
+        table.agree(name, states, "contradicts the state", "correct one of them")
+    months, indicators = table.months("2015-01"), table.texts("indicator")
     if "period" in table:
         table.texts("period")
-    counted = frame["indicator"] != PERCENT_SPECIFIED
+    values, counted = {}, indicators != PERCENT_SPECIFIED
     for name in ("reported", "predicted"):
-        frame[name] = _values(table, name, counted)
-    for name in ("percent_complete", "percent_pending"):
-        frame[name] = table.values(name)
-    _check_headers(table, frame)
-    _check_open_end(table, frame)
-    frame["status"] = _statuses(table, frame["reported"], notes)
+        counts = table.values(name, only=counted)
+        values[name] = np.where(counted, counts, table.values(name, columns.share, only=~counted))
+    values |= {name: table.values(name) for name in ("percent_complete", "percent_pending")}
+    _check_headers(table, values)
+    _check_open_end(table, values, states, indicators)
+    status = _statuses(table, values["reported"], notes)
     date = _release(table, release, notes)
-    ends = (frame["month"] + np.timedelta64(1, "M")).astype("datetime64[D]")
-    table.refuse(
-        ends > np.datetime64(date, "D"), "month", f"ends after the release date {date}",
-        "correct the release date or the month",
-    )  # fmt: skip
-    rows = pd.DataFrame(frame)
-    exact = rows.duplicated().to_numpy()
-    _check_conflicts(table, rows, exact)
+    late = (months + np.timedelta64(1, "M")).astype("datetime64[D]") > np.datetime64(date, "D")
+    why, hint = f"ends after the release date {date}", "correct the release date or the month"
+    table.refuse(late, "month", why, hint)
+    rows = pd.DataFrame({"state": states, "month": months, "indicator": indicators, **values,
+                         "status": status})  # fmt: skip
+    exact = rows.duplicated()
     rows = rows[~exact]
-    rows["location"] = location_codes(rows["state"].to_numpy(dtype=object))
+    _check_conflicts(table, rows, int(exact.sum()))
+    rows["location"] = [BY_KEY[code].code for code in rows["state"]]
     rows["release"] = np.datetime64(date, "ns")
     kept = canonical(rows)
     figures = summarise(kept)
-    notes += _release_note(date, frame["month"].max())
+    notes += _release_note(date, months.max())
     if exact.any():
         notes.append(f"left out {exact.sum():,} rows that repeat an earlier row exactly")
-    shares = ("percent_complete", "percent_pending")
-    bounds = [table.values(n, lambda text: text.endswith("+"), bool).sum() for n in shares]
+    bounds = [table.matches(name, "[+]$").sum() for name in values if name.startswith("percent")]
     report = LoadReport(
-        file=printable(raw.file),
-        sha256=raw.sha256,
-        kind=raw.kind,
-        release=date,
-        rows_read=len(table),
-        exact_duplicates=int(exact.sum()),
-        blank_rows=raw.blank_rows,
-        lower_bounds=int(sum(bounds)),
-        notes=(*notes, *_table_notes(kept, figures)),
-        **figures,
-    )
+        file=printable(raw.file), sha256=raw.sha256, kind=raw.kind, release=date,
+        rows_read=len(table), exact_duplicates=int(exact.sum()), blank_rows=raw.blank_rows,
+        lower_bounds=int(sum(bounds)), notes=(*notes, *_table_notes(kept, figures)), **figures,
+    )  # fmt: skip
     return Loaded(kept, report)
 
 
-def _states(table: Table) -> NDArray[np.object_]:
-    """CDC codes; state, name and location must agree where there are several."""
-    first, *others = (n for n in ("state", "name", "location") if n in table)
-    found = table.texts(first)
-    for name in others:
-        differ = table.texts(name) != found
-        table.refuse(differ, name, "contradicts the state", "correct one of them")
-    return found
-
-
-def _values(table: Table, name: str, counted: NDArray[np.bool_]) -> Floats:
-    """Reported or predicted values: counts, or percent where ``counted`` is false."""
-    counts = table.values(name, only=counted)
-    share = within(0, 100, "is not a percentage from 0 to 100")
-    return np.where(counted, counts, table.values(name, share, only=~counted))
-
-
-def _check_headers(table: Table, frame: dict[str, Any]) -> None:
+def _check_headers(table: Table, values: dict[str, Floats]) -> None:
     """Refuse a release whose values show that two headers are swapped.
 
     Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
     what is missing, is rarely below the reported one.
     """
-    complete, pending = frame["percent_complete"], frame["percent_pending"]
-    below = (frame["predicted"] < frame["reported"]).sum()
-    above = (frame["predicted"] > frame["reported"]).sum()
-    for wrong, said, hint in (
-        (
-            (complete < pending).sum() > (complete > pending).sum(),
-            "Percent Complete is below Percent Pending Investigation in most rows",
-            "are their headers swapped? Percent complete is near 100, pending near 0",
-        ),
-        (
-            (complete < _HALF).sum() > (complete >= _HALF).sum(),
-            f"Percent Complete is below {_HALF:g} in most rows",
-            "another column's header? Percent complete is near 100",
-        ),
-        (
-            below > max(above, 5),
-            f"Predicted Value is below Data Value in most rows ({below:,} of {below + above:,} "
-            "that differ)",
-            "are their headers swapped? CDC's predicted value adds what is not yet reported",
-        ),
-    ):
-        if wrong:
-            raise DataError(f"{table.name}: {said}", hint)
+    complete, pending = values["percent_complete"], values["percent_pending"]
+    for lower, upper, fewest, said, hint in (
+        (complete, pending, 0, "Percent Complete is below Percent Pending Investigation",
+         "are their headers swapped? Percent complete is near 100, pending near 0"),
+        (complete, _HALF, 0, f"Percent Complete is below {_HALF:g}",
+         "another column's header? Percent complete is near 100"),
+        (values["predicted"], values["reported"], 5, "Predicted Value is below Data Value",
+         "are their headers swapped? CDC's predicted value adds what is not yet reported"),
+    ):  # fmt: skip
+        below, above = int((lower < upper).sum()), int((lower > upper).sum())
+        if below > max(above, fewest):
+            rows = f"in most rows ({below:,} of {below + above:,} that differ)"
+            raise DataError(f"{table.name}: {said} {rows}", hint)
     why, hint = f"is above {_HALF:g}, as in no release", "a changed cell, or another header?"
     table.refuse(pending > _HALF, "percent_pending", why, hint)
 
 
-def _check_open_end(table: Table, frame: dict[str, Any]) -> None:
+def _check_open_end(
+    table: Table, values: dict[str, Floats], states: Texts, indicators: Texts
+) -> None:
     """Refuse a blank at the end of a file that may be a value cut off.
 
     A file of CDC's whose last line has no line end exists, and ends in a blank value. That
     blank is believed where every other month of the same series is blank too.
     """
-    values = frame.get(list(table.headers)[-1])
-    if table.raw.open_end and values is not None and values.dtype == float:
-        last = (frame["state"][-1], frame["indicator"][-1])
-        same = (frame["state"] == last[0]) & (frame["indicator"] == last[1])
-        if same.sum() > 1 and np.isnan(values[same]).all():
-            return
-    table.refuse_open_end()
+    last = values.get(list(table.headers)[-1])
+    same = (states == states[-1]) & (indicators == indicators[-1])
+    if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
+        table.refuse_open_end()
 
 
-def _statuses(table: Table, reported: Floats, notes: list[str]) -> NDArray[np.object_]:
+def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
     """What each blank means, from footnotes (or the status of an exported table)."""
     blank = np.isnan(reported)
     if "status" in table:
         status = table.texts("status")
-        wrong = blank == (status == "ok")
-        hint = "ok exactly where there is one"
-        table.refuse(wrong, "status", "contradicts the reported value", hint)
+        why, hint = "contradicts the reported value", "ok exactly where there is one"
+        table.refuse(blank == (status == "ok"), "status", why, hint)
         return status
     status = np.where(blank, "missing", "ok").astype(object)
-    suppressed = table.values("footnote", lambda t: "suppressed" in t.lower(), bool)
-    shown = "not shown due to low data quality"
-    low = table.values("footnote", lambda t: shown in t.lower(), bool)
-    table.refuse(
-        (suppressed | low) & ~blank, "reported",
-        "is filled in where the footnote says that CDC shows none", "leave suppressed cells blank",
-    )  # fmt: skip
+    suppressed = table.matches("footnote", "suppressed")
+    low = table.matches("footnote", "not shown due to low data quality")
+    why = "is filled in where the footnote says that CDC shows none"
+    table.refuse((suppressed | low) & ~blank, "reported", why, "leave suppressed cells blank")
     status[blank & low] = "low_quality"
     status[blank & suppressed] = "suppressed"
     if both := int((blank & low & suppressed).sum()):
-        notes.append(
-            f"{both:,} blank counts are both suppressed and of low quality: kept as suppressed"
-        )
+        why = "are both suppressed and of low quality: kept as suppressed"
+        notes.append(f"{both:,} blank counts {why}")
     return status
 
 
 def _release(table: Table, asked: str | dt.date | None, notes: list[str]) -> dt.date:
     """Release date: as asked, else of an exported table, else of the file name."""
-    inside: dt.date | None = None
-    if "release" in table:
-        days = table.cells["release"].unique()
-        if len(days) != 1:
-            raise DataError(
-                f"{table.name}: {len(days)} releases in one table", "one file per release"
-            )
-        inside = to_date(days[0])
+    inside = to_date(table.single("release")) if "release" in table else None
     named = _date_of_name(table.raw.file)
     release = to_date(asked) if asked is not None else inside or named
     if release is None:
-        raise DataError(
-            f"{table.name}: no release date in the file name",
-            hint="name the file with its date (2024-12-11.csv), or give --release where the "
-            "command has it",
-        )
-    if inside is not None and release != inside:
-        raise DataError(
-            f"{table.name}: asked to read it as release {release}, but its release column says "
-            f"{inside}",
-            hint="leave the release date out",
-        )
-    if named is not None and named != release:
+        hint = "name the file with its date (2024-12-11.csv), or give the date (--release DATE)"
+        raise DataError(f"{table.name}: no release date in the file name", hint)
+    if inside not in (None, release):
+        said = f"asked to read it as release {release}, but its release column says {inside}"
+        raise DataError(f"{table.name}: {said}", hint="leave the release date out")
+    if named not in (None, release):
         notes.append(f"the file name says {named}; read as release {release}")
     return release
 
@@ -446,38 +374,29 @@ def _date_of_name(name: str) -> dt.date | None:
     """The date a name begins with, or the only one in it (CDC's export: ``..._20241211.csv``)."""
     first = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])", name)
     dates = re.findall(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2}|20[0-9]{6})(?![0-9])", name)
-    if first is None and len(dates) != 1:
-        return None
-    try:
-        return dt.date.fromisoformat(dates[0] if first is None else first[0])
-    except ValueError:
-        return None
+    with suppress(ValueError):
+        if first is not None or len(dates) == 1:
+            return dt.date.fromisoformat(dates[0] if first is None else first[0])
+    return None
 
 
-def _check_conflicts(table: Table, rows: pd.DataFrame, exact: NDArray[np.bool_]) -> None:
+def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
     """Refuse keys that the file gives two different values."""
-    kept = rows[~exact]
-    conflict = kept[kept.duplicated(_KEY)]
+    conflict = rows.loc[rows.duplicated(_KEY), _KEY]
     if conflict.empty:
         return
-    key = conflict.iloc[0][_KEY]
-    pair = kept[(kept[_KEY] == key).all(axis=1)].iloc[:2]
-    differ = {
-        name: [cell_text(x) or "blank" for x in pair[name]] for name in rows.columns.drop(_KEY)
-    }
-    said = [
-        f"{table.columns[name].title} {' and '.join(shown)}"
-        for name, shown in differ.items()
-        if len(set(shown)) > 1
-    ]
-    first, second = (table.rows[i] for i in pair.index)
+    key = conflict.iloc[0]
+    pair = rows[(rows[_KEY] == key).all(axis=1)].iloc[:2]
+    texts = pair.drop(columns=_KEY).map(lambda cell: cell_text(cell) or "blank")
+    differ = {str(name): cells for name, cells in texts.items() if len(set(cells)) > 1}
+    said = [f"{table.columns[n].title} {' and '.join(cells)}" for n, cells in differ.items()]
+    one, other = (table.rows[i] for i in pair.index)
+    hint = "several releases in one file? Split it: one file per release"
     raise DataError(
-        f"{table.name}: {len(conflict.drop_duplicates(_KEY)):,} keys have two different "
-        f"values, e.g. {table.raw.row_word}s {first} and {second}: {key['state']}, "
-        f"{key['month']:%Y-%m}, {key['indicator']}: {'; '.join(said)} "
-        f"(besides {int(exact.sum()):,} exact duplicates)",
-        hint="several releases in one file? Split it: one file per release",
-    )
+        f"{table.name}: {len(conflict.drop_duplicates()):,} keys have two different values, e.g. "
+        f"{table.raw.row_word}s {one} and {other}: {key['state']}, {key['month']:%Y-%m}, "
+        f"{key['indicator']}: {'; '.join(said)} (besides {repeats:,} exact duplicates)", hint,
+    )  # fmt: skip
 
 
 def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
@@ -492,32 +411,25 @@ def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
     if abs(lag - usual) <= 1:
         return []
     why = "is the release date right?" if lag < usual else "a subset, or a wrong release date?"
-    return [
-        f"release {release} comes {lag} months after the last month, {last_month}; "
-        f"CDC published {usual} months after it at that time: {why}"
-    ]
+    said = f"release {release} comes {lag} months after the last month, {last_month}"
+    return [f"{said}; CDC published {usual} months after it at that time: {why}"]
 
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
     """The figures of a report that come from the table alone."""
     months = table["month"].to_numpy().astype("datetime64[M]")
     present = set(table["state"])
-    known = set(table["indicator"])
     counts = table["status"].value_counts()
-    last = table[
-        (table["indicator"] == ALL_DRUGS)
-        & (table["state"] == "US")
-        & (months == months.max())
-        & table["reported"].notna()
-    ]["reported"]
+    us = table[(table["indicator"] == ALL_DRUGS) & (table["state"] == "US")]
+    last = us.set_index("month")["reported"].get(table["month"].max(), np.nan)
     return {
         "rows_kept": len(table),
         "statuses": {s: int(counts.get(s, 0)) for s in STATUSES},
         "first_month": str(months.min()),
         "last_month": str(months.max()),
         "jurisdictions": tuple(s for s in ("US", *JURISDICTIONS, "PR") if s in present),
-        "indicators": tuple(i for i in INDICATORS if i in known),
-        "us_last": None if last.empty else float(last.iloc[0]),
+        "indicators": tuple(table["indicator"].unique()),
+        "us_last": None if np.isnan(last) else float(last),
         "sums": check_sums(table),
     }
 
@@ -527,23 +439,18 @@ def _table_notes(table: pd.DataFrame, report: dict[str, Any]) -> list[str]:
     notes = []
     if absent := [s for s in ("US", *JURISDICTIONS) if s not in report["jurisdictions"]]:
         notes.append(f"no rows for {', '.join(absent)}")
+    drugs = table[table["indicator"] == ALL_DRUGS]
     if table["reported"].isna().all():
         notes.append("predicted values only: no reported count, so no panel can be built from it")
+    elif drugs.empty:
+        notes.append(f"no rows of {ALL_DRUGS!r}")
     else:
-        drugs = table[table["indicator"] == ALL_DRUGS]
-        if drugs.empty:
-            notes.append(f"no rows of {ALL_DRUGS!r}")
-        else:
-            full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
-            counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
-            gaps = [f"{s} {m:%Y-%m}" for s, m in full[counts.isna()]]
-            if gaps:
-                more = f" and {len(gaps) - 5} more" if len(gaps) > 5 else ""
-                notes.append(f"no reported overdose total for {', '.join(gaps[:5])}{more}")
-    if report["sums"].failed:
-        notes.append(
-            f"jurisdictions do NOT add up to the US in {report['sums'].failed} of "
-            f"{report['sums'].checked} sums ({report['sums'].example}): CDC's reported counts "
-            "always do, so a cell has been changed"
-        )
+        full = pd.MultiIndex.from_product([drugs["state"].unique(), drugs["month"].unique()])
+        counts = drugs.set_index(["state", "month"])["reported"].reindex(full)
+        if gaps := [f"{state} {month:%Y-%m}" for state, month in full[counts.isna()]]:
+            notes.append(f"no reported overdose total for {listed(gaps, 5)}")
+    if (sums := report["sums"]).failed:
+        said = f"jurisdictions do NOT add up to the US in {sums.failed} of {sums.checked} sums"
+        why = "CDC's reported counts always do, so a cell has been changed"
+        notes.append(f"{said} ({sums.example}): {why}")
     return notes

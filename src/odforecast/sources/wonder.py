@@ -22,7 +22,9 @@ import datetime as dt
 import math
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,29 +32,23 @@ from numpy.typing import NDArray
 
 from odforecast.errors import DataError
 from odforecast.geography.places import BY_KEY
+from odforecast.months import readings
 from odforecast.say import plain, quoted
-from odforecast.sources.cells import PEEK, Limits, RawFile, filled, read_content, utf8
-from odforecast.sources.columns import BLANKS, BadCell, Bools, Column, Table, number
-from odforecast.sources.read import delimited, short_row
+from odforecast.sources.columns import BadCell, Bools, Column, Table, Texts, among, number
+from odforecast.sources.read import Limits, RawFile, delimited, filled, read_content, utf8
 
-#: Underlying causes of the official definition of a drug-overdose death.
-OVERDOSE_CODES = frozenset(
-    [f"X{n}" for n in (*range(40, 45), *range(60, 65), 85)] + [f"Y{n}" for n in range(10, 15)]
-)
-
-_RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(?:\.([0-9]))?(?:-([A-Z])([0-9][0-9]))?\b")
+_RANGE = re.compile(r"\b([A-Z])([0-9][0-9])(\.[0-9])?(?:-([A-Z])([0-9][0-9]))?\b")
 _MONTH = re.compile(r"([A-Z][a-z]{2})\.?, ([0-9]{4})(?: \((provisional(?: and partial)?)\))?")
-_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAY = r"[A-Z][a-z]+ [0-9]{1,2}, [0-9]{4}"
 _RATE_WORDS = frozenset({"not applicable", "suppressed", "unreliable", "not available", "missing"})
 _AGAIN = "export it from CDC WONDER again"
 #: WONDER answers with 75,000 rows at most.
 LIMITS = Limits(size=50_000_000)
 _MOST_ROWS = 200_000
-_FOOTER_LINES = 2000
 
 
 def _rate(text: str) -> float | BadCell:
-    if text.lower() in BLANKS | _RATE_WORDS:
+    if text.lower() in _RATE_WORDS:
         return math.nan
     value = number(text)
     return BadCell("is not a number", _AGAIN) if isinstance(value, BadCell) or value < 0 else value
@@ -66,19 +62,14 @@ def _count(text: str) -> float | BadCell:
     return value if whole else BadCell("is not a count of deaths", _AGAIN)
 
 
-def _note(text: str) -> str | BadCell:
-    return text if text in ("", "Total") else BadCell("is a note that is not known", _AGAIN)
-
-
 def _month(text: str) -> np.datetime64 | BadCell:
     found = _MONTH.fullmatch(text)
-    if found is None or found[1] not in _NAMES:
-        return BadCell("is not a month", _AGAIN)
-    return np.datetime64(f"{found[2]}-{_NAMES.index(found[1]) + 1:02d}", "M")
+    months = readings(f"{found[1]} {found[2]}") if found else ()
+    return months[0] if months else BadCell("is not a month", _AGAIN)
 
 
 COLUMNS = (
-    Column("notes", "Notes", _note),
+    Column("notes", "Notes", among(("", "Total"), "is a note that is not known", _AGAIN)),
     Column("place", "State", headers=("residencestate", "occurrencestate")),
     Column("code", "State Code", headers=("residencestatecode", "occurrencestatecode")),
     Column("month", "Month", _month),
@@ -93,14 +84,32 @@ COLUMNS = (
     Column("adjusted", "Age Adjusted Rate", _rate),
 )
 
-#: Columns of the table, in order.
-WONDER_COLUMNS = (
-    "location", "state", "month", "deaths", "status", "provisional", "partial", "definition",
-    "query_date",
-)  # fmt: skip
-
 #: New York State with New York City, as CDC code and as hub code.
 NEW_YORK = ("NY+YC", "36+NYC")
+
+
+class Footer(NamedTuple):
+    """What the footer of an export says.
+
+    Attributes
+    ----------
+    definition : str
+        The cause in words: underlying or multiple, and the ICD-10 codes.
+    official : bool
+        Whether it is the official definition: underlying cause, no further condition.
+    group_by : str
+        What rows stand for.
+    query_date : datetime.date
+        Day of the query.
+    data_as_of : datetime.date or None
+        Day of the data, where provisional data sets say it.
+    """
+
+    definition: str
+    official: bool
+    group_by: str
+    query_date: dt.date
+    data_as_of: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -109,22 +118,18 @@ class WonderReport:
 
     Attributes
     ----------
-    file, sha256 : str
-        Name and hash of the bytes.
-    rows : int
-        Data rows, ``Total`` rows not counted.
-    total_rows, suppressed, duplicates : int
-        ``Total`` rows taken out; suppressed cells; rows that repeat an earlier one exactly.
+    file : str
+        Its name.
+    total_rows, duplicates : int
+        ``Total`` rows taken out; rows that repeat an earlier one exactly.
     hidden : int
         Cells (place by month) that have no row: zero or suppressed.
-    first_month, last_month : str
-        ``"2018-01"``.
     places : tuple of str
         CDC codes, ``("US",)`` for a national export, ``NY+YC`` for New York.
     counted_by : str
         ``residence`` or ``occurrence``.
     footer : Footer or None
-        Data set, cause, query date; None for CSV copies.
+        Cause and query date; None for CSV copies.
     definition : str
         The cause, in words.
     official : bool
@@ -134,14 +139,9 @@ class WonderReport:
     """
 
     file: str
-    sha256: str
-    rows: int
     total_rows: int
-    suppressed: int
     duplicates: int
     hidden: int
-    first_month: str
-    last_month: str
     places: tuple[str, ...]
     counted_by: str
     footer: Footer | None
@@ -157,7 +157,8 @@ class Wonder:
     Attributes
     ----------
     table : DataFrame
-        Columns :data:`WONDER_COLUMNS`, sorted by state and month; month is datetime64.
+        Columns location, state, month, deaths, status, provisional, partial, definition,
+        query_date; sorted by state and month; month is datetime64.
     totals : Series
         Deaths of all places by month, from the ``Total`` rows, suppressed deaths included;
         empty where the export has none.
@@ -195,10 +196,8 @@ def us_months(export: Wonder) -> pd.DataFrame:
         seen = table.set_index("month")["deaths"]
         return pd.DataFrame({"deaths": seen, "low": seen, "high": seen})
     if len(export.report.places) != 51 and export.totals.empty:
-        raise DataError(
-            f"{export.report.file}: {len(export.report.places)} places do not make up the US",
-            hint="export all 50 states and DC",
-        )
+        said = f"{len(export.report.places)} places do not make up the US"
+        raise DataError(f"{export.report.file}: {said}", hint="export all 50 states and DC")
     by_month = table.groupby("month")
     known = by_month["deaths"].sum()
     suppressed = (table["status"] == "suppressed").groupby(table["month"]).sum()
@@ -210,112 +209,58 @@ def us_months(export: Wonder) -> pd.DataFrame:
     return pd.DataFrame({"deaths": (low + high) / 2.0, "low": low, "high": high})
 
 
-@dataclass(frozen=True)
-class Footer:
-    """What the footer of an export says.
-
-    Attributes
-    ----------
-    dataset : str
-        WONDER data set.
-    basis : str
-        ``underlying`` or ``multiple`` cause of death, or ``unknown``.
-    codes : tuple of frozenset of str
-        ICD-10 codes; several sets were joined by AND.
-    group_by : str
-        What rows stand for.
-    query_date : datetime.date
-        Day of the query.
-    data_as_of : datetime.date or None
-        Day of the data, where provisional data sets say it.
-    """
-
-    dataset: str
-    basis: str
-    codes: tuple[frozenset[str], ...]
-    group_by: str
-    query_date: dt.date
-    data_as_of: dt.date | None
-
-    @property
-    def official(self) -> bool:
-        """Whether it is the official definition: underlying cause, no further condition."""
-        return self.basis == "underlying" and self.codes == (OVERDOSE_CODES,)
-
-    @property
-    def definition(self) -> str:
-        """The cause in words.
-
-        Examples
-        --------
-        >>> day = dt.date(2025, 4, 21)
-        >>> Footer("", "underlying", (OVERDOSE_CODES,), "Month", day, None).definition
-        'underlying cause X40-X44, X60-X64, X85, Y10-Y14'
-        """
-        if not self.codes:
-            return f"{self.basis} cause, codes unknown"
-        return f"{self.basis} cause " + " and ".join(_ranges(c) for c in self.codes)
-
-
 def _read_footer(name: str, lines: list[list[str]]) -> Footer:
     """Footer of an export, from its lines after the data."""
     text = "\n".join(" ".join(c for c in row if c) for row in lines)
-    dataset, group_by, query = (
-        re.search(rf"^{said}: (.+)$", text, re.MULTILINE)
-        for said in ("Dataset", "Group By", "Query Date")
-    )
-    if dataset is None or group_by is None or query is None:
-        raise DataError(
-            f"{name}: the footer is incomplete (no data set, grouping or query date)",
-            hint="the file is cut off or damaged; export it from CDC WONDER again",
-        )
-    asked = text[text.index(dataset[0]) : text.index(group_by[0])].replace("\n", " ")
+    said = re.findall(r"^(Dataset|Group By|Query Date): (.+)$", text, re.MULTILINE)
+    fields = dict(reversed(said))  # of two lines the first
+    if len(fields) < 3:
+        why = "the footer is incomplete (no data set, grouping or query date)"
+        raise DataError(f"{name}: {why}", f"the file is cut off or damaged; {_AGAIN}")
+    asked = text[text.index("Dataset: ") : text.index("Group By: ")].replace("\n", " ")
     causes = {"UCD": "underlying", "MCD": "multiple"}
-    as_of = re.search(r"as of ([A-Z][a-z]+ [0-9]{1,2}, [0-9]{4})", text)
-    return Footer(
-        dataset=dataset[1],
-        basis=" and ".join(word for code, word in causes.items() if code in asked) or "unknown",
-        codes=tuple(
-            frozenset(found) for part in asked.split("Codes: AND") if (found := _codes(part))
-        ),
-        group_by=group_by[1],
-        query_date=_day(name, query[1]),
-        data_as_of=_day(name, as_of[1]) if as_of else None,
-    )
+    basis = " and ".join(word for code, word in causes.items() if code in asked) or "unknown"
+    codes = [found for part in asked.split("Codes: AND") if (found := _codes(part))]
+    words = f" {' and '.join(map(_ranges, codes))}" if codes else ", codes unknown"
+    official = basis == "underlying" and codes == [OVERDOSE_CODES]
+    as_of = re.search(f"as of ({_DAY})", text)
+    days = _day(name, fields["Query Date"]), _day(name, as_of[1]) if as_of else None
+    return Footer(f"{basis} cause{words}", official, fields["Group By"], *days)
 
 
 def _day(name: str, text: str) -> dt.date:
     """A day of a footer: ``Apr 21, 2025 4:56:10 PM``, ``April 21, 2025``."""
-    found = re.match(r"([A-Z][a-z]{2})[a-z]* ([0-9]{1,2}), ([0-9]{4})", text)
-    try:
-        if found is None:
-            raise ValueError("not a day")
-        return dt.date(int(found[3]), _NAMES.index(found[1]) + 1, int(found[2]))
-    except ValueError as error:
-        raise DataError(
-            f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN
-        ) from error
+    found = re.match(_DAY, text)
+    days = readings(found[0]) if found else ()
+    if not days:
+        raise DataError(f"{name}: the footer holds a wrong date: {quoted(text, 40)}", _AGAIN)
+    return days[0].item()  # type: ignore[no-any-return]
 
 
 def _codes(text: str) -> set[str]:
+    """ICD-10 codes of a text, ranges in full."""
     found = set()
     for letter, two, digit, last_letter, last in _RANGE.findall(text):
-        if digit:
-            found.add(f"{letter}{two}.{digit}")
-        elif last and last_letter == letter:
-            found |= {f"{letter}{n:02d}" for n in range(int(two), int(last) + 1)}
-        else:
-            found.add(f"{letter}{two}")
+        end = int(last) if last and last_letter == letter and not digit else int(two)
+        found |= {f"{letter}{n:02d}{digit}" for n in range(int(two), end + 1)}
     return found
 
 
-def _ranges(codes: frozenset[str]) -> str:
-    """Codes in order, runs joined: ``X40-X44, X85``."""
+#: Underlying causes of the official definition of a drug-overdose death.
+OVERDOSE_CODES = frozenset(_codes("X40-X44, X60-X64, X85, Y10-Y14"))
+
+
+def _ranges(codes: set[str]) -> str:
+    """Codes in order, runs joined.
+
+    Examples
+    --------
+    >>> _ranges({"X85", "X40", "X42", "X41", "T40.4"})
+    'T40.4, X40-X42, X85'
+    """
     runs: list[list[str]] = []
     for code in sorted(codes):
-        last = runs[-1][-1] if runs else ""
-        whole = "." not in code and "." not in last and last[:1] == code[0]
-        if whole and int(code[1:]) == int(last[1:]) + 1:
+        if runs and "." not in code and f"{code[0]}{int(code[1:]) - 1:02d}" == runs[-1][-1]:
             runs[-1].append(code)
         else:
             runs.append([code])
@@ -356,45 +301,6 @@ def read_wonder(path: str | Path, limits: Limits | None = None) -> Wonder:
     """
     content = read_content(path, limits or LIMITS)
     raw, footer = _read_export(content.name, utf8(content.name, content.data))
-    raw.sha256 = content.sha256
-    return _interpret(raw, footer)
-
-
-def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
-    """Cells of an export, and its footer."""
-    tab = b"\t" in data[:PEEK].lstrip(b"\r\n").split(b"\n", 1)[0]
-    lines = delimited(name, data, "\t" if tab else ",")
-    header = [cell.strip() for cell in next(lines)]
-    rows: list[tuple[int, list[str]]] = []
-    footer: list[list[str]] = []
-    short: DataError | None = None
-    for number_, line in enumerate(lines, start=2):
-        row = [cell.strip() for cell in line]
-        if footer or (row and row[0] == "---"):
-            footer.append(row)
-        elif any(row) and len(row) != len(header):
-            short = short or short_row(name, number_, row, len(header), _AGAIN)
-        elif any(row):
-            rows.append((number_, row))
-        if len(rows) > _MOST_ROWS or len(footer) > _FOOTER_LINES:
-            raise DataError(
-                f"{name} row {number_}: more than {_MOST_ROWS:,} rows, or an endless footer",
-                hint="is it an export of CDC WONDER?",
-            )
-    found = _read_footer(name, footer) if footer else None
-    if not footer and tab:
-        raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
-    if not footer and not data.endswith((b"\n", b"\r")):
-        last = len(rows) + 1
-        raise DataError(f"{name} row {last}: the last line has no line end: cut off?", _AGAIN)
-    if short is not None:
-        raise short
-    if not rows:
-        raise DataError(f"{name}: a header but no rows", _AGAIN)
-    return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), found
-
-
-def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     table = Table(
         raw, COLUMNS, needs=("month", "month_code", "deaths"),
         what="a CDC WONDER export grouped by month (and state)",
@@ -404,11 +310,8 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     if by_state != ("code" in table):
         table.require("place", "code")
     if footer is not None and by_state != ("state" in footer.group_by.lower()):
-        raise DataError(
-            f"{raw.name}: the footer says it is grouped by {plain(footer.group_by)}, the header "
-            f"has {'a' if by_state else 'no'} state column",
-            _AGAIN,
-        )
+        said = f"the footer says it is grouped by {plain(footer.group_by)}, the header has"
+        raise DataError(f"{raw.name}: {said} {'a' if by_state else 'no'} state column", _AGAIN)
     for name in ("population", "rate", "adjusted"):
         table.values(name)
     total = table.texts("notes") == "Total"
@@ -419,28 +322,18 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     deaths = table.values("deaths")
     suppressed = np.isnan(deaths)
     table.refuse(total & suppressed, "deaths", "is not a count of deaths", _AGAIN)
-    table.refuse(
-        ~total & (state != "US") & (deaths > 0) & (deaths < 10), "deaths",
-        "is 1 to 9, which WONDER never shows", _AGAIN,
-    )  # fmt: skip
-    definition, official, query_date = _cause(table, total), False, None
-    if footer is not None:
-        definition, official = footer.definition, footer.official
-        query_date = footer.query_date
-    flags = table.texts("month", lambda text: text.rpartition("(")[2])
-    rows = pd.DataFrame(
-        {
-            "location": [_code(code) for code in state],
-            "state": state,
-            "month": month.astype("datetime64[ns]"),
-            "deaths": deaths,
-            "status": np.where(suppressed, "suppressed", "ok").astype(object),
-            "provisional": [flag.endswith(")") for flag in flags],
-            "partial": [flag.endswith("partial)") for flag in flags],
-            "definition": definition,
-            "query_date": pd.Series([query_date] * len(table), dtype="datetime64[ns]"),
-        }
-    )
+    small = ~total & (state != "US") & (deaths > 0) & (deaths < 10)
+    table.refuse(small, "deaths", "is 1 to 9, which WONDER never shows", _AGAIN)
+    cause = _cause(table, total)
+    definition, official = (footer.definition, footer.official) if footer else (cause, False)
+    rows = pd.DataFrame({
+        "location": [_code(code) for code in state], "state": state,
+        "month": month.astype("datetime64[ns]"), "deaths": deaths,
+        "status": np.where(suppressed, "suppressed", "ok").astype(object),
+        "provisional": table.matches("month", r"\(.*\)$"),
+        "partial": table.matches("month", r"\(.*partial\)$"), "definition": definition,
+        "query_date": np.datetime64(footer.query_date if footer else "NaT", "ns"),
+    })  # fmt: skip
     totals = rows.loc[total, ["state", "month", "deaths"]]
     rows = rows[~total]
     exact = rows.duplicated()
@@ -451,27 +344,46 @@ def _interpret(raw: RawFile, footer: Footer | None) -> Wonder:
     by_month = _check_totals(table, rows, totals)
     places = tuple(dict.fromkeys(rows["state"]))
     hidden = len(places) * rows["month"].nunique() - len(rows)
-    notes = []
-    if footer is None:
-        notes.append("no footer: cause and query date unknown, completeness unproven")
-    if hidden:
-        notes.append(
-            f"{hidden} cells of {len(places)} places by month have no row: zero, or hidden "
-            "because suppressed"
-        )
-    if not by_occurrence and "NY+YC" in places:
-        notes.append("New York includes New York City (NY+YC)")
-    if not official:
-        notes.append(f"not the official definition of overdose deaths: {definition}")
-    months = rows["month"].dt.strftime("%Y-%m")
+    cells = f"{hidden} cells of {len(places)} places by month have no row"
+    notes = {
+        "no footer: cause and query date unknown, completeness unproven": footer is None,
+        f"{cells}: zero, or hidden because suppressed": hidden > 0,
+        "New York includes New York City (NY+YC)": NEW_YORK[0] in places,
+        f"not the official definition of overdose deaths: {definition}": not official,
+    }
     report = WonderReport(
-        file=raw.name, sha256=raw.sha256, rows=int((~total).sum()), total_rows=int(total.sum()),
-        suppressed=int((rows["status"] == "suppressed").sum()), duplicates=int(exact.sum()),
-        hidden=hidden, first_month=months.min(), last_month=months.max(), places=places,
-        counted_by="occurrence" if by_occurrence else "residence", footer=footer,
-        definition=definition, official=official, notes=tuple(notes),
+        file=raw.name, total_rows=int(total.sum()), duplicates=int(exact.sum()), hidden=hidden,
+        places=places, counted_by="occurrence" if by_occurrence else "residence", footer=footer,
+        definition=definition, official=official,
+        notes=tuple(note for note, holds in notes.items() if holds),
     )  # fmt: skip
     return Wonder(rows, by_month, report)
+
+
+def _read_export(name: str, data: bytes) -> tuple[RawFile, Footer | None]:
+    """Cells of an export, and its footer."""
+    tab = b"\t" in data.lstrip(b"\r\n").split(b"\n", 1)[0]
+    lines = delimited(name, data, "\t" if tab else ",")
+    cells = [[cell.strip() for cell in line] for line in islice(lines, _MOST_ROWS)]
+    if next(lines, None) is not None:
+        hint = "is it an export of CDC WONDER?"
+        raise DataError(f"{name}: more than {_MOST_ROWS:,} rows, or an endless footer", hint)
+    end = next((i for i, row in enumerate(cells) if row[:1] == ["---"]), len(cells))
+    header = cells[0]
+    rows = [(i, row) for i, row in enumerate(cells[1:end], start=2) if any(row)]
+    footer = _read_footer(name, cells[end:]) if end < len(cells) else None
+    if footer is None and tab:
+        raise DataError(f"{name}: no footer: the file is cut off", _AGAIN)
+    if footer is None and not data.endswith((b"\n", b"\r")):
+        where = f"{name} row {len(rows) + 1}"
+        raise DataError(f"{where}: the last line has no line end: cut off?", _AGAIN)
+    for i, row in rows:
+        if len(row) != len(header):
+            said = f"{name} row {i}: {len(row)} cells where the header has {len(header)}"
+            raise DataError(said, f"the file is cut off or damaged; {_AGAIN}")
+    if not rows:
+        raise DataError(f"{name}: a header but no rows", _AGAIN)
+    return RawFile(name, *filled(name, header, rows, LIMITS), "row", "csv"), footer
 
 
 def _code(state: str) -> str:
@@ -479,7 +391,7 @@ def _code(state: str) -> str:
     return NEW_YORK[1] if state == NEW_YORK[0] else BY_KEY[state].code if state else ""
 
 
-def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.object_]:
+def _states(table: Table, total: Bools, *, by_occurrence: bool) -> Texts:
     """CDC codes; blank for a total of all states."""
     if "place" not in table:
         return np.full(len(table), "US", dtype=object)
@@ -492,8 +404,7 @@ def _states(table: Table, total: Bools, *, by_occurrence: bool) -> NDArray[np.ob
             found[name, code] = NEW_YORK[0] if whole else place.state
     known = pd.Series(pairs).map(found.get)
     bad = known.isna() | ((known == "") & ~total)
-    why = "is not a state with its code beside it"
-    table.refuse(bad, "place", why, _AGAIN)
+    table.refuse(bad, "place", "is not a state with its code beside it", _AGAIN)
     return known.to_numpy(dtype=object)
 
 
@@ -516,13 +427,12 @@ def _months(table: Table, total: Bools) -> NDArray[np.datetime64]:
 def _cause(table: Table, total: Bools) -> str:
     """Cause of death in words, from its columns, which are the same in all rows."""
     found = []
+    hint = "export one cause at a time: causes overlap and must not be added"
     for name in ("cause", "cause_code"):
         texts = table.texts(name)
         found.append(texts[~total][0])
-        table.refuse(
-            ~total & (texts != found[-1]), name, "is a second cause of death",
-            "export one cause at a time: causes overlap and must not be added",
-        )  # fmt: skip
+        other = ~total & (texts != found[-1])
+        table.refuse(other, name, "is a second cause of death", hint)
     cause, code = found
     known = f"multiple cause {code} ({cause}), underlying cause unknown"
     return known if cause or code else "unknown cause"

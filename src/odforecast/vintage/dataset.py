@@ -21,14 +21,7 @@ from odforecast.names import ALL_DRUGS, COUNTIES, OCCURRENCE, RESIDENCE, STATES
 from odforecast.panel import Floats
 from odforecast.sources.county import UNDATED, Counties, lost_counts
 from odforecast.sources.release import Release
-from odforecast.sources.table import (
-    canonical,
-    canonical_counties,
-    county_hash,
-    county_text,
-    table_hash,
-    to_text,
-)
+from odforecast.sources.table import canonical, table_hash, to_text
 
 #: A hidden count lies between these two, both included.
 SUPPRESSED = (1.0, 9.0)
@@ -100,7 +93,7 @@ SETS = {
     # The API cuts off the long names of its columns: the reader says what it lacks.
     COUNTIES: Dataset(
         COUNTIES, "county", "gb4e-yj24", "fips", "deaths", "", RESIDENCE, 135,
-        canonical_counties, county_hash, county_text,
+        canonical, table_hash, to_text,
         ("fips", "state", "county", "status", "completeness_note", "urban"),
         needs=("year", "month", "fips", "footnote"),
     ),

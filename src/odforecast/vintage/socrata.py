@@ -28,7 +28,7 @@ import urllib3
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.say import plain, quoted
-from odforecast.sources.read import NoRowsError, records, whole
+from odforecast.sources.read import NoRowsError, answered
 
 CDC = "https://data.cdc.gov"
 #: Environment variable that holds an app token of data.cdc.gov; without one, CDC answers too,
@@ -411,9 +411,7 @@ class Socrata(Client):
 
         def read(content: bytes) -> Any:
             try:
-                if content.lstrip()[:1] != b"[":
-                    return whole(shown, content)
-                return records(shown, content, as_is=True)
+                return answered(shown, content)
             except (NoRowsError, ValueError) as error:
                 # A page in place of data is what servers under maintenance answer.
                 raise _AgainError(
