@@ -23,9 +23,9 @@ from odforecast.names import COUNTIES, STATES
 from odforecast.say import plain
 from odforecast.sources.county import Counties
 from odforecast.sources.release import read_release
-from odforecast.sources.table import to_date
+from odforecast.sources.table import to_date, to_text
 from odforecast.sources.vsrr import LoadReport, check_sums, summarise
-from odforecast.vintage.dataset import dataset_of, notes_of, of_table
+from odforecast.vintage.dataset import dataset_of, notes_of
 
 if TYPE_CHECKING:
     from odforecast.panel import Donor
@@ -143,7 +143,7 @@ def _beside(found: Seen, store: Archive) -> Seen:
 def csv_of(table: pd.DataFrame) -> str:
     """A release as CSV, as people read it."""
     buffer = io.StringIO()
-    of_table(table).text(table).to_csv(buffer, index=False, lineterminator="\n")
+    to_text(table).to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
 
 

@@ -30,7 +30,7 @@ from odforecast.names import COUNTIES, DATASETS, STATES
 from odforecast.say import card, html_table, number_of, steady
 from odforecast.seeds import content_hash
 from odforecast.sources.release import Release, read_release
-from odforecast.sources.table import to_date
+from odforecast.sources.table import canonical, table_hash, to_date
 from odforecast.vintage import ledger
 from odforecast.vintage.dataset import (
     SETS,
@@ -543,7 +543,7 @@ class Archive:
         """
         loaded, table = _read(loaded)
         old = self._own()._held(loaded.release, dataset_of(loaded)).data_hash
-        if old == of_table(table).hash(table):
+        if old == table_hash(table):
             return False
         return self._put(table, source_of(loaded), accept, instead=(old, reason_of(reason)))
 
@@ -559,7 +559,7 @@ class Archive:
         """Add the figures of a canonical table; ``instead``: of which hash, and why."""
         dataset, day = of_table(table), table["release"].iloc[0].date()
         store, called = self._changed(), dataset.called(day)
-        event = Event(ledger.ADDED, dataset.name, day, dataset.hash(table), source=source)
+        event = Event(ledger.ADDED, dataset.name, day, table_hash(table), source=source)
         digest, (old, why) = event.data_hash, instead
         accept = None if accept is None else reason_of(accept)
         held = store.kept(dataset.name).get(day)
@@ -705,7 +705,7 @@ def _read(loaded: Release | str | os.PathLike[str]) -> tuple[Release, pd.DataFra
 def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
     """The table in canonical form, of the release it is filed under."""
     try:
-        table = of_table(table).canonical(table)
+        table = canonical(table)
     except DataError as error:
         raise ArchiveError(f"release {date}: {error.message}", error.hint) from error
     inside = table["release"].iloc[0].date()

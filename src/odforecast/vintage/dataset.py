@@ -7,7 +7,6 @@ had no room for a comma, is 1,000 or more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +20,6 @@ from odforecast.names import ALL_DRUGS, COUNTIES, OCCURRENCE, RESIDENCE, STATES
 from odforecast.panel import Floats
 from odforecast.sources.county import UNDATED, Counties, lost_counts
 from odforecast.sources.release import Release
-from odforecast.sources.table import canonical, table_hash, to_text
 
 #: A hidden count lies between these two, both included.
 SUPPRESSED = (1.0, 9.0)
@@ -45,8 +43,6 @@ class Dataset:
         Where deaths are counted.
     stale : int
         Days after which CDC must have published another release.
-    canonical, hash, text : callable
-        Check a table and sort it; its content hash; the table as people read it.
     texts : tuple of str
         Columns of text, whose types a file does not keep.
     needs, knows : tuple of str
@@ -62,9 +58,6 @@ class Dataset:
     part: str
     basis: str
     stale: int
-    canonical: Callable[[pd.DataFrame], pd.DataFrame]
-    hash: Callable[[pd.DataFrame], str]
-    text: Callable[[pd.DataFrame], pd.DataFrame]
     texts: tuple[str, ...]
     needs: tuple[str, ...]
     knows: tuple[str, ...] = ()
@@ -85,7 +78,7 @@ _FIELDS = ("state", "year", "month", "indicator", "data_value")
 SETS = {
     STATES: Dataset(
         STATES, "vsrr", "xkb8-kh2a", "state", "reported", "indicator", OCCURRENCE, 45,
-        canonical, table_hash, to_text, ("location", "state", "indicator", "status"),
+        ("location", "state", "indicator", "status"),
         needs=_FIELDS,
         knows=(*_FIELDS, "period", "percent_complete", "percent_pending_investigation",
                "state_name", "footnote", "footnote_symbol", "predicted_value"),
@@ -93,7 +86,6 @@ SETS = {
     # The API cuts off the long names of its columns: the reader says what it lacks.
     COUNTIES: Dataset(
         COUNTIES, "county", "gb4e-yj24", "fips", "deaths", "", RESIDENCE, 135,
-        canonical, table_hash, to_text,
         ("fips", "state", "county", "status", "completeness_note", "urban"),
         needs=("year", "month", "fips", "footnote"),
     ),

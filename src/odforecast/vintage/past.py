@@ -40,7 +40,7 @@ from odforecast.sources.columns import BadCell, Column, Parser, Table
 from odforecast.sources.county import Counties
 from odforecast.sources.read import read_raw
 from odforecast.sources.release import Release, interpret
-from odforecast.sources.table import PERCENT_SPECIFIED, to_date
+from odforecast.sources.table import PERCENT_SPECIFIED, table_hash, to_date
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.dataset import SETS, dataset_of, of_table
@@ -614,7 +614,7 @@ class _Intake:
                 said += "the first is kept"
             words = f"second copy of release {held}, {said}"
             return Outcome(copy, "differs" if differ else "equal", held, words)
-        if why := self.retracted.get((date, of.hash(loaded.table))):
+        if why := self.retracted.get((date, table_hash(loaded.table))):
             words = f"not used again, these figures were {why}"
             return Outcome(copy, "retracted", date, words)
         checks = ", ".join(filter(None, (copy.check, "structure")))

@@ -27,6 +27,7 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError
 from odforecast.names import COUNTIES, STATES
+from odforecast.sources.table import table_hash
 from odforecast.vintage import ledger
 from odforecast.vintage.dataset import SETS, of_table
 from odforecast.vintage.ledger import Event, State
@@ -108,7 +109,7 @@ class Kept:
                     return table, False
                 expected = parts[indicator]
             # What was hashed was canonical: rows with that hash need no second look.
-            if dataset.hash(table) != expected or table["release"].iloc[0].date() != self.release:
+            if table_hash(table) != expected or table["release"].iloc[0].date() != self.release:
                 raise ArchiveError(f"{file} is not as it was written", hint=_again(file))
             return table.astype(dataset.types), True
 
@@ -199,7 +200,7 @@ def _write_parquet(handle: Any, table: pd.DataFrame, meta: dict[str, Any]) -> No
         # A canonical table is sorted by indicator: each is one slice.
         starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]]).tolist()
         slices = [slice(a, b) for a, b in zip(starts, [*starts[1:], len(names)])]
-        meta["parts"] = {str(names[s.start]): dataset.hash(table.iloc[s]) for s in slices}
+        meta["parts"] = {str(names[s.start]): table_hash(table.iloc[s]) for s in slices}
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({_META: json.dumps(meta).encode()})
     # Of states hardly a number comes twice: as streams of bytes they take a quarter less.
