@@ -206,7 +206,7 @@ def read_content(path: str | Path, limits: Limits) -> Content:
     name = plain(path.name)
     try:
         with path.open("rb") as handle:
-            data = handle.read(limits.size + 1)
+            data = _up_to(handle, limits.size)
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
         why = getattr(error, "strerror", None) or error
         raise DataError(f"cannot read {of_path(path)}: {why}", hint="check the path") from error
@@ -215,11 +215,16 @@ def read_content(path: str | Path, limits: Limits) -> Content:
     if packed:
         said = f"{name}: gzip file is cut off or damaged"
         with _damaged(said, EOFError, OSError, zlib.error):
-            data = gzip.GzipFile(fileobj=io.BytesIO(data)).read(limits.size + 1)
+            data = _up_to(gzip.GzipFile(fileobj=io.BytesIO(data)), limits.size)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
         raise DataError(f"{name}: the file is empty", hint=AGAIN)
     return Content(path.name, name, data, digest, packed)
+
+
+def _up_to(handle: io.BufferedIOBase, most: int) -> bytes:
+    """What is in a file, or a little over the most: in pieces, for a read takes room for all."""
+    return b"".join(islice(iter(lambda: handle.read(_PIECE), b""), most // _PIECE + 1))
 
 
 @contextmanager
