@@ -95,7 +95,6 @@ def test_what_came_is_reported_in_the_newest_release(alone):
     assert opioids["came_from"].str.startswith("no opioids").all()
 
 
-
 def test_models_see_a_release_of_the_era_and_nothing_later(whole):
     same = whole[whole["beside"] == "same count"]
     assert len(same) == 9
@@ -165,7 +164,6 @@ def test_the_figure_of_the_page_says_what_it_shows(whole):
     svg = ROOT / "docs" / "_static" / "published-forecasts.svg"
     assert svg.exists()
     assert not re.search(r"\bNaN\b|nan", svg.read_text())
-
 
 
 def test_no_figure_is_without_a_source():
