@@ -23,7 +23,6 @@ from odforecast.scoring.joint_summary import joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
 from odforecast.scoring.pairwise import pairwise
 from odforecast.scoring.rates import per_100k
-from odforecast.scoring.reach import bpr
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
@@ -55,7 +54,6 @@ __all__ = [
     "bias_from_draws",
     "bias_from_quantiles",
     "binned_log_score",
-    "bpr",
     "county_coverage",
     "county_leaderboard",
     "crps_from_draws",

@@ -1,4 +1,4 @@
-"""Tables of county scores: the leaderboard, coverage, chances of 10 and more, best possible reach.
+"""Tables of county scores: the leaderboard, coverage, and chances of 10 and more.
 
 The headline is the threshold-weighted CRPS over **all** counties. Standard errors are over
 counties, clustered by state: counties of a state share its path. Nothing is claimed of other
