@@ -87,6 +87,7 @@ figures: $(ENV)  ## draw the figures and write the outputs of README and docs ag
 	@$(BIN)/python docs/figures.py
 	@$(BIN)/python docs/revision_figure.py
 	@$(BIN)/python docs/article_figures.py
+	@$(BIN)/python docs/evidence_page.py
 	@$(BIN)/python docs/outputs.py
 
 bench: $(ENV)  ## run every script in benchmarks/

@@ -40,7 +40,7 @@ from odforecast.scoring import Truth
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
 FILE = SHARED / "county" / "2023-10-08.csv.gz"
-MODELS = ("county", "county-hub-baseline", "county-last", "county-ses", "county-gamma")
+MODELS = ("county", "county-hub-baseline", "county-last")
 JOBS = 2
 TABLES = ("scores", "quantiles", "failures")
 

@@ -1,4 +1,4 @@
-"""County models on the release of 2023-10-08: scores, calibration and reach, as Markdown.
+"""County models on the release of 2023-10-08: scores and calibration, as Markdown.
 
 One plateau, one release, provisional truth: clean cuts of that release, quarterly origins
 2021-06..2022-12, 3, 6, 9 and 12 months ahead where the release has the truth (7, 6, 5 and 4
@@ -25,11 +25,11 @@ import numpy as np
 import pandas as pd
 
 import odforecast as od
+from odforecast.models.county.states import GivenPaths
 from odforecast.panel import Panel
 from odforecast.scoring.calibration import pit_histogram
 from odforecast.scoring.columns import COUNTY_SIZES as SIZES
 from odforecast.scoring.columns import URBAN_CLASSES
-from odforecast.scoring.reach import bpr
 from odforecast.scoring.summary import (
     COUNTY_BASELINE,
     COUNTY_TITLE,
@@ -45,18 +45,9 @@ SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data
 FILE = SHARED / "county" / "2023-10-08.csv.gz"
 ORIGINS = ("2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09", "2022-12")
 HORIZONS = (3, 6, 9, 12)
-MODELS = (
-    "county",
-    COUNTY_BASELINE,
-    "county-last",
-    "county-share",
-    "county-ses",
-    "county-gamma",
-)
-#: Models that follow the states: also run with what the states did.
-FOLLOW = ("county", "county-share")
+MODELS = ("county", COUNTY_BASELINE, "county-last")
 GIVEN = " given the true months"
-ORDER = ("county", "county" + GIVEN, "county-share", "county-share" + GIVEN, *MODELS)
+ORDER = ("county", "county" + GIVEN, *MODELS)
 #: Columns of the score table that the tables below need.
 KEPT = (
     "model", "as_of", "last_month", "location", "month", "horizon", "observed", "scorable",
@@ -76,14 +67,11 @@ def whole_panel() -> Panel:
 
 
 def made_models(names: list[str], states: Panel) -> dict[str, od.models.Model]:
-    """Models by label; those that follow the states a second time, with the true months."""
+    """Models by label; ``county`` a second time, with the states' true months."""
     out = {name: od.get_model(name) for name in names}
-    from odforecast.models.county.states import GivenPaths
-
-    for name in FOLLOW:
-        if name in out:
-            label = name + GIVEN
-            out[label] = od.get_model(name, label=label, paths=GivenPaths(states))
+    if "county" in out:
+        label = "county" + GIVEN
+        out[label] = od.get_model("county", label=label, paths=GivenPaths(states))
     return out
 
 
@@ -207,12 +195,6 @@ def tables(scores: pd.DataFrame) -> None:
         "Hidden truths: most of the chance on 1–9",
         wide(mass.mean().reset_index(), "most", ["model"]),
     )
-    reach = pd.concat([bpr(scores, k) for k in (10, 50, 100, 300)])
-    reach = reach.assign(k=reach["k"].astype(int))
-    show("Best possible reach at k (hidden truths by their bounds: low)",
-         wide(reach, "reach_low", ["k", "model"]))  # fmt: skip
-    gap = (reach["reach_high"] - reach["reach_low"]).max()
-    print(f"\nLargest gap between the bounds of the reach: {gap:.4f}.")
     lines = []
     for (model, size), rows in scores.groupby(["model", "size"], sort=False):
         if size:

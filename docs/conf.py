@@ -15,16 +15,17 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "_ext"))
+sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent / "tools")]
 
 import built  # noqa: E402
 import checks_table  # noqa: E402
 import inventories  # noqa: E402
 import names_table  # noqa: E402
 import notebooks  # noqa: E402
+from board_numbers import read_summary, read_timings  # noqa: E402
+from board_page import board_page  # noqa: E402
 
 import odforecast  # noqa: E402
-from odforecast.report.board import board_page, read_summary, read_timings  # noqa: E402
 
 project = "odforecast"
 author = "The odforecast developers"

@@ -7,24 +7,56 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import numpy as np
+import pandas as pd
 from click.testing import CliRunner
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast.cli import main as cli
-from odforecast.plot.published_forecasts import published_forecasts
+from odforecast.geography import called, lookup
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS, TARGET_12MO
+from odforecast.plot.output import describe
 from odforecast.plot.revised import nowcast_figure
-from odforecast.plot.style import BLUE, ORANGE, shared_legend
-from odforecast.report.figures import coverage_figure, origins_figure
-from odforecast.report.past_figure import past_figure
+from odforecast.plot.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    PALE,
+    SMALL,
+    TEXT,
+    days,
+    heading,
+    quiet,
+    shared_legend,
+    thousands,
+)
+from odforecast.plot.words import literal
+from odforecast.scenario.counterfactual import WHATEVER, Past
 from odforecast.vintage.bundle import BUNDLED_RELEASE
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
+from bench_published import published, rows_of
 
 STATIC = Path(__file__).parent / "_static"
 DRAWS = 1000  # as `forecast`, the site and the update: one answer on every page
+#: Months drawn before the onset, and after.
+BEFORE, AFTER = 36, 36
+KNEW = {
+    "real": "the release of that day",
+    "cut": "a later release, cut at the eve",
+}
+#: How far a published figure and the model beside it stand apart, in rows.
+APART = 0.16
 
 
 def forecast(model: str, panel: od.Panel, **parameters: object) -> od.Forecast:
@@ -146,6 +178,203 @@ def _printed(page: Path) -> None:
     page.write_text(f"{before}:::{{code-block}} text\n{shown}\n:::\n{rest.partition(':::\n')[2]}")
 
 
+def origins_figure(
+    forecasts: Sequence[od.Forecast],
+    panels: Sequence[od.Panel],
+    truth: od.Truth,
+    locations: Sequence[str],
+    baselines: Sequence[od.Forecast],
+    years: int = 3,
+) -> Figure:
+    """Fans at several origins (columns) of some places (rows), over what became known."""
+    shape = (len(locations), len(forecasts))
+    figure = Figure(figsize=(3.7 * shape[1], 2.8 * shape[0] + 0.4), layout="constrained")
+    grid = figure.subplots(*shape, squeeze=False, sharey="row")
+    for i, state in enumerate(locations):
+        for j, (forecast, panel) in enumerate(zip(forecasts, panels)):
+            axes = grid[i, j]
+            months = np.unique(np.concatenate([panel.months[-12 * years :], forecast.months]))
+            later, _ = od.Truth(truth.panel, truth.kind, 0).observed([state], months)
+            axes.plot(days(months), later[0], color=GREY, lw=3, alpha=0.55,
+                      label=f"became known ({truth.release})")  # fmt: skip
+            label = str(baselines[j].provenance["model"])
+            od.plot.fan(baselines[j], state, axes=axes, history=panel, bands=(0.9,), color=ORANGE,
+                      label=label, months=12 * years)  # fmt: skip
+            label = str(forecast.provenance["model"])
+            od.plot.fan(forecast, state, axes=axes, history=panel, label=label, months=12 * years)
+            axes.axvline(np.datetime64(panel.as_of), color=GREY, lw=0.8, ls=":")
+            for text in list(axes.texts):
+                text.remove()
+            axes.set_title("", loc="left")
+            if i == 0:
+                axes.set_title(f"as of {panel.as_of}", fontsize=TEXT, color=BLACK)
+            if j == 0:
+                axes.set_ylabel(f"{called(state)}\n12-month-ending deaths", fontsize=TEXT)
+    shared_legend(figure, grid.flat)
+    return figure
+
+
+def coverage_figure(results: od.Results, models: Sequence[str], level: str) -> Figure:
+    """Coverage of the 50/80/90/95 % intervals by horizon, a panel per model."""
+    figure = Figure(figsize=(4.2 * len(models), 4.0), layout="constrained")
+    row = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
+    for axes, model in zip(row, models):
+        od.plot.coverage(results, model, level=level, axes=axes)
+        if axes is not row[0]:
+            axes.set_ylabel("")
+    return figure
+
+
+def past_figure(past: Past) -> Figure:
+    """12-month-ending deaths as observed, with the effect removed, and forecast from the eve."""
+    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
+    start = past.onset - BEFORE * ONE_MONTH
+    for axes in (left, right):
+        _observed(axes, past, start)
+    shown = (past.months >= past.onset - ONE_MONTH) & np.isfinite(past.observed)
+    shown &= past.months <= past.onset + AFTER * ONE_MONTH
+    band = np.quantile(past.removed[:, shown], [0.05, 0.5, 0.95], axis=0)
+    _band(left, past.months[shown], band, BLUE, "effect removed")
+    s = past.summary
+    left.set_title(
+        "Effect removed: observed, less the estimated change\n"
+        f"no effect {100 * s.p_null:.0f} % (before {100 * s.prior_p_null:.0f} %); else "
+        f"{100 * np.expm1(s.mean):+.0f} % ({100 * np.expm1(s.low):+.0f} to "
+        f"{100 * np.expm1(s.high):+.0f} %)",
+        fontsize=SMALL, loc="left",
+    )  # fmt: skip
+    ahead = past.eve.months > past.eve.last_month
+    eve = past.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0, ahead]
+    _band(right, past.eve.months[ahead], eve, ORANGE, "forecast from the eve")
+    right.set_title(
+        "Forecast from the eve: knows nothing of what followed\n"
+        f"{KNEW[past.eve_kind]}; last month known {past.eve.last_month}",
+        fontsize=SMALL, loc="left",
+    )  # fmt: skip
+    top = 1.35 * float(np.nanmax([band[2].max(), eve[2].max(), np.nanmax(past.observed)]))
+    left.set_ylim(0, top)
+    thousands(left.yaxis)
+    what = "all drugs" if past.indicator == ALL_DRUGS else past.indicator
+    left.set_ylabel(f"12-month-ending deaths, {what}", fontsize=SMALL)
+    name = lookup(past.location).name
+    figure.suptitle(f"{name}: {literal(past.event.name)}, {past.onset}", fontsize=TEXT, x=0.01,
+                    ha="left")  # fmt: skip
+    dominated = " Prior-dominated: the result is the assumption." if s.prior_dominated else ""
+    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90 %.", fontsize=SMALL, x=0.01, ha="left")
+    return figure
+
+
+def _observed(axes: Any, past: Past, start: np.datetime64) -> None:
+    recent = (past.months >= start) & (past.months <= past.onset + AFTER * ONE_MONTH)
+    axes.plot(days(past.months[recent]), past.observed[recent], color=BLACK, label="observed")
+    axes.axvline(days(past.onset), color=GREY, linestyle="--", linewidth=1.0)
+    quiet(axes)
+    axes.text(
+        days(past.onset), 0.02, " event", transform=axes.get_xaxis_transform(), fontsize=SMALL,
+        color=GREY,
+    )  # fmt: skip
+
+
+def _band(axes: Any, months: Any, band: Any, colour: str, label: str) -> None:
+    axes.fill_between(days(months), band[0], band[2], color=colour, alpha=0.25, linewidth=0)
+    axes.plot(days(months), band[1], color=colour, label=label)
+    axes.legend(frameon=False, fontsize=SMALL, loc="upper left")
+
+
+def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:
+    """How far published forecasts were off, and a model of this package beside them.
+
+    Above, projections for years: percent above or below what came, with the interval where one
+    was printed, and the model's on **all drugs** in the same years from an origin before them.
+    Below, on a scale of its own, CDC's predicted values, and the model's nowcast of the very same
+    count.
+    """
+    years = table[table["kind"] == "projection"]
+    values = table[
+        (table["kind"] == "predicted value")
+        & (table["ahead"] == 0)
+        & (table["counts"] == "all drugs")
+        & table["came"].notna()
+    ]
+    tall = 1.9 + 0.44 * len(years) + 0.24 * len(values)
+    figure = Figure(figsize=(7.6, tall), layout="constrained")
+    ratios = [1.1 * len(years) + 1.2, 0.6 * len(values) + 1.2]
+    upper, lower = figure.subplots(2, 1, height_ratios=ratios)
+    labels = [f"{row['forecast']}\n{row['counts']}, {_years(row)}" for row in rows_of(years)]
+    _points(upper, years, labels, model)
+    beside = [f"; {model}: of {what}" if f"{model}_median" in table else ""
+              for what in ("all drugs in the same years", "the same count")]  # fmt: skip
+    heading(upper, "Projections for years ahead", f"percent off what came{beside[0]}")
+    _points(lower, values, [_period(row) for row in rows_of(values)], model)
+    heading(lower, "CDC's predicted values", f"percent off what came{beside[1]}")
+    shared_legend(figure, figure.axes)
+    _said(upper, lower, years, values, model)
+    return figure
+
+
+def _years(row: dict[str, Any]) -> str:
+    first, last = str(row["first"])[:4], str(row["last"])[:4]
+    return first if first == last else f"{first}–{last[2:]}"
+
+
+def _period(row: dict[str, Any]) -> str:
+    young = "" if row.get("settled", True) else "\n(not settled)"
+    return f"12 months to {row['last']}{young}"
+
+
+def _percent(values: object, came: object) -> Any:
+    said, truth = np.asarray(values, dtype=float), np.asarray(came, dtype=float)
+    return 100 * (said - truth) / truth
+
+
+def _points(axes: Axes, table: pd.DataFrame, labels: list[str], model: str) -> None:
+    """Points and bars, first row at the top."""
+    quiet(axes)
+    place = np.arange(len(table))
+    axes.axvline(0.0, color=GREY, lw=1.0)
+    axes.hlines(place, 0, 1, colors=PALE, lw=0.6, zorder=0, transform=axes.get_yaxis_transform())
+    pairs = [("", "came", "said", -APART, ORANGE, "o", "as published")]
+    if f"{model}_median" in table:
+        label = f"{model}, made today from what might have been known"
+        pairs.append((f"{model}_", "beside_came", f"{model}_median", APART, BLUE, "s", label))
+    for before, truth, middle, shift, colour, marker, label in pairs:
+        came = table[truth]
+        low, high = (_percent(table[f"{before}{side}"], came) for side in ("low", "high"))
+        axes.hlines(place + shift, low, high, color=colour, lw=3, alpha=0.45)
+        axes.plot(_percent(table[middle], came), place + shift, ls="", marker=marker, ms=5.5,
+                  color=colour, label=label)  # fmt: skip
+    axes.set_yticks(place, labels)
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
+
+
+def _said(upper: Axes, lower: Axes, years: pd.DataFrame, values: pd.DataFrame, model: str) -> None:
+    said = "; ".join(
+        f"{row['forecast']} ({_years(row)}, {row['counts']}) "
+        f"{_percent(row['said'], row['came']):+.0f} %"
+        for row in rows_of(years)
+    )
+    held = years[["low", "high", "came"]].dropna()
+    inside = int(((held["low"] <= held["came"]) & (held["came"] <= held["high"])).sum())
+    beside = ""
+    if f"{model}_median" in years:
+        there = years[years["beside_came"].notna()]
+        off = _percent(there[f"{model}_median"], there["beside_came"])
+        shown = ", ".join(f"{x:+.0f} %" for x in off)
+        beside = f" {model} on all drugs in the same years: {shown}."
+    held_words = f"{inside} of {len(held)} printed intervals held."
+    describe(upper, f"Projections and what came: {said}. {held_words}{beside}")
+    off = _percent(values["said"], values["came"])
+    text = f"CDC's predicted values, {len(values)} releases: {off.min():+.1f} to {off.max():+.1f} %"
+    if f"{model}_median" in values:
+        ours = _percent(values[f"{model}_median"], values["beside_came"])
+        ours = ours[~np.isnan(ours)]
+        if ours.size:
+            text += f"; {model}: {ours.min():+.1f} to {ours.max():+.1f} %"
+    describe(lower, text + ".")
+
+
 def main() -> None:
     os.environ["SOURCE_DATE_EPOCH"] = "0"  # no date of today in the brief's figures
     panel = od.bundled().as_of(BUNDLED_RELEASE).panel()
@@ -157,7 +386,7 @@ def main() -> None:
         "calibration": calibration(),
         "past-class-scheduled": past("class-scheduled"),
         "past-supply-shock-2023": past("supply-shock-2023"),
-        "published-forecasts": published_forecasts(od.evidence.published()),
+        "published-forecasts": published_figure(published()),
         "counties-ohio": counties(),
     }
     for name, figure in {**drawn, **dict(coverage(panel))}.items():

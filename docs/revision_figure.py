@@ -10,16 +10,25 @@ import os
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
 
+import odforecast as od
 from odforecast.errors import DataError
-from odforecast.report.revision_figure import revision_figure
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage.archive import Archive
-from odforecast.vintage.revisions import revisions
+from odforecast.vintage.revisions import Revisions, revisions
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data")) / "vsrr"
 OUT = ROOT / "docs" / "_static" / "revisions.svg"
+
+
+def revision_figure(seen: Revisions, location: str) -> Figure:
+    """Each release as it was over the newest one; and how far each was from final."""
+    figure = Figure(figsize=(9, 7.6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, height_ratios=(3, 2))
+    od.plot.revision_triangle(seen, location, axes=top)
+    od.plot.revision_triangle(seen, location, axes=bottom, kind="percent")
+    return figure
 
 
 def main() -> None:
@@ -37,7 +46,7 @@ def main() -> None:
         print(f"no releases in {SHARED}: {OUT.name} stays as it is")
         return
     mpl.rcParams.update({"svg.hashsalt": "odforecast", "svg.fonttype": "none"})
-    figure = revision_figure(revisions(Archive.in_memory(tables), "US"), "US")
+    figure = revision_figure(revisions(od.Archive.in_memory(tables), "US"), "US")
     figure.savefig(OUT, metadata={"Date": None})
 
 

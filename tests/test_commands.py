@@ -264,7 +264,7 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
         return [*args, *unless("--models", "naive"), *unless("--jobs", "1"), "--quiet"]
     if args[0] == "backtest" and _of_counties(args):
         more = [*unless("--draws", "20"), *unless("--jobs", "1"), *unless("--start", "2022-12")]
-        more += unless("--models", "county-gamma,county-hub-baseline")
+        more += unless("--models", "county-last,county-hub-baseline")
         return [*args, *more, "--quiet"]
     if args[0] == "update":
         return [*args, *([] if "--no-fetch" in args else unless("--url", server))]

@@ -321,7 +321,6 @@ def scenarios() -> Values:
     for path in sorted((Path(od.__file__).parent / "examples").glob("*.yaml")):
         found |= {f"hash {path.name} {x.name}": x.hash for x in s.read_scenarios(path)}
     few, event = made.select(["US", "OH"]), "supply-shock-2023"
-    found |= v.totals("published", od.evidence.published(od.bundled(), draws=40))
     return found | tables(
         averted=few.averted(), answer=few.answer(), exposure=few.exposure_table(),
         recovery=few.recovery_table(), tornado=s.tornado(forecast, named[0]),

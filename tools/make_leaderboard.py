@@ -32,6 +32,16 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from board_numbers import (
+    joint_rows,
+    markdown,
+    read_timings,
+    summary_of,
+    task_not_run,
+    task_summary,
+    write_summary,
+)
+from board_page import board_page
 from releases import read_releases
 
 import odforecast as od
@@ -44,16 +54,6 @@ from odforecast.errors import ArchiveError, BacktestError, OdforecastError
 from odforecast.io import replacing
 from odforecast.models import Model, get_model, model_names
 from odforecast.names import HUB_QUANTILES, STATES, VINTAGE_CLEAN, VINTAGE_REAL
-from odforecast.report.board import (
-    board_page,
-    joint_rows,
-    markdown,
-    read_timings,
-    summary_of,
-    task_not_run,
-    task_summary,
-    write_summary,
-)
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What decides comes first. The last one is for sums of draws, and gives a table of its own.

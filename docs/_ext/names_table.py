@@ -29,7 +29,6 @@ PUBLIC = (
     "odforecast.updating",
     "odforecast.report.site",
     "odforecast.testing",
-    "odforecast.evidence",
 )
 
 

@@ -18,7 +18,7 @@ from odforecast.cli import county_tables, main
 from odforecast.forecast.tables import COUNTY_COLUMNS
 from odforecast.vintage.bundle import default_folder
 
-QUICK = ["--model", "county-gamma", "--draws", "60"]
+QUICK = ["--model", "county-hub-baseline", "--draws", "60"]
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,11 @@ from odforecast.evidence.placebo import (
     check_placebo_units,
     growth_changes,
 )
-from odforecast.evidence.recovery import check_recovery, estimate_effect, simulate_panel
+from odforecast.evidence.recovery import check_recovery
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.scenario import named_intervention
 from odforecast.scenario.effects.counts import past_event
-from odforecast.scenario.intervention import rise_and_fade
 
 
 @pytest.fixture(scope="module")
@@ -41,54 +40,12 @@ def panel(setting):
     return setting.panel()
 
 
-def shape(before=60, after=30, ramp=6.0, half=12.0):
-    since = np.arange(before + after, dtype=float)[None] - before
-    return rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half]))[0]
-
-
 @pytest.mark.slow
 def test_recovery_over_two_hundred_simulations():
     result = check_recovery(simulations=200, seed=1)
     assert result.passed
     assert 0.85 <= result.table["covered"].mean() <= 0.95
     assert result.table["injected"].iloc[0] == pytest.approx(np.log(0.8))
-
-
-def test_estimator_is_exact_given_the_variances():
-    """Against generalised least squares written out for the whole panel."""
-    rng = np.random.default_rng(5)
-    x, n_loc = shape(36, 12), 4
-    felt = np.array([1.0, 0.5, 0.8, 0.2])
-    months = rng.poisson(2000 * np.exp(-0.2 * felt[:, None] * x)).astype(float)
-    found = estimate_effect(months, x, felt, spread=0.0)
-    best = int(np.argmax(found.weights))
-    # More exposure, more information: dropping the contrasts must widen the posterior.
-    alone = estimate_effect(months, x, np.full(n_loc, felt.mean()), spread=0.0)
-    assert found.sd < alone.sd
-    assert found.sds[best] > 0
-    low, high = found.interval(0.9)
-    assert low < -0.2 < high
-    assert found.cdf(high) - found.cdf(low) == pytest.approx(0.9, abs=1e-6)
-
-
-def test_prior_takes_over_where_data_are_few():
-    rng = np.random.default_rng(1)
-    panel = simulate_panel(rng, shape(40, 2), -0.2)
-    found = estimate_effect(panel, shape(40, 2), prior_mean=-0.1, prior_sd=0.05)
-    assert found.mean == pytest.approx(-0.1, abs=0.02)
-    assert found.sd / 0.05 > 0.9
-
-
-def test_estimator_refuses_what_it_cannot_use():
-    months = np.ones((2, 30))
-    with pytest.raises(ScenarioError, match="never changes"):
-        estimate_effect(months, np.zeros(30))
-    with pytest.raises(ScenarioError, match="missing or negative"):
-        estimate_effect(np.full((2, 30), np.nan), shape(20, 10))
-    with pytest.raises(ScenarioError, match="allowed"):
-        estimate_effect(months, np.zeros(12))
-    with pytest.raises(ScenarioError, match="no location is exposed"):
-        estimate_effect(months, shape(20, 10), np.zeros(2))
 
 
 def test_placebo_needs_three_years(panel):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench_effects import GENERATORS
 from odforecast.errors import ScenarioError
 from odforecast.evidence.bands import bands, shares
 from odforecast.evidence.calibration import EVENT, check_calibration, simulated_months
-from odforecast.evidence.generators import GENERATORS
 from odforecast.scenario.effects import Estimator
 
 

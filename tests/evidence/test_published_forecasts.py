@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from figures import published_figure
 
+import bench_published as bench
 import odforecast as od
-from odforecast.errors import DataError, ScoringError
-from odforecast.evidence.published_forecasts import printed
-from odforecast.evidence.yardstick import delayed_at, wis_of
+from bench_published import delayed_at, printed, published, wis_of
+from odforecast.errors import ScoringError
 from odforecast.panel import era_of
-from odforecast.plot.published_forecasts import published_forecasts
-from odforecast.sources.vsrr import read_vsrr
 
 ROOT = Path(__file__).resolve().parents[2]
-MODELS = ("hub-baseline", "naive+delay", "dlm")
-
-
-def bench():
-    path = ROOT / "benchmarks" / "bench_published.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
 def alone() -> pd.DataFrame:
-    return od.evidence.published(models=[]).set_index("id")
+    return published(models=[]).set_index("id")
 
 
 @pytest.fixture(scope="module")
 def whole() -> pd.DataFrame:
-    return od.evidence.published()
+    return published()
 
 
 def test_printed_figures_are_those_of_the_domain(alone):
@@ -102,26 +89,10 @@ def test_what_came_is_reported_in_the_newest_release(alone):
     assert alone.loc["cdc-2025-05-14-2024-12-all", "settled"]  # 13 months old there
     opioids = alone[(alone["counts"] == "opioids") & (alone["kind"] == "predicted value")]
     assert (opioids["came_from"] == "release 2026-01-14").all()
-    older = od.evidence.published(od.bundled().until("2025-09-17"), models=[])
+    older = published(od.bundled().until("2025-09-17"), models=[])
     opioids = older[(older["counts"] == "opioids") & (older["kind"] == "predicted value")]
     assert opioids["came"].isna().all()
     assert opioids["came_from"].str.startswith("no opioids").all()
-
-
-def test_releases_at_hand_say_what_was_known_then_and_what_came_of_opioids(vsrr):
-    tables = {}
-    for name in ("2022-10-12.csv.gz", "2025-07-16.parquet"):
-        loaded = read_vsrr(vsrr / name)
-        tables[loaded.release] = loaded.table
-    archive = od.Archive.in_memory(tables)
-    table = od.evidence.published(archive, models=[]).set_index("id")
-    row = table.loc["cdc-2023-05-17-2022-12-opioids"]
-    newest = archive.as_of().panel("opioids")
-    at = newest.months.astype(str).tolist().index("2022-12")
-    assert row["came"] == newest.reported[newest.index("US"), at]
-    assert row["came_from"] == "release 2025-07-16"
-    # 2022-09-14 is not among them: its release is not read for another's.
-    assert table.loc["cdc-2022-09-14-2022-04-all", "known_from"] == "not in the releases at hand"
 
 
 def test_models_see_a_release_of_the_era_and_nothing_later(whole):
@@ -173,16 +144,17 @@ def test_years_are_added_up_draw_by_draw(whole):
 def test_what_has_nothing_beside_it_says_why(whole):
     none = whole[~whole["beside"].isin(["same count", "all drugs, same years"])]
     assert (none["beside"] != "").all()
-    assert none[[f"{m}_median" for m in MODELS]].isna().all(axis=None)
+    assert none[[f"{m}_median" for m in bench.MODELS]].isna().all(axis=None)
 
 
 def test_the_page_has_the_numbers_of_the_benchmark(whole):
     page = (ROOT / "docs" / "published-forecasts.md").read_text()
-    assert bench().markdown(whole) in page
+    assert bench.listing(whole) in page
+    assert bench.markdown(whole) in page
 
 
 def test_the_figure_of_the_page_says_what_it_shows(whole):
-    figure = published_forecasts(whole)
+    figure = published_figure(whole)
     said = od.plot.alt_text(figure)
     assert "FDA SOURCE, base case (2023, opioids) -25 %" in said
     assert "0 of 3 printed intervals held" in said
@@ -192,13 +164,6 @@ def test_the_figure_of_the_page_says_what_it_shows(whole):
     svg = ROOT / "docs" / "_static" / "published-forecasts.svg"
     assert svg.exists()
     assert not re.search(r"\bNaN\b|nan", svg.read_text())
-
-
-def test_the_figure_needs_its_table(alone):
-    with pytest.raises(DataError, match="no column came"):
-        published_forecasts(alone.drop(columns="came"))
-    with pytest.raises(DataError, match="no projections"):
-        published_forecasts(alone[alone["kind"] == "study"])
 
 
 def test_no_figure_is_without_a_source():

@@ -10,24 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kstest, nbinom
 
 from factories.panel_factory import bundled_panel
 from odforecast.errors import PanelError, UnknownNameError
 from odforecast.models.baselines import shuffled_levels
-from odforecast.models.county import gamma as gamma_module
-from odforecast.models.county.baselines import CountyBaseline, enough
-from odforecast.models.county.completed import counts_of
-from odforecast.models.county.gamma import (
-    CountyGamma,
-    drift_variance,
-    gamma_prior,
-    hidden_chances,
-    kept_deaths,
-)
-from odforecast.models.county.share import CountyShare
-from odforecast.models.county.smoothing import CountySes, smoothed
-from odforecast.models.county.states import StatePath
+from odforecast.models.county.baselines import CountyBaseline, counts_of, enough
 from odforecast.models.model import Model
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, VINTAGE_CLEAN
 from odforecast.panel import Panel
@@ -39,32 +26,7 @@ RHODE_ISLAND = ("44001", "44003", "44005", "44007", "44009")
 SEED = Streams(1, COUNTIES, ALL_DRUGS, str(LAST))
 
 
-class Growing:
-    """States whose months are what they were, times a factor."""
-
-    key = "growing"
-
-    def __init__(self, last=4000.0, month=400.0):
-        self.last, self.month = last, month
-
-    def draw(self, _states, _last_month, horizon, draws, _streams):
-        path = StatePath(
-            np.full(draws, self.last),
-            np.zeros((draws, 12)),
-            np.full((draws, horizon), self.month),
-            np.full((draws, horizon), 12 * self.month),
-        )
-        return dict.fromkeys(("DE", "RI"), path)
-
-
-def all_models():
-    return (
-        CountyBaseline("county-hub-baseline"),
-        CountyBaseline("county-last"),
-        CountyShare(paths=Growing()),
-        CountySes(),
-        CountyGamma(),
-    )
+MODELS = (CountyBaseline("county-hub-baseline"), CountyBaseline("county-last"))
 
 
 def sums_panel(counts, locations=DELAWARE, hide=True, lose=True, totals=None):
@@ -280,181 +242,10 @@ def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part
     assert any("taken as 1,000" in w and "RI" in w for w in made.warnings)
 
 
-# -- exponential smoothing ------------------------------------------------------------------------
-
-
-def test_smoothing_is_that_of_statsforecast_series_by_series():
-    from statsforecast.models import SimpleExponentialSmoothingOptimized
-
-    rng = np.random.default_rng(4)
-    series = np.cumsum(rng.normal(size=(5, 25)), axis=1) + 20
-    level, alpha, sigma = smoothed(series)
-    for i, row in enumerate(series):
-        alone = SimpleExponentialSmoothingOptimized().fit(row).model_
-        assert level[i] == pytest.approx(alone["mean"][0], rel=1e-6)
-        assert alpha[i] == pytest.approx(alone["alpha"], rel=1e-5)
-        square = np.nanmean((row - alone["fitted"]) ** 2)
-        assert sigma[i] == pytest.approx(np.sqrt(square), rel=1e-6)
-
-
-def test_smoothed_paths_are_those_of_the_innovations_form():
-    panel, _ = two_states()
-    made = drawn(CountySes(), panel, horizon=3)
-    for fips in ("10001", "10003"):
-        row = panel.locations.index(fips)
-        number = hidden_numbers(fips, 200)
-        error = SEED.generator("location", fips).standard_normal((200, 3))
-        for d in range(0, 200, 19):
-            history = np.where(panel.hidden[row], number[d], panel.reported[row])
-            (level,), (alpha,), (sigma,) = smoothed(np.sqrt(history)[None])
-            for h in range(3):
-                value = level + sigma * error[d, h]
-                level += alpha * sigma * error[d, h]
-                assert made.draws[d, row, h] == np.rint(max(value, 0) ** 2)
-
-
-# -- Poisson-gamma --------------------------------------------------------------------------------
-
-
-def test_the_prior_has_the_moments_of_the_rates():
-    rng = np.random.default_rng(5)
-    people = rng.uniform(5e3, 1e5, 4000)
-    counts = rng.poisson(people * rng.gamma(4.0, 3e-4 / 4.0, 4000)).astype(float)
-    shape, rate = gamma_prior(counts, counts**2, people)
-    assert shape == pytest.approx(4.0, rel=0.1)
-    assert shape / rate == pytest.approx(3e-4, rel=0.03)
-
-
-def test_a_class_without_deaths_still_has_a_prior():
-    shape, rate = gamma_prior(np.zeros(4), np.zeros(4), np.ones(4))
-    assert (shape, rate) == (0.5, 4.0)
-
-
-def test_a_hidden_count_has_the_chances_of_its_class():
-    chances = hidden_chances(2.0, 0.1, 1.0)
-    whole = nbinom.pmf(np.arange(1, 10), 2.0, 0.1 / 1.1)
-    np.testing.assert_allclose(chances, whole / whole.sum())
-    np.testing.assert_allclose(hidden_chances(1e9, 1.0, 1.0).sum(), 1.0)  # far above 9
-
-
-def test_kept_deaths_are_the_last_months_of_the_count():
-    rng = np.random.default_rng(6)
-    last = np.full(4000, 60, dtype=np.int32)
-    kept = kept_deaths(last, np.full(12, 1 / 12), 14, rng)
-    assert (np.diff(kept, axis=1) <= 0).all()
-    assert (kept[:, 11:] == 0).all()
-    for h in (1, 3, 9):
-        p = (12 - h) / 12
-        assert kept[:, h - 1].mean() == pytest.approx(60 * p, abs=0.25)
-        assert kept[:, h - 1].var() == pytest.approx(60 * p * (1 - p), rel=0.12)
-
-
-def test_kept_deaths_follow_the_months_they_are_from():
-    weights = np.zeros(12)
-    weights[4] = 1.0  # all in the fifth month: they leave after five
-    kept = kept_deaths(np.array([7], dtype=np.int32), weights, 12, np.random.default_rng(1))
-    assert kept[0].tolist() == [7] * 4 + [0] * 8
-
-
-@pytest.mark.parametrize("drift", [0.0, 0.04])
-def test_the_drift_is_what_changes_vary_beyond_poisson(drift):
-    rng = np.random.default_rng(7)
-    n = 20_000
-    factor = rng.gamma(1 / drift, drift, n) if drift else np.ones(n)
-    counts = np.stack(
-        [rng.poisson(30.0, n), *np.full((11, n), 4), rng.poisson(30 * factor)], axis=1
-    )
-    assert drift_variance(counts.astype(float)) == pytest.approx(drift, abs=0.004)
-    assert drift_variance(np.full((3, 13), 9.0)) == 0.0
-
-
-def test_all_new_months_share_the_drift(monkeypatch):
-    panel = sums_panel([[400] * 20, [300] * 20, [14] * 20])
-    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.25)
-    made = drawn(CountyGamma(), panel, draws=4000)
-    # Poisson, the posterior's spread, and a quarter of the square.
-    assert made.draws[:, 0, 11].var() == pytest.approx(800 + 0.25 * 400**2, rel=0.1)
-    assert made.draws[:, 0, 11].mean() == pytest.approx(400, rel=0.03)
-
-
-def test_a_hidden_count_is_drawn_from_its_class(monkeypatch):
-    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.0)
-    panel = sums_panel([[3] * 20, [0] * 20, [0] * 20])
-    fitted = CountyGamma().fit(panel)
-    made = fitted.draw(12, 8000, SEED)
-    shape, rate = fitted.priors[0]
-    now = hidden_chances(shape, rate, 1.0) @ np.arange(1, 10)
-    assert now < 4  # not 5: its class has few deaths
-    assert made.draws[:, 0, 11].mean() == pytest.approx((shape + now) / (rate + 1), rel=0.03)
-    near = fitted.draw(1, 8000, SEED).draws[:, 0, 0].mean()
-    assert near == pytest.approx(now * 11 / 12 + (shape + now) / (rate + 1) / 12, rel=0.03)
-
-
-def test_new_deaths_are_negative_binomial(monkeypatch):
-    panel = sums_panel([[30] * 20, [200] * 20, [14] * 20])
-    monkeypatch.setattr(gamma_module, "drift_variance", lambda _: 0.0)
-    fitted = CountyGamma().fit(panel)
-    made = fitted.draw(12, 4000, SEED)
-    for i in range(3):
-        shape, rate = fitted.priors[i]
-        law = nbinom(shape + panel.reported[i, -1], (rate + 1) / (rate + 2))
-        x = made.draws[:, i, 11]
-        # Of whole numbers: the PIT is made smooth.
-        u = np.random.default_rng(8).random(x.size)
-        pit = law.cdf(x - 1) + u * law.pmf(x)
-        assert kstest(pit, "uniform").pvalue > 1e-3
-
-
-def test_people_are_used_where_those_of_a_whole_state_are_known():
-    panel, _ = two_states()
-    people = dict.fromkeys(RHODE_ISLAND, 1e5) | {"10001": 5e4}
-    fitted = CountyGamma().fit(replace(panel, residents=people))
-    assert fitted.exposures.tolist() == [1.0] * 3 + [1e5] * 5
-
-
-# -- share of the state ---------------------------------------------------------------------------
-
-
-def test_share_times_the_states_months():
-    panel, _ = two_states()
-    panel = sums_panel([[120] * 20, [60] * 20, [0] * 20], totals={"DE": [400] * 20})
-    made = drawn(CountyShare(paths=Growing(400.0, 50.0)), panel, draws=4000)
-    # 120 of 400: of the state's 12 months of 50 a month it has 30 %, 180.
-    assert made.draws[:, 0, 11].mean() == pytest.approx(120.5 / 400 * 600, rel=0.01)
-    mean = 120 * 9 / 12 + 120.5 / 400 * 150
-    assert made.draws[:, 0, 2].mean() == pytest.approx(mean, rel=0.01)
-    want = 120.5 * 1.5 + 120.5 * 1.5**2  # Poisson, and a gamma share
-    assert made.draws[:, 0, 11].var() == pytest.approx(want, rel=0.1)
-
-
-def test_counties_of_a_state_follow_the_same_draws_of_it():
-    class Wild(Growing):
-        def draw(self, _states, _last_month, horizon, draws, _streams):
-            months = np.where(np.arange(draws)[:, None] % 2, 10.0, 1000.0) * np.ones(horizon)
-            return {"DE": StatePath(np.full(draws, 4000.0), np.zeros((draws, 12)), months, months)}
-
-    panel = sums_panel([[900] * 20, [600] * 20, [0] * 20], totals={"DE": [4000] * 20})
-    made = drawn(CountyShare(paths=Wild()), panel)
-    assert np.corrcoef(made.draws[:, 0, 11], made.draws[:, 1, 11])[0, 1] > 0.98
-
-
-def test_share_says_what_it_lacks():
-    panel, _ = two_states()
-    with pytest.raises(PanelError, match="no states' panel stands beside"):
-        CountyShare().fit(replace(panel, beside={}))
-
-    class Without(Growing):
-        def draw(self, *asked):
-            return {"DE": super().draw(*asked)["DE"]}
-
-    with pytest.raises(PanelError, match="RI is not forecast"):
-        drawn(CountyShare(paths=Without()), panel)
-
-
 # -- all of them ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_every_county_is_forecast_in_whole_numbers(model):
     panel, _ = two_states()
     made = drawn(model, panel)
@@ -466,7 +257,7 @@ def test_every_county_is_forecast_in_whole_numbers(model):
     assert made.draws[:, panel.locations.index("44007")].mean() > 1000
 
 
-@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_a_state_alone_another_order_or_more_draws_of_another_change_nothing(model):
     panel, _ = two_states()
     whole = drawn(model, panel)
@@ -480,7 +271,7 @@ def test_a_state_alone_another_order_or_more_draws_of_another_change_nothing(mod
         np.testing.assert_array_equal(alone.draws, whole.draws[:, 3:])
 
 
-@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_thirteen_months_are_enough_and_twelve_are_not(model):
     panel, _ = two_states(13)
     made = drawn(model, panel, horizon=14)
@@ -491,7 +282,7 @@ def test_thirteen_months_are_enough_and_twelve_are_not(model):
         model.fit(bundled_panel())
 
 
-@pytest.mark.parametrize("model", all_models(), ids=lambda m: m.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_what_is_missing_stands_as_it_was_and_that_is_said(model):
     panel, sums = two_states()
     reported = panel.reported.copy()
@@ -510,7 +301,7 @@ def test_what_is_missing_stands_as_it_was_and_that_is_said(model):
     assert np.median(made.draws[:, 0, 0]) == pytest.approx(sums[0, -3], rel=0.2)
 
 
-@pytest.mark.parametrize("model", all_models()[:2] + all_models()[3:], ids=lambda m: m.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_models_and_fits_travel(model):
     panel, _ = two_states()
     fitted = pickle.loads(pickle.dumps(model)).fit(panel)
@@ -542,20 +333,17 @@ def test_any_counts_give_whole_numbers_for_every_county_with_one(rows):
         counts[0, 0] = 1.0
     panel = sums_panel(counts, totals={"DE": np.nansum(counts, axis=0)})
     some = [s for s, row in zip(DELAWARE, counts) if not np.isnan(row).all()]
-    for model in all_models():
-        if model.name == "county-last":
-            continue  # may have nothing to pool
-        made = drawn(model, panel, draws=9)
-        assert list(made.locations) == some
-        assert (made.draws == np.rint(made.draws)).all()
-        assert (made.draws >= 0).all()
+    made = drawn(MODELS[0], panel, draws=9)  # the other may have nothing to pool
+    assert list(made.locations) == some
+    assert (made.draws == np.rint(made.draws)).all()
+    assert (made.draws >= 0).all()
 
 
 @pytest.mark.parametrize(
     "model",
     [
         pytest.param(m, id=m.name, marks=() if m.name == "county-last" else pytest.mark.slow)
-        for m in (*all_models()[:2], *all_models()[3:], CountyShare())
+        for m in MODELS
     ],
 )
 def test_all_counties_of_the_real_release(shared, model):

@@ -499,8 +499,7 @@ def test_paths_of_somebodys_own_class_are_never_reused():
             return {}
 
     assert get_model("county").spec.origin == "odforecast"
-    for name in ("county", "county-share"):
-        assert get_model(name, paths=Own()).spec.origin == ""
+    assert get_model("county", paths=Own()).spec.origin == ""
 
 
 def test_models_of_states_say_that_they_are():

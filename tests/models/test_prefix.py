@@ -13,9 +13,8 @@ from odforecast.models import Fitted
 from odforecast.models.registry import _BUILTIN
 
 LONG, DRAWS = 44, 60
-#: They leave the package with the next change to the models.
-RIVALS = ("county-ses", "county-gamma", "county-share")
 SLOW = ("hierarchical", "ensemble", "auto-arima")
+COUNTIES = ("county", "county-hub-baseline", "county-last")
 STATES = [n for n in _BUILTIN if not n.startswith("county")]
 
 
@@ -56,7 +55,7 @@ def test_of_a_completed_model(name: str, release: od.Panel) -> None:
     begins(od.get_model(name).fit(release))
 
 
-@pytest.mark.parametrize("name", ["county", "county-hub-baseline", "county-last"])
+@pytest.mark.parametrize("name", COUNTIES)
 def test_of_counties(name: str) -> None:
     panel = od.bundled().as_of().panel(dataset="counties")
     model = od.get_model(name)
@@ -84,6 +83,5 @@ def test_given_own_counts(name: str, release: od.Panel) -> None:
 
 
 def test_every_built_in_model_is_here() -> None:
-    counties = {"county", "county-hub-baseline", "county-last", *RIVALS}
-    assert set(_BUILTIN) == {*STATES, *counties}
+    assert set(_BUILTIN) == {*STATES, *COUNTIES}
     assert len(JURISDICTIONS) == 52

@@ -1,8 +1,7 @@
-"""The map of counties: sizes, colours, borders, Alaska, and what it says."""
+"""The map of counties: sizes, colours, Alaska, and what it says."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +14,7 @@ import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, ForecastError, UnknownNameError
 from odforecast.geography import centroid
-from odforecast.plot.boundaries import read_boundaries
-from odforecast.plot.projection import Plane, albers
+from odforecast.plot.county_map import Plane, albers
 
 TABLE = pd.DataFrame(
     {
@@ -184,81 +182,8 @@ def test_alaska_and_hawaii_stand_below_the_others():
     assert "Hawaii" in names
 
 
-def test_planning_regions_have_no_place_without_borders(tmp_path):
+def test_planning_regions_have_no_place():
     table = pd.DataFrame({"location": ["09110", "25013"], "median": [90.0, 60.0]})
     assert "1 without a place on the map" in plot.alt_text(plot.map(table))
-    with pytest.raises(DataError, match="need a file of borders"):
+    with pytest.raises(DataError, match="planning regions lie is not known"):
         plot.map(table[:1])
-    region = square("09003", id="09110")
-    path = borders(tmp_path / "x.json", [region, square("25013", id="25013")])
-    assert "without a place" not in plot.alt_text(plot.map(table, boundaries=path))
-
-
-# Borders
-
-
-def square(code: str, **where: object) -> dict:
-    x, y = centroid(code)
-    ring = [[x - 0.2, y - 0.2], [x + 0.2, y - 0.2], [x + 0.2, y + 0.2], [x - 0.2, y - 0.2]]
-    geometry = {"type": "Polygon", "coordinates": [ring]}
-    return {"type": "Feature", "geometry": geometry, "properties": {}} | where
-
-
-def borders(path, features) -> object:
-    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
-    return path
-
-
-def test_areas_are_filled_where_borders_are_given(tmp_path):
-    several = square("39163")
-    shape = several["geometry"]["coordinates"]
-    several |= {"id": "39163", "geometry": {"type": "MultiPolygon", "coordinates": [shape, shape]}}
-    path = borders(
-        tmp_path / "counties.json",
-        [
-            square("39035", properties={"GEO_ID": "0500000US39035"}),
-            square("39061", properties={"GEOID": "39061"}),
-            several,
-            square("39001", id="39001"),
-            square("39003", id="39003"),
-        ],
-    )
-    found = read_boundaries(path, ["39035", "39163"])
-    assert list(found) == ["39035", "39163"]
-    assert len(found["39163"]) == 2
-    filled = plot.map(TABLE, "rate", boundaries=path)
-    areas = [p for c in filled.collections for p in c.get_paths() if len(p.vertices) >= 4]
-    assert not any(len(c.get_offsets()) for c in filled.collections if len(c.get_sizes()) == 4)
-    assert len(areas) >= 4
-    assert "fewer than 10" in labels(filled)
-    # Counts stay bubbles: a coloured area would show where many people live.
-    both = plot.map(TABLE, boundaries=path)
-    assert len(bubbles_with(both, 4)) == 1
-    assert plot.alt_text(both) == plot.alt_text(plot.map(TABLE))
-
-
-def bubbles_with(axes, n: int) -> list:
-    return [c for c in axes.collections if len(c.get_sizes()) == n]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{", "cannot be read as GeoJSON"),
-        ("[]", "has no features"),
-        ('{"features": []}', "has no area for Cuyahoga County, Ohio"),
-        ('{"features": [{"id": "39035"}]}', "is no polygon"),
-        (
-            '{"features": [{"id": "39035", "geometry": {"type": "Polygon", "coordinates":'
-            " [[[1e6, 2e6], [1e6, 3e6], [2e6, 3e6], [1e6, 2e6]]]}}]}",
-            "is not in degrees",
-        ),
-    ],
-)
-def test_files_that_are_no_borders(tmp_path, text, said):
-    path = tmp_path / "x.json"
-    path.write_text(text)
-    with pytest.raises(DataError, match=said):
-        plot.map(TABLE[:1], boundaries=path)
-    with pytest.raises(DataError, match="cannot be read"):
-        plot.map(TABLE[:1], boundaries=tmp_path / "none.json")

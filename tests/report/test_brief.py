@@ -393,7 +393,6 @@ def test_figures_draw(one, three, tmp_path):
         figures.fan_figure(one, "US", panel),
         figures.fan_figure(three, "OH"),
         figures.averted_figure(one),
-        figures.calendar_figure(panel),
     ]
     for i, figure in enumerate(drawn):
         figure.savefig(tmp_path / f"{i}.svg")
@@ -410,15 +409,6 @@ def test_the_fan_shows_means_of_the_mixture(one):
         mean = one.forecast(name).samples()[:, 0].mean(axis=0)
         np.testing.assert_allclose(line.get_ydata()[-ahead.sum() :], mean[ahead])
     assert not any(t.get_text() == "US" for t in axes.get_figure().texts)
-
-
-def test_events_are_numbered_within_the_chart():
-    from odforecast.plot.style import canvas
-
-    _, axes = canvas()
-    shown = figures.mark_events(axes, np.datetime64("2017-01"), np.datetime64("2019-12"))
-    assert {"carfentanil-scheduled", "npp-4anpp-controlled", "class-scheduled"} <= set(shown["id"])
-    assert shown["number"].tolist() == list(range(1, len(shown) + 1))
 
 
 # In a browser

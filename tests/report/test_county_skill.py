@@ -23,7 +23,7 @@ KENT, SMALL = (next(c.fips for c in counties_of("DE")), "36085")
 def results():
     panel = made_up(("DE", "YC"))
     found = cuts(panel, start="2022-03", end="2022-09", step=3)
-    models = ["county-gamma", "county-hub-baseline"]
+    models = ["county-last", "county-hub-baseline"]
     return od.backtest(models, found, truth=Truth(panel), draws=60, progress=False)
 
 
@@ -39,15 +39,15 @@ def test_a_page_of_county_results_begins_with_all_counties(results, tmp_path):
     assert "clustered by state" in said
     assert "jurisdictions" not in said
     board = county_leaderboard(results.scores).set_index(["horizon", "model"])
-    row = board.loc[(3, "county-gamma")]
+    row = board.loc[(3, "county-last")]
     assert f"{row['twcrps']:.2f} {row['rel_twcrps']:.2f} ± {row['se_twcrps']:.3f}" in said
     # A county that is hidden at the origin has a row of its own, with PIT alone.
-    assert re.search(r"county-gamma 1 to 9 – – 0 \d+ % 9 ", said)
+    assert re.search(r"county-last 1 to 9 – – 0 \d+ % 9 ", said)
 
 
 def test_a_page_of_states_refuses_counties(tmp_path):
     panel = made_up(("DE", "YC"))
-    made = od.get_model("county-gamma").fit(panel).forecast(draws=20)
+    made = od.get_model("county-last").fit(panel).forecast(draws=20)
     for write in (
         lambda: write_report(tmp_path / "page.html", forecast=made),
         lambda: write_site(tmp_path / "site", made),
@@ -63,7 +63,7 @@ def test_nothing_below_10_is_drawn_of_a_county(results):
     last = scores["last_month"].max()
     scores.loc[mine, "median"] = np.where(scores.loc[mine, "last_month"] < last, 7.0, 12.0)
     scores.loc[mine & (scores["last_month"] == last), "observed"] = 0.0
-    axes = plots.said_and_came(scores, KENT, model="county-gamma", horizon=3)
+    axes = plots.said_and_came(scores, KENT, model="county-last", horizon=3)
     drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axes.lines])
     bars = np.concatenate([path.vertices[:, 1] for path in axes.collections[0].get_paths()])
     assert np.nanmin(drawn) >= 10

@@ -10,7 +10,6 @@ import pytest
 import odforecast as od
 from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.names import TARGET_12MO
-from odforecast.report.past_figure import past_figure
 from odforecast.scenario import Fixed, named_intervention
 from odforecast.scenario.counterfactual import WHATEVER, past, removed
 from odforecast.scenario.effects.counts import (
@@ -219,14 +218,6 @@ def test_onsets_outside_the_counts(archive, model):
     x = named_intervention("tariff-only", onset="2025-10")
     with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
         past(x, archive, model=model)
-
-
-@pytest.mark.slow
-def test_figure(shock, tmp_path):
-    path = tmp_path / "past.svg"
-    past_figure(shock).savefig(path)
-    text = path.read_text(encoding="utf-8")
-    assert len(text) > 10_000
 
 
 def test_fixed_size_is_removed_as_it_is(archive, model):

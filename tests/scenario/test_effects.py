@@ -9,7 +9,6 @@ import pytest
 from scipy.stats import multivariate_normal, norm, truncnorm
 
 from odforecast.errors import ScenarioError
-from odforecast.evidence.recovery import estimate_effect
 from odforecast.scenario import Beta, Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import (
     Estimator,
@@ -106,22 +105,6 @@ def test_nothing_is_the_density_without_an_effect():
     assert found.bayes_factor() == pytest.approx(np.exp(none - some), rel=1e-6)
     odds = 0.4 / 0.6 * np.exp(none - some)
     assert found.p_null() == pytest.approx(odds / (1 + odds), rel=1e-6)
-
-
-@pytest.mark.parametrize("equal", [True, False])
-def test_known_timing_is_the_old_estimator(equal):
-    """Flat prior, no slope, no spread: the exact posterior of one known shape."""
-    nodes = tuple(float(x) for x in np.geomspace(0.001, 0.3, 16))
-    felt = np.ones(6) if equal else np.array([1.0, 0.8, 0.6, 0.5, 0.3, 0.2])
-    y = panel(felt=felt[:, None])
-    old = estimate_effect(y, EVENT.curve(MONTHS), felt, spread=0.0)
-    est = Estimator(MONTHS, [EVENT], felt, draws=1, grid=Grid(nodes, nodes))
-    s = est.statistics(y)
-    found = condition(s, (0,), np.zeros(1), np.full(1, np.inf), np.zeros((1, 1)))
-    weights = np.exp(found.log_evidence[:, 0] - found.log_evidence.max())
-    mean = float(weights @ found.mean[:, 0, 0] / weights.sum())
-    # The contrasts' two variances are estimated in slightly different ways.
-    assert mean == pytest.approx(old.mean, abs=1e-9 if equal else 0.25 * old.sd)
 
 
 def test_spike_of_one_gives_the_prior():

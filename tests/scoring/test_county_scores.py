@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +21,6 @@ from odforecast.panel import Panel
 from odforecast.scoring import (
     Truth,
     band_chances,
-    bpr,
     county_coverage,
     county_leaderboard,
     crps_from_draws,
@@ -446,7 +444,7 @@ def test_sizes_stand_in_their_order():
     assert list(dict.fromkeys(board["size"])) == list(SIZES)
 
 
-@pytest.mark.parametrize("make", [county_leaderboard, county_coverage, ten_or_more, bpr])
+@pytest.mark.parametrize("make", [county_leaderboard, county_coverage, ten_or_more])
 def test_tables_refuse_what_is_no_county_score(make):
     scores = score_table()
     with pytest.raises(ScoringError, match="no scores of counties"):
@@ -488,71 +486,6 @@ def test_calibrated_forecasts_are_seen_to_be():
     assert ten_or_more(high, bins=5)["gap"].min() < -0.15
     with pytest.raises(ScoringError, match="bins is 0"):
         ten_or_more(scores, bins=0)
-
-
-# -- best possible reach --------------------------------------------------------------------------
-
-
-def reach_table(mean, low, high):
-    n = len(mean)
-    return pd.DataFrame(
-        {
-            "model": "a", "as_of": "2022-11-15", "month": "2022-09", "horizon": 3,
-            "location": [f"39{i:03d}" for i in range(n)], "mean": mean, "twcrps": 1.0, "size": "0",
-            "observed_low": low, "observed_high": high,
-            "bounded": np.isfinite(high) & ~np.isnan(low),
-        }
-    )  # fmt: skip
-
-
-def test_reach_of_the_counties_named():
-    table = reach_table([50.0, 40, 30, 20], [10.0, 60, 20, 30], [10.0, 60, 20, 30])
-    line = bpr(table, k=2).iloc[0]
-    assert line["reach_low"] == line["reach_high"] == pytest.approx((10 + 60) / (60 + 30))
-    assert bpr(table, k=4)["reach_low"].tolist() == [1.0]
-
-
-def test_months_that_nothing_is_known_of_yet_are_no_part_of_the_reach():
-    known = reach_table([50.0, 40, 30, 20], [10.0, 60, 20, 30], [10.0, 60, 20, 30])
-    young = known.assign(as_of="2022-12-15", observed_low=np.nan, observed_high=np.nan)
-    young["bounded"] = False
-    line = bpr(pd.concat([known, young], ignore_index=True), k=2).iloc[0]
-    assert (line["n"], line["n_left_out"]) == (1, 0)
-    assert line["reach_low"] == pytest.approx(70 / 90)
-    line = bpr(young, k=2).iloc[0]
-    assert line["n"] == 0
-    assert np.isnan(line["reach_low"])
-
-
-ROWS = st.tuples(st.integers(0, 40), st.sampled_from([0, 1, 2, 12]))
-
-
-@given(st.lists(ROWS, min_size=4, max_size=6), st.integers(1, 4))
-def test_bounds_of_the_reach_are_those_over_all_that_hidden_counts_can_be(rows, k):
-    means = [float(m) for m, _ in rows]
-    # 1 and 2 stand for a count hidden between 1 and 3, to have few cases.
-    low = np.array([1.0 if y in (1, 2) else y for _, y in rows])
-    high = np.array([3.0 if y in (1, 2) else y for _, y in rows])
-    line = bpr(reach_table(means, low, high), k=k).iloc[0]
-    order = sorted(range(len(rows)), key=lambda i: (-means[i], i))
-    named = order[:k]
-    found = []
-    for values in itertools.product(*[range(int(a), int(b) + 1) for a, b in zip(low, high)]):
-        best = sum(sorted(values)[-k:])
-        found.append(sum(values[i] for i in named) / best if best else 1.0)
-    assert line["reach_low"] == pytest.approx(min(found))
-    assert line["reach_high"] == pytest.approx(max(found))
-
-
-def test_lost_counts_are_left_out_of_both_lists():
-    table = reach_table([5000.0, 40, 30], [1000.0, 20, 30], [np.inf, 20, 30])
-    line = bpr(table, k=1).iloc[0]
-    assert line["reach_low"] == pytest.approx(20 / 30)
-    assert line["n_left_out"] == 1
-    with pytest.raises(ScoringError, match="2 counties have a count"):
-        bpr(table, k=3)
-    with pytest.raises(ScoringError, match="at least one"):
-        bpr(table, k=0)
 
 
 def test_results_of_counties_have_the_leaderboard_of_counties():

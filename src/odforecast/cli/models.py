@@ -34,9 +34,6 @@ LINES = {
     "county": "months and levels of a state's counties, its sum",
     "county-hub-baseline": "a county's last count, as wide as its past errors",
     "county-last": "the last count, one spread for all, of its root",
-    "county-share": "the county's share of what dlm says of the state",
-    "county-ses": "exponential smoothing of each county",
-    "county-gamma": "a count in one year, by Poisson and gamma",
 }
 _SUMS = "-sums"
 

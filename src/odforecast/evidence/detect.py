@@ -12,21 +12,23 @@ from scipy.stats import norm
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
 from odforecast.evidence.placebo import event_ranks
-from odforecast.evidence.recovery import estimate_effect
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.effects import EventPosterior, EventSummary
+from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
 from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.growth import growth_changes, settled_through
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.limits import ALL
-from odforecast.scenario.shape import rise_and_fade
+from odforecast.scenario.priors import Fixed, Normal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: A prior of the size so wide that the counts say it all.
+FLAT = Normal(0.0, 1.5)
 
 #: Months after the onset at which the detectable effect is given.
 AFTER = (3, 6, 9, 12, 18, 24, 30, 36)
@@ -44,9 +46,10 @@ def check_detectable(
     """Minimum detectable effect against months of data.
 
     The panel's own months are taken as they are, an onset is put k months before their end,
-    and the posterior sd of the size gives the effect that a two-sided test of the given size
-    finds with the given power: ``(z(1 - size/2) + z(power)) sd``. It is what could be seen
-    if onset and shape were **known** and nothing else happened: a lower bound.
+    and the posterior sd of the size (:class:`~odforecast.scenario.effects.Estimator`, with a prior
+    that is next to flat) gives the effect that a two-sided test of the given size finds with the
+    given power: ``(z(1 - size/2) + z(power)) sd``. It is what could be seen if onset and shape
+    were **known** and nothing else happened: a lower bound.
 
     Parameters
     ----------
@@ -65,16 +68,17 @@ def check_detectable(
         ``months_after, sd, minimum_log_rr, minimum_percent`` (deaths must change by at least
         this much, at full effect, to be seen).
     """
-    months = _gapless(panel)[1]
+    counts = _gapless(panel)[1]
+    months = panel.last_month - np.arange(counts.shape[1])[::-1] * ONE_MONTH
     factor = float(norm.ppf(1 - size / 2) + norm.ppf(power))
     rows = []
     for k in after:
-        n_time = months.shape[1]
-        if k > n_time - 24:
-            raise ScenarioError(f"{n_time} months are too few for {k} months after an onset")
-        since = np.arange(n_time, dtype=float)[None] - (n_time - k)
-        shape = rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half_life]))[0]
-        sd = estimate_effect(months, shape).sd
+        if k > months.size - 24:
+            raise ScenarioError(f"{months.size} months are too few for {k} months after an onset")
+        event = Intervention(
+            "known", FLAT, onset=str(months[-k]), ramp=Fixed(ramp), half_life=Fixed(half_life)
+        )
+        sd = Estimator(months, [event], locations=len(counts), draws=16).posterior(counts).sd()
         rows.append(
             {
                 "months_after": k,
@@ -86,7 +90,7 @@ def check_detectable(
     table = pd.DataFrame(rows)
     year = table.iloc[int((table["months_after"] - 12).abs().to_numpy().argmin())]
     text = (
-        f"With {months.shape[0]} location(s) and {year['months_after']:.0f} months after a known "
+        f"With {len(counts)} location(s) and {year['months_after']:.0f} months after a known "
         f"onset, only an effect of {year['minimum_percent']:.0f} % or more would be seen with "
         f"{100 * power:g} % power, if nothing else happened."
     )

@@ -67,9 +67,6 @@ _BUILTIN: dict[str, str] = {
     **dict.fromkeys(
         ("county-hub-baseline", "county-last"), "odforecast.models.county.baselines:CountyBaseline"
     ),
-    "county-share": "odforecast.models.county.share:CountyShare",
-    "county-ses": "odforecast.models.county.smoothing:CountySes",
-    "county-gamma": "odforecast.models.county.gamma:CountyGamma",
 }
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from odforecast.plot.published import counts
     from odforecast.plot.revised import nowcast
     from odforecast.plot.scenarios import overlay
-    from odforecast.plot.sums import dependence
     from odforecast.plot.tiles import tile_map
     from odforecast.plot.triangle import revision_triangle
 
@@ -45,7 +44,6 @@ _HOME = {
     "averted": "deaths_averted",
     "counts": "published",
     "coverage": "calibration",
-    "dependence": "sums",
     "errors": "past",
     "fan": "fans",
     "map": "county_map",
@@ -67,7 +65,6 @@ __all__ = [
     "averted",
     "counts",
     "coverage",
-    "dependence",
     "errors",
     "fan",
     "map",

@@ -1,4 +1,4 @@
-"""A map of counties: a bubble for each, as large as its count; or areas, where they are given.
+"""A map of counties: a bubble for each, as large as its count.
 
 Counts below 10 have no size of their own: they are small open circles, whatever the model thinks
 of them.
@@ -6,25 +6,25 @@ of them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.errors import UnknownNameError
-from odforecast.geography import called, centroid
+from odforecast.errors import DataError, UnknownNameError
+from odforecast.geography import called, centroid, pick
 from odforecast.geography.places import by_fips
-from odforecast.plot.boundaries import Boundaries, read_boundaries
-from odforecast.plot.county_scale import MANY, Colours, Sizes
-from odforecast.plot.county_values import COLUMNS, CountyValues, Value, read_counties
-from odforecast.plot.inputs import one_of
+from odforecast.plot.inputs import at_month, indicator_in, one_of, seen_words
 from odforecast.plot.output import describe
-from odforecast.plot.projection import ALASKA, HAWAII, Plane
 from odforecast.plot.style import (
     BLACK,
     BLUE,
     GREY,
+    ORANGE,
     SMALL,
     canvas,
     heading,
@@ -36,6 +36,8 @@ from odforecast.plot.words import (
     about,
     capital,
     chance,
+    deaths_of,
+    is_county,
     joined,
     listed,
     literal,
@@ -44,11 +46,41 @@ from odforecast.plot.words import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
+Floats = NDArray[np.float64]
+Value = Literal["median", "rate", "rising", "ten", "among"]
+#: What may be shown, and the columns of tables that hold it.
+COLUMNS: Final = {
+    "median": ("median", "deaths"),
+    "rate": ("rate",),
+    "rising": ("rise", "rising"),
+    "ten": ("p_ten",),
+    "among": ("among",),
+}
 #: Names on a map.
 _NAMED = 6
 _HIDDEN = f"fewer than {TEN}"
+_CHANCES = (0.1, 1 / 3, 2 / 3, 0.9)
+_SAID_CHANCES = ("under 10 %", "10 to 33 %", "33 to 67 %", "67 to 90 %", "over 90 %")
+#: Pale to deep, and from fewer to more.
+_RAMP = ("#cfe1f0", "#93bfdd", "#4f97c6", "#0072b2", "#003a5d")
+_BOTH_WAYS = (BLUE, "#86b9d9", "#d4d4d4", "#eaa97c", ORANGE)
+#: Square points: the largest bubble of a map, of one with many counties, and of a legend; a
+#: bubble without a size, where they are few and many.
+_LARGEST, _LARGEST_OF_MANY, _LARGEST_OF_LEGEND = 900.0, 300.0, 200.0
+_OPEN, _OPEN_OF_MANY, MANY = 14.0, 3.0, 600
+#: State codes of FIPS that lie apart.
+ALASKA, HAWAII = "02", "15"
+#: Standard parallels and the middle of the 48 states, of Alaska, of Hawaii: those of the US
+#: Geological Survey.
+_CONES = {
+    "": (29.5, 45.5, -96.0, 37.5),
+    ALASKA: (55.0, 65.0, -154.0, 50.0),
+    HAWAII: (8.0, 18.0, -157.0, 13.0),
+}
+#: Where Alaska and Hawaii stand below the others, in radii of the earth, and how large: Alaska at
+#: a third of its size, as on most maps.
+_APART = {ALASKA: (1 / 3, -0.27, -0.33), HAWAII: (1.0, -0.08, -0.4)}
 
 
 def map(
@@ -59,7 +91,6 @@ def map(
     month: object = None,
     k: int = 10,
     by: Literal["deaths", "rate"] = "deaths",
-    boundaries: str | os.PathLike[str] | None = None,
     axes: Axes | None = None,
     title: str | None = None,
     indicator: str | None = None,
@@ -67,10 +98,9 @@ def map(
     """Counties on a map: how many deaths, at what rate, how likely more.
 
     A bubble stands at the middle of each county, its area in proportion to the median count;
-    what its colour says is ``value``. A count below 10 is a small circle of one size. With
-    ``boundaries``, areas are coloured in place of bubbles, or drawn below them where ``value`` is
-    the count: a map of coloured counts shows where many people live. Areas are true to scale
-    (Albers' projection); Alaska, a third of its size, and Hawaii stand below the others.
+    what its colour says is ``value``. A count below 10 is a small circle of one size. The map is
+    true to scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the
+    others.
 
     Parameters
     ----------
@@ -87,9 +117,6 @@ def map(
     k, by : int, {"deaths", "rate"}
         Of a forecast, who is among how many of the highest of what: see
         :meth:`odforecast.Forecast.ranking`. Ranked are the counties shown.
-    boundaries : path, optional
-        GeoJSON with an area for each county, known by ``GEO_ID``, ``GEOID`` or ``id``: the
-        Census Bureau's cartographic boundary file in that form.
     axes : Axes, optional
         Where to draw; default: a figure of its own.
     title : str, optional
@@ -103,8 +130,7 @@ def map(
     Raises
     ------
     DataError
-        If the values are not of counties, a column is missing, nothing is known, or the
-        boundaries lack a county.
+        If the values are not of counties, a column is missing, or nothing is known.
     UnknownNameError
         If ``value`` or a place is unknown.
 
@@ -120,8 +146,7 @@ def map(
     """
     one_of(value, tuple(COLUMNS), "value")
     seen = read_counties(values, value, locations, month, k, by, indicator)
-    areas = None if boundaries is None else read_boundaries(boundaries, seen.table["location"])
-    found = {s: _middle(s, areas) for s in seen.table["location"]}
+    found = {s: _middle(s) for s in seen.table["location"]}
     lacking = [s for s, at in found.items() if at is None]
     seen = seen.without(lacking)
     codes = seen.table["location"].to_numpy(dtype=str)
@@ -132,14 +157,10 @@ def map(
     drawn: Any = canvas(*_inches(at))[1] if axes is None else axes
     colours = Colours(seen)
     _frame(drawn)
-    if areas is not None:
-        _fill(drawn, seen, areas, plane, colours)
-    bubbles = areas is None or value == "median"
-    if bubbles:
-        _bubbles(drawn, seen, at, colours)
+    _bubbles(drawn, seen, at, colours)
     drawn.set_aspect("equal", anchor="NW")
     drawn.autoscale_view()
-    _names(drawn, seen, at, bubbles)
+    _names(drawn, seen, at)
     for state in sorted(plane.apart):
         _apart(drawn, state, at[states == state])
     _head(drawn, seen, title)
@@ -151,18 +172,15 @@ def map(
     return axes_out
 
 
-def _middle(code: str, areas: Boundaries | None) -> tuple[float, float] | None:
-    """Where a county stands; of a planning region, which has no centroid here, its area says so."""
+def _middle(code: str) -> tuple[float, float] | None:
+    """Where a county stands; None of a planning region, which has no centroid here."""
     try:
         return centroid(code)
     except UnknownNameError:
-        if areas is None:
-            return None
-        low, high = np.min(areas[code][0], axis=0), np.max(areas[code][0], axis=0)
-        return float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2
+        return None
 
 
-def _bubbles(axes: Any, seen: CountyValues, at: NDArray[np.float64], colours: Colours) -> None:
+def _bubbles(axes: Any, seen: CountyValues, at: Floats, colours: Colours) -> None:
     """Large ones first, so that no small one is covered."""
     from matplotlib.colors import to_rgba
 
@@ -186,47 +204,13 @@ def _bubbles(axes: Any, seen: CountyValues, at: NDArray[np.float64], colours: Co
         axes.scatter([], [], s=sizes.open, c="none", edgecolors=GREY, lw=0.7, label=_HIDDEN)
 
 
-def _fill(axes: Any, seen: CountyValues, areas: Boundaries, plane: Plane, colours: Colours) -> None:
-    """The areas of counties, coloured by class; below bubbles, only their borders."""
-    from matplotlib.collections import PathCollection
-    from matplotlib.path import Path
-
-    below = seen.value == "median"
-    of = np.full(len(seen.table), -2) if below else colours.classes(seen.values)
-    paths: dict[int, list[Path]] = {}
-    for code, kind in zip(seen.table["location"], of):
-        corners, codes = [], []
-        for ring in areas[code]:
-            x, y = plane.put(ring[:, 0], ring[:, 1], code[:2])
-            corners.append(np.column_stack([x, y]))
-            codes += [Path.MOVETO, *[Path.LINETO] * (len(x) - 2), Path.CLOSEPOLY]
-        paths.setdefault(int(kind), []).append(Path(np.concatenate(corners), codes))
-    many = len(of) > MANY
-    for kind, some in sorted(paths.items()):
-        known = kind >= 0
-        face = colours.ramp[kind] if known else "#f6f7f8"
-        areas_of = PathCollection(
-            some, facecolor=face, edgecolor="white" if known else "#b4bac4", zorder=1,
-            linewidth=0.15 if many else 0.5, hatch="////" if kind == -1 and not many else None,
-        )  # fmt: skip
-        axes.add_collection(areas_of, autolim=True)
-    if below:
-        return
-    for face, said in zip(colours.ramp, colours.said):
-        axes.scatter([], [], s=60, marker="s", c=face, label=said)
-    if (of == -1).any():
-        why = _HIDDEN if seen.value == "rate" else "not known: a count is hidden"
-        axes.scatter([], [], s=60, marker="s", c="#f6f7f8", edgecolors="#b4bac4",
-                     hatch=None if many else "////", label=why)  # fmt: skip
-
-
-def _inches(at: NDArray[np.float64]) -> tuple[float, float]:
+def _inches(at: Floats) -> tuple[float, float]:
     """Width and height of a figure of its own: as high as the map needs it, within bounds."""
     wide, high = np.maximum(np.ptp(at, axis=0), 1e-9)
     return 7.6, float(np.clip(6.8 * high / wide + 1.5, 4.2, 8.0))
 
 
-def _apart(axes: Any, state: str, at: NDArray[np.float64]) -> None:
+def _apart(axes: Any, state: str, at: Floats) -> None:
     """What stands below the others, and how large."""
     said = {ALASKA: "Alaska, a third of its size", HAWAII: "Hawaii"}[state]
     axes.annotate(said, (at[:, 0].mean(), at[:, 1].max()), (0, 9), textcoords="offset points",
@@ -240,7 +224,7 @@ def _frame(axes: Any) -> None:
     axes.margins(0.06)
 
 
-def _names(axes: Any, seen: CountyValues, at: NDArray[np.float64], bubbles: bool) -> None:
+def _names(axes: Any, seen: CountyValues, at: Floats) -> None:
     """Names of the largest, where there is room: none over another."""
     from matplotlib.patheffects import withStroke
 
@@ -256,15 +240,15 @@ def _names(axes: Any, seen: CountyValues, at: NDArray[np.float64], bubbles: bool
             break
         county = by_fips()[codes[i]]
         name = f"{county.short}, {county.state}" if several else county.short
-        reach = float(np.sqrt(sizes.of(counts[i]))) / 2 if bubbles else 0.0
+        reach = float(np.sqrt(sizes.of(counts[i]))) / 2
         x, y, wide = at[i, 0] * points + reach, at[i, 1] * points, 0.6 * SMALL * len(name)
         if any(abs(y - b) < 1.3 * SMALL and x < a + w and a < x + wide for a, b, w in taken):
             continue
         taken.append((x, y, wide))
         axes.annotate(
-            literal(name), at[i], (reach + 2 if bubbles else 0, 0), textcoords="offset points",
-            va="center", ha="left" if bubbles else "center",
-            fontsize=SMALL, color=BLACK, zorder=5, annotation_clip=False,
+            literal(name), at[i], (reach + 2, 0), textcoords="offset points",
+            va="center", ha="left", fontsize=SMALL, color=BLACK, zorder=5,
+            annotation_clip=False,
             path_effects=[withStroke(linewidth=2.2, foreground="white")],
         )  # fmt: skip
 
@@ -283,7 +267,7 @@ def _head(axes: Any, seen: CountyValues, title: str | None) -> None:
 
 
 def _lacking(axes: Any, codes: list[str]) -> None:
-    said = f"not on the map, without borders: {listed([called(s) for s in codes], 2)}"
+    said = f"not on the map, place unknown: {listed([called(s) for s in codes], 2)}"
     axes.annotate(said, (0, 0), xycoords="axes fraction", fontsize=SMALL, color=GREY,
                   annotation_clip=False)  # fmt: skip
 
@@ -317,3 +301,231 @@ def _sentence(seen: CountyValues, lacking: list[str]) -> str:
     if lacking:
         parts.append(f"{len(lacking)} without a place on the map")
     return f"{lead}: {'; '.join(parts)}."
+
+
+# What is shown
+
+
+@dataclass(frozen=True)
+class CountyValues:
+    """A row for each county, and what is known of them."""
+
+    table: pd.DataFrame
+    value: str
+    month: np.datetime64 | None
+    when: str
+    deaths: str
+    k: int
+
+    @property
+    def counts(self) -> Floats:
+        """Medians; NaN below 10."""
+        found = self.table["count"].to_numpy(dtype=float)
+        return np.where(found < TEN, np.nan, found)
+
+    def without(self, codes: list[str]) -> CountyValues:
+        """The others.
+
+        Raises
+        ------
+        DataError
+            If none is left.
+        """
+        kept = self.table[~self.table["location"].isin(codes)].reset_index(drop=True)
+        if kept.empty:
+            raise DataError(
+                f"{codes[0]} has no place on the map: where Connecticut's planning regions lie is "
+                "not known here"
+            )
+        return replace(self, table=kept)
+
+    @property
+    def values(self) -> Floats:
+        """What the colour says."""
+        return self.table["value"].to_numpy(dtype=float)
+
+
+def read_counties(
+    values: Any,
+    value: str,
+    locations: str | Iterable[str] | None,
+    month: object,
+    k: int,
+    by: str,
+    indicator: str | None,
+) -> CountyValues:
+    """A row per county out of whatever was given."""
+    deaths = deaths_of(indicator or indicator_in(values))
+    if not isinstance(values, pd.DataFrame):
+        if not callable(getattr(values, "counties", None)):
+            raise DataError(
+                f"values is a {type(values).__name__}: there is nothing to map in it",
+                hint="give a forecast of counties, or its counties() or ranking()",
+            )
+        if not any(is_county(s) for s in values.locations):
+            raise DataError(
+                "this forecast holds no counties", hint="a map of states: od.plot.tile_map"
+            )
+        made = values if locations is None else values.select(locations)
+        table = made.counties()
+        if value == "among":
+            rows, _ = at_month(table, month)
+            ranked = made.ranking(k=k, by=by, month=rows["month"].iloc[0])
+            table = rows.merge(ranked[["location", "among"]], on="location")
+    else:
+        table = values
+    lacking = [c for c in ("location",) if c not in table]
+    shown = next((c for c in COLUMNS[value] if c in table), None)
+    if lacking or shown is None:
+        raise DataError(
+            f"the table has no column {(lacking or COLUMNS[value])[0]!r}",
+            hint=f"it has: {', '.join(table.columns.astype(str))}",
+        )
+    rows, when = at_month(table, month)
+    codes = rows["location"].astype(str)
+    if odd := [s for s in codes if not is_county(s)]:
+        raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
+    if codes.duplicated().any():
+        raise DataError("a county has several rows", hint="give one row per county, or month=")
+    count = next((c for c in COLUMNS["median"] if c in rows), None)
+    if count is None:
+        raise DataError(
+            "the table has no column 'median', which the size of a bubble is",
+            hint=f"it has: {', '.join(rows.columns.astype(str))}",
+        )
+    made_of = pd.DataFrame(
+        {"location": codes, "count": rows[count].astype(float), "value": rows[shown].astype(float)}
+    ).reset_index(drop=True)
+    if locations is not None:
+        places = pick(locations, list(made_of["location"]), "the table", DataError)
+        made_of = made_of.set_index("location").loc[list(places)].reset_index()
+    if value != "median" and not made_of["value"].notna().any():
+        hint = "a rate needs a population file" if value == "rate" else "was everything hidden?"
+        raise DataError(f"no county has a {shown!r}, so there is nothing to map", hint=hint)
+    return CountyValues(made_of, value, when, seen_words(values, rows), f"{deaths} of residents", k)
+
+
+# Colours and sizes
+
+
+class Colours:
+    """Five colours at most, told apart by how light they are, and what each says."""
+
+    def __init__(self, seen: CountyValues) -> None:
+        self.said: tuple[str, ...]
+        self.ramp: tuple[str, ...]
+        if seen.value == "median":
+            self.breaks, self.said, self.ramp = np.array([]), ("",), (BLUE,)
+        elif seen.value == "rate":
+            known = seen.values[np.isfinite(seen.values)]
+            cuts = [float(about(x).replace(",", "")) for x in np.quantile(known, (0.25, 0.5, 0.75))]
+            self.breaks = np.unique([x for x in cuts if known.min() < x])
+            ends = [f"{x:,.0f}" for x in self.breaks]
+            self.said = (
+                *([f"under {ends[0]} per 100,000"] if ends else ["all"]),
+                *(f"{a} to {b}" for a, b in pairwise(ends)),
+                *([f"{ends[-1]} and more"] if ends else []),
+            )
+            self.ramp = _RAMP[: len(self.said)] if len(self.said) < 4 else _RAMP[:3] + _RAMP[4:]
+        else:
+            self.breaks, self.said = np.array(_CHANCES), _SAID_CHANCES
+            self.ramp = _BOTH_WAYS if seen.value == "rising" else _RAMP
+
+    def classes(self, values: Floats) -> NDArray[np.int64]:
+        """Which colour each value has; −1 where it is not known."""
+        found = np.searchsorted(self.breaks, np.nan_to_num(values), side="right")
+        return np.where(np.isnan(values), -1, found)
+
+
+class Sizes:
+    """How large a bubble is, in square points: its area in proportion to the count."""
+
+    def __init__(self, counts: Floats) -> None:
+        many = counts.size > MANY
+        self.top = float(np.nanmax(counts)) if np.isfinite(counts).any() else float(TEN)
+        self.largest = _LARGEST_OF_MANY if many else _LARGEST
+        self.open = _OPEN_OF_MANY if many else _OPEN
+
+    def of(self, counts: Any) -> Floats:
+        """Square points of counts; those below 10 have one size, whatever they are."""
+        found = np.asarray(counts, dtype=float)
+        return np.where(np.isfinite(found), self.largest * found / self.top, self.open)
+
+    def said(self) -> list[int]:
+        """Up to three round counts for the legend, none too large for it."""
+        most = self.top * min(1.0, _LARGEST_OF_LEGEND / self.largest)
+        steps = [n * 10**p for p in range(1, 5) for n in (1, 2, 5) if n * 10**p <= most]
+        return sorted({steps[i] for i in (-1, -3, -5) if len(steps) >= -i})
+
+
+# Where counties stand
+
+
+def albers(
+    longitude: Floats, latitude: Floats, first: float, second: float, middle: float, origin: float
+) -> tuple[Floats, Floats]:
+    """Albers' equal-area conic projection (Snyder 1987, equations 14-1 to 14-6, on a sphere).
+
+    Parameters
+    ----------
+    longitude, latitude : ndarray
+        Degrees.
+    first, second : float
+        Standard parallels, degrees.
+    middle, origin : float
+        Longitude and latitude that become 0, degrees.
+
+    Returns
+    -------
+    tuple of ndarray
+        East and north, in radii of the earth.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x, y = albers(np.array([-75.0]), np.array([35.0]), 29.5, 45.5, -96.0, 23.0)
+    >>> x.round(4).tolist(), y.round(4).tolist()
+    ([0.2953], [0.2417])
+    """
+    one, two, lat, start = np.radians([first]), np.radians([second]), np.radians(latitude), origin
+    cone = (np.sin(one) + np.sin(two)) / 2
+    constant = np.cos(one) ** 2 + 2 * cone * np.sin(one)
+    radius = np.sqrt(constant - 2 * cone * np.sin(lat)) / cone
+    zero = np.sqrt(constant - 2 * cone * np.sin(np.radians(start))) / cone
+    # West of the date line stands with the rest of Alaska.
+    turn = (np.asarray(longitude) - middle + 180) % 360 - 180
+    angle = cone * np.radians(turn)
+    return radius * np.sin(angle), zero - radius * np.cos(angle)
+
+
+class Plane:
+    """The plane of a map: one state, or several with Alaska and Hawaii below them.
+
+    Parameters
+    ----------
+    longitude, latitude : ndarray, shape (N,)
+        Of the places shown, degrees.
+    states : sequence of str
+        The first two digits of their FIPS codes.
+    """
+
+    def __init__(self, longitude: Floats, latitude: Floats, states: NDArray[np.str_]) -> None:
+        there = set(states)
+        self.apart = there & set(_APART) if len(there) > 1 else set()
+        rest = ~np.isin(states, list(self.apart))
+        self.near = None
+        if len(there) == 1 or (rest.any() and np.ptp(latitude[rest]) < 12):
+            # A state stands upright: in the middle of its own cone.
+            lat = latitude[rest]
+            middle = float(np.median(longitude[rest]))
+            span = max(float(np.ptp(lat)), 1.0)
+            low, high = float(lat.min()), float(lat.max())
+            self.near = (low + span / 6, high - span / 6 + 0.1, middle, float(lat.mean()))
+
+    def put(self, longitude: Floats, latitude: Floats, state: str) -> tuple[Floats, Floats]:
+        """Points of one state on the plane, in radii of the earth."""
+        if state in self.apart:
+            size, right, up = _APART[state]
+            east, north = albers(longitude, latitude, *_CONES[state])
+            return size * east + right, size * north + up
+        return albers(longitude, latitude, *(self.near or _CONES[""]))

@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 
 from odforecast.panel import Panel
 from odforecast.plot.deaths_averted import averted
-from odforecast.plot.published import counts
 from odforecast.plot.scenarios import colours_of, overlay
-from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, days, quiet, thousands
+from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, quiet, thousands
 from odforecast.plot.words import literal
-from odforecast.scenario import Projection, Scenario, events
+from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.text import scenario_title
 from odforecast.seeds import seed_from
@@ -169,48 +168,4 @@ def tornado_figure(table: pd.DataFrame) -> Figure:
     axes.margins(x=0.15)
     thousands(axes.xaxis)
     axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
-    return figure
-
-
-def mark_events(axes: Any, first: object, last: object) -> pd.DataFrame:
-    """Draw the event calendar on any chart whose x axis is time.
-
-    Parameters
-    ----------
-    axes : matplotlib axes
-        With dates on x.
-    first, last : month
-        Events outside are left out.
-
-    Returns
-    -------
-    DataFrame
-        The events drawn, numbered as on the chart, for a legend or a table.
-    """
-    calendar = events()
-    start, stop = days([first, last])
-    when = days(calendar["month"].to_numpy())
-    shown: pd.DataFrame = calendar.loc[(when >= start) & (when <= stop)].reset_index(drop=True)
-    for number, month in enumerate(days(shown["month"].to_numpy()), start=1):
-        axes.axvline(month, color=ORANGE, linewidth=0.8, linestyle=":")
-        axes.annotate(
-            str(number), (month, 1.0), (2, -2 - 10 * (number % 3)), fontsize=SMALL,
-            xycoords=("data", "axes fraction"), textcoords="offset points", ha="left", va="top",
-            color=ORANGE,
-        )  # fmt: skip
-    return shown.assign(number=np.arange(1, len(shown) + 1))
-
-
-def calendar_figure(panel: Panel, location: str = NATION) -> Figure:
-    """Reported 12-month-ending deaths with the event calendar, numbered and listed."""
-    figure, axes = canvas(height=7.4)
-    counts(panel, location, axes)
-    shown = mark_events(axes, panel.months[0], panel.last_month)
-    listed = "\n".join(
-        f"{n} {d}: {e}" for n, d, e in zip(shown["number"], shown["date"], shown["event"])
-    )
-    axes.annotate(
-        listed, (0, 0), (0, -44), xycoords="axes fraction", textcoords="offset points",
-        fontsize=SMALL, va="top", annotation_clip=False,
-    )  # fmt: skip
     return figure

@@ -11,7 +11,6 @@ from odforecast.scoring.columns import horizon_group, regimes
 from odforecast.scoring.joint import joint_scores, joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
 from odforecast.scoring.pairs import pairwise, relative_skill, relative_to_baseline
-from odforecast.scoring.reach import bpr
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
@@ -46,7 +45,6 @@ __all__ = [
     "bias_from_draws",
     "bias_from_quantiles",
     "binned_log_score",
-    "bpr",
     "county_coverage",
     "county_leaderboard",
     "crps_from_draws",

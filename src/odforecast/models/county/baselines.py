@@ -1,8 +1,7 @@
 """The simplest forecasts of counties: the last count, with past changes round it.
 
 Both take the last 12-month-ending count as the median at every horizon, and differ in the spread.
-What is hidden or lost is completed draw by draw as :mod:`odforecast.models.county.completed`
-says. Draws are whole numbers, at least 0, and comonotone over horizons: one draw takes the same
+Draws are whole numbers, at least 0, and comonotone over horizons: one draw takes the same
 quantile at each. They describe each 12-month-ending count, and say nothing of single months.
 
 ``county-hub-baseline``, what county scores are related to
@@ -21,28 +20,252 @@ quantile at each. They describe each 12-month-ending count, and say nothing of s
     counts of any size vary alike: the differences of square roots h months apart of all counties
     and months where both counts are shown and are 10 or more, and their mirror images. Needs the
     whole panel.
+
+What a release hides or lost is filled in, draw by draw:
+
+A **hidden** count is one whole number from 1 to 9, in every draw another, each as likely: never
+NaN, never 5. In one draw it is the same in all months in which the county is hidden, for most of
+the twelve months behind neighbouring counts are the same deaths; so a county that was always
+hidden has never changed, and one that came out of hiding rose by the count shown less that number.
+
+A **lost** count (1,000 and more, see :attr:`odforecast.Panel.lost`) is what the state leaves: the
+state's count of that month less all other counties of the state, hidden ones as drawn, at least
+1,000. Where a state lost several, one that is shown in another month, so below 1,000 there, is
+1,000, and those never shown share the rest alike; if all are shown at times, they share it. The
+state counts deaths where they occurred and its counties where people lived: they are taken as
+equal here. Without a states' panel beside, or without all counties of the state, it is 1,000.
+
+A **missing** count is the last one before it that is known, or else the first after it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import PanelError, UnknownNameError, one_of
 from odforecast.forecast import Forecast
+from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.baselines import MIN_ERRORS, shuffled_levels, symmetric_quantiles
-from odforecast.models.county.completed import HIDDEN, Whole, counts_of, forecast_of
-from odforecast.models.county.fitted import FittedCounties, county_spec
+from odforecast.models.paths import require_some
 from odforecast.models.spec import Spec
-from odforecast.names import MONTH
+from odforecast.months import ONE_MONTH
+from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 HUB, LAST = "county-hub-baseline", "county-last"
 #: Counts from which a release shows them: smaller ones tell nothing of a pooled spread.
 SHOWN = 10
+#: Months of counts that the baselines need: one change over 12 months.
+MIN_MONTHS = 13
+#: A release that lost its large counts lost those of this many and more.
+FLOOR = 1000.0
+#: What a hidden count can be.
+HIDDEN = np.arange(1, 10)
+
+Whole = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts of the counties of a panel, and which of them are hidden or lost.
+
+    Attributes
+    ----------
+    panel : Panel
+        Where they are from.
+    locations : tuple of str
+        The counties with a count, hidden or lost one, length L.
+    skipped : dict of str to str
+        The others, and why.
+    known : ndarray, shape (L, T)
+        Counts shown; NaN where hidden or lost.
+    hidden, lost : ndarray of bool, shape (L, T)
+    stale : tuple of str
+        Counties without a count in the last month: an earlier one stands in.
+    """
+
+    panel: Panel
+    locations: tuple[str, ...]
+    skipped: dict[str, str]
+    known: Floats
+    hidden: Bools
+    lost: Bools
+    stale: tuple[str, ...]
+
+    @cached_property
+    def states(self) -> NDArray[np.str_]:
+        """Jurisdiction of each county, shape (L,)."""
+        return np.array([by_fips()[fips].state for fips in self.locations])
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know."""
+        said = []
+        if self.stale:
+            few = ", ".join(self.stale[:5])
+            said.append(
+                f"{len(self.stale)} counties have no count in {self.panel.last_month} ({few}): "
+                "their last one stands in"
+            )
+        unknown = self.states[self.lost[:, -1] & ~self._remainders[1]]
+        if unknown.size:
+            where = ", ".join(sorted(set(unknown.tolist())))
+            said.append(f"lost counts are taken as 1,000: no count of the whole state ({where})")
+        return tuple(said)
+
+    def drawn_hidden(self, draws: int, streams: Streams) -> Whole:
+        """What each county's hidden counts are in each draw, shape (L, D); 1 to 9, as often each.
+
+        0 in counties that were never hidden.
+        """
+        out = np.zeros((len(self.locations), draws), dtype=np.int32)
+        for i in np.flatnonzero(self.hidden.any(axis=1)):
+            rng = streams.generator("hidden", self.locations[i])
+            out[i] = 1 + rng.permutation(draws) * HIDDEN.size // draws
+        return out
+
+    def drawn_last(self, hidden: Whole) -> Whole:
+        """The counts of the last month in each draw, shape (L, D).
+
+        Parameters
+        ----------
+        hidden : ndarray, shape (L, D)
+            As :meth:`drawn_hidden` gives it.
+        """
+        shown = np.nan_to_num(self.known[:, -1]).astype(np.int32)
+        out = np.where(self.hidden[:, [-1]], hidden, shown[:, None])
+        for i in np.flatnonzero(self.lost[:, -1]):
+            out[i] = self.drawn_lost(int(i), hidden)[:, -1]
+        return out
+
+    def with_hidden(self, row: int, value: int) -> Floats:
+        """Counts of a county, shape (T,), where its hidden ones are ``value``; lost ones NaN."""
+        return np.where(self.hidden[row], float(value), self.known[row])
+
+    def drawn_history(self, row: int, hidden: Whole) -> Floats:
+        """Counts of a county in every draw, shape (D, T), lost ones completed."""
+        shown = np.where(self.hidden[row], hidden[row][:, None], self.known[row])
+        return np.where(self.lost[row], self.drawn_lost(row, hidden), shown)
+
+    def drawn_lost(self, row: int, hidden: Whole) -> Floats:
+        """What the state leaves for a county that lost counts, shape (D, T), whole numbers.
+
+        NaN in months where it lost none.
+        """
+        rest, whole = self._remainders
+        state = np.flatnonzero(self.states == self.states[row])
+        shared = state[self.lost[state].any(axis=1)]
+        taken = np.einsum("it,id->dt", self.hidden[state].astype(float), hidden[state])
+        out = np.full((hidden.shape[1], self.lost.shape[1]), np.nan)
+        for t in np.flatnonzero(self.lost[row]):
+            if not whole[row] or np.isnan(rest[row, t]):
+                out[:, t] = FLOOR
+                continue
+            left = rest[row, t] - taken[:, t]
+            there = shared[self.lost[shared, t]]
+            # One that was shown before or after is near 1,000; those never shown share the rest.
+            unseen = there[np.isnan(self.known[there]).all(axis=1)]
+            if not unseen.size:
+                value = left / there.size
+            elif row in unseen:
+                value = (left - FLOOR * (there.size - unseen.size)) / unseen.size
+            else:
+                value = np.full(left.shape, FLOOR)
+            out[:, t] = np.rint(np.maximum(value, FLOOR))
+        return out
+
+    @cached_property
+    def _remainders(self) -> tuple[Floats, Bools]:
+        """State less its counties shown, (L, T), only where one lost a count; and whether the
+        state's count is known and all of its counties are here, (L,).
+        """
+        rest, whole = np.full(self.lost.shape, np.nan), np.zeros(len(self.locations), dtype=bool)
+        beside = self.panel.beside.get(STATES)
+        if beside is None or not self.lost.any():
+            return rest, whole
+        edition = edition_held(self.panel.locations)
+        at = (self.panel.months - beside.months[0]).astype(int)
+        inside = (at >= 0) & (at < beside.months.size)
+        for state in set(self.states[self.lost.any(axis=1)].tolist()):
+            rows = np.flatnonzero(self.states == state)
+            if state not in beside.locations or rows.size < len(counties_of(state, edition)):
+                continue
+            total = np.full(self.lost.shape[1], np.nan)
+            total[inside] = beside.reported[beside.locations.index(state), at[inside]]
+            rest[rows] = total - np.nansum(self.known[rows], axis=0)
+            whole[rows] = True
+        return rest, whole
+
+
+def counts_of(panel: Panel, model: str) -> Counts:
+    """The counties of a panel that can be forecast, and their counts.
+
+    Parameters
+    ----------
+    panel : Panel
+        Of counties.
+    model : str
+        Name, for messages.
+
+    Raises
+    ------
+    PanelError
+        If the panel is not one of counties, is shorter than 13 months, or has no county with a
+        count.
+    """
+    if panel.dataset != COUNTIES:
+        raise PanelError(
+            f"{model} forecasts counties, and this panel holds {panel.dataset}",
+            hint="vintage.panel(dataset='counties')",
+        )
+    if panel.months.size < MIN_MONTHS:
+        raise PanelError(
+            f"{model} needs {MIN_MONTHS} months of counties' counts, and this panel has "
+            f"{panel.months.size} ({panel.months[0]} to {panel.last_month})",
+            hint="take a later date, or a release that goes back further",
+        )
+    some = ~np.isnan(panel.low)
+    rows = np.flatnonzero(some.any(axis=1))
+    locations = tuple(panel.locations[i] for i in rows)
+    skipped = {panel.locations[i]: "no count in any month" for i in np.flatnonzero(~some.any(1))}
+    require_some(locations, skipped, panel, model)
+    # A month without a count has that of the last month before it that has one, else the first.
+    known = some[rows]
+    at = np.where(known, np.arange(known.shape[1]), -1)
+    at = np.maximum.accumulate(at, axis=1)
+    at = np.where(at < 0, known.argmax(axis=1)[:, None], at)
+    each = np.arange(rows.size)[:, None]
+    reported = panel.reported[rows][each, at]
+    hidden, lost = panel.hidden[rows][each, at], panel.lost[rows][each, at]
+    stale = tuple(s for s, there in zip(locations, known[:, -1]) if not there)
+    return Counts(panel, locations, skipped, reported, hidden, lost, stale)
+
+
+def forecast_of(counts: Counts, drawn: Whole, warnings: Sequence[str]) -> Forecast:
+    """A forecast of 12-month counts, of draws of shape (L, D, H) after the panel's last month."""
+    panel = counts.panel
+    return Forecast(
+        draws=drawn.transpose(1, 0, 2),  # type: ignore[arg-type]
+        locations=counts.locations,
+        months=panel.last_month + np.arange(1, drawn.shape[2] + 1) * ONE_MONTH,
+        # Months behind counts of counties are not recovered: what is hidden hides them.
+        known=np.full((len(counts.locations), 11), np.nan),
+        as_of=panel.as_of,
+        last_month=panel.last_month,
+        target=TARGET_12MO,
+        joint=frozenset({MONTH}),
+        basis=panel.basis,
+        panel=panel,
+        skipped=counts.skipped,
+        warnings=(*counts.warnings, *warnings),
+    )
 
 
 def enough(n_months: int, horizon: int, needed: int) -> tuple[int, float]:
@@ -101,8 +324,26 @@ def shown_roots(known: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FittedCountyBaseline(FittedCounties):
-    """A county baseline bound to a panel."""
+class FittedCountyBaseline:
+    """A county baseline bound to a panel.
+
+    Attributes
+    ----------
+    model : str
+        Name in the registry.
+    panel : Panel
+        What it forecasts from.
+    counts : Counts
+        Of its counties, and what is hidden or lost.
+    """
+
+    model: str
+    panel: Panel
+    counts: Counts
+
+    def __repr__(self) -> str:
+        n, last = len(self.counts.locations), self.panel.last_month
+        return f"<{type(self).__name__} {self.model}: {n} counties to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -127,7 +368,7 @@ class FittedCountyBaseline(FittedCounties):
             if stretch > 1.0
             else ()
         )
-        return forecast_of(counts, out, frozenset({MONTH}), short)
+        return forecast_of(counts, out, short)
 
     @property
     def _needed(self) -> int:
@@ -198,7 +439,16 @@ class CountyBaseline:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return county_spec(self.name, by=None if self.name == LAST else "state")
+        # What a release lost is what the state's other counties leave: all of a state at once.
+        return Spec(
+            self.name,
+            "1",
+            by=None if self.name == LAST else "state",
+            target=TARGET_12MO,
+            joint=frozenset({MONTH}),
+            min_months=MIN_MONTHS,
+            dataset=COUNTIES,
+        )
 
     def fit(self, panel: Panel) -> FittedCountyBaseline:
         """Bind to a panel.

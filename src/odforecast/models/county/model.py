@@ -284,7 +284,7 @@ class FittedCounty:
             raise PanelError(
                 f"counties follow their states, and {self.paths.key} does not forecast "
                 f"{', '.join(gone)}",
-                hint="take a later date, other paths, or county-gamma, which needs no state",
+                hint="take a later date, or other paths",
             )
         return {state: found[state] for state in self.states}
 

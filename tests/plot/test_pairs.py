@@ -1,4 +1,4 @@
-"""Figures of comparisons: models in pairs, and sums beside shuffled draws."""
+"""Figures of comparisons: models in pairs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from odforecast import plot
-from odforecast.errors import DataError, UnknownNameError
+from odforecast.errors import DataError
 from odforecast.plot.pairs import pairwise
-from odforecast.plot.sums import dependence
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
@@ -68,47 +67,10 @@ def test_pairs_that_cannot_be_drawn():
     assert len(numbers(pairwise(pairs({"a": 1.0, "b": 2.0, "c": 3.0}), models=["a", "c"]))) == 2
 
 
-SUMS = pd.DataFrame(
-    {
-        "model": ["m", "m", "apart"],
-        "statistic": "sum",
-        "extent": ["nation", "regions", "nation"],
-        "n_scorable": [60, 240, 0],
-        "coverage_90": [0.9, 0.95, np.nan],
-        "control_coverage_90": [0.4, 0.7, np.nan],
-        "reason": ["", "", "the draws are not joint over places"],
-    }
-)
-
-
-def test_sums_stand_beside_shuffled_draws():
-    axes = dependence(SUMS)
-    assert [t.get_text() for t in axes.get_yticklabels()] == [
-        "m, United States (60)", "m, regions (240)",
-    ]  # fmt: skip
-    assert axes.lines[1].get_xdata() == pytest.approx([90])
-    assert axes.lines[2].get_xdata() == pytest.approx([40])
-    assert "m, United States 90 %, shuffled 40 %; m, regions 95 %, shuffled 70 %" in plot.alt_text(
-        axes
-    )
-
-
-def test_sums_that_cannot_be_drawn():
-    with pytest.raises(DataError, match="not joint over places"):
-        dependence(SUMS[2:])
-    with pytest.raises(UnknownNameError, match="energy"):
-        dependence(SUMS, "energy")
-    with pytest.raises(DataError, match="several rows for one extent"):
-        dependence(pd.concat([SUMS, SUMS]))
-    with pytest.raises(DataError, match="no column 'extent'"):
-        dependence(SUMS.drop(columns="extent"))
-
-
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
-    for name, draw in (("pairs", lambda: pairwise(pairs({"a": 1.0, "b": 2.0}))),
-                       ("sums", lambda: dependence(SUMS))):  # fmt: skip
-        one, two = (tmp_path / f"{name}{i}.{suffix}" for i in (1, 2))
-        plot.save(draw(), one)
-        plot.save(draw(), two)
-        assert one.read_bytes() == two.read_bytes()
+    one, two = (
+        plot.save(pairwise(pairs({"a": 1.0, "b": 2.0})), tmp_path / f"{i}.{suffix}").read_bytes()
+        for i in (1, 2)
+    )
+    assert one == two

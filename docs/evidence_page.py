@@ -1,0 +1,157 @@
+"""Write the page of the evidence from the library that ships: part of `make figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from odforecast.scenario import events, prior_names, references
+from odforecast.scenario.catalogue import CAVEAT
+from odforecast.scenario.references import library, numbered
+
+PAGE = Path(__file__).parent / "reference" / "evidence.md"
+#: The named parts of a prior; "rises" where the other tail is nothing.
+PARTS = ("works", "nothing", "backfires", "rises")
+
+HEAD = f"""# The evidence
+
+{CAVEAT}
+This page is made from `evidence.toml`, which ships with the package;
+`odforecast scenario list` and `odforecast scenario show NAME` print it.
+
+Tags: **V** read in the cited source; **S** press or trade reports that agree with each other, the
+primary text not seen; **C** computed from the published counts; **J** a judgement. A grade says how
+well the evidence bears what it names: *high, medium, low–medium, low, very low, none*. Effects are
+log rate ratios where a number is given without a unit. Numbers in brackets are the references at
+the end.
+
+## Event calendar
+
+Kinds: *supply* is what happened to it, *control* a law on substances, *cooperation* what
+governments did together or for each other, *pressure* tariffs and orders, *check* an outcome that
+shares the supply and not the policies."""
+
+RIVAL_HEAD = """## Rival explanations
+
+What else fell into the same years, by our judgement (tag J, no grade): a fall that begins in these
+months is no evidence for any one of them, nor for cooperation. How unusual the change after each
+date is among all possible months, `odforecast scenario validate placebo-time` computes; no such
+rank is printed here."""
+
+PRIORS_HEAD = """## Named priors
+
+All are judgements (tag J) built on the tables above. The full effect is the log rate ratio of
+monthly deaths of the scope at full strength and exposure 1: mean (sd), or the ends of a uniform
+distribution. P(null) is the probability that nothing happens. *Replaced* is the part of the averted
+deaths of a class that come all the same, from another drug. Between states the size varies by a
+factor whose log has an sd of 0 … 0.5, drawn once a draw; every state keeps the sign. Where one tail
+counts, the effect in the other is nothing. LogNormal(ln 2, 0.6) has the median 2 and the sd 0.6 of
+its log."""
+
+DEMAND_HEAD = """## Demand-side levers, for comparison
+
+Priors like those above, which run beside them. What the studies found is read there (tag V), the
+rest is judgement (J). The full effect is in percent of the deaths of the scope, mean (sd); the
+studies count opioid deaths, and T40.4 is the nearest class. The naloxone figures of two models and
+a trial disagree: all three are shown. An effect lasts as long as the effort does."""
+
+DEFINITIONS = """## Two more definitions
+
+The share of the 2023–24 fall that is credited to cooperation has the prior Beta(1.5, 4), mean 0.27
+(tag J), and is always shown with the sensitivity at 0, 25, 50, 75 and 100 %.
+
+A result is printed as *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3
+**and** the sd given an effect keeps more than 0.8 of its prior: then the data said little, and what
+is shown is the assumption."""
+
+
+def to_markdown() -> str:
+    """The whole library as a page of Markdown."""
+    numbers = {item["id"]: numbered(item["references"]) for item in library()["events"]}
+    calendar = events()
+    read = calendar.assign(
+        ended=calendar["ended"].replace("", "–"),
+        source=calendar["source"] + " " + calendar["id"].map(numbers),
+    ).rename(columns={"changed": "what changed", "effect": "effect found"})
+    rival = read["kind"] == "rival"
+    both = read[read["concludes"] != ""].rename(
+        columns={"concludes": "the source concludes", "grade": "our grade", "differs": "why"}
+    )
+    demand = prior_names("demand")
+    blocks = [
+        HEAD,
+        _table(read.loc[~rival, ["date", "ended", "event", "kind", "what changed"]]),
+        "### What was found",
+        _table(read.loc[~rival, ["event", "effect found", "lag", "source", "grade", "tags"]]),
+        "### Where a source concludes otherwise\n\nBoth conclusions, side by side.",
+        _table(both[["event", "the source concludes", "our grade", "why"]]),
+        RIVAL_HEAD,
+        _table(read.loc[rival, ["date", "event", "what changed", "effect found", "source"]]),
+        PRIORS_HEAD,
+        *_tables([n for n in prior_names() if n not in demand], "The"),
+        DEMAND_HEAD,
+        *_tables(demand, "Their"),
+        DEFINITIONS,
+        "## References",
+        "\n".join(f"{i}. {line}" for i, line in enumerate(references()["citation"], start=1)),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _tables(names: Sequence[str], which: str) -> list[str]:
+    """Four narrow tables of priors rather than one that no page holds, each with a heading."""
+    sizes, parts, times, sources = [], [], [], []
+    for name in names:
+        item = library()["priors"][name]
+        first = {"prior": f"`{name}`"}
+        size = _said_size(item)
+        row = first | {"what": item["title"], "deaths of": item["scope"], "full effect": size}
+        row |= {"P(null)": f"{item['p_null']:.2f}", "tail that counts": item["direction"]}
+        row |= {"replaced": _text(item.get("replaced", "none"))}
+        sizes.append(row | {"exposure": _text(item["exposure"])})
+        said = {key: f"{x:.2f}" for key, x in item["parts"].items()}
+        row = first | {key: said.get(key, "–") for key in PARTS}
+        parts.append(row | {"how it would backfire, or rise": item.get("backfire", "–")})
+        row = first | {"lag": _text(item["lag"]), "ramp": _text(item["ramp"])}
+        row |= {"half-life": _text(item["half_life"])}
+        times.append(row | {"sd of a region's lag": _text(item.get("lag_spread", "none"))})
+        note = f"{item['finding']}. {item['note']}" if "finding" in item else item["note"]
+        source = f"{item['source']} {numbered(item['references'])}"
+        sources.append(first | {"grade": item["grade"], "source": source, "note": note})
+    blocks = []
+    titles = ("size", "three parts", "timing, in months", "sources")
+    for title, rows in zip(titles, (sizes, parts, times, sources)):
+        table = pd.DataFrame(rows)
+        blocks += [f"### {which} {title}", _table(table.loc[:, (table != "–").any()])]
+    return blocks
+
+
+def _table(frame: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|---" * frame.shape[1] + "|"]
+    for row in frame.itertuples(index=False):
+        lines.append("| " + " | ".join(str(x).replace("|", "\\|") for x in row) + " |")
+    return "\n".join(lines)
+
+
+def _said_size(item: Mapping[str, Any]) -> str:
+    if "dose" in item:
+        return f"{item['dose']['change']} % × elasticity {_text(item['dose']['elasticity'])}"
+    return f"{_text(item['percent'])} %" if "percent" in item else _text(item["size"])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        if set(value) == {"default"}:
+            return f"{float(value['default']):.2g} by default"
+        ((kind, numbers),) = value.items()
+        shapes = {"normal": "{} ({})", "lognormal": "LogNormal(ln {}, {})", "uniform": "{} … {}"}
+        said = (f"{x:g}".replace("-", "−") for x in numbers)
+        return shapes.get(kind, f"{str(kind).title()}({{}}, {{}})").format(*said)
+    return "–" if value == "none" else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(to_markdown(), encoding="utf-8")
