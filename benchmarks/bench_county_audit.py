@@ -22,9 +22,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.geography.places import by_fips
-from odforecast.models.county.constants import RESIDENCE_SD, RESIDENCE_STEP, STEP
-from odforecast.models.county.filter import per_year
-from odforecast.models.county.level import levels
+from odforecast.models.county.filter import RESIDENCE_SD, RESIDENCE_STEP, STEP, levels, per_year
 from odforecast.models.county.model import County
 from odforecast.models.county.states import GivenPaths
 from odforecast.models.model import Model

@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/bench_county_model.py FOLDER`` with the folder that holds ``county/``;
 prints Markdown for benchmarks/RESULTS.md. ``--constants`` estimates those of
-``src/odforecast/models/county/constants.py`` instead, on the counts up to 2021-06 and no others.
+``src/odforecast/models/county/filter.py`` instead, on the counts up to 2021-06 and no others.
 Every measurement is a process of its own, one thread, compiled code ready.
 """
 
@@ -20,8 +20,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.geography.places import by_fips
-from odforecast.models.county.constants import LEVELS, PHI, RATES, STEP
-from odforecast.models.county.level import log_likelihood
+from odforecast.models.county.filter import LEVELS, PHI, RATES, STEP, log_likelihood
 from odforecast.models.county.model import County
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from odforecast.evidence.spreads import regional_peaks
+from odforecast.evidence.placebo import regional_peaks
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.plot.style import BLUE, GREY, ORANGE

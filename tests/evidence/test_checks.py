@@ -12,17 +12,9 @@ import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import Check, CheckResult, Rung
 from odforecast.evidence.detect import check_detectable, check_identifiability, past_effect
-from odforecast.evidence.episodes import (
-    check_leave_one_out,
-    predict_each,
-    prior_from_episodes,
-)
+from odforecast.evidence.episodes import check_leave_one_out, predict_each, prior_from_episodes
 from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out, coverage_summary
-from odforecast.evidence.placebo import (
-    check_placebo_outcome,
-    check_placebo_units,
-    growth_changes,
-)
+from odforecast.evidence.placebo import check_placebo_outcome, check_placebo_units, growth_changes
 from odforecast.evidence.recovery import check_recovery
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS

@@ -7,8 +7,13 @@ import pytest
 
 from bench_effects import GENERATORS
 from odforecast.errors import ScenarioError
-from odforecast.evidence.bands import bands, shares
-from odforecast.evidence.calibration import EVENT, check_calibration, simulated_months
+from odforecast.evidence.calibration import (
+    EVENT,
+    bands,
+    check_calibration,
+    shares,
+    simulated_months,
+)
 from odforecast.scenario.effects import Estimator
 
 

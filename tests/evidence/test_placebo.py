@@ -17,10 +17,12 @@ from odforecast.evidence.placebo import (
     CHOSEN,
     check_placebo_outcome,
     check_placebo_time,
+    effect_spread,
     event_ranks,
     placebo_folds,
+    regional_peaks,
+    state_spreads,
 )
-from odforecast.evidence.spreads import effect_spread, regional_peaks, state_spreads
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.scenario.growth import growth_changes, settled_through
 

@@ -7,7 +7,6 @@ import pytest
 from county_oracle import exact, moments
 from scipy import stats
 
-from odforecast.models.county.drawing import root_of
 from odforecast.models.county.filter import CountyState, filtered, per_year, taken
 from odforecast.models.county.kernels import (
     BETWEEN,
@@ -16,6 +15,7 @@ from odforecast.models.county.kernels import (
     counts_between,
     learned,
     moments_between,
+    root_of,
     stepped,
     sum_of,
 )

@@ -16,11 +16,9 @@ from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, default_model, get_model, model_names
 from odforecast.models.county import states as county_states
-from odforecast.models.county.delay import Delay, delay_of
-from odforecast.models.county.drawing import drawn_county, raked, skewed
-from odforecast.models.county.kernels import begun, counts_between
-from odforecast.models.county.level import FACTORS, levels
-from odforecast.models.county.model import County
+from odforecast.models.county.filter import FACTORS, levels
+from odforecast.models.county.kernels import begun, counts_between, drawn_county, raked, skewed
+from odforecast.models.county.model import County, Delay, delay_of
 from odforecast.models.county.states import GivenPaths, ModelPaths, StatePath
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH

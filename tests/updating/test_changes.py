@@ -15,10 +15,15 @@ import odforecast as od
 from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
 from odforecast.updating import record as records
-from odforecast.updating.changes import Change, compared
+from odforecast.updating.changes import (
+    REVISED,
+    Change,
+    compared,
+    forecast_from,
+    whole_forecast,
+    without_newest,
+)
 from odforecast.updating.folder import write_page
-from odforecast.updating.making import forecast_from, whole_forecast
-from odforecast.updating.releases import REVISED, without_newest
 from odforecast.updating.words import lines, sentences
 
 PLACES = ("US", "OH", "WY")

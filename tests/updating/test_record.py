@@ -20,7 +20,7 @@ from odforecast.publication import publication_date
 from odforecast.say import rounded, step_of
 from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.said import coverage_sentence, record_markdown, said_and_came
+from odforecast.updating.words import coverage_sentence, record_markdown, said_and_came
 
 PLACES = ("US", "OH")
 

@@ -20,7 +20,7 @@ from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.updating import Update, folder, outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.making import whole_forecast
+from odforecast.updating.changes import whole_forecast
 from odforecast.updating.words import sentences
 
 Run = Callable[..., Update]

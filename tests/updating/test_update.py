@@ -31,7 +31,7 @@ from odforecast.errors import (
 from odforecast.updating import Update, default_out, folder, read, record_markdown, update
 from odforecast.updating import record as records
 from odforecast.updating import run as running
-from odforecast.updating.work import Settings, Work
+from odforecast.updating.run import Settings, Work
 from odforecast.vintage.bundle import default_folder
 
 Run = Callable[..., Update]

@@ -42,7 +42,8 @@ def validate(
     Exit status 1 if a check fails; a check that only reports cannot fail, and one that the
     data do not allow is named.
     """
-    from odforecast.evidence.validate import Setting, run_checks
+    from odforecast.evidence.check import Setting
+    from odforecast.evidence.validate import run_checks
     from odforecast.models import get_model
 
     check_outputs(("--out", out, ()), read=(source,))

@@ -1,4 +1,4 @@
-"""What a check of the validation ladder is, and what it gives back."""
+"""What a check of the validation ladder runs on, and what it gives back."""
 
 from __future__ import annotations
 
@@ -8,10 +8,48 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pandas as pd
 
+from odforecast.models import Model
+from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.panel import Panel
+from odforecast.scenario.exposure import fentanyl_share
+from odforecast.vintage.archive import Archive
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from odforecast.evidence.setting import Setting
+
+@dataclass(frozen=True)
+class Setting:
+    """What the checks run on.
+
+    Attributes
+    ----------
+    archive : Archive
+        Releases; the newest known on ``as_of`` is used.
+    as_of : str
+        Day.
+    model : Model
+        For the null check and the hindcasts.
+    simulations : int
+        Of the recovery checks.
+    seed : int
+        Of everything random.
+    """
+
+    archive: Archive
+    as_of: str
+    model: Model
+    simulations: int = 200
+    seed: int = 1
+
+    def panel(self, indicator: str = ALL_DRUGS) -> Panel:
+        """One indicator, US and jurisdictions."""
+        return self.archive.as_of(self.as_of).panel(indicator)
+
+    def shares(self, month: object | None = None) -> dict[str, float]:
+        """Fentanyl shares as they were at a month (default: the last)."""
+        synthetic = self.panel(SYNTHETIC_OPIOIDS)
+        return fentanyl_share(self.panel(), synthetic, fill="region", month=month)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from odforecast.errors import PanelError, ScenarioError
 from odforecast.evidence.calibration import check_calibration
-from odforecast.evidence.check import Check, CheckResult, Rung
+from odforecast.evidence.check import Check, CheckResult, Rung, Setting
 from odforecast.evidence.detect import check_detectable, check_identifiability
 from odforecast.evidence.episodes import check_leave_one_out
 from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out
@@ -18,7 +18,6 @@ from odforecast.evidence.placebo import (
     check_placebo_units,
 )
 from odforecast.evidence.recovery import check_recovery
-from odforecast.evidence.setting import Setting as Setting
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.scenario.intervention import NATION
 from odforecast.scenario.project import project

@@ -25,7 +25,7 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.page.parts import Table
 from odforecast.updating import words
 from odforecast.updating.changes import Change
-from odforecast.updating.said import RECORD_HEAD, coverage_sentence, said_and_came
+from odforecast.updating.words import RECORD_HEAD, coverage_sentence, said_and_came
 from odforecast.vintage.quality import SEVERITIES, Flag
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The public record: what was forecast on which day, and what came.
+"""The public record: what was forecast on which day, what came, and what it is worth.
 
 ``record.csv`` only grows. One line a forecast of a place and month, and later one line for the
 count that came: once as first published (*provisional*, judged by nothing, for it is too low) and
@@ -6,16 +6,23 @@ once when it is *settled*, at least 12 months old in the release it is taken fro
 fact about a place and month, not about one of the forecasts of it, so it stands there once, and
 which forecasts held it is worked out when the record is read. No line is ever changed: what was
 made from figures that were retracted or replaced is *withdrawn* by a line of its own, and a right
-count is written behind the wrong one (:mod:`odforecast.updating.withdrawn`).
+count is written behind the wrong one.
+
+The first line names the columns; every other ends with 16 hex digits of a SHA-256 over the digits
+of the line before (of the first line, for the second) and its own text. A line that was changed,
+put in, taken out or moved no longer fits, and the reader says which. Who wants to deceive can
+reckon the digits anew: against that helps only a copy in other hands, so publish the file.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +32,149 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
 from odforecast.months import to_month
-from odforecast.names import TARGET_12MO
+from odforecast.names import DEFAULT_MODEL, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.updating.chain import append_chained, read_chained
+
+#: Hex digits at the end of a line.
+DIGITS = 16
+_OPTIONS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
+_RESTORE = "nobody edits a record: restore the file from a copy (its lines are only ever added to)"
+
+
+@dataclass(frozen=True)
+class Chained:
+    """Lines of a file, each checked.
+
+    Attributes
+    ----------
+    lines : tuple of str
+        Without the digits; the first line, which names the columns, is not among them.
+    link : str
+        Digits that the next line builds on.
+    size : int
+        Bytes of the lines above; what stands behind them was cut off while it was written.
+    torn : bool
+        Whether there is such a rest.
+    ended : bool
+        Whether the last line has its line end.
+    """
+
+    lines: tuple[str, ...]
+    link: str
+    size: int
+    torn: bool
+    ended: bool
+
+
+def link(before: str, text: str) -> str:
+    """Digits of a line.
+
+    Examples
+    --------
+    >>> link("", "a,b") == link("", "a,b") != link("0", "a,b")
+    True
+    """
+    return hashlib.sha256(f"{before}\n{text}".encode()).hexdigest()[:DIGITS]
+
+
+def read_chained(path: Path, head: str) -> Chained:
+    """Read a file and check every line.
+
+    Parameters
+    ----------
+    path : Path
+        If it does not exist, or holds not even its first line, there are no lines.
+    head : str
+        The first line, as it must be.
+
+    Raises
+    ------
+    DataError
+        With the number of the first line that is not as it was written.
+    """
+    before = link("", head)
+    nothing = Chained((), before, 0, torn=False, ended=True)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return nothing
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    pieces = content.split(b"\n")
+    rest = pieces.pop()
+    if not pieces:  # not one whole line: the very first write was cut off, or this is another file
+        if not head.encode().startswith(rest):
+            raise _edited(path, 1, "it does not name the columns of a record")
+        return nothing if not rest else Chained((), before, 0, torn=True, ended=True)
+    if _text(pieces[0]) != head:
+        raise _edited(path, 1, "it does not name the columns of a record")
+    lines, size = [], len(pieces[0]) + 1
+    for number, piece in enumerate(pieces[1:], 2):
+        found = _whole(piece, before)
+        if found is None:
+            raise _edited(path, number, "its check does not fit it and the lines before")
+        before = link(before, found)
+        lines.append(found)
+        size += len(piece) + 1
+    # A last line without its end is whole if its check fits: some editors take the end away.
+    if rest and (found := _whole(rest, before)) is not None:
+        return Chained((*lines, found), link(before, found), len(content), torn=False, ended=False)
+    return Chained(tuple(lines), before, size, torn=bool(rest), ended=True)
+
+
+def append_chained(path: Path, head: str, lines: list[str]) -> None:
+    """Write lines at the end; what was there stays byte for byte.
+
+    A rest that was cut off while it was written, and so never was a line, is cleared away.
+
+    Raises
+    ------
+    DataError
+        If a line there is not as it was written, or the file cannot be written to.
+    """
+    held = read_chained(path, head)
+    start = "" if held.ended else "\n"
+    if not held.size:
+        start = f"{head}\n"
+    before, text = held.link, []
+    for line in lines:
+        before = link(before, line)
+        text.append(f"{line},{before}\n")
+    content = (start + "".join(text)).encode()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, _OPTIONS, 0o666)
+        try:
+            if held.torn:
+                os.ftruncate(descriptor, held.size)
+            os.lseek(descriptor, 0, os.SEEK_END)
+            view = memoryview(content)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="what was there is as it was; once it can be written to, run it again",
+        ) from error
+
+
+def _text(piece: bytes) -> str:
+    # Git on Windows may put other line ends; what cannot be read is no line of a record.
+    return piece.decode(errors="replace").removesuffix("\r")
+
+
+def _whole(piece: bytes, before: str) -> str | None:
+    """The text of a line whose digits fit; None for any other."""
+    text, _, digits = _text(piece).rpartition(",")
+    return text if digits == link(before, text) else None
+
+
+def _edited(path: Path, number: int, why: str) -> DataError:
+    return DataError(f"{path}, line {number}, is not as it was written: {why}", hint=_RESTORE)
+
 
 #: Months from the end of a period to the release that settles its count.
 SETTLED_AGE = 12
@@ -334,3 +481,101 @@ def _cell(name: str, value: Any) -> str:
     if name in LEVELS:
         return f"{value:.1f}"
     return f"{value:.0f}" if name in ("count", *_WHOLE) else str(value)
+
+
+def outcomes(table: pd.DataFrame) -> pd.DataFrame:
+    """Every forecast of a record beside what came.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`read`.
+
+    Returns
+    -------
+    DataFrame
+        The rows of forecasts that stand, with ``came`` (deaths; the settled count where there is
+        one, else the provisional, and of several the last; NaN), ``came_status``,
+        ``came_release``, and ``inside_50`` and ``inside_90``: whether the settled count lies in the
+        interval; missing before it is settled.
+
+    Examples
+    --------
+    >>> from odforecast.updating import outcomes, read
+    >>> outcomes(read("no-such-folder/record.csv")).columns[-1]
+    'inside_90'
+    """
+    held = standing(table)
+    made = held[held["kind"] == FORECAST].drop(columns=["count", "status"])
+    came = held.loc[held["kind"] == CAME, ["location", "month", "count", "status", "release"]]
+    came = came.rename(
+        columns={"count": "came", "status": "came_status", "release": "came_release"}
+    )
+    keys = ["location", "month"]
+    # "settled" sorts behind "provisional", and of each the line written last stands last.
+    came = came.sort_values("came_status", kind="stable").drop_duplicates(keys, keep="last")
+    both = made.merge(came, on=keys, how="left")
+    # A count provisional at the origin is no outcome: the forecast says what it will be.
+    known = (both["horizon"] <= 0).fillna(value=False) & (both["came_status"] == PROVISIONAL)
+    both.loc[known, "came"] = np.nan
+    both.loc[known, ["came_status", "came_release"]] = None
+    judged = (both["came_status"] == SETTLED).to_numpy(dtype=bool)
+    for name in ("50", "90"):
+        inside = (both["came"] >= both[f"low_{name}"]) & (both["came"] <= both[f"high_{name}"])
+        both[f"inside_{name}"] = pd.arrays.BooleanArray(inside.to_numpy(dtype=bool), ~judged)
+    return both
+
+
+def model_in_question(table: pd.DataFrame) -> str:
+    """The model that a record is shown of: the default where it is in it, else the newest.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`odforecast.updating.record.read`.
+
+    Returns
+    -------
+    str
+        As the record has it; empty if no forecast stands.
+    """
+    held = standing(table)
+    models = held.loc[held["kind"] == FORECAST, "model"]
+    if DEFAULT_MODEL in set(models):
+        return DEFAULT_MODEL
+    return str(models.iloc[-1]) if len(models) else ""
+
+
+def one_each(found: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Of each release, place and month one forecast by a model: the newest.
+
+    A release may be forecast again, with another seed or by another version: that is no second
+    trial.
+
+    Parameters
+    ----------
+    found : DataFrame
+        From :func:`outcomes`.
+    model : str
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows.
+    """
+    mine: pd.DataFrame = found[found["model"] == model]
+    return mine.drop_duplicates(["release", "location", "month"], keep="last")
+
+
+def covered(found: pd.DataFrame, of: Sequence[str] = ("90", "50")) -> dict[str, tuple[int, int]]:
+    """Of the settled counts, how many lie in each interval, and how many there are.
+
+    Parameters
+    ----------
+    found : DataFrame
+        From :func:`outcomes`.
+    of : sequence of str
+        Intervals.
+    """
+    judged = found[found["came_status"] == SETTLED]
+    return {name: (int(judged[f"inside_{name}"].sum()), len(judged)) for name in of}

@@ -8,22 +8,144 @@
 What is observed is every 12-month count: the sum of the twelve newest months, exactly. Counts that
 were hidden lie between 1 and 9. Counts of neighbouring months are nearly the same deaths, and the
 knowledge that such a sum lies between 1 and 9 must not be used twelve times: see :func:`taken`.
+
+A gamma distribution for each class of how urban a county is, times a factor of the state, which is
+learned from the state's own counts of the last month, hidden ones as intervals, and shrunk. Where
+people are given, of rates; otherwise of deaths.
+
+``python benchmarks/bench_county_model.py --constants`` estimates them again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
-from odforecast.models.county.constants import (
-    PHI,
-    RESIDENCE_SD,
-    RESIDENCE_STEP,
-    STEP,
-)
 from odforecast.panel import Floats
+
+#: Variance of a county's month over its mean: plain Poisson.
+PHI: Final = 1.0
+#: Standard deviation of the relative step of a county's share of its state, a month.
+STEP: Final = 0.03
+#: Levels of counties by how urban they are (the release's code): mean, in deaths a year, and
+#: shape of a gamma distribution.
+LEVELS: Final = {
+    "1": (401.0, 2.7),
+    "2": (62.8, 0.69),
+    "3": (61.0, 0.64),
+    "4": (23.9, 0.98),
+    "5": (12.0, 1.0),
+    "6": (3.68, 0.66),
+}
+#: The same of rates, in deaths per 100,000 people a year.
+RATES: Final = {
+    "1": (38.9, 3.2),
+    "2": (29.0, 4.0),
+    "3": (31.7, 3.7),
+    "4": (27.1, 3.3),
+    "5": (27.0, 2.6),
+    "6": (24.3, 1.9),
+}
+#: How far a state's levels are from these, as the sd of a logarithm.
+STATE: Final = 0.68
+#: Residence over occurrence before any count is seen: sd around 1, and sd of its change in a year.
+RESIDENCE_SD, RESIDENCE_STEP = 0.06, 0.018
+#: sd of the logarithm of how much more, or less, complete counties are than their state.
+COMPLETENESS_SD: Final = 0.03
+
+
+#: Logarithms of the factor of a state that are tried.
+FACTORS = np.linspace(-1.6, 1.6, 65)
+#: A county without a class is taken for one of these.
+UNKNOWN = "5"
+
+
+def levels(
+    urban: list[str], people: Floats, low: Floats, high: Floats
+) -> tuple[Floats, Floats, float]:
+    """Gamma prior of the levels of a state's counties.
+
+    Parameters
+    ----------
+    urban : list of str
+        How urban each county is, ``"1"`` to ``"6"``.
+    people : ndarray, shape (n,)
+        Residents; NaN where not given.
+    low, high : ndarray, shape (n,)
+        What the last 12-month count lies between; NaN where nothing is known.
+
+    Returns
+    -------
+    mean : ndarray, shape (n,)
+        Deaths a year.
+    shape : ndarray, shape (n,)
+        Shape of the gamma distribution.
+    factor : float
+        That of the state.
+    """
+    known = [u if u in LEVELS else UNKNOWN for u in urban]
+    mean = np.array([LEVELS[u][0] for u in known])
+    shape = np.array([LEVELS[u][1] for u in known])
+    counted = people > 0
+    rate = np.array([RATES[u] for u in known])
+    mean = np.where(counted, np.nan_to_num(people) * rate[:, 0] / 1e5, mean)
+    shape = np.where(counted, rate[:, 1], shape)
+    told = np.isfinite(low) & np.isfinite(high)
+    fit = -0.5 * (FACTORS / STATE) ** 2
+    if told.any():
+        means = mean[told, None] * np.exp(FACTORS)
+        shapes = np.broadcast_to(shape[told, None], means.shape)
+        fit = fit + log_likelihood(means, shapes, low[told], high[told]).sum(axis=0)
+    weight = np.exp(fit - fit.max())
+    factor = float(np.exp((weight * FACTORS).sum() / weight.sum()))
+    return mean * factor, shape, factor
+
+
+def log_likelihood(mean: Floats, shape: Floats, low: Floats, high: Floats) -> Floats:
+    """Log likelihood of each county's count: negative binomial, between two where it was hidden.
+
+    Parameters
+    ----------
+    mean, shape : ndarray, shape (n, F)
+        Of the levels, under each of F assumptions.
+    low, high : ndarray, shape (n,)
+        What the count lies between. A count without an upper end tells nothing here.
+
+    Returns
+    -------
+    ndarray, shape (n, F)
+
+    Examples
+    --------
+    >>> one = np.ones((1, 1))
+    >>> np.exp(log_likelihood(2 * one, one, np.array([1.0]), np.array([9.0]))).round(3).tolist()
+    [[0.649]]
+    """
+    p = mean / (mean + shape)
+    start = shape * np.log1p(-p)
+
+    def log_pmf(k: Floats, rows: NDArray[np.bool_]) -> Floats:
+        k = k[rows, None]
+        a = shape[rows]
+        pmf = gammaln(k + a) - gammaln(a) - gammaln(k + 1.0) + start[rows] + k * np.log(p[rows])
+        return np.asarray(pmf)
+
+    out = np.zeros(mean.shape)
+    exact = low == high
+    out[exact] = log_pmf(low, exact)
+    few = ~exact & np.isfinite(high)
+    if few.any():
+        inside = np.zeros((int(few.sum()), mean.shape[1]))
+        for k in range(int(low[few].min()), int(high[few].max()) + 1):
+            held = ((low <= k) & (k <= high))[few, None]
+            inside += np.where(held, np.exp(log_pmf(np.full(low.size, float(k)), few)), 0.0)
+        out[few] = np.log(np.maximum(inside, 1e-300))
+    return out
+
 
 WINDOW = 12
 #: Hidden counts that are used lie this part of a window apart: then mean and sd are closest to
@@ -115,7 +237,7 @@ def filtered(
     low, high : ndarray, shape (n, T)
         What each 12-month count lies between: equal where it is known, NaN where nothing is.
     level, shape : ndarray, shape (n,)
-        Gamma prior of the levels; see :func:`odforecast.models.county.level.levels`.
+        Gamma prior of the levels; see :func:`odforecast.models.county.filter.levels`.
     months : ndarray, shape (T + 11,)
         The state's months; NaN where unknown.
     total : ndarray, shape (T,)
