@@ -327,10 +327,11 @@ def _check_open_end(
     A file of CDC's whose last line has no line end exists, and ends in a blank value. That
     blank is believed where every other month of the same series is blank too.
     """
-    last = values.get(list(table.headers)[-1])
-    same = (states == states[-1]) & (indicators == indicators[-1])
-    if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
-        table.refuse_open_end()
+    if table.raw.open_end:
+        last = values.get(list(table.headers)[-1])
+        same = (states == states[-1]) & (indicators == indicators[-1])
+        if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
+            table.refuse_open_end()
 
 
 def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
