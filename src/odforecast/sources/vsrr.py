@@ -280,7 +280,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     exact = rows.duplicated()
     rows = rows[~exact]
     _check_conflicts(table, rows, int(exact.sum()))
-    rows["location"] = [BY_KEY[code].code for code in rows["state"]]
+    rows["location"] = rows["state"].map({key: place.code for key, place in BY_KEY.items()})
     rows["release"] = np.datetime64(date, "ns")
     kept = canonical(rows)
     figures = summarise(kept)
