@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from reader_mutations import (
     Grid,
     as_json,
@@ -70,36 +71,39 @@ class Base:
 _SQUASHED = {re.sub("[^0-9a-z]", "", i.lower().replace("&", "and")): i for i in INDICATORS}
 
 
+def values_of(table: pd.DataFrame, key: list[str], names: list[str]) -> Values:
+    """Every value of some columns, under its key and its name."""
+    table = table.assign(month=table["month"].dt.strftime("%Y-%m"))
+    rows = zip(table[key].itertuples(index=False), table[names].itertuples(index=False))
+    return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+
+
+def put(values: Values, at: tuple[object, ...], new: dict[str, float | str | None]) -> None:
+    for name, value in new.items():
+        if values.setdefault((*at, name), value) != value:
+            raise Unreadable("two values")
+
+
 def read_release(path: Path) -> Reading:
     loaded = read_vsrr(path, "2024-12-11")
-    values: Values = {}
-    for row in loaded.table.itertuples():
-        at = (row.state, f"{row.month:%Y-%m}", row.indicator)
-        for name in ("reported", "predicted", "percent_complete", "percent_pending"):
-            value = getattr(row, name)
-            values[*at, name] = None if value != value else value
-        values[*at, "status"] = row.status
     wrong = bool(loaded.report.sums.failed) or bool(contradictions(loaded.table))
-    return Reading(values, wrong)
+    names = ["reported", "predicted", "percent_complete", "percent_pending", "status"]
+    return Reading(values_of(loaded.table, ["state", "month", "indicator"], names), wrong)
 
 
 def naive_release(data: bytes) -> tuple[Values, bool]:
     values: Values = {}
     for row in rows_of(data):
-        if all(word(c) == "" for c in row.values()):
-            continue
         place = word(row.get("state") or row.get("statename")).upper()
         squashed = word(row["indicator"]).lower().replace("&amp;", "&").replace("&", "and")
         indicator = _SQUASHED[re.sub("[^0-9a-z]", "", squashed)]
         at = (BY_KEY[place.zfill(2) if place.isdigit() else place].state, month(row), indicator)
-        for name, header in (
-            ("reported", "datavalue"), ("predicted", "predictedvalue"),
-            ("percent_complete", "percentcomplete"),
-            ("percent_pending", "percentpendinginvestigation"),
-        ):  # fmt: skip
-            value = number(row.get(header))
-            if values.setdefault((*at, name), value) != value:
-                raise Unreadable("two values")
+        put(values, at, {
+            "reported": number(row.get("datavalue")),
+            "predicted": number(row.get("predictedvalue")),
+            "percent_complete": number(row.get("percentcomplete")),
+            "percent_pending": number(row.get("percentpendinginvestigation")),
+        })  # fmt: skip
         note = word(row.get("footnote")).lower()
         blank = values[*at, "reported"] is None
         status = "ok" if not blank else "missing"
@@ -200,30 +204,19 @@ def wonder_grid(shared: Path | None) -> Grid:
 
 
 def read_counties(path: Path) -> Reading:
-    values: Values = {}
-    for r in read_county(path).table.itertuples():
-        at = (r.fips, f"{r.month:%Y-%m}")
-        values[*at, "deaths"] = None if r.deaths != r.deaths else r.deaths
-        values[*at, "pending"] = None if r.percent_pending != r.percent_pending else (
-            r.percent_pending)  # fmt: skip
-        values[*at, "status"] = r.status
-    return Reading(values)
+    names = ["deaths", "percent_pending", "status"]
+    return Reading(values_of(read_county(path).table, ["fips", "month"], names))
 
 
 def naive_counties(data: bytes) -> tuple[Values, bool]:
     values: Values = {}
     for row in rows_of(data):
-        if all(word(c) == "" for c in row.values()):
-            continue
         at = (word(row["fips"]).zfill(5), month(row))
         deaths = number(row.get("provisionaldrugoverdosedeaths"))
         hidden = "suppressed" in word(row.get("footnote")).lower()
         status = "ok" if deaths is not None else "suppressed" if hidden else "missing"
         pending = number(row.get("percentageofrecordspendinginvestigation"))
-        new = {"deaths": deaths, "pending": pending, "status": status}
-        for name, value in new.items():
-            if values.setdefault((*at, name), value) != value:
-                raise Unreadable("two values")
+        put(values, at, {"deaths": deaths, "percent_pending": pending, "status": status})
     return values, False
 
 

@@ -120,6 +120,7 @@ RAW = [
     damaged('r="B2"', 'r="B3"', "a cell B3 in row 2 is"),
     damaged('<row r="3"', '<row r="2"', "a cell A3 in row 2 is"),
     damaged('<row r="3"', '<row r="9999999"', "a cell A3 in row 9999999"),
+    damaged('<row r="3"><c r="A3"', '<row r="2"><c r="A2"', "row 2 after row 2"),
     damaged('r="B2"', 'r="ZZZ2"', "is far to the right"),
     damaged("<worksheet", "<!DOCTYPE a [<!ENTITY b 'c'>]><worksheet", "a document type"),
     ("raw", edited("<v />", "<v />"), "cell B6 of s0: a formula without a stored value; open the"),

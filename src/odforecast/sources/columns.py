@@ -278,9 +278,9 @@ class Table:
         parse = parse or self.columns[name].parse
         asked = np.bincount(codes if only is None else codes[only], minlength=len(texts)).tolist()
         parsed = [parse(text) if n else None for text, n in zip(texts, asked)]
-        wrong = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)[codes]
-        if wrong.any():
-            wrong &= True if only is None else only
+        bad = np.array([isinstance(value, BadCell) for value in parsed], dtype=bool)
+        if bad.any():
+            wrong = bad[codes] if only is None else bad[codes] & only
             first = parsed[codes[np.argmax(wrong)]]
             self.refuse(wrong, name, first.why, first.hint)
         values: NDArray[Any] = np.array(parsed, dtype=dtype)

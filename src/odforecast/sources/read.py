@@ -322,7 +322,8 @@ def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
     for i in range(cells.shape[1]):
         blank = blank[(cells.iloc[blank, i] == "").to_numpy()]
     rows = np.delete(np.arange(1, 1 + len(cells)), blank)
-    cells = cells.iloc[rows - 1].reset_index(drop=True)
+    if blank.size:
+        cells = cells.iloc[rows - 1].reset_index(drop=True)
     return RawFile(name, cells, rows, "record", kind, blank_rows=blank.size)
 
 
@@ -697,8 +698,7 @@ def _check_parts(name: str, data: bytes, limits: Limits) -> None:
                     raise ValueError("a sheet that is not UTF-8")
                 if b"<!DOCTYPE" in piece:
                     raise ValueError("a document type, which workbooks do not have")
-                many = tags > _MOST_TAGS + 10 * limits.cells
-                limits.check_size(name, np.inf if many else size)
+                limits.check_size(name, size if tags <= _MOST_TAGS + 10 * limits.cells else np.inf)
         limits.check_cells(name, cells, 1)
         tags = max(0, tags - 10 * cells)
         limits.check_size(name, np.inf if tags > _MOST_TAGS else size)
@@ -718,10 +718,9 @@ class _Cells(WorkSheetParser):  # type: ignore[misc]
             self.check(element, inside)
         before = self.col_counter
         cell = super().parse_cell(element)
-        if cell["column"] > _MOST_COLUMNS:
-            self.refuse(place, "is far to the right")
-        if cell["column"] <= before or cell["row"] != self.row_counter:
-            self.refuse(place, "is there twice, or out of order")
+        if not before < cell["column"] <= _MOST_COLUMNS or cell["row"] != self.row_counter:
+            far = cell["column"] > _MOST_COLUMNS
+            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
         return cell
 
     def check(self, element: Any, inside: list[str]) -> None:

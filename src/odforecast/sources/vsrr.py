@@ -280,7 +280,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
     exact = rows.duplicated()
     rows = rows[~exact]
     _check_conflicts(table, rows, int(exact.sum()))
-    rows["location"] = [BY_KEY[code].code for code in rows["state"]]
+    rows["location"] = rows["state"].map({key: place.code for key, place in BY_KEY.items()})
     rows["release"] = np.datetime64(date, "ns")
     kept = canonical(rows)
     figures = summarise(kept)
@@ -327,10 +327,11 @@ def _check_open_end(
     A file of CDC's whose last line has no line end exists, and ends in a blank value. That
     blank is believed where every other month of the same series is blank too.
     """
-    last = values.get(list(table.headers)[-1])
-    same = (states == states[-1]) & (indicators == indicators[-1])
-    if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
-        table.refuse_open_end()
+    if table.raw.open_end:
+        last = values.get(list(table.headers)[-1])
+        same = (states == states[-1]) & (indicators == indicators[-1])
+        if last is None or same.sum() < 2 or not np.isnan(last[same]).all():
+            table.refuse_open_end()
 
 
 def _statuses(table: Table, reported: Floats, notes: list[str]) -> Texts:
