@@ -13,12 +13,7 @@ import odforecast as od
 from odforecast.errors import BacktestError, PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.panel import Donor, Panel
-from odforecast.publication import (
-    final_through,
-    last_published,
-    not_final,
-    publication_date,
-)
+from odforecast.publication import final_through, last_published, not_final, publication_date
 
 AGES = 6
 END = "2022-06"

@@ -8,16 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hub_breaker import (
-    SUBMISSION,
-    get,
-    put,
-    small_hub,
-    submission,
-    tasks,
-    typed,
-    write_json,
-)
+from hub_breaker import SUBMISSION, get, put, small_hub, submission, tasks, typed, write_json
 from hypothesis import given
 from hypothesis import strategies as st
 

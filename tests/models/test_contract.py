@@ -13,13 +13,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from panel_factory import (
-    STATES,
-    release_panel,
-    shortened,
-    small_counts,
-    with_counts,
-)
+from panel_factory import STATES, release_panel, shortened, small_counts, with_counts
 
 from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.forecast import Forecast

@@ -17,13 +17,7 @@ from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.county import read_county
 from odforecast.sources.table import PERCENT_SPECIFIED, canonical
-from odforecast.vintage.quality import (
-    CHECKS,
-    CODES,
-    SEVERITIES,
-    Flag,
-    check,
-)
+from odforecast.vintage.quality import CHECKS, CODES, SEVERITIES, Flag, check
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = od.bundled().as_of("2025-09-17").table

@@ -52,14 +52,7 @@ from odforecast.cli.own_counts import (
 )
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import open_source
-from odforecast.names import (
-    ALL_DRUGS,
-    COUNTIES,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGETS,
-    indicator_name,
-)
+from odforecast.names import ALL_DRUGS, COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, indicator_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from odforecast.cli.made import (
-    about,
-    forecast_of,
-    keep,
-    made_options,
-    open_panel,
-    said_of,
-    say_how,
-)
+from odforecast.cli.made import about, forecast_of, keep, made_options, open_panel, said_of, say_how
 from odforecast.cli.options import (
     FIGURES,
     TABLES,

@@ -6,13 +6,7 @@ from pathlib import Path
 
 import click
 
-from odforecast.cli.options import (
-    as_of_option,
-    model_option,
-    out_option,
-    seed_option,
-    together,
-)
+from odforecast.cli.options import as_of_option, model_option, out_option, seed_option, together
 from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import say
 from odforecast.cli.source import open_source, source_options

@@ -19,14 +19,7 @@ from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
 from odforecast.hub.raw import read_raw
 from odforecast.io import replacing
 from odforecast.months import month_end
-from odforecast.names import (
-    HUB_COLUMNS,
-    HUB_QUANTILES,
-    LOCATION,
-    MONTH,
-    TARGET_TREND,
-    TARGETS,
-)
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGET_TREND, TARGETS
 
 #: Values are written to a thousandth of a death: more digits would only look precise.
 DECIMALS = 3

@@ -22,13 +22,7 @@ from odforecast.geography import absent, called, code_of, lookup, pick, populati
 from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_day
-from odforecast.names import (
-    COUNTIES,
-    OCCURRENCE,
-    STATES,
-    VINTAGE_SYNTHETIC,
-    indicator_name,
-)
+from odforecast.names import COUNTIES, OCCURRENCE, STATES, VINTAGE_SYNTHETIC, indicator_name
 from odforecast.panel.own import Own, dated, months_in, numbers, refuse, with_counts
 from odforecast.panel.pseudo import Donor, clean, delayed, settled
 from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for

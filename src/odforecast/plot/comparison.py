@@ -12,14 +12,7 @@ from odforecast.errors import DataError
 from odforecast.names import COUNTIES
 from odforecast.plot.inputs import table_of
 from odforecast.plot.output import describe
-from odforecast.plot.scored import (
-    LEVELS,
-    models_of,
-    of_target,
-    of_vintage,
-    target_in,
-    vintages_in,
-)
+from odforecast.plot.scored import LEVELS, models_of, of_target, of_vintage, target_in, vintages_in
 from odforecast.plot.style import BLACK, MARKERS, PALETTE, drawn_on, heading, legend
 from odforecast.plot.words import capital, joined, literal
 

@@ -25,11 +25,7 @@ from odforecast.plot.style import (
     of_time,
     shared_legend,
 )
-from odforecast.plot.words import (
-    capital,
-    joined,
-    literal,
-)
+from odforecast.plot.words import capital, joined, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,12 +19,7 @@ from odforecast.plot.inputs import (
     seen_words,
     table_of,
 )
-from odforecast.plot.style import (
-    BLACK,
-    PALE,
-    TEXT,
-    days,
-)
+from odforecast.plot.style import BLACK, PALE, TEXT, days
 from odforecast.plot.words import (
     SMALL,
     between,

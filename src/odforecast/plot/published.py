@@ -8,14 +8,7 @@ import numpy as np
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.plot.inputs import (
-    indicator_in,
-    months_in,
-    place_of,
-    rows_of,
-    seen_words,
-    table_of,
-)
+from odforecast.plot.inputs import indicator_in, months_in, place_of, rows_of, seen_words, table_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
     BLACK,
@@ -28,14 +21,7 @@ from odforecast.plot.style import (
     of_counts,
     of_time,
 )
-from odforecast.plot.words import (
-    capital,
-    deaths_of,
-    in_place,
-    joined,
-    literal,
-    month_name,
-)
+from odforecast.plot.words import capital, deaths_of, in_place, joined, literal, month_name
 
 if TYPE_CHECKING:
     import pandas as pd

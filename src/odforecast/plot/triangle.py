@@ -21,14 +21,7 @@ from odforecast.plot.style import (
     of_time,
     thousands,
 )
-from odforecast.plot.words import (
-    as_of_words,
-    capital,
-    deaths_of,
-    in_place,
-    literal,
-    month_name,
-)
+from odforecast.plot.words import as_of_words, capital, deaths_of, in_place, literal, month_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

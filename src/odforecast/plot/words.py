@@ -8,12 +8,7 @@ import numpy as np
 
 from odforecast.geography import called
 from odforecast.geography.places import by_fips
-from odforecast.names import (
-    VINTAGE_CLEAN,
-    VINTAGE_DELAYED,
-    VINTAGE_REAL,
-    VINTAGE_SYNTHETIC,
-)
+from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL, VINTAGE_SYNTHETIC
 from odforecast.say import SMALL as SMALL
 from odforecast.say import about as about
 from odforecast.say import between as between

@@ -10,15 +10,7 @@ from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.json_schema import json_schema
 from odforecast.scenario.percent import Dose, Percent
-from odforecast.scenario.priors import (
-    Beta,
-    Fixed,
-    LogNormal,
-    Normal,
-    Prior,
-    SpikeSlab,
-    Uniform,
-)
+from odforecast.scenario.priors import Beta, Fixed, LogNormal, Normal, Prior, SpikeSlab, Uniform
 from odforecast.scenario.project import project
 from odforecast.scenario.projection import Projection
 from odforecast.scenario.quantiles import Quantiles

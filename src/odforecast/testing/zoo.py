@@ -13,14 +13,7 @@ from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.geography.places import by_fips, counties_of
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import (
-    ALL_DEATHS,
-    ALL_DRUGS,
-    COUNTIES,
-    RESIDENCE,
-    STATES,
-    VINTAGE_SYNTHETIC,
-)
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, COUNTIES, RESIDENCE, STATES, VINTAGE_SYNTHETIC
 from odforecast.panel import LAYERS, Floats, Panel, Triangle
 from odforecast.publication import publication_date
 from odforecast.seeds import seed_from

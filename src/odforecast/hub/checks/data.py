@@ -23,13 +23,7 @@ from odforecast.hub.checks.place import Unreadable
 from odforecast.hub.checks.required import required_values
 from odforecast.hub.checks.rows import Rows, read_rows
 from odforecast.hub.checks.tasks import Round
-from odforecast.hub.checks.values import (
-    Table,
-    ascending,
-    sums_to_one,
-    valid_values,
-    value_column,
-)
+from odforecast.hub.checks.values import Table, ascending, sums_to_one, valid_values, value_column
 
 _ORDER = names(DATA)
 _SAMPLES = tuple(n for n in _ORDER if n.startswith("spl_"))

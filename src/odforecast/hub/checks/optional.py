@@ -16,12 +16,7 @@ import numpy as np
 
 from odforecast.hub.checks.columns import broken_rows
 from odforecast.hub.checks.config import Seen
-from odforecast.hub.checks.known import (
-    COL_TIMEDIFF,
-    COUNTS_LT_POPN,
-    HORIZON_TIMEDIFF,
-    MAX_MODELS,
-)
+from odforecast.hub.checks.known import COL_TIMEDIFF, COUNTS_LT_POPN, HORIZON_TIMEDIFF, MAX_MODELS
 from odforecast.hub.checks.outcome import Finding, Ledger
 from odforecast.hub.checks.place import Expression, Unreadable, read_yaml
 from odforecast.hub.checks.rows import Rows, read_rows

@@ -9,15 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from odforecast.hub.checks.known import (
-    BY_NAME,
-    CHECKS,
-    FAILED,
-    NOT_RUN,
-    PASSED,
-    TARGET_SET,
-    Status,
-)
+from odforecast.hub.checks.known import BY_NAME, CHECKS, FAILED, NOT_RUN, PASSED, TARGET_SET, Status
 from odforecast.say import plain, quoted
 
 #: Broken places of a check that are named; all are counted.

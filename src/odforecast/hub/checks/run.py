@@ -27,12 +27,7 @@ from odforecast.hub.checks.optional import check_models
 from odforecast.hub.checks.outcome import Checks, Ledger
 from odforecast.hub.checks.place import files_below, find_root
 from odforecast.hub.checks.target_rows import check_target_rows
-from odforecast.hub.checks.targets import (
-    check_data_set,
-    check_target_file,
-    data_sets,
-    files_of,
-)
+from odforecast.hub.checks.targets import check_data_set, check_target_file, data_sets, files_of
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES
 from odforecast.hub.layout import TARGET_DATA as TARGETS
 from odforecast.say import plain

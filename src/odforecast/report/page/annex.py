@@ -11,14 +11,7 @@ import pandas as pd
 from odforecast.forecast.text import place_name
 from odforecast.report.page.parts import Picture, Table, picture
 from odforecast.say import chance
-from odforecast.scenario import (
-    Projection,
-    Scenario,
-    attribution,
-    identifiability,
-    levers,
-    tornado,
-)
+from odforecast.scenario import Projection, Scenario, attribution, identifiability, levers, tornado
 from odforecast.scenario.intervention import Intervention
 
 Shares = Mapping[str, Mapping[str, float]]
