@@ -88,10 +88,9 @@ def read_population(
     )  # fmt: skip
     plain, bureau = (some <= {letters(str(h)) for h in raw.cells.columns} for some in names)
     if not plain and not bureau:
-        raise DataError(
-            f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}",
-            hint="give the Census Bureau's co-est2024-alldata.csv, or columns fips, population",
-        )
+        said = f"{raw.name}: no population by county: it has {listed(raw.cells.columns)}"
+        hint = "give the Census Bureau's co-est2024-alldata.csv, or columns fips, population"
+        raise DataError(said, hint)
     found = _bureau(raw, year) if bureau else _plain(raw, year)
     if found.empty:
         raise DataError(f"{raw.name}: no county in it", hint=AGAIN)

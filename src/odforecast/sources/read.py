@@ -213,8 +213,7 @@ def read_content(path: str | Path, limits: Limits) -> Content:
     limits.check_size(name, len(data), "holds")
     digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
     if packed:
-        said = f"{name}: gzip file is cut off or damaged"
-        with _damaged(said, EOFError, OSError, zlib.error):
+        with _damaged(f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error):
             data = _up_to(gzip.GzipFile(fileobj=io.BytesIO(data)), limits.size)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
