@@ -342,7 +342,7 @@ def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
 
     Examples
     --------
-    >>> from odforecast.scoring.asked_columns import columns_of
+    >>> from odforecast.scoring.columns import columns_of
     >>> columns_of("level"), columns_of(("level", "era"))
     (['level'], ['level', 'era'])
     """

@@ -78,7 +78,7 @@ class Cells:
         Examples
         --------
         >>> import numpy as np
-        >>> from odforecast.scoring.resampling import Cells
+        >>> from odforecast.scoring.pairs import Cells
         >>> months = np.arange("2024-01", "2024-08", dtype="M8[M]").astype("M8[s]")
         >>> none = np.zeros(0, dtype=np.intp)
         >>> Cells(months, [], [], none, none).groups().tolist()

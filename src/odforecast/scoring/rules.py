@@ -714,7 +714,7 @@ def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
     Examples
     --------
     >>> import numpy as np
-    >>> from odforecast.scoring.binned import binned_log_score
+    >>> from odforecast.scoring.rules import binned_log_score
     >>> draws = np.array([100.0, 101.0, 107.0, 300.0])
     >>> float(binned_log_score(draws, 100.0).round(3)), float(binned_log_score(draws, 5000.0))
     (0.693, 10.0)

@@ -584,7 +584,7 @@ def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
     Examples
     --------
     >>> import numpy as np
-    >>> from odforecast.scoring.revision import revised
+    >>> from odforecast.scoring.units import revised
     >>> revised([101, 102, 1002, 1003, np.nan], [100, 100, 1000, 1000, 100]).tolist()
     [False, True, False, True, False]
     """

@@ -68,7 +68,7 @@ class Identity:
     Examples
     --------
     >>> from statsforecast.models import SeasonalNaive
-    >>> from odforecast.models.adapters.identity import Identity
+    >>> from odforecast.models.adapters.foreign import Identity
     >>> found = Identity(SeasonalNaive(season_length=12))
     >>> found.name, found.parameters["season_length"]
     ('statsforecast.models.SeasonalNaive', '12')
@@ -88,7 +88,7 @@ def title(item: Any) -> str:
     Examples
     --------
     >>> from statsforecast.models import AutoCES
-    >>> from odforecast.models.adapters.identity import title
+    >>> from odforecast.models.adapters.foreign import title
     >>> title(AutoCES(season_length=12)), title(AutoCES())
     ('AutoCES(season_length=12)', 'AutoCES')
     """
@@ -133,7 +133,7 @@ def cutoffs(n: int, windows: int) -> list[int]:
 
     Examples
     --------
-    >>> from odforecast.models.adapters.past_errors import cutoffs
+    >>> from odforecast.models.adapters.foreign import cutoffs
     >>> cutoffs(60, 12)
     [48, 45, 42, 39, 36, 33, 30, 27, 24]
     >>> cutoffs(35, 12)
