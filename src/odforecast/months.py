@@ -21,7 +21,9 @@ ONE_MONTH = np.timedelta64(1, "M")
 MEAN_DAYS = 365.2425 / 12
 
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_TIME = re.compile(r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I)
+_TIME = re.compile(
+    r"[T ] ?[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?: ?[AP]M|Z)?$", re.I | re.A
+)
 _YEAR, _DAY = r"(?P<year>[12][0-9]{3})", r"(?P<day>[0-3]?[0-9])"
 _MONTH = r"(?P<month>[01]?[0-9])"
 _SHORT = r"(?P<year>(?:[12][0-9])?[0-9]{2})"  # a year of four digits or of two
@@ -31,7 +33,7 @@ _NAME = (
 )
 #: Never words alone: "July" and "today" are not dates.
 _FORMS = tuple(
-    re.compile(form, re.IGNORECASE)
+    re.compile(form, re.IGNORECASE | re.ASCII)
     for form in (
         _YEAR,  # 2026
         rf"{_YEAR}[-/]{_MONTH}(?:[-/]{_DAY})?",  # 2026-12, 2025-09-17

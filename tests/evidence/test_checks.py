@@ -144,6 +144,13 @@ def test_detectable_effect_shrinks_with_data(panel):
     assert (result.table["minimum_percent"] < 0).all()
     with pytest.raises(ScenarioError, match="too few"):
         check_detectable(panel.select(["US"]), after=(400,))
+    for months in (1, -3):
+        with pytest.raises(ScenarioError, match=f"{months} months after an onset show no effect"):
+            check_detectable(panel.select(["US"]), after=(months,))
+    # Of few deaths three months say nearly nothing, and the prior says nothing.
+    assert (
+        check_detectable(panel.select(["WY"]), after=(3,)).table["sd"].item() > 0.9
+    )  # .82 with it
 
 
 def test_past_effect_reports_what_the_data_said(setting):

@@ -272,6 +272,14 @@ def test_how_dates_are_known(run: Run, listed, last, basis, status, date, found)
     assert done.words.startswith(f"second copy of release {date}, all")
 
 
+def test_what_a_listed_copy_says_of_its_own_date_is_not_believed(run: Run) -> None:
+    """An exported table was taken under the date that it claims, whatever the list says."""
+    table = od.bundled().as_of("2025-09-17").table.assign(release="2025-12-30")
+    content = table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
+    (done,) = run(Made.of((row("2025-10-15", "2025-02", content, settled=False), content)))
+    assert (done.status, run.archive.releases()) == ("refused", ())
+
+
 def test_a_copy_of_a_release_that_cdc_has_not_published_is_refused(run: Run) -> None:
     last = dt.date.today().replace(day=1) - dt.timedelta(days=1)
     content = release_csv(f"2024-{last:%m}")

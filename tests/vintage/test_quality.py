@@ -104,6 +104,12 @@ def test_pending_and_complete() -> None:
     assert {k: f.severity for k, f in flags.items()} == {"OK": "warning", "NC": "note"}
     assert "about 500 records" in flags["OK"].message
     assert "0.40 % still are" in flags["NC"].message
+    known = table["indicator"] != ALL_DEATHS
+    blank = table.assign(
+        reported=table["reported"].where(known), status=table["status"].where(known, "missing")
+    )
+    (flag,) = (f for f in found(blank, "long-pending") if f.location == "OK")
+    assert "records beside" not in flag.message
 
     table = TABLE.assign(percent_complete=99.5)
     table.loc[rows("FL", month=last), "percent_complete"] = 99.4

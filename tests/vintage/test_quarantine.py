@@ -208,6 +208,10 @@ def test_views(archive, wrong, right, tmp_path):
     assert both.releases() == (dt.date(2025, 10, 15), dt.date(2026, 1, 14))
     with pytest.raises(ArchiveError, match="nothing was known on 2025-09-17"):
         both.as_of("2025-09-17")
+    # Of one beneath that ends at a day, what lies beneath it does not.
+    chain = od.Archive.in_memory({}).above(both.until("2025-08-31")).above(od.bundled())
+    assert chain.releases() == od.bundled().releases()
+    assert chain.until("2025-12-31").above(od.bundled()).releases() == chain.releases()[:1]
     own = od.Archive(tmp_path / "own").above(od.bundled())
     with pytest.raises(ArchiveError, match="ships with odforecast, and is not in your archive; to"):
         own.retract("2025-09-17", "the bundled one is not mine")

@@ -78,6 +78,8 @@ def test_units_and_curves_by_hand() -> None:
     assert curve["n"].tolist() == [2, 1]
     assert curve["median"].tolist() == pytest.approx([(100 / 103 + 90 / 99) / 2, 104 / 103])
     done = settling(units, within=2).set_index("month")
+    other = units.assign(location="OH")  # tables put together, as they are
+    assert len(settling(pd.concat([units, other]), within=2)) == 2 * len(done)
     nov = done.loc["2022-11-01"]
     assert (nov["releases"], nov["first_age"], nov["settled_age"]) == (2, 7, 8)
     assert nov["spread"] == pytest.approx(100 * 4 / 103)

@@ -27,8 +27,8 @@ from odforecast.scenario.priors import Fixed, Normal
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: A prior of the size so wide that the counts say it all.
-FLAT = Normal(0.0, 1.5)
+#: The widest prior of a size that is allowed; what it says is taken off again.
+WIDE = Normal(0.0, 1.5)
 
 #: Months after the onset at which the detectable effect is given.
 AFTER = (3, 6, 9, 12, 18, 24, 30, 36)
@@ -73,12 +73,15 @@ def check_detectable(
     factor = float(norm.ppf(1 - size / 2) + norm.ppf(power))
     rows = []
     for k in after:
-        if k > months.size - 24:
-            raise ScenarioError(f"{months.size} months are too few for {k} months after an onset")
+        if not 2 <= k <= months.size - 24:
+            few = f"{months.size} months are too few for {k} months after an onset"
+            raise ScenarioError(few if k > 1 else f"{k} months after an onset show no effect")
         event = Intervention(
-            "known", FLAT, onset=str(months[-k]), ramp=Fixed(ramp), half_life=Fixed(half_life)
+            "known", WIDE, onset=str(months[-k]), ramp=Fixed(ramp), half_life=Fixed(half_life)
         )
-        sd = Estimator(months, [event], locations=len(counts), draws=16).posterior(counts).sd()
+        seen = Estimator(months, [event], locations=len(counts), draws=16).posterior(counts)
+        precision = 1.0 / seen.sd() ** 2 - 1.0 / WIDE.sd_**2
+        sd = precision**-0.5 if precision > 0 else float("inf")
         rows.append(
             {
                 "months_after": k,

@@ -657,7 +657,7 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     rows, shown = range(len(fips)), [_shown(cell) for cell in frame["population"]]
     said = "row {} ({}): population {} is not a number of people"
     refuse(wrong, said, "leave it out, or correct it", rows, fips, shown)
-    unknown = ~np.isin(fips, list(by_fips()))
+    unknown = np.array([f not in by_fips() for f in fips], dtype=bool)
     refuse(unknown, "row {}: {!r} is not a county", "leave totals out", rows, fips)
     twice, said = pd.Series(fips).duplicated().to_numpy(), "{} ({}) is there twice"
     refuse(twice, said, "one row a county", [called(f) for f in fips], fips)

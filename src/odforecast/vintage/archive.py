@@ -77,8 +77,10 @@ class Archive:
             )
         self._keep(Folder(path))
 
-    def _keep(self, folder: Folder, beneath: Archive | None = None, until: dt.date = _EVER) -> Self:
-        """Releases of a folder, those of another archive beneath, all up to a day."""
+    def _keep(
+        self, folder: Folder, beneath: tuple[Archive, ...] = (), until: dt.date = _EVER
+    ) -> Self:
+        """Releases of a folder, those of other archives beneath in order, all up to a day."""
         self._folder, self._beneath, self._until = folder, beneath, until
         return self
 
@@ -413,10 +415,10 @@ class Archive:
         """This archive with the releases of another beneath; where both have one, this one's.
 
         What is added, accepted, replaced or retracted is so in this archive. One that it had and
-        retracted is not taken from beneath either.
+        retracted is not taken from beneath either. Where this archive ends at a day
+        (:meth:`until`), what lies beneath does too.
         """
-        beneath = beneath if self._beneath is None else self._beneath.above(beneath)
-        return self._own()._keep(self._folder, beneath, self._until)
+        return self._own()._keep(self._folder, (*self._beneath, beneath), self._until)
 
     def _own(self) -> Archive:
         """What changes go to, alone."""
@@ -433,17 +435,16 @@ class Archive:
 
     def _events(self, explained: bool = False) -> list[Event]:
         """What happened beneath, then here, to releases of the time."""
-        first = [] if self._beneath is None else self._beneath._events(explained)
-        events = (*first, *self._folder.events(explained))
+        events = [e for lower in self._beneath[::-1] for e in lower._events(explained)]
+        events += self._folder.events(explained)
         return [e for e in events if e.release <= self._until]
 
     def _kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
         """The figures that count, by date."""
-        kept = self._folder.kept(dataset)
-        if self._beneath is not None:
-            gone = self._folder.state.retracted(dataset)
-            beneath = self._beneath._kept(dataset)
-            kept = {d: k for d, k in beneath.items() if d not in gone} | kept
+        kept, gone = self._folder.kept(dataset), self._folder.state.retracted(dataset)
+        for lower in self._beneath:
+            kept = {d: k for d, k in lower._kept(dataset).items() if d not in gone} | kept
+            gone |= ledger.fold(lower._events()).retracted(dataset)
         return {d: k for d, k in kept.items() if d <= self._until}
 
     def _held(self, date: str | dt.date, dataset: str = STATES) -> Kept:

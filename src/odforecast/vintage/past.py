@@ -258,7 +258,7 @@ def settle(
     except DataError:
         # A table that this package exported says its own date, and is read under no other.
         with contextlib.suppress(DataError):
-            if not copy.settled and (exported := read(None)).release <= bound:
+            if not copy.last_month and (exported := read(None)).release <= bound:
                 return exported, "known"
         raise
     if isinstance(loaded, Counties):

@@ -600,7 +600,7 @@ def _long_pending(seen: Release) -> Found:
         if state == NATION or not (now >= _PENDING_NOW or old >= _PENDING_OLD):
             continue
         text = f"{now:.2f} % of the death records are pending investigation"
-        if everyone is not None and overdose > 0:
+        if np.isfinite(deaths[i]) and overdose > 0:
             text += f": about {now / 100 * deaths[i]:,.0f} records beside {overdose:,.0f} overdose "
             text += "deaths"
         if old >= _PENDING_OLD:

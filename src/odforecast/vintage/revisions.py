@@ -439,10 +439,10 @@ def settling(units: pd.DataFrame, within: float = 1.0) -> pd.DataFrame:
         between two releases cannot be told apart, so it is an upper bound.
     """
     keys = ["location", "month"]
-    rows = units.sort_values([*keys, "release"])
+    rows = units.sort_values([*keys, "release"], ignore_index=True)
     outside = (rows["completeness"] - 1).abs() > within / 100
     again = outside[::-1].groupby([rows[key] for key in keys]).cummax()  # here or later
-    found = rows.assign(settled=rows["age"].where(~again)).groupby(keys).agg(
+    found = rows.assign(settled=rows["age"].astype(float).where(~again)).groupby(keys).agg(
         releases=("age", "size"), first=("reported", "first"), final=("final", "first"),
         low=("reported", "min"), high=("reported", "max"), first_age=("age", "first"),
         settled_age=("settled", "first"),
