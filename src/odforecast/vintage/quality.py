@@ -5,11 +5,10 @@ in a drug class is in the total too, and a 12-month sum moves slowly. A digit to
 swapped or a row of another table break one of these; in the real releases of 2017-2025 nothing
 does. A release with one is quarantined.
 
-:func:`check` and :func:`check_counties` return flags: what a careful epidemiologist would look for
-before using a release. Each has a code of :data:`CHECKS`, explained in
-``docs/reference/quality.md`` under that code, a severity, the place and month it is about, and a
-message that says what was found and what it means. Nothing is changed or left out because of a
-flag.
+:func:`check` returns flags: what a careful epidemiologist would look for before using a release.
+Each has a code of :data:`CHECKS`, explained in ``docs/reference/quality.md`` under that code, a
+severity, the place and month it is about, and a message that says what was found and what it
+means. Nothing is changed or left out because of a flag.
 
 Counts are intervals (:class:`odforecast.vintage.dataset.Grid`): two cells contradict each other
 where no two numbers in their intervals go together. Counties are counted by residence and their
