@@ -1,27 +1,35 @@
-"""hubValidations' checks by name: the list, and for each a hub that breaks it alone."""
+"""hubValidations' checks by name: the list, the real hubs, and a hub that breaks each alone."""
 
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_breaker import (
     BREAKS,
+    METADATA,
     NEVER_ALONE,
+    ORACLE,
     PAGE,
+    SERIES,
     SUBMISSION,
     broken,
-    get,
+    config,
     in_page,
     our_hub,
-    put,
     small_hub,
     table_of_page,
+    tasks,
+    write_json,
 )
 
-from odforecast.hub.checks import CHECKS, check
-from odforecast.hub.checks.known import BY_NAME
+from odforecast.errors import DataError
+from odforecast.hub.checks import BY_NAME, CHECKS, check
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +60,7 @@ def test_the_small_hub_passes(tmp_path: Path) -> None:
     assert found.failed == ()
     assert set(found.not_run) == {
         "valid_config", "target_partition_file_name", "opt_check_tbl_col_timediff",
+        "opt_check_metadata_team_max_model_n",
     }  # fmt: skip
 
 
@@ -71,9 +80,8 @@ def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
     assert all(str(x).strip() for x in outcome.findings)
     if BY_NAME[name].stops:
         # Nothing after it, of the same file and group, was run.
-        # (How many models a team has is asked of the team, and not of a file.)
         mine = BY_NAME[name].applies_to
-        group = [c.name for c in CHECKS if c.applies_to == mine and "max_model_n" not in c.name]
+        group = [c.name for c in CHECKS if c.applies_to == mine]
         after = group[group.index(name) + 1 :]
         late = [x for x in found if x.file == outcome.file and x.name in after]
         run = [x.name for x in late if x.status != "not run"]
@@ -99,21 +107,124 @@ def test_a_hub_made_here_passes(tmp_path: Path) -> None:
     assert set(found.passed) == run
 
 
-def test_the_check_that_cannot_fail_alone(tmp_path: Path) -> None:
-    assert list(NEVER_ALONE) == ["spl_compound_tid"]
-    root = small_hub(tmp_path / "hub")
-    table = get(root, SUBMISSION)
-    mine = (table["output_type"] == "sample") & (table["output_type_id"] == "10")
-    table.loc[mine, "output_type_id"] = "0"
-    put(root, SUBMISSION, table)
-    found = check(root)
-    assert found.failed == ("spl_compound_taskid_set",)
-    assert "spl_compound_tid" in found.not_run
-
-
 def test_the_table_of_the_page_is_what_the_checks_say(hubverse: Path, tmp_path: Path) -> None:
     """If this fails: python tests/factories/hub_breaker.py writes the table again."""
     text = PAGE.read_text(encoding="utf-8")
     assert in_page(text, table_of_page(hubverse, tmp_path)) == text
     for known in CHECKS:
         assert f"| `{known.name}` |" in text
+        assert known.fix
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    return small_hub(tmp_path / "hub")
+
+
+@pytest.mark.parametrize(("path", "passed"), [
+    (SUBMISSION, {"file_n", "spl_n", "value_col_sum1"}),
+    ("model-output/team-model", {"file_n", "spl_n"}),
+    (METADATA, {"metadata_file_name"}),
+    (SERIES, {"target_tbl_values"}),
+    (ORACLE, {"target_tbl_oracle_value"}),
+    ("target-data/oracle-output", {"target_dataset_rows_unique", "target_tbl_oracle_value"}),
+    ("target-data", {"target_dataset_rows_unique", "target_tbl_ts_targets"}),
+])  # fmt: skip
+def test_one_file_of_a_hub(hub: Path, path: str, passed: set[str]) -> None:
+    found = check(hub / path)
+    assert found.failed == ()
+    assert passed <= set(found.passed)
+    others = {"target-data": "file_name", "model-": "target_file_read"}
+    name = next(n for start, n in others.items() if path.startswith(start))
+    assert "is " in found.reason(name)
+
+
+def test_the_window_is_that_of_the_hubs_own_days(hub: Path) -> None:
+    """2024-01-10, 3 days before to 2 days after, both whole, in US/Eastern."""
+    eastern = dt.timezone(dt.timedelta(hours=-5))
+    for moment, inside in (
+        (dt.datetime(2024, 1, 7, 0, 0, tzinfo=eastern), True),
+        (dt.datetime(2024, 1, 6, 23, 59, tzinfo=eastern), False),
+        (dt.datetime(2024, 1, 12, 23, 59, tzinfo=eastern), True),
+        (dt.datetime(2024, 1, 13, 4, 59, tzinfo=dt.UTC), True),
+        (dt.datetime(2024, 1, 13, 5, 0, tzinfo=dt.UTC), False),
+    ):
+        assert check(hub, submission_time=moment).ok is inside, moment
+        assert check(hub, submission_time=True, clock=lambda m=moment: m).ok is inside
+
+
+def test_days_of_a_series_only_as_far_as_the_rounds_go(hub: Path) -> None:
+    found = check(hub, extra_dates=False)
+    assert found.failed == ("target_tbl_values",)
+    assert found.of("target_tbl_values")[0].findings[0].value == "2023-12-27"
+
+
+def put_version(hub: Path, version: str) -> None:
+    for name in ("tasks", "admin", "target-data"):
+        edit = {"schema_version": f"https://x/main/v{version}/{name}-schema.json"}
+        config(lambda c, edit=edit: c.update(edit), name)(hub)
+
+
+def test_versions_of_the_schema(hub: Path, hubverse: Path) -> None:
+    put_version(hub, "5.0.0")
+    assert check(hub).ok
+    assert check(hub, schemas=hubverse).reason("valid_config") == (
+        "the schemas are of v6.0.0, and admin.json is written for v5.0.0"
+    )
+    for old in ("2.0.1", "3.0.1", "4.0.0", "7.0.0"):
+        put_version(hub, old)
+        with pytest.raises(DataError, match=f"schema v{old}; hub check knows v5 and v6; "):
+            check(hub)
+
+
+def test_a_schema_finds_what_the_rules_do_not(hub: Path, hubverse: Path) -> None:
+    unit = {"time_unit": "fortnight"}
+    config(lambda c: c["rounds"][0]["model_tasks"][0]["target_metadata"][0].update(unit))(hub)
+    assert check(hub).ok
+    (line,) = check(hub, schemas=hubverse).of("valid_config")[0].lines()
+    assert "tasks.json: rounds[0].model_tasks[0].target_metadata[0].time_unit" in line
+
+
+@pytest.mark.parametrize(("where", "options", "words"), [
+    ("README.md", {}, "no submission, metadata or target data of the hub"),
+    ("target-data/foo.csv", {}, "are named time-series or oracle-output"),
+    ("../nowhere", {}, "no such file or folder"),
+    ("..", {}, "not part of a hub"),
+    ("", {"schemas": "nowhere"}, r"admin-schema\.json: no such file"),
+    ("", {"submission_time": "tomorrow"}, "is not a moment"),
+])  # fmt: skip
+def test_what_cannot_be_checked(hub: Path, where: str, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        check(hub / where, **options)
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    for key, x in value.items() if isinstance(value, dict) else enumerate(value):
+        yield (*at, key)
+        if isinstance(x, dict | list):
+            yield from places(x, (*at, key))
+
+
+@pytest.mark.parametrize("put_in", [None, 3, {}, [[1]]], ids=repr)
+@pytest.mark.parametrize("name", ["tasks", "admin", "target-data", "model-metadata-schema"])
+def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in: object) -> None:
+    """Whatever is at a place: a verdict for all checks, and never an exception."""
+    path = hub / "hub-config" / f"{name}.json"
+    text = path.read_text(encoding="utf-8")
+    kinds = {tuple(0 if isinstance(k, int) else k for k in p): p for p in places(json.loads(text))}
+    for place in (p for p in kinds.values() if len(p) < 8):
+        changed = json.loads(text)
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = put_in
+        write_json(path, changed)
+        assert len(check(hub, submission_time="2024-01-10")) == 52
+
+
+def test_a_configuration_that_was_cut(hub: Path) -> None:
+    text = json.dumps(tasks(), indent=2)
+    for n in range(0, len(text), 97):
+        (hub / "hub-config/tasks.json").write_text(text[:n], encoding="utf-8")
+        (line,) = check(hub).of("valid_config")[0].lines()
+        assert line.startswith("hub-config, at tasks.json: line ")

@@ -37,6 +37,7 @@ def _is_moment(text: str) -> bool:
     is_flag=True,
     help="A time series may have no other days than those to be forecast.",
 )
+@click.option("--all", "everything", is_flag=True, help="List all 52 checks, not only failures.")
 @json_option
 def check(
     path: Path,
@@ -44,21 +45,23 @@ def check(
     at: str | None,
     schemas: Path | None,
     no_extra_dates: bool,
+    everything: bool,
     as_json: bool,
 ) -> None:
     """Check a hubverse hub, or one submission, metadata or target data file of it.
 
-    The checks are those of the R package hubValidations, by its names. All 52 are listed: passed,
-    failed, or not run and why. Beneath stand the broken places. Exit status 1 if a check failed.
+    The checks are those of the R package hubValidations, by its names, for hubs of schema v5 and
+    v6. Each failure is printed with its places and how to fix it, and one line sums up. Exit
+    status 1 if a check failed.
 
     \b
     odforecast hub check HUB
     odforecast hub check HUB/model-output/team-model/2026-01-14-team-model.csv
-    odforecast hub check HUB --at 2026-01-14 --schemas schemas
+    odforecast hub check HUB --at 2026-01-14 --schemas schemas --all
     """
     from odforecast.hub.checks import check as run
 
     found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
-    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else found.text(everything))
     if not found.ok:
         raise click.exceptions.Exit(1)

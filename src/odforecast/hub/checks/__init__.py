@@ -3,8 +3,7 @@
 :func:`check` runs them; :class:`Checks` is what they found; :data:`CHECKS` lists all 52.
 """
 
-from odforecast.hub.checks.known import BY_NAME, CHECKS, Known
-from odforecast.hub.checks.outcome import Checks, Finding, Outcome
+from odforecast.hub.checks.report import BY_NAME, CHECKS, Checks, Finding, Known, Outcome
 from odforecast.hub.checks.run import check
 
 __all__ = ["BY_NAME", "CHECKS", "Checks", "Finding", "Known", "Outcome", "check"]

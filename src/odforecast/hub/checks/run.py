@@ -8,32 +8,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from odforecast.errors import DataError
-from odforecast.hub.checks.config import Seen, check_config, read_schemas
-from odforecast.hub.checks.data import check_data
-from odforecast.hub.checks.files import check_file, check_time
-from odforecast.hub.checks.known import (
-    CHECKS,
-    DATA,
-    FILE,
-    METADATA,
-    TARGET_DATA,
-    TARGET_FILE,
-    TARGET_SET,
-    TIME,
-    names,
-)
-from odforecast.hub.checks.metadata import check_metadata
-from odforecast.hub.checks.optional import check_models
-from odforecast.hub.checks.outcome import Checks, Ledger
-from odforecast.hub.checks.place import files_below, find_root
-from odforecast.hub.checks.target_rows import check_target_rows
-from odforecast.hub.checks.targets import check_data_set, check_target_file, data_sets, files_of
+from odforecast.hub.checks.reading import files_below
+from odforecast.hub.checks.report import CHECKS, GROUPS, Checks, Ledger
+from odforecast.hub.checks.submission import Metadata, Submission
+from odforecast.hub.checks.targets import TargetFile, TargetSet, data_sets, files_of
+from odforecast.hub.checks.tasks import Hub, read_hub, read_schemas
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES
 from odforecast.hub.layout import TARGET_DATA as TARGETS
 from odforecast.say import plain
 
-_SUBMISSION = (TIME, FILE, DATA)
-_TARGET = (TARGET_FILE, TARGET_SET, TARGET_DATA)
+_TIME, _FILE = GROUPS["validate_submission_time"], GROUPS["validate_model_file"]
+_DATA, _METADATA = GROUPS["validate_model_data"], GROUPS["validate_model_metadata"]
+_TARGET_FILE, _TARGET_SET = GROUPS["validate_target_file"], GROUPS["validate_target_dataset"]
+_TARGET_DATA = GROUPS["validate_target_data"]
+_SUBMISSION, _TARGET = (*_FILE, *_DATA), (*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA)
+#: Optional checks that are run here; the hub's workflow runs the other two.
+_OPTIONAL = [c for c in CHECKS if c.optional and hasattr(Submission, c.name)]
 
 type Clock = Callable[[], dt.datetime]
 
@@ -77,8 +67,8 @@ def check(
     Raises
     ------
     DataError
-        If the path is not part of a hub, or is its configuration, or a schema or moment cannot be
-        read.
+        If the path is not part of a hub, or is its configuration, if the hub is written for a
+        schema before v5, or if a schema or moment cannot be read.
 
     Examples
     --------
@@ -92,40 +82,41 @@ def check(
         raise DataError(
             f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
         )
-    given = Path(path)
-    root = find_root(given)
-    if Path(os.path.abspath(given)).is_relative_to(root / CONFIG):
+    given, whole = Path(path), Path(os.path.abspath(path))
+    root = next((x for x in (whole, *whole.parents) if (x / CONFIG).is_dir()), None)
+    if root is None:
+        what = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
         raise DataError(
-            f"{plain(str(path), 300)}: the configuration is judged with the whole hub",
-            hint=f"check the hub's folder: {plain(str(_above(given, root)), 300)}",
+            f"{plain(str(given), 300)}: {what}",
+            hint=f"give the folder in which {CONFIG} is, or a file of it",
+        )
+    if whole.is_relative_to(root / CONFIG):
+        # The hub's folder as somebody would write it who wrote this path.
+        near = next((p for p in given.parents if Path(os.path.abspath(p)) == root), root)
+        raise DataError(
+            f"{plain(str(given), 300)}: the configuration is judged with the whole hub",
+            hint=f"check the hub's folder: {plain(str(near), 300)}",
         )
     judges = read_schemas(None if schemas is None else Path(schemas))
     now = _moment(submission_time, clock)
     ledger = Ledger()
-    seen = check_config(root, judges, ledger)
-    if seen is not None:
-        _run(Path(os.path.abspath(given)), seen, now, extra_dates, ledger)
-    ledger.never(names(TIME), "the submission window is not asked for (--submission-time)")
-    return ledger.done(str(path))
-
-
-def _above(given: Path, root: Path) -> Path:
-    """The hub's folder as somebody would write it who wrote ``given``."""
-    near = [p for p in given.parents if Path(os.path.abspath(p)) == root]
-    return near[0] if near else root
+    hub = read_hub(root, judges)
+    ledger.config(hub if isinstance(hub, list) else hub.no_schema)
+    if isinstance(hub, Hub):
+        _Run(hub, ledger, now, extra_dates).path(whole)
+    return Checks(str(path), tuple(ledger.outcomes), ledger.reasons)
 
 
 def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
-    if asked is False:
-        return None
-    if asked is True:
-        return clock()
+    """The day or moment for which the submission window is judged."""
+    if isinstance(asked, bool):
+        return clock() if asked else None
     if isinstance(asked, str):
         try:
             found = dt.datetime.fromisoformat(asked)
         except ValueError:
             raise DataError(
-                f"submission time {plain(asked)} is no moment",
+                f"submission time {plain(asked)} is not a moment",
                 hint="give 2022-10-19, or 2022-10-19T12:00",
             ) from None
         if len(asked) <= len("2022-10-19"):
@@ -134,119 +125,97 @@ def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
     return asked if asked.tzinfo else asked.replace(tzinfo=dt.UTC)
 
 
-def _run(path: Path, seen: Seen, now: dt.date | None, extra: bool, ledger: Ledger) -> None:
-    metadata, targets = seen.root / MODEL_METADATA, seen.root / TARGETS
-    if path == seen.root:
-        _submissions(files_below(seen.output), seen, now, ledger)
-        _metadata(files_below(metadata), seen, ledger)
-        _target_data(list(TARGET_TYPES), seen, extra, ledger)
-        return
-    other = f"{plain(seen.relative(path), 200)} is"
-    if path.is_relative_to(seen.output):
-        _submissions(_files(path), seen, now, ledger)
-        ledger.never(names(METADATA, *_TARGET), f"{other} a submission")
-    elif path.is_relative_to(metadata):
-        _metadata(_files(path), seen, ledger)
-        ledger.never(names(*_SUBMISSION, *_TARGET), f"{other} metadata")
-    elif path.is_relative_to(targets):
-        _one_target(path, seen, extra, ledger)
-        ledger.never(names(*_SUBMISSION, METADATA), f"{other} target data")
-    else:
-        folders = f"{seen.output.name}, {MODEL_METADATA} and {TARGETS}"
-        raise DataError(
-            f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",
-            hint=f"these lie in {folders}",
-        )
-    _optional(seen, ledger, f"{other} one file")
+class _Run:
+    """The checks of one hub, as they are run."""
+
+    def __init__(self, hub: Hub, ledger: Ledger, now: dt.date | None, extra_dates: bool) -> None:
+        self.hub, self.ledger, self.now, self.extra_dates = hub, ledger, now, extra_dates
+        self.asked = [c for c in _OPTIONAL if c.function in hub.optional]
+
+    def path(self, path: Path) -> None:
+        """Run the checks of a path, which need not exist."""
+        hub, never = self.hub, self.ledger.never
+        metadata, targets = hub.root / MODEL_METADATA, hub.root / TARGETS
+        other = f"{plain(hub.relative(path), 200)} is"
+        if self.now is None:
+            never(_TIME, "the submission window is not asked for (--submission-time)")
+        if path == hub.root:
+            self.submissions(files_below(hub.output))
+            self.metadata(files_below(metadata))
+            self.target_data(TARGET_TYPES)
+        elif path.is_relative_to(hub.output):
+            self.submissions(_files(path))
+            never((*_METADATA, *_TARGET), f"{other} a submission")
+        elif path.is_relative_to(metadata):
+            self.metadata(_files(path))
+            never((*_SUBMISSION, *_TARGET, *_TIME), f"{other} metadata")
+        elif path.is_relative_to(targets):
+            self.target_path(path)
+            never((*_SUBMISSION, *_METADATA, *_TIME), f"{other} target data")
+        else:
+            folders = f"{hub.output.name}, {MODEL_METADATA} and {TARGETS}"
+            raise DataError(
+                f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",
+                hint=f"these are in {folders}",
+            )
+        never(self.asked, f"{other} one file")
+        never(_OPTIONAL, hub.no_optional or "optional, and the hub does not ask for it")
+        never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
+
+    def submissions(self, files: Sequence[Path]) -> None:
+        """Run the checks of submissions."""
+        for path in files:
+            one, file = Submission(path, self.hub, self.now), self.hub.relative(path)
+            stop = self.ledger.run(one, _FILE, file)
+            if self.now is not None:
+                self.ledger.run(one, _TIME, file, stop)
+            self.ledger.run(one, (*_DATA, *self.asked), file, stop)
+        self.ledger.never((*_SUBMISSION, *_TIME), "the hub holds no submissions")
+        self.ledger.never(self.asked, "no file in which it could be run")
+
+    def metadata(self, files: Sequence[Path]) -> None:
+        """Run the checks of models' metadata."""
+        for path in files:
+            self.ledger.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
+        self.ledger.never(_METADATA, "the hub holds no metadata of models")
+
+    def target_data(self, kinds: Sequence[str]) -> None:
+        """Run the checks of target data: of what is there, or that nothing is named as it must."""
+        there = [kind for kind in kinds if data_sets(self.hub, kind)]
+        if not there and (len(kinds) == 1 or files_below(self.hub.root / TARGETS)):
+            there = [kinds[0]]
+        stop = ""
+        for kind in there:
+            stop = self.ledger.run(TargetSet(kind, self.hub), _TARGET_SET, f"{TARGETS}/{kind}")
+            for path in (p for one in data_sets(self.hub, kind) for p in files_of(one)):
+                self.target_file(path, kind)
+        reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
+        self.ledger.never(_TARGET, reason)
+
+    def target_file(self, path: Path, kind: str) -> None:
+        """Run the checks of one file of target data."""
+        one, file = TargetFile(path, kind, self.hub, self.extra_dates), self.hub.relative(path)
+        stop = self.ledger.run(one, _TARGET_FILE, file)
+        self.ledger.run(one, _TARGET_DATA, file, stop)
+
+    def target_path(self, path: Path) -> None:
+        """Run the checks of a file of target data, or of a data set of one kind."""
+        inside = path.relative_to(self.hub.root / TARGETS).parts
+        if not inside or (inside[0] in TARGET_TYPES and len(inside) == 1):
+            self.target_data(inside or TARGET_TYPES)
+            return
+        kind = inside[0].split(".")[0]
+        if kind not in TARGET_TYPES:
+            raise DataError(
+                f"{plain(str(path), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
+                hint="rename it, or give another file",
+            )
+        for one in _files(path):
+            self.target_file(one, kind)
+        self.ledger.never(_TARGET_SET, "one file, and not the data set")
 
 
 def _files(path: Path) -> list[Path]:
     """A file, or what a folder holds; a folder that is named like a file is a file that is none."""
     is_folder = path.is_dir() and not path.is_symlink() and not path.suffix
     return files_below(path) if is_folder else [path]
-
-
-def _submissions(files: Sequence[Path], seen: Seen, now: dt.date | None, ledger: Ledger) -> None:
-    for path in files:
-        done = len(ledger.outcomes)
-        found = check_file(path, seen, ledger)
-        if found is not None and now is not None:
-            check_time(found, seen, now, ledger)
-        if found is None:
-            failed = next(x.name for x in reversed(ledger.outcomes[done:]) if x.status == "failed")
-            reason = f"stopped by {failed}, which failed"
-            ledger.not_run(names(DATA), seen.relative(path), reason)
-            if now is not None:
-                ledger.not_run(names(TIME), seen.relative(path), reason)
-        else:
-            check_data(found, seen, ledger)
-    if now is not None:
-        ledger.never(names(TIME), "the hub holds no submissions")
-    ledger.never(names(FILE, DATA), "the hub holds no submissions")
-    _optional(seen, ledger, "no file in which it could be run")
-
-
-def _metadata(files: Sequence[Path], seen: Seen, ledger: Ledger) -> None:
-    for path in files:
-        check_metadata(path, seen, ledger)
-    check_models(files, seen, ledger)
-    ledger.never(names(METADATA), "the hub holds no metadata of models")
-
-
-def _target_data(kinds: Sequence[str], seen: Seen, extra: bool, ledger: Ledger) -> None:
-    """All target data of a hub: what is there, or that nothing is where something should be."""
-    found = {kind: data_sets(seen, kind) for kind in kinds}
-    folder = seen.root / TARGETS
-    if not any(found.values()) and folder.is_dir() and files_below(folder):
-        check_data_set(kinds[0], [], seen, ledger)
-        ledger.never(names(*_TARGET), "stopped by target_dataset_exists, which failed")
-    for kind in kinds:
-        if found[kind]:
-            check_data_set(kind, found[kind], seen, ledger)
-        for path in (p for one in found[kind] for p in files_of(one)):
-            _target_file(path, kind, seen, extra, ledger)
-    ledger.never(names(*_TARGET), "the hub holds no target data")
-    kept = [k for k in kinds if found[k]]
-    for name in names(TARGET_DATA):
-        ledger.never([name], f"nothing for it in {', '.join(kept) or 'the hub'}")
-
-
-def _target_file(path: Path, kind: str, seen: Seen, extra: bool, ledger: Ledger) -> None:
-    if check_target_file(path, seen, ledger):
-        check_target_rows(path, kind, seen, ledger, extra)
-    else:
-        ledger.not_run(
-            names(TARGET_DATA), seen.relative(path), "stopped by the file's name or place"
-        )
-
-
-def _one_target(path: Path, seen: Seen, extra: bool, ledger: Ledger) -> None:
-    """A file of target data, or a data set of one kind."""
-    if path == seen.root / TARGETS:
-        _target_data(list(TARGET_TYPES), seen, extra, ledger)
-        return
-    inside = path.relative_to(seen.root / TARGETS).parts
-    kind = next((k for k in TARGET_TYPES if inside[0] == k or inside[0].split(".")[0] == k), None)
-    if kind is None:
-        raise DataError(
-            f"{plain(str(path), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
-            hint="rename it, or give another file",
-        )
-    if inside == (kind,):
-        found = data_sets(seen, kind)
-        check_data_set(kind, found, seen, ledger)
-        for one in (p for s in found for p in files_of(s)):
-            _target_file(one, kind, seen, extra, ledger)
-        ledger.never(names(*_TARGET), "stopped by target_dataset_exists, which failed")
-        return
-    for one in _files(path):
-        _target_file(one, kind, seen, extra, ledger)
-    ledger.never(names(TARGET_SET), "one file, and not the data set")
-
-
-def _optional(seen: Seen, ledger: Ledger, otherwise: str) -> None:
-    for known in CHECKS:
-        if known.optional:
-            asked = known.function in seen.optional
-            reason = seen.no_optional or "optional, and the hub does not ask for it"
-            ledger.never([known.name], otherwise if asked else reason)

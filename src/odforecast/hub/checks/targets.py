@@ -1,30 +1,47 @@
-"""Checks of target data: each file's name and place, and each data set as a whole."""
+"""The checks of target data: a method for each, by hubValidations' name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
-from odforecast.hub.checks.columns import duplicate_rows
-from odforecast.hub.checks.config import Seen
-from odforecast.hub.checks.known import TARGET_FILE, TARGET_SET, names
-from odforecast.hub.checks.outcome import Finding, Ledger
-from odforecast.hub.checks.place import Unreadable, files_below, why_not
-from odforecast.hub.checks.rows import Rows, read_rows, stacked
-from odforecast.hub.checks.tasks import Word
-from odforecast.hub.layout import TARGET_DATA, TARGET_TYPES
+import numpy as np
+import pandas as pd
+
+from odforecast.hub.checks.reading import (
+    Rows,
+    Word,
+    exists,
+    files_below,
+    names_differ,
+    number,
+    read_rows,
+    row_key,
+    types_differ,
+    unreadable_cells,
+)
+from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
+from odforecast.hub.checks.tasks import Hub, ModelTask
+from odforecast.hub.layout import TARGET_DATA
 from odforecast.say import listed, quoted
 
+SERIES: Final = "time-series"
+ORACLE: Final = "oracle-output"
+_VALUE: Final = {SERIES: "observation", ORACLE: "oracle_value"}
+#: Types of target whose observations are a series of their own.
+_OF_SERIES: Final = ("continuous", "discrete", "binary", "compositional")
+_IDS: Final = ("output_type", "output_type_id")
 _SEGMENT: Final = re.compile(r"[^/=]+=[^/]*\Z")
 _NOTHING: Final = ("", "__HIVE_DEFAULT_PARTITION__")
 
 
-def data_sets(seen: Seen, kind: str) -> list[Path]:
+def data_sets(hub: Hub, kind: str) -> list[Path]:
     """Data sets of one kind: ``KIND.csv``, ``KIND.parquet``, the folder ``KIND``; one is right."""
-    base = seen.root / TARGET_DATA
+    base = hub.root / TARGET_DATA
     if not base.is_dir():
         return []
     return sorted(p for p in base.iterdir() if p.name.rpartition(".")[0] == kind or p.name == kind)
@@ -35,110 +52,293 @@ def files_of(path: Path) -> list[Path]:
     return files_below(path) if path.is_dir() and not path.is_symlink() else [path]
 
 
-def segments(path: Path, seen: Seen) -> list[str]:
-    """Parts of a path that name a partition: they have a ``=``."""
-    inside = path.relative_to(seen.root / TARGET_DATA).parts
-    return [part for part in inside if "=" in part]
-
-
-def parts_of(path: Path, seen: Seen) -> dict[str, Word]:
-    """Columns that the folders' names give: ``as_of=2024-01-31``."""
-    found: dict[str, Word] = {}
-    for text in segments(path, seen):
+def _read(path: Path, hub: Hub) -> Rows:
+    """A file's rows, with columns that the folders' names give: ``as_of=2024-01-31``."""
+    parts: dict[str, Word] = {}
+    for text in path.relative_to(hub.root / TARGET_DATA).parts:
         if _SEGMENT.match(text):
             name, _, value = text.partition("=")
-            found[name] = None if value in _NOTHING else unquote(value)
-    return found
+            parts[name] = None if value in _NOTHING else unquote(value)
+    return read_rows(path, hub.root, parts)
 
 
-def check_target_file(path: Path, seen: Seen, ledger: Ledger) -> bool:
-    """Run ``validate_target_file`` on one file; whether what it holds can be looked at."""
-    file, order = seen.relative(path), names(TARGET_FILE)
+class TargetSet:
+    """A data set of target data as a whole: ``validate_target_dataset``."""
 
-    def stopped(name: str) -> bool:
-        ledger.not_run(order[order.index(name) + 1 :], file, f"stopped by {name}, which failed")
-        return False
+    def __init__(self, kind: str, hub: Hub) -> None:
+        self.kind, self.hub, self.found = kind, hub, data_sets(hub, kind)
 
-    reason = why_not(path, seen.root)
-    if not ledger.judged("target_file_exists", file, [Finding(reason)] if reason else []):
-        return stopped("target_file_exists")
-    found = segments(path, seen)
-    bad = [Finding("a partition is COLUMN=VALUE", value=x) for x in found if not _SEGMENT.match(x)]
-    if not found:
-        ledger.not_run("target_partition_file_name", file, "the file is not in partitions")
-    elif not ledger.judged("target_partition_file_name", file, bad):
-        return stopped("target_partition_file_name")
-    legal = ("parquet",) if found else ("csv", "parquet")
-    ending = path.suffix.removeprefix(".")
-    wrong = []
-    if ending not in legal:
-        where = "in partitions, " if found else ""
-        wrong = [Finding(f"{where}must be {' or '.join(legal)}", value=ending)]
-    return ledger.judged("target_file_ext", file, wrong)
+    def target_dataset_exists(self) -> Broken:
+        """There is one."""
+        text = f"neither {self.kind}.csv, {self.kind}.parquet nor a folder {self.kind}"
+        return broken(not self.found, f"{text} in {TARGET_DATA}")
 
+    def target_dataset_unique(self) -> Broken:
+        """There is only one."""
+        several = listed([p.name for p in self.found], 4)
+        return broken(len(self.found) > 1, f"more than one: {several}; keep one")
 
-def check_data_set(kind: str, found: Sequence[Path], seen: Seen, ledger: Ledger) -> None:
-    """Run ``validate_target_dataset`` on the data sets of one kind."""
-    file, order = f"{TARGET_DATA}/{kind}", names(TARGET_SET)
+    def target_dataset_file_ext_unique(self) -> Broken:
+        """Its files have one format."""
+        endings = sorted({p.suffix.removeprefix(".") for p in files_of(self.found[0])})
+        return broken(len(endings) > 1, f"more than one format: {listed(endings, 4)}")
 
-    def judged(name: str, findings: list[Finding], count: int | None = None) -> bool:
-        if ledger.judged(name, file, findings, count):
-            return True
-        left = order[order.index(name) + 1 :]
-        ledger.not_run(left, file, f"stopped by {name}, which failed")
-        return False
-
-    missing = Finding(f"neither {kind}.csv, {kind}.parquet nor a folder {kind} in {TARGET_DATA}")
-    if not judged("target_dataset_exists", [] if found else [missing]):
-        return
-    several = listed([p.name for p in found], 4)
-    wrong = [] if len(found) == 1 else [Finding(f"more than one: {several}; keep one")]
-    if not judged("target_dataset_unique", wrong):
-        return
-    files = files_of(found[0])
-    endings = sorted({p.suffix.removeprefix(".") for p in files})
-    wrong = [] if len(endings) <= 1 else [Finding(f"more than one format: {listed(endings, 4)}")]
-    if not judged("target_dataset_file_ext_unique", wrong):
-        return
-    tables: list[Rows] = []
-    for path in files:
-        try:
-            tables.append(read_rows(path, seen.root, parts_of(path, seen)))
-        except Unreadable as error:
-            text = f"{seen.relative(path)}: {error}"
-            ledger.not_run("target_dataset_rows_unique", file, text)
-            return
-    judged("target_dataset_rows_unique", *_rows_unique(kind, tables, files, seen))
+    def target_dataset_rows_unique(self) -> Broken:
+        """No row is there twice, whatever its value."""
+        tables = {}
+        for path in files_of(self.found[0]):
+            file = self.hub.relative(path)
+            try:
+                tables[file] = _read(path, self.hub)
+            except Unreadable as error:
+                raise NotRun(f"{file}: {error}") from None
+        drop = ("observation",) if self.kind == SERIES else ("oracle_value", "as_of")
+        columns = [n for n in dict.fromkeys(n for t in tables.values() for n in t.kinds)
+                   if n not in drop]  # fmt: skip
+        if not columns:
+            return Broken()
+        if len(tables) == 1:
+            return next(iter(tables.values())).repeated(columns, "values")
+        where = [(file, i + t.first) for file, t in tables.items() for i in range(len(t))]
+        codes, words = {}, {}
+        for n in columns:
+            texts = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
+                     for t in tables.values()]  # fmt: skip
+            codes[n], known = pd.factorize(np.concatenate(texts))
+            words[n] = [*known, None]
+        found = Rows(pd.DataFrame(codes), words, {}, 0).repeated(columns, "values")
+        for k, x in enumerate(found.findings):
+            assert x.row is not None
+            file, row = where[x.row]
+            head, _, values = x.message.partition(": ")
+            earlier = where[int(re.sub(r"\D", "", head))]
+            text = f"{file}: repeats the values of row {earlier[1]:,} of {quoted(earlier[0], 200)}"
+            found.findings[k] = replace(x, message=f"{text}: {values}", row=row)
+        return found
 
 
-def _rows_unique(
-    kind: str, tables: Sequence[Rows], files: Sequence[Path], seen: Seen
-) -> tuple[list[Finding], int]:
-    """No row of the whole data set stands twice, whatever its value."""
-    values = ("observation",) if kind == TARGET_TYPES[0] else ("oracle_value", "as_of")
-    every = dict.fromkeys(n for t in tables for n in t.columns)
-    columns = [n for n in every if n not in values]
-    if not tables or not columns:
-        return [], 0
-    whole = stacked(tables, columns)
-    found, count = duplicate_rows(whole, columns, "repeats the values")
-    if len(tables) == 1:
-        return duplicate_rows(tables[0], columns, "repeats the values")
-    ends = [0]
-    for table in tables:
-        ends.append(ends[-1] + table.n)
+class TargetFile:
+    """A file of target data: ``validate_target_file`` and ``validate_target_data``.
 
-    def place(row: int) -> tuple[str, int]:
-        k = max(i for i, e in enumerate(ends[:-1]) if e < row)
-        return seen.relative(files[k]), tables[k].row(row - 1 - ends[k])
+    Parameters
+    ----------
+    path : Path
+    kind : {"time-series", "oracle-output"}
+    hub : Hub
+    extra_dates : bool
+        Whether a time series may have days that are not a value of a task id.
+    """
 
-    made = []
-    for x in found:
-        assert x.row is not None
-        file, row = place(x.row)
-        what = x.message.split(": ", 1)[1]
-        earlier = int(re.sub(r"\D", "", x.message.split(":", 1)[0]))
-        first, first_row = place(earlier)
-        text = f"{file}: repeats the values of row {first_row:,} of {quoted(first, 200)}: {what}"
-        made.append(Finding(text, row))
-    return made, count
+    def __init__(self, path: Path, kind: str, hub: Hub, extra_dates: bool = True) -> None:
+        self.path, self.kind, self.hub, self.extra_dates = path, kind, hub, extra_dates
+        self.config, self.tasks = hub.target, hub.tasks
+        inside = path.relative_to(hub.root / TARGET_DATA).parts
+        self.segments = [part for part in inside if "=" in part]
+
+    def target_file_exists(self) -> Broken:
+        """The file is one, inside the hub."""
+        return exists(self.path, self.hub.root)
+
+    def target_partition_file_name(self) -> Broken:
+        """Folders of partitions are named COLUMN=VALUE."""
+        if not self.segments:
+            raise NotRun("the file is not in partitions")
+        found = Broken()
+        for part in self.segments:
+            if not _SEGMENT.match(part):
+                found.place("a partition is COLUMN=VALUE", value=part)
+        return found
+
+    def target_file_ext(self) -> Broken:
+        """It is CSV or Parquet; in partitions, Parquet."""
+        legal = ("parquet",) if self.segments else ("csv", "parquet")
+        ending = self.path.suffix.removeprefix(".")
+        text = f"{'in partitions, ' * bool(self.segments)}must be {' or '.join(legal)}"
+        return broken(ending not in legal, text, value=ending)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What the file holds."""
+        return _read(self.path, self.hub)
+
+    def _setting(self, name: str, default: Any) -> Any:
+        """A setting of ``target-data.json``: the data set's, or the hub's."""
+        config = self.config or {}
+        own = (config.get(self.kind) or {}).get(name)
+        return config.get(name, default) if own is None else own
+
+    @cached_property
+    def types(self) -> dict[str, str]:
+        """R types of the columns."""
+        found = dict(self.tasks.types)
+        if self.config is not None:
+            found |= self._extra() | {self.config["date_col"]: "Date"}
+        return found | {_VALUE[self.kind]: self.tasks.types["value"], "as_of": "Date"}
+
+    def _extra(self) -> dict[str, str]:
+        """Columns of a time series that are not task ids."""
+        return ((self.config or {}).get(SERIES) or {}).get("non_task_id_schema") or {}
+
+    def target_file_read(self) -> Broken:
+        """The file can be read, and each cell as its column's type."""
+        return unreadable_cells(self.rows, self.types)
+
+    def target_tbl_colnames(self) -> Broken:
+        """The columns are those of target-data.json; without one, those that must be there."""
+        value, kinds = _VALUE[self.kind], self.rows.kinds
+        if self.config is not None:
+            wanted = [self.config["date_col"], *self._setting("observable_unit", ())]
+            if self.kind == SERIES:
+                wanted += self._extra()
+            elif self._setting("has_output_type_ids", False):
+                wanted += _IDS
+            wanted += [value, *["as_of"] * bool(self._setting("versioned", False))]
+            return names_differ(self.rows, list(dict.fromkeys(wanted)))
+        target = self.tasks.target_column
+        wanted = [value, *([target] if target else [])]
+        bad = [c for c in kinds if c in ("value", *_IDS, "oracle_value")]
+        if self.kind == ORACLE:
+            if "output_type" in kinds and {"cdf", "pmf"} & {*self.rows.distinct("output_type")}:
+                wanted += _IDS
+            legal = {*wanted, *_IDS, *self.tasks.task_ids, "as_of"}
+            bad = [c for c in kinds if c not in legal]
+        found = Broken()
+        for name in wanted:
+            if name not in kinds:
+                found.place("this column is missing", column=name)
+        found += broken(bad, f"not allowed here: {listed(bad, 4)}")
+        return found
+
+    def target_tbl_coltypes(self) -> Broken:
+        """Columns have their types, and one beside as_of holds days."""
+        found = types_differ(self.rows, self.types)
+        days = [name for name, kind in self.rows.kinds.items() if name != "as_of" and "Date" in
+                (kind, self.types.get(name) if kind == "text" else "")]  # fmt: skip
+        return found if days or found.findings else broken(True, "no column of days beside as_of")
+
+    def target_tbl_ts_targets(self) -> Broken:
+        """Targets of a time series are step-ahead and of a type that is a number."""
+        if self.kind == ORACLE:
+            raise NotRun("not of oracle-output")
+        good = {str(t.get("target_id")): bool(t.get("is_step_ahead"))
+                and t.get("target_type") in _OF_SERIES for t in self.tasks.targets}  # fmt: skip
+        column, found = self.tasks.target_column, Broken()
+        rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
+        if column is None:
+            for name, fine in good.items():
+                if not fine:
+                    found.place(rule, value=name)
+            return found
+        if column not in self.rows:
+            return broken(True, "the column of targets is missing", column)
+        wrong = ~self.rows.among(column, [n for n, fine in good.items() if fine])
+        return self.rows.broken(wrong, rule, column)
+
+    def target_tbl_rows_unique(self) -> Broken:
+        """Each observation is there once, in each version."""
+        series, unit = self.kind == SERIES, self._setting("observable_unit", ())
+        columns = [*unit, *["as_of"] * bool(series and self._setting("versioned", False)), *_IDS]
+        if self.config is None:
+            columns = [c for c in self.rows.kinds if c != _VALUE[self.kind] and
+                       (series or c != "as_of")]  # fmt: skip
+        return self.rows.repeated([c for c in columns if c in self.rows], "observation")
+
+    def target_tbl_values(self) -> Broken:
+        """Task ids, output types and their ids are those of a model task."""
+        # A series reaches back before the first round, so it may have any day.
+        day = (self.config or {}).get("date_col")
+        free = day if self.extra_dates and self.kind == SERIES else None
+        columns = [c for c in self.tasks.task_ids if c in self.rows and c != free]
+        has_types = "output_type" in self.rows
+        outputs = self.rows.distinct("output_type") if has_types else [None]
+        legal = np.zeros(len(self.rows), dtype=bool)
+        # Many rounds have the same model tasks: each kind is looked at once.
+        kinds = {
+            (output, tuple(t.choice(c).allowed for c in columns), _output_ids(t, output))
+            for output in outputs for t in self.tasks.model_tasks
+            if not has_types or output in t.outputs
+        }  # fmt: skip
+        for output, choices, ids in kinds:
+            asked = {**dict(zip(columns, choices)), "output_type": (output,), "output_type_id": ids}
+            good = [self.rows.among(n, words) for n, words in asked.items() if n in self.rows]
+            legal |= np.logical_and.reduce(good)
+        known: dict[str, list[Word]] = {c: [] for c in (*columns, *_IDS) if c in self.rows}
+        for task in self.tasks.model_tasks:
+            for name in known:
+                known[name] += task.task_ids[name].allowed if name in task.task_ids else ()
+            for output in task.outputs if has_types else ():
+                known["output_type"].append(output)
+                known.get("output_type_id", []).extend(_output_ids(task, output))
+        found = self.rows.illegal(legal, known)
+        if free in self.tasks.task_ids:
+            found.note = f"any day in {free} (extra dates)"
+        return found
+
+    def _distributions(self) -> np.ndarray:
+        """Mask of the rows of a cdf or pmf."""
+        if self.kind == SERIES:
+            raise NotRun("not of time-series")
+        if any(c not in self.rows for c in _IDS):
+            raise NotRun("the file has no output_type_id")
+        return self.rows.among("output_type", ["cdf", "pmf"])
+
+    @property
+    def _unit(self) -> list[str]:
+        """Columns of the observable unit that the file has."""
+        unit = self._setting("observable_unit", self.tasks.task_ids)
+        return [c for c in unit if c in self.rows]
+
+    def _ids_of(self, kind: str) -> list[tuple[Word, ...]]:
+        """Lists of ids that a cdf or pmf has in the model tasks."""
+        found = (_output_ids(t, kind) for t in self.tasks.model_tasks if kind in t.outputs)
+        return list(dict.fromkeys(found))
+
+    def target_tbl_output_type_ids(self) -> Broken:
+        """Every cdf and pmf has all its ids; what is not a distribution has none."""
+        bad = ~self._distributions() & ~self.rows.among("output_type_id", [None])
+        text = "only a cdf or a pmf has IDs in oracle-output; leave it empty"
+        found = self.rows.broken(bad, text, "output_type_id")
+        for kind in ("cdf", "pmf"):
+            for wanted in self._ids_of(kind):
+                found += self._incomplete(kind, wanted)
+        return found
+
+    def _with(self, kind: str, ids: tuple[Word, ...]) -> np.ndarray:
+        """Mask of the rows of an output type with one of some ids."""
+        mine = self.rows.among("output_type", [kind])
+        mine &= self.rows.among("output_type_id", ids)
+        return mine
+
+    def _incomplete(self, kind: str, wanted: tuple[Word, ...]) -> Broken:
+        """Observations whose cdf or pmf lacks some of its ids."""
+        codes = self.rows.codes[self._with(kind, wanted)]
+        unit = row_key(codes.drop_duplicates([*self._unit, "output_type_id"]), self._unit)
+        have = unit.map(unit.value_counts())
+        short = have[~unit.duplicated() & (have < len(wanted))]
+
+        def message(i: int) -> str:
+            return f"this {kind} has {short[i]} of {len(wanted)} IDs"
+
+        return self.rows.broken(short.index, message, "output_type_id", self._unit)
+
+    def target_tbl_oracle_value(self) -> Broken:
+        """Values of a cdf or pmf are 0 or 1; a cdf does not fall, and a pmf has one 1."""
+        mine, value = self._distributions(), "oracle_value"
+        if not mine.any():
+            raise NotRun("no cdf or pmf in the file")
+        bad = mine & ~np.isin(self.rows.each(value, number), (0, 1))
+        found = self.rows.broken(bad, "of a cdf or pmf, must be 0 or 1", value)
+        fell = np.zeros(len(mine), dtype=bool)
+        for wanted in self._ids_of("cdf"):
+            cdf = self._with("cdf", wanted)
+            fell |= self.rows.falling(cdf, self._unit, value, wanted)
+        found += self.rows.broken(fell, "is below that of the ID before", value)
+        found += self.rows.not_one(self._unit, value)
+        return found
+
+
+def _output_ids(task: ModelTask, output: Word) -> tuple[Word, ...]:
+    """Ids that an output type has in target data: none but of a distribution."""
+    if output in ("cdf", "pmf"):
+        return tuple(w for w in task.outputs[output].ids if w is not None)
+    return (None,)

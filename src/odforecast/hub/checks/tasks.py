@@ -1,85 +1,38 @@
-"""A hub's ``tasks.json`` as the checks need it: per round and model task, which values are legal.
+"""A hub's configuration: its schemas and rules (``valid_config``), and what the checks need of it.
 
 Values are compared as text, as hubValidations does: 0.1 of the configuration is ``0.1`` in a
-file, and ``0.10`` is another value. Layouts from schema 2 on: up to 3, an output type's ids are
-``required`` and ``optional``; from 4 on, all are in ``required``, and ``is_required`` is the
-output type's.
+file, and ``0.10`` is another value.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
-#: Columns every model-output file has, beside the task ids.
+from odforecast.errors import DataError
+from odforecast.hub.checks.reading import Word, is_day, read_json, read_yaml
+from odforecast.hub.checks.report import Finding, Unreadable
+from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES
+from odforecast.say import listed, plain, quoted
+
+#: Columns that every model-output file has beside the task ids.
 STANDARD: Final = ("output_type", "output_type_id", "value")
-#: An absent value: a task id that a model task does not have, the id of a mean.
-NONE: Final = None
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
-_VERSION = re.compile(r"/v(\d+)\.(\d+)\.(\d+)/")
-
-type Word = str | None
-
-
-def word(value: Any) -> Word:
-    """A value of a configuration as a file holds it.
-
-    Examples
-    --------
-    >>> word(0.1), word(1.0), word(3), word("US"), word(None), word(True)
-    ('0.1', '1', '3', 'US', None, 'true')
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        import pyarrow as pa
-
-        text: str = pa.array([value], pa.float64()).cast(pa.string())[0].as_py()
-        return text
-    return str(value)
+#: Files of the configuration that have a schema of the hubverse.
+FILES: Final = ("admin", "tasks", "target-data")
+_METADATA_SCHEMA: Final = "model-metadata-schema"
+#: Schema versions whose rules are known here.
+_KNOWN: Final = ("v5.", "v6.")
+_VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+_ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
+_RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "oracle_value")
 
 
-def is_day(text: str) -> bool:
-    """Whether a text is a day of the calendar as ``2024-07-31``.
-
-    Examples
-    --------
-    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
-    (True, False, False)
-    """
-    import datetime as dt
-
-    if not _DAY.match(text):
-        return False
-    try:
-        dt.date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def type_of(values: Iterable[Any]) -> str:
-    """The R type a column of such values has: the widest of them.
-
-    Examples
-    --------
-    >>> type_of([1, 2]), type_of([0.5, 1]), type_of(["US", 1]), type_of(["2024-01-31"])
-    ('integer', 'double', 'character', 'Date')
-    """
-    known = [v for v in values if v is not None]
-    if any(isinstance(v, str) for v in known):
-        days = all(isinstance(v, str) and is_day(v) for v in known)
-        return "Date" if days else "character"
-    if any(isinstance(v, float) and not v.is_integer() for v in known):
-        return "double"
-    if any(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
-        return "integer"
-    return "logical" if known else "character"
+# tasks.json, read
 
 
 @dataclass(frozen=True)
@@ -95,38 +48,46 @@ class Choice:
         return (*self.required, *self.optional)
 
 
+#: The cells of a task id that a model task does not have.
+ABSENT: Final = Choice((None,))
+
+
 @dataclass(frozen=True)
 class OutputType:
     """One output type of a model task."""
 
     name: str
-    ids: Choice
-    is_required: bool
+    ids: tuple[Word, ...]
+    is_required: bool = False
     value: Mapping[str, Any] = field(default_factory=dict)
-    #: ``output_type_id_params`` of samples; None of everything else, and up to schema 2.
-    params: Mapping[str, Any] | None = None
+    #: ``output_type_id_params`` of samples.
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ModelTask:
-    """One model task of a round."""
+    """One model task of a round, and its number there."""
 
+    number: int
     task_ids: Mapping[str, Choice]
-    output_types: Mapping[str, OutputType]
-    targets: tuple[Mapping[str, Any], ...]
+    outputs: Mapping[str, OutputType]
+    targets: Sequence[Mapping[str, Any]] = ()
+
+    def choice(self, name: str) -> Choice:
+        """Values of a task id."""
+        return self.task_ids.get(name, ABSENT)
 
 
 @dataclass(frozen=True)
 class Round:
-    """One entry of ``rounds``; where round ids stand in a variable, it is many rounds."""
+    """One entry of ``rounds``; where round ids are a column's values, it is many rounds."""
 
     ids: tuple[str, ...]
     #: Column whose value is the round's id; None if the id is the configuration's.
     column: str | None
     tasks: tuple[ModelTask, ...]
-    derived: tuple[str, ...]
-    due: Mapping[str, Any]
-    file_format: tuple[str, ...] | None
+    derived: Sequence[str]
+    config: Mapping[str, Any]
 
     @property
     def task_ids(self) -> tuple[str, ...]:
@@ -137,24 +98,16 @@ class Round:
         """Its model tasks for one round: in the round's column, that id and no other."""
         if self.column is None:
             return self.tasks
-        only = Choice((round_id,))
-        return tuple(
-            ModelTask(
-                {n: only if n == self.column else c for n, c in task.task_ids.items()},
-                task.output_types,
-                task.targets,
-            )
-            for task in self.tasks
-        )
+        only = {self.column: Choice((round_id,))}
+        return tuple(replace(t, task_ids={**t.task_ids, **only}) for t in self.tasks)
 
 
 @dataclass(frozen=True)
 class Tasks:
-    """All rounds of a hub, and the types of its columns."""
+    """All rounds of a hub, and the R types of its columns."""
 
     rounds: tuple[Round, ...]
-    version: tuple[int, int, int]
-    types: Mapping[str, str]
+    types: dict[str, str]
 
     @property
     def round_ids(self) -> tuple[str, ...]:
@@ -166,107 +119,87 @@ class Tasks:
         """Names of all task ids."""
         return tuple(dict.fromkeys(name for r in self.rounds for name in r.task_ids))
 
-    def round(self, round_id: str) -> Round:
-        """The entry that a round id belongs to."""
-        return next(r for r in self.rounds if round_id in r.ids)
+    @property
+    def model_tasks(self) -> list[ModelTask]:
+        """Model tasks of all rounds."""
+        return [task for r in self.rounds for task in r.tasks]
 
     @property
     def targets(self) -> list[Mapping[str, Any]]:
         """``target_metadata`` of all model tasks."""
-        return [t for r in self.rounds for task in r.tasks for t in task.targets]
+        return [target for task in self.model_tasks for target in task.targets]
 
     @property
     def target_column(self) -> str | None:
-        """The task id that names the target: the key of ``target_keys``; None if there is none."""
-        keys = [t.get("target_keys") for t in self.targets]
-        return next((str(k) for x in keys if isinstance(x, dict) for k in x), None)
+        """The task id that names the target; None if there is none."""
+        return next((name for x in self.targets for name in x.get("target_keys") or ()), None)
 
 
-def version_of(config: Mapping[str, Any]) -> tuple[int, int, int]:
-    """The version a configuration says it is written for; (6, 0, 0) if it says none.
+def word(value: Any) -> Word:
+    """A value of a configuration as a file holds it.
 
     Examples
     --------
-    >>> version_of({"schema_version": "https://x/schemas/main/v4.0.1/tasks-schema.json"})
-    (4, 0, 1)
+    >>> word(0.1), word(1.0), word(3), word("US"), word(None), word(True)
+    ('0.1', '1', '3', 'US', None, 'true')
     """
-    found = _VERSION.search(str(config.get("schema_version", "")))
-    return (int(found[1]), int(found[2]), int(found[3])) if found else (6, 0, 0)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        import pyarrow as pa
+
+        return str(pa.scalar(value).cast(pa.string()))
+    return None if value is None else str(value)
+
+
+def type_of(values: Iterable[Any]) -> str:
+    """The R type of a column of such values: the widest of them.
+
+    Examples
+    --------
+    >>> type_of([1, 2]), type_of([0.5, 1]), type_of(["US", 1]), type_of(["2024-01-31"])
+    ('integer', 'double', 'character', 'Date')
+    """
+    known = [v for v in values if v is not None]
+    if any(isinstance(v, str) for v in known):
+        days = all(isinstance(v, str) and is_day(v) for v in known)
+        return "Date" if days else "character"
+    if any(isinstance(v, float) and not v.is_integer() for v in known):
+        return "double"
+    if any(not isinstance(v, bool) for v in known):
+        return "integer"
+    return "logical" if known else "character"
 
 
 def read_tasks(config: Mapping[str, Any]) -> Tasks:
-    """What ``tasks.json`` says.
-
-    Parameters
-    ----------
-    config : mapping
-        The file as JSON; its structure has been looked at.
-
-    Returns
-    -------
-    Tasks
-    """
-    version = version_of(config)
-    hub_wide = config.get("derived_task_ids") or ()
-    rounds = tuple(_round(r, hub_wide, version) for r in config["rounds"])
-    return Tasks(rounds, version, _types(config))
+    """What a ``tasks.json`` of the right shape says."""
+    rounds = tuple(_round(r, config.get("derived_task_ids")) for r in config["rounds"])
+    return Tasks(rounds, _types(config))
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _words(value: Any) -> tuple[Word, ...]:
-    return tuple(word(x) for x in _list(value))
-
-
-def _round(config: Mapping[str, Any], hub_wide: Any, version: tuple[int, int, int]) -> Round:
-    tasks = tuple(_task(t, version) for t in config["model_tasks"])
+def _round(config: Mapping[str, Any], derived: Any) -> Round:
+    tasks = tuple(_task(n, t) for n, t in enumerate(config["model_tasks"], 1))
     column = config["round_id"] if config["round_id_from_variable"] else None
-    ids: tuple[str, ...] = (str(config["round_id"]),)
+    ids: tuple[Word, ...] = (config["round_id"],)
     if column is not None:
-        every = (x for t in tasks for x in t.task_ids.get(column, Choice()).allowed)
-        ids = tuple(dict.fromkeys(x for x in every if x is not None))
-    derived = _list(config.get("derived_task_ids") or hub_wide)
-    formats = config.get("file_format")
-    return Round(
-        ids, column, tasks, tuple(map(str, derived)), config.get("submissions_due") or {},
-        tuple(map(str, _list(formats))) if formats else None,
-    )  # fmt: skip
+        ids = tuple(dict.fromkeys(x for t in tasks for x in t.choice(column).allowed))
+    known = tuple(x for x in ids if x is not None)
+    return Round(known, column, tasks, config.get("derived_task_ids") or derived or (), config)
 
 
-def _task(config: Mapping[str, Any], version: tuple[int, int, int]) -> ModelTask:
+def _task(n: int, config: Mapping[str, Any]) -> ModelTask:
     task_ids = {}
     for name, values in config["task_ids"].items():
-        choice = Choice(_words(values.get("required")), _words(values.get("optional")))
+        parts = (tuple(map(word, values.get(k) or ())) for k in ("required", "optional"))
+        found = Choice(*parts)
         # Neither has a value: the model task does not have this task id, and its cells are NA.
-        task_ids[name] = choice if choice.allowed else Choice((NONE,))
-    types = {n: _output_type(n, c, version) for n, c in config["output_type"].items()}
-    return ModelTask(task_ids, types, tuple(_list(config.get("target_metadata"))))
-
-
-def _output_type(name: str, config: Mapping[str, Any], version: tuple[int, int, int]) -> OutputType:
-    ids = config.get("output_type_id", config.get("type_id"))
-    params = config.get("output_type_id_params") if version >= (3, 0, 0) else None
-    required = bool(config.get("is_required") or (params or {}).get("is_required"))
-    if not isinstance(ids, dict) or params is not None:
-        choice = Choice((NONE,)) if required else Choice((), (NONE,))
-    else:
-        # "NA" was how a mean's id was written up to schema 3.
-        kept = {
-            k: tuple(NONE if x == "NA" else x for x in _words(ids.get(k)))
-            for k in ("required", "optional")
-        }
-        if "optional" in ids:
-            choice = Choice(kept["required"], kept["optional"])
-            required = bool(kept["required"])
-        elif not kept["required"]:
-            choice = Choice((NONE,)) if required else Choice((), (NONE,))
-        else:
-            choice = Choice(kept["required"]) if required else Choice((), kept["required"])
-        if not choice.allowed:
-            choice = Choice((), (NONE,))
-    return OutputType(name, choice, required, config.get("value") or {}, params)
+        task_ids[name] = found if found.allowed else ABSENT
+    outputs = {}
+    for name, x in config["output_type"].items():
+        ids = tuple(map(word, x.get("output_type_id", {}).get("required") or ())) or (None,)
+        params = x.get("output_type_id_params") or {}
+        outputs[name] = OutputType(name, ids, x.get("is_required", False), x["value"], params)
+    return ModelTask(n, task_ids, outputs, config["target_metadata"])
 
 
 def _types(config: Mapping[str, Any]) -> dict[str, str]:
@@ -275,28 +208,359 @@ def _types(config: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, list[Any]] = {}
     for task in tasks:
         for name, values in task["task_ids"].items():
-            kept = found.setdefault(name, [])
-            kept += [x for k in ("required", "optional") for x in _list(values.get(k))]
+            found.setdefault(name, []).extend(_values(values))
     types = {name: type_of(values) for name, values in found.items()}
-    outputs = [(n, o) for t in tasks for n, o in t["output_type"].items()]
-    types["output_type"] = "character"
-    asked = config.get("output_type_id_datatype", "auto")
-    types["output_type_id"] = _id_type(outputs) if asked in (None, "auto") else str(asked)
-    kinds = {str((o.get("value") or {}).get("type")) for _, o in outputs}
+    outputs = [o for t in tasks for o in t["output_type"].values()]
+    asked = config.get("output_type_id_datatype") or "auto"
+    if asked == "auto":
+        ids = [x for o in outputs for x in _values(o.get("output_type_id", {}))]
+        samples = [o["output_type_id_params"] for o in outputs if "output_type_id_params" in o]
+        ids += ["" if x.get("type") == "character" else 1 for x in samples]
+        asked = type_of(ids)
+        asked = "character" if asked in ("Date", "logical") else asked
+    kinds = {str(o["value"].get("type")) for o in outputs}
     order = ("character", "double", "integer", "logical")
-    types["value"] = next((k for k in order if k in kinds), "double")
-    return types
+    value = next((k for k in order if k in kinds), "double")
+    return types | {"output_type": "character", "output_type_id": str(asked), "value": value}
 
 
-def _id_type(outputs: list[tuple[str, Mapping[str, Any]]]) -> str:
-    values: list[Any] = []
-    for name, output in outputs:
-        ids = output.get("output_type_id", output.get("type_id"))
-        if isinstance(ids, dict):
-            kept = [x for k in ("required", "optional") for x in _list(ids.get(k))]
-            values += [x for x in kept if x != "NA"]
-        params = output.get("output_type_id_params") or {}
-        if name == "sample" and params:
-            values.append("" if params.get("type") == "character" else 1)
-    found = type_of(values)
-    return "character" if found in ("Date", "logical") else found
+def _values(choice: Mapping[str, Any]) -> list[Any]:
+    return [*(choice.get("required") or ()), *(choice.get("optional") or ())]
+
+
+# valid_config
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hub whose configuration is in order.
+
+    Attributes
+    ----------
+    root : Path
+        Its folder.
+    admin : dict
+        ``admin.json``.
+    tasks : Tasks
+        ``tasks.json``, read.
+    target : dict or None
+        ``target-data.json``.
+    metadata_schema : dict or None
+        ``model-metadata-schema.json``.
+    no_schema : str
+        Why the hubverse's schemas have not judged; empty if they have.
+    optional : dict
+        What ``validations.yml`` asks for: arguments by function of hubValidations.
+    no_optional : str
+        Why it asks for nothing, where the file cannot be read.
+    """
+
+    root: Path
+    admin: dict[str, Any]
+    tasks: Tasks
+    target: dict[str, Any] | None
+    metadata_schema: dict[str, Any] | None
+    no_schema: str
+    optional: Mapping[str, Mapping[str, Any]]
+    no_optional: str
+
+    @property
+    def output(self) -> Path:
+        """Folder of submissions."""
+        return self.root / str(self.admin.get("model_output_dir", MODEL_OUTPUT))
+
+    def relative(self, path: Path) -> str:
+        """A path from the hub's folder on, with ``/``."""
+        return path.relative_to(self.root).as_posix()
+
+
+def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
+    """The hubverse's schemas of a folder, by name; empty without a folder.
+
+    Raises
+    ------
+    DataError
+        If a schema is missing or cannot be read.
+    """
+    found = {}
+    for name in FILES if folder is not None else ():
+        assert folder is not None
+        path = folder / f"{name}-schema.json"
+        try:
+            found[name] = read_json(path, folder)
+        except Unreadable as error:
+            raise DataError(
+                f"{path}: {error}",
+                hint=f"the folder of schemas holds {', '.join(f'{x}-schema.json' for x in FILES)}",
+            ) from None
+    return found
+
+
+def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list[Finding]:
+    """Read a hub's configuration, or say what is wrong with it.
+
+    Parameters
+    ----------
+    root : Path
+        The hub's folder.
+    schemas : mapping
+        As :func:`read_schemas` gives them; without any, only what they do not say is judged.
+
+    Raises
+    ------
+    DataError
+        If the hub is written for a schema version whose rules are not known here.
+    """
+    found, wrong = {}, []
+    for name in (*FILES, _METADATA_SCHEMA):
+        path = root / CONFIG / f"{name}.json"
+        # That there is a schema of metadata is a check of its own; target data need none.
+        if name in ("admin", "tasks") or path.exists() or path.is_symlink():
+            try:
+                found[name] = read_json(path, root)
+            except Unreadable as error:
+                wrong.append(Finding(str(error), None, path.name))
+    files = {name: config for name, config in found.items() if name in FILES}
+    versions = {f"{name}.json": version_of(config) for name, config in files.items()}
+    if len(set(versions.values())) > 1 and not wrong:
+        text = ", ".join(f"{name} {version}" for name, version in versions.items())
+        wrong = [_at("schema_version", f"written for different schema versions: {text}")]
+    no_schema = ""
+    if not wrong:
+        no_schema = _version_differs(root, files, schemas)
+        with Path(__file__).with_name("shape.json").open(encoding="utf-8") as file:
+            shape = json.load(file)
+        stages = [{name: shape | shape[name] for name in FILES}]
+        for stage in stages if no_schema else [schemas, *stages]:
+            wrong = wrong or [x for n, config in files.items()
+                              for x in by_schema(config, stage[n], f"{n}.json: ")]  # fmt: skip
+        wrong = wrong or list(_rules(found))
+    if _METADATA_SCHEMA in found:
+        wrong += _metadata_schema(found[_METADATA_SCHEMA])
+    if wrong:
+        return wrong
+    return Hub(
+        root, found["admin"], read_tasks(found["tasks"]), found.get("target-data"),
+        found.get(_METADATA_SCHEMA), no_schema, *_optional(root),
+    )  # fmt: skip
+
+
+def _version_differs(
+    root: Path, files: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Why the hubverse's schemas cannot judge a hub; empty where they can."""
+    version = version_of(files["tasks"])
+    if not version.startswith(_KNOWN):
+        raise DataError(
+            f"{plain(str(root), 300)}: written for schema {version}; hub check knows "
+            f"{' and '.join(x.rstrip('.') for x in _KNOWN)}",
+            hint="bring the hub's configuration up to v6, or run hubValidations in R",
+        )
+    if not schemas:
+        return "schemas not at hand (--schemas DIR); what can be judged without is in order"
+    for name in files:
+        ours = _VERSION.search(str(schemas[name].get("$id", "")))
+        if ours and ours[0] != version:
+            return f"the schemas are of {ours[0]}, and {name}.json is written for {version}"
+    return ""
+
+
+def version_of(config: Mapping[str, Any]) -> str:
+    """The version a configuration says it is written for; v6.0.0 if it says none.
+
+    Examples
+    --------
+    >>> version_of({"schema_version": "https://x/schemas/main/v5.0.1/tasks-schema.json"})
+    'v5.0.1'
+    """
+    found = _VERSION.search(str(config.get("schema_version", "")))
+    return found[0] if found else "v6.0.0"
+
+
+def by_schema(
+    found: Mapping[str, Any], schema: Mapping[str, Any], before: str = ""
+) -> list[Finding]:
+    """What a JSON schema says is wrong, one finding a place; nothing is fetched for it.
+
+    Parameters
+    ----------
+    found : mapping
+        What is judged.
+    schema : mapping
+        By which.
+    before : str
+        Before the place in the file.
+    """
+    from jsonschema import FormatChecker
+    from jsonschema.exceptions import best_match
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
+
+    judge = _validator(schema)(
+        schema, format_checker=FormatChecker(("email", "date")), registry=Registry()
+    )
+    findings = []
+    try:
+        for error in sorted(judge.iter_errors(found), key=lambda e: e.json_path):
+            best = best_match([error]) or error
+            where = before + (best.json_path.removeprefix("$").lstrip(".") or "the file")
+            findings.append(Finding(plain(best.message, 200), None, where))
+    except Unresolvable as error:
+        findings.append(Finding(f"the schema points to {plain(error.ref)}, which is not at hand"))
+    except (RecursionError, re.error) as error:
+        findings.append(Finding(f"the schema cannot be followed: {plain(error)}"))
+    return findings
+
+
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """The validator of a schema's own draft; of the latest, where it names none that is known."""
+    from jsonschema.validators import Draft202012Validator, validator_for
+
+    return validator_for({"$schema": str(schema.get("$schema"))}, Draft202012Validator)
+
+
+def _metadata_schema(schema: dict[str, Any]) -> list[Finding]:
+    """Whether ``model-metadata-schema.json`` is a JSON schema, and names the model."""
+    from jsonschema import SchemaError
+
+    where = f"{_METADATA_SCHEMA}.json: "
+    try:
+        _validator(schema).check_schema(schema)
+    except SchemaError as error:
+        text = f"is not a JSON schema: {error.message}"
+        return [Finding(text, None, where + error.json_path)]
+    known = schema.get("properties") or {}
+    if "model_id" in known or {"team_abbr", "model_abbr"} <= set(known):
+        return []
+    rule = f"must have model_id, or team_abbr and model_abbr; has {quoted(listed(known, 4))}"
+    return [Finding(rule, None, f"{where}properties")]
+
+
+def _optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    """What ``validations.yml`` asks for, and why it asks for nothing if it cannot be read."""
+    path = root / CONFIG / "validations.yml"
+    if not path.exists():
+        return {}, ""
+    try:
+        groups = read_yaml(path, root).get("default")
+    except Unreadable as error:
+        return {}, f"validations.yml: {error}"
+    found: dict[str, dict[str, Any]] = {}
+    for group in groups.values() if isinstance(groups, dict) else ():
+        for entry in group.values() if isinstance(group, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("fn"), str):
+                arguments = entry.get("args")
+                found[entry["fn"]] = arguments if isinstance(arguments, dict) else {}
+    return found, ""
+
+
+# Rules that no schema can say, as hubAdmin has them
+
+
+def _at(where: str, message: str, value: object = None) -> Finding:
+    return Finding(message, None, where, None if value is None else str(value))
+
+
+def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is wrong between the parts of a configuration of the right shape."""
+    config, at = found["tasks"], "tasks.json: "
+    for i, entry in enumerate(config["rounds"]):
+        where = f"{at}rounds[{i}]"
+        for j, task in enumerate(entry["model_tasks"]):
+            yield from _task_rules(task, f"{where}.model_tasks[{j}]")
+        names = [n for task in entry["model_tasks"] for n in task["task_ids"]]
+        yield from _derived(entry, names, [entry], f"{where}.")
+        column, first = entry["round_id"], entry["model_tasks"][0]["task_ids"]
+        if entry["round_id_from_variable"]:
+            for j, task in enumerate(entry["model_tasks"]):
+                place = f"{where}.model_tasks[{j}].task_ids"
+                if column not in task["task_ids"]:
+                    yield _at(place, f"lacks the round ID, {column}")
+                elif task["task_ids"][column] != first.get(column):
+                    yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
+    tasks = read_tasks(config)
+    for i, round_ in enumerate(tasks.rounds):
+        for name in round_.ids:
+            if not _ROUND_ID.match(name):
+                rule = "a round ID is a day (2024-07-31) or letters, digits and _"
+                yield _at(f"{at}rounds[{i}].round_id", rule, name)
+    for name, n in Counter(tasks.round_ids).items():
+        if n > 1:
+            yield _at(f"{at}rounds", "this round ID is in more than one round", name)
+    for name in tasks.task_ids:
+        if all(t.choice(name) == ABSENT for t in tasks.model_tasks):
+            where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
+            yield _at(where, "this task ID has no value in any model task")
+    yield from _derived(config, tasks.task_ids, config["rounds"], at)
+    if "target-data" in found:
+        yield from _target_rules(found["target-data"], tasks)
+
+
+def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
+    task_ids, outputs = task["task_ids"], task["output_type"]
+    for name in task_ids:
+        if name in ("model_id", *STANDARD):
+            yield _at(f"{at}.task_ids", "the name is a column of every hub file", name)
+    lists = {f"{at}.task_ids.{name}": _values(choice) for name, choice in task_ids.items()}
+    lists |= {f"{at}.output_type.{name}": _values(output.get("output_type_id", {}))
+              for name, output in outputs.items()}  # fmt: skip
+    for where, values in lists.items():
+        if again := [v for v, n in Counter(map(json.dumps, values)).items() if n > 1]:
+            yield _at(where, f"{listed(again, 3)} twice")
+    params = outputs.get("sample", {}).get("output_type_id_params", {})
+    where = f"{at}.output_type.sample.output_type_id_params"
+    least, most = params.get("min_samples_per_task", 0), params.get("max_samples_per_task", 0)
+    if most < least:
+        yield _at(where, f"min_samples_per_task {least} is more than max_samples_per_task {most}")
+    for name in params.get("compound_taskid_set") or ():
+        if name not in task_ids:
+            yield _at(f"{where}.compound_taskid_set", "is not a task ID of the model task", name)
+    yield from _target_keys(task, f"{at}.target_metadata")
+
+
+def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
+    targets = task["target_metadata"]
+    keys = [t.get("target_keys") or {} for t in targets]
+    if len({tuple(k) for k in keys}) > 1:
+        yield _at(at, "target_keys must have the same names in all targets")
+        return
+    for k, (target, pairs) in enumerate(zip(targets, keys)):
+        for name, value in pairs.items():
+            where = f"{at}[{k}].target_keys.{name}"
+            if name not in task["task_ids"]:
+                yield _at(where, "is not a task ID of the model task")
+            elif value not in _values(task["task_ids"][name]):
+                yield _at(where, "is not a value of this task ID in the model task", value)
+        if len(pairs) == 1 and target.get("target_id") not in pairs.values():
+            rule = "target_id must be the value of its target key"
+            yield _at(f"{at}[{k}].target_id", rule, target.get("target_id"))
+    for name in keys[0] if keys else ():
+        for value in _values(task["task_ids"].get(name, {})):
+            if value not in [k[name] for k in keys]:
+                yield _at(at, f"no target_keys say {name} is this", value)
+
+
+def _derived(
+    config: Mapping[str, Any], task_ids: Iterable[str], rounds: Sequence[Any], at: str
+) -> Iterator[Finding]:
+    for name in config.get("derived_task_ids") or ():
+        choices = [t["task_ids"].get(name, {}) for r in rounds for t in r["model_tasks"]]
+        if name not in task_ids:
+            yield _at(f"{at}derived_task_ids", "is not a task ID", name)
+        elif any(choice.get("required") for choice in choices):
+            yield _at(f"{at}derived_task_ids", "a derived task ID has no required values", name)
+
+
+def _target_rules(config: Mapping[str, Any], tasks: Tasks) -> Iterator[Finding]:
+    day, at = config["date_col"], "target-data.json: "
+    if tasks.types.get(day, "Date") != "Date":
+        yield _at(f"{at}date_col", "this task ID holds no days", day)
+    series = config.get("time-series") or {}
+    for level, part in (("", config), *((f"{k}.", config.get(k) or {}) for k in TARGET_TYPES)):
+        for name in part.get("observable_unit") or ():
+            if name not in (*tasks.task_ids, day):
+                yield _at(f"{at}{level}observable_unit", "is not a task ID or date_col", name)
+    for name in series.get("non_task_id_schema") or ():
+        if name in (*tasks.task_ids, day, *_RESERVED):
+            rule = "is a task ID, date_col or a reserved column"
+            yield _at(f"{at}time-series.non_task_id_schema", rule, name)

@@ -1,0 +1,564 @@
+"""A hub's files, read with care: paths, JSON, YAML, and tables of text cells.
+
+A hub is somebody else's folder. A file may be a link out of it, a pipe that never ends, not UTF-8,
+cut short, or made to fill the memory: each is one :class:`Unreadable` with one line.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from odforecast.hub.checks.report import SHOWN, Broken, Unreadable, broken
+from odforecast.say import listed, plain, quoted
+
+#: Most bytes of a configuration, and of a YAML file.
+_LARGEST: Final = {".json": 64 * 2**20}
+_LARGEST_YAML: Final = 2**20
+#: Deepest nesting of a YAML file.
+_DEEPEST: Final = 60
+_DATA: Final = (".csv", ".parquet", ".arrow", ".yml", ".yaml")
+_WHOLE_LIMIT: Final = 2**31
+#: How an R type is called in a message.
+_CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
+#: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
+_SLACK: Final = 1.5e-8
+
+#: A cell: its text, or None where it is NA.
+type Word = str | None
+
+
+def why_not(path: Path, root: Path) -> str | None:
+    """Why nothing is read from a path; None where all is well.
+
+    Examples
+    --------
+    >>> why_not(Path("nowhere/x.csv"), Path("nowhere"))
+    'no such file'
+    """
+    try:
+        status = path.stat()
+        real, top = path.resolve(), root.resolve()
+    except FileNotFoundError:
+        return "a link to nowhere" if path.is_symlink() else "no such file"
+    except (OSError, RuntimeError, ValueError) as error:
+        return plain(getattr(error, "strerror", None) or error)
+    if top not in (real, *real.parents):
+        return "a link out of the hub; put the file itself there"
+    if stat.S_ISDIR(status.st_mode):
+        return "a folder, not a file"
+    return None if stat.S_ISREG(status.st_mode) else "not a regular file"
+
+
+def exists(path: Path, root: Path) -> Broken:
+    """Whether a path is a regular file of the hub."""
+    reason = why_not(path, root)
+    return broken(reason, reason or "")
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Files below a folder, in order of name, without README and hidden ones.
+
+    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
+    a folder that is named like a data file.
+    """
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        at = Path(where)
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
+        folders[:] = [f for f in folders if f not in named]
+        found += [at / f for f in named]
+        found += [at / f for f in files if not f.startswith((".", "README"))]
+    return sorted(found)
+
+
+# Configuration and metadata
+
+
+def _text(path: Path, root: Path) -> str:
+    """The text of a small file."""
+    if reason := why_not(path, root):
+        raise Unreadable(reason)
+    most = _LARGEST.get(path.suffix.lower(), _LARGEST_YAML)
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as error:
+        raise Unreadable(plain(error.strerror or error)) from None
+    if len(data) > most:
+        raise Unreadable(f"larger than {most // 2**20} MB")
+    return _decoded(data, "line")
+
+
+def _decoded(data: bytes, line: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"{line} {row}: byte {data[error.start]:#04x} is not UTF-8") from None
+
+
+def read_json(path: Path, root: Path) -> dict[str, Any]:
+    """Read a JSON object; a name that is there twice in an object is refused.
+
+    Raises
+    ------
+    Unreadable
+        With the line where it breaks off or goes wrong.
+    """
+    text = _text(path, root)
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        cut = "; is the file cut short?" if error.pos >= len(text.rstrip()) else ""
+        said = f"{error.msg[0].lower()}{error.msg[1:]}{cut}"
+        raise Unreadable(f"line {error.lineno}: {said}") from None
+    except RecursionError:
+        raise Unreadable("nested too deep") from None
+    except ValueError as error:  # an integer of 5,000 digits
+        raise Unreadable(plain(error)) from None
+    if not isinstance(found, dict):
+        raise Unreadable(f"must hold an object, not {type(found).__name__}")
+    return found
+
+
+def _no_number(text: str) -> None:
+    raise Unreadable(f"{text} is not a number in JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise Unreadable(f"{quoted(name)} is there twice in one object")
+        found[name] = value
+    return found
+
+
+class Expression(str):
+    """R code in a YAML file (``!expr``): text, which nothing here runs."""
+
+
+def read_yaml(path: Path, root: Path) -> dict[str, Any]:
+    """Read a YAML mapping as JSON would hold it: days are text, ``!expr`` an :class:`Expression`.
+
+    Raises
+    ------
+    Unreadable
+        For an alias (a few lines of them fill any memory), deep nesting, a name that is there
+        twice, or what is not YAML.
+    """
+    import yaml
+
+    try:
+        found = yaml.load(_text(path, root), Loader=_loader())
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise Unreadable(f"line {line}: {plain(error.problem or error)}") from None
+    except yaml.YAMLError as error:
+        raise Unreadable(plain(" ".join(str(error).split()), 200)) from None
+    if not isinstance(found, dict):
+        raise Unreadable("must hold names with values")
+    return found
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader, which makes plain values only, with its kindnesses refused."""
+    import yaml
+
+    def refuse(at: Any, why: str) -> None:
+        raise Unreadable(f"line {at.start_mark.line + 1}: {why}")
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            if isinstance(event, yaml.AliasEvent):
+                refuse(event, f"an alias (*{plain(event.anchor)}); write out what it stands for")
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                refuse(event, "nested too deep")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except ValueError as error:
+                refuse(node, plain(error))
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            del deep
+            found: dict[Any, Any] = {}
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    refuse(key, "a name must be text")
+                if key.value in found:
+                    refuse(key, f"{quoted(key.value)} is there twice")
+                found[key.value] = self.construct_object(value, deep=True)
+            return found
+
+    def day(loader: Any, node: Any) -> str:
+        return str(loader.construct_yaml_timestamp(node).isoformat())
+
+    Loader.add_constructor("!expr", lambda _, node: Expression(node.value))
+    Loader.add_constructor("tag:yaml.org,2002:timestamp", day)
+    return Loader
+
+
+# Tables
+
+
+def is_day(text: Word) -> bool:
+    """Whether a text is a day of the calendar such as ``2024-07-31``.
+
+    Examples
+    --------
+    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
+    (True, False, False)
+    """
+    try:
+        return text is not None and dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def number(text: Word) -> float:
+    """A text as a number; NaN where it is not one."""
+    try:
+        return float(text) if text is not None and "_" not in text else np.nan
+    except ValueError:
+        return np.nan
+
+
+def fits(text: Word, kind: str) -> bool:
+    """Whether a text can be read as an R type.
+
+    Examples
+    --------
+    >>> fits("3", "integer"), fits("3.0", "integer"), fits("x", "double"), fits(None, "Date")
+    (True, False, False, True)
+    """
+    if text is None or kind == "character":
+        return True
+    if kind == "Date":
+        return is_day(text)
+    if kind == "logical":
+        return text.lower() in ("true", "false", "0", "1")
+    if kind == "integer":
+        return bool(re.fullmatch("-?[0-9]+", text)) and abs(int(text[:20])) < _WHOLE_LIMIT
+    return text == text.strip() and (not np.isnan(number(text)) or text.lower() == "nan")
+
+
+def row_key(codes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """One number per row, equal where all these columns are."""
+    if not names:
+        return pd.Series(0, index=codes.index)
+    return codes.groupby(list(names), sort=False).ngroup()
+
+
+def values_text(values: Mapping[str, Word]) -> str:
+    """Cells of a row by column, for a message."""
+    texts = (f"{name} {plain('NA' if w is None else w, 40)}" for name, w in values.items())
+    return ", ".join(texts)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of texts, and the tests that several checks make of one.
+
+    A submission of 500,000 rows has a few hundred distinct texts: each is looked at once, and
+    rows are compared as whole numbers.
+
+    Attributes
+    ----------
+    codes : DataFrame of int
+        The number of each cell's text, by row from 0 on.
+    words : dict of str to list
+        The texts of each column by number; the last is None, which -1 stands for: NA.
+    kinds : dict of str to str
+        The R type of each column in the file; of a CSV file, ``text``.
+    first : int
+        Number of the first row in messages: 2 in a CSV file, whose header is line 1.
+    """
+
+    codes: pd.DataFrame
+    words: dict[str, list[Word]]
+    kinds: dict[str, str]
+    first: int
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.words
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def each(self, name: str, value: Callable[[Word], Any]) -> np.ndarray:
+        """What a function makes of each row's text."""
+        found: np.ndarray = np.array([*map(value, self.words[name])])[self.codes[name].to_numpy()]
+        return found
+
+    def among(self, name: str, values: Iterable[Word]) -> np.ndarray:
+        """Mask of the rows whose text is one of some."""
+        return self.each(name, frozenset(values).__contains__)
+
+    def text(self, name: str, i: int) -> Word:
+        """The text of a row."""
+        return self.words[name][int(self.codes[name].to_numpy()[i])]
+
+    def distinct(self, name: str, mine: Any = slice(None)) -> list[Word]:
+        """Distinct texts of a column, in all rows or some."""
+        codes = self.codes.loc[mine, name].unique().tolist()
+        return [self.words[name][code] for code in codes]
+
+    def row_text(self, names: Sequence[str], i: int) -> str:
+        """A row's values in some columns, for a message."""
+        return values_text({name: self.text(name, i) for name in names})
+
+    def broken(
+        self, at: Any, message: str | Callable[[int], str], column: str | None = None,
+        names: Sequence[str] = (),
+    ) -> Broken:  # fmt: skip
+        """Rows that are broken: the first few, and how many there are.
+
+        Parameters
+        ----------
+        at : mask or positions
+            The rows.
+        message : str or callable
+            What is wrong with each cell, or with all that belongs to the row at a position.
+        column : str, optional
+            The column to blame; its first rows of distinct texts are named.
+        names : sequence of str
+            Columns whose values say which row it is; each row is then named.
+        """
+        rows = self.codes.loc[at]
+        found = Broken(count=len(rows))
+        named = rows if names or column is None else rows.drop_duplicates(column)
+        for i in map(int, named.index[:SHOWN]):
+            text, value = message, None
+            if not isinstance(text, str):
+                text = text(i)
+            elif column is not None:
+                value = self.text(column, i) or "NA"
+            text += f": {self.row_text(names, i)}" if names else ""
+            found.place(text, i + self.first, column, value)
+        return found
+
+    def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Broken:
+        """Rows that are not legal: first by values that no row may have, then by combination."""
+        found, named = Broken(), legal
+        for name, some in known.items():
+            values = list(dict.fromkeys(some))
+            good = self.among(name, values) | named
+            numbers = {number(w): w for w in values if w is not None and fits(w, "double")}
+            listing = listed(["NA" if w is None else w for w in values], 6)
+            for x in self.broken(~good, "", name).findings:
+                text = f"is not a value of this hub's {name} ({listing})"
+                if near := numbers.get(number(x.value)):
+                    text = f"the hub writes it {quoted(near)}, and texts are compared"
+                found.place(text, x.row, name, x.value)
+            named = named | ~good
+        message = "each value is legal, but not their combination"
+        found += self.broken(~named, message, names=list(known))
+        return Broken(found.findings, int((~legal).sum()))
+
+    def repeated(self, names: Sequence[str], what: str) -> Broken:
+        """Rows that repeat an earlier one in all these columns."""
+        again = self.codes.duplicated(list(names)).to_numpy()
+        key = row_key(self.codes, names if again.any() else ())
+
+        def message(i: int) -> str:
+            return f"repeats the {what} of row {int((key == key[i]).idxmax()) + self.first:,}"
+
+        return self.broken(again, message, names=names)
+
+    def falling(
+        self, mine: np.ndarray, names: Sequence[str], column: str, ids: Sequence[Word]
+    ) -> np.ndarray:
+        """Mask of the rows whose value lies below that of the id before, in the order of ids."""
+        place = {w: i for i, w in enumerate(ids)}
+        table = pd.DataFrame({
+            "key": row_key(self.codes[mine], names),
+            "place": self.each("output_type_id", lambda w: place.get(w, -1))[mine],
+            "value": self.each(column, number)[mine],
+        }).sort_values(["key", "place"])  # fmt: skip
+        fell = (table["value"].diff() < 0) & (table["key"].diff() == 0)
+        return np.isin(self.codes.index, table.index[fell])
+
+    def not_one(self, names: Sequence[str], column: str) -> Broken:
+        """Probabilities of a pmf that do not add up to 1."""
+        mine = self.among("output_type", ["pmf"])
+        key = row_key(self.codes[mine], names)
+        sums = pd.Series(np.bincount(key, self.each(column, number)[mine])[key], key.index)
+        bad = sums[~key.duplicated() & ~((sums - 1).abs() <= _SLACK)]
+        return self.broken(
+            bad.index, lambda i: f"its probabilities add up to {bad[i]:g}, not 1", column, names
+        )
+
+
+def read_rows(path: Path, root: Path, parts: dict[str, Word] | None = None) -> Rows:
+    """Read a CSV, Parquet or Arrow file; nothing is interpreted but NA (empty, or ``NA``).
+
+    Parameters
+    ----------
+    path : Path
+    root : Path
+        The hub's folder, out of which nothing is read.
+    parts : dict of str to str, optional
+        Columns that the names of folders give (``as_of=2024-01-31``).
+
+    Raises
+    ------
+    Unreadable
+        For a file that is empty, cut, not UTF-8, or has a column twice.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import feather
+
+    if reason := why_not(path, root):
+        raise Unreadable(reason)
+    if path.stat().st_size == 0:
+        raise Unreadable("an empty file")
+    ending = path.suffix.lower()
+    try:
+        if ending == ".csv":
+            table = _csv(path.read_bytes())
+        elif ending == ".parquet":
+            with pq.ParquetFile(path) as file:
+                table = file.read()
+        elif ending == ".arrow":
+            table = feather.read_table(path, memory_map=False)
+        else:
+            raise Unreadable(f"ends in {quoted(ending)}; .csv, .parquet and .arrow are read")
+        names = [str(x) for x in table.column_names]
+        if twice := [n for n in dict.fromkeys(names) if names.count(n) > 1]:
+            raise Unreadable(f"more than one column is named {listed(twice, 3)}")
+        coded = {name: _coded(table.column(i)) for i, name in enumerate(names)}
+    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
+        raise Unreadable(plain((str(error) or "unreadable").splitlines()[0], 200)) from None
+    is_text = ending == ".csv"
+    kinds = {n: "text" if is_text else r_type(table.field(i).type) for i, n in enumerate(names)}
+    for name, value in (parts or {}).items():
+        coded[name] = np.full(table.num_rows, -1 if value is None else 0), [value, None]
+        kinds[name] = "text"
+    codes = {name: found for name, (found, _) in coded.items()}
+    words = {name: known for name, (_, known) in coded.items()}
+    index = pd.RangeIndex(table.num_rows)
+    return Rows(pd.DataFrame(codes, index=index), words, kinds, 2 if is_text else 1)
+
+
+def _csv(data: bytes) -> Any:
+    """A CSV file's cells as text; where it goes wrong, with the row."""
+    import pyarrow as pa
+    from pyarrow import csv as pacsv
+
+    text = _decoded(data, "row")
+    if "\0" in text:
+        raise Unreadable("a NUL byte, which no text has")
+    names = next(csv.reader(re.split("\r|\n", text, maxsplit=1)[:1]), [])
+    if not any(names):
+        raise Unreadable("line 1 holds no column names")
+    try:
+        return pacsv.read_csv(
+            # A header that no line break ends is not seen.
+            pa.BufferReader(data if data.endswith(b"\n") else data + b"\n"),
+            # Rows have numbers in errors only where one thread reads them.
+            read_options=pacsv.ReadOptions(use_threads=False),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                null_values=["", "NA"],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )
+    except pa.ArrowException as error:
+        found = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
+        if not found:
+            raise
+        text = f"row {found[1]}: {found[3]} cells, and the header has {found[2]}"
+        raise Unreadable(text) from None
+
+
+def _coded(column: Any) -> tuple[np.ndarray, list[Word]]:
+    """A column of any type as numbers of texts, and the texts."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_nested(kind):
+        return np.zeros(len(column), dtype=int), [f"({kind})", None]
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    coded = pa.concat_arrays(column.cast(pa.string()).chunks or [pa.array([], pa.string())])
+    coded = coded.dictionary_encode()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return codes, [*coded.dictionary.to_pylist(), None]
+
+
+def r_type(kind: Any) -> str:
+    """The R type of an Arrow type, as hubValidations names it."""
+    from pyarrow import types
+
+    for test, name in (
+        (types.is_dictionary, "factor"),
+        (types.is_integer, "integer"),
+        (types.is_floating, "double"),
+        (types.is_date, "Date"),
+        (types.is_boolean, "logical"),
+        (types.is_timestamp, "POSIXct"),
+        (types.is_string, "character"),
+        (types.is_large_string, "character"),
+        (types.is_string_view, "character"),
+    ):
+        if test(kind):
+            return name
+    return str(kind)
+
+
+def unreadable_cells(rows: Rows, types: dict[str, str]) -> Broken:
+    """Cells of a CSV file that cannot be read as the type of their column."""
+    found = Broken()
+    for name, kind in types.items():
+        if rows.kinds.get(name) == "text" and kind != "character":
+            bad = ~rows.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
+            found += rows.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
+    return found
+
+
+def names_differ(rows: Rows, wanted: Sequence[str]) -> Broken:
+    """Columns that are missing, and those that are too much."""
+    found = Broken()
+    for name in wanted:
+        if name not in rows:
+            found.place("this column is missing", column=name)
+    if extra := [c for c in rows.kinds if c not in wanted]:
+        text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
+        found.place(f"{text}; the columns are {listed(wanted, 20)}")
+    return found
+
+
+def types_differ(rows: Rows, types: dict[str, str]) -> Broken:
+    """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
+    found = Broken()
+    for name, kind in rows.kinds.items():
+        if kind not in ("text", types.get(name, kind)):
+            text = f"is of type {plain(kind)}; {types[name]} is needed"
+            found.place(text, column=name)
+    return found

@@ -1,0 +1,416 @@
+"""The 52 checks by hubValidations' names, and what checking a hub found."""
+
+from __future__ import annotations
+
+import csv
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from odforecast.say import plain, quoted
+
+#: What a check came to.
+type Status = Literal["passed", "failed", "not run"]
+PASSED: Final = "passed"
+FAILED: Final = "failed"
+NOT_RUN: Final = "not run"
+
+#: Broken places of a check that are named; all are counted.
+SHOWN: Final = 5
+_WIDTH: Final = 80
+
+
+@dataclass(frozen=True)
+class Known:
+    """One check as hubValidations' own table of checks lists it.
+
+    Attributes
+    ----------
+    name : str
+        Its name; that of its function where hubValidations gives it none (the four optional).
+    says : str
+        What it says of a file that passes.
+    stops : bool
+        Whether the checks after it are not run once it failed.
+    applies_to : str
+        The function of hubValidations that runs it.
+    function : str
+        The function of hubValidations that it is.
+    optional : bool
+        Whether it is run only where a hub's ``validations.yml`` asks for it.
+    fix : str
+        How to mend what it finds.
+    """
+
+    name: str
+    says: str
+    stops: bool
+    applies_to: str
+    function: str
+    optional: bool = False
+    fix: str = ""
+
+
+def _read() -> Iterator[Known]:
+    with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as file:
+        for x in csv.DictReader(file):
+            stops, optional = x["stops"] == "TRUE", x["optional"] == "TRUE"
+            yield Known(
+                x["name"], x["check"], stops, x["applies_to"], x["function"], optional, x["fix"]
+            )
+
+
+#: All checks, in hubValidations' order, which is that in which they are run.
+CHECKS: tuple[Known, ...] = tuple(_read())
+
+#: The checks by name.
+BY_NAME = {check.name: check for check in CHECKS}
+
+
+#: Those that are not optional, by the function of hubValidations that runs them.
+GROUPS = {
+    group: tuple(check for check in CHECKS if check.applies_to == group and not check.optional)
+    for group in dict.fromkeys(check.applies_to for check in CHECKS)
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One broken place.
+
+    Attributes
+    ----------
+    message : str
+        What is wrong, and what to do.
+    row : int or None
+        The line of a CSV file (its header is line 1), the row of any other.
+    column : str or None
+        The column, or the key of a configuration.
+    value : str or None
+        What is there.
+    """
+
+    message: str
+    row: int | None = None
+    column: str | None = None
+    value: str | None = None
+
+    def __str__(self) -> str:
+        return self.said()
+
+    def said(self, place: str = "column") -> str:
+        """The line that a message has; ``place`` is what ``column`` is called."""
+        where = [f"row {self.row:,}"] if self.row is not None else []
+        if self.column is not None:
+            where.append(f"{place} {plain(self.column, 200)}")
+        if self.value is not None:
+            where.append(f"value {quoted(self.value)}")
+        text = plain(self.message, 600)
+        return f"{', '.join(where)}: {text}" if where else text
+
+
+@dataclass
+class Broken:
+    """What one check found in one file: the first broken places, and how many there are.
+
+    Without any, ``note`` is what there is to say of a check that passes.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    count: int = 0
+    note: str = ""
+
+    def place(
+        self, message: str, row: int | None = None, column: str | None = None,
+        value: str | None = None,
+    ) -> None:  # fmt: skip
+        """Name one place; it is counted unless ``count`` says that there are more."""
+        self.findings.append(Finding(message, row, column, value))
+        self.count = max(self.count, len(self.findings))
+
+    def __iadd__(self, other: Broken) -> Broken:
+        self.findings += other.findings
+        self.count += other.count
+        return self
+
+
+def broken(bad: object, message: str, column: str | None = None, value: object = None) -> Broken:
+    """One place, if it is broken."""
+    found = Broken()
+    if bad:
+        found.place(message, None, column, None if value is None else str(value))
+    return found
+
+
+class NotRun(Exception):
+    """A check that cannot be run in a file; the message says why."""
+
+
+class Unreadable(Exception):
+    """A file that cannot be read; the message says why, without the file's name."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one check found in one file.
+
+    Attributes
+    ----------
+    name : str
+        The check, see :data:`odforecast.hub.checks.CHECKS`.
+    status : str
+        ``passed``, ``failed`` or ``not run``.
+    file : str
+        The file, from the hub's folder on; empty for what is no file's.
+    reason : str
+        Why it was not run, or what a passed check has to say; empty else.
+    findings : tuple of Finding
+        The first broken places.
+    count : int
+        How many there are.
+    """
+
+    name: str
+    status: Status
+    file: str = ""
+    reason: str = ""
+    findings: tuple[Finding, ...] = ()
+    count: int = 0
+
+    def lines(self) -> list[str]:
+        """The broken places, a line each, and how many more there are."""
+        head = f"{plain(self.file, 200)}, " if self.file else ""
+        place = "at" if self.name in ("valid_config", "metadata_matches_schema") else "column"
+        found = [f"{head}{finding.said(place)}" for finding in self.findings]
+        if self.count > len(found):
+            found.append(f"{head}{self.count - len(found):,} more such places")
+        return found
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What checking a hub, or one file of it, found.
+
+    Attributes
+    ----------
+    path : str
+        What was checked.
+    outcomes : tuple of Outcome
+        One per check and file, in the order of running.
+    reasons : dict of str to str
+        Why a check was not run at all.
+
+    Examples
+    --------
+    >>> from odforecast.hub.checks import Checks, Outcome
+    >>> found = Checks("hub", (Outcome("file_name", "passed", "model-output/a-b/x.csv"),), {})
+    >>> found.ok, len(found), found.status("file_name"), found.status("file_n")
+    (True, 52, 'passed', 'not run')
+    >>> print(found)
+    52 checks: 1 passed, 0 failed, 51 not run
+    """
+
+    path: str
+    outcomes: tuple[Outcome, ...]
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Names of the checks that failed somewhere."""
+        return self._with(FAILED)
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        """Names of the checks that were run and failed nowhere."""
+        return self._with(PASSED)
+
+    @property
+    def not_run(self) -> tuple[str, ...]:
+        """Names of the checks that were run nowhere."""
+        return self._with(NOT_RUN)
+
+    def _with(self, status: Status) -> tuple[str, ...]:
+        return tuple(check.name for check in CHECKS if self.status(check.name) == status)
+
+    def of(self, name: str) -> tuple[Outcome, ...]:
+        """Outcomes of one check, one a file."""
+        return tuple(x for x in self.outcomes if x.name == name)
+
+    def status(self, name: str) -> Status:
+        """Failed if it failed in a file; passed if it was run in one; not run else."""
+        found = {x.status for x in self.of(name)}
+        order: tuple[Status, ...] = (FAILED, PASSED, NOT_RUN)
+        return next((status for status in order if status in found), NOT_RUN)
+
+    def reason(self, name: str) -> str:
+        """What the table says beside the status: files, or why it was not run."""
+        outcomes, status = self.of(name), self.status(name)
+        same = [x for x in outcomes if x.status == status]
+        if status == NOT_RUN:
+            why = list(dict.fromkeys(x.reason for x in same)) or [self.reasons.get(name, "")]
+            return "; ".join(why[:2]) + (f"; {len(why) - 2} more reasons" if len(why) > 2 else "")
+        notes = dict.fromkeys(x.reason for x in same if x.reason)
+        if status == PASSED:
+            others = len(outcomes) - len(same)
+            kind = "data sets" if "_dataset_" in name else "files"
+            files = f"{len(same)} {kind}" if len(same) > 1 else ""
+            rest = f"not run in {others} more" if others else ""
+            return "; ".join(x for x in (files, rest, *notes) if x)
+        places = sum(x.count for x in same)
+        files = f" in {len(same)} files" if len(same) > 1 else ""
+        return f"{places:,} broken place{'s' * (places != 1)}{files}"
+
+    def __len__(self) -> int:
+        return len(CHECKS)
+
+    def __iter__(self) -> Iterator[Outcome]:
+        return iter(self.outcomes)
+
+    def table(self) -> pd.DataFrame:
+        """All 52 checks.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``check``, ``status``, ``why`` and ``says``, in hubValidations' order.
+        """
+        rows = [(c.name, self.status(c.name), self.reason(c.name), c.says) for c in CHECKS]
+        return pd.DataFrame(rows, columns=["check", "status", "why", "says"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same for a program, as ``odforecast hub check --json`` prints it."""
+        return {
+            "path": self.path,
+            "ok": self.ok,
+            "checks": [
+                {
+                    "name": c.name,
+                    "status": self.status(c.name),
+                    "why": self.reason(c.name),
+                    "stops": c.stops,
+                    "optional": c.optional,
+                    "files": [
+                        {k: v for k, v in asdict(x).items() if k != "name"} for x in self.of(c.name)
+                    ],
+                }
+                for c in CHECKS
+            ],
+        }
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(self, everything: bool = False) -> str:
+        """What failed and where, how to mend it, and one line that sums up.
+
+        Parameters
+        ----------
+        everything : bool
+            Whether the checks that passed or were not run are listed before it.
+
+        Returns
+        -------
+        str
+            Lines of at most 80 columns, but for words that are longer.
+        """
+        lines = []
+        wide = max(map(len, BY_NAME))
+        for check in CHECKS if everything else ():
+            head = f"{check.name:<{wide}}  {self.status(check.name):<7}"
+            reason = plain(self.reason(check.name), 300)
+            lines += _wrapped(f"{head}  {reason}".rstrip(), wide + 11)
+        for name in self.failed:
+            known = BY_NAME[name]
+            lines += ["", *_wrapped(f"{name} failed: {self.reason(name)}", 4)]
+            lines += _wrapped(f"  Tests: {known.says}", 4)
+            for line in (x for one in self.of(name) if one.status == FAILED for x in one.lines()):
+                lines += _wrapped(f"  {line}", 4)
+            lines += _wrapped(f"  To fix: {known.fix}", 4)
+        counts = [len(self._with(status)) for status in (PASSED, FAILED, NOT_RUN)]
+        summary = f"{len(CHECKS)} checks: {counts[0]} passed, {counts[1]} failed"
+        return "\n".join([*lines, "", f"{summary}, {counts[2]} not run"]).lstrip("\n")
+
+
+def _wrapped(line: str, indent: int) -> list[str]:
+    return textwrap.wrap(
+        line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False,
+        break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False,
+    ) or [line]  # fmt: skip
+
+
+class Ledger:
+    """Outcomes as they come in, of one file after the other."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.reasons: dict[str, str] = {}
+
+    def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
+        """Run checks in order: each is a method of the subject, by its name.
+
+        Parameters
+        ----------
+        subject : object
+        checks : iterable of Known
+        file : str
+            The subject, from the hub's folder on.
+        stop : str
+            The check that failed before, and stops these.
+
+        Returns
+        -------
+        str
+            The check that stops whatever would come next; empty if nothing does.
+        """
+        for known in checks:
+            name = known.name
+            # The place of a metadata file is looked at whatever its ending is.
+            if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
+                self.not_run(name, file, f"stopped by {stop}, which failed")
+                continue
+            try:
+                found = getattr(subject, name)()
+            except Unreadable as error:
+                found = broken(True, str(error))
+            except NotRun as error:
+                self.not_run(name, file, str(error))
+                continue
+            failed, note = bool(found.findings), found.note
+            self.outcomes.append(
+                Outcome(
+                    name, FAILED if failed else PASSED, file, "" if failed else note,
+                    tuple(found.findings[:SHOWN]), found.count,
+                )
+            )  # fmt: skip
+            # hubValidations says of a missing column of round ids twice that it is missing.
+            if failed and (known.stops or name == "valid_round_id_col"):
+                stop = name
+        return stop
+
+    def config(self, found: list[Finding] | str) -> None:
+        """What ``valid_config`` found, or why it was not run; a failure stops all others."""
+        name, wrong = "valid_config", found if isinstance(found, list) else []
+        if wrong:
+            one = Outcome(name, FAILED, "hub-config", "", tuple(wrong[:SHOWN]), len(wrong))
+            self.never(CHECKS[1:], "stopped by valid_config, which failed")
+        else:
+            one = Outcome(name, NOT_RUN if found else PASSED, "hub-config", str(found))
+        self.outcomes.append(one)
+
+    def not_run(self, name: str, file: str, reason: str) -> None:
+        """A check was not run in this file."""
+        self.outcomes.append(Outcome(name, NOT_RUN, file, reason))
+
+    def never(self, checks: Iterable[Known], reason: str) -> None:
+        """Checks are run in no file."""
+        for known in checks:
+            self.reasons.setdefault(known.name, reason)

@@ -1,0 +1,629 @@
+"""The checks of a submission and of a model's metadata: a method for each, by hubValidations' name.
+
+A row belongs to a model task if each of its task ids, its output type and its output type id is
+legal there. That is membership of a grid; the grid itself is never written out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from odforecast.hub.checks.reading import (
+    Expression,
+    Rows,
+    Word,
+    exists,
+    fits,
+    is_day,
+    names_differ,
+    number,
+    read_rows,
+    read_yaml,
+    row_key,
+    types_differ,
+    unreadable_cells,
+    values_text,
+)
+from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
+from odforecast.hub.checks.tasks import STANDARD, Hub, ModelTask, OutputType, Round, by_schema
+from odforecast.hub.layout import CONFIG, MODEL_METADATA
+from odforecast.say import listed, plain, quoted
+
+_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)-([A-Za-z0-9_]+)-([A-Za-z0-9_]+)\Z")
+_CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
+_ID: Final = "output_type_id"
+# Arguments of optional checks: R code, of which two forms are read and none is run.
+_PERIOD: Final = re.compile(r"(?:lubridate::)?(weeks|days)\((\d*)L?\)\Z")
+_LIST: Final = re.compile(r"list\(\s*([\w.]+)\s*=\s*(['\"])([^'\"]*)\2\s*\)\Z")
+
+
+def parse_name(name: str) -> tuple[str, str]:
+    """Round id and model id of a file's name.
+
+    Raises
+    ------
+    ValueError
+        With what is wrong with it.
+
+    Examples
+    --------
+    >>> parse_name("2024-07-31-cdc-base_line.csv")
+    ('2024-07-31', 'cdc-base_line')
+    >>> parse_name("2024-07-31-cdc-base+delay.csv")
+    Traceback (most recent call last):
+        ...
+    ValueError: '+' is not allowed in a file's name: letters, digits, _ and - only
+    """
+    stem = name.rpartition(".")[0] or name
+    head, dot, codec = stem.rpartition(".")
+    if dot and codec not in _CODECS:
+        known = listed(_CODECS)
+        raise ValueError(f"'.{plain(codec, 20)}' in its name is not a compression: {known}")
+    stem = head if dot else stem
+    if strange := list(dict.fromkeys(re.findall(r"[^A-Za-z0-9_-]", stem))):
+        shown = ", ".join(map(repr, strange[:5]))
+        raise ValueError(f"{shown} is not allowed in a file's name: letters, digits, _ and - only")
+    found = _NAME.match(stem)
+    if not found:
+        raise ValueError("a name is ROUND-TEAM-MODEL, each of letters, digits and _")
+    return found[1], f"{found[2]}-{found[3]}"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one model task.
+
+    Attributes
+    ----------
+    task : str
+        The model task, for messages.
+    codes : DataFrame
+        Its rows, as in :class:`Rows`.
+    params : dict
+        ``output_type_id_params``.
+    names : list of str
+        Ids of the samples.
+    sets : list of tuple
+        The task ids that have one value within each sample, as far as the rows tell: one that has
+        one value in all rows counts only if it is in ``compound_taskid_set``.
+    usual : tuple of str
+        The set of most samples.
+    """
+
+    task: str
+    codes: pd.DataFrame
+    params: Mapping[str, Any]
+    names: list[str]
+    sets: list[tuple[str, ...]]
+    usual: tuple[str, ...]
+
+
+class Submission:
+    """A file of model-output.
+
+    Parameters
+    ----------
+    path : Path
+    hub : Hub
+    now : date or datetime, optional
+        The day or moment for which the submission window is judged.
+    """
+
+    def __init__(self, path: Path, hub: Hub, now: dt.date | None = None) -> None:
+        self.path, self.hub, self.now = path, hub, now
+        self.round_id = self.model_id = ""
+
+    # validate_model_file
+
+    def file_exists(self) -> Broken:
+        """The file is one, inside the hub."""
+        return exists(self.path, self.hub.root)
+
+    def file_name(self) -> Broken:
+        """It is named ROUND-TEAM-MODEL.EXT."""
+        try:
+            self.round_id, self.model_id = parse_name(self.path.name)
+        except ValueError as error:
+            return broken(True, str(error), value=self.path.name)
+        return Broken()
+
+    def file_location(self) -> Broken:
+        """It is in the folder of its model."""
+        folder = self.path.parent.relative_to(self.hub.output).as_posix()
+        bad = folder != self.model_id
+        return broken(bad, f"belongs in the folder {self.model_id}", value=folder)
+
+    def round_id_valid(self) -> Broken:
+        """The round is one of the hub's."""
+        known = self.hub.tasks.round_ids
+        text = f"is not a round of the hub: {listed(known, 3)}"
+        return broken(self.round_id not in known, text, value=self.round_id)
+
+    def file_format(self) -> Broken:
+        """The hub accepts the format."""
+        accepted = self.round.config.get("file_format") or self.hub.admin["file_format"]
+        ending = self.path.suffix.removeprefix(".")
+        text = f"the hub accepts {', '.join(accepted)}"
+        return broken(ending not in accepted, text, value=ending)
+
+    def file_n(self) -> Broken:
+        """No other file is of the same round and model."""
+        stem, name = self.path.name.split(".")[0], self.path.name
+        others = [f for f in os.listdir(self.path.parent) if f != name and f.split(".")[0] == stem]
+        text = f"one file for each round and model; beside it is {listed(sorted(others), 3)}"
+        return broken(others, text)
+
+    def metadata_exists(self) -> Broken:
+        """The model has metadata."""
+        wanted = [f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")]
+        found = any((self.hub.root / name).is_file() for name in wanted)
+        return broken(not found, f"no {wanted[0]} (or .yaml)")
+
+    # validate_submission_time
+
+    def submission_time(self) -> Broken:
+        """The round's submission window is open; both its ends are whole days."""
+        name = str(self.hub.admin.get("timezone", "UTC"))
+        try:
+            zone = ZoneInfo(name)
+            start, end = self._window()
+        except (ZoneInfoNotFoundError, OSError):
+            return broken(True, f"no window: {plain(name)} is not a time zone")
+        except (Unreadable, ValueError, TypeError, OverflowError) as error:
+            return broken(True, f"no window: {plain(error)}")
+        at = self.now.astimezone(zone) if isinstance(self.now, dt.datetime) else None
+        day = at.date() if at else self.now
+        assert day is not None
+        text = f"the window of round {self.round_id} is {start} to {end}, {name}"
+        value = at.isoformat(" ", "minutes") if at else str(day)
+        return broken(not start <= day <= end, text, value=value)
+
+    def _window(self) -> tuple[dt.date, dt.date]:
+        """First and last day, each of its own or counted from the only day of a column."""
+        due = self.round.config.get("submissions_due") or {}
+        start, end, column = (due.get(name) for name in ("start", "end", "relative_to"))
+        if column is None:
+            return dt.date.fromisoformat(str(start)), dt.date.fromisoformat(str(end))
+        days: list[Word] = [self.round_id]
+        if self.round.column != column or not is_day(self.round_id):
+            if column not in self.rows:
+                raise ValueError(f"no column {column}")
+            days = [w for w in self.rows.distinct(column) if is_day(w)]
+        if len(days) != 1:
+            raise ValueError(f"column {column} holds {len(days)} days, and one is needed")
+        day = dt.date.fromisoformat(str(days[0]))
+        return day + dt.timedelta(int(start or 0)), day + dt.timedelta(int(end or 0))
+
+    # validate_model_data: the columns
+
+    @cached_property
+    def round(self) -> Round:
+        """The entry of ``rounds`` that the file belongs to."""
+        return next(r for r in self.hub.tasks.rounds if self.round_id in r.ids)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """What the file holds."""
+        return read_rows(self.path, self.hub.root)
+
+    def file_read(self) -> Broken:
+        """The file can be read, and each cell as its column's type."""
+        return unreadable_cells(self.rows, self.hub.tasks.types)
+
+    def _round_column(self) -> str:
+        if self.round.column is None:
+            raise NotRun("round IDs are in no column (round_id_from_variable is false)")
+        return self.round.column
+
+    def valid_round_id_col(self) -> Broken:
+        """There is a column of round ids."""
+        column = self._round_column()
+        return broken(column not in self.rows, "the column of round IDs is missing", column)
+
+    def unique_round_id(self) -> Broken:
+        """It holds one round."""
+        column = self._round_column()
+        ids = self.rows.distinct(column)
+        shown = ", ".join("NA" if w is None else quoted(w, 40) for w in ids[:4])
+        text = f"holds {len(ids)} round IDs: {shown}; one is needed"
+        return broken(len(ids) != 1, text, column)
+
+    def match_round_id(self) -> Broken:
+        """It is the round of the file's name."""
+        column = self._round_column()
+        bad = ~self.rows.among(column, [self.round_id])
+        return self.rows.broken(bad, f"the file's name says round {self.round_id}", column)
+
+    def colnames(self) -> Broken:
+        """The columns are the round's task ids and the standard ones, in any order."""
+        return names_differ(self.rows, (*self.round.task_ids, *STANDARD))
+
+    def col_types(self) -> Broken:
+        """Columns of a typed file have the types of the configuration."""
+        return types_differ(self.rows, self.hub.tasks.types)
+
+    # validate_model_data: the rows
+
+    @cached_property
+    def tasks(self) -> tuple[ModelTask, ...]:
+        """Model tasks of the round."""
+        return self.round.fixed(self.round_id)
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Task ids that are not derived."""
+        return [n for n in self.round.task_ids if n not in self.round.derived]
+
+    @cached_property
+    def parts(self) -> list[tuple[ModelTask, OutputType, np.ndarray]]:
+        """Which rows are of each output type of each model task; a row may be of none."""
+        found = []
+        for task in self.tasks:
+            legal = np.ones(len(self.rows), dtype=bool)
+            for name in self.columns:
+                legal &= self.rows.among(name, task.choice(name).allowed)
+            for output in task.outputs.values():
+                mine = legal & self.rows.among("output_type", [output.name])
+                if output.name != "sample":  # whose ids are numbers of their own
+                    mine &= self.rows.among(_ID, output.ids)
+                found.append((task, output, mine))
+        return found
+
+    def valid_vals(self) -> Broken:
+        """Every row is of an output type of a model task."""
+        outputs = [o for t in self.tasks for o in t.outputs.values()]
+        known: dict[str, list[Word]] = {
+            name: [w for t in self.tasks for w in t.choice(name).allowed] for name in self.columns
+        }
+        known["output_type"] = [o.name for o in outputs]
+        known[_ID] = [w for o in outputs if o.name != "sample" for w in o.ids]
+        if "sample" in known["output_type"]:
+            mine = self.rows.among("output_type", ["sample"])
+            known[_ID] += self.rows.distinct(_ID, mine)
+        legal = np.logical_or.reduce([mine for *_, mine in self.parts])
+        found = self.rows.illegal(legal, known)
+        for _, output, mine in self.parts:
+            if output.name == "sample":
+                found += self._sample_ids(output.params, mine)
+        return found
+
+    def _sample_ids(self, params: Mapping[str, Any], mine: np.ndarray) -> Broken:
+        """Ids of samples that are not of the type and length of the configuration."""
+        whole, most = params.get("type") == "integer", params.get("max_length")
+        text = "sample IDs are whole numbers"
+        if not whole:
+            text = "a sample has an ID" if most is None else f"at most {most} characters"
+
+        def bad(w: Word) -> bool:
+            return w is None or (not fits(w, "integer") if whole else len(w) > (most or len(w)))
+
+        return self.rows.broken(mine & self.rows.each(_ID, bad), text, _ID)
+
+    def derived_task_id_vals(self) -> Broken:
+        """Derived task ids have values of the configuration, in any combination."""
+        derived = [n for n in self.round.derived if n in self.round.task_ids]
+        if not derived:
+            raise NotRun("the round has no derived task IDs")
+        found = Broken()
+        for name in derived:
+            known = {w for t in self.round.tasks for w in t.choice(name).allowed}
+            bad = ~self.rows.among(name, known)
+            found += self.rows.broken(bad, "is not a value of this derived task ID", name)
+        return found
+
+    def rows_unique(self) -> Broken:
+        """No row repeats another but for its value."""
+        return self.rows.repeated([*self.columns, "output_type", _ID], "values")
+
+    def req_vals(self) -> Broken:
+        """Every required combination is there, of each output type that is sent or required."""
+        sent, found = self.rows.distinct("output_type"), Broken()
+        for task, output, mine in self.parts:
+            if output.is_required or output.name in sent:
+                found += self._missing(task, output, mine)
+        return found
+
+    def _missing(self, task: ModelTask, output: OutputType, mine: np.ndarray) -> Broken:
+        """Rows that one output type of a model task lacks.
+
+        For each row, and each set of its columns whose value is optional: keep those, let the
+        others run through their required values, and all these rows must exist. The empty set is
+        the grid of required values itself.
+        """
+        required = {name: task.choice(name).required for name in self.columns}
+        if output.name != "sample":
+            required[_ID] = output.ids
+        codes = self.rows.codes.loc[mine, list(required)].drop_duplicates()
+        optional = pd.DataFrame(
+            {n: ~self.rows.among(n, values)[codes.index] for n, values in required.items()},
+            index=codes.index,
+        )
+        never = {n for n, values in required.items() if not values}
+        # A model task with a column of optional values only may be left out.
+        sets = set() if never else {frozenset[str]()}
+        for flags in optional.drop_duplicates().to_numpy():
+            mixed = [n for n, on in zip(required, flags) if on and n not in never]
+            for k in range(len(mixed) + 1):
+                sets |= {frozenset(never.union(x)) for x in itertools.combinations(mixed, k)}
+        found, names = Broken(), list(required)
+        for kept in sorted([n for n in names if n in some] for some in sets):
+            rest = [n for n in names if n not in kept]
+            size = math.prod(len(required[n]) for n in rest)
+            unit = row_key(codes[optional[kept].all(axis=1)], kept)
+            full = ~optional.loc[unit.index, rest].any(axis=1)
+            have = full.astype(int).groupby(unit).sum() if kept else pd.Series([int(full.sum())])
+            short = have[have < size]
+            found.count += int((size - short).sum())
+            for u in short.index[:SHOWN]:
+                rows = unit.index[unit == u]
+                there = {tuple(self.rows.text(n, i) for n in rest) for i in rows[full[rows]]}
+                grid = itertools.product(*(required[n] for n in rest))
+                values = dict(zip(rest, next(x for x in grid if x not in there)))
+                values |= {n: self.rows.text(n, rows[0]) for n in kept}
+                first = {n: values[n] for n in self.columns} | {"output_type": output.name}
+                text = values_text({**first, _ID: values.get(_ID)})
+                found.findings.append(Finding(f"missing of model task {task.number}: {text}"))
+        return found
+
+    def value_col_valid(self) -> Broken:
+        """Values are of their output type's type, and within its minimum and maximum."""
+        values, found = self.rows.each("value", number), Broken()
+        for _, output, mine in self.parts:
+            rule, finite = output.value, np.isfinite(values)
+            tests = [(~finite, "is not a finite number")]
+            if rule.get("type") == "character":
+                tests = []
+            elif rule.get("type") == "integer":
+                tests.append((finite & (values != np.rint(values)), "must be whole"))
+            if rule.get("minimum") is not None:
+                tests.append((values < rule["minimum"], f"is less than {rule['minimum']:g}"))
+            if rule.get("maximum") is not None:
+                tests.append((values > rule["maximum"], f"is more than {rule['maximum']:g}"))
+            for bad, text in tests:
+                found += self.rows.broken(mine & bad, f"{text} ({plain(output.name)})", "value")
+        return found
+
+    def value_col_non_desc(self) -> Broken:
+        """Values of a quantile or cdf do not fall as its id goes up, in the hub's order."""
+        if not {"quantile", "cdf"} & {*self.rows.distinct("output_type")}:
+            raise NotRun("the file holds no quantile or cdf")
+        bad = np.zeros(len(self.rows), dtype=bool)
+        for _, output, mine in self.parts:
+            if output.name in ("quantile", "cdf"):
+                bad |= self.rows.falling(mine, self.columns, "value", output.ids)
+        text = "is below the value of the next lower output_type_id"
+        return self.rows.broken(bad, text, "value", [*self.columns, _ID])
+
+    def value_col_sum1(self) -> Broken:
+        """Probabilities of a pmf add up to 1."""
+        if "pmf" not in self.rows.distinct("output_type"):
+            raise NotRun("the file holds no pmf")
+        return self.rows.not_one(self.round.task_ids, "value")
+
+    # validate_model_data: samples
+
+    @cached_property
+    def samples(self) -> list[Samples]:
+        """The samples of each model task that has some."""
+        found = []
+        for task, output, mine in self.parts:
+            if output.name != "sample" or not mine.any():
+                continue
+            codes = self.rows.codes[mine]
+            configured = output.params.get("compound_taskid_set")
+            known = self.round.task_ids if configured is None else configured
+            by = codes.groupby(_ID)[self.columns]
+            one = by.min() == by.max()
+            for name in self.columns:
+                one[name] &= name in known or codes[name].min() < codes[name].max()
+            sets = [tuple(itertools.compress(self.columns, row)) for row in one.to_numpy()]
+            usual = Counter(sets).most_common(1)[0][0]
+            params = {**output.params, "compound_taskid_set": known}
+            text = f"model task {task.number}"
+            names = [str(self.rows.words[_ID][code]) for code in one.index]
+            found.append(Samples(text, codes, params, names, sets, usual))
+        if not found:
+            raise NotRun("the file holds no samples")
+        return found
+
+    def spl_mt_unique(self) -> Broken:
+        """No id is a sample of two model tasks."""
+        found, where = Broken(), dict[str, list[str]]()
+        for group in self.samples:
+            for name in group.names:
+                where.setdefault(name, []).append(group.task.rpartition(" ")[2])
+        for name, tasks in where.items():
+            if len(tasks) > 1:
+                text = f"is a sample of model tasks {listed(tasks)}; number them apart"
+                found.place(text, None, _ID, name)
+        return found
+
+    def spl_compound_taskid_set(self) -> Broken:
+        """All samples of a model task have one set of compound task ids: the hub's or coarser.
+
+        The compound task ids are those with one value within a sample. Over the others it is
+        joint. A set that is joint over more than ``compound_taskid_set`` is accepted.
+        """
+        found = Broken()
+        for group in self.samples:
+            known = group.params["compound_taskid_set"]
+            finer = [n for n in group.usual if n not in known]
+            if len(set(group.sets)) > 1:
+                for name, compound in zip(group.names, group.sets):
+                    if compound != group.usual:
+                        text = (f"within this sample {_names(compound)} have one value, within "
+                                f"most {_names(group.usual)}")  # fmt: skip
+                        found.place(f"{group.task}: {text}", None, _ID, name)
+            elif finer:
+                text = (f"every sample has one {_names(finer)}, and must be joint over it: the "
+                        f"compound task IDs are {_names(known)}")  # fmt: skip
+                found += Broken([Finding(f"{group.task}: {text}", None, _ID)], len(group.names))
+        return found
+
+    def spl_compound_tid(self) -> Broken:
+        """Each sample has one value of each compound task id.
+
+        hubValidations asks this of the set that ``spl_compound_taskid_set`` found in the same
+        rows, for which it holds.
+        """
+        assert self.samples
+        return Broken()
+
+    def spl_non_compound_tid(self) -> Broken:
+        """All samples of a model task have the same combinations of the other task ids."""
+        found = Broken()
+        for group in self.samples:
+            others = [n for n in self.columns if n not in group.usual]
+            table = pd.DataFrame({"key": row_key(group.codes, others), _ID: group.codes[_ID]})
+            table = table.sort_values([_ID, "key"])
+            ends = np.flatnonzero(np.diff(table[_ID])) + 1
+            keys = [x.tobytes() for x in np.split(table["key"].to_numpy(), ends)]
+            sizes = np.diff([0, *ends, len(table)])
+            usual = Counter(keys).most_common(1)[0][0]
+            example = keys.index(usual)
+            for name, key, size in zip(group.names, keys, sizes):
+                if key != usual:
+                    text = (f"this sample has {size} rows over {_names(others)}, and not the "
+                            f"combinations of most samples ({sizes[example]} rows, such as sample "
+                            f"{plain(group.names[example])})")  # fmt: skip
+                    found.place(f"{group.task}: {text}", None, _ID, name)
+        return found
+
+    def spl_n(self) -> Broken:
+        """Every combination of compound task ids has the samples asked for, as many everywhere."""
+        found = Broken()
+        for group in self.samples:
+            least, most = (group.params[f"{x}_samples_per_task"] for x in ("min", "max"))
+            firsts = group.codes.drop_duplicates(_ID)
+            unit = row_key(firsts, group.usual)
+            counts = unit.value_counts(sort=False)
+            usual = counts.mode().max()  # of two, the larger: one is missing
+            asked = f"{least}" if least == most else f"{least} to {most}"
+            for u, n in counts[(counts < least) | (counts > most) | (counts != usual)].items():
+                where = self.rows.row_text(group.usual, int((unit == u).idxmax()))
+                text = f"{n} samples, and {asked} are asked for, as many everywhere"
+                found.place(f"{group.task}: {text}: {where or 'all rows'}")
+        return found
+
+    # The optional checks that a hub's validations.yml may ask for
+
+    def opt_check_tbl_counts_lt_popn(self) -> Broken:
+        """Predicted values are less than the location's population."""
+        asked = self.hub.optional["opt_check_tbl_counts_lt_popn"]
+        place = _argument(asked, "location_col", "location")
+        file = _argument(asked, "popn_file_path", "auxiliary-data/locations.csv")
+        column = _argument(asked, "popn_col", "population")
+        targets = asked.get("targets") or {}
+        if not isinstance(targets, Mapping):
+            found = _LIST.match(str(targets).strip())
+            if not found:
+                raise NotRun(f"targets {plain(targets, 60)} are not list(KEY = 'VALUE')")
+            targets = {found[1]: found[3]}
+        try:
+            people = read_rows(self.hub.root / file, self.hub.root)
+        except Unreadable as error:
+            raise NotRun(f"{plain(file)}: {error}") from None
+        _need(people, f"{plain(file)} has ", place, column)
+        _need(self.rows, "", place, *targets)
+        mine = np.ones(len(self.rows), dtype=bool)
+        for name, value in targets.items():
+            mine &= self.rows.among(name, [str(value)])
+        numbers = people.each(column, number)
+        known = {people.text(place, i): numbers[i] for i in range(len(people))}
+        if lost := [w for w in self.rows.distinct(place, mine) if w not in known]:
+            raise NotRun(f"{file} has no population of {listed(lost, 4)}")
+        most = self.rows.each(place, lambda w: known.get(w, np.nan))
+        bad = mine & ~(self.rows.each("value", number) < most)
+        return self.rows.broken(bad, "must be less than the location's population", "value")
+
+    def opt_check_tbl_horizon_timediff(self) -> Broken:
+        """Two dates are as far apart as the horizon says."""
+        asked = self.hub.optional["opt_check_tbl_horizon_timediff"]
+        first, last = _argument(asked, "t0_colname"), _argument(asked, "t1_colname")
+        horizon, days = _argument(asked, "horizon_colname", "horizon"), 7
+        if (period := asked.get("timediff")) is not None:
+            found = _PERIOD.match(str(period).strip())
+            if not found:
+                raise NotRun(f"timediff {plain(period, 60)} is not weeks(n) or days(n)")
+            days = {"weeks": 7, "days": 1}[found[1]] * int(found[2] or 1)
+        _need(self.rows, "", first, last, horizon)
+        begins, ends = self.rows.each(first, _day_number), self.rows.each(last, _day_number)
+        off = begins + days * self.rows.each(horizon, number) - ends
+        text = f"must be {days} days x {horizon} after {first}"
+        return self.rows.broken(np.isfinite(off) & (off != 0), text, last)
+
+
+def _names(names: Sequence[str]) -> str:
+    return listed(names) if names else "no task ID"
+
+
+def _argument(arguments: Mapping[str, Any], name: str, default: str | None = None) -> str:
+    """An argument that names something."""
+    value = arguments.get(name, default)
+    if not isinstance(value, str) or isinstance(value, Expression):
+        raise NotRun(f"{name} must be given as text")
+    return value
+
+
+def _need(rows: Rows, where: str, *names: str) -> None:
+    """Run a check only where all these columns are."""
+    for name in names:
+        if name not in rows:
+            raise NotRun(f"{where}no column {plain(name)}")
+
+
+def _day_number(text: Word) -> float:
+    return float(dt.date.fromisoformat(text).toordinal()) if text and is_day(text) else np.nan
+
+
+class Metadata:
+    """A file of model-metadata: ``validate_model_metadata``."""
+
+    def __init__(self, path: Path, hub: Hub) -> None:
+        self.path, self.hub = path, hub
+
+    def metadata_schema_exists(self) -> Broken:
+        """The hub has a schema of metadata."""
+        missing = self.hub.metadata_schema is None
+        return broken(missing, f"no {CONFIG}/model-metadata-schema.json")
+
+    def metadata_file_exists(self) -> Broken:
+        """The file is one, inside the hub."""
+        return exists(self.path, self.hub.root)
+
+    def metadata_file_ext(self) -> Broken:
+        """It ends in yml or yaml."""
+        ending = self.path.suffix.removeprefix(".")
+        return broken(ending not in ("yml", "yaml"), "must be yml or yaml", value=ending)
+
+    def metadata_file_location(self) -> Broken:
+        """It is in model-metadata itself."""
+        folder = self.path.parent.relative_to(self.hub.root / MODEL_METADATA).as_posix()
+        return broken(folder != ".", f"belongs in {MODEL_METADATA} itself", value=folder)
+
+    def metadata_matches_schema(self) -> Broken:
+        """What it holds fits the hub's schema."""
+        assert self.hub.metadata_schema is not None
+        found = by_schema(read_yaml(self.path, self.hub.root), self.hub.metadata_schema)
+        return Broken(found, len(found))
+
+    def metadata_file_name(self) -> Broken:
+        """It is named after the model in it."""
+        found = read_yaml(self.path, self.hub.root)
+        model = found.get("model_id", f"{found.get('team_abbr')}-{found.get('model_abbr')}")
+        text = f"the file says that the model is {model}"
+        return broken(model != self.path.stem, text, value=self.path.stem)
