@@ -24,7 +24,7 @@ from odforecast.hub import (
     write_hub,
     write_tasks,
 )
-from odforecast.hub.file_check import SCENARIO_ID, is_scenario_name
+from odforecast.hub.files import SCENARIO_ID, is_scenario_name
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 COLUMNS = ("origin_date", "scenario_id", *HUB_COLUMNS[1:])

@@ -19,7 +19,9 @@ import odforecast as od
 from odforecast.cli.hub_score import score as command
 from odforecast.errors import DataError, ScoringError
 from odforecast.geography.places import lookup
-from odforecast.hub.scoring import HubScores, energy_score, rules, score
+from odforecast.hub import HubScores, score
+from odforecast.hub import scores as rules
+from odforecast.hub.scores import energy_score
 from odforecast.names import HUB_QUANTILES
 
 #: Their numbers are those of the release of 2025-09-17.

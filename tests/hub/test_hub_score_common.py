@@ -13,7 +13,7 @@ from small_hub import MODELS, small_hub
 
 from odforecast.cli.hub_score import score as command
 from odforecast.errors import DataError, ScoringError
-from odforecast.hub.scoring import score
+from odforecast.hub import score
 
 BASE, NEW = MODELS
 DAY = "2024-01-06"

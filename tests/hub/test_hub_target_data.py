@@ -18,8 +18,8 @@ import odforecast as od
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
-from odforecast.hub.layout import Hub
-from odforecast.hub.target_data import ORACLE, TIME_SERIES, oracle_output, time_series
+from odforecast.hub.layout import Hub, origins_of
+from odforecast.hub.targets import ORACLE, TIME_SERIES, oracle_output, time_series
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
@@ -78,7 +78,7 @@ def test_hubdata_reads_each_release_as_it_was(
     hub = init(tmp_path / "hub", releases, indicator=indicator)
     found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
     assert set(found) == {*TIME_SERIES, "as_of"}
-    days = {r["round_name"][:10] for r in hub.rounds}
+    days = set(origins_of(hub))
     assert {str(d) for d in found["as_of"].unique()} == days
     total = 0
     for day in sorted(days):
