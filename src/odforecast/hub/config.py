@@ -23,7 +23,7 @@ from typing import Any, Final
 import yaml
 
 from odforecast.errors import DataError
-from odforecast.forecast.trend import CATEGORIES, LONGEST
+from odforecast.forecast.trend import LONGEST
 from odforecast.geography.places import LOCATIONS, called, lookup
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, values_of
 from odforecast.hub.naming import TEAM, model_id
@@ -31,24 +31,11 @@ from odforecast.hub.targets import NOWCAST
 from odforecast.io import replacing
 from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import (
-    HUB_COLUMNS,
-    HUB_QUANTILES,
-    LOCATION,
-    MONTH,
-    STATES,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGET_TREND,
-    TARGETS,
-    VINTAGE_REAL,
-)
+from odforecast.names import HUB_COLUMNS, LOCATION, MONTH, STATES, TARGET_12MO, VINTAGE_REAL
 from odforecast.panel import Panel
 
 #: The schemas that the configuration is written for.
 SCHEMAS: Final = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0"
-#: First and last day of submission, in days after the origin: until the next release.
-DUE: Final = (0, 27)
 #: The rule, in words: it stands in every target's description.
 HORIZON_RULE: Final = (
     "Horizon h is the h-th month after the last month known on origin_date, which last_data_dates "
@@ -56,26 +43,6 @@ HORIZON_RULE: Final = (
     "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
     "were published already."
 )
-#: Titles of targets, their units, type, and descriptions.
-TARGET_TEXTS: Final = {
-    TARGET_12MO: (
-        "Drug-overdose deaths in the 12 months ending with the target month",
-        "The count of the 12 months up to target_end_date, as once final.",
-    ),
-    TARGET_MONTH: (
-        "Drug-overdose deaths in the target month",
-        "The count of the month that ends on target_end_date, as once final. CDC does "
-        "not publish it: it is recovered from the 12-month sums, up to one constant per calendar "
-        "month.",
-    ),
-    TARGET_TREND: (
-        "Change of the 12-month-ending count on a year earlier, in five categories",
-        "The change of the 12-month-ending count from 12 months before. With N that "
-        "earlier count as known on origin_date, t = max(5, 128 * sqrt(2 / N)) percent: stable up "
-        "to t, large beyond 3 t.",
-    ),
-}
-DEATHS: Final = {"type": "double", "minimum": 0}
 #: Models that the dashboard draws: the recommended ones, and the baselines.
 _DESIGNATED: Final = ("dlm", "ensemble")
 _BASELINES: Final = (
@@ -178,37 +145,24 @@ def tasks_config(
         raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
     if wrong := set(joint) - {LOCATION, MONTH}:
         raise DataError(f"joint over {sorted(wrong)[0]!r}", hint=f"{LOCATION}, {MONTH}")
-    ahead = range(1, horizon + 1)
-    near = [h for h in ahead if h <= LONGEST]
-    trend = level_type(CATEGORIES, {"type": "double", "minimum": 0, "maximum": 1})
-    counts = {
-        "quantile": level_type(HUB_QUANTILES, DEATHS),
-        "sample": sample_type(samples, joint),
-    }
-    round_ = {
-        "round_id_from_variable": True,
-        "round_id": "origin_date",
-        # Both counts in one set of tasks: a sample may not span two, and is one over both.
-        "model_tasks": [
-            _task(TARGETS, [*NOWCAST, *ahead], counts, "continuous", "deaths"),
-            _task((TARGET_TREND,), near, {"pmf": trend}, "ordinal", "category of the change"),
-        ],
-        "submissions_due": {"relative_to": "origin_date", "start": DUE[0], "end": DUE[1]},
-        "additional_metadata": {
-            "horizon": {
-                "unit": "month",
-                "counted_from": "last_data_dates",
-                "leads_to": "target_end_date",
-            },
-        },
-    }
-    return {
-        "schema_version": f"{SCHEMAS}/tasks-schema.json",
-        "rounds": [with_origins(round_, panels)],
-        # Levels beside categories: one column has one type.
-        "output_type_id_datatype": "character",
-        "derived_task_ids": ["target_end_date"],
-    }
+    tasks = json.loads(template("tasks.json"))
+    (round_,) = tasks["rounds"]
+    ahead = list(range(1, horizon + 1))
+    horizons = ([*NOWCAST, *ahead], [h for h in ahead if h <= LONGEST])
+    for task, asked in zip(round_["model_tasks"], horizons):
+        task["task_ids"]["horizon"]["optional"] = asked
+        for target in task["target_metadata"]:
+            target["description"] = f"{target['description']} {HORIZON_RULE}"
+    set_samples(round_["model_tasks"][0], samples, joint)
+    return tasks | {"rounds": [with_origins(round_, panels)]}
+
+
+def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
+    """How many samples there are, and over which axes they are one course, besides the targets."""
+    own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
+    params = task["output_type"]["sample"]["output_type_id_params"]
+    params |= {"min_samples_per_task": samples[0], "max_samples_per_task": samples[1],
+               "compound_taskid_set": ["origin_date", *own]}  # fmt: skip
 
 
 def with_origins(
@@ -233,61 +187,6 @@ def with_origins(
         there = new | set(ids["location"]["optional"] or ())
         ids["location"]["optional"] = [x.code for x in LOCATIONS if x.code in there]
     return made
-
-
-def _task(
-    targets: Sequence[str], horizons: list[int], outputs: dict[str, Any], kind: str, units: str
-) -> dict[str, Any]:
-    """A set of tasks, of no origin yet."""
-    lists = {"origin_date": None, "location": None, "target": list(targets), "horizon": horizons}
-    described = [
-        target_metadata(t, kind, units, f"{TARGET_TEXTS[t][1]} {HORIZON_RULE}") for t in targets
-    ]
-    return {
-        # A task id that follows from others must be optional.
-        "task_ids": {name: optional(x) for name, x in (lists | {"target_end_date": None}).items()},
-        "output_type": outputs,
-        "target_metadata": described,
-    }
-
-
-def optional(values: list[Any] | None) -> dict[str, Any]:
-    """Values of a task id that may be left out."""
-    return {"required": None, "optional": values}
-
-
-def level_type(ids: Iterable[object], value: dict[str, Any]) -> dict[str, Any]:
-    """An output type all of whose ids are given."""
-    return {"output_type_id": {"required": list(ids)}, "value": value, "is_required": True}
-
-
-def sample_type(samples: tuple[int, int], joint: Iterable[str]) -> dict[str, Any]:
-    """Samples, which may be left out; each one course over these axes and all that is not named."""
-    own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
-    return {
-        "output_type_id_params": {
-            "type": "integer",
-            "min_samples_per_task": samples[0],
-            "max_samples_per_task": samples[1],
-            "compound_taskid_set": ["origin_date", *own],
-        },
-        "value": DEATHS,
-        "is_required": False,
-    }
-
-
-def target_metadata(target: str, kind: str, units: str, description: str = "") -> dict[str, Any]:
-    """What ``tasks.json`` says of a target."""
-    return {
-        "target_id": target,
-        "target_name": TARGET_TEXTS[target][0],
-        "target_units": units,
-        "target_keys": {"target": target},
-        "target_type": kind,
-        **({"description": description} if description else {}),
-        "is_step_ahead": True,
-        "time_unit": "month",
-    }
 
 
 @cache

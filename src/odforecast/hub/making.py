@@ -242,7 +242,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
 
 def _emptied(round_: Mapping[str, Any]) -> dict[str, Any]:
     """A round of one release, as older versions made them, without its origin."""
-    none = {name: config.optional(None) for name in ("origin_date", "target_end_date")}
+    none = {x: {"required": None, "optional": None} for x in ("origin_date", "target_end_date")}
     tasks = [task | {"task_ids": task["task_ids"] | none} for task in round_["model_tasks"]]
     kept = {k: v for k, v in round_.items() if k not in ("round_name", "last_data_date")}
     return kept | {"model_tasks": tasks}

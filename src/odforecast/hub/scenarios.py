@@ -22,16 +22,7 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.hub.cells import read_raw
-from odforecast.hub.config import (
-    DEATHS,
-    DUE,
-    SCHEMAS,
-    level_type,
-    optional,
-    sample_type,
-    target_metadata,
-    write_text,
-)
+from odforecast.hub.config import set_samples, template, write_text
 from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
@@ -97,7 +88,7 @@ def scenario_tasks(
     levels: Sequence[float] = HUB_QUANTILES,
     targets: Sequence[str] | None = None,
     samples: int = 100,
-    due: tuple[int, int] = DUE,
+    due: tuple[int, int] = (0, 27),
 ) -> dict[str, Any]:
     """Hub configuration (``tasks.json``) of one round of scenarios.
 
@@ -152,6 +143,8 @@ def scenario_tasks(
             f"no target {unknown[0]!r}",
             hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
         )
+    made = json.loads(template("tasks.json"))
+    task = made["rounds"][0]["model_tasks"][0]
     values = {
         "origin_date": [forecast.as_of.isoformat()],
         SCENARIO_ID: scenarios,
@@ -159,31 +152,29 @@ def scenario_tasks(
         "target": wanted,
         "horizon": [int(h) for h in forecast.horizons],
     }
-    ends = optional([month_end(m).isoformat() for m in forecast.months])
+    ends = [month_end(m).isoformat() for m in forecast.months]
+    task["task_ids"] = {
+        **{name: {"required": x, "optional": None} for name, x in values.items()},
+        # Hubs want a variable that follows from others to be optional.
+        "target_end_date": {"required": None, "optional": ends},
+    }
+    task["output_type"]["quantile"]["output_type_id"]["required"] = [float(x) for x in levels]
+    set_samples(task, (samples, samples), forecast.joint)
+    known = {x["target_id"]: x for x in task["target_metadata"]}
+    task["target_metadata"] = [
+        {key: value for key, value in known[t].items() if key != "description"} for t in wanted
+    ]
     round_ = {
         "round_id_from_variable": True,
         "round_id": "origin_date",
         # One set of tasks: a sample may not span two, and a draw is one over both targets.
-        "model_tasks": [
-            {
-                "task_ids": {
-                    **{name: {"required": x, "optional": None} for name, x in values.items()},
-                    # Hubs want a variable that follows from others to be optional.
-                    "target_end_date": ends,
-                },
-                "output_type": {
-                    "quantile": level_type(map(float, levels), DEATHS),
-                    "sample": sample_type((samples, samples), forecast.joint),
-                },
-                "target_metadata": [target_metadata(t, "continuous", "deaths") for t in wanted],
-            }
-        ],
+        "model_tasks": [task],
         "submissions_due": {"relative_to": "origin_date", "start": due[0], "end": due[1]},
         "file_format": ["csv", "parquet"],
         "derived_task_ids": ["target_end_date"],
     }
     return {
-        "schema_version": f"{SCHEMAS}/tasks-schema.json",
+        "schema_version": made["schema_version"],
         "rounds": [round_],
         "output_type_id_datatype": "double",
     }
