@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import odforecast as od
 from odforecast.errors import DataError, ForecastError
 from odforecast.hub import naming
 from odforecast.models.model import LABEL
@@ -103,14 +102,3 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 def test_what_makes_no_name_is_refused(label: str, team: str, words: str) -> None:
     with pytest.raises(ForecastError, match=words):
         naming.model_id(label, team)
-
-
-@pytest.mark.parametrize("name", ["odforecast-auto-ets", "odforecast-naive+delay", "odforecast"])
-def test_a_file_name_that_no_hub_takes_is_refused(name: str) -> None:
-    with pytest.raises(DataError, match="no name of a submission"):
-        naming.submission_stem("2025-09-17", name)
-
-
-def test_labels_of_models_as_they_are_made() -> None:
-    for model in (od.get_model("dlm", delay=False), od.get_model("drift+delay")):
-        assert naming.label_of(naming.model_id(model.label)) == model.label

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -334,247 +335,207 @@ def check_hub(
     """
     if rows is None:
         rows = np.arange(first_row, first_row + len(table))
-    return _Checker(table, source, rows).run(levels)
-
-
-class _Checker:
-    """One table under inspection; every method raises at the first bad row."""
-
-    def __init__(self, table: pd.DataFrame, source: str, rows: np.ndarray) -> None:
-        self.source, self.rows = source, rows
-        check_header(list(table.columns), source)
-        if missing := [c for c in HUB_COLUMNS if c not in table]:
-            raise DataError(
-                f"{source}: no column {', '.join(missing)}",
-                hint=f"columns: {', '.join(HUB_COLUMNS)}",
-            )
-        named = [SCENARIO_ID] if SCENARIO_ID in table else []
-        self.columns = [HUB_COLUMNS[0], *named, *HUB_COLUMNS[1:]]
-        self.unit = [c for c in self.columns if c in _UNIT]
-        if extra := [c for c in table.columns if c not in self.columns]:
-            more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
-            raise DataError(
-                f"{source}: unknown column {quoted(extra[0])}{more}",
-                hint="hub files name the model in the file name, and hold no other columns",
-            )
-        self.raw = table[self.columns].reset_index(drop=True)
-        self.out = pd.DataFrame(index=self.raw.index)
-
-    def run(self, levels: Sequence[float] | None) -> pd.DataFrame:
-        """All rules, one after the other."""
-        if self.raw.empty:
-            raise DataError(f"{self.source}: no rows")
-        self.dates("origin_date")
-        if SCENARIO_ID in self.columns:
-            self.scenarios()
-        self.locations()
-        self.choices("target", (*TARGETS, TARGET_TREND))
-        months = self.numbers("horizon")
-        self.refuse(months != months.round(), "horizon", "give a whole number of months")
-        self.refuse(months.abs() > _MAX_HORIZON, "horizon", f"at most {_MAX_HORIZON} months")
-        self.out["horizon"] = months.astype(np.int64)
-        self.dates("target_end_date")
-        self.refuse(
-            ~self.out["target_end_date"].dt.is_month_end, "target_end_date",
-            "targets end on the last day of a month", "is not the last day of its month",
-        )  # fmt: skip
-        self.choices("output_type", OUTPUT_TYPES)
-        self.identifiers()
-        self.out["value"] = self.numbers("value")
-        negative, pmf = self.out["value"] < 0, self.out["output_type"] == "pmf"
-        self.refuse(negative & ~pmf, "value", "deaths cannot be negative")
-        self.refuse(negative & pmf, "value", "probabilities cannot be negative")
-        self.horizons()
-        self.duplicates()
-        self.order()
-        self.probabilities()
-        if levels is not None:
-            self.levels(levels)
-        return self.out[self.columns]
-
-    def refuse(self, bad: pd.Series[bool], column: str, hint: str, what: str = "") -> None:
-        """Raise at the first bad row; rows that are not in ``bad`` are good."""
-        if not bad.any():
-            return
-        row = int(bad[bad].index.min())
-        more = f" ({bad.sum()} such rows)" if bad.sum() > 1 else ""
-        cell = self.raw[column].iloc[row]
-        value = quoted(cell) if isinstance(cell, str) else plain(cell)
+    check_header(list(table.columns), source)
+    if missing := [c for c in HUB_COLUMNS if c not in table]:
         raise DataError(
-            f"{self.source}, row {self.rows[row]}, column {column}: {value}"
-            f"{' ' + what if what else ''}{more}",
-            hint=hint,
+            f"{source}: no column {', '.join(missing)}", hint=f"columns: {', '.join(HUB_COLUMNS)}"
         )
-
-    def dates(self, column: str) -> None:
-        """A column of days."""
-        found = pd.Series(days(self.raw[column]))
-        self.refuse(
-            found.isna(), column, "write days as 2024-07-31, without time or zone", "is no date"
-        )
-        self.out[column] = found
-
-    def locations(self) -> None:
-        """Codes of places, as text."""
-        codes = self.texts("location")
-        unknown = ~codes.isin(_CODES)
-        # ASCII: other scripts have digits too. Looked for only where something is unknown.
-        lost = unknown
-        if unknown.any():
-            lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
-        self.refuse(
-            lost, "location",
-            "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1",
-        )  # fmt: skip
-        self.refuse(
-            unknown, "location", "use two-digit FIPS codes (54 for West Virginia), US, or NYC",
-            "is no location",
-        )  # fmt: skip
-        self.out["location"] = codes
-
-    def scenarios(self) -> None:
-        """Every row names its scenario; nothing stands for a missing one."""
-        cells = self.raw[SCENARIO_ID].astype(object)
-        texts = pd.Series([isinstance(cell, str) for cell in cells])
-        absent = pd.Series([_is_none(cell) for cell in cells])
-        self.refuse(
-            absent, SCENARIO_ID,
-            "every row names its scenario (null is a name), or the file has no such column",
-            "names no scenario",
-        )  # fmt: skip
-        self.refuse(~texts, SCENARIO_ID, "write names of scenarios as text", "is no text")
-        good = {name: is_scenario_name(name) for name in cells.unique()}
-        self.refuse(
-            ~cells.map(good).astype(bool), SCENARIO_ID,
-            f"1 to {LONGEST_NAME} printable characters, no space before or after them",
-            "is no name of a scenario",
-        )  # fmt: skip
-        self.out[SCENARIO_ID] = cells.astype(str)
-
-    def texts(self, column: str) -> pd.Series[str]:
-        """A column as text."""
-        return self.raw[column].astype(object).astype(str)
-
-    def choices(self, column: str, allowed: Iterable[str]) -> None:
-        """A column of few texts."""
-        values = self.texts(column)
-        self.refuse(~values.isin(list(allowed)), column, f"one of {', '.join(allowed)}")
-        self.out[column] = values
-
-    def numbers(self, column: str) -> pd.Series[float]:
-        """A column of numbers."""
-        values = pd.Series(numbers(self.raw[column]))
-        self.refuse(
-            values.isna(), column, "give a finite number such as 1345.5", "is no finite number"
-        )
-        return values
-
-    def identifiers(self) -> None:
-        """Levels, numbers of samples, and categories; the last are texts."""
-        column, kind = "output_type_id", self.out["output_type"]
-        pmf = kind == "pmf"
-        self.refuse(
-            pmf != (self.out["target"] == TARGET_TREND), "output_type",
-            f"{TARGET_TREND} is given as pmf, and pmf is given of {TARGET_TREND}",
-            "does not fit the target",
-        )  # fmt: skip
-        names = self.texts(column)
-        self.refuse(pmf & ~names.isin(CATEGORIES), column, f"one of {', '.join(CATEGORIES)}")
-        given = self.raw[column]
-        ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
-        self.refuse(ids.isna(), column, "give a finite number such as 0.5", "is no finite number")
-        outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
-        self.refuse(outside, column, "quantile levels lie between 0 and 1")
-        uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))
-        self.refuse(uncounted, column, "number samples 0, 1, 2 …")
-        self.out[column] = ids.astype(object).where(~pmf, names) if pmf.any() else ids
-
-    def probabilities(self) -> None:
-        """Each unit of a trend has all categories, and they add up to 1."""
-        rows = self.out[self.out["output_type"] == "pmf"]
-        if rows.empty:
-            return
-        units = rows.groupby(self.unit, sort=False)["value"]
-        self.refuse(
-            units.transform("size") != len(CATEGORIES), "output_type_id",
-            f"give every unit all of {', '.join(CATEGORIES)}",
-            "is of a unit that lacks a category",
-        )  # fmt: skip
-        self.refuse(
-            (units.transform("sum") - 1).abs() > TOTAL, "value",
-            f"the probabilities of a unit add up to 1, within {TOTAL}",
-            "is of a unit whose probabilities do not add up to 1",
-        )  # fmt: skip
-
-    def horizons(self) -> None:
-        """Within an origin, target month minus horizon is one month: the panel's last."""
-        months = self.out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int)
-        last = pd.Series(months) - self.out["horizon"]
-        first = last.groupby(self.out["origin_date"]).transform(lambda x: x.mode().iloc[0])
-        self.refuse(
-            last != first, "horizon",
-            "within an origin, horizons and target months must move together: horizon h is "
-            "the h-th month after the last one published",
-            "does not fit target_end_date",
-        )  # fmt: skip
-        origin = self.out["origin_date"].to_numpy().astype("datetime64[M]").astype(int)
-        self.refuse(
-            last > origin, "horizon",
-            "horizon 1 is the first month after the last one published by the origin date",
-            "puts the last published month after the origin date",
-        )  # fmt: skip
-
-    def duplicates(self) -> None:
-        """No forecast twice, nor nearly."""
-        keys = [*self.unit, "output_type", "output_type_id"]
-        again = self.out.duplicated(keys)
-        self.refuse(again, "output_type_id", "give every forecast once", "repeats a row")
-        # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
-        near = self.out.loc[self.out["output_type"] != "pmf", keys]
-        near = near.sort_values(keys, kind="stable").astype({"output_type_id": float})
-        same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
-        self.refuse(
-            same & (near["output_type_id"].diff() < _MIN_STEP), "output_type_id",
-            f"levels of a unit lie at least {_MIN_STEP} apart", "nearly repeats a level",
-        )  # fmt: skip
-
-    def order(self) -> None:
-        """Quantiles rise."""
-        rows = self.out[self.out["output_type"] == "quantile"]
-        rows = rows.sort_values([*self.unit, "output_type_id"], kind="stable")
-        unit = rows.groupby(self.unit, sort=False).ngroup()
-        self.refuse(
-            (rows["value"].diff() < 0) & (unit == unit.shift()), "value",
-            "quantiles must not fall as their level rises",
-            "lies below the quantile of the next lower level",
-        )  # fmt: skip
-
-    def levels(self, wanted: Sequence[float]) -> None:
-        """Every unit with quantiles has these levels."""
-        rows = self.out[self.out["output_type"] == "quantile"]
-        if rows.empty:
-            return
-        unit = rows.groupby(self.unit, sort=False).ngroup().to_numpy()
-        have = np.zeros((unit.max() + 1, len(wanted)), dtype=bool)
-        for k, level in enumerate(wanted):
-            close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
-            have[unit[close], k] = True
-        short = np.flatnonzero(~have.all(axis=1))
-        if short.size == 0:
-            return
-        row = int(np.flatnonzero(unit == short[0])[0])
-        first = rows.iloc[row]
-        lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
-        more = f" ({short.size} such units)" if short.size > 1 else ""
-        scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
+    named = [SCENARIO_ID] if SCENARIO_ID in table else []
+    columns = [HUB_COLUMNS[0], *named, *HUB_COLUMNS[1:]]
+    if extra := [c for c in table.columns if c not in columns]:
+        more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
         raise DataError(
-            f"{self.source}, row {self.rows[int(rows.index[row])]}, origin "
-            f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
-            f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
-            f"{len(lacking)} of {len(wanted)} quantile "
-            f"levels missing, first {lacking[0]:g}{more}",
-            hint="give every unit all levels",
+            f"{source}: unknown column {quoted(extra[0])}{more}",
+            hint="hub files name the model in the file name, and hold no other columns",
         )
+    raw = table[columns].reset_index(drop=True)
+    out = pd.DataFrame(index=raw.index)
+    if raw.empty:
+        raise DataError(f"{source}: no rows")
+    unit = [c for c in columns if c in _UNIT]
+    for bad, column, what, hint in chain(_cell_rules(raw, out), _unit_rules(out, unit)):
+        # Rows that a rule does not speak of are good.
+        if bad.any():
+            row, n = int(bad[bad].index.min()), bad.sum()
+            cell = raw[column].iloc[row]
+            value = quoted(cell) if isinstance(cell, str) else plain(cell)
+            more = f" ({n} such rows)" if n > 1 else ""
+            raise DataError(
+                f"{source}, row {rows[row]}, column {column}: {value}"
+                f"{' ' + what if what else ''}{more}",
+                hint=hint,
+            )
+    if levels is not None:
+        _check_levels(out, unit, levels, source, rows)
+    return out[columns]
+
+
+#: A rule: the rows that break it, the column to look at, what is wrong with its cell, what to do.
+type Rule = tuple[pd.Series[bool], str, str, str]
+
+
+def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Rules of single cells, one after the other; ``out`` gets the typed columns."""
+    yield from _day_rules(raw, out, "origin_date")
+    if SCENARIO_ID in raw:
+        yield from _scenario_rules(raw, out)
+    yield from _place_rules(raw, out)
+    yield from _choice_rules(raw, out, "target", (*TARGETS, TARGET_TREND))
+    yield from _number_rules(raw, out, "horizon")
+    months = out["horizon"]
+    yield months != months.round(), "horizon", "", "give a whole number of months"
+    yield months.abs() > _MAX_HORIZON, "horizon", "", f"at most {_MAX_HORIZON} months"
+    out["horizon"] = months.astype(np.int64)
+    column = "target_end_date"
+    yield from _day_rules(raw, out, column)
+    no_end = ~out[column].dt.is_month_end
+    hint = "targets end on the last day of a month"
+    yield no_end, column, "is not the last day of its month", hint
+    yield from _choice_rules(raw, out, "output_type", OUTPUT_TYPES)
+    yield from _id_rules(raw, out)
+    yield from _number_rules(raw, out, "value")
+    negative, pmf = out["value"] < 0, out["output_type"] == "pmf"
+    yield negative & ~pmf, "value", "", "deaths cannot be negative"
+    yield negative & pmf, "value", "", "probabilities cannot be negative"
+
+
+def _day_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
+    """A column of days."""
+    out[column] = days(raw[column])
+    hint = "write days as 2024-07-31, without time or zone"
+    yield out[column].isna(), column, "is no date", hint
+
+
+def _choice_rules(
+    raw: pd.DataFrame, out: pd.DataFrame, column: str, allowed: Sequence[str]
+) -> Iterator[Rule]:
+    """A column of few texts."""
+    out[column] = _texts(raw[column])
+    yield ~out[column].isin(allowed), column, "", f"one of {', '.join(allowed)}"
+
+
+def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
+    """A column of numbers."""
+    out[column] = numbers(raw[column])
+    yield out[column].isna(), column, "is no finite number", "give a finite number such as 1345.5"
+
+
+def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Codes of places, as text."""
+    codes = out["location"] = _texts(raw["location"])
+    unknown = ~codes.isin(_CODES)
+    if unknown.any():
+        # ASCII: other scripts have digits too.
+        lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
+        hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
+        yield lost, "location", "", hint
+    hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
+    yield unknown, "location", "is no location", hint
+
+
+def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Every row names its scenario; nothing stands for a missing one."""
+    cells = raw[SCENARIO_ID].astype(object)
+    hint = "every row names its scenario (null is a name), or the file has no such column"
+    yield cells.map(_is_none).astype(bool), SCENARIO_ID, "names no scenario", hint
+    texts = pd.Series([isinstance(cell, str) for cell in cells])
+    yield ~texts, SCENARIO_ID, "is no text", "write names of scenarios as text"
+    hint = f"1 to {LONGEST_NAME} printable characters, no space before or after them"
+    good = {name: is_scenario_name(name) for name in cells.unique()}
+    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is no name of a scenario", hint
+    out[SCENARIO_ID] = cells.astype(str)
+
+
+def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Levels, numbers of samples, and categories; the last are texts."""
+    column, kind = "output_type_id", out["output_type"]
+    pmf = kind == "pmf"
+    hint = f"{TARGET_TREND} is given as pmf, and pmf is given of {TARGET_TREND}"
+    odd = pmf != (out["target"] == TARGET_TREND)
+    yield odd, "output_type", "does not fit the target", hint
+    names, given = _texts(raw[column]), raw[column]
+    yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
+    ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
+    yield ids.isna(), column, "is no finite number", "give a finite number such as 0.5"
+    outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
+    yield outside, column, "", "quantile levels lie between 0 and 1"
+    uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))
+    yield uncounted, column, "", "number samples 0, 1, 2 …"
+    out[column] = ids.astype(object).where(~pmf, names) if pmf.any() else ids
+
+
+def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
+    """Rules of rows that belong together, one after the other."""
+    # Within an origin, target month less horizon is one month: the panel's last.
+    months = pd.Series(out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int))
+    last = months - out["horizon"]
+    first = last.groupby(out["origin_date"]).transform(lambda x: x.mode().iloc[0])
+    hint = (
+        "within an origin, horizons and target months must move together: horizon h is "
+        "the h-th month after the last one published"
+    )
+    yield last != first, "horizon", "does not fit target_end_date", hint
+    origin = out["origin_date"].to_numpy().astype("datetime64[M]").astype(int)
+    what = "puts the last published month after the origin date"
+    hint = "horizon 1 is the first month after the last one published by the origin date"
+    yield last > origin, "horizon", what, hint
+    column, keys = "output_type_id", [*unit, "output_type", "output_type_id"]
+    yield out.duplicated(keys), column, "repeats a row", "give every forecast once"
+    # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
+    near = out.loc[out["output_type"] != "pmf", keys]
+    near = near.sort_values(keys, kind="stable").astype({column: float})
+    same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
+    close = same & (near[column].diff() < _MIN_STEP)
+    hint = f"levels of a unit lie at least {_MIN_STEP} apart"
+    yield close, column, "nearly repeats a level", hint
+    rows = out[out["output_type"] == "quantile"]
+    rows = rows.sort_values([*unit, column], kind="stable")
+    number = rows.groupby(unit, sort=False).ngroup()
+    fell = (rows["value"].diff() < 0) & (number == number.shift())
+    what = "lies below the quantile of the next lower level"
+    yield fell, "value", what, "quantiles must not fall as their level rises"
+    trends = out[out["output_type"] == "pmf"].groupby(unit, sort=False)["value"]
+    hint = f"give every unit all of {', '.join(CATEGORIES)}"
+    lacking = trends.transform("size") != len(CATEGORIES)
+    yield lacking, column, "is of a unit that lacks a category", hint
+    off = (trends.transform("sum") - 1).abs() > TOTAL
+    hint = f"the probabilities of a unit add up to 1, within {TOTAL}"
+    yield off, "value", "is of a unit whose probabilities do not add up to 1", hint
+
+
+def _check_levels(
+    out: pd.DataFrame, unit: list[str], wanted: Sequence[float], source: str, numbered: np.ndarray
+) -> None:
+    """Refuse a unit of quantiles without one of these levels."""
+    rows = out[out["output_type"] == "quantile"]
+    if rows.empty:
+        return
+    number = rows.groupby(unit, sort=False).ngroup().to_numpy()
+    have = np.zeros((number.max() + 1, len(wanted)), dtype=bool)
+    for k, level in enumerate(wanted):
+        close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
+        have[number[close], k] = True
+    short = np.flatnonzero(~have.all(axis=1))
+    if short.size == 0:
+        return
+    row = int(np.flatnonzero(number == short[0])[0])
+    first = rows.iloc[row]
+    lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
+    more = f" ({short.size} such units)" if short.size > 1 else ""
+    scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
+    raise DataError(
+        f"{source}, row {numbered[int(rows.index[row])]}, origin "
+        f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
+        f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
+        f"{len(lacking)} of {len(wanted)} quantile "
+        f"levels missing, first {lacking[0]:g}{more}",
+        hint="give every unit all levels",
+    )
+
+
+def _texts(column: pd.Series) -> pd.Series[str]:
+    """A column as text."""
+    return column.astype(object).astype(str)
 
 
 def _is_none(cell: object) -> bool:

@@ -63,6 +63,8 @@ HEADLINE: Final = {
 #: Scales that may be asked for; both: the rows of each.
 _ASKED: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
 MODEL_ID: Final = "model_id"
+#: What makes two rows forecasts of the same thing, besides their task ids.
+_SAME: Final = (OUTPUT_TYPE, "scale", "levels")
 #: Columns of a unit behind its task ids, before its scores.
 _SAID: Final = (
     OUTPUT_TYPE, "scale", "n_values", "observed", "category", "truth", "truth_as_of", "scorable",
@@ -610,8 +612,9 @@ class HubScores:
         type has none, and ``levels``, the levels or thresholds of quantiles and of a ``cdf``.
         A task id that a file lacks is empty there.
     joint : DataFrame
-        A row per joint sample's compound unit; see
-        :func:`odforecast.hub.scoring.joint.energy_scores`.
+        A row per joint sample's compound unit: how many values one sample has (``n_units``), how
+        many of these came (``n_known``: the energy score is of them), and a digest of which values
+        they are (``units``).
     failures : DataFrame
         ``file`` and ``reason`` of submissions that could not be read.
     task_ids : tuple of str
@@ -641,11 +644,15 @@ class HubScores:
         HubScores
             Joint units likewise. Units of other levels, or joint over other values, are others.
         """
+        ids = list(self.task_ids)
         return replace(
             self,
-            units=_shared(self.units, self._keys(), [*self.targets, OUTPUT_TYPE, "scale"]),
-            joint=_shared(self.joint, self._joint_keys(), ["scale", "joint_over"]),
-        )
+            units=_shared(self.units, [*ids, *_SAME], [*self.targets, OUTPUT_TYPE, "scale"]),
+            joint=_shared(
+                self.joint, [*ids, "scale", "joint_over", "units", "n_known"],
+                ["scale", "joint_over"],
+            ),
+        )  # fmt: skip
 
     def summary(
         self, by: str | Iterable[str] | None = None, baseline: str | None = None
@@ -675,8 +682,16 @@ class HubScores:
         ScoringError
             If a column or the baseline is not there.
         """
-        groups = [*self._targets(), OUTPUT_TYPE, "scale", *self._by(by)]
         table = self.units
+        groups = [*(t for t in self.targets if t in table), OUTPUT_TYPE, "scale"]
+        # A text is one name, not its letters.
+        names = [by] if isinstance(by, str) else by or ()
+        wanted = [x for x in names if x not in (*groups, MODEL_ID)]
+        if unknown := [x for x in wanted if x not in table]:
+            raise ScoringError(
+                f"no column {unknown[0]!r} to group by", hint=one_of(unknown[0], self.task_ids)
+            )
+        groups += dict.fromkeys(wanted)
         if baseline is not None and baseline not in set(table[MODEL_ID]):
             models = sorted(set(table[MODEL_ID]))
             raise ScoringError(f"no model {baseline!r}", hint=one_of(baseline, models))
@@ -684,55 +699,25 @@ class HubScores:
         out = table.groupby(keys, sort=True).agg(
             n_units=("scorable", "size"), n_scorable=("scorable", "sum")
         )
-        good = table[table["scorable"].astype(bool)]
-        out = out.join(good.groupby(keys, sort=True)[list(SCORES)].mean())
-        kinds = out.index.get_level_values(OUTPUT_TYPE).map(lambda kind: HEADLINE.get(kind, ""))
-        out["score"] = list(kinds)
-        out["mean"] = [row[row["score"]] if row["score"] else np.nan for _, row in out.iterrows()]
+        good = table[table["scorable"].astype(bool)].assign(headline=np.nan)
+        for kind, name in HEADLINE.items():
+            mine = good[OUTPUT_TYPE] == kind
+            good.loc[mine, "headline"] = good.loc[mine, name].astype(float)
+        out = out.join(good.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
+        out["score"] = [HEADLINE.get(x, "") for x in out.index.get_level_values(OUTPUT_TYPE)]
         if baseline is not None:
-            out = out.join(self._relative(good, keys, baseline))
-            out["n_common"] = out["n_common"].fillna(0).astype(int)
-        out = out.reset_index()
-        order = [*groups, "mean", MODEL_ID]
-        out = out.sort_values(order, kind="stable", key=_numbers_first, ignore_index=True)
-        return out.drop(columns="mean")
-
-    def _relative(self, good: pd.DataFrame, keys: list[str], baseline: str) -> pd.DataFrame:
-        """Ratio of mean headline scores on common units, and their number."""
-        good = good.assign(headline=_headline(good))
-        unit = self._keys()
-        base = good[good[MODEL_ID] == baseline].set_index(unit)["headline"]
-        both = good.join(base.rename("base"), on=unit, how="inner")
-        grouped = both.groupby(keys, sort=True)
-        found = grouped.agg(n_common=("base", "size"), own=("headline", "mean"),
-                            base=("base", "mean"))  # fmt: skip
-        # Nothing is any number of times as much as nothing, and everything is less than infinity.
-        usable = (found["base"] != 0) & np.isfinite(found["base"])
-        found["relative"] = found["own"] / found["base"].where(usable)
-        return found[["relative", "n_common"]]
-
-    def _keys(self) -> list[str]:
-        """What makes two rows forecasts of the same thing."""
-        ids = [t for t in self.task_ids if t in self.units]
-        return [*ids, OUTPUT_TYPE, "scale", "levels"]
-
-    def _joint_keys(self) -> list[str]:
-        ids = [t for t in self.task_ids if t in self.joint]
-        return [*ids, "scale", "joint_over", "units", "n_known"]
-
-    def _targets(self) -> list[str]:
-        return [t for t in self.targets if t in self.units]
-
-    def _by(self, by: str | Iterable[str] | None) -> list[str]:
-        # A text is one name, not its letters.
-        names = [by] if isinstance(by, str) else by or ()
-        wanted = [x for x in names if x not in (*self._targets(), OUTPUT_TYPE, "scale", MODEL_ID)]
-        for name in wanted:
-            if name not in self.units:
-                raise ScoringError(
-                    f"no column {name!r} to group by", hint=one_of(name, list(self.task_ids))
-                )
-        return list(dict.fromkeys(wanted))
+            unit = [*(t for t in self.task_ids if t in table), *_SAME]
+            base = good[good[MODEL_ID] == baseline].set_index(unit)["headline"]
+            both = good.join(base.rename("base"), on=unit, how="inner").groupby(keys, sort=True)
+            own, means, n = both["headline"].mean(), both["base"].mean(), both["base"].size()
+            # Nothing is any number of times as much as nothing, and all is less than infinity.
+            usable = (means != 0) & np.isfinite(means)
+            out["relative"] = own / means.where(usable)
+            out["n_common"] = n.reindex(out.index, fill_value=0).astype(int)
+        out = out.reset_index().sort_values(
+            [*groups, "headline", MODEL_ID], kind="stable", key=_numbers_first, ignore_index=True
+        )
+        return out.drop(columns="headline")
 
 
 def score(
@@ -805,16 +790,15 @@ def score(
     scored: list[Submission] = []
     other: ScoringError | None = None
     for one in held:
-        observations.check_targets(one.table[one.task_ids], tasks)
-        kinds = list(dict.fromkeys(one.table[OUTPUT_TYPE]))
+        observations.check_targets(one.table, tasks)
+        kinds = one.table[OUTPUT_TYPE].unique()
+        asked = [(each, kind) for each in _ASKED[scale] for kind in kinds]
         try:
-            blocks = [Block(kind, one, observations, tasks, each)
-                      for each in _ASKED[scale] for kind in kinds]  # fmt: skip
-            made = [block.scored() for block in blocks]
+            rows = [Block(kind, one, observations, tasks, each).scored() for each, kind in asked]
             drawn = [
-                Block("sample", one, observations, tasks, each).energies(tasks)
-                for each in _ASKED[scale]
-                if "sample" in kinds
+                Block(kind, one, observations, tasks, each).energies(tasks)
+                for each, kind in asked
+                if kind == "sample"
             ]
         except ScoringError as error:
             if files is not None:
@@ -824,7 +808,7 @@ def score(
             continue
         scored.append(one)
         empty = pd.DataFrame(columns=[*one.task_ids, *_JOINT])
-        for tables, parts in ((made, units), (drawn or [empty], joint)):
+        for tables, parts in ((rows, units), (drawn or [empty], joint)):
             for table in tables:
                 table.insert(0, MODEL_ID, one.model_id)
                 table.insert(1, "file", opened.relative(one.path))
@@ -840,6 +824,7 @@ def score(
 
 
 def _together(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:
+    """One table of all files; a task id that a file lacks is empty there."""
     kept = [part for part in parts if len(part)] or parts[:1]
     if not kept:
         return pd.DataFrame(columns=[MODEL_ID, "file", *_SAID, *SCORES, "levels"])
@@ -863,19 +848,11 @@ def _mark_repeats(table: pd.DataFrame, keys: list[str]) -> None:
     table.loc[again, list(SCORES)] = np.nan
 
 
-def _headline(table: pd.DataFrame) -> np.ndarray:
-    out = np.full(len(table), np.nan)
-    for kind, name in HEADLINE.items():
-        mine = (table[OUTPUT_TYPE] == kind).to_numpy()
-        out[mine] = table.loc[mine, name].to_numpy(dtype=float)
-    return out
-
-
 def _shared(table: pd.DataFrame, keys: list[str], groups: list[str]) -> pd.DataFrame:
     """Scorable rows of units that all models of their group have."""
     if table.empty:
         return table
-    groups = [g for g in groups if g in table]
+    groups, keys = ([x for x in names if x in table] for names in (groups, keys))
     good = table[table["scorable"].astype(bool)]
     models = good.groupby(groups)[MODEL_ID].transform("nunique")
     there = good.groupby(keys, dropna=False)[MODEL_ID].transform("nunique")
@@ -891,6 +868,7 @@ def _numbers_first(column: pd.Series) -> pd.Series:
 
 
 def _day(as_of: dt.date | str | None) -> dt.date | None:
+    """A day from what a caller gives."""
     if as_of is None or isinstance(as_of, dt.date):
         return as_of
     try:

@@ -134,6 +134,8 @@ def _counts(panel: Panel, truth: Truth, target: str, horizon: int) -> pd.DataFra
     table = _answers(panel, truth, target, months)
     table["oracle_value"] = np.round(values, _DECIMALS).ravel()
     table = table[table["oracle_value"].notna()]
+    if table.empty:
+        return table
     given = [table.assign(output_type=x, output_type_id=None) for x in ("quantile", "sample")]
     return pd.concat(given, ignore_index=True)
 
