@@ -149,6 +149,10 @@ def swap(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(value=values)
 
 
+def early(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(horizon=(table["horizon"].astype(int) - 9).astype(str))
+
+
 def repeat(table: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, table.iloc[[5]]])
 
@@ -160,36 +164,24 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
         (put(2, "location", "WV"), "FILE, row 4, column location: 'WV' is no location"),
         (put(2, "target", "deaths"), "FILE, row 4, column target: 'deaths'; one of"),
         (put(2, "output_type", "mean"), "FILE, row 4, column output_type: 'mean'"),
-        (put(0, "origin_date", "17/04/2024"), "FILE, row 2, column origin_date: '17/04/2024' is"),
-        (put(0, "target_end_date", "2023-13-31"), "column target_end_date: '2023-13-31' is no da"),
         (put(0, "target_end_date", "2023-12-30"), "'2023-12-30' is not the last day of its month"),
-        (put(7, "value", "inf"), "FILE, row 9, column value: 'inf' is no finite number"),
-        (put(7, "value", ""), "FILE, row 9, column value: '' is no finite number"),
-        (put(7, "value", "1,234"), "column value: '1,234' is no finite number"),
         (put(0, "value", "-3"), "FILE, row 2, column value: '-3'; deaths cannot be negative"),
         (put(7, "output_type_id", "1.5"), "column output_type_id: '1.5'; quantile levels lie"),
         (put(7, "horizon", "1.5"), "column horizon: '1.5'; give a whole number"),
         (put(7, "horizon", "4"), "FILE, row 9, column horizon: '4' does not fit target_end_date"),
         (swap, "FILE, row 6, column value: "),
+        (early, "puts the last published month after the origin date"),
         (repeat, "FILE, row 209, column output_type_id: '0.2' repeats a row"),
         (
             lambda t: t.drop(index=30),
             "FILE, row 25, origin 2024-04-17, location US, deaths_12mo, 2024-01-31: 1 of 23",
         ),
-        (lambda t: t.head(0), "FILE: no rows"),
         (lambda t: t.drop(columns="horizon"), "FILE: no column horizon; columns: origin_date"),
         (lambda t: t.assign(model_id="x"), "FILE: unknown column 'model_id'"),
     ],
 )
 def test_every_broken_rule_is_named(tmp_path, change, message):
     assert message in broken(tmp_path, change)
-
-
-def test_horizons_must_count_from_a_month_that_was_over(tmp_path):
-    def later(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(horizon=(table["horizon"].astype(int) - 9).astype(str))
-
-    assert "puts the last published month after the origin date" in broken(tmp_path, later)
 
 
 def test_two_origins_may_count_from_different_months():
@@ -211,33 +203,16 @@ def test_files_that_are_no_hub_files(tmp_path):
         read_hub(tmp_path / "none.csv")
     with pytest.raises(DataError, match=r"unknown file type '\.xlsx'"):
         read_hub(tmp_path / "file.xlsx")
-    junk = tmp_path / "junk.parquet"
-    junk.write_bytes(b"no parquet")
-    with pytest.raises(DataError, match="cannot be read as parquet"):
-        read_hub(junk)
-    gz = tmp_path / "junk.csv.gz"
-    gz.write_bytes(b"no gzip")
-    with pytest.raises(DataError, match="cannot be read as gz"):
-        read_hub(gz)
-    cut = tmp_path / "cut.csv.gz"
-    cut.write_bytes(gzip.compress(write_hub(to_hub(made()), tmp_path / "a.csv").read_bytes())[:-40])
-    with pytest.raises(DataError, match="cannot be read as gz"):
-        read_hub(cut)
-    flipped = bytearray(gzip.compress((tmp_path / "a.csv").read_bytes()))
-    flipped[60:90] = bytes(30)
-    cut.write_bytes(flipped)
-    with pytest.raises(DataError, match="cannot be read as gz"):
-        read_hub(cut)
-    empty = tmp_path / "empty.csv"
-    empty.write_bytes(b"")
-    with pytest.raises(DataError, match="cannot be read as csv"):
-        read_hub(empty)
-    wide = tmp_path / "wide.csv"
-    write_hub(to_hub(made()), wide)
-    lines = wide.read_text().splitlines()
-    wide.write_text("\n".join([lines[0], *(line + ",9" for line in lines[1:])]))
-    with pytest.raises(DataError, match="cannot be read as csv"):
-        read_hub(wide)
+    packed = gzip.compress(write_hub(to_hub(made()), tmp_path / "a.csv").read_bytes())
+    for name, data in (
+        ("junk.parquet", b"no parquet"),
+        ("junk.csv.gz", b"no gzip"),
+        ("cut.csv.gz", packed[:-40]),
+        ("flipped.csv.gz", packed[:60] + bytes(30) + packed[90:]),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError, match=f"cannot be read as {name.split('.')[-1]}"):
+            read_hub(tmp_path / name)
 
 
 @given(junk=st.binary(max_size=400))

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
+from odforecast.hub import scores as rules
 from odforecast.hub import to_hub, write_hub
-from odforecast.hub.scoring import rules
 from odforecast.names import HUB_QUANTILES
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -186,7 +186,7 @@ def test_chances_of_the_trend(archive, made, truth, tmp_path):
 
 def test_the_trend_is_judged_by_what_was_known_and_not_by_what_came(truth, panel, tmp_path):
     """Counts at the origin were lower: t₁ is another one, and one category with it."""
-    from odforecast.hub.scoring.trend import score_trend
+    from odforecast.hub.tables import score_trend
 
     made = od.get_model("dlm").fit(panel.cut(LAST)).forecast(3, draws=100).select(["US"])
     rows = to_hub(made, output_type="pmf")
@@ -526,7 +526,7 @@ def test_levels_of_a_hub_file_are_those_of_hubs():
 @pytest.mark.parametrize("model", ["dlm", "drift", "naive"])
 def test_samples_are_joint_over_what_their_numbers_say(model, panel):
     """Draws of one number belong together, and no others are taken as joint."""
-    from odforecast.hub.scoring.drawn import forecast_of_samples
+    from odforecast.hub.tables import forecast_of_samples
 
     made = od.get_model(model).fit(panel.cut(LAST)).forecast(3, draws=40, seed=1)
     made = made.select(["OH", "WV"])

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -21,11 +19,11 @@ from odforecast.backtesting import DEFAULT_MODELS
 from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
 from odforecast.forecast.trend import CATEGORIES
-from odforecast.hub import config, init, naming
-from odforecast.hub.layout import Hub
+from odforecast.geography import lookup
+from odforecast.hub import Hub, config, init, naming
+from odforecast.hub.config import all_labels, model_metadata
+from odforecast.hub.layout import origins_of
 from odforecast.hub.making import appearing
-from odforecast.hub.metadata import METHODS, all_labels, model_metadata
-from odforecast.hub.readme import readme
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, STATES
 from odforecast.sources.vsrr import read_vsrr
@@ -102,49 +100,26 @@ def test_every_configuration_is_valid(
         for task in round_["model_tasks"]:
             for what in task["target_metadata"]:
                 assert what["target_keys"] == {"target": what["target_id"]}
-                assert "last_data_date" in what["description"]
+                assert "last_data_dates" in what["description"]
+    # The hubverse's dashboard draws one round only.
+    (round_,) = hub.rounds
+    days = round_["model_tasks"][0]["task_ids"]["origin_date"]["optional"]
+    assert days == list(origins_of(hub)) == sorted(set(days))
 
 
-#: Each breaks one rule of a configuration alone; the schema must see it.
+#: Each breaks one rule of a configuration alone; the schema must see it, or it saw nothing before.
 BREAK: dict[str, tuple[str, Callable[[Any], object]]] = {
-    "no name": ("admin", lambda x: x.pop("name")),
-    "a format nobody reads": ("admin", lambda x: x["file_format"].append("xlsx")),
-    "a zone that is none": ("admin", lambda x: x.update(timezone="Ohio")),
     "a key of ours outside the metadata": ("admin", lambda x: x.update(indicator="T40.4")),
-    "a repository elsewhere": ("admin", lambda x: x["repository"].update(host="else")),
-    "no rounds": ("tasks", lambda x: x.pop("rounds")),
     "no window": ("tasks", lambda x: x["rounds"][0].pop("submissions_due")),
-    "a window without a base": (
-        "tasks", lambda x: x["rounds"][0]["submissions_due"].pop("relative_to")),
-    "a day that is none": ("tasks", lambda x: x["rounds"][0].update(last_data_date="2025-02-30")),
     "origins as numbers": (
         "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][0]["task_ids"]["origin_date"].update(required=[1]),
+        lambda x: x["rounds"][0]["model_tasks"][0]["task_ids"]["origin_date"].update(optional=[1]),
     ),
-    "levels beyond 1": (
-        "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][0]["output_type"]["quantile"]["output_type_id"]
-        .update(required=[0.5, 1.5]),
-    ),
-    "no sample numbers": (
-        "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][0]["output_type"]["sample"].pop(
-            "output_type_id_params"),
-    ),
-    "chances beyond 1": (
-        "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][1]["output_type"]["pmf"]["value"].update(maximum=2),
-    ),
-    "a target without a unit of time": (
-        "tasks", lambda x: x["rounds"][0]["model_tasks"][0]["target_metadata"][0].pop("time_unit")),
-    "a derived id twice": ("tasks", lambda x: x["derived_task_ids"].append("target_end_date")),
-    "no date column": ("target-data", lambda x: x.pop("date_col")),
-    "a unit twice": ("target-data", lambda x: x["observable_unit"].append("target")),
     "a type nobody knows": (
         "target-data",
         lambda x: x["time-series"]["non_task_id_schema"].update(predicted="float"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +143,21 @@ def test_a_broken_rule_is_seen(
 def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", releases)
     found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
-    assert len(hub.rounds) == len(RELEASES) + 1
-    for round_ in hub.rounds:
-        assert round_["round_id_from_variable"]
-        assert round_["round_id"] == "origin_date"
-        assert "target_end_date" in hub.tasks["derived_task_ids"]
-        for task in round_["model_tasks"]:
-            ids = task["task_ids"]
-            (day,) = ids["origin_date"]["required"]
-            panel = found[day]
-            assert panel is not None
-            assert round_["last_data_date"] == month_end(panel.last_month).isoformat()
-            for h, end in zip(ids["horizon"]["optional"], ids["target_end_date"]["optional"]):
-                assert end == month_end(panel.last_month + h * ONE_MONTH).isoformat()
-            # Not from the origin: that is half a year later.
-            assert day > ids["target_end_date"]["optional"][-12]
-        assert round_["additional_metadata"]["horizon"]["counted_from"] == "last_data_date"
+    origins = origins_of(hub)
+    assert len(origins) == len(RELEASES) + 1
+    ids = hub.rounds[0]["model_tasks"][0]["task_ids"]
+    months = set()
+    for day, (_, end) in origins.items():
+        panel = found[day]
+        assert panel is not None
+        assert end == month_end(panel.last_month).isoformat()
+        mine = [month_end(panel.last_month + h * ONE_MONTH) for h in ids["horizon"]["optional"]]
+        months |= {x.isoformat() for x in mine}
+        # Not from the origin: that is half a year later.
+        assert day > mine[12].isoformat()
+        assert {lookup(s).code for s in panel.locations} <= set(ids["location"]["optional"])
+    assert ids["target_end_date"]["optional"] == sorted(months)
+    assert "target_end_date" in hub.tasks["derived_task_ids"]
 
 
 def test_what_is_asked_for(small: Hub) -> None:
@@ -216,9 +190,9 @@ def test_samples_may_be_joint_over_less(tmp_path: Path) -> None:
 def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
-    names = [r["round_name"] for r in hub.rounds]
-    assert names.count("2022-02-15, known to 2021-09") == 1
-    assert len(names) == len({n[:10] for n in names}) == 5
+    origins = origins_of(hub)
+    assert len(origins) == 5
+    assert origins["2022-02-15"][1] == "2021-09-30"
 
 
 def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Path) -> None:
@@ -232,13 +206,16 @@ def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Pat
 
 def test_every_built_in_model_of_states_is_described() -> None:
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
-    assert bare == set(METHODS)
+    assert bare == set(yaml.safe_load(config.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
     said = model_metadata("naive+delay")
     assert "not over places" in said["methods_long"]
     assert "taken as they were published" not in said["methods_long"]
     assert "taken as they were published" in model_metadata("naive")["methods_long"]
     assert model_metadata("ensemble")["ensemble_of_models"] is True
+    drawn = {x for x in DEFAULT_MODELS if model_metadata(x)["designated_model"]}
+    assert drawn == {"dlm", "ensemble", "hub-baseline", "cdc-predicted", "naive+delay",
+                     "drift+delay"}  # fmt: skip
     with pytest.raises(DataError, match="'mine' is no built-in model"):
         model_metadata("mine")
 
@@ -256,6 +233,39 @@ def test_the_page_says_what_trips_people_over(small: Hub) -> None:
     ):
         assert words in text
     assert max(map(len, (small.root / "README.md").read_text().splitlines())) <= 100
+
+
+def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) -> None:
+    only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
+    for hub, base, monthly in (
+        (small, "odforecast-hub_baseline", "odforecast-naive__delay"),
+        (only, "odforecast-drift", "odforecast-drift"),
+    ):
+        said = {p.stem: yaml.safe_load(p.read_text()) for p in (hub.root / "dashboard").iterdir()}
+        assert set(said) == {"site-config", "predtimechart-config", "predevals-config"}
+        site, evals = said["site-config"], said["predevals-config"]
+        where = hub.admin["repository"]
+        assert site["hub"] == f"{where['owner']}/{where['name']}"
+        assert site["title"] == hub.admin["name"]
+        assert [t.get("baseline") for t in evals["targets"]] == [base, monthly, None]
+        tasks = hub.rounds[0]["model_tasks"]
+        targets = [m["target_id"] for task in tasks for m in task["target_metadata"]]
+        assert [t["target_id"] for t in evals["targets"]] == targets
+        places = tasks[0]["task_ids"]["location"]["optional"]
+        names = evals["task_id_text"]["location"]
+        assert names == said["predtimechart-config"]["task_id_text"]["location"]
+        assert (set(places) <= set(names), names["39"], names["01"]) == (True, "Ohio", "Alabama")
+        for filters in evals["eval_sets"]:
+            assert set(filters["task_filters"]["location"]) <= set(places)
+        models = {p.stem for p in hub.metadata_files()}
+        assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
+
+
+def test_the_workflow_runs_hub_validations(small: Hub) -> None:
+    path = small.root / ".github" / "workflows" / "validate-submission.yaml"
+    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
+    assert "hubValidations::validate_pr" in job["steps"][-1]["run"]
+    assert job["env"]["GITHUB_PAT"] == "${{ secrets.GITHUB_TOKEN }}"
 
 
 def test_places_are_listed_with_their_people(small: Hub) -> None:
@@ -294,10 +304,11 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
 
 
 def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> dict[str, str]:
+    def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("odforecast.hub.making.readme", fail)  # the last thing that is written
+    # The last thing that is written.
+    monkeypatch.setattr("odforecast.hub.config.write_pages", fail)
     with pytest.raises(OSError, match="disk full"):
         init(tmp_path / "hub", od.bundled())
     assert list(tmp_path.iterdir()) == []
@@ -332,27 +343,13 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
         ({"joint": ["draw"]}, "joint over 'draw'"),
         ({"repository": "hub"}, "OWNER/NAME"),
         ({"contact": {"name": "Jo", "email": "jo"}}, "the contact's address is 'jo'"),
+        ({"start": "2026-01"}, "2026-01"),
     ],
 )
 def test_what_makes_no_hub_is_refused(given: dict[str, Any], words: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=words):
+    with pytest.raises((DataError, BacktestError), match=words):
         init(tmp_path / "hub", od.bundled(), **given)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_hub_without_an_origin_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BacktestError):
-        init(tmp_path / "hub", od.bundled(), start="2026-01")
-
-
-def test_two_rounds_of_one_day_are_refused() -> None:
-    one = config.Round(dt.date(2025, 9, 17), np.datetime64("2025-04"), ("US",))
-    with pytest.raises(DataError, match="two rounds are of 2025-09-17"):
-        config.tasks_config([one, one])
-    with pytest.raises(DataError, match="needs a round"):
-        config.tasks_config([])
-    with pytest.raises(DataError, match="ends on day -1, before day 0"):
-        config.tasks_config([one], due=(0, -1))
 
 
 def run(*args: object) -> Any:
@@ -389,10 +386,3 @@ def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
-
-
-def test_pages_need_no_model() -> None:
-    panel = od.bundled().as_of().panel()
-    tasks = config.tasks_config([config.Round(panel.as_of, panel.last_month, ("US",))])
-    facts = {"indicator": "x", "rounds": "real", "made_with": "z"}
-    assert "`auto-ets` is" in readme("t", facts, [panel], (), 12, (1, 2), tasks)["README.md"]

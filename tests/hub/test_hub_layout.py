@@ -73,30 +73,29 @@ def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path
     assert hub.relative(Path("/elsewhere/x.csv")) == "/elsewhere/x.csv"
 
 
-def test_the_folder_of_submissions_may_have_another_name(folder: Path) -> None:
+@pytest.mark.parametrize("name", ['"../out"', '"/tmp"', '""', "3", '"a/../../b"'])
+def test_the_folder_of_submissions_may_have_another_name_in_the_hub(
+    folder: Path, name: str
+) -> None:
     put(folder / CONFIG / "admin.json", '{"model_output_dir": "forecasts/all"}')
     file = put(folder / "forecasts" / "all" / "a-b" / "x.csv")
     assert Hub.open(folder).submissions() == [file]
-
-
-@pytest.mark.parametrize("name", ['"../out"', '"/tmp"', '""', "3", '"a/../../b"'])
-def test_but_it_lies_in_the_hub(folder: Path, name: str) -> None:
     put(folder / CONFIG / "admin.json", f'{{"model_output_dir": {name}}}')
     with pytest.raises(DataError, match=r"admin\.json: model_output_dir"):
         Hub.open(folder)
 
 
 def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
-    with pytest.raises(DataError, match="no such folder"):
-        Hub.open(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="is a file"):
-        Hub.open(put(tmp_path / "file.csv"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no folder hub-config, so this is no hub"):
-        Hub.open(tmp_path / "empty")
     (folder / CONFIG / "tasks.json").unlink()
-    with pytest.raises(DataError, match=r"tasks\.json: no such file"):
-        Hub.open(folder)
+    for path, words in (
+        (tmp_path / "nowhere", "no such folder"),
+        (put(tmp_path / "file.csv"), "is a file"),
+        (tmp_path / "empty", "no folder hub-config, so this is no hub"),
+        (folder, r"tasks\.json: no such file"),
+    ):
+        with pytest.raises(DataError, match=words):
+            Hub.open(path)
     put(folder / CONFIG / "tasks.json", '{"rounds": {}}')
     with pytest.raises(DataError, match=r"tasks\.json: no list 'rounds'"):
         Hub.open(folder)
@@ -122,9 +121,5 @@ def test_a_configuration_that_cannot_be_read_is_named(
     with pytest.raises(DataError, match=words) as caught:
         read_json(path)
     assert str(path) in caught.value.message
-
-
-def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "admin.json"
     path.write_text(json.dumps({"a": "é"}), encoding="utf-8-sig")
     assert read_json(path) == {"a": "é"}

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import odforecast as od
 from odforecast.errors import DataError, ForecastError
 from odforecast.hub import naming
 from odforecast.models.model import LABEL
@@ -26,8 +25,7 @@ def test_every_built_in_label_is_legal_and_comes_back(name: str) -> None:
         assert naming.MODEL_ID.fullmatch(there), there
         assert naming.label_of(there) == label
         # As hubValidations reads it: the hyphens say where a part ends.
-        found = naming.parse_submission(naming.submission_stem("2025-09-17", there) + ".parquet")
-        assert (found.round_id, found.team, found.model_id) == ("2025-09-17", "odforecast", there)
+        assert naming.submission_stem("2025-09-17", there) == f"2025-09-17-{there}"
 
 
 @given(_LABELS)
@@ -104,30 +102,3 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 def test_what_makes_no_name_is_refused(label: str, team: str, words: str) -> None:
     with pytest.raises(ForecastError, match=words):
         naming.model_id(label, team)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("2025-09-17-odforecast-auto-ets.csv", "not DATE-TEAM-MODEL"),
-        ("2025-09-17-odforecast-naive+delay.csv", r"'\+' may not stand"),
-        ("2025-09-17-odforecast.csv", "not DATE-TEAM-MODEL"),
-        ("odforecast-dlm.csv", "not DATE-TEAM-MODEL"),
-        ("2025-09-17-odforecast-dlm.zip.csv", "no compression"),
-        ("2025-09-17-odforecast-dlm.csv.gz", "'csv' before the ending is no compression"),
-    ],
-)
-def test_a_file_name_that_no_hub_takes_is_refused(name: str, words: str) -> None:
-    with pytest.raises(DataError, match=words):
-        naming.parse_submission(name)
-
-
-def test_a_file_name_is_read_as_the_hubverse_reads_it() -> None:
-    found = naming.parse_submission("2022-10-15-hub-baseline.gzip.parquet")
-    assert found == naming.SubmissionName("2022-10-15", "hub", "baseline", "parquet", "gzip")
-    assert naming.parse_submission("round_1-a-b.csv").round_id == "round_1"
-
-
-def test_labels_of_models_as_they_are_made() -> None:
-    for model in (od.get_model("dlm", delay=False), od.get_model("drift+delay")):
-        assert naming.label_of(naming.model_id(model.label)) == model.label

@@ -13,8 +13,7 @@ import odforecast as od
 from odforecast.errors import ArchiveError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.hub import to_hub
-from odforecast.hub.scoring.intervals import score_levels
-from odforecast.hub.scoring.trend import known_panel, score_trend
+from odforecast.hub.tables import known_panel, score_levels, score_trend
 from odforecast.scoring.rules import ranked_probability_score
 from odforecast.scoring.trend import pooled_frequencies, trend_pair
 

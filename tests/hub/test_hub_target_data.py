@@ -18,8 +18,8 @@ import odforecast as od
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
-from odforecast.hub.layout import Hub
-from odforecast.hub.target_data import ORACLE, TIME_SERIES, oracle_output, time_series
+from odforecast.hub.layout import Hub, origins_of
+from odforecast.hub.targets import ORACLE, TIME_SERIES, oracle_output, time_series
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
@@ -78,7 +78,7 @@ def test_hubdata_reads_each_release_as_it_was(
     hub = init(tmp_path / "hub", releases, indicator=indicator)
     found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
     assert set(found) == {*TIME_SERIES, "as_of"}
-    days = {r["round_name"][:10] for r in hub.rounds}
+    days = set(origins_of(hub))
     assert {str(d) for d in found["as_of"].unique()} == days
     total = 0
     for day in sorted(days):
@@ -138,6 +138,9 @@ def test_hubdata_reads_the_answers(
     assert set(found["as_of"]) == {newest.release}
     # The newest release is a round too, which could know its own answers.
     assert newest.release not in set(found["origin_date"])
+    unit = (hub.target_data or {})["oracle-output"]["observable_unit"]
+    ids = found["output_type_id"].fillna("")
+    assert not found.assign(i=ids).duplicated([*unit, "output_type", "i"]).any()
     counts = found[found["output_type"] != "pmf"]
     assert counts["output_type_id"].isna().all()
     quantile, sample = (counts[counts["output_type"] == x] for x in ("quantile", "sample"))
@@ -209,30 +212,14 @@ def test_the_category_hangs_on_what_was_known() -> None:
     assert answers[0] != answers[1]
 
 
-def test_a_round_whose_months_are_all_too_young_has_answers_of_the_past_only() -> None:
-    panel = od.bundled().as_of().panel().select(["US"])
-    early = dataclasses.replace(panel, as_of=dt.date(2025, 9, 16))
-    found = oracle_output([early], od.Truth(panel))
-    assert set(found["target"]) == {TARGET_12MO, TARGET_MONTH}
-    assert found["target_end_date"].max() == pd.Timestamp("2024-09-30")
-    # Released so late that nothing of what was asked for is settled: no rows, and no warning.
-    assert oracle_output([early], od.Truth(panel, min_age=40)).empty
-
-
-def test_answers_are_one_for_each_unit(clean: Hub) -> None:
-    unit = (clean.target_data or {})["oracle-output"]["observable_unit"]
-    assert "origin_date" in unit
-    found = pq.read_table(clean.target_files("oracle-output")[0]).to_pandas()
-    ids = found["output_type_id"].fillna("")
-    assert not found.assign(i=ids).duplicated([*unit, "output_type", "i"]).any()
-
-
 def test_what_is_too_young_has_no_answer() -> None:
     panel = od.bundled().as_of().panel().select(["US"])
     found = oracle_output([panel.cut("2024-03")], od.Truth(panel))
     # 2025-09 less 12 months.
     assert found["target_end_date"].max() == pd.Timestamp("2024-09-30")
     assert oracle_output([panel], od.Truth(panel)).empty
+    # Released so late that nothing of what was asked for is settled: no rows, and no warning.
+    assert oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=40)).empty
     later = oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=6))
     assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
 

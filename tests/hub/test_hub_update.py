@@ -14,7 +14,7 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub import init, submit, update
-from odforecast.hub.layout import CONFIG, Hub
+from odforecast.hub.layout import CONFIG, Hub, origins_of
 from odforecast.sources.vsrr import read_vsrr
 
 
@@ -40,36 +40,74 @@ def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -
     found = update(hub, store)
     fresh = init(tmp_path / "fresh", store, horizon=6, samples=(20, 30), joint=["month"])
     after, want = contents(found), contents(fresh)
-    kept = {"README.md", *(x for x in before if x.startswith(("model-", "auxiliary")))}
+    page = ("model-", "auxiliary", "README", "dashboard", ".github")
+    kept = {x for x in before if x.startswith(page)}
     assert {x: after[x] for x in kept} == {x: before[x] for x in kept}
     others = {x: c for x, c in after.items() if x not in kept}
     assert others == {x: c for x, c in want.items() if x in others}
     assert {x for x in want if x.startswith(("target-data", CONFIG))} <= set(others)
-    assert [r["round_name"][:10] for r in found.rounds] == [
-        "2018-09-12", "2018-10-17", "2021-10-13",
-    ]  # fmt: skip
+    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
+    assert len(found.rounds) == 1
     assert contents(update(found.root, store)) == after
 
 
 def test_rounds_that_were_left_out_stay_out(store: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"), start="2018-03")
-    assert len(hub.rounds) == 1
-    days = [r["round_name"][:10] for r in update(hub, store).rounds]
-    assert days == ["2018-10-17", "2021-10-13"]
+    assert list(origins_of(hub)) == ["2018-10-17"]
+    assert list(origins_of(update(hub, store))) == ["2018-10-17", "2021-10-13"]
 
 
 def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
     admin = hub.admin | {"name": "Ours"}
     tasks = json.loads(json.dumps(hub.tasks))
-    tasks["rounds"][-1]["submissions_due"] |= {"start": 2, "end": 9}
+    (round_,) = tasks["rounds"]
+    round_["submissions_due"] |= {"start": 2, "end": 9}
+    ids = round_["model_tasks"][0]["task_ids"]
+    ids["location"]["optional"] = ["39", "54"]
     (hub.config / "admin.json").write_text(json.dumps(admin))
     (hub.config / "tasks.json").write_text(json.dumps(tasks))
     found = update(hub.root, store)
     assert found.admin["name"] == "Ours"
-    assert found.rounds[:2] == tasks["rounds"]
-    assert found.rounds[2]["submissions_due"] == {
-        "relative_to": "origin_date", "start": 2, "end": 9,
+    (after,) = found.rounds
+    assert (after["submissions_due"]["start"], after["submissions_due"]["end"]) == (2, 9)
+    assert after["model_tasks"][0]["task_ids"]["location"]["optional"] == ["39", "54"]
+    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
+
+
+def as_before(hub: Hub) -> Hub:
+    """A hub as older versions made it: a round per release."""
+    rounds = []
+    for day, (round_, end) in origins_of(hub).items():
+        old = json.loads(json.dumps(round_))
+        del old["additional_metadata"]["last_data_dates"]
+        for task in old["model_tasks"]:
+            task["task_ids"]["origin_date"] = {"required": [day], "optional": None}
+        rounds.append(old | {"round_name": f"{day}, known to {end[:7]}", "last_data_date": end})
+    (hub.config / "tasks.json").write_text(json.dumps(hub.tasks | {"rounds": rounds}))
+    return Hub.open(hub.root)
+
+
+def test_a_hub_with_a_round_per_release_goes_on(
+    store: od.Archive, shared: Path, tmp_path: Path
+) -> None:
+    hub = as_before(init(tmp_path / "hub", store.until("2018-10-17")))
+    assert len(hub.rounds) == 2
+    assert contents(update(hub.root, store.until("2018-10-17"))) == contents(hub)
+    found = update(hub.root, store)
+    assert found.rounds[:2] == hub.rounds
+    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
+    assert origins_of(found)["2021-10-13"][1] == "2021-03-31"
+    assert "last_data_date" not in found.rounds[2]
+    checks = od.hub.check(found.root, schemas=shared / "hubverse")
+    assert checks.status("valid_config") == "passed"
+    for day in ("2018-09-12", "2021-10-13"):
+        panel = store.as_of(day).panel()
+        made = od.get_model("drift").fit(panel.select(["OH"])).forecast(draws=30)
+        submit(made, found)
+    scores = od.hub.score(found).units
+    assert scores.groupby("origin_date")["scorable"].any().to_dict() == {
+        "2018-09-12": True, "2021-10-13": False,
     }  # fmt: skip
 
 
@@ -78,13 +116,13 @@ def test_a_round_is_there_only_with_its_data(
 ) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
 
-    def fail(*_: object) -> Path:
+    def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("odforecast.hub.growing.write_oracle_output", fail)
+    monkeypatch.setattr("odforecast.hub.making.write_targets", fail)
     with pytest.raises(OSError, match="disk full"):
         update(hub, store)
-    assert len(Hub.open(hub.root).rounds) == 2
+    assert len(origins_of(Hub.open(hub.root))) == 2
 
 
 def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def init(
     release said and what became of it, and knows the built-in models. README.md in it says the
     rest: what a horizon counts from, and how models are named.
     """
+    from odforecast.hub.layout import origins_of
     from odforecast.hub.making import check_room
     from odforecast.hub.making import init as make
 
@@ -95,11 +96,12 @@ def init(
         )
     except BacktestError as error:
         raise BacktestError(error.message, error.hint and _as_options(error.hint)) from error
+    names = [f"{day}, known to {end[:7]}" for day, (_, end) in origins_of(hub).items()]
     facts = {
         "hub": str(folder),
-        "rounds": len(hub.rounds),
-        "first_round": hub.rounds[0]["round_name"],
-        "last_round": hub.rounds[-1]["round_name"],
+        "rounds": len(names),
+        "first_round": names[0],
+        "last_round": names[-1],
         "models": len(hub.metadata_files()),
         "answers": _answers(hub.target_files("oracle-output")),
     }

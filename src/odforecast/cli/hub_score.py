@@ -16,7 +16,7 @@ from odforecast.errors import ScoringError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.hub.scoring import HubScores
+    from odforecast.hub import HubScores
 
 #: Scores on the screen, by output type: column, head, form.
 _SHOWN = {
@@ -29,6 +29,10 @@ _SHOWN = {
     "cdf": (("rps", "RPS"), ("log_score", "log score")),
 }  # fmt: skip
 _COVERED = (("interval_coverage_50", "cov. 50"), ("interval_coverage_90", "cov. 90"))
+#: What is left out first where 80 columns do not hold all; the parts of WIS only together, for two
+#: of three would look like all.
+_SPARE = (("ae_median",), ("se_mean",), ("underprediction", "overprediction", "dispersion"),
+          ("interval_coverage_50",))  # fmt: skip
 
 
 @click.command()
@@ -69,113 +73,90 @@ def score(
     version or that of --truth-as-of. Scores are those of hubEvals, and have its names in --out.
     Nothing is left out: --out has a reason for every unit that cannot be scored.
     """
-    from odforecast.cli.written import print_json, write_table
-    from odforecast.hub.scoring import score as run
+    from odforecast.cli.written import print_json, records, write_table
+    from odforecast.hub import score as run
 
     check_outputs(("--out", out, TABLES), ("--joint", joint, TABLES), read=files)
-    found = run(
-        folder, list(files) or None, as_of=truth_as_of, scale=scale,
-        target_data=target_data,
-    )  # fmt: skip
-    whole = found
+    found = whole = run(
+        folder, list(files) or None, as_of=truth_as_of, scale=scale, target_data=target_data
+    )
     if common:
-        found = found.common()
+        found = whole.common()
         if found.units.empty and whole.units["scorable"].any():
             note("no unit that every model has, with the same levels: nothing is compared")
     names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
     if by == "horizon" and "horizon" not in found.units:
         names = []
-    table = found.summary(names, baseline)
+    table, energy = found.summary(names, baseline), _energy(found)
+    units = whole.units
+    days, kinds = sorted(set(units["truth_as_of"]) - {""}), sorted(set(units.get("truth", ())))
+    why = units.loc[~units["scorable"].astype(bool), "reason"].value_counts()
     if as_json:
-        print_json(_said(whole, found, table))
+        meta = {
+            "truth": kinds,
+            "truth_as_of": [days[0], days[-1]] if days else [],
+            "units": len(units),
+            "scorable": int(units["scorable"].sum()),
+            "not_scorable": {str(reason): int(n) for reason, n in why.items()},
+            "not_read": whole.failures.to_dict("records"),
+        }
+        summary = records(table.replace({float("inf"): "infinite"}))
+        print_json({"meta": meta, "summary": summary, "energy": records(energy)})
     else:
-        _print(whole, found, table, names, baseline)
-    for path, rows in ((out, whole.units), (joint, whole.joint)):
+        models = units["model_id"].nunique()
+        say(f"{len(units):,} units of {models} model{'s' if models != 1 else ''}")
+        when = f"as of {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else (
+            "its versions are not kept")  # fmt: skip
+        say(f"Truth: {' and '.join(kinds)} of the hub, {when}")
+        if why.sum():
+            say(f"{why.sum():,} of {len(units):,} units are not scorable:")
+            for reason, n in why.head(5).items():
+                say(f"  {n:,}: {reason}", indent="    ")
+        _print(table, energy, [*found.targets, "output_type", "scale"], names, baseline)
+    for path, rows in ((out, units), (joint, whole.joint)):
         if path is not None:
             write_table(rows, path)
             click.echo(f"{len(rows):,} rows: {path}", err=as_json)
     for row in whole.failures.to_dict("records"):
         note(row["reason"], "not read")
-    if not whole.units["scorable"].any():
+    if not units["scorable"].any():
         raise ScoringError("no unit is scorable", hint="the reasons are in --out FILE")
 
 
-def _said(whole: HubScores, found: HubScores, table: pd.DataFrame) -> dict[str, Any]:
-    """What the screen shows, as JSON."""
-    from odforecast.cli.written import records
-
-    units = whole.units
-    days = sorted(set(units["truth_as_of"]) - {""})
-    reasons = units.loc[~units["scorable"], "reason"].value_counts()
-    return {
-        "meta": {
-            "truth": sorted(set(units["truth"])) if "truth" in units else [],
-            "truth_as_of": [days[0], days[-1]] if days else [],
-            "units": len(units),
-            "scorable": int(units["scorable"].sum()),
-            "not_scorable": {str(why): int(n) for why, n in reasons.items()},
-            "not_read": whole.failures.to_dict("records"),
-        },
-        "summary": records(table.replace({float("inf"): "infinite"})),
-        "energy": records(_energy(found)),
-    }
-
-
 def _print(
-    whole: HubScores,
-    found: HubScores,
     table: pd.DataFrame,
+    energy: pd.DataFrame,
+    groups: list[str],
     by: list[str],
     baseline: str | None,
 ) -> None:
-    units = whole.units
-    _say_truth(units)
-    bad = units[~units["scorable"].astype(bool)]
-    if len(bad):
-        say(f"{len(bad):,} of {len(units):,} units are not scorable:")
-        for why, n in bad["reason"].value_counts().head(5).items():
-            say(f"  {n:,}: {why}", indent="    ")
-    groups = [t for t in (*found.targets, "output_type", "scale") if t in table]
+    """A table for each target, output type and scale; then joint samples, and what it all means."""
     several = len(set(table["model_id"])) > 1
-    for key, part in table.groupby(groups, sort=True):
+    for key, part in table.groupby([g for g in groups if g in table], sort=True):
         if not part["n_scorable"].sum():
             continue
-        kind = str(part["output_type"].iloc[0])
-        words = [*map(str, key)]
-        if words[-1] == "natural":
-            words.pop()
+        words = list(map(str, key if key[-1] != "natural" else key[:-1]))
         name = "" if several else f": {part['model_id'].iloc[0]}"
         click.echo(f"\n{', '.join(words)}{name}\n")
+        kind = str(part["output_type"].iloc[0])
         click.echo(_grid(part, kind, by, several, baseline))
-    joint = _energy(found)
-    if len(joint):
+    if len(energy):
         click.echo("\nEnergy score of joint samples\n")
         heads = ["model", "scale", "samples joint over", "scored", "energy"]
-        rows = [
-            [r["model_id"], r["scale"], r["joint_over"], f"{r['n_scorable']:,}",
-             number(r["energy_score"])]
-            for r in joint.to_dict("records")
-        ]  # fmt: skip
-        click.echo(grid(heads, rows, left=3))
+        names = ["model_id", "scale", "joint_over", "n_scorable", "energy_score"]
+        lines = [[*r[:3], f"{r[3]:,}", number(r[4])] for r in energy[names].to_numpy().tolist()]
+        click.echo(grid(heads, lines, left=3))
     click.echo()
-    say(_explained(set(table["output_type"]), baseline))
-
-
-def _say_truth(units: pd.DataFrame) -> None:
-    days = sorted(set(units["truth_as_of"]) - {""})
-    kinds = " and ".join(sorted(set(units["truth"])))
-    when = "its versions are not kept"
-    if days:
-        when = f"as of {days[-1]}" if len(days) == 1 else f"as of {days[0]} to {days[-1]}"
-    models = units["model_id"].nunique()
-    say(f"{len(units):,} units of {models} model{'s' if models != 1 else ''}")
-    say(f"Truth: {kinds} of the hub, {when}")
-
-
-#: What is left out first where 80 columns do not hold all; the parts of WIS only together, for two
-#: of three would look like all.
-_SPARE = (("ae_median",), ("se_mean",), ("underprediction", "overprediction", "dispersion"),
-          ("interval_coverage_50",))  # fmt: skip
+    kinds = set(table["output_type"])
+    words = ["Lower is better but for coverage: cov. 90 is the share of values inside the 90 % "
+             "interval, 0.90 is right"]  # fmt: skip
+    if kinds & {"cdf", "pmf"}:
+        words.append("RPS: the sum over categories or thresholds")
+    if baseline is not None:
+        words.append(
+            f"rel.: the first score over {baseline}'s, on the units that both have (common)"
+        )
+    say("; ".join(words) + ".")
 
 
 def _grid(part: pd.DataFrame, kind: str, by: list[str], several: bool, baseline: str | None) -> str:
@@ -183,10 +164,9 @@ def _grid(part: pd.DataFrame, kind: str, by: list[str], several: bool, baseline:
     shown = [(c, h) for c, h in (*_SHOWN[kind], *_COVERED) if part[c].notna().any()]
     text = _rows(part, shown, by, several, baseline)
     for spare in _SPARE:
-        if max(map(len, text.splitlines())) <= WIDTH:
-            break
-        shown = [(c, h) for c, h in shown if c not in spare]
-        text = _rows(part, shown, by, several, baseline)
+        if max(map(len, text.splitlines())) > WIDTH:
+            shown = [(c, h) for c, h in shown if c not in spare]
+            text = _rows(part, shown, by, several, baseline)
     return text
 
 
@@ -197,46 +177,31 @@ def _rows(
     several: bool,
     baseline: str | None,
 ) -> str:
+    """A table of some scores."""
+    first = [*by, *(["model_id"] if several else [])]
     heads = [*by, *(["model"] if several else []), "scored", *(h for _, h in shown)]
-    if baseline is not None:
-        heads += ["rel.", "common"]
+    heads += ["rel.", "common"] if baseline is not None else []
     rows = []
     for row in part.to_dict("records"):
-        cells = [str(row[name]) for name in by]
-        cells += [str(row["model_id"])] if several else []
-        cells += [f"{row['n_scorable']:,}"]
+        cells = [*(str(row[name]) for name in first), f"{row['n_scorable']:,}"]
         cells += [
             number(row[c]) if not c.startswith("interval") else _share(row[c]) for c, _ in shown
         ]
         if baseline is not None:
             cells += [_share(row["relative"]), f"{row['n_common']:,}"]
         rows.append(cells)
-    return grid(heads, rows, left=len(by) + several)
+    return grid(heads, rows, left=len(first))
 
 
 def _energy(found: HubScores) -> pd.DataFrame:
     """Mean energy scores, by what samples are joint over."""
     if found.joint.empty:
         return found.joint
-    keys = ["model_id", "scale", "joint_over"]
-    return (
-        found.joint.groupby(keys, sort=True)
-        .agg(n_units=("scorable", "size"), n_scorable=("scorable", "sum"),
-             energy_score=("energy_score", "mean"))
-        .reset_index()
-    )  # fmt: skip
-
-
-def _explained(kinds: set[str], baseline: str | None) -> str:
-    words = ["Lower is better but for coverage: cov. 90 is the share of values inside the 90 % "
-             "interval, 0.90 is right"]  # fmt: skip
-    if "cdf" in kinds or "pmf" in kinds:
-        words.append("RPS: the sum over categories or thresholds")
-    if baseline is not None:
-        words.append(
-            f"rel.: the first score over {baseline}'s, on the units that both have (common)"
-        )
-    return "; ".join(words) + "."
+    grouped = found.joint.groupby(["model_id", "scale", "joint_over"], sort=True)
+    return grouped.agg(
+        n_units=("scorable", "size"), n_scorable=("scorable", "sum"),
+        energy_score=("energy_score", "mean"),
+    ).reset_index()  # fmt: skip
 
 
 def number(value: float) -> str:

@@ -55,15 +55,15 @@ def submit(
     from odforecast.cli.made import fit, there
     from odforecast.cli.progress import working
     from odforecast.geography import resolve
-    from odforecast.hub.layout import Hub
-    from odforecast.hub.submission import asked_until, origin_dates, panel_of_round
+    from odforecast.hub.layout import Hub, origins_of
+    from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
     from odforecast.models import get_model
 
     hub = Hub.open(folder)
     forecaster = get_model(model)
     releases = open_source(archive, source)
-    dates = origin_dates(hub)
+    dates = list(origins_of(hub))
     chosen = dates if day == "all" else [day or (dates[-1] if dates else "")]
     written = []
     for one in chosen:

@@ -22,16 +22,19 @@ def update(folder: Path, archive: Path | None, as_json: bool) -> None:
     What is there stays: rounds, submissions, metadata, the page. The archive must hold the releases
     that are rounds already. Fetch the new one first: odforecast data fetch.
     """
-    from odforecast.hub.growing import update as grow
-    from odforecast.hub.layout import Hub
+    from odforecast.hub import update as grow
+    from odforecast.hub.layout import Hub, origins_of
 
     before = Hub.open(folder)
     hub = grow(before, open_source(archive))
-    new = [r["round_name"] for r in hub.rounds[len(before.rounds) :]]
+    rounds = origins_of(hub)
+    new = [
+        f"{day}, known to {rounds[day][1][:7]}" for day in rounds if day not in origins_of(before)
+    ]
     release = hub.admin["additional_metadata"]["truth_release"]
     if as_json:
-        print_json({"hub": str(folder), "new_rounds": new, "rounds": len(hub.rounds),
+        print_json({"hub": str(folder), "new_rounds": new, "rounds": len(rounds),
                     "truth_release": release})  # fmt: skip
         return
     said = "; ".join(new) if new else "no new round"
-    say(f"{folder}: {said}; {len(hub.rounds)} in all, answers by the release of {release}")
+    say(f"{folder}: {said}; {len(rounds)} in all, answers by the release of {release}")

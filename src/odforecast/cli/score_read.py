@@ -64,7 +64,7 @@ class Held:
     forecast : Forecast, optional
         With all its draws.
     table : DataFrame, optional
-        Quantiles of few levels, as :func:`odforecast.hub.scoring.intervals.score_levels` takes
+        Quantiles of few levels, as :func:`odforecast.hub.tables.score_levels` takes
         them, or of a backtest the same with its 23.
     levels : dict of float to str
         Of ``table``: level to column.
@@ -131,7 +131,7 @@ def model_name(path: Path) -> str:
 
 def _labels(names: Iterable[str]) -> dict[str, str]:
     """Labels of names in a hub; a name that is none, or would be another's label, stays."""
-    from odforecast.hub.naming import label_of
+    from odforecast.hub import label_of
 
     out: dict[str, str] = {}
     for name in names:
@@ -343,7 +343,7 @@ def _cells(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     """Cells of a table as text, and the row each stands in."""
     import pandas as pd
 
-    from odforecast.hub.scoring.tables import read_texts, text_of
+    from odforecast.hub.cells import read_texts, text_of
 
     if path.name.lower().endswith(".json"):
         found = _json(path)

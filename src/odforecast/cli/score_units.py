@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from odforecast.cli.score_read import Held
     from odforecast.forecast import Forecast
-    from odforecast.hub.scoring.trend import Known
+    from odforecast.hub.tables import Known
     from odforecast.scoring import Truth
 
 
@@ -78,8 +78,7 @@ def score_files(held: list[Held], truth: Truth, known: Known) -> pd.DataFrame:
 def _score_one(one: Held, truth: Truth, known: Known) -> pd.DataFrame:
     import pandas as pd
 
-    from odforecast.hub.scoring.intervals import score_levels
-    from odforecast.hub.scoring.trend import score_trend
+    from odforecast.hub.tables import score_levels, score_trend
     from odforecast.scoring import score as score_forecast
     from odforecast.scoring import score_hub
 
@@ -198,8 +197,7 @@ def joint_table(files: list[Held], truth: Truth, known: Known) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from odforecast.hub.scoring.drawn import forecast_of_samples
-    from odforecast.hub.scoring.trend import known_panel
+    from odforecast.hub.tables import forecast_of_samples, known_panel
     from odforecast.scoring.joint import joint_scores
 
     parts = []

@@ -15,16 +15,14 @@ from pathlib import Path
 import pandas as pd
 
 from odforecast.forecast import Forecast
+from odforecast.hub.cells import file_kind
 from odforecast.hub.checks import Checks, check
-from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
-from odforecast.hub.files import file_kind, read_hub, to_hub, write_hub
-from odforecast.hub.growing import update
-from odforecast.hub.held import read_held
+from odforecast.hub.files import OUTPUT_TYPES, check_hub, read_hub, to_hub, write_hub
 from odforecast.hub.layout import Hub
-from odforecast.hub.making import init
+from odforecast.hub.making import init, update
 from odforecast.hub.naming import label_of, labels_of, model_id
-from odforecast.hub.scenarios import scenario_tasks, scenarios_to_hub, write_tasks
-from odforecast.hub.scoring import HubScores, score
+from odforecast.hub.scenarios import read_held, scenario_tasks, scenarios_to_hub, write_tasks
+from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
 from odforecast.names import HUB_QUANTILES
 

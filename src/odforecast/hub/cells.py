@@ -1,27 +1,231 @@
-"""Cells of hub files to numbers and days: exactly what stands there, or nothing.
+"""Cells of hub files, with the row each is in: nothing skipped, nothing repaired, nothing guessed.
 
-Nothing is guessed. ``true`` is no number, ``" 12"`` and ``"1,345"`` are none, and a moment with
-a time zone is no day.
+CSV gives text, Parquet whatever it holds. As a number or a day a cell is exactly what it says:
+``true`` is no number, ``" 12"`` and ``"1,345"`` are none, and a moment with a time zone is no day.
 """
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
+import gzip
+import io
 import math
 import re
-from collections.abc import Callable
+import zlib
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-# ASCII digits only: other scripts' digits are digits to float() and to \d as well.
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-#: Characters of the longest number; a double needs 25.
-_LONGEST = 60
+from odforecast.errors import DataError
+from odforecast.say import plain, quoted
+
+#: Most bytes of a file, unpacked: a file of 2,000 sample paths has a quarter of it.
+MAX_BYTES: Final = 256 * 2**20
+#: Most rows of a file.
+MAX_ROWS: Final = 4_000_000
+#: Most characters of a cell of text, and of the longest number; a double needs 25.
+_LONGEST, _LONGEST_NUMBER = 100_000, 60
+#: Rows that are lists of cells at one time.
+_BATCH: Final = 10_000
 #: Above it a double skips whole numbers.
-EXACT = 2.0**53
+EXACT: Final = 2.0**53
+_NO_SUBMISSION: Final = "is it a hubverse model-output file?"
+# ASCII digits only: other scripts' digits are digits to float() and to \d as well.
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Cells of a file.
+
+    Attributes
+    ----------
+    cells : DataFrame
+    rows : ndarray of int
+        Where each row is: the line of a CSV file (the header is line 1), the row of a Parquet
+        file (from 1).
+    ends : bool
+        Whether the last line of a CSV file is ended, as a file that was cut off rarely is.
+    """
+
+    cells: pd.DataFrame
+    rows: np.ndarray
+    ends: bool = True
+
+
+def file_kind(path: Path) -> str:
+    """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name.
+
+    Raises
+    ------
+    DataError
+        If it is another one.
+    """
+    name = path.name.lower()
+    for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):
+        if name.endswith(ending):
+            return kind
+    raise DataError(
+        f"{path}: unknown file type {path.suffix!r}", hint="use .csv, .csv.gz or .parquet"
+    )
+
+
+def read_raw(path: Path, kind: str = "", limit: int = MAX_BYTES, hint: str = _NO_SUBMISSION) -> Raw:
+    """Read a file's cells.
+
+    Parameters
+    ----------
+    path : Path
+    kind : {"csv", "gz", "parquet"}, optional
+        Default: by its name.
+    limit : int
+        Most bytes it may hold, unpacked.
+    hint : str
+        What to say of a file that cannot be read.
+
+    Raises
+    ------
+    DataError
+        If it is absent, larger than ``limit``, damaged, or of another kind.
+    """
+    kind = kind or file_kind(path)
+    try:
+        if kind == "parquet":
+            return _parquet(path, limit, hint)
+        with path.open("rb") if kind == "csv" else gzip.open(path, "rb") as handle:
+            data = handle.read(limit + 1)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except (OSError, EOFError, zlib.error, pa.ArrowException, ValueError, OverflowError,
+            TypeError) as error:  # fmt: skip
+        if isinstance(error, DataError):
+            raise
+        _damaged(path, kind, error, hint)
+    if len(data) > limit:
+        raise DataError(
+            f"{path}: more than {limit / 2**20:,.0f} MB unpacked",
+            hint="no hub file is that large; write samples as Parquet, or split the file",
+        )
+    return _text(path, data, hint)
+
+
+def _damaged(path: Path, kind: str, why: object, hint: str) -> NoReturn:
+    """Refuse a file that is not what its name says."""
+    said = plain(" ".join(str(why).split()), 300)
+    cause = why if isinstance(why, BaseException) else None
+    raise DataError(f"{path}: cannot be read as {kind}: {said}", hint=hint) from cause
+
+
+def _text(path: Path, data: bytes, hint: str) -> Raw:
+    """Cells of CSV, read by the rules to the letter: a stray quote is refused, not repaired."""
+
+    def refuse(why: str, hint: str = hint) -> NoReturn:
+        """Say what is wrong."""
+        _damaged(path, "csv", why, hint)
+
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        row = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+        refuse(f"row {row}: byte {byte:#04x} is no UTF-8", "save the file as UTF-8")
+    if (at := data.find(b"\0")) >= 0:
+        row = data.count(b"\n", 0, at) + 1
+        refuse(f"row {row}: a NUL byte, as no text has", "write the file again")
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = next(reader, [])
+        if not header:
+            refuse("row 1 holds no column names")
+        check_header(header, str(path))
+        found = [_Column() for _ in header]
+        rows = array("q")
+        batch: list[list[str]] = []
+        for cells in reader:
+            if len(cells) != len(header):
+                if not cells:
+                    continue  # an empty line holds nothing that could be lost
+                refuse(f"row {reader.line_num} has {len(cells)} cells, and the header "
+                       f"{len(header)}")  # fmt: skip
+            rows.append(reader.line_num)
+            batch.append(cells)
+            if len(batch) == _BATCH:
+                _keep(found, batch)
+        _keep(found, batch)
+    except csv.Error as error:
+        refuse(f"row {reader.line_num}: {error}")
+    table = pd.DataFrame({n: c.values() for n, c in zip(header, found)}, columns=header)
+    return Raw(table, np.array(rows), data.endswith((b"\n", b"\r")))
+
+
+class _Column:
+    """Cells of a column; equal ones are held once."""
+
+    def __init__(self) -> None:
+        self.known: defaultdict[str, int] = defaultdict()
+        self.known.default_factory = self.known.__len__  # a new text gets the next number
+        self.codes = array("i")
+
+    def values(self) -> np.ndarray:
+        """The texts, row by row."""
+        return np.array([*self.known, ""], dtype=object)[np.array(self.codes, dtype=np.intp)]
+
+
+def _keep(found: list[_Column], batch: list[list[str]]) -> None:
+    """Move rows into columns, and forget them."""
+    for column, cells in zip(found, zip(*batch)):
+        column.codes.extend(map(column.known.__getitem__, cells))
+    batch.clear()
+
+
+def check_header(header: Sequence[object], source: str) -> None:
+    """Refuse a header with a name twice."""
+    names = list(header)
+    if len(set(names)) != len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise DataError(f"{source}: two columns are named {quoted(twice)}", hint="keep one")
+
+
+def _parquet(path: Path, limit: int, hint: str) -> Raw:
+    """Cells of Parquet; files of ours have page checksums, so a flipped bit is an error."""
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        meta, schema = file.metadata, file.schema_arrow
+    size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    if size > limit or meta.num_rows > MAX_ROWS:
+        raise DataError(
+            f"{path}: {meta.num_rows:,} rows, {size / 2**20:,.0f} MB unpacked",
+            hint=f"at most {MAX_ROWS:,} rows and {limit / 2**20:,.0f} MB; split the file",
+        )
+    check_header(schema.names, str(path))
+    # Texts stay coded: a long one that is in every row is held once.
+    texts = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
+    table = pq.read_table(
+        path, read_dictionary=texts, page_checksum_verification=True, partitioning=None
+    )
+    columns: dict[str, Any] = {}
+    for name, column in zip(table.column_names, table.columns):
+        if re.fullmatch(r"__index_level_\d+__", name):
+            continue  # a pandas index that somebody left in the table
+        coded = column.chunks if pa.types.is_dictionary(column.type) else []
+        texts = [x for chunk in coded for x in chunk.dictionary.to_pylist() if isinstance(x, str)]
+        if any(len(x) > _LONGEST for x in texts):
+            what = f"holds a text of more than {_LONGEST:,} characters"
+            raise DataError(f"{path}: column {quoted(name)} {what}", hint=hint)
+        columns[name] = column.to_pandas(ignore_metadata=True).reset_index(drop=True)
+    cells = pd.DataFrame(columns)
+    return Raw(cells, np.arange(1, len(cells) + 1))
 
 
 def number(cell: object) -> float:
@@ -33,18 +237,16 @@ def number(cell: object) -> float:
     (1345.5, 1000.0, 7.0, nan, nan, nan)
     """
     if isinstance(cell, str):
-        if len(cell) > _LONGEST or _NUMBER.fullmatch(cell) is None:
+        if len(cell) > _LONGEST_NUMBER or _NUMBER.fullmatch(cell) is None:
             return math.nan
-        value = float(cell)
     elif isinstance(cell, bool | np.bool_) or not isinstance(
         cell, int | float | np.integer | np.floating | Decimal
     ):
         return math.nan
-    else:
-        try:
-            value = float(cell)
-        except (OverflowError, ValueError):
-            return math.nan
+    try:
+        value = float(cell)
+    except (OverflowError, ValueError):
+        return math.nan
     return value if abs(value) <= EXACT else math.nan
 
 
@@ -79,9 +281,14 @@ def numbers(column: pd.Series) -> np.ndarray:
     kind = column.dtype
     if isinstance(kind, np.dtype) and kind.kind in "iuf":
         values = column.to_numpy().astype(float)
-        # Infinite or too large to be exact: not what stands in the file.
+        # Infinite or too large to be exact: not what the file says.
         return np.where(np.abs(values) <= EXACT, values, np.nan)
     return np.array(_each(column, number), dtype=float)
+
+
+def number_texts(texts: Iterable[str]) -> np.ndarray:
+    """Numbers that texts hold; NaN where one holds none."""
+    return numbers(pd.Series(list(texts), dtype=object))
 
 
 def days(column: pd.Series) -> np.ndarray:
@@ -95,7 +302,7 @@ def days(column: pd.Series) -> np.ndarray:
 
 
 def _each[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
-    """A parser over a column; a text or day is parsed once, however often it stands there."""
+    """A parser over a column; a text or day is parsed once, however often it is there."""
     seen: dict[str | dt.date, T] = {}
     out = []
     for cell in column.tolist():
@@ -107,3 +314,49 @@ def _each[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
         else:
             out.append(parse(cell))
     return out
+
+
+def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np.ndarray]:
+    """Cells of a file as text, and the row each is in.
+
+    Dates are written as 2024-01-06, whole numbers without a point, and nothing as an empty text,
+    so that a CSV file and a Parquet file of the same table give the same.
+    """
+    raw = read_raw(path, hint=hint)
+    return pd.DataFrame({str(c): _texts(raw.cells[c]) for c in raw.cells}), raw.rows
+
+
+def text_of(cell: object) -> str:
+    """A cell as text; the same for a date, a number or a text that means the same.
+
+    Examples
+    --------
+    >>> text_of(1.0), text_of("01"), text_of(0.25), text_of(None), text_of(dt.date(2024, 1, 6))
+    ('1', '01', '0.25', '', '2024-01-06')
+    """
+    if isinstance(cell, str):
+        return cell
+    if cell is None or cell is pd.NA or cell is pd.NaT or cell != cell:
+        return ""
+    if isinstance(cell, dt.datetime):
+        text = cell.isoformat()
+        return text[:10] if text[10:] in ("T00:00:00", "") else text
+    if isinstance(cell, dt.date):
+        return cell.isoformat()
+    if isinstance(cell, bool | np.bool_):
+        return "true" if cell else "false"
+    if isinstance(cell, float | np.floating):
+        value = float(cell)
+        return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
+    return str(cell)
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    """A column as text; of numbers and days each different one is written once."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiumM":
+        codes, different = pd.factorize(column, use_na_sentinel=False)
+        stamps = column.dtype.kind == "M"
+        cells = [pd.Timestamp(x) for x in different] if stamps else different.tolist()
+        texts = np.array([text_of(x) for x in cells], dtype=object)
+        return pd.Series(texts[codes] if len(texts) else [], dtype=object)
+    return pd.Series([text_of(x) for x in column.astype(object)], dtype=object)

@@ -1,98 +1,80 @@
-"""What a hub asks for, as the hubverse's configuration says it: ``admin``, ``tasks`` and
-``target-data``.
+"""A hub's configuration, its models' metadata, its pages, its dashboard and its workflow: all that
+:func:`odforecast.hub.init` writes but data. Texts that are the same in every hub are in
+``templates/``.
 
-One round per origin. Its ``last_data_date`` is the end of the last month known then, and horizon h
-is the h-th month after it: so a validator finds in each round which months may be forecast, and
-need not know CDC's calendar.
+``tasks.json`` has one entry, whose ``origin_date`` lists every round: the hubverse's dashboard
+draws one entry only. ``last_data_dates`` in its ``additional_metadata`` says of each round which
+month was the last known, and horizon h is the h-th month after it: so a validator need not know
+CDC's calendar.
 """
 
 from __future__ import annotations
 
-import datetime as dt
+import copy
+import json
+import re
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
+import yaml
 
 from odforecast.errors import DataError
-from odforecast.forecast.trend import CATEGORIES, LONGEST
-from odforecast.geography.places import lookup
+from odforecast.forecast.trend import LONGEST
+from odforecast.geography.places import LOCATIONS, called, lookup
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, values_of
+from odforecast.hub.naming import TEAM, model_id
+from odforecast.hub.targets import NOWCAST
+from odforecast.io import replacing
+from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import (
-    HUB_QUANTILES,
-    LOCATION,
-    MONTH,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGET_TREND,
-    TARGETS,
-)
+from odforecast.names import HUB_COLUMNS, LOCATION, MONTH, STATES, TARGET_12MO, VINTAGE_REAL
+from odforecast.panel import Panel
 
 #: The schemas that the configuration is written for.
 SCHEMAS: Final = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0"
-
-#: Horizons of months that were published already, and are revised.
-NOWCAST: Final = tuple(range(-11, 1))
-#: First and last day of submission, in days after the origin: until the next release.
-DUE: Final = (0, 27)
-#: Samples of a task, at least and at most.
-SAMPLES: Final = (100, 1000)
-
 #: The rule, in words: it stands in every target's description.
 HORIZON_RULE: Final = (
-    "Horizon h is the h-th month after the last month known on origin_date, which is the round's "
-    "last_data_date; it is not counted from origin_date. target_end_date is the last day of that "
-    "month. Horizons of 0 and below revise months that were published already."
+    "Horizon h is the h-th month after the last month known on origin_date, which last_data_dates "
+    "in the round's additional_metadata names; it is not counted from origin_date. "
+    "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
+    "were published already."
 )
-
-_TITLES: Final = {
-    TARGET_12MO: "Drug-overdose deaths in the 12 months ending with the target month",
-    TARGET_MONTH: "Drug-overdose deaths in the target month",
-    TARGET_TREND: "Change of the 12-month-ending count on a year earlier, in five categories",
+#: Models that the dashboard draws: the recommended ones, and the baselines.
+_DESIGNATED: Final = ("dlm", "ensemble")
+_BASELINES: Final = (
+    "hub-baseline", "damped-trend", "cdc-predicted", "naive", "drift", "seasonal-naive",
+)  # fmt: skip
+_ROUNDS: Final = {
+    VINTAGE_REAL: "one per release of CDC's",
+    "pseudo-clean": "the past again: one round a month, cut from one later release, complete",
+    "pseudo-delayed": "the past again: one round a month, cut from one later release and made as "
+    "incomplete as another release was",
 }
-_DETAILS: Final = {
-    TARGET_12MO: "The count of the 12 months up to target_end_date, as once final.",
-    TARGET_MONTH: "The count of the month that ends on target_end_date, as once final. CDC does "
-    "not publish it: it is recovered from the 12-month sums, up to one constant per calendar "
-    "month.",
-    TARGET_TREND: "The change of the 12-month-ending count from 12 months before. With N that "
-    "earlier count as known on origin_date, t = max(5, 128 * sqrt(2 / N)) percent: stable up to "
-    "t, large beyond 3 t.",
+_DATA: Final = (
+    "CDC's provisional drug-overdose death counts (VSRR, data.cdc.gov xkb8-kh2a) as known on the "
+    "origin date, and nothing published later."
+)
+_BY: Final = {
+    None: "All places are fitted at once.",
+    "state": "Each state is fitted by itself.",
+    "location": "Each place is fitted by itself.",
 }
+_SUMS, _DELAY = "-sums", "+delay"
+#: A list of numbers or words, one to a line, as :mod:`json` writes it.
+_LIST: Final = re.compile(r"\[\n\s+((?:[^\[\]{}]|\n)*?)\n(\s*)\]")
 
 
-@dataclass(frozen=True)
-class Round:
-    """One origin of a hub.
-
-    Attributes
-    ----------
-    origin : datetime.date
-        Its id: the day the forecast could have been made.
-    last_month : datetime64[M]
-        Last month known then.
-    locations : tuple of str
-        CDC codes of the places with a count.
-    """
-
-    origin: dt.date
-    last_month: np.datetime64
-    locations: tuple[str, ...]
-
-    def ends(self, horizons: Iterable[int]) -> list[str]:
-        """Last days of the months at these horizons, as texts."""
-        return [month_end(self.last_month + h * ONE_MONTH).isoformat() for h in horizons]
+def template(name: str) -> str:
+    """A text of ``templates/``."""
+    return (resources.files("odforecast.hub") / "templates" / name).read_text(encoding="utf-8")
 
 
 def admin_config(
-    name: str,
-    maintainer: str,
-    contact: Mapping[str, str],
-    repository: str,
-    formats: Sequence[str] = ("csv", "parquet"),
-    timezone: str = "US/Eastern",
-    more: Mapping[str, Any] | None = None,
+    name: str, maintainer: str, contact: Mapping[str, str], repository: str, more: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What ``admin.json`` holds.
 
@@ -103,236 +85,319 @@ def admin_config(
         ``name`` and ``email`` of a person.
     repository : str
         ``OWNER/NAME`` of the repository that the hub will lie in.
-    formats : sequence of str
-        Formats of submissions: ``csv``, ``parquet``.
-    timezone : str
-        In which the days of submission begin and end.
-    more : mapping, optional
+    more : mapping
         Metadata of this package's: ``indicator`` and the like.
-
-    Raises
-    ------
-    DataError
-        If the repository is not ``OWNER/NAME``, or the address is none.
 
     Examples
     --------
-    >>> made = admin_config("Overdoses", "Ohio", {"name": "A", "email": "a@b.org"}, "ohio/hub")
-    >>> made["repository"]
+    >>> who = {"name": "A", "email": "a@b.org"}
+    >>> admin_config("Overdoses", "Ohio", who, "ohio/hub", {})["repository"]
     {'host': 'github', 'owner': 'ohio', 'name': 'hub'}
     """
-    owner, slash, called = repository.partition("/")
-    if not (slash and owner and called) or "/" in called or len(repository.split()) != 1:
+    owner, _, repo = repository.partition("/")
+    if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
         raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
-    before, at, after = contact.get("email", "").partition("@")
-    if not (before and at and "." in after) or len(contact["email"].split()) != 1:
-        raise DataError(
-            f"the contact's address is {contact.get('email', '')!r}", hint="somebody@example.org"
-        )
+    email = contact.get("email", "")
+    if not re.fullmatch(r"[^@\s]+@[^\s]*\.[^\s]*", email):
+        raise DataError(f"the contact's address is {email!r}", hint="somebody@example.org")
     return {
         "schema_version": f"{SCHEMAS}/admin-schema.json",
         "name": name,
         "maintainer": maintainer,
-        "contact": {"name": contact["name"], "email": contact["email"]},
-        "repository": {"host": "github", "owner": owner, "name": called},
-        "file_format": list(formats),
-        "timezone": timezone,
-        "additional_metadata": {"horizon_rule": HORIZON_RULE, **(more or {})},
+        "contact": {"name": contact["name"], "email": email},
+        "repository": {"host": "github", "owner": owner, "name": repo},
+        "file_format": ["csv", "parquet"],
+        "timezone": "US/Eastern",
+        "additional_metadata": {"horizon_rule": HORIZON_RULE, **more},
     }
 
 
 def tasks_config(
-    rounds: Sequence[Round],
-    horizon: int = 12,
-    samples: tuple[int, int] = SAMPLES,
-    joint: Iterable[str] = (LOCATION, MONTH),
-    due: tuple[int, int] = DUE,
+    panels: Sequence[Panel], horizon: int, samples: tuple[int, int], joint: Iterable[str]
 ) -> dict[str, Any]:
-    """What ``tasks.json`` holds.
+    """What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema.
+
+    Every place, target and horizon is optional; what is given has all quantile levels, or all
+    categories. ``target_end_date`` follows from the origin and the horizon, so it is a derived
+    task id.
 
     Parameters
     ----------
-    rounds : sequence of Round
-        At least one; each day once.
-    horizon : int
-        Months ahead, 1 to 120; of the trend up to 12.
-    samples : tuple of int
-        Samples of a task, at least and at most; a submission may leave them out.
-    joint : iterable of str
-        Over what a sample is one course at least: ``"location"``, ``"month"``. Over both targets
-        it always is.
-    due : tuple of int
-        First and last day of submission, in days after the origin.
-
-    Returns
-    -------
-    dict
-        By version 6.0.0 of the hubverse's schema. Every place, target and horizon is optional;
-        what is given has all quantile levels, or all categories. ``target_end_date`` follows from
-        the round and the horizon, so it is a derived task id.
-
-    Raises
-    ------
-    DataError
-        If there is no round, two are of one day, or a number is out of range.
+    panels : sequence of Panel
+        What was known at each origin.
+    horizon, samples, joint
+        As of :func:`odforecast.hub.init`. Over both targets a sample always is one course.
 
     Examples
     --------
-    >>> import datetime as dt
-    >>> import numpy as np
-    >>> day = dt.date(2025, 9, 17)
-    >>> tasks = tasks_config([Round(day, np.datetime64("2025-04"), ("US", "OH"))])
-    >>> (round_,) = tasks["rounds"]
-    >>> round_["last_data_date"], round_["model_tasks"][0]["task_ids"]["location"]["optional"]
-    ('2025-04-30', ['US', '39'])
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
+    >>> (round_,) = tasks_config([panel], 12, (100, 1000), ["location", "month"])["rounds"]
+    >>> round_["additional_metadata"]["last_data_dates"]
+    {'2026-01-14': '2025-08-31'}
     >>> sample = round_["model_tasks"][0]["output_type"]["sample"]
     >>> sample["output_type_id_params"]["compound_taskid_set"]
     ['origin_date']
     """
-    if not rounds:
-        raise DataError("a hub needs a round", hint="an archive with a release")
-    days = [r.origin for r in rounds]
-    if twice := [d for d in dict.fromkeys(days) if days.count(d) > 1]:
-        raise DataError(f"two rounds are of {twice[0]}", hint="one origin a day")
     if not 1 <= horizon <= 120:
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
     if not 1 <= samples[0] <= samples[1]:
         raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
-    if due[0] > due[1]:
-        raise DataError(f"submission ends on day {due[1]}, before day {due[0]}")
-    axes = set(joint)
-    if wrong := axes - {LOCATION, MONTH}:
+    if wrong := set(joint) - {LOCATION, MONTH}:
         raise DataError(f"joint over {sorted(wrong)[0]!r}", hint=f"{LOCATION}, {MONTH}")
-    compound = ["origin_date", *([] if LOCATION in axes else ["location"]),
-                *([] if MONTH in axes else ["horizon"])]  # fmt: skip
-    return {
-        "schema_version": f"{SCHEMAS}/tasks-schema.json",
-        "rounds": [_round(r, horizon, samples, compound, due) for r in rounds],
-        # Levels beside categories: one column has one type.
-        "output_type_id_datatype": "character",
-        "derived_task_ids": ["target_end_date"],
-    }
-
-
-def _round(
-    made: Round, horizon: int, samples: tuple[int, int], compound: list[str], due: tuple[int, int]
-) -> dict[str, Any]:
+    tasks = json.loads(template("tasks.json"))
+    (round_,) = tasks["rounds"]
     ahead = list(range(1, horizon + 1))
-    near = [h for h in ahead if h <= LONGEST]
-    deaths = {"type": "double", "minimum": 0}
-    counts = {
-        "quantile": {
-            "output_type_id": {"required": list(HUB_QUANTILES)},
-            "is_required": True,
-            "value": deaths,
-        },
-        "sample": {
-            "output_type_id_params": {
-                "type": "integer",
-                "min_samples_per_task": samples[0],
-                "max_samples_per_task": samples[1],
-                "compound_taskid_set": compound,
-            },
-            "is_required": False,
-            "value": deaths,
-        },
-    }
-    trend = {
-        "pmf": {
-            "output_type_id": {"required": list(CATEGORIES)},
-            "is_required": True,
-            "value": {"type": "double", "minimum": 0, "maximum": 1},
-        }
-    }
-    return {
-        "round_id_from_variable": True,
-        "round_id": "origin_date",
-        "round_name": f"{made.origin}, known to {made.last_month}",
-        # Both counts in one set of tasks: a sample may not span two, and is one over both.
-        "model_tasks": [
-            _tasks(made, TARGETS, [*NOWCAST, *ahead], counts, "continuous", "deaths"),
-            _tasks(made, (TARGET_TREND,), near, trend, "ordinal", "category of the change"),
-        ],
-        "submissions_due": {"relative_to": "origin_date", "start": due[0], "end": due[1]},
-        "last_data_date": month_end(made.last_month).isoformat(),
-        "additional_metadata": {
-            "horizon": {
-                "unit": "month",
-                "counted_from": "last_data_date",
-                "leads_to": "target_end_date",
-            }
-        },
-    }
+    horizons = ([*NOWCAST, *ahead], [h for h in ahead if h <= LONGEST])
+    for task, asked in zip(round_["model_tasks"], horizons):
+        task["task_ids"]["horizon"]["optional"] = asked
+        for target in task["target_metadata"]:
+            target["description"] = f"{target['description']} {HORIZON_RULE}"
+    set_samples(round_["model_tasks"][0], samples, joint)
+    return tasks | {"rounds": [with_origins(round_, panels)]}
 
 
-def _tasks(
-    made: Round,
-    targets: Sequence[str],
-    horizons: list[int],
-    outputs: dict[str, Any],
-    kind: str,
-    units: str,
+def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
+    """How many samples there are, and over which axes they are one course, besides the targets."""
+    own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
+    params = task["output_type"]["sample"]["output_type_id_params"]
+    params |= {"min_samples_per_task": samples[0], "max_samples_per_task": samples[1],
+               "compound_taskid_set": ["origin_date", *own]}  # fmt: skip
+
+
+def with_origins(
+    round_: Mapping[str, Any], panels: Sequence[Panel], before: Iterable[Panel] = ()
 ) -> dict[str, Any]:
-    return {
-        "task_ids": {
-            "origin_date": {"required": [made.origin.isoformat()], "optional": None},
-            "location": _optional([lookup(s).code for s in made.locations]),
-            "target": _optional(list(targets)),
-            "horizon": _optional(horizons),
-            # A task id that follows from others must be optional.
-            "target_end_date": _optional(made.ends(horizons)),
-        },
-        "output_type": outputs,
-        "target_metadata": [
-            {
-                "target_id": target,
-                "target_name": _TITLES[target],
-                "target_units": units,
-                "target_keys": {"target": target},
-                "target_type": kind,
-                "description": f"{_DETAILS[target]} {HORIZON_RULE}",
-                "is_step_ahead": True,
-                "time_unit": "month",
-            }
-            for target in targets
-        ],
-    }
+    """A round with more origins, their months, and places that no earlier origin had."""
+    made: dict[str, Any] = copy.deepcopy(dict(round_))
+    said = made.setdefault("additional_metadata", {})
+    ends = {str(p.as_of): month_end(p.last_month).isoformat() for p in panels}
+    said["last_data_dates"] = said.get("last_data_dates", {}) | ends
+    old = {lookup(s).code for p in before for s in p.locations}
+    new = {lookup(s).code for p in panels for s in p.locations} - old
+    for task in made["model_tasks"]:
+        ids = task["task_ids"]
+        months = {
+            month_end(p.last_month + h * ONE_MONTH).isoformat()
+            for p in panels
+            for h in values_of(ids["horizon"])
+        }
+        for name, more in (("origin_date", set(ends)), ("target_end_date", months)):
+            ids[name]["optional"] = sorted(more | set(ids[name]["optional"] or ()))
+        there = new | set(ids["location"]["optional"] or ())
+        ids["location"]["optional"] = [x.code for x in LOCATIONS if x.code in there]
+    return made
 
 
-def _optional(values: list[Any]) -> dict[str, Any]:
-    return {"required": None, "optional": values}
+@cache
+def _methods() -> dict[str, dict[str, str]]:
+    """What the built-in models of states are: a name for people, and a line."""
+    return dict(yaml.safe_load(template("models.yml")))
 
 
-def target_data_config() -> dict[str, Any]:
-    """What ``target-data.json`` holds.
+@cache
+def licences() -> tuple[str, ...]:
+    """Licences that a model's output may have in a hub made here."""
+    schema = json.loads(template("model-metadata-schema.json"))
+    return tuple(schema["properties"]["license"]["enum"])
 
-    The time series has a version for each release (``as_of``); what the truth is has one. The
-    category of a trend hangs on what was known at the origin, so ``origin_date`` is part of what
-    is observed there.
+
+def built_in(label: str) -> bool:
+    """Whether a label is of a model of states that comes with the package.
 
     Examples
     --------
-    >>> target_data_config()["oracle-output"]["observable_unit"]
-    ['origin_date', 'target_end_date', 'location', 'target']
+    >>> built_in("auto-ets+delay"), built_in("auto-ets-sums"), built_in("my-model")
+    (True, True, False)
     """
-    unit = ["target_end_date", "location", "target"]
+    return _base(label) in _methods()
+
+
+def _base(label: str) -> str:
+    """A label without what is done to the months first."""
+    bare = label.removesuffix(_DELAY)
+    base = bare.removesuffix(_SUMS)
+    # Baselines on sums have no twin on months; the others come in both.
+    return base if base == bare or base.startswith(("naive", "drift", "seasonal", "auto")) else bare
+
+
+def all_labels() -> tuple[str, ...]:
+    """Labels of all built-in models of states; each with ``+delay`` too where it can have it.
+
+    Examples
+    --------
+    >>> labels = all_labels()
+    >>> "dlm" in labels, "dlm+delay" in labels, "naive+delay" in labels, "county" in labels
+    (True, False, True, False)
+    """
+    from odforecast.models import model_names
+
+    specs = {name: get_model(name).spec for name in model_names(STATES)}
+    return tuple(
+        label
+        for name, spec in specs.items()
+        if spec.origin == TEAM
+        for label in (name, *([] if spec.corrects_delay else [name + _DELAY]))
+    )
+
+
+def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
+    """What a hub is to know of a built-in model.
+
+    Parameters
+    ----------
+    label : str
+        As :func:`odforecast.get_model` takes it; ``+delay`` may stand behind it.
+    license : str
+        Of the model's output.
+
+    Raises
+    ------
+    DataError
+        If the model is not built in, or not of states: what a team says of its own model, it
+        writes itself.
+    UnknownNameError
+        If ``+delay`` is put on a model that knows the delay.
+
+    Examples
+    --------
+    >>> made = model_metadata("auto-ets+delay")
+    >>> made["team_abbr"], made["model_abbr"], made["designated_model"]
+    ('odforecast', 'auto_ets__delay', False)
+    """
+    if not built_in(label):
+        raise DataError(
+            f"{label!r} is no built-in model of states",
+            hint=f"write its metadata by hand into {MODEL_METADATA}/TEAM-MODEL.yml",
+        )
+    spec, base = get_model(label).spec, _base(label)
+    name, methods = _methods()[base].values()
+    if _SUMS in label:
+        name, methods = f"{name} of 12-month counts", f"{methods} Fitted to the 12-month counts."
+    if label.endswith(_DELAY):
+        name = f"{name}, months completed"
+        methods = f"{methods} The last months are completed first for the reporting delay."
+    joint = "Draws are joint over the months of a place, not over places."
+    if LOCATION in spec.joint:
+        joint = "Draws are joint over places and months: states add up to the nation in each draw."
+    paths = "Its paths are of monthly deaths, added up to 12-month-ending counts."
+    if spec.target == TARGET_12MO:
+        paths = "Its paths are of 12-month-ending counts; single months are not forecast."
+    late = "" if spec.corrects_delay else " The last months are taken as they were published."
+    team, _, abbr = model_id(label).partition("-")
     return {
-        "schema_version": f"{SCHEMAS}/target-data-schema.json",
-        "observable_unit": unit,
-        "date_col": "target_end_date",
-        "versioned": True,
-        "time-series": {
-            "non_task_id_schema": {
-                "location_name": "character",
-                "predicted": "double",
-                "percent_complete": "double",
-                "percent_pending": "double",
-            },
-            "versioned": True,
-        },
-        "oracle-output": {
-            "has_output_type_ids": True,
-            "observable_unit": ["origin_date", *unit],
-            "versioned": True,
-        },
+        "team_name": "odforecast, the Python package",
+        "team_abbr": team,
+        "model_name": name,
+        "model_abbr": abbr,
+        "model_version": f"{spec.version} ({spec.hash})",
+        "model_contributors": [
+            {"name": "The odforecast developers", "affiliation": "odforecast"},
+        ],
+        "license": license,
+        "designated_model": label in _DESIGNATED or base in _BASELINES,
+        "data_inputs": _DATA,
+        "methods": methods,
+        "methods_long": f"Label in odforecast: {label}. {methods} {_BY[spec.by]} {joint} "
+        f"{paths}{late}",
+        "ensemble_of_models": bool(spec.members) and base.startswith("ensemble"),
+        "ensemble_of_hub_models": False,
     }
+
+
+def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
+    """Write a built-in model's metadata, ``model-metadata/TEAM-MODEL.yml``."""
+    said = model_metadata(label, license)
+    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=96)
+    write_text(text, hub / MODEL_METADATA / f"{model_id(label)}.yml")
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a configuration for people to read: lists of numbers and words in a few lines."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    write_text(_LIST.sub(_packed, text) + "\n", path)
+
+
+def _packed(found: re.Match[str]) -> str:
+    """A list in as few lines as it needs."""
+    cells = " ".join(found[1].split()) if '"' not in found[1] else re.sub(r"\n\s+", " ", found[1])
+    indent = found[2]
+    if len(cells) + len(indent) < 90:
+        return f"[{cells}]"
+    # Codes and dates hold no space: lines break between them.
+    inner = textwrap.fill(
+        cells, 98, initial_indent=indent + "  ", subsequent_indent=indent + "  ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return f"[\n{inner}\n{indent}]"
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text; it is whole, or as it was."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequence[str],
+                hub: Path) -> None:  # fmt: skip
+    """Write what a hub says to people and to others' machines.
+
+    ``README.md`` for those who submit, the dashboard's three files, and the workflow by which
+    GitHub runs hubValidations on what is submitted.
+    """
+    facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
+    counts, due = round_["model_tasks"][0], round_["submissions_due"]
+    ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
+    over = [f" and all {what}" for what, column in (("places", "location"), ("months", "horizon"))
+            if column not in sample["compound_taskid_set"]]  # fmt: skip
+    day, last = list(round_["additional_metadata"]["last_data_dates"].items())[-1]
+    example = labels[-1] if labels else "auto-ets"
+    text = template("README.md").format(
+        title=admin["name"],
+        made_with=facts["made_with"],
+        indicator=facts["indicator"],
+        made=_ROUNDS[facts["rounds"]],
+        rule=HORIZON_RULE,
+        day=day,
+        last=last,
+        first=next(x for x in ids["target_end_date"]["optional"] if x > last),
+        horizon=ids["horizon"]["optional"][-1],
+        columns=", ".join(f"`{c}`" for c in HUB_COLUMNS),
+        least=sample["min_samples_per_task"],
+        most=sample["max_samples_per_task"],
+        course="both targets" + "".join(over),
+        start=due["start"],
+        end=due["end"],
+        example=example,
+        example_id=model_id(example),
+    )
+    blocks = [
+        x if x[0] in "|#" else textwrap.fill(x, 100, break_long_words=False, break_on_hyphens=False)
+        for x in text.strip().split("\n\n")
+    ]
+    write_text("\n\n".join(blocks) + "\n", hub / "README.md")
+    write_text(template("submissions.md"), hub / MODEL_OUTPUT / "README.md")
+    write_text(template("target-data.json"), hub / CONFIG / "target-data.json")
+    write_text(template("model-metadata-schema.json"), hub / CONFIG / "model-metadata-schema.json")
+    workflow = "validate-submission.yaml"
+    write_text(template(workflow), hub / ".github" / "workflows" / workflow)
+
+    def model(*wanted: str) -> str:
+        """The first of these models that the hub knows; else its first model."""
+        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
+
+    codes = ids["location"]["optional"]
+    nation = ["US"] if "US" in codes else codes[:1]
+    words = {
+        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
+        "title": json.dumps(admin["name"], ensure_ascii=False),
+        "indicator": facts["indicator"],
+        "baseline": model("hub-baseline"),
+        "monthly_baseline": model("naive+delay", "naive"),
+        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
+        "nation": json.dumps(nation),
+        "states": json.dumps([x for x in codes if x not in nation] or codes),
+        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
+    }
+    for name in ("site-config.yml", "predtimechart-config.yml", "predevals-config.yml"):
+        write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)

@@ -1,9 +1,10 @@
-"""Hub tables of forecasts, written to files and read back."""
+"""Hub tables of forecasts: made, checked, written to files and read back."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,32 @@ from odforecast.forecast.forecast import a_forecast
 from odforecast.forecast.text import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
-from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
-from odforecast.hub.raw import read_raw
+from odforecast.hub.cells import check_header, days, file_kind, numbers, read_raw
 from odforecast.io import replacing
 from odforecast.months import month_end
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, TARGET_TREND, TARGETS
+from odforecast.names import (
+    HUB_COLUMNS,
+    HUB_QUANTILES,
+    LOCATION,
+    MONTH,
+    SCENARIO_ID,
+    TARGET_TREND,
+    TARGETS,
+)
+from odforecast.say import plain, quoted
+
+OUTPUT_TYPES = ("quantile", "sample", "pmf")
 
 #: Values are written to a thousandth of a death: more digits would only look precise.
 DECIMALS = 3
-#: Probabilities to a millionth.
-_DECIMALS_OF_CHANCE = 6
+#: Probabilities are written in millionths, and may miss 1 by this much when read.
+_MILLION, TOTAL = 10**6, 0.001
+#: Longest horizon, in months, and most characters of a scenario's name.
+_MAX_HORIZON, LONGEST_NAME = 1200, 200
+#: Least step between two quantile levels of a unit.
+_MIN_STEP = 0.0001
+_CODES = frozenset(x.code for x in LOCATIONS)
+_UNIT = ("origin_date", SCENARIO_ID, "location", "target", "horizon", "target_end_date")
 
 
 def to_hub(
@@ -89,10 +106,10 @@ def to_hub(
             f"{unknown[0]!r} has no hub code", hint="hub files hold jurisdictions, not regions"
         )
     if output_type == "pmf":
-        return _trend_rows(forecast)[list(HUB_COLUMNS)]
+        return _trend_rows(forecast)
     wanted = [t for t in TARGETS if t in forecast.targets] if targets is None else list(targets)
     parts = [_target_rows(forecast, target, levels, output_type) for target in wanted]
-    return pd.concat(parts, ignore_index=True)[list(HUB_COLUMNS)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _target_rows(
@@ -121,21 +138,12 @@ def _target_rows(
             f"{values[k, i, m]:g}",
             hint="deaths cannot be negative; this model's draws need a floor",
         )
-    n_ids = values.shape[0]
-    rows = n_months * n_ids
-    ends = np.array([month_end(m) for m in forecast.months], dtype="datetime64[s]")
-    return pd.DataFrame(
-        {
-            "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([lookup(s).code for s in forecast.locations], rows),
-            "target": target,
-            "horizon": np.tile(np.repeat(forecast.horizons, n_ids), n_loc),
-            "target_end_date": np.tile(np.repeat(ends, n_ids), n_loc),
-            "output_type": output_type,
-            "output_type_id": ids.transpose(1, 2, 0).ravel(),
-            "value": values.transpose(1, 2, 0).ravel(),
-        }
-    )
+    return _frame(
+        forecast, target, output_type,
+        np.repeat(list(forecast.locations), n_months), np.tile(forecast.horizons, n_loc),
+        np.tile(forecast.months, n_loc),
+        ids.transpose(1, 2, 0).ravel(), values.transpose(1, 2, 0).ravel(),
+    )  # fmt: skip
 
 
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
@@ -147,33 +155,45 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
         raise ForecastError(
             "no trend can be given: no count of a year before was known at the origin"
         )
-    n = len(CATEGORIES)
-    ends = [month_end(np.datetime64(m, "M")) for m in table["month"].to_numpy()]
     chances = table[list(CATEGORIES)].to_numpy(dtype=float)
+    # A hub takes no 0.999999: each is rounded down, and what is left goes to those that lost most.
+    parts = np.floor(chances * _MILLION + 1e-6)
+    left = (_MILLION - parts.sum(axis=1)).astype(int)
+    rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
+    return _frame(
+        forecast, TARGET_TREND, "pmf",
+        table["location"].to_numpy(), table["horizon"].to_numpy(), table["month"].to_numpy(),
+        np.tile(np.array(CATEGORIES, dtype=object), len(table)),
+        ((parts + (rank < left[:, None])) / _MILLION).ravel(),
+    )  # fmt: skip
+
+
+def _frame(
+    forecast: Forecast,
+    target: str,
+    output_type: str,
+    places: np.ndarray,
+    horizons: np.ndarray,
+    months: np.ndarray,
+    ids: np.ndarray,
+    values: np.ndarray,
+) -> pd.DataFrame:
+    """Rows of units, each with as many ids as there are values of it."""
+    n = len(values) // len(places)
+    codes = {s: lookup(s).code for s in forecast.locations}
+    ends = [month_end(m) for m in months.astype("datetime64[M]")]
     return pd.DataFrame(
         {
             "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([lookup(s).code for s in table["location"]], n),
-            "target": TARGET_TREND,
-            "horizon": np.repeat(table["horizon"].to_numpy(), n),
+            "location": np.repeat([codes[str(s)] for s in places], n),
+            "target": target,
+            "horizon": np.repeat(horizons, n),
             "target_end_date": np.repeat(np.array(ends, dtype="datetime64[s]"), n),
-            "output_type": "pmf",
-            "output_type_id": np.tile(np.array(CATEGORIES, dtype=object), len(table)),
-            "value": _adding_up(chances).ravel(),
+            "output_type": output_type,
+            "output_type_id": ids,
+            "value": values,
         }
     )
-
-
-def _adding_up(chances: np.ndarray) -> np.ndarray:
-    """Probabilities in millionths that add up to 1: a hub takes no 0.999999.
-
-    Each is rounded down, and what is left goes to those that lost most.
-    """
-    whole = 10**_DECIMALS_OF_CHANCE
-    parts = np.floor(chances * whole + 1e-6)
-    left = (whole - parts.sum(axis=1)).astype(int)
-    rank = np.argsort(np.argsort(parts - chances * whole, axis=1, kind="stable"), axis=1)
-    return np.asarray((parts + (rank < left[:, None])) / whole)
 
 
 def write_hub(table: pd.DataFrame, path: str | Path | None = None) -> Path:
@@ -207,23 +227,25 @@ def write_hub(table: pd.DataFrame, path: str | Path | None = None) -> Path:
         if kind == "parquet":
             if "pmf" in set(checked["output_type"]):
                 # One column has one type: beside categories, levels are texts too.
-                checked = checked.assign(output_type_id=_texts(checked["output_type_id"]))
+                checked = checked.assign(output_type_id=id_texts(checked))
             checked.to_parquet(part, index=False, write_page_checksum=True)
         else:
-            text = checked.assign(
-                origin_date=checked["origin_date"].dt.strftime("%Y-%m-%d"),
-                target_end_date=checked["target_end_date"].dt.strftime("%Y-%m-%d"),
-                output_type_id=_texts(checked["output_type_id"]),
-            )
-            lines = text.to_csv(index=False, lineterminator="\n").encode()
+            lines = csv_lines(checked)
             # No time or name inside: the same table gives the same bytes.
             part.write_bytes(gzip.compress(lines, mtime=0) if kind == "gz" else lines)
     return target
 
 
-def _texts(ids: pd.Series) -> list[str]:
-    """Levels and numbers as short as they can be; categories as they are."""
-    return [x if isinstance(x, str) else f"{x:.12g}" for x in ids]
+def csv_lines(table: pd.DataFrame) -> bytes:
+    """A checked table as a CSV file."""
+    days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
+    text = table.assign(**days, output_type_id=id_texts(table))
+    return text.to_csv(index=False, lineterminator="\n").encode()
+
+
+def id_texts(table: pd.DataFrame) -> list[str]:
+    """Levels and numbers of samples as short as they can be; categories as they are."""
+    return [x if isinstance(x, str) else f"{x:.12g}" for x in table["output_type_id"]]
 
 
 def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:
@@ -253,7 +275,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
         numbers lines in a CSV file (the header is line 1), from 1 in Parquet.
     """
     source = Path(path)
-    raw = read_raw(source, file_kind(source))
+    raw = read_raw(source)
     table = check_hub(raw.cells, levels=levels, source=str(source), rows=raw.rows)
     if not raw.ends:
         # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
@@ -265,18 +287,259 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     return table
 
 
-def file_kind(path: Path) -> str:
-    """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name.
+def is_scenario_name(cell: object) -> bool:
+    """Whether a cell names a scenario: text that a screen shows as it is.
+
+    Examples
+    --------
+    >>> is_scenario_name("null"), is_scenario_name("10 %, $ and é"), is_scenario_name(" x")
+    (True, True, False)
+    """
+    if not isinstance(cell, str) or not 0 < len(cell) <= LONGEST_NAME:
+        return False
+    return cell.isprintable() and cell == cell.strip()
+
+
+def check_hub(
+    table: pd.DataFrame,
+    levels: Sequence[float] | None = HUB_QUANTILES,
+    source: str = "table",
+    first_row: int = 1,
+    rows: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Check a hub table and give its columns their types and order.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Text or typed columns; ``scenario_id`` may be among them.
+    levels : sequence of float or None
+        Levels every unit with quantiles must have; None to accept any.
+    source : str
+        Name of the file, for messages.
+    first_row : int
+        Number of the first row, for messages.
+    rows : ndarray of int, optional
+        Number of every row, where they do not follow one another in the file.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`odforecast.names.HUB_COLUMNS`, with ``scenario_id`` as the second where the
+        table has it; typed; row order kept.
 
     Raises
     ------
     DataError
-        If it is another one.
+        At the first row that breaks a rule; see :func:`read_hub`.
     """
-    name = path.name.lower()
-    for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):
-        if name.endswith(ending):
-            return kind
-    raise DataError(
-        f"{path}: unknown file type {path.suffix!r}", hint="use .csv, .csv.gz or .parquet"
+    if rows is None:
+        rows = np.arange(first_row, first_row + len(table))
+    check_header(list(table.columns), source)
+    if missing := [c for c in HUB_COLUMNS if c not in table]:
+        raise DataError(
+            f"{source}: no column {', '.join(missing)}", hint=f"columns: {', '.join(HUB_COLUMNS)}"
+        )
+    named = [SCENARIO_ID] if SCENARIO_ID in table else []
+    columns = [HUB_COLUMNS[0], *named, *HUB_COLUMNS[1:]]
+    if extra := [c for c in table.columns if c not in columns]:
+        more = f" and {len(extra) - 1:,} more" if len(extra) > 1 else ""
+        raise DataError(
+            f"{source}: unknown column {quoted(extra[0])}{more}",
+            hint="hub files name the model in the file name, and hold no other columns",
+        )
+    raw = table[columns].reset_index(drop=True)
+    out = pd.DataFrame(index=raw.index)
+    if raw.empty:
+        raise DataError(f"{source}: no rows")
+    unit = [c for c in columns if c in _UNIT]
+    for bad, column, what, hint in chain(_cell_rules(raw, out), _unit_rules(out, unit)):
+        # Rows that a rule does not speak of are good.
+        if bad.any():
+            row, n = int(bad[bad].index.min()), bad.sum()
+            cell = raw[column].iloc[row]
+            value = quoted(cell) if isinstance(cell, str) else plain(cell)
+            more = f" ({n} such rows)" if n > 1 else ""
+            raise DataError(
+                f"{source}, row {rows[row]}, column {column}: {value}"
+                f"{' ' + what if what else ''}{more}",
+                hint=hint,
+            )
+    if levels is not None:
+        _check_levels(out, unit, levels, source, rows)
+    return out[columns]
+
+
+#: A rule: the rows that break it, the column to look at, what is wrong with its cell, what to do.
+type Rule = tuple[pd.Series[bool], str, str, str]
+
+
+def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Rules of single cells, one after the other; ``out`` gets the typed columns."""
+    yield from _day_rules(raw, out, "origin_date")
+    if SCENARIO_ID in raw:
+        yield from _scenario_rules(raw, out)
+    yield from _place_rules(raw, out)
+    yield from _choice_rules(raw, out, "target", (*TARGETS, TARGET_TREND))
+    yield from _number_rules(raw, out, "horizon")
+    months = out["horizon"]
+    yield months != months.round(), "horizon", "", "give a whole number of months"
+    yield months.abs() > _MAX_HORIZON, "horizon", "", f"at most {_MAX_HORIZON} months"
+    out["horizon"] = months.astype(np.int64)
+    column = "target_end_date"
+    yield from _day_rules(raw, out, column)
+    no_end = ~out[column].dt.is_month_end
+    hint = "targets end on the last day of a month"
+    yield no_end, column, "is not the last day of its month", hint
+    yield from _choice_rules(raw, out, "output_type", OUTPUT_TYPES)
+    yield from _id_rules(raw, out)
+    yield from _number_rules(raw, out, "value")
+    negative, pmf = out["value"] < 0, out["output_type"] == "pmf"
+    yield negative & ~pmf, "value", "", "deaths cannot be negative"
+    yield negative & pmf, "value", "", "probabilities cannot be negative"
+
+
+def _day_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
+    """A column of days."""
+    out[column] = days(raw[column])
+    hint = "write days as 2024-07-31, without time or zone"
+    yield out[column].isna(), column, "is no date", hint
+
+
+def _choice_rules(
+    raw: pd.DataFrame, out: pd.DataFrame, column: str, allowed: Sequence[str]
+) -> Iterator[Rule]:
+    """A column of few texts."""
+    out[column] = _texts(raw[column])
+    yield ~out[column].isin(allowed), column, "", f"one of {', '.join(allowed)}"
+
+
+def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
+    """A column of numbers."""
+    out[column] = numbers(raw[column])
+    yield out[column].isna(), column, "is no finite number", "give a finite number such as 1345.5"
+
+
+def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Codes of places, as text."""
+    codes = out["location"] = _texts(raw["location"])
+    unknown = ~codes.isin(_CODES)
+    if unknown.any():
+        # ASCII: other scripts have digits too.
+        lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
+        hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
+        yield lost, "location", "", hint
+    hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
+    yield unknown, "location", "is no location", hint
+
+
+def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Every row names its scenario; nothing stands for a missing one."""
+    cells = raw[SCENARIO_ID].astype(object)
+    hint = "every row names its scenario (null is a name), or the file has no such column"
+    yield cells.map(_is_none).astype(bool), SCENARIO_ID, "names no scenario", hint
+    texts = pd.Series([isinstance(cell, str) for cell in cells])
+    yield ~texts, SCENARIO_ID, "is no text", "write names of scenarios as text"
+    hint = f"1 to {LONGEST_NAME} printable characters, no space before or after them"
+    good = {name: is_scenario_name(name) for name in cells.unique()}
+    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is no name of a scenario", hint
+    out[SCENARIO_ID] = cells.astype(str)
+
+
+def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
+    """Levels, numbers of samples, and categories; the last are texts."""
+    column, kind = "output_type_id", out["output_type"]
+    pmf = kind == "pmf"
+    hint = f"{TARGET_TREND} is given as pmf, and pmf is given of {TARGET_TREND}"
+    odd = pmf != (out["target"] == TARGET_TREND)
+    yield odd, "output_type", "does not fit the target", hint
+    names, given = _texts(raw[column]), raw[column]
+    yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
+    ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
+    yield ids.isna(), column, "is no finite number", "give a finite number such as 0.5"
+    outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
+    yield outside, column, "", "quantile levels lie between 0 and 1"
+    uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))
+    yield uncounted, column, "", "number samples 0, 1, 2 …"
+    out[column] = ids.astype(object).where(~pmf, names) if pmf.any() else ids
+
+
+def _unit_rules(out: pd.DataFrame, unit: list[str]) -> Iterator[Rule]:
+    """Rules of rows that belong together, one after the other."""
+    # Within an origin, target month less horizon is one month: the panel's last.
+    months = pd.Series(out["target_end_date"].to_numpy().astype("datetime64[M]").astype(int))
+    last = months - out["horizon"]
+    first = last.groupby(out["origin_date"]).transform(lambda x: x.mode().iloc[0])
+    hint = (
+        "within an origin, horizons and target months must move together: horizon h is "
+        "the h-th month after the last one published"
     )
+    yield last != first, "horizon", "does not fit target_end_date", hint
+    origin = out["origin_date"].to_numpy().astype("datetime64[M]").astype(int)
+    what = "puts the last published month after the origin date"
+    hint = "horizon 1 is the first month after the last one published by the origin date"
+    yield last > origin, "horizon", what, hint
+    column, keys = "output_type_id", [*unit, "output_type", "output_type_id"]
+    yield out.duplicated(keys), column, "repeats a row", "give every forecast once"
+    # 0.5 and 0.5000001 are one level and a slip of the pen: scored as two, it counts twice.
+    near = out.loc[out["output_type"] != "pmf", keys]
+    near = near.sort_values(keys, kind="stable").astype({column: float})
+    same = (near[keys[:-1]] == near[keys[:-1]].shift()).all(axis=1)
+    close = same & (near[column].diff() < _MIN_STEP)
+    hint = f"levels of a unit lie at least {_MIN_STEP} apart"
+    yield close, column, "nearly repeats a level", hint
+    rows = out[out["output_type"] == "quantile"]
+    rows = rows.sort_values([*unit, column], kind="stable")
+    number = rows.groupby(unit, sort=False).ngroup()
+    fell = (rows["value"].diff() < 0) & (number == number.shift())
+    what = "lies below the quantile of the next lower level"
+    yield fell, "value", what, "quantiles must not fall as their level rises"
+    trends = out[out["output_type"] == "pmf"].groupby(unit, sort=False)["value"]
+    hint = f"give every unit all of {', '.join(CATEGORIES)}"
+    lacking = trends.transform("size") != len(CATEGORIES)
+    yield lacking, column, "is of a unit that lacks a category", hint
+    off = (trends.transform("sum") - 1).abs() > TOTAL
+    hint = f"the probabilities of a unit add up to 1, within {TOTAL}"
+    yield off, "value", "is of a unit whose probabilities do not add up to 1", hint
+
+
+def _check_levels(
+    out: pd.DataFrame, unit: list[str], wanted: Sequence[float], source: str, numbered: np.ndarray
+) -> None:
+    """Refuse a unit of quantiles without one of these levels."""
+    rows = out[out["output_type"] == "quantile"]
+    if rows.empty:
+        return
+    number = rows.groupby(unit, sort=False).ngroup().to_numpy()
+    have = np.zeros((number.max() + 1, len(wanted)), dtype=bool)
+    for k, level in enumerate(wanted):
+        close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
+        have[number[close], k] = True
+    short = np.flatnonzero(~have.all(axis=1))
+    if short.size == 0:
+        return
+    row = int(np.flatnonzero(number == short[0])[0])
+    first = rows.iloc[row]
+    lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
+    more = f" ({short.size} such units)" if short.size > 1 else ""
+    scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
+    raise DataError(
+        f"{source}, row {numbered[int(rows.index[row])]}, origin "
+        f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
+        f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
+        f"{len(lacking)} of {len(wanted)} quantile "
+        f"levels missing, first {lacking[0]:g}{more}",
+        hint="give every unit all levels",
+    )
+
+
+def _texts(column: pd.Series) -> pd.Series[str]:
+    """A column as text."""
+    return column.astype(object).astype(str)
+
+
+def _is_none(cell: object) -> bool:
+    """Whether a cell holds nothing: None, NaN, an empty text."""
+    if isinstance(cell, str | float):
+        return cell == "" or cell != cell
+    return cell is None or cell is pd.NA or cell is pd.NaT

@@ -5,6 +5,9 @@
     model-metadata/   TEAM-MODEL.yml
     target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
 
+``tasks.json`` of a hub made here has one entry, whose ``origin_date`` lists every round. Older
+versions wrote an entry per round: :func:`origins_of` reads both.
+
 Nothing here says whether a file is right: it says which files there are.
 """
 
@@ -94,16 +97,13 @@ class Hub:
             file that is missing, is no JSON, or holds something else than an object; or if
             ``folder`` is no path.
         """
+        hint = f"give the folder of a hub, in which {CONFIG} lies"
         if not isinstance(folder, str | os.PathLike):
-            raise DataError(
-                f"hub is {quoted(folder)}", hint=f"give the folder of a hub, in which {CONFIG} lies"
-            )
+            raise DataError(f"hub is {quoted(folder)}", hint=hint)
         root = Path(folder)
         if not root.is_dir():
             what = "is a file" if root.exists() else "no such folder"
-            raise DataError(
-                f"{root}: {what}", hint=f"give the folder of a hub, in which {CONFIG} lies"
-            )
+            raise DataError(f"{root}: {what}", hint=hint)
         if not (root / CONFIG).is_dir():
             raise DataError(
                 f"{root}: no folder {CONFIG}, so this is no hub",
@@ -199,48 +199,50 @@ class Hub:
             return str(path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """An object of a JSON file.
+def values_of(said: object) -> list[Any]:
+    """Values of ``{"required": [...], "optional": [...]}``, in their order."""
+    if not isinstance(said, dict):
+        return []
+    return [*(said.get("required") or ()), *(said.get("optional") or ())]
 
-    Parameters
-    ----------
-    path : Path
 
-    Returns
-    -------
-    dict
+def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
+    """Origin dates in order: the round of each, and the end of the last month known then.
 
-    Raises
-    ------
-    DataError
-        With file, line and column: not there, not readable, no UTF-8, no JSON, a key twice, no
-        object.
+    Hubs of other people do not say the second; it is empty.
     """
+    found = {}
+    for round_ in hub.rounds:
+        said = round_.get("additional_metadata")
+        ends = said.get("last_data_dates", {}) if isinstance(said, dict) else {}
+        for task in round_.get("model_tasks") or ():
+            for day in values_of(task.get("task_ids", {}).get("origin_date")):
+                end = ends.get(day, round_.get("last_data_date", ""))
+                found[str(day)] = (round_, str(end))
+    return dict(sorted(found.items()))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """An object of a JSON file; what is wrong is refused with file, line and column."""
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
         text = path.read_text(encoding="utf-8-sig")
+        found = json.loads(text, object_pairs_hook=_once)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", hint="a hub needs it") from None
     except UnicodeDecodeError as error:
         row = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{path}, line {row}: byte {error.object[error.start]:#04x} is no UTF-8",
-            hint="save the file as UTF-8",
-        ) from None
+        what = f"line {row}: byte {error.object[error.start]:#04x} is no UTF-8"
+        raise DataError(f"{path}, {what}", hint="save the file as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    try:
-        found = json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
-        raise DataError(
-            f"{path}, line {error.lineno}, column {error.colno}: no JSON: {error.msg}",
-            hint="mend the line, or the one before it",
-        ) from None
+        what = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
+        raise DataError(f"{path}, {what}", hint="mend the line, or the one before it") from None
     except _TwiceError as error:
-        raise DataError(
-            f"{path}: key {quoted(error.key)} is there twice", hint="keep one"
-        ) from None
+        what = f"key {quoted(str(error))} is there twice"
+        raise DataError(f"{path}: {what}", hint="keep one") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
     if not isinstance(found, dict):
@@ -249,35 +251,26 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 class _TwiceError(ValueError):
-    """A key that stands twice in one object: JSON would keep the last and say nothing."""
-
-    def __init__(self, key: str) -> None:
-        self.key = key
-        super().__init__(key)
+    """A key that is twice in one object: JSON would keep the last and say nothing."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in made:
-            raise _TwiceError(key)
-        made[key] = value
+    """A JSON object each of whose keys is there once."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(n for i, n in enumerate(names) if n in names[:i]))
     return made
 
 
 def _folder_name(admin: dict[str, Any], source: Path) -> str:
     """The folder of submissions that ``admin.json`` names, which must lie inside the hub."""
     name = admin.get("model_output_dir", MODEL_OUTPUT)
+    hint = "the name of a folder of the hub"
     if not isinstance(name, str) or not name.strip():
-        raise DataError(
-            f"{source}: model_output_dir is {quoted(name)}", hint="the name of a folder of the hub"
-        )
-    parts = Path(name).parts
-    if Path(name).is_absolute() or ".." in parts:
-        raise DataError(
-            f"{source}: model_output_dir {quoted(name)} leads out of the hub",
-            hint="the name of a folder of the hub",
-        )
+        raise DataError(f"{source}: model_output_dir is {quoted(name)}", hint=hint)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise DataError(f"{source}: model_output_dir {quoted(name)} leads out of the hub", hint)
     return name
 
 
@@ -285,11 +278,9 @@ def _files(folder: Path) -> list[Path]:
     """Files below a folder, in order: no hidden ones, nothing in hidden folders, no README."""
     if not folder.is_dir():
         return []
-    found = []
-    for path in folder.rglob("*"):
-        inside = path.relative_to(folder).parts
-        if any(part.startswith(".") for part in inside) or path.name.startswith(_BESIDE):
-            continue
-        if path.is_file():
-            found.append(path)
-    return sorted(found, key=lambda p: p.relative_to(folder).parts)
+    found = {path.relative_to(folder).parts: path for path in folder.rglob("*") if path.is_file()}
+    return [
+        found[parts]
+        for parts in sorted(found)
+        if not parts[-1].startswith(_BESIDE) and not any(x.startswith(".") for x in parts)
+    ]

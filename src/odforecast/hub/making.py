@@ -1,7 +1,7 @@
-"""A hub made from an archive: its configuration, its target data, its models' metadata.
+"""A hub made from an archive, and one that goes on with new releases.
 
-The folder appears whole or not at all. It holds no submission: :func:`odforecast.hub.submit`, or
-somebody else, puts them there.
+A new hub's folder appears whole or not at all. It holds no submission:
+:func:`odforecast.hub.submit`, or somebody else, puts them there.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import json
 import os
-import re
 import secrets
 import shutil
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,23 +21,8 @@ import numpy as np
 from odforecast.errors import DataError, one_of
 from odforecast.geography.places import called, lookup, population
 from odforecast.hub import config
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, TARGET_DATA, Hub
-from odforecast.hub.metadata import (
-    LICENCES,
-    all_labels,
-    built_in,
-    metadata_schema,
-    model_metadata,
-    write_metadata,
-)
-from odforecast.hub.readme import readme
-from odforecast.hub.target_data import (
-    oracle_output,
-    time_series,
-    write_oracle_output,
-    write_time_series,
-)
-from odforecast.io import replacing
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, Hub, origins_of, values_of
+from odforecast.hub.targets import write_targets
 from odforecast.names import ALL_DRUGS, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
 from odforecast.say import quoted
@@ -55,9 +37,6 @@ if TYPE_CHECKING:
 CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "hub@example.org"}
 REPOSITORY: Final = "example/overdose-hub"
 
-#: A list of numbers or words, one to a line, as :mod:`json` writes it.
-_LIST = re.compile(r"\[\n\s+((?:[^\[\]{}]|\n)*?)\n(\s*)\]")
-
 
 def init(
     folder: str | os.PathLike[str],
@@ -69,7 +48,7 @@ def init(
     end: object | None = None,
     models: Sequence[str] | str | None = None,
     horizon: int = 12,
-    samples: tuple[int, int] = config.SAMPLES,
+    samples: tuple[int, int] = (100, 1000),
     joint: Sequence[str] = (LOCATION, MONTH),
     name: str | None = None,
     maintainer: str = "odforecast",
@@ -114,7 +93,8 @@ def init(
     Returns
     -------
     Hub
-        Opened. It is valid by version 6.0.0 of the hubverse's schemas.
+        Opened. It is valid by version 6.0.0 of the hubverse's schemas, and the hubverse's
+        dashboard shows it: ``dashboard/`` has the three files for that.
 
     Raises
     ------
@@ -128,8 +108,8 @@ def init(
     >>> import tempfile
     >>> import odforecast as od
     >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled())
-    >>> hub.tasks["rounds"][-1]["round_name"]
-    '2026-01-14, known to 2025-08'
+    >>> hub.rounds[0]["additional_metadata"]["last_data_dates"]
+    {'2025-09-17': '2025-04-30', '2026-01-14': '2025-08-31'}
     >>> len(hub.target_files("time-series")), len(hub.metadata_files())
     (2, 9)
     """
@@ -142,14 +122,15 @@ def init(
     check_room(target)
     if kind not in KINDS:
         raise DataError(f"unknown kind of rounds {kind!r}", hint=one_of(kind, KINDS))
-    if license not in LICENCES:
-        raise DataError(f"unknown licence {license!r}", hint=one_of(license, LICENCES))
+    if license not in config.licences():
+        raise DataError(f"unknown licence {license!r}", hint=one_of(license, config.licences()))
     labels = _labels(models)
-    releases = releases_of(archive)
-    panels = panels_of(origins(releases, kind, start, end, donors=1, indicator=indicator))
+    releases = _releases(archive)
+    panels = _panels(origins(releases, kind, start, end, donors=1, indicator=indicator))
     newest = releases.as_of().panel(indicator)
     truth = Truth(newest)
     what = newest.indicator
+    title = name or "Forecasts of US drug-overdose deaths" + f", {what}" * (what != ALL_DRUGS)
     facts = {
         "indicator": what,
         "dataset": newest.dataset,
@@ -158,38 +139,117 @@ def init(
         "truth_release": str(truth.release),
         "made_with": f"odforecast {__version__}",
     }
-    title = name or f"Forecasts of US drug-overdose deaths{_of(what)}"
-    admin = config.admin_config(title, maintainer, contact, repository, more=facts)
-    rounds = [config.Round(p.as_of, p.last_month, p.locations) for p in panels]
-    tasks = config.tasks_config(rounds, horizon, samples, joint)
+    admin = config.admin_config(title, maintainer, contact, repository, facts)
+    tasks = config.tasks_config(panels, horizon, samples, joint)
     with appearing(target) as part:
-        write_json(admin, part / CONFIG / "admin.json")
-        write_json(tasks, part / CONFIG / "tasks.json")
-        write_json(config.target_data_config(), part / CONFIG / "target-data.json")
-        write_json(metadata_schema(), part / CONFIG / "model-metadata-schema.json")
-        for panel in panels:
-            write_time_series(time_series(panel), panel.as_of, part / TARGET_DATA)
-        write_oracle_output(oracle_output(panels, truth, horizon), part / TARGET_DATA)
+        config.write_json(admin, part / CONFIG / "admin.json")
+        config.write_json(tasks, part / CONFIG / "tasks.json")
+        write_targets(part, panels, panels, truth, horizon)
         (part / MODEL_METADATA).mkdir()
         for label in labels:
-            write_metadata(model_metadata(label, license), part)
+            config.write_metadata(label, part, license)
         (part / MODEL_OUTPUT).mkdir()
         (part / "auxiliary-data").mkdir()
-        _text(_places(newest), part / "auxiliary-data" / "locations.csv")
-        pages = readme(title, facts, panels, labels, horizon, samples, tasks)
-        for where, text in pages.items():
-            _text(text, part / where)
+        config.write_text(_places(newest), part / "auxiliary-data" / "locations.csv")
+        config.write_pages(admin, tasks, labels, part)
     return Hub.open(target)
 
 
-def releases_of(archive: Archive | None) -> Archive:
-    """The archive given, or your own.
+def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) -> Hub:
+    """Add the rounds of releases that came since, and the answers that are settled by now.
+
+    Rounds that are there stay as they are, and so do submissions, metadata and pages. A round is
+    in ``tasks.json`` only once its data are there. A hub of an older version, whose ``tasks.json``
+    has an entry per release, gets one more entry for all that follow.
+
+    Parameters
+    ----------
+    hub : path or Hub
+        A hub as :func:`odforecast.hub.init` makes it, one round per release.
+    archive : Archive, optional
+        Releases, those of the hub's rounds among them. Default: your own, with the bundled ones
+        beneath.
+
+    Returns
+    -------
+    Hub
+        Opened again.
 
     Raises
     ------
     DataError
-        If it is no archive, but a name or a folder for one.
+        If the hub was not made here, its rounds are of the past again, or the archive lacks a
+        release that is a round, or ends before the hub's truth.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled())
+    >>> len(od.hub.update(hub, od.bundled()).target_files("time-series"))
+    2
     """
+    from odforecast.backtesting.origin import origins
+    from odforecast.scoring import Truth
+
+    there = hub if isinstance(hub, Hub) else Hub.open(hub)
+    facts = there.admin.get("additional_metadata")
+    needed = {"indicator", "rounds", "truth_release"}
+    if not isinstance(facts, Mapping) or needed - set(facts) or not there.rounds:
+        raise DataError(
+            f"{there.root} was not made by odforecast hub init, so its rounds cannot be added to",
+            hint="add them to tasks.json by hand",
+        )
+    if facts["rounds"] != VINTAGE_REAL:
+        raise DataError(
+            f"the rounds of {there.root} are of the past again ({facts['rounds']}), "
+            "and do not go on",
+            hint="make another hub",
+        )
+    releases = _releases(archive)
+    truth = Truth(releases.as_of().panel(facts["indicator"]))
+    if str(truth.release) < facts["truth_release"]:
+        raise DataError(
+            f"the archive ends with {truth.release}, and {there.root} holds answers of "
+            f"{facts['truth_release']}",
+            hint="get the newer releases: odforecast data fetch",
+        )
+    panels = _panels(origins(releases, VINTAGE_REAL, indicator=facts["indicator"]))
+    days = list(origins_of(there))
+    known = {panel.as_of.isoformat(): panel for panel in panels}
+    if missing := [day for day in days if day not in known]:
+        raise DataError(
+            f"the archive has no release {missing[0]}, which is a round of {there.root}",
+            hint="take the archive the hub was made from",
+        )
+    # Releases before the hub's first round were left out when it was made.
+    before = [known[day] for day in days]
+    new = [panel for day, panel in known.items() if day > max(days)]
+    last = there.rounds[-1]
+    horizon = max(values_of(last["model_tasks"][0]["task_ids"]["horizon"]))
+    write_targets(there.root, new, before + new, truth, horizon)
+    if new:
+        rounds = [*there.rounds[:-1], config.with_origins(last, new, before)]
+        if "last_data_date" in last:
+            rounds = [*there.rounds, config.with_origins(_emptied(last), new, before)]
+        config.write_json({**there.tasks, "rounds": rounds}, there.root / CONFIG / "tasks.json")
+    if str(truth.release) != facts["truth_release"]:
+        changed = {**facts, "truth_release": str(truth.release)}
+        admin = {**there.admin, "additional_metadata": changed}
+        config.write_json(admin, there.root / CONFIG / "admin.json")
+    return Hub.open(there.root)
+
+
+def _emptied(round_: Mapping[str, Any]) -> dict[str, Any]:
+    """A round of one release, as older versions made them, without its origin."""
+    none = {x: {"required": None, "optional": None} for x in ("origin_date", "target_end_date")}
+    tasks = [task | {"task_ids": task["task_ids"] | none} for task in round_["model_tasks"]]
+    kept = {k: v for k, v in round_.items() if k not in ("round_name", "last_data_date")}
+    return kept | {"model_tasks": tasks}
+
+
+def _releases(archive: Archive | None) -> Archive:
+    """The archive given, or your own."""
     if archive is None:
         return own_archive()
     if not isinstance(archive, Archive):
@@ -201,13 +261,7 @@ def releases_of(archive: Archive | None) -> Archive:
 
 
 def check_room(folder: Path) -> None:
-    """Refuse a folder that holds something, before any work.
-
-    Raises
-    ------
-    DataError
-        If it is a file, is not empty, or nothing can be written there.
-    """
+    """Refuse a folder that holds something, before any work."""
     if folder.is_dir():
         if there := sorted(p.name for p in folder.iterdir()):
             raise DataError(
@@ -223,18 +277,7 @@ def check_room(folder: Path) -> None:
 
 @contextlib.contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside ``folder`` that takes its place only once it is whole.
-
-    Parameters
-    ----------
-    folder : Path
-        Absent, or empty.
-
-    Yields
-    ------
-    Path
-        Where to write. If the block raises, nothing is left.
-    """
+    """A hidden folder beside an absent or empty one that takes its place only once it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     part.mkdir()
@@ -247,38 +290,8 @@ def appearing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def write_json(value: Mapping[str, Any], path: Path) -> None:
-    """Write a configuration for people to read: lists of numbers and words in a few lines.
-
-    Parameters
-    ----------
-    value : mapping
-    path : Path
-        Its folder is made if it is absent; the file is whole or as it was.
-    """
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    _text(_LIST.sub(_packed, text) + "\n", path)
-
-
-def _packed(found: re.Match[str]) -> str:
-    cells = " ".join(found[1].split()) if '"' not in found[1] else re.sub(r"\n\s+", " ", found[1])
-    indent = found[2]
-    if len(cells) + len(indent) < 90:
-        return f"[{cells}]"
-    # Codes and dates hold no space: lines break between them.
-    inner = textwrap.fill(
-        cells, 98, initial_indent=indent + "  ", subsequent_indent=indent + "  ",
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
-    return f"[\n{inner}\n{indent}]"
-
-
-def _text(text: str, path: Path) -> None:
-    with replacing(path) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
-
-
 def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Labels of built-in models, each once."""
     if models is None:
         from odforecast.backtesting import DEFAULT_MODELS
 
@@ -286,23 +299,18 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
     if isinstance(models, str):
         if models != "all":
             raise DataError(f"models is {models!r}", hint="a list of labels, or 'all'")
-        return all_labels()
+        return config.all_labels()
     labels = tuple(dict.fromkeys(models))
-    if wrong := [label for label in labels if not built_in(label)]:
+    if wrong := [label for label in labels if not config.built_in(label)]:
         raise DataError(
-            f"{wrong[0]!r} is no built-in model of states", hint=one_of(wrong[0], all_labels())
+            f"{wrong[0]!r} is no built-in model of states",
+            hint=one_of(wrong[0], config.all_labels()),
         )
     return labels
 
 
-def panels_of(found: Sequence[Origin]) -> list[Panel]:
-    """What was known at each origin; of several of one day, what reaches furthest.
-
-    Raises
-    ------
-    DataError
-        If there is none.
-    """
+def _panels(found: Sequence[Origin]) -> list[Panel]:
+    """What was known at each origin; of several of one day, what reaches furthest."""
     kept: dict[object, Panel] = {}
     for panel in (o.panel for o in found if o.panel is not None):
         before = kept.get(panel.as_of)
@@ -314,10 +322,6 @@ def panels_of(found: Sequence[Origin]) -> list[Panel]:
     return [kept[day] for day in sorted(kept, key=str)]
 
 
-def _of(indicator: str) -> str:
-    return "" if indicator == ALL_DRUGS else f", {indicator}"
-
-
 def _places(panel: Panel) -> str:
     """Places as hubs list them: code, name, people (blank where they are not counted)."""
     out = io.StringIO()
@@ -325,7 +329,7 @@ def _places(panel: Panel) -> str:
     rows.writerow(["abbreviation", "location", "location_name", "population"])
     year = int(str(panel.last_month)[:4])
     for state in panel.locations:
-        place = lookup(state)
         people = population(state, year)
-        rows.writerow([state, place.code, called(state), "" if np.isnan(people) else round(people)])
+        shown = "" if np.isnan(people) else round(people)
+        rows.writerow([state, lookup(state).code, called(state), shown])
     return out.getvalue()

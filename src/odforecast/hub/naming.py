@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from odforecast.errors import DataError, ForecastError
@@ -42,42 +41,10 @@ MODEL_ID: Final = re.compile(r"([A-Za-z0-9_]+)-([A-Za-z0-9_]+)", re.ASCII)
 STEM: Final = re.compile(
     r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)-([A-Za-z0-9_]+)-([A-Za-z0-9_]+)", re.ASCII
 )
-#: Compression that may stand before the ending: ``….gzip.parquet``.
-COMPRESSIONS: Final = (
-    "snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2",
-)  # fmt: skip
 
 _PLAIN: Final = {"-": "_", "+": "__"}
 _SIGN: Final = {run: sign for sign, run in _PLAIN.items()}
 _RUN: Final = re.compile(r"_+")
-
-
-@dataclass(frozen=True)
-class SubmissionName:
-    """The parts of a submission's file name.
-
-    Attributes
-    ----------
-    round_id : str
-        Usually a date, ``2025-09-17``.
-    team, model : str
-        Letters, digits, ``_``.
-    format : str
-        The ending: ``csv``, ``parquet``, ``arrow``, or what else is there.
-    compression : str
-        What stands before it (``gzip`` of ``x.gzip.parquet``); empty if nothing does.
-    """
-
-    round_id: str
-    team: str
-    model: str
-    format: str
-    compression: str = ""
-
-    @property
-    def model_id(self) -> str:
-        """``TEAM-MODEL``."""
-        return f"{self.team}-{self.model}"
 
 
 def model_id(label: str, team: str = TEAM) -> str:
@@ -175,7 +142,7 @@ def label_of(name: str, team: str = TEAM) -> str:
     if label is None or model_id(label, team) != name:
         raise DataError(
             f"{quoted(name)}: no label of {team} has that name",
-            hint="names of this team are made by odforecast.hub.naming.model_id",
+            hint="names of this team are made by odforecast.hub.model_id",
         )
     return label
 
@@ -217,25 +184,7 @@ def labels_of(names: Iterable[str], team: str = TEAM) -> dict[str, str]:
 
 
 def submission_stem(round_id: object, name: str) -> str:
-    """File name of a submission, without its ending.
-
-    Parameters
-    ----------
-    round_id : date or str
-        The origin date.
-    name : str
-        ``TEAM-MODEL``.
-
-    Raises
-    ------
-    DataError
-        If the parts make no legal name.
-
-    Examples
-    --------
-    >>> submission_stem("2025-09-17", model_id("auto-ets+delay"))
-    '2025-09-17-odforecast-auto_ets__delay'
-    """
+    """File name of a submission, without its ending; refused where the parts make none."""
     stem = f"{round_id}-{name}"
     if not STEM.fullmatch(stem):
         raise DataError(
@@ -243,58 +192,6 @@ def submission_stem(round_id: object, name: str) -> str:
             hint="DATE-TEAM-MODEL, team and model of letters, digits and _",
         )
     return stem
-
-
-def parse_submission(name: str) -> SubmissionName:
-    """The parts of a submission's file name.
-
-    Parameters
-    ----------
-    name : str
-        File name with its ending, without folders.
-
-    Returns
-    -------
-    SubmissionName
-
-    Raises
-    ------
-    DataError
-        With what is wrong: a character that no name may hold, an unknown compression before the
-        ending, or parts that are not three.
-
-    Examples
-    --------
-    >>> parse_submission("2022-10-22-Flusight-baseline.csv").model_id
-    'Flusight-baseline'
-    >>> parse_submission("2025-09-17-odforecast-auto-ets.csv")
-    Traceback (most recent call last):
-        ...
-    odforecast.errors.DataError: ...: not DATE-TEAM-MODEL; ...
-    """
-    stem, _, kind = name.rpartition(".")
-    if not stem:
-        stem, kind = name, ""
-    compression = ""
-    if "." in stem:
-        stem, _, compression = stem.rpartition(".")
-        if compression not in COMPRESSIONS:
-            raise DataError(
-                f"{quoted(name)}: {quoted(compression)} before the ending is no compression",
-                hint=f"DATE-TEAM-MODEL and an ending; or one of {', '.join(COMPRESSIONS)} between",
-            )
-    if wrong := re.sub(r"[A-Za-z0-9_-]", "", stem):
-        raise DataError(
-            f"{quoted(name)}: {quoted(wrong[0])} may not stand in a name",
-            hint="letters, digits and _ only, and a hyphen between date, team and model",
-        )
-    match = STEM.fullmatch(stem)
-    if not match:
-        raise DataError(
-            f"{quoted(name)}: not DATE-TEAM-MODEL",
-            hint="a hyphen between the three, and none within team or model: auto_ets",
-        )
-    return SubmissionName(match[1], match[2], match[3], kind, compression)
 
 
 def _undone(name: str) -> str | None:

@@ -1,4 +1,5 @@
-"""Forecasts under scenarios, as scenario hubs have them: one table, and the hub's configuration.
+"""Forecasts under scenarios, as scenario hubs have them: one table, the hub's configuration, and
+for which months the assumptions held.
 
 ``scenario_id`` is a task variable. Samples are paired across scenarios: one ``output_type_id`` is
 one draw under every one of them, so that what a scenario changes can be worked out sample by
@@ -9,40 +10,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ForecastError
+from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.file_check import LONGEST_NAME, is_scenario_name
-from odforecast.hub.files import to_hub
-from odforecast.io import replacing
-from odforecast.months import month_end
-from odforecast.names import (
-    HUB_QUANTILES,
-    LOCATION,
-    MONTH,
-    SCENARIO_ID,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGETS,
-)
-from odforecast.say import quoted
+from odforecast.hub.cells import read_raw
+from odforecast.hub.config import set_samples, template, write_text
+from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
+from odforecast.say import listed, quoted
 
-#: Schema that :func:`scenario_tasks` is written for.
-SCHEMA: Final = (
-    "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0/tasks-schema.json"
-)
-
-_TITLES: Final = {
-    TARGET_12MO: "Drug-overdose deaths in the 12 months ending with the target month",
-    TARGET_MONTH: "Drug-overdose deaths in the target month",
-}
+#: Columns of the file of :func:`read_held`; the last one may be left out.
+HELD_COLUMNS = (SCENARIO_ID, "first_month", "last_month", "note")
+_MONTH = re.compile(r"(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 def scenarios_to_hub(
@@ -155,54 +143,41 @@ def scenario_tasks(
             f"no target {unknown[0]!r}",
             hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
         )
-    own = [*([] if LOCATION in forecast.joint else ["location"]),
-           *([] if MONTH in forecast.joint else ["horizon"])]  # fmt: skip
-    task_ids = {
-        "origin_date": _required([forecast.as_of.isoformat()]),
-        SCENARIO_ID: _required(scenarios),
-        "location": _required([lookup(s).code for s in forecast.locations]),
-        "target": _required(wanted),
-        "horizon": _required([int(h) for h in forecast.horizons]),
+    made = json.loads(template("tasks.json"))
+    task = made["rounds"][0]["model_tasks"][0]
+    values = {
+        "origin_date": [forecast.as_of.isoformat()],
+        SCENARIO_ID: scenarios,
+        "location": [lookup(s).code for s in forecast.locations],
+        "target": wanted,
+        "horizon": [int(h) for h in forecast.horizons],
+    }
+    ends = [month_end(m).isoformat() for m in forecast.months]
+    task["task_ids"] = {
+        **{name: {"required": x, "optional": None} for name, x in values.items()},
         # Hubs want a variable that follows from others to be optional.
-        "target_end_date": {
-            "required": None,
-            "optional": [month_end(m).isoformat() for m in forecast.months],
-        },
+        "target_end_date": {"required": None, "optional": ends},
     }
-    deaths = {"type": "double", "minimum": 0}
-    outputs = {
-        "quantile": {
-            "output_type_id": {"required": [float(x) for x in levels]},
-            "value": deaths,
-            "is_required": True,
-        },
-        "sample": {
-            "output_type_id_params": {
-                "type": "integer",
-                "min_samples_per_task": samples,
-                "max_samples_per_task": samples,
-                "compound_taskid_set": ["origin_date", *own],
-            },
-            "value": deaths,
-            "is_required": False,
-        },
-    }
+    task["output_type"]["quantile"]["output_type_id"]["required"] = [float(x) for x in levels]
+    set_samples(task, (samples, samples), forecast.joint)
+    known = {x["target_id"]: x for x in task["target_metadata"]}
+    task["target_metadata"] = [
+        {key: value for key, value in known[t].items() if key != "description"} for t in wanted
+    ]
     round_ = {
         "round_id_from_variable": True,
         "round_id": "origin_date",
         # One set of tasks: a sample may not span two, and a draw is one over both targets.
-        "model_tasks": [
-            {
-                "task_ids": task_ids,
-                "output_type": outputs,
-                "target_metadata": [_metadata(target) for target in wanted],
-            }
-        ],
+        "model_tasks": [task],
         "submissions_due": {"relative_to": "origin_date", "start": due[0], "end": due[1]},
         "file_format": ["csv", "parquet"],
         "derived_task_ids": ["target_end_date"],
     }
-    return {"schema_version": SCHEMA, "rounds": [round_], "output_type_id_datatype": "double"}
+    return {
+        "schema_version": made["schema_version"],
+        "rounds": [round_],
+        "output_type_id_datatype": "double",
+    }
 
 
 def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
@@ -229,29 +204,12 @@ def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     'tasks.json'
     """
     target = Path(path)
-    text = json.dumps(tasks, indent=2, ensure_ascii=False) + "\n"
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8", newline="\n")
+    write_text(json.dumps(tasks, indent=2, ensure_ascii=False) + "\n", target)
     return target
 
 
-def _required(values: list[Any]) -> dict[str, Any]:
-    return {"required": values, "optional": None}
-
-
-def _metadata(target: str) -> dict[str, Any]:
-    return {
-        "target_id": target,
-        "target_name": _TITLES[target],
-        "target_units": "deaths",
-        "target_keys": {"target": target},
-        "target_type": "continuous",
-        "is_step_ahead": True,
-        "time_unit": "month",
-    }
-
-
 def _check_names(names: Sequence[object]) -> None:
+    """Refuse none, and what is no name."""
     if not names:
         raise ForecastError("no scenarios", hint="give one or more")
     for name in names:
@@ -281,3 +239,86 @@ def _check(forecasts: Mapping[str, Forecast], *, drawn: bool) -> None:
                 f"scenarios {quoted(first)} and {quoted(name)} differ in {found[0]}",
                 hint="scenarios of one file are projected from one forecast",
             )
+
+
+def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.DataFrame:
+    """Read for which months the assumptions of each scenario held.
+
+    What held is a fact about the world (the agreement was in force, the supply was down) that
+    counts of deaths do not say; somebody who knows writes it down.
+
+    Parameters
+    ----------
+    path : str or Path
+        CSV file: ``scenario_id, first_month, last_month`` and perhaps ``note``; months as
+        2024-03, both included. A scenario may have several rows, of different months; one without
+        a row held in no month.
+    scenarios : collection of str, optional
+        Names that are allowed; default: any.
+
+    Returns
+    -------
+    DataFrame
+        ``scenario_id``, ``first_month``, ``last_month`` (timestamps), ``note``; a row each.
+
+    Raises
+    ------
+    DataError
+        With file, row, column, value and what is allowed, at the first thing wrong.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import odforecast as od
+    >>> path = Path(tempfile.mkdtemp()) / "held.csv"
+    >>> _ = path.write_text("scenario_id,first_month,last_month\\nnull,2024-01,2024-06\\n")
+    >>> od.hub.read_held(path)["last_month"].dt.strftime("%Y-%m").tolist()
+    ['2024-06']
+    """
+    source, columns = Path(path), ", ".join(HELD_COLUMNS)
+    try:
+        raw = read_raw(source, "csv")
+    except DataError as error:
+        hint = f"a CSV file with columns {columns}" if error.hint else None
+        raise DataError(error.message, hint=hint) from error
+    table = raw.cells
+    missing = [c for c in HELD_COLUMNS[:3] if c not in table]
+    extra = [c for c in table if c not in HELD_COLUMNS]
+    if missing or extra:
+        what = f"no column {missing[0]}" if missing else f"unknown column {quoted(extra[0])}"
+        raise DataError(f"{source}: {what}", hint=f"columns: {columns}")
+
+    def refuse(i: int, column: str, why: str, hint: str) -> NoReturn:
+        """Say which cell is wrong."""
+        raise DataError(
+            f"{source}, row {raw.rows[i]}, column {column}: {quoted(table[column].iloc[i])} {why}",
+            hint=hint,
+        )
+
+    months: dict[tuple[str, str], int] = {}
+    for i, name in enumerate(table[SCENARIO_ID]):
+        if not is_scenario_name(name):
+            refuse(i, SCENARIO_ID, "is no name of a scenario", "name it as the forecasts do")
+        if scenarios is not None and name not in scenarios:
+            allowed = f"they have: {listed(scenarios)}"
+            refuse(i, SCENARIO_ID, "is no scenario of the forecasts", allowed)
+        span = []
+        for column in HELD_COLUMNS[1:3]:
+            cell = table[column].iloc[i]
+            if _MONTH.fullmatch(cell) is None:
+                refuse(i, column, "is no month", "write months as 2024-03")
+            span.append(np.datetime64(cell, "M"))
+        if span[0] > span[1]:
+            refuse(i, "last_month", "lies before first_month", "the last month it held, included")
+        for month in np.arange(span[0], span[1] + ONE_MONTH):
+            key = (name, str(month))
+            if key in months:
+                refuse(i, "first_month", f"begins months that row {months[key]} has too ({month})",
+                       "give every month of a scenario once")  # fmt: skip
+            months[key] = int(raw.rows[i])
+    out = pd.DataFrame({SCENARIO_ID: table[SCENARIO_ID].astype(object)})
+    for column in HELD_COLUMNS[1:3]:
+        out[column] = table[column].to_numpy().astype("datetime64[M]").astype("datetime64[s]")
+    out["note"] = table.get("note", "")
+    return out

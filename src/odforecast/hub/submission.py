@@ -14,12 +14,11 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.file_check import OUTPUT_TYPES, check_hub
-from odforecast.hub.files import _texts, to_hub
-from odforecast.hub.layout import MODEL_METADATA, Hub
-from odforecast.hub.metadata import built_in, model_metadata, write_metadata
+from odforecast.hub.config import built_in, write_metadata
+from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub
+from odforecast.hub.layout import MODEL_METADATA, Hub, origins_of, values_of
 from odforecast.hub.naming import TEAM, label_of, model_id, submission_stem
-from odforecast.hub.target_data import write_typed
+from odforecast.hub.targets import write_parquet
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
@@ -45,12 +44,12 @@ def submit(
     Parameters
     ----------
     forecast : Forecast
-        Its as-of date must be a round's ``origin_date``.
+        Its as-of date must be an ``origin_date`` of the hub.
     hub : path or Hub
         A hub as :func:`odforecast.hub.init` makes it.
     name : str, optional
         ``TEAM-MODEL``. Default: team ``odforecast``, and the model's label by the mapping of
-        :mod:`odforecast.hub.naming`.
+        :func:`odforecast.hub.model_id`.
     output_types : sequence of str, optional
         ``"quantile"``, ``"sample"``, ``"pmf"``. Default: those that the hub asks for and the
         forecast can give.
@@ -110,13 +109,25 @@ def submit(
             f"{there.relative(others[0])}: the round was submitted already, in another format",
             hint=f"remove it, or give format={others[0].suffix[1:]!r}",
         )
-    _metadata(there, called, label)
-    _write(table, path, format)
+    if not any(p.stem == called and p.suffix in (".yml", ".yaml") for p in there.metadata_files()):
+        # A submission without metadata is refused by the hub's checks.
+        if not (called.partition("-")[0] == TEAM and built_in(label) and label_of(called) == label):
+            raise DataError(
+                f"{there.root}: no {MODEL_METADATA}/{called}.yml, so the hub does not know the "
+                "model",
+                hint="write it first; the files beside it are examples",
+            )
+        write_metadata(label, there.root)
+    if format == "parquet":
+        write_parquet(table.assign(output_type_id=id_texts(table)), path)
+    else:
+        with replacing(path) as part:
+            part.write_bytes(csv_lines(table))
     return path
 
 
 def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
-    """What a round of a hub knew, as a model takes it.
+    """What was known on an origin date of a hub, as a model takes it.
 
     Parameters
     ----------
@@ -125,7 +136,7 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     archive : Archive
         The releases it was made from.
     day : str
-        The round's ``origin_date``.
+        The ``origin_date``.
 
     Returns
     -------
@@ -150,26 +161,21 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     from odforecast.backtesting.origin import origins
 
     facts = hub.admin.get("additional_metadata", {})
-    dates = _dates(hub)
     if not {"indicator", "rounds", "truth_release"} <= set(facts):
         raise DataError(
             f"{hub.root} was not made by odforecast hub init",
             hint="forecast what its rounds knew yourself, and give that to od.hub.submit",
         )
-    if not dates:
-        raise DataError(*_no_rounds(hub))
-    if day not in dates:
-        raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, sorted(dates)[-12:]))
+    _, end = _asked(hub, day)
     kind, indicator = facts["rounds"], facts["indicator"]
     if kind == VINTAGE_REAL:
         found = archive.as_of(day).panel(indicator)
     else:
-        seen = archive.until(facts["truth_release"])
-        month = str(dates[day]["last_data_date"])[:7]
+        seen, month = archive.until(facts["truth_release"]), end[:7]
         panels = [o.panel for o in origins(seen, kind, month, month, donors=1, indicator=indicator)]
         found = next(p for p in panels if p is not None)
     has = found.release if kind == VINTAGE_REAL else found.as_of
-    if has.isoformat() != day or str(found.last_month) != dates[day]["last_data_date"][:7]:
+    if has.isoformat() != day or str(found.last_month) != end[:7]:
         raise DataError(
             f"the archive does not give round {day} of {hub.root}: it has {has}, known to "
             f"{found.last_month}",
@@ -178,49 +184,32 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     return found
 
 
-def origin_dates(hub: Hub) -> list[str]:
-    """Origin dates of a hub's rounds, in order."""
-    return sorted(_dates(hub))
-
-
 def asked_until(hub: Hub, day: str) -> int:
-    """The furthest horizon that a round asks for.
-
-    Parameters
-    ----------
-    hub : Hub
-    day : str
-        The round's ``origin_date``.
-    """
-    tasks = _dates(hub)[day]["model_tasks"]
-    return max(int(h) for task in tasks for h in _values(task["task_ids"]["horizon"]))
+    """The furthest horizon that the round of an ``origin_date`` asks for."""
+    tasks = _asked(hub, day)[0]["model_tasks"]
+    return max(int(h) for task in tasks for h in values_of(task["task_ids"]["horizon"]))
 
 
-def _dates(hub: Hub) -> dict[str, dict[str, Any]]:
-    """Origin dates of a hub, and the round of each."""
-    return {
-        str(value): round_
-        for round_ in hub.rounds
-        for task in round_.get("model_tasks", ())
-        for value in _values(task.get("task_ids", {}).get("origin_date", {}))
-    }
-
-
-def _no_rounds(hub: Hub) -> tuple[str, str]:
-    """Why a hub takes nothing, and what to do: it has no rounds, or rounds of another form."""
+def _asked(hub: Hub, day: str) -> tuple[dict[str, Any], str]:
+    """The round of an origin date, and the end of the last month known then."""
+    days = origins_of(hub)
     if not hub.rounds:
-        return (
+        raise DataError(
             f"{hub.config / 'tasks.json'}: no rounds, so nothing is asked for",
-            "odforecast hub init DIR makes a hub with rounds",
+            hint="odforecast hub init DIR makes a hub with rounds",
         )
-    return (
-        f"{hub.root}: no round has an origin_date",
-        "hubs with other columns take files of their own form",
-    )
+    if not days:
+        raise DataError(
+            f"{hub.root}: no round has an origin_date",
+            hint="hubs with other columns take files of their own form",
+        )
+    if day not in days:
+        raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, list(days)[-12:]))
+    return days[day]
 
 
 def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
-    """The round of a forecast's origin."""
+    """The round of a forecast's origin; it must know and count what the forecast does."""
     counted = hub.admin.get("additional_metadata", {}).get("indicator")
     if counted and forecast.panel is not None and forecast.panel.indicator != counted:
         raise DataError(
@@ -228,22 +217,14 @@ def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
             hint="take a hub of that count",
         )
     day = forecast.as_of.isoformat()
-    dates = _dates(hub)
-    if not dates:
-        raise DataError(*_no_rounds(hub))
-    if day not in dates:
-        raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, sorted(dates)[-12:]))
-    round_ = dates[day]
-    last = round_.get("last_data_date")
-    if last is not None and str(last)[:7] != str(forecast.last_month):
+    round_, end = _asked(hub, day)
+    if end and end[:7] != str(forecast.last_month):
         raise DataError(
-            f"round {day} is known to {str(last)[:7]}, and the forecast to {forecast.last_month}",
+            f"round {day} is known to {end[:7]}, and the forecast to {forecast.last_month}",
             hint="horizons would mean other months: forecast from what the round knew",
         )
     for task in round_["model_tasks"]:
-        wants = set(task["task_ids"])
-        if wants != set(HUB_COLUMNS) - {"output_type", "output_type_id", "value"}:
-            odd = sorted(wants.symmetric_difference(HUB_COLUMNS[:5]))
+        if odd := sorted(set(task["task_ids"]).symmetric_difference(HUB_COLUMNS[:5])):
             raise DataError(
                 f"{hub.root}: the columns of round {day} are others, {odd[0]} for one",
                 hint="write files of that form by hand",
@@ -258,34 +239,33 @@ def _rows(
     samples: int | None,
     own: bool,
 ) -> pd.DataFrame:
-    """All rows that the round asks for and the forecast can give."""
+    """What the round asks for and the forecast has."""
     kinds = OUTPUT_TYPES if output_types is None else tuple(output_types)
-    if wrong := [kind for kind in kinds or ("",) if kind not in OUTPUT_TYPES]:
+    if wrong := [k for k in kinds or [""] if k not in OUTPUT_TYPES]:
         raise ForecastError(
             f"unknown output type {wrong[0]!r}", hint=one_of(wrong[0], OUTPUT_TYPES)
         )
     parts = []
     for task in round_["model_tasks"]:
-        ids = task["task_ids"]
-        places = [s for s in forecast.locations if _code(s) in _values(ids["location"])]
+        codes, targets, horizons = (
+            values_of(task["task_ids"][name]) for name in ("location", "target", "horizon")
+        )
+        places = [s for s in forecast.locations if _code(s) in codes]
         if not places:
             continue
         seen = forecast if tuple(places) == forecast.locations else forecast.select(places)
         for kind, asked in task["output_type"].items():
-            if kind not in kinds:
-                continue
-            found = _of_kind(seen, kind, asked, _values(ids["target"]), samples, own,
-                             insist=output_types is not None)  # fmt: skip
-            if found is not None:
+            if kind in kinds:
+                insist = output_types is not None
+                found = _of_kind(seen, kind, asked, targets, samples, own, insist=insist)
                 # A count that needs a hidden month has no forecast, so no row.
-                asked_for = found["horizon"].isin(_values(ids["horizon"]))
-                parts.append(found[asked_for & found["value"].notna()])
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=HUB_COLUMNS)
+                parts.append(found[found["horizon"].isin(horizons) & found["value"].notna()])
+    table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=list(HUB_COLUMNS))])
     missing = set(output_types or ()) - set(table["output_type"])
     if table.empty or missing:
         what = sorted(missing)[0] if missing else "what the forecast has"
         raise ForecastError(f"the round asks for no {what}")
-    return check_hub(table, levels=HUB_QUANTILES, source="submission")
+    return check_hub(table.reset_index(drop=True), levels=HUB_QUANTILES, source="submission")
 
 
 def _of_kind(
@@ -297,8 +277,9 @@ def _of_kind(
     own: bool,
     *,
     insist: bool,
-) -> pd.DataFrame | None:
-    """Rows of one output type of one set of tasks; None where the forecast cannot give it."""
+) -> pd.DataFrame:
+    """Rows of one output type of one set of tasks; none where the forecast cannot give it."""
+    none = pd.DataFrame(columns=list(HUB_COLUMNS))
     wanted = [t for t in targets if t in forecast.targets]
     if kind == "pmf":
         try:
@@ -306,70 +287,36 @@ def _of_kind(
         except ForecastError:
             if insist or own:
                 raise
-            return None
+            return none
     if not wanted:
-        return None
+        return none
     if kind == "quantile":
         return to_hub(forecast, HUB_QUANTILES, wanted, own=own)
     params = asked["output_type_id_params"]
     lowest, highest = params["min_samples_per_task"], params["max_samples_per_task"]
     n, have = lowest if samples is None else samples, len(forecast.draws)
     single = set(params.get("compound_taskid_set", ("location", "horizon")))
-    lacking = [axis for axis, column in ((LOCATION, "location"), (MONTH, "horizon"))
-               if column not in single and axis not in forecast.joint]  # fmt: skip
     reason = ""
-    if lacking:
-        reason = (
-            f"the hub's samples are one course over {lacking[0]}s, the forecast's draws are not"
-        )
-    elif not lowest <= n <= highest:
-        reason = f"the hub takes {lowest} to {highest} samples, not {n}"
-    elif have < n:
+    if have < n:
         reason = f"the forecast has {have} draws, and {n} samples are asked for"
+    if not lowest <= n <= highest:
+        reason = f"the hub takes {lowest} to {highest} samples, not {n}"
+    for axis, column in ((MONTH, "horizon"), (LOCATION, "location")):
+        if column not in single and axis not in forecast.joint:
+            reason = f"the hub's samples are one course over {axis}s, the forecast's draws are not"
+    if reason and insist:
+        raise ForecastError(reason, hint="submit quantiles: output_types=['quantile']")
     if reason:
-        if insist:
-            raise ForecastError(reason, hint="submit quantiles: output_types=['quantile']")
-        return None
+        return none
     # Evenly over the draws: members of a mixture stand one behind the other.
-    kept = forecast.draws[np.arange(n) * have // n]
-    known = forecast.known if forecast.known.ndim == 2 else forecast.known[np.arange(n) * have // n]
-    fewer = replace(forecast, draws=kept, known=known, beside={})
+    kept = np.arange(n) * have // n
+    known = forecast.known if forecast.known.ndim == 2 else forecast.known[kept]
+    fewer = replace(forecast, draws=forecast.draws[kept], known=known, beside={})
     return to_hub(fewer, targets=wanted, output_type="sample", own=own)
 
 
-def _metadata(hub: Hub, name: str, label: str) -> None:
-    """See that the hub knows the model: a submission without metadata is refused there."""
-    if any(p.stem == name and p.suffix in (".yml", ".yaml") for p in hub.metadata_files()):
-        return
-    ours = name.partition("-")[0] == TEAM and built_in(label) and label_of(name) == label
-    if not ours:
-        raise DataError(
-            f"{hub.root}: no {MODEL_METADATA}/{name}.yml, so the hub does not know the model",
-            hint="write it first; the files beside it are examples",
-        )
-    write_metadata(model_metadata(label), hub.root)
-
-
-def _write(table: pd.DataFrame, path: Path, format: str) -> None:
-    ids = _texts(table["output_type_id"])
-    with replacing(path) as part:
-        if format == "parquet":
-            write_typed(table.assign(output_type_id=ids), part)
-        else:
-            text = table.assign(
-                origin_date=table["origin_date"].dt.strftime("%Y-%m-%d"),
-                target_end_date=table["target_end_date"].dt.strftime("%Y-%m-%d"),
-                output_type_id=ids,
-            )
-            part.write_bytes(text.to_csv(index=False, lineterminator="\n").encode())
-
-
-def _values(asked: Mapping[str, Any]) -> list[Any]:
-    """Values of a task id, required and optional."""
-    return [*(asked.get("required") or ()), *(asked.get("optional") or ())]
-
-
 def _code(state: str) -> str:
+    """A place's code in hubs; empty for regions."""
     try:
         return lookup(state).code
     except LookupError:

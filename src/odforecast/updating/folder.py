@@ -19,8 +19,7 @@ from odforecast.errors import DataError
 from odforecast.forecast import Forecast
 from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, called
-from odforecast.hub import to_hub, write_hub
-from odforecast.hub.naming import model_id
+from odforecast.hub import model_id, to_hub, write_hub
 from odforecast.names import TARGET_12MO
 from odforecast.report.page.parts import Table
 from odforecast.updating import words

@@ -1,0 +1,877 @@
+"""Scores of other people's forecasts, in any hubverse hub, against the hub's own target data.
+
+Unit by unit first, means after. Names and definitions are those of hubEvals. Files are read by
+:mod:`odforecast.hub.cells`, not by ``hubdata``: that refuses a whole hub for one bad cell, and
+reads neither files outside a hub nor its ``.csv.gz``.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
+from odforecast.hub.cells import number_texts, numbers, read_texts
+from odforecast.hub.files import TOTAL
+from odforecast.hub.layout import Hub, TargetType, origins_of
+from odforecast.hub.outcomes import (
+    OUTPUT_TYPE,
+    OUTPUT_TYPE_ID,
+    Observations,
+    Task,
+    Texts,
+    find_tasks,
+    tasks_of,
+)
+from odforecast.months import month_end
+from odforecast.names import COVERAGE_LEVELS
+from odforecast.say import quoted
+from odforecast.scoring.rules import (
+    Floats,
+    bias_from_quantiles,
+    bias_sorted,
+    crps_sorted,
+    quantiles_sorted,
+    weighted_interval_score,
+)
+
+#: Every score, in the order of the table's columns.
+SCORES: Final = (
+    "wis", "crps", "dispersion", "overprediction", "underprediction", "bias", "ae_median",
+    "se_mean", "ae_point", "se_point", "log_score", "rps",
+    *(f"interval_coverage_{round(100 * c)}" for c in COVERAGE_LEVELS),
+)  # fmt: skip
+#: The score that a comparison of models is about, by output type that is scored.
+HEADLINE: Final = {
+    "quantile": "wis",
+    "sample": "crps",
+    "median": "ae_point",
+    "mean": "se_point",
+    "pmf": "log_score",
+    "cdf": "rps",
+}
+#: Scales that may be asked for; both: the rows of each.
+_ASKED: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
+MODEL_ID: Final = "model_id"
+#: What makes two rows forecasts of the same thing, besides their task ids.
+_SAME: Final = (OUTPUT_TYPE, "scale", "levels")
+#: Columns of a unit behind its task ids, before its scores.
+_SAID: Final = (
+    OUTPUT_TYPE, "scale", "n_values", "observed", "category", "truth", "truth_as_of", "scorable",
+    "reason",
+)  # fmt: skip
+_JOINT: Final = (
+    "scale", "joint_over", "n_samples", "n_units", "n_known", "truth", "truth_as_of",
+    "energy_score", "scorable", "reason", "units",
+)  # fmt: skip
+_DATED: Final = re.compile(r"^\d{4}-\d{2}-\d{2}-(?=.)")
+_ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet)$", re.IGNORECASE)
+#: As in :func:`odforecast.scoring.rules.check_quantiles`.
+_SLACK: Final = 1e-9
+
+type Scored = tuple[dict[str, Floats], Texts]
+
+
+# Rules: values (U, n) of U units and what came, to columns (U,) and why a unit has no score.
+
+
+def _blank(n: int) -> Scored:
+    """No score, and no reason yet."""
+    return {name: np.full(n, np.nan) for name in SCORES}, np.full(n, "", dtype=object)
+
+
+def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
+    """Scores of quantiles, rising levels; WIS with its parts, bias, coverage, error of the median.
+
+    Coverage of an interval is there where both of its ends are among the levels.
+
+    Examples
+    --------
+    >>> found, why = quantiles(np.array([[90.0, 100.0, 110.0]]), [0.25, 0.5, 0.75],
+    ...                        np.array([120.0]))
+    >>> round(float(found["wis"][0]), 6), float(found["ae_median"][0]), why.tolist()
+    (16.666667, 20.0, [''])
+    """
+    tau = np.asarray(levels, dtype=float)
+    columns, reasons = _blank(len(values))
+    if not ((tau > 0) & (tau < 1)).all():
+        reasons[:] = "a level does not lie between 0 and 1"
+    elif (np.diff(tau) <= _SLACK).any():
+        reasons[:] = f"level {tau[1:][np.diff(tau) <= _SLACK][0]:g} is there twice"
+    elif tau.size % 2 == 0 or not np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9):
+        few = ", ".join(f"{x:g}" for x in tau[:3]) + (f" … {tau[-1]:g}" if tau.size > 3 else "")
+        reasons[:] = f"WIS needs levels symmetric about a median; there are {few}"
+    fall = np.diff(values, axis=1) < -_SLACK * (1 + np.abs(values[:, 1:]))
+    for i in np.flatnonzero(fall.any(axis=1) & (reasons == "")):
+        k = int(np.argmax(fall[i]))
+        reasons[i] = (
+            f"quantiles cross: {values[i, k + 1]:g} at level {tau[k + 1]:g} lies below "
+            f"{values[i, k]:g} at level {tau[k]:g}"
+        )
+    good = reasons == ""
+    if not good.any():
+        return columns, reasons
+    q, y = np.maximum.accumulate(values[good].T, axis=0), came[good]
+    wis = weighted_interval_score(q, tau.tolist(), y)
+    for name, column in (("wis", wis.total), ("dispersion", wis.spread),
+                         ("overprediction", wis.over), ("underprediction", wis.under),
+                         ("bias", bias_from_quantiles(q, tau.tolist(), y)),
+                         ("ae_median", np.abs(q[tau.size // 2] - y))):  # fmt: skip
+        columns[name][good] = column
+    for share in COVERAGE_LEVELS:
+        ends = [np.flatnonzero(np.isclose(tau, (1 + s * share) / 2, rtol=0, atol=1e-9))
+                for s in (-1, 1)]  # fmt: skip
+        if all(e.size for e in ends):
+            low, high = (q[e[0]] for e in ends)
+            columns[_coverage(share)][good] = (low <= y) & (y <= high)
+    return columns, reasons
+
+
+def samples(values: Floats, came: Floats) -> Scored:
+    """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage.
+
+    CRPS is that of the empirical distribution, ``mean |x − y| − ½ mean |x − x'|``. Its
+    ``dispersion`` is what it would be had the median come; the rest is over- or underprediction.
+
+    Examples
+    --------
+    >>> found, _ = samples(np.array([[1.0, 2.0, 4.0]]), np.array([3.0]))
+    >>> round(float(found["crps"][0]), 6), float(found["ae_median"][0])
+    (0.666667, 1.0)
+    """
+    columns, reasons = _blank(len(values))
+    ordered = np.sort(values, axis=1)
+    middle = quantiles_sorted(ordered, [0.5])[0]
+    total, spread = crps_sorted(ordered, came), crps_sorted(ordered, middle)
+    columns |= {
+        "crps": total,
+        "dispersion": spread,
+        "overprediction": np.where(middle > came, total - spread, 0.0),
+        "underprediction": np.where(middle < came, total - spread, 0.0),
+        "bias": bias_sorted(ordered, came),
+        "ae_median": np.abs(middle - came),
+        "se_mean": (values.mean(axis=1) - came) ** 2,
+    }
+    for share in COVERAGE_LEVELS:
+        low, high = quantiles_sorted(ordered, [(1 - share) / 2, (1 + share) / 2])
+        columns[_coverage(share)] = ((low <= came) & (came <= high)).astype(float)
+    return columns, reasons
+
+
+def points(values: Floats, came: Floats, kind: str) -> Scored:
+    """The absolute error of a median, the squared error of a mean: what each is best at."""
+    columns, reasons = _blank(len(values))
+    if values.shape[1] != 1:
+        reasons[:] = f"{values.shape[1]} rows of output type {kind}"
+        return columns, reasons
+    gap = values[:, 0] - came
+    columns[HEADLINE[kind]] = np.abs(gap) if kind == "median" else gap**2
+    return columns, reasons
+
+
+def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
+    """Scores of chances of K categories: the log score, and the RPS where they have an order.
+
+    The log score is ``−log p`` of the category that came, infinite where it had no chance. The
+    RPS is the sum of the squared differences of the K − 1 cumulative chances, not their mean.
+    ``came`` is the position of the category that came.
+
+    Examples
+    --------
+    >>> found, _ = probabilities(np.array([[0.5, 0.25, 0.25]]), np.array([1]), ordered=True)
+    >>> round(float(found["log_score"][0]), 4), float(found["rps"][0])
+    (1.3863, 0.3125)
+    """
+    columns, reasons = _blank(len(values))
+    off = np.abs(values.sum(axis=1) - 1) > TOTAL
+    reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    good = reasons == ""
+    p = values[good]
+    columns["log_score"][good] = _log_score(p[np.arange(len(p)), came[good]])
+    if ordered:
+        below = np.arange(values.shape[1] - 1) >= came[good, None]
+        columns["rps"][good] = ((np.cumsum(p, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
+    return columns, reasons
+
+
+def cumulative(values: Floats, reached: Floats) -> Scored:
+    """Scores of a distribution function at K rising thresholds: RPS, and the binned log score.
+
+    ``reached`` is 1 where what came is at most the threshold, else 0. The RPS is the sum over
+    thresholds of squared differences. The log score is that of the bin between neighbouring
+    thresholds in which the value came; the first and last bin are open.
+
+    Examples
+    --------
+    >>> found, _ = cumulative(np.array([[0.25, 0.75]]), np.array([[0.0, 1.0]]))
+    >>> float(found["rps"][0]), round(float(found["log_score"][0]), 4)
+    (0.125, 0.6931)
+    """
+    columns, reasons = _blank(len(values))
+    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
+    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = "its chances fall with the threshold"
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    good = reasons == ""
+    f, h = values[good], reached[good]
+    columns["rps"][good] = ((f - h) ** 2).sum(axis=1)
+    edges = np.concatenate([np.zeros((len(f), 1)), f, np.ones((len(f), 1))], axis=1)
+    bin_ = (h == 0).sum(axis=1)
+    chance = np.take_along_axis(np.diff(edges, axis=1), bin_[:, None], axis=1)[:, 0]
+    columns["log_score"][good] = _log_score(np.maximum(chance, 0.0))
+    return columns, reasons
+
+
+def _log_score(chance: Floats) -> Floats:
+    """The log score of what came, by its chance."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(0.0 - np.log(chance))  # 0 − log 1 is 0; −log 1 would be −0
+
+
+def energy_score(draws: Floats, came: Floats) -> float:
+    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007).
+
+    ``mean ‖x − y‖ − ½ mean ‖x − x'‖``: in one dimension the CRPS. Not
+    :func:`odforecast.scoring.energy_score`, whose last digits are others.
+
+    Examples
+    --------
+    >>> energy_score(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([0.0, 0.0]))
+    1.25
+    """
+    n = len(draws)
+    near = np.linalg.norm(draws - came, axis=1).mean()
+    total = 0.0
+    # Row by row: n × n × d at once is too much for large hubs.
+    for i in range(n - 1):
+        total += float(np.linalg.norm(draws[i + 1 :] - draws[i], axis=1).sum())
+    return float(near - total / n**2)
+
+
+def _coverage(share: float) -> str:
+    """Name of an interval's coverage."""
+    return f"interval_coverage_{round(100 * share)}"
+
+
+# Submissions
+
+
+@dataclass(frozen=True, eq=False)
+class Submission:
+    """One file of one model, its cells as text.
+
+    Attributes
+    ----------
+    path : Path
+    model_id : str
+        Its folder where the name ends in that, else its name without the date.
+    table : DataFrame
+        Task ids, ``output_type`` and ``output_type_id`` as text (empty where there is none),
+        ``value`` as a number (NaN where a cell holds none), ``cell``, that cell as text, and
+        ``row``, where it is.
+    task_ids : list of str
+        Its columns that say what is forecast.
+    """
+
+    path: Path
+    model_id: str
+    table: pd.DataFrame
+    task_ids: list[str]
+
+    @classmethod
+    def read(cls, path: Path, hub: Hub) -> Submission:
+        """Read a file; refused where columns are lacking or days contradict the horizons."""
+        table, rows = read_texts(path)
+        needed = (OUTPUT_TYPE, OUTPUT_TYPE_ID, "value")
+        if missing := [name for name in needed if name not in table]:
+            raise DataError(
+                f"{path}: no column {', '.join(missing)}",
+                hint=f"a submission has task ids and {', '.join(needed)}",
+            )
+        if table.empty:
+            raise DataError(f"{path}: no rows")
+        if set(table) == set(needed):
+            raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
+        # What R writes where there is nothing.
+        nothing = table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"])
+        table.loc[nothing, OUTPUT_TYPE_ID] = ""
+        table["cell"], table["row"] = table["value"], rows
+        table["value"] = numbers(table["cell"])
+        beside = {*needed, MODEL_ID, "cell", "row"}
+        ids = [str(c) for c in table if c not in beside]
+        stem, folder = _ENDING.sub("", path.name), path.absolute().parent.name
+        model = folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
+        made = cls(path, model, table, ids)
+        made.check_days(hub)
+        return made
+
+    def check_days(self, hub: Hub) -> None:
+        """Refuse a file whose days contradict its horizons, in a hub made here.
+
+        ``target_end_date`` is a derived task id, so the hubverse's checks do not compare it with
+        the horizon. What came is found by it: a file with wrong days would be scored on other
+        months than its horizons say.
+        """
+        needed = ["origin_date", "horizon", "target_end_date"]
+        facts = hub.admin.get("additional_metadata")
+        rule = isinstance(facts, dict) and "horizon_rule" in facts
+        if not rule or any(name not in self.table for name in needed):
+            return
+        ends = {day: end for day, (_, end) in origins_of(hub).items()}
+        rows = self.table.drop_duplicates(needed)
+        for day, horizon, said, row in zip(*(rows[c] for c in (*needed, "row"))):
+            try:
+                last = np.datetime64(ends[day][:7], "M")
+                should = month_end(last + np.timedelta64(int(horizon), "M")).isoformat()
+            except (KeyError, ValueError, OverflowError):
+                continue  # no such round, or no number: scores say so row by row
+            if said != should:
+                raise DataError(
+                    f"{self.path}, row {row}: horizon {horizon} of round {day} ends on "
+                    f"{should}, and target_end_date is {quoted(said)}",
+                    hint="horizons count from the round's last_data_date",
+                )
+
+
+class Block:
+    """Units of one output type of a submission, and their values, unit by unit, in one array."""
+
+    def __init__(
+        self,
+        kind: str,
+        one: Submission,
+        observations: Observations,
+        tasks: Sequence[Task],
+        scale: str,
+    ) -> None:
+        rows = one.table[one.table[OUTPUT_TYPE] == kind]
+        number = rows.groupby(one.task_ids, sort=False).ngroup().to_numpy().astype(np.intp)
+        first = ~pd.Series(number, index=rows.index).duplicated()
+        self.units = rows.loc[first, one.task_ids].reset_index(drop=True)
+        n = len(self.units)
+        self.kind, self.scale, self.observations = kind, scale, observations
+        self.found = find_tasks(self.units, kind, tasks)
+        self.tasks = [None if i < 0 else tasks[i] for i in self.found]
+        self.columns, self.reasons = _blank(n)
+        self.observed = np.full(n, np.nan)
+        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
+        ids = rows[OUTPUT_TYPE_ID].to_numpy()
+        self.numeric = kind in ("quantile", "cdf")
+        order = np.lexsort((number_texts(ids) if self.numeric else np.arange(len(rows)), number))
+        self.number, self.ids = number[order], ids[order]
+        self.values, self.cells, self.rows = (
+            rows[name].to_numpy()[order] for name in ("value", "cell", "row")
+        )
+        self.sizes = np.bincount(number, minlength=n)
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
+
+    def scored(self) -> pd.DataFrame:
+        """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
+        if self.kind not in HEADLINE:
+            self.reasons[:] = f"output type {quoted(self.kind)} is none that can be scored"
+        elif self.scale == "log" and self.kind in ("pmf", "cdf"):
+            self.reasons[:] = f"{self.kind} has no log scale"
+        else:
+            self.no_numbers()
+            rule = {"pmf": self._pmf, "cdf": self._cdf}.get(self.kind, self._numbers)
+            rule()
+        scorable = self.reasons == ""
+        said: dict[str, Any] = dict(
+            zip(
+                _SAID,
+                (self.kind, self.scale, self.sizes, self.observed, self.category,
+                 self.observations.kind, self.as_of, scorable, self.reasons),
+            )
+        )  # fmt: skip
+        scores = {name: np.where(scorable, column, np.nan) for name, column in self.columns.items()}
+        rest = pd.DataFrame(said | scores | {"levels": self._levels()})
+        return pd.concat([self.units, rest], axis=1)
+
+    def _levels(self) -> list[str]:
+        """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty.
+
+        Scores over other levels are other scores, however many there are.
+        """
+        if not self.numeric:
+            return [""] * len(self.units)
+        # 0.50 and 0.5 are one level, and so are 0.15 and the sum that a computer made of it.
+        texts = list(dict.fromkeys(self.ids))
+        named = {t: t if x != x else f"{x:.12g}" for t, x in zip(texts, number_texts(texts))}
+        each = [named[t] for t in self.ids]
+        return ["|".join(each[i : i + n]) for i, n in zip(self.starts, self.sizes)]
+
+    def no_numbers(self) -> None:
+        """Units with a cell that is no number, or a level that is none or is there twice."""
+
+        def refuse(bad: NDArray[np.bool_], column: str, texts: Texts, what: str) -> None:
+            """Of each unit its first bad row."""
+            for i in np.flatnonzero(bad)[::-1]:
+                self.reasons[self.number[i]] = (
+                    f"row {self.rows[i]}: {column} {quoted(texts[i])} {what}"
+                )
+
+        refuse(np.isnan(self.values), "value", self.cells, "is no number")
+        if self.numeric:
+            refuse(np.isnan(number_texts(self.ids)), OUTPUT_TYPE_ID, self.ids, "is no number")
+        if self.kind not in ("median", "mean"):
+            pairs = pd.DataFrame({"n": self.number, "id": self.ids})
+            twice = pairs.duplicated().to_numpy()
+            refuse(twice, OUTPUT_TYPE_ID, self.ids, "is there twice")
+
+    def find_known(self) -> None:
+        """What came, as numbers; why it is not known."""
+        found = self.observations.numbers(self.units, self.kind, self.tasks)
+        self.observed = found["came"].to_numpy().astype(float)
+        self.as_of = found["as_of"].to_numpy()
+        self.reasons = np.where(self.reasons == "", found["reason"].to_numpy(), self.reasons)
+
+    def _numbers(self) -> None:
+        """Quantiles, samples, medians and means."""
+        self.find_known()
+        values, came = self.values, self.observed
+        if self.scale == "log":
+            low = np.bincount(self.number[values < 0], minlength=len(self.units)) > 0
+            self.reasons[low & (self.reasons == "")] = "a log scale needs values of 0 or more"
+            values, came = np.log1p(np.maximum(values, 0)), np.log1p(np.maximum(came, 0))
+        for where, at in self._alike():
+            if self.kind == "quantile":
+                levels = number_texts(self.ids[at[0]]).tolist()
+                self._put(where, quantiles(values[at], levels, came[where]))
+            elif self.kind == "sample":
+                self._put(where, samples(values[at], came[where]))
+            else:
+                self._put(where, points(values[at], came[where], self.kind))
+
+    def _alike(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Scorable units of one task with as many rows and the same ids: which, and their rows."""
+        groups: dict[tuple[int, object, int], list[int]] = {}
+        for i in np.flatnonzero(self.reasons == ""):
+            n, start = int(self.sizes[i]), int(self.starts[i])
+            same = tuple(self.ids[start : start + n]) if self.kind != "sample" else ()
+            task = int(self.found[i]) if self.kind == "pmf" else 0
+            groups.setdefault((n, same, task), []).append(int(i))
+        return [
+            (np.array(found), self.starts[found][:, None] + np.arange(n))
+            for (n, *_), found in groups.items()
+        ]
+
+    def _put(self, where: NDArray[np.intp], scored: Scored) -> None:
+        """Keep the scores of some units."""
+        for name, column in scored[0].items():
+            self.columns[name][where] = column
+        self.reasons[where] = scored[1]
+
+    def _pmf(self) -> None:
+        """Chances of categories: what came is in the oracle, or a text of the time series."""
+        oracle = self.observations.by_id(self.units, self.kind, self.tasks)
+        if oracle is None:
+            found = self.observations.numbers(self.units, self.kind, self.tasks)
+            self.category = found["text"].to_numpy(dtype=object)
+            self.as_of = found["as_of"].to_numpy()
+            text = found["reason"].str.contains("holds no number") | found["came"].notna()
+            why = found["reason"].mask(text, "").to_numpy()
+            self.reasons = np.where(self.reasons == "", why, self.reasons)
+        else:
+            for i, (held, day) in enumerate(oracle):
+                came = next((name for name, value in held.items() if value == 1), "")
+                self.category[i], self.as_of[i] = came, day
+                if self.reasons[i] == "" and not came:
+                    what = "no category came" if held else "no value"
+                    self.reasons[i] = f"{what} in the {self.observations.kind}"
+        for where, at in self._alike():
+            names, task, ordered = list(self.ids[at[0]]), self.tasks[where[0]], False
+            order = list(range(len(names)))
+            if task is not None and task.categories:
+                if lacking := [c for c in task.categories if c not in names]:
+                    self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
+                    continue
+                if set(names) == set(task.categories):
+                    order = [names.index(c) for c in task.categories]
+                    names, ordered = list(task.categories), task.ordinal
+            position = {name: k for k, name in enumerate(names)}
+            place = np.array([position.get(str(self.category[i]), -1) for i in where])
+            columns, reasons = probabilities(
+                self.values[at][:, order], np.maximum(place, 0), ordered
+            )
+            lost = place < 0
+            reasons[lost] = [
+                f"{quoted(self.category[i])} came, which is none of its categories"
+                for i in where[lost]
+            ]
+            self._put(where, (columns, reasons))
+
+    def _cdf(self) -> None:
+        """A distribution function: what came is a number, or a step in the oracle."""
+        oracle = self.observations.by_id(self.units, self.kind, self.tasks)
+        if oracle is None:
+            self.find_known()
+        for where, at in self._alike():
+            thresholds = number_texts(self.ids[at[0]])
+            reached = (self.observed[where][:, None] <= thresholds).astype(float)
+            for k, i in enumerate(where if oracle else ()):
+                held, self.as_of[i] = oracle[i]  # type: ignore[index]
+                by_number = dict(zip(number_texts(held), held.values()))
+                reached[k] = [held.get(name, by_number.get(x, np.nan))
+                              for name, x in zip(self.ids[at[0]], thresholds)]  # fmt: skip
+            columns, reasons = cumulative(self.values[at], reached)
+            lost = np.isnan(reached).any(axis=1)
+            reasons[lost] = f"no value of a threshold in the {self.observations.kind}"
+            self._put(where, (columns, reasons))
+
+    def energies(self, tasks: Sequence[Task]) -> pd.DataFrame:
+        """Energy scores of joint samples: a row per compound unit, by the hub's configuration.
+
+        ``n_known`` of ``n_units`` values of one sample came: the score is of them. ``units`` is a
+        digest of which values these are: months 1 and 2 are no months 2 and 3.
+        """
+        ids, units = list(map(str, self.units)), self.units
+        self.no_numbers()
+        broken = self.reasons.copy()
+        self.find_known()
+        out = []
+        for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
+            task = tasks[which]
+            if task.compound is None:
+                continue
+            mine = units[self.found == which]
+            same = [c for c in ids if c in task.compound]
+            joint = [c for c in ids if c not in task.compound and c not in task.derived]
+            joint = [c for c in joint if len(set(mine[c])) > 1]
+            if not joint:
+                continue
+            for _, part in mine.groupby(same, sort=False) if same else [((), mine)]:
+                values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
+                out.append(
+                    {c: part[c].iloc[0] if c in same else "" for c in ids}
+                    | {"scale": self.scale, "joint_over": ", ".join(joint)}
+                    | {"truth": self.observations.kind}
+                    | self._energy(part.index.to_numpy(), broken)
+                    | {"units": hashlib.sha256(repr(values).encode()).hexdigest()[:12]}
+                )
+        return pd.DataFrame(out, columns=[*ids, *_JOINT])
+
+    def _energy(self, where: NDArray[np.intp], broken: Texts) -> dict[str, object]:
+        """The energy score of one compound unit."""
+        came = ~np.isnan(self.observed[where])
+        known = where[came]
+        row: dict[str, object] = {
+            "n_samples": int(self.sizes[where].max()),
+            "n_units": len(where),
+            "n_known": len(known),
+            "truth_as_of": max((str(self.as_of[i]) for i in known), default=""),
+            "energy_score": np.nan,
+        }
+        reason, draws, first = "", [], None
+        for i in where:
+            span = slice(self.starts[i], self.starts[i] + self.sizes[i])
+            order = np.argsort(self.ids[span], kind="stable")
+            here = self.ids[span][order].tolist()
+            first = here if first is None else first
+            reason = str(broken[i])
+            if not reason and here != first:
+                reason = "its samples do not belong together: their ids differ from unit to unit"
+            if reason:
+                break
+            draws.append(self.values[span][order])
+        if not reason and not len(known):
+            reason = str(self.reasons[where[0]])
+        if not reason and row["n_samples"] == 1:
+            reason = "one sample is no distribution"
+        if not reason:
+            x, y = np.stack(draws, axis=1)[:, came], self.observed[known]
+            if self.scale == "log" and (x < 0).any():
+                reason = "a log scale needs values of 0 or more"
+            else:
+                x, y = (np.log1p(x), np.log1p(y)) if self.scale == "log" else (x, y)
+                row["energy_score"] = energy_score(x, y)
+        return row | {"scorable": reason == "", "reason": reason}
+
+
+@dataclass(frozen=True, eq=False)
+class HubScores:
+    """Scores of a hub's submissions.
+
+    Attributes
+    ----------
+    units : DataFrame
+        A row per forecast unit: ``model_id``, ``file``, the hub's task ids (text, as in the
+        files), ``output_type``, ``scale``, ``n_values`` (levels, samples, categories or
+        thresholds), ``observed`` or ``category`` (what came), ``truth`` (the kind of target
+        data), ``truth_as_of`` (when it was known; empty where the hub keeps no versions),
+        ``scorable``, ``reason`` (why not), the scores by hubEvals' names, NaN where an output
+        type has none, and ``levels``, the levels or thresholds of quantiles and of a ``cdf``.
+        A task id that a file lacks is empty there.
+    joint : DataFrame
+        A row per joint sample's compound unit: how many values one sample has (``n_units``), how
+        many of these came (``n_known``: the energy score is of them), and a digest of which values
+        they are (``units``).
+    failures : DataFrame
+        ``file`` and ``reason`` of submissions that could not be read.
+    task_ids : tuple of str
+    targets : tuple of str
+        The task ids that name the target.
+    """
+
+    units: pd.DataFrame
+    joint: pd.DataFrame
+    failures: pd.DataFrame
+    task_ids: tuple[str, ...]
+    targets: tuple[str, ...] = field(default=("target",))
+
+    def __repr__(self) -> str:
+        n = int(self.units["scorable"].sum())
+        models = self.units[MODEL_ID].nunique()
+        return (
+            f"<HubScores: {n:,} of {len(self.units):,} units scored, "
+            f"{models} model{'s' if models != 1 else ''}, {len(self.joint):,} joint>"
+        )
+
+    def common(self) -> HubScores:
+        """Only the units that every model of their target and output type has scores of.
+
+        Returns
+        -------
+        HubScores
+            Joint units likewise. Units of other levels, or joint over other values, are others.
+        """
+        ids = list(self.task_ids)
+        return replace(
+            self,
+            units=_shared(self.units, [*ids, *_SAME], [*self.targets, OUTPUT_TYPE, "scale"]),
+            joint=_shared(
+                self.joint, [*ids, "scale", "joint_over", "units", "n_known"],
+                ["scale", "joint_over"],
+            ),
+        )  # fmt: skip
+
+    def summary(
+        self, by: str | Iterable[str] | None = None, baseline: str | None = None
+    ) -> pd.DataFrame:
+        """Mean scores per model, of each target, output type and scale.
+
+        Parameters
+        ----------
+        by : str or iterable of str, optional
+            Task ids to keep apart, besides the target: ``"horizon"``, ``"location"`` … Default:
+            none.
+        baseline : str, optional
+            Model to relate the others to.
+
+        Returns
+        -------
+        DataFrame
+            Targets, ``output_type``, ``scale``, ``by``, ``model_id``, ``n_units``,
+            ``n_scorable``; means of the scores over scorable units; ``score``, the name of the
+            one that the rows are ordered by (:data:`odforecast.hub.scores.HEADLINE`). With a
+            baseline: ``relative``, the ratio of that score's means over the units both have, and
+            ``n_common``, their number; NaN where the baseline's mean is 0 or infinite. Units of
+            quantiles are the same only with the same levels.
+
+        Raises
+        ------
+        ScoringError
+            If a column or the baseline is not there.
+        """
+        table = self.units
+        groups = [*(t for t in self.targets if t in table), OUTPUT_TYPE, "scale"]
+        # A text is one name, not its letters.
+        names = [by] if isinstance(by, str) else by or ()
+        wanted = [x for x in names if x not in (*groups, MODEL_ID)]
+        if unknown := [x for x in wanted if x not in table]:
+            raise ScoringError(
+                f"no column {unknown[0]!r} to group by", hint=one_of(unknown[0], self.task_ids)
+            )
+        groups += dict.fromkeys(wanted)
+        if baseline is not None and baseline not in set(table[MODEL_ID]):
+            models = sorted(set(table[MODEL_ID]))
+            raise ScoringError(f"no model {baseline!r}", hint=one_of(baseline, models))
+        keys = [*groups, MODEL_ID]
+        out = table.groupby(keys, sort=True).agg(
+            n_units=("scorable", "size"), n_scorable=("scorable", "sum")
+        )
+        good = table[table["scorable"].astype(bool)].assign(headline=np.nan)
+        for kind, name in HEADLINE.items():
+            mine = good[OUTPUT_TYPE] == kind
+            good.loc[mine, "headline"] = good.loc[mine, name].astype(float)
+        out = out.join(good.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
+        out["score"] = [HEADLINE.get(x, "") for x in out.index.get_level_values(OUTPUT_TYPE)]
+        if baseline is not None:
+            unit = [*(t for t in self.task_ids if t in table), *_SAME]
+            base = good[good[MODEL_ID] == baseline].set_index(unit)["headline"]
+            both = good.join(base.rename("base"), on=unit, how="inner").groupby(keys, sort=True)
+            own, means, n = both["headline"].mean(), both["base"].mean(), both["base"].size()
+            # Nothing is any number of times as much as nothing, and all is less than infinity.
+            usable = (means != 0) & np.isfinite(means)
+            out["relative"] = own / means.where(usable)
+            out["n_common"] = n.reindex(out.index, fill_value=0).astype(int)
+        out = out.reset_index().sort_values(
+            [*groups, "headline", MODEL_ID], kind="stable", key=_numbers_first, ignore_index=True
+        )
+        return out.drop(columns="headline")
+
+
+def score(
+    hub: str | os.PathLike[str] | Hub,
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    *,
+    as_of: dt.date | str | None = None,
+    scale: str = "natural",
+    target_data: TargetType | None = None,
+) -> HubScores:
+    """Score submissions of any hubverse hub against the hub's own target data.
+
+    Parameters
+    ----------
+    hub : path or Hub
+        The hub's folder.
+    files : path or sequence of path, optional
+        Submissions, inside the hub or not. Default: all that the hub holds.
+    as_of : date or str, optional
+        Score against what was known on that day, by the target data's ``as_of``. Default: the
+        newest version.
+    scale : {"natural", "log", "both"}
+        ``log``: ``log(1 + x)`` of what was forecast and of what came, hubEvals' ``transform``; of
+        quantiles, samples, medians and means.
+    target_data : {"oracle-output", "time-series"}, optional
+        Default: oracle output, if the hub has it.
+
+    Returns
+    -------
+    HubScores
+        Nothing is left out: what cannot be scored has a reason.
+
+    Raises
+    ------
+    DataError
+        If the hub or its target data cannot be read, or a file that was asked for; or, in a hub
+        made here, its ``target_end_date`` is not the month of its horizon.
+    ScoringError
+        If target data and submissions cannot be told to be of the same thing: the file that was
+        asked for, or all that the hub holds. One of many goes to ``failures``.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.hub.score("no-such-hub")
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.DataError: no-such-hub: no such folder; give the folder of a hub, ...
+    """
+    if scale not in _ASKED:
+        raise ScoringError(f"scale is {scale!r}", hint=one_of(scale, list(_ASKED)))
+    opened = hub if isinstance(hub, Hub) else Hub.open(hub)
+    observations = Observations.of(opened, _day(as_of), target_data)
+    tasks = tasks_of(opened)
+    held: list[Submission] = []
+    failures: list[dict[str, str]] = []
+    if files is None:
+        for path in opened.submissions():
+            try:
+                held.append(Submission.read(path, opened))
+            except OdforecastError as error:
+                failures.append({"file": opened.relative(path), "reason": str(error)})
+        if not held and not failures:
+            raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
+    else:
+        given = [files] if isinstance(files, str | os.PathLike) else files
+        held = [Submission.read(Path(path), opened) for path in given]
+    units: list[pd.DataFrame] = []
+    joint: list[pd.DataFrame] = []
+    scored: list[Submission] = []
+    other: ScoringError | None = None
+    for one in held:
+        observations.check_targets(one.table, tasks)
+        kinds = one.table[OUTPUT_TYPE].unique()
+        asked = [(each, kind) for each in _ASKED[scale] for kind in kinds]
+        try:
+            rows = [Block(kind, one, observations, tasks, each).scored() for each, kind in asked]
+            drawn = [
+                Block(kind, one, observations, tasks, each).energies(tasks)
+                for each, kind in asked
+                if kind == "sample"
+            ]
+        except ScoringError as error:
+            if files is not None:
+                raise
+            other = other or error
+            failures.append({"file": opened.relative(one.path), "reason": str(error)})
+            continue
+        scored.append(one)
+        empty = pd.DataFrame(columns=[*one.task_ids, *_JOINT])
+        for tables, parts in ((rows, units), (drawn or [empty], joint)):
+            for table in tables:
+                table.insert(0, MODEL_ID, one.model_id)
+                table.insert(1, "file", opened.relative(one.path))
+                parts.append(table)
+    if other is not None and not scored:
+        raise other
+    task_ids = tuple(dict.fromkeys(c for one in scored for c in one.task_ids))
+    whole = _together(units, task_ids)
+    _mark_repeats(whole, [*task_ids, OUTPUT_TYPE, "scale"])
+    targets = tuple(dict.fromkeys(k for task in tasks for k in task.keys))
+    problems = pd.DataFrame(failures, columns=["file", "reason"])
+    return HubScores(whole, _together(joint, task_ids), problems, task_ids, targets)
+
+
+def _together(parts: list[pd.DataFrame], task_ids: Sequence[str]) -> pd.DataFrame:
+    """One table of all files; a task id that a file lacks is empty there."""
+    kept = [part for part in parts if len(part)] or parts[:1]
+    if not kept:
+        return pd.DataFrame(columns=[MODEL_ID, "file", *_SAID, *SCORES, "levels"])
+    table = pd.concat(kept, ignore_index=True)
+    # Files need not have the same columns; rows without a key would fall out of every group.
+    ids = [c for c in task_ids if c in table]
+    table[ids] = table[ids].fillna("")
+    return table
+
+
+def _mark_repeats(table: pd.DataFrame, keys: list[str]) -> None:
+    """A model's second forecast of the same thing is not scored: which one counts is a guess."""
+    names = [MODEL_ID, *(k for k in keys if k in table)]
+    again = table.duplicated(names, keep="first").to_numpy()
+    if not again.any():
+        return
+    first = table[~again].set_index(names)["file"]
+    files = table.loc[again, names].join(first, on=names)["file"]
+    table.loc[again, "reason"] = [f"repeats a forecast of {f}" for f in files]
+    table.loc[again, "scorable"] = False
+    table.loc[again, list(SCORES)] = np.nan
+
+
+def _shared(table: pd.DataFrame, keys: list[str], groups: list[str]) -> pd.DataFrame:
+    """Scorable rows of units that all models of their group have."""
+    if table.empty:
+        return table
+    groups, keys = ([x for x in names if x in table] for names in (groups, keys))
+    good = table[table["scorable"].astype(bool)]
+    models = good.groupby(groups)[MODEL_ID].transform("nunique")
+    there = good.groupby(keys, dropna=False)[MODEL_ID].transform("nunique")
+    return good[models == there].reset_index(drop=True)
+
+
+def _numbers_first(column: pd.Series) -> pd.Series:
+    """Order of a column of texts that are numbers: −1, 0, 2, 10."""
+    if column.dtype.kind not in "OTU" and not isinstance(column.dtype, pd.StringDtype):
+        return column
+    found = pd.to_numeric(column, errors="coerce")
+    return column if found.isna().any() else found
+
+
+def _day(as_of: dt.date | str | None) -> dt.date | None:
+    """A day from what a caller gives."""
+    if as_of is None or isinstance(as_of, dt.date):
+        return as_of
+    try:
+        return dt.date.fromisoformat(as_of)
+    except ValueError:
+        raise ScoringError(f"{as_of!r} is no day", hint="as 2024-01-31") from None

@@ -1,0 +1,367 @@
+"""Scores of this package's own tables in files: medians and intervals, and chances of the trend;
+and samples put together again as draws.
+
+``forecast --table``, ``nowcast --out`` and the record of ``update`` keep no draws and no 23
+quantiles. Their WIS is over the levels they have, and is another score than that of hub files.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import ArchiveError, ScoringError
+from odforecast.forecast import Forecast
+from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
+from odforecast.geography.places import lookup
+from odforecast.hub.outcomes import Texts
+from odforecast.hub.scores import quantiles
+from odforecast.months import ONE_MONTH, Months
+from odforecast.names import (
+    COVERAGE_LEVELS,
+    LOCATION,
+    MONTH,
+    SCENARIO_ID,
+    TARGET_12MO,
+    TARGET_TREND,
+)
+from odforecast.panel import Panel
+from odforecast.say import quoted
+from odforecast.scoring.columns import METRIC_COLUMNS, regimes
+from odforecast.scoring.rules import (
+    Floats,
+    absolute_percentage_error,
+    ranked_probability_score,
+    weighted_interval_score,
+)
+from odforecast.scoring.trend import pooled_frequencies
+from odforecast.scoring.truth import Truth
+from odforecast.scoring.units import revised
+
+#: What the release known on a day was; raises ArchiveError or gives None where there was none.
+type Known = Callable[[dt.date], Panel | None]
+
+_NAMES: Final = {
+    "wis": "wis",
+    "wis_spread": "dispersion",
+    "wis_over": "overprediction",
+    "wis_under": "underprediction",
+    "bias": "bias",
+    "ae": "ae_median",
+} | {f"cover_{round(100 * x)}": f"interval_coverage_{round(100 * x)}" for x in COVERAGE_LEVELS}
+
+
+def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
+    """Scores of a table of quantiles, one row per unit.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``location`` (CDC code), ``target``, ``month`` and ``last_month`` (timestamps),
+        ``horizon``, a column per level and, if it has one, ``as_of``; ``reported`` is kept.
+    levels : mapping of float to str
+        Level to column, rising.
+    truth : Truth
+
+    Returns
+    -------
+    DataFrame
+        As :func:`odforecast.scoring.score_hub` gives it, in the table's order. Coverage is there
+        for intervals both of whose ends are levels; CRPS and the like are NaN. ``as_of`` is
+        missing where the table does not say it, and the median where 0.5 is no level. A unit
+        without a number says so.
+    """
+    n = len(table)
+    states = table["location"].astype(str).to_numpy(dtype=object)
+    months = table["month"].to_numpy().astype("datetime64[M]")
+    y, reasons = np.full(n, np.nan), np.full(n, "", dtype=object)
+    for target in table["target"].unique():
+        at = np.flatnonzero(table["target"] == target)
+        y[at], reasons[at] = _observed(truth, states[at], months[at], str(target))
+    q: Floats = table[list(levels.values())].to_numpy(dtype=float)
+    for bad, why in (
+        (np.isnan(q), "the table holds no number there"),
+        (q < 0, "deaths cannot be negative"),
+    ):
+        reasons[bad.any(axis=1) & (reasons == "")] = why
+    tau = list(levels)
+    scores = {name: np.full(n, np.nan) for name in METRIC_COLUMNS}
+    good = np.flatnonzero(reasons == "")
+    if good.size:
+        found, reasons[good] = quantiles(q[good], tau, y[good])
+        for name, theirs in _NAMES.items():
+            scores[name][good] = found[theirs]
+        good = np.flatnonzero(reasons == "")
+    if good.size:
+        logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))
+        scores["log_wis"][good] = logs.total
+        scores["ape"][good] = absolute_percentage_error(q[good, len(tau) // 2], y[good])
+    middle = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
+    as_of = table["as_of"].to_numpy() if "as_of" in table else np.full(n, "NaT", "M8[s]")
+    last = table["last_month"].to_numpy().astype("datetime64[s]")
+    targets = table["target"].to_numpy(dtype=object)
+    out = _frame(
+        as_of.astype("datetime64[s]"), last, states, targets,
+        table["horizon"].to_numpy(), months, y, reasons,
+        q[:, middle[0]] if middle.size else np.nan, scores,
+    )  # fmt: skip
+    if "reported" in table:
+        was = table["reported"].to_numpy(dtype=float)
+        was = np.where(targets == TARGET_12MO, was, np.nan)
+        out = out.assign(reported=was, revised=revised(out["observed"].to_numpy(), was))
+    return out
+
+
+def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame:
+    """Scores of the trend in a hub table, by the very rule of forecasts in hand.
+
+    A file says how likely each of the five categories is, not what they are: the thresholds rest
+    on the count of a year before *as known at the origin* (:mod:`odforecast.forecast.trend`). They
+    are read off the release that was known on the origin's day; where there is none, off the
+    truth's own release, cut where the file's panel ended.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`odforecast.hub.read_hub` gives it; only its ``pmf`` rows are taken.
+    truth : Truth
+        Must hold both counts: that of the month and that of 12 months before.
+    known : callable
+        The panel of the release known on a day.
+
+    Returns
+    -------
+    DataFrame
+        A row per unit, as :func:`odforecast.scoring.score_hub` gives it, with target
+        ``trend_12mo``, ``rps`` (its mean over the 4 steps, as :func:`odforecast.score` has it),
+        ``rps_pooled``, ``category`` (what came) and ``known_release`` (what the thresholds and
+        the pooled frequencies rest on). All other scores are NaN. Chances are rounded in
+        files; they are divided by their sum. As there, months that were published at the origin
+        or lie more than 12 months ahead have no score; they have a reason.
+
+    Raises
+    ------
+    ScoringError
+        If it has no such rows.
+    """
+    table = table[table["output_type"] == "pmf"]
+    if table.empty:
+        raise ScoringError("the table holds no chances of the trend", hint="output type pmf")
+    named = [SCENARIO_ID] if SCENARIO_ID in table else []
+    parts = []
+    for (origin, *scenario), rows in table.groupby(["origin_date", *named], sort=True):
+        part = _of_origin(rows, pd.Timestamp(str(origin)), truth, known)
+        for name in scenario:
+            part.insert(2, SCENARIO_ID, str(name))
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known) -> pd.DataFrame:
+    """Scores of the trend of one origin."""
+    keys = ["location", "target_end_date", "horizon"]
+    wide = rows.pivot(index=keys, columns="output_type_id", values="value").sort_index()
+    given = wide.reindex(columns=list(CATEGORIES)).to_numpy(dtype=float)
+    total = given.sum(axis=1)
+    chances = given / np.where(total > 0, total, np.nan)[:, None]
+    codes, ends, horizons = (wide.index.get_level_values(i) for i in range(3))
+    states = np.array([lookup(code).state for code in codes], dtype=object)
+    months = ends.to_numpy().astype("datetime64[M]")
+    ahead = horizons.to_numpy().astype(np.int64)
+    last = months - ahead.astype("timedelta64[M]")
+    panel, release = known_panel(known, truth, day.date(), last.min())
+    year_before = (months - 12 * ONE_MONTH).astype("datetime64[M]")
+    before = np.full(len(states), np.nan) if panel is None else _at(panel, states, year_before)
+    later, why = _observed(truth, states, months)
+    earlier, why_earlier = _observed(truth, states, year_before)
+    came = category(later - earlier, earlier, thresholds(before)[0])
+    reasons = _unfit(given, ahead)
+    unknown = f"the count of 12 months before was not known at the origin (release {release})"
+    for more in (
+        why,
+        np.array([w and f"{w} (12 months before)" for w in why_earlier], dtype=object),
+        np.where(came < 0, unknown, ""),
+    ):
+        reasons = np.where(reasons == "", more, reasons).astype(object)
+    often = np.full(len(CATEGORIES), np.nan) if panel is None else pooled_frequencies(panel)
+    pooled = np.broadcast_to(often, chances.shape)
+    scorable = reasons == ""
+    out = _frame(day, last.astype("datetime64[s]"), states, TARGET_TREND, ahead, months, later,
+                 reasons, np.nan, dict.fromkeys(METRIC_COLUMNS, np.nan))  # fmt: skip
+    scores = {
+        name: np.where(scorable, ranked_probability_score(x, came), np.nan)
+        for name, x in (("rps", chances), ("rps_pooled", pooled))
+    }
+    names = np.where(scorable, np.array([*CATEGORIES, ""], dtype=object)[came], "")
+    out = out.assign(**scores, category=names, known_release=release)
+    return out.astype({"horizon_from_origin": np.int64})
+
+
+def _unfit(chances: Floats, ahead: NDArray[np.int64]) -> Texts:
+    """Why units cannot be scored whatever comes; empty where they can."""
+    reasons = np.full(len(chances), "", dtype=object)
+    reasons[chances.sum(axis=1) == 0] = "its chances add up to 0"
+    for i in np.flatnonzero(np.isnan(chances).any(axis=1)):
+        lacking = CATEGORIES[int(np.argmax(np.isnan(chances[i])))]
+        reasons[i] = f"it lacks category {quoted(lacking)}"
+    reasons[ahead < 1] = "published at the origin, so no forecast"
+    reasons[ahead > LONGEST] = f"more than {LONGEST} months ahead"
+    return reasons
+
+
+def known_panel(
+    known: Known, truth: Truth, day: dt.date, last: np.datetime64
+) -> tuple[Panel | None, str]:
+    """The panel that an origin's thresholds rest on, and which it is.
+
+    None where the truth begins later than the forecast's panel ended, in ``last``: all that it says
+    came after the origin.
+    """
+    try:
+        panel = known(day)
+    except ArchiveError:
+        panel = None
+    if panel is not None:
+        return panel, str(panel.release)
+    # Thresholds of months that are in the truth rest on counts a year older, which are settled.
+    last = min(last, truth.panel.settled_through)
+    if last < truth.panel.months[0]:
+        return None, f"{truth.release}, which begins later"
+    return truth.panel.cut(last), f"{truth.release}, cut after {last}"
+
+
+def _at(panel: Panel, states: Texts, months: Months) -> Floats:
+    """Reported counts of single (location, month) units; NaN where there is none."""
+    row = {s: i for i, s in enumerate(panel.locations)}
+    column = (months - panel.months[0]).astype(int)
+    good = (column >= 0) & (column < panel.months.size) & np.array([s in row for s in states])
+    out = np.full(len(states), np.nan)
+    out[good] = panel.reported[[row[s] for s in states[good]], column[good]]
+    return out
+
+
+def _observed(
+    truth: Truth, states: Texts, months: Months, target: str = TARGET_12MO
+) -> tuple[Floats, Texts]:
+    """Truth of single (location, month) units."""
+    places, row = np.unique(states.astype(str), return_inverse=True)
+    grid, column = np.unique(months, return_inverse=True)
+    values, reasons = truth.observed([str(s) for s in places], grid, target)
+    return values[row, column], reasons[row, column]
+
+
+def _frame(
+    as_of: object,
+    last: np.ndarray,
+    states: Texts,
+    target: object,
+    horizons: np.ndarray,
+    months: Months,
+    observed: Floats,
+    reasons: Texts,
+    median: object,
+    scores: Mapping[str, object],
+) -> pd.DataFrame:
+    """The columns that all tables of scores have."""
+    scorable = reasons == ""
+    out = pd.DataFrame(
+        {
+            "as_of": as_of,
+            "last_month": last,
+            "location": states,
+            "target": target,
+            "horizon": horizons.astype(np.int64),
+            "month": months.astype("datetime64[s]"),
+            "horizon_from_origin": np.nan,
+            "regime": regimes(months),
+            "observed": np.where(scorable, observed, np.nan),
+            "scorable": scorable,
+            "reason": reasons,
+            "n_draws": 0,
+            "median": median,
+            **scores,
+        }
+    )
+    start = out["as_of"].to_numpy().astype("datetime64[M]")
+    out["horizon_from_origin"] = np.where(np.isnat(start), np.nan, (months - start).astype(float))
+    return out
+
+
+def forecast_of_samples(
+    table: pd.DataFrame, target: str, panel: Panel | None = None, model: str = ""
+) -> Forecast:
+    """The forecast that sample rows of one origin and target are of.
+
+    What belongs together is what has one ``output_type_id``: where all units of an origin have the
+    same numbers, draws are joint over places and months; where the months of a place have, over
+    months only. Nothing else is taken as joint.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`odforecast.hub.read_hub` gives it, of one origin (and scenario).
+    target : str
+        ``"deaths_12mo"`` or ``"deaths_month"``.
+    panel : Panel, optional
+        What was known at the origin.
+    model : str
+
+    Returns
+    -------
+    Forecast
+        Draws of that target, of the places and months of the file; what was known before them
+        is not in a file, so sums over months before the first are not known.
+
+    Raises
+    ------
+    ScoringError
+        If there are no samples, several origins, or units with other numbers of samples or
+        months.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
+    >>> made = od.get_model("drift").fit(panel).forecast(horizon=3, draws=50)
+    >>> again = forecast_of_samples(od.to_hub(made, output_type="sample"), "deaths_12mo")
+    >>> again.draws.shape, again.joint == made.joint
+    ((50, 2, 3), True)
+    """
+    rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
+    if rows.empty or target == TARGET_TREND:
+        raise ScoringError(f"no samples of {target} there")
+    if len(set(rows["origin_date"])) > 1:
+        raise ScoringError("samples of several origins", hint="give those of one")
+    rows = rows.astype({"output_type_id": float})
+    rows = rows.sort_values(["location", "target_end_date", "output_type_id"], kind="stable")
+    codes, ends = (sorted(set(rows[name])) for name in ("location", "target_end_date"))
+    n, left = divmod(len(rows), len(codes) * len(ends))
+    units = rows.groupby(["location", "target_end_date"], sort=True).size()
+    if left or len(units) != len(codes) * len(ends) or (units != n).any():
+        raise ScoringError("units have different numbers of samples, or places other months")
+    ids, values = (rows[name].to_numpy(dtype=float).reshape(len(codes), len(ends), n)
+                   for name in ("output_type_id", "value"))  # fmt: skip
+    joint = set()
+    if (ids == ids[:, :1]).all() or len(ends) == 1:
+        joint.add(MONTH)
+    if (ids == ids[:1]).all() or len(codes) == 1:
+        joint.add(LOCATION)
+    first = rows.iloc[0]
+    last = np.datetime64(first["target_end_date"], "M") - np.timedelta64(int(first["horizon"]), "M")
+    return Forecast(
+        draws=values.transpose(2, 0, 1),
+        locations=tuple(lookup(code).state for code in codes),
+        months=np.array(ends).astype("datetime64[M]"),
+        known=np.full((len(codes), 11), np.nan),
+        as_of=pd.Timestamp(first["origin_date"]).date(),
+        last_month=last,
+        target=target,
+        joint=frozenset(joint),
+        panel=panel,
+        provenance={"model": model, "label": model},
+    )
