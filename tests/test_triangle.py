@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import odforecast as od
-from odforecast.backtesting.contain import contained
+from odforecast.backtesting.unit import contained
 from odforecast.backtesting.export import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.errors import ForecastError, PanelError
 from odforecast.forecast.adding import _joined

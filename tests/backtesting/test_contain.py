@@ -10,7 +10,7 @@ import pytest
 from made_up_counties import made_up
 from panel_factory import cut_panel
 
-from odforecast.backtesting.contain import Said, contained
+from odforecast.backtesting.unit import Said, contained
 from odforecast.errors import BacktestError
 
 
