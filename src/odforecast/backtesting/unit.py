@@ -49,18 +49,9 @@ if TYPE_CHECKING:
 UNIT_TABLES = ("scores", "quantiles", "failures", "joint")
 #: Columns of the failures table.
 FAILURE_COLUMNS = (
-    "model",
-    "model_version",
-    "as_of",
-    "last_month",
-    "vintage",
-    "donor",
-    "donor_distance",
-    "location",
-    "target",
-    "reason",
-    "detail",
-)
+    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
+    "location", "target", "reason", "detail",
+)  # fmt: skip
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
 QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
 #: What the rows of joint scores are labelled with, as those of scores are.
@@ -225,7 +216,7 @@ class Unit:
         return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
 
     @property
-    def _labels(self) -> dict[str, object]:
+    def _labels(self) -> dict[str, Any]:
         """What every row of its tables is labelled with."""
         panel, distance = self.origin.panel, self.origin.distance
         month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
@@ -309,11 +300,16 @@ def failed_unit(
     detail: str = "",
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
-    keys = unit._labels
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    rows = [failure_row(keys, s, "*", r, detail) for s, r in reasons.items()]
-    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    failures = _failures(unit, [(s, "*", r) for s, r in reasons.items()], detail)
     return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
+
+
+def _failures(unit: Unit, gaps: Sequence[tuple[str, str, str]], detail: str = "") -> pd.DataFrame:
+    """A row for each location and target without a forecast, and why."""
+    keys = unit._labels
+    rows = [failure_row(keys, *gap, detail) for gap in gaps]
+    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
 
 
 def reason_of(error: BaseException) -> str:
@@ -409,24 +405,13 @@ def run_unit(
         kept = [s for s in unit.locations if s in made]
         if not kept:
             return stopped(_nowhere(unit, skipped))
-        keys = unit._labels
-        rows = [failure_row(keys, s, "*", r) for s, r in skipped.items()]
-        rows += [
-            failure_row(keys, "*", t, f"does not forecast {t}")
-            for t in unit.targets
-            if t not in targets
-        ]
+        lacking = [t for t in unit.targets if t not in targets]
+        gaps = [(s, "*", r) for s, r in skipped.items()]
+        failures = _failures(unit, [*gaps, *(("*", t, f"does not forecast {t}") for t in lacking)])
         whole = tuple(kept) == forecast.locations
-        made_of = _tables(unit, forecast if whole else forecast.select(kept), targets, keys)
-        failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-        return Outcome(
-            made_of["scores"],
-            made_of["quantiles"],
-            failures,
-            seconds,
-            (*warned, *said.warnings),
-            made_of["joint"],
-        )
+        tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
+        warned = (*warned, *said.warnings)
+        return Outcome(failures=failures, seconds=seconds, warnings=warned, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
         if _must_stop(error):
@@ -523,15 +508,13 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
 
 
-def _tables(
-    unit: Unit, forecast: Forecast, targets: Sequence[str], labels: dict[str, Any]
-) -> dict[str, pd.DataFrame]:
+def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
 
     The draws of a target are added up and sorted once for all of them.
     """
-    horizons = unit.horizons or None
-    traits = {
+    horizons, donor = unit.horizons or None, unit._panel.donor
+    labels = unit._labels | {
         "data_hash": unit._panel.data_hash,
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
@@ -542,16 +525,15 @@ def _tables(
             forecast, unit.truth, target, unit._panel, horizons, unit.levels, unit.metrics
         )
         last = {m.name: columns.pop(m.name) for m in unit.metrics}
-        made["scores"].append(pd.DataFrame(columns | labels | traits | last, copy=False))
-        made["quantiles"].append(_quantiles(unit, forecast, values, target, labels["donor"]))
+        made["scores"].append(pd.DataFrame(columns | labels | last, copy=False))
+        made["quantiles"].append(_quantiles(unit, forecast, values, target, donor))
         if unit.joint:
             from odforecast.scoring.joint import joint_scores
 
             rows = joint_scores(
                 forecast, unit.truth, seed=unit.seed, target=target, horizons=horizons
             )
-            known = labels | traits
-            made["joint"].append(rows.assign(**{name: known[name] for name in JOINT_LABELS}))
+            made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
     tables = {name: pd.DataFrame() for name in made}
     for name, parts in made.items():
         if parts:

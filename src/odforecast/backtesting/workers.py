@@ -490,22 +490,16 @@ class Way:
         return _run, list(units), self._packed
 
     def submit(self, units: Sequence[Unit]) -> Future[Made]:
-        """Run a block; an error in packing it is the future's.
+        """Run a block.
 
         Raises
         ------
         BrokenExecutor
             If the executor takes nothing any more.
+        Exception
+            Whatever packing a model raises.
         """
-        try:
-            call = self._call(units)
-        except BrokenExecutor:
-            raise
-        except Exception as error:
-            unpackable: Future[Made] = Future()
-            unpackable.set_exception(error)
-            return unpackable
-        future: Future[Made] = self.executor.submit(*call)
+        future: Future[Made] = self.executor.submit(*self._call(units))
         return future
 
     def result(self, future: Future[Made]) -> Made:
@@ -648,10 +642,11 @@ def dispatched(
                 except BrokenExecutor as error:
                     waiting.appendleft(block)
                     way = spare = _spare(executor, error, folder)
-                    continue
-                running[future] = block, spare is not None
-            finished, _ = wait_for(running, return_when=FIRST_COMPLETED)
-            for future in finished:
+                except Exception as error:
+                    yield block, _unsendable([units[i] for i in block], error)
+                else:
+                    running[future] = block, spare is not None
+            for future in wait_for(running, return_when=FIRST_COMPLETED).done:
                 block, with_spare = running.pop(future)
                 try:
                     done = way.result(future)
