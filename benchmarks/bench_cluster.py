@@ -31,9 +31,8 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
-from odforecast.backtesting.cluster import connected
-from odforecast.backtesting.dispatch import Local
 from odforecast.backtesting.planning import BLOCK, blocks
+from odforecast.backtesting.workers import Local, connected
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
 
@@ -150,8 +149,8 @@ def sent(units: Sequence[Unit]) -> None:
     with Workers(1) as workers:
         way = Local(workers)
         for block in made:
-            way._parcels.packed([units[i] for i in block])
-        after, panels = way.sent, len(way._parcels.places)
+            way.parcels.packed([units[i] for i in block])
+        after, panels = way.parcels.sent, len(way.parcels.places)
         way.close()
     print(
         f"Bytes handed over in {len(made)} blocks of at most {BLOCK} units: {before / 1e6:,.0f} MB "
@@ -307,22 +306,23 @@ def costs(models: Sequence[str]) -> None:
 def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
-    from odforecast.backtesting import run_block
-    from odforecast.backtesting.store import Finished, UnitStore
+    from odforecast.backtesting.store import Finished
+    from odforecast.backtesting.unit import made
 
-    outcomes = [run_block([u])[0] for u in units]
+    answers = {block[0]: made([units[i] for i in block], packed=True)
+               for block in blocks(units, range(len(units)))}  # fmt: skip
     with folder() as out:
-        finished = Finished(units, UnitStore(out / "units"), out)
+        finished = Finished(units, out, out / "own")
         started = process_time()
         for block in blocks(units, range(len(units))):
-            finished.add(block, [outcomes[i] for i in block])
+            finished.add(block, answers[block[0]])
         stored = process_time() - started
-        finished.write(out, [])
+        finished.results([], {})
         both = process_time() - started
-    answers = sum(len(pickle.dumps(o)) for o in outcomes)
+    size = sum(len(pickle.dumps(answer)) for answer in answers.values())
     print(
         f"Per origin and model the process that gathers takes {stored / 2:.2f} s to store blocks "
-        f"and {(both - stored) / 2:.2f} s to write tables, and gets {answers / 2e6:.1f} MB of "
+        f"and {(both - stored) / 2:.2f} s to write tables, and gets {size / 2e6:.1f} MB of "
         f"answers.\n"
     )
 

@@ -313,12 +313,8 @@ def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
 
 #: Where pickles are made or read, and why that is no way in.
 ALLOWED = {
-    ("backtesting/workers.py", "pickle"): "between this process and its own workers, over a pipe",
-    (
-        "backtesting/packed.py",
-        "pickle",
-    ): "between a run and its workers: a pipe, Dask, or a folder "
-    "that only this user can read, named by a hash that is checked",
+    ("backtesting/workers.py", "pickle"): "between a run and its workers: a pipe, Dask, or a "
+    "folder that only this user can read, named by a hash that is checked",
     ("backtesting/run.py", "pickle"): "asks whether a caller's metric can travel; reads none",
     ("vintage/history.py", "subprocess"): "git, without a shell, on addresses of known kinds only",
     ("testing/contract.py", "pickle"): "the contract suite tries whether a model can be pickled",

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import odforecast as od
-from odforecast.backtesting.contain import contained
 from odforecast.backtesting.export import A_YEAR, KNOWN_COLUMNS, _known
+from odforecast.backtesting.unit import contained
 from odforecast.errors import ForecastError, PanelError
 from odforecast.forecast.adding import _joined
 from odforecast.forecast.file import from_bytes, panel_from, panel_record, to_bytes

@@ -36,8 +36,8 @@ from holdout import (
 from releases import releases_folder
 
 import odforecast as od
-from odforecast.backtesting.folder import locked
 from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.store import locked
 from odforecast.backtesting.unit import code_digest
 from odforecast.errors import OdforecastError
 from odforecast.geography import JURISDICTIONS, NATION

@@ -13,14 +13,8 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import backtest, cluster, cuts, plan, run_units
-from odforecast.backtesting.cluster import (
-    Cluster,
-    KilledError,
-    OtherCodeError,
-    check_versions,
-    connected,
-)
+from odforecast.backtesting import backtest, cuts, plan, run_units, workers
+from odforecast.backtesting.workers import Cluster, OtherCodeError, connected
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -88,10 +82,10 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
     units = plan(models, found, truth, draws=20)
     way = Cluster(client)
     way.submit(units[:8]).result()
-    once = way.sent
+    once = way.parcels.sent
     way.submit(units[:8]).result()
-    assert way.sent - once < once / 20
-    names = {future.key for future in way._parcels.places.values()}
+    assert way.parcels.sent - once < once / 20
+    names = {future.key for future in way.parcels.places.values()}
     held = client.run(lambda dask_worker: set(dask_worker.data))
     assert len(names) == 9
     assert all(names <= keys for keys in held.values())
@@ -160,6 +154,9 @@ class Client:
 
     submit = scatter
 
+    def get_executor(self, **_):
+        return self
+
 
 @pytest.mark.parametrize(
     ("says", "words"),
@@ -175,7 +172,7 @@ def test_other_versions_are_refused(truth, found, says, words):
 
 def test_a_worker_that_joins_later_is_checked_too():
     with pytest.raises(OtherCodeError, match="runs other code than the client"):
-        cluster._run_on_worker(b"", {}, "0" * 16)
+        workers._run_on_worker(b"", {}, "0" * 16, False)
 
 
 def test_a_cluster_without_workers(monkeypatch):
@@ -191,23 +188,18 @@ def test_a_cluster_without_workers(monkeypatch):
 
 
 def test_a_client_that_was_closed(truth, found):
-    client = Client(cluster._who())
+    client = Client(workers._who())
     client.status = "closed"
     way = Cluster(client)
     with pytest.raises(BrokenExecutor, match="client is closed"):
         way.submit(plan(["naive"], found, truth, draws=20)[:1])
-    check_versions(client)
 
 
 def test_an_asynchronous_client_is_refused(truth, found):
-    client = Client(cluster._who())
+    client = Client(workers._who())
     client.asynchronous = True  # type: ignore[attr-defined]
     with pytest.raises(BacktestError, match="is asynchronous"):
         backtest(["naive"], found, truth=truth, executor=client, **OPTIONS)
-
-
-def test_how_often_is_said():
-    assert str(KilledError(4)).endswith("(KilledWorker: 4 of the cluster, one after another)")
 
 
 def test_dask_that_is_not_installed(monkeypatch):
@@ -226,7 +218,7 @@ def test_no_executor_at_all(truth, found):
 
 @pytest.mark.slow
 def test_no_scheduler_answers(monkeypatch):
-    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
+    monkeypatch.setattr(workers, "_ANSWERING", 0.5)
     with (
         pytest.raises(BacktestError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
         connected("tcp://127.0.0.1:9"),
@@ -250,8 +242,15 @@ def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
             logging.getLogger(name).setLevel(level)
 
 
-def test_an_answer_is_called_off_by_the_cluster_alone(client):
+@pytest.mark.slow
+def test_a_run_that_is_stopped_calls_its_blocks_off_in_silence(truth, found, client, caplog):
     """A last word of Dask's on a block that the run has given up is no error."""
-    answer = Cluster(client).submit([])
-    assert not answer.cancel()
-    assert answer.result(30).outcomes == []
+    units = plan([toys.model(toys.dawdles, n) for n in "abcd"], found, truth, draws=20)
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_units(units, executor=client, progress=stop)
+    same(run_units(units[:4], executor=client), run_units(units[:4]))
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]

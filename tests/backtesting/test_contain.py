@@ -1,8 +1,7 @@
-"""What a contained model said is told once, with how often."""
+"""What a model changed beside its panel is put back."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -10,20 +9,8 @@ import pytest
 from made_up_counties import made_up
 from panel_factory import cut_panel
 
-from odforecast.backtesting.contain import Said, contained
+from odforecast.backtesting.unit import contained
 from odforecast.errors import BacktestError
-
-
-def test_each_kind_of_warning_once_with_how_often():
-    assert Said(Counter({"once": 1, "often": 7})).warnings == ("often (×7)", "once")
-    assert Said().warnings == ()
-
-
-def test_the_rest_is_one_line():
-    kinds = Counter({f"kind {i}": 20 - i for i in range(5)})
-    assert len(Said(kinds).warnings) == 5
-    more = Said(kinds + Counter(a=1, b=1)).warnings
-    assert more[5:] == ("and 2 other warnings",)
 
 
 def test_what_stands_beside_the_states_of_counties_is_put_back_too():

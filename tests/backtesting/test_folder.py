@@ -19,7 +19,7 @@ import toys
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import planning as blocks
-from odforecast.backtesting.folder import NAME, locked
+from odforecast.backtesting.store import NAME, locked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -190,7 +190,7 @@ def test_the_folder_is_a_file(units, tmp_path):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from odforecast.backtesting.folder import locked
+from odforecast.backtesting.store import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

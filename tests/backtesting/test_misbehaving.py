@@ -112,6 +112,8 @@ def check(results: Results, good: Results, found, twice: str = "") -> None:
     assert set(said) == {"warns"}
     assert len(said["warns"]) <= 12
     assert f"RuntimeWarning: once more (×10000) ({len(found)} units)" in said["warns"]
+    assert f"UserWarning: number 0 ({len(found)} units)" in said["warns"]
+    assert f"and 46 other warnings ({len(found)} units)" in said["warns"]
 
 
 def test_in_this_process(truth, found, good, tmp_path, capfd):

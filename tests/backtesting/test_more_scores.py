@@ -16,9 +16,8 @@ import toys
 import odforecast as od
 from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_block, run_units
 from odforecast.backtesting import unit as digest
-from odforecast.backtesting.packed import UNIT_TABLES, files_of, made
 from odforecast.backtesting.results import TABLES as ALWAYS
-from odforecast.backtesting.unit import JOINT_LABELS
+from odforecast.backtesting.unit import JOINT_LABELS, UNIT_TABLES, made
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.models import Model, Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -243,11 +242,10 @@ def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
     assert [o.failed for o in packed.outcomes] == [o.failed for o in outcomes]
     assert not packed.outcomes[-1].failures.empty
     assert all(o.scores.empty for o in packed.outcomes)
-    assert set(packed.files) == set(UNIT_TABLES)
-    assert packed.files["joint"] is None
+    assert set(packed.tables) == set(UNIT_TABLES) - {"joint"}
     keys = {u.key for u in units[:-1]}
     for name in ("scores", "quantiles", "failures"):
-        table = pd.read_parquet(BytesIO(packed.files[name]))
+        table = pd.read_parquet(BytesIO(packed.tables[name]))
         assert set(table["unit"].astype(str)) <= keys
         want = pd.concat([getattr(o, name) for o in outcomes[:-1]], ignore_index=True)
         got = table.drop(columns="unit")
@@ -262,8 +260,7 @@ def test_two_blocks_of_different_places_and_donors_are_one_file(setting, panel):
     units[0] = replace(units[0], origin=replace(
         units[0].origin, donor="d1", panel=replace(units[0].origin.panel, donor="d1")))  # fmt: skip
     outcomes = run_block(units)
-    files = files_of(units, outcomes)
-    table = pd.read_parquet(BytesIO(files["quantiles"]))
+    table = pd.read_parquet(BytesIO(made(units, packed=True).tables["quantiles"]))
     want = pd.concat([o.quantiles.astype(dict.fromkeys(("location", "donor"), object))
                       for o in outcomes], ignore_index=True)  # fmt: skip
     for column in ("location", "donor", "value"):

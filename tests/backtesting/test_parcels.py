@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -12,10 +13,9 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Workers, contain, cuts, plan, run_block
-from odforecast.backtesting import packed as parcels
-from odforecast.backtesting.dispatch import Local, Plain, carrier_for
-from odforecast.backtesting.packed import Parcels, unpacked
+from odforecast.backtesting import Workers, cuts, plan, run_block, workers
+from odforecast.backtesting import unit as contain
+from odforecast.backtesting.workers import Local, Parcels, unpacked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -49,12 +49,12 @@ def test_each_panel_once_and_units_as_they_were(units):
 
 
 def test_only_so_many_panels_are_kept(units, monkeypatch):
-    monkeypatch.setattr(parcels, "_PANELS", parcels._Panels())
-    monkeypatch.setattr(parcels, "BUDGET", 1)
+    monkeypatch.setattr(workers, "_HELD", OrderedDict())
+    monkeypatch.setattr(workers, "BUDGET", 1)
     put: dict[str, bytes] = {}
     data, _ = Parcels(lambda key, data: put.setdefault(key, data)).packed(units[:3])
     unpacked(data, put)
-    assert len(parcels._PANELS._held) == 1
+    assert len(workers._HELD) == 1
 
 
 def test_places_that_were_lost_are_filled_again(units):
@@ -66,15 +66,15 @@ def test_places_that_were_lost_are_filled_again(units):
 
     parcels_ = Parcels(put)
     parcels_.packed(units[:3])
-    _, places = parcels_.put_again(units[:1])  # one origin, and the truth
+    parcels_.forget()
+    _, places = parcels_.packed(units[:1])  # one origin, and the truth
     assert len(puts) == 6
     assert sorted(places.values()) == [5, 6]
-    assert set(parcels_.packed(units[:3])[1].values()) > {5, 6}
 
 
 @pytest.mark.parametrize("what", ["gone", "changed"])
 def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
-    monkeypatch.setattr(parcels, "_PANELS", parcels._Panels())
+    monkeypatch.setattr(workers, "_HELD", OrderedDict())
 
     def put(key, data):
         (tmp_path / key).write_bytes(data[:-1] if what == "changed" else data)
@@ -86,38 +86,27 @@ def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
 
 
 def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
-    with Workers(1) as workers:
-        way = Local(workers, tmp_path)
+    with Workers(1) as pool:
+        way = Local(pool, tmp_path)
         made = way.submit(units[:1]).result()
         assert [len(list(p.iterdir())) for p in tmp_path.iterdir()] == [2]
         way.close()
     assert list(tmp_path.iterdir()) == []
     (here,) = run_block(units[:1])
-    scores = pd.read_parquet(BytesIO(made.files["scores"]))
+    scores = pd.read_parquet(BytesIO(made.tables["scores"]))
     np.testing.assert_array_equal(scores["wis"], here.scores["wis"])
 
 
 def test_a_model_that_cannot_be_sent_is_the_futures_error(units):
     bad = replace(units[0], model=replace(units[0].model, inner=lambda: None))
-    with Workers(1) as workers:
-        way = Local(workers)
+    with Workers(1) as pool:
+        way = Local(pool)
         with pytest.raises(Exception, match="local object"):
             way.submit([bad]).result()
         folder = Path(way._folder.name)
         way.close()
         assert not folder.exists()
-        assert not workers._live
-
-
-def test_threads_get_the_units_themselves(units):
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1) as pool:
-        way = carrier_for(pool)
-        assert isinstance(way, Plain)
-        assert (way.workers(), way.sent) == (1, 0)
-        assert way.submit(units[:1]).result().outcomes[0].failures.empty
-        way.close()
+        assert not pool._live
 
 
 def test_numba_has_one_thread_where_others_share_the_cores():

@@ -11,7 +11,8 @@ import toys
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import results as tables
-from odforecast.backtesting.store import Finished, UnitStore
+from odforecast.backtesting.store import Finished
+from odforecast.backtesting.unit import made
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -68,17 +69,14 @@ def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
 
 
 def test_nothing_but_failures_is_held(units, tmp_path):
-    store = UnitStore(tmp_path / "units")
-    finished = Finished(units, store, tmp_path)
-    from odforecast.backtesting import run_block
-
+    finished = Finished(units, tmp_path, tmp_path / "own")
     good = [i for i, u in enumerate(units) if u.model.label == "naive"][:3]
-    outcomes = run_block([units[i] for i in good])
-    finished.add(good, outcomes)
+    block = made([units[i] for i in good], packed=True)
+    finished.add(good, block)
     assert all(d.failed is None for d in finished._done.values())
     assert len(finished) == 3
-    finished.add_stored(good[0])
-    assert finished._done[good[0]].seconds == outcomes[0].seconds
+    assert finished.stored(good[0])
+    assert finished._done[good[0]].seconds == block.outcomes[0].seconds
 
 
 def test_a_later_run_changes_no_small_results(units, tmp_path):

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Workers, backtest, cuts, dispatch, plan, run_block, run_units
+from odforecast.backtesting import Workers, backtest, cuts, plan, run_block, run_units
 from odforecast.backtesting.workers import WorkerDiedError
 from odforecast.errors import BacktestError
 from odforecast.models import Model
@@ -164,6 +164,8 @@ def test_errors_and_unsendable_answers_come_back(pool):
     assert pool.submit(abs, -2).result() == 2
     with pytest.raises(WorkerDiedError, match="exit code 5"):
         pool.submit(os._exit, 5).result()
+    with pytest.raises(WorkerDiedError, match=r"worker process died \(exit code 0\)"):
+        pool.submit(os._exit, 0).result()
     assert pool.submit(abs, -3).result() == 3
     threads = pool.submit(os.getenv, "OMP_NUM_THREADS").result()
     assert threads == os.environ.get("OMP_NUM_THREADS", "1")
@@ -203,7 +205,7 @@ class Limited(Workers):
 
 def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd):
     """The spare workers have it too: they were started again and again, without end."""
-    monkeypatch.setattr(dispatch, "Workers", Limited)
+    monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
         with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
@@ -280,11 +282,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-@pytest.mark.parametrize(
-    ("exitcode", "words"),
-    [(None, "how is unknown"), (0, "exit code 0"), (3, "exit code 3"), (-9, "signal 9")],
-)
-def test_how_a_worker_died_is_said(exitcode, words):
-    assert str(WorkerDiedError(exitcode)) == f"worker process died ({words})"

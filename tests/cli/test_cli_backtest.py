@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from odforecast.backtesting import Results
-from odforecast.backtesting.folder import locked
+from odforecast.backtesting.store import locked
 from odforecast.cli import main
 
 SPAN = ["--start", "2021-01", "--end", "2021-03", "--step", "1", "--locations", "US,WV",

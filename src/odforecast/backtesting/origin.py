@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,9 @@ from odforecast.names import (
 from odforecast.panel import ERAS, Donor, Panel
 from odforecast.publication import last_published
 from odforecast.seeds import Streams
-from odforecast.vintage import Archive
-from odforecast.vintage.donors import available
+
+if TYPE_CHECKING:
+    from odforecast.vintage import Archive
 
 #: Kinds of origins there are.
 KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
@@ -167,6 +168,8 @@ def origins(
         )
     if kind == VINTAGE_CLEAN:
         return cuts(panel, start=start or FIRST, end=last, step=step)
+    from odforecast.vintage.donors import available
+
     return delays(
         panel, available(archive), start=start or FIRST, end=last, step=step, donors=donors
     )

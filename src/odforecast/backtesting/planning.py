@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -107,7 +108,9 @@ def plan(
     """
     if isinstance(targets, str):  # one, and not its letters
         targets = (targets,)
-    made = _models(models)
+    if isinstance(models, str | Model) or not isinstance(models, Iterable):
+        models = [models]
+    made = [get_model(m) if isinstance(m, str) else _model(m) for m in models]
     _check_kinds(truth, locations, targets, joint)
     horizon = whole("horizon", horizon, 1, BacktestError)
     draws, seed = whole("draws", draws, 2, BacktestError), whole("seed", seed, 0, BacktestError)
@@ -146,30 +149,19 @@ def plan(
     if counties:
         # New York City's counties stand in the middle of New York's by their codes.
         places = tuple(s for _, part in divided for s in part)
-    undivided = [("", places)]
     apart = ("state", "location") if counties else ("state",)
-    request = (horizon, draws, seed)
-    scored = _horizons(horizons, horizon, counties)
-    levels = COUNTY_LEVELS if counties else HUB_QUANTILES
-    wanted = check_metrics(metrics)
+    more: dict[str, Any] = {
+        "horizons": _horizons(horizons, horizon, counties),
+        "levels": COUNTY_LEVELS if counties else HUB_QUANTILES,
+        "metrics": check_metrics(metrics),
+        "joint": bool(joint),
+    }
     return [
-        Unit(
-            model,
-            origin,
-            truth,
-            part,
-            tuple(targets),
-            *request,
-            state,
-            scored,
-            levels,
-            wanted,
-            bool(joint),
-        )
+        Unit(model, origin, truth, part, tuple(targets), horizon, draws, seed, state, **more)
         for model in made
         for origin in found
         for state, part in (
-            divided if model.spec.by in apart and origin.panel is not None else undivided
+            divided if model.spec.by in apart and origin.panel is not None else [("", places)]
         )
     ]
 
@@ -180,13 +172,6 @@ def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
     It is no part of the nation, and no donor tells what arrives late of it.
     """
     return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))
-
-
-def _models(asked: object) -> list[Model]:
-    """The models of a run, each made where it is a name."""
-    if isinstance(asked, str | Model) or not isinstance(asked, Iterable):
-        asked = [asked]
-    return [get_model(m) if isinstance(m, str) else _model(m) for m in asked]
 
 
 def _model(given: object) -> Model:
@@ -261,20 +246,17 @@ def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
     share of an origin (the states' paths that most of them rest on) is worked out once in a
     process and need not be kept for long.
     """
-    if units and units[0].truth.panel.dataset == COUNTIES:
+    counties = bool(units) and units[0].truth.panel.dataset == COUNTIES
+    if counties:
         rank = {o: i for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
         todo = sorted(todo, key=lambda i: rank[id(units[i].origin)])
     found: list[list[int]] = []
+    apart = None
     for index in todo:
-        last = found[-1] if found else []
-        if last and len(last) < BLOCK and _together(units[last[0]], units[index]):
-            last.append(index)
-        else:
-            found.append([index])
+        unit = units[index]
+        which = (id(unit.model), id(unit.origin) if counties else None)
+        if which != apart or len(found[-1]) == BLOCK:
+            found.append([])
+        found[-1].append(index)
+        apart = which
     return found
-
-
-def _together(one: Unit, other: Unit) -> bool:
-    if one.model is not other.model:
-        return False
-    return one.truth.panel.dataset != COUNTIES or one.origin is other.origin

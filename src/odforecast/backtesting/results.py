@@ -21,15 +21,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.origin import listed
-from odforecast.backtesting.packed import with_few_values
 from odforecast.backtesting.unit import (
     FAILURE_COLUMNS,
     JOINT_LABELS,
     QUANTILE_CATEGORIES,
-    Outcome,
     Unit,
     code_digest,
     on_screen,
+    with_few_values,
 )
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
@@ -393,40 +392,6 @@ def _broken(folder: Path, error: object) -> BacktestError:
 _WARNINGS = 10
 
 
-def by_origin(units: Sequence[Unit], outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
-    """Outcomes of whole origins: states put together in the order an undivided unit has."""
-    pairs = list(zip(units, outcomes, strict=True))
-    for indices in units_by_origin(units):
-        members = [pairs[i] for i in indices]
-        if not members[0][0].state:
-            yield from (o for _, o in members)
-            continue
-        targets = members[0][0].targets
-        tables = {}
-        for name in ("scores", "quantiles", "failures", "joint"):
-            parts = [t for _, o in members if not (t := getattr(o, name)).empty]
-            table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-            if parts and name == "failures":
-                table = table.drop_duplicates(ignore_index=True)
-            elif parts:
-                place = table["target"].astype(object).map(targets.index)
-                keys = {"place": place} | ({"level": table["level"]} if "level" in table else {})
-                order = pd.DataFrame(keys).sort_values(list(keys), kind="stable").index
-                table = table.loc[order].reset_index(drop=True)
-            if parts and name == "quantiles":
-                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, object))
-                table = table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category"))
-            tables[name] = table
-        seconds = sum(o.seconds for _, o in members)
-        yield Outcome(
-            tables["scores"],
-            tables["quantiles"],
-            tables["failures"],
-            seconds,
-            joint=tables["joint"],
-        )
-
-
 def units_by_origin(units: Sequence[Unit]) -> Iterator[list[int]]:
     """Positions of the units of one model at one origin, in the plan's order."""
     numbered = groupby(
@@ -733,24 +698,6 @@ class Results(Held):
             raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
         draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)
         return draw(seen, axes=axes, **style)
-
-    @classmethod
-    def from_outcomes(
-        cls,
-        units: Sequence[Unit],
-        outcomes: Sequence[Outcome],
-        notes: Sequence[str] = (),
-        more: Mapping[str, object] | None = None,
-    ) -> Results:
-        """Join the outcomes of the units of one plan; the manifest says ``more``, too."""
-        whole = list(by_origin(units, outcomes))
-        tables = {}
-        for name in (*TABLES, *((JOINT,) if units[0].joint else ())):
-            parts = [t for o in whole if not (t := getattr(o, name)).empty]
-            tables[name] = joined(parts) if parts else empty(name)
-        if tables["scores"].empty:
-            raise all_failed(tables["failures"]["reason"])
-        return cls(tables, manifest_of(units, outcomes, notes, more))
 
     def leaderboard(
         self,

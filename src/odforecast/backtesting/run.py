@@ -7,22 +7,17 @@ import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from odforecast.backtesting.dispatch import Done, dispatched
-from odforecast.backtesting.folder import locked, same_task, scratch, tidy
 from odforecast.backtesting.origin import Origin, origins
-from odforecast.backtesting.packed import Made
 from odforecast.backtesting.planning import blocks, default_models, plan
 from odforecast.backtesting.results import Results, failed_everywhere
-from odforecast.backtesting.store import Finished, UnitStore
-from odforecast.backtesting.unit import Outcome, Unit, code_digest, run_block
+from odforecast.backtesting.store import Finished, run_folder
+from odforecast.backtesting.unit import Made, Outcome, Unit, code_digest, made, on_screen
 from odforecast.errors import BacktestError, whole
 from odforecast.models import Model
 from odforecast.names import (
@@ -87,8 +82,6 @@ def bar(
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    from odforecast.backtesting.unit import on_screen
-
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -124,126 +117,65 @@ def run_units(
     Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
     the memory: of 650 units, two gigabytes.
     """
-    _sendable(units, executor)
-    if out is None:
-        return _in_memory(units, executor, progress, quantiles, more)
+    if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+        for metric in units[0].metrics if units else ():
+            try:
+                pickle.dumps(metric)
+            except Exception as error:
+                raise BacktestError(
+                    f"metric {metric.name!r} cannot be sent to other processes: {error}",
+                    hint="define its function with def in a module, or run in one process",
+                ) from error
+    more = more or {}
     # A model may change the working directory.
-    folder = Path(out).absolute()
-    with locked(folder):
-        same_task(folder, more or {})
-        tidy(folder)
-        return _into(units, folder, executor, progress, more)
+    folder = None if out is None else Path(out).absolute()
+    with nullcontext() if folder is None else run_folder(folder, more) as scratch:
+        finished = Finished(units, folder, scratch)
+        notes: list[str] = []
 
+        def tell(index: int, done: int, outcome: Outcome | None = None) -> None:
+            """Say that a unit is finished; without an outcome, by an earlier run."""
+            if progress is not None:
+                seconds, failure = (outcome.seconds, outcome.failed) if outcome else (0.0, "")
+                progress(
+                    Progress(
+                        done, len(units), units[index].label, seconds, outcome is None, failure
+                    )
+                )
 
-def _sendable(units: Sequence[Unit], executor: Executor | Any | None) -> None:
-    """Refuse, before any work, metrics that other processes cannot get."""
-    if executor is None or isinstance(executor, ThreadPoolExecutor):
-        return
-    for metric in units[0].metrics if units else ():
-        try:
-            pickle.dumps(metric)
-        except Exception as error:
-            raise BacktestError(
-                f"metric {metric.name!r} cannot be sent to other processes: {error}",
-                hint="define its function with def in a module, or run in one process",
-            ) from error
-
-
-def _in_memory(
-    units: Sequence[Unit],
-    executor: Executor | Any | None,
-    progress: Callable[[Progress], None] | None,
-    quantiles: bool,
-    more: Mapping[str, object] | None,
-) -> Results:
-    outcomes: dict[int, Outcome] = {}
-    notes: list[str] = []
-    for indices, made in _computed(units, range(len(units)), executor, notes, None):
-        for index, outcome in zip(indices, made.outcomes, strict=True):
-            outcomes[index] = outcome if quantiles else replace(outcome, quantiles=pd.DataFrame())
-            _tell(progress, units, index, len(outcomes), outcome)
-    # Put together in the order of the plan, whatever order the executor finished in.
-    return Results.from_outcomes(units, [outcomes[i] for i in range(len(units))], notes, more)
-
-
-def _into(
-    units: Sequence[Unit],
-    folder: Path,
-    executor: Executor | Any | None,
-    progress: Callable[[Progress], None] | None,
-    more: Mapping[str, object] | None,
-) -> Results:
-    """Each block goes to disk as it comes; the tables are written from there."""
-    store = UnitStore(folder / "units")
-    notes: list[str] = []
-    with scratch(folder) as own:
-        finished = Finished(units, store, own)
         todo = []
-        for index, unit in enumerate(units):
-            if not store.has(unit):
+        for index in range(len(units)):
+            if finished.stored(index):
+                tell(index, len(finished))
+            else:
                 todo.append(index)
-                continue
-            finished.add_stored(index)
-            _tell(progress, units, index, len(finished), None)
-        for indices, made in _computed(units, todo, executor, notes, own):
-            before = len(finished)
-            _same_code(made)
-            finished.add(indices, made.outcomes, made.files)
-            for i, (index, outcome) in enumerate(zip(indices, made.outcomes, strict=True), 1):
-                _tell(progress, units, index, before + i, outcome)
-        return finished.write(folder, [*notes, *store.notes], more)
-
-
-def _same_code(made: Made) -> None:
-    """Refuse what a worker made of other code: its numbers, and the keys of its rows, are of that.
-
-    Raises
-    ------
-    BacktestError
-    """
-    if made.code not in ("", code_digest()):
-        raise BacktestError(
-            "a worker process runs other code than this one: the package, or a library, was "
-            "changed on the disk while the run was going on",
-            hint="run again; finished units are kept, and used where the code is the same",
-        )
-
-
-def _tell(
-    progress: Callable[[Progress], None] | None,
-    units: Sequence[Unit],
-    index: int,
-    done: int,
-    outcome: Outcome | None,
-) -> None:
-    """Say that a unit is finished; without an outcome, by an earlier run."""
-    if progress is not None:
-        progress(
-            Progress(
-                done=done,
-                total=len(units),
-                label=units[index].label,
-                seconds=0.0 if outcome is None else outcome.seconds,
-                reused=outcome is None,
-                failure="" if outcome is None else outcome.failed,
+        computed: Iterator[tuple[list[int], Made]]
+        if executor is None:
+            computed = (
+                (block, made([units[i] for i in block], packed=folder is not None))
+                for block in blocks(units, todo)
             )
-        )
+        else:
+            from odforecast.backtesting.workers import dispatched
 
-
-def _computed(
-    units: Sequence[Unit],
-    todo: Iterable[int],
-    executor: Executor | Any | None,
-    notes: list[str],
-    space: Path | None,
-) -> Iterator[Done]:
-    """Indices and outcomes of what is to be done, block by block, as they come."""
-    waiting = blocks(units, todo)
-    if executor is not None:
-        yield from dispatched(units, waiting, executor, notes, space)
-        return
-    for block in waiting:
-        yield block, Made(run_block([units[i] for i in block]))
+            computed = dispatched(units, blocks(units, todo), executor, notes, scratch)
+        for indices, answer in computed:
+            if folder is not None and answer.code not in ("", code_digest()):
+                # Its numbers, and the keys of its rows, are of that code.
+                raise BacktestError(
+                    "a worker process runs other code than this one: the package, or a library, "
+                    "was changed on the disk while the run was going on",
+                    hint="run again; finished units are kept, and used where the code is the same",
+                )
+            if folder is None and not quantiles:
+                tables = {n: t for n, t in answer.tables.items() if n != "quantiles"}
+                answer = replace(answer, tables=tables)
+            before = len(finished)
+            finished.add(indices, answer)
+            for i, (index, outcome) in enumerate(zip(indices, answer.outcomes, strict=True), 1):
+                tell(index, before + i, outcome)
+        # Put together in the order of the plan, whatever order the executor finished in.
+        return finished.results(notes, more)
 
 
 def backtest(
@@ -367,36 +299,25 @@ def backtest(
     """
     asked = dict(locals())
     del asked["task"]
-    if task is None:
-        return _run(None, **asked)
-    from odforecast.backtesting.task import Task
+    more: dict[str, object] = {}
+    if task is not None:
+        from odforecast.backtesting.task import FIXED, Task
 
-    answered = Task.load(task, archive)
-    return _run({"task": answered.manifest}, **_beside(answered, asked))
-
-
-def _beside(task: Task, asked: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a backtest that answers a task.
-
-    Raises
-    ------
-    BacktestError
-        If one is given that the task says.
-    """
-    from odforecast.backtesting.task import FIXED
-
-    usual = {name: p.default for name, p in signature(backtest).parameters.items()}
-    for name in FIXED:
-        if asked[name] is not usual[name] and asked[name] != usual[name]:
-            raise BacktestError(
-                f"{name} is said by task {task.name}",
-                hint="leave it out, or write a task file of your own",
-            )
-    return asked | task.arguments()
+        answered = Task.load(task, archive)
+        usual = {name: p.default for name, p in signature(backtest).parameters.items()}
+        for name in FIXED:
+            if asked[name] is not usual[name] and asked[name] != usual[name]:
+                raise BacktestError(
+                    f"{name} is said by task {answered.name}",
+                    hint="leave it out, or write a task file of your own",
+                )
+        more["task"] = answered.manifest
+        asked |= answered.arguments()
+    return _run(more, **asked)
 
 
 def _run(
-    more: Mapping[str, object] | None,
+    more: Mapping[str, object],
     *,
     models: str | Model | Sequence[str | Model] | None,
     origins: str | Sequence[Origin] | None,
@@ -417,32 +338,33 @@ def _run(
     for name, number in (("step", step), ("donors", donors)):
         if number is not None:
             whole(name, number, 1, BacktestError)
+    if archive is None and (truth is None or origins is None or isinstance(origins, str)):
+        archive = default_archive()
     if origins is None or isinstance(origins, str):
-        archive = default_archive() if archive is None else archive
+        assert archive is not None
         found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
     else:
-        found = _listed(origins)
+        found = list(origins) if isinstance(origins, Iterable) else [origins]
+        for each in found:
+            if not isinstance(each, Origin):
+                raise BacktestError(
+                    f"origins has a {type(each).__name__}, which is no Origin",
+                    hint="od.origins(...) makes them",
+                )
         dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)
     if truth is None:
-        archive = default_archive() if archive is None else archive
+        assert archive is not None
         truth = Truth(archive.as_of(dataset=dataset).panel(indicator, dataset))
-    units = plan(
-        default_models(found) if models is None else models,
-        found,
-        truth,
-        **request,
-    )
-    if callable(progress):
-        results = run_units(units, out=out, executor=executor, progress=progress, more=more)
-    elif not progress or not sys.stderr.isatty():
-        results = run_units(units, out=out, executor=executor, more=more)
-    else:
-        with bar(len(units)) as report:
-            results = run_units(units, out=out, executor=executor, progress=report, more=more)
+    units = plan(default_models(found) if models is None else models, found, truth, **request)
+    told = progress if callable(progress) else None
+    # Without a terminal there is no bar.
+    drawn = told is None and progress and sys.stderr.isatty()
+    with bar(len(units)) if drawn else nullcontext(told) as report:
+        results = run_units(units, out=out, executor=executor, progress=report, more=more)
     for note in results.notes:
         warnings.warn(note, stacklevel=2)
     # A function that is told of each unit has heard of the failures.
-    if progress and not callable(progress) and (lost := failed_everywhere(results)):
+    if progress and told is None and (lost := failed_everywhere(results)):
         text = f"no forecast at all of {', '.join(lost)}: {next(iter(lost.values()))}"
         # As the bar's lines: a failure is a result, not a fault of the call.
         sys.stderr.write(f"warning: {text} (Results.failures has every reason)\n")
@@ -450,16 +372,3 @@ def _run(
 
 
 _origins = origins
-
-
-def _listed(given: object) -> list[Origin]:
-    """Origins that are given, as a list."""
-    listed = list(given) if isinstance(given, Iterable) else [given]
-    found = [each for each in listed if isinstance(each, Origin)]
-    if len(found) < len(listed):
-        wrong = next(each for each in listed if not isinstance(each, Origin))
-        raise BacktestError(
-            f"origins has a {type(wrong).__name__}, which is no Origin",
-            hint="od.origins(...) makes them",
-        )
-    return found

@@ -1,4 +1,4 @@
-"""Finished units on disk, so that a stopped run goes on where it was, and tables from there."""
+"""The folder of a run: one run at a time, finished units in it, and the tables made of them."""
 
 from __future__ import annotations
 
@@ -6,25 +6,33 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import shutil
+import socket
+import sys
+import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.packed import UNIT_TABLES, Files, files_of, same
 from odforecast.backtesting.results import (
     JOINT,
     ROWS,
     TABLES,
     Results,
+    _as,
+    _common,
     all_failed,
     as_categories,
+    empty,
     in_order,
     joined,
     manifest_of,
@@ -32,13 +40,235 @@ from odforecast.backtesting.results import (
     units_by_origin,
     written,
 )
-from odforecast.backtesting.unit import Outcome, Unit
+from odforecast.backtesting.unit import UNIT_TABLES, Made, Unit, same_text, stored_as
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
 
+# -- The folder -----------------------------------------------------------------------------------
+
+#: How the name of a run's own folder begins, and the file that says who is at work.
+_SCRATCH, NAME = ".run-", "run.lock"
+#: Windows alone has it: no translation of line ends.
+_BINARY = getattr(os, "O_BINARY", 0)
+
+
+def _unwritable(folder: Path, error: OSError, hint: str | None = None) -> BacktestError:
+    return BacktestError(f"cannot write to {folder}: {error.strerror or error}", hint=hint)
+
+
+@contextlib.contextmanager
+def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
+    """Hold the folder of a run; a folder in it, for what only this run needs.
+
+    What a killed run left is removed: nobody else writes here now.
+
+    Raises
+    ------
+    BacktestError
+        If another run holds it, it cannot be written to, or it has results of another task.
+    """
+    with locked(folder):
+        _same_task(folder, more)
+        for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
+            for part in (*folder.glob(pattern), *folder.glob(f"units/model=*/{pattern}")):
+                part.unlink(missing_ok=True)
+        for left in folder.glob(f"{_SCRATCH}*/"):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            scratch = tempfile.TemporaryDirectory(
+                prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        with scratch as path:
+            yield Path(path)
+
+
+def _same_task(folder: Path, more: Mapping[str, object]) -> None:
+    """Refuse to replace the results of a task by those of another one, or of none."""
+    try:
+        held = json.loads((folder / "manifest.json").read_text())
+    except (OSError, ValueError):  # nothing there, or nothing that is worth keeping
+        return
+    if not isinstance(held, dict):
+        return
+    tasks = [t if isinstance(t := says.get("task"), Mapping) else {} for says in (held, more)]
+    # A name and a title say nothing.
+    there, ours = (str(t.get("fingerprint")) if t else "" for t in tasks)
+    if there != ours:
+        named = [f"task {t.get('name')} ({str(t.get('fingerprint'))[:12]})" if t else "no task"
+                 for t in tasks]  # fmt: skip
+        raise BacktestError(
+            f"{folder} holds the results of {named[0]}, and this is a run of {named[1]}: its "
+            "tables would be replaced",
+            hint="give another folder",
+        )
+
+
+@contextlib.contextmanager
+def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
+    """Hold a folder: a file in it names this process, its host and when it started.
+
+    A lock whose process is gone (killed, or another one has its number now) is taken over. That
+    of another host is respected, for nobody can see from here whether that run is alive.
+
+    Parameters
+    ----------
+    folder : Path
+    what : str
+        What runs, for the message.
+
+    Raises
+    ------
+    BacktestError
+        If another run holds the folder, or it cannot be written to.
+    """
+    path, left = folder / NAME, False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = _opened(path)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        if held is None or (holder := _holder(held)) is not None:
+            holder = _named(path.read_bytes()) if held is None else holder
+            who = f" (process {holder['pid']} on {holder['host']})" if holder else ""
+            raise BacktestError(
+                f"another {what} is running into {folder}{who}",
+                hint=f"wait for it, or use another folder; if it is over, delete {path}",
+            )
+        pid = os.getpid()
+        me = {"pid": pid, "host": socket.gethostname(), "started": _started(pid)}
+        try:
+            os.ftruncate(held, 0)
+            os.lseek(held, 0, os.SEEK_SET)
+            os.write(held, json.dumps(me).encode())
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        try:
+            yield
+        finally:
+            try:
+                path.unlink(missing_ok=True)
+            except PermissionError:  # Windows: not while it is open
+                left = True
+    finally:
+        if held is not None:
+            os.close(held)
+        if left:
+            # Should it stay, it names a process that is gone, and is taken over.
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _opened(path: Path) -> int | None:
+    """The lock file, held by the kernel for us while we live; None if another has it.
+
+    The kernel's lock keeps two runs from taking over one stale file at the same moment.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows: the names in the file must do
+            return descriptor
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:  # a file system without locks
+            return descriptor
+        with contextlib.suppress(OSError):
+            if os.fstat(descriptor).st_ino == path.stat().st_ino:
+                return descriptor
+        os.close(descriptor)  # its holder has just removed it: once more
+
+
+def _named(data: bytes) -> dict[str, Any] | None:
+    """Who a lock file names; None where it is empty, or torn by the end of a run."""
+    try:
+        named = dict(json.loads(data))
+        return {**named, "pid": int(named["pid"]), "host": str(named["host"])}
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _holder(descriptor: int) -> dict[str, Any] | None:
+    """Who is named in the file, if that may be a run in progress."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    named = _named(os.read(descriptor, 4096))
+    if named is None or named["host"] != socket.gethostname():
+        return named
+    pid, started = named["pid"], named.get("started")
+    same = started in ("", None) or started == _started(pid)
+    return named if pid > 0 and _alive(pid) and same else None
+
+
+def _alive(pid: int) -> bool:
+    if sys.platform == "win32":
+        return False  # asking would end it; there, a lock is only as good as its removal
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _started(pid: int) -> str:
+    """When a process started, by the kernel's clock; empty where that cannot be known."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+# -- Finished units -------------------------------------------------------------------------------
+
 #: Version of the markers; those of the first version have no checksums.
 FORMAT = 2
+_KEPT = "units finished before are kept: run again into the same folder to go on"
+
+#: A table of a block, and per unit its first row and the number of its rows.
+_Table = tuple[pa.Table, dict[str, tuple[int, int]]]
+
+
+def _placed(whole: pa.Table) -> _Table:
+    """A table of a block, and where in it each unit's rows are: they stand together."""
+    units = whole.column("unit")
+    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
+        units = units.dictionary_encode()
+    held = units.unify_dictionaries().combine_chunks()
+    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    lengths = np.diff(np.r_[starts, codes.size])
+    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
+    if len(places) < starts.size:
+        raise ValueError("rows of one unit stand apart")
+    return whole.drop_columns("unit"), places
+
+
+class Memory:
+    """Finished units of a run that has no folder."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[str, _Table]] = {}
+
+    def save(self, units: Sequence[Unit], made: Made) -> None:
+        """Keep the units of a block that did not fail."""
+        tables = {name: _placed(table) for name, table in made.tables.items()}
+        self._tables |= {stored_as(u): tables for u in units}
+
+    def tables(self, unit: Unit) -> dict[str, _Table]:
+        """The tables of the unit's block that have rows."""
+        return self._tables[stored_as(unit)]
+
+    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
+        """Their columns."""
+        return {name: table.schema for name, (table, _) in self.tables(unit).items()}
 
 
 @dataclass(frozen=True)
@@ -52,9 +282,21 @@ class _Block:
     def path(self, table: str) -> Path:
         return self.marker.with_name(f"{self.marker.stem}.{table}.parquet")
 
+    @cached_property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The columns of its tables."""
+        found = {t: pq.read_schema(self.path(t)) for t, digest in self.files.items() if digest}
+        return {t: schema.remove(schema.get_field_index("unit")) for t, schema in found.items()}
 
-#: A table of a block, and per unit's key its first row and the number of its rows.
-_Table = tuple[pa.Table, dict[str, tuple[int, int]]]
+    def data(self) -> dict[str, bytes]:
+        """The files; ValueError if one is not what was written."""
+        found = {}
+        for table, expected in self.files.items():
+            if expected is not None:
+                found[table] = self.path(table).read_bytes()
+                if hashlib.sha256(found[table]).hexdigest() != expected:
+                    raise ValueError(f"the checksum of {table} differs")
+        return found
 
 
 class UnitStore:
@@ -85,16 +327,16 @@ class UnitStore:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self.directory, error) from error
+            raise _unwritable(self.directory, error, _KEPT) from error
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
-        self._damaged: list[tuple[Path, str]] = []
+        self._damaged: dict[Path, str] = {}
         self._read: OrderedDict[Path, dict[str, _Table]] = OrderedDict()
         for marker in sorted(self.directory.glob("model=*/block-*.json")):
             try:
                 block = _read_marker(marker)
             except (OSError, ValueError) as error:
-                self._set_aside(marker, _why(error))
+                self._set_aside(marker, error)
                 continue
             for key in block.units:
                 self._blocks.setdefault(key, []).append(block)
@@ -102,65 +344,48 @@ class UnitStore:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to tell people: one line if stored blocks could not be trusted."""
-        if not self._damaged:
-            return ()
-        marker, reason = self._damaged[0]
-        n = len(self._damaged)
-        blocks = "1 stored block was" if n == 1 else f"{n} stored blocks were"
-        first = "" if n == 1 else "first: "
-        return (
-            f"{blocks} damaged and not used, so that what is missing was computed again "
-            f"({first}{marker.parent.name}/{marker.name}: {reason})",
-        )
+        for marker, reason in self._damaged.items():
+            n = len(self._damaged)
+            blocks = "1 stored block was" if n == 1 else f"{n} stored blocks were"
+            first = "" if n == 1 else "first: "
+            return (
+                f"{blocks} damaged and not used, so that what is missing was computed again "
+                f"({first}{marker.parent.name}/{marker.name}: {reason})",
+            )
+        return ()
 
     def has(self, unit: Unit) -> bool:
         """Whether a unit is finished, undamaged, and may be reused."""
-        return (unit.reusable or self._anyone) and self._block(unit.key) is not None
+        return (unit.reusable or self._anyone) and self._block(unit) is not None
 
     def told(self, unit: Unit) -> tuple[float, tuple[str, ...]]:
         """Seconds that a finished unit took, and what it warned of; no table is read."""
-        return self._there(unit).units[unit.key]
+        return self._there(unit).units[stored_as(unit)]
 
-    def schemas(self, units: Sequence[Unit], table: str) -> Iterator[pa.Schema]:
-        """What the blocks of these units have as columns of a table; no row is read."""
-        blocks = {b.marker: b for b in map(self._there, units)}
-        for block in blocks.values():
-            if block.files[table] is not None:
-                schema = pq.read_schema(block.path(table))
-                yield schema.remove(schema.get_field_index("unit"))
+    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
+        """What the block of a unit has as columns of its tables; no row is read."""
+        return self._there(unit).schemas
 
-    def save(
-        self, units: Sequence[Unit], outcomes: Sequence[Outcome], files: Files | None = None
-    ) -> None:
-        """Store the units of a block that did not fail; the marker comes last.
-
-        Parameters
-        ----------
-        units, outcomes
-            Of one model.
-        files : mapping of str to bytes, optional
-            Their tables as files already; default: made here.
+    def save(self, units: Sequence[Unit], made: Made) -> None:
+        """Store the units of a block, of one model, that did not fail; the marker comes last.
 
         Raises
         ------
         BacktestError
             If they cannot be written; nothing of the block is left then.
         """
-        pairs = zip(units, outcomes, strict=True)
+        pairs = zip(units, made.outcomes, strict=True)
         done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
         if not done:
             return
         folder = self.directory / f"model={units[0].model.spec.hash}"
-        said = {u.key: (o.seconds, o.warnings) for u, o in done}
+        said = {stored_as(u): (o.seconds, o.warnings) for u, o in done}
         block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(UNIT_TABLES))
         try:
-            if files is None:
-                files = files_of([u for u, _ in done], [o for _, o in done])
-            for table, data in files.items():
-                if data is not None:
-                    with replacing(block.path(table)) as part:
-                        part.write_bytes(data)
-                    block.files[table] = hashlib.sha256(data).hexdigest()
+            for table, data in made.tables.items():
+                with replacing(block.path(table)) as part:
+                    part.write_bytes(data)
+                block.files[table] = hashlib.sha256(data).hexdigest()
             body = {
                 "format": FORMAT,
                 "label": units[0].model.label,
@@ -173,63 +398,58 @@ class UnitStore:
             for table in UNIT_TABLES:
                 with contextlib.suppress(OSError):
                     block.path(table).unlink()
-            raise _unwritable(folder, error) from error
+            raise _unwritable(folder, error, _KEPT) from error
         self._sound.add(block.marker)
         for key in said:
             self._blocks.setdefault(key, []).insert(0, block)
 
-    def rows(self, unit: Unit, table: str) -> pa.Table | None:
-        """Rows of a finished unit, under the label it has now; None if it has none.
+    def tables(self, unit: Unit) -> dict[str, _Table]:
+        """The tables of the unit's block that have rows, under the labels they had.
+
+        Those of the latest two blocks stay, for the units of a block are asked for in turn.
 
         Raises
         ------
         BacktestError
             If a unit is not there, or its files were changed since :meth:`has` was asked.
         """
-        whole, places = self._tables(self._there(unit))[table]
-        if unit.key not in places:
-            return None
-        found = whole.slice(*places[unit.key])
-        at = found.column_names.index("model")
-        few = pa.types.is_dictionary(found.schema.field(at).type)
-        label = (same if few else pa.repeat)(unit.model.label, len(found))
-        return found.set_column(at, "model", label)
-
-    def _there(self, unit: Unit) -> _Block:
-        block = self._block(unit.key)
-        if block is None:
-            raise BacktestError(f"{unit.label} is not in {self.directory}")
-        return block
-
-    def _tables(self, block: _Block) -> dict[str, _Table]:
-        """The tables of a block; those of the latest two stay, for its units are asked in turn."""
+        block = self._there(unit)
         if block.marker not in self._read:
             try:
-                self._read[block.marker] = {t: _read(block, t) for t in UNIT_TABLES}
+                self._read[block.marker] = {
+                    name: _placed(pq.read_table(pa.BufferReader(data)))
+                    for name, data in block.data().items()
+                }
             except (OSError, ValueError) as error:
                 raise BacktestError(f"stored block {block.marker} changed: {error}") from error
             while len(self._read) > 2:
                 self._read.popitem(last=False)
         return self._read[block.marker]
 
-    def _block(self, key: str) -> _Block | None:
+    def _there(self, unit: Unit) -> _Block:
+        block = self._block(unit)
+        if block is None:
+            raise BacktestError(f"{unit.label} is not in {self.directory}")
+        return block
+
+    def _block(self, unit: Unit) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
-        for block in self._blocks.get(key, ()):
+        for block in self._blocks.get(stored_as(unit), ()):
+            if block.marker not in {*self._sound, *self._damaged}:
+                try:
+                    block.data()
+                    self._sound.add(block.marker)
+                except (OSError, ValueError) as error:
+                    self._set_aside(block.marker, error)
             if block.marker in self._sound:
                 return block
-            try:
-                for table in UNIT_TABLES:
-                    _bytes(block, table)
-            except (OSError, ValueError) as error:
-                if block.marker not in dict(self._damaged):
-                    self._set_aside(block.marker, _why(error))
-                continue
-            self._sound.add(block.marker)
-            return block
         return None
 
-    def _set_aside(self, marker: Path, reason: str) -> None:
-        self._damaged.append((marker, reason))
+    def _set_aside(self, marker: Path, error: Exception) -> None:
+        why = str(error)
+        if isinstance(error, OSError):
+            why = f"{Path(error.filename or '?').name}: {error.strerror or error}"
+        self._damaged[marker] = why
         try:
             # The marker goes first: without it the others are nothing.
             for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in UNIT_TABLES)):
@@ -238,8 +458,8 @@ class UnitStore:
                     shutil.rmtree(aside)
                 with contextlib.suppress(FileNotFoundError):
                     marker.with_name(name).replace(aside)
-        except OSError as error:
-            raise _unwritable(marker.parent, error) from error
+        except OSError as failed:
+            raise _unwritable(marker.parent, failed, _KEPT) from failed
 
 
 def _read_marker(marker: Path) -> _Block:
@@ -259,7 +479,7 @@ def _read_marker(marker: Path) -> _Block:
             for k, u in body["units"].items()
         }
         # Those of earlier versions know of no joint scores.
-        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in UNIT_TABLES}
+        files = {t: body["files"].get(t) if t == JOINT else body["files"][t] for t in UNIT_TABLES}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the marker lacks {error}") from error
     if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
@@ -267,36 +487,6 @@ def _read_marker(marker: Path) -> _Block:
     if marker.stem != _name(units):
         raise ValueError("the marker names other units than its file name")
     return _Block(marker, units, files)
-
-
-def _bytes(block: _Block, table: str) -> bytes:
-    """A table's file; ValueError if it is not what was written."""
-    expected = block.files[table]
-    if expected is None:
-        return b""
-    data = block.path(table).read_bytes()
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise ValueError(f"the checksum of {table} differs")
-    return data
-
-
-def _read(block: _Block, table: str) -> _Table:
-    """A table of a block, and where in it each unit's rows are: they stand together."""
-    data = _bytes(block, table)
-    if not data:
-        return pa.table({}), {}
-    whole = pq.read_table(pa.BufferReader(data))
-    units = whole.column("unit")
-    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
-        units = units.dictionary_encode()
-    held = units.unify_dictionaries().combine_chunks()
-    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    lengths = np.diff(np.r_[starts, codes.size])
-    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
-    if len(places) < starts.size:
-        raise ValueError(f"rows of one unit stand apart in {table}")
-    return whole.drop_columns("unit"), places
 
 
 def _name(units: dict[str, Any]) -> str:
@@ -307,66 +497,61 @@ def _checksum(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{Path(error.filename or '?').name}: {error.strerror or error}"
-    return str(error)
-
-
-def _unwritable(folder: Path, error: OSError) -> BacktestError:
-    return BacktestError(
-        f"cannot write to {folder}: {error.strerror or error}",
-        hint="units finished before are kept: run again into the same folder to go on",
-    )
+# -- Tables of them -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Done:
-    """A finished unit: what the manifest says of it, and its outcome if that is a failure."""
+    """A finished unit: what the manifest says of it, and its rows if it failed."""
 
     seconds: float
     warnings: tuple[str, ...]
-    failed: Outcome | None = None
+    failed: pd.DataFrame | None = None
 
 
 class Finished:
-    """The finished units of one plan.
+    """The finished units of one plan, and their tables.
 
     Parameters
     ----------
     units : sequence of Unit
-    store : UnitStore
-        Of the folder.
-    scratch : Path
+    folder : Path, optional
+        Where units are stored and results are written; default: all stays in memory.
+    scratch : Path, optional
         For units that may not be reused; removed by the caller.
     """
 
-    def __init__(self, units: Sequence[Unit], store: UnitStore, scratch: Path) -> None:
-        self._units, self._store = units, store
-        self._own = UnitStore(scratch / "units", anyone=True)
+    def __init__(
+        self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
+    ) -> None:
+        self._units, self._folder = units, folder
         self._done: dict[int, _Done] = {}
+        self._store: UnitStore | Memory = Memory()
+        self._own: UnitStore | Memory = self._store
+        if folder is not None and scratch is not None:
+            self._store = UnitStore(folder / "units")
+            self._own = UnitStore(scratch / "units", anyone=True)
 
     def __len__(self) -> int:
         return len(self._done)
 
-    def add(
-        self, indices: Sequence[int], outcomes: Sequence[Outcome], files: Files | None = None
-    ) -> None:
-        """Put a block of one model away; its tables may be files already."""
+    def stored(self, index: int) -> bool:
+        """Whether an earlier run has stored a unit, of which note is taken."""
+        unit = self._units[index]
+        found = isinstance(self._store, UnitStore) and self._store.has(unit)
+        if isinstance(self._store, UnitStore) and found:
+            self._done[index] = _Done(*self._store.told(unit))
+        return found
+
+    def add(self, indices: Sequence[int], made: Made) -> None:
+        """Put a block of one model away."""
         units = [self._units[i] for i in indices]
-        store = self._store if units[0].reusable else self._own
-        store.save(units, outcomes, files)
-        for index, outcome in zip(indices, outcomes):
-            kept = outcome if outcome.failed else None
-            self._done[index] = _Done(outcome.seconds, outcome.warnings, kept)
+        self._store_of(units[0]).save(units, made)
+        for index, outcome in zip(indices, made.outcomes):
+            rows = joined([outcome.failures]) if outcome.failed else None
+            self._done[index] = _Done(outcome.seconds, outcome.warnings, rows)
 
-    def add_stored(self, index: int) -> None:
-        """Take note of a unit that an earlier run has stored."""
-        self._done[index] = _Done(*self._store.told(self._units[index]))
-
-    def write(
-        self, folder: Path, notes: Sequence[str], more: Mapping[str, object] | None = None
-    ) -> Results:
+    def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
         """Write the tables and the manifest, which says ``more``, and look at them.
 
         Raises
@@ -375,23 +560,34 @@ class Finished:
             If every unit failed, or the folder cannot be written to.
         """
         done = [self._done[i] for i in range(len(self._units))]
+        folder = self._folder
+        if isinstance(self._store, UnitStore):
+            notes = [*notes, *self._store.notes]
         if all(d.failed is not None for d in done):
-            failures = joined([d.failed.failures for d in done if d.failed is not None])
-            if not (folder / "manifest.json").exists():  # of earlier results, which stay
+            failures = joined([d.failed for d in done if d.failed is not None])
+            if folder is not None and not (folder / "manifest.json").exists():
+                # Not beside the manifest of earlier results, which stay.
                 with replacing(folder / "failures.parquet") as part:
                     failures.to_parquet(part, index=False)
             raise all_failed(failures["reason"])
         names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
-        with written(folder, manifest_of(self._units, done, notes, more), names) as paths:
-            stream(paths, self._origins(names), {name: self._schemas(name) for name in names})
+        manifest = manifest_of(self._units, done, notes, more)
+        schemas = self._schemas(names)
+        if folder is None:
+            return Results(_gathered(self._origins(names), schemas), manifest)
+        with written(folder, manifest, names) as paths:
+            stream(paths, self._origins(names), schemas)
         results = Results.load(folder)
         # What is small is read now: another run into the folder changes nothing of it.
         results.read(at_most=ROWS)
         return results
 
+    def _store_of(self, unit: Unit) -> UnitStore | Memory:
+        return self._store if unit.reusable else self._own
+
     def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
-        """Rows of whole origins, put together as ``joining.by_origin`` does in memory; each origin
-        is read in its turn.
+        """Rows of whole origins, states put together in the order that an undivided unit has them;
+        each origin is read in its turn.
         """
         for members in units_by_origin(self._units):
             first = self._units[members[0]]
@@ -408,23 +604,50 @@ class Finished:
                 out[name] = pieces
             yield out
 
-    def _rows(self, index: int, table: str) -> pa.Table | None:
+    def _rows(self, index: int, name: str) -> pa.Table | None:
+        """Rows of a unit, under the label it has now; None if it has none."""
         unit, failed = self._units[index], self._done[index].failed
-        if failed is None:
-            return (self._store if unit.reusable else self._own).rows(unit, table)
-        if table != "failures":
+        if failed is not None:
+            return (
+                pa.Table.from_pandas(failed, preserve_index=False) if name == "failures" else None
+            )
+        whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
+        if whole is None or stored_as(unit) not in places:
             return None
-        return pa.Table.from_pandas(joined([failed.failures]), preserve_index=False)
+        found = whole.slice(*places[stored_as(unit)])
+        at = found.column_names.index("model")
+        few = pa.types.is_dictionary(found.schema.field(at).type)
+        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
+        return found.set_column(at, "model", label)
 
-    def _schemas(self, table: str) -> Iterator[pa.Schema]:
-        there = [(u, self._done[i]) for i, u in enumerate(self._units)]
-        found = [
-            *self._store.schemas([u for u, d in there if d.failed is None and u.reusable], table),
-            *self._own.schemas([u for u, d in there if d.failed is None and not u.reusable], table),
-        ]
-        if table == "quantiles":
-            return as_categories(found)
-        rows = [d.failed.failures for _, d in there if d.failed is not None]
-        if table == "failures" and rows:
-            found.append(pa.Schema.from_pandas(joined(rows), preserve_index=False))
-        return iter(found)
+    def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
+        """What will come, per table: a Parquet file has one schema for all of its rows."""
+        found: dict[str, list[pa.Schema]] = {name: [] for name in names}
+        for index, unit in enumerate(self._units):
+            failed = self._done[index].failed
+            if failed is not None:
+                schemas = {"failures": pa.Schema.from_pandas(failed, preserve_index=False)}
+            else:
+                schemas = self._store_of(unit).schemas(unit)
+            for name in found.keys() & schemas.keys():
+                found[name].append(schemas[name])
+        found["quantiles"] = list(as_categories(found["quantiles"]))
+        return found
+
+
+def _gathered(
+    origins: Iterable[Mapping[str, Sequence[pa.Table]]], schemas: Mapping[str, Iterable[pa.Schema]]
+) -> dict[str, pd.DataFrame]:
+    """The tables in memory, as :func:`~odforecast.backtesting.results.stream` writes them."""
+    wanted = {name: _common(found) for name, found in schemas.items()}
+    parts: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    for origin in origins:
+        for name, pieces in origin.items():
+            if pieces:
+                rows = pa.concat_tables(pieces, promote_options="permissive")
+                columns = [_as(rows.column(f.name), f.type) for f in wanted[name]]
+                parts[name].append(pa.table(columns, wanted[name]))
+    return {
+        name: pa.concat_tables(found).unify_dictionaries().to_pandas() if found else empty(name)
+        for name, found in parts.items()
+    }

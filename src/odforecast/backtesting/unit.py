@@ -1,12 +1,22 @@
-"""A unit: one model at one origin. How it runs, and what comes of it: scores or failures."""
+"""A unit: one model at one origin. How it runs, contained, and what comes of it."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import multiprocessing
+import os
+import random
+import sys
+import threading
 import traceback
-from collections.abc import Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -15,127 +25,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
-from odforecast.backtesting.contain import Said, contained, must_stop
 from odforecast.backtesting.origin import Origin
-from odforecast.errors import OdforecastError
+from odforecast.errors import BacktestError, OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.geography import find
 from odforecast.models import Fitted, Model
 from odforecast.names import COUNTIES, HUB_QUANTILES
-from odforecast.panel import Panel
+from odforecast.panel import Panel, Triangle
 from odforecast.scoring import Truth
 from odforecast.scoring.units import picked_months, score_columns
 from odforecast.seeds import Streams, content_hash
 from odforecast.version import __version__
 
 if TYPE_CHECKING:
-    from odforecast.panel import Floats
     from odforecast.scoring.metrics import Metric
 
+#: Tables of a unit.
+UNIT_TABLES = ("scores", "quantiles", "failures", "joint")
 #: Columns of the failures table.
 FAILURE_COLUMNS = (
-    "model",
-    "model_version",
-    "as_of",
-    "last_month",
-    "vintage",
-    "donor",
-    "donor_distance",
-    "location",
-    "target",
-    "reason",
-    "detail",
-)
-#: How a reason begins where memory ran out: such a unit is tried once more, alone.
-NO_MEMORY = "MemoryError"
-#: Longest traceback kept, in characters.
-_DETAIL = 20_000
-#: Longest reason on a screen.
-SCREEN = 200
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a unit.
-
-    Attributes
-    ----------
-    scores, quantiles, failures : DataFrame
-        One row per forecast unit; per quantile; per location or model that failed.
-    seconds : float
-        Time to fit and forecast, scoring left out.
-    warnings : tuple of str
-        What the model warned of, each kind once, with how often.
-    joint : DataFrame
-        Joint scores, where they were asked for; else without rows.
-    stored : bool
-        Its tables are in its block's files, and not here.
-    """
-
-    scores: pd.DataFrame
-    quantiles: pd.DataFrame
-    failures: pd.DataFrame
-    seconds: float
-    warnings: tuple[str, ...] = ()
-    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
-    stored: bool = False
-
-    @property
-    def failed(self) -> str:
-        """Why the whole unit failed; empty if it did not."""
-        if self.stored or not self.scores.empty or self.failures.empty:
-            return ""
-        return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
-
-    @property
-    def starved(self) -> bool:
-        """Whether the unit failed for want of memory."""
-        return self.failed.startswith(NO_MEMORY)
-
-
-def failure_row(
-    keys: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
-) -> dict[str, object]:
-    """One row of the failures table; texts made such that any file can hold them."""
-    return {
-        **keys,
-        "location": location,
-        "target": target,
-        "reason": _storable(reason),
-        "detail": _storable(detail[-_DETAIL:]),
-    }
-
-
-def failed(rows: list[dict[str, object]], seconds: float, warned: tuple[str, ...] = ()) -> Outcome:
-    """The outcome of a unit that has failure rows and nothing else."""
-    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
-
-
-def reason_of(error: BaseException) -> str:
-    """Name and message of an error; of any error, also one that has no printable message."""
-    try:
-        text = str(error)
-    except Exception:
-        text = "(its message cannot be shown)"
-    name = NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__  # numpy's, too
-    return f"{name}: {text}" if text else name
-
-
-def on_screen(reason: str) -> str:
-    """A reason as one line for a screen: cut, and without control characters."""
-    line = "".join(c if c.isprintable() else " " for c in reason)
-    line = " ".join(line.split())
-    return line if len(line) <= SCREEN else line[: SCREEN - 1] + "…"
-
-
-def _storable(text: object) -> str:
-    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
-    return str(text).encode("utf-8", "backslashreplace").decode()
-
-
+    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
+    "location", "target", "reason", "detail",
+)  # fmt: skip
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
 QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
 #: What the rows of joint scores are labelled with, as those of scores are.
@@ -143,113 +59,13 @@ JOINT_LABELS = (
     "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
     "data_hash", "spec_hash", "seed",
 )  # fmt: skip
+#: How a reason begins where memory ran out: such a unit is tried once more, alone.
+NO_MEMORY = "MemoryError"
+#: Longest traceback kept, and longest reason on a screen, in characters.
+_DETAIL, SCREEN = 20_000, 200
 
 
-def tables(
-    unit: Unit, forecast: Forecast, targets: Sequence[str], keys: Mapping[str, Any]
-) -> dict[str, pd.DataFrame]:
-    """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
-
-    The draws of a target are added up and sorted once for all of them.
-
-    Parameters
-    ----------
-    unit : Unit
-    forecast : Forecast
-        Of the places that count.
-    targets : sequence of str
-        Those it has.
-    keys : mapping of str to anything
-        What every row is labelled with.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``scores``, ``quantiles``, and ``joint``: without rows where the unit asks for none.
-    """
-    panel = unit.origin.panel
-    assert panel is not None
-    horizons = unit.horizons or None
-    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": [], "joint": []}
-    for target in targets:
-        columns, values = score_columns(
-            forecast, unit.truth, target, panel, horizons, unit.levels, unit.metrics
-        )
-        more = {
-            **keys,
-            "data_hash": panel.data_hash,
-            "spec_hash": unit.model.spec.hash,
-            "seed": unit.seed,
-        }
-        last = {m.name: columns.pop(m.name) for m in unit.metrics}
-        made["scores"].append(pd.DataFrame(columns | more | last))
-        made["quantiles"].append(_quantiles(unit, forecast, values, target, keys))
-        if unit.joint:
-            made["joint"].append(_joint(unit, forecast, target, more))
-    return {name: _one(parts) for name, parts in made.items()}
-
-
-def _one(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """One table of those of the targets."""
-    if len(parts) < 2:
-        return parts[0] if parts else pd.DataFrame()
-    table = pd.concat(parts, ignore_index=True)
-    # Of two targets, the categories differ.
-    kinds = dict(parts[0].dtypes)
-    lost = [c for c in QUANTILE_CATEGORIES if isinstance(kinds.get(c), pd.CategoricalDtype)]
-    return table.astype(dict.fromkeys(lost, "category"))
-
-
-def _joint(unit: Unit, forecast: Forecast, target: str, keys: Mapping[str, Any]) -> pd.DataFrame:
-    from odforecast.scoring.joint import joint_scores
-
-    rows = joint_scores(
-        forecast, unit.truth, seed=unit.seed, target=target, horizons=unit.horizons or None
-    )
-    return rows.assign(**{name: keys[name] for name in JOINT_LABELS})
-
-
-def _quantiles(
-    unit: Unit, forecast: Forecast, values: Floats, target: str, keys: Mapping[str, Any]
-) -> pd.DataFrame:
-    """The long table of quantiles (Q, L, M)."""
-    columns = picked_months(forecast, unit.horizons or None)
-    n_levels, n_loc, n_months = values.shape
-    n = values.size
-    place = np.tile(np.repeat(np.arange(n_loc), n_months), n_levels)
-    made: pd.DataFrame = pd.DataFrame(
-        {
-            "model": _same(unit.model.label, n),
-            "as_of": pd.Timestamp(unit.origin.as_of),
-            "last_month": np.datetime64(forecast.last_month, "ms"),
-            "donor": _same(keys["donor"], n),
-            "target": _same(target, n),
-            "location": _categories(place, forecast.locations),
-            "month": np.tile(forecast.months[columns].astype("datetime64[ms]"), n_levels * n_loc),
-            "horizon": np.tile(forecast.horizons[columns], n_levels * n_loc),
-            "level": np.repeat(unit.levels, n_loc * n_months),
-            "value": values.ravel(),
-        }
-    )
-    return made
-
-
-def _same(text: str, n: int) -> pd.Categorical[str]:
-    return _coded(np.zeros(n, dtype=np.int8), [text])
-
-
-def _categories(codes: NDArray[np.integer[Any]], texts: Sequence[str]) -> pd.Categorical[str]:
-    """Texts by number as categories in order, which pandas makes of the texts themselves."""
-    order = np.argsort(np.array(texts, dtype=object))
-    place = np.empty(order.size, dtype=np.int64)
-    place[order] = np.arange(order.size)
-    return _coded(place[codes], [texts[i] for i in order])
-
-
-def _coded(codes: NDArray[np.integer[Any]], texts: list[str]) -> pd.Categorical[str]:
-    made: pd.Categorical[str] = pd.Categorical.from_codes(codes, pd.Index(texts))
-    return made
-
+# -- What a unit is -------------------------------------------------------------------------------
 
 #: Modules and packages up to ``models``: a change in any of them may change a forecast. Scores,
 #: readers and figures change no forecast; scoring is here because stored rows hold its scores.
@@ -260,8 +76,6 @@ _CODE = (
 #: Beside code, a packed table is read by a model, too: of what releases missed.
 _KINDS = ("*.py", "*.csv", "*.csv.gz")
 _LIBRARIES = ("numpy", "scipy", "numba", "statsforecast", "pymc", "nutpie")
-
-
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -331,6 +145,12 @@ class Unit:
     metrics: tuple[Metric, ...] = ()
     joint: bool = False
 
+    @property
+    def _panel(self) -> Panel:
+        """The panel of the origin, which has one."""
+        assert self.origin.panel is not None
+        return self.origin.panel
+
     @cached_property
     def key(self) -> str:
         """Content key: equal keys give equal results, so a stored result can be reused.
@@ -371,18 +191,22 @@ class Unit:
         """What the model is given: the whole panel, the locations asked for, or, of counties, the
         whole state that they are in, for a model that takes a state's counties together.
         """
-        panel = self.origin.panel
-        assert panel is not None
-        if self.model.spec.by is None:
+        panel, by = self._panel, self.model.spec.by
+        if by is None:
             return panel
-        if self.model.spec.by == "state" and panel.dataset == COUNTIES:
+        if by == "state" and panel.dataset == COUNTIES:
             states = {find(s).state for s in self.locations}
             whole = [s for s in panel.locations if find(s).state in states]
             # Nothing that such a model needs is left out: all that the origin has of the state.
             return replace(panel.select(whole), selected=panel.selected)
-        there = set(panel.locations)
-        wanted = tuple(s for s in self.locations if s in there)
+        wanted = self._there
         return panel if wanted == panel.locations else panel.select(wanted)
+
+    @property
+    def _there(self) -> tuple[str, ...]:
+        """The locations asked for that the origin has."""
+        held = set() if self.origin.panel is None else set(self.origin.panel.locations)
+        return tuple(s for s in self.locations if s in held)
 
     @property
     def label(self) -> str:
@@ -391,6 +215,119 @@ class Unit:
         where = f" in {self.state}" if self.state else ""
         return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
 
+    @property
+    def _labels(self) -> dict[str, Any]:
+        """What every row of its tables is labelled with."""
+        panel, distance = self.origin.panel, self.origin.distance
+        month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+        return {
+            "model": self.model.label,
+            "model_version": self.model.spec.version,
+            "as_of": pd.Timestamp(self.origin.as_of),
+            "last_month": month,
+            "vintage": self.origin.vintage,
+            "donor": self.origin.donor if panel is None else panel.donor,
+            "donor_distance": np.nan if distance is None else float(distance),
+        }
+
+    @property
+    def _global_seed(self) -> int:
+        """For random numbers that a model draws from the process's own states."""
+        panel = self._panel
+        streams = Streams(self.seed, panel.dataset, panel.indicator, str(panel.last_month))
+        return streams.number("global", self.state)
+
+
+# -- What comes of it -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a unit.
+
+    Attributes
+    ----------
+    scores, quantiles, failures : DataFrame
+        One row per forecast unit; per quantile; per location or model that failed.
+    seconds : float
+        Time to fit and forecast, scoring left out.
+    warnings : tuple of str
+        What the model warned of, each kind once, with how often.
+    joint : DataFrame
+        Joint scores, where they were asked for; else without rows.
+    stored : bool
+        Its tables are in its block's, and not here.
+    """
+
+    scores: pd.DataFrame
+    quantiles: pd.DataFrame
+    failures: pd.DataFrame
+    seconds: float
+    warnings: tuple[str, ...] = ()
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
+    stored: bool = False
+
+    @property
+    def failed(self) -> str:
+        """Why the whole unit failed; empty if it did not."""
+        if self.stored or not self.scores.empty or self.failures.empty:
+            return ""
+        return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
+
+    @property
+    def starved(self) -> bool:
+        """Whether the unit failed for want of memory."""
+        return self.failed.startswith(NO_MEMORY)
+
+
+def failure_row(
+    keys: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
+) -> dict[str, object]:
+    """One row of the failures table; texts made such that any file can hold them."""
+    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
+    texts = [
+        str(text).encode("utf-8", "backslashreplace").decode()
+        for text in (reason, detail[-_DETAIL:])
+    ]
+    return {**keys, "location": location, "target": target, "reason": texts[0], "detail": texts[1]}
+
+
+def failed_unit(
+    unit: Unit,
+    reason: str | Mapping[str, str],
+    seconds: float = 0.0,
+    warned: tuple[str, ...] = (),
+    detail: str = "",
+) -> Outcome:
+    """The outcome of a unit without any forecast: one row, or one for each place it names."""
+    reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
+    failures = _failures(unit, [(s, "*", r) for s, r in reasons.items()], detail)
+    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
+
+
+def _failures(unit: Unit, gaps: Sequence[tuple[str, str, str]], detail: str = "") -> pd.DataFrame:
+    """A row for each location and target without a forecast, and why."""
+    keys = unit._labels
+    rows = [failure_row(keys, *gap, detail) for gap in gaps]
+    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+
+
+def reason_of(error: BaseException) -> str:
+    """Name and message of an error; of any error, also one that has no printable message."""
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its message cannot be shown)"
+    name = NO_MEMORY if isinstance(error, MemoryError) else type(error).__name__  # numpy's, too
+    return f"{name}: {text}" if text else name
+
+
+def on_screen(reason: str) -> str:
+    """A reason as one line for a screen: cut, and without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in reason)
+    line = " ".join(line.split())
+    return line if len(line) <= SCREEN else line[: SCREEN - 1] + "…"
+
 
 def run_block(units: Sequence[Unit]) -> list[Outcome]:
     """Run units of one model together, so that it may share work between origins.
@@ -398,21 +335,20 @@ def run_block(units: Sequence[Unit]) -> list[Outcome]:
     A model that offers ``fit_many`` is asked once for all; if that fails, the block is split,
     and each unit stands or fails by itself.
     """
-    ready = [u for u in units if u.origin.panel is not None and _places(u)]
+    ready = [u for u in units if u._there]
     fitted: dict[int, tuple[Fitted, float, tuple[str, ...]]] = {}
     if len(ready) > 1:
         started = perf_counter()
         try:
             if hasattr(ready[0].model.inner, "fit_many"):
                 panels = [u.seen for u in ready]
-                with contained(panels, _global_seed(ready[0])) as said:
+                with contained(panels, ready[0]._global_seed) as said:
                     made = ready[0].model.fit_many(panels)
                 each = (perf_counter() - started) / len(ready)
                 fitted = {id(u): (f, each, said.warnings) for u, f in zip(ready, made, strict=True)}
         except BaseException as error:
-            if must_stop(error):
+            if _must_stop(error):
                 raise
-            fitted = {}
     return [run_unit(u, *fitted.get(id(u), ())) for u in units]
 
 
@@ -435,15 +371,17 @@ def run_unit(
     said = Said()
     panel = unit.origin.panel
 
-    def stopped(reason: str, detail: str = "") -> Outcome:
-        row = failure_row(_keys(unit), unit.state or "*", "*", reason, detail)
-        return failed([row], perf_counter() - started, (*warned, *said.warnings))
+    def stopped(reason: str | Mapping[str, str], detail: str = "") -> Outcome:
+        """A unit without any forecast."""
+        seconds = perf_counter() - started
+        return failed_unit(unit, reason, seconds, (*warned, *said.warnings), detail)
 
     if panel is None:
         return stopped(unit.origin.reason)
-    absent = {s: f"release {panel.release} has no {s}" for s in unit.locations}
-    if not _places(unit):
-        return _without_place(unit, absent, started)
+    there = set(unit._there)
+    absent = {s: f"release {panel.release} has no {s}" for s in unit.locations if s not in there}
+    if not there:
+        return stopped(_nowhere(unit, absent))
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
         seen = fitted.panel if fitted is not None else unit.seen
@@ -451,104 +389,425 @@ def run_unit(
         if unit.state and unit.model.spec.dataset != COUNTIES:
             usable, why = seen.usable(unit.model.spec.min_months)
             if not usable:
-                return _without_place(unit, absent | why, started)
-        with contained([seen], _global_seed(unit)) as said:
+                return stopped(_nowhere(unit, absent | why))
+        with contained([seen], unit._global_seed) as said:
             fitted = unit.model.fit(seen) if fitted is None else fitted
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
-        return _outcome(unit, forecast, absent, seconds, (*warned, *said.warnings))
+        targets = [t for t in unit.targets if t in forecast.targets]
+        if not targets:
+            return stopped(f"does not forecast {', '.join(unit.targets)}")
+        made = set(forecast.locations)
+        skipped = absent | {s: str(r) for s, r in forecast.skipped.items()}
+        silent = f"{unit.model.label} left it out and does not say why"
+        # In the order asked for, as units of single states would have them.
+        skipped = {s: skipped.get(s, silent) for s in unit.locations if s not in made}
+        kept = [s for s in unit.locations if s in made]
+        if not kept:
+            return stopped(_nowhere(unit, skipped))
+        lacking = [t for t in unit.targets if t not in targets]
+        gaps = [(s, "*", r) for s, r in skipped.items()]
+        failures = _failures(unit, [*gaps, *(("*", t, f"does not forecast {t}") for t in lacking)])
+        whole = tuple(kept) == forecast.locations
+        tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
+        warned = (*warned, *said.warnings)
+        return Outcome(failures=failures, seconds=seconds, warnings=warned, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
-        if must_stop(error):
+        if _must_stop(error):
             raise
         detail = "" if isinstance(error, OdforecastError) else traceback.format_exc()
         return stopped(reason_of(error), detail)
 
 
-def _outcome(
-    unit: Unit,
-    forecast: Forecast,
-    absent: dict[str, str],
-    seconds: float,
-    warned: tuple[str, ...],
-) -> Outcome:
-    """Scores of a forecast, and a failure row for each place and target that it has not."""
-    keys = _keys(unit)
-    panel = unit.origin.panel
-    assert panel is not None
-    skipped: dict[str, str] = {}
-    asked, made, there = set(unit.locations), set(forecast.locations), set(panel.locations)
-    for state, reason in forecast.skipped.items():
-        if state in asked and state not in made:
-            skipped[state] = str(reason)
-    for state in unit.locations:
-        if state not in made and state not in skipped:
-            silent = f"{unit.model.label} left it out and does not say why"
-            skipped[state] = silent if state in there else absent[state]
-    kept = [s for s in unit.locations if s in made]
-    targets = [t for t in unit.targets if t in forecast.targets]
-    # In the order asked for, as units of single states would have them.
-    skipped = {s: skipped[s] for s in unit.locations if s in skipped}
-    rows = [failure_row(keys, s, "*", r) for s, r in skipped.items()]
-    rows += [
-        failure_row(keys, "*", t, f"does not forecast {t}")
-        for t in unit.targets
-        if t not in targets
-    ]
-    if not targets:
-        reason = f"does not forecast {', '.join(unit.targets)}"
-        return failed([failure_row(keys, unit.state or "*", "*", reason)], seconds, warned)
-    if not kept:
-        return _without_place(unit, skipped, perf_counter() - seconds, warned)
-    whole = tuple(kept) == forecast.locations
-    rows_of = tables(unit, forecast if whole else forecast.select(kept), targets, keys)
-    failures = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
-    scores, quantiles, joint = (rows_of[name] for name in ("scores", "quantiles", "joint"))
-    return Outcome(scores, quantiles, failures, seconds, warned, joint)
-
-
-def failed_unit(unit: Unit, reason: str, seconds: float = 0.0) -> Outcome:
-    """The outcome of a unit that could not be run at all."""
-    return failed([failure_row(_keys(unit), unit.state or "*", "*", reason)], seconds)
-
-
-def _without_place(
-    unit: Unit, reasons: dict[str, str], started: float, warned: tuple[str, ...] = ()
-) -> Outcome:
-    """A unit of which no location could be forecast: one row; by state, one per location."""
-    keys, seconds = _keys(unit), perf_counter() - started
+def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
+    """Why no location could be forecast: one reason; by state, one per location."""
     if unit.state:
-        return failed(
-            [failure_row(keys, s, "*", reasons[s]) for s in unit.locations], seconds, warned
-        )
+        return {s: reasons[s] for s in unit.locations}
     first = "; ".join(f"{s}: {r}" for s, r in list(reasons.items())[:3])
-    reason = f"no location asked for could be forecast: {first}"
-    return failed([failure_row(keys, "*", "*", reason)], seconds, warned)
+    return f"no location asked for could be forecast: {first}"
 
 
-def _places(unit: Unit) -> list[str]:
-    panel = unit.origin.panel
-    there = set() if panel is None else set(panel.locations)
-    return [s for s in unit.locations if s in there]
+@dataclass(frozen=True)
+class Made:
+    """What came of a block.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        One per unit; those that did not fail are without their tables.
+    tables : mapping of str to pyarrow.Table or bytes
+        Of the units that did not fail, each row with its unit's key; as Parquet files where they
+        are to be written down. Those without rows are not there.
+    code : str
+        Digest of the code that made them; empty: that of this process.
+    """
+
+    outcomes: list[Outcome]
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    code: str = ""
 
 
-def _global_seed(unit: Unit) -> int:
-    panel = unit.origin.panel
-    assert panel is not None
-    streams = Streams(unit.seed, panel.dataset, panel.indicator, str(panel.last_month))
-    return streams.number("global", unit.state)
+def stored_as(unit: Unit) -> str:
+    """A unit's key; of a model of unknown code, whose key others may have, with its label."""
+    return unit.key if unit.reusable else content_hash(unit.key, unit.model.label)
 
 
-def _keys(unit: Unit) -> dict[str, object]:
-    panel = unit.origin.panel
-    month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
-    distance = unit.origin.distance
-    return {
-        "model": unit.model.label,
-        "model_version": unit.model.spec.version,
-        "as_of": pd.Timestamp(unit.origin.as_of),
-        "last_month": month,
-        "vintage": unit.origin.vintage,
-        "donor": unit.origin.donor if panel is None else panel.donor,
-        "donor_distance": np.nan if distance is None else float(distance),
+def made(units: Sequence[Unit], packed: bool) -> Made:
+    """Run a block, and put its tables together; as files if that is wanted."""
+    outcomes = run_block(units)
+    good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
+    tables: dict[str, Any] = {}
+    for name in UNIT_TABLES:
+        parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
+        if parts:
+            whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+            tables[name] = _file_of(whole) if packed else whole
+    none = pd.DataFrame()
+    light = [
+        o if o.failed else Outcome(none, none, none, o.seconds, o.warnings, stored=True)
+        for o in outcomes
+    ]
+    return Made(light, tables, code_digest())
+
+
+def _file_of(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    few = with_few_values(table.schema)
+    pq.write_table(table, buffer, use_dictionary=few, write_statistics=False)
+    return buffer.getvalue()
+
+
+def with_few_values(schema: pa.Schema) -> list[str]:
+    """Columns that a Parquet file keeps as a list of distinct values: all but real numbers."""
+    real = [f.name for f in schema if pa.types.is_floating(f.type) and f.name != "level"]
+    return [name for name in schema.names if name not in real]
+
+
+def _rows(table: pd.DataFrame, key: str) -> pa.Table:
+    """A unit's table: times in milliseconds, as Parquet has no seconds; few texts as numbers."""
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        column = table[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            codes = column.cat.codes.to_numpy().astype(np.int32)
+            texts = pa.array(column.cat.categories.astype(object), pa.string())
+            columns[name] = pa.DictionaryArray.from_arrays(codes, texts)
+        elif column.dtype.kind == "M":
+            columns[name] = pa.array(column.to_numpy().astype("datetime64[ms]"))
+        elif column.dtype == object and (column.to_numpy() == column.iloc[0]).all():
+            columns[name] = pa.repeat(pa.scalar(column.iloc[0]), len(column))
+        else:
+            columns[name] = pa.array(column, from_pandas=True)
+    columns["unit"] = same_text(key, len(table))
+    return pa.table(columns)
+
+
+def same_text(text: str, n: int) -> pa.DictionaryArray:
+    """A column of one text."""
+    return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
+
+
+def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
+    """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
+
+    The draws of a target are added up and sorted once for all of them.
+    """
+    horizons, donor = unit.horizons or None, unit._panel.donor
+    labels = unit._labels | {
+        "data_hash": unit._panel.data_hash,
+        "spec_hash": unit.model.spec.hash,
+        "seed": unit.seed,
     }
+    made: dict[str, list[pd.DataFrame]] = {"scores": [], "quantiles": [], "joint": []}
+    for target in targets:
+        columns, values = score_columns(
+            forecast, unit.truth, target, unit._panel, horizons, unit.levels, unit.metrics
+        )
+        last = {m.name: columns.pop(m.name) for m in unit.metrics}
+        made["scores"].append(pd.DataFrame(columns | labels | last, copy=False))
+        made["quantiles"].append(_quantiles(unit, forecast, values, target, donor))
+        if unit.joint:
+            from odforecast.scoring.joint import joint_scores
+
+            rows = joint_scores(
+                forecast, unit.truth, seed=unit.seed, target=target, horizons=horizons
+            )
+            made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
+    tables = {name: pd.DataFrame() for name in made}
+    for name, parts in made.items():
+        if parts:
+            tables[name] = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if len(targets) > 1:  # whose categories differ
+        tables["quantiles"] = tables["quantiles"].astype(
+            dict.fromkeys(QUANTILE_CATEGORIES, "category")
+        )
+    return tables
+
+
+def _quantiles(
+    unit: Unit, forecast: Forecast, values: NDArray[np.float64], target: str, donor: str
+) -> pd.DataFrame:
+    """The long table of quantiles (Q, L, M)."""
+    picked = picked_months(forecast, unit.horizons or None)
+    n_levels, n_loc, n_months = values.shape
+    one = np.zeros(values.size, dtype=np.int8)
+    place = np.tile(np.repeat(np.arange(n_loc), n_months), n_levels)
+    return pd.DataFrame(
+        {
+            "model": _categories(one, [unit.model.label]),
+            "as_of": pd.Timestamp(unit.origin.as_of),
+            "last_month": np.datetime64(forecast.last_month, "ms"),
+            "donor": _categories(one, [donor]),
+            "target": _categories(one, [target]),
+            "location": _categories(place, forecast.locations),
+            "month": np.tile(forecast.months[picked].astype("datetime64[ms]"), n_levels * n_loc),
+            "horizon": np.tile(forecast.horizons[picked], n_levels * n_loc),
+            "level": np.repeat(unit.levels, n_loc * n_months),
+            "value": values.ravel(),
+        },
+        copy=False,
+    )
+
+
+def _categories(codes: NDArray[np.integer[Any]], texts: Sequence[str]) -> Any:
+    """Texts by number as categories in order, which pandas makes of the texts themselves."""
+    order = sorted(range(len(texts)), key=texts.__getitem__)
+    place = np.empty(len(texts), dtype=np.int64)
+    place[order] = np.arange(len(texts))
+    return pd.Categorical.from_codes(place[codes], pd.Index([texts[i] for i in order]))
+
+
+# -- Containing a model ---------------------------------------------------------------------------
+# A model may be anybody's. What can be contained in a process is contained here; what cannot be
+# (``os._exit``, a crash of the interpreter, memory without end) only ends a worker process: see
+# :mod:`odforecast.backtesting.workers`.
+
+#: Kinds of warnings kept per unit, and characters of each.
+_WARNINGS, _LENGTH = 5, 300
+#: Whether this thread, though not the main one, is the only one at work in its process.
+_SOLE: ContextVar[bool] = ContextVar("sole", default=False)
+#: Held by the only thread at work.
+_AT_WORK = threading.Lock()
+#: On threads, what a panel works out only once must not be worked out twice.
+_ONCE = threading.Lock()
+#: Where a panel remembers its months.
+_RECOVERED = "_recovered"
+
+
+@dataclass
+class Said:
+    """What a model said while it was contained.
+
+    Attributes
+    ----------
+    counts : Counter of str
+        Warnings, by text.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Each kind of warning once, with how often; the rest as one line."""
+        common = self.counts.most_common(_WARNINGS)
+        lines = [f"{text} (×{n})" if n > 1 else text for text, n in common]
+        rest = len(self.counts) - _WARNINGS
+        return (*lines, f"and {rest} other warnings") if rest > 0 else tuple(lines)
+
+    def count(
+        self, message: Warning | str, category: type[Warning], *_: object, **__: object
+    ) -> None:
+        """Take the place of :func:`warnings.showwarning`."""
+        text = f"{category.__name__}: {' '.join(str(message).split())}"[:_LENGTH]
+        # Ten thousand different texts would be as bad as ten thousand lines.
+        known = text in self.counts or len(self.counts) < 10 * _WARNINGS
+        self.counts[text if known else "other warnings"] += 1
+
+
+class _Sink(io.TextIOBase):
+    """A text stream that takes everything and keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+@contextmanager
+def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
+    """Run somebody's model inside; what it says is in the result, what it changed is put back.
+
+    Warnings are counted, not shown. What is printed is dropped. numpy's and Python's global
+    random states begin at ``seed``, so that a model that uses them gives the same numbers in
+    every order of units, and are put back afterwards, like numpy's error settings.
+
+    Printing, warnings and global random states belong to the process, not to a thread, so they
+    are contained where the unit runs in the main thread, or in the only one at work
+    (:func:`sole`): in this process, and in every process of a pool or a cluster; not on an
+    executor of threads.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        What the model is given; their arrays are read-only.
+    seed : int
+        For the global random states.
+
+    Raises
+    ------
+    BacktestError
+        If the model changed a panel all the same: its numbers, or what its attributes are. All
+        is put back first.
+    """
+    said = Said()
+    with ExitStack() as stack:
+        # One BLAS thread: sums in another order differ in their last digits, and a unit must
+        # give the same numbers in a process of its own as in this one.
+        stack.enter_context(_libraries(len(sys.modules)).limit(limits=1, user_api="blas"))
+        stack.enter_context(np.errstate())
+        if threading.current_thread() is threading.main_thread() or _SOLE.get():
+            stack.enter_context(redirect_stdout(_Sink()))
+            if not sys.stderr.isatty():  # where the bar is drawn meanwhile
+                stack.enter_context(redirect_stderr(_Sink()))
+            stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
+            stack.callback(random.setstate, random.getstate())
+            np.random.seed(seed % 2**32)  # noqa: NPY002
+            random.seed(seed)
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("always")
+            warnings.showwarning = said.count
+        kept = [_Kept(part) for panel in panels for part in _parts(panel)]
+        try:
+            yield said
+        finally:
+            # Panels are shared between units: the next one must not see this one's changes.
+            changed = [part for part in kept if part.put_back()]
+        if changed:
+            raise BacktestError("the model changed its panel")
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:  # noqa: ARG001
+    """The numerical libraries of this process. To look for them takes longer than to score a
+    forecast, and there are others only after something was imported.
+    """
+    return ThreadpoolController()
+
+
+@contextmanager
+def sole() -> Iterator[None]:
+    """One thread at a time in this process: what a cluster's worker needs, whose tasks run in
+    threads beside its own.
+    """
+    with _AT_WORK:
+        token = _SOLE.set(True)
+        try:
+            yield
+        finally:
+            _SOLE.reset(token)
+
+
+def bound_threads() -> None:
+    """One thread for numba's parallel loops in this process, which others share the cores with.
+
+    BLAS is bound in :func:`contained`. Sums in another order differ in their last digits, too.
+    """
+    numba = sys.modules.get("numba")
+    if numba is None:
+        os.environ.setdefault("NUMBA_NUM_THREADS", "1")
+    elif numba.config.NUMBA_NUM_THREADS > 1:
+        numba.set_num_threads(1)
+
+
+def _must_stop(error: BaseException) -> bool:
+    """Whether an error is the user's Ctrl-C in this process, not the model's doing."""
+    return isinstance(error, KeyboardInterrupt) and multiprocessing.parent_process() is None
+
+
+def _parts(panel: Panel, months: bool = True) -> Iterator[Panel | Triangle]:
+    """A panel and all that hangs on it, with what it caches.
+
+    Months are recovered beforehand, once for all units: of the panel, and of the states beside
+    counties. Of the other panels beside no model here reads them.
+    """
+    with _ONCE:
+        _ = panel.data_hash, panel.all_deaths
+        if months:
+            _ = panel.monthly
+    yield panel
+    if panel.triangle is not None:
+        yield panel.triangle
+    for beside in panel.beside.values():  # beside the states of counties stands another
+        yield from _parts(beside, months=panel.dataset == COUNTIES)
+
+
+def _contents(value: object) -> Iterator[NDArray[Any] | dict[Any, Any]]:
+    """What can be changed within an attribute: arrays, and plain mappings."""
+    if isinstance(value, np.ndarray | dict):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _contents(each)
+
+
+class _Kept:
+    """A panel or triangle as it was: its attributes, and what is in them."""
+
+    def __init__(self, part: Panel | Triangle) -> None:
+        self.part = part
+        self.attributes = dict(vars(part))
+        # Not by ``data_hash``, which the panel remembers.
+        self.contents = [(c, _copy(c)) for v in self.attributes.values() for c in _contents(v)]
+
+    def put_back(self) -> bool:
+        """Undo what was changed; whether anything was."""
+        now, changed = vars(self.part), False
+        # Worked out within: compared, below, with what comes of the panel as it was.
+        within = None if _RECOVERED in self.attributes else now.pop(_RECOVERED, None)
+        if now.keys() != self.attributes.keys() or not all(
+            # A hash may have been worked out by two threads.
+            now[name] is value or (isinstance(value, str) and now[name] == value)
+            for name, value in self.attributes.items()
+        ):
+            changed = True
+            now.clear()
+            now.update(self.attributes)
+        for content, before in self.contents:
+            if _copy(content) != before:
+                changed = True
+                _restore(content, before)
+            if isinstance(content, np.ndarray):
+                content.flags.writeable = False
+        if within is not None and isinstance(self.part, Panel):
+            changed |= not _equal(within, self.part._recovered)
+        return changed
+
+
+def _copy(content: NDArray[Any] | dict[Any, Any]) -> Any:
+    if isinstance(content, dict):
+        return dict(content)
+    return content.shape, content.dtype, content.tobytes()
+
+
+def _restore(content: NDArray[Any] | dict[Any, Any], before: Any) -> None:
+    if isinstance(content, dict):
+        content.clear()
+        content.update(before)
+        return
+    shape, dtype, data = before
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content.dtype, content.shape = dtype, shape  # type: ignore[misc]
+    content.flags.writeable = True
+    content[...] = np.frombuffer(data, dtype).reshape(shape)
+
+
+def _equal(one: Any, other: tuple[Any, dict[str, str]]) -> bool:
+    """Whether months and what is wrong with them are the same, bit for bit."""
+    try:
+        (months, problems), (wanted, known) = one, other
+        return bool(months.tobytes() == wanted.tobytes() and problems == known)
+    except (AttributeError, TypeError, ValueError):  # put there by the model
+        return False

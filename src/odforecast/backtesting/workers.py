@@ -1,8 +1,14 @@
-"""Worker processes: each can die without taking another's work along.
+"""Where units run: processes of this machine, any executor, or a Dask cluster.
 
-``concurrent.futures.ProcessPoolExecutor`` fails everything in flight when one process dies, and
-does not say how it died. Here each process has its own pipe and its own thread to look after it:
-a death costs the call that the process was at, and the next call gets a fresh process.
+The death of a process costs one unit at most. ``concurrent.futures.ProcessPoolExecutor`` fails
+everything in flight when one process dies, does not say how it died, and waits at the end of the
+interpreter for work that never ends. So each process of :class:`Workers` has its own pipe, and its
+own thread to look after it: a death costs the call that the process was at, and the next call gets
+a fresh process.
+
+A panel of counties is 5 MB, and hundreds of units are made from it. A block of units travels as a
+pickle in which every panel is a reference, the hash of its bytes; the panels travel apart, each
+once, and every process keeps the latest it has read.
 """
 
 from __future__ import annotations
@@ -10,56 +16,74 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import hashlib
+import io
+import logging
 import multiprocessing
 import os
 import pickle
+import secrets
 import signal
 import sys
+import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
-from multiprocessing.connection import Connection, wait
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+)
+from concurrent.futures import wait as wait_for
+from dataclasses import replace
+from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from queue import Empty, SimpleQueue
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from odforecast.backtesting.unit import (
+    Made,
+    Outcome,
+    Unit,
+    bound_threads,
+    code_digest,
+    failed_unit,
+    made,
+    reason_of,
+    sole,
+)
 from odforecast.errors import BacktestError
+from odforecast.panel import Panel
+from odforecast.version import __version__
 
 #: One thread per process: the pool already fills the cores. Spawned workers inherit these.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
 #: Seconds a worker that was told to end gets before it is killed.
 _PATIENCE = 2.0
-#: What a worker says first.
-_READY = b"ready"
+#: Bytes of panels, as they travel, that a process keeps. One more is always kept.
+BUDGET = 96_000_000
+#: Blocks in flight per worker: enough to keep it busy, few enough that memory stays flat.
+WINDOW = 8
 
-Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+# -- Processes ------------------------------------------------------------------------------------
 
 
 class WorkerDiedError(BrokenExecutor):
-    """A worker process ended in the middle of its work.
-
-    Parameters
-    ----------
-    exitcode : int or None
-        As :attr:`multiprocessing.Process.exitcode` has it: minus the signal, or the exit code.
-    """
-
-    def __init__(self, exitcode: int | None) -> None:
-        super().__init__(f"worker process died ({_how(exitcode)})")
+    """A worker process ended in the middle of its work."""
 
 
 class NoWorkerError(BrokenExecutor):
     """A worker process ended before it could begin: the work is not at fault."""
-
-    def __init__(self, exitcode: int | None) -> None:
-        super().__init__(
-            f"a worker process could not be started ({_how(exitcode)}): its initializer failed, or "
-            'a script starts workers outside if __name__ == "__main__":'
-        )
 
 
 def _how(exitcode: int | None) -> str:
@@ -94,7 +118,7 @@ class Workers(Executor):
         self._max_workers = max(1, jobs)
         self._context = context or multiprocessing.get_context("spawn")
         self._start = (initializer, initargs)
-        self._tasks: SimpleQueue[tuple[Future[Any], Call] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Future[Any], partial[Any]] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._live: set[_Worker] = set()
         self._closed = False
@@ -115,7 +139,7 @@ class Workers(Executor):
         if self._closed:
             raise RuntimeError("cannot submit to workers that were shut down")
         future: Future[Any] = Future()
-        self._tasks.put((future, (fn, args, kwargs)))
+        self._tasks.put((future, partial(fn, *args, **kwargs)))
         if len(self._threads) < self._max_workers:
             thread = threading.Thread(target=self._look_after_one, daemon=True)
             self._threads.append(thread)
@@ -124,11 +148,8 @@ class Workers(Executor):
 
     def alone(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Run a call now, in a fresh process that does nothing else."""
-        worker = self._worker()
-        try:
-            return worker.run((fn, args, {}))
-        finally:
-            self._end(worker)
+        with self._worker() as worker:
+            return worker.run(partial(fn, *args))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers: after their work, or, with ``cancel_futures``, now."""
@@ -137,8 +158,7 @@ class Workers(Executor):
             with contextlib.suppress(Empty):
                 while (task := self._tasks.get_nowait()) is not None:
                     task[0].cancel()
-            for worker in list(self._live):
-                worker.process.kill()
+            self._kill()
         for _ in self._threads:
             self._tasks.put(None)
         if wait or cancel_futures:
@@ -155,33 +175,36 @@ class Workers(Executor):
         self.shutdown(cancel_futures=kind is not None)
 
     def _look_after_one(self) -> None:
-        worker: _Worker | None = None
-        try:
+        """What a thread does: one call after another, each in its process while that lives."""
+        with contextlib.ExitStack() as stack:
+            worker: _Worker | None = None
             while (task := self._tasks.get()) is not None:
                 future, call = task
                 if not future.set_running_or_notify_cancel():
                     continue
                 try:
-                    worker = worker or self._worker()
+                    worker = worker or stack.enter_context(self._worker())
                     future.set_result(worker.run(call))
                 except BaseException as error:
-                    if worker is not None and isinstance(error, BrokenExecutor):
-                        self._end(worker)
+                    if isinstance(error, BrokenExecutor):
+                        stack.close()
                         worker = None
                     future.set_exception(error)
                 del task, future, call
-        finally:
-            if worker is not None:
-                self._end(worker)
 
-    def _worker(self) -> _Worker:
+    @contextlib.contextmanager
+    def _worker(self) -> Iterator[_Worker]:
         worker = _Worker(self._context, *self._start)
         self._live.add(worker)
-        return worker
+        try:
+            yield worker
+        finally:
+            worker.end()
+            self._live.discard(worker)
 
-    def _end(self, worker: _Worker) -> None:
-        worker.end()
-        self._live.discard(worker)
+    def _kill(self) -> None:
+        for worker in list(self._live):
+            worker.process.kill()
 
 
 #: Pools not yet collected: a process is never left behind at the end of the interpreter.
@@ -191,42 +214,46 @@ _POOLS: weakref.WeakSet[Workers] = weakref.WeakSet()
 @atexit.register
 def _end_all() -> None:
     for pool in list(_POOLS):
-        for worker in list(pool._live):
-            worker.process.kill()
+        pool._kill()
+
+
+#: The environment is one for all threads.
+_ENVIRONMENT = threading.Lock()
 
 
 class _Worker:
     """One process and the pipe to it."""
 
-    def __init__(
-        self,
-        context: BaseContext,
-        initializer: Callable[..., object] | None,
-        initargs: tuple[Any, ...],
-    ) -> None:
+    def __init__(self, context: BaseContext, *start: Any) -> None:
         self.ready = False
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, initializer, initargs)
-        )
-        with _one_thread():
-            self.process.start()
+        self.process = context.Process(target=_serve, args=(theirs, *start))  # type: ignore[attr-defined]
+        with _ENVIRONMENT:
+            added = [name for name in _THREADS if name not in os.environ]
+            os.environ.update(dict.fromkeys(added, "1"))
+            try:
+                self.process.start()
+            finally:
+                for name in added:
+                    os.environ.pop(name, None)
         theirs.close()
 
-    def run(self, call: Call) -> Any:
+    def run(self, call: partial[Any]) -> Any:
         data = _packed(call)
         try:
             if not self.ready:
-                self.ready = self._heard() == _READY
-        except (EOFError, OSError):
-            self.process.join(_PATIENCE)
-            raise NoWorkerError(self.process.exitcode) from None
-        try:
+                self.ready = bool(self._heard())
             self.connection.send_bytes(data)
             answer = self._heard()
         except (EOFError, OSError):
             self.process.join(_PATIENCE)
-            raise WorkerDiedError(self.process.exitcode) from None
+            how = _how(self.process.exitcode)
+            if self.ready:
+                raise WorkerDiedError(f"worker process died ({how})") from None
+            raise NoWorkerError(
+                f"a worker process could not be started ({how}): its initializer failed, or "
+                'a script starts workers outside if __name__ == "__main__":'
+            ) from None
         fine, value = pickle.loads(answer)
         if not fine:
             raise value
@@ -247,41 +274,20 @@ class _Worker:
             self.process.join()
 
 
-#: The environment is one for all threads.
-_ENVIRONMENT = threading.Lock()
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    with _ENVIRONMENT:
-        added = [name for name in _THREADS if name not in os.environ]
-        os.environ.update(dict.fromkeys(added, "1"))
-        try:
-            yield
-        finally:
-            for name in added:
-                os.environ.pop(name, None)
-
-
-def _serve(
-    connection: Connection,
-    initializer: Callable[..., object] | None,
-    initargs: tuple[Any, ...],
-) -> None:
+def _serve(connection: Any, initializer: Callable[..., object] | None, arguments: Any) -> None:
     """What a worker does: answer calls until the pipe is closed."""
     end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if initializer is not None:
-        initializer(*initargs)
-    connection.send_bytes(_READY)
+        initializer(*arguments)
+    connection.send_bytes(b"ready")
     while True:
         try:
             data = connection.recv_bytes()
         except (EOFError, OSError):
             return
         try:
-            function, args, keywords = pickle.loads(data)
-            answer = _packed((True, function(*args, **keywords)))
+            answer = _packed((True, pickle.loads(data)()))
         except BaseException as error:
             answer = _packed_error(error)
         connection.send_bytes(answer)
@@ -331,3 +337,582 @@ def end_with_parent(at_once: bool = True) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+# -- Panels, each once ----------------------------------------------------------------------------
+
+
+class Parcels[Place]:
+    """The panels of a run, each placed once where all processes can get it.
+
+    Parameters
+    ----------
+    put : callable
+        Takes the key and the bytes of a panel, and returns where they were put.
+
+    Attributes
+    ----------
+    sent : int
+        Bytes put, and of the blocks packed, so far.
+    places : dict of str to Place
+        Where each panel is.
+    """
+
+    def __init__(self, put: Callable[[str, bytes], Place]) -> None:
+        self._put = put
+        #: By its id, which is a panel's own only while that lives: the panel, and its key.
+        self._known: dict[int, tuple[Panel, str]] = {}
+        self.places: dict[str, Place] = {}
+        self.sent = 0
+
+    def packed(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Place]]:
+        """Units as bytes, and where the panels are that they refer to.
+
+        Raises
+        ------
+        Exception
+            Whatever pickling a model raises.
+        """
+        buffer = io.BytesIO()
+        packer = _Packer(buffer, self._key)
+        packer.dump(list(units))
+        data = buffer.getvalue()
+        self.sent += len(data)
+        return data, {key: self.places[key] for key in packer.used}
+
+    def forget(self) -> None:
+        """What was placed is lost: it is placed again where it is needed."""
+        self.places.clear()
+        self._known.clear()
+
+    def _key(self, panel: Panel) -> str:
+        if id(panel) not in self._known:
+            data = pickle.dumps(panel, protocol=5)
+            key = hashlib.sha256(data).hexdigest()
+            if key not in self.places:
+                self.places[key] = self._put(key, data)
+                self.sent += len(data)
+            self._known[id(panel)] = panel, key
+        return self._known[id(panel)][1]
+
+
+class _Packer(ForkingPickler):
+    """Pickles units; a panel becomes its key."""
+
+    def __init__(self, file: io.BytesIO, key_of: Callable[[Panel], str]) -> None:
+        super().__init__(file, 5)
+        self._key_of = key_of
+        self.used: dict[str, None] = {}
+
+    def persistent_id(self, obj: Any) -> str | None:
+        if not isinstance(obj, Panel):
+            return None
+        key = self._key_of(obj)
+        self.used[key] = None
+        return key
+
+
+#: Panels this process has read, and their bytes: the latest used, as many as the budget allows.
+_HELD: OrderedDict[str, tuple[Panel, int]] = OrderedDict()
+_HOLDING = threading.Lock()
+
+
+class _Unpacker(pickle.Unpickler):
+    def __init__(self, data: bytes, places: Mapping[str, str | bytes]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._places = places
+
+    def persistent_load(self, key: str) -> Panel:
+        with _HOLDING:
+            if key not in _HELD:
+                data = _bytes_of(key, self._places[key])
+                _HELD[key] = pickle.loads(data), len(data)
+                while len(_HELD) > 1 and sum(n for _, n in _HELD.values()) > BUDGET:
+                    _HELD.popitem(last=False)
+            _HELD.move_to_end(key)
+            return _HELD[key][0]
+
+
+def unpacked(data: bytes, places: Mapping[str, str | bytes]) -> list[Unit]:
+    """Units out of bytes that :meth:`Parcels.packed` made.
+
+    Parameters
+    ----------
+    data : bytes
+    places : mapping of str to str or bytes
+        Per key of a panel its bytes, or the file that holds them.
+
+    Raises
+    ------
+    BacktestError
+        If a panel is not to be had, or not what was sent.
+    """
+    units: list[Unit] = _Unpacker(data, places).load()
+    return units
+
+
+def _bytes_of(key: str, place: str | bytes) -> bytes:
+    try:
+        data = Path(place).read_bytes() if isinstance(place, str) else place
+    except OSError as error:
+        raise BacktestError(f"a panel was sent and is gone: {error}") from error
+    if hashlib.sha256(data).hexdigest() != key:
+        raise BacktestError("a panel is not what was sent: its checksum differs")
+    return data
+
+
+# -- Ways to an executor --------------------------------------------------------------------------
+
+
+class Way:
+    """Takes blocks of units to any executor: as they are, for it may be threads of this process.
+
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor
+    packed : bool
+        Whether tables come back as files: they are to be written down.
+    """
+
+    #: Whether units run in other processes, one at a time in each: what dies or starves there is
+    #: run again.
+    processes = False
+
+    def __init__(self, executor: Any, packed: bool = False) -> None:
+        self.executor, self._packed = executor, packed
+
+    def workers(self) -> int:
+        """Units that can run at the same time, now; 4 where the executor does not say."""
+        return int(getattr(self.executor, "_max_workers", 4))
+
+    def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
+        """A function that runs the units where they are, and its arguments."""
+        return _run, list(units), self._packed
+
+    def submit(self, units: Sequence[Unit]) -> Future[Made]:
+        """Run a block.
+
+        Raises
+        ------
+        BrokenExecutor
+            If the executor takes nothing any more.
+        Exception
+            Whatever packing a model raises.
+        """
+        future: Future[Made] = self.executor.submit(*self._call(units))
+        return future
+
+    def result(self, future: Future[Made]) -> Made:
+        """What came of a block."""
+        return future.result()
+
+    def alone(self, unit: Unit) -> Made:
+        """Run a unit now, in a process that does nothing else."""
+        ours = self.executor if isinstance(self.executor, Workers) else Workers.like(self.executor)
+        made: Made = ours.alone(*self._call([unit]))
+        return made
+
+    def forget(self) -> None:
+        """What was put for the processes to read is lost."""
+
+    def close(self, running: Iterable[Future[Made]] = ()) -> None:
+        """Call off what is still under way, and remove what was put for the processes to read."""
+        for future in running:
+            future.cancel()
+
+
+class Local(Way):
+    """Processes of this machine: panels are in a folder, and each process reads them once.
+
+    Parameters
+    ----------
+    executor : Workers or ProcessPoolExecutor
+    folder : Path, optional
+        Where that folder is made, with tables as files; default: in the system's own, without.
+    """
+
+    processes = True
+
+    def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
+        super().__init__(executor, packed=folder is not None)
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
+        )
+        self.parcels: Parcels[str] = Parcels(self._put)
+
+    def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
+        return _run_packed, *self.parcels.packed(units), self._packed
+
+    def _put(self, key: str, data: bytes) -> str:
+        path = Path(self._folder.name) / key
+        path.write_bytes(data)
+        return str(path)
+
+    def close(self, running: Iterable[Future[Made]] = ()) -> None:
+        """Call off what is still under way, and remove the folder."""
+        super().close(running)
+        self._folder.cleanup()
+
+
+def _run(units: list[Unit], packed: bool) -> Made:
+    end_with_parent(at_once=False)
+    return made(units, packed)
+
+
+def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
+    end_with_parent(at_once=False)
+    bound_threads()
+    return made(unpacked(data, places), packed)
+
+
+def way_to(executor: Any, folder: Path | None = None) -> Way:
+    """The way to an executor; with a folder, tables come back as files.
+
+    Raises
+    ------
+    BacktestError
+        If it is no executor.
+    """
+    # Dask is recognised by what its client does, and so never imported where there is none.
+    client = getattr(executor, "_client", executor)
+    if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
+        if getattr(client, "asynchronous", False):
+            raise BacktestError(
+                "the Dask client is asynchronous, and a backtest waits for its units",
+                hint="make it with asynchronous=False",
+            )
+        return Cluster(client, packed=folder is not None)
+    if isinstance(executor, Workers | ProcessPoolExecutor):
+        return Local(executor, folder)
+    if isinstance(executor, Executor):
+        return Way(executor, packed=folder is not None)
+    raise BacktestError(
+        f"executor is a {type(executor).__name__}, no executor",
+        hint="give Workers(jobs), an executor of concurrent.futures, or a Dask client",
+    )
+
+
+def dispatched(
+    units: Sequence[Unit],
+    blocks: Iterable[list[int]],
+    executor: Any,
+    notes: list[str],
+    folder: Path | None = None,
+) -> Iterator[tuple[list[int], Made]]:
+    """Indices and outcomes of blocks, as they finish.
+
+    - A block whose worker process dies is split: each of its units is run once more, alone, in a
+      fresh process, when nothing else is running. A unit that kills that one as well fails with
+      the reason. So does a unit that runs out of memory twice.
+    - A ``ProcessPoolExecutor`` that breaks cannot be mended, and does not say which block broke
+      it: its blocks, and those still waiting, go to as many :class:`Workers` of our own.
+    - On a Dask cluster the scheduler sends the blocks of a dead worker to others; a block that
+      has killed as many as it allows is split as above. A block whose panels were lost with the
+      workers that held them is sent again, with the panels.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+    blocks : iterable of list of int
+        Positions of the units that are run together.
+    executor : concurrent.futures.Executor or dask.distributed.Client
+    notes : list of str
+        Gets one line on what was run again.
+    folder : Path, optional
+        Where processes of this machine find the panels; default: the system's own.
+
+    Raises
+    ------
+    BacktestError
+        If an executor that is not made of processes breaks, or no worker process can start.
+    """
+    waiting = deque(blocks)
+    # Per future: its block, and whether the spare workers have it.
+    running: dict[Future[Made], tuple[list[int], bool]] = {}
+    again: dict[int, Outcome] = {}
+    losses: Counter[int] = Counter()
+    own = way = way_to(executor, folder)
+    spare: Local | None = None
+    try:
+        while waiting or running:
+            while waiting and len(running) < WINDOW * way.workers():
+                block = waiting.popleft()
+                try:
+                    future = way.submit([units[i] for i in block])
+                except BrokenExecutor as error:
+                    waiting.appendleft(block)
+                    way = spare = _spare(executor, error, folder)
+                except Exception as error:
+                    yield block, _unsendable([units[i] for i in block], error)
+                else:
+                    running[future] = block, spare is not None
+            for future in wait_for(running, return_when=FIRST_COMPLETED).done:
+                block, with_spare = running.pop(future)
+                try:
+                    done = way.result(future)
+                except WorkerDiedError as died:
+                    again |= {i: failed_unit(units[i], str(died)) for i in block}
+                except CancelledError as lost:
+                    losses[block[0]] += 1
+                    if losses[block[0]] > _LOST:
+                        raise _broke(f"Dask gave a block back: {lost}") from lost
+                    way.forget()
+                    waiting.appendleft(block)
+                except BrokenExecutor as broke:
+                    if with_spare or isinstance(broke, NoWorkerError):
+                        raise _broke(broke) from broke
+                    way = spare = spare or _spare(executor, broke, folder)
+                    waiting.appendleft(block)
+                except Exception as error:
+                    yield block, _unsendable([units[i] for i in block], error)
+                else:
+                    pairs = list(zip(block, done.outcomes, strict=True))
+                    hungry = {i: o for i, o in pairs if own.processes and o.starved}
+                    again |= hungry
+                    if kept := [(i, o) for i, o in pairs if i not in hungry]:
+                        yield [i for i, _ in kept], replace(done, outcomes=[o for _, o in kept])
+        if spare is not None:
+            notes.append("the executor broke, as a worker process of it died: the rest was run "
+                         "in other processes")  # fmt: skip
+        if again:
+            for index in sorted(again):
+                yield [index], _alone(way, units[index], again[index])
+            many = len(again) > 1
+            notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
+                         f"ran out of memory {'were' if many else 'was'} run again, "
+                         f"{'each ' if many else ''}alone")  # fmt: skip
+    finally:
+        own.close(running)
+        if spare is not None:
+            spare.close()
+            spare.executor.shutdown(cancel_futures=True)
+
+
+def _alone(way: Way, unit: Unit, first: Outcome) -> Made:
+    """A unit's second and last try."""
+    try:
+        done = way.alone(unit)
+    except WorkerDiedError as error:
+        reason = str(error)
+        twice = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
+        return Made([failed_unit(unit, twice)])
+    except Exception as error:
+        return _unsendable([unit], error)
+    (outcome,) = done.outcomes
+    if outcome.starved:
+        rows = outcome.failures.assign(reason=outcome.failures["reason"] + ", twice")
+        return Made([replace(outcome, failures=rows)])
+    return done
+
+
+def _unsendable(units: Sequence[Unit], error: Exception) -> Made:
+    reason = f"could not be run in another process: {reason_of(error)}"
+    return Made([failed_unit(unit, reason) for unit in units])
+
+
+def _spare(executor: object, error: BaseException, folder: Path | None) -> Local:
+    if isinstance(executor, ProcessPoolExecutor):
+        return Local(Workers.like(executor), folder)
+    raise _broke(error) from error
+
+
+def _broke(error: object) -> BacktestError:
+    return BacktestError(
+        f"the executor broke ({error})",
+        hint="finished units are kept where an output folder was given: run again to go on",
+    )
+
+
+# -- A Dask cluster, imported only where somebody has a client, or asks for one -------------------
+
+#: Times a block is sent again whose panels were lost with the workers that held them.
+_LOST = 5
+#: Seconds for which the number of workers is believed.
+_FRESH = 5.0
+#: Seconds a scheduler gets to answer, and the first worker to join.
+_ANSWERING, _JOINING = 15, 300
+#: Why a cluster is refused is one of its versions.
+_SAME = "install the same versions everywhere; see the guide on clusters"
+
+
+class OtherCodeError(BrokenExecutor):
+    """A worker that joined on the way runs other code: nothing it says can be used."""
+
+
+class Cluster(Way):
+    """A Dask client as a way for units: panels are scattered once, blocks refer to them.
+
+    A worker that dies costs nothing: the scheduler sends its blocks to others, and panels that
+    were lost with it are scattered again. A block that kills its worker more often than the
+    scheduler allows (``distributed.scheduler.allowed-failures``) is one whose worker died. In
+    each worker process one unit runs at a time, however many threads it has.
+
+    Raises
+    ------
+    BacktestError
+        If there is no worker, or one runs other code.
+    """
+
+    processes = True
+
+    def __init__(self, client: Any, packed: bool = False) -> None:
+        super().__init__(None, packed)
+        self._client = client
+        self.parcels: Parcels[Any] = Parcels(self._put)
+        self._counted = (0, -_FRESH)
+        if not client.nthreads():
+            try:
+                client.wait_for_workers(1, timeout=_JOINING)
+            except TimeoutError as error:
+                raise BacktestError(
+                    f"the Dask cluster has no worker, {_JOINING} s long",
+                    hint="start some: dask worker tcp://HOST:8786 --nworkers auto --nthreads 1",
+                ) from error
+        _check_versions(client)
+        self.executor = client.get_executor(pure=False)
+
+    def workers(self) -> int:
+        """Worker processes there are, asked anew every few seconds: some may join, or leave."""
+        n, when = self._counted
+        if monotonic() - when > _FRESH:
+            n = len(self._client.nthreads())
+            self._counted = n, monotonic()
+        return max(1, n)
+
+    def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
+        if self._client.status != "running":
+            raise BrokenExecutor(f"the Dask client is {self._client.status}")
+        return _run_on_worker, *self.parcels.packed(units), code_digest(), self._packed
+
+    def _put(self, key: str, data: bytes) -> Any:
+        # Every worker gets it now, so that none has to ask another in the middle of its work. Under
+        # a name of its own: that of an earlier run may just be on its way to be forgotten.
+        name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
+        return self._client.scatter({name: data}, broadcast=True)[name]
+
+    def result(self, future: Future[Made]) -> Made:
+        """What came of a block."""
+        from distributed.scheduler import KilledWorker
+
+        try:
+            return future.result()
+        except KilledWorker as error:
+            raise WorkerDiedError(
+                f"worker process died (KilledWorker: {error.allowed_failures + 1} of the cluster, "
+                "one after another)"
+            ) from error
+
+    def alone(self, unit: Unit) -> Made:
+        """Run a unit while nothing else is running."""
+        for _ in range(_LOST):
+            with contextlib.suppress(CancelledError):
+                return self.result(self.submit([unit]))
+            self.forget()
+        return self.result(self.submit([unit]))
+
+    def forget(self) -> None:
+        """Panels were lost with the workers that held them."""
+        self.parcels.forget()
+
+    def close(self, running: Iterable[Future[Made]] = ()) -> None:  # noqa: ARG002
+        """Call off what is still under way, and give the panels back."""
+        with contextlib.suppress(Exception):  # of a scheduler that is gone
+            self.executor.shutdown(wait=False)
+        self.forget()
+
+
+def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str, packed: bool) -> Made:
+    """What a worker does with a block."""
+    if digest != code_digest():
+        raise OtherCodeError(f"a worker runs other code than the client: {_who()[1]}")
+    with sole():
+        bound_threads()
+        return made(unpacked(data, panels), packed)
+
+
+def _who() -> tuple[str, str]:
+    return code_digest(), f"odforecast {__version__} on Python {sys.version.split()[0]}"
+
+
+def _check_versions(client: Any) -> None:
+    """Refuse a cluster whose workers run other code: their numbers might differ."""
+    try:
+        found: dict[str, tuple[str, str]] = client.run(_who)
+    except Exception as error:  # whatever the import raised there
+        raise BacktestError(
+            f"odforecast cannot be used on the cluster's workers: {type(error).__name__}: {error}",
+            hint=_SAME,
+        ) from error
+    digest, here = _who()
+    for address, (theirs, what) in found.items():
+        if theirs != digest:
+            raise BacktestError(
+                f"worker {address} runs other code than this process: {what}, {here} here, "
+                "or another version of a numerical library",
+                hint=_SAME,
+            )
+
+
+@contextlib.contextmanager
+def connected(address: str, jobs: int = 1) -> Iterator[Any]:
+    """A client of a scheduler, or of a cluster of this machine made for it.
+
+    Parameters
+    ----------
+    address : str
+        ``"tcp://host:8786"``, or ``"local"``: as many worker processes as ``jobs``, one thread
+        each, which end with the block.
+    jobs : int
+
+    Yields
+    ------
+    dask.distributed.Client
+
+    Raises
+    ------
+    BacktestError
+        If Dask is not installed, or no scheduler answers.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise BacktestError(
+            "Dask is not installed", hint="pip install 'odforecast[cluster]'"
+        ) from error
+    dask: Any = distributed
+    with contextlib.ExitStack() as stack:
+        where = address
+        if address == "local":
+            where = stack.enter_context(
+                dask.LocalCluster(
+                    n_workers=jobs,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=":0",
+                    env={"NUMBA_NUM_THREADS": "1"},
+                    # What a worker that dies costs, the run itself says.
+                    silence_logs=logging.CRITICAL,
+                    preload=[__name__],
+                )
+            )
+        try:
+            client = stack.enter_context(dask.Client(where, timeout=_ANSWERING))
+        except (OSError, ValueError, TimeoutError) as error:
+            raise BacktestError(
+                f"no Dask scheduler answers at {address}: {error}",
+                hint="start one: dask scheduler; then give its address, tcp://HOST:8786",
+            ) from error
+        try:
+            yield client
+        except KeyboardInterrupt:
+            # Of what ends in disorder now, everything was asked for: Dask says nothing more.
+            for name in ("distributed", *logging.Logger.manager.loggerDict):
+                if name.partition(".")[0] == "distributed":
+                    logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+            raise
+
+
+def dask_setup(worker: object) -> None:  # noqa: ARG001
+    """What Dask calls in each worker of this machine's own cluster: Ctrl-C is not theirs."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

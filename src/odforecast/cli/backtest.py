@@ -361,7 +361,7 @@ def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: 
 def _executor(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
     """Processes, a cluster, or None for one job: the same numbers every way."""
     if dask is not None:
-        from odforecast.backtesting.cluster import connected
+        from odforecast.backtesting.workers import connected
 
         return connected(dask, jobs)
     from odforecast.backtesting import Workers

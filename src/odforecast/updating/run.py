@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.backtesting.folder import locked
+from odforecast.backtesting.store import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, resolve
