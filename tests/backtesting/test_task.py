@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.backtesting.definition import KEYS, parse, read, shipped
-from odforecast.backtesting.task import FIXED, Task, fingerprint_of
+from odforecast.backtesting.task import (
+    FIXED,
+    Definition,
+    Task,
+    fingerprint_of,
+    parse,
+    read,
+    shipped,
+)
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
 
+KEYS = Definition.__struct_fields__
 SMALL = """\
 name: small
 vintages: pseudo-delayed

@@ -8,12 +8,7 @@ import pytest
 
 from odforecast.errors import ScoringError
 from odforecast.scoring import diebold_mariano
-from odforecast.scoring.significance import (
-    _overlapping,
-    bartlett_critical,
-    cosine_test,
-    fixed_b_test,
-)
+from odforecast.scoring.pairs import _overlapping, bartlett_critical, cosine_test, fixed_b_test
 
 
 def overlapping(rng, n_series, n_months, horizon=12):

@@ -11,7 +11,6 @@ from odforecast.errors import ScoringError
 from odforecast.hub import check_hub, scenarios_to_hub
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import METRIC_COLUMNS
-from odforecast.scoring.pairs import common_units
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
 
 
@@ -132,8 +131,6 @@ def test_calibration_relative_to_a_model_within_each_scenario():
     table = calibration(scores, "m").set_index(["scenario_id", "model"])
     assert table.loc[("null", "b"), "rel_wis"] == pytest.approx(3 / 4)
     assert table.loc[("shock", "b"), "rel_wis"] == pytest.approx(4 / 8)
-    assert common_units(scores, "wis").index.names == ["as_of", "scenario_id", "location", "target",
-                                                       "month"]  # fmt: skip
 
 
 def test_the_nearest_scenario_by_hand():
