@@ -12,7 +12,7 @@ from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 def scores_of(
     wis: Mapping[str, np.ndarray],
-    horizon: int = 3,
+    horizon: int = 1,
     places: Sequence[str] = (),
     first: str = "2019-01",
     step: int = 1,

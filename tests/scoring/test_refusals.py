@@ -1,3 +1,4 @@
+# ruff: noqa: ARG005
 """What cannot be scored or compared: one clear error each, that says what to do."""
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def w() -> Any:
         hub=to_hub(made),
         scores=scores,
         holed=scores.drop(index=3),
+        elsewhere=scores.assign(location=scores["model"] + scores["location"]),
         scenario=scores.assign(scenario_id="null"),
         counties=score_table(8),
         observe=lambda places, months, target: od.Truth(panel).observed(places, months, target),
@@ -68,11 +70,12 @@ def each(*names: str) -> list[Callable[..., Any]]:
 COMPARE = ("pairwise", "relative_skill", "relative_to_baseline")
 COUNTY = ("county_leaderboard", "county_coverage", "ten_or_more")
 
+# fmt: off
 #: A call of each of some functions, and what the error says.
 OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
     *(
         (COMPARE, lambda w, f, k=keywords: f(w.scores, **({"baseline": "b"} if f is not s.pairwise
-                                                         else {}) | k), said)  # fmt: skip
+                                                         else {}) | k), said)
         for keywords, said in (
             ({"bootstrap": "100"}, "bootstrap is '100', allowed: a whole number of at least 0"),
             ({"bootstrap": -1}, "bootstrap is -1"),
@@ -107,7 +110,7 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
      lambda w, f: f(np.ones((4, 3)), np.ones(2)), "do not match"),
     (("crps_from_draws", "energy_score"),
      lambda w, f: f(np.full((4, 3), np.inf), np.ones(3)), "finite"),
-]  # fmt: skip
+]
 
 #: A call, and what the error says.
 ONE: list[tuple[Callable[[Any], Any], str]] = [
@@ -124,8 +127,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.diebold_mariano(w.scores, "a", "b", method="fixedb"), "unknown method 'fixedb'"),
     (lambda w: s.diebold_mariano(w.scores, "a", "a"), "a cannot be tested against itself; give"),
     (lambda w: s.diebold_mariano(w.scores, "c", "b"), "no scores of 'c'"),
-    (lambda w: s.diebold_mariano(w.scores.drop(index=range(24, 48, 1)).pipe(
-        lambda t: pd.concat([t, t.assign(model="b", location="WV")])), "a", "b"),
+    (lambda w: s.diebold_mariano(w.elsewhere, "a", "b"),
      "no scorable unit in common"),
     (lambda w: s.summarise(w.scores.head(0)), "empty"),
     (lambda w: s.summarise(w.scores, metrics=["other"]), "no column 'other'"),
@@ -207,7 +209,8 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: applied(lambda _, y: y.no_such_thing), "failed: AttributeError"),
     (lambda w: applied(lambda x, _: x.sort(axis=0)), "failed: ValueError"),  # it may not change it
     (lambda w: apply_metric(metric(), np.ones((4, 3, 2)), np.ones((2, 3))), "do not match"),
-]  # fmt: skip
+]
+# fmt: on
 
 
 @pytest.mark.parametrize(("names", "call", "said"), OF_SEVERAL)
