@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hub_tables import made
 from panel_factory import bundled_panel, release_panel
 
 import odforecast as od
