@@ -27,9 +27,9 @@ import pandas as pd
 import odforecast as od
 from odforecast.models.county.states import GivenPaths
 from odforecast.panel import Panel
-from odforecast.scoring.calibration import pit_histogram
 from odforecast.scoring.columns import COUNTY_SIZES as SIZES
 from odforecast.scoring.columns import URBAN_CLASSES
+from odforecast.scoring.rules import pit_histogram
 from odforecast.scoring.summary import (
     COUNTY_BASELINE,
     COUNTY_TITLE,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.backtesting.board import Board
+from odforecast.backtesting.board import Board, on_all
 from odforecast.backtesting.task import Task
 from odforecast.errors import DataError
 from odforecast.geography import JURISDICTIONS
@@ -236,7 +236,7 @@ def _coverage(board: Board) -> dict[str, dict[str, list[float | None]]]:
     names = [f"cover_{round(100 * c)}" for c in COVERAGE_LEVELS]
     out: dict[str, dict[str, list[float | None]]] = {}
     for named, grid in board.grid.groups(["level"]):
-        means = np.array([grid.on_all(name)[1] for name in names])
+        means = np.array([on_all(grid, name)[2] for name in names])
         out[str(named["level"])] = {
             model: [_round(v, 3, decimals=True) for v in means[:, m]]
             for m, model in enumerate(grid.models)

@@ -21,7 +21,7 @@ from odforecast.models import get_model
 from odforecast.months import month_end
 from odforecast.scoring import Truth, relative_skill, relative_to_baseline, summarise
 from odforecast.scoring.columns import UNIT_KEYS, eras
-from odforecast.scoring.significance import diebold_mariano
+from odforecast.scoring.pairs import diebold_mariano
 from odforecast.vintage.donors import shipped
 
 MONTHS = np.arange("2019-01", "2024-05", dtype="M8[M]")

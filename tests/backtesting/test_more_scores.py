@@ -328,17 +328,6 @@ def test_a_task_says_what_is_run_and_the_manifest_says_the_task(task, setting, t
     assert "task" not in plain.manifest
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("horizon", 6), ("draws", 10), ("seed", 2), ("origins", "pseudo-clean"), ("donors", 1),
-     ("locations", ["OH"]), ("metrics", [FAR]), ("joint", True), ("start", "2021-01"),
-     ("truth", "mine"), ("horizons", [1])],
-)  # fmt: skip
-def test_what_a_task_says_is_not_given_beside_it(task, name, value):
-    with pytest.raises(BacktestError, match=f"{name} is said by task small"):
-        backtest("naive", task="small", progress=False, **{name: value})
-
-
 def test_run_units_puts_what_it_is_given_into_the_manifest(setting, tmp_path):
     units = plan("naive", setting["origins"], setting["truth"], draws=20)
     for out in (None, tmp_path):

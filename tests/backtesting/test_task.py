@@ -11,10 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.backtesting.definition import KEYS, parse, read, shipped
-from odforecast.backtesting.task import FIXED, Task, fingerprint_of
+from odforecast.backtesting.task import (
+    FIXED,
+    Definition,
+    Task,
+    fingerprint_of,
+    parse,
+    read,
+    shipped,
+)
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
 
+KEYS = Definition.__struct_fields__
 SMALL = """\
 name: small
 vintages: pseudo-delayed
@@ -89,9 +97,8 @@ def test_the_manifest_gives_the_fingerprint_without_the_data(small: Path, tmp_pa
     assert found == task.fingerprint == says["task"]["fingerprint"]
 
 
-@pytest.mark.parametrize("said", ["draws", "seed", "horizon", "start", "locations", "joint"])
+@pytest.mark.parametrize("said", FIXED)
 def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
-    assert said in FIXED
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
     with pytest.raises(BacktestError, match=f"{said} is said by task small"):
         od.backtest("drift", task=small, progress=False, **{said: value})

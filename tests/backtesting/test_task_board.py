@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ import pytest
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.board import COLUMNS, Board, leaderboard
-from odforecast.backtesting.task import Task
+from odforecast.backtesting.task import Task, fingerprint_of
 from odforecast.errors import BacktestError
 from odforecast.scoring import relative_to_baseline
 
@@ -75,70 +77,11 @@ def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_pat
     assert "4 models on task quick" in repr(board)
 
 
-def test_two_fingerprints_are_refused_with_what_differs(run: Results, quick: Task) -> None:
-    says = {**quick.definition, "draws": 100, "seed": 2}
-    other = Task(says).run("drift", progress=False)
-    with pytest.raises(BacktestError) as caught:
-        leaderboard([run, other])
-    text = str(caught.value)
-    assert f"quick ({quick.short})" in text
-    assert f"quick ({Task(says).short})" in text
-    assert "draws is 200 and 100; seed is 1 and 2" in text
-
-
-def test_the_same_definition_of_other_data_is_refused(run: Results, quick: Task) -> None:
-    import odforecast as od
-
-    table = od.bundled().as_of().table
-    # A count of a month that no origin of the task knows: the truth alone is another one.
-    last = table["month"] == "2024-12-01"
-    table.loc[last & (table["state"] == "OH"), "reported"] += 1
-    other = Task.load(quick, od.Archive.in_memory({"2026-01-14": table}))
-    with pytest.raises(BacktestError, match="the definition is the same, the truth is not"):
-        leaderboard([run, other.run("drift", progress=False)])
-
-
-@pytest.mark.parametrize("part", ["definition", "origins", "truth", "fingerprint"])
-def test_a_manifest_that_was_changed_is_refused(run: Results, tmp_path: Path, part: str) -> None:
-    run.save(tmp_path)
-    path = tmp_path / "manifest.json"
-    says = json.loads(path.read_text())
-    if part == "definition":
-        says["task"]["definition"]["draws"] = 1000
-    elif part == "origins":
-        says["origins"][3]["data_hash"] = "0" * 16
-    elif part == "truth":
-        says["truth"]["data_hash"] = "0" * 16
-    else:
-        says["task"]["fingerprint"] = "0" * 64
-    path.write_text(json.dumps(says))
-    with pytest.raises(BacktestError, match="one of them was changed"):
-        leaderboard(tmp_path)
-
-
-def test_a_run_without_a_task_is_refused(run: Results) -> None:
-    says = {k: v for k, v in run.manifest.items() if k != "task"}
-    plain = Results({n: getattr(run, n) for n in ("scores", "quantiles", "failures")}, says)
-    with pytest.raises(BacktestError, match="results 1 was run without a task"):
-        leaderboard(plain)
-    with pytest.raises(BacktestError, match="of nothing"):
-        leaderboard([])
-
-
 def test_one_model_twice_counts_once_if_it_is_the_same(run: Results, quick: Task) -> None:
     again = quick.run("drift+delay", progress=False)
     board = leaderboard([run, again])
     assert board.models == list(MODELS)
     assert len(board.parts[2].scores) == 8 * 4 * 12
-    worse = copied(again)
-    worse._tables["scores"] = again.scores.assign(wis=again.scores["wis"] * 1.001)
-    with pytest.raises(BacktestError, match="results 1 and in results 2, and not the same: their"):
-        leaderboard([run, worse])
-    with pytest.raises(BacktestError, match="384 and 383 scores"):
-        leaderboard([run, holed(again, lambda s: s.index == len(s) - 1)])
-    other = copied(again, code="another")
-    with pytest.raises(BacktestError, match=r"and not the same: code .* and another"):
-        leaderboard([run, other])
 
 
 # What is missing
@@ -391,11 +334,6 @@ def test_naive_without_the_delay_is_a_denominator_on_complete_counts_only(run: R
     assert leaderboard(clean.run(["hub-baseline", "naive"], progress=False)).second == "naive"
 
 
-def test_counties_have_no_board(run: Results) -> None:
-    with pytest.raises(BacktestError, match="is of counties"):
-        leaderboard(copied(run, dataset="counties"))
-
-
 def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
     """Without the counts outside its interval a model would hold all of its own."""
     mine = (run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)
@@ -415,8 +353,62 @@ def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
     assert table.loc["naive+delay", ["coverage_50", "coverage_90"]].notna().all()
 
 
-def test_what_is_no_folder_of_results_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BacktestError, match=r"no such folder of results: '.*nope'; give folders"):
-        leaderboard(tmp_path / "nope")
-    with pytest.raises(BacktestError, match=r"holds no results; give folders of odforecast"):
-        leaderboard(tmp_path)
+# What is refused
+
+
+def answering(results: Results, **other: Any) -> Results:
+    """The same results as of another definition, truth or origins, with its fingerprint."""
+    says = results.manifest | other
+    task = says["task"] | {"definition": says["task"]["definition"] | other.pop("said", {})}
+    found = fingerprint_of(task["definition"], says["truth"]["data_hash"], says["origins"])
+    return copied(results, **other, task=task | {"fingerprint": found})
+
+
+def worse(results: Results) -> Results:
+    out = copied(results)
+    out._tables["scores"] = results.scores.assign(wis=results.scores["wis"] * 1.001)
+    return out
+
+
+def changed(results: Results, *path: Any) -> Results:
+    """The same results, one value of the manifest another one."""
+    says = json.loads(json.dumps(results.manifest))
+    held = says
+    for key in path[:-2]:
+        held = held[key]
+    held[path[-2]] = path[-1]
+    return copied(results, **says)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (lambda r: [r, answering(r, said={"draws": 100, "seed": 2})],
+         "of quick (TASK): draws is 200 and 100; seed is 1 and 2; scores of two fingerprints"),
+        (lambda r: [r, answering(r, truth=r.manifest["truth"] | {"data_hash": "0"})],
+         "the definition is the same, the truth is not"),
+        (lambda r: [r, answering(r, origins=r.manifest["origins"][:-1])],
+         "the definition is the same, the number of origins is not"),
+        (lambda r: [r, answering(r, origins=[r.manifest["origins"][0] | {"data_hash": "0" * 16},
+                                             *r.manifest["origins"][1:]])],
+         "the definition is the same, what was known is not: the first origin that differs"),
+        (lambda r: changed(r, "task", "definition", "draws", 1000), "one of them was changed"),
+        (lambda r: changed(r, "origins", 3, "data_hash", "0" * 16), "one of them was changed"),
+        (lambda r: changed(r, "truth", "data_hash", "0" * 16), "one of them was changed"),
+        (lambda r: changed(r, "task", "fingerprint", "0" * 64), "one of them was changed"),
+        (lambda r: copied(r, task=None), "results 1 was run without a task"),
+        (lambda r: copied(r, dataset="counties"), "is of counties"),
+        (lambda r: copied(r, submitted={"naive+delay": {}}), "are called naive+delay, as a model"),
+        (lambda _: [], "of nothing"),
+        (lambda r: [r, worse(r)], "in results 1 and in results 2, and not the same: their scores"),
+        (lambda r: [r, holed(r, lambda s: s.index == len(s) - 1)], "384 and 383 scores"),
+        (lambda r: [r, copied(r, code="another")], " and another; leave one folder out"),
+        (lambda _: "/tmp/nope", "no such folder of results: '/tmp/nope'; give folders"),
+        (lambda _: Path(__file__).parent, "holds no results; give folders of odforecast"),
+    ],
+)  # fmt: skip
+def test_what_has_no_board(run: Results, quick: Task, given: Any, said: str) -> None:
+    with pytest.raises(BacktestError) as caught:
+        leaderboard(given(run))
+    text = str(caught.value).replace(f"is of task quick ({quick.short})", "")
+    assert re.sub(r"of quick \(\w{12}\)", "of quick (TASK)", text).count(said) == 1

@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odforecast.errors import ScoringError, UnknownNameError
 from odforecast.scoring import binned_log_score, crps_from_draws, summarise
-from odforecast.scoring.columns import METRIC_COLUMNS, SCORE_COLUMNS
-from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics, get_metric
+from odforecast.scoring.columns import METRIC_COLUMNS
+from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import FLOOR, WIDTH, bins_of
 
 DRAWS = np.random.default_rng(1).gamma(40.0, 25.0, (300, 3, 2))
@@ -31,63 +30,6 @@ def test_a_metric_is_applied_and_unknown_where_nothing_came():
     assert np.isnan(got[1, 0])
     always = Metric("always", lambda _, observed: np.ones(observed.shape))
     assert np.isnan(apply_metric(always, DRAWS, TRUTH)[1, 0])
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("Twcrps", "no legal name"),
-        ("1st", "no legal name"),
-        ("", "no legal name"),
-        ("a" * 61, "no legal name"),
-        ("wis", "has a column of that name; call it my_wis"),
-        ("as_of", "has a column of that name"),
-        ("rps", "has a column of that name"),
-        ("horizon_group", "has a column of that name"),
-    ],
-)
-def test_names_that_cannot_be_columns_are_refused(name, said):
-    with pytest.raises(ScoringError, match=said):
-        Metric(name, mean_error)
-
-
-def test_every_column_of_the_score_table_is_taken():
-    for name in SCORE_COLUMNS:
-        with pytest.raises(ScoringError):
-            Metric(name, mean_error)
-
-
-@pytest.mark.parametrize(
-    ("keywords", "said"),
-    [
-        ({"better": "small"}, "better is 'small'"),
-        ({"target": "deaths"}, "target is 'deaths'"),
-        ({"function": 3}, "no function"),
-    ],
-)
-def test_fields_are_checked(keywords, said):
-    with pytest.raises(ScoringError, match=said):
-        Metric(**({"name": "mine", "function": mean_error} | keywords))
-
-
-@pytest.mark.parametrize(
-    ("function", "said"),
-    [
-        (lambda s, _: s.mean(), "gave shape \\(\\), expected \\(3, 2\\)"),
-        (lambda s, _: s[0, 0], "gave shape \\(2,\\)"),
-        (lambda _, y: np.where(np.isnan(y), 0.0, np.inf), "infinite in 5 units"),
-        (lambda _, y: y.no_such_thing, "failed: AttributeError"),
-        (lambda s, _: s.sort(axis=0), "failed: ValueError"),  # it may not change the draws
-    ],
-)
-def test_what_a_function_gives_is_checked(function, said):
-    with pytest.raises(ScoringError, match=said):
-        apply_metric(Metric("mine", function), DRAWS.copy(), TRUTH)
-
-
-def test_draws_and_truth_must_match():
-    with pytest.raises(ScoringError, match="do not match"):
-        apply_metric(Metric("mine", mean_error), DRAWS, TRUTH.T)
 
 
 def test_the_key_changes_with_everything_that_changes_the_values():
@@ -153,12 +95,6 @@ def test_lists_are_checked():
     assert check_metrics(["se", mine]) == (METRICS["se"], mine)
     assert check_metrics([]) == ()
     assert check_metrics("se") == (METRICS["se"],)
-    with pytest.raises(ScoringError, match="given twice"):
-        check_metrics([mine, Metric("mine", _another)])
-    with pytest.raises(ScoringError, match="is no metric"):
-        check_metrics([mean_error])
-    with pytest.raises(UnknownNameError, match="crps_log"):
-        get_metric("crps_logs")
 
 
 def test_built_in_metrics_are_what_they_say():
@@ -181,8 +117,6 @@ def test_a_summary_averages_them_where_asked():
     table = pd.DataFrame({"model": ["a", "a"], "scorable": True, "mine": [1.0, 3.0]} | columns)
     assert summarise(table, metrics=["mine"])["mine"].tolist() == [2.0]
     assert "mine" not in summarise(table)
-    with pytest.raises(ScoringError, match="no column 'other'"):
-        summarise(table, metrics=["other"])
 
 
 @pytest.mark.parametrize("name", ["log_score", "log_score_lognormal"])
@@ -203,10 +137,6 @@ def test_binned_score_by_hand():
     assert binned_log_score(draws, 5000.0) == -FLOOR
     assert np.isnan(binned_log_score(draws, np.nan))
     assert binned_log_score(np.full(4, -5.0), 0.0) == -FLOOR  # below zero: in no bin
-    with pytest.raises(ScoringError, match="do not match"):
-        binned_log_score(draws, [1.0, 2.0])
-    with pytest.raises(ScoringError, match="no draws"):
-        binned_log_score(np.empty((0, 1)), [1.0])
 
 
 @given(st.floats(0, 1e6))

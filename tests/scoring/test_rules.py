@@ -1,4 +1,4 @@
-"""Scoring rules by hand, by identities, and against another library."""
+"""Rules of quantiles, draws and vectors, and calibration: by hand, by identities, by a library."""
 
 from __future__ import annotations
 
@@ -9,15 +9,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
-from odforecast.errors import ScoringError
-from odforecast.names import HUB_QUANTILES
+from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES
 from odforecast.scoring import (
     absolute_percentage_error,
+    bias_from_draws,
     bias_from_quantiles,
+    crps_from_draws,
+    energy_score,
+    interval_coverage,
     interval_score,
+    log_score_from_draws,
+    pit_from_draws,
+    pit_histogram,
+    pit_summary,
+    quantile_coverage,
     quantile_score,
+    rules,
     weighted_interval_score,
 )
+from odforecast.scoring.rules import STEPS, miss_distances, pair_distances
 
 THREE = [0.25, 0.5, 0.75]
 LEVELS = np.array(HUB_QUANTILES)
@@ -126,33 +136,10 @@ def test_a_missing_observation_gives_nan_in_every_part():
     assert all(np.isfinite(part[0]) and np.isnan(part[1]) for part in score)
 
 
-@pytest.mark.parametrize(
-    ("quantiles", "levels", "message"),
-    [
-        ([1.0, 2.0], [0.25, 0.75], "symmetric about 0.5"),
-        ([1.0, 2.0, 3.0], [0.1, 0.5, 0.8], "symmetric about 0.5"),
-        ([1.0, 2.0, 3.0], [0.75, 0.5, 0.25], "must rise"),
-        ([1.0, 2.0], THREE, "3 levels for quantiles of shape"),
-        ([3.0, 2.0, 1.0], THREE, "quantiles cross: level 0.5 is 2, below 3 at level 0.25"),
-        ([1.0, np.nan, 2.0], THREE, "finite"),
-    ],
-)
-def test_what_cannot_be_scored_is_refused(quantiles, levels, message):
-    with pytest.raises(ScoringError, match=message):
-        weighted_interval_score(quantiles, levels, 1.0)
-
-
 def test_order_lost_in_the_last_digit_is_not_a_crossing():
     quantiles = [100.0, 100.0 - 1e-13, 100.0]
     score = weighted_interval_score(quantiles, THREE, 100.0)
     assert score.total == 0
-
-
-def test_interval_score_refuses_nonsense():
-    with pytest.raises(ScoringError, match="alpha"):
-        interval_score(1, 2, 1, alpha=1.0)
-    with pytest.raises(ScoringError, match="below its lower end"):
-        interval_score(2, 1, 1, alpha=0.5)
 
 
 def test_percentage_error_of_nothing_is_unknown():
@@ -166,5 +153,292 @@ def test_bias_from_quantiles_by_hand():
     for observed, bias in ((79, 1), (80, 0.8), (95, 0.5), (100, 0), (105, -0.5), (121, -1)):
         assert bias_from_quantiles(quantiles, levels, float(observed)) == pytest.approx(bias)
     assert np.isnan(bias_from_quantiles(quantiles, levels, np.nan))
-    with pytest.raises(ScoringError, match="median"):
-        bias_from_quantiles([1.0], [0.1], 1.0)
+
+
+MANY = arrays(float, st.tuples(st.integers(2, 30), st.just(4)), elements=st.floats(0, 1e4))
+OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))
+
+
+def brute_crps(draws: np.ndarray, observed: float) -> float:
+    pairs = np.abs(draws[:, None] - draws[None, :]).mean()
+    return float(np.abs(draws - observed).mean() - pairs / 2)
+
+
+def test_crps_by_hand():
+    assert crps_from_draws([100.0], 90.0) == 10
+    # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
+    assert crps_from_draws([1.0, 3.0], 4.0) == pytest.approx(1.5)
+
+
+@given(MANY, OBSERVED)
+def test_crps_is_the_definition_and_never_negative(draws, observed):
+    got = crps_from_draws(draws, observed)
+    want = [brute_crps(draws[:, i], observed[i]) for i in range(4)]
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-7)
+    assert (got >= 0).all()
+
+
+@given(MANY, OBSERVED)
+def test_crps_against_scoringrules(draws, observed):
+    sr = scoringrules()
+    other = sr.crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
+    np.testing.assert_allclose(crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
+
+
+@given(MANY, OBSERVED, st.floats(0.01, 100), st.randoms(use_true_random=False))
+def test_crps_scales_and_ignores_the_order_of_draws(draws, observed, factor, random):
+    plain = crps_from_draws(draws, observed)
+    order = list(range(len(draws)))
+    random.shuffle(order)
+    np.testing.assert_array_equal(crps_from_draws(draws[order], observed), plain)
+    scaled = crps_from_draws(draws * factor, observed * factor)
+    np.testing.assert_allclose(scaled, factor * plain, rtol=1e-9, atol=1e-8)
+
+
+def test_blocks_of_draws_change_nothing(monkeypatch):
+    rng = np.random.default_rng(1)
+    draws, observed = rng.gamma(5, 20, (50, 7, 3)), rng.gamma(5, 20, (7, 3))
+    whole = crps_from_draws(draws, observed)
+    assert whole.shape == (7, 3)
+    monkeypatch.setattr(rules, "_BLOCK_VALUES", 120)
+    np.testing.assert_array_equal(crps_from_draws(draws, observed), whole)
+
+
+def test_draws_are_left_as_they_were():
+    draws = np.array([[3.0], [1.0], [2.0]])
+    draws.flags.writeable = False
+    crps_from_draws(draws, [2.0])
+    assert draws.ravel().tolist() == [3, 1, 2]
+
+
+@pytest.mark.parametrize("rule", [crps_from_draws, log_score_from_draws])
+def test_the_true_distribution_scores_best_on_average(rule):
+    rng = np.random.default_rng(2)
+    observed = rng.poisson(100, 3000).astype(float)
+
+    def mean(draws: np.ndarray) -> float:
+        return float(rule(np.repeat(draws[:, None], observed.size, axis=1), observed).mean())
+
+    best = mean(rng.poisson(100, 2000).astype(float))
+    assert mean(rng.poisson(106, 2000).astype(float)) > best
+    assert mean(np.round(rng.normal(100, 20, 2000))) > best
+    assert mean(np.round(rng.normal(100, 4, 2000))) > best
+
+
+def test_log_score_is_the_density_it_says():
+    rng = np.random.default_rng(3)
+    draws = rng.lognormal(5, 0.2, 500)
+    logs = np.log1p(draws)
+    variance = logs.var(ddof=1) + 1 / 12 / (1 + np.median(draws)) ** 2
+    grid = np.arange(1, 800)
+    got = log_score_from_draws(np.repeat(draws[:, None], grid.size, axis=1), grid.astype(float))
+    density = np.exp(-((np.log1p(grid) - logs.mean()) ** 2) / 2 / variance)
+    density /= np.sqrt(2 * np.pi * variance) * (1 + grid)
+    np.testing.assert_allclose(got, -np.log(density))
+    assert np.exp(-got).sum() == pytest.approx(1, abs=1e-3)
+
+
+def test_log_score_of_equal_draws_is_finite_and_of_negative_ones_unknown():
+    assert np.isfinite(log_score_from_draws([7.0, 7.0, 7.0], 7.0))
+    assert log_score_from_draws([7.0] * 3, 9.0) > log_score_from_draws([7.0] * 3, 7.0)
+    assert np.isnan(log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
+    assert np.isnan(log_score_from_draws([1.0, 7.0, 7.0], np.nan))
+
+
+def test_bias_by_hand():
+    draws = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
+    got = bias_from_draws(draws, [0.0, 2.0, 3.0, 9.0, np.nan])
+    np.testing.assert_allclose(got, [1.0, 1 - 0.25 - 0.75, 1 - 1.5, -1.0, np.nan])
+
+
+def test_of_no_observation_it_is_unknown():
+    assert np.isnan(crps_from_draws([1.0, 2.0], np.nan))
+
+
+RNG = np.random.default_rng(3)
+
+
+def energy_by_hand(draws, y, fair):
+    n = len(draws)
+    miss = np.mean([np.linalg.norm(x - y) for x in draws])
+    pairs = sum(np.linalg.norm(a - b) for a in draws for b in draws)
+    return miss - pairs / (2 * (n * (n - 1) if fair else n * n))
+
+
+@pytest.mark.parametrize("fair", [True, False])
+def test_energy_by_hand(fair):
+    draws, y = RNG.normal(5, 2, (17, 4)), RNG.normal(5, 2, 4)
+    assert energy_score(draws, y, fair=fair) == pytest.approx(
+        energy_by_hand(draws, y, fair), rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(("fair", "estimator"), [(False, "nrg"), (True, "fair")])
+def test_golden_values_of_scoringrules(fair, estimator):
+    sr = scoringrules()
+    draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
+    want = sr.es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
+    np.testing.assert_allclose(energy_score(draws, y, fair=fair), want, rtol=1e-10)
+
+
+def test_of_one_element_it_is_the_crps():
+    draws, y = RNG.gamma(3, 200, (80, 6)), RNG.gamma(3, 200, 6)
+    got = energy_score(draws[..., None], y[..., None], fair=False)
+    np.testing.assert_allclose(got, crps_from_draws(draws, y), rtol=1e-10)
+
+
+def test_the_fair_score_does_not_depend_on_the_number_of_draws():
+    """Both are means over many forecasts from which the truth comes, too."""
+    rng = np.random.default_rng(11)
+    mean = {}
+    for n in (3, 30):
+        draws, y = rng.normal(size=(n, 40_000 // n, 3)), rng.normal(size=(40_000 // n, 3))
+        mean[n] = [energy_score(draws, y, fair=f).mean() for f in (True, False)]
+    assert mean[3][0] == pytest.approx(mean[30][0], abs=0.03)
+    assert mean[3][1] > mean[30][1] + 0.2  # of the draws themselves: too high by E|X - X'| / 2D
+
+
+def test_counts_in_the_thousands_lose_no_digits():
+    draws = RNG.normal(size=(50, 3)) * 1e-3
+    y = np.zeros(3)
+    near, far = energy_score(draws, y), energy_score(draws + 1e6, y + 1e6)
+    assert far == pytest.approx(near, rel=1e-6)
+
+
+def test_blocks_of_pairs_change_nothing(monkeypatch):
+    draws, y = RNG.normal(size=(25, 2, 3)), RNG.normal(size=(2, 3))
+    whole = energy_score(draws, y)
+    monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
+    np.testing.assert_allclose(energy_score(draws, y), whole, rtol=1e-12)
+
+
+@given(st.integers(2, 12), st.floats(0.1, 1e4), st.floats(-1e3, 1e3), st.integers(0, 99))
+def test_it_scales_and_moves_with_the_data(n, scale, shift, seed):
+    rng = np.random.default_rng(seed)
+    draws, y = rng.normal(size=(n, 3)), rng.normal(size=3)
+    got = energy_score(draws * scale + shift, y * scale + shift)
+    assert got == pytest.approx(scale * energy_score(draws, y), rel=1e-6, abs=1e-6 * scale)
+
+
+def test_energy_of_no_observation_is_unknown():
+    assert np.isnan(energy_score(np.ones((4, 2, 3)), [[1, 2, np.nan], [1, 1, 1]])).tolist() == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_distances_of_all_parts_at_once_are_those_of_each():
+    draws, y = RNG.normal(size=(41, 5, 3)), RNG.normal(size=(5, 3))
+    whole = np.array([True, True, False, True, True])
+    miss, apart = miss_distances(draws, y, whole), pair_distances(draws, whole)
+    for m in range(3):
+        got = miss.by_month[m] - apart.by_month[m] / 2
+        assert got == pytest.approx(energy_score(draws[:, :, m], y[:, m]), rel=1e-10)
+    for i in range(5):
+        got = miss.by_place[i] - apart.by_place[i] / 2
+        assert got == pytest.approx(energy_score(draws[:, i], y[i]), rel=1e-10)
+    flat = draws[:, whole].reshape(41, -1)
+    want = energy_score(flat, y[whole].ravel())
+    assert miss.both - apart.both / 2 == pytest.approx(want, rel=1e-10)
+
+
+def test_few_pairs_are_near_all_pairs():
+    """64 steps of 1,000 draws: what leaving pairs out costs, beside having 1,000 draws."""
+    rng = np.random.default_rng(9)
+    level = rng.normal(0, 0.1, (1000, 1, 1))
+    draws = level + rng.normal(0, 0.1, (1000, 20, 6)).cumsum(axis=2)
+    whole = np.ones(20, dtype=bool)
+    few, every = pair_distances(draws, whole), pair_distances(draws, whole, steps=999)
+    for got, want in zip(few, every):
+        np.testing.assert_allclose(got, want, rtol=0.01)
+    halves = [pair_distances(x, whole, steps=499).both for x in (draws[:500], draws[500:])]
+    assert abs(few.both - every.both) < abs(halves[0] - halves[1])
+    assert STEPS == 64
+
+
+def calibrated(width: float = 1.0, n: int = 4000, draws: int = 99):
+    """Draws (D, n) and observations (n,); ``width`` is the forecast's over the true spread."""
+    rng = np.random.default_rng(4)
+    centre = rng.normal(200, 30, n)
+    return centre + width * rng.normal(0, 10, (draws, n)), centre + rng.normal(0, 10, n)
+
+
+def test_coverage_by_hand():
+    quantiles = np.repeat([[90.0], [95.0], [100.0], [105.0], [110.0]], 4, axis=1)
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    got = interval_coverage(quantiles, levels, [90.0, 104.0, 111.0, np.nan], [0.5, 0.9])
+    np.testing.assert_array_equal(got, [[0, 1, 0, np.nan], [1, 1, 0, np.nan]])
+
+
+def test_hub_levels_hold_every_reported_interval():
+    draws, observed = calibrated(draws=999)
+    quantiles = np.quantile(draws, HUB_QUANTILES, axis=0)
+    got = interval_coverage(quantiles, HUB_QUANTILES, observed).mean(axis=1)
+    np.testing.assert_allclose(got, COVERAGE_LEVELS, atol=0.02)
+
+
+def test_quantile_coverage_is_the_level_when_calibrated():
+    draws, observed = calibrated(draws=999)
+    observed[:10] = np.nan
+    table = quantile_coverage(np.quantile(draws, HUB_QUANTILES, axis=0), HUB_QUANTILES, observed)
+    np.testing.assert_allclose(table["coverage"], table["level"], atol=0.025)
+    assert (table["n"] == observed.size - 10).all()
+
+
+def test_quantile_coverage_of_nothing_is_unknown():
+    table = quantile_coverage([[1.0], [2.0], [3.0]], [0.25, 0.5, 0.75], [np.nan])
+    assert table["coverage"].isna().all()
+    assert (table["n"] == 0).all()
+
+
+def test_pit_by_hand_without_ties():
+    draws = np.repeat([[10.0], [20.0], [30.0]], 3, axis=1)
+    got = pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
+    assert 0 <= got[0] < 0.25
+    assert 0.5 <= got[1] < 0.75
+    assert np.isnan(got[2])
+
+
+@given(st.integers(1, 20), st.integers(0, 5))
+def test_pit_of_a_tie_stays_within_the_tied_ranks(n, ties):
+    draws = np.concatenate([np.full(n, 1.0), np.full(ties, 2.0), np.full(3, 9.0)])
+    got = float(pit_from_draws(draws, 2.0, seed=3))
+    assert n / (n + ties + 4) <= got <= (n + ties + 1) / (n + ties + 4)
+
+
+def test_pit_is_uniform_even_for_small_counts():
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(0.7, (51, 6000)).astype(float)
+    draws, observed = counts[1:], counts[0]
+    pit = pit_from_draws(draws, observed, seed=1)
+    assert pit_summary(pit)["ks_p"] > 0.01
+    assert (pit == pit_from_draws(draws, observed, seed=1)).all()
+
+
+def test_summary_tells_narrow_wide_and_shifted():
+    def summary(width: float = 1.0, shift: float = 0.0) -> dict[str, float]:
+        draws, observed = calibrated(width)
+        return pit_summary(pit_from_draws(draws + shift, observed, seed=1))
+
+    right = summary()
+    assert right["n"] == 4000
+    assert right["ks_p"] > 0.01
+    assert right["spread"] == pytest.approx(1, abs=0.05)
+    assert summary(0.5)["spread"] > 1.2
+    assert summary(2.0)["spread"] < 0.8
+    assert summary(shift=-8)["mean"] > 0.6  # forecasts too low
+    assert summary(0.5)["ks_p"] < 1e-6
+
+
+def test_histogram_is_flat_when_calibrated_and_a_u_when_narrow():
+    flat = pit_histogram(pit_from_draws(*calibrated(), seed=1))
+    assert flat["n"].sum() == 4000
+    np.testing.assert_allclose(flat["density"], 1, atol=0.2)
+    narrow = pit_histogram(pit_from_draws(*calibrated(0.4), seed=1))["density"]
+    assert narrow.iloc[0] > 2 < narrow.iloc[-1]
+    assert narrow.iloc[4] < 0.7
+
+
+def test_nothing_scorable_and_nonsense():
+    assert pit_summary([np.nan])["n"] == 0
+    assert np.isnan(pit_summary([])["mean"])
+    assert pit_histogram([np.nan])["density"].isna().all()

@@ -1,13 +1,13 @@
 """A leaderboard: results of one task, from several folders, side by side on common units.
 
 What is compared must have been asked the same: results whose tasks have two fingerprints are
-refused. Of many models the scores are arrays, units × models, and every table is worked out from
-them.
+refused. The scores of all models are one grid, units × models, and every table is worked out from
+it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike, fspath
@@ -18,17 +18,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.backtesting.definition import ALL
 from odforecast.backtesting.results import BASELINE, Results
-from odforecast.backtesting.task import SHORT, fingerprint_of
-from odforecast.errors import BacktestError
+from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of
+from odforecast.errors import BacktestError, whole
 from odforecast.models import model_names
 from odforecast.models.model import LABEL
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import COUNTIES, VINTAGE_CLEAN
 from odforecast.say import card, few, html_table, number_of, quoted, steady
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.pairs import Base, Cells, Pairs, cells_of, percentile_interval, weights
+from odforecast.scoring.pairs import Floats, Grid, to_base
 
 #: Columns of the score table that are kept: thirty models have four million rows.
 KEPT = (
@@ -38,6 +37,24 @@ KEPT = (
 )  # fmt: skip
 #: Columns that make two score tables the same forecasts with the same scores.
 _SAME = ("as_of", "last_month", "donor", "location", "target", "horizon", "median", "wis")
+
+
+#: Scores that are kept in the grid.
+METRICS = ("wis", "log_wis", "cover_50", "cover_80", "cover_90", "cover_95", "pit")
+#: What tells the units of a task apart.
+_KEYS = ("as_of", "last_month", "donor", "location", "target", "horizon")
+#: A model with fewer of the counts that can be scored is left out of what "all" have: one that
+#: forecast a single count would leave the others that count alone to be compared on.
+ENOUGH = 0.5
+#: The other denominator: an honest simple model, given the delay.
+SECOND = "naive+delay"
+#: Columns of :meth:`Board.table`, after those that it is split by.
+COLUMNS = (
+    "model", "n_asked", "n_missing", "n_scored", "in_all", "n_all", "wis", "wis_all",
+    "rel_wis", "rel_wis_low", "rel_wis_high", "n_common",
+    "rel_naive", "rel_naive_low", "rel_naive_high", "n_common_naive", "rel_log_wis",
+    "coverage_50", "coverage_90", "n_origins", "n_blocks", "n_donors",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,55 +108,61 @@ class Entry:
         return self.model in self.manifest.get("submitted", {})
 
     @property
+    def origins(self) -> list[Mapping[str, Any]]:
+        """Origins that something was known at."""
+        return [o for o in self.manifest["origins"] if o["data_hash"] is not None]
+
+    @property
     def seconds_per_origin(self) -> float:
         """Time to fit and forecast, per origin; NaN where it is not known."""
-        seconds = self.manifest.get("model_seconds", {}).get(self.model)
-        n = sum(o["data_hash"] is not None for o in self.manifest["origins"])
+        seconds, n = self.manifest.get("model_seconds", {}).get(self.model), len(self.origins)
         return np.nan if seconds is None or not n else float(seconds) / n
+
+    @cached_property
+    def ahead(self) -> list[int]:
+        """Months ahead that the task scores."""
+        says = self.manifest
+        asked = says["horizons"]
+        return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
 
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""
         says = self.manifest
-        origins = [o for o in says["origins"] if o["data_hash"] is not None]
-        ahead = says["horizons"]
-        if ahead in (None, ALL):
-            ahead = list(range(1, int(says["horizon"]) + 1))
-        places, targets = list(says["locations"]), list(says["targets"])
-        n_o, n_s, n_t, n_h = len(origins), len(places), len(targets), len(ahead)
-        each = n_s * n_t * n_h
-        last = np.array([o["last_month"] for o in origins], dtype="datetime64[M]")
-        horizon = np.tile(np.array(ahead, dtype=int), n_o * n_s * n_t)
-        last_month = np.repeat(last, each)
-        return pd.DataFrame(
-            {
-                "as_of": np.repeat(
-                    np.array([o["as_of"] for o in origins], dtype="datetime64[s]"), each
-                ),
-                "last_month": last_month.astype("datetime64[s]"),
-                "vintage": np.repeat(np.array([o["vintage"] for o in origins]), each),
-                "donor": np.repeat(np.array([o["donor"] for o in origins]), each),
-                "location": np.tile(np.repeat(np.array(places), n_t * n_h), n_o),
-                "target": np.tile(np.repeat(np.array(targets), n_h), n_o * n_s),
-                "horizon": horizon,
-                "month": (last_month + horizon * ONE_MONTH).astype("datetime64[s]"),
-            }
-        )
+        out = pd.DataFrame(self.origins, columns=["as_of", "last_month", "vintage", "donor"])
+        out["last_month"] = out["last_month"].to_numpy().astype("datetime64[M]").astype("M8[s]")
+        out["as_of"] = out["as_of"].to_numpy().astype("datetime64[s]")
+        axes = {"location": says["locations"], "target": says["targets"], "horizon": self.ahead}
+        for name, values in axes.items():
+            out = out.merge(pd.Series(values, name=name), how="cross")
+        months = out["last_month"].to_numpy().astype("datetime64[M]")
+        months = months + out["horizon"].to_numpy() * ONE_MONTH
+        return out.assign(month=months.astype("datetime64[s]"))
 
     def made(self) -> pd.DataFrame:
         """Rows of the score table that the task asks for: months known at the origin are not."""
-        ahead = self.manifest["horizons"]
-        rows = self.scores
-        return rows if ahead in (None, ALL) else rows[rows["horizon"].isin(ahead)]
+        every = self.manifest["horizons"] in (None, ALL)
+        return self.scores if every else self.scores[self.scores["horizon"].isin(self.ahead)]
 
     @property
     def n_asked(self) -> int:
         """Forecasts that the task asks for."""
-        return len(self.asked())
+        axes = (self.origins, self.manifest["locations"], self.manifest["targets"], self.ahead)
+        return int(np.prod([len(axis) for axis in axes]))
 
     @property
     def n_missing(self) -> int:
         """Of these, not made."""
         return self.n_asked - len(self.made())
+
+    def keyed(self) -> pd.DataFrame:
+        """The scores with the values of :data:`_KEYS` that the task's own units have."""
+        rows = self.scores
+        # The column holds a release and a hash of its data.
+        donors = {name: str(name).partition("/")[0] for name in rows["donor"].unique()}
+        times = dict.fromkeys(("as_of", "last_month"), "datetime64[s]")
+        return rows.assign(donor=rows["donor"].map(donors)).astype(
+            times | dict.fromkeys(("donor", "location", "target"), str)
+        )
 
 
 def reserved(label: str) -> str | None:
@@ -275,7 +298,7 @@ def _difference(one: Entry, other: Entry) -> str:
     said = [
         f"{key} is {_short(a.get(key))} and {_short(b.get(key))}"
         for key in dict.fromkeys([*a, *b])
-        if key not in ("name", "title") and a.get(key) != b.get(key)
+        if key not in WORDS and a.get(key) != b.get(key)
     ]
     if said:
         return "; ".join(said)
@@ -324,279 +347,61 @@ def _apart(one: Entry, other: Entry) -> str:
     return ""
 
 
-Floats = NDArray[np.float64]
+def grid_of(entries: Sequence[Entry]) -> Grid:
+    """The grid of models of one task: its units are the forecasts that the task asks for.
 
-#: A model with fewer of the counts that can be scored is left out of what "all" have: one that
-#: forecast a single count would leave the others that count alone to be compared on.
-ENOUGH = 0.5
-#: Scores that are kept.
-METRICS = ("wis", "log_wis", "cover_50", "cover_80", "cover_90", "cover_95", "pit")
-#: What tells the units of a task apart.
-_KEYS = ("as_of", "last_month", "donor", "location", "target", "horizon")
-#: What an interval rests on.
-RESTS = ("n_origins", "n_blocks", "n_donors")
+    Its values are :data:`METRICS`, and ``made``: 1 where a model made the forecast.
 
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Scores of U units by M models.
-
-    Attributes
-    ----------
-    units : DataFrame
-        A row per forecast that the task asks for; see :meth:`Entry.asked`.
-    models : list of str
-    made : ndarray of bool, shape (U, M)
-        Whether a model made the forecast.
-    values : mapping of str to ndarray, shape (U, M)
-        By score; NaN where the forecast is missing, or cannot be scored.
+    Raises
+    ------
+    BacktestError
+        If a model has two rows of one forecast, or one of another task.
     """
-
-    units: pd.DataFrame
-    models: list[str]
-    made: NDArray[np.bool_]
-    values: Mapping[str, Floats]
-
-    @classmethod
-    def of(cls, entries: Sequence[Entry]) -> Grid:
-        """The grid of models of one task.
-
-        Raises
-        ------
-        BacktestError
-            If a model has two rows of one forecast, or one of another task.
-        """
-        units = _with_last_reported(entries[0].asked(), entries)
-        index = pd.MultiIndex.from_frame(units[list(_KEYS)])
-        made = np.zeros((len(units), len(entries)), dtype=bool)
-        values = {name: np.full(made.shape, np.nan) for name in METRICS}
-        for m, entry in enumerate(entries):
-            rows = entry.made()
-            keys = rows[list(_KEYS)].astype(
-                {"as_of": "datetime64[s]", "last_month": "datetime64[s]"}
-                | dict.fromkeys(("location", "target"), str)
-            )
-            # The column holds a release and a hash of its data.
-            keys["donor"] = _releases(keys["donor"])
-            at = index.get_indexer(pd.MultiIndex.from_frame(keys))
-            if (at < 0).any() or np.unique(at).size < at.size:
-                what = "a forecast that its task does not ask for" if (at < 0).any() else "two rows"
-                raise BacktestError(
-                    f"{entry.where}: model {entry.model} has {what} of one unit",
-                    hint="run the task again into a folder of its own",
-                )
-            made[at, m] = True
-            scorable = rows["scorable"].to_numpy(dtype=bool)
-            for name in METRICS:
-                column = rows[name].to_numpy(dtype=float) if name in rows else np.nan
-                values[name][at, m] = np.where(scorable, column, np.nan)
-        return cls(units, [e.model for e in entries], made, values)
-
-    def grouped(self, keys: Sequence[str]) -> Grid:
-        """The same with grouping columns: ``level``, ``horizon_group``, ``regime``, ``era`` …
-
-        Raises
-        ------
-        BacktestError
-            If places are to be grouped by ``size``, and no results say what was reported.
-        """
-        if "size" in keys and "last_reported" not in self.units:
+    units, tables = entries[0].asked(), [entry.keyed() for entry in entries]
+    places = [*_KEYS[:4], "last_reported"]
+    told = [
+        t[places].dropna(subset="last_reported") for t in tables if len(t) and "last_reported" in t
+    ]
+    if told:
+        known = pd.concat(told, ignore_index=True).drop_duplicates(places[:4])
+        units = units.merge(known, on=places[:4], how="left", validate="many_to_one")
+    index = pd.MultiIndex.from_frame(units[list(_KEYS)])
+    shape = (len(units), len(entries))
+    values = {name: np.full(shape, np.nan) for name in (*METRICS, "made")}
+    for m, (entry, rows) in enumerate(zip(entries, tables)):
+        rows = rows.loc[entry.made().index]
+        at = index.get_indexer(pd.MultiIndex.from_frame(rows[list(_KEYS)]))
+        if (at < 0).any() or np.unique(at).size < at.size:
+            what = "a forecast that its task does not ask for" if (at < 0).any() else "two rows"
             raise BacktestError(
-                "these results cannot be split by size: they lack the column last_reported",
-                hint="run the task again, or split by location",
+                f"{entry.where}: model {entry.model} has {what} of one unit",
+                hint="run the task again into a folder of its own",
             )
-        return replace(self, units=with_groups(self.units, keys))
-
-    def rows(self, mask: NDArray[np.bool_]) -> Grid:
-        """Some of the units."""
-        values = {name: table[mask] for name, table in self.values.items()}
-        units = self.units[mask].reset_index(drop=True)
-        return replace(self, units=units, made=self.made[mask], values=values)
-
-    def where(self, only: Mapping[str, object]) -> Grid:
-        """The units that have these values in columns, or groups."""
-        if not only:
-            return self
-        grouped = self.grouped(list(only))
-        mask = np.ones(len(self.units), dtype=bool)
-        for name, value in only.items():
-            mask &= (grouped.units[name].astype(str) == str(value)).to_numpy()
-        return grouped.rows(mask)
-
-    def groups(self, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], Grid]]:
-        """The units by the values of columns, in order."""
-        if not keys:
-            yield {}, self
-            return
-        grouped = self.grouped(keys)
-        found = grouped.units.groupby(list(keys), observed=True, sort=True).indices
-        for value, at in found.items():
-            mask = np.zeros(len(self.units), dtype=bool)
-            mask[at] = True
-            named = value if isinstance(value, tuple) else (value,)
-            yield dict(zip(keys, named, strict=True)), grouped.rows(mask)
-
-    def scored(self, metric: str = "wis") -> NDArray[np.bool_]:
-        """Which forecasts have a score, shape (U, M)."""
-        return np.isfinite(self.values[metric])
-
-    def means(self, metric: str) -> Floats:
-        """Mean of each model over its own units; NaN where it has none."""
-        values = self.values[metric]
-        there = np.isfinite(values)
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.where(there, values, 0.0).sum(axis=0) / there.sum(axis=0))
-
-    def in_all(self, metric: str = "wis") -> NDArray[np.bool_]:
-        """Models that count where units of *all* are meant, shape (M,).
-
-        Those with :data:`ENOUGH` of the units that any model has a score of.
-        """
-        there = self.scored(metric)
-        enough = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
-        return np.asarray(enough & there.any(axis=0))
-
-    def on_all(self, metric: str = "wis") -> tuple[int, Floats]:
-        """Number of units that all models have a WIS of, and each model's mean over them.
-
-        Whatever the score: numbers that stand side by side are of the same units. Models that
-        :meth:`in_all` leaves out do not decide which, and have no mean (NaN).
-        """
-        there, counts = self.scored(), self.in_all()
-        means = np.full(len(self.models), np.nan)
-        if not counts.any():
-            return 0, means
-        whole = there[:, counts].all(axis=1)
-        n = int(whole.sum())
-        if n:
-            means[counts] = self.values[metric][whole][:, counts].mean(axis=0)
-        return n, means
-
-    def cells(self, metric: str = "wis") -> tuple[Cells, NDArray[np.intp]]:
-        """What is resampled, and the cell of each unit (-1: no model has it)."""
-        any_has = self.scored(metric).any(axis=1)
-        names = ["as_of", "last_month", "vintage", "donor"]
-        code = self.units.groupby(names, sort=False, observed=True).ngroup().to_numpy()
-        used = np.unique(code[any_has])
-        first = np.array([int(np.flatnonzero(code == c)[0]) for c in used], dtype=int)
-        frame = self.units.loc[first, names]
-        cells, rows = cells_of(pd.DataFrame(index=pd.MultiIndex.from_frame(frame)))
-        cell = np.full(int(code.max(initial=-1)) + 1, -1)
-        for c, members in enumerate(rows):
-            cell[used[members]] = c
-        return cells, np.where(any_has, cell[code], -1)
-
-    def ratios(
-        self,
-        baseline: str,
-        metric: str = "wis",
-        level: float = 0.9,
-        bootstrap: int = 1000,
-        seed: int = 0,
-    ) -> pd.DataFrame:
-        """Ratio of mean scores to a baseline's on the units both have, as
-        :func:`odforecast.scoring.relative_to_baseline` gives it.
-
-        Returns
-        -------
-        DataFrame
-            By model: ``ratio``, ``lower``, ``upper``, ``n_common``; NaN where nothing is common.
-            ``n_origins``, ``n_blocks``, ``n_donors``: of the units both have, on which the
-            interval rests.
-        """
-        values, base = self.values[metric], self.models.index(baseline)
-        there = np.isfinite(values)
-        both = there & there[:, [base]]
-        n_models = len(self.models)
-        nothing = np.full(n_models, np.nan)
-        columns = {"ratio": nothing, "lower": nothing, "upper": nothing}
-        if both.any():
-            cells, at = self.cells(metric)
-            mine, theirs = (
-                _by_cell(x, both, at, cells.at.size) for x in (values, values[:, [base]])
-            )
-            often = weights(cells, bootstrap, None, seed)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                ratio = mine.sum(axis=0) / theirs.sum(axis=0)
-                drawn = (often @ mine) / (often @ theirs)
-            lower, upper = percentile_interval(drawn, level, n_models)
-            few = self._base(both, metric).few[:, 0]
-            lower, upper = (np.where(few, np.nan, ends) for ends in (lower, upper))
-            columns = {"ratio": ratio, "lower": lower, "upper": upper}
-        return pd.DataFrame(
-            columns | {"n_common": both.sum(axis=0)} | self.rests(both, metric),
-            index=pd.Index(self.models, name="model"),
-        )
-
-    def rests(
-        self, units: NDArray[np.bool_] | None = None, metric: str = "wis"
-    ) -> dict[str, NDArray[np.int64]]:
-        """Origins, blocks of them and donors that each model's units lie in, by :data:`RESTS`.
-
-        Parameters
-        ----------
-        units : ndarray of bool, shape (U, M), optional
-            Default: those that a model has a score of.
-        metric : str
-        """
-        there = self.scored(metric)
-        if not there.any():
-            return {name: np.zeros(len(self.models), dtype=np.int64) for name in RESTS}
-        base = self._base(there if units is None else units, metric)
-        return {name: getattr(base, name)[:, 0] for name in RESTS}
-
-    def _base(self, units: NDArray[np.bool_], metric: str) -> Base:
-        """What comparisons on some units rest on, shapes (M, 1), as scores themselves have it."""
-        cells, at = self.cells(metric)
-        counts = _by_cell(np.ones((len(units), 1)), units, at, cells.at.size)
-        whole = counts.astype(np.int64)[:, :, None]
-        return Pairs(self.models, cells, counts[:, :, None], whole).base()
+        values["made"][at, m] = 1.0
+        scorable = rows["scorable"].to_numpy(dtype=bool)
+        for name in METRICS:
+            column = rows[name].to_numpy(dtype=float) if name in rows else np.nan
+            values[name][at, m] = np.where(scorable, column, np.nan)
+    return Grid(units, [e.model for e in entries], values)
 
 
-def _by_cell(values: Floats, both: NDArray[np.bool_], at: NDArray[np.intp], n: int) -> Floats:
-    """Sums over the units that both have, by cell and model, shape (C, M)."""
-    used = at >= 0
-    out = np.zeros((n, both.shape[1]))
-    wide = np.broadcast_to(values, both.shape)
-    for m in range(both.shape[1]):
-        kept = used & both[:, m]
-        out[:, m] = np.bincount(at[kept], wide[kept, m], minlength=n)
-    return out
+def on_all(grid: Grid, metric: str = "wis") -> tuple[NDArray[np.bool_], int, Floats]:
+    """Which models count where units of *all* are meant, the number of units that these all have a
+    WIS of, and each model's mean over them.
 
-
-def _with_last_reported(units: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
-    """The units with the count that was last known of their places, where results say it."""
-    keys = ["as_of", "last_month", "donor", "location"]
-    parts = []
-    for entry in entries:
-        if "last_reported" in entry.scores and len(entry.scores):
-            rows = entry.scores[[*keys, "last_reported"]].drop_duplicates()
-            rows = rows.assign(
-                location=rows["location"].astype(str), donor=_releases(rows["donor"])
-            )
-            parts.append(rows[rows["last_reported"].notna()])
-    if not parts:
-        return units
-    known = pd.concat(parts, ignore_index=True).drop_duplicates(keys)
-    known = known.astype({"as_of": "datetime64[s]", "last_month": "datetime64[s]"})
-    return units.merge(known, on=keys, how="left", validate="many_to_one")
-
-
-def _releases(column: pd.Series[str]) -> pd.Series[str]:
-    texts = column.astype(str)
-    short = {name: name.partition("/")[0] for name in texts.unique()}
-    return texts.map(short)
-
-
-#: The other denominator: an honest simple model, given the delay.
-SECOND = "naive+delay"
-#: Columns of :meth:`Board.table`, after those that it is split by.
-COLUMNS = (
-    "model", "n_asked", "n_missing", "n_scored", "in_all", "n_all", "wis", "wis_all",
-    "rel_wis", "rel_wis_low", "rel_wis_high", "n_common",
-    "rel_naive", "rel_naive_low", "rel_naive_high", "n_common_naive", "rel_log_wis",
-    "coverage_50", "coverage_90", "n_origins", "n_blocks", "n_donors",
-)  # fmt: skip
+    Those count that have :data:`ENOUGH` of the units that any model has a score of; the others do
+    not decide which units are meant, and have no mean (NaN). The units are the same whatever the
+    score: numbers that stand side by side are of the same ones.
+    """
+    there, means = grid.scored(), np.full(len(grid.models), np.nan)
+    counts = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
+    counts &= there.any(axis=0)
+    if not counts.any():
+        return counts, 0, means
+    common = there[:, counts].all(axis=1)
+    if common.any():
+        means[counts] = grid.values[metric][common][:, counts].mean(axis=0)
+    return counts, int(common.sum()), means
 
 
 def leaderboard(
@@ -687,7 +492,7 @@ class Board:
     @cached_property
     def grid(self) -> Grid:
         """Their scores on the forecasts that the task asks for, as arrays."""
-        return Grid.of(self.parts)
+        return grid_of(self.parts)
 
     @property
     def second(self) -> str | None:
@@ -788,68 +593,73 @@ class Board:
             other; without both, of the model's own), on which its interval rests. Months that
             were known when the forecast was made are left out.
         """
-        keys = list(by)
-        found = []
-        whole = self.grid.where(dict(only or {}))
+        keys, named = list(by), dict(only or {})
+        bootstrap, found = whole("bootstrap", bootstrap, 0, BacktestError), []
+        grid = self.grid
+        if "size" in (*keys, *named) and "last_reported" not in grid.units:
+            raise BacktestError(
+                "these results cannot be split by size: they lack the column last_reported",
+                hint="run the task again, or split by location",
+            )
+        units = with_groups(grid.units, [*named, *keys])
+        kept = np.ones(len(units), dtype=bool)
+        for name, value in named.items():
+            kept &= (units[name].astype(str) == str(value)).to_numpy()
         if since is not None:
-            months = whole.units["last_month"].to_numpy().astype("datetime64[M]")
-            whole = whole.rows(months >= to_month(since))
-        for named, grid in whole.groups(keys):
-            if grid.scored().any():
-                part = self._group(grid, level, bootstrap)
-                for key, value in named.items():
-                    part[key] = value
-                found.append(part)
+            kept &= units["last_month"].to_numpy().astype("datetime64[M]") >= to_month(since)
+        for labels, part in replace(grid, units=units).rows(kept).groups(keys):
+            if part.scored().any():
+                found.append(self._group(part, level, bootstrap).assign(**labels))
         if not found:
             return pd.DataFrame(columns=[*keys, *COLUMNS])
         out = pd.concat(found, ignore_index=True)[[*keys, *COLUMNS]]
         for key in keys:  # in the order of the groups, not of the alphabet
-            column = whole.grouped([key]).units[key]
-            if isinstance(column.dtype, pd.CategoricalDtype):
-                out[key] = pd.Categorical(out[key], column.cat.categories, ordered=True)
+            if isinstance(units[key].dtype, pd.CategoricalDtype):
+                out[key] = pd.Categorical(out[key], units[key].cat.categories, ordered=True)
         out["last"] = ~out["in_all"].to_numpy(dtype=bool)
         order = [*keys, "last", "wis_all", "rel_wis"]
         return out.sort_values(order, kind="stable", ignore_index=True).drop(columns="last")
 
     def _group(self, grid: Grid, level: float, bootstrap: int) -> pd.DataFrame:
         """A row per model of one group of units."""
-        n_all, on_all = grid.on_all()
-        rests: dict[str, Any] | None = None
-        made = grid.made.sum(axis=0)
+        in_all, n_all, wis_all = on_all(grid)
+        n_made = grid.scored("made").sum(axis=0)
         columns: dict[str, object] = {
             "model": grid.models,
             "n_asked": len(grid.units),
-            "n_missing": len(grid.units) - made,
+            "n_missing": len(grid.units) - n_made,
             "n_scored": grid.scored().sum(axis=0),
-            "in_all": grid.in_all(),
+            "in_all": in_all,
             "n_all": n_all,
             "wis": grid.means("wis"),
-            "wis_all": on_all,
+            "wis_all": wis_all,
             # Of the same counts as the mean beside it: leaving out what is hard raises coverage.
-            "coverage_50": grid.on_all("cover_50")[1],
-            "coverage_90": grid.on_all("cover_90")[1],
+            "coverage_50": on_all(grid, "cover_50")[2],
+            "coverage_90": on_all(grid, "cover_90")[2],
+            "rel_log_wis": np.nan,
         }
-        for base, name, n in (
-            (BASELINE, "rel_wis", "n_common"),
-            (self.second, "rel_naive", "n_common_naive"),
+        pairs = grid.rows(grid.scored().any(axis=1)).pairs("wis")
+        often = pairs.cells.weights(bootstrap)
+        there = [b for b in (BASELINE, self.second) if b in grid.models]
+        # On which the interval rests: of the counts in common with the first of these there is.
+        to = grid.models.index(there[0]) if there else np.arange(len(grid.models))
+        for name in ("n_origins", "n_blocks", "n_donors"):
+            columns[name] = getattr(pairs.base, name)[np.arange(len(grid.models)), to]
+        for name, n, base in (
+            ("rel_wis", "n_common", BASELINE),
+            ("rel_naive", "n_common_naive", self.second),
         ):
-            if base is None or base not in grid.models:
-                ends = (name, f"{name}_low", f"{name}_high")
-                columns |= dict.fromkeys(ends, np.nan) | {n: 0}
-                continue
-            ratio = grid.ratios(base, "wis", level, bootstrap)
-            columns |= {
-                name: ratio["ratio"].to_numpy(),
-                f"{name}_low": ratio["lower"].to_numpy(),
-                f"{name}_high": ratio["upper"].to_numpy(),
-                n: ratio["n_common"].to_numpy(),
-            }
-            if rests is None:
-                rests = {name: ratio[name].to_numpy() for name in RESTS}
-        columns |= rests or grid.rests()
-        columns["rel_log_wis"] = np.nan
-        if BASELINE in grid.models and grid.scored("log_wis").any():
-            logs = grid.ratios(BASELINE, "log_wis", level, 0)
-            columns["rel_log_wis"] = logs["ratio"].to_numpy()
+            ends = (name, f"{name}_low", f"{name}_high")
+            columns |= dict.fromkeys(ends, np.nan) | {n: 0}
+            if base in there:
+                at = grid.models.index(base)
+                columns |= dict(
+                    zip(ends, pairs.related(to_base, at, often, level, pairs.common[at, at] > 0))
+                )
+                columns[n] = pairs.common[:, at]
+        logs = grid.rows(grid.scored("log_wis").any(axis=1))
+        if BASELINE in there and len(logs.units):
+            sums = logs.pairs("log_wis").sums.sum(axis=0)[None]
+            columns["rel_log_wis"] = to_base(sums, grid.models.index(BASELINE))[0]
         out = pd.DataFrame(columns)
         return out[out["n_scored"] + out["n_missing"] > 0]

@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.backtesting.definition import ALL
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.planning import usual_places
-from odforecast.backtesting.task import Task
+from odforecast.backtesting.task import ALL, Task
 from odforecast.errors import BacktestError
 from odforecast.geography import resolve
 from odforecast.geography.places import lookup

@@ -264,93 +264,6 @@ _UNVERIFIED = (
 )
 
 
-class Held:
-    """Tables by name, each checked against its SHA-256 when it is first read.
-
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        Those in memory.
-    folder : Path, optional
-        Where the others are.
-    files : mapping of str to str, optional
-        SHA-256 of each file of the folder; without them nothing is checked.
-    """
-
-    def __init__(
-        self,
-        tables: Mapping[str, pd.DataFrame],
-        folder: Path | None = None,
-        files: Mapping[str, str] | None = None,
-    ) -> None:
-        self._tables = dict(tables)
-        self._folder = folder
-        self._files = dict(files or {})
-
-    def _table(self, name: str) -> pd.DataFrame:
-        if name == JOINT and name not in self._names:
-            return empty(name)
-        if name not in self._tables and self._folder is None:
-            raise BacktestError(
-                f"these results hold no table of {name}",
-                hint="a run into a folder (out=DIR, --out DIR) keeps it",
-            )
-        if name not in self._tables:
-            assert self._folder is not None
-            path = self._folder / f"{name}.parquet"
-            try:
-                data = path.read_bytes()
-                if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
-                    raise BacktestError(
-                        f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
-                        hint="run the backtest again into the folder; finished units are kept",
-                    )
-                self._tables[name] = pd.read_parquet(BytesIO(data))
-            except BacktestError:  # a ValueError too
-                raise
-            except (OSError, ValueError) as error:
-                raise _broken(self._folder, error) from error
-        return self._tables[name]
-
-    def _holds(self, name: str) -> bool:
-        """Whether there is such a table, as far as can be said without reading it."""
-        return name in self._tables or self._folder is not None
-
-    def _scored(self) -> set[str]:
-        """Labels of the models that have scores; of a file no more than that is read."""
-        if "scores" in self._tables or self._folder is None:
-            return set(self._table("scores")["model"].astype(str))
-        try:
-            path = self._folder / "scores.parquet"
-            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
-        except (OSError, pa.ArrowException) as error:
-            raise _broken(self._folder, error) from error
-        return {str(name) for name in names.unique().to_pylist()}
-
-    def read(self, at_most: int) -> None:
-        """Read the tables that have at most so many rows now, and not when they are asked for."""
-        if self._folder is None:
-            return
-        for name in self._names:
-            path = self._folder / f"{name}.parquet"
-            if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
-                self._table(name)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """The tables there are: that of joint scores only of a run that made some."""
-        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
-
-    def _rows(self, name: str) -> str:
-        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
-        if name in self._tables:
-            return f"{len(self._tables[name]):,}"
-        try:
-            return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
-        except (OSError, TypeError, pa.ArrowException):
-            return "unreadable"
-
-
 def opened(folder: Path) -> tuple[dict[str, Any], dict[str, str] | None]:
     """The manifest of a folder of results, and the SHA-256 of each table where it names them.
 
@@ -518,7 +431,7 @@ BASELINE = "hub-baseline"
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
 
 
-class Results(Held):
+class Results:
     """Scores, quantiles and failures of a backtest: a view of its folder, read when asked for.
 
     Attributes
@@ -544,18 +457,80 @@ class Results(Held):
         folder: Path | None = None,
         files: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(tables, folder, files)
-        self.manifest = dict(manifest)
+        self.manifest: dict[str, Any] = dict(manifest)
+        self._tables = dict(tables)
+        self._folder = folder
+        self._files = dict(files or {})
+
+    def _table(self, name: str) -> pd.DataFrame:
+        """A table, checked against its SHA-256 when it is first read."""
+        if name in self._tables:
+            return self._tables[name]
+        if name == JOINT and name not in self._names:
+            return empty(name)
+        if self._folder is None:
+            raise BacktestError(
+                f"these results hold no table of {name}",
+                hint="a run into a folder (out=DIR, --out DIR) keeps it",
+            )
+        path = self._folder / f"{name}.parquet"
+        try:
+            data = path.read_bytes()
+            if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
+                raise BacktestError(
+                    f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
+                    hint="run the backtest again into the folder; finished units are kept",
+                )
+            self._tables[name] = pd.read_parquet(BytesIO(data))
+        except BacktestError:  # a ValueError too
+            raise
+        except (OSError, ValueError) as error:
+            raise _broken(self._folder, error) from error
+        return self._tables[name]
+
+    def _scored(self) -> set[str]:
+        """Labels of the models that have scores; of a file no more than that is read."""
+        if "scores" in self._tables or self._folder is None:
+            return set(self._table("scores")["model"].astype(str))
+        try:
+            path = self._folder / "scores.parquet"
+            names = pq.read_table(path, columns=["model"], read_dictionary=["model"])["model"]
+        except (OSError, pa.ArrowException) as error:
+            raise _broken(self._folder, error) from error
+        return {str(name) for name in names.unique().to_pylist()}
+
+    def read(self, at_most: int) -> None:
+        """Read the tables that have at most so many rows now, and not when they are asked for."""
+        if self._folder is None:
+            return
+        for name in self._names:
+            path = self._folder / f"{name}.parquet"
+            if name not in self._tables and pq.read_metadata(path).num_rows <= at_most:
+                self._table(name)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The tables there are: that of joint scores only of a run that made some."""
+        return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
+
+    def _rows(self, name: str) -> str:
+        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
+        if name in self._tables:
+            return f"{len(self._tables[name]):,}"
+        try:
+            return f"{pq.read_metadata(self._folder / f'{name}.parquet').num_rows:,}"  # type: ignore[operator]
+        except (OSError, TypeError, pa.ArrowException):
+            return "unreadable"
 
     @property
     def data_notes(self) -> tuple[str, ...]:
         """What is to be known of the releases behind it: accepted or replaced, and why."""
-        return tuple(self.manifest.get("data_notes", ()))  # type: ignore[arg-type]
+        return tuple(self.manifest.get("data_notes", ()))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the run: stored units that were damaged, processes that died."""
-        return tuple(self.manifest.get("notes", ()))  # type: ignore[arg-type]
+        return tuple(self.manifest.get("notes", ()))
 
     @property
     def scores(self) -> pd.DataFrame:
@@ -580,10 +555,9 @@ class Results(Held):
     @steady
     def __repr__(self) -> str:
         says = self.manifest
-        models, found = dict(says.get("models", {})), list(says.get("origins", []))  # type: ignore[call-overload]
+        models, found, truth = (says.get(key, {}) for key in ("models", "origins", "truth"))
         days = sorted(str(o["as_of"]) for o in found)
         kinds = dict.fromkeys(str(o["vintage"]) for o in found)
-        truth = dict(says.get("truth", {}))  # type: ignore[call-overload]
         return card(
             f"Results: {number_of(len(models), 'model')}, {number_of(len(found), 'origin')}, "
             f"{self._rows('scores')} score rows, {self._rows('failures')} failures",
@@ -597,9 +571,9 @@ class Results(Held):
     @steady
     def _repr_html_(self) -> str:
         says = self.manifest
-        models = dict(says.get("models", {}))  # type: ignore[call-overload]
-        seconds = dict(says.get("model_seconds", {}))  # type: ignore[call-overload]
-        warned = dict(says.get("warnings", {}))  # type: ignore[call-overload]
+        models, seconds, warned = (
+            says.get(key, {}) for key in ("models", "model_seconds", "warnings")
+        )
         table = pd.DataFrame(
             {
                 "model": list(models),
@@ -611,7 +585,7 @@ class Results(Held):
         head = f"{self._rows('scores')} scores of {number_of(len(models), 'model')}"
         return html_table(
             table,
-            f"{head} at {number_of(len(list(says.get('origins', []))), 'origin')}",  # type: ignore[call-overload]
+            f"{head} at {number_of(len(says.get('origins', [])), 'origin')}",
             "; ".join(("next: .leaderboard(), .plot()", *self.notes)),
         )
 
@@ -688,12 +662,10 @@ class Results(Held):
         import odforecast.plot as plots
 
         seen = self if location is None else self.select(location)
-        places = seen.scores["location"].unique()
         if kind is None:
-            related = len(self.manifest.get("models", ())) > 1 and BASELINE in set(  # type: ignore[arg-type]
-                seen.scores["model"]
-            )
-            kind = "said" if len(places) == 1 else "skill" if related else "coverage"
+            several = len(self.manifest.get("models", ())) > 1
+            kind = "skill" if several and BASELINE in set(seen.scores["model"]) else "coverage"
+            kind = "said" if len(set(seen.scores["location"])) == 1 else kind
         if kind not in KINDS:
             raise BacktestError(f"kind is {kind!r}, an unknown figure", hint=one_of(kind, KINDS))
         draw: Callable[..., Axes] = getattr(plots, "said_and_came" if kind == "said" else kind)
@@ -734,25 +706,25 @@ class Results(Held):
         BacktestError
             If a baseline is named that was not run.
         """
-        if of_counties := is_of_counties(self.scores):
+        scores, default = self.labelled(), BASELINE
+        if of_counties := is_of_counties(scores):
+            default = COUNTY_BASELINE
             by = "horizon" if tuple(by) == ("level", "horizon_group") else by
-            baseline = COUNTY_BASELINE if baseline == BASELINE else baseline
-        scores, by = self.labelled(), [by] if isinstance(by, str) else list(by)
-        apart = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by]
-        by = [*apart, *by]
+            baseline = default if baseline == BASELINE else baseline
+        by = [by] if isinstance(by, str) else list(by)
+        by = [k for k in ("vintage", "target") if len(set(scores[k])) > 1 and k not in by] + by
         models = sorted(set(scores["model"].astype(str)))
-        default = COUNTY_BASELINE if of_counties else BASELINE
         if baseline not in (None, default, *models):
             raise BacktestError(
                 f"baseline is {baseline!r}, which was not run", hint=one_of(baseline, models)
             )
         if of_counties:
-            return self._with_failed(county_leaderboard(scores, by, baseline), by)
-        if baseline is not None and baseline not in models:
-            # Without the baseline there is nothing to relate to; the columns stay.
-            board = summarise(scores, by=by)
-            return self._with_failed(board.assign(rel_wis=float("nan"), n_common=0), by)
-        return self._with_failed(summarise(scores, by=by, baseline=baseline), by)
+            board = county_leaderboard(scores, by, baseline)
+        else:
+            board = summarise(scores, by, baseline if baseline in models else None)
+            if baseline not in (None, *models):  # nothing to relate to; the columns stay
+                board = board.assign(rel_wis=float("nan"), n_common=0)
+        return self._with_failed(board, by)
 
     def _with_failed(self, board: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         """A leaderboard with a row in each group for models that have failures and no scores."""
@@ -762,11 +734,8 @@ class Results(Held):
         groups = [name for name in by if name != "model"]
         board = board.assign(model=board["model"].astype(object))
         heads = board[groups].drop_duplicates() if groups else pd.DataFrame(index=[0])
-        none = {
-            name: 0 if name.startswith("n_") else np.nan
-            for name in board.columns
-            if name not in (*groups, "model")
-        }
+        names = [str(name) for name in board if name not in (*groups, "model")]
+        none = {name: 0 if name.startswith("n_") else np.nan for name in names}
         rows = [heads.assign(**none, model=model)[list(board.columns)] for model in lost]
         whole = pd.concat([board, *rows], ignore_index=True)
         if groups:  # in the order of the groups; within one, the rows without scores are last
@@ -818,12 +787,9 @@ def failed_everywhere(results: Results) -> dict[str, str]:
     results : Results
         Of its table of scores the names of the models are read, and no more.
     """
-    asked = results.manifest.get("models", {})
-    if not isinstance(asked, Mapping):
-        return {}
     there = results._scored()
-    lost = [str(name) for name in asked if str(name) not in there]
-    if not lost or not results._holds("failures"):
+    lost = [str(name) for name in results.manifest.get("models", {}) if str(name) not in there]
+    if not lost or (results._folder is None and "failures" not in results._tables):
         return {}
     failures = results.failures
     reasons = failures["reason"].astype(str).groupby(failures["model"].astype(str))

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.board import check_label
-from odforecast.backtesting.definition import ALL
 from odforecast.backtesting.export import asked
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.planning import usual_places
 from odforecast.backtesting.results import QUANTILE_COLUMNS, Results
-from odforecast.backtesting.task import Task
+from odforecast.backtesting.task import ALL, Task
 from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup

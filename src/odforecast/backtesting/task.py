@@ -1,28 +1,55 @@
 """A task: what everybody who takes part in a benchmark forecasts, from what, against what.
 
-Its definition says so in a file (:mod:`odforecast.backtesting.definition`); its **fingerprint**
-is a hash of that and of the data behind it: the truth, and what was known at every origin, the
-releases that delays are taken from included. Scores of two fingerprints have no common table.
+Its :class:`Definition` says so in a file, plain YAML and no more of it. Its **fingerprint** is a
+hash of that and of the data behind it: the truth, and what was known at every origin, the releases
+that delays are taken from included. Scores of two fingerprints have no common table.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
-from odforecast.backtesting.definition import ALL, BUNDLED, WORDS, read, shipped
+import msgspec
+from msgspec import Meta
+
 from odforecast.backtesting.origin import Origin, listed, origins
 from odforecast.backtesting.results import Results
-from odforecast.errors import ArchiveError, BacktestError
+from odforecast.errors import (
+    ArchiveError,
+    BacktestError,
+    OdforecastError,
+    UnknownNameError,
+    near,
+    one_of,
+)
+from odforecast.geography import resolve
 from odforecast.models import Model
-from odforecast.names import COUNTIES, STATES, VINTAGE_REAL
-from odforecast.say import card, number_of, steady
+from odforecast.months import to_month
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    DEFAULT_DONORS,
+    DEFAULT_DRAWS,
+    DEFAULT_HORIZON,
+    DEFAULT_SEED,
+    LONGEST_HORIZON,
+    STATES,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+    indicator_name,
+)
+from odforecast.say import card, number_of, of_path, plain, quoted, steady
 from odforecast.scoring import Truth
+from odforecast.scoring.metrics import METRICS
 from odforecast.vintage import Archive, bundled
 from odforecast.vintage import archive as default_archive
 from odforecast.vintage.bundle import BUNDLED_RELEASE
@@ -30,11 +57,400 @@ from odforecast.vintage.donors import available
 
 #: Digits of a fingerprint that are shown.
 SHORT = 12
+#: Word for the releases that ship with the package, and for whatever else is all there is.
+BUNDLED, ALL = "bundled", "all"
+#: Keys that say what is meant and change no number: they are no part of a fingerprint.
+WORDS = ("name", "title")
 #: Arguments of :func:`odforecast.backtest` that a task says, and that nobody may say beside it.
 FIXED = (
     "origins", "indicator", "dataset", "truth", "start", "end", "step", "donors", "locations",
     "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
 )  # fmt: skip
+
+#: Most bytes of a definition, and levels of nesting.
+_MAX_BYTES, _MAX_DEPTH = 100_000, 4
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HASH = re.compile(r"[0-9a-f]{16}")
+_KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
+_A_NAME = "Lower case, words joined by hyphens"
+_AN_ARCHIVE = "bundled, or the releases: a date and its data hash each"
+
+Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
+Day = Annotated[
+    str,
+    Meta(
+        pattern=r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9]\Z",
+        description="a release date such as 2025-09-17",
+    ),
+]
+Vintages = Literal["pseudo-delayed", "pseudo-clean", "real"]
+Targets = Literal["deaths_12mo", "deaths_month"]
+
+
+class Against(msgspec.Struct):
+    """What is scored against: the counts of a release, once so many months old."""
+
+    kind: Literal["reported", "predicted"] = "reported"
+    release: Day | None = None
+    min_age: Annotated[int, Meta(ge=0, le=120)] | None = None
+
+
+class MoreScores(msgspec.Struct):
+    """Scores beyond the usual: metrics by their names, and joint ones."""
+
+    metrics: list[str] = []
+    joint: bool = False
+
+
+class Definition(msgspec.Struct, kw_only=True):
+    """What a task says: its keys, in the order they are written in, and what stands there.
+
+    ``indicator`` is what is counted (all-drugs, T40.4, …); ``archive`` the bundled releases, or a
+    date and its data hash each; ``start`` and ``end`` the first and last last-known month of the
+    origins, ``step`` months apart; ``donors`` the releases that each month's delay is taken from;
+    ``horizon`` the months ahead that are forecast, ``horizons`` those that are scored.
+    """
+
+    name: Text
+    title: Text = ""
+    dataset: Literal["states", "counties"] = "states"
+    indicator: Text = ALL_DRUGS
+    archive: str | dict[str, str] = BUNDLED
+    vintages: Vintages
+    start: str | None = None
+    end: str | None = None
+    step: Annotated[int, Meta(ge=1, le=120)] | None = None
+    donors: Annotated[int, Meta(ge=1, le=100)] | None = None
+    horizon: Annotated[int, Meta(ge=1, le=LONGEST_HORIZON)] = DEFAULT_HORIZON
+    horizons: str | list[int] | None = None
+    truth: Against = msgspec.field(default_factory=Against)
+    targets: list[Targets] = msgspec.field(default_factory=lambda: ["deaths_12mo"])
+    draws: Annotated[int, Meta(ge=2, le=1_000_000)] = DEFAULT_DRAWS
+    seed: Annotated[int, Meta(ge=0, le=2**53)] = DEFAULT_SEED
+    locations: str | list[str] = ALL
+    scores: MoreScores = msgspec.field(default_factory=MoreScores)
+
+    def __post_init__(self) -> None:
+        """Fill in what hangs on another key."""
+        counties = self.dataset == COUNTIES
+        if self.step is None and self.vintages != VINTAGE_REAL:
+            self.step = 1
+        if self.donors is None and self.vintages == VINTAGE_DELAYED:
+            self.donors = DEFAULT_DONORS
+        if self.horizons is None and not counties:
+            self.horizons = ALL
+        if self.truth.min_age is None:
+            self.truth.min_age = 6 if counties else 12
+
+    def to_dict(self) -> dict[str, Any]:
+        """Every key, in their order, with plain values."""
+        out: dict[str, Any] = msgspec.to_builtins(self)
+        return out
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the tasks that ship with the package.
+
+    Examples
+    --------
+    >>> "states-delayed" in shipped()
+    True
+    """
+    folder = resources.files("odforecast") / "tasks"
+    return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+def read(task: str | Path) -> dict[str, Any]:
+    """A checked definition: of a shipped task by its name, or of a file.
+
+    Parameters
+    ----------
+    task : str or Path
+        A name, or a path: what ends in ``.yaml`` or ``.yml``, or has a folder in it.
+
+    Returns
+    -------
+    dict
+        Every key of :class:`Definition`, in their order, with plain values.
+
+    Raises
+    ------
+    UnknownNameError
+        If no task of that name ships.
+    BacktestError
+        If it is neither, the file cannot be read, or a key or value is wrong: with its line.
+
+    Examples
+    --------
+    >>> read("states-delayed")["vintages"]
+    'pseudo-delayed'
+    """
+    if not isinstance(task, str | Path):
+        raise BacktestError(
+            f"task is {quoted(repr(task))}, and must be a name, or the path of a task file",
+            hint=f"names are {', '.join(shipped())}",
+        )
+    text = str(task)
+    if isinstance(task, str) and not re.search(r"[/\\]|\.ya?ml$", text):
+        if text not in (names := shipped()):
+            raise UnknownNameError(
+                f"no task {quoted(text)} ships with odforecast",
+                hint=f"{one_of(text, names)}; a file's name ends in .yaml",
+            )
+        data = (resources.files("odforecast") / "tasks" / f"{text}.yaml").read_bytes()
+        return parse(data, f"tasks/{text}.yaml")
+    try:
+        with Path(task).open("rb") as handle:
+            data = handle.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        raise BacktestError(
+            f"cannot read {of_path(text)}: {why}",
+            hint="give a task file, or the name of one that ships: odforecast task list",
+        ) from error
+    return parse(data, of_path(text))
+
+
+def parse(data: bytes, source: str) -> dict[str, Any]:
+    """A checked definition from the bytes of a YAML file.
+
+    Parameters
+    ----------
+    data : bytes
+    source : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    BacktestError
+        With the file, the line and the key of the first thing wrong.
+    """
+    if len(data) > _MAX_BYTES:
+        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, as no task has")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BacktestError(f"{source}: byte {error.start} is no UTF-8") from error
+    return _File(source, text).definition().to_dict()
+
+
+class _File:
+    """A task file under inspection: its plain values, and the line of each."""
+
+    def __init__(self, source: str, text: str) -> None:
+        self.source = source
+        self.lines: dict[At, int] = {}
+        self.horizon = DEFAULT_HORIZON
+        self.held = self._plain(self._node(text), ())
+
+    def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
+        line = at if isinstance(at, int) else self.lines[at]
+        raise BacktestError(f"{self.source}, line {line}: {why}", hint=hint)
+
+    def _node(self, text: str) -> Any:
+        """The tree of a YAML text that uses no more of YAML than values."""
+        import yaml
+
+        depth = 0
+        try:
+            for event in yaml.parse(text, Loader=yaml.SafeLoader):
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                # An alias repeats what it names: nine lines of nine are a billion values.
+                if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                    self.refuse(line, "aliases (& and *) are not allowed", "write the value out")
+                # A hundred thousand brackets keep a parser busy for minutes.
+                depth += isinstance(event, yaml.CollectionStartEvent)
+                depth -= isinstance(event, yaml.CollectionEndEvent)
+                if depth > _MAX_DEPTH:
+                    self.refuse(line, f"nested more than {_MAX_DEPTH} deep")
+                if tag := getattr(event, "tag", None):
+                    self.refuse(line, f"tag {quoted(tag)} is not allowed", "write plain values")
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+        except (yaml.YAMLError, ValueError) as error:
+            if isinstance(error, OdforecastError):
+                raise
+            mark = getattr(error, "problem_mark", None)
+            said = getattr(error, "problem", None) or str(error)
+            self.refuse(mark.line + 1 if mark else 1, f"not YAML: {plain(' '.join(said.split()))}")
+        if node is None:
+            self.refuse(1, "holds nothing", "see a task that ships: odforecast task show NAME")
+        return node
+
+    def _plain(self, node: Any, at: At) -> Any:
+        """The values of a tree: mappings, lists, and words, numbers or truth values."""
+        self.lines.setdefault(at, node.start_mark.line + 1)
+        if node.id == "scalar":
+            return node.value if node.style in ("'", '"') else _word(node.value)
+        if node.id == "sequence":
+            return [self._plain(x, (*at, i)) for i, x in enumerate(node.value)]
+        out: dict[str, Any] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            name = key.value if key.id == "scalar" else "a list or mapping"
+            if name in out:
+                self.refuse(line, f"key {quoted(name)} is given twice")
+            self.lines[(*at, name)] = line
+            out[name] = self._plain(value, (*at, name))
+        return out
+
+    def definition(self) -> Definition:
+        """The definition that it holds, checked: first the keys that decide what others may be."""
+        given = self._mapping("the file", (), self.held, Definition)
+        for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(_KINDS)}: one of them")):
+            if key not in given:
+                self.refuse(1, f"no key {key!r}", hint)
+        out = self._values(Definition, (), given, ("dataset", "vintages"))
+        kind = out.get("vintages")
+        if kind is None:
+            self.refuse(("vintages",), "vintages says nothing", one_of("", _KINDS))
+        if out.get("dataset") == COUNTIES and kind == VINTAGE_DELAYED:
+            self.refuse(("vintages",), "the delay of counties is not known",
+                        f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}")  # fmt: skip
+        for key, kinds in (("step", _KINDS[:2]), ("donors", _KINDS[:1])):
+            if given.get(key) is not None and kind not in kinds:
+                self.refuse((key,), f"{key} means nothing for {kind} vintages", "leave it out")
+        out |= self._values(Definition, (), given, ("horizon",))
+        self.horizon = out.get("horizon", DEFAULT_HORIZON)
+        rest = [key for key in Definition.__struct_fields__ if key not in out]
+        out |= self._values(Definition, (), given, rest)
+        if "name" not in out:
+            self.refuse(("name",), "name says nothing", _A_NAME)
+        made = Definition(**out)
+        if made.start and made.end and made.start > made.end:
+            self.refuse(("start",), f"start {made.start} lies after end {made.end}")
+        return made
+
+    def _mapping(self, what: str, at: At, value: Any, kind: type[msgspec.Struct]) -> dict[str, Any]:
+        """The keys of a mapping; one that is not known is refused, with the nearest."""
+        keys = kind.__struct_fields__
+        if not isinstance(value, dict):
+            self.refuse(at, f"{what} is no mapping", f"give {', '.join(keys)}")
+        for name in value:
+            if name not in keys:
+                meant = near(name, keys)
+                guess = f"did you mean {meant[0]!r}? " if meant else ""
+                self.refuse((*at, name), f"unknown key {quoted(name)}",
+                            f"{guess}keys of {what}: {', '.join(keys)}")  # fmt: skip
+        return value
+
+    def _values(
+        self, kind: type[msgspec.Struct], at: At, given: Mapping[str, Any], keys: Sequence[str]
+    ) -> dict[str, Any]:
+        """The values of some keys, as the struct has them; one that says nothing is left out."""
+        kinds = get_type_hints(kind, include_extras=True)
+        out = {}
+        for key in keys:
+            if key in given and (given[key] is not None or isinstance(kinds[key], type)):
+                out[key] = self._value((*at, key), given[key], kinds[key])
+        return out
+
+    def _value(self, at: At, value: Any, kind: Any) -> Any:
+        key = at[-1]
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            held = self._mapping(str(key), at, value, kind)
+            return kind(**self._values(kind, at, held, kind.__struct_fields__))
+        if key in ("horizons", "locations") and value == ALL:
+            return ALL
+        if key in ("targets", "metrics"):
+            return [] if key == "metrics" and value == [] else self._several(at, value)
+        if key == "horizons":
+            ahead = Annotated[int, Meta(ge=1, le=self.horizon)]
+            return sorted({self._one(where, x, ahead, key) for where, x in self._items(at, value)})
+        if key == "locations":
+            names = [str(x) for _, x in self._items(at, value)]
+            try:
+                return sorted(resolve(names))
+            except OdforecastError as error:
+                self.refuse(at, f"{key}: {error.message}", error.hint)
+        if key == "archive":
+            return BUNDLED if value == BUNDLED else self._archive(at, value)
+        if key in ("start", "end"):
+            try:
+                return str(to_month(value))
+            except OdforecastError:
+                self.refuse(at, f"{key} is {_said(value)}, which is no month",
+                            "write it as 2024-07")  # fmt: skip
+        found = self._one(at, value, kind)
+        if kind is Text:
+            found = found.strip()
+        if key == "name" and (not _NAME.fullmatch(found) or len(found) > 60):
+            self.refuse(at, f"{key} is {quoted(found)}", _A_NAME)
+        return indicator_name(found) if key == "indicator" else found
+
+    def _one(self, at: At, value: Any, kind: Any, key: object = None) -> Any:
+        """A value of a kind, or a refusal that says what may stand there."""
+        try:
+            if isinstance(value, str) and not value.isprintable():
+                raise msgspec.ValidationError
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            self.refuse(at, f"{key or at[-1]} is {_said(value)}", _allowed(kind, value))
+
+    def _items(self, at: At, value: Any) -> list[tuple[At, Any]]:
+        """Members of a list; a single word is a list of one."""
+        held = (
+            [((*at, i), x) for i, x in enumerate(value)]
+            if isinstance(value, list)
+            else [(at, value)]
+        )
+        if not held:
+            self.refuse(at, f"{at[-1]} is empty", "leave the key out, or name one")
+        for where, x in held:
+            if isinstance(x, list | dict) or x is None:
+                self.refuse(where, f"{at[-1]} is no list of plain values")
+        return held
+
+    def _several(self, at: At, value: Any) -> list[str]:
+        """Words of a list, no two alike, in the order that they have in their kind."""
+        kind = Targets if at[-1] == "targets" else Literal[tuple(METRICS)]
+        found = [self._one(where, x, kind, at[-1]) for where, x in self._items(at, value)]
+        if len(set(found)) < len(found):
+            self.refuse(at, f"{at[-1]} names one twice")
+        return sorted(found, key=get_args(kind).index)
+
+    def _archive(self, at: At, value: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            self.refuse(at, f"{at[-1]} is {_said(value)}", _AN_ARCHIVE)
+        for day, held in value.items():
+            self._one((*at, day), day, Day, f"a release of {at[-1]}")
+            if not _HASH.fullmatch(str(held)):
+                self.refuse((*at, day), f"the data hash of {day} is {_said(held)}",
+                            "16 hexadecimal digits, in quotes")  # fmt: skip
+        if not value:
+            self.refuse(at, f"{at[-1]} names no release")
+        return {day: str(value[day]) for day in sorted(value)}
+
+
+#: Where a value stands in a file: keys, and places in lists.
+type At = tuple[str | int, ...]
+
+
+def _allowed(kind: Any, value: object) -> str:
+    """What may stand where a value is of no such kind."""
+    if type(None) in get_args(kind):
+        return _allowed(get_args(kind)[0], value)
+    if get_origin(kind) is Literal:
+        return one_of(value, get_args(kind))
+    if kind is bool:
+        return "true or false"
+    meta = kind.__metadata__[0]
+    return meta.description or f"a whole number from {meta.ge} to {meta.le:,}"
+
+
+def _said(value: object) -> str:
+    """A value as a message repeats it."""
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else quoted(value)
+
+
+def _word(text: str) -> Any:
+    """A number, a truth value or nothing where it looks like one; else the word itself."""
+    if text in ("", "~", "null"):
+        return None
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +460,7 @@ class Task:
     Attributes
     ----------
     definition : dict
-        Every key of :data:`odforecast.backtesting.definition.KEYS`.
+        Every key of :class:`Definition`, as a file has them.
     archive : Archive or None
         Where the releases are; None: the bundled ones, or those of the user's own that the
         definition names.

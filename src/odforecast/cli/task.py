@@ -36,7 +36,7 @@ def task() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the tasks that ship with the package."""
-    from odforecast.backtesting.definition import read, shipped
+    from odforecast.backtesting.task import read, shipped
 
     found = {name: read(name) for name in shipped()}
     if as_json:

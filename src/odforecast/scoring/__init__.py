@@ -1,16 +1,9 @@
 """Scores: rules, calibration, unit-level tables, comparisons between models."""
 
-from odforecast.scoring.calibration import (
-    interval_coverage,
-    pit_from_draws,
-    pit_histogram,
-    pit_summary,
-    quantile_coverage,
-)
 from odforecast.scoring.columns import horizon_group, regimes
 from odforecast.scoring.joint import joint_scores, joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
-from odforecast.scoring.pairs import pairwise, relative_skill, relative_to_baseline
+from odforecast.scoring.pairs import diebold_mariano, pairwise, relative_skill, relative_to_baseline
 from odforecast.scoring.rules import (
     WIS,
     absolute_error,
@@ -21,15 +14,19 @@ from odforecast.scoring.rules import (
     binned_log_score,
     crps_from_draws,
     energy_score,
+    interval_coverage,
     interval_pit,
     interval_score,
     log_score_from_draws,
+    pit_from_draws,
+    pit_histogram,
+    pit_summary,
+    quantile_coverage,
     quantile_score,
     ranked_probability_score,
     threshold_weighted_crps,
     weighted_interval_score,
 )
-from odforecast.scoring.significance import diebold_mariano
 from odforecast.scoring.summary import county_coverage, county_leaderboard, summarise, ten_or_more
 from odforecast.scoring.trend import pooled_frequencies, trend_scores, turning_scores
 from odforecast.scoring.truth import Truth

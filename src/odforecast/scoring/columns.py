@@ -6,14 +6,14 @@ they are a file format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from odforecast.errors import ScoringError, near, proportion, short, whole
+from odforecast.errors import ScoringError, near, short
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, REGIONS, find
 from odforecast.months import ONE_MONTH
@@ -62,8 +62,11 @@ HORIZON_GROUPS: Final = ("nowcast", "1-3", "4-6", "7-12", "13+")
 #: The rise (2020-21) and the fall (2023-24) of deaths, by the month that is forecast.
 REGIMES: Final = ("rise", "fall", "other")
 
+#: The US row, and all others.
+LEVELS: Final = ("nation", "jurisdictions")
+
 #: Columns that :func:`with_groups` adds.
-_DERIVED: Final = ("horizon_group", "regime", "level", "era", "size", "region")
+DERIVED: Final = ("horizon_group", "regime", "level", "era", "size", "region")
 
 
 def horizon_group(horizon: int) -> str:
@@ -137,32 +140,43 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         If a column is missing.
     """
     out, by = scores, [by] if isinstance(by, str) else by
+    made: dict[str, tuple[Any, Any]] = {}
+    if "level" in by:
+        level = np.where(out["location"].astype(str) == "US", *LEVELS)
+        made["level"] = level, LEVELS
     if "horizon_group" in by:
         group = out["horizon"].map({h: horizon_group(h) for h in out["horizon"].unique()})
-        out = out.assign(horizon_group=pd.Categorical(group, HORIZON_GROUPS, ordered=True))
+        made["horizon_group"] = group, HORIZON_GROUPS
     if "regime" in by:
-        regime = regimes(out["month"].to_numpy())
-        out = out.assign(regime=pd.Categorical(regime, REGIMES, ordered=True))
-    if "level" in by:
-        level = np.where(out["location"].astype(str) == "US", "nation", "jurisdictions")
-        out = out.assign(level=pd.Categorical(level, ("nation", "jurisdictions"), ordered=True))
+        made["regime"] = regimes(out["month"].to_numpy()), REGIMES
     if "era" in by and {"as_of", "last_month"} <= set(out.columns):
-        era = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy())
-        out = out.assign(era=pd.Categorical(era, ERAS, ordered=True))
+        made["era"] = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()), ERAS
     if "size" in by and "size" not in out and "last_reported" in out:  # counties have their own
         size = size_classes(out["last_reported"].to_numpy(), out["location"].astype(str))
-        out = out.assign(size=pd.Categorical(size, SIZES, ordered=True))
+        made["size"] = size, SIZES
     if "region" in by and "region" not in out:
-        region = regions(out["location"].astype(str))
-        out = out.assign(region=pd.Categorical(region, REGION_GROUPS, ordered=True))
+        made["region"] = regions(out["location"].astype(str)), REGION_GROUPS
+    if made:
+        out = out.assign(**{k: pd.Categorical(x, c, ordered=True) for k, (x, c) in made.items()})
     if missing := [name for name in by if name not in out]:
         there = list(map(str, out.columns))
-        meant = near(missing[0], [*_DERIVED, *there])
+        meant = near(missing[0], [*DERIVED, *there])
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",
             hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
         )
     return out
+
+
+def groups_of(
+    scores: pd.DataFrame, by: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The scores by the values of columns, in order; without any, all of them."""
+    if not by:
+        yield {}, scores
+        return
+    for values, part in scores.groupby(list(by), observed=True, sort=True, dropna=False):
+        yield dict(zip(by, values)), part
 
 
 #: Classes of size by the 12-month count, in order; the nation is a class of its own.
@@ -220,18 +234,13 @@ def regions(locations: ArrayLike) -> NDArray[np.object_]:
     ['Midwest', 'nation', 'Northeast', 'Midwest']
     """
     codes, which = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
-    found = np.array([_region(str(code)) for code in codes], dtype=object)
-    return np.asarray(found[which])
-
-
-def _region(code: str) -> str:
-    if code == NATION:
-        return "nation"
-    if code in REGIONS:  # a sum of states' draws
-        return code
-    place = find(code)
-    region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
-    return region or "none"
+    found = {NATION: "nation"} | {name: name for name in REGIONS}  # sums of states' draws
+    for code in map(str, codes):
+        if code not in found:
+            place = find(code)
+            region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
+            found[code] = region or "none"
+    return np.array([found[str(code)] for code in codes], dtype=object)[which]
 
 
 #: Columns that the score table of counties has beside those of every score table.
@@ -260,58 +269,37 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 
     A count that the release lost is 1,000 or more, so ``200+``; empty where nothing is known of
     the last month. A file that shows counts of 1 to 9 has them among ``hidden``.
-
-    Parameters
-    ----------
-    panel : Panel
-        What was known at the origin.
     """
     low = panel.low[:, -1]
     shown = np.array(COUNTY_SIZES[2:], dtype=object)
     at = np.clip(np.searchsorted(_FIRST_OF, low, side="right") - 1, 0, len(shown) - 1)
-    out = np.where(low >= _FIRST_OF[0], shown[at], "hidden")
-    out = np.where(low == 0, "0", out)
-    return np.where(np.isnan(low), "", out).astype(object)
+    picks = [np.isnan(low), low == 0, low >= _FIRST_OF[0]]
+    return np.select(picks, ["", "0", shown[at]], "hidden").astype(object)
 
 
-def with_county_columns(
+def county_columns(
     columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
 ) -> dict[str, Any]:
     """Columns of scores with those that hang on bounds and on what was known at the origin.
 
-    Parameters
-    ----------
-    columns : dict
-        Of :func:`odforecast.scoring.units.unit_columns`, with bounds.
-    forecast : Forecast
-    low, high : ndarray, shape (L, M)
-        As :meth:`odforecast.scoring.Truth.bounds` gives them.
-
-    Returns
-    -------
-    dict
-        With all of :data:`COUNTY_COLUMNS`. ``bounded``: whether the count is known, or to be 9 or
-        less; ``visible``: whether the count of the last month known at the origin was 10 or more.
+    ``low`` and ``high`` (L, M) are as :meth:`odforecast.scoring.Truth.bounds` gives them. All of
+    :data:`COUNTY_COLUMNS` stand last. ``bounded``: whether the count is known, or to be 9 or
+    less; ``visible``: whether the count of the last month known at the origin was 10 or more.
     """
-    panel, places = forecast.panel, forecast.locations
-    size = np.full(len(places), "", dtype=object)
-    urban = size.copy()
+    panel, (n_loc, n_months) = forecast.panel, low.shape
+    size, urban = np.full((2, n_loc), "", dtype=object)
     if panel is not None:
-        row = {fips: i for i, fips in enumerate(panel.locations)}
-        classes = county_size_classes(panel)
-        size[:] = [classes[row[s]] if s in row else "" for s in places]
-        urban[:] = [panel.urban.get(s, "") for s in places]
-    n_months = low.shape[1]
-    flat_low, flat_high = low.ravel(), high.ravel()
-    added = {
-        "observed_low": flat_low,
-        "observed_high": flat_high,
-        "bounded": (flat_low == flat_high) | (flat_high <= HIDDEN_MOST),
+        classes = dict(zip(panel.locations, county_size_classes(panel)))
+        size[:] = [classes.get(s, "") for s in forecast.locations]
+        urban[:] = [panel.urban.get(s, "") for s in forecast.locations]
+    out = columns | {
+        "observed_low": low.ravel(),
+        "observed_high": high.ravel(),
+        "bounded": ((low == high) | (high <= HIDDEN_MOST)).ravel(),
         "size": np.repeat(size, n_months),
         "visible": np.repeat(np.isin(size, COUNTY_SIZES[2:]), n_months),
         "urban": np.repeat(urban, n_months),
     }
-    out = columns | added
     return {c: out[c] for c in (*(c for c in out if c not in COUNTY_COLUMNS), *COUNTY_COLUMNS)}
 
 
@@ -352,12 +340,3 @@ def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
     if all(isinstance(x, str) for x in found):
         return [str(x) for x in found]
     raise ScoringError(f"{name} is {short(by)}", hint="give names of columns, as ('level',)")
-
-
-def sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
-    """Refuse settings of an interval over origins that mean nothing."""
-    whole("bootstrap", bootstrap, 0, ScoringError)
-    if block is not None:
-        whole("block", block, 1, ScoringError)
-    proportion("level", level, ScoringError)
-    whole("seed", seed, 0, ScoringError)

@@ -10,9 +10,8 @@ dependence between places is gone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -24,7 +23,6 @@ from odforecast.forecast import Forecast
 from odforecast.geography import NATION, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, LOCATION, MONTH, STATES, TARGET_12MO
-from odforecast.scoring.calibration import interval_coverage
 from odforecast.scoring.columns import (
     HORIZON_GROUPS,
     UNIT_KEYS,
@@ -34,6 +32,7 @@ from odforecast.scoring.columns import (
     table_of,
 )
 from odforecast.scoring.rules import (
+    interval_coverage,
     miss_distances,
     pair_distances,
     ranked_probability_score,
@@ -54,9 +53,19 @@ JOINT_COLUMNS: Final = (
     "n_draws", "observed", "median", "score", "log_score", "pit", "cover_50", "cover_80",
     "cover_90", "cover_95", "scorable", "reason",
 )  # fmt: skip
-#: Why there is no energy score, which is of log counts.
+#: Why a row has no score.
 NO_LOG: Final = "a draw is below zero: it has no log"
-
+NOT_JOINT: Final = {
+    LOCATION: "the draws are not joint over places",
+    MONTH: "the draws are not joint over months",
+}
+_NO_YEAR: Final = "a count of the year before is not known"
+#: All places, or all months, together.
+ALL: Final = "all"
+#: Horizons at which the turn is scored.
+TURNS: Final = (3, 6, 12)
+#: A log score is not allowed to be worse than this.
+_FLOOR: Final = -10.0
 
 #: A row of the table: what is not named in it is as here. ``horizon`` is -1, and there is no
 #: ``month``, where months are joined.
@@ -96,10 +105,6 @@ def counted(
     } | {f"cover_{round(100 * c)}": covered[i] for i, c in enumerate(COVERAGE_LEVELS)}
 
 
-NOT_PLACES: Final = "the draws are not joint over places"
-NOT_MONTHS: Final = "the draws are not joint over months"
-
-
 @dataclass(frozen=True)
 class World:
     """One set of draws, of places but the nation, with what came; the control is another.
@@ -107,7 +112,7 @@ class World:
     ``first`` and ``later`` are changes on a year earlier, at the last known month and after it.
     """
 
-    forecast: Forecast
+    axes: frozenset[str]
     control: bool
     key: tuple[object, ...]
     places: tuple[str, ...]
@@ -121,28 +126,27 @@ class World:
     came: Floats
     why: NDArray[np.object_]
 
-    def joint(self, axis: str) -> bool:
-        """Whether the draws are joint over an axis."""
-        return axis in self.forecast.joint
+    def apart(self, *axes: str) -> str:
+        """Why there is nothing joint over these axes; empty if there is."""
+        return next((NOT_JOINT[axis] for axis in axes if axis not in self.axes), "")
 
-    def row(self, statistic: str, place: str) -> partial[Row]:
-        """A row of the table, still without its scores."""
-        about = {"control": self.control, "n_draws": len(self.draws)}
-        return partial(dict, statistic=statistic, place=place, **about)
+    def row(
+        self, statistic: str, place: str, why: str, scores: Mapping[str, object], **about: object
+    ) -> Row:
+        """A row of the table: with its scores, or the reason why it has none."""
+        said = {"control": self.control, "n_draws": len(self.draws)} | about
+        found = {"reason": why} if why else dict(scores)
+        return {"statistic": statistic, "place": place} | said | found
 
 
 def worlds_of(
-    forecast: Forecast,
-    truth: Truth,
-    seed: int,
-    target: str,
-    rows: list[int],
+    forecast: Forecast, truth: Truth, seed: int, target: str, rows: list[int],
     months: NDArray[np.intp],
-) -> list[World]:
+) -> list[World]:  # fmt: skip
     """The draws of these places and months; where places are joined, the control after them."""
     places = tuple(forecast.locations[i] for i in rows)
     samples = forecast.samples(target)
-    at = forecast.months[months]
+    at, last = forecast.months[months], np.datetime64(forecast.last_month, "M")
     observed, why = truth.observed(places, at, target)
     shape = (len(samples), len(rows))
     first, later = np.full(shape, np.nan), np.full((*shape, months.size), np.nan)
@@ -150,29 +154,24 @@ def worlds_of(
     if target == TARGET_12MO:
         start, changes = drawn_changes(forecast, samples)
         first, later = start[:, rows], changes[:, rows][:, :, months]
-        last, _ = truth.observed(places, np.array([forecast.last_month]))
-        earlier = np.append(np.datetime64(forecast.last_month, "M"), at)
-        before, _ = truth.observed(places, earlier - 12 * ONE_MONTH)
-        came = np.concatenate([last, observed], axis=1) - before
-    panel = forecast.panel
-    streams = Streams(
-        seed,
-        STATES,
-        panel.indicator if panel is not None else "",
-        str(np.datetime64(forecast.last_month, "M")),
-    )
+        known, _ = truth.observed(places, np.array([last]))
+        before, _ = truth.observed(places, np.append(last, at) - 12 * ONE_MONTH)
+        came = np.concatenate([known, observed], axis=1) - before
+    indicator = forecast.panel.indicator if forecast.panel is not None else ""
+    streams = Streams(seed, STATES, indicator, str(last))
     key = (seed, forecast.provenance.get("model", ""), forecast.as_of, target)
     draws = np.ascontiguousarray(samples[:, rows][:, :, months])
     # Pairs of draws are drawn from here on: neighbours may be alike, in a blend of models are.
     order = streams.generator("pairs").permutation(len(draws))
-    plain = World(forecast, False, key, places, forecast.horizons[months], at, draws, order,
-                   observed, first, later, came, why)  # fmt: skip
+    plain = World(forecast.joint, False, key, places, forecast.horizons[months], at, draws, order,
+                  observed, first, later, came, why)  # fmt: skip
     if LOCATION not in forecast.joint or len(places) < 2:
         return [plain]
-    mix = partial(shuffled, places=places, streams=streams)
-    control = World(forecast, True, (*key, "control"), places, plain.horizons, at, mix(draws),
-                     order, observed, mix(first), mix(later), came, why)  # fmt: skip
-    return [plain, control]
+    mixed: dict[str, Any] = {
+        name: shuffled(getattr(plain, name), places, streams)
+        for name in ("draws", "first", "later")
+    }
+    return [plain, replace(plain, control=True, key=(*key, "control"), **mixed)]
 
 
 def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
@@ -222,20 +221,15 @@ def sums_of(world: World) -> list[Sum]:
     for name in (NATION, *REGIONS):
         parts = parts_of(name)
         there = [row[s] for s in parts if s in row]
-        why = "" if world.joint(LOCATION) else NOT_PLACES
-        if not why and len(there) < len(parts):
-            why = f"{len(parts) - len(there)} of its {len(parts)} parts are not forecast"
-        out.append(Sum(name, there, len(parts), why))
+        lost = len(parts) - len(there)
+        why = f"{lost} of its {len(parts)} parts are not forecast" if lost else ""
+        out.append(Sum(name, there, len(parts), world.apart(LOCATION) or why))
     return out
 
 
 def first_reason(why: NDArray[np.object_]) -> str:
     """The first reason there is; empty if all can be scored."""
     return next((str(x) for x in why.ravel() if x), "")
-
-
-#: All places, or all months, together.
-ALL: Final = "all"
 
 
 def joint_scores(
@@ -330,19 +324,17 @@ def joint_scores(
         raise ScoringError(
             f"{len(forecast.draws)} draw has no joint scores", hint="forecast with two or more"
         )
-    worlds = worlds_of(forecast, truth, seed, target, rows, months)
     out: list[Row] = []
-    for world in worlds:
+    for world in worlds_of(forecast, truth, seed, target, rows, months):
         out += _energies(world)
         out += _sums(world)
         if target == TARGET_12MO:
-            out += paths_of(world)
+            out += _paths(world)
     return joint_table(out, target)
 
 
 def _energies(world: World) -> list[Row]:
     """Energy scores of log counts over places, over horizons and over both."""
-    over_places, over_both = world.row("energy", ALL), world.row("energy", ALL)
     # Which places count hangs on what came, never on the draws: a model that could leave out a
     # place with a draw below zero would choose what it is scored on.
     usable, logged = np.isfinite(world.observed), (world.draws >= 0).all(axis=0)
@@ -352,51 +344,44 @@ def _energies(world: World) -> list[Row]:
     y = np.log1p(np.where(usable, world.observed, 0.0))
     miss, apart = miss_distances(logs, y, whole), pair_distances(logs, whole)
     n_months = world.horizons.size
+
+    def no_log(lost: NDArray[np.bool_]) -> str:
+        """Why there is no score on the log scale, where places (L,) have a draw below zero."""
+        if not lost.any():
+            return ""
+        more = f" and {int(lost.sum()) - 1} more" if lost.sum() > 1 else ""
+        return f"{NO_LOG}: {world.places[int(np.argmax(lost))]}{more}"
+
     out: list[Row] = []
     for m, h in enumerate(world.horizons):
-        n = int(usable[:, m].sum())
-        row = partial(over_places, horizon=int(h), month=world.months[m], n_places=n, n_months=1)
-        why = "" if world.joint(LOCATION) else NOT_PLACES
-        why = why or ("" if n > 1 else _lacking(world, m))
-        why = why or _no_log(world, below[:, m])
-        score = float(miss.by_month[m] - apart.by_month[m] / 2)
-        out.append(row(reason=why) if why else row(score=score))
-    row = partial(over_both, n_places=int(whole.sum()), n_months=n_months)
-    why = "" if world.joint(LOCATION) else NOT_PLACES
-    why = why or ("" if world.joint(MONTH) else NOT_MONTHS)
-    why = why or ("" if whole.sum() > 1 else "fewer than two places can be scored in all months")
-    why = why or _no_log(world, below[whole].any(axis=1), whole)
-    out.append(row(reason=why) if why else row(score=float(miss.both - apart.both / 2)))
+        n, why = int(usable[:, m].sum()), world.apart(LOCATION)
+        if not why and n < 2:
+            lost = first_reason(world.why[:, m])
+            why = f"fewer than two places can be scored{f': {lost}' if lost else ''}"
+        score = {"score": float(miss.by_month[m] - apart.by_month[m] / 2)}
+        about = {"horizon": int(h), "month": world.months[m], "n_places": n}
+        out.append(world.row("energy", ALL, why or no_log(below[:, m]), score, **about))
+    why = world.apart(LOCATION, MONTH)
+    if not why and whole.sum() < 2:
+        why = "fewer than two places can be scored in all months"
+    why = why or no_log(whole & below.any(axis=1))
+    about = {"n_places": int(whole.sum()), "n_months": n_months}
+    score = {"score": float(miss.both - apart.both / 2)}
+    out.append(world.row("energy", ALL, why, score, **about))
     if world.control:  # a place's own path is the same one
         return out
     for i, place in enumerate(world.places):
-        row = partial(world.row("energy", place), n_places=1, n_months=n_months)
-        why = "" if world.joint(MONTH) else NOT_MONTHS
-        why = why or first_reason(world.why[i]) or ("" if logged[i].all() else NO_LOG)
-        score = float(miss.by_place[i] - apart.by_place[i] / 2)
-        out.append(row(reason=why) if why else row(score=score))
+        why = world.apart(MONTH) or first_reason(world.why[i])
+        why = why or ("" if logged[i].all() else NO_LOG)
+        score = {"score": float(miss.by_place[i] - apart.by_place[i] / 2)}
+        out.append(world.row("energy", place, why, score, n_months=n_months))
     return out
-
-
-def _no_log(world: World, below: NDArray[np.bool_], of: NDArray[np.bool_] | None = None) -> str:
-    """Why there is no score on the log scale, of places with a draw below zero."""
-    if not below.any():
-        return ""
-    at = np.arange(len(world.places)) if of is None else np.flatnonzero(of)
-    first = world.places[int(at[below][0])]
-    return f"{NO_LOG}: {first}" + (f" and {int(below.sum()) - 1} more" if below.sum() > 1 else "")
-
-
-def _lacking(world: World, m: int) -> str:
-    why = first_reason(world.why[:, m])
-    return f"fewer than two places can be scored{f': {why}' if why else ''}"
 
 
 def _sums(world: World) -> list[Row]:
     """Sums of states' draws: WIS, coverage and PIT."""
     out: list[Row] = []
     for made in sums_of(world):
-        base = partial(world.row("sum", made.name), n_places=made.n_parts, n_months=1)
         observed = world.observed[made.parts].sum(axis=0)
         scores: dict[str, Floats] = {}
         if not made.reason:
@@ -404,30 +389,36 @@ def _sums(world: World) -> list[Row]:
             labels = [(*world.key, "sum", made.name, int(h)) for h in world.horizons]
             scores = counted(draws, observed, labels)
         for m, h in enumerate(world.horizons):
-            row = partial(base, horizon=int(h), month=world.months[m])
             why = made.reason or first_reason(world.why[made.parts, m])
-            out.append(row(reason=why) if why else row(**{k: v[m] for k, v in scores.items()}))
+            about = {"horizon": int(h), "month": world.months[m], "n_places": made.n_parts}
+            found = {k: v[m] for k, v in scores.items()}
+            out.append(world.row("sum", made.name, why, found, **about))
     return out
 
 
-#: Horizons at which the turn is scored.
-TURNS: Final = (3, 6, 12)
-#: A log score is not allowed to be worse than this.
-_FLOOR: Final = -10.0
-
-_NO_YEAR = "a count of the year before is not known"
-
-
-def paths_of(world: World) -> list[Row]:
+def _paths(world: World) -> list[Row]:
     """Statistics of the path of each place, and of each sum."""
-    why = "" if world.joint(MONTH) else NOT_MONTHS
-    asked: list[Sum] = []
+    turns = [m for m, h in enumerate(world.horizons) if h in TURNS]
+
+    def row(
+        made: Sum, statistic: str, why: str, scores: Mapping[str, object], m: int | None = None
+    ) -> Row:
+        """A row of a path; of the turn by a month, where one is given."""
+        about: Row = {"n_months": world.horizons.size}
+        if m is not None:
+            about = {"horizon": int(world.horizons[m]), "month": world.months[m]}
+        return world.row(statistic, made.name, why, scores, n_places=made.n_parts, **about)
+
+    why = world.apart(MONTH)
+    asked = [replace(made, reason=made.reason or why) for made in sums_of(world)]
     if not world.control:
-        asked += [Sum(place, [i], 1, why) for i, place in enumerate(world.places)]
-    asked += [replace(made, reason=made.reason or why) for made in sums_of(world)]
-    drawn = [made for made in asked if not made.reason]
-    out = [row(reason=made.reason) for made in asked if made.reason
-           for row in _path_rows(world, made)]  # fmt: skip
+        asked = [*(Sum(s, [i], 1, why) for i, s in enumerate(world.places)), *asked]
+    drawn, out = [made for made in asked if not made.reason], []
+    for made in asked:
+        if made.reason:
+            for name in ("largest_rise", "largest_fall", "peak_month"):
+                out.append(row(made, name, made.reason, {}))
+            out += [row(made, "turn", made.reason, {}, m) for m in turns]
     if not drawn:
         return out
     # All of them at once, (D, U, M): a loop over sixty places took most of the time.
@@ -444,32 +435,20 @@ def paths_of(world: World) -> list[Row]:
     labels = [(*world.key, name, made.name) for name in ("rise", "fall") for made in drawn]
     scores = counted(largest, seen, labels)
     chance, happened = chances(first, later), turns_of(came)
-    turns = [m for m, h in enumerate(world.horizons) if h in TURNS]
     for u, made in enumerate(drawn):
-        rise, fall, peak, *turn = _path_rows(world, made)
         lost = first_reason(world.why[made.parts])
-        year = lost or ("" if np.isfinite(later[:, u]).all() and np.isfinite(came[u, 1:]).all()
-                        else _NO_YEAR)  # fmt: skip
-        for j, row in ((u, rise), (len(drawn) + u, fall)):
-            out.append(row(reason=year) if year else row(**{k: v[j] for k, v in scores.items()}))
-        named = {} if lost else _peak(draws[:, u], observed[u], world.horizons)
-        out.append(peak(reason=lost) if lost else peak(**named))
-        for m, row in zip(turns, turn):
+        known = np.isfinite(later[:, u]).all() and np.isfinite(came[u, 1:]).all()
+        for name, j in (("largest_rise", u), ("largest_fall", len(drawn) + u)):
+            found = {k: v[j] for k, v in scores.items()}
+            out.append(row(made, name, lost or ("" if known else _NO_YEAR), found))
+        peak = {} if lost else _peak(draws[:, u], observed[u], world.horizons)
+        out.append(row(made, "peak_month", lost, peak))
+        for m in turns:
             said, fact = float(chance[u, m]), float(happened[u, m])
-            known = not np.isnan(said + fact)
-            out.append(row(observed=fact, median=said, score=(said - fact) ** 2) if known
-                       else row(reason=lost or _NO_YEAR))  # fmt: skip
+            why = (lost or _NO_YEAR) if np.isnan(said + fact) else ""
+            turn = {"observed": fact, "median": said, "score": (said - fact) ** 2}
+            out.append(row(made, "turn", why, turn, m))
     return out
-
-
-def _path_rows(world: World, made: Sum) -> list[partial[Row]]:
-    """The rows of one path, without their scores: rise, fall, peak, and each turn."""
-    n_months = world.horizons.size
-    out = [partial(world.row(name, made.name), n_places=made.n_parts, n_months=n_months)
-           for name in ("largest_rise", "largest_fall", "peak_month")]  # fmt: skip
-    turn = partial(world.row("turn", made.name), n_places=made.n_parts)
-    return out + [partial(turn, horizon=int(h), month=world.months[m])
-                  for m, h in enumerate(world.horizons) if h in TURNS]  # fmt: skip
 
 
 def _peak(draws: Floats, observed: Floats, horizons: NDArray[np.int64]) -> dict[str, float]:
@@ -558,22 +537,22 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
         raise ScoringError("the table of joint scores is empty", hint="backtest with joint=True")
     table = _grouped(_of_all_places(joint), by)
     keys = [*by, *(["model"] if "model" in table else []), "statistic", "extent"]
+
+    def grouped(rows: pd.DataFrame) -> Any:
+        """Rows by model, statistic and extent."""
+        return rows.groupby(keys, observed=True, sort=True, dropna=False)
+
     apart = table["control"].to_numpy(dtype=bool)
     plain, control = table[~apart], table[apart & table["scorable"].to_numpy(dtype=bool)]
-    known = plain[plain["scorable"].astype(bool)]
-    grouped = plain.groupby(keys, observed=True, sort=True, dropna=False)
-    out = grouped.size().to_frame("n_units")
-    scored = known.groupby(keys, observed=True, sort=True, dropna=False)
+    scored = grouped(plain[plain["scorable"].astype(bool)])
+    out: pd.DataFrame = grouped(plain).size().to_frame("n_units")
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
-    out["n_places"] = grouped["n_places"].min()
+    out["n_places"] = grouped(plain)["n_places"].min()
     columns = list(_MEANS)
-    means = scored[columns].mean().rename(columns=_MEANS)
-    shuffled = control.groupby(keys, observed=True, sort=True, dropna=False)[columns].mean()
-    shuffled = shuffled.rename(columns={k: f"control_{v}" for k, v in _MEANS.items()})
-    out = out.join(means).join(shuffled)
+    shuffled = grouped(control)[columns].mean().rename(columns=_MEANS).add_prefix("control_")
+    out = out.join(scored[columns].mean().rename(columns=_MEANS)).join(shuffled)
     out["ratio"] = out["score"] / out["control_score"]
-    lost = plain[plain["reason"].astype(str) != ""]
-    reason = lost.groupby(keys, observed=True, sort=True, dropna=False)["reason"].agg(
+    reason = grouped(plain[plain["reason"].astype(str) != ""])["reason"].agg(
         lambda x: str(x.value_counts().index[0])
     )
     out["reason"] = reason.reindex(out.index).fillna("").astype(object)

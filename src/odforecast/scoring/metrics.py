@@ -11,7 +11,7 @@ import functools
 import inspect
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, UnknownNameError, one_of
 from odforecast.names import TARGETS
-from odforecast.scoring.columns import SCORE_COLUMNS
+from odforecast.scoring.columns import COUNTY_COLUMNS, DERIVED, SCORE_COLUMNS, UNIT_KEYS
 from odforecast.scoring.rules import binned_log_score, crps_from_draws
 from odforecast.seeds import content_hash, steps_of
 
@@ -28,14 +28,12 @@ Floats = NDArray[np.float64]
 #: ``(samples (D, L, M), observed (L, M)) -> (L, M)``; NaN where nothing was observed.
 Function = Callable[[Floats, Floats], Floats]
 
-#: What :func:`odforecast.score` and the backtest write beside the columns of every table.
-_ALSO_TAKEN = frozenset(
+#: Columns of the score table, and what is written or derived beside them.
+_TAKEN = frozenset(
     {
-        "bounded", "era", "horizon_group", "joint_locations", "last_reported", "level", "mean",
-        "n_common", "n_not_scorable", "n_scorable", "n_units", "observed_high", "observed_low",
-        "p_hidden", "p_ten", "p_zero", "region", "rel_wis", "reported", "revised", "rps",
-        "rps_bands", "rps_pooled", "scale", "scenario_id", "size", "size_class", "twcrps", "twwis",
-        "urban", "visible", "warnings",
+        *SCORE_COLUMNS, *COUNTY_COLUMNS, *UNIT_KEYS, *DERIVED, "joint_locations", "last_reported",
+        "n_common", "n_not_scorable", "n_scorable", "n_units", "rel_wis", "reported", "revised",
+        "rps", "rps_pooled", "size_class", "warnings",
     }
 )  # fmt: skip
 _LEGAL = re.compile(r"[a-z][a-z0-9_]{0,59}")
@@ -105,28 +103,23 @@ class Metric:
                 f"metric {self.name!r} has no legal name",
                 hint="small letters, digits and _, a letter first, 60 at most",
             )
-        if self.name in SCORE_COLUMNS or self.name in _ALSO_TAKEN:
+        if self.name in _TAKEN:
             raise ScoringError(
                 f"metric {self.name!r}: the score table has a column of that name",
                 hint=f"call it my_{self.name}",
             )
         if not callable(self.function):
             raise ScoringError(f"metric {self.name!r}: function is {self.function!r}, no function")
-        if self.better not in _BETTER:
-            raise ScoringError(
-                f"metric {self.name!r}: better is {self.better!r}",
-                hint=one_of(self.better, _BETTER),
-            )
-        if self.target is not None and self.target not in TARGETS:
-            raise ScoringError(
-                f"metric {self.name!r}: target is {self.target!r}",
-                hint=one_of(self.target, TARGETS),
-            )
+        for what, allowed in (("better", _BETTER), ("target", (None, *TARGETS))):
+            if (value := getattr(self, what)) not in allowed:
+                raise ScoringError(
+                    f"metric {self.name!r}: {what} is {value!r}",
+                    hint=one_of(value, (x for x in allowed if x)),
+                )
         text = _text_of(self.function)
-        own = secrets.token_hex(8) if text is None else text
         object.__setattr__(self, "reusable", text is not None)
-        key = content_hash("metric", self.name, str(self.version), str(self.target), own)
-        object.__setattr__(self, "key", key)
+        said = ("metric", self.name, str(self.version), str(self.target))
+        object.__setattr__(self, "key", content_hash(*said, text or secrets.token_hex(8)))
 
 
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
@@ -276,7 +269,7 @@ def _text_of(function: object) -> str | None:
     """What makes a function itself: its text and the plain values it holds; None if unknown."""
     if isinstance(function, functools.partial):
         inner = _text_of(function.func)
-        held = [*function.args, *(x for pair in sorted(function.keywords.items()) for x in pair)]
+        held = [*function.args, *_flat(function.keywords)]
         return None if inner is None or (kept := _plain(held)) is None else f"{inner}\n{kept}"
     if not inspect.isfunction(function):
         return None
@@ -284,10 +277,7 @@ def _text_of(function: object) -> str | None:
         text = inspect.getsource(function)
     except (OSError, TypeError):
         return None
-    held = [
-        *(function.__defaults__ or ()),
-        *(x for pair in sorted((function.__kwdefaults__ or {}).items()) for x in pair),
-    ]
+    held = [*(function.__defaults__ or ()), *_flat(function.__kwdefaults__ or {})]
     try:
         held += [cell.cell_contents for cell in function.__closure__ or ()]
     except ValueError:  # a cell that is not filled yet
@@ -296,6 +286,11 @@ def _text_of(function: object) -> str | None:
     # Two lambdas in one line have one text.
     steps = steps_of(function.__code__) if function.__code__.co_name == "<lambda>" else ""
     return None if kept is None else f"{text}\n{steps}\n{kept}"
+
+
+def _flat(named: Mapping[str, object]) -> list[object]:
+    """Names and their values, in the order of the names."""
+    return [x for pair in sorted(named.items()) for x in pair]
 
 
 def _plain(values: Iterable[object]) -> str | None:
@@ -317,12 +312,9 @@ def _plain(values: Iterable[object]) -> str | None:
 
 
 #: Metrics that are computed when asked for by name.
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("log_score_binned", binned_log_score),
-        Metric("crps_log", _crps_log),
-        Metric("dss_log", _dss_log),
-        Metric("se", _squared_error, unit="deaths squared"),
-    )
+METRICS = {
+    "log_score_binned": Metric("log_score_binned", binned_log_score),
+    "crps_log": Metric("crps_log", _crps_log),
+    "dss_log": Metric("dss_log", _dss_log),
+    "se": Metric("se", _squared_error, unit="deaths squared"),
 }

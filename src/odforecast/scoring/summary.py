@@ -12,7 +12,7 @@ intervals are judged on those (calibration).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,18 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.names import SCENARIO_ID, TARGET_12MO
-from odforecast.scoring.columns import COUNTY_SIZES, UNIT_KEYS, columns_of, table_of, with_groups
+from odforecast.scoring.columns import (
+    COUNTY_SIZES,
+    UNIT_KEYS,
+    columns_of,
+    groups_of,
+    table_of,
+    with_groups,
+)
 from odforecast.scoring.metrics import Metric
 from odforecast.scoring.pairs import relative_to_baseline
 from odforecast.scoring.rules import Floats
-from odforecast.scoring.units import LOG_SCORES, against_reported
+from odforecast.scoring.units import LOG_SCORES, revised
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
 MEANS = {
@@ -76,9 +83,10 @@ def summarise(
         ``last_reported``: ``direction``, the share of units where the median rightly says whether
         the 12-month count will be above the last reported one. With a column ``reported``, where a
         unit has one (the nowcast of published counts): ``mae_reported``, ``rel_wis_reported``,
-        ``n_revised`` and ``coverage_90_revised``, see
-        :func:`~odforecast.scoring.units.against_reported`. With columns ``rps`` and
-        ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
+        ``n_revised`` and ``coverage_90_revised``: mean absolute revision (the error of the reported
+        count, as it would be if nobody completed it), mean WIS over that (below 1 is better than
+        the reported count), the units that were revised, and coverage over those. With columns
+        ``rps`` and ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
         ``rel_rps``, its ratio to that of the pooled frequencies on the same units, where ``by``
         keeps horizons apart: up to six months ahead half or more is counted already.
         A mean is NaN, rather than a mean over fewer units, where a scorable unit lacks that
@@ -103,46 +111,64 @@ def summarise(
     """
     scores = table_of(scores)
     groups = [name for name in columns_of(by) if name != "model"]
-    means = dict(MEANS)
-    means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
+    keys = [*groups, "model"]
     named = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
     names = [x.name if isinstance(x, Metric) else x for x in named]
-    means |= {name: name for name in columns_of(names, "metrics")}
-    needed = [*groups, "model", "scorable", *means.values()]
-    table = with_groups(scores, needed)
-    keys = [*groups, "model"]
+    means = MEANS | {name: name for name in columns_of(names, "metrics")}
+    means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
+    table = with_groups(scores, [*keys, "scorable", *means.values()])
     if {"last_reported", "observed", "median", "target"} <= set(table.columns):
-        table = table.assign(direction=_direction(table))
+        # 1 where the median is on the observation's side of the last reported count, else 0.
+        last, counts = table["last_reported"], table["target"].astype(str) == TARGET_12MO
+        right = (table["median"] > last) == (table["observed"] > last)
+        known = counts & last.notna() & table["observed"].notna()
+        table = table.assign(direction=right.astype(float).where(known))
         means["direction"] = "direction"
-    scorable = table["scorable"].astype(bool)
     if table.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
-    out = table.groupby(keys, observed=True, sort=True, dropna=False).size().to_frame("n_units")
-    grouped = table[scorable].groupby(keys, observed=True, sort=True, dropna=False)
-    out["n_scorable"] = grouped.size().reindex(out.index, fill_value=0)
+
+    def grouped(rows: pd.DataFrame) -> Any:
+        """Rows by group and model."""
+        return rows.groupby(keys, observed=True, sort=True, dropna=False)
+
+    out: pd.DataFrame = grouped(table).size().to_frame("n_units")
+    scored = grouped(table[table["scorable"].astype(bool)])
+    out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
-    columns = list(means.values())
-    values, counts = grouped[columns].mean(), grouped[columns].count()
-    whole = counts.eq(grouped.size(), axis=0)
-    values = values.where(whole).reindex(out.index)
+    values = scored[list(means.values())]
+    whole = values.count().eq(scored.size(), axis=0)
+    found = values.mean().where(whole).reindex(out.index)
     for name, column in means.items():
-        out[name] = values[column]
+        out[name] = found[column]
     if "reported" in table and table["reported"].notna().any():
-        out = out.join(against_reported(table, keys))
-        out["n_revised"] = out["n_revised"].fillna(0).astype(int)
+        of_nowcast = grouped(_revisions(table))
+        out["n_revised"] = of_nowcast["moved"].sum().reindex(out.index).fillna(0).astype(int)
+        mean = of_nowcast[["revision", "covered", "wis"]].mean().reindex(out.index)
+        out["mae_reported"] = mean["revision"]
+        share = mean["wis"] / mean["revision"]
+        out["rel_wis_reported"] = share.where(mean["revision"] > 0)
+        out["coverage_90_revised"] = mean["covered"]
     apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
     if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
         both = table[table["rps"].notna() & table["rps_pooled"].notna()]
-        mean = both.groupby(keys, observed=True, sort=True, dropna=False)[
-            ["rps", "rps_pooled"]
-        ].mean()
-        out["rps"] = mean["rps"].reindex(out.index)
-        out["rel_rps"] = (mean["rps"] / mean["rps_pooled"]).reindex(out.index)
+        mean = grouped(both)[["rps", "rps_pooled"]].mean().reindex(out.index)
+        out["rps"], out["rel_rps"] = mean["rps"], mean["rps"] / mean["rps_pooled"]
     out = out.reset_index()
     if baseline is not None:
         out = out.merge(_relative(table, baseline, groups), on=keys, how="left")
         out["n_common"] = out["n_common"].fillna(0).astype(int)
     return out.sort_values([*groups, "wis", "model"], kind="stable", ignore_index=True)
+
+
+def _revisions(table: pd.DataFrame) -> pd.DataFrame:
+    """Scorable units of the nowcast, with how far the reported counts moved."""
+    known = table["scorable"].astype(bool) & table["reported"].notna()
+    rows = table[known & (table["target"].astype(str) == TARGET_12MO)]
+    moved = revised(rows["observed"], rows["reported"])
+    if "revised" in rows:  # as it was in deaths, should the table be per 100,000
+        moved = rows["revised"].to_numpy(dtype=bool)
+    revision = (rows["observed"] - rows["reported"]).abs()
+    return rows.assign(moved=moved, revision=revision, covered=rows["cover_90"].where(moved))
 
 
 def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataFrame:
@@ -156,15 +182,6 @@ def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataF
         if isinstance(table[name].dtype, pd.CategoricalDtype):
             related[name] = related[name].astype(table[name].dtype)
     return related.assign(model=related["model"].astype(table["model"].dtype))
-
-
-def _direction(table: pd.DataFrame) -> pd.Series[float]:
-    """1 where the median is on the observation's side of the last reported count, else 0."""
-    right = (table["median"] > table["last_reported"]) == (
-        table["observed"] > table["last_reported"]
-    )
-    known = (table["target"].astype(str) == TARGET_12MO) & table["last_reported"].notna()
-    return right.astype(float).where(known & table["observed"].notna())
 
 
 #: Model that county scores are related to.
@@ -227,12 +244,31 @@ def county_leaderboard(
     1  county-hub-baseline        2         1.0        0.0
     """
 
-    def line(rows: pd.DataFrame, whole: Mapping[str, pd.DataFrame]) -> Lines:
-        yield _line(rows, whole.get(baseline) if baseline is not None else None)
+    def lines(rows: pd.DataFrame, whole: Mapping[str, pd.DataFrame]) -> Lines:
+        base = whole.get(baseline) if baseline is not None else None
+        bounded = rows[rows["bounded"]]
+        seen = bounded[bounded["visible"]]
+        exact = seen[seen["scorable"]]
+        yield (
+            {
+                "n_units": len(bounded),
+                "n_counties": bounded["location"].nunique(),
+                "n_states": len(set(_states(bounded))),
+                "n_unknown": len(rows) - len(bounded),
+            }
+            | _related("twcrps", "twcrps", bounded, base)
+            | _related("rps", "rps_bands", bounded, base)
+            | {"n_visible": len(seen)}
+            | _related("twwis", "twwis", seen, base)
+            | {"n_wis": len(exact)}
+            | _related("wis", "wis", exact, base)
+            | {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 90)}
+            | {"se_coverage_90": _mean_error(exact["cover_90"], exact)}
+        )
 
     groups = [name for name in columns_of(by) if name != "model"]
     order = [*groups, "twcrps", "model"]
-    return _by_model(scores, groups, line).sort_values(order, kind="stable", ignore_index=True)
+    return _by_model(scores, groups, lines).sort_values(order, kind="stable", ignore_index=True)
 
 
 def county_coverage(
@@ -262,7 +298,7 @@ def county_coverage(
         coverage = {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 80, 90, 95)}
         yield {
             "n_exact": len(exact), **coverage,
-            "se_coverage_90": _mean_error(exact["cover_90"], exact["location"]),
+            "se_coverage_90": _mean_error(exact["cover_90"], exact),
             "n_bounded": len(pit),
             "pit_90": float(((pit >= 0.05) & (pit < 0.95)).mean()) if len(pit) else np.nan,
             "pit_mean": pit.mean(), "pit_spread": pit.std(ddof=0) * np.sqrt(12.0),
@@ -310,7 +346,7 @@ def ten_or_more(
             yield {
                 "left": i / bins, "right": (i + 1) / bins, "n": int(here.sum()),
                 "given": float(chance[here].mean()), "came": float(came[here].mean()),
-                "gap": float(gap.mean()), "se": _mean_error(gap, rows["location"][here]),
+                "gap": float(gap.mean()), "se": _mean_error(gap, rows[here]),
             }  # fmt: skip
 
     return _by_model(scores, columns_of(by), lines)
@@ -325,50 +361,55 @@ def _by_model(
     by: Sequence[str],
     lines: Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], Lines],
 ) -> pd.DataFrame:
-    """Lines of each model in each group."""
-    out = []
+    """Lines of each model in each group; models are compared on the same units."""
+    if not is_of_counties(scores):
+        raise ScoringError(
+            "these are no scores of counties", hint="od.score of a forecast of counties makes them"
+        )
+    if scores.empty:
+        raise ScoringError("the score table is empty", hint="did every forecast fail?")
+    scores, out = with_groups(scores, by), []
+    if "size" in by:
+        scores = _sized(scores)
+    keys = [k for k in UNIT_KEYS if k in scores]
     for labels, part in groups_of(scores, by):
-        whole = by_model(part)
+        unit = part.groupby(keys, observed=True, dropna=False, sort=False).ngroup()
+        names = part["model"].astype(str).to_numpy()
+        whole = {str(model): rows for model, rows in part.set_index(unit).groupby(names)}
+        for model, rows in whole.items():
+            if rows.index.has_duplicates:
+                first = rows[rows.index.duplicated()].iloc[0]
+                raise ScoringError(
+                    f"{model} has two rows of one unit, for example "
+                    + ", ".join(f"{k}={first[k]}" for k in keys),
+                    hint="score each forecast once, or compare one model version at a time",
+                )
         for model, rows in whole.items():
             out += [labels | {"model": model} | line for line in lines(rows, whole)]
-    return titled(out)
+    table = pd.DataFrame(out)
+    if "size" in table:
+        table = _sized(table)
+    table.attrs["title"] = COUNTY_TITLE
+    return table
 
 
-def _line(rows: pd.DataFrame, base: pd.DataFrame | None) -> dict[str, object]:
-    """One line of the leaderboard: a model's units, and the baseline's."""
-    bounded = rows[rows["bounded"]]
-    seen = bounded[bounded["visible"]]
-    exact = seen[seen["scorable"]]
-    line: dict[str, object] = {
-        "n_units": len(bounded),
-        "n_counties": bounded["location"].nunique(),
-        "n_states": len(set(states_of(bounded["location"]))),
-        "n_unknown": len(rows) - len(bounded),
-    }
-    for name, column, part in (("twcrps", "twcrps", bounded), ("rps", "rps_bands", bounded)):
-        line |= _related(name, column, part, base)
-    line["n_visible"] = len(seen)
-    line |= _related("twwis", "twwis", seen, base)
-    line["n_wis"] = len(exact)
-    line |= _related("wis", "wis", exact, base)
-    line["coverage_50"] = exact["cover_50"].mean()
-    line["coverage_90"] = exact["cover_90"].mean()
-    line["se_coverage_90"] = _mean_error(exact["cover_90"], exact["location"])
-    return line
+def _sized(table: pd.DataFrame) -> pd.DataFrame:
+    """The table, its classes of size in their order."""
+    classes = (*COUNTY_SIZES, "")
+    return table.assign(size=pd.Categorical(table["size"].astype(str), classes, ordered=True))
 
 
 def _related(
     name: str, column: str, rows: pd.DataFrame, base: pd.DataFrame | None
 ) -> dict[str, object]:
     """Mean of a score, its ratio to the baseline's on common units, and that one's error."""
-    out: dict[str, object] = {name: rows[column].mean(), f"rel_{name}": np.nan}
     ratio, error = np.nan, np.nan
     if base is not None:
         other = base[column].reindex(rows.index)
         both = (rows[column].notna() & other.notna()).to_numpy()
         mine, theirs = rows[column].to_numpy(float)[both], other.to_numpy(float)[both]
-        ratio, error = ratio_error(mine, theirs, states_of(rows["location"][both]))
-    return out | {f"rel_{name}": ratio, f"se_{name}": error}
+        ratio, error = ratio_error(mine, theirs, _states(rows[both]))
+    return {name: rows[column].mean(), f"rel_{name}": ratio, f"se_{name}": error}
 
 
 def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
@@ -407,62 +448,15 @@ def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> 
     return ratio, float(np.sqrt(n / (n - 1) * (gap**2).sum()) / total)
 
 
-def _mean_error(values: pd.Series, locations: pd.Series) -> float:
-    """Standard error of a mean, over states."""
-    given = values.to_numpy(dtype=float)
-    return ratio_error(given, np.ones(given.size), states_of(locations))[1]
+def _mean_error(values: pd.Series[float], rows: pd.DataFrame) -> float:
+    """Standard error of a mean over some rows, over states."""
+    given = np.asarray(values, dtype=np.float64)
+    return ratio_error(given, np.ones_like(given), _states(rows))[1]
 
 
-def states_of(locations: pd.Series) -> NDArray[np.object_]:
+def _states(rows: pd.DataFrame) -> NDArray[np.object_]:
     """State of each county, the first two digits of its FIPS code."""
-    return locations.astype(str).str[:2].to_numpy(dtype=object)
-
-
-def groups_of(
-    scores: pd.DataFrame, by: Sequence[str]
-) -> Iterator[tuple[dict[str, object], pd.DataFrame]]:
-    """The score table in groups, those of size in their order."""
-    if not is_of_counties(scores):
-        raise ScoringError(
-            "these are no scores of counties", hint="od.score of a forecast of counties makes them"
-        )
-    if scores.empty:
-        raise ScoringError("the score table is empty", hint="did every forecast fail?")
-    table = with_groups(scores, by)
-    if "size" in by:
-        classes = [s for s in (*COUNTY_SIZES, "") if s in set(table["size"])]
-        table = table.assign(size=pd.Categorical(table["size"].astype(str), classes, ordered=True))
-    if not by:
-        yield {}, table
-        return
-    for values, part in table.groupby(list(by), observed=True, sort=True, dropna=False):
-        yield dict(zip(by, values)), part
-
-
-def by_model(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Rows of each model, indexed by unit, so that models are compared on the same ones."""
-    keys = [k for k in UNIT_KEYS if k in part]
-    unit = part.groupby(keys, observed=True, dropna=False, sort=False).ngroup()
-    out = {}
-    for model, rows in part.set_index(unit).groupby(part["model"].astype(str).to_numpy()):
-        if rows.index.has_duplicates:
-            first = rows[rows.index.duplicated()].iloc[0]
-            raise ScoringError(
-                f"{model} has two rows of one unit, for example "
-                + ", ".join(f"{k}={first[k]}" for k in keys),
-                hint="score each forecast once, or compare one model version at a time",
-            )
-        out[str(model)] = rows
-    return out
-
-
-def titled(lines: list[dict[str, object]]) -> pd.DataFrame:
-    """A table of lines that says what it must be called with; classes of size in their order."""
-    table = pd.DataFrame(lines)
-    if "size" in table:
-        table["size"] = pd.Categorical(table["size"].astype(str), (*COUNTY_SIZES, ""), ordered=True)
-    table.attrs["title"] = COUNTY_TITLE
-    return table
+    return rows["location"].astype(str).str[:2].to_numpy(dtype=object)
 
 
 #: Whether a scenario's assumptions held for what a row forecasts.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -48,16 +46,19 @@ def pooled_frequencies(panel: Panel) -> Floats:
     >>> share.shape, round(float(share.sum()), 9)
     ((5,), 1.0)
     """
-    rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
-    counts = panel.reported[rows][:, panel.months <= panel.settled_through]
-    if counts.shape[1] <= 12:
-        return np.full(len(CATEGORIES), np.nan)
+    counts = _settled(panel)
     before, later = counts[:, :-12], counts[:, 12:]
     found = category(later - before, before, thresholds(before)[0])
     found = found[found >= 0]
     if not found.size:
         return np.full(len(CATEGORIES), np.nan)
     return np.asarray(np.bincount(found, minlength=len(CATEGORIES)) / found.size)
+
+
+def _settled(panel: Panel) -> Floats:
+    """Counts of the jurisdictions that were settled by the as-of date."""
+    rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
+    return panel.reported[rows][:, panel.months <= panel.settled_through]
 
 
 def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
@@ -106,23 +107,19 @@ def trend_pair(
     months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
     panel = forecast.panel if known is None else known
     if months.size and panel is not None:
-        rows = np.arange(shape[0])
         first = thresholds(before_at_origin(forecast)[:, months])[0]
         at = forecast.months[months]
-        later, _ = truth.observed(forecast.locations, at)
-        before, _ = truth.observed(forecast.locations, at - 12 * ONE_MONTH)
+        later, before = (
+            truth.observed(forecast.locations, m)[0] for m in (at, at - 12 * ONE_MONTH)
+        )
         came = category(later - before, before, first)
-        given = probabilities(forecast, first, list(rows), months)
+        given = probabilities(forecast, first, list(range(shape[0])), months)
         pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
         out[0][:, months] = ranked_probability_score(given, came)
         # Of the same units: where the forecast has no category, nor has the comparison.
         pooled = np.where(np.isnan(given), np.nan, pooled)
         out[1][:, months] = ranked_probability_score(pooled, came)
     return out[0], out[1]
-
-
-#: Longest horizon: the count a year earlier is known at the origin.
-_LONGEST: Final = 12
 
 
 def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
@@ -175,13 +172,15 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
             "these draws are not joint over months, so a path has no turn",
             hint="use a model whose paths are joint over months",
         )
-    ahead = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= _LONGEST))
+    ahead = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
     places, months = forecast.locations, forecast.months[ahead]
     chance = np.full((len(places), ahead.size), np.nan)
     if ahead.size:
         first, later = drawn_changes(forecast, forecast.samples())
         chance = chances(first, later[:, :, ahead])
-    came = observed_turns(truth, places, forecast.last_month, months)
+    at: Months = np.append(np.datetime64(forecast.last_month, "M"), months)
+    counts, before = (truth.observed(places, m)[0] for m in (at, at - 12 * ONE_MONTH))
+    came = turns_of(counts - before)
     panel = forecast.panel if known is None else known
     pooled = np.full(ahead.size, np.nan)
     if panel is not None:
@@ -251,16 +250,6 @@ def turned(first: Floats, later: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.logical_or.accumulate((later > 0) != (first > 0)[..., None], axis=-1))
 
 
-def observed_turns(
-    truth: Truth, places: tuple[str, ...], last: np.datetime64, months: Months
-) -> Floats:
-    """1 where a place had turned by each month, 0 where not; NaN unknown. Shape (L, M)."""
-    at: Months = np.append(np.datetime64(last, "M"), months)
-    later, _ = truth.observed(places, at)
-    before, _ = truth.observed(places, at - 12 * ONE_MONTH)
-    return turns_of(later - before)
-
-
 def turns_of(changes: Floats) -> Floats:
     """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on.
 
@@ -282,8 +271,7 @@ def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
     ndarray, shape (H,)
         Shares over all jurisdictions and months whose counts were settled; NaN without any.
     """
-    rows = [i for i, s in enumerate(panel.locations) if s != NATION] or [0]
-    counts = panel.reported[rows][:, panel.months <= panel.settled_through]
+    counts = _settled(panel)
     changes = counts[:, 12:] - counts[:, :-12]
     out = np.full(len(horizons), np.nan)
     for k, h in enumerate(int(h) for h in horizons):

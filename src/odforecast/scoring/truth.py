@@ -260,11 +260,10 @@ class Truth:
         >>> bool(low[0, 0] == high[0, 0]), bool(np.isnan(low[0, 1]))
         (True, True)
         """
-        layers = (self.panel.low, self.panel.high)
-        if self.kind != "reported":
-            layers = (getattr(self.panel, self.kind),) * 2
+        names = ("low", "high") if self.kind == "reported" else (self.kind, self.kind)
         out = []
-        for layer in layers:
+        for name in names:
+            layer = getattr(self.panel, name)
             values, reasons = self._read(layer, self.panel.months, locations, months)
             self._too_young(reasons, months)
             out.append(np.where(reasons == "", values, np.nan))
@@ -284,9 +283,8 @@ class Truth:
         values[np.ix_(there, inside)] = layer[np.ix_(at[there], column[inside])]
         reasons[np.isnan(values)] = f"not published in release {self.release}"
         reasons[:, column >= grid.size] = f"after the last month of release {self.release}"
-        for i, place in enumerate(locations):
-            if not there[i]:
-                reasons[i] = f"release {self.release} has no {place}"
+        for i in np.flatnonzero(~there):
+            reasons[i] = f"release {self.release} has no {locations[int(i)]}"
         return values, reasons
 
     def _too_young(self, reasons: NDArray[np.object_], months: Months) -> None:

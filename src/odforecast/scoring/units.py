@@ -28,13 +28,12 @@ from odforecast.names import (
     TARGET_12MO,
 )
 from odforecast.panel import Panel
-from odforecast.scoring.calibration import interval_coverage
 from odforecast.scoring.columns import (
     COUNT_COLUMNS,
     METRIC_COLUMNS,
     UNIT_COLUMNS,
+    county_columns,
     regimes,
-    with_county_columns,
 )
 from odforecast.scoring.rules import (
     Floats,
@@ -44,6 +43,7 @@ from odforecast.scoring.rules import (
     bias_of_ranks,
     bounded_scores,
     crps_sorted,
+    interval_coverage,
     log_score_sorted,
     quantiles_sorted,
     ranks_sorted,
@@ -118,7 +118,7 @@ def score_units(
     >>> table["scorable"].tolist(), bool(table["wis"].isna()[1])
     ([True, False], True)
     """
-    return table_of(unit_columns(forecast, observed, target, horizons, bounds)[0])
+    return pd.DataFrame(unit_columns(forecast, observed, target, horizons, bounds)[0])
 
 
 def unit_columns(
@@ -145,22 +145,27 @@ def unit_columns(
     quantiles : ndarray, shape (Q, L, M)
         Those of :meth:`odforecast.Forecast.quantiles`, to the last bit, of the months asked for.
     """
-    columns = picked_months(forecast, horizons)
-    n_loc, n_months = len(forecast.locations), columns.size
-    truth = _check_observed(observed, (n_loc, n_months))
+    months = picked_months(forecast, horizons)
+    n_loc, n_months = shape = (len(forecast.locations), months.size)
+    truth = np.asarray(observed, dtype=float)
+    if truth.shape != shape:
+        raise ScoringError(
+            f"observed has shape {truth.shape}, the forecast has (locations, months) = {shape}"
+        )
+    if np.isinf(truth).any() or (truth < 0).any():
+        raise ScoringError("observed counts must be finite and not negative, or NaN if unknown")
     samples = forecast.samples(target)
     n_draws = len(samples)
-    model = forecast.provenance.get("model", "")
-    key = (model, forecast.as_of, target)
-    uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, columns]
-    hub = np.empty((len(HUB_QUANTILES), n_loc * n_months))
-    kept = np.empty((len(levels), n_loc * n_months))
+    key = (forecast.provenance.get("model", ""), forecast.as_of, target)
+    uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, months]
+    hub = np.empty((len(HUB_QUANTILES), truth.size))
+    kept = np.empty((len(levels), truth.size))
     parts: dict[str, list[Floats]] = {}
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
         flat = slice(start * n_months, (start + step) * n_months)
-        ordered = in_order(samples[:, block, columns].reshape(n_draws, -1))
+        ordered = in_order(samples[:, block, months].reshape(n_draws, -1))
         y, u = truth[block].ravel(), uniforms[block].ravel()
         hub[:, flat] = quantiles_sorted(ordered, HUB_QUANTILES)
         if levels:
@@ -174,14 +179,13 @@ def unit_columns(
     y = truth.ravel()
     scores = _quantile_scores(hub, HUB_QUANTILES, y)
     scores |= {name: np.concatenate(values) for name, values in parts.items()}
-    months = np.tile(forecast.months[columns], n_loc)
     made = _columns(
         scores,
+        forecast.as_of,
         location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
         target=target,
-        horizon=np.tile(forecast.horizons[columns], n_loc),
-        month=months,
-        horizon_from_origin=(months - np.datetime64(forecast.as_of, "M")).astype(np.int64),
+        horizon=np.tile(forecast.horizons[months], n_loc),
+        month=np.tile(forecast.months[months], n_loc),
         observed=y,
         reason=np.where(np.isnan(y), "no observed value", "").astype(object),
         n_draws=n_draws,
@@ -246,31 +250,19 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
             hint="odforecast backtest scores them (rps)",
         )
     parts = []
-    named = SCENARIO_ID in table
-    keys = ["origin_date", *([SCENARIO_ID] if named else []), "target"]
-    for (origin, *scenario, target), rows in table.groupby(keys, sort=True):
+    scenario = [SCENARIO_ID] if SCENARIO_ID in table else []
+    for (origin, *named, target), rows in table.groupby(["origin_date", *scenario, "target"]):
         day = pd.Timestamp(str(origin))
         part = _score_origin(rows, day, str(target), observe)
-        part.insert(0, "as_of", day)
         last = part["month"].to_numpy().astype("datetime64[M]") - part["horizon"].to_numpy().astype(
             "timedelta64[M]"
         )
-        part.insert(1, "last_month", last.astype("datetime64[s]"))
-        if named:
-            part.insert(2, SCENARIO_ID, str(scenario[0]))
+        first = {"as_of": day, "last_month": last.astype("datetime64[s]")}
+        first |= dict(zip(scenario, map(str, named)))
+        for at, (name, column) in enumerate(first.items()):
+            part.insert(at, name, column)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
-
-
-def _check_observed(observed: ArrayLike, shape: tuple[int, int]) -> Floats:
-    truth = np.asarray(observed, dtype=float)
-    if truth.shape != shape:
-        raise ScoringError(
-            f"observed has shape {truth.shape}, the forecast has (locations, months) = {shape}"
-        )
-    if np.isinf(truth).any() or (truth < 0).any():
-        raise ScoringError("observed counts must be finite and not negative, or NaN if unknown")
-    return truth
 
 
 def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict[str, Floats]:
@@ -318,7 +310,11 @@ def _score_origin(
     units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
     states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
     months = units.get_level_values(1).to_numpy().astype("datetime64[M]")
-    y, reasons = _observe_units(observe, states, months, target)
+    # Single units are read off the grid that ``observe`` gives.
+    places, row = np.unique(states.astype(str), return_inverse=True)
+    grid, column = np.unique(months, return_inverse=True)
+    values, reasons = observe([str(s) for s in places], grid, target)
+    y, reasons = values[row, column], reasons[row, column]
     scores = {name: np.full(len(units), np.nan) for name in ("median", *METRIC_COLUMNS)}
     n_draws = np.zeros(len(units), dtype=np.int64)
     for kind in ("sample", "quantile"):  # quantiles last: they overrule those of samples
@@ -338,12 +334,10 @@ def _score_origin(
         if kind == "sample":
             ordered = np.sort(values, axis=1)
             key = ("", origin.date(), target)
-            uniforms = np.array(
-                [_uniforms((*key, m), [s], 1)[0, 0] for s, m in zip(states, months)]
-            )
-            part = _quantile_scores(
-                quantiles_sorted(ordered, HUB_QUANTILES), HUB_QUANTILES, y[where]
-            ) | _draw_scores(ordered, y[where], uniforms[where])
+            uniforms = [_uniforms((*key, m), [s], 1)[0, 0] for s, m in zip(states, months)]
+            hub = quantiles_sorted(ordered, HUB_QUANTILES)
+            part = _quantile_scores(hub, HUB_QUANTILES, y[where])
+            part |= _draw_scores(ordered, y[where], np.array(uniforms)[where])
             n_draws[where] = n
         else:
             levels = block["output_type_id"].to_numpy(dtype=float).reshape(-1, n)
@@ -355,47 +349,27 @@ def _score_origin(
             tau = levels[0].tolist()
             part = _quantile_scores(values.T, tau, y[where])
             part["bias"] = bias_from_quantiles(values.T, tau, y[where])
-        for name, column in part.items():
-            scores[name][where] = column
-    made = _columns(
-        scores,
-        location=states,
-        target=target,
-        horizon=units.get_level_values(2).to_numpy().astype(np.int64),
-        month=months,
-        horizon_from_origin=(months - np.datetime64(origin, "M")).astype(np.int64),
-        observed=y,
-        reason=reasons,
-        n_draws=n_draws,
-    )
-    return table_of(made)
+        for name, found in part.items():
+            scores[name][where] = found
+    horizon = units.get_level_values(2).to_numpy().astype(np.int64)
+    return pd.DataFrame(
+        _columns(
+            scores, origin, location=states, target=target, horizon=horizon, month=months,
+            observed=y, reason=reasons, n_draws=n_draws,
+        )
+    )  # fmt: skip
 
 
-def _observe_units(
-    observe: Observe, states: NDArray[np.object_], months: NDArray[np.datetime64], target: str
-) -> tuple[Floats, NDArray[np.object_]]:
-    """Truth of single (location, month) units, read off the grid that ``observe`` gives."""
-    places, row = np.unique(states.astype(str), return_inverse=True)
-    grid, column = np.unique(months, return_inverse=True)
-    values, reasons = observe([str(s) for s in places], grid, target)
-    return values[row, column], reasons[row, column]
-
-
-def _columns(scores: dict[str, Floats], **units: object) -> Columns:
+def _columns(scores: dict[str, Floats], as_of: Any, **units: Any) -> Columns:
     """The columns of the unit-level table, in their order."""
-    months = np.asarray(units["month"], dtype="datetime64[M]")
+    months = units["month"]
     columns = units | scores
     columns["month"] = months.astype("datetime64[s]")
+    columns["horizon_from_origin"] = (months - np.datetime64(as_of, "M")).astype(np.int64)
     columns["regime"] = regimes(months)
-    columns["scorable"] = ~np.isnan(np.asarray(units["observed"], dtype=float))
+    columns["scorable"] = ~np.isnan(units["observed"])
     names = (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
-    more = [name for name in scores if name not in names]
-    return {n: columns[n] for n in (*names, *more)}
-
-
-def table_of(columns: Columns) -> pd.DataFrame:
-    """A table of columns, made at once."""
-    return pd.DataFrame(columns)
+    return {n: columns[n] for n in (*names, *(name for name in scores if name not in names))}
 
 
 def score(
@@ -453,8 +427,7 @@ def score(
     >>> bool(od.score(forecast.select("Ohio"), od.Truth(panel))["scorable"].all())
     True
     """
-    columns, _ = score_columns(forecast, truth, target, known, horizons, metrics=metrics)
-    return table_of(columns)
+    return pd.DataFrame(score_columns(forecast, truth, target, known, horizons, (), metrics)[0])
 
 
 def score_columns(
@@ -494,71 +467,49 @@ def score_columns(
             hint="score against counts of the same indicator",
         )
     picked = picked_months(forecast, horizons)
-    months, n_months = forecast.months[picked], picked.size
-    observed, reasons = truth.observed(forecast.locations, months, target)
-    of_counties = truth.panel.dataset == COUNTIES and target == TARGET_12MO
-    bounds = truth.bounds(forecast.locations, months) if of_counties else None
+    places, months = forecast.locations, forecast.months[picked]
+    observed, reasons = truth.observed(places, months, target)
+    sums = target == TARGET_12MO
+    of_counties = sums and truth.panel.dataset == COUNTIES
+    bounds = truth.bounds(places, months) if of_counties else None
     columns, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
-    last = np.full(len(forecast.locations), np.nan)
-    if panel is not None:
-        row = {s: i for i, s in enumerate(panel.locations)}
-        last = np.array(
-            [panel.reported[row[s], -1] if s in row else np.nan for s in forecast.locations]
-        )
-    reported = np.full(observed.shape, np.nan)
-    if target == TARGET_12MO:
+    row = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
+    reported = rps = rps_pooled = np.full(observed.shape, np.nan)
+    if sums:
         reported = published(forecast)[:, picked]
-    rps = rps_pooled = np.full(observed.size, np.nan)
-    if target == TARGET_12MO and not of_counties:
-        rps, rps_pooled = (x[:, picked].ravel() for x in trend_pair(forecast, truth, known))
+    if sums and not of_counties:
+        rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known))
     columns |= {
-        "rps": rps,
-        "rps_pooled": rps_pooled,
+        "rps": rps.ravel(),
+        "rps_pooled": rps_pooled.ravel(),
         "truth": truth.kind,
         "truth_release": pd.Timestamp(truth.release),
         "reason": reasons.ravel(),
-        "last_reported": np.repeat(last, n_months),
+        "last_reported": np.repeat([float(row.get(s, np.nan)) for s in places], months.size),
         "reported": reported.ravel(),
         "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
-        "horizon_from_origin": np.tile(
-            forecast.horizons_from_origin[picked], len(forecast.locations)
-        ),
+        "horizon_from_origin": np.tile(forecast.horizons_from_origin[picked], len(places)),
         "warnings": "; ".join(forecast.warnings),
     }
     if bounds is not None:
-        columns = with_county_columns(columns, forecast, *bounds)
+        columns = county_columns(columns, forecast, *bounds)
     if metrics:
+        from odforecast.scoring.metrics import apply_metric, check_metrics
+
         samples = forecast.samples(target)[:, :, picked]
-        own = metric_columns(metrics, samples, observed, target)
+        none = np.full(observed.shape, np.nan)
+        own = {
+            m.name: apply_metric(m, samples, observed) if m.target in (None, target) else none
+            for m in check_metrics(metrics)
+        }
         if taken := [name for name in own if name in columns]:
             raise ScoringError(
                 f"metric {taken[0]!r} has the name of a column of the score table",
                 hint="give it another",
             )
-        columns |= own
+        columns |= {name: values.ravel() for name, values in own.items()}
     return columns, quantiles
-
-
-def metric_columns(
-    metrics: Sequence[Metric | str], samples: Floats, observed: Floats, target: str
-) -> dict[str, Floats]:
-    """A column per metric: of draws (D, L, M) and counts (L, M), places as they stand.
-
-    NaN where a metric is of the other target.
-
-    Raises
-    ------
-    ScoringError
-        If one is unknown, or is not what a metric is.
-    """
-    from odforecast.scoring.metrics import apply_metric, check_metrics
-
-    none = np.full(observed.size, np.nan)
-    return {
-        m.name: apply_metric(m, samples, observed).ravel() if m.target in (None, target) else none
-        for m in check_metrics(metrics)
-    }
 
 
 #: A count was revised if it moved by more than this: deaths, or a share of it.
@@ -593,45 +544,6 @@ def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(moved > np.maximum(MOVED_DEATHS, MOVED_SHARE * was))
 
 
-def against_reported(scores: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Mean WIS of the nowcast beside the mean absolute revision, on the same units.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``reported``.
-    keys : list of str
-        Columns that make a group.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by ``keys``, groups without a nowcast left out: ``n_revised``, units that were
-        revised; ``mae_reported``, mean absolute revision (the error of the reported count, as
-        it would be if nobody completed it); ``rel_wis_reported``, mean WIS over that: below 1
-        is better than the reported count, NaN where nothing was revised;
-        ``coverage_90_revised``, coverage of the 90 % interval over the revised units.
-    """
-    known = scores["scorable"].astype(bool) & scores["reported"].notna()
-    known &= scores["target"].astype(str) == TARGET_12MO
-    table = scores[known]
-    moved = revised(table["observed"], table["reported"])
-    if "revised" in table:  # as it was in deaths, should the table be per 100,000
-        moved = table["revised"].to_numpy(dtype=bool)
-    table = table.assign(
-        _moved=moved,
-        _revision=(table["observed"] - table["reported"]).abs(),
-        _covered=table["cover_90"].where(moved),
-    )
-    groups = table.groupby(keys, observed=True, sort=True, dropna=False)
-    out = groups["_moved"].sum().to_frame("n_revised")
-    out["mae_reported"] = groups["_revision"].mean()
-    share = groups["wis"].mean() / out["mae_reported"]
-    out["rel_wis_reported"] = share.where(out["mae_reported"] > 0)
-    out["coverage_90_revised"] = groups["_covered"].mean()
-    return out
-
-
 #: Names of the lognormal log score in a score table, today's first.
 LOG_SCORES: Final = ("log_score_lognormal", "log_score")
 
@@ -662,7 +574,7 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     out = scores.copy()
     years = pd.DatetimeIndex(out["month"]).year
     pairs = list(zip(out["location"].astype(str), years))
-    residents = {pair: _residents(*pair) for pair in set(pairs)}
+    residents = {(s, y): population(s, y) if s in _STATES else np.nan for s, y in set(pairs)}
     factor = 1e5 / np.array([residents[pair] for pair in pairs])
     for name in (*COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
         out[name] = out[name] * factor
@@ -670,18 +582,15 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
         if name in out:
             out[name] = out[name] - np.log(factor)
     out["log_wis"] = np.nan
-    lost = np.isnan(factor) & out["scorable"].to_numpy()
+    nobody = np.isnan(factor)
+    lost = nobody & out["scorable"].to_numpy()
     out.loc[lost, "scorable"] = False
     out.loc[lost, "reason"] = "no population that matches CDC's jurisdiction"
     scored = [name for name in dict.fromkeys((*METRIC_COLUMNS, *LOG_SCORES)) if name in out]
-    out.loc[np.isnan(factor), scored] = np.nan
+    out.loc[nobody, scored] = np.nan
     if "twcrps" in out:
         # A hidden count is no rate of any size, and a score table holds no people of counties.
         out[["twcrps", "twwis", "mean"]] = np.nan
         out["bounded"] = False
     out["scale"] = "per_100k"
     return out
-
-
-def _residents(state: str, year: int) -> float:
-    return population(state, year) if state in _STATES else float("nan")

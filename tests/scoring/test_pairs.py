@@ -1,41 +1,30 @@
-"""Comparisons: pairwise skill by hand, missing units, intervals, Diebold-Mariano, summaries."""
+"""Comparisons by hand: units missing, intervals, groups of origins, scales; summaries."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from score_tables import scores_of
 
-from odforecast.errors import ScoringError
-from odforecast.scoring import diebold_mariano, relative_skill, relative_to_baseline, summarise
-from odforecast.scoring.columns import METRIC_COLUMNS
+from odforecast.scoring import (
+    diebold_mariano,
+    pairwise,
+    per_100k,
+    relative_skill,
+    relative_to_baseline,
+    summarise,
+)
+from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
 from odforecast.scoring.pairs import default_block
 
 
-def table(wis: dict[str, np.ndarray], horizon: int = 1) -> pd.DataFrame:
-    """Scores of models: arrays of (origin, location); NaN for a unit the model lacks."""
-    parts = []
-    for model, values in wis.items():
-        origins, places = values.shape
-        origin = np.datetime64("2021-01", "M") + np.arange(origins).astype("timedelta64[M]")
-        days = origin.astype("datetime64[D]") + np.timedelta64(12, "D")
-        month = origin + np.timedelta64(horizon, "M")
-        part = pd.DataFrame(
-            {
-                "model": model,
-                "as_of": np.repeat(days.astype("datetime64[s]"), places),
-                "vintage": "real",
-                "location": np.tile([f"L{i}" for i in range(places)], origins),
-                "target": "deaths_12mo",
-                "horizon": horizon,
-                "month": np.repeat(month.astype("datetime64[s]"), places),
-                "scorable": True,
-                "reason": "",
-                **{name: values.ravel() for name in METRIC_COLUMNS},
-            }
-        )
-        parts.append(part[part["wis"].notna()])
-    return pd.concat(parts, ignore_index=True)
+def gammas(seed, models, n, places=2, horizon=3):
+    """Scores at random: of each model, with the scale given."""
+    rng = np.random.default_rng(seed)
+    return scores_of({m: rng.gamma(9, k, (n, places)) for m, k in models.items()}, horizon)
 
 
 def skill(scores: pd.DataFrame, **keywords) -> pd.Series:
@@ -46,10 +35,10 @@ def skill(scores: pd.DataFrame, **keywords) -> pd.Series:
 def test_without_missing_units_it_is_the_ratio_of_means():
     rng = np.random.default_rng(1)
     wis = {m: rng.gamma(2, s, (8, 3)) for m, s in {"a": 1, "b": 3, "base": 2}.items()}
-    got = skill(table(wis))
+    got = skill(scores_of(wis))
     for model, values in wis.items():
         assert got[model] == pytest.approx(values.mean() / wis["base"].mean())
-    simple = relative_to_baseline(table(wis), "base", bootstrap=0).set_index("model")["ratio"]
+    simple = relative_to_baseline(scores_of(wis), "base", bootstrap=0).set_index("model")["ratio"]
     pd.testing.assert_series_equal(got.sort_index(), simple.sort_index(), check_names=False)
 
 
@@ -66,13 +55,13 @@ def test_pairwise_skill_by_hand_with_missing_units():
         "b": (1 / ab * 1 * b_base) ** (1 / 3),
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
-    got = skill(table(wis))
+    got = skill(scores_of(wis))
     for model, value in theta.items():
         assert got[model] == pytest.approx(value / theta["base"])
-    frame = relative_skill(table(wis), "base", bootstrap=0).set_index("model")
+    frame = relative_skill(scores_of(wis), "base", bootstrap=0).set_index("model")
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
-    simple = relative_to_baseline(table(wis), "base", bootstrap=0).set_index("model")
+    simple = relative_to_baseline(scores_of(wis), "base", bootstrap=0).set_index("model")
     assert simple["ratio"]["b"] == pytest.approx(b_base)
     assert simple["n_common"]["b"] == 2
 
@@ -81,34 +70,29 @@ def test_a_model_that_skips_hard_units_gains_nothing():
     easy_hard = np.array([[1.0, 100.0]] * 6)
     lazy = easy_hard.copy()
     lazy[:, 1] = np.nan
-    got = skill(table({"lazy": lazy, "base": easy_hard}))
+    got = skill(scores_of({"lazy": lazy, "base": easy_hard}))
     assert got["lazy"] == pytest.approx(1.0)
-    with pytest.raises(ScoringError, match="of 12 units, models lack: lazy 6; for example"):
-        skill(table({"lazy": lazy, "base": easy_hard}), missing="error")
 
 
 def test_nothing_in_common_is_unknown_not_one():
     a, base = np.array([[1.0, np.nan]]), np.array([[np.nan, 1.0]])
-    got = skill(table({"a": a, "base": base}))
+    got = skill(scores_of({"a": a, "base": base}))
     assert got.isna().all()
 
 
 def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown():
-    scores = table({"a": np.full((2, 2), 1.0), "base": np.full((2, 2), 2.0)})
+    scores = scores_of({"a": np.full((2, 2), 1.0), "base": np.full((2, 2), 2.0)})
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
     got = relative_skill(scores, "base", by=["location"], bootstrap=0)
     got = got.set_index(["location", "model"])
     assert got.loc[("L0", "a"), "rel_skill"] == pytest.approx(0.5)
     assert np.isnan(got.loc[("L1", "a"), "rel_skill"])
     assert got.loc[("L1", "base"), "n_units"] == 0
-    scores["scorable"] = False
-    with pytest.raises(ScoringError, match="no unit is scorable"):
-        skill(scores)
 
 
 def test_row_order_changes_nothing():
     rng = np.random.default_rng(2)
-    scores = table({m: rng.gamma(2, 1, (9, 4)) for m in ("a", "b", "base")})
+    scores = scores_of({m: rng.gamma(2, 1, (9, 4)) for m in ("a", "b", "base")})
     plain = relative_skill(scores, "base", seed=3)
     mixed = relative_skill(scores.sample(frac=1, random_state=1), "base", seed=3)
     pd.testing.assert_frame_equal(plain, mixed)
@@ -119,7 +103,7 @@ def test_intervals_come_from_origins_and_are_seeded():
     shock = rng.gamma(2, 1, (24, 1))  # origins differ, units within one do not
     base = np.repeat(shock, 50, axis=1)
     noisy = base * rng.lognormal(0, 0.5, (24, 1))
-    scores = table({"a": noisy, "base": base})
+    scores = scores_of({"a": noisy, "base": base})
     one = relative_skill(scores, "base", seed=1, block=1).set_index("model")
     two = relative_skill(scores, "base", seed=1, block=1).set_index("model")
     pd.testing.assert_frame_equal(one, two)
@@ -131,9 +115,9 @@ def test_intervals_come_from_origins_and_are_seeded():
 
 def test_exact_multiples_have_no_spread_and_few_origins_no_interval():
     base = np.random.default_rng(4).gamma(2, 1, (12, 3))
-    got = relative_skill(table({"a": base / 2, "base": base}), "base").set_index("model")
+    got = relative_skill(scores_of({"a": base / 2, "base": base}), "base").set_index("model")
     np.testing.assert_allclose(got.loc["a", ["rel_skill", "lower", "upper"]].tolist(), 0.5)
-    few = relative_skill(table({"a": base[:4] / 2, "base": base[:4]}), "base")
+    few = relative_skill(scores_of({"a": base[:4] / 2, "base": base[:4]}), "base")
     assert few["lower"].isna().all()
     assert (few["n_origins"] == 4).all()
 
@@ -143,7 +127,7 @@ def test_blocks_widen_the_interval_of_errors_that_persist():
     drift = np.cumsum(rng.normal(0, 0.3, 48))
     base = np.ones((48, 2))
     a = np.exp(drift - drift.mean())[:, None] * base
-    scores = table({"a": a, "base": base})
+    scores = scores_of({"a": a, "base": base})
 
     def width(block: int | None) -> float:
         row = relative_skill(scores, "base", block=block, bootstrap=2000).set_index("model")
@@ -161,31 +145,8 @@ def test_default_block_covers_a_year_but_leaves_three():
     assert default_block(monthly[:1]) == 1
 
 
-@pytest.mark.parametrize(
-    ("change", "keywords", "message"),
-    [
-        (None, {"baseline": "nobody"}, "'nobody' is not among the models"),
-        (None, {"metric": "brier"}, "no column 'brier'"),
-        (None, {"missing": "drop"}, "one of: common, error"),
-        (None, {"by": ["county"]}, "no column 'county'"),
-        (None, {"level": 1.5}, r"level is .*above 0 and below 1"),
-        (None, {"bootstrap": -1}, "bootstrap is -1, allowed: a whole number of at least 0"),
-        ("negative", {}, "negative values"),
-        ("double", {}, "6 rows repeat a unit, for example as_of=2021-01-13"),
-    ],
-)
-def test_what_cannot_be_compared_is_refused(change, keywords, message):
-    scores = table({"a": np.ones((6, 1)), "base": np.ones((6, 1))})
-    if change == "negative":
-        scores["wis"] = -scores["wis"]
-    if change == "double":
-        scores = pd.concat([scores, scores[scores["model"] == "a"]])
-    with pytest.raises(ScoringError, match=message):
-        relative_skill(scores, **({"baseline": "base"} | keywords))
-
-
 def test_categories_and_text_give_the_same():
-    scores = table({"a": np.full((3, 2), 1.0), "base": np.full((3, 2), 2.0)})
+    scores = scores_of({"a": np.full((3, 2), 1.0), "base": np.full((3, 2), 2.0)})
     coded = scores.astype({"model": "category", "location": "category", "target": "category"})
     pd.testing.assert_frame_equal(
         relative_skill(scores, "base"), relative_skill(coded, "base"), check_dtype=False
@@ -199,7 +160,7 @@ def test_diebold_mariano_by_hand_at_horizon_one():
     rng = np.random.default_rng(6)
     a, base = rng.gamma(4, 1, (30, 1)), rng.gamma(4, 1.3, (30, 1))
     gap = (a - base).ravel()
-    row = diebold_mariano(table({"a": a, "base": base}), "a", "base").iloc[0]
+    row = diebold_mariano(scores_of({"a": a, "base": base}), "a", "base").iloc[0]
     variance = ((gap - gap.mean()) ** 2).mean() / 30
     want = gap.mean() / np.sqrt(variance) * np.sqrt((30 + 1 - 2 + 0) / 30)
     assert row["statistic"] == pytest.approx(want)
@@ -214,7 +175,7 @@ def test_diebold_mariano_by_hand_with_overlap():
     rng = np.random.default_rng(7)
     noise = rng.normal(size=62)
     gap = noise[:-2] + noise[1:-1] + noise[2:]  # a moving average of three
-    scores = table({"a": 20 + gap[:, None], "base": np.full((60, 1), 20.0)}, horizon=3)
+    scores = scores_of({"a": 20 + gap[:, None], "base": np.full((60, 1), 20.0)}, horizon=3)
     row = diebold_mariano(scores, "a", "base").iloc[0]
     d = gap - gap.mean()
     variance = (d @ d + 2 * (d[1:] @ d[:-1]) + 2 * (d[2:] @ d[:-2])) / 60**2
@@ -229,27 +190,22 @@ def test_diebold_mariano_keeps_its_size_for_overlapping_forecasts():
     for _ in range(150):
         noise = rng.normal(size=64)
         gap = np.convolve(noise, np.ones(4), "valid")[:60]
-        scores = table({"a": 30 + gap[:, None], "base": np.full((60, 1), 30.0)}, horizon=4)
+        scores = scores_of({"a": 30 + gap[:, None], "base": np.full((60, 1), 30.0)}, horizon=4)
         hits += diebold_mariano(scores, "a", "base")["p_value"].iloc[0] < 0.1
     assert hits / 150 < 0.22  # an uncorrected t test finds a difference in half of them
 
 
 def test_diebold_mariano_says_why_there_is_no_answer():
-    short = table({"a": np.ones((5, 1)), "base": np.full((5, 1), 2.0)}, horizon=6)
+    short = scores_of({"a": np.ones((5, 1)), "base": np.full((5, 1), 2.0)}, horizon=6)
     row = diebold_mariano(short, "a", "base").iloc[0]
     assert np.isnan(row["p_value"])
     assert row["note"] == "5 origins are too few: 13 needed"
-    same = table({"a": np.ones((9, 1)), "base": np.full((9, 1), 2.0)})
+    same = scores_of({"a": np.ones((9, 1)), "base": np.full((9, 1), 2.0)})
     assert "same at every origin" in diebold_mariano(same, "a", "base").iloc[0]["note"]
-    with pytest.raises(ScoringError, match="no scores of 'b'"):
-        diebold_mariano(same, "b", "base")
-    same.loc[same["model"] == "a", "location"] = "elsewhere"
-    with pytest.raises(ScoringError, match="no scorable unit in common"):
-        diebold_mariano(same, "a", "base")
 
 
 def test_summary_counts_and_means():
-    scores = table({"a": np.array([[1.0, 3.0]]), "base": np.array([[4.0, 4.0]])})
+    scores = scores_of({"a": np.array([[1.0, 3.0]]), "base": np.array([[4.0, 4.0]])})
     scores.loc[3, "scorable"] = False
     scores.loc[3, list(METRIC_COLUMNS)] = np.nan
     got = summarise(scores, baseline="base").set_index("model")
@@ -262,7 +218,7 @@ def test_summary_counts_and_means():
 
 
 def test_summary_of_a_score_that_some_units_lack_is_unknown():
-    scores = table({"a": np.array([[1.0, 3.0]])})
+    scores = scores_of({"a": np.array([[1.0, 3.0]])})
     scores.loc[0, "crps"] = np.nan
     got = summarise(scores).iloc[0]
     assert np.isnan(got["crps"])
@@ -270,7 +226,9 @@ def test_summary_of_a_score_that_some_units_lack_is_unknown():
 
 
 def test_summary_groups_in_order_and_models_best_first():
-    parts = [table({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)]
+    parts = [
+        scores_of({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)
+    ]
     got = summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
     groups = got["horizon_group"].astype(str).drop_duplicates().tolist()
     assert groups == ["1-3", "4-6", "7-12", "13+"]
@@ -278,18 +236,16 @@ def test_summary_groups_in_order_and_models_best_first():
 
 
 def test_summary_of_nothing_scorable_keeps_its_rows():
-    scores = table({"a": np.ones((2, 2)), "base": np.ones((2, 2))})
+    scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))})
     scores["scorable"] = False
     got = summarise(scores, by=["location"], baseline="base")
     assert (got["n_not_scorable"] == 2).all()
     assert got["wis"].isna().all()
     assert got["rel_wis"].isna().all()
-    with pytest.raises(ScoringError, match="empty"):
-        summarise(scores.head(0))
 
 
 def test_direction_is_the_side_of_the_last_reported_count():
-    scores = table({"a": np.ones((1, 4))})
+    scores = scores_of({"a": np.ones((1, 4))})
     scores = scores.assign(
         last_reported=100.0, observed=[90.0, 110.0, 90.0, 110.0], median=[95.0, 95.0, 99.0, 120.0]
     )
@@ -305,7 +261,7 @@ def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, b
     wis["short"][8:] = np.nan  # eight origins in a row
     wis["three"][36:] = np.nan  # three years
     wis["spread"][np.arange(64) % 20 > 0] = np.nan  # four origins of four years
-    got = compare(table(wis), "base", block=block).set_index("model")
+    got = compare(scores_of(wis), "base", block=block).set_index("model")
     assert got["n_origins"].to_dict() == {
         "base": 64, "whole": 64, "three": 36, "short": 8, "spread": 4,
     }  # fmt: skip
@@ -323,14 +279,14 @@ def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(comp
     rng = np.random.default_rng(12)
     wis = {"a": rng.gamma(9, 1, (12, 2)), "b": rng.gamma(9, 1, (12, 2)), "base": np.zeros((12, 2))}
     value = "rel_skill" if compare is relative_skill else "ratio"
-    got = compare(table(wis), "base").set_index("model")
+    got = compare(scores_of(wis), "base").set_index("model")
     assert got[value].to_dict() == {"a": np.inf, "b": np.inf, "base": 1.0}
     assert got.loc["base", ["lower", "upper"]].tolist() == [1.0, 1.0]
-    both = compare(table({"a": np.zeros((12, 2)), "base": wis["base"]}), "base")
+    both = compare(scores_of({"a": np.zeros((12, 2)), "base": wis["base"]}), "base")
     assert both.set_index("model")[value].fillna(-1).to_dict() == {"a": -1.0, "base": 1.0}
     # Nothing in common with it: unknown, also of itself.
     del wis["base"]
-    lost = compare(pd.concat([table(wis), table({"base": np.ones((12, 2))}, 9)]), "base",
+    lost = compare(pd.concat([scores_of(wis), scores_of({"base": np.ones((12, 2))}, 9)]), "base",
                    by=["horizon"], bootstrap=0)  # fmt: skip
     assert lost.loc[lost["horizon"] == 1, value].isna().all()
 
@@ -338,11 +294,11 @@ def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(comp
 def test_where_a_third_model_has_no_error_skill_is_unknown_but_ratios_are_not():
     rng = np.random.default_rng(13)
     wis = {"a": rng.gamma(9, 1, (12, 2)), "zero": np.zeros((12, 2)), "base": np.ones((12, 2))}
-    got = skill(table(wis))
+    got = skill(scores_of(wis))
     assert got["base"] == 1.0
     assert got["zero"] == 0.0
     assert np.isnan(got["a"])
-    simple = relative_to_baseline(table(wis), "base", bootstrap=0).set_index("model")["ratio"]
+    simple = relative_to_baseline(scores_of(wis), "base", bootstrap=0).set_index("model")["ratio"]
     assert simple["a"] == pytest.approx(wis["a"].mean())
     assert simple["zero"] == 0.0
 
@@ -353,7 +309,7 @@ def with_gaps() -> pd.DataFrame:
     parts = []
     for donor in (None, "2024-01-10/abc"):
         wis = {m: rng.gamma(9, 1, (16, 3)) for m in ("a", "base")}
-        parts.append(table(wis, horizon=2).assign(donor=donor))
+        parts.append(scores_of(wis, horizon=2).assign(donor=donor))
     scores = pd.concat(parts, ignore_index=True)
     scores["last_reported"] = np.where(scores["location"] == "L0", np.nan, 900.0)
     scores["reported"] = scores["observed"] = scores["median"] = 900.0
@@ -382,3 +338,169 @@ def test_no_row_is_lost_where_a_group_is_unknown(by):
     assert related["n_units"].sum() == len(scores)
     tests = diebold_mariano(scores, "a", "base", by=by)
     assert tests["n_units"].sum() == len(scores) / 2
+
+
+def pair(table, model, other):
+    return table[(table["model"] == model) & (table["other"] == other)].iloc[0]
+
+
+def test_by_hand_with_a_unit_missing():
+    a = np.array([[1.0, 2.0], [3.0, np.nan]])
+    b = np.array([[2.0, 2.0], [2.0, 50.0]])
+    c = np.array([[4.0, np.nan], [4.0, 10.0]])
+    table = pairwise(scores_of({"a": a, "b": b, "c": c}))
+    assert len(table) == 6
+    row = pair(table, "a", "b")  # three units in common: 6 over 6
+    assert (row["n_common"], row["ratio"]) == (3, 1.0)
+    row = pair(table, "c", "b")  # 18 over 54
+    assert (row["n_common"], row["ratio"]) == (3, pytest.approx(18 / 54))
+    assert pair(table, "b", "c")["ratio"] == pytest.approx(3.0)
+    assert pair(table, "a", "c")["n_common"] == 2
+    assert pair(table, "a", "b")["n_origins"] == 2
+
+
+def test_relative_skill_is_the_geometric_mean_of_its_rows():
+    rng = np.random.default_rng(1)
+    scores = scores_of({m: rng.gamma(3, 1 + k, (6, 2)) for k, m in enumerate("abcd")})
+    table = pairwise(scores)
+    skill = relative_skill(scores, "d", bootstrap=0).set_index("model")["rel_skill"]
+    theta = {m: np.exp(np.log(table.loc[table["model"] == m, "ratio"]).sum() / 4) for m in "abcd"}
+    for m in "abcd":
+        assert skill[m] == pytest.approx(theta[m] / theta["d"])
+
+
+def test_groups_of_origins_are_counted_and_few_give_no_interval():
+    rng = np.random.default_rng(2)
+
+    def made(n, **keywords):
+        wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
+        return pair(pairwise(scores_of(wis), **keywords), "a", "b")
+
+    row = made(64)
+    assert row["n_groups"] == 5  # four months are left over: they belong to the fifth year
+    assert row["lower"] < row["ratio"] < row["upper"] < 1
+    assert row["n_better"] == 5
+    few = made(30)  # a third of them is a group: three
+    assert few["n_groups"] == 3
+    assert np.isnan(few["lower"])
+    assert np.isfinite(few["ratio"])
+    assert np.isfinite(made(30, min_groups=3)["lower"])
+    assert made(30, block=5)["n_groups"] == 6
+
+
+def test_groups_are_those_of_the_units_that_a_pair_shares():
+    rng = np.random.default_rng(3)
+    late = np.full((64, 2), np.nan)
+    late[40:] = rng.gamma(9, 1, (24, 2))
+    wis = {"a": rng.gamma(9, 1, (64, 2)), "b": rng.gamma(9, 2, (64, 2)), "late": late}
+    table = pairwise(scores_of(wis))
+    row = pair(table, "late", "a")
+    assert (row["n_common"], row["n_origins"], row["n_groups"]) == (48, 24, 2)
+    assert np.isnan(row["lower"])
+    assert pair(table, "a", "b")["n_groups"] == 5
+
+
+@pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 12, 13, 14, 24, 25, 26, 35, 36, 37, 47])
+def test_what_is_left_over_is_no_group(n):
+    """Below four whole years there are three groups, whatever is left over."""
+    rng = np.random.default_rng(n)
+    wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
+    row = pair(pairwise(scores_of(wis)), "a", "b")
+    assert (row["n_groups"], row["n_origins"]) == (3, n)
+    assert np.isnan(row["lower"])
+    skill = relative_skill(scores_of(wis), "b").set_index("model")
+    assert skill["n_blocks"].eq(3).all()
+    assert np.isfinite(skill.loc["a", "lower"])
+
+
+def test_donors_are_enough_in_each_era_of_a_pair():
+    rng = np.random.default_rng(11)
+    parts = []
+    for donor in range(7):
+        wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("a", "b", "few", "late")}
+        part = scores_of(wis).assign(donor=f"2024-0{donor + 1}-10/abc")
+        if donor > 3:  # of another era: published two months later
+            part["as_of"] = part["as_of"].to_numpy() + np.timedelta64(61, "D")
+            part = part[(part["model"] != "few") | (donor > 4)]
+            part = part[part["model"] != "late"]
+        parts.append(part)
+    scores = pd.concat(parts, ignore_index=True)
+    table = pairwise(scores)
+    related = relative_to_baseline(scores, "a").set_index("model")
+    for model, n, known in (("b", 7, True), ("few", 6, False), ("late", 4, True)):
+        row = pair(table, model, "a")
+        assert (row["n_donors"], related.loc[model, "n_donors"]) == (n, n)
+        assert np.isfinite(row["lower"]) == np.isfinite(related.loc[model, "lower"]) == known
+
+
+def test_from_four_years_on_there_is_an_interval():
+    rng = np.random.default_rng(48)
+    wis = {"a": rng.gamma(9, 1, (48, 2)), "b": rng.gamma(9, 2, (48, 2))}
+    row = pair(pairwise(scores_of(wis)), "a", "b")
+    assert row["n_groups"] == 4
+    assert np.isfinite(row["lower"])
+
+
+def test_a_block_that_is_longer_than_the_series_is_one_group():
+    rng = np.random.default_rng(9)
+    wis = {"a": rng.gamma(9, 1, (8, 2)), "b": rng.gamma(9, 2, (8, 2))}
+    assert pair(pairwise(scores_of(wis), block=20), "a", "b")["n_groups"] == 1
+
+
+def test_donors_are_those_of_the_units_that_a_pair_shares():
+    rng = np.random.default_rng(10)
+    parts = []
+    for donor in range(4):
+        wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("a", "b", "few")}
+        part = scores_of(wis).assign(donor=f"2024-0{donor + 1}-10/abc")
+        parts.append(part[(part["model"] != "few") | (donor < 2)])
+    scores = pd.concat(parts, ignore_index=True)
+    table = pairwise(scores)
+    assert pair(table, "a", "b")["n_donors"] == 4
+    assert np.isfinite(pair(table, "a", "b")["lower"])
+    row = pair(table, "few", "a")
+    assert (row["n_origins"], row["n_donors"]) == (64, 2)
+    assert np.isnan(row["lower"])  # two releases say nothing about a third
+    for related in (relative_to_baseline(scores, "a"), relative_skill(scores, "a")):
+        related = related.set_index("model")
+        assert related["n_donors"].to_dict() == {"a": 4, "b": 4, "few": 2}
+        assert np.isnan(related.loc["few", "lower"])
+        assert np.isfinite(related.loc["b", "lower"])
+
+
+def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():
+    a = np.full((48, 2), 10.0)
+    b = np.full((48, 2), 9.0)
+    b[:12] = 40.0  # one year of large errors
+    row = pair(pairwise(scores_of({"a": a, "b": b})), "a", "b")
+    assert row["ratio"] < 1
+    assert (row["n_better"], row["n_groups"]) == (1, 4)
+    assert row["upper"] > 1  # so it may be luck
+
+
+def test_scales():
+    rng = np.random.default_rng(4)
+    scores = scores_of({"a": rng.gamma(9, 1, (8, 3)), "b": rng.gamma(9, 2, (8, 3))},
+                       places=("US", "WY", "YC"))  # fmt: skip
+    scores["log_wis"] = scores["wis"] ** 2
+    logs = pair(pairwise(scores, scale="log"), "a", "b")
+    natural = pair(pairwise(scores, metric="log_wis"), "a", "b")
+    assert logs["ratio"] == natural["ratio"]
+    assert (logs["scale"], logs["metric"]) == ("log", "wis")
+    rates = pair(pairwise(scores, scale="per_100k"), "a", "b")
+    assert rates["n_common"] == 8  # of Wyoming: the city has no population of its own
+    wyoming = per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
+    assert rates["ratio"] == pytest.approx(wyoming["a"] / wyoming["b"])
+
+
+def test_results_and_a_single_name_are_taken():
+    """Results stand for their scores, and a string is one column."""
+    scores = gammas(0, {"a": 1, "b": 1}, 12)
+    held = SimpleNamespace(scores=scores)
+    for compare in (pairwise, lambda s, **k: relative_skill(s, "b", **k),
+                    lambda s, **k: relative_to_baseline(s, "b", **k),
+                    lambda s, **k: diebold_mariano(s, "a", "b", **k), summarise):  # fmt: skip
+        pd.testing.assert_frame_equal(compare(held), compare(scores))
+        pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
+    pd.testing.assert_frame_equal(with_groups(scores, "level"), with_groups(scores, ["level"]))
+    assert columns_of("level") == ["level"]

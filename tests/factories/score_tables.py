@@ -1,0 +1,45 @@
+"""Unit-level scores of made-up models, from arrays of (origin, place)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
+
+
+def scores_of(
+    wis: Mapping[str, np.ndarray],
+    horizon: int = 1,
+    places: Sequence[str] = (),
+    first: str = "2019-01",
+    step: int = 1,
+) -> pd.DataFrame:
+    """Scores of models; every score is the WIS, NaN is a unit that the model lacks.
+
+    Origins are ``step`` months apart. Places are named L0, L1 … where none are given.
+    """
+    parts = []
+    for model, values in wis.items():
+        n, n_places = values.shape
+        named = list(places) or [f"L{i}" for i in range(n_places)]
+        last = np.repeat(np.datetime64(first) + step * np.arange(n).astype("m8[M]"), n_places)
+        part = pd.DataFrame(
+            dict.fromkeys((*METRIC_COLUMNS, *COUNT_COLUMNS), values.ravel())
+            | {
+                "model": model,
+                "as_of": (last + np.timedelta64(5, "M")).astype("M8[s]"),
+                "last_month": last.astype("M8[s]"),
+                "vintage": "real",
+                "location": np.tile(named, n),
+                "target": "deaths_12mo",
+                "horizon": horizon,
+                "month": (last + np.timedelta64(horizon, "M")).astype("M8[s]"),
+                "scorable": True,
+                "reason": "",
+            }
+        )
+        parts.append(part[part["wis"].notna()])
+    return pd.concat(parts, ignore_index=True)
