@@ -17,33 +17,30 @@ from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 import odforecast as od
 from conftest import ROOT
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.models.county.states import ModelPaths
+from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay import estimate as estimation
 from odforecast.models.delay.constants import (
     NAMES,
     Delays,
+    Seen,
+    _slope,
     all_delays,
     as_released,
     delays_for,
     described_delays,
-    further_releases,
-    learned_delays,
-    said_of,
-    seen_since,
-    settled_releases,
-)
-from odforecast.models.delay.deficit import OPEN, SPAN
-from odforecast.models.delay.estimate import (
-    Seen,
-    _slope,
     estimate,
+    further_releases,
     known_by,
+    learned_delays,
     normal_loss,
     parsed,
+    said_of,
     seen,
+    seen_since,
+    settled_releases,
     shipped_seen,
 )
+from odforecast.models.delay.deficit import OPEN, SPAN
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
 from odforecast.monthly.sums import rolling_sums
@@ -158,12 +155,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
-    monkeypatch.setattr(estimation, "estimate", stub)
+    monkeypatch.setattr(learning, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
 
 
 def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch) -> None:
-    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
     for panel in (made(0), made(6), od.bundled().as_of().panel()):
         assert delays_for(panel) == SHIPS
         assert said_of(panel) == ""
@@ -220,7 +217,7 @@ def test_the_order_of_places_is_nothing() -> None:
 def test_the_same_content_is_estimated_once(monkeypatch) -> None:
     panel = made(7, seed=5)
     first = learned_delays(panel)
-    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("it is known"))
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
     again = replace(panel, notes=("another object",))
     assert learned_delays(again) is first
     with pytest.raises(pytest.fail.Exception, match="it is known"):
@@ -325,7 +322,7 @@ def test_releases_are_estimated_from_in_the_order_of_their_days(monkeypatch) -> 
         asked.append([s.release for s in found])
         return SHIPS, {}
 
-    monkeypatch.setattr(estimation, "estimate", stub)
+    monkeypatch.setattr(learning, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
     learned_delays(made(9, dt.date(2018, 4, 11)))
     assert asked[0] == sorted(asked[0])

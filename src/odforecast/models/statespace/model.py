@@ -68,7 +68,7 @@ from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 if TYPE_CHECKING:
-    from odforecast.models.own.joint import LogMonths
+    from odforecast.models.own import LogMonths
     from odforecast.models.statespace.share import Part
 
 #: Damping of the nation's slope a month, and factor on the sd of its level's innovations: chosen by
@@ -348,7 +348,7 @@ class FittedDlm:
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
         """How the logs of the months of its places hang together; see
-        :class:`odforecast.models.own.joint.Linear`.
+        :class:`odforecast.models.own.Linear`.
 
         A nation that is the sum of its parts is none of the places.
         """
@@ -512,7 +512,7 @@ def log_months(
     closing of a year is no normal: its first two moments are used. That relative growth moves
     between places (:func:`tilted`) changes no covariance here.
     """
-    from odforecast.models.own.joint import HALF, LogMonths
+    from odforecast.models.own import HALF, LogMonths
 
     n_loc, n = mean.shape
     before = n - horizon
@@ -570,7 +570,7 @@ def _late(
     release: int,
 ) -> None:
     """Put in what arrives late, of months that CDC has counted and of the level ahead."""
-    from odforecast.models.own.joint import HALF
+    from odforecast.models.own import HALF
 
     n_loc, size = len(rows), state.size
     late, revised = missing.late[rows], missing.revised[rows]
