@@ -37,7 +37,6 @@ from odforecast.models.delay.constants import (
     said_of,
     seen,
     seen_since,
-    settled_releases,
     shipped_seen,
 )
 from odforecast.models.delay.deficit import OPEN, SPAN
@@ -174,7 +173,7 @@ def test_what_has_not_settled_or_came_later_changes_nothing() -> None:
     """Bit for bit: neither its numbers nor that it is there."""
     panel = made(9)
     whole = delays_for(panel)
-    assert len(settled_releases(panel)) == 3
+    assert len(further_releases(panel)) == 3
     assert whole != SHIPS
     assert delays_for(kept(panel, [0, 1, 2])) == whole
     for i in range(3, 9):
@@ -231,7 +230,7 @@ def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
         last = panel.months[-1] - 7 * ONE_MONTH
         if closed:
             last = np.datetime64("2025-12", "M")
-        settled = settled_releases(panel)
+        settled = further_releases(panel)
         assert panel.triangle is not None
         known = np.isfinite(panel.triangle.reported[settled[-1]]).any(axis=0)
         assert panel.months[np.flatnonzero(known)[-1]] == last

@@ -492,6 +492,18 @@ def late_draws(
     return out
 
 
+def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, int]:
+    """The last twelve counted (L, T) with what arrives late (D, L, SPAN), and those ahead (D, L, H).
+
+    None below zero; and how many were.
+    """
+    out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
+    np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
+    out[..., AGES:] = ahead
+    below = int((out < 0).sum())
+    return np.maximum(out, 0.0, out=out) if below else out, below
+
+
 # Nothing may be reordered or joined here: sums over these draws must not change in the last bit.
 @nb.njit(cache=True)
 def _late_arrivals(

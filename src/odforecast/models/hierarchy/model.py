@@ -27,6 +27,7 @@ from odforecast.models.delay.deficit import (
     how_warnings,
     is_final,
     late_draws,
+    with_nowcast,
 )
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Effect, Inputs, from_panel
 from odforecast.models.hierarchy.laplace import (
@@ -297,13 +298,12 @@ class FittedHierarchical:
             # panel's with the late arrivals added by a constant for each calendar month.
             reported = self._recovered(list(range(len(names))))[:, -AGES:]
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
-            moved = paths + shift[:, np.arange(horizon) % AGES]
-            paths = np.concatenate([reported + late[..., -AGES:], moved], axis=2)
-            if below := int((paths < 0).sum()):
+            paths = paths + shift[:, np.arange(horizon) % AGES]
+            paths, below = with_nowcast(reported, late, paths)
+            if below:
                 warnings += (
                     f"{below:,} of {paths.size:,} drawn months were below zero and set to 0",
                 )
-            paths = np.maximum(paths, 0.0)
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
             warnings += tuple(how_warnings(missing.how, tuple(states)))

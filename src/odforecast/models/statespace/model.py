@@ -50,6 +50,7 @@ from odforecast.models.delay.deficit import (
     late_draws,
     prior_factors,
     shared_factors,
+    with_nowcast,
 )
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
@@ -304,13 +305,8 @@ class FittedDlm:
                         factors.late + shared.late, factors.revision + shared.revision
                     )
                 arriving = late_draws(self.missing, rows, names, factors, streams)
-                joined = np.empty((draws, len(rows), AGES + horizon))
-                now = joined[..., :AGES]
-                np.add(self.panel.monthly[rows, -AGES:], arriving[..., -AGES:], out=now)
-                below += int((now < 0).sum())
-                np.maximum(now, 0.0, out=now)
-                joined[..., AGES:] = future
-                future = joined
+                future, more = with_nowcast(self.panel.monthly[rows], arriving, future)
+                below += more
                 late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
             ahead.append(future)
