@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 import odforecast as od
-from odforecast.models.county.states import GivenPaths
+from county_truth import GivenPaths
 from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNTY_SIZES as SIZES
 from odforecast.scoring.columns import URBAN_CLASSES

@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 import odforecast as od
+from county_truth import GivenPaths
 from odforecast.geography.places import by_fips
 from odforecast.models.county.filter import RESIDENCE_SD, RESIDENCE_STEP, STEP, levels, per_year
 from odforecast.models.county.model import County
-from odforecast.models.county.states import GivenPaths
 from odforecast.models.model import Model
 from odforecast.names import STATES
 from odforecast.panel import Panel

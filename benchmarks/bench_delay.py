@@ -27,9 +27,15 @@ import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.forecast.tables import unbiased
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.constants import delays_for, learned_delays
+from odforecast.models.delay.constants import (
+    Seen,
+    delays_for,
+    estimate,
+    learned_delays,
+    seen,
+    shipped_seen,
+)
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.delay.estimate import Seen, estimate, seen, shipped_seen
 from odforecast.names import HUB_QUANTILES
 from odforecast.panel import Floats, Panel
 from odforecast.scoring import weighted_interval_score

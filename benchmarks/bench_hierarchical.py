@@ -27,7 +27,7 @@ import numpy as np
 import odforecast as od
 from odforecast.errors import OdforecastError
 from odforecast.models.hierarchy import inputs as hierarchy_inputs
-from odforecast.models.hierarchy.graph import compiled, graph_data, shape_of
+from odforecast.models.hierarchy.graph import compiled, graph_data
 from odforecast.models.hierarchy.laplace import approximate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,7 @@ def audit(panel: od.Panel, settings: dict[str, int]) -> dict[str, Any]:
     inputs, skipped = models["hierarchical"].inner.inputs(panel)
     began = time.perf_counter()
     guide = approximate(inputs, 5.0)
-    compiled(shape_of(inputs, tail=5.0, season_state=False), graph_data(inputs, guide))
+    compiled(graph_data(inputs, guide), tail=5.0, season_state=False)
     spent = time.perf_counter() - began
     fits: dict[str, Any] = {}
     found: dict[str, Any] = {}

@@ -25,8 +25,7 @@ import numpy as np
 from scipy.stats import t as student
 
 import odforecast as od
-from odforecast.models.delay.constants import Delays
-from odforecast.models.delay.estimate import Seen, estimate
+from odforecast.models.delay.constants import Delays, Seen, estimate
 from odforecast.models.statespace import model as statespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "factories"))

@@ -16,18 +16,20 @@ import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.own import LEAST_DRAWS, conditioned
-from odforecast.models.own.condition import DRIFT, seen_months
-from odforecast.models.own.joint import (
+from odforecast.models.own import (
+    DRIFT,
     HALF,
+    LEAST_DRAWS,
     Late,
     _fitted,
+    conditioned,
     filled_until,
     late_arrivals,
+    seen_months,
     shrunk,
     told,
 )
-from odforecast.models.own.joint import move as by_the_draws
+from odforecast.models.own import move as by_the_draws
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Own, Panel
 from odforecast.seeds import Streams
@@ -159,20 +161,19 @@ def test_a_nations_class_that_its_places_exceed_keeps_its_share_of_the_nation(
     without: od.Forecast,
 ) -> None:
     """The rest would be less than none: then there is no rest to keep."""
-    from odforecast.models.own.condition import _nation_of, _shared, months_of
+    from odforecast.models.own import _nation_of, _shared, months_of
 
     part = without.part("T40.4")
     us = part.locations.index("US")
     draws = part.draws.copy()
     draws[:, us] *= 0.5
     part = replace(part, draws=draws, beside={})
-    moved = {"OH": 0.8 * months_of(without, "OH")[0]}
-    held = {"OH": _shared(part, without, "OH", moved["OH"])}
-    rows = [without.locations.index(s) for s in JURISDICTIONS]
-    was = np.concatenate([without.known[:, rows], without.draws[:, rows]], axis=2).sum(axis=1)
-    now = was + moved["OH"] - months_of(without, "OH")[0]
-    mine = months_of(part, "US")[0]
-    assert np.allclose(_nation_of(part, without, held, moved), mine * now / was)
+    paths, mine = (dict(zip(f.locations, months_of(f)[0].swapaxes(0, 1))) for f in (without, part))
+    moved = {"OH": 0.8 * paths["OH"]}
+    held = {"OH": _shared(mine["OH"], paths["OH"], moved["OH"])}
+    was = np.sum([paths[s] for s in JURISDICTIONS], axis=0)
+    now = was + moved["OH"] - paths["OH"]
+    assert np.allclose(_nation_of(mine, held, paths, moved), mine["US"] * now / was)
 
 
 def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:
@@ -387,7 +388,7 @@ def test_draws_of_none_rise_with_the_counts() -> None:
 
 
 def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.Forecast) -> None:
-    from odforecast.models.own.condition import _inside, _placed, _shared
+    from odforecast.models.own import _inside, _placed, _shared
 
     few, part = without.select("OH"), without.part("T40.4").select("OH")
     draws = few.draws.copy()
@@ -396,9 +397,9 @@ def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.For
     whole, part = replace(few, draws=draws, beside={}), replace(part, draws=mine, beside={})
     grid = np.concatenate([whole.known, draws], axis=2)[:, 0]
     moved = grid + 7.0
-    shared = _shared(part, whole, "OH", moved)
     at = grid > 0
     before = np.concatenate([part.known, mine], axis=2)[:, 0]
+    shared = _shared(before, grid, moved)
     assert (shared[0, 11:] == 0).all()
     assert np.allclose(shared[at] / moved[at], before[at] / grid[at], rtol=1e-12)
     held = _inside(shared, moved, before, grid)
@@ -517,7 +518,7 @@ def test_the_noise_is_that_of_its_parts(panel: Panel) -> None:
 
 def test_the_drift_of_a_random_walk_is_that_of_its_steps() -> None:
     """Means of 12 months, which it is learned from, level out a third of it."""
-    from odforecast.models.own.condition import _TO_LAST, OF_MEANS
+    from odforecast.models.own import _TO_LAST, OF_MEANS
 
     steps = np.random.default_rng(6).standard_normal((200_000, 24 + 3))
     walk = steps.cumsum(axis=1)
@@ -716,7 +717,7 @@ def test_errors_add_spread_and_nothing_to_the_mean() -> None:
 def test_months_before_the_draws_move_with_them_where_they_are_drawn(
     without: od.Forecast,
 ) -> None:
-    from odforecast.models.own.condition import _placed
+    from odforecast.models.own import _placed
 
     few = without.first(3)
     moved = np.arange(3 * (11 + few.months.size), dtype=float).reshape(3, -1)

@@ -13,9 +13,9 @@ from scales_factory import HAND
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, REGIONS
+from odforecast.models import own as joint
 from odforecast.models.delay.deficit import Deficit
-from odforecast.models.own import condition, joint
-from odforecast.models.own.joint import (
+from odforecast.models.own import (
     APART,
     HALF,
     Linear,
@@ -470,8 +470,8 @@ def test_young_months_of_many_files_share_an_error(
     frame = pd.concat([own_file(panel, s, ahead[s]) for s in large])
     own = panel.with_counts(frame)
     rise = [_rise_of_the_nation(own, without)]
-    kept = condition.late_arrivals
-    monkeypatch.setattr(condition, "late_arrivals", lambda *a: replace(kept(*a), common=0.0))
+    kept = joint.late_arrivals
+    monkeypatch.setattr(joint, "late_arrivals", lambda *a: replace(kept(*a), common=0.0))
     rise.append(_rise_of_the_nation(own, without))
     assert 1.02 < rise[0] < 1.0 + 0.85 * (rise[1] - 1.0)
 

@@ -19,8 +19,8 @@ from scipy.stats import t as student
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
+from odforecast.models.delay.constants import SHIPPED, Seen, estimate, known_by, seen
 from odforecast.models.delay.deficit import NAMES, SPAN, Delays
-from odforecast.models.delay.estimate import SHIPPED, Seen, estimate, known_by, seen
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 from odforecast.vintage.donors import shipped
 

@@ -11,12 +11,12 @@ import pytest
 
 from odforecast.cli.progress import working
 from odforecast.models.hierarchy.model import _told
-from odforecast.models.watching import watcher, watching
+from odforecast.models.model import watcher, watching
 
 SCRIPT = """
 import time
 from odforecast.cli.progress import working
-from odforecast.models.watching import watcher
+from odforecast.models.model import watcher
 with working("fitting dlm", {quiet}, patience={patience}):
     tell = watcher()
     if tell is not None:

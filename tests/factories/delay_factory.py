@@ -8,9 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models.delay.constants import Delays
+from odforecast.models.delay.constants import Delays, Seen
 from odforecast.models.delay.deficit import CUT_SHARED, OLD, RAMP, SHARED_DF, SPAN
-from odforecast.models.delay.estimate import Seen
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH

@@ -11,7 +11,8 @@ from panel_factory import bundled_panel, cut_panel, release_panel, small_counts,
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
 from odforecast.models import get_model, model_names, register
 from odforecast.models.baselines import REVISED_MONTHS, Baseline, damped_trend
-from odforecast.models.classical import _FITTERS, Classical, Innovations, ThetaPaths
+from odforecast.models.classical import _FITTERS, Classical
+from odforecast.models.innovations import Innovations, ThetaPaths
 from odforecast.models.paths import floor_at_zero
 from odforecast.models.registry import _REGISTERED
 from odforecast.names import TARGET_12MO, TARGET_MONTH

@@ -6,7 +6,6 @@ import datetime as dt
 import importlib.util
 import itertools
 import math
-import pickle
 import sys
 from dataclasses import fields, replace
 
@@ -20,7 +19,6 @@ from conftest import ROOT
 from odforecast.errors import PanelError
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 from odforecast.models.delay.deficit import NAMES
-from odforecast.models.statespace.kalman import Scales
 from odforecast.models.statespace.model import CLASSES
 from odforecast.models.statespace.share import ShareScales
 from odforecast.vintage.donors import shipped
@@ -90,24 +88,7 @@ def test_the_newest_set_not_later_than_the_day():
         assert constants_for(after.cutoff - DAY) is before
         assert before.last_month < after.last_month < after.cutoff.isoformat()
     assert constants_for(dt.date(2050, 1, 1)) is sets[-1]
-    assert not any(s.early for s in sets)
-
-
-def test_before_the_first_cutoff_the_first_set_says_that_it_is_early():
-    first = all_constants()[0]
-    early = constants_for(first.cutoff - DAY)
-    assert early.early
-    assert early.cutoff == first.cutoff
-    assert early.values == first.values
-
-
-def test_a_set_is_frozen_and_pickles():
-    chosen = constants_for(dt.date(2021, 1, 1))
-    with pytest.raises(TypeError):
-        chosen.values["noise"] = 1.0
-    again = pickle.loads(pickle.dumps(chosen))
-    assert again == chosen
-    assert Scales(*again.scales()).noise == chosen.values["noise"]
+    assert constants_for(sets[0].cutoff - DAY) is sets[0]
 
 
 def test_the_table_is_whole(tool):

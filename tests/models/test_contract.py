@@ -13,14 +13,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-from panel_factory import STATES, release_panel, shortened, small_counts, with_counts
+from panel_factory import release_panel
 
-from odforecast.errors import ForecastError, OdforecastError, PanelError
+from odforecast.errors import ForecastError, PanelError
 from odforecast.forecast import Forecast
-from odforecast.models import Drawer, Fitted, Forecaster, Model, get_model, model_names
+from odforecast.models import Fitted, get_model, model_names
 from odforecast.months import ONE_MONTH
 from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
 from odforecast.testing import check_forecaster, zoo
 from odforecast.testing.contract import EVERYWHERE, Case
 
@@ -55,10 +54,6 @@ def fitted(name: str) -> Fitted:
 @cache
 def forecast(name: str, horizon: int = 12, seed: int = 1) -> Forecast:
     return fitted(name).forecast(horizon=horizon, draws=DRAWS, seed=seed)
-
-
-def refit(name: str, panel: Panel) -> Forecast:
-    return get_model(name).fit(panel).forecast(horizon=12, draws=DRAWS, seed=1)
 
 
 ZOO = zoo()
@@ -119,39 +114,6 @@ def test_everything_a_forecast_offers_on_the_whole_zoo(name: str, where: str) ->
             made.total(parts, "parts")
 
 
-def test_there_are_models() -> None:
-    assert {"hub-baseline", "damped-trend", "naive", "auto-ets", "auto-ets-sums"} <= {
-        *model_names()
-    }
-
-
-@every_model
-def test_protocol_and_name(name: str) -> None:
-    model = get_model(name)
-    assert isinstance(model, Model)
-    assert isinstance(model.inner, Forecaster)
-    assert model.label == model.spec.model == name
-    assert model.spec.version
-    assert isinstance(fitted(name), Fitted)
-    assert isinstance(fitted(name).inner, Drawer)
-
-
-@every_model
-def test_finite_and_labelled(name: str) -> None:
-    panel, result = release_panel(), forecast(name)
-    assert np.isfinite(result.draws).all()
-    assert result.draws.shape[0] == DRAWS
-    assert set(result.locations) | set(result.skipped) == set(STATES)
-    assert not result.skipped, "the standard panel is whole: every location has a forecast"
-    assert result.as_of == panel.as_of
-    assert result.last_month == panel.last_month
-    # Months up to the origin may be revised; then come exactly the months asked for.
-    assert result.horizons[-1] == 12
-    assert (np.diff(result.horizons) == 1).all()
-    assert result.horizons[0] <= 1
-    assert TARGET_12MO in result.targets
-
-
 @every_model
 def test_provenance(name: str) -> None:
     panel, record = release_panel(), forecast(name).provenance
@@ -164,75 +126,6 @@ def test_provenance(name: str) -> None:
     assert record["vintage"] == panel.vintage
     assert record["release"] == str(panel.release)
     assert record["odforecast"]
-
-
-@every_model
-def test_a_missing_location_is_skipped_with_its_reason(name: str) -> None:
-    panel = release_panel()
-    reported = panel.reported.copy()
-    reported[panel.index("AZ")] = np.nan
-    reported[panel.index("OH"), -2:] = np.nan
-    result = refit(name, with_counts(panel, reported, panel.predicted))
-    assert set(result.skipped) == {"AZ", "OH"}
-    assert all(result.skipped.values())
-    assert set(result.locations) == {"US", "WV", "WY"}
-    with pytest.raises(ForecastError, match="no forecast for AZ"):
-        result.index("AZ")
-
-
-@every_model
-def test_a_gap_in_the_past_is_survived(name: str) -> None:
-    panel = release_panel()
-    reported = panel.reported.copy()
-    reported[panel.index("WY"), 10:12] = np.nan
-    result = refit(name, with_counts(panel, reported, panel.predicted))
-    assert np.isfinite(result.select(["WY"]).draws).all()
-
-
-@every_model
-def test_too_short_a_history_is_refused(name: str) -> None:
-    with pytest.raises(PanelError, match=name) as caught:
-        get_model(name).fit(shortened(release_panel(), 6))
-    assert caught.value.hint
-
-
-@every_model
-def test_one_short_series_does_not_stop_the_others(name: str) -> None:
-    panel = release_panel()
-    reported = panel.reported.copy()
-    reported[panel.index("WV"), :-5] = np.nan
-    result = refit(name, with_counts(panel, reported, panel.predicted))
-    assert "WV" in result.locations or "WV" in result.skipped
-    assert {"US", "OH", "AZ", "WY"} <= set(result.locations)
-
-
-def refit_or_refusal(name: str, panel: Panel) -> Forecast | str:
-    """A forecast, or the message with which the model refuses the panel."""
-    try:
-        return refit(name, panel)
-    except PanelError as error:
-        return str(error)
-
-
-@every_model
-def test_a_short_history_is_used_or_refused_clearly(name: str) -> None:
-    result = refit_or_refusal(name, shortened(release_panel(), 30))
-    if isinstance(result, str):
-        assert name in result
-    else:
-        assert set(result.locations) | set(result.skipped) == set(STATES)
-
-
-@every_model
-def test_small_counts_stay_counts(name: str) -> None:
-    result = refit_or_refusal(name, small_counts())
-    if isinstance(result, str):
-        assert name in result
-        return
-    assert np.isfinite(result.draws).all()
-    assert result.samples(TARGET_12MO).min() >= -1e-9
-    if TARGET_MONTH in result.targets:
-        assert result.draws.min() >= 0
 
 
 @every_model
@@ -286,11 +179,3 @@ def test_drawn_months_before_the_draws_change_only_where_counts_can(months, by, 
     # A month that is known the same in every draw is the panel's, wherever it lies.
     case.__dict__["first"] = replace(made, known=known[0] + 5.0)
     assert list(EVERYWHERE["known"](case))
-
-
-@every_model
-@pytest.mark.parametrize(("horizon", "draws"), [(0, 10), (-3, 10), (12, 0), (12, -1)])
-def test_impossible_requests(name: str, horizon: int, draws: int) -> None:
-    with pytest.raises(ForecastError, match="at least 1") as caught:
-        fitted(name).forecast(horizon=horizon, draws=draws, seed=1)
-    assert isinstance(caught.value, OdforecastError | ValueError)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories.panel_factory import bundled_panel
-from odforecast.errors import PanelError, UnknownNameError
+from odforecast.errors import PanelError
 from odforecast.models.baselines import shuffled_levels
 from odforecast.models.county.baselines import CountyBaseline, counts_of, enough
 from odforecast.models.model import Model
@@ -278,8 +278,8 @@ def test_thirteen_months_are_enough_and_twelve_are_not(model):
     assert made.draws.shape == (200, 8, 14)
     with pytest.raises(PanelError, match="needs 13 months of counties' counts, and this panel has"):
         drawn(model, two_states(12)[0])
-    with pytest.raises(PanelError, match="states"):
-        model.fit(bundled_panel())
+    with pytest.raises(PanelError, match="forecasts counties, and this panel holds states"):
+        Model(model, model.name).fit(bundled_panel())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
@@ -309,11 +309,6 @@ def test_models_and_fits_travel(model):
     np.testing.assert_array_equal(
         there.draw(3, 20, SEED).draws, model.fit(panel).draw(3, 20, SEED).draws
     )
-
-
-def test_unknown_baseline():
-    with pytest.raises(UnknownNameError, match="no county baseline"):
-        CountyBaseline("county-lst")
 
 
 @settings(max_examples=25, deadline=None)

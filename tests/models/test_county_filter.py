@@ -7,17 +7,20 @@ import pytest
 from county_oracle import exact, moments
 from scipy import stats
 
-from odforecast.models.county.filter import CountyState, filtered, per_year, taken
-from odforecast.models.county.kernels import (
+from odforecast.models.county.filter import (
     BETWEEN,
     EXACT,
+    CountyState,
     begun,
     counts_between,
+    filtered,
     learned,
     moments_between,
+    per_year,
     root_of,
     stepped,
     sum_of,
+    taken,
 )
 
 STEP = 0.03

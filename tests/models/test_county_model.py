@@ -11,15 +11,22 @@ import pytest
 from county_panels import real_counties
 
 import odforecast as od
+from county_truth import GivenPaths
 from odforecast.errors import PanelError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, default_model, get_model, model_names
-from odforecast.models.county import states as county_states
-from odforecast.models.county.filter import FACTORS, levels
-from odforecast.models.county.kernels import begun, counts_between, drawn_county, raked, skewed
-from odforecast.models.county.model import County, Delay, delay_of
-from odforecast.models.county.states import GivenPaths, ModelPaths, StatePath
+from odforecast.models.county import model as county_states
+from odforecast.models.county.filter import (
+    FACTORS,
+    begun,
+    counts_between,
+    drawn_county,
+    levels,
+    raked,
+    skewed,
+)
+from odforecast.models.county.model import County, Delay, ModelPaths, StatePath, delay_of
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
@@ -74,10 +81,18 @@ def test_what_it_is():
 # --- sums -------------------------------------------------------------------------------------
 
 
+def residence_totals(fitted, draws, of):
+    """What the counties of each state are raked to, in every draw of twelve months."""
+    panel = fitted.panel
+    first = 0 if panel.final_through < panel.last_month else 1
+    paths = fitted.paths.draw(panel.beside[STATES], panel.last_month, 12, draws, of)
+    return {s: fitted._drawn(s, paths[s], of)[1][:, first:] for s in fitted.states}
+
+
 @pytest.mark.parametrize("where", [n for n in ZOO if n != "very-short"])
 def test_counties_add_up_to_their_state_by_residence_in_every_draw(where):
     made, whole = forecast(where), fitted(where).inner
-    totals = whole.residence_totals(12, DRAWS, streams(ZOO[where]))
+    totals = residence_totals(whole, DRAWS, streams(ZOO[where]))
     assert set(totals) == {by_fips()[s].state for s in made.locations}
     for state, total in totals.items():
         np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
@@ -104,8 +119,8 @@ def test_the_state_is_its_own_draws_times_residence_over_occurrence():
 def test_a_state_of_one_county_is_its_state():
     made = forecast("one-county-state")
     assert made.locations == ("11001",)
-    totals = fitted("one-county-state").inner.residence_totals(
-        12, DRAWS, streams(ZOO["one-county-state"])
+    totals = residence_totals(
+        fitted("one-county-state").inner, DRAWS, streams(ZOO["one-county-state"])
     )
     np.testing.assert_array_equal(made.draws[:, 0], totals["DC"])
 
@@ -431,10 +446,9 @@ def test_without_the_states_count_of_a_year_before_counties_are_as_complete_as_i
 
 def test_where_the_state_says_nothing_most_is_missing_of_the_last_months():
     path = StatePath(np.full(4, 110.0), np.zeros((4, 12)), np.zeros((4, 3)), np.zeros((4, 3)))
-    missing = Delay(100.0).drawn(path, "OH", Streams(1, "counties", "all-drugs", "2024-07"))
-    assert (np.diff(missing.profile) > 0).all()
-    assert missing.profile == pytest.approx(np.arange(1, 13) ** 2 / 650)
-    late = missing.by_month(100.0, 100.0)
+    of = Streams(1, "counties", "all-drugs", "2024-07")
+    _, late = Delay(100.0).drawn(path, "OH", of, 100.0, 100.0)
+    assert late[0] == pytest.approx(0.1 * np.arange(1, 13) ** 2 / 650)
     assert late.sum(axis=1) == pytest.approx(np.full(4, 0.1))
     assert late[0, -1] == pytest.approx(0.1 * 144 / 650)
 
@@ -475,7 +489,7 @@ def test_the_real_release(shared):
     fitted = od.get_model("county").fit(panel)
     made = fitted.forecast(12, draws=200)
     assert len(made.locations) == 3142
-    for state, total in fitted.inner.residence_totals(12, 200, streams(panel)).items():
+    for state, total in residence_totals(fitted.inner, 200, streams(panel)).items():
         np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
     cook = made.draws[:, made.index("17031"), 0]
     assert 1500 < cook.mean() < 2700

@@ -24,7 +24,20 @@ from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
 from odforecast.models.delay import layer
-from odforecast.models.delay.constants import Delays, all_delays, delays_for
+from odforecast.models.delay.constants import (
+    PRIORS,
+    Delays,
+    Seen,
+    _closing,
+    _parts,
+    _shared,
+    _slope,
+    all_delays,
+    delays_for,
+    estimate,
+    seen,
+    shipped_seen,
+)
 from odforecast.models.delay.deficit import (
     CUT_SHARED,
     NAMES,
@@ -38,17 +51,6 @@ from odforecast.models.delay.deficit import (
     of_open,
     open_months,
     prior_factors,
-)
-from odforecast.models.delay.estimate import (
-    PRIORS,
-    Seen,
-    _closing,
-    _parts,
-    _shared,
-    _slope,
-    estimate,
-    seen,
-    shipped_seen,
 )
 from odforecast.models.delay.layer import AGES, Delayed, corrected
 from odforecast.models.statespace import model as statespace

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,6 @@ from odforecast.errors import PanelError
 from odforecast.models import Model, get_model
 from odforecast.models.classical import Classical
 from odforecast.models.delay.layer import Delayed
-from odforecast.names import STATES
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
 
@@ -65,19 +63,6 @@ def same(made: od.Forecast, one: od.Forecast) -> None:
     assert made.warnings == one.warnings
     assert made.skipped == one.skipped
     assert made.provenance == one.provenance
-
-
-@pytest.mark.parametrize("name", MANY)
-def test_a_block_equals_one_at_a_time(name: str) -> None:
-    model, whole = get_model(name), get_model(name).spec.by is None
-    usable = range(len(block(whole)))
-    if name == "cdc-predicted":  # clean panels do not hold it
-        usable = [i for i in usable if np.isfinite(block(whole)[i].predicted[:, -1]).any()]
-    fitted = model.fit_many([block(whole)[i] for i in usable])
-    assert len(fitted) == len(usable) > 0
-    for i, each in zip(usable, fitted, strict=True):
-        assert each.panel is block(whole)[i]
-        same(each.forecast(draws=30), alone(name, i, whole))
 
 
 @given(st.sampled_from(QUICK), st.lists(st.integers(0, 6), min_size=1, max_size=8))
@@ -136,20 +121,6 @@ def test_a_location_that_is_left_out_is_left_out_there_only() -> None:
     assert fitted[1].forecast(draws=10).skipped == {}
 
 
-def test_counties_are_refused_in_a_block_too(counties: Panel) -> None:
-    with pytest.raises(PanelError, match="naive forecasts states"):
-        get_model("naive").fit_many([block(False)[0], counties])
-    with pytest.raises(PanelError, match="is int, not a Panel"):
-        get_model("naive").fit_many([3])  # type: ignore[list-item]
-
-
-@pytest.fixture
-def counties() -> Panel:
-    panel = block(False)[-1].select(["OH", "WV"])
-    return replace(panel, dataset="counties", locations=("39035", "54039"), basis="residence",
-                   beside={}, triangle=None, problems={})  # fmt: skip
-
-
 # Who offers it
 
 
@@ -169,7 +140,3 @@ def test_the_delay_layer_offers_a_block_where_its_model_does() -> None:
     for each, panel in zip(made, delayed(), strict=False):
         one = get_model("naive+delay").fit(panel).forecast(draws=20)
         assert each.forecast(draws=20).draws.tobytes() == one.draws.tobytes()
-
-
-def test_the_block_is_of_states() -> None:
-    assert {p.dataset for p in block(True)} == {STATES}

@@ -222,7 +222,7 @@ def built(inputs: hi.Inputs):
 
     guide = approximate(inputs, 5.0)
     data = graph_data(inputs, guide)
-    return data, guide, hg.build(hg.shape_of(inputs, tail=5.0, season_state=False), data)
+    return data, guide, hg.build(data, tail=5.0, season_state=False)
 
 
 def graph_logp(graph, point: dict[str, np.ndarray] | None, seed: int = 3):
@@ -466,8 +466,8 @@ def test_every_option_enters_the_graph() -> None:
 
     step = hi.Effect("step", lambda s, m: np.ones((len(s), m.size)), 0.1)
     inputs, _ = hi.from_panel(four_states(), "m", effects=[step])
-    shape = hg.shape_of(inputs, tail=None, season_state=True)
-    graph = hg.build(shape, graph_data(inputs, approximate(inputs, 6.0)))
+    data = graph_data(inputs, approximate(inputs, 6.0))
+    graph = hg.build(data, tail=None, season_state=True)
     names = {v.name for v in graph.free_RVs}
     assert {"effect_raw", "season_state_raw", "tail_raw", "z_slope", "z_nation"} <= names
     point = graph.initial_point()

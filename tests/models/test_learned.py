@@ -17,33 +17,29 @@ from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 import odforecast as od
 from conftest import ROOT
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.models.county.states import ModelPaths
+from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay import estimate as estimation
 from odforecast.models.delay.constants import (
     NAMES,
     Delays,
+    Seen,
+    _slope,
     all_delays,
     as_released,
     delays_for,
     described_delays,
-    further_releases,
-    learned_delays,
-    said_of,
-    seen_since,
-    settled_releases,
-)
-from odforecast.models.delay.deficit import OPEN, SPAN
-from odforecast.models.delay.estimate import (
-    Seen,
-    _slope,
     estimate,
+    further_releases,
     known_by,
+    learned_delays,
     normal_loss,
     parsed,
+    said_of,
     seen,
+    seen_since,
     shipped_seen,
 )
+from odforecast.models.delay.deficit import OPEN, SPAN
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
 from odforecast.monthly.sums import rolling_sums
@@ -158,12 +154,12 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
-    monkeypatch.setattr(estimation, "estimate", stub)
+    monkeypatch.setattr(learning, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
 
 
 def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch) -> None:
-    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
     for panel in (made(0), made(6), od.bundled().as_of().panel()):
         assert delays_for(panel) == SHIPS
         assert said_of(panel) == ""
@@ -177,7 +173,7 @@ def test_what_has_not_settled_or_came_later_changes_nothing() -> None:
     """Bit for bit: neither its numbers nor that it is there."""
     panel = made(9)
     whole = delays_for(panel)
-    assert len(settled_releases(panel)) == 3
+    assert len(further_releases(panel)) == 3
     assert whole != SHIPS
     assert delays_for(kept(panel, [0, 1, 2])) == whole
     for i in range(3, 9):
@@ -220,7 +216,7 @@ def test_the_order_of_places_is_nothing() -> None:
 def test_the_same_content_is_estimated_once(monkeypatch) -> None:
     panel = made(7, seed=5)
     first = learned_delays(panel)
-    monkeypatch.setattr(estimation, "estimate", lambda _: pytest.fail("it is known"))
+    monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
     again = replace(panel, notes=("another object",))
     assert learned_delays(again) is first
     with pytest.raises(pytest.fail.Exception, match="it is known"):
@@ -234,7 +230,7 @@ def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
         last = panel.months[-1] - 7 * ONE_MONTH
         if closed:
             last = np.datetime64("2025-12", "M")
-        settled = settled_releases(panel)
+        settled = further_releases(panel)
         assert panel.triangle is not None
         known = np.isfinite(panel.triangle.reported[settled[-1]]).any(axis=0)
         assert panel.months[np.flatnonzero(known)[-1]] == last
@@ -325,7 +321,7 @@ def test_releases_are_estimated_from_in_the_order_of_their_days(monkeypatch) -> 
         asked.append([s.release for s in found])
         return SHIPS, {}
 
-    monkeypatch.setattr(estimation, "estimate", stub)
+    monkeypatch.setattr(learning, "estimate", stub)
     monkeypatch.setattr(learning, "_kept", OrderedDict())
     learned_delays(made(9, dt.date(2018, 4, 11)))
     assert asked[0] == sorted(asked[0])

@@ -23,7 +23,7 @@ import odforecast as od
 from odforecast.errors import ForecastError, OdforecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
-from odforecast.models import Drawer, Fitted, Model, Spec, get_model, model_names, register
+from odforecast.models import Drawer, Fitted, Model, Spec, get_model, register
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import Delays, delays_for
 from odforecast.models.delay.deficit import SHARED_DF, deficit
@@ -737,32 +737,6 @@ def test_the_wrapper_refuses_what_is_not_finite() -> None:
     refused(Model(Bent(bend), "bent"), "draws are not finite, first at draw 0, OH, 2021-07")
 
 
-@pytest.mark.parametrize(
-    ("shape", "value", "message"),
-    [
-        ((0, 0, -9), 5.0, r"shape \(60, 1, 3\), expected \(60, 1, 12\)"),
-        ((-10, 0, 0), 5.0, r"shape \(50, 1, 12\), expected \(60, 1, 12\)"),
-        ((0, 1, 0), 5.0, r"shape \(60, 2, 12\), expected \(60, 1, 12\)"),
-        ((0, 0, 0), -5.0, "careless returned negative deaths, first at draw 0, OH, 2021-07"),
-        ((0, 0, 0), np.nan, "720 draws are not finite|1440 draws are not finite"),
-        ((0, 0, 0), np.inf, "draws are not finite"),
-    ],
-)
-def test_a_decorated_function_is_refused(
-    shape: tuple[int, int, int], value: float, message: str
-) -> None:
-    @od.forecaster(by="location", joint=("month",))
-    def careless(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-        return np.full(np.add((draws, 1, horizon), shape), value)
-
-    refused(careless, message)
-    register("careless", lambda: careless)
-    try:
-        refused(get_model("careless"), message)
-    finally:
-        del _REGISTERED["careless"]
-
-
 @pytest.mark.parametrize("asked", [{"horizon": 0}, {"horizon": -1}, {"horizon": 2.5},
                                    {"draws": 0}, {"draws": True}])  # fmt: skip
 def test_impossible_requests_do_not_reach_the_model(asked: dict[str, float]) -> None:
@@ -847,15 +821,6 @@ def test_the_delay_is_not_corrected_twice(name: str) -> None:
     assert caught.value.hint == f"use {name}"
 
 
-@pytest.mark.parametrize("name", [n for n in model_names("states") if n != "hierarchical"])
-def test_a_fitted_model_is_shown_in_a_few_lines(name: str) -> None:
-    fitted = get_model(name).fit(release_panel("2021-06", ("OH", "WY")))
-    for shown in (repr(fitted), repr(fitted.inner), repr(fitted.model)):
-        assert len(shown.splitlines()) <= 4
-        assert len(shown) < 500
-    assert name in repr(fitted)
-
-
 # (k) A selection
 
 
@@ -879,15 +844,3 @@ def test_a_model_of_one_place_takes_a_selection(name: str) -> None:
     model = get_model(name)
     assert model.spec.by == "location"
     assert model.fit(release_panel().select("OH")).forecast(2, draws=9).locations == ("OH",)
-
-
-def test_a_model_that_fits_many_panels_at_once_refuses_a_selection_too() -> None:
-    class Many(Bent):
-        def fit_many(self, panels: list[Panel]) -> list[Drawer]:
-            return [self.fit(p) for p in panels]
-
-    model = Model(Many(lambda f: f), "many")
-    panel = release_panel()
-    assert len(model.fit_many([panel, panel])) == 2
-    with pytest.raises(PanelError, match="many is fitted to the whole panel"):
-        model.fit_many([panel, panel.select("OH")])

@@ -39,7 +39,7 @@ def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Itera
         TimeElapsedColumn,
     )
 
-    from odforecast.models.watching import watching
+    from odforecast.models.model import watching
 
     shown = Progress(
         SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(),

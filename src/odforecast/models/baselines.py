@@ -10,7 +10,7 @@ target.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,10 +21,11 @@ from odforecast.models.paths import (
     floor_at_zero,
     require_some,
     since_last_gap,
-    trailing_sums,
+    trailing_months,
     usable_locations,
 )
 from odforecast.models.spec import MIN_MONTHS, Spec
+from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import MONTH, TARGET_12MO
 from odforecast.panel import Floats, Panel
@@ -97,11 +98,6 @@ def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
     return levels
 
 
-def _mirrored(errors: Floats) -> Floats:
-    """Errors and their mirror images in order, along the last axis."""
-    return np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
-
-
 def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
     """Errors of G series as long at the levels (G, D) of each, shape (D, G, H), and the first
     stretched horizon (0: none).
@@ -114,13 +110,28 @@ def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
     size = np.empty(horizon, dtype=np.int64)
     for h in range(1, horizon + 1):
         errors, stretch[h - 1] = past_errors(sums, points, h)
-        size[h - 1] = 2 * errors.shape[-1]
-        ordered[h - 1, :, : size[h - 1]] = _mirrored(errors)
+        mirrored = np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
+        size[h - 1] = mirrored.shape[-1]
+        ordered[h - 1, :, : size[h - 1]] = mirrored
         if stretch[h - 1] > 1.0 and not stretched:
             stretched = h
     out = np.empty((levels.shape[1], n_series, horizon))
     quantiles_at(ordered, size, stretch, levels, out)
     return out, stretched
+
+
+def settled_gaps(panel: Panel, state: str) -> Floats:
+    """Relative distance of CDC's predicted from reported counts that have settled.
+
+    Of the :data:`SETTLED_MONTHS` months that are at least :data:`SETTLED_AFTER` months old; months
+    without either, or without deaths, left out.
+    """
+    old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
+    row = panel.index(state)
+    reported, predicted = panel.reported[row, old], panel.predicted[row, old]
+    known = (reported > 0) & ~np.isnan(predicted)
+    gaps: Floats = predicted[known] / reported[known] - 1.0
+    return gaps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,8 +140,7 @@ class FittedBaseline:
 
     Attributes
     ----------
-    model : str
-        Name.
+    spec : Spec
     panel : Panel
         What it forecasts from.
     locations : tuple of str
@@ -139,69 +149,74 @@ class FittedBaseline:
         The others, and why.
     """
 
-    model: str
+    spec: Spec
     panel: Panel
     locations: tuple[str, ...]
-    skipped: Mapping[str, str] = field(default_factory=dict)
+    skipped: Mapping[str, str]
 
     def __repr__(self) -> str:
         n, last = len(self.locations), self.panel.last_month
-        return f"<{type(self).__name__} {self.model}: {n} locations to {last}>"
+        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
-        states = list(self.locations)
+        states, revised = list(self.locations), REVISED_MONTHS * self.spec.corrects_delay
         stretched: dict[str, int] = {}
         series = [self._series(state) for state in states]
-        paths = np.empty((draws, len(states), horizon + self._revised))
+        paths = np.empty((draws, len(states), revised + horizon))
         # Series as long go together.
         for size in dict.fromkeys(s.size for s in series):
             rows = [i for i, s in enumerate(series) if s.size == size]
-            levels = np.empty((len(rows), draws))
-            for k, i in enumerate(rows):
-                levels[k] = shuffled_levels(draws, streams.generator("location", states[i]))
             some = [states[i] for i in rows]
-            drawn, first = self._paths(some, np.stack([series[i] for i in rows]), horizon, levels)
-            paths[:, rows] = drawn
+            levels = np.stack(
+                [shuffled_levels(draws, streams.generator("location", s)) for s in some]
+            )
+            sums = np.stack([series[i] for i in rows])
+            paths[:, rows], first = self._paths(some, sums, horizon, levels)
             if first:
                 stretched |= dict.fromkeys(some, first)
-        stretched = {s: stretched[s] for s in states if s in stretched}
         out, warnings = floor_at_zero(paths, states, "12-month sums")
-        revised = out.shape[2] - horizon
         if stretched:
             warnings += (
                 f"too few past errors from horizon {min(stretched.values())} on "
-                f"({', '.join(stretched)}): shorter horizons' errors, widened by the square root "
-                "of time, stand in",
+                f"({', '.join(s for s in states if s in stretched)}): shorter horizons' errors, "
+                "widened by the square root of time, stand in",
             )
         return Forecast.from_panel(
             self.panel,
             out,
             states,
             first_month=self.panel.last_month + (1 - revised) * ONE_MONTH,
-            joint=frozenset({MONTH}),
+            joint=self.spec.joint,
             target=TARGET_12MO,
             skipped=self.skipped,
             warnings=warnings,
         )
 
-    #: Months before the last known that are drawn, too.
-    _revised = 0
-
     def _series(self, state: str) -> Floats:
         """The sums of a location that the rule is applied to, shape (n,)."""
-        return trailing_sums(self.panel, state)
+        if self.spec.corrects_delay:
+            return since_last_gap(self.panel.predicted[self.panel.index(state)])
+        return rolling_sums(trailing_months(self.panel, state))
 
     def _paths(
         self, states: list[str], sums: Floats, horizon: int, levels: Floats
     ) -> tuple[Floats, int]:
         """Paths of sums, shape (D, G, H), and the first horizon whose spread is stretched."""
-        del states  # one rule for all places
-        rule = damped_trend if self.model == "damped-trend" else persistence
+        rule = damped_trend if self.spec.model == "damped-trend" else persistence
         points = rule(sums, horizon)
         spread, stretched = spreads(sums, points, levels)
-        spread += points[:, -1]
-        return spread, stretched
+        if not self.spec.corrects_delay:
+            spread += points[:, -1]
+            return spread, stretched
+        gaps = [settled_gaps(self.panel, s) for s in states]
+        quantiles = [symmetric_quantiles(g, level) for g, level in zip(gaps, levels, strict=True)]
+        relative = np.stack(quantiles, axis=1)[..., None]
+        now = sums[:, -REVISED_MONTHS:] * (1.0 + relative)
+        # What is wrong with the value now and what changes later are taken as independent.
+        side = np.sign(levels.T - 0.5)[..., None]
+        future = points[:, -1] + side * np.hypot(sums[:, -1:] * relative, spread)
+        return np.concatenate([now, future], axis=2), stretched
 
 
 @dataclass(frozen=True)
@@ -228,7 +243,14 @@ class Baseline:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return Spec(self.name, "2", by="location", target=TARGET_12MO, joint=frozenset({MONTH}))
+        return Spec(
+            self.name,
+            "2",
+            by="location",
+            target=TARGET_12MO,
+            joint=frozenset({MONTH}),
+            corrects_delay=isinstance(self, Predicted),
+        )
 
     def fit(self, panel: Panel) -> FittedBaseline:
         """Bind to a panel.
@@ -239,48 +261,26 @@ class Baseline:
             If no location can be used.
         """
         states, skipped = usable_locations(panel, self.name)
-        return FittedBaseline(self.name, panel, tuple(states), skipped)
-
-
-class FittedPredicted(FittedBaseline):
-    """CDC's predicted values bound to a panel; see :class:`Predicted`."""
-
-    _revised = REVISED_MONTHS
-
-    def _series(self, state: str) -> Floats:
-        return since_last_gap(self.panel.predicted[self.panel.index(state)])
-
-    def _paths(
-        self, states: list[str], sums: Floats, horizon: int, levels: Floats
-    ) -> tuple[Floats, int]:
-        relative = np.empty((levels.shape[1], len(states), 1))
-        for k, state in enumerate(states):
-            row = self.panel.index(state)
-            gaps = settled_gaps(self.panel.reported[row], self.panel.predicted[row])
-            relative[:, k, 0] = symmetric_quantiles(gaps, levels[k])
-        now = sums[:, -REVISED_MONTHS:] * (1.0 + relative)
-        points = persistence(sums, horizon)
-        spread, stretched = spreads(sums, points, levels)
-        # What is wrong with the value now and what changes later are taken as independent.
-        side = np.sign(levels.T - 0.5)[..., None]
-        future = points[:, -1] + side * np.hypot(sums[:, -1:] * relative, spread)
-        return np.concatenate([now, future], axis=2), stretched
-
-
-def settled_gaps(reported: Floats, predicted: Floats) -> Floats:
-    """Relative distance of CDC's predicted from reported counts that have settled.
-
-    Of the :data:`SETTLED_MONTHS` months that are at least :data:`SETTLED_AFTER` months old; months
-    without either, or without deaths, left out.
-    """
-    old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
-    known = (reported[old] > 0) & ~np.isnan(predicted[old])
-    gaps: Floats = predicted[old][known] / reported[old][known] - 1.0
-    return gaps
+        if self.spec.corrects_delay:
+            for state in states:
+                length = since_last_gap(panel.predicted[panel.index(state)]).size
+                gaps = settled_gaps(panel, state).size
+                if length < MIN_MONTHS - 11:
+                    skipped[state] = (
+                        f"only {length} predicted values up to {panel.last_month}, "
+                        f"{MIN_MONTHS - 11} needed"
+                    )
+                elif gaps < MIN_ERRORS:
+                    skipped[state] = (
+                        f"only {gaps} settled months with a predicted value, {MIN_ERRORS} needed"
+                    )
+            states = [s for s in states if s not in skipped]
+            require_some(states, skipped, panel, self.name)
+        return FittedBaseline(self.spec, panel, tuple(states), skipped)
 
 
 @dataclass(frozen=True)
-class Predicted:
+class Predicted(Baseline):
     """``cdc-predicted``: CDC's own nowcast as a competitor.
 
     The 12-month-ending counts of the panel's last six months are revised to CDC's predicted
@@ -295,43 +295,3 @@ class Predicted:
     """
 
     name: str = "cdc-predicted"
-
-    @property
-    def spec(self) -> Spec:
-        """What the model is."""
-        return Spec(
-            self.name,
-            "2",
-            by="location",
-            target=TARGET_12MO,
-            joint=frozenset({MONTH}),
-            corrects_delay=True,
-        )
-
-    def fit(self, panel: Panel) -> FittedPredicted:
-        """Bind to a panel.
-
-        Raises
-        ------
-        PanelError
-            If no location has usable predicted values.
-        """
-        states, skipped = usable_locations(panel, self.name)
-        kept = []
-        for state in states:
-            row = panel.index(state)
-            length = since_last_gap(panel.predicted[row]).size
-            gaps = settled_gaps(panel.reported[row], panel.predicted[row]).size
-            if length < MIN_MONTHS - 11:
-                skipped[state] = (
-                    f"only {length} predicted values up to {panel.last_month}, "
-                    f"{MIN_MONTHS - 11} needed"
-                )
-            elif gaps < MIN_ERRORS:
-                skipped[state] = (
-                    f"only {gaps} settled months with a predicted value, {MIN_ERRORS} needed"
-                )
-            else:
-                kept.append(state)
-        require_some(kept, skipped, panel, self.name)
-        return FittedPredicted(self.name, panel, tuple(kept), skipped)

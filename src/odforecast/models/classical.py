@@ -20,28 +20,17 @@ root took turns. Those origins hold three to four years of months each: too few 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
 
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.forecast import Forecast
-from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
-from odforecast.models.paths import (
-    floor_at_zero,
-    require_some,
-    said,
-    trailing_months,
-    usable_locations,
-)
+from odforecast.models.adapters.statsforecast import arima, ces, theta
+from odforecast.models.innovations import FittedSeries, Innovations, Paths, fit_series
 from odforecast.models.spec import Spec
-from odforecast.monthly.sums import rolling_sums
 from odforecast.names import MONTH, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import Streams
 
 
 def _naive(y: Floats) -> Paths:
@@ -90,56 +79,19 @@ def _theta(y: Floats) -> Paths:
     from statsforecast.theta import auto_theta
 
     # What AutoTheta calls, but for `nmse`: see _ets.
-    model = auto_theta(y, m=1, nmse=1)  # type: ignore[no-untyped-call]
-    level, mean, intercept, slope, _ = (float(x) for x in model["states"][-1])
-    # The first three residuals are the burn-in of the recursion.
-    sigma = float(np.std(np.asarray(model["residuals"])[3:], ddof=1))
-    return ThetaPaths(
-        level=level,
-        mean=mean,
-        intercept=intercept,
-        slope=slope,
-        alpha=float(model["par"]["alpha"]),
-        theta=float(model["par"]["theta"]),
-        sigma=sigma,
-        n=y.size,
-        dynamic=model["modeltype"] in ("DSTM", "DOTM"),
-    )
+    return theta(auto_theta(y, m=1, nmse=1))  # type: ignore[no-untyped-call]
 
 
 def _arima(y: Floats) -> Paths:
     from statsforecast.models import AutoARIMA
 
-    model: Mapping[str, Any] = AutoARIMA(season_length=1).fit(y).model_
-    form, coefs = model["model"], model["coef"]
-    transition = np.array(form["T"], dtype=float)
-    noise = np.array(form["V"], dtype=float)
-    slope = float(coefs.get("drift", 0.0))
-    return Innovations(
-        transition,
-        np.array(form["Z"], dtype=float) @ transition,
-        # V = R R' with R[0] = 1.
-        noise[:, 0] / np.sqrt(noise[0, 0]),
-        np.array(form["a"], dtype=float),
-        float(np.sqrt(model["sigma2"])),
-        level=float(coefs.get("intercept", 0.0)) + slope * y.size,
-        slope=slope,
-    )
+    return arima(AutoARIMA(season_length=1).fit(y).model_)
 
 
 def _ces(y: Floats) -> Paths:
     from statsforecast.models import AutoCES
 
-    model = AutoCES(season_length=1, model="N").fit(y).model_
-    a0, a1 = (float(model["par"][k]) for k in ("alpha_0", "alpha_1"))
-    return Innovations(
-        np.array([[1.0, a1 - 1.0], [1.0, 1.0 - a0]]),
-        np.array([1.0, 0.0]),
-        np.array([a0 - a1, a0 + a1]),
-        # The row after the last observation is scratch space of the C code.
-        np.array(model["states"][y.size], dtype=float),
-        float(np.sqrt(model["sigma2"])),
-    )
+    return ces(AutoCES(season_length=1, model="N").fit(y).model_)
 
 
 _FITTERS: dict[str, Callable[[Floats], Paths]] = {
@@ -154,68 +106,6 @@ _FITTERS: dict[str, Callable[[Floats], Paths]] = {
 
 #: Names of the models of this module.
 NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
-
-
-@dataclass(frozen=True, eq=False)
-class FittedClassical:
-    """Classical models fitted to the locations of a panel.
-
-    Attributes
-    ----------
-    model : str
-        Name of the model.
-    panel : Panel
-        What it was fitted to.
-    series : mapping of str to Paths
-        Fitted series by location.
-    skipped : mapping of str to str
-        Locations left out, and why.
-    sums : bool
-        Whether the series are 12-month sums (else months).
-    """
-
-    model: str
-    panel: Panel
-    series: Mapping[str, Paths]
-    skipped: Mapping[str, str]
-    sums: bool
-
-    def __repr__(self) -> str:
-        n, last = len(self.series), self.panel.last_month
-        return f"<FittedClassical {self.model}: {n} locations to {last}>"
-
-    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.model.Drawer`.
-
-        Raises
-        ------
-        PanelError
-            If the draws of every location explode.
-        """
-        skipped = dict(self.skipped)
-        generators = [streams.generator("location", state) for state in self.series]
-        with np.errstate(over="ignore", invalid="ignore"):
-            paths = drawn(list(self.series.values()), horizon, draws, generators)
-            np.expm1(paths, out=paths)
-        good = np.isfinite(paths).all(axis=(1, 2))
-        states = [s for s, ok in zip(self.series, good, strict=True) if ok]
-        for state, ok in zip(self.series, good, strict=True):
-            if not ok:
-                skipped[state] = f"the draws of {self.model} explode within {horizon} months"
-        require_some(states, skipped, self.panel, self.model)
-        what = "12-month sums" if self.sums else "months"
-        kept = paths if good.all() else paths[good]
-        out = np.ascontiguousarray(kept.transpose(1, 0, 2))
-        out, warnings = floor_at_zero(out, states, what)
-        return Forecast.from_panel(
-            self.panel,
-            out,
-            states,
-            joint=frozenset({MONTH}),
-            target=TARGET_12MO if self.sums else TARGET_MONTH,
-            skipped=skipped,
-            warnings=warnings,
-        )
 
 
 @dataclass(frozen=True)
@@ -249,7 +139,7 @@ class Classical:
             joint=frozenset({MONTH}),
         )
 
-    def fit(self, panel: Panel) -> FittedClassical:
+    def fit(self, panel: Panel) -> FittedSeries:
         """Fit every usable location of a panel.
 
         Raises
@@ -259,7 +149,7 @@ class Classical:
         """
         return self.fit_many([panel])[0]
 
-    def fit_many(self, panels: Sequence[Panel]) -> list[FittedClassical]:
+    def fit_many(self, panels: Sequence[Panel]) -> list[FittedSeries]:
         """Fit to several panels; a series that several of them hold is fitted once.
 
         Raises
@@ -267,46 +157,21 @@ class Classical:
         PanelError
             If of one of them no location can be used.
         """
-        base = self.name.removesuffix("-sums")
-        sums = base != self.name
-        held: dict[bytes, Paths | str] = {}
-        fitted = []
-        for panel in panels:
-            states, skipped = usable_locations(panel, self.name)
-            series: dict[str, Paths] = {}
-            for state in states:
-                months = trailing_months(panel, state)
-                y = np.log1p(rolling_sums(months) if sums else months)
-                key = y.tobytes()
-                if key not in held:
-                    held[key] = _fit_or_reason(base, y)
-                found = held[key]
-                if isinstance(found, str):
-                    skipped[state] = f"{self.name} could not be fitted: {found}"
-                else:
-                    series[state] = found
-            require_some(list(series), skipped, panel, self.name)
-            fitted.append(FittedClassical(self.name, panel, series, skipped, sums))
-        return fitted
+        held: dict[bytes, Paths] = {}
 
+        def fit(_: str, deaths: Floats) -> Paths:
+            y = np.log1p(deaths)
+            if (key := y.tobytes()) not in held:
+                held[key] = _fit_one(self.name.removesuffix("-sums"), y)
+            return held[key]
 
-def _fit_or_reason(base: str, y: Floats) -> Paths | str:
-    """A fitted series, or why it could not be fitted."""
-    try:
-        return _fit_one(base, y)
-    except MemoryError:
-        raise
-    except Exception as error:
-        # statsforecast raises bare Exceptions; one series must not end the others.
-        return said(error)
+        return [fit_series(self.spec, panel, fit) for panel in panels]
 
 
 def _fit_one(base: str, y: Floats) -> Paths:
     if np.ptp(y) == 0:
         raise PanelError("the series never changes, so it shows no spread")
     fitted = _FITTERS[base](y)
-    for number in vars(fitted).values():
-        finite = isfinite(number) if isinstance(number, float) else np.isfinite(number).all()
-        if not finite:
-            raise PanelError("the estimates are not finite")
+    if not all(np.isfinite(number).all() for number in vars(fitted).values()):
+        raise PanelError("the estimates are not finite")
     return fitted

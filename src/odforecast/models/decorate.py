@@ -196,27 +196,17 @@ class _Fitted:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
-        if self.spec.by is None:
-            seen = self.panel.select(self.locations)
-            paths = self._call(seen, horizon, draws, streams.generator("model"))
-        elif self.spec.by == "state":
-            paths = np.empty((draws, len(self.locations), horizon))
-            states = np.array([find(s).state for s in self.locations])
-            for state in dict.fromkeys(states.tolist()):
-                rows = np.flatnonzero(states == state)
-                seen = self.panel.select([self.locations[i] for i in rows])
-                rng = streams.generator("state", state)
-                paths[:, rows] = self._call(seen, horizon, draws, rng)
-        else:
-            paths = np.concatenate(
-                [
-                    self._call(
-                        self.panel.select([s]), horizon, draws, streams.generator("location", s)
-                    )
-                    for s in self.locations
-                ],
-                axis=1,
-            )
+        # The random numbers of each group of places, and which they are.
+        groups: dict[tuple[str, str], list[int]] = {}
+        by, key = self.spec.by, ("model", "")
+        for i, place in enumerate(self.locations):
+            if by is not None:
+                key = (by, find(place).state if by == "state" else place)
+            groups.setdefault(key, []).append(i)
+        paths = np.empty((draws, len(self.locations), horizon))
+        for key, rows in groups.items():
+            seen = self.panel.select([self.locations[i] for i in rows])
+            paths[:, rows] = self._call(seen, horizon, draws, streams.generator(*key))
         return Forecast.from_panel(
             self.panel,
             paths,

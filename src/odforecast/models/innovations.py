@@ -7,13 +7,25 @@ series were alone, so that a batch equals one at a time, bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from odforecast.panel import Floats
+from odforecast.forecast import Forecast
+from odforecast.models.paths import (
+    floor_at_zero,
+    require_some,
+    said,
+    trailing_months,
+    usable_locations,
+)
+from odforecast.models.spec import Spec
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import TARGET_12MO
+from odforecast.panel import Floats, Panel
+from odforecast.seeds import Streams
 
 
 class Paths(Protocol):
@@ -106,25 +118,16 @@ def drawn(
     for i, one in enumerate(series):
         size = one.state.size if isinstance(one, Innovations) else 0
         alike.setdefault((type(one), size), []).append(i)
-    if len(alike) == 1:
-        return _alike(series, horizon, draws, generators)
     out = np.empty((len(series), draws, horizon))
     for rows in alike.values():
-        out[rows] = _alike([series[i] for i in rows], horizon, draws, [generators[i] for i in rows])
+        some, rngs = [series[i] for i in rows], [generators[i] for i in rows]
+        if linear := [s for s in some if isinstance(s, Innovations)]:
+            out[rows] = _linear(linear, horizon, draws, rngs)
+        elif lines := [s for s in some if isinstance(s, ThetaPaths)]:
+            out[rows] = _theta(lines, horizon, draws, rngs)
+        else:
+            out[rows] = [s.draw(horizon, draws, g) for s, g in zip(some, rngs, strict=True)]
     return out
-
-
-def _alike(
-    series: Sequence[Paths], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
-) -> Floats:
-    """Paths of series of one form and size, shape (S, draws, horizon)."""
-    linear = [s for s in series if isinstance(s, Innovations)]
-    if linear:
-        return _linear(linear, horizon, draws, rngs)
-    lines = [s for s in series if isinstance(s, ThetaPaths)]
-    if lines:
-        return _theta(lines, horizon, draws, rngs)
-    return np.stack([s.draw(horizon, draws, g) for s, g in zip(series, rngs, strict=True)])
 
 
 def _errors(
@@ -196,3 +199,101 @@ def _theta(
     dynamic = np.array([s.dynamic for s in series])
     theta_paths(start, length, dynamic, power, out)
     return out
+
+
+@dataclass(frozen=True, eq=False)
+class FittedSeries:
+    """The locations of a panel, each with a fitted series of its own.
+
+    Attributes
+    ----------
+    spec : Spec
+    panel : Panel
+        What it was fitted to.
+    series : mapping of str to Paths
+        Fitted series by location.
+    skipped : mapping of str to str
+        Locations left out, and why.
+    log : bool
+        Whether the series are of log(1 + deaths).
+    """
+
+    spec: Spec
+    panel: Panel
+    series: Mapping[str, Paths]
+    skipped: Mapping[str, str]
+    log: bool = True
+
+    def __repr__(self) -> str:
+        n, last = len(self.series), self.panel.last_month
+        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
+
+    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
+        """Sample paths; see :class:`odforecast.models.model.Drawer`.
+
+        Raises
+        ------
+        PanelError
+            If no location can be forecast.
+        """
+        model, skipped = self.spec.model, dict(self.skipped)
+        paths: dict[str, Floats] = {}
+        # What another library draws is drawn alone: where it fails, the others are drawn.
+        ours = [s for s, one in self.series.items() if isinstance(one, Innovations | ThetaPaths)]
+        for some in [ours] * bool(ours) + [[s] for s in self.series if s not in ours]:
+            rngs = [streams.generator("location", s) for s in some]
+            try:
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                    found = drawn([self.series[s] for s in some], horizon, draws, rngs)
+                    if self.log:
+                        np.expm1(found, out=found)
+            except MemoryError:
+                raise
+            except Exception as error:
+                skipped |= {s: f"{model} could not forecast: {said(error)}" for s in some}
+            else:
+                paths |= dict(zip(some, found))
+        states = [s for s in self.series if s in paths and np.isfinite(paths[s]).all()]
+        for state in [s for s in paths if s not in states]:
+            skipped[state] = f"draws of {model} are not finite within {horizon} months"
+        require_some(states, skipped, self.panel, model)
+        what = "12-month sums" if self.spec.target == TARGET_12MO else "months"
+        out, warnings = floor_at_zero(np.stack([paths[s] for s in states], axis=1), states, what)
+        return Forecast.from_panel(
+            self.panel,
+            out,
+            states,
+            joint=self.spec.joint,
+            target=self.spec.target,
+            skipped=skipped,
+            warnings=warnings,
+        )
+
+
+def fit_series(
+    spec: Spec, panel: Panel, fit: Callable[[str, Floats], Paths], log: bool = True
+) -> FittedSeries:
+    """Fit every usable location of a panel: ``fit`` takes its code and its deaths.
+
+    These are months, or 12-month sums where the spec's paths are.
+
+    Raises
+    ------
+    PanelError
+        If no location can be used.
+    """
+    states, skipped = usable_locations(panel, spec.model, spec.min_months)
+    series = {}
+    for state in states:
+        months = trailing_months(panel, state)
+        try:
+            series[state] = fit(
+                state, rolling_sums(months) if spec.target == TARGET_12MO else months
+            )
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Whatever another library raises, one series must not end the others.
+            skipped[state] = f"{spec.model} could not be fitted: {said(error)}"
+    require_some(list(series), skipped, panel, spec.model)
+    return FittedSeries(spec, panel, series, skipped, log)

@@ -7,7 +7,9 @@ the wrong months, places or number of draws is refused in all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -20,7 +22,7 @@ import pandas as pd
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.own import conditioned
+from odforecast.models.own import check_target, conditioned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
@@ -73,6 +75,8 @@ class Forecaster(Protocol):
         ...
 
 
+#: The library's version; reading it takes a millisecond, and a forecast a few.
+_installed = cache(installed_version)
 #: Where the models come from that ship with the library.
 _OURS = Spec("").origin
 #: A label is shown in tables and stored beside results; it is never a path.
@@ -145,7 +149,7 @@ class Model:
         >>> table.loc["delay"].tolist()
         ['False', 'setting']
         """
-        return pd.DataFrame(list(_of_spec(self.spec, "")), columns=list(_COLUMNS))
+        return pd.DataFrame(list(_of_spec(self.spec)), columns=list(_COLUMNS))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
@@ -188,35 +192,27 @@ class Model:
                 f"panel is {type(panel).__name__}, not a Panel",
                 hint="archive.as_of().panel() gives one",
             )
-        if self.spec.by is None and panel.selected:
+        spec, what = self.spec, f"this panel holds {panel.dataset}"
+        if spec.by is None and panel.selected:
             raise PanelError(
                 f"{self.label} is fitted to the whole panel at once, and this one is a selection "
                 f"({len(panel.locations)} locations)",
                 hint="fit the whole panel, then forecast.select(...)",
             )
-        if panel.dataset == COUNTIES and self.spec.dataset is None and self.spec.origin == _OURS:
+        if panel.dataset == COUNTIES and spec.dataset is None and spec.origin == _OURS:
             # Fitted to counties they would leave out, without a word, all that were ever hidden.
             raise PanelError(
-                f"{self.label} forecasts states, and this panel holds counties",
+                f"{self.label} forecasts states, and {what}",
                 hint=f"get_model('{DEFAULT_COUNTY_MODEL}'); the states are panel.beside['states']",
             )
-        if self.spec.dataset not in (None, panel.dataset):
+        if spec.dataset not in (None, panel.dataset):
             raise PanelError(
-                f"{self.label} forecasts {self.spec.dataset}, and this panel holds {panel.dataset}",
+                f"{self.label} forecasts {spec.dataset}, and {what}",
                 hint="vintage.panel(dataset='counties')" if panel.dataset == STATES else "",
             )
-        if self.spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
+        if spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
             _whole_states(self.label, panel)
-        if panel.own is not None:
-            from odforecast.models.own import check_target
-
-            check_target(self.label, self.spec.target, panel)
-
-
-@cache
-def _installed() -> str:
-    """The library's version; reading it takes a millisecond, and a forecast a few."""
-    return installed_version("odforecast")
+        check_target(self.label, spec.target, panel)
 
 
 def _published(panel: Panel) -> Panel:
@@ -350,7 +346,7 @@ class Fitted:
             ("last month", str(panel.last_month), "panel"),
             ("locations", str(len(panel.locations)), "panel"),
         ]
-        rows = [*_of_spec(self.model.spec, ""), *rows, *_learned(self.inner)]
+        rows = [*_of_spec(self.model.spec), *rows, *_learned(self.inner)]
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
@@ -442,7 +438,7 @@ class Fitted:
             "data_hash": panel.data_hash,
             "vintage": panel.vintage,
             "release": str(panel.release),
-            "odforecast": _installed(),
+            "odforecast": _installed("odforecast"),
         }
         if panel.notes:
             labels["notes"] = "; ".join(panel.notes)
@@ -454,9 +450,6 @@ class Fitted:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
         made = self.inner.draw(horizon, draws, streams)
         _check(made, self.model, _published(self.panel), horizon, draws)
-        if self.panel.own is None:
-            return made
-
         return conditioned(made, self.panel, streams, self.inner)
 
 
@@ -464,64 +457,58 @@ def _said(spec: Spec) -> str:
     """What a model is, in one line."""
     by = {None: "the whole panel at once", "state": "state by state"}.get(spec.by, "place by place")
     paths = "single months" if spec.target == TARGET_MONTH else "12-month counts"
-    delay = (
-        "completes the last months"
-        if spec.corrects_delay
-        else ("takes the last months as they are")
-    )
-    return f"{by}; paths of {paths}; {delay}"
+    delay = "completes" if spec.corrects_delay else "takes"
+    how = "" if spec.corrects_delay else " as they are"
+    return f"{by}; paths of {paths}; {delay} the last months{how}"
 
 
 def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:
     """Refuse a forecast that is not what was asked for, or not what the spec declares."""
-    spec = model.spec
-
-    def refuse(what: str) -> None:
+    spec, what = model.spec, ""
+    until, last = panel.last_month + horizon * ONE_MONTH, panel.last_month
+    if not isinstance(made, Forecast):
+        what = f"a {type(made).__name__}, not a Forecast"
+    elif made.last_month != last:
+        what = f"last month {made.last_month}, the panel's is {last}"
+    elif made.as_of != panel.as_of:
+        what = f"as-of date {made.as_of}, the panel's is {panel.as_of}"
+    elif made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
+        what = "the forecast of another panel"
+    elif made.months[-1] != until:
+        what = f"months to {made.months[-1]}, asked for {horizon} months, to {until}"
+    elif made.months[0] > last + ONE_MONTH:
+        what = f"months from {made.months[0]}, later than the first after {last}"
+    elif len(made.draws) != draws:
+        what = f"{len(made.draws)} draws, asked for {draws}"
+    elif unknown := [s for s in made.locations if s not in panel.locations]:
+        what = f"{', '.join(unknown)}, which the panel has not"
+    elif made.target != spec.target:
+        what = f"paths of {made.target}, its spec declares {spec.target}"
+    elif made.joint != spec.joint:
+        what = f"draws joint over {sorted(made.joint)}, its spec declares {sorted(spec.joint)}"
+    elif made.basis != panel.basis:
+        what = f"deaths by {made.basis}, the panel's are by {panel.basis}"
+    elif (made.draws < 0).any():
+        d, i, m = np.argwhere(made.draws < 0)[0]
+        what = f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}"
+    if what:
         raise ForecastError(f"{model.label} returned {what}", hint="the model is at fault")
 
-    if not isinstance(made, Forecast):
-        refuse(f"a {type(made).__name__}, not a Forecast")
-        return
-    if made.last_month != panel.last_month:
-        refuse(f"last month {made.last_month}, the panel's is {panel.last_month}")
-    if made.as_of != panel.as_of:
-        refuse(f"as-of date {made.as_of}, the panel's is {panel.as_of}")
-    if made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
-        refuse("the forecast of another panel")
-    if made.months[-1] != panel.last_month + horizon * ONE_MONTH:
-        refuse(
-            f"months to {made.months[-1]}, asked for {horizon} months, to "
-            f"{panel.last_month + horizon * ONE_MONTH}"
-        )
-    if made.months[0] > panel.last_month + ONE_MONTH:
-        refuse(f"months from {made.months[0]}, later than the first after {panel.last_month}")
-    if len(made.draws) != draws:
-        refuse(f"{len(made.draws)} draws, asked for {draws}")
-    if unknown := [s for s in made.locations if s not in panel.locations]:
-        refuse(f"{', '.join(unknown)}, which the panel has not")
-    if made.target != spec.target:
-        refuse(f"paths of {made.target}, its spec declares {spec.target}")
-    if made.joint != spec.joint:
-        refuse(f"draws joint over {sorted(made.joint)}, its spec declares {sorted(spec.joint)}")
-    if made.basis != panel.basis:
-        refuse(f"deaths by {made.basis}, the panel's are by {panel.basis}")
-    if (made.draws < 0).any():
-        d, i, m = np.argwhere(made.draws < 0)[0]
-        refuse(f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}")
 
-
-def _of_spec(spec: Spec, member: str) -> Iterator[Row]:
+def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
     """What a spec declares, and those of its members."""
+    declared = (
+        ("model", spec.model),
+        ("version", spec.version),
+        ("fitted to", spec.by or "whole panel"),
+        ("paths of", spec.target),
+        ("joint over", " and ".join(sorted(spec.joint))),
+        ("months needed", str(spec.min_months)),
+        ("completes the last months", "yes" if spec.corrects_delay else "no"),
+    )
     what = f"member: {member}" if member else ""
-    yield ("model", spec.model, what or "spec")
-    yield ("version", spec.version, what or "spec")
-    yield ("fitted to", spec.by or "whole panel", what or "spec")
-    yield ("paths of", spec.target, what or "spec")
-    yield ("joint over", " and ".join(sorted(spec.joint)), what or "spec")
-    yield ("months needed", str(spec.min_months), what or "spec")
-    yield ("completes the last months", "yes" if spec.corrects_delay else "no", what or "spec")
-    for name, value in spec.parameters:
-        yield (name, value, what or "setting")
+    yield from ((name, value, what or "spec") for name, value in declared)
+    yield from ((name, value, what or "setting") for name, value in spec.parameters)
     yield ("spec hash", spec.hash, what or "spec")
     for inner in spec.members:
         yield from _of_spec(inner, f"{member} > {inner.model}" if member else inner.model)
@@ -545,24 +532,16 @@ def _learned(inner: object) -> Iterator[Row]:
             label = getattr(getattr(member, "model", None), "label", "?")
             yield f"mean weight of {label}", f"{float(np.mean(row)):.3f}", "fit"
     for name, value in held.items():
-        if _plain(value) and name not in ("model", "name") and not name.startswith("_"):
+        plain = isinstance(value, bool | int | float | str | np.integer | np.floating)
+        if plain and name not in ("model", "name") and not name.startswith("_"):
             yield name.replace("_", " "), _text(value), "fit"
     if (idata := held.get("idata")) is not None:
-        yield from _sampled(idata)
+        for name, values in idata["posterior"].data_vars.items():
+            if set(values.dims) == {"chain", "draw"}:
+                draws = np.asarray(values.values, dtype=float)
+                yield str(name), f"{draws.mean():.4g} (sd {draws.std():.2g})", "posterior"
     if hasattr(members, "inner"):  # a layer round another model
         yield from _learned(members.inner)
-
-
-def _sampled(idata: Any) -> Iterator[Row]:
-    """Posterior mean and sd of every parameter that is one number."""
-    for name, values in idata["posterior"].data_vars.items():
-        if set(values.dims) == {"chain", "draw"}:
-            draws = np.asarray(values.values, dtype=float)
-            yield str(name), f"{draws.mean():.4g} (sd {draws.std():.2g})", "posterior"
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, bool | int | float | str | np.integer | np.floating)
 
 
 def _text(value: object) -> str:
@@ -592,3 +571,38 @@ def default_place(locations: Sequence[str]) -> str:
         f"location is not given, and there are {len(locations)} without the US among them",
         hint=f"name one of {', '.join(locations[:6])}{', …' if len(locations) > 6 else ''}",
     )
+
+
+#: Is told what is done, how many steps of it are, and of how many.
+Watcher = Callable[[str, int, int], None]
+
+_WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(tell: Watcher) -> Iterator[None]:
+    """Have somebody told how far the long fits within are; numbers never hang on it.
+
+    Parameters
+    ----------
+    tell : callable
+        Gets what is done, steps done, and steps in all; from another thread, perhaps.
+
+    Examples
+    --------
+    >>> seen = []
+    >>> with watching(lambda *step: seen.append(step)):
+    ...     watcher()("sampling", 5, 10)
+    >>> seen, watcher() is None
+    ([('sampling', 5, 10)], True)
+    """
+    token = _WATCHER.set(tell)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+def watcher() -> Watcher | None:
+    """Who is told, if anybody is; a model asks before it samples."""
+    return _WATCHER.get()

@@ -8,7 +8,6 @@ import numpy as np
 
 from odforecast.errors import OdforecastError, PanelError
 from odforecast.models.spec import MIN_MONTHS
-from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Floats, Panel
 
 
@@ -58,11 +57,6 @@ def since_last_gap(row: Floats) -> Floats:
     """
     gaps = np.flatnonzero(np.isnan(row))
     return row[gaps[-1] + 1 :] if gaps.size else row
-
-
-def trailing_sums(panel: Panel, state: str) -> Floats:
-    """12-month-ending deaths of a location since its last gap, shape (n - 11,)."""
-    return rolling_sums(trailing_months(panel, state))
 
 
 def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> Floats:

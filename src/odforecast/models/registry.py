@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, cast
 
 from odforecast.errors import UnknownNameError, one_of
 from odforecast.models.content import distribution_of
@@ -32,41 +32,28 @@ _DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MOD
 
 ModelFactory = Callable[[], Forecaster | Model]
 
-#: Built-in models: name -> "module:attribute" of a factory, imported when first asked for.
-_BUILTIN: dict[str, str] = {
-    "dlm": "odforecast.models.statespace.model:Dlm",
-    **dict.fromkeys(
-        ("ensemble", "ensemble-equal", "ensemble-linear"),
-        "odforecast.models.ensemble.model:Ensemble",
-    ),
-    "hub-baseline": "odforecast.models.baselines:Baseline",
-    "damped-trend": "odforecast.models.baselines:Baseline",
-    "cdc-predicted": "odforecast.models.baselines:Predicted",
-    **dict.fromkeys(
-        (
-            "naive",
-            "drift",
-            "seasonal-naive",
-            "auto-ets",
-            "auto-theta",
-            "auto-arima",
-            "auto-ces",
-            "naive-sums",
-            "drift-sums",
-            "seasonal-naive-sums",
-            "auto-ets-sums",
-            "auto-theta-sums",
-            "auto-arima-sums",
-            "auto-ces-sums",
-        ),
-        "odforecast.models.classical:Classical",
-    ),
-    "hierarchical": "odforecast.models.hierarchy.model:Hierarchical",
-    "hierarchical-quick": "odforecast.models.hierarchy.model:Hierarchical",
-    "county": "odforecast.models.county.model:County",
-    **dict.fromkeys(
-        ("county-hub-baseline", "county-last"), "odforecast.models.county.baselines:CountyBaseline"
-    ),
+_CLASSICAL = (
+    "naive",
+    "drift",
+    "seasonal-naive",
+    "auto-ets",
+    "auto-theta",
+    "auto-arima",
+    "auto-ces",
+)
+#: Built-in models, by the "module:attribute" of their factory, imported when first asked for.
+_FACTORIES: dict[str, tuple[str, ...]] = {
+    "statespace.model:Dlm": ("dlm",),
+    "ensemble.model:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
+    "baselines:Baseline": ("hub-baseline", "damped-trend"),
+    "baselines:Predicted": ("cdc-predicted",),
+    "classical:Classical": (*_CLASSICAL, *(f"{name}-sums" for name in _CLASSICAL)),
+    "hierarchy.model:Hierarchical": ("hierarchical", "hierarchical-quick"),
+    "county.model:County": ("county",),
+    "county.baselines:CountyBaseline": ("county-hub-baseline", "county-last"),
+}
+_BUILTIN = {
+    name: f"odforecast.models.{path}" for path, names in _FACTORIES.items() for name in names
 }
 #: Layers around any model: ``"NAME+delay"``.
 _WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
@@ -114,16 +101,12 @@ def register(name: str, factory: ModelFactory | Model) -> None:
             f"name is {name!r}, which is not a valid model name",
             hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
         )
-    if isinstance(factory, Model):
-        made = factory
-        _REGISTERED[name] = lambda: made
-        return
-    if not callable(factory):
+    if not isinstance(factory, Model) and not callable(factory):
         raise UnknownNameError(
             f"factory is {factory!r}, allowed: a function that makes the model",
             hint="or what @od.forecaster made",
         )
-    _REGISTERED[name] = factory
+    _REGISTERED[name] = (lambda: factory) if isinstance(factory, Model) else factory
 
 
 def model_names(dataset: str | None = None) -> tuple[str, ...]:
@@ -141,21 +124,19 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     >>> "county" in model_names("counties"), "dlm" in model_names("counties")
     (True, False)
     """
-    plugged = plugged_in()
-    names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged]))
+    names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged_in()]))
     if dataset is None:
         return names
-    if dataset not in _DEFAULTS:
-        raise UnknownNameError(f"unknown data set {dataset!r}", hint=one_of(dataset, _DEFAULTS))
-    return tuple(n for n in names if _dataset(n, n in plugged) == dataset)
+    default_model(dataset)  # refuses what is no data set
+    return tuple(n for n in names if _about(n) == dataset)
 
 
-def _dataset(name: str, plugged: bool) -> str | None:
+def _about(name: str) -> str | None:
     """Which data set a model is about; None for a plug-in that cannot be used."""
     try:
         return get_model(name).spec.dataset or STATES
     except UnknownNameError:
-        if not plugged:
+        if name not in plugged_in():
             raise
         return None
 
@@ -172,14 +153,29 @@ def plugin_problems() -> tuple[str, ...]:
     >>> plugin_problems()
     ()
     """
-    found = list(_unusable())
+    problems = []
+    for name, found in _by_name().items():
+        usable = _usable(name)
+        for point in found if name in _BUILTIN else ():
+            problems.append(
+                f"{_named(point)} is not used: odforecast has a model of that name; its author "
+                "should give the entry point another name"
+            )
+        if not usable and name not in _BUILTIN:
+            problems.append(
+                f"{_named(found[0])} is not used: its name is not a valid model name; letters, "
+                "digits, spaces and _.,=()[]'- only"
+            )
+        for point in found[1:] if usable else ():
+            first = _of(found[0])
+            problems.append(f"{_named(point)} is not used: {first} has a model of that name")
     for name in plugged_in():
-        if name not in _REGISTERED:
-            try:
-                get_model(name)
-            except UnknownNameError as error:
-                found.append(str(error))
-    return tuple(found)
+        try:
+            get_model(name)
+        except UnknownNameError as error:
+            if name not in _REGISTERED:
+                problems.append(str(error))
+    return tuple(problems)
 
 
 def default_model(dataset: str = STATES) -> str:
@@ -263,44 +259,55 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
         _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
-        if isinstance(made, Model) or made.spec.origin != _OURS or _of_ours(made):
+        ours = type(made).__module__.partition(".")[0] == __name__.partition(".")[0]
+        if isinstance(made, Model) or made.spec.origin != _OURS or ours:
             return made
         # Its author left the spec's origin as it is: it says where *our* code comes from.
         return Owned(made, distribution_of(type(made).__module__))
     if name in _BUILTIN:
-        factory = _loaded(_BUILTIN[name])
-        return _called(name, lambda **given: factory(name, **given), parameters)
+        return _called(name, _loaded(_BUILTIN[name]), parameters, name)
     point = plugged_in().get(name)
     if point is None:
         raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
-    found = _entry(point)
-    if isinstance(found, Model) and not parameters:
-        return _owned(found, point)
-    if isinstance(found, Model):
+    with _told(point, "loaded"):
+        found = point.load()
+    if not isinstance(found, Model) and not callable(found):
+        raise UnknownNameError(f"{_named(point)} is {_shown(found)}, not a model", hint=_FORM)
+    if not isinstance(found, Model):
+        with _told(point, "made"):
+            found = _called(name, found, parameters)
+        _check(found, _named(point), _FORM)
+    elif parameters:
         raise UnknownNameError(
             f"{name} has no parameter {min(parameters)!r}", hint=f"{name} has nothing to set"
         )
-    with _told(point, "made"):
-        made = _called(name, found, parameters)
-    _check(made, _named(point), _FORM)
-    return _owned(made, point)
-
-
-def _of_ours(made: object) -> bool:
-    return type(made).__module__.partition(".")[0] == __name__.partition(".")[0]
+    # A decorated function is found by its name in other processes, with the origin that it has
+    # there; a model with members, by its own. Of a package that is installed for editing the
+    # version says nothing: its origin is unknown, and its results are never reused.
+    origin = "" if _edited(point) else _of(point)
+    made = cast("Forecaster | Model", found)
+    if isinstance(made, Model) or made.spec.origin == origin:
+        return made
+    return Owned(made, origin)
 
 
 def _called(
-    name: str, factory: Callable[..., Forecaster | Model], parameters: Mapping[str, Any]
+    name: str, factory: Callable[..., Forecaster | Model], parameters: Mapping[str, Any], *of: str
 ) -> Forecaster | Model:
+    """What a factory makes; a refusal of a parameter names those that there are."""
     try:
-        return factory(**parameters)
+        return factory(*of, **parameters)
     except TypeError as error:
         if not parameters:
             raise
-        allowed = _settings(name, factory)
-        unknown = [key for key in parameters if allowed and key not in allowed]
-        if allowed is None or not (unknown or not allowed):
+        try:
+            takes = list(inspect.signature(factory).parameters.values())
+            known = all(p.kind is not p.VAR_KEYWORD for p in takes)
+        except (TypeError, ValueError):
+            takes, known = [], False
+        allowed = [p.name for p in takes if p.name != "name"]
+        unknown = [key for key in parameters if key not in allowed]
+        if not known or (allowed and not unknown):
             raise UnknownNameError(
                 f"{name} cannot be made with {', '.join(sorted(parameters))}: {error}"
             ) from error
@@ -309,18 +316,6 @@ def _called(
             f"{name} has no parameter {wrong!r}",
             hint=one_of(wrong, allowed) if allowed else f"{name} has nothing to set",
         ) from error
-
-
-def _settings(name: str, factory: Callable[..., Forecaster | Model]) -> tuple[str, ...] | None:
-    """Parameters a model can be made with, besides its name; None where they are not known."""
-    try:
-        made = _loaded(_BUILTIN[name]) if name in _BUILTIN else factory
-        found = inspect.signature(made).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    if any(p.kind is p.VAR_KEYWORD for p in found):
-        return None
-    return tuple(p.name for p in found if p.name != "name")
 
 
 def _label(name: str, parameters: Mapping[str, Any]) -> str:
@@ -344,24 +339,6 @@ def _loaded(path: str) -> Callable[..., Any]:
 def plugged_in() -> dict[str, EntryPoint]:
     """Models of installed packages that can be asked for; none takes over a built-in name."""
     return {name: found[0] for name, found in _by_name().items() if _usable(name)}
-
-
-def _unusable() -> Iterator[str]:
-    """What is wrong with names of installed models, in one line each."""
-    for name, found in _by_name().items():
-        if name in _BUILTIN:
-            for point in found:
-                yield (
-                    f"{_named(point)} is not used: odforecast has a model of that name; its author "
-                    "should give the entry point another name"
-                )
-        elif not _usable(name):
-            yield (
-                f"{_named(found[0])} is not used: its name is not a valid model name; letters, "
-                "digits, spaces and _.,=()[]'- only"
-            )
-        for point in found[1:] if _usable(name) else ():
-            yield f"{_named(point)} is not used: {_of(found[0])} has a model of that name"
 
 
 def _by_name() -> dict[str, list[EntryPoint]]:
@@ -406,15 +383,6 @@ def _told(point: EntryPoint, what: str) -> Iterator[None]:
         ) from error
 
 
-def _entry(point: EntryPoint) -> Any:
-    """What an entry point leads to."""
-    with _told(point, "loaded"):
-        found = point.load()
-    if not isinstance(found, Model) and not callable(found):
-        raise UnknownNameError(f"{_named(point)} is {_shown(found)}, not a model", hint=_FORM)
-    return found
-
-
 def _check(made: object, what: str, form: str) -> None:
     """Refuse what is not a forecaster: without a spec, or without ``fit``."""
     if isinstance(made, Model):
@@ -432,20 +400,6 @@ def _shown(made: object) -> str:
     if isinstance(made, str):
         return f"the text {made[:60]!r}"
     return f"a {type(made).__name__}"
-
-
-def _owned(made: Forecaster | Model, point: EntryPoint) -> Forecaster | Model:
-    """A plugged-in model, with its distribution and version as its spec's origin.
-
-    Of a package that is installed for editing the version says nothing: its origin is unknown,
-    and its results are never reused.
-    """
-    origin = "" if _edited(point) else _of(point)
-    if isinstance(made, Model):
-        # A decorated function is found by its name in other processes, with the origin that it
-        # has there; a model with members, by its own.
-        return made
-    return made if made.spec.origin == origin else Owned(made, origin)
 
 
 def _edited(point: EntryPoint) -> bool:

@@ -16,7 +16,7 @@ import inspect
 import random
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -25,23 +25,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from odforecast.errors import ForecastError, PanelError, one_of, whole
-from odforecast.forecast import Forecast
 from odforecast.models.content import Contents
-from odforecast.models.innovations import Paths
+from odforecast.models.innovations import FittedSeries, Paths, fit_series
 from odforecast.models.model import LABEL, Model
-from odforecast.models.paths import (
-    floor_at_zero,
-    require_some,
-    said,
-    trailing_months,
-    usable_locations,
-)
 from odforecast.models.spec import MIN_MONTHS, Spec
-from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import MONTH, STATES, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
-from odforecast.seeds import Streams, seed_from
+from odforecast.seeds import seed_from
 
 #: Longest label that is made of parameters.
 _LONGEST = 60
@@ -243,7 +234,7 @@ FROM_QUANTILES = "quantiles"
 WINDOWS = 12
 
 
-class FittedSeries(Protocol):
+class OneSeries(Protocol):
     """A forecaster fitted to one series, on the scale of the fit."""
 
     def mean(self, horizon: int) -> Floats:
@@ -262,7 +253,7 @@ class FittedSeries(Protocol):
 class Library(Protocol):
     """A forecaster of another library, not fitted; fitting changes nothing in it."""
 
-    def fit(self, y: Floats, first: np.datetime64, seed: int) -> FittedSeries:
+    def fit(self, y: Floats, first: np.datetime64, seed: int) -> OneSeries:
         """Fit a copy to a series whose first month is ``first``."""
         ...
 
@@ -370,7 +361,7 @@ class Foreign:
     log: bool
     windows: int
 
-    def fit(self, panel: Panel) -> FittedForeign:
+    def fit(self, panel: Panel) -> FittedSeries:
         """Fit every usable location of a panel.
 
         Raises
@@ -378,22 +369,13 @@ class Foreign:
         PanelError
             If no location can be used.
         """
-        states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)
-        series: dict[str, Paths] = {}
-        for state in states:
-            months = trailing_months(panel, state)
-            deaths = rolling_sums(months) if self.spec.target == TARGET_12MO else months
+
+        def fit(state: str, deaths: Floats) -> Paths:
             # The library's own numbers hang on what is forecast, and never on the counts.
             seed = seed_from("foreign", panel.dataset, panel.indicator, panel.last_month, state)
-            try:
-                series[state] = self._paths(deaths, panel.last_month, seed)
-            except MemoryError:
-                raise
-            except Exception as error:
-                # Whatever another library raises, one series must not end the others.
-                skipped[state] = f"{self.spec.model} could not be fitted: {said(error)}"
-        require_some(list(series), skipped, panel, self.spec.model)
-        return FittedForeign(self.spec, panel, series, skipped, self.log)
+            return self._paths(deaths, panel.last_month, seed)
+
+        return fit_series(self.spec, panel, fit, self.log)
 
     def _paths(self, deaths: Floats, last: np.datetime64, seed: int) -> Paths:
         y = np.log1p(np.maximum(deaths, 0.0)) if self.log else deaths.copy()
@@ -401,83 +383,16 @@ class Foreign:
         if np.ptp(y) <= 1e-9 * np.abs(y).max():
             raise PanelError("the series never changes, so it shows no spread")
         first = last - (y.size - 1) * ONE_MONTH
-
-        def earlier(start: Floats) -> Floats:
-            return self.library.fit(start, first, seed).mean(LENGTH)
-
         fitted = self.library.fit(y, first, seed)
         if self.paths == FROM_MODEL:
             return fitted.paths()
         if self.paths == FROM_QUANTILES:
             return Marginals(fitted.quantiles)
+
+        def earlier(start: Floats) -> Floats:
+            return self.library.fit(start, first, seed).mean(LENGTH)
+
         return PastErrors(fitted.mean, past_errors(y, earlier, self.windows))
-
-
-@dataclass(frozen=True, eq=False)
-class FittedForeign:
-    """A forecaster of another library fitted to the locations of a panel.
-
-    Attributes
-    ----------
-    spec : Spec
-    panel : Panel
-    series : mapping of str to Paths
-        What draws, by location.
-    skipped : mapping of str to str
-        Locations left out, and why.
-    log : bool
-        Whether draws are of log(1 + deaths).
-    """
-
-    spec: Spec
-    panel: Panel
-    series: Mapping[str, Paths]
-    skipped: Mapping[str, str]
-    log: bool
-
-    def __repr__(self) -> str:
-        n, last = len(self.series), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
-
-    def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.model.Drawer`.
-
-        Raises
-        ------
-        PanelError
-            If no location can be forecast.
-        """
-        skipped, states, paths = dict(self.skipped), [], []
-        for state, fitted in self.series.items():
-            rng = streams.generator("location", state)
-            try:
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    drawn = fitted.draw(horizon, draws, rng)
-                    drawn = np.expm1(drawn) if self.log else drawn
-            except MemoryError:
-                raise
-            except Exception as error:
-                skipped[state] = f"{self.spec.model} could not forecast: {said(error)}"
-                continue
-            if np.isfinite(drawn).all():
-                states.append(state)
-                paths.append(drawn)
-            else:
-                skipped[state] = (
-                    f"draws of {self.spec.model} are not finite within {horizon} months"
-                )
-        require_some(states, skipped, self.panel, self.spec.model)
-        what = "12-month sums" if self.spec.target == TARGET_12MO else "months"
-        out, warned = floor_at_zero(np.stack(paths, axis=1), states, what)
-        return Forecast.from_panel(
-            self.panel,
-            out,
-            states,
-            joint=self.spec.joint,
-            target=self.spec.target,
-            skipped=skipped,
-            warnings=warned,
-        )
 
 
 def point(values: Any, horizon: int) -> Floats:

@@ -40,14 +40,14 @@ A **missing** count is the last one before it that is known, or else the first a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import PanelError, UnknownNameError, one_of
+from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.baselines import MIN_ERRORS, shuffled_levels, symmetric_quantiles
@@ -58,7 +58,7 @@ from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-HUB, LAST = "county-hub-baseline", "county-last"
+LAST = "county-last"
 #: Counts from which a release shows them: smaller ones tell nothing of a pooled spread.
 SHOWN = 10
 #: Months of counts that the baselines need: one change over 12 months.
@@ -145,10 +145,6 @@ class Counts:
             out[i] = self.drawn_lost(int(i), hidden)[:, -1]
         return out
 
-    def with_hidden(self, row: int, value: int) -> Floats:
-        """Counts of a county, shape (T,), where its hidden ones are ``value``; lost ones NaN."""
-        return np.where(self.hidden[row], float(value), self.known[row])
-
     def drawn_history(self, row: int, hidden: Whole) -> Floats:
         """Counts of a county in every draw, shape (D, T), lost ones completed."""
         shown = np.where(self.hidden[row], hidden[row][:, None], self.known[row])
@@ -217,14 +213,8 @@ def counts_of(panel: Panel, model: str) -> Counts:
     Raises
     ------
     PanelError
-        If the panel is not one of counties, is shorter than 13 months, or has no county with a
-        count.
+        If the panel is shorter than 13 months, or has no county with a count.
     """
-    if panel.dataset != COUNTIES:
-        raise PanelError(
-            f"{model} forecasts counties, and this panel holds {panel.dataset}",
-            hint="vintage.panel(dataset='counties')",
-        )
     if panel.months.size < MIN_MONTHS:
         raise PanelError(
             f"{model} needs {MIN_MONTHS} months of counties' counts, and this panel has "
@@ -246,26 +236,6 @@ def counts_of(panel: Panel, model: str) -> Counts:
     hidden, lost = panel.hidden[rows][each, at], panel.lost[rows][each, at]
     stale = tuple(s for s, there in zip(locations, known[:, -1]) if not there)
     return Counts(panel, locations, skipped, reported, hidden, lost, stale)
-
-
-def forecast_of(counts: Counts, drawn: Whole, warnings: Sequence[str]) -> Forecast:
-    """A forecast of 12-month counts, of draws of shape (L, D, H) after the panel's last month."""
-    panel = counts.panel
-    return Forecast(
-        draws=drawn.transpose(1, 0, 2),  # type: ignore[arg-type]
-        locations=counts.locations,
-        months=panel.last_month + np.arange(1, drawn.shape[2] + 1) * ONE_MONTH,
-        # Months behind counts of counties are not recovered: what is hidden hides them.
-        known=np.full((len(counts.locations), 11), np.nan),
-        as_of=panel.as_of,
-        last_month=panel.last_month,
-        target=TARGET_12MO,
-        joint=frozenset({MONTH}),
-        basis=panel.basis,
-        panel=panel,
-        skipped=counts.skipped,
-        warnings=(*counts.warnings, *warnings),
-    )
 
 
 def enough(n_months: int, horizon: int, needed: int) -> tuple[int, float]:
@@ -358,22 +328,30 @@ class FittedCountyBaseline:
             self._pooled(out, last, levels)
         else:
             self._own(out, last, levels, hidden)
-        n_months = self.panel.months.size
-        own, stretch = enough(n_months, horizon, self._needed)
-        short = (
-            (
+        panel, warnings = self.panel, counts.warnings
+        n_months = panel.months.size
+        # A pooled spread has many counties in each pair of months.
+        own, stretch = enough(n_months, horizon, 1 if self.model == LAST else MIN_ERRORS)
+        if stretch > 1.0:
+            warnings += (
                 f"{n_months} months are too few for past changes over more than {own}: those, "
                 "widened by the square root of time, stand in",
             )
-            if stretch > 1.0
-            else ()
+        return Forecast(
+            draws=cast("Floats", out.transpose(1, 0, 2)),
+            locations=counts.locations,
+            months=panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH,
+            # Months behind counts of counties are not recovered: what is hidden hides them.
+            known=np.full((len(counts.locations), 11), np.nan),
+            as_of=panel.as_of,
+            last_month=panel.last_month,
+            target=TARGET_12MO,
+            joint=frozenset({MONTH}),
+            basis=panel.basis,
+            panel=panel,
+            skipped=counts.skipped,
+            warnings=warnings,
         )
-        return forecast_of(counts, out, short)
-
-    @property
-    def _needed(self) -> int:
-        # A pooled spread has many counties in each pair of months.
-        return 1 if self.model == LAST else MIN_ERRORS
 
     def _pooled(self, out: Whole, last: Whole, levels: Floats) -> None:
         roots = shown_roots(self.counts.known)
@@ -394,20 +372,17 @@ class FittedCountyBaseline:
         counts = self.counts
         ever, gone = counts.hidden.any(axis=1), counts.lost.any(axis=1)
         # A row for every history: one of a county always shown, nine of one that was hidden.
-        first = np.concatenate([[0], np.cumsum(np.where(ever, HIDDEN.size, 1))[:-1]])
-        histories = np.concatenate(
-            [
-                [counts.with_hidden(i, int(u)) for u in (HIDDEN if hid else (0,))]
-                for i, hid in enumerate(ever)
-            ]
-        )
+        row = np.repeat(np.arange(ever.size), np.where(ever, HIDDEN.size, 1))
+        first = np.searchsorted(row, np.arange(ever.size))
+        value = 1.0 + np.arange(row.size) - first[row]
+        histories = np.where(counts.hidden[row], value[:, None], counts.known[row])
         rows = first[:, None] + np.maximum(hidden - 1, 0)
         lost = {int(i): counts.drawn_history(int(i), hidden) for i in np.flatnonzero(gone)}
+        each = np.arange(levels.shape[1])
         for h in range(1, out.shape[2] + 1):
-            own, stretch = enough(histories.shape[1], h, self._needed)
+            own, stretch = enough(histories.shape[1], h, MIN_ERRORS)
             error = at_levels(sorted_changes(histories, own), rows, levels)
             for i, history in lost.items():
-                each = np.arange(levels.shape[1])
                 error[i] = at_levels(sorted_changes(history, own), each, levels[i])
             out[:, :, h - 1] = np.maximum(last + np.rint(stretch * error), 0.0)
 
@@ -430,12 +405,6 @@ class CountyBaseline:
 
     name: str
 
-    def __post_init__(self) -> None:
-        if self.name not in (HUB, LAST):
-            raise UnknownNameError(
-                f"name is {self.name!r}, no county baseline", hint=one_of(self.name, (HUB, LAST))
-            )
-
     @property
     def spec(self) -> Spec:
         """What the model is."""
@@ -456,7 +425,7 @@ class CountyBaseline:
         Raises
         ------
         PanelError
-            If the panel is not one of counties, or has fewer than 13 months; for
+            If the panel has fewer than 13 months; for
             ``county-last`` if no county has two counts of 10 and more, one after the other.
         """
         counts = counts_of(panel, self.name)

@@ -19,14 +19,30 @@ people are given, of rates; otherwise of deaths.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erfc
 from typing import Final
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from odforecast.panel import Floats
 
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: What is known of a sum.
+MISSING, EXACT, BETWEEN = 0, 1, 2
+#: Below this, in deaths a year, a level is none: noise that follows the level needs some.
+LEAST = 1e-3
+#: A variance that is none, in deaths squared.
+NONE = 1e-9
+#: Counts between two that are further apart than this are cut off a normal, not gone through.
+MANY = 50.0
+#: Counties whose first sum is this and more count for the likelihood, as long as they are seen: to
+#: look at all that are visible would be to choose those that did not fall.
+ENOUGH = 20.0
 #: Variance of a county's month over its mean: plain Poisson.
 PHI: Final = 1.0
 #: Standard deviation of the relative step of a county's share of its state, a month.
@@ -169,7 +185,7 @@ class CountyState:
     mean, cov : ndarray, shape (n, 13), (n, 13, 13)
         Of the last twelve months, oldest first, and of the level, in deaths (a year).
     site : ndarray, shape (n, 4)
-        See :func:`odforecast.models.county.kernels.filtered_state`.
+        See :func:`filtered_state`.
     rho : tuple of float
         Residence over occurrence: mean and variance.
     loglik : float
@@ -237,7 +253,7 @@ def filtered(
     low, high : ndarray, shape (n, T)
         What each 12-month count lies between: equal where it is known, NaN where nothing is.
     level, shape : ndarray, shape (n,)
-        Gamma prior of the levels; see :func:`odforecast.models.county.filter.levels`.
+        Gamma prior of the levels; see :func:`levels`.
     months : ndarray, shape (T + 11,)
         The state's months; NaN where unknown.
     total : ndarray, shape (T,)
@@ -246,8 +262,6 @@ def filtered(
     window : int
         Months of a sum.
     """
-    from odforecast.models.county.kernels import BETWEEN, EXACT, MISSING, filtered_state
-
     n, n_time = low.shape
     kind = np.where(low == high, EXACT, np.where(np.isnan(low), MISSING, BETWEEN)).astype(np.int64)
     closing = np.zeros(n_time, dtype=bool)
@@ -302,3 +316,450 @@ def _filled(months: Floats, window: int) -> Floats:
     mean = float(np.nanmean(last)) if np.isfinite(last).any() else 0.0
     mean = mean if mean > 0.0 else 1.0 / window
     return np.asarray(np.maximum(np.where(np.isnan(positive), mean, positive), 0.05 * mean))
+
+
+@nb.njit(cache=True)
+def counts_between(mean: float, var: float, low: float, high: float) -> Floats:
+    """Probabilities of the whole numbers ``low`` to ``high`` given that it is one of them.
+
+    The count is of Panjer's family with this mean and variance before: negative binomial where
+    the variance is above the mean, Poisson where it is as large, binomial below; where much is
+    known of it (variance below half the mean), normal.
+    """
+    n = int(high - low) + 1
+    log = np.zeros(n)
+    mean = max(mean, LEAST)
+    var = max(var, 1e-4)
+    if var < 0.5 * mean:
+        for k in range(n):
+            log[k] = -0.5 * (low + k - mean) ** 2 / var
+    else:
+        a = 1.0 - mean / var
+        b = mean * mean / var - a
+        for k in range(1, n):
+            ratio = a + b / (low + k)
+            log[k] = log[k - 1] + (np.log(ratio) if ratio > 0.0 else -1e3)
+    out: Floats = np.exp(log - log.max())
+    out /= out.sum()
+    return out
+
+
+@nb.njit(cache=True)
+def moments_between(mean: float, var: float, low: float, high: float) -> tuple[float, float]:
+    """Mean and variance of a count that is known to lie between two, both included.
+
+    A few whole numbers are gone through. Of many, and where there is no upper end, a normal is
+    cut at ``low``.
+    """
+    if high - low < MANY:
+        p = counts_between(mean, var, low, high)
+        first = second = 0.0
+        for k in range(p.size):
+            first += p[k] * (low + k)
+            second += p[k] * (low + k) ** 2
+        return first, max(second - first * first, 0.0)
+    sd = np.sqrt(max(var, 1e-4))
+    z = (low - 0.5 - mean) / sd
+    if z < -6.0:
+        return mean, var
+    # Ratio of the normal's density to its upper tail; far out, by its continued fraction.
+    if z < 6.0:
+        hazard = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi) / (0.5 * erfc(z / np.sqrt(2.0)))
+    else:
+        hazard = z + 1.0 / (z + 2.0 / (z + 3.0 / (z + 4.0 / z)))
+    return mean + sd * hazard, max(var * (1.0 + z * hazard - hazard * hazard), 0.0)
+
+
+@nb.njit(cache=True)
+def begun(
+    mean: Floats, cov: Floats, level: float, shape: float, e: Floats, count: float, spread: float
+) -> None:
+    """State after its first sum, whose mean and variance are given; overwrites mean and cov.
+
+    The level is gamma before (mean ``level``, ``shape``), the months are Poisson: given the sum,
+    they are a multinomial and the level is gamma again. Exact.
+    """
+    w = e.size
+    exposure = e.sum()
+    rate = shape / level
+    total = rate + exposure
+    for u in range(w):
+        a = e[u] / exposure
+        mean[u] = count * a
+        for v in range(w):
+            cov[u, v] = (spread - count) * a * e[v] / exposure
+        cov[u, u] += count * a
+        cov[u, w] = cov[w, u] = a * spread / total
+    mean[w] = (shape + count) / total
+    cov[w, w] = (shape + count + spread) / total**2
+
+
+@nb.njit(cache=True)
+def stepped(mean: Floats, cov: Floats, e: float, phi: float, q: float) -> None:
+    """One month on: the oldest leaves, the level moves, a new month comes."""
+    w = mean.size - 1
+    level = max(mean[w], LEAST)
+    cov[w, w] += q * level * level
+    for u in range(w - 1):
+        mean[u] = mean[u + 1]
+        for v in range(w - 1):
+            cov[u, v] = cov[u + 1, v + 1]
+        cov[u, w] = cov[w, u] = cov[u + 1, w]
+    mean[w - 1] = level * e
+    for u in range(w - 1):
+        cov[u, w - 1] = cov[w - 1, u] = e * cov[u, w]
+    cov[w - 1, w] = cov[w, w - 1] = e * cov[w, w]
+    cov[w - 1, w - 1] = phi * level * e + cov[w, w] * e * e
+
+
+@nb.njit(cache=True)
+def sum_of(mean: Floats, cov: Floats) -> tuple[float, float]:
+    """Mean and variance of the sum of the months."""
+    w = mean.size - 1
+    return mean[:w].sum(), max(cov[:w, :w].sum(), 0.0)
+
+
+@nb.njit(cache=True)
+def learned(mean: Floats, cov: Floats, count: float, spread: float) -> None:
+    """Condition on a sum that has mean ``count`` and variance ``spread`` afterwards."""
+    w = mean.size - 1
+    before, var = sum_of(mean, cov)
+    if var < NONE:
+        return
+    with_sum = np.zeros(w + 1)
+    for i in range(w + 1):
+        for u in range(w):
+            with_sum[i] += cov[i, u]
+    level = mean[w]
+    for i in range(w + 1):
+        mean[i] += with_sum[i] * (count - before) / var
+    # The variance of a gamma level goes with its mean: what turns out smaller is surer. So does
+    # that of Poisson months, where no more than bounds of their sum are known.
+    mean[w] = max(mean[w], LEAST)
+    of_months = 1.0
+    if spread > 0.0:
+        of_months = np.sqrt(min(max(count / max(before, LEAST), 0.25), 4.0))
+    of_level = np.sqrt(mean[w] / max(level, LEAST))
+    for i in range(w + 1):
+        a = of_level if i == w else of_months
+        for j in range(w + 1):
+            b = of_level if j == w else of_months
+            rest = cov[i, j] - with_sum[i] * with_sum[j] / var
+            cov[i, j] = a * b * rest + with_sum[i] * with_sum[j] * spread / var**2
+    if count == 0.0 and spread == 0.0:
+        mean[:w] = 0.0
+        cov[:w] = 0.0
+        cov[:, :w] = 0.0
+
+
+@nb.njit(cache=True)
+def filtered_state(
+    kind: Ints,
+    low: Floats,
+    high: Floats,
+    used: Bools,
+    e: Floats,
+    level: Floats,
+    shape: Floats,
+    total: Floats,
+    closing: Bools,
+    phi: float,
+    q: float,
+    rho: Floats,
+    mean: Floats,
+    cov: Floats,
+    site: Floats,
+) -> float:
+    """Filter the counties of a state; overwrites ``rho``, ``mean``, ``cov`` and ``site``.
+
+    Parameters
+    ----------
+    kind : ndarray of int, shape (n, T)
+        ``MISSING``, ``EXACT`` or ``BETWEEN``.
+    low, high : ndarray, shape (n, T)
+        What the sum lies between; both are the sum where it is exact.
+    used : ndarray of bool, shape (n, T)
+        Which of the sums that lie between two are taken: see
+        :func:`taken`.
+    e : ndarray, shape (T + w - 1,)
+        Deaths a month of a county that has one a year now.
+    level, shape : ndarray, shape (n,)
+        Gamma prior of the levels: mean, in deaths a year, and shape.
+    total : ndarray, shape (T,)
+        The state's 12-month counts; NaN where unknown.
+    closing : ndarray of bool, shape (T,)
+        Sums at which what is left of the state is taken in; no two of them share a month.
+    phi, q : float
+        Variance of a month over its mean; variance of the relative step of the level.
+    rho : ndarray, shape (3,)
+        Residence over occurrence: mean, variance, variance of a month's step.
+    mean, cov : ndarray, shape (n, w + 1), (n, w + 1, w + 1)
+    site : ndarray, shape (n, 4)
+        Of the last sum, where it lies between two: mean and variance without it, and precision
+        and shift of what is left of the state.
+
+    Returns
+    -------
+    float
+        Log likelihood of the exact sums after the first, of counties that began with enough.
+    """
+    n, n_time = kind.shape
+    w = mean.shape[1] - 1
+    loglik = 0.0
+    started, whole = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    middle, spread = np.zeros(n), np.zeros(n)
+    for t in range(n_time):
+        window = e[t : t + w]
+        exposure = window.sum()
+        for i in range(n):
+            here = kind[i, t]
+            take = here == EXACT or (here == BETWEEN and used[i, t])
+            if started[i]:
+                stepped(mean[i], cov[i], e[t + w - 1], phi, q)
+                middle[i], spread[i] = sum_of(mean[i], cov[i])
+            else:
+                middle[i] = level[i] * exposure
+                spread[i] = middle[i] + middle[i] ** 2 / shape[i]
+            site[i, 0], site[i, 1], site[i, 2], site[i, 3] = middle[i], spread[i], 0.0, 0.0
+            if here == EXACT:
+                after, var = low[i, t], 0.0
+                if t == 0:
+                    whole[i] = after >= ENOUGH
+                elif whole[i]:
+                    off = after - middle[i]
+                    loglik -= 0.5 * (np.log(2.0 * np.pi * spread[i]) + off * off / spread[i])
+            elif here == BETWEEN:
+                whole[i] = False
+                after, var = moments_between(middle[i], spread[i], low[i, t], high[i, t])
+            else:
+                whole[i] = False
+                after, var = middle[i], spread[i]
+            if take or (not started[i] and here == MISSING and t == n_time - 1):
+                if started[i]:
+                    learned(mean[i], cov[i], after, var)
+                else:
+                    begun(mean[i], cov[i], level[i], shape[i], window, after, var)
+                    started[i] = True
+            middle[i], spread[i] = after, var
+        if t > 0:
+            rho[1] += rho[2] * rho[0] * rho[0]
+        if not closing[t] or np.isnan(total[t]):
+            continue
+        # One observation: what the state has by residence is the counties together.
+        wide = total[t] ** 2 * rho[1]
+        for i in range(n):
+            wide += spread[i]
+        if wide < NONE:
+            continue
+        off = rho[0] * total[t] - middle.sum()
+        for i in range(n):
+            if kind[i, t] == EXACT or not started[i] or spread[i] < NONE:
+                continue
+            if kind[i, t] == BETWEEN and not used[i, t]:
+                continue
+            after = middle[i] + spread[i] * off / wide
+            var = spread[i] * (1.0 - spread[i] / wide)
+            site[i, 2] = 1.0 / max(var, NONE) - 1.0 / spread[i]
+            site[i, 3] = after / max(var, NONE) - middle[i] / spread[i]
+            learned(mean[i], cov[i], after, var)
+        rho[0] -= total[t] * rho[1] * off / wide
+        rho[1] = max(rho[1] - (total[t] * rho[1]) ** 2 / wide, 0.0)
+    return loglik
+
+
+@nb.njit(cache=True)
+def root_of(cov: Floats) -> Floats:
+    """Lower triangle whose square is ``cov``, which may lack directions."""
+    n = cov.shape[0]
+    root = np.zeros((n, n))
+    for j in range(n):
+        left = cov[j, j]
+        for k in range(j):
+            left -= root[j, k] ** 2
+        if left < NONE:
+            continue
+        root[j, j] = np.sqrt(left)
+        for i in range(j + 1, n):
+            x = cov[i, j]
+            for k in range(j):
+                x -= root[i, k] * root[j, k]
+            root[i, j] = x / root[j, j]
+    return root
+
+
+@nb.njit(cache=True)
+def skewed(x: float, mean: float, var: float) -> float:
+    """A normal draw of a month turned into one of a gamma of the same mean and variance.
+
+    By Wilson and Hilferty's cube: deaths of a month are none and more, and many are less rare than
+    under a normal.
+    """
+    if var < NONE or mean < LEAST:
+        return max(x, 0.0)
+    shape = mean * mean / var
+    cube = 1.0 - 1.0 / (9.0 * shape) + (x - mean) / np.sqrt(var) / (3.0 * np.sqrt(shape))
+    return float(mean * max(cube, 0.0) ** 3)
+
+
+@nb.njit(cache=True)
+def drawn_county(
+    rng: np.random.Generator,
+    kind: int,
+    low: float,
+    high: float,
+    mean: Floats,
+    cov: Floats,
+    site: Floats,
+    ahead: Floats,
+    late: Floats,
+    q: float,
+    last: Floats,
+    out: Floats,
+) -> None:
+    """Draw the state of one county, and its sums; overwrites ``last`` and ``out``.
+
+    Parameters
+    ----------
+    rng : Generator
+        The county's own.
+    kind, low, high
+        What is known of the last sum.
+    mean, cov, site
+        As :func:`filtered_state` leaves them.
+    ahead : ndarray, shape (D, H)
+        Deaths a month, after the last, of a county that has one a year.
+    late : ndarray, shape (D, w)
+        The same of deaths that the last months still miss; of length 0 where they miss none.
+    q : float
+    last : ndarray, shape (D,)
+        The last sum in every draw, as it is known.
+    out : ndarray, shape (D, 1 + H)
+        12-month sums: the last once complete, and those after it; not whole numbers yet.
+    """
+    draws, horizon = ahead.shape
+    w = mean.size - 1
+    step = np.sqrt(q)
+    few = kind == BETWEEN and high - low < MANY
+    none = kind == EXACT and low == 0.0
+    root = root_of(cov)
+    # Of every draw, since months are drawn one after the other over all draws: a shorter forecast
+    # is then the beginning of a longer one.
+    kept, new, levels = np.zeros((draws, w)), np.zeros(draws), np.zeros(draws)
+    fresh = np.zeros((draws, horizon))
+    z = np.zeros(w + 1)
+    p = np.zeros(1)
+    before, var = sum_of(mean, cov)
+    if few:
+        p = counts_between(site[0], site[1], low, high)
+        for k in range(p.size):
+            x = low + k
+            p[k] *= np.exp(site[3] * (x - site[0]) - 0.5 * site[2] * (x * x - site[0] ** 2))
+        p /= p.sum()
+    slope = rest = 0.0
+    if few and var > NONE:
+        slope = cov[w, :w].sum() / var
+    rest = max(cov[w, w] - slope * slope * var, 1e-6 * mean[w] ** 2)
+    for d in range(draws):
+        months = kept[d]
+        if none or few:
+            count = 0.0
+            if few:
+                x = rng.random()
+                k = 0
+                while k < p.size - 1 and x > p[k]:
+                    x -= p[k]
+                    k += 1
+                count = low + k
+            # A gamma, for it is small; its deaths fall into months as those of the mean do.
+            level = max(mean[w] + slope * (count - before), 0.1 * mean[w])
+            level = rng.gamma(level * level / rest, rest / level)
+            for _ in range(int(count)):
+                x = rng.random() * before
+                u = 0
+                while u < w - 1 and x > max(mean[u], 0.0):
+                    x -= max(mean[u], 0.0)
+                    u += 1
+                months[u] += 1.0
+        else:
+            for i in range(w + 1):
+                z[i] = rng.standard_normal()
+            for i in range(w + 1):
+                x = mean[i]
+                for j in range(i + 1):
+                    x += root[i, j] * z[j]
+                if i < w:
+                    months[i] = skewed(x, mean[i], cov[i, i])
+                else:
+                    level = max(x, 0.05 * mean[w], LEAST)
+            count = before
+            if kind != EXACT:
+                count = before
+                for i in range(w):
+                    for j in range(i + 1):
+                        count += root[i, j] * z[j]
+                count = max(count, low if kind == BETWEEN else 0.0)
+            now = months.sum()
+            for i in range(w):
+                months[i] = months[i] * count / now if now > 0.0 else count / w
+        last[d] = count
+        if late.shape[0] > 0:
+            for u in range(w):
+                if late[d, u] > 0.0:
+                    months[u] += rng.poisson(level * late[d, u])
+        levels[d] = level
+        out[d, 0] = months.sum()
+    for h in range(horizon):
+        for d in range(draws):
+            levels[d] *= np.exp(step * rng.standard_normal() - 0.5 * q)
+            fresh[d, h] = rng.poisson(levels[d] * ahead[d, h])
+            # What is kept of the last months, and what the new ones add.
+            new[d] += fresh[d, h]
+            left = 0.0
+            if h < w:
+                left = max(kept[d, h + 1 :].sum(), 0.0)
+            else:
+                new[d] -= fresh[d, h - w]
+            out[d, 1 + h] = left + new[d]
+
+
+@nb.njit(cache=True)
+def raked(
+    sums: Floats, expected: Floats, target: Floats, at: Floats, rows: Ints, out: NDArray[np.int32]
+) -> None:
+    """Whole numbers in proportion to ``sums`` that add up to ``target``; overwrites ``out``.
+
+    Rounded by a systematic sample: every number is one of the two whole ones next to it, and
+    right on average.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (n, D, H)
+        Sums of the counties of a state.
+    expected : ndarray, shape (n,)
+        What the total is shared out by where no county has any.
+    target : ndarray, shape (D, H)
+        The state's total, whole numbers.
+    at : ndarray, shape (D,)
+        Where the sample of a draw begins, from 0 to 1.
+    rows : ndarray of int, shape (n,)
+        Rows of ``out`` that the counties have.
+    out : ndarray of int, shape (D, L, H)
+    """
+    n, draws, horizon = sums.shape
+    for d in range(draws):
+        for h in range(horizon):
+            whole = 0.0
+            for i in range(n):
+                whole += sums[i, d, h]
+            none = whole <= 0.0
+            if none:
+                whole = expected.sum()
+            factor = target[d, h] / whole
+            run, before = 0.0, 0
+            for i in range(n):
+                run += (expected[i] if none else sums[i, d, h]) * factor
+                upto = min(int(np.floor(run + at[d])), int(target[d, h]))
+                if i == n - 1:
+                    upto = int(target[d, h])
+                out[d, rows[i], h] = upto - before
+                before = upto

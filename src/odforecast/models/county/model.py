@@ -10,6 +10,10 @@ state's month in the same draw::
 In every draw the counties add up to the state's deaths by residence, which are the state's own
 draw times the ratio of residence to occurrence, a slow random walk.
 
+The states' paths are by default those of the default model, fitted to the states' panel that
+stands beside the counties', with the draws that a forecast of the states itself has. They are kept
+in the process: however many counties are forecast, one origin's states are fitted once.
+
 A state's own counts are completed by the model of the states. If its counties are as complete as
 it is, their ratio to the state's **reported** count is the ratio of a year before, up to the drift
 of residence over occurrence. Where the ratio fell further (North Carolina's by an eighth in nine
@@ -19,11 +23,13 @@ completeness of counties against their state another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from threading import Lock
+from typing import Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
@@ -35,62 +41,148 @@ from odforecast.models.county.filter import (
     STEP,
     WINDOW,
     CountyState,
+    drawn_county,
     filtered,
     levels,
     per_year_total,
-)
-from odforecast.models.county.states import (
-    StatePath,
-    StatePaths,
-    origin_of,
-    paths_of,
-    states_beside,
+    raked,
 )
 from odforecast.models.model import Model
 from odforecast.models.paths import require_some
+from odforecast.models.registry import get_model
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import COUNTIES, DEFAULT_MODEL, STATES, TARGET_12MO
+from odforecast.names import COUNTIES, DEFAULT_MODEL, STATES, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 #: What a hidden count is taken for where only a ratio is looked at, and its variance.
 HIDDEN, HIDDEN_VAR = 3.5, 5.0
+#: Months of counts a county needs. Where nothing is known of it, its class and its state are.
+MIN_MONTHS = 12
+#: Counties are said to be behind their state from this share on.
+BEHIND = 0.03
+#: Origins whose states' draws are kept.
+KEPT = 2
 
 
 @dataclass(frozen=True)
-class Missing:
-    """What the last counts of a state's counties miss, in every draw.
+class StatePath:
+    """Draws of one state, by occurrence.
 
     Attributes
     ----------
-    factor : ndarray, shape (D,)
-        The counties' complete last count over the known one.
-    profile : ndarray, shape (12,)
-        Share of what is missing in each of the last twelve months; empty where nothing is.
+    last : ndarray, shape (D,)
+        12-month count of the counties' last month, as it will be once complete.
+    late : ndarray, shape (D, 12)
+        What each of those twelve months still misses.
+    months : ndarray, shape (D, H)
+        Deaths in the months after it.
+    sums : ndarray, shape (D, H)
+        12-month counts of these.
+    delay_said : str
+        What its model learned the delay from beside the dated set; empty where from nothing.
     """
 
-    factor: Floats
-    profile: Floats
+    last: Floats
+    late: Floats
+    months: Floats
+    sums: Floats
+    delay_said: str = ""
 
-    def by_month(self, known: float, level: float) -> Floats:
-        """Deaths missing in each month of a county that has one a year, shape (D, 12).
 
-        Parameters
-        ----------
-        known : float
-            The last count of all counties of the state together.
-        level : float
-            Their levels together, in deaths a year.
+class StatePaths(Protocol):
+    """Where a county model has its states from; ``key`` is a part of the model's identity."""
 
-        Returns
-        -------
-        ndarray, shape (D, 12), or (0, 12) where nothing is missing
-        """
-        if self.profile.size == 0:
-            return np.zeros((0, WINDOW))
-        late = np.maximum(self.factor - 1.0, 0.0) * known / max(level, 1e-6)
-        return np.asarray(late[:, None] * self.profile)
+    @property
+    def key(self) -> str:
+        """What it is, as text."""
+        ...
+
+    def draw(
+        self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
+    ) -> Mapping[str, StatePath]:
+        """Paths of all states after ``last_month``."""
+        ...
+
+
+_cache: OrderedDict[tuple[object, ...], Mapping[str, StatePath]] = OrderedDict()
+_lock = Lock()
+
+
+@dataclass(frozen=True)
+class ModelPaths:
+    """Paths of a model of states."""
+
+    model: Model
+
+    @property
+    def key(self) -> str:
+        """The model's label and the hash of what it is."""
+        return f"{self.model.label} {self.model.spec.hash}"
+
+    def draw(
+        self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
+    ) -> Mapping[str, StatePath]:
+        """As :class:`StatePaths` says; the draws are those of a forecast of the states alone."""
+        key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
+        with _lock:
+            if key not in _cache:
+                # The states' file is newer as a rule: then part of what is ahead is known.
+                gap = int((last_month - states.last_month).astype(int))
+                own = Streams(
+                    streams.seed, states.dataset, states.indicator, str(states.last_month)
+                )
+                fitted = self.model.fit(states)
+                made = fitted.draw(max(horizon + gap, 1), draws, own)
+                said = str(getattr(fitted.inner, "delay_said", ""))
+                paths = _from_forecast(made, states, last_month, horizon)
+                _cache[key] = {s: replace(path, delay_said=said) for s, path in paths.items()}
+                while len(_cache) > KEPT:
+                    _cache.popitem(last=False)
+            _cache.move_to_end(key)
+            return _cache[key]
+
+
+def _from_forecast(
+    made: Forecast, states: Panel, last_month: np.datetime64, horizon: int
+) -> dict[str, StatePath]:
+    n_draws = len(made.draws)
+    sums = made.samples(TARGET_12MO)
+    months = made.draws if made.target == TARGET_MONTH else None
+    first = int((made.months[0] - states.month_grid[0]).astype(int))
+    stop = int((last_month - states.month_grid[0]).astype(int)) + 1
+    out = {}
+    for i, state in enumerate(made.locations):
+        row = states.index(state)
+        reported = states.monthly[row]
+        path = np.full((n_draws, max(stop + horizon, first + made.months.size)), np.nan)
+        path[:, : reported.size] = reported
+        year = np.full(path.shape, np.nan)
+        year[:, 11 : reported.size] = states.reported[row]
+        year[:, first : first + made.months.size] = sums[:, i]
+        if months is not None:
+            path[:, first - 11 : first] = made.known[..., i, :]
+            path[:, first : first + months.shape[2]] = months[:, i]
+        else:
+            for t in range(first, first + made.months.size):
+                before = sums[:, i, t - first - 1] if t > first else path[:, t - 12 : t].sum(axis=1)
+                path[:, t] = np.maximum(sums[:, i, t - first] - before + path[:, t - 12], 0.0)
+        window = slice(stop - WINDOW, stop)
+        known = np.zeros(WINDOW)
+        inside = reported[stop - WINDOW : stop]
+        known[: inside.size] = inside
+        late = np.where(known > 0, path[:, window] - known, 0.0)
+        late[:, inside.size :] = 0.0
+        ahead = slice(stop, stop + horizon)
+        # Copies: what is kept would hold on to all of the history otherwise.
+        out[state] = StatePath(
+            path[:, window].sum(axis=1),
+            np.maximum(late, 0.0),
+            path[:, ahead].copy(),
+            year[:, ahead].copy(),
+        )
+    return out
 
 
 @dataclass(frozen=True)
@@ -117,18 +209,40 @@ class Delay:
         """Factor on the state's reported count that makes it as complete as its counties."""
         return float(np.exp(self.behind))
 
-    def drawn(self, path: StatePath, state: str, streams: Streams) -> Missing:
-        """What is missing in each draw of the state."""
+    def drawn(
+        self, path: StatePath, state: str, streams: Streams, known: float, level: float
+    ) -> tuple[Floats, Floats]:
+        """What the last counts of the state's counties miss, in every draw.
+
+        Parameters
+        ----------
+        path : StatePath
+        state : str
+        streams : Streams
+        known : float
+            The last count of all counties of the state together.
+        level : float
+            Their levels together, in deaths a year.
+
+        Returns
+        -------
+        factor : ndarray, shape (D,)
+            The counties' complete last count over the known one.
+        late : ndarray, shape (D, 12)
+            Deaths missing in each of the last twelve months of a county that has one a year;
+            (0, 12) where nothing is missing.
+        """
         draws = path.last.size
         if np.isnan(self.total):
-            return Missing(np.ones(draws), np.zeros(0))
+            return np.ones(draws), np.zeros((0, WINDOW))
         rng = streams.generator("completeness", state)
         own = np.exp(-self.behind + self.spread * rng.standard_normal(draws))
         factor = own * path.last / max(self.total, 1.0)
         late = path.late.mean(axis=0)
         if not late.sum() > 0.0:
             late = (np.arange(1.0, WINDOW + 1.0) / WINDOW) ** 2
-        return Missing(factor, late / late.sum())
+        more = np.maximum(factor - 1.0, 0.0) * known / max(level, 1e-6)
+        return factor, more[:, None] * (late / late.sum())
 
 
 def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
@@ -174,12 +288,6 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     )
 
 
-#: Counts a county needs: none. Where nothing is known of it, its class and its state are.
-MIN_MONTHS = 12
-#: Counties are said to be behind their state from this share on.
-BEHIND = 0.03
-
-
 class County:
     """The default for counties.
 
@@ -210,13 +318,14 @@ class County:
     @property
     def states(self) -> StatePaths:
         """Where the states' draws come from."""
-        return paths_of(self.paths)
+        return ModelPaths(get_model(self.paths)) if isinstance(self.paths, str) else self.paths
 
     @property
     def spec(self) -> Spec:
         """What the model is."""
         states = self.states
-        inner = getattr(states, "model", None)
+        ours = isinstance(states, ModelPaths)
+        paths = self.paths if isinstance(self.paths, str) else states.key
         return Spec(
             self.name,
             "2",
@@ -224,14 +333,11 @@ class County:
             target=TARGET_12MO,
             min_months=MIN_MONTHS,
             corrects_delay=True,
-            parameters=as_parameters(
-                paths=self.paths if isinstance(self.paths, str) else states.key,
-                phi=self.phi,
-                step=self.step,
-            ),
-            members=(inner.spec,) if isinstance(inner, Model) else (),
+            parameters=as_parameters(paths=paths, phi=self.phi, step=self.step),
+            members=(states.model.spec,) if isinstance(states, ModelPaths) else (),
             dataset=COUNTIES,
-            origin=origin_of(states),
+            # Of somebody's own class it is not known: results that hang on it are not used again.
+            origin="odforecast" if ours else "",
         )
 
     def fit(self, panel: Panel) -> FittedCounty:
@@ -242,11 +348,18 @@ class County:
         PanelError
             If no states' panel stands beside, or no state can be used.
         """
-        beside = states_beside(panel, self.name, "vintage.panel(dataset='counties') gives both")
+        states = self.states
+        beside = panel.beside.get(STATES)
+        if beside is None:
+            raise PanelError(
+                f"{self.name} follows the states, and no states' panel stands beside this one",
+                hint="vintage.panel(dataset='counties') gives both",
+            )
         members: dict[str, list[int]] = {}
         for row, fips in sorted(enumerate(panel.locations), key=lambda x: x[1]):
             members.setdefault(by_fips()[fips].state, []).append(row)
-        usable, why = beside.usable(_months_needed(self.states))
+        needed = states.model.spec.min_months if isinstance(states, ModelPaths) else WINDOW
+        usable, why = beside.usable(needed)
         found: dict[str, FittedState] = {}
         skipped: dict[str, str] = {}
         for state, rows in members.items():
@@ -256,7 +369,7 @@ class County:
                 reason = why.get(state, "it is not in the states' panel")
                 skipped |= {panel.locations[r]: f"its state {state}: {reason}" for r in rows}
         require_some(list(found), skipped, panel, self.name)
-        return FittedCounty(panel, self.states, found, skipped, self.step)
+        return FittedCounty(panel, states, found, skipped, self.step)
 
     def _state(self, panel: Panel, beside: Panel, state: str, rows: list[int]) -> FittedState:
         names = [panel.locations[r] for r in rows]
@@ -268,19 +381,12 @@ class County:
         row = beside.index(state)
         months = _on(panel.month_grid, beside.month_grid, beside.monthly[row])
         total = _on(panel.months, beside.months, beside.reported[row])
-        delay = Delay()
-        if panel.final_through < panel.last_month:
-            delay = delay_of(low, high, total)
+        open_ = panel.final_through < panel.last_month
+        delay = delay_of(low, high, total) if open_ else Delay()
         # What is left of the state, as complete as the counties are.
         reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
         known = filtered(low, high, level, shape, months, reached, self.phi, self.step)
         return FittedState(names, known, months, factor, delay)
-
-
-def _months_needed(states: StatePaths) -> int:
-    """Months a state needs for its paths."""
-    inner = getattr(states, "model", None)
-    return inner.spec.min_months if isinstance(inner, Model) else WINDOW
 
 
 def _on(grid: Months, own: Months, values: Floats) -> Floats:
@@ -342,20 +448,6 @@ class FittedCounty:
                 out.append((f"counties over state, log, {state}", fitted.delay.behind, "fit"))
         return out
 
-    def _behind(self) -> tuple[str, ...]:
-        """Which states' counties are behind, in a line."""
-        far = [
-            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f} %"
-            for state, fitted in self.states.items()
-            if fitted.delay.as_complete < 1.0 - BEHIND
-        ]
-        if not far:
-            return ()
-        return (
-            "the last counts of counties lack deaths that their state's count has already, and are "
-            f"completed: {', '.join(far)}",
-        )
-
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Joint sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         panel = self.panel
@@ -365,14 +457,29 @@ class FittedCounty:
         # count a year later is compared with that, and not with the part that is in.
         first = 0 if panel.final_through < panel.last_month else 1
         out = np.zeros((draws, len(kept), 1 - first + horizon), dtype=np.int32)
-        paths = self._paths(horizon, draws, streams)
-        said = dict.fromkeys(path.delay_said for path in paths.values() if path.delay_said)
-        for state, path in paths.items():
-            fitted = self.states[state]
-            sums, total = self._drawn(state, path, streams)
+        paths = self.paths.draw(panel.beside[STATES], panel.last_month, horizon, draws, streams)
+        if gone := [state for state in self.states if state not in paths]:
+            raise PanelError(
+                f"counties follow their states, and {self.paths.key} does not forecast "
+                f"{', '.join(gone)}",
+                hint="take a later date, or other paths",
+            )
+        for state, fitted in self.states.items():
+            sums, total = self._drawn(state, paths[state], streams)
+            expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
+            at = streams.generator("rounding", state).random(draws)
             rows = np.array([row_of[s] for s in fitted.names])
-            rng = streams.generator("rounding", state)
-            _share_out(fitted, sums[..., first:], total[:, first:], rng, rows, out)
+            raked(sums[..., first:], expected, total[:, first:], at, rows, out)
+        said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
+        far = [
+            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f} %"
+            for state, fitted in self.states.items()
+            if fitted.delay.as_complete < 1.0 - BEHIND
+        ]
+        behind = (
+            "the last counts of counties lack deaths that their state's count has already, and are "
+            f"completed: {', '.join(far)}"
+        )
         return Forecast(
             draws=cast("Floats", out),
             locations=kept,
@@ -384,53 +491,20 @@ class FittedCounty:
             basis=panel.basis,
             panel=panel,
             skipped=self.skipped,
-            warnings=self._behind(),
+            warnings=(behind,) if far else (),
             provenance={"delay": "; ".join(said)} if said else {},
         )
 
-    def residence_totals(self, horizon: int, draws: int, streams: Streams) -> dict[str, Floats]:
-        """What the counties of each state add up to, in every draw of :meth:`draw`.
-
-        Parameters
-        ----------
-        horizon, draws : int
-        streams : Streams
-            Those of the forecast.
-
-        Returns
-        -------
-        dict of str to ndarray, shape (D, H)
-            The state's 12-month deaths by residence, whole numbers, by CDC's code; the months
-            after the last, the last first where :meth:`draw` has it.
-        """
-        first = 0 if self.panel.final_through < self.panel.last_month else 1
-        paths = self._paths(horizon, draws, streams)
-        return {
-            state: self._drawn(state, path, streams)[1][:, first:] for state, path in paths.items()
-        }
-
-    def _paths(self, horizon: int, draws: int, streams: Streams) -> dict[str, StatePath]:
-        """Draws of the states that have counties here."""
-        beside = self.panel.beside[STATES]
-        found = self.paths.draw(beside, self.panel.last_month, horizon, draws, streams)
-        if gone := [state for state in self.states if state not in found]:
-            raise PanelError(
-                f"counties follow their states, and {self.paths.key} does not forecast "
-                f"{', '.join(gone)}",
-                hint="take a later date, or other paths",
-            )
-        return {state: found[state] for state in self.states}
-
     def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
-        """Sums of the counties before they are raked (n, D, 1 + H), and what they are raked to."""
-        from odforecast.models.county.kernels import drawn_county
-
+        """Sums of the counties before they are raked (n, D, 1 + H), and what they are raked to:
+        the state's deaths by residence, whole numbers, (D, 1 + H).
+        """
         fitted = self.states[state]
         known = fitted.known
         draws, horizon = path.sums.shape
         ahead = np.ascontiguousarray(path.months) / per_year_total(fitted.months)
-        missing = fitted.delay.drawn(path, state, streams)
-        late = missing.by_month(known.mean[:, :-1].sum(), known.mean[:, -1].sum())
+        counted, level = known.mean[:, :-1].sum(), known.mean[:, -1].sum()
+        factor, late = fitted.delay.drawn(path, state, streams, counted, level)
         n = len(fitted.names)
         sums, last = np.empty((n, draws, 1 + horizon)), np.empty((n, draws))
         for i, fips in enumerate(fitted.names):
@@ -441,22 +515,7 @@ class FittedCounty:
             )  # fmt: skip
         walk = streams.generator("residence", state).standard_normal((horizon, draws)).T
         drift = np.exp(RESIDENCE_STEP / np.sqrt(12.0) * np.cumsum(walk, axis=1))
-        now = last.sum(axis=0) * missing.factor
+        now = last.sum(axis=0) * factor
         ahead = (now / np.maximum(path.last, 1.0))[:, None] * drift * path.sums
         total = np.concatenate([now[:, None], ahead], axis=1)
         return sums, np.round(np.maximum(total, 0.0))
-
-
-def _share_out(
-    fitted: FittedState,
-    sums: Floats,
-    total: Floats,
-    rng: np.random.Generator,
-    rows: NDArray[np.int64],
-    out: NDArray[np.int32],
-) -> None:
-    """The counties' sums raked to the state's total, into their rows of ``out``."""
-    from odforecast.models.county.kernels import raked
-
-    expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
-    raked(sums, expected, total, rng.random(len(total)), rows, out)

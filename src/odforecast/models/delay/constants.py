@@ -5,38 +5,68 @@ newest that was known on its day, without its own or its donor's release.
 
 A panel carries what earlier releases said of themselves (:class:`odforecast.panel.Triangle`). Those
 whose counts have settled since tell how much of what was pending arrived, as the releases behind
-the dated sets do: the same estimate is made again from the releases of the dated set and these.
-What the own releases missed is read off the panel itself, so it was published by the panel's day;
-what those that ship missed was measured on the newest bundled release. Without such a
-release the dated set is taken as it ships, digit by digit.
+the dated sets do (``seen.csv.gz``, which ``make constants`` writes): the same estimate is made
+again from the releases of the dated set and these. What the own releases missed is read off the
+panel itself, so it was published by the panel's day; what those that ship missed was measured on
+the newest bundled release. Without such a release the dated set is taken as it ships, digit by
+digit.
+
+The estimate takes arrays and gives numbers: it opens no archive, and sees no forecast score. The
+model is that of :mod:`odforecast.models.delay.deficit`; each number comes from the counts that
+tell it:
+
+* ``kappa`` from a regression through the origin of what the last counts missed on the deaths
+  pending, counts weighing by one over their size;
+* ``kappa_old`` and its error from what the nation's months of more than a year ago turned out to
+  miss, given ``kappa``: few releases have such months open, and both have a log-normal prior;
+* the errors of single months and their spreads from the likelihood of the late arrivals by month
+  of death, given ``kappa``, with what a release shares left free;
+* what a release shares from the likelihood of the nation's last counts, given those;
+* the closed year from the counts that end with its December;
+* the late share by age from the sums over jurisdictions.
+
+Few releases tell little of what a release shares. Such spreads have a log-normal prior
+(:data:`PRIORS`), an assumption.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import read_rows
-from odforecast.models.delay.deficit import EARLY, NAMES, open_months, seen_in
-from odforecast.models.delay.deficit import Delays as Delays
+from odforecast.models.delay.deficit import (
+    EARLY,
+    NAMES,
+    OLD,
+    SHARED_DF,
+    SPAN,
+    Delays,
+    months_between,
+    of_age,
+    of_open,
+    open_months,
+    pending_deaths,
+    predicted_excess,
+    seen_in,
+)
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, STATES, VINTAGE_REAL
-from odforecast.panel import Panel
+from odforecast.panel import Floats, Panel
 from odforecast.publication import SETTLED, final_through, not_final
 from odforecast.say import number_of
 from odforecast.seeds import content_hash
-
-if TYPE_CHECKING:
-    from odforecast.models.delay.estimate import Seen
 
 #: A last count that settled at more than this many times itself, or so few parts of it, is no
 #: release's: a file of another unit, or of other places.
@@ -45,6 +75,28 @@ FAR = 3.0
 SMALL = 100.0
 #: Estimates that a process keeps.
 _MOST = 64
+#: Median and sd of the log of spreads that few releases cannot tell.
+PRIORS = {
+    "kappa_old": (1.0, 0.5),
+    "old_error": (0.3, 0.7),
+    "sd_shared": (0.15, 0.7),
+    "revision_shared": (0.004, 0.7),
+    "late_shared": (0.35, 0.5),
+}
+#: Where there is nothing to estimate it from.
+ASSUMED = {
+    "kappa_old": PRIORS["kappa_old"][0],
+    "old_error": PRIORS["old_error"][0],
+    "kappa_predicted": 1.0,
+    "closing_share": 0.3,
+    "closing_size": 0.01,
+}
+#: A closed year that changes by more than this share of its count has been cut.
+CUT = 0.002
+#: What the releases that ship turned out to miss.
+SHIPPED = "seen.csv.gz"
+#: Half a death, squared: counts are whole.
+_WHOLE = 0.25
 
 
 @cache
@@ -67,11 +119,423 @@ def dated_key(panel: Panel) -> tuple[dt.date, str]:
     return known[-1], panel.donor.partition("/")[0] or panel.release.isoformat()
 
 
-def dated_set(panel: Panel) -> Delays:
-    """The newest set that was known on a panel's day, without its own or its donor's release."""
-    sets = all_delays()
-    cutoff, without = dated_key(panel)
-    return sets.get((cutoff, without), sets[cutoff, ""])
+@dataclass(frozen=True)
+class Seen:
+    """A release, and what its months turned out to miss.
+
+    Attributes
+    ----------
+    release : str
+    n_open : int
+        Months after its last closed December.
+    closing : float
+        See :func:`odforecast.publication.not_final`.
+    pending, predicted : ndarray, shape (52, n_open)
+        What the release said is missing from its last sums, the last first; NaN where it did not.
+    late : ndarray, shape (52, SPAN)
+        Deaths that arrived late, by month of death, the last month first.
+    months : ndarray, shape (52, SPAN)
+        Settled deaths of those months.
+    last : ndarray, shape (52,)
+        The last reported count.
+    year : ndarray, shape (52,)
+        The reported count of the last closed year.
+    newest : int
+        Months from the end of the last month to the release.
+    """
+
+    release: str
+    n_open: int
+    closing: float
+    pending: Floats
+    predicted: Floats
+    late: Floats
+    months: Floats
+    last: Floats
+    year: Floats
+    newest: int
+
+    @property
+    def ages(self) -> Floats:
+        """Months from the end of each open month to the release, the last month first."""
+        return self.newest + np.arange(self.n_open, dtype=float)
+
+    @property
+    def missed(self) -> Floats:
+        """What the last counts missed of their open months, shape (52,)."""
+        return self.late[:, : min(self.n_open, 12)].sum(axis=1)
+
+
+def seen(panel: Panel, truth: Panel) -> Seen | None:
+    """What a release turned out to miss, by later counts on the same locations.
+
+    ``panel`` is a release, or a delayed panel at its donor's own last month. None where a
+    jurisdiction, or an open month, is missing.
+    """
+    n_open = open_months(panel)
+    span = min(SPAN, panel.months.size)
+    held = [s for s in JURISDICTIONS if s in panel.locations and s in truth.locations]
+    if len(held) < len(JURISDICTIONS) or not 0 < n_open < span:
+        return None
+    here = [panel.locations.index(s) for s in JURISDICTIONS]
+    there = [truth.locations.index(s) for s in JURISDICTIONS]
+    column = np.searchsorted(truth.months, panel.months[-span:])
+    settled, reported = truth.reported[there][:, column], panel.reported[here][:, -span:]
+    off = np.zeros((len(here), SPAN + 13))
+    off[:, :span] = np.nan_to_num(settled - reported)[:, ::-1]
+    late = np.zeros((len(here), SPAN + 12))
+    for back in range(span - 1, -1, -1):
+        late[:, back] = off[:, back] - off[:, back + 1] + late[:, back + 12]
+    grid = np.searchsorted(truth.month_grid, panel.months[-span:])
+    months = np.full((len(here), SPAN), np.nan)
+    months[:, :span] = truth.monthly[there][:, grid][:, ::-1]
+    told = []
+    for of in (pending_deaths, predicted_excess):
+        rows = [of(panel, i, n_open) for i in here]
+        told.append(np.array([np.full(n_open, np.nan) if r is None else r for r in rows]))
+    day = seen_in(panel)
+    return Seen(
+        release=panel.donor.partition("/")[0] or str(panel.release),
+        n_open=n_open,
+        closing=not_final(day, panel.final_through),
+        pending=told[0],
+        predicted=told[1],
+        late=late[:, :SPAN],
+        months=months,
+        last=reported[:, -1],
+        year=reported[:, -n_open - 1],
+        newest=int((day - panel.last_month).astype(int)) - 1,
+    )
+
+
+@cache
+def shipped_seen() -> tuple[Seen, ...]:
+    """Every release that ships, oldest first.
+
+    Examples
+    --------
+    >>> found = shipped_seen()
+    >>> len(found), found[0].release, found[-1].release
+    (17, '2017-09-13', '2024-12-11')
+    """
+    file = resources.files("odforecast.models.delay") / SHIPPED
+    return parsed(gzip.decompress(file.read_bytes()).decode())
+
+
+def parsed(text: str) -> tuple[Seen, ...]:
+    """The releases of a table: a line per release, jurisdiction and quantity."""
+    releases: dict[tuple[str, str, str, str], dict[str, list[list[float]]]] = {}
+    for row in read_rows(text):
+        key = (row["release"], row["n_open"], row["closing"], row["newest"])
+        numbers = [np.nan if x == "-" else float(x) for x in row["values"].split(" ")]
+        releases.setdefault(key, {}).setdefault(row["quantity"], []).append(numbers)
+
+    def wide(rows: list[list[float]], fill: float) -> Floats:
+        out = np.full((len(rows), SPAN), fill)
+        out[:, : len(rows[0])] = rows
+        return out
+
+    return tuple(
+        Seen(
+            release=release,
+            n_open=int(n_open),
+            closing=float(closing),
+            pending=np.array(held["pending"]),
+            predicted=np.array(held["predicted"]),
+            late=wide(held["late"], 0.0),
+            months=wide(held["months"], np.nan),
+            last=np.array(held["counts"])[:, 0],
+            year=np.array(held["counts"])[:, 1],
+            newest=int(newest),
+        )
+        for (release, n_open, closing, newest), held in releases.items()
+    )
+
+
+def known_by(cutoff: str | dt.date, found: Sequence[Seen]) -> tuple[Seen, ...]:
+    """Those whose last count was a year old by a cut-off."""
+    limit = np.datetime64(str(cutoff), "M")
+    ages = [int((limit - np.datetime64(s.release, "M")).astype(int)) + s.newest + 1 for s in found]
+    return tuple(s for s, age in zip(found, ages, strict=True) if age >= SETTLED)
+
+
+def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+    """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``.
+
+    Raises
+    ------
+    PanelError
+        With fewer than two releases that say how many records are pending.
+    """
+    told = [s for s in found if np.isfinite(s.pending).all()]
+    if len(told) < 2:
+        raise PanelError("two settled releases with records pending are needed for the delay")
+    values = {"kappa": _slope(told, "pending")}
+    # Each is estimated given the other; twice is enough, for the old months are few.
+    for _ in range(2):
+        values |= _old(told, values | _spreads(told, values))
+        values["kappa"] = _slope(told, "pending", values.get("kappa_old", 1.0))
+    # By leaving out each release: one of few moves it a good deal.
+    n = len(told)
+    old = values.get("kappa_old", 1.0)
+    others = [_slope([s for s in told if s is not each], "pending", old) for each in told]
+    values["kappa_error"] = float(np.sqrt((n - 1) * np.var(others)) / values["kappa"])
+    predicted = [s for s in found if np.isfinite(s.predicted).all()]
+    if len(predicted) >= 2:
+        values["kappa_predicted"] = _slope(predicted, "predicted")
+    values |= _spreads(told, values)
+    values |= _shared(told, values)
+    values |= _closing(found)
+    values |= _by_age(found)
+    how = {n: "estimated" if n in values else "assumed" for n in NAMES}
+    return Delays(**{n: values.get(n, ASSUMED.get(n, np.nan)) for n in NAMES}), how
+
+
+def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
+    up = down = 0.0
+    for s in found:
+        months = months_between(getattr(s, name)) * of_age(s.ages, old)
+        x, weight = months[:, :12].sum(axis=1), 1.0 / np.maximum(s.last, 1.0)
+        up += float((weight * x * s.missed).sum())
+        down += float((weight * x * x).sum())
+    return up / down
+
+
+def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+    """What arrives of the nation's months more than a year old, over what is expected of younger
+    ones, and how far single releases are from that.
+    """
+    rows = []
+    for s in found:
+        expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, own["revision_decay"])
+        old = s.ages[: expected.shape[1]] >= OLD
+        expected, profile, late = expected[:, old], profile[:, old], s.late[:, : old.size][:, old]
+        if not expected.sum() > 0:
+            continue
+        variance = _alone(own, expected, profile, _WHOLE)
+        rows.append((late.sum(), expected.sum(), variance.sum()))
+    if not rows:
+        return {}
+    late, expected, variance = np.array(rows).T
+
+    def loss(theta: Floats) -> float:
+        share, error = np.exp(theta)
+        total = variance + (share * error * expected) ** 2
+        return float(
+            0.5 * (np.log(total) + (late - share * expected) ** 2 / total).sum()
+            + _log_normal(share, "kappa_old")
+            + _log_normal(error, "old_error")
+        )
+
+    share, error = np.exp(_least(loss, np.log([1.0, 0.3]), [(-3, 1)] * 2))
+    return {"kappa_old": float(share), "old_error": float(error)}
+
+
+def _parts(s: Seen, own: dict[str, float], decay: float) -> tuple[Floats, Floats, Floats]:
+    """Expected late arrivals, profile of a revision, and what is left; shape (52, n)."""
+    n = min(s.n_open, 12)
+    expected = months_between(own["kappa"] * s.pending) * of_age(s.ages, own.get("kappa_old", 1.0))
+    expected = expected[:, :n]
+    profile = s.last[:, None] * (1.0 - decay) * decay ** np.arange(n)
+    return expected, profile, s.late[:, :n] - expected
+
+
+def _least(loss: Callable[[Floats], float], start: Floats, bounds: Any) -> Floats:
+    """Where a loss is least."""
+    from scipy.optimize import minimize  # only where releases are learned from
+
+    return np.asarray(minimize(loss, start, bounds=bounds).x)
+
+
+def _alone(own: dict[str, float], expected: Floats, profile: Floats, whole: float) -> Floats:
+    """Variance of the late arrivals of each jurisdiction, what a release shares apart."""
+    months = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + whole
+    return np.asarray(
+        (own["sd_own"] * expected.sum(axis=1)) ** 2
+        + (own["revision_own"] * profile.sum(axis=1)) ** 2
+        + months.sum(axis=1)
+    )
+
+
+def _log_normal(value: float, name: str) -> float:
+    median, sd = PRIORS[name]
+    return float(0.5 * ((np.log(value) - np.log(median)) / sd) ** 2)
+
+
+def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]:
+    """Spreads of a jurisdiction's errors, by the likelihood of its months."""
+    names = ("sd_own", "noise", "revision_own", "revision_noise")
+
+    expected, profiled, left, held = _stacked(found, given)
+    back = np.arange(held.shape[-1])
+
+    def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
+        own = dict(zip(names, np.exp(theta[:4]).tolist(), strict=True))
+        return own, np.exp(theta[4:6]), 1.0 / (1.0 + float(np.exp(-theta[6])))
+
+    def loss(theta: Floats) -> float:
+        own, shared, decay = unpacked(theta)
+        prior = 0.5 * ((theta[6] - np.log(0.85 / 0.15)) / 0.5) ** 2
+        profile = profiled * ((1.0 - decay) * decay**back)
+        variance = (own["noise"] * expected) ** 2 + (own["revision_noise"] * profile) ** 2 + _WHOLE
+        loads = (own["sd_own"], own["revision_own"])
+        each = normal_loss(left, np.where(held, variance, 1.0), expected, profile, loads, shared)
+        return float(prior + each.sum())
+
+    start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
+    own, _, decay = unpacked(_least(loss, start, [(-9, 2)] * 6 + [(0.0, 4.0)]))
+    return own | {"revision_decay": decay}
+
+
+def _stacked(
+    found: Sequence[Seen], given: dict[str, float]
+) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
+    """Releases side by side: expected late arrivals, last counts, and what is left, shape
+    (R, 52, n), all 0 where a release has no open month; and where it has one.
+    """
+    width = max(min(s.n_open, 12) for s in found)
+    out = np.zeros((3, len(found), len(JURISDICTIONS), width))
+    held = np.zeros(out.shape[1:], dtype=bool)
+    for r, s in enumerate(found):
+        expected, _, left = _parts(s, given, 0.0)
+        n = expected.shape[1]
+        out[0, r, :, :n], out[1, r, :, :n], out[2, r, :, :n] = expected, s.last[:, None], left
+        held[r, :, :n] = True
+    return out[0], out[1], out[2], held
+
+
+def normal_loss(
+    left: Floats,
+    variance: Floats,
+    expected: Floats,
+    profile: Floats,
+    mine: tuple[float, float],
+    ours: Floats,
+) -> Floats:
+    """Minus the log density of R tables (L, n) of normal values of mean 0, but for a constant.
+
+    Each row has two factors, with loadings ``mine[0] * expected`` and ``mine[1] * profile``, and
+    the whole table two more, ``ours[0] * expected`` and ``ours[1] * profile``; all independent, as
+    are the values otherwise, each with its ``variance``. All that is needed are products of the
+    three columns. A cell that is not there has value and columns 0 and variance 1.
+    """
+    weight = 1.0 / variance
+
+    def product(x: Floats, y: Floats) -> Floats:
+        return np.asarray((x * y * weight).sum(axis=-1))
+
+    ee, ep, pp = product(expected, expected), product(expected, profile), product(profile, profile)
+    el, pl, ll = product(expected, left), product(profile, left), product(left, left)
+    a, b, d = 1.0 + mine[0] ** 2 * ee, mine[0] * mine[1] * ep, 1.0 + mine[1] ** 2 * pp
+    det = a * d - b * b
+
+    def within(xy: Floats, xe: Floats, xp: Floats, ye: Floats, yp: Floats) -> Floats:
+        # The same product once the row's factors are integrated out, summed over the rows.
+        up, down = mine[0] * xe, mine[1] * xp
+        left_up, left_down = mine[0] * ye, mine[1] * yp
+        taken = d * up * left_up - b * (up * left_down + down * left_up) + a * down * left_down
+        return np.asarray((xy - taken / det).sum(axis=-1))
+
+    s, t = ours
+    one = 1.0 + s * s * within(ee, ee, ep, ee, ep)
+    two = 1.0 + t * t * within(pp, ep, pp, ep, pp)
+    both = s * t * within(ep, ee, ep, ep, pp)
+    right, below = s * within(el, ee, ep, el, pl), t * within(pl, ep, pp, el, pl)
+    outer = one * two - both * both
+    fitted = (two * right**2 - 2.0 * both * right * below + one * below**2) / outer
+    quadratic = within(ll, el, pl, el, pl) - fitted
+    logs = np.log(variance).sum(axis=(-2, -1)) + np.log(det).sum(axis=-1) + np.log(outer)
+    return np.asarray(0.5 * (logs + quadratic))
+
+
+def _shared(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
+    """What a release shares, by the likelihood of the nation's last counts."""
+    rows = []
+    for s in found:
+        expected, profile, left = _parts(s, own, own["revision_decay"])
+        variance = _alone(own, expected, profile, 0.0)
+        whole = profile.sum() / of_open(own["revision_decay"], min(s.n_open, 12))
+        rows.append((left.sum(), expected.sum(), whole, variance.sum()))
+    off, expected, profile, variance = np.array(rows).T
+
+    def loss(theta: Floats) -> float:
+        sd, revision = np.exp(theta)
+        total = variance + (sd * expected) ** 2 + (revision * profile) ** 2
+        # A Student-t as a whole: what is not shared is the smaller part.
+        tails = (SHARED_DF + 1.0) * np.log1p(off**2 / total / SHARED_DF)
+        return float(
+            0.5 * (np.log(total) + tails).sum()
+            + _log_normal(sd, "sd_shared")
+            + _log_normal(revision, "revision_shared")
+        )
+
+    sd, revision = np.exp(_least(loss, np.log([0.15, 0.004]), [(-9, 2)] * 2))
+    return {"sd_shared": float(sd), "revision_shared": float(revision)}
+
+
+def _closing(found: Sequence[Seen]) -> dict[str, float]:
+    """How a year changes after its file has closed, from releases before its final file."""
+    cuts, others, nation = [], [], []
+    whole = cut = 0.0
+    for s in found:
+        if not s.closing or s.n_open > SPAN - 12:
+            continue
+        year = np.maximum(s.year, 1.0)
+        change = s.late[:, s.n_open : s.n_open + 12].sum(axis=1) / year
+        is_cut = change < -CUT
+        others += list(change[~is_cut])
+        nation.append(float((change * year)[~is_cut].sum() / year.sum()))
+        if s.closing > 0.4:  # in the others next to nothing is cut yet
+            whole, cut = whole + is_cut.size, cut + is_cut.sum()
+            cuts += list(-change[is_cut] / s.closing)
+    out: dict[str, float] = {}
+    if cuts:
+        out |= {"closing_share": float(cut / whole), "closing_size": float(np.mean(cuts))}
+    own = float(np.sqrt(np.mean(np.square(others)))) if others else 0.0
+    shared = float(np.sqrt(np.mean(np.square(nation)))) if nation else 0.0
+    # A closed year is not final: few closings have been seen: never less than one in a thousand.
+    return out | {"closing_own": max(own, 1e-3), "closing_shared": max(shared, 1e-3)}
+
+
+def _by_age(found: Sequence[Seen]) -> dict[str, float]:
+    """Late share of a month's deaths by its age, and how far single releases are from it."""
+    ages, shares = [], []
+    for s in found:
+        n = min(s.n_open, 12)
+        late, months = s.late[:, :n].sum(axis=0), np.nansum(s.months[:, :n], axis=0)
+        ages.append(s.newest + np.arange(n, dtype=float) - 6.0)
+        shares.append(late / months)
+    age, share = np.concatenate(ages), np.concatenate(shares)
+
+    def curve(theta: Floats, at: Floats) -> Floats:
+        return np.asarray(np.exp(theta[0] - np.exp(theta[1]) * at))
+
+    def loss(theta: Floats) -> float:
+        return float(np.square(share - curve(theta, age)).sum())
+
+    theta = _least(loss, np.array([np.log(0.1), -1.0]), None)
+    national, own = [], []
+    for s, at in zip(found, ages, strict=True):
+        n = at.size
+        expected = (s.months[:, :n] * curve(theta, at)).sum(axis=1)
+        national.append(s.missed.sum() / expected.sum() - 1.0)
+        own += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
+    n = len(national)
+    median, _ = PRIORS["late_shared"]
+    # As if two releases more had been seen, as far off as the prior's median.
+    shared = np.sqrt((np.square(national).sum() + 2 * median**2) / (n + 2))
+    return {
+        "late": float(np.exp(theta[0])),
+        "late_decay": float(np.exp(theta[1])),
+        "late_own": float(_robust(np.array(own))),
+        "late_shared": float(shared),
+    }
+
+
+def _robust(values: NDArray[np.float64]) -> float:
+    """Sd by the central 90 % of the values: a few backlogs do not set it."""
+    low, high = np.quantile(values, [0.05, 0.95])
+    return float((high - low) / (2 * 1.6448536269514722))
 
 
 @dataclass(frozen=True)
@@ -113,12 +577,12 @@ def learned_delays(panel: Panel) -> Learned:
 
     The same for the same content, whatever the order in which releases came to the archive.
     """
-    dated = dated_set(panel)
+    (cutoff, without), sets = dated_key(panel), all_delays()
+    dated = sets.get((cutoff, without), sets[cutoff, ""])
     further = further_releases(panel)
     if not further:
         return Learned(dated)
     assert panel.triangle is not None
-    cutoff, without = dated_key(panel)
     chosen = [layer[list(further)] for layer in panel.triangle.layers.values()]
     dates = [panel.triangle.releases[i] for i in further]
     key = content_hash(
@@ -126,8 +590,6 @@ def learned_delays(panel: Panel) -> Learned:
     )
     if (held := _kept.get(key)) is not None:
         return held
-    from odforecast.models.delay.estimate import Seen, estimate, known_by, shipped_seen
-
     own, left_out = [], {}
     for date, found in _told(panel, further):
         if isinstance(found, Seen):
@@ -182,44 +644,32 @@ def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
     return [(f"delay {name}", getattr(constants, name), source) for name in NAMES]
 
 
-def settled_releases(panel: Panel) -> tuple[int, ...]:
-    """Places in a panel's triangle of the releases whose last counts have settled.
+def further_releases(panel: Panel) -> tuple[int, ...]:
+    """Places in a panel's triangle of releases whose last counts have settled, those apart that the
+    panel's dated set rests on. CDC has one a month.
 
     Only releases that a vintage read with what they said of themselves, of all drugs. Settled is a
     count of twelve months ago; but while the year that closed last still holds what its final file
     will drop (November to January), none of its months: they would teach too much.
     """
     triangle = panel.triangle
-    if (
-        triangle is None
-        or triangle.pending is None
-        or panel.indicator != ALL_DRUGS
-        or panel.dataset != STATES
-    ):
+    of_all_drugs = (panel.indicator, panel.dataset) == (ALL_DRUGS, STATES)
+    if triangle is None or triangle.pending is None or not of_all_drugs:
         return ()
     day, today = min(panel.as_of, panel.release), seen_in(panel)
     until = np.datetime64(today - SETTLED * ONE_MONTH, "M")
     if not_final(today, panel.final_through) > EARLY:
         until = min(until, np.datetime64(panel.final_through - 12 * ONE_MONTH, "M"))
     known = np.isfinite(triangle.reported).any(axis=1)
-    out = []
+    settled = []
     for i, release in enumerate(triangle.releases):
         columns = np.flatnonzero(known[i])
         if columns.size and release < day and panel.months[columns[-1]] <= until:
-            out.append(i)
-    return tuple(out)
-
-
-def further_releases(panel: Panel) -> tuple[int, ...]:
-    """Of those, the ones that the panel's dated set does not rest on. CDC has one a month."""
-    settled = settled_releases(panel)
-    if not settled or panel.triangle is None:
+            settled.append((i, release.isoformat()[:7]))
+    if not settled:
         return ()
-    from odforecast.models.delay.estimate import known_by, shipped_seen
-
     taken = {s.release[:7] for s in known_by(dated_key(panel)[0], shipped_seen())}
-    dates = panel.triangle.releases
-    return tuple(i for i in settled if dates[i].isoformat()[:7] not in taken)
+    return tuple(i for i, month in settled if month not in taken)
 
 
 def _told(panel: Panel, further: tuple[int, ...]) -> Iterator[tuple[str, Seen | str]]:
@@ -248,8 +698,6 @@ def seen_since(panel: Panel, i: int) -> Seen:
         If the release is not whole, says nothing of records pending, or is no release of these
         places.
     """
-    from odforecast.models.delay.estimate import seen
-
     release = as_released(panel, i)
     found = seen(release, panel)
     if found is None:
@@ -290,9 +738,7 @@ def as_released(panel: Panel, i: int) -> Panel:
     """A release of the panel's triangle as a panel of its own day, on the same places."""
     triangle = panel.triangle
     assert triangle is not None
-    assert triangle.pending is not None
-    assert triangle.predicted is not None
-    assert triangle.all_deaths is not None
+    layers = {name: layer[i] for name, layer in triangle.layers.items()}
     date = triangle.releases[i]
     known = np.isfinite(triangle.reported[i]).any(axis=0)
     stop = int(np.flatnonzero(known)[-1]) + 1
@@ -311,14 +757,8 @@ def as_released(panel: Panel, i: int) -> Panel:
         )
 
     # A percentage is one of all deaths: they stand at one month, as final.
-    everyone = triangle.all_deaths[i][:, None]
+    everyone = layers.pop("all_deaths")[:, None]
     whole = made(ALL_DEATHS, stop - 1, panel.months[stop - 1], reported=everyone)
-    own = made(
-        panel.indicator,
-        0,
-        final_through(date),
-        reported=triangle.reported[i][:, :stop],
-        predicted=triangle.predicted[i][:, :stop],
-        pending=triangle.pending[i][:, :stop],
-    )
+    layers = {name: layer[:, :stop] for name, layer in layers.items()}
+    own = made(panel.indicator, 0, final_through(date), **layers)
     return replace(own, beside={"all-deaths": whole})

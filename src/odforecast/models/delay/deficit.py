@@ -198,18 +198,19 @@ class Deficit:
 
 def deficit(panel: Panel, constants: Delays) -> Deficit:
     """What the last counts of a panel miss; the US is the sum of its parts if all are there."""
-    n_loc = len(panel.locations)
-    n_open = open_months(panel)
-    is_open = slice(SPAN - n_open, SPAN)
-    late = np.zeros((n_loc, SPAN))
-    revised, noise, old = late.copy(), late.copy(), late.copy()
+    n_loc, n_open = len(panel.locations), open_months(panel)
+    is_open, us = slice(SPAN - n_open, SPAN), None
+    if NATION in panel.locations:
+        us = panel.locations.index(NATION)
+    late, revised, noise, old = np.zeros((4, n_loc, SPAN))
     shared_told = float(np.hypot(constants.sd_shared, constants.kappa_error))
     own, shared = np.full(n_loc, constants.sd_own), np.full(n_loc, shared_told)
     revision_own = np.full(n_loc, constants.revision_own)
     how = dict.fromkeys(panel.locations, "final")
     adds_up = _adds_up(panel)
     if n_open:
-        last = np.array([_last_known(row) for row in panel.reported])
+        known = [row[~np.isnan(row)] for row in panel.reported]
+        last = np.array([row[-1] if row.size else 0.0 for row in known])
         profile = (1.0 - constants.revision_decay) * constants.revision_decay ** np.arange(n_open)
         revised[:, is_open] = last[:, None] * profile[::-1]
         ages = _ages(panel, n_open)
@@ -220,9 +221,8 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
                 arriving = last[i] / 12.0 * share / (1.0 - share)
                 own[i], shared[i] = constants.late_own, constants.late_shared
             late[i, is_open] = arriving[::-1]
-        if adds_up:
+        if adds_up and us is not None:
             late = closed(late, panel.locations)
-            us = panel.locations.index(NATION)
             parts = [s for s in JURISDICTIONS if how[s] != "age"]
             if how[NATION] == "age" and parts:  # a US row that was added up says nothing itself
                 how[NATION] = how[parts[0]]
@@ -231,19 +231,26 @@ def deficit(panel: Panel, constants: Delays) -> Deficit:
         told = np.array([how[s] == "pending" for s in panel.locations])
         aged = told[:, None] & (ages >= OLD)[::-1]
         old[:, is_open] = constants.old_error * aged * late[:, is_open]
-    if NATION in panel.locations:
-        us = panel.locations.index(NATION)
+    if us is not None:
         for errors in (own, revision_own, noise):
             errors[us] *= _ALONE
-    weight, where = _closed_year(panel, n_open)
+    # How much of what the last closed year gained after closing is in it, and the share of a change
+    # of its count that falls on each month: zero where its file is final.
+    weight = not_final(seen_in(panel), panel.final_through)
+    where, year, gained = np.zeros(SPAN), np.zeros(n_loc), None
+    if not (weight and 0 < n_open < panel.months.size):
+        weight = 0.0
+    else:
+        begin = max(SPAN - n_open - 12, 0)
+        where[begin : SPAN - n_open] = RAMP[: SPAN - n_open - begin][::-1]
+        year = np.nan_to_num(panel.reported[:, -n_open - 1])
+        gained = _gained_since_closing(panel, n_open)
     cut_share = np.full(n_loc, constants.closing_share if weight else 0.0)
     size = np.full(n_loc, weight * constants.closing_size)
-    year = np.nan_to_num(panel.reported[:, -n_open - 1]) if weight else np.zeros(n_loc)
-    gained = _gained_since_closing(panel, n_open) if weight else None
     if gained is not None:
-        known = np.isfinite(gained) & (year > 0)
-        cut_share[known] = 1.0
-        size[known] = gained[known] / year[known]
+        there = np.isfinite(gained) & (year > 0)
+        cut_share[there] = 1.0
+        size[there] = gained[there] / year[there]
     return Deficit(
         late=late,
         own=own,
@@ -373,29 +380,10 @@ def seen_in(panel: Panel) -> np.datetime64:
     return np.datetime64(panel.as_of if panel.donor else min(panel.as_of, panel.release), "M")
 
 
-def _last_known(row: Floats) -> float:
-    known = row[~np.isnan(row)]
-    return float(known[-1]) if known.size else 0.0
-
-
 def _ages(panel: Panel, n_open: int) -> Floats:
     """Months from the end of each open month to the release, the last month first."""
     newest = int((seen_in(panel) - panel.last_month).astype(int)) - 1
     return newest + np.arange(n_open, dtype=float)
-
-
-def _closed_year(panel: Panel, n_open: int) -> tuple[float, Floats]:
-    """How much of what the last closed year gained after closing is in it, and the share of a
-    change of its count that falls on each month, shape (SPAN,); zero where its file is final.
-    """
-    where = np.zeros(SPAN)
-    weight = not_final(seen_in(panel), panel.final_through)
-    if not (weight and 0 < n_open < panel.months.size):
-        return 0.0, where
-    stop = SPAN - n_open
-    begin = max(stop - 12, 0)
-    where[begin:stop] = RAMP[: stop - begin][::-1]
-    return weight, where
 
 
 def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
@@ -502,6 +490,18 @@ def late_draws(
         changed, size, chance, out,
     )  # fmt: skip
     return out
+
+
+def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, int]:
+    """The last twelve counted (L, T) with what arrives late (D, L, SPAN), and those ahead (D, L, H).
+
+    None below zero; and how many were.
+    """
+    out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
+    np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
+    out[..., AGES:] = ahead
+    below = int((out < 0).sum())
+    return np.maximum(out, 0.0, out=out) if below else out, below
 
 
 # Nothing may be reordered or joined here: sums over these draws must not change in the last bit.

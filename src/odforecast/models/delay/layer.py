@@ -25,6 +25,7 @@ from odforecast.models.delay.deficit import (
     is_final,
     late_draws,
     prior_factors,
+    with_nowcast,
 )
 from odforecast.models.model import Fitted, Model
 from odforecast.models.spec import Spec
@@ -148,24 +149,18 @@ class FittedDelayed:
         far = np.abs(relative) > MAX_ERROR
         relative = np.clip(relative, -MAX_ERROR, MAX_ERROR)
         warnings = list(inner.warnings)
-        paths = np.empty((draws, len(rows), AGES + horizon))
-        now, future = paths[..., :AGES], paths[..., AGES:]
         if inner.target == TARGET_MONTH:
-            np.add(panel.monthly[rows, -AGES:], late[..., -AGES:], out=now)
-            np.multiply(
-                inner.draws[..., -horizon:], np.exp(LEVEL * relative)[..., None], out=future
-            )
+            what, counted, arriving = "months", panel.monthly, late
+            future = inner.draws[..., -horizon:] * np.exp(LEVEL * relative)[..., None]
             future += self._shift(rows, horizon)
         else:  # 12-month counts move with the last one
-            np.add(panel.reported[rows, -AGES:], rolling_sums(late)[..., -AGES:], out=now)
-            np.multiply(inner.draws[..., -horizon:], np.exp(relative)[..., None], out=future)
-        below = int((paths < 0).sum())
+            what, counted, arriving = "counts", panel.reported, rolling_sums(late)
+            future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
+        paths, below = with_nowcast(counted[rows], arriving, future)
         if below:
-            what = "months" if inner.target == TARGET_MONTH else "counts"
             warnings.append(
                 f"{below:,} of {paths.size:,} drawn {what} were below zero and set to 0"
             )
-            np.copyto(paths, 0.0, where=paths < 0)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
         if far.any():

@@ -10,7 +10,7 @@ model. The map is data of the graph, like the counts, so one compiled graph serv
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -257,115 +257,81 @@ KEPT = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What decides a graph: sizes and switches; everything else is data.
-
-    Attributes
-    ----------
-    states, months, knots : int
-    regions : int
-        0 where there are none.
-    effects : int
-        Number of intervention terms.
-    windows : int
-        Number of 12-month counts before a location's first month.
-    delay, season_state : bool
-        Whether late arrivals are in the likelihood; whether every state has its own season.
-    tail : float or None
-        Degrees of freedom of the innovations; None to estimate them.
-    """
-
-    states: int
-    months: int
-    knots: int
-    regions: int = 0
-    effects: int = 0
-    windows: int = 0
-    delay: bool = False
-    season_state: bool = False
-    tail: float | None = 5.0
-
-
-def shape_of(inputs: Inputs, *, tail: float | None, season_state: bool) -> Shape:
-    """The graph that serves these inputs."""
-    s, t, k = inputs.shape
-    return Shape(
-        states=s,
-        months=t,
-        knots=k,
-        regions=len(inputs.regions),
-        effects=inputs.effect_scale.size,
-        windows=len(inputs.windows),
-        delay=inputs.missing is not None,
-        season_state=season_state,
-        tail=tail,
-    )
-
-
 def _log_normal(name: str, **keywords: Any) -> Any:
     median, sd = LOG_NORMAL[name]
     return pm.LogNormal(name, np.log(median), sd, **keywords)
 
 
-def _half_normal(name: str) -> Any:
-    """The spread of something that is symmetric: sampled with a sign, which changes nothing else.
+def _by_state(name: str, pooled: Any, spread: str, n_states: int, more: Any = 0.0) -> Any:
+    """A positive parameter of each state around a pooled one, shape (S,).
 
-    So zero is no edge; on the log scale a chain stays long in the flat part below.
+    The spread of its logs is symmetric: sampled with a sign, which changes nothing else. So zero
+    is no edge; on the log scale a chain stays long in the flat part below.
     """
-    signed = HALF_NORMAL[name] * pm.Normal(f"{name}_raw", 0.0, 1.0)
-    pm.Deterministic(name, pt.abs(signed))
-    return signed
+    if n_states <= 2:
+        return pm.Deterministic(name, pooled * pt.ones(n_states))
+    signed = HALF_NORMAL[spread] * pm.Normal(f"{spread}_raw", 0.0, 1.0)
+    pm.Deterministic(spread, pt.abs(signed))
+    raw = pm.ZeroSumNormal(f"{spread.removesuffix('_spread')}_raw", 1.0, shape=n_states)
+    return pm.Deterministic(name, pooled * pt.exp(more + signed * raw))
 
 
 def _multiply(matrices: Any, vectors: Any) -> Any:
     return pt.matmul(matrices, vectors[:, :, None])[:, :, 0]
 
 
-def build(shape: Shape, data: dict[str, Floats]) -> pm.Model:
-    """The PyMC model of a shape.
+def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) -> pm.Model:
+    """The PyMC model of some data; what is not among these is not in it.
 
     Priors (log scales are per knot step, the nation's per month): see
-    ``docs/models/hierarchical.md``.
+    ``docs/models/hierarchical.md``. ``tail`` are the degrees of freedom of the innovations, None
+    to estimate them.
     """
+    (n_states, n_time), n_knots = data["counts"].shape, data["live"].size + 1
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
-        if shape.tail is None:
-            tail = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *TAIL))
+        if tail is None:
+            freedom = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *TAIL))
         else:
-            tail = pt.constant(float(shape.tail))
-        parent, common = None, _season(d, shape)
-        if shape.states > 1:
-            steps = _nation(d, shape, tail)
-            common = common + _month(d, shape, pt.dot(d["bridge_basis"], steps))[None]
+            freedom = pt.constant(float(tail))
+        parent, common = None, _season(d, n_states if season_state else 0)
+        if n_states > 1:
+            steps = _nation(d, n_time, freedom)
+            common = common + _month(d, n_time, pt.dot(d["bridge_basis"], steps))[None]
             parent = pt.dot(d["quarter"], steps)[None]
-        if shape.regions:
+        if "region" in d:
+            n_regions = data["region"].shape[1]
             scale = _log_normal("scale_region")
             damping = pm.Beta("damping_region", *DAMPING)
-            size = pt.ones(shape.regions) * scale
-            parent = pt.repeat(parent, shape.regions, axis=0)
-            _, deviation, parent = _node(d, "1", size, damping, tail, parent, 0)
+            parent = pt.repeat(parent, n_regions, axis=0)
+            size = pt.ones(n_regions) * scale
+            _, deviation, parent = _node(d, "1", size, damping, freedom, parent, 0)
             pm.Deterministic("increment_region", deviation[:, -1])
             parent = pt.dot(d["region"], parent)
         elif parent is not None:
-            parent = pt.repeat(parent, shape.states, axis=0)
-        scale = _state_scales(d, shape)
+            parent = pt.repeat(parent, n_states, axis=0)
+        pooled, larger = _log_normal("scale_state"), 0.0
+        if n_states > 2:
+            size = pm.Deterministic("scale_size", SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0))
+            larger = size * d["size"]
+        scale = _by_state("scale", pooled, "scale_spread", n_states, larger)
         damping = pm.Beta("damping", *DAMPING)
-        vector, deviation, _ = _node(d, "0", scale, damping, tail, parent, 1)
+        vector, deviation, _ = _node(d, "0", scale, damping, freedom, parent, 1)
         level = pm.Deterministic("level", vector[:, 0])
         pm.Potential("level_prior", (-0.5 * ((level - d["center"]) / LEVEL_SD) ** 2).sum())
         pm.Deterministic("increment", deviation[:, -1])
-        pm.Deterministic("path", pt.dot(vector, path_basis(shape.knots).T))
+        pm.Deterministic("path", pt.dot(vector, path_basis(n_knots).T))
         eta = pt.dot(vector, d["design"].T) + common
-        if shape.effects:
-            raw = pm.Normal("effect_raw", 0.0, 1.0, shape=shape.effects)
+        if "exposure" in d:
+            raw = pm.Normal("effect_raw", 0.0, 1.0, shape=data["effect_mean"].size)
             effect = pm.Deterministic("effect", d["effect_mean"] + raw * d["effect_scale"])
-            eta += pt.dot(effect, d["exposure"]).reshape((shape.states, shape.months))
-        likelihood(d, eta, _extra(shape))
+            eta += pt.dot(effect, d["exposure"]).reshape((n_states, n_time))
+        extra = _by_state("extra", _log_normal("noise"), "noise_spread", n_states)
+        likelihood(d, eta, extra)
     return model
 
 
-def _nation(d: dict[str, Any], shape: Shape, tail: Any) -> Any:
+def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
     """The nation's steps from month to month, shape (T - 1,).
 
     The steps first, the slope integrated out; then the slope given them. The other way round
@@ -379,7 +345,7 @@ def _nation(d: dict[str, Any], shape: Shape, tail: Any) -> Any:
     # In these directions the slope is independent, of variance ratio² · root² beside 1 of what
     # stands between it and the steps.
     known = pt.dot(d["slope_turn"], steps) / scale
-    z = pm.Flat("z_slope", shape=shape.months - 1)
+    z = pm.Flat("z_slope", shape=n_time - 1)
     root = ratio * d["slope_root"]
     total = 1.0 + root**2
     unit = (root * known + pt.sqrt(total) * z) / total
@@ -391,10 +357,10 @@ def _nation(d: dict[str, Any], shape: Shape, tail: Any) -> Any:
     return steps
 
 
-def _month(d: dict[str, Any], shape: Shape, bridge: Any) -> Any:
+def _month(d: dict[str, Any], n_time: int, bridge: Any) -> Any:
     """What is common to a month: the nation between its knots, and a shock; shape (T,)."""
     scale = _log_normal("shock_scale")
-    z = pm.Flat("z_shock", shape=shape.months)
+    z = pm.Flat("z_shock", shape=n_time)
     precision = d["shock_strength"] + scale**-2.0
     shock = (d["shock_info"] - d["shock_strength"] * bridge) / precision + z / pt.sqrt(precision)
     density = -0.5 * (shock / scale) ** 2 - pt.log(scale) - 0.5 * pt.log(precision)
@@ -443,55 +409,29 @@ def _node(
     return vector, deviation, increments
 
 
-def _state_scales(d: dict[str, Any], shape: Shape) -> Any:
-    pooled = _log_normal("scale_state")
-    if shape.states <= 2:
-        return pm.Deterministic("scale", pooled * pt.ones(shape.states))
-    size = pm.Deterministic("scale_size", SIZE_SD * pm.Normal("scale_size_raw", 0.0, 1.0))
-    spread = _half_normal("scale_spread")
-    raw = pm.ZeroSumNormal("scale_raw", 1.0, shape=shape.states)
-    return pm.Deterministic("scale", pooled * pt.exp(size * d["size"] + spread * raw))
-
-
-def _extra(shape: Shape) -> Any:
-    """Extra coefficient of variation of the counts, shape (S,)."""
-    noise = _log_normal("noise")
-    if shape.states <= 2:
-        return pm.Deterministic("extra", noise * pt.ones(shape.states))
-    spread = _half_normal("noise_spread")
-    raw = pm.ZeroSumNormal("noise_raw", 1.0, shape=shape.states)
-    return pm.Deterministic("extra", noise * pt.exp(spread * raw))
-
-
-def _season(d: dict[str, Any], shape: Shape) -> Any:
-    """Season, (1, T) or (S, T)."""
+def _season(d: dict[str, Any], n_states: int) -> Any:
+    """Season, (1, T), or (S, T) where each of ``n_states`` has its own."""
     scale = _log_normal("season_scale")
     season = pm.Deterministic("season", scale * pm.ZeroSumNormal("season_raw", 1.0, shape=12))
     out = pt.dot(d["month_hot"], season)[None]
-    if shape.season_state:
+    if n_states:
         spread = _log_normal("season_spread")
-        raw = pm.ZeroSumNormal("season_state_raw", 1.0, shape=(shape.states, 12))
+        raw = pm.ZeroSumNormal("season_state_raw", 1.0, shape=(n_states, 12))
         own = pm.Deterministic("season_state", spread * raw)
         out = out + pt.dot(own, d["month_hot"].T)
     return out
 
 
-class Compiler:
-    """Compiled graphs of this process, by shape."""
-
-    def __init__(self) -> None:
-        self._graphs: dict[Shape, Any] = {}
-
-    def __call__(self, shape: Shape, data: dict[str, Floats]) -> Any:
-        """A compiled graph with these data in it; compiles only for a new shape."""
-        import nutpie  # type: ignore[import-untyped]
-
-        if shape not in self._graphs:
-            model = build(shape, data)
-            kept = [v.name for v in model.unobserved_RVs if v.name in KEPT]
-            self._graphs[shape] = nutpie.compile_pymc_model(model, var_names=kept)
-        return self._graphs[shape].with_data(**data)
+_graphs: dict[object, Any] = {}
 
 
-#: The graphs compiled so far.
-compiled = Compiler()
+def compiled(data: dict[str, Floats], *, tail: float | None, season_state: bool) -> Any:
+    """The compiled graph of this process with these data in it; compiled once for each shape."""
+    import nutpie  # type: ignore[import-untyped]
+
+    shape = (tail, season_state, *((name, value.shape) for name, value in data.items()))
+    if shape not in _graphs:
+        model = build(data, tail=tail, season_state=season_state)
+        kept = [v.name for v in model.unobserved_RVs if v.name in KEPT]
+        _graphs[shape] = nutpie.compile_pymc_model(model, var_names=kept)
+    return _graphs[shape].with_data(**data)

@@ -74,6 +74,11 @@ class Scales:
     shock: float
     season: float
 
+    @property
+    def by_level(self) -> tuple[tuple[Floats | float, float], ...]:
+        """Scale and damping of the states and of the regions."""
+        return (self.state[:, None], self.damp_state), (self.region, self.damp_region)
+
 
 @dataclass(frozen=True)
 class Nation:
@@ -282,9 +287,7 @@ def level_center(counts: Floats, seen: Bools) -> Floats:
 def _tail_weights(marginals: Sequence[Marginal], h: Scales) -> tuple[list[Floats], list[Floats]]:
     """Weights of a t distribution as a scale mixture, and squared innovations (expected)."""
     weights, second = [], []
-    scales: list[Floats | float] = [h.state[:, None], h.region]
-    damping = [h.damp_state, h.damp_region]
-    for (dev, cov), scale, damp in zip(increments(marginals), scales, damping):
+    for (dev, cov), (scale, damp) in zip(increments(marginals), h.by_level):
         operator = innovation_operator(dev.shape[1], damp)
         square = (dev @ operator.T) ** 2
         square += np.einsum("ij,sjk,ik->si", operator, cov, operator, optimize=True)
@@ -302,20 +305,14 @@ def _update(
     region = h.region
     for w, e in zip(weights[1:], second[1:]):
         region = float(np.sqrt(((w * e).sum() + 8 * 0.03**2) / (e.size + 8)))
-    damping = []
-    scales: list[Floats | float] = [state[:, None], region]
-    for (dev, cov), w, scale in zip(increments(marginals), weights, scales):
-        i = np.arange(dev.shape[1] - 1)
-        cross = (w / scale**2 * (dev[:, 1:] * dev[:, :-1] + cov[:, i + 1, i])).sum()
-        square = (w / scale**2 * (dev[:, :-1] ** 2 + cov[:, i, i])).sum()
-        damping.append(float(np.clip((cross + 1.0) / (square + 3.0), 0.02, 0.95)))
-    return replace(
-        h,
-        state=state,
-        region=region,
-        damp_state=damping[0],
-        damp_region=damping[1] if len(damping) > 1 else h.damp_region,
-    )
+    h = replace(h, state=state, region=region)
+    damping = [h.damp_state, h.damp_region]
+    for g, ((dev, cov), w) in enumerate(zip(increments(marginals), weights)):
+        i, precision = np.arange(dev.shape[1] - 1), w / h.by_level[g][0] ** 2
+        cross = (precision * (dev[:, 1:] * dev[:, :-1] + cov[:, i + 1, i])).sum()
+        square = (precision * (dev[:, :-1] ** 2 + cov[:, i, i])).sum()
+        damping[g] = float(np.clip((cross + 1.0) / (square + 3.0), 0.02, 0.95))
+    return replace(h, damp_state=damping[0], damp_region=damping[1])
 
 
 def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: Bools) -> Floats:

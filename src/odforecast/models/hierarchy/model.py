@@ -27,6 +27,7 @@ from odforecast.models.delay.deficit import (
     how_warnings,
     is_final,
     late_draws,
+    with_nowcast,
 )
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Effect, Inputs, from_panel
 from odforecast.models.hierarchy.laplace import (
@@ -37,8 +38,8 @@ from odforecast.models.hierarchy.laplace import (
     future,
     past,
 )
+from odforecast.models.model import watcher
 from odforecast.models.spec import Spec, as_parameters
-from odforecast.models.watching import watcher
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -112,37 +113,30 @@ def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence
     import arviz_stats
 
     az: Any = arviz_stats
-
     limits = limits or Limits()
     posterior = idata["posterior"].to_dataset()
-    sets = {
-        "r_hat": az.rhat(posterior),
-        "ess_bulk": az.ess(posterior, method="bulk"),
-        "ess_tail": az.ess(posterior, method="tail"),
-    }
-    worst = {"r_hat": np.max, "ess_bulk": np.min, "ess_tail": np.min}
     names = [str(v) for v in posterior.data_vars]
-    table = pd.DataFrame(
-        {key: [float(worst[key](found[v].values)) for v in names] for key, found in sets.items()},
-        index=pd.Index(names, name="variable"),
-    )
+    table = pd.DataFrame(index=pd.Index(names, name="variable"))
     divergent = 0
     if "sample_stats" in idata.children and "diverging" in idata["sample_stats"]:
         divergent = int(np.asarray(idata["sample_stats"]["diverging"]).sum())
     warnings = []
-    for key, limit, sign in (
-        ("r_hat", limits.r_hat, 1.0),
-        ("ess_bulk", limits.ess_bulk, -1.0),
-        ("ess_tail", limits.ess_tail, -1.0),
+    for key, found, sign in (
+        ("r_hat", az.rhat(posterior), 1.0),
+        ("ess_bulk", az.ess(posterior, method="bulk"), -1.0),
+        ("ess_tail", az.ess(posterior, method="tail"), -1.0),
     ):
+        limit, above, worst = getattr(limits, key), "above", np.max
+        if sign < 0:
+            above, worst = "below", np.min
+        table[key] = [float(worst(found[v].values)) for v in names]
         # NaN (nothing moved) fails as well.
         bad = table.index[~(sign * table[key] <= sign * limit)]
         if len(bad):
             value = table[key].max() if sign > 0 else table[key].min()
-            above = "above" if sign > 0 else "below"
             warnings.append(
-                f"not converged: {key} {value:.4g} is {above} {limit:g} ({', '.join(bad[:4])}"
-                f"{' …' if len(bad) > 4 else ''}); sample longer"
+                f"not converged: {key} {value:.4g} is {above} "
+                f"{limit:g} ({', '.join(bad[:4])}{' …' if len(bad) > 4 else ''}); sample longer"
             )
     if divergent > limits.divergences:
         warnings.append(
@@ -288,112 +282,80 @@ class FittedHierarchical:
         :class:`odforecast.models.model.Drawer`. The nation, if the panel has it, is the sum of
         its parts. Where counts are not final, the last twelve months are drawn, too.
         """
-        panel, missing = self.panel, self.inputs.missing
+        panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
         paths, stopped = future(rows, self.inputs, self.effects, self.tail, horizon, streams)
         warnings = self.warnings
         if stopped:
             warnings += (f"{stopped:.2%} of the means were stopped at e^{MAX_LOG_MEAN:g} a month",)
+        states = [s for s in panel.locations if s in names or s == NATION]
+        states = [s for s in states if s not in self.skipped]
         first, earlier = panel.last_month + ONE_MONTH, None
         if missing is not None:
-            names = self.inputs.locations
             factors = Factors(rows["late_error"], rows["revision_error"])
             late = late_draws(missing, list(range(len(names))), names, factors, streams)
-            paths, below = self._with_nowcast(paths, late)
+            # The completed months that were fitted were recovered afresh, and so differ from the
+            # panel's with the late arrivals added by a constant for each calendar month.
+            reported = self._recovered(list(range(len(names))))[:, -AGES:]
+            shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
+            paths = paths + shift[:, np.arange(horizon) % AGES]
+            paths, below = with_nowcast(reported, late, paths)
             if below:
                 warnings += (
                     f"{below:,} of {paths.size:,} drawn months were below zero and set to 0",
                 )
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
-        states = [s for s in panel.locations if s in self.inputs.locations or s == NATION]
-        states = [s for s in states if s not in self.skipped]
-        if missing is not None:
             warnings += tuple(how_warnings(missing.how, tuple(states)))
-        out = [self._of(s, paths, shifted=True) for s in states]
+        parts = self._parts
+        # Known months and forecast ones are both the parts' sums, but where some are missing.
+        whole = {NATION, *JURISDICTIONS} <= set(panel.locations) - set(self.skipped)
+        shifted = np.zeros(1)
+        if NATION in states and NATION not in names and not whole and missing is None:
+            known = self.inputs.counts[parts, -12:].sum(axis=0)
+            shifted = (panel.monthly[panel.index(NATION), -12:] - known)[np.arange(horizon) % 12]
+
+        def placed(of_rows: Floats, more: Floats | float) -> Floats:
+            """The panel's locations of the inputs' rows (D, S, M); the nation adds them up."""
+            each = [of_rows[:, names.index(s)] for s in states if s in names]
+            if NATION in states and NATION not in names:
+                each.insert(states.index(NATION), of_rows[:, parts].sum(axis=1) + more)
+            return np.stack(each, axis=1)
+
         result = Forecast.from_panel(
             panel,
-            np.stack(out, axis=1),
+            placed(paths, shifted),
             states,
             first_month=first,
-            late=None
-            if earlier is None
-            else np.stack([self._of(s, earlier, shifted=False) for s in states], axis=1),
+            late=None if earlier is None else placed(earlier, 0.0),
             skipped=dict(self.skipped),
             warnings=warnings,
         )
-        if not (self._whole and REST in self.inputs.locations):
+        if not (whole and REST in names):
             return result
         # The parts do not quite add up to the nation: its months are theirs and the rest's.
         stop = panel.monthly.shape[1] - (0 if missing is None else AGES)
-        known = np.array(result.known)
-        whole = self._recovered(self._parts)[:, stop - 11 : stop].sum(axis=0)
-        if earlier is not None and known.ndim > 2:
-            whole = whole + earlier[:, self._parts].sum(axis=1)
-        known[..., states.index(NATION), :] = whole
-        return replace(result, known=known)
+        months = np.array(result.known)
+        total = self._recovered(parts)[:, stop - 11 : stop].sum(axis=0)
+        if earlier is not None and months.ndim > 2:
+            total = total + earlier[:, parts].sum(axis=1)
+        months[..., states.index(NATION), :] = total
+        return replace(result, known=months)
 
     def _recovered(self, rows: list[int]) -> Floats:
         """Months of some of the inputs' rows as the panel has them, shape (n, T)."""
-        names = self.inputs.locations
-        months = self.panel.monthly
-        out = []
-        for i in rows:
-            if names[i] == REST:
-                parts = [self.panel.locations.index(names[k]) for k in self._parts if k != i]
-                out.append(months[self.panel.index(NATION)] - months[parts].sum(axis=0))
-            else:
-                out.append(months[self.panel.locations.index(names[i])])
-        return np.stack(out)
-
-    def _with_nowcast(self, future: Floats, late: Floats) -> tuple[Floats, int]:
-        """The last twelve months before the ``future``, all on the panel's pins; how many drawn
-        months were below zero.
-
-        The completed months that were fitted were recovered afresh, and so differ from the
-        panel's with the late arrivals added by a constant for each calendar month.
-        """
-        inputs, missing = self.inputs, self.inputs.missing
-        assert missing is not None
-        reported = self._recovered(list(range(len(inputs.locations))))[:, -AGES:]
-        shift = reported + missing.months[:, -AGES:] - inputs.counts[:, -AGES:]
-        moved = future + shift[:, np.arange(future.shape[2]) % AGES]
-        paths = np.concatenate([reported + late[..., -AGES:], moved], axis=2)
-        return np.maximum(paths, 0.0), int((paths < 0).sum())
-
-    def _of(self, state: str, paths: Floats, *, shifted: bool) -> Floats:
-        """Paths of one of the panel's locations, shape (D, M)."""
-        names = self.inputs.locations
-        if state in names:
-            return np.asarray(paths[:, names.index(state)])
-        return self._nation(paths) if shifted else np.asarray(paths[:, self._parts].sum(axis=1))
-
-    @property
-    def _whole(self) -> bool:
-        """Whether the nation is forecast together with every jurisdiction."""
-        shown = set(self.panel.locations) - set(self.skipped)
-        return {NATION, *JURISDICTIONS} <= shown
+        names, months = self.inputs.locations, self.panel.monthly
+        row = {s: i for i, s in enumerate(self.panel.locations)}
+        held = {s: months[row[s]] for s in names if s != REST}
+        if REST in names:
+            parts = [row[names[k]] for k in self._parts if names[k] != REST]
+            held[REST] = months[row[NATION]] - months[parts].sum(axis=0)
+        return np.stack([held[names[i]] for i in rows])
 
     @property
     def _parts(self) -> list[int]:
         """Rows of the inputs that add up to the nation."""
         return [i for i, s in enumerate(self.inputs.locations) if s != "PR"]
-
-    def _nation(self, paths: Floats) -> Floats:
-        """The sum of the parts, shape (D, M).
-
-        Months are known up to a constant per calendar month, and the nation's constants are
-        not the sum of its parts'. Where all parts are there, known months and forecast ones
-        are both the parts' sums; else the forecast is shifted by the difference to the
-        nation's own known months. Either way every 12-month sum is exact.
-        """
-        total = np.asarray(paths[:, self._parts].sum(axis=1))
-        if self._whole or self.inputs.missing is not None:
-            return total
-        known = self.inputs.counts[self._parts, -12:].sum(axis=0)
-        shift = self.panel.monthly[self.panel.index(NATION), -12:] - known
-        ahead = np.arange(paths.shape[2]) % 12
-        return np.asarray(total + shift[ahead])
 
     def posterior_predictive(self, draws: int = 500, seed: int = 0) -> pd.DataFrame:
         """Statistics of the months fitted, observed and replicated.
@@ -614,10 +576,10 @@ class Hierarchical:
     ) -> tuple[dict[str, Floats], dict[str, Floats]]:
         import nutpie  # type: ignore[import-untyped]
 
-        from odforecast.models.hierarchy.graph import KEPT, compiled, graph_data, shape_of
+        from odforecast.models.hierarchy.graph import KEPT, compiled, graph_data
 
-        shape = shape_of(inputs, tail=self.tail, season_state=self.season_state)
-        graph = compiled(shape, graph_data(inputs, guide))
+        data = graph_data(inputs, guide)
+        graph = compiled(data, tail=self.tail, season_state=self.season_state)
         try:
             trace = nutpie.sample(
                 graph,

@@ -345,8 +345,7 @@ def repin(
     unsure = 1e4 * trend[:, 0] ** 2 * level_variance + 1e6 * trend[:, 0]
     walk[:, 0] = 0.0
     loads = np.broadcast_to(1.0 / lengths, months.shape)
-    start = np.ascontiguousarray(trend[:, 0])
-    return constants_of(months / lengths, loads, walk, trend, start, unsure, forget)
+    return constants_of(months / lengths, loads, walk, trend, trend[:, 0], unsure, forget)
 
 
 def constants_of(
@@ -364,8 +363,10 @@ def constants_of(
     ``values + constant * loads = level + noise``, the level with steps of variance ``walk``,
     ``start`` its first value and ``unsure`` the variance of that; all (L, n), the last two (L,).
     """
+    # Of one kind, or it is compiled again for a place alone.
+    values, loads, walk, noise = (np.array(a, order="C") for a in (values, loads, walk, noise))
     left, right = _normal_equations(
-        values, np.ascontiguousarray(loads), walk, noise, start, unsure, forget
+        values, loads, walk, noise, np.ascontiguousarray(start), unsure, forget
     )
     kkt = np.zeros((len(left), 13, 13))
     # A calendar month never seen, in a very short row, keeps its constant near zero.
@@ -553,9 +554,10 @@ def drawn(
     lengths = np.log(month_lengths(months)).astype(f32)
     calendar = (panel.monthly.shape[1] + np.arange(horizon)) % 12
     out = np.empty((draws, n_loc, horizon))
+    shift = np.ascontiguousarray(state.shift[:, calendar])
     below = draw_counts(
-        now[:, :n_loc], rise, lengths, scales.noise, pin, state.shift[:, calendar], noise, uniform,
-        out,
+        np.ascontiguousarray(now[:, :n_loc]), rise, lengths, scales.noise, pin, shift, noise,
+        uniform, out,
     )  # fmt: skip
     return out, factors, int(below), rise
 

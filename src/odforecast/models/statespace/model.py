@@ -50,6 +50,7 @@ from odforecast.models.delay.deficit import (
     late_draws,
     prior_factors,
     shared_factors,
+    with_nowcast,
 )
 from odforecast.models.paths import usable_locations
 from odforecast.models.spec import Spec, as_parameters
@@ -68,7 +69,7 @@ from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
 if TYPE_CHECKING:
-    from odforecast.models.own.joint import LogMonths
+    from odforecast.models.own import LogMonths
     from odforecast.models.statespace.share import Part
 
 #: Damping of the nation's slope a month, and factor on the sd of its level's innovations: chosen by
@@ -304,13 +305,8 @@ class FittedDlm:
                         factors.late + shared.late, factors.revision + shared.revision
                     )
                 arriving = late_draws(self.missing, rows, names, factors, streams)
-                joined = np.empty((draws, len(rows), AGES + horizon))
-                now = joined[..., :AGES]
-                np.add(self.panel.monthly[rows, -AGES:], arriving[..., -AGES:], out=now)
-                below += int((now < 0).sum())
-                np.maximum(now, 0.0, out=now)
-                joined[..., AGES:] = future
-                future = joined
+                future, more = with_nowcast(self.panel.monthly[rows], arriving, future)
+                below += more
                 late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
             ahead.append(future)
@@ -348,7 +344,7 @@ class FittedDlm:
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
         """How the logs of the months of its places hang together; see
-        :class:`odforecast.models.own.joint.Linear`.
+        :class:`odforecast.models.own.Linear`.
 
         A nation that is the sum of its parts is none of the places.
         """
@@ -512,7 +508,7 @@ def log_months(
     closing of a year is no normal: its first two moments are used. That relative growth moves
     between places (:func:`tilted`) changes no covariance here.
     """
-    from odforecast.models.own.joint import HALF, LogMonths
+    from odforecast.models.own import HALF, LogMonths
 
     n_loc, n = mean.shape
     before = n - horizon
@@ -570,7 +566,7 @@ def _late(
     release: int,
 ) -> None:
     """Put in what arrives late, of months that CDC has counted and of the level ahead."""
-    from odforecast.models.own.joint import HALF
+    from odforecast.models.own import HALF
 
     n_loc, size = len(rows), state.size
     late, revised = missing.late[rows], missing.revised[rows]

@@ -211,10 +211,7 @@ def fitted_part(
     says whether the US is the sum of its parts in the draws of those.
     """
     inputs = share_inputs(short, panel, states, adds_up, missing, scales.late)
-    if inputs is None:
-        return None
-    mean, cov, _ = inputs.filtered(scales)
-    return Part(inputs, scales, mean, cov)
+    return None if inputs is None else Part(inputs, scales, *inputs.filtered(scales)[:2])
 
 
 #: Months of parts and of their wholes on one grid, (L, T), a row per unit: ``parts`` and
@@ -238,50 +235,54 @@ def share_inputs(
     usable, skipped = _usable(part, counts)
     forecast = {s for state in states for s in state.locations} | ({NATION} if adds_up else set())
     skipped |= {s: "all drugs are not forecast there" for s in usable if s not in forecast}
-    held = {s for s in usable if s in forecast}
+    held = forecast.intersection(usable)
     # A fixed order, whatever the panel's.
     places = [s for s in (*JURISDICTIONS, *sorted(held - {*JURISDICTIONS, NATION})) if s in held]
-    wholes, parts, added = _months(panel, counts, missing)
+    # Months of all drugs, what they still miss, and those of the class, on one grid.
+    wholes = closed(panel.monthly, panel.locations)
+    n, added = wholes.shape[1], np.zeros(wholes.shape)
+    if missing is not None:
+        ages = min(SPAN, n)
+        added[:, n - ages :] = missing.months[:, SPAN - ages :]
+    recovered = months_of_sums(counts)[:, -n:]
+    parts = np.full((len(recovered), n), np.nan)
+    parts[:, n - recovered.shape[1] :] = recovered
+
+    def of(names: Sequence[str], months: Floats) -> Floats:
+        """Rows of some places, of the class or of all drugs."""
+        where = part.locations if months is parts else panel.locations
+        return months[[where.index(s) for s in names]]
 
     def rows(names: Sequence[str]) -> Rows:
-        y = parts[[part.locations.index(s) for s in names]]
-        at = [panel.locations.index(s) for s in names]
-        return _rows(y, wholes[at], added[at], ratio)
+        return _rows(of(names, parts), of(names, wholes), of(names, added), ratio)
 
     no_part = "its last months cannot be a part of those of all drugs"
-    found: Rows | None = None
-    if places:
-        found = rows(places)
-        skipped |= {s: no_part for s, ok in zip(places, found["possible"]) if not ok}
-        kept = np.flatnonzero(found["possible"])
-        places = [places[i] for i in kept]
-        found = {name: values[kept] for name, values in found.items()} if kept.size else None
+    found = rows(places)
+    skipped |= {s: no_part for s, ok in zip(places, found["possible"]) if not ok}
+    places = [s for s, ok in zip(places, found["possible"]) if ok]
+    found = {name: values[found["possible"]] for name, values in found.items()}
     others: tuple[str, ...] = ()
-    coherent = False
+    coherent, last = False, found
     if NATION in held:
-        last: Rows | None = None
         if adds_up:
-            inside = [part.locations.index(s) for s in places if s in JURISDICTIONS]
-            rest = parts[part.locations.index(NATION)] - parts[inside].sum(axis=0)
+            inside = [s for s in places if s in JURISDICTIONS]
+            rest = parts[part.locations.index(NATION)] - of(inside, parts).sum(axis=0)
             others = tuple(s for s in JURISDICTIONS if s not in places)
             beyond = np.nan_to_num(rolling_sums(rest[-SHOWN:]), nan=-1.0)
             if not others:
                 coherent = not beyond.any()
             elif beyond.min() >= 0 and np.isfinite(rest[-MIN_MONTHS:]).all():
-                at = [panel.locations.index(s) for s in others]
-                whole, late = (a[at].sum(axis=0)[None] for a in (wholes, added))
+                whole, late = (of(others, a).sum(axis=0)[None] for a in (wholes, added))
                 last = _rows(rest[None], whole, late, ratio)
                 coherent = bool(last["possible"][0])
         if not coherent:
             others, last = (), rows([NATION])
             if not last["possible"][0]:
-                skipped[NATION], last = no_part, None
-        if last is not None:
+                skipped[NATION], last = no_part, found
+        if last is not found:
             places = [*places, NATION]
-            if found is not None:
-                last = {name: np.concatenate([found[name], last[name]]) for name in last}
-            found = last
-    if found is None:
+            found = {name: np.concatenate([found[name], last[name]]) for name in last}
+    if not places:
         return None
     # The level of all drugs on the pins of their own model.
     shift = {s: row for state in states for s, row in zip(state.locations, state.shift)}
@@ -289,8 +290,7 @@ def share_inputs(
     pins = np.array([np.sum([shift.get(s, np.zeros(12)) for s in of], axis=0) for of in made_of])
     model = states[0].scales
     walk = float(np.sqrt(model.level_own**2 + model.level_region**2 + model.level_us**2))
-    calendar = np.arange(found["parts"].shape[1]) % 12
-    lengths = month_lengths(panel.month_grid)
+    on_pins = found["wholes"] - pins[:, np.arange(n) % 12]
     return Inputs(
         panel=part,
         units=tuple(places),
@@ -299,7 +299,7 @@ def share_inputs(
         skipped=skipped,
         parts=found["parts"],
         wholes=found["wholes"],
-        rise=smooth_rise((found["wholes"] - pins[:, calendar]) / lengths, walk, model.noise),
+        rise=smooth_rise(on_pins / month_lengths(panel.month_grid), walk, model.noise),
         late=found["late"],
         share=ratio_around(found["parts"], found["wholes"])[:, -1],
         years=years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
@@ -307,28 +307,12 @@ def share_inputs(
     )
 
 
-def _months(panel: Panel, counts: Floats, missing: Deficit | None) -> tuple[Floats, Floats, Floats]:
-    """Months of all drugs and of the class on one grid, and what the former still miss."""
-    wholes = closed(panel.monthly, panel.locations)
-    n = wholes.shape[1]
-    added = np.zeros(wholes.shape)
-    if missing is not None:
-        ages = min(SPAN, n)
-        added[:, n - ages :] = missing.months[:, SPAN - ages :]
-    recovered = months_of_sums(counts)
-    parts = np.full((len(recovered), n), np.nan)
-    m = min(n, recovered.shape[1])
-    parts[:, n - m :] = recovered[:, recovered.shape[1] - m :]
-    return wholes, parts, added
-
-
 def _filled(part: Panel) -> Floats:
     """Counts since the last suppressed one, gaps inside filled by a straight line; (L, T)."""
     out = part.reported.copy()
-    for i, row in enumerate(out):
-        hidden = np.flatnonzero(part.hidden[i])
-        if hidden.size:
-            row[: hidden[-1] + 1] = np.nan
+    for row, hidden in zip(out, part.hidden, strict=True):
+        if hidden.any():
+            row[: np.flatnonzero(hidden)[-1] + 1] = np.nan
         known = np.flatnonzero(~np.isnan(row))
         if known.size and known.size <= known[-1] - known[0]:
             inside = np.arange(known[0], known[-1])
@@ -338,20 +322,16 @@ def _filled(part: Panel) -> Floats:
 
 def _usable(part: Panel, counts: Floats) -> tuple[list[str], dict[str, str]]:
     """Locations with enough counts, and why the others are left out."""
-    usable, skipped = [], dict(part.problems)
+    skipped, last = dict(part.problems), f"the last month ({part.last_month})"
+    months = (~np.isnan(counts)).sum(axis=1) + 11
     for i, state in enumerate(part.locations):
-        months = int((~np.isnan(counts[i])).sum()) + 11
-        if state in skipped:
-            continue
         if part.hidden[i, -1]:
-            skipped[state] = f"the count of the last month ({part.last_month}) is suppressed"
+            skipped.setdefault(state, f"the count of {last} is suppressed")
         elif np.isnan(counts[i, -1]):
-            skipped[state] = f"no reported count in the last month ({part.last_month})"
-        elif months < MIN_MONTHS:
-            skipped[state] = f"only {months} months up to {part.last_month}"
-        else:
-            usable.append(state)
-    return usable, skipped
+            skipped.setdefault(state, f"no reported count in {last}")
+        elif months[i] < MIN_MONTHS:
+            skipped.setdefault(state, f"only {months[i]} months up to {part.last_month}")
+    return [s for s in part.locations if s not in skipped], skipped
 
 
 def months_of_sums(sums: Floats) -> Floats:
@@ -609,34 +589,33 @@ def drawn_part(
         scales.damp,
     ).T  # fmt: skip
 
-    # Where the months of each unit stand in the whole, and where they go.
-    places = part.locations
-    others = [whole.locations.index(s) for s in inputs.others]
-    row = [whole.locations.index(s) for s in inputs.units]
-    place = [places.index(s) for s in inputs.units]
+    # Where the months of each unit stand in the whole, and where they go. A rest is a row of its
+    # own after those of the whole, and goes nowhere.
+    places, others = part.locations, [whole.locations.index(s) for s in inputs.others]
+    row = np.array([whole.locations.index(s) for s in inputs.units])
+    place = np.array([places.index(s) for s in inputs.units])
     us = places.index(NATION) if inputs.adds_up else -1
-    months = whole.panel.monthly[[whole.panel.locations.index(s) for s in whole.locations]]
-    reported = closed(months, whole.locations)[:, -11 - now :]
+    monthly = whole.panel.monthly[[whole.panel.locations.index(s) for s in whole.locations]]
+    reported = closed(monthly, whole.locations)[:, -11 - now :]
     before = np.broadcast_to(whole.known, (n_draws, len(whole.locations), 11))
-    of_units, rest = reported[row], np.empty((n_draws, 0))
+    months = np.concatenate([before, whole.draws], axis=2)
+    of_units = reported[row]
     if others:
-        row[-1], place[-1] = -1, -1
         of_units[-1] = reported[others].sum(axis=0)
-        rest = np.concatenate(
-            [before[:, others].sum(axis=1), whole.draws[:, others].sum(axis=1)], axis=1
-        )
+        rest = before[:, others].sum(axis=1), whole.draws[:, others].sum(axis=1)
+        months = np.concatenate([months, np.concatenate(rest, axis=1)[:, None]], axis=1)
+        row[-1], place[-1] = months.shape[1] - 1, -1
     size = dict(zip(whole.locations, reported[:, -12:].sum(axis=1)))
-    out = np.zeros((n_draws, len(places), now + horizon))
-    known = np.zeros((n_draws, len(places), 11))
+    out = np.zeros((n_draws, len(places), 11 + now + horizon))
     draw_parts(
         state[:, :n_loc], common, rise_of_units(inputs, rise, size),
         f32(scales.late) * ratio, normal, np.array([scales.pull, scales.noise]),
-        inputs.own(scales), 1.0 / inputs.years, whole.draws, before, rest, np.array(row),
-        of_units, inputs.shown[:, -11 - now :], np.array(place), us, inputs.inside, out,
-        known,
+        inputs.own(scales), 1.0 / inputs.years, months, row, of_units,
+        inputs.shown[:, -11 - now :], place, us, inputs.inside, out,
     )  # fmt: skip
+    known = np.ascontiguousarray(out[..., :11])
     return Forecast(
-        draws=out,
+        draws=np.ascontiguousarray(out[..., 11:]),
         locations=places,
         months=whole.months,
         known=known if now else known[0],
@@ -710,8 +689,6 @@ def draw_parts(
     own: Floats,
     pin: Floats,
     whole: Floats,
-    before: Floats,
-    rest: Floats,
     row: NDArray[np.int64],
     reported: Floats,
     shown: Floats,
@@ -719,7 +696,6 @@ def draw_parts(
     us: int,
     inside: NDArray[np.bool_],
     out: Floats,
-    known: Floats,
 ) -> None:
     """Months of a drug class, out of those of all drugs: between none and all of them.
 
@@ -739,10 +715,8 @@ def draw_parts(
         Pull, noise.
     own, pin : ndarray, shape (L,)
         Sd of own innovations; variance of the error of a pin as a share of a month's.
-    whole, before : ndarray, shapes (D, W, A + H) and (D, W, 11)
-        All drugs: drawn months, and those before them.
-    rest : ndarray, shape (D, 11 + A + H)
-        The same of the unit whose row is -1.
+    whole : ndarray, shape (D, W, 11 + A + H)
+        All drugs: 11 months before those that are drawn, and these.
     row : ndarray of int, shape (L,)
         Row of each unit in ``whole``.
     reported, shown : ndarray, shape (L, 11 + A)
@@ -753,8 +727,8 @@ def draw_parts(
         Row of the sum of the units in ``out``; -1 if it is none.
     inside : ndarray of bool, shape (L,)
         Units that the sum holds: Puerto Rico is none.
-    out, known : ndarray, shapes (D, P, A + H) and (D, P, 11)
-        Overwritten, those of ``us`` added to.
+    out : ndarray, shape (D, P, 11 + A + H)
+        Overwritten, that of ``us`` added to.
     """
     n_draws, n_loc, horizon = rise.shape
     now = whole.shape[2] - horizon
@@ -764,14 +738,9 @@ def draw_parts(
             at = place[i]
             share = 1.0 / (1.0 + np.exp(-logit[d, i]))
             level = 0.0
-            for m in range(11 + now + horizon):
-                if row[i] < 0:
-                    x = rest[d, m]
-                elif m < 11:
-                    x = before[d, row[i], m]
-                else:
-                    x = whole[d, row[i], m - 11]
-                h = m - 11 - now
+            for m in range(now + horizon):
+                x = whole[d, row[i], m]
+                h = m - now
                 if h < 0:
                     # What arrives late of the whole, and the part's share of that.
                     late = x - reported[i, m]
@@ -782,19 +751,13 @@ def draw_parts(
                             spread = abs(late) * share * (1.0 - share)
                             drawn += math.sqrt(spread) * normal[d, i, m - 11]
                 else:
-                    level += own[i] * normal[d, i, now + h]
+                    level += own[i] * normal[d, i, m - 11]
                     odds = logit[d, i] + common[d, h] + level + pull * rise[d, i, h]
                     p = 1.0 / (1.0 + np.exp(-odds))
-                    z = normal[d, i, now + horizon + h]
+                    z = normal[d, i, m - 11 + horizon]
                     drawn = part_of(max(x, 0.0), p, noise, pin[i], z)
                 drawn = min(max(drawn, min(x, 0.0)), x)
-                if m < 11:
-                    if at >= 0:
-                        known[d, at, m] = drawn
-                    if us >= 0 and inside[i]:
-                        known[d, us, m] += drawn
-                else:
-                    if at >= 0:
-                        out[d, at, m - 11] = drawn
-                    if us >= 0 and inside[i]:
-                        out[d, us, m - 11] += drawn
+                if at >= 0:
+                    out[d, at, m] = drawn
+                if us >= 0 and inside[i]:
+                    out[d, us, m] += drawn
