@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-import odforecast.forecast.adding as module
 from odforecast.errors import ForecastError
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
@@ -139,4 +138,5 @@ def test_a_forecast_without_panel_leaves_none():
 def test_every_field_of_a_panel_is_joined():
     joined = {"locations", "months", "triangle", "beside", "notes", "problems", "selected"}
     joined |= {"own", "urban", "residents"}
-    assert {f.name for f in fields(Panel)} == {*module._SHARED, *LAYERS, *joined}
+    alike = {"indicator", "as_of", "release", "vintage", "dataset", "basis", "final_through"}
+    assert {f.name for f in fields(Panel)} == {*alike, "donor", *LAYERS, *joined}

@@ -41,6 +41,18 @@ if TYPE_CHECKING:
 
     from odforecast.forecast.record import Scored
 
+#: Columns that a notebook shows, and their titles; decimals of their numbers.
+_OF_STATES = {
+    "name": "place", "month": "12 months ending", "low": "low", "median": "median", "high": "high",
+    "change": "change on a year before, %", "fall": "chance of a fall", "rate": "per 100,000",
+}  # fmt: skip
+_OF_COUNTIES = {
+    "name": "county", "month": "12 months ending", "last": "reported", "low": "low",
+    "median": "median", "high": "high", "p_zero": "chance of 0", "p_hidden": "of 1–9",
+    "p_ten": "of 10+",
+}  # fmt: skip
+_DECIMALS = dict.fromkeys(("low", "median", "high", "change"), 0) | {"rate": 1}
+_DECIMALS |= dict.fromkeys(("fall", "p_zero", "p_hidden", "p_ten"), 2)
 #: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
 _OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
 
@@ -151,29 +163,21 @@ class Forecast(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        if of_counties(self):
-            return _counties_html(self)
+        caption, counties = repr(self).splitlines()[0], of_counties(self)
         try:
-            table = self.summary()
+            table = self.counties() if counties else self.summary()
         except ForecastError:  # paths of single months, not joint
-            return html_table(self.to_frame(target=self.target), repr(self).splitlines()[0])
-        last = table[table["horizon"] == min(12, int(self.horizons[-1]))]
-        shown = last[["name", "month", "low", "median", "high", "change", "fall", "rate"]].round(
-            {"low": 0, "median": 0, "high": 0, "change": 0, "fall": 2, "rate": 1}
-        )
-        shown = shown.rename(
-            columns={
-                "name": "place",
-                "month": "12 months ending",
-                "change": "change on a year before, %",
-                "fall": "chance of a fall",
-                "rate": "per 100,000",
-            }
-        )
+            return html_table(self.to_frame(target=self.target), caption)
+        titles, hidden, more = _OF_STATES, "", ".summary(), .years(), .trend(), .nowcast()"
+        if counties:
+            titles, more = _OF_COUNTIES, ".counties(), .ranking()"
+            hidden = "; numbers below 10 left out"
+        shown = table[table["horizon"] == min(12, int(self.horizons[-1]))]
+        names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
-            shown,
-            f"{self!r}".splitlines()[0].lstrip("<") + "; 90 % interval",
-            "All of it: .summary(), .years(), .trend(), .nowcast(), .text(place), .plot()",
+            shown[list(titles)].round(_DECIMALS).rename(columns=names),
+            f"{caption.lstrip('<')}; 90 % interval{hidden}",
+            f"All of it: {more}, .text({titles['name']}), .plot()",
         )
 
     @classmethod
@@ -457,19 +461,16 @@ class Forecast(Frozen):
         """Only these locations, by any of their names, in this order; one may be given bare."""
         places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
         rows = [self.locations.index(s) for s in places]
-        made = replace(
-            self,
-            draws=self.draws[:, rows],
-            known=self.known[..., rows, :],
-            locations=places,
-            beside={},
-        )
 
         def chosen(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+            """The classes that some of these places publish."""
             there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
             return {n: beside[n].select(of) for n, of in there.items() if of}
 
-        return adding.carrying(made, self, chosen)
+        known = self.known[..., rows, :]
+        return adding.carrying(
+            self, chosen, draws=self.draws[:, rows], known=known, locations=places
+        )
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
@@ -706,14 +707,10 @@ class Forecast(Frozen):
         >>> table["horizon"].tolist() == list(range(-11, 1))
         True
         """
-        chosen = self if locations is None else self.select(locations)
-        return tables.nowcast(chosen, level)
+        return tables.nowcast(self, locations, level)
 
     def counties(
-        self,
-        locations: str | Iterable[str] | None = None,
-        level: float = 0.9,
-        exact: bool = False,
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9, exact: bool = False
     ) -> pd.DataFrame:
         """Counts of counties as they may be published: a number below 10 is left out.
 
@@ -887,23 +884,12 @@ class Forecast(Frozen):
         >>> len(table), table["horizon"].max()
         (60, np.int64(12))
         """
-        import pandas as pd
-
         values = self.quantiles(levels, target)
-        n_levels, n_loc, n_months = values.shape
-        return pd.DataFrame(
-            {
-                "location": np.repeat(self.locations, n_months * n_levels),
-                "month": np.tile(np.repeat(self.months.astype("datetime64[s]"), n_levels), n_loc),
-                "horizon": np.tile(np.repeat(self.horizons, n_levels), n_loc),
-                "horizon_from_origin": np.tile(
-                    np.repeat(self.horizons_from_origin, n_levels), n_loc
-                ),
-                "target": target,
-                "level": np.tile(np.asarray(levels, dtype=float), n_loc * n_months),
-                "value": np.moveaxis(values, 0, 2).ravel(),
-            }
-        )
+        labels = tables.table_of(self, {"target": target}).drop(columns="name")
+        frame = labels.loc[labels.index.repeat(len(values))].reset_index(drop=True)
+        frame["level"] = np.tile(np.asarray(levels, dtype=float), len(labels))
+        frame["value"] = np.moveaxis(values, 0, 2).ravel()
+        return frame
 
     def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:
         """Draws of a target as a labelled array (draw, location, month)."""
@@ -921,12 +907,6 @@ class Forecast(Frozen):
         )
 
 
-def _is_ours(array: object) -> bool:
-    """Whether another forecast made this very array, and it is as it was then."""
-    held = _OURS.get(id(array))
-    return held is array and held is not None and not held.flags.writeable
-
-
 def _checked(
     draws: Floats, months: Months, known: Floats, locations: tuple[str, ...]
 ) -> tuple[Floats, Months, Floats]:
@@ -939,11 +919,11 @@ def _checked(
     """
     # Copies: a forecast shares no array with its maker, only with what is made of it.
     # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-    checked = _is_ours(draws)
-    draws = draws if checked else np.array(draws, dtype=float, order="C")
+    ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in (draws, known)]
+    draws, known = (
+        x if own else np.array(x, dtype=float, order="C") for x, own in zip((draws, known), ours)
+    )
     months = np.array(months, dtype="datetime64[M]")
-    if not _is_ours(known):
-        known = np.array(known, dtype=float, order="C")
     shape = (len(locations), months.size)
     if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
         raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
@@ -952,7 +932,7 @@ def _checked(
     known = known.reshape(shape[0], 11) if len(draws) == 1 else known
     if (np.diff(months).astype(int) != 1).any():
         raise ForecastError("months must be consecutive")
-    if not checked and not np.isfinite(draws).all():
+    if not ours[0] and not np.isfinite(draws).all():
         bad = np.argwhere(~np.isfinite(draws))
         d, i, m = bad[0]
         raise ForecastError(
@@ -963,30 +943,6 @@ def _checked(
     for array in (draws, known):
         _OURS[id(array)] = array
     return draws, months, known
-
-
-def _counties_html(made: Forecast) -> str:
-    """Counties in a notebook: what may be published."""
-    table = made.counties()
-    shown = table[table["horizon"] == min(12, int(made.horizons[-1]))]
-    columns = {
-        "name": "county",
-        "month": "12 months ending",
-        "last": f"reported {made.last_month}",
-        "low": "low",
-        "median": "median",
-        "high": "high",
-        "p_zero": "chance of 0",
-        "p_hidden": "of 1–9",
-        "p_ten": "of 10+",
-    }
-    rows = shown[list(columns)].round({"low": 0, "median": 0, "high": 0})
-    rows = rows.round({"p_zero": 2, "p_hidden": 2, "p_ten": 2}).rename(columns=columns)
-    return html_table(
-        rows,
-        f"{made!r}".splitlines()[0].lstrip("<") + "; 90 % interval; numbers below 10 left out",
-        "All of it: .counties(), .ranking(), .text(county), .plot()",
-    )
 
 
 def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> Forecast:

@@ -30,12 +30,10 @@ class Scored(Protocol):
     @property
     def scores(self) -> pd.DataFrame:
         """One row per forecast unit."""
-        ...
 
     @property
     def manifest(self) -> Mapping[str, Any]:
         """What was run: of which deaths, at least."""
-        ...
 
 
 @cache
@@ -165,13 +163,3 @@ def _measured(
     )
     rows = table_of(mine[seen & (mine["location"] == location).to_numpy()])
     return None if rows.empty else rows
-
-
-def error_at(rows: pd.DataFrame | None, horizon: int) -> dict[str, Any] | None:
-    """The row of a horizon, as a mapping; None where there is none, or it has no error."""
-    if rows is None:
-        return None
-    found = rows[rows["horizon"] == horizon]
-    if found.empty or not np.isfinite(float(found["error"].iloc[0])):
-        return None
-    return {str(k): v for k, v in found.iloc[0].items()}
