@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, UserDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -250,25 +250,16 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     return _but(forecast.beside[key], provenance=forecast.provenance)
 
 
-class Later(Mapping[str, "Forecast"]):
+class Later(UserDict[str, "Forecast"]):
     """Parts of some draws that are made once one of them is asked for; pickled as they are."""
 
     def __init__(self, mark: str, make: Callable[[], Mapping[str, Forecast]]) -> None:
-        self.mark = mark
-        self._make = make
+        self.mark, self._make = mark, make
 
     @cached_property
-    def _made(self) -> Mapping[str, Forecast]:
+    def data(self) -> Mapping[str, Forecast]:  # type: ignore[override]
+        """The parts, which nobody can change."""
         return self._make()
-
-    def __getitem__(self, name: str) -> Forecast:
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
@@ -427,6 +418,7 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
     first = held[0]
     if all(p is first or p.data_hash == first.data_hash for p in held):
         return first
+    equal = partial(np.array_equal, equal_nan=True)
     owner: dict[str, tuple[Panel, int]] = {}
     for panel in held:
         for name in _SHARED:
@@ -441,7 +433,7 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
     for panel in held:
         for i, place in enumerate(panel.locations):
             mine = owner.setdefault(place, (panel, i))
-            if mine[0] is not panel and not all(map(_equal, _cells(*mine), _cells(panel, i))):
+            if mine[0] is not panel and not all(map(equal, _cells(*mine), _cells(panel, i))):
                 raise ForecastError(f"the forecasts come from panels that differ in {place}")
     places = tuple(sorted(owner, key=_order))
     rows = [owner[s] for s in places]
@@ -474,10 +466,6 @@ def _cells(panel: Panel, i: int) -> list[Floats]:
     """All that a panel, and its earlier releases, say of the counts of a place."""
     earlier = {} if panel.triangle is None else panel.triangle.layers
     return [getattr(panel, name)[i] for name in LAYERS] + [x[:, i] for x in earlier.values()]
-
-
-def _equal(one: Floats, other: Floats) -> bool:
-    return np.array_equal(one, other, equal_nan=True)
 
 
 def _own(held: Sequence[Own]) -> Own | None:

@@ -27,7 +27,6 @@ from odforecast.names import (
     LOCATION,
     MONTH,
     OCCURRENCE,
-    RESIDENCE,
     TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
@@ -131,13 +130,35 @@ class Forecast(Frozen):
     beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = _checked(self.draws, self.months, self.known, self.locations)
+        # Copies: a forecast shares no array with its maker, only with what is made of it.
+        # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
+        held = (self.draws, self.known)
+        ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in held]
+        draws, known = (
+            x if own else np.array(x, dtype=float, order="C") for x, own in zip(held, ours)
+        )
+        months = np.array(self.months, dtype="datetime64[M]")
+        shape = (len(self.locations), months.size)
+        if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
+            raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
+        if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
+            raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+        known = known.reshape(shape[0], 11) if len(draws) == 1 else known
+        if (np.diff(months).astype(int) != 1).any():
+            raise ForecastError("months must be consecutive")
+        if not ours[0] and not np.isfinite(draws).all():
+            bad = np.argwhere(~np.isfinite(draws))
+            d, i, m = bad[0]
+            first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
+            raise ForecastError(f"{len(bad)} draws are not finite, {first}")
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
-        for name, array in zip(("draws", "months", "known"), arrays):
+        for name, array in (("draws", draws), ("months", months), ("known", known)):
+            array.flags.writeable = False
             object.__setattr__(self, name, array)
+        _OURS.update({id(array): array for array in (draws, known)})
         object.__setattr__(self, "beside", adding.of_these_draws(self))
         self._freeze()
 
@@ -156,7 +177,7 @@ class Forecast(Frozen):
             f"parts  {', '.join(self.beside)}" if self.beside else "",
             *(f"warning  {said}" for said in self.warnings),
             "next: .select('Ohio/*'), .counties(), .ranking(), .text('39035'), .plot()"
-            if self.basis == RESIDENCE
+            if of_counties(self)
             else "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), "
             ".plot()",
         )
@@ -205,27 +226,16 @@ class Forecast(Frozen):
         stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
         rows = [panel.locations.index(s) for s in locations]
         known = panel.monthly[rows, stop - 11 : stop].copy()
-        joint = keywords.get("joint", frozenset({LOCATION, MONTH}))
-        if LOCATION in joint:  # type: ignore[operator]
+        if LOCATION in keywords.get("joint", {LOCATION}):  # type: ignore[operator]
             # Each row's months have their own constants; those of a coherent nation are its
             # parts', so that sums with known months add up too.
             known = closed(known, locations)
         late = keywords.pop("late", None)
-        if late is not None:
-            arriving = np.asarray(late, dtype=float)
-            if arriving.any():
-                known = known + arriving
-        return cls(
-            draws=draws,
-            locations=tuple(locations),
-            months=months,
-            known=known,
-            as_of=panel.as_of,
-            last_month=panel.last_month,
-            basis=panel.basis,
-            panel=panel,
-            **keywords,  # type: ignore[arg-type]
-        )
+        if late is not None and np.any(np.asarray(late, dtype=float)):
+            known = known + np.asarray(late, dtype=float)
+        given: dict[str, Any] = {"basis": panel.basis, "panel": panel, **keywords}
+        places = tuple(locations)
+        return cls(draws, places, months, known, panel.as_of, panel.last_month, **given)
 
     @staticmethod
     def concat(forecasts: Iterable[Forecast]) -> Forecast:
@@ -365,11 +375,11 @@ class Forecast(Frozen):
             raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
         if position >= 0:
             return np.asarray(self.samples()[:, :, position])
-        if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
+        panel = self.panel
+        if panel is None or not panel.months[0] <= when <= panel.last_month:
             raise ForecastError(f"no count is known for {when}")
-        column = int((when - self.panel.months[0]).astype(int))
-        counts = layer_of(self, "reported")[:, column]
-        return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
+        counts = layer_of(self, "reported")[:, int((when - panel.months[0]).astype(int))]
+        return np.broadcast_to(counts, (len(self.draws), counts.size))
 
     def change(self, month: object) -> Floats:
         """Change of the 12-month-ending count at a month on the count 12 months earlier.
@@ -854,15 +864,12 @@ class Forecast(Frozen):
         >>> "Ohio" in forecast.select("Ohio").plot().get_title(loc="left")
         True
         """
-        from odforecast.plot import fan, small_multiples
+        from odforecast import plot
 
         if len(self.locations) == 1:
-            return fan(self, axes=axes, **options)
-        if of_counties(self):
-            from odforecast.plot import map as county_map
-
-            return county_map(self, axes=axes, **options)
-        return small_multiples(self, axes=axes, **options)
+            return plot.fan(self, axes=axes, **options)
+        drawn = plot.map if of_counties(self) else plot.small_multiples
+        return drawn(self, axes=axes, **options)
 
     def to_frame(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
@@ -885,7 +892,7 @@ class Forecast(Frozen):
         (60, np.int64(12))
         """
         values = self.quantiles(levels, target)
-        labels = tables.table_of(self, {"target": target}).drop(columns="name")
+        labels = tables.frame_of(self, {"target": target}).drop(columns="name")
         frame = labels.loc[labels.index.repeat(len(values))].reset_index(drop=True)
         frame["level"] = np.tile(np.asarray(levels, dtype=float), len(labels))
         frame["value"] = np.moveaxis(values, 0, 2).ravel()
@@ -895,54 +902,14 @@ class Forecast(Frozen):
         """Draws of a target as a labelled array (draw, location, month)."""
         import xarray as xr
 
+        months = self.months.astype("datetime64[ns]")
         return xr.DataArray(
             self.samples(target),
             dims=FORECAST_DIMS,
-            coords={
-                LOCATION: list(self.locations),
-                MONTH: self.months.astype("datetime64[ns]"),
-            },
+            coords={LOCATION: list(self.locations), MONTH: months},
             name=target,
             attrs={"as_of": str(self.as_of), **self.provenance},
         )
-
-
-def _checked(
-    draws: Floats, months: Months, known: Floats, locations: tuple[str, ...]
-) -> tuple[Floats, Months, Floats]:
-    """Arrays as a forecast keeps them: copies, unless a forecast made them; read-only.
-
-    Raises
-    ------
-    ForecastError
-        If shapes do not fit, months are not consecutive, or a draw is not finite.
-    """
-    # Copies: a forecast shares no array with its maker, only with what is made of it.
-    # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-    ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in (draws, known)]
-    draws, known = (
-        x if own else np.array(x, dtype=float, order="C") for x, own in zip((draws, known), ours)
-    )
-    months = np.array(months, dtype="datetime64[M]")
-    shape = (len(locations), months.size)
-    if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
-        raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
-    if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
-        raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
-    known = known.reshape(shape[0], 11) if len(draws) == 1 else known
-    if (np.diff(months).astype(int) != 1).any():
-        raise ForecastError("months must be consecutive")
-    if not ours[0] and not np.isfinite(draws).all():
-        bad = np.argwhere(~np.isfinite(draws))
-        d, i, m = bad[0]
-        raise ForecastError(
-            f"{len(bad)} draws are not finite, first at draw {d}, {locations[i]}, {months[m]}"
-        )
-    for array in (draws, months, known):
-        array.flags.writeable = False
-    for array in (draws, known):
-        _OURS[id(array)] = array
-    return draws, months, known
 
 
 def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> Forecast:

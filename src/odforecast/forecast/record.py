@@ -123,32 +123,23 @@ def past_errors(
     True
     """
     spec = forecast.provenance.get("spec_hash")
-    if record is not None:
-        return _measured(forecast, location, record, spec)
-    # Scored on all drugs: a class has another record.
-    if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
-        return None
-    table = _shipped()
-    rows = table[table["location"] == location]
-    if rows.empty or set(rows["spec_hash"]) != {spec}:
-        return None
-    if str(forecast.as_of) < str(rows["truth_release"].max()):
-        return None  # what is said on an earlier day must not know what came later
-    return rows.reset_index(drop=True)
-
-
-def _measured(
-    forecast: Forecast, location: str, record: Scored, spec: str | None
-) -> pd.DataFrame | None:
     ours = None if forecast.panel is None else forecast.panel.indicator
-    theirs = record.manifest.get("indicator")
+    if record is None:
+        table = _shipped()
+        rows = table[table["location"] == location]
+        # Scored on all drugs: a class has another record.
+        if ours != ALL_DRUGS or rows.empty or set(rows["spec_hash"]) != {spec}:
+            return None
+        # What is said on an earlier day must not know what came later.
+        later = str(rows["truth_release"].max()) > str(forecast.as_of)
+        return None if later else rows.reset_index(drop=True)
+    theirs, scores = record.manifest.get("indicator"), record.scores
     if ours != theirs:
         told = f"is of {theirs!r}" if theirs else "does not say which deaths it is of"
         raise ForecastError(
             f"the record {told}, and the forecast is of {ours!r}",
             hint="score the same deaths: od.backtest(..., indicator=...)",
         )
-    scores = record.scores
     mine = scores[scores["spec_hash"] == spec]
     if mine.empty:
         model = forecast.provenance.get("label", "this model")

@@ -123,7 +123,7 @@ def chosen(forecast: Forecast, locations: Places) -> Forecast:
     return forecast if locations is None else replace(forecast, beside={}).select(locations)
 
 
-def table_of(
+def frame_of(
     forecast: Forecast,
     columns: Mapping[str, Any],
     rows: Positions = slice(None),
@@ -243,7 +243,7 @@ def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
         **_ends(rates, "rate"),
         "rate_of": rate_of,
     }
-    return table_of(one, columns).head(len(places) * one.months.size)
+    return frame_of(one, columns).head(len(places) * one.months.size)
 
 
 def years(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
@@ -355,7 +355,7 @@ def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame
         "predicted_unbiased": cleared,
         "complete": published(forecast, "complete"),
     }
-    table = table_of(forecast, {name: x[:, now] for name, x in columns.items()}, months=now)
+    table = frame_of(forecast, {name: x[:, now] for name, x in columns.items()}, months=now)
     return table.drop(columns=["name", "horizon_from_origin"])
 
 
@@ -441,7 +441,7 @@ def counties(forecast: Forecast, locations: Places, level: float, exact: bool) -
         **_ends(rates, "rate"),
         "few": few,
     }
-    table = table_of(one, columns)
+    table = frame_of(one, columns)
     # The last count, drawn as it will be once complete, is there to be compared with.
     return table[table["horizon"] > 0].reset_index(drop=True)
 
@@ -520,7 +520,7 @@ def ranking(forecast: Forecast, k: int, by: By, month: object, exact: bool) -> p
         "above_last": _share(sums > last, ~np.isnan(last)),
     }
     held = {"by": by, "k": k, **{name: x[:, None] for name, x in columns.items()}}
-    table = table_of(forecast, held, rows, at).drop(columns="horizon_from_origin")
+    table = frame_of(forecast, held, rows, at).drop(columns="horizon_from_origin")
     # Chance first, then the middle as far as it is shown, then the code: the same everywhere.
     order = ["among", by, "location"]
     return table.sort_values(order, ascending=[False, False, True], ignore_index=True)

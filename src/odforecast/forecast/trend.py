@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import count_last
-from odforecast.forecast.tables import Places, at_months, chosen, layer_of, table_of
+from odforecast.forecast.tables import Places, at_months, chosen, layer_of, frame_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
 
@@ -116,7 +116,7 @@ def trend(forecast: Forecast, locations: Places) -> pd.DataFrame:
     chances = probabilities(one, first, range(len(one.locations)), near)
     columns = {"before": known, "t1": first, "t2": large}
     columns |= {name: chances[..., k] for k, name in enumerate(CATEGORIES)}
-    return table_of(one, columns, months=near).drop(columns="horizon_from_origin")
+    return frame_of(one, columns, months=near).drop(columns="horizon_from_origin")
 
 
 def before_at_origin(forecast: Forecast) -> Floats:
