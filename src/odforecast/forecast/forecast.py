@@ -864,12 +864,10 @@ class Forecast(Frozen):
         >>> "Ohio" in forecast.select("Ohio").plot().get_title(loc="left")
         True
         """
-        from odforecast import plot
+        from odforecast.plot import fan, map, small_multiples
 
-        if len(self.locations) == 1:
-            return plot.fan(self, axes=axes, **options)
-        drawn = plot.map if of_counties(self) else plot.small_multiples
-        return drawn(self, axes=axes, **options)
+        many = map if of_counties(self) else small_multiples
+        return (fan if len(self.locations) == 1 else many)(self, axes=axes, **options)
 
     def to_frame(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO

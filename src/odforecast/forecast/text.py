@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from odforecast import say
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import OWN_COUNTS
 from odforecast.forecast.record import past_errors
@@ -18,6 +17,18 @@ from odforecast.forecast.tables import FEW, hidden_before, last_counts, of_count
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import LOCATION
+from odforecast.say import (
+    SMALL,
+    between,
+    chance,
+    day_name,
+    deaths_of,
+    month_name,
+    percent,
+    ranged_between,
+    rounded,
+    step_of,
+)
 
 if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
@@ -171,26 +182,26 @@ def text(
     when = (near if near.size else one.months)[-1] if month is None else to_month(month)
     draws = one.count_at(when)[:, 0]
     low, middle, high = np.quantile(draws, _SIDES)
-    lead = f"For the 12 months ending in {say.month_name(when)}"
+    lead = f"For the 12 months ending in {month_name(when)}"
     if not np.isfinite([low, high]).all():
         return f"{first} {lead} there is no forecast: a count is hidden."
-    step = say.step_of(low, high)
+    step = step_of(low, high)
     # Past forecasts had no own counts: their errors are none of this one's.
     off = _off(one, when, record) if errors and not own else ""
-    bands = (draws < 1, (draws >= 1) & (draws < say.SMALL), draws >= say.SMALL)
-    none, few, ten = (say.chance(float(band.mean())) for band in bands)
-    if counties and middle < say.SMALL:
+    bands = (draws < 1, (draws >= 1) & (draws < SMALL), draws >= SMALL)
+    none, few, ten = (chance(float(band.mean())) for band in bands)
+    if counties and middle < SMALL:
         second = (
-            f"{lead} the forecast is fewer than {say.SMALL} deaths: the probability of none is "
-            f"{none}, that of 1 to {say.SMALL - 1} is {few}, and that of {say.SMALL} or more {ten}."
+            f"{lead} the forecast is fewer than {SMALL} deaths: the probability of none is "
+            f"{none}, that of 1 to {SMALL - 1} is {few}, and that of {SMALL} or more {ten}."
         )
     else:
         given = f", with {own}," if own else ""
-        ends = say.ranged_between(low, high, step) if counties else say.between(low, high, step)
-        if counties and low < say.SMALL:
-            off = f"; the probability of {say.SMALL} or more is {ten}{off}"
+        ends = ranged_between(low, high, step) if counties else between(low, high, step)
+        if counties and low < SMALL:
+            off = f"; the probability of {SMALL} or more is {ten}{off}"
         second = (
-            f"{lead} the forecast{given} is about {say.rounded(middle, step)} deaths "
+            f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
             f"(90 % interval {ends}){off}."
         )
     return f"{first} {second} {_change(one, when, step)}".rstrip()
@@ -234,7 +245,7 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
 def _last_known(one: Forecast) -> str:
     """The last count as its release shows it, and what it will be."""
     counties, panel = of_counties(one), one.panel
-    what = "deaths" if panel is None else say.deaths_of(panel.indicator)
+    what = "deaths" if panel is None else deaths_of(panel.indicator)
     what += " of residents" if counties else ""
     count = last_counts(one)[0]
     low, hidden, high = count.partition("–")
@@ -243,21 +254,21 @@ def _last_known(one: Forecast) -> str:
         said, count = f"no count of {what} is shown", ""
     elif hidden:
         said = f"between {low} and {high} {what} were reported"
-        why = f": the release hides counts of 1 to {say.SMALL - 1}"
+        why = f": the release hides counts of 1 to {SMALL - 1}"
     elif count.startswith("≥"):
         said, why = f"{count[1:]} or more {what} were reported", ": the release lost the count"
     by = "in the release of" if counties else "as published by"
     known = (
         f"In {place_name(one.locations[0])}, {said} for the 12 months ending in "
-        f"{say.month_name(one.last_month)}, {by} {say.day_name(published_on(one))}{why}"
+        f"{month_name(one.last_month)}, {by} {day_name(published_on(one))}{why}"
     )
     if 0 in one.horizons and not counties:
         ends = np.quantile(one.count_at(one.last_month)[:, 0], _SIDES)
         if np.isfinite(ends).all():
-            step = say.step_of(ends[0], ends[2])
+            step = step_of(ends[0], ends[2])
             return (
-                f"{known}; once final, the count will be about {say.rounded(ends[1], step)} "
-                f"(90 % interval {say.between(ends[0], ends[2], step)})."
+                f"{known}; once final, the count will be about {rounded(ends[1], step)} "
+                f"(90 % interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:
         return f"{known}."
@@ -287,18 +298,18 @@ def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     if counties and not before.any():
         return ""
     fall, same = float((moved < 0).mean()), float((moved == 0).mean())
-    tie = f", of no change {say.chance(same)}" if same >= 0.005 else ""
+    tie = f", of no change {chance(same)}" if same >= 0.005 else ""
     fewest, middle = min(np.median(later), np.median(before)), float(np.median(moved))
-    if counties and fewest < say.SMALL:
-        return f"The probability of fewer than 12 months before is {say.chance(fall)}{tie}."
+    if counties and fewest < SMALL:
+        return f"The probability of fewer than 12 months before is {chance(fall)}{tie}."
     year = "12 months before"
     if counties and one.months[0] <= month - 12 * ONE_MONTH <= one.last_month:
         # The last count is compared with as it will be, not with the part that is reported.
         year += ", once all reports are in"
-    said, size = f"about as many as {year}", say.rounded(abs(middle), step)
+    said, size = f"about as many as {year}", rounded(abs(middle), step)
     if size != "0":
         said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}"
         if fewest >= FEW if counties else (before > 0).all():
             share = np.divide(100 * moved, before, out=np.zeros_like(moved), where=before > 0)
-            said += f" ({say.percent(float(np.median(share)))})"
-    return f"That is {said}; the probability of a fall is {say.chance(fall)}{tie}."
+            said += f" ({percent(float(np.median(share)))})"
+    return f"That is {said}; the probability of a fall is {chance(fall)}{tie}."

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import count_last
-from odforecast.forecast.tables import Places, at_months, chosen, layer_of, frame_of
+from odforecast.forecast.tables import Places, at_months, chosen, frame_of, layer_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
 
