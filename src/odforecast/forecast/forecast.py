@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ForecastError, OdforecastError, one_of, short
 from odforecast.forecast import adding, tables
 from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
+from odforecast.forecast.file import read_forecast, save_forecast
 from odforecast.forecast.tables import By, layer_of, of_counties
 from odforecast.forecast.text import text
 from odforecast.forecast.trend import trend
@@ -313,8 +314,6 @@ class Forecast(Frozen):
         >>> forecast.save(tempfile.mkdtemp() + "/drift").name
         'drift'
         """
-        from odforecast.forecast.file import save_forecast
-
         return save_forecast(self, path, overwrite)
 
     @property
@@ -949,6 +948,4 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     >>> bool((again.draws == forecast.draws).all()), again.panel.data_hash == panel.data_hash
     (True, True)
     """
-    from odforecast.forecast.file import read_forecast
-
     return read_forecast(Path(path), Forecast)
