@@ -16,11 +16,10 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+from county_forecasts import made_forecast
 
 import odforecast as od
 from odforecast.backtesting.unit import FAILURE_COLUMNS
-from odforecast.forecast.tables import COUNTY_COLUMNS as COUNTY_TABLE
-from odforecast.forecast.tables import RANKING_COLUMNS, SUMMARY_COLUMNS
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.names import HUB_COLUMNS, TABLE_COLUMNS
 from odforecast.scenario import prior_names, references
@@ -167,26 +166,25 @@ FILES = (DOCS / "reference" / "files.md").read_text()
     ("columns", "page"),
     [
         (HUB_COLUMNS, "reference/files.md"),
-        (SUMMARY_COLUMNS, "reference/files.md"),
-        (COUNTY_TABLE, "reference/files.md"),
-        (RANKING_COLUMNS, "reference/files.md"),
         (CATEGORIES, "reference/files.md"),
         ((*RECORD_COLUMNS, "check"), "reference/files.md"),
         (FAILURE_COLUMNS, "reference/files.md"),
         (SCORE_COLUMNS, "reference/scores.md"),
         (TABLE_COLUMNS, "how-to/add-releases.md"),
     ],
-    ids=["hub", "summary", "counties", "ranking", "trend", "record", "failures", "scores", "table"],
+    ids=["hub", "trend", "record", "failures", "scores", "table"],
 )
 def test_every_column_is_explained(columns: tuple[str, ...], page: str) -> None:
     text = (DOCS / page).read_text()
     assert not [name for name in columns if f"`{name}`" not in text]
 
 
-def test_every_column_of_the_tables_of_trend_and_past_errors_is_explained() -> None:
+def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:
     panel = od.bundled().as_of("2025-09-17").panel()
     forecast = od.get_model("drift").fit(panel.select("Ohio")).forecast(draws=20)
-    columns = [*forecast.trend().columns, *forecast.years().columns]
+    counties = made_forecast(draws=20)
+    tables = (forecast.trend(), forecast.years(), counties.counties(), counties.ranking())
+    columns = [name for table in tables for name in table]
     shipped = od.forecast.__path__[0] + "/record.csv"
     columns += list(pd.read_csv(shipped, nrows=1).columns)
     assert not [name for name in columns if f"`{name}`" not in FILES]

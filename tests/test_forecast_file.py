@@ -6,7 +6,7 @@ import hashlib
 import json
 import pickle
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,6 @@ from odforecast.forecast.file import INDEX, VERSION
 from odforecast.forecast.file import checksum as _checksum
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGETS
-from odforecast.panel import LAYERS, Panel
 from odforecast.testing import zoo
 from odforecast.vintage.donors import shipped
 
@@ -60,9 +59,12 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, forecast):
     same(load_forecast(forecast.save(folder)), forecast)
 
 
-@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive+delay"])
+@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive+delay", "closed year"])
 def test_the_forecast_of_a_release_comes_back_with_its_panel(tmp_path, name):
     panel = od.bundled().as_of("2025-09-17").panel()
+    if name == "closed year":  # the months before the draws are drawn, too
+        donor = next(d for d in shipped() if str(d.release) == "2024-12-11")
+        panel, name = panel.delayed(donor.last_month, donor), "dlm"
     forecast = od.get_model(name).fit(panel).forecast(draws=20)
     back = od.load_forecast(forecast.save(tmp_path / "f"))
     same(back, forecast)
@@ -80,22 +82,12 @@ def test_months_that_are_drawn_before_the_draws_come_back(tmp_path):
     same(back.select("OH").samples(), drawn.select("OH").samples())
     same(back.total(["OH", "WV"], "both").known, drawn.total(["OH", "WV"], "both").known)
     # As many draws as places, and a single draw: no two shapes are taken for one another.
-    for shape in ((2, 2, 11), (1, 2, 11)):
-        other = made(draws=np.ones((shape[0], 2, 5)), known=rng.gamma(3, 20, shape))
-        same(load_forecast(other.save(tmp_path / f"{shape[0]}")), other)
+    for n in (2, 1):
+        other = made(draws=np.ones((n, 2, 5)), known=rng.gamma(3, 20, (n, 2, 11)))
+        same(load_forecast(other.save(tmp_path / str(n))), other)
 
 
-def test_a_forecast_of_a_year_that_has_closed_comes_back(tmp_path):
-    donor = next(d for d in shipped() if str(d.release) == "2024-12-11")
-    panel = od.bundled().as_of("2025-09-17").panel().delayed(donor.last_month, donor)
-    forecast = od.get_model("dlm").fit(panel).forecast(draws=20)
-    assert forecast.known.ndim == 3
-    back = od.load_forecast(forecast.save(tmp_path / "f"))
-    same(back, forecast)
-    same(back.samples(), forecast.samples())
-
-
-def test_every_layer_and_field_of_a_panel_is_kept(tmp_path):
+def test_every_field_of_a_panel_is_kept_and_a_loaded_forecast_is_one_like_others(tmp_path):
     rich = replace(
         PANEL,
         donor="2020-01-15/abc",
@@ -104,15 +96,11 @@ def test_every_layer_and_field_of_a_panel_is_kept(tmp_path):
         selected=True,
         predicted=np.where(PANEL.predicted > 0, -0.0, PANEL.predicted),
     )
-    same(load_forecast(made(rich).save(tmp_path / "f")).panel, rich)
-    assert set(LAYERS) < {f.name for f in fields(Panel)}
-
-
-def test_a_loaded_forecast_can_be_saved_pickled_and_used_again(tmp_path):
-    first = made().save(tmp_path / "a")
+    first = made(rich).save(tmp_path / "a")
+    same(load_forecast(first).panel, rich)
     second = load_forecast(first).save(tmp_path / "b")
     assert [p.name for p in sorted(first.iterdir())] == [p.name for p in sorted(second.iterdir())]
-    same(pickle.loads(pickle.dumps(load_forecast(second))), made())
+    same(pickle.loads(pickle.dumps(load_forecast(second))), made(rich))
 
 
 def test_nothing_is_overwritten_silently(tmp_path):
@@ -127,13 +115,15 @@ def test_nothing_is_overwritten_silently(tmp_path):
 
 
 def test_other_peoples_files_are_left_alone(tmp_path):
-    (tmp_path / "report.txt").write_text("mine")
-    with pytest.raises(ForecastError, match=r"holds other things \(report.txt\)"):
-        made().save(tmp_path, overwrite=True)
-    with pytest.raises(ForecastError, match="is a file"):
-        made().save(tmp_path / "report.txt", overwrite=True)
-    with pytest.raises(ForecastError, match="cannot be written"):
-        made().save(tmp_path / "report.txt" / "below")
+    mine = tmp_path / "report.txt"
+    mine.write_text("mine")
+    for path, said in (
+        (tmp_path, r"holds other things \(report.txt\)"),
+        (mine, "is a file"),
+        (mine / "below", "cannot be written"),
+    ):
+        with pytest.raises(ForecastError, match=said):
+            made().save(path, overwrite=True)
 
 
 def test_a_killed_writer_leaves_the_old_forecast(tmp_path, monkeypatch):
@@ -173,6 +163,10 @@ def rows_gone(path: Path) -> None:
     pq.write_table(pq.read_table(path).slice(2), path)
 
 
+def index(content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / INDEX).write_bytes(content)
+
+
 def edited(change: Callable[[dict], object], sign: bool = False) -> Callable[[Path], None]:
     """Changes the JSON; ``sign`` puts the checksum right again."""
 
@@ -194,48 +188,38 @@ def forged(folder: Path) -> None:
     edited(lambda r: r["files"]["draws"].update(sha256=digest), sign=True)(folder)
 
 
+OTHER, NOT_ONE = "is not what was saved", "does not hold a forecast"
 DAMAGE = {
     "no-folder": (lambda f: f.rename(f.with_name("g")), "no saved forecast"),
     "empty-folder": (lambda f: (f / INDEX).unlink(), "no saved forecast"),
-    "flipped-draws": (lambda f: flip(data(f)), r"draws-\w+.parquet is not what was saved"),
-    "flipped-panel": (lambda f: flip(data(f, "panel")), r"panel-\w+.parquet is not what"),
-    "flipped-beside": (lambda f: flip(data(f, "beside-0")), r"beside-0-\w+.parquet is not"),
+    "flipped-draws": (lambda f: flip(data(f)), rf"draws-\w+.parquet {OTHER}"),
+    "flipped-panel": (lambda f: flip(data(f, "panel")), rf"panel-\w+.parquet {OTHER}"),
+    "flipped-beside": (lambda f: flip(data(f, "beside-0")), rf"beside-0-\w+.parquet {OTHER}"),
     "flipped-json": (lambda f: flip(f / INDEX), "forecast.json"),
     "missing-draws": (lambda f: data(f).unlink(), r"draws-\w+.parquet is missing; copy the whole"),
-    "short-draws": (lambda f: cut_short(data(f)), r"draws-\w+.parquet is not what was saved"),
+    "short-draws": (lambda f: cut_short(data(f)), rf"draws-\w+.parquet {OTHER}"),
+    "rows-gone": (lambda f: rows_gone(data(f)), rf"draws-\w+.parquet {OTHER}"),
     "short-json": (lambda f: cut_short(f / INDEX), "forecast.json is no JSON"),
-    "empty-json": (lambda f: (f / INDEX).write_bytes(b""), "forecast.json is no JSON"),
-    "binary-json": (lambda f: (f / INDEX).write_bytes(b"\xff\xfe\x00"), "forecast.json is no JSON"),
-    "deep-json": (lambda f: (f / INDEX).write_text("[" * 10**6), "forecast.json is no JSON"),
-    "list-json": (lambda f: (f / INDEX).write_text("[]"), "forecast.json is no saved forecast"),
-    "other-json": (lambda f: (f / INDEX).write_text("{}"), "forecast.json is no saved forecast"),
-    "rows-gone": (lambda f: rows_gone(data(f)), r"draws-\w+.parquet is not what was saved"),
-    "edited": (edited(lambda r: r.update(draws=3)), "forecast.json is not what was saved"),
-    "newer": (
-        edited(lambda r: r.update(version=VERSION + 1)),
-        f"has format {VERSION + 1}.*update odforecast",
-    ),
+    "empty-json": (index(b""), "forecast.json is no JSON"),
+    "binary-json": (index(b"\xff\xfe\x00"), "forecast.json is no JSON"),
+    "deep-json": (index(b"[" * 10**6), "forecast.json is no JSON"),
+    "list-json": (index(b"[]"), "forecast.json is no saved forecast"),
+    "other-json": (index(b"{}"), "forecast.json is no saved forecast"),
+    "edited": (edited(lambda r: r.update(draws=3)), f"forecast.json {OTHER}"),
+    "newer": (edited(lambda r: r.update(version=VERSION + 1)), "has format .*update odforecast"),
     "no-version": (edited(lambda r: r.pop("version")), "has format None"),
     "true-version": (edited(lambda r: r.update(version=True)), "has format True"),
-    "forged-rows": (forged, r"does not hold a forecast \(ValueError"),
-    "forged-field": (
-        edited(lambda r: r["fields"].update(as_of={"date": "soon"}), sign=True),
-        "does not hold a forecast",
-    ),
-    "forged-tag": (
-        edited(lambda r: r["fields"].update(as_of={"code": "import os"}), sign=True),
-        "does not hold a forecast",
-    ),
+    "forged-rows": (forged, rf"{NOT_ONE} \(ValueError"),
+    "forged-field": (edited(lambda r: r["fields"].update(as_of={"date": "soon"}), True), NOT_ONE),
+    "forged-tag": (edited(lambda r: r["fields"].update(as_of={"code": "x"}), True), NOT_ONE),
     "forged-panel": (
-        edited(lambda r: r["panel"]["fields"].update(donor="x"), sign=True),
-        "the panel is not the one",
+        edited(lambda r: r["panel"]["fields"].update(donor="x"), True), "the panel is not the one",
     ),
     "forged-path": (
-        edited(lambda r: r["files"]["draws"].update(file="../../secret"), sign=True),
-        "which is none of its files",
+        edited(lambda r: r["files"]["draws"].update(file="../../s"), True), "none of its files",
     ),
-    "no-fields": (edited(lambda r: r.pop("fields"), sign=True), "does not hold a forecast"),
-}
+    "no-fields": (edited(lambda r: r.pop("fields"), True), NOT_ONE),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", DAMAGE)

@@ -8,10 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
+from panel_factory import bundled_panel, release_panel, with_counts
 
 import odforecast as od
-from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import published, unbiased, usual_ratio
 from odforecast.geography import JURISDICTIONS, parts_of
@@ -108,26 +107,14 @@ def test_the_nations_predicted_value_cleared(whole):
     assert got == pytest.approx(75_480.6252, abs=1e-4)
 
 
-def test_without_predicted_values_those_columns_are_empty(panel):
-    bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
-    table = made(bare).nowcast()
-    assert table[["predicted", "predicted_unbiased"]].isna().all(axis=None)
-    assert table[["reported", "low", "median", "high", "revision"]].notna().all(axis=None)
-
-
 def test_a_hidden_count_has_no_revision(panel):
     reported = panel.reported.copy()
     reported[panel.index("WY"), -30:-2] = np.nan
-    low, high = (
-        np.where(np.isnan(reported), 1.0, reported),
-        np.where(np.isnan(reported), 9.0, reported),
-    )
+    low, high = (np.where(np.isnan(reported), bound, reported) for bound in (1.0, 9.0))
+    first = panel.last_month - 11 * ONE_MONTH
     hidden = replace(panel, reported=reported, low=low, high=high)
-    paths = np.full((5, 1, 12), 2.0)
-    forecast = Forecast.from_panel(
-        hidden, paths, ["WY"], first_month=panel.last_month - 11 * ONE_MONTH
-    )
-    table = forecast.nowcast()
+    made_up = Forecast.from_panel(hidden, np.full((5, 1, 12), 2.0), ["WY"], first_month=first)
+    table = made_up.nowcast()
     assert table["reported"].isna().tolist() == [True] * 10 + [False] * 2
     assert table["revision"].isna().tolist()[:10] == [True] * 10
     # The count of the last month needs drawn months alone; those of hidden months are unknown.
@@ -135,7 +122,7 @@ def test_a_hidden_count_has_no_revision(panel):
     assert table["median"].iloc[:10].isna().all()
 
 
-def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel):
+def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel, tmp_path):
     forecast = made(panel)
     both = forecast.total(["Ohio", "WV"], "Ohio valley")
     table = both.nowcast()
@@ -152,14 +139,10 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel):
     assert more.nowcast()["reported"].iloc[-1] == panel.reported[[1, 3, 2], -1].sum()
     renamed = forecast.total(["WY"], "it").nowcast()
     assert renamed["reported"].tolist() == panel.reported[panel.index("WY"), -12:].tolist()
-    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(both)).nowcast(), table)
-
-
-def test_a_total_is_saved_with_what_it_is_made_of(panel, tmp_path):
-    both = made(panel).total(["OH", "WV"], "Ohio valley")
-    again = od.load_forecast(both.save(tmp_path / "both"))
-    assert dict(again.parts) == {"Ohio valley": ("OH", "WV")}
-    pd.testing.assert_frame_equal(again.nowcast(), both.nowcast())
+    saved = od.load_forecast(both.save(tmp_path / "both"))
+    assert dict(saved.parts) == {"Ohio valley": ("OH", "WV")}
+    for again in (pickle.loads(pickle.dumps(both)), saved):
+        pd.testing.assert_frame_equal(again.nowcast(), table)
 
 
 def test_regions_and_the_nation(whole):
@@ -172,16 +155,14 @@ def test_regions_and_the_nation(whole):
         table = nation.nowcast()
         assert np.array_equal(table["reported"], whole.reported[us, -12:])
         assert np.array_equal(table["predicted"], whole.predicted[us, -12:])
+    # A panel without the nation adds its parts.
+    states = whole.select([s for s in whole.locations if s != "US"])
+    table = made(states, JURISDICTIONS).nation().nowcast()
+    assert np.array_equal(table["reported"], whole.reported[us, -12:])
     # Of percentages there is no sum.
     told = replace(whole, complete=np.full(whole.reported.shape, 99.0))
     assert made(told, JURISDICTIONS).region("West").nowcast()["complete"].isna().all()
     assert (made(told, JURISDICTIONS).nation().nowcast()["complete"] == 99.0).all()
-
-
-def test_a_panel_without_the_nation_adds_its_parts(whole):
-    states = [s for s in whole.locations if s != "US"]
-    table = made(whole.select(states), JURISDICTIONS).nation().nowcast()
-    assert np.array_equal(table["reported"], whole.reported[whole.index("US"), -12:])
 
 
 def test_only_the_months_that_a_model_revises(panel):
@@ -191,53 +172,15 @@ def test_only_the_months_that_a_model_revises(panel):
     np.testing.assert_allclose(table["median"], table["predicted"], rtol=1e-9)
 
 
-def test_12_month_counts_are_taken_as_they_are(panel):
-    forecast = made(panel)
-    sums = replace(forecast, draws=forecast.samples(), target=TARGET_12MO)
-    pd.testing.assert_frame_equal(sums.nowcast(), forecast.nowcast())
-
-
-def test_final_counts_have_no_nowcast():
-    final = od.get_model("dlm").fit(cut_panel()).forecast(draws=20)
-    with pytest.raises(ForecastError, match=r"all counts up to 2021-06 are final: .*nothing"):
-        final.nowcast()
-
-
-def test_a_model_without_one_names_one_that_has_it(panel):
-    forecast = od.get_model("naive").fit(panel).forecast(draws=20)
-    with pytest.raises(ForecastError, match=r"naive takes the last counts as reported.*use dlm"):
-        forecast.nowcast()
-    done = od.get_model("naive+delay").fit(panel).forecast(draws=20).nowcast()
-    assert done["horizon"].min() == -11
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 90, float("nan")])
-def test_impossible_levels(panel, level):
-    with pytest.raises(ForecastError, match=r"level is .*, allowed: a number above 0 and below 1"):
-        made(panel).nowcast(level=level)
-
-
-def test_without_a_panel_there_is_nothing_to_compare_with(panel):
-    with pytest.raises(ForecastError, match="has no panel"):
-        replace(made(panel), panel=None).nowcast()
-
-
-def test_a_place_that_is_not_there(panel):
-    with pytest.raises(ForecastError, match="the forecast has no CA"):
-        made(panel).select("CA").nowcast()
-
-
-def test_published_counts_end_with_the_panel(panel):
+def test_more_counts_other_places_and_another_target_change_nothing(panel):
     forecast = made(panel, ahead=2)
-    got = published(forecast)
-    assert got.shape == (len(PLACES), 14)
-    assert np.isnan(got[:, 12:]).all()
-    assert not np.isnan(got[:, :12]).any()
+    table = forecast.nowcast()
+    sums = replace(forecast, draws=forecast.samples(), target=TARGET_12MO)
+    pd.testing.assert_frame_equal(sums.nowcast(), table)
+    reported = published(forecast)
+    assert np.isfinite(reported[:, :12]).all()
+    assert np.isnan(reported[:, 12:]).all()
     assert np.isnan(published(replace(forecast, panel=None))).all()
-
-
-def test_more_counts_or_other_places_change_nothing(panel):
-    table = made(panel).nowcast()
     twice = with_counts(panel, panel.reported * 2.0, panel.predicted * 2.0)
     np.testing.assert_allclose(
         made(twice).nowcast()["predicted_unbiased"], 2 * table["predicted_unbiased"], rtol=1e-12

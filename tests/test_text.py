@@ -9,11 +9,11 @@ import pytest
 from forecast_factory import PANEL, made
 
 import odforecast as od
-from odforecast.errors import ForecastError, ScenarioError
+from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
 from odforecast.months import ONE_MONTH
-from odforecast.say import chance
+from odforecast.say import between, chance, step_of
 from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
 from odforecast.scenario.text import answers, scenario_title, text
 
@@ -104,12 +104,6 @@ def test_sums_without_a_nowcast_change_on_what_was_reported(panel):
     assert "the probability of a fall is" in said
 
 
-def test_one_place_has_to_be_named():
-    with pytest.raises(ForecastError, match=r"2 locations and no US.*name one: text\('WV'\)"):
-        made().text()
-    assert made().text("WV").startswith("In West Virginia, ")
-
-
 def test_ties_and_certainty():
     draws = np.full((8, 2, 5), 10.0)
     flat = made(
@@ -139,9 +133,15 @@ def test_no_chance_is_0_or_100(share, said):
     assert short.replace("<", "less than ").replace(">", "more than ") == said
 
 
+def test_an_end_that_is_no_zero_is_not_rounded_to_one():
+    assert between(384, 20_708) == "400 to 20,700"
+    assert between(-20_708, -384) == "-20,700 to -400"
+    assert between(-300, 20_708) == "0 to 21,000"  # zero lies inside
+    assert step_of(0.2, 900) == 1.0
+
+
 def test_what_is_hidden_is_not_made_up():
-    known = np.full((2, 11), np.nan)
-    said = made(known=known).text("WV")
+    said = made(known=np.full((2, 11), np.nan)).text("WV")
     assert "nan" not in said.lower()
     assert "there is no forecast: a count is hidden" in said
 

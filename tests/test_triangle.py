@@ -8,13 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from forecast_factory import made
 
 import odforecast as od
 from odforecast.backtesting.export import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.backtesting.unit import contained
 from odforecast.errors import ForecastError, PanelError
-from odforecast.forecast.adding import _joined
-from odforecast.forecast.file import from_bytes, panel_from, panel_record, to_bytes
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ORDINARY, ordinary, zoo
 
@@ -33,6 +32,14 @@ def same(one: Panel, two: Panel) -> None:
     assert list(one.triangle.layers) == list(two.triangle.layers)
     for name, layer in one.triangle.layers.items():
         np.testing.assert_array_equal(two.triangle.layers[name], layer, err_msg=name)
+
+
+def joined(one: Panel, other: Panel) -> Panel:
+    """The panel of two forecasts made one, each of a place of its panel."""
+    made_one, made_other = (made(p).select(s) for p, s in ((one, "OH"), (other, "WV")))
+    panel = od.Forecast.concat([made_one, made_other]).panel
+    assert panel is not None
+    return panel
 
 
 def bare(panel: Panel) -> Panel:
@@ -109,17 +116,15 @@ def test_places_and_months_are_taken_from_every_layer(panel: Panel) -> None:
 
 
 @pytest.mark.parametrize("change", [lambda p: p, bare], ids=["all", "counts"])
-def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change) -> None:
+def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path) -> None:
     panel = change(panel)
-    tables: dict = {}
-    record = panel_record(panel, tables)
-    again = panel_from(record, {n: from_bytes(to_bytes(t)) for n, t in tables.items()})
+    again = od.load_forecast(made(panel).save(tmp_path / "f")).panel
+    assert again is not None
     same(panel, again)
     assert again.data_hash == panel.data_hash
     same(panel, pickle.loads(pickle.dumps(panel)))
-    halves = [panel.select(["US", "OH"]), panel.select([s for s in panel.locations if s != "OH"])]
-    whole = _joined(halves)
-    assert whole is not None
+    most = panel.select([s for s in panel.locations if s != "OH"])
+    whole = joined(panel.select(["US", "OH"]), most)
     same(panel.select(whole.locations), whole)
 
 
@@ -127,11 +132,10 @@ def test_rows_of_panels_that_differ_in_what_a_release_said_are_not_joined(panel:
     assert panel.triangle is not None
     assert panel.triangle.pending is not None
     other = replace(panel.triangle, pending=panel.triangle.pending + 1.0)
-    halves = [panel.select(["US", "OH"]), replace(panel, triangle=other).select(["OH", "WV"])]
     with pytest.raises(ForecastError, match="differ in OH"):
-        _joined(halves)
+        joined(panel.select(["US", "OH"]), replace(panel, triangle=other).select(["OH", "WV"]))
     with pytest.raises(ForecastError, match="different earlier releases"):
-        _joined([panel.select(["US"]), bare(panel).select(["WV"])])
+        joined(panel.select(["US"]), bare(panel).select(["WV"]))
 
 
 @pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])

@@ -11,7 +11,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ForecastError
-from odforecast.forecast.record import error_at, past_errors, table_of
+from odforecast.forecast.record import past_errors, table_of
 
 DAY = "2026-01-14"
 
@@ -66,7 +66,7 @@ def test_a_backtest_of_ones_own_is_taken(panel, results):
     rows = past_errors(made, "OH", results)
     mine = results.scores.query("model == 'naive+delay' and location == 'OH' and horizon == 12")
     mine = mine[mine["scorable"]]
-    last = error_at(rows, 12)
+    last = rows.set_index("horizon").loc[12]
     assert last["error"] == round(mine["ape"].median(), 1)
     assert last["forecasts"] == len(mine)
     said = made.text("Ohio", record=results)
@@ -94,8 +94,9 @@ def test_kinds_of_vintage_have_no_common_mean(panel):
     assert set(both.scores["vintage"]) == {"pseudo-delayed", "pseudo-clean"}
     rows = past_errors(made, "US", both)
     alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
-    assert error_at(rows, 1)["error"] == round(alone["ape"].median(), 1)
-    assert error_at(rows, 1)["forecasts"] == len(alone)
+    first = rows.set_index("horizon").loc[1]
+    assert first["error"] == round(alone["ape"].median(), 1)
+    assert first["forecasts"] == len(alone)
 
 
 def test_results_of_other_deaths_are_refused(panel):

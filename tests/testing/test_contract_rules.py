@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ import pytest
 import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS
 from odforecast.models import Model, Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
@@ -33,20 +33,14 @@ def panels(*names: str) -> dict[str, Panel]:
     return {name: whole[name] for name in names or ("ordinary",)}
 
 
-def no_change(made: Forecast, panel: Panel) -> Forecast:
-    return made
+@dataclass(frozen=True)
+class Part:
+    """A part of a model, by its name in :data:`PARTS`: it travels to other processes."""
 
+    name: str
 
-def as_drawn(paths: np.ndarray, fitted: Fitted) -> np.ndarray:
-    return paths
-
-
-def own_stream(streams, place: str) -> np.random.Generator:
-    return streams.generator("location", place)
-
-
-def nothing(panel: Panel) -> None:
-    return None
+    def __call__(self, *given: Any) -> Any:
+        return PARTS[self.name](*given)
 
 
 @dataclass
@@ -54,10 +48,10 @@ class Honest:
     """Poisson noise round the last year's mean; each part can be replaced by a broken one."""
 
     spec: Spec = field(default_factory=lambda: BY_LOCATION)
-    on_fit: Callable[[Panel], None] = nothing
-    paths: Callable[[np.ndarray, Fitted], np.ndarray] = as_drawn
-    answer: Callable[[Forecast, Panel], Forecast] = no_change
-    rng: Callable = own_stream
+    on_fit: Callable[[Panel], object] = Part("nothing")
+    paths: Callable[[np.ndarray, Fitted], np.ndarray] = Part("as drawn")
+    answer: Callable[[Forecast, Panel], Forecast] = Part("as drawn")
+    rng: Callable = Part("own stream")
     min_months: int = 36
 
     def fit(self, panel: Panel) -> Fitted:
@@ -80,8 +74,7 @@ class Fitted:
         for i, place in enumerate(self.locations):
             row = self.panel.locations.index(place)
             mean = max(self.panel.monthly[row, -12:].mean(), 1e-9)
-            rng = self.owner.rng(streams, place)
-            paths[:, i] = rng.poisson(mean, (draws, horizon))
+            paths[:, i] = self.owner.rng(streams, place).poisson(mean, (draws, horizon))
         made = Forecast.from_panel(
             self.panel,
             self.owner.paths(paths, self),
@@ -90,6 +83,85 @@ class Fitted:
             skipped=self.skipped,
         )
         return self.owner.answer(made, self.panel)
+
+
+def raising(error: Exception) -> None:
+    raise error
+
+
+def write(array: np.ndarray) -> None:
+    array.flags.writeable = True
+    array[0, 0] += 1
+
+
+def in_secret() -> None:
+    with contextlib.suppress(Exception):
+        od.bundled().as_of()
+
+
+def of_a_list(streams: object, place: str, calls: list = []) -> np.random.Generator:  # noqa: B006
+    calls.append(place)
+    return np.random.default_rng(len(calls))
+
+
+def short_only(paths: np.ndarray, fitted: Fitted) -> np.ndarray:
+    return paths if paths.shape[2] <= 12 else raising(ValueError("at most a year"))
+
+
+#: What a model does when it is fitted, to its paths, with its answer, or for random numbers.
+PARTS: dict[str, Callable] = {
+    "nothing": lambda _: None,
+    "as drawn": lambda made, _: made,
+    "own stream": lambda streams, place: streams.generator("location", place),
+    # answers
+    "drops a place": lambda made, _: replace(made.select(made.locations[1:]), skipped={}),
+    "skips it too": lambda made, _: replace(made, skipped={made.locations[0]: "too hard"}),
+    "another place": lambda made, _: replace(made, locations=("TX", *made.locations[1:])),
+    "a month less": lambda made, _: replace(
+        made, draws=made.draws[:, :, :-1], months=made.months[:-1]
+    ),
+    "begins late": lambda made, _: replace(
+        made, draws=made.draws[:, :, 1:], months=made.months[1:]
+    ),
+    "a draw less": lambda made, _: replace(made, draws=made.draws[1:]),
+    "below zero": lambda made, _: replace(made, draws=made.draws - 1e6),
+    "another day": lambda made, panel: replace(made, as_of=panel.as_of.replace(year=2030)),
+    "another last": lambda made, panel: replace(made, last_month=panel.last_month - ONE_MONTH),
+    "another basis": lambda made, _: replace(made, basis="residence"),
+    "counts": lambda made, _: replace(made, target=TARGET_12MO),
+    "more joint": lambda made, _: replace(made, joint=frozenset({"month", "location"})),
+    "other known": lambda made, _: replace(made, known=made.known + 5.0),
+    "cut at zero": lambda made, _: replace(
+        made, draws=np.where(np.arange(made.months.size) % 2, made.draws, 0.0)
+    ),
+    "only the array": lambda made, _: made.draws,
+    "unprintable": lambda made, _: replace(made, warnings=(object(),)),
+    # paths
+    "not finite": lambda paths, _: paths * np.nan,
+    "falls over": lambda *_: raising(RuntimeError("no memory\nof that")),
+    "by position": lambda paths, _: paths + np.arange(paths.shape[1])[:, None],
+    "by number": lambda paths, fitted: paths * len(fitted.locations),
+    "noise of process": lambda paths, _: paths + SEEN[-1] % 7,
+    "recalls": lambda paths, _: paths + max(SEEN),
+    "drifts": lambda paths, _: paths + len(SEEN),
+    "short only": short_only,
+    # fits
+    "refuses": lambda _: raising(PanelError("not today")),
+    "wrong error": lambda _: raising(KeyError("US")),
+    "refuses one": lambda panel: len(panel.locations) > 1 or raising(PanelError("not today")),
+    "no reason": lambda panel: len(panel.locations) > 1 or raising(PanelError("")),
+    "writes": lambda panel: write(panel.reported),
+    "writes months": lambda panel: write(panel.monthly),
+    "remembers": lambda panel: SEEN.append(float(panel.reported[0, -1])),
+    "looks at process": lambda _: SEEN.append(float(np.random.mtrand._rand.get_state()[1][0])),
+    "reads an archive": lambda _: od.bundled().as_of(),
+    "reads in secret": lambda _: in_secret(),
+    # random numbers
+    "of the clock": lambda *_: np.random.default_rng(),
+    "always the same": lambda *_: np.random.default_rng(3),
+    "of the process": lambda *_: np.random.mtrand._rand,
+    "of a list": of_a_list,
+}
 
 
 def broken_rules(model: Honest, *names: str) -> set[str]:
@@ -105,97 +177,62 @@ def test_an_honest_model_keeps_all_rules_on_the_whole_zoo():
     assert "refused very-short: honest can use no location" in str(kept)
 
 
-# --- what is returned -------------------------------------------------------------------
+#: A broken part, and the rule that it breaks, among others.
+NAMED = [
+    *(("answer", name, "places") for name in ("drops a place", "skips it too", "another place")),
+    *(("answer", name, "months") for name in ("a month less", "begins late")),
+    *(("answer", name, "draws") for name in ("a draw less", "below zero")),
+    *(("answer", name, "origin") for name in ("another day", "another last", "another basis")),
+    ("answer", "counts", "target"),
+    ("answer", "more joint", "joint"),
+    ("answer", "other known", "known"),
+    ("answer", "cut at zero", "zeros"),
+    ("answer", "unprintable", "saves"),
+    ("on_fit", "writes", "panel-stays"),
+    ("on_fit", "writes months", "panel-stays"),
+    ("paths", "by position", "order"),
+]
+#: A broken part, and all rules that it breaks.
+ALONE = [
+    ("answer", "only the array", {"forecasts"}),
+    ("paths", "not finite", {"finite"}),
+    ("paths", "falls over", {"forecasts"}),
+    ("paths", "by number", {"alone"}),
+    ("paths", "short only", {"requests"}),
+    ("on_fit", "refuses", {"refuses"}),
+    ("on_fit", "wrong error", {"fits"}),
+    ("on_fit", "reads an archive", {"future"}),
+    ("on_fit", "reads in secret", {"future"}),
+    ("rng", "of the clock", {"repeats"}),
+    ("rng", "of the process", {"repeats", "global-random"}),
+    ("rng", "of a list", {"repeats"}),
+    ("rng", "always the same", {"seed"}),
+]
 
 
-def drop_a_place(made, panel):
-    return replace(made.select(made.locations[1:]), skipped={})
-
-
-def forecast_a_skipped_place(made, panel):
-    return replace(made, skipped={made.locations[0]: "too hard"})
-
-
-def another_place(made, panel):
-    return replace(made, locations=("TX", *made.locations[1:]))
-
-
-def one_month_less(made, panel):
-    return replace(made, draws=made.draws[:, :, :-1], months=made.months[:-1])
-
-
-def begins_late(made, panel):
-    return replace(made, draws=made.draws[:, :, 1:], months=made.months[1:])
-
-
-def one_draw_less(made, panel):
-    return replace(made, draws=made.draws[1:])
-
-
-def below_zero(made, panel):
-    return replace(made, draws=made.draws - 1e6)
-
-
-def another_day(made, panel):
-    return replace(made, as_of=panel.as_of.replace(year=2030))
-
-
-def another_last_month(made, panel):
-    return replace(made, last_month=panel.last_month - ONE_MONTH)
-
-
-def another_basis(made, panel):
-    return replace(made, basis="residence")
-
-
-def counts_not_months(made, panel):
-    return replace(made, target=TARGET_12MO)
-
-
-def more_joint_than_declared(made, panel):
-    return replace(made, joint=frozenset({"month", "location"}))
-
-
-def other_known_months(made, panel):
-    return replace(made, known=made.known + 5.0)
-
-
-def cut_at_zero(made, panel):
-    return replace(made, draws=np.where(np.arange(made.months.size) % 2, made.draws, 0.0))
+@pytest.mark.parametrize(("where", "what", "rules"), NAMED + ALONE)
+def test_what_is_broken_is_named(where, what, rules):
+    found = broken_rules(Honest(**{where: Part(what)}))
+    assert rules in found if isinstance(rules, str) else found == rules
 
 
 @pytest.mark.parametrize(
-    ("answer", "rule"),
+    ("on_fit", "paths", "rule"),
     [
-        (drop_a_place, "places"),
-        (forecast_a_skipped_place, "places"),
-        (another_place, "places"),
-        (one_month_less, "months"),
-        (begins_late, "months"),
-        (one_draw_less, "draws"),
-        (below_zero, "draws"),
-        (another_day, "origin"),
-        (another_last_month, "origin"),
-        (another_basis, "origin"),
-        (counts_not_months, "target"),
-        (more_joint_than_declared, "joint"),
-        (other_known_months, "known"),
-        (cut_at_zero, "zeros"),
+        ("looks at process", "noise of process", "global-random"),
+        ("remembers", "recalls", "future"),
+        ("remembers", "drifts", "refit"),
     ],
 )
-def test_a_wrong_answer_is_named(answer, rule):
-    assert rule in broken_rules(Honest(answer=answer))
+def test_what_is_remembered_is_named(on_fit, paths, rule):
+    SEEN.clear()
+    assert rule in broken_rules(Honest(on_fit=Part(on_fit), paths=Part(paths)))
 
 
-def test_draws_of_places_one_by_one_are_not_joint_over_locations():
-    spec = Spec("honest", by="location", origin="")
-    assert "joint" in broken_rules(Honest(spec=spec))
-
-
-def test_joint_draws_that_do_not_add_up_are_named():
+def test_joint_draws_of_places_one_by_one_or_that_do_not_add_up_are_named():
+    assert "joint" in broken_rules(Honest(spec=Spec("honest", by="location", origin="")))
     spec = Spec("honest", by=None, origin="")
     assert "US" in panels("whole-nation")["whole-nation"].locations
-    assert len(JURISDICTIONS) == 52
     assert broken_rules(Honest(spec=spec), "whole-nation") == {"joint"}
 
 
@@ -203,291 +240,16 @@ def test_more_is_forecast_than_the_declared_length_allows():
     assert broken_rules(Honest(min_months=12), "ordinary", "very-short") == {"min-months"}
 
 
-def not_finite(paths, fitted):
-    return paths * np.nan
-
-
-def falls_over(paths, fitted):
-    raise RuntimeError("no memory\nof that")
-
-
-def test_what_is_not_finite_and_what_falls_over():
-    assert broken_rules(Honest(paths=not_finite)) == {"finite"}
-    assert broken_rules(Honest(paths=falls_over)) == {"forecasts"}
-    assert broken_rules(Honest(answer=only_the_array)) == {"forecasts"}
-
-
-def only_the_array(made, panel):
-    return made.draws
-
-
-def unprintable(made, panel):
-    return replace(made, warnings=(object(),))
-
-
-def test_a_forecast_that_no_file_can_hold():
-    assert "saves" in broken_rules(Honest(answer=unprintable))
-
-
-# --- fitting ----------------------------------------------------------------------------
-
-
-def refuses_all(panel):
-    raise PanelError("not today")
-
-
-def wrong_error(panel):
-    raise KeyError("US")
-
-
-def no_reason(panel):
-    raise PanelError("")
-
-
-def test_the_ordinary_panel_may_not_be_refused():
-    assert broken_rules(Honest(on_fit=refuses_all)) == {"refuses"}
-
-
 def test_another_panel_may_be_refused_with_a_reason_only():
-    def small_only(panel, how):
-        if len(panel.locations) == 1:
-            how(panel)
-
-    fussy = Honest(on_fit=lambda panel: small_only(panel, refuses_all))
-    # It is also asked for a place alone, and does not pickle: what counts is `refuses`.
+    # It is also asked for a place alone: what counts is `refuses`.
+    fussy, mute = (Honest(on_fit=Part(name)) for name in ("refuses one", "no reason"))
     assert "refuses" not in broken_rules(fussy, "ordinary", "one-location")
-    mute = Honest(on_fit=lambda panel: small_only(panel, no_reason))
     assert "refuses" in broken_rules(mute, "ordinary", "one-location")
-
-
-def test_only_a_panel_error_is_a_refusal():
-    assert broken_rules(Honest(on_fit=wrong_error)) == {"fits"}
-
-
-# --- random numbers ---------------------------------------------------------------------
-
-
-def of_the_clock(streams, place):
-    return np.random.default_rng()
-
-
-def always_the_same(streams, place):
-    return np.random.default_rng(3)
-
-
-def of_the_process(streams, place):
-    return np.random.mtrand._rand
-
-
-def of_a_list(streams, place, calls=[]):  # noqa: B006
-    calls.append(place)
-    return np.random.default_rng(len(calls))
-
-
-def seeded_by_process(panel):
-    SEEN[:] = [float(np.random.get_state()[1][0])]  # noqa: NPY002
-
-
-def noise_of_process(paths, fitted):
-    return paths + SEEN[0] % 7
-
-
-def test_random_numbers_of_the_clock_and_of_the_process():
-    assert broken_rules(Honest(rng=of_the_clock)) == {"repeats"}
-    assert broken_rules(Honest(rng=of_the_process)) == {"repeats", "global-random"}
-    assert broken_rules(Honest(rng=of_a_list)) == {"repeats"}
-    hidden = Honest(on_fit=seeded_by_process, paths=noise_of_process)
-    assert "global-random" in broken_rules(hidden)
-
-
-def test_a_seed_that_is_not_used():
-    assert broken_rules(Honest(rng=always_the_same)) == {"seed"}
-
-
-# --- panels, places, the future ---------------------------------------------------------
-
-
-def writes_into(panel):
-    panel.reported.flags.writeable = True
-    panel.reported[0, 0] += 1
-
-
-def writes_into_months(panel):
-    panel.monthly.flags.writeable = True
-    panel.monthly[0, 0] += 1
-
-
-@pytest.mark.parametrize("writer", [writes_into, writes_into_months])
-def test_a_panel_that_is_written_into(writer):
-    assert "panel-stays" in broken_rules(Honest(on_fit=writer))
-
-
-def by_position(paths, fitted):
-    return paths + np.arange(paths.shape[1])[:, None]
-
-
-def by_number(paths, fitted):
-    return paths * len(fitted.locations)
-
-
-def test_draws_that_hang_on_the_order_or_on_other_places():
-    assert {"order"} <= broken_rules(Honest(paths=by_position))
-    assert broken_rules(Honest(paths=by_number)) == {"alone"}
-
-
-def remembers(panel):
-    SEEN.append(float(panel.reported[0, -1]))
-
-
-def recalls(paths, fitted):
-    return paths + max(SEEN)
-
-
-def reads_the_archive(panel):
-    od.bundled().as_of()
-
-
-def reads_in_secret(panel):
-    with contextlib.suppress(Exception):
-        od.bundled().as_of()
-
-
-def test_a_model_that_remembers_what_came_later():
-    SEEN.clear()
-    assert "future" in broken_rules(Honest(on_fit=remembers, paths=recalls))
-
-
-@pytest.mark.parametrize("reader", [reads_the_archive, reads_in_secret])
-def test_a_model_that_opens_an_archive(reader):
-    assert broken_rules(Honest(on_fit=reader)) == {"future"}
-
-
-FITS: list[int] = []
-
-
-def counts_fits(panel):
-    FITS.append(1)
-
-
-def drifts(paths, fitted):
-    return paths + len(FITS)
-
-
-def test_a_second_fit_that_differs():
-    assert "refit" in broken_rules(Honest(on_fit=counts_fits, paths=drifts))
 
 
 def test_a_model_that_does_not_pickle():
     local = Honest(rng=lambda streams, place: streams.generator("location", place))
     assert broken_rules(local) == {"pickles"}
-
-
-def short_only(paths, fitted):
-    if paths.shape[2] > 12:
-        raise ValueError("at most a year")
-    return paths
-
-
-def test_horizons_it_cannot_do():
-    assert broken_rules(Honest(paths=short_only)) == {"requests"}
-
-
-# --- the report -------------------------------------------------------------------------
-
-
-def test_all_that_is_broken_is_in_one_error():
-    with pytest.raises(AssertionError) as caught:
-        check_forecaster(Honest(answer=one_draw_less), panels("ordinary", "clean"))
-    assert str(caught.value) == (
-        "honest breaks 1 rule:\n  draws (ordinary, clean): 39 draws, asked for 40\n"
-        "    hint: return draws sample paths, none below zero"
-    )
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.breaches == caught.value.breaches
-    assert again.breaches[0] == Breach(
-        "draws", "ordinary", "39 draws, asked for 40", "return draws sample paths, none below zero"
-    )
-
-
-def test_every_rule_says_what_to_do() -> None:
-    assert set(HINTS) == set(RULES)
-
-
-def test_a_rule_with_two_findings_has_one_hint():
-    text = str(
-        ContractError("mine", [Breach("draws", "gap", x, "do so") for x in ("too few", "below 0")])
-    )
-    assert text.splitlines() == [
-        "mine breaks 1 rule:",
-        "  draws (gap): too few",
-        "  draws (gap): below 0",
-        "    hint: do so",
-    ]
-
-
-def test_models_are_taken_as_objects_names_and_what_get_model_gives():
-    labels = [
-        check_forecaster(model, panels()).label
-        for model in (Honest(), "naive", od.get_model("naive", label="mine"), Model(Honest(), "x"))
-    ]
-    assert labels == ["honest", "naive", "mine", "x"]
-
-
-def test_every_rule_has_a_model_that_breaks_it():
-    """Names of rules in this file: a new rule needs its broken model."""
-    with open(__file__) as handle:
-        text = handle.read()
-    assert not [rule for rule in RULES if f'"{rule}"' not in text]
-
-
-# --- the spec ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"model": ""}, "model is '', allowed: a name"),
-        ({"version": 2}, "version is 2, allowed: a text"),
-        ({"by": "place"}, "by is 'place'; one of: location, state, or None"),
-        ({"target": "deaths"}, "target is 'deaths'; did you mean"),
-        ({"joint": ("month",)}, r"joint is \('month',\), allowed: a frozenset"),
-        ({"joint": frozenset({"months"})}, "joint is .*months.*, allowed: a frozenset"),
-        ({"min_months": 0}, "min_months is 0, allowed"),
-        ({"min_months": 3.5}, "min_months is 3.5, allowed"),
-        ({"dataset": "state"}, "dataset is 'state'; did you mean 'states'"),
-        ({"parameters": {"a": 1}}, "allowed: pairs of texts"),
-        ({"parameters": (("a", 1),)}, "allowed: pairs of texts"),
-        ({"parameters": (("a", "<f at 0x7f12>"),)}, "parameter a .* other text in each process"),
-        ({"origin": "odforecast"}, "stored results would be reused when it changes"),
-    ],
-)
-def test_a_spec_that_says_nothing(change, words):
-    with pytest.raises(ContractError) as caught:
-        check_forecaster(Honest(spec=replace(BY_LOCATION, **change)), panels())
-    found = [b.what for b in caught.value.breaches if b.rule == "declares"]
-    assert any(re.search(words, what) for what in found), found
-
-
-def test_what_is_no_spec_and_what_is_no_object():
-    with pytest.raises(TypeError, match="is a property of the class, no Spec; give an object"):
-        check_forecaster(OfClass)
-    with pytest.raises(TypeError, match="is dict, no Spec"):
-        check_forecaster(Model(Honest(spec={}), "x"))
-    with pytest.raises(TypeError, match="it has no fit"):
-        check_forecaster(BareSpec())
-
-
-class OfClass:
-    @property
-    def spec(self):
-        return BY_LOCATION
-
-    def fit(self, panel):
-        raise PanelError(panel.indicator)
-
-
-class BareSpec:
-    spec = BY_LOCATION
 
 
 @dataclass
@@ -505,6 +267,95 @@ def test_panels_that_are_fitted_together():
     assert broken_rules(Together(wrong=True)) == {"together"}
 
 
-def test_a_bare_function_is_no_forecaster():
-    with pytest.raises(TypeError, match=r"becomes one by @od\.forecaster"):
-        od.testing.check_forecaster(lambda panel: panel)
+def test_every_rule_has_a_hint_and_a_model_that_breaks_it():
+    """Names of rules in this file: a new rule needs its broken model."""
+    assert set(HINTS) == set(RULES)
+    with open(__file__) as handle:
+        text = handle.read()
+    assert not [rule for rule in RULES if f'"{rule}"' not in text]
+
+
+# --- the report -------------------------------------------------------------------------
+
+
+def test_all_that_is_broken_is_in_one_error_and_each_rule_has_one_hint():
+    with pytest.raises(AssertionError) as caught:
+        check_forecaster(Honest(answer=Part("a draw less")), panels("ordinary", "clean"))
+    hint = "return draws sample paths, none below zero"
+    assert str(caught.value) == (
+        "honest breaks 1 rule:\n  draws (ordinary, clean): 39 draws, asked for 40\n"
+        f"    hint: {hint}"
+    )
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert again.breaches == caught.value.breaches
+    assert again.breaches[0] == Breach("draws", "ordinary", "39 draws, asked for 40", hint)
+    two = [Breach("draws", "gap", what, "do so") for what in ("too few", "below 0")]
+    assert str(ContractError("mine", two)).splitlines() == [
+        "mine breaks 1 rule:",
+        "  draws (gap): too few",
+        "  draws (gap): below 0",
+        "    hint: do so",
+    ]
+
+
+def test_models_are_taken_as_objects_names_and_what_get_model_gives():
+    labels = [
+        check_forecaster(model, panels()).label
+        for model in (Honest(), "naive", od.get_model("naive", label="mine"), Model(Honest(), "x"))
+    ]
+    assert labels == ["honest", "naive", "mine", "x"]
+
+
+# --- the spec ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"model": ""}, "model is '', allowed: a name"),
+        ({"version": 2}, "version is 2, allowed: a text"),
+        ({"by": "place"}, "by is 'place'; one of: location, state, or None"),
+        ({"target": "deaths"}, "target is 'deaths'; did you mean"),
+        ({"joint": ("month",)}, r"joint is \('month',\), allowed: a frozenset"),
+        ({"joint": frozenset({"months"})}, "joint is .*months.*, allowed: a frozenset"),
+        ({"joint": frozenset()}, "months that are not joint cannot be added"),
+        ({"min_months": 0}, "min_months is 0, allowed"),
+        ({"min_months": 3.5}, "min_months is 3.5, allowed"),
+        ({"dataset": "state"}, "dataset is 'state'; did you mean 'states'"),
+        ({"parameters": {"a": 1}}, "allowed: pairs of texts"),
+        ({"parameters": (("a", 1),)}, "allowed: pairs of texts"),
+        ({"parameters": (("a", "<f at 0x7f12>"),)}, "parameter a .* other text in each process"),
+        ({"origin": "odforecast"}, "stored results would be reused when it changes"),
+    ],
+)
+def test_a_spec_that_says_nothing(change, words):
+    with pytest.raises(ContractError) as caught:
+        check_forecaster(Honest(spec=replace(BY_LOCATION, **change)), panels())
+    found = [b.what for b in caught.value.breaches if b.rule == "declares"]
+    assert any(re.search(words, what) for what in found), found
+
+
+class OfClass:
+    @property
+    def spec(self):
+        return BY_LOCATION
+
+    fit = Honest.fit
+
+
+class BareSpec:
+    spec = BY_LOCATION
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (OfClass, "is a property of the class, no Spec; give an object"),
+        (Model(Honest(spec={}), "x"), "is dict, no Spec"),  # type: ignore[arg-type]
+        (BareSpec(), "it has no fit"),
+        (lambda panel: panel, r"becomes one by @od\.forecaster"),
+    ],
+)
+def test_what_is_no_forecaster(model, said):
+    with pytest.raises(TypeError, match=said):
+        check_forecaster(model)

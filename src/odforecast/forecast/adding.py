@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import weakref
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, UserDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import ForecastError, OdforecastError, proportion, short
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, REGIONS, code_of, parts_of
+from odforecast.geography import LOCATIONS, NATION, REGIONS, code_of, parts_of
 from odforecast.names import INDICATOR_NAMES, LOCATION, RESIDENCE, indicator_name
-from odforecast.panel import LAYERS, Floats, Own, Panel, Triangle
+from odforecast.panel import LAYERS, Floats, Own, Panel
 from odforecast.say import few
 from odforecast.seeds import content_hash
 
@@ -88,35 +88,23 @@ def added(known: Floats, draws: Floats) -> Floats:
 
 
 #: The forecast whose sums were asked for last, and these; no more than one is ever kept.
-_latest: tuple[weakref.ref[Forecast], Floats] | None = None
+_latest: WeakKeyDictionary[Forecast, Floats] = WeakKeyDictionary()
 
 
 def sums_of(forecast: Forecast) -> Floats:
-    """12-month-ending counts of a forecast of months, shape (D, L, M), read-only.
+    """12-month-ending counts of a forecast of months, joint over them; (D, L, M), read-only.
 
     Those of the forecast asked for last are kept until another is asked for or it is gone. They
     belong to that very object: whatever is made from it has its own.
-
-    Parameters
-    ----------
-    forecast : Forecast
-        Of months, joint over them.
     """
-    global _latest
-    held = _latest
-    if held is not None and held[0]() is forecast:
-        return held[1]
+    if (held := _latest.get(forecast)) is not None:
+        return held
     made = added(forecast.known, forecast.draws)
     made.flags.writeable = False
     if made.nbytes <= KEPT:
-        _latest = weakref.ref(forecast, _forget), made
+        _latest.clear()
+        _latest[forecast] = made
     return made
-
-
-def _forget(gone: weakref.ref[Forecast]) -> None:
-    global _latest
-    if _latest is not None and _latest[0] is gone:
-        _latest = None
 
 
 def in_order(samples: Floats) -> Floats:
@@ -184,48 +172,41 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
         )
     places = [forecast.locations[i] for i in rows]
     # What is added may be a sum itself, of places that are named beside it.
-    held = [p for s in places for p in forecast.parts.get(s, (s,))]
-    place, times = Counter(held).most_common(1)[0]
+    held = Counter(p for s in places for p in forecast.parts.get(s, (s,)))
+    place, times = held.most_common(1)[0]
     if times > 1:
         raise ForecastError(f"{few(places)} would count {place} twice", hint="leave one out")
     # Puerto Rico is no part of the US total.
-    if NATION in held and not set(held) <= {NATION, "PR"}:
+    if NATION in held and not held.keys() <= {NATION, "PR"}:
         raise ForecastError("US already holds the other locations; adding it counts twice")
-    if (taken := _taken(forecast, name)) and Counter(taken) != Counter(held):
+    if (taken := _taken(forecast, name)) and taken != held.keys():
         raise ForecastError(
             f"{name!r} is the name of a place, which is not the sum of {few(places)}",
             hint="give the sum another name",
         )
-    made = replace(
+    return carrying(
         forecast,
+        # A class that one of them does not publish has no sum.
+        lambda beside: {
+            n: p.total(places, name) for n, p in beside.items() if set(places) <= set(p.locations)
+        },
         parts={name: tuple(held)},
         draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
         known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
         locations=(name,),
-        beside={},
-    )
-    # A class that one of them does not publish has no sum.
-    return carrying(
-        made,
-        forecast,
-        lambda beside: {
-            n: p.total(places, name) for n, p in beside.items() if set(places) <= set(p.locations)
-        },
     )
 
 
-def _taken(forecast: Forecast, name: str) -> tuple[str, ...]:
+def _taken(forecast: Forecast, name: str) -> set[str]:
     """The places that a known place of this name is made of; none if no place has it."""
-    if name == NATION:
-        return JURISDICTIONS
-    if name in REGIONS:
-        return parts_of(name)
+    if name in (NATION, *REGIONS):
+        return set(parts_of(name))
     if name in forecast.locations:
-        return forecast.parts.get(name, (name,))
+        return set(forecast.parts.get(name, (name,)))
     try:
-        return (code_of(name),)
+        return {code_of(name)}
     except OdforecastError:
-        return ()
+        return set()
 
 
 def with_nation(forecast: Forecast) -> Forecast:
@@ -233,31 +214,26 @@ def with_nation(forecast: Forecast) -> Forecast:
     if NATION in forecast.locations:
         return forecast
     nation = forecast.nation()
-    made = replace(
+    return carrying(
         forecast,
+        lambda beside: {n: p.with_nation() if n in nation.beside else p for n, p in beside.items()},
         draws=np.concatenate([nation.draws, forecast.draws], axis=1),
         known=np.concatenate([nation.known, forecast.known], axis=-2),
         locations=(NATION, *forecast.locations),
         parts={**forecast.parts, **nation.parts},
-        beside={},
-    )
-    return carrying(
-        made,
-        forecast,
-        lambda beside: {n: p.with_nation() if n in nation.beside else p for n, p in beside.items()},
     )
 
 
 def carrying(
-    made: Forecast,
     forecast: Forecast,
     change: Callable[[Mapping[str, Forecast]], Mapping[str, Forecast]],
+    **fields: Any,
 ) -> Forecast:
-    """What was made of a forecast, with what a change makes of its drug classes.
+    """A forecast with other draws, and with what a change makes of its drug classes.
 
     Classes that are not drawn yet stay so.
     """
-    beside = forecast.beside
+    beside, made = forecast.beside, replace(forecast, beside={}, **fields)
     if isinstance(beside, Later):
         return with_later_parts(made, lambda: change(beside))
     parts = change(beside)
@@ -274,25 +250,16 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     return _but(forecast.beside[key], provenance=forecast.provenance)
 
 
-class Later(Mapping[str, "Forecast"]):
+class Later(UserDict[str, "Forecast"]):
     """Parts of some draws that are made once one of them is asked for; pickled as they are."""
 
     def __init__(self, mark: str, make: Callable[[], Mapping[str, Forecast]]) -> None:
-        self.mark = mark
-        self._make = make
+        self.mark, self._make = mark, make
 
     @cached_property
-    def _made(self) -> Mapping[str, Forecast]:
+    def data(self) -> Mapping[str, Forecast]:  # type: ignore[override]
+        """The parts, which nobody can change."""
         return self._make()
-
-    def __getitem__(self, name: str) -> Forecast:
-        return self._made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
-
-    def __len__(self) -> int:
-        return len(self._made)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)
@@ -340,16 +307,17 @@ def _but(forecast: Forecast, **held: object) -> Forecast:
     return made
 
 
-def _why_no_part(forecast: Forecast, short: str) -> str:
+def _why_no_part(forecast: Forecast, name: str) -> str:
+    """Why a forecast carries no such class."""
     if forecast.beside:
         return f"it holds {', '.join(forecast.beside)}"
-    if forecast.panel is not None and (other := forecast.panel.beside.get(short)) is not None:
+    if forecast.panel is not None and (other := forecast.panel.beside.get(name)) is not None:
         if other.last_month != forecast.panel.last_month:
-            return f"the release has {short} to {other.last_month} only"
+            return f"the release has {name} to {other.last_month} only"
         skipped = other.usable()[1]
         known = [f"{s}: {skipped[s]}" for s in forecast.locations if s in skipped]
-        known += [f"{s} does not publish it" for s in forecast.locations
-                  if s not in other.locations and s not in forecast.parts]  # fmt: skip
+        there = {*other.locations, *forecast.parts}
+        known += [f"{s} does not publish it" for s in forecast.locations if s not in there]
         if known:
             return "; ".join(known[:3])
     return (
@@ -358,37 +326,50 @@ def _why_no_part(forecast: Forecast, short: str) -> str:
     )
 
 
-def concat(forecasts: Iterable[Forecast]) -> Forecast:
+def concat(forecasts: Sequence[Forecast]) -> Forecast:
     """Join forecasts of different locations; see :meth:`odforecast.Forecast.concat`."""
-    parts = list(forecasts)
-    if not parts:
+    if not forecasts:
         raise ForecastError("there are no forecasts to join")
-    _check(parts)
-    owner = {s: (k, i) for k, f in enumerate(parts) for i, s in enumerate(f.locations)}
+    first = forecasts[0]
+    owner: dict[str, tuple[Forecast, int]] = {}
+    for f in forecasts:
+        for (what, one), (_, other) in zip(_common(first), _common(f)):
+            if one != other:
+                raise ForecastError(f"the forecasts have different {what}: {one} and {other}")
+    for f in forecasts:
+        if again := owner.keys() & set(f.locations):
+            raise ForecastError(
+                f"{min(again)} is in more than one forecast", hint="select before joining"
+            )
+        owner |= {s: (f, i) for i, s in enumerate(f.locations)}
     places = tuple(sorted(owner, key=_order))
-    joint = frozenset.intersection(*(f.joint for f in parts))
-    one = _pieces_of_one(parts)
-    panel = parts[0].panel if one else _joined([f.panel for f in parts])
-    skipped = {s: why for f in parts for s, why in f.skipped.items()}
-    # Where some forecast draws the months before its own, all do.
-    drawn = any(f.known.ndim > 2 for f in parts)
-    known = [np.broadcast_to(f.known, (*f.draws.shape[:2], 11)) if drawn else f.known
-             for f in parts]  # fmt: skip
+    rows = [owner[s] for s in places]
+    joint = frozenset.intersection(*(f.joint for f in forecasts))
+    # All from one model, seed and panel, so that draw d is one world in all.
+    one = len(forecasts) == 1 or (
+        all(map(first.provenance.get, _IDENTITY))
+        and all(_origin(f) == _origin(first) for f in forecasts)
+    )
+    panel = first.panel if one else _joined([f.panel for f in forecasts])
+    skipped = {s: why for f in forecasts for s, why in f.skipped.items()}
+    known = [f.known[..., i, :] for f, i in rows]
+    if any(x.ndim > 1 for x in known):  # where some draw the months before their own, all do
+        known = [np.broadcast_to(x, (len(first.draws), 11)) for x in known]
     made = replace(
-        parts[0],
+        first,
         beside={},
-        draws=np.stack([parts[k].draws[:, i] for k, i in map(owner.__getitem__, places)], axis=1),
-        known=np.stack([known[k][..., i, :] for k, i in map(owner.__getitem__, places)], axis=-2),
+        draws=np.stack([f.draws[:, i] for f, i in rows], axis=1),
+        known=np.stack(known, axis=-2),
         locations=places,
         joint=joint if one else joint - {LOCATION},
         panel=panel,
         skipped={s: why for s, why in skipped.items() if one or s not in owner},
-        provenance=_provenance(parts, panel),
-        warnings=tuple(dict.fromkeys(w for f in parts for w in f.warnings)),
-        parts={s: of for f in parts for s, of in f.parts.items()},
+        provenance=_provenance(forecasts, panel),
+        warnings=tuple(dict.fromkeys(w for f in forecasts for w in f.warnings)),
+        parts={s: of for f in forecasts for s, of in f.parts.items()},
     )
-    classes = dict.fromkeys(name for f in parts for name in f.beside)
-    held = {name: [f.part(name) for f in parts if name in f.beside] for name in classes}
+    classes = dict.fromkeys(name for f in forecasts for name in f.beside)
+    held = {name: [f.part(name) for f in forecasts if name in f.beside] for name in classes}
     return made.with_parts({name: concat(of) for name, of in held.items()}) if held else made
 
 
@@ -397,66 +378,39 @@ def _order(place: str) -> tuple[int, str]:
     return _RANK.get(place, len(_RANK) + (not place.isdigit())), place
 
 
-def _check(parts: Sequence[Forecast]) -> None:
-    first = parts[0]
-    for other in parts[1:]:
-        for what, a, b in (
-            ("as-of dates", first.as_of, other.as_of),
-            ("last months", first.last_month, other.last_month),
-            ("targets", first.target, other.target),
-            ("ways to count deaths", first.basis, other.basis),
-            ("numbers of draws", len(first.draws), len(other.draws)),
-            ("seeds", first.provenance.get("seed"), other.provenance.get("seed")),
-            ("scenarios", first.provenance.get("scenario"), other.provenance.get("scenario")),
-        ):
-            if a != b:
-                raise ForecastError(f"the forecasts have different {what}: {a} and {b}")
-        if not np.array_equal(first.months, other.months):
-            raise ForecastError(
-                f"the forecasts have different months: {first.months[0]}..{first.months[-1]} and "
-                f"{other.months[0]}..{other.months[-1]}"
-            )
-    seen: set[str] = set()
-    for part in parts:
-        if again := seen & set(part.locations):
-            raise ForecastError(
-                f"{min(again)} is in more than one forecast", hint="select before joining"
-            )
-        seen |= set(part.locations)
+def _common(f: Forecast) -> list[tuple[str, object]]:
+    """What all forecasts that are joined must have in common."""
+    return [
+        ("as-of dates", f.as_of),
+        ("last months", f.last_month),
+        ("targets", f.target),
+        ("ways to count deaths", f.basis),
+        ("numbers of draws", len(f.draws)),
+        ("seeds", f.provenance.get("seed")),
+        ("scenarios", f.provenance.get("scenario")),
+        ("months", f"{f.months[0]}..{f.months[-1]}"),
+    ]
 
 
-def _pieces_of_one(parts: Sequence[Forecast]) -> bool:
-    """Whether all come from one model, seed and panel, so that draw d is one world in all."""
-    first = parts[0]
-    if not all(first.provenance.get(key) for key in _IDENTITY):
-        return len(parts) == 1
-    return all(
-        dict(f.provenance) == dict(first.provenance)
-        and (f.panel is None) == (first.panel is None)
-        and (f.panel is None or first.panel is None or f.panel.data_hash == first.panel.data_hash)
-        for f in parts
-    )
+def _origin(f: Forecast) -> tuple[object, ...]:
+    return dict(f.provenance), f.panel and f.panel.data_hash
 
 
 def _provenance(parts: Sequence[Forecast], panel: Panel | None) -> dict[str, str]:
     """What all say; where they differ, all that is said, in order."""
-    keys = dict.fromkeys(key for f in parts for key in f.provenance)
     out = {}
-    for key in keys:
+    for key in dict.fromkeys(key for f in parts for key in f.provenance):
         said = dict.fromkeys(f.provenance[key] for f in parts if key in f.provenance)
-        out[key] = next(iter(said)) if len(said) == 1 else " + ".join(said)
+        out[key] = " + ".join(said) if len(said) > 1 else next(iter(said))
         if key == "data_hash" and panel is not None and len(said) > 1:
             out[key] = panel.data_hash
     return out
 
 
 def _joined(panels: Sequence[Panel | None]) -> Panel | None:
-    """One panel with the rows of all; None where a forecast has none.
+    """One panel with the rows of all, which must be rows of one and the same panel.
 
-    Raises
-    ------
-    ForecastError
-        If they are not rows of one and the same panel.
+    None where a forecast has none.
     """
     held = [p for p in panels if p is not None]
     if len(held) < len(panels):
@@ -464,95 +418,65 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
     first = held[0]
     if all(p is first or p.data_hash == first.data_hash for p in held):
         return first
-    for other in held[1:]:
-        for name in _SHARED:
-            if getattr(other, name) != getattr(first, name):
-                raise ForecastError(
-                    f"the forecasts come from different panels: {name} is "
-                    f"{getattr(first, name)} and {getattr(other, name)}"
-                )
-        if not np.array_equal(other.months, first.months):
-            raise ForecastError("the forecasts come from panels of different months")
-        if _releases(other) != _releases(first):
-            raise ForecastError("the forecasts come from panels with different earlier releases")
+    equal = partial(np.array_equal, equal_nan=True)
     owner: dict[str, tuple[Panel, int]] = {}
     for panel in held:
+        for name in _SHARED:
+            one, other = getattr(first, name), getattr(panel, name)
+            if one != other:
+                said = f"the forecasts come from different panels: {name} is {one} and {other}"
+                raise ForecastError(said)
+        if not np.array_equal(panel.months, first.months):
+            raise ForecastError("the forecasts come from panels of different months")
+        if _releases(panel) != _releases(first):
+            raise ForecastError("the forecasts come from panels with different earlier releases")
+    for panel in held:
         for i, place in enumerate(panel.locations):
-            mine, row = owner.setdefault(place, (panel, i))
-            if not _same_row(mine, row, panel, i):
+            mine = owner.setdefault(place, (panel, i))
+            if mine[0] is not panel and not all(map(equal, _cells(*mine), _cells(panel, i))):
                 raise ForecastError(f"the forecasts come from panels that differ in {place}")
     places = tuple(sorted(owner, key=_order))
     rows = [owner[s] for s in places]
-    names = dict.fromkeys(name for p in held for name in p.beside)
     layers: dict[str, Any] = {n: np.stack([getattr(p, n)[i] for p, i in rows]) for n in LAYERS}
-    triangle = None
     if first.triangle is not None:
-        whole = [p.triangle.rows([i]) for p, i in rows if p.triangle is not None]
-        joined = {
-            name: np.concatenate([t.layers[name] for t in whole], axis=1)
-            for name in first.triangle.layers
-        }
-        triangle = Triangle(first.triangle.releases, **joined)
+        earlier = [p.triangle.rows([i]).layers for p, i in rows if p.triangle is not None]
+        joined: Any = {n: np.concatenate([x[n] for x in earlier], axis=1) for n in earlier[0]}
+        layers["triangle"] = replace(first.triangle, **joined)
+    for name in ("problems", "urban", "residents"):
+        layers[name] = {s: of for p in held for s, of in getattr(p, name).items()}
+    names = dict.fromkeys(name for p in held for name in p.beside)
+    layers["beside"] = {n: _joined([p.beside[n] for p in held if n in p.beside]) for n in names}
     return replace(
         first,
         locations=places,
-        triangle=triangle,
-        own=_own(held),
-        beside={n: _beside([p.beside[n] for p in held if n in p.beside]) for n in names},
+        own=_own([p.own for p in held if p.own is not None]),
         notes=tuple(dict.fromkeys(note for p in held for note in p.notes)),
-        problems={s: why for p in held for s, why in p.problems.items()},
-        urban={s: code for p in held for s, code in p.urban.items()},
-        residents={s: people for p in held for s, people in p.residents.items()},
         selected=all(p.selected for p in held),
         **layers,
     )
-
-
-def _beside(panels: list[Panel]) -> Panel:
-    joined = _joined(panels)
-    assert joined is not None
-    return joined
-
-
-def _own(panels: Sequence[Panel]) -> Own | None:
-    """Own counts of all panels: of each place those of the first that has some.
-
-    Raises
-    ------
-    ForecastError
-        If two have other counts of one place.
-    """
-    held = [p.own for p in panels if p.own is not None]
-    if not held:
-        return None
-    first = held[0]
-    for own in held[1:]:
-        for place in sorted(set(own.places) & set(first.places)):
-            if not all(np.array_equal(a, b) for a, b in zip(own.rows(place), first.rows(place))):
-                raise ForecastError(f"the forecasts rest on different own counts of {place}")
-        new = [place for place in own.places if place not in first.places]
-        rows = [(place, *row) for place in new for row in zip(*own.rows(place))]
-        first = replace(
-            first,
-            locations=(*first.locations, *(r[0] for r in rows)),
-            months=np.append(first.months, np.array([r[1] for r in rows], dtype="datetime64[M]")),
-            deaths=np.append(first.deaths, [r[2] for r in rows]),
-            as_of=np.append(first.as_of, np.array([r[3] for r in rows], dtype="datetime64[D]")),
-        )
-    return first
-
-
-def _same_row(one: Panel, i: int, other: Panel, j: int) -> bool:
-    if one is other:
-        return True
-    pairs = [(getattr(one, n)[i], getattr(other, n)[j]) for n in LAYERS]
-    if one.triangle is not None and other.triangle is not None:
-        mine, theirs = one.triangle.layers, other.triangle.layers
-        pairs += [(mine[name][:, i], theirs[name][:, j]) for name in mine]
-    return all(np.array_equal(a, b, equal_nan=True) for a, b in pairs)
 
 
 def _releases(panel: Panel) -> object:
     """Earlier releases of a panel, and what is known of each."""
     triangle = panel.triangle
     return None if triangle is None else (triangle.releases, tuple(triangle.layers))
+
+
+def _cells(panel: Panel, i: int) -> list[Floats]:
+    """All that a panel, and its earlier releases, say of the counts of a place."""
+    earlier = {} if panel.triangle is None else panel.triangle.layers
+    return [getattr(panel, name)[i] for name in LAYERS] + [x[:, i] for x in earlier.values()]
+
+
+def _own(held: Sequence[Own]) -> Own | None:
+    """Own counts of all panels, of each place the same wherever there are any."""
+    owner: dict[str, Own] = {}
+    for own in held:
+        for place in own.places:
+            mine = owner.setdefault(place, own)
+            if not all(map(np.array_equal, own.rows(place), mine.rows(place))):
+                raise ForecastError(f"the forecasts rest on different own counts of {place}")
+    rows = [(place, *row) for place, own in owner.items() for row in zip(*own.rows(place))]
+    names = ("locations", "months", "deaths", "as_of")
+    columns: dict[str, Any] = dict(zip(names, map(np.array, zip(*rows))))
+    return replace(held[0], **columns) if held else None

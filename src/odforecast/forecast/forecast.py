@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ForecastError, OdforecastError, one_of, short
 from odforecast.forecast import adding, tables
 from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
+from odforecast.forecast.file import read_forecast, save_forecast
 from odforecast.forecast.tables import By, layer_of, of_counties
 from odforecast.forecast.text import text
 from odforecast.forecast.trend import trend
@@ -27,7 +28,6 @@ from odforecast.names import (
     LOCATION,
     MONTH,
     OCCURRENCE,
-    RESIDENCE,
     TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
@@ -41,6 +41,18 @@ if TYPE_CHECKING:
 
     from odforecast.forecast.record import Scored
 
+#: Columns that a notebook shows, and their titles; decimals of their numbers.
+_OF_STATES = {
+    "name": "place", "month": "12 months ending", "low": "low", "median": "median", "high": "high",
+    "change": "change on a year before, %", "fall": "chance of a fall", "rate": "per 100,000",
+}  # fmt: skip
+_OF_COUNTIES = {
+    "name": "county", "month": "12 months ending", "last": "reported", "low": "low",
+    "median": "median", "high": "high", "p_zero": "chance of 0", "p_hidden": "of 1–9",
+    "p_ten": "of 10+",
+}  # fmt: skip
+_DECIMALS = dict.fromkeys(("low", "median", "high", "change"), 0) | {"rate": 1}
+_DECIMALS |= dict.fromkeys(("fall", "p_zero", "p_hidden", "p_ten"), 2)
 #: Arrays that forecasts made for themselves, by id: nobody else holds them, and none is written to.
 _OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
 
@@ -119,13 +131,35 @@ class Forecast(Frozen):
     beside: Mapping[str, Forecast] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        arrays = _checked(self.draws, self.months, self.known, self.locations)
+        # Copies: a forecast shares no array with its maker, only with what is made of it.
+        # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
+        held = (self.draws, self.known)
+        ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in held]
+        draws, known = (
+            x if own else np.array(x, dtype=float, order="C") for x, own in zip(held, ours)
+        )
+        months = np.array(self.months, dtype="datetime64[M]")
+        shape = (len(self.locations), months.size)
+        if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
+            raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
+        if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
+            raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
+        known = known.reshape(shape[0], 11) if len(draws) == 1 else known
+        if (np.diff(months).astype(int) != 1).any():
+            raise ForecastError("months must be consecutive")
+        if not ours[0] and not np.isfinite(draws).all():
+            bad = np.argwhere(~np.isfinite(draws))
+            d, i, m = bad[0]
+            first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
+            raise ForecastError(f"{len(bad)} draws are not finite, {first}")
         if not self.joint <= {LOCATION, MONTH} or self.target not in TARGETS:
             raise ForecastError(f"unknown axis in {self.joint} or target {self.target!r}")
         if len(set(self.locations)) != len(self.locations):
             raise ForecastError("locations must be distinct")
-        for name, array in zip(("draws", "months", "known"), arrays):
+        for name, array in (("draws", draws), ("months", months), ("known", known)):
+            array.flags.writeable = False
             object.__setattr__(self, name, array)
+        _OURS.update({id(array): array for array in (draws, known)})
         object.__setattr__(self, "beside", adding.of_these_draws(self))
         self._freeze()
 
@@ -144,36 +178,28 @@ class Forecast(Frozen):
             f"parts  {', '.join(self.beside)}" if self.beside else "",
             *(f"warning  {said}" for said in self.warnings),
             "next: .select('Ohio/*'), .counties(), .ranking(), .text('39035'), .plot()"
-            if self.basis == RESIDENCE
+            if of_counties(self)
             else "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), "
             ".plot()",
         )
 
     @steady
     def _repr_html_(self) -> str:
-        if of_counties(self):
-            return _counties_html(self)
+        caption, counties = repr(self).splitlines()[0], of_counties(self)
         try:
-            table = self.summary()
+            table = self.counties() if counties else self.summary()
         except ForecastError:  # paths of single months, not joint
-            return html_table(self.to_frame(target=self.target), repr(self).splitlines()[0])
-        last = table[table["horizon"] == min(12, int(self.horizons[-1]))]
-        shown = last[["name", "month", "low", "median", "high", "change", "fall", "rate"]].round(
-            {"low": 0, "median": 0, "high": 0, "change": 0, "fall": 2, "rate": 1}
-        )
-        shown = shown.rename(
-            columns={
-                "name": "place",
-                "month": "12 months ending",
-                "change": "change on a year before, %",
-                "fall": "chance of a fall",
-                "rate": "per 100,000",
-            }
-        )
+            return html_table(self.to_frame(target=self.target), caption)
+        titles, hidden, more = _OF_STATES, "", ".summary(), .years(), .trend(), .nowcast()"
+        if counties:
+            titles, more = _OF_COUNTIES, ".counties(), .ranking()"
+            hidden = "; numbers below 10 left out"
+        shown = table[table["horizon"] == min(12, int(self.horizons[-1]))]
+        names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
-            shown,
-            f"{self!r}".splitlines()[0].lstrip("<") + "; 90 % interval",
-            "All of it: .summary(), .years(), .trend(), .nowcast(), .text(place), .plot()",
+            shown[list(titles)].round(_DECIMALS).rename(columns=names),
+            f"{caption.lstrip('<')}; 90 % interval{hidden}",
+            f"All of it: {more}, .text({titles['name']}), .plot()",
         )
 
     @classmethod
@@ -201,27 +227,16 @@ class Forecast(Frozen):
         stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
         rows = [panel.locations.index(s) for s in locations]
         known = panel.monthly[rows, stop - 11 : stop].copy()
-        joint = keywords.get("joint", frozenset({LOCATION, MONTH}))
-        if LOCATION in joint:  # type: ignore[operator]
+        if LOCATION in keywords.get("joint", {LOCATION}):  # type: ignore[operator]
             # Each row's months have their own constants; those of a coherent nation are its
             # parts', so that sums with known months add up too.
             known = closed(known, locations)
         late = keywords.pop("late", None)
-        if late is not None:
-            arriving = np.asarray(late, dtype=float)
-            if arriving.any():
-                known = known + arriving
-        return cls(
-            draws=draws,
-            locations=tuple(locations),
-            months=months,
-            known=known,
-            as_of=panel.as_of,
-            last_month=panel.last_month,
-            basis=panel.basis,
-            panel=panel,
-            **keywords,  # type: ignore[arg-type]
-        )
+        if late is not None and np.any(np.asarray(late, dtype=float)):
+            known = known + np.asarray(late, dtype=float)
+        given: dict[str, Any] = {"basis": panel.basis, "panel": panel, **keywords}
+        places = tuple(locations)
+        return cls(draws, places, months, known, panel.as_of, panel.last_month, **given)
 
     @staticmethod
     def concat(forecasts: Iterable[Forecast]) -> Forecast:
@@ -299,8 +314,6 @@ class Forecast(Frozen):
         >>> forecast.save(tempfile.mkdtemp() + "/drift").name
         'drift'
         """
-        from odforecast.forecast.file import save_forecast
-
         return save_forecast(self, path, overwrite)
 
     @property
@@ -361,11 +374,11 @@ class Forecast(Frozen):
             raise ForecastError(f"{when} lies after the forecast, which ends {self.months[-1]}")
         if position >= 0:
             return np.asarray(self.samples()[:, :, position])
-        if self.panel is None or when < self.panel.months[0] or when > self.panel.last_month:
+        panel = self.panel
+        if panel is None or not panel.months[0] <= when <= panel.last_month:
             raise ForecastError(f"no count is known for {when}")
-        column = int((when - self.panel.months[0]).astype(int))
-        counts = layer_of(self, "reported")[:, column]
-        return np.broadcast_to(counts, (self.draws.shape[0], counts.size))
+        counts = layer_of(self, "reported")[:, int((when - panel.months[0]).astype(int))]
+        return np.broadcast_to(counts, (len(self.draws), counts.size))
 
     def change(self, month: object) -> Floats:
         """Change of the 12-month-ending count at a month on the count 12 months earlier.
@@ -457,19 +470,16 @@ class Forecast(Frozen):
         """Only these locations, by any of their names, in this order; one may be given bare."""
         places = pick(locations, self.locations, "the forecast", ForecastError, self.skipped)
         rows = [self.locations.index(s) for s in places]
-        made = replace(
-            self,
-            draws=self.draws[:, rows],
-            known=self.known[..., rows, :],
-            locations=places,
-            beside={},
-        )
 
         def chosen(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+            """The classes that some of these places publish."""
             there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
             return {n: beside[n].select(of) for n, of in there.items() if of}
 
-        return adding.carrying(made, self, chosen)
+        known = self.known[..., rows, :]
+        return adding.carrying(
+            self, chosen, draws=self.draws[:, rows], known=known, locations=places
+        )
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
@@ -706,14 +716,10 @@ class Forecast(Frozen):
         >>> table["horizon"].tolist() == list(range(-11, 1))
         True
         """
-        chosen = self if locations is None else self.select(locations)
-        return tables.nowcast(chosen, level)
+        return tables.nowcast(self, locations, level)
 
     def counties(
-        self,
-        locations: str | Iterable[str] | None = None,
-        level: float = 0.9,
-        exact: bool = False,
+        self, locations: str | Iterable[str] | None = None, level: float = 0.9, exact: bool = False
     ) -> pd.DataFrame:
         """Counts of counties as they may be published: a number below 10 is left out.
 
@@ -857,15 +863,10 @@ class Forecast(Frozen):
         >>> "Ohio" in forecast.select("Ohio").plot().get_title(loc="left")
         True
         """
-        from odforecast.plot import fan, small_multiples
+        from odforecast.plot import fan, map, small_multiples
 
-        if len(self.locations) == 1:
-            return fan(self, axes=axes, **options)
-        if of_counties(self):
-            from odforecast.plot import map as county_map
-
-            return county_map(self, axes=axes, **options)
-        return small_multiples(self, axes=axes, **options)
+        many = map if of_counties(self) else small_multiples
+        return (fan if len(self.locations) == 1 else many)(self, axes=axes, **options)
 
     def to_frame(
         self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95), target: str = TARGET_12MO
@@ -887,106 +888,25 @@ class Forecast(Frozen):
         >>> len(table), table["horizon"].max()
         (60, np.int64(12))
         """
-        import pandas as pd
-
         values = self.quantiles(levels, target)
-        n_levels, n_loc, n_months = values.shape
-        return pd.DataFrame(
-            {
-                "location": np.repeat(self.locations, n_months * n_levels),
-                "month": np.tile(np.repeat(self.months.astype("datetime64[s]"), n_levels), n_loc),
-                "horizon": np.tile(np.repeat(self.horizons, n_levels), n_loc),
-                "horizon_from_origin": np.tile(
-                    np.repeat(self.horizons_from_origin, n_levels), n_loc
-                ),
-                "target": target,
-                "level": np.tile(np.asarray(levels, dtype=float), n_loc * n_months),
-                "value": np.moveaxis(values, 0, 2).ravel(),
-            }
-        )
+        labels = tables.frame_of(self, {"target": target}).drop(columns="name")
+        frame = labels.loc[labels.index.repeat(len(values))].reset_index(drop=True)
+        frame["level"] = np.tile(np.asarray(levels, dtype=float), len(labels))
+        frame["value"] = np.moveaxis(values, 0, 2).ravel()
+        return frame
 
     def to_xarray(self, target: str = TARGET_12MO) -> xr.DataArray:
         """Draws of a target as a labelled array (draw, location, month)."""
         import xarray as xr
 
+        months = self.months.astype("datetime64[ns]")
         return xr.DataArray(
             self.samples(target),
             dims=FORECAST_DIMS,
-            coords={
-                LOCATION: list(self.locations),
-                MONTH: self.months.astype("datetime64[ns]"),
-            },
+            coords={LOCATION: list(self.locations), MONTH: months},
             name=target,
             attrs={"as_of": str(self.as_of), **self.provenance},
         )
-
-
-def _is_ours(array: object) -> bool:
-    """Whether another forecast made this very array, and it is as it was then."""
-    held = _OURS.get(id(array))
-    return held is array and held is not None and not held.flags.writeable
-
-
-def _checked(
-    draws: Floats, months: Months, known: Floats, locations: tuple[str, ...]
-) -> tuple[Floats, Months, Floats]:
-    """Arrays as a forecast keeps them: copies, unless a forecast made them; read-only.
-
-    Raises
-    ------
-    ForecastError
-        If shapes do not fit, months are not consecutive, or a draw is not finite.
-    """
-    # Copies: a forecast shares no array with its maker, only with what is made of it.
-    # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
-    checked = _is_ours(draws)
-    draws = draws if checked else np.array(draws, dtype=float, order="C")
-    months = np.array(months, dtype="datetime64[M]")
-    if not _is_ours(known):
-        known = np.array(known, dtype=float, order="C")
-    shape = (len(locations), months.size)
-    if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
-        raise ForecastError(f"draws have shape {draws.shape}, expected (D, {shape})")
-    if known.shape not in ((shape[0], 11), (len(draws), shape[0], 11)):
-        raise ForecastError(f"known has shape {known.shape}, expected {(shape[0], 11)}")
-    known = known.reshape(shape[0], 11) if len(draws) == 1 else known
-    if (np.diff(months).astype(int) != 1).any():
-        raise ForecastError("months must be consecutive")
-    if not checked and not np.isfinite(draws).all():
-        bad = np.argwhere(~np.isfinite(draws))
-        d, i, m = bad[0]
-        raise ForecastError(
-            f"{len(bad)} draws are not finite, first at draw {d}, {locations[i]}, {months[m]}"
-        )
-    for array in (draws, months, known):
-        array.flags.writeable = False
-    for array in (draws, known):
-        _OURS[id(array)] = array
-    return draws, months, known
-
-
-def _counties_html(made: Forecast) -> str:
-    """Counties in a notebook: what may be published."""
-    table = made.counties()
-    shown = table[table["horizon"] == min(12, int(made.horizons[-1]))]
-    columns = {
-        "name": "county",
-        "month": "12 months ending",
-        "last": f"reported {made.last_month}",
-        "low": "low",
-        "median": "median",
-        "high": "high",
-        "p_zero": "chance of 0",
-        "p_hidden": "of 1–9",
-        "p_ten": "of 10+",
-    }
-    rows = shown[list(columns)].round({"low": 0, "median": 0, "high": 0})
-    rows = rows.round({"p_zero": 2, "p_hidden": 2, "p_ten": 2}).rename(columns=columns)
-    return html_table(
-        rows,
-        f"{made!r}".splitlines()[0].lstrip("<") + "; 90 % interval; numbers below 10 left out",
-        "All of it: .counties(), .ranking(), .text(county), .plot()",
-    )
 
 
 def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> Forecast:
@@ -1028,6 +948,4 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     >>> bool((again.draws == forecast.draws).all()), again.panel.data_hash == panel.data_hash
     (True, True)
     """
-    from odforecast.forecast.file import read_forecast
-
     return read_forecast(Path(path), Forecast)

@@ -30,12 +30,10 @@ class Scored(Protocol):
     @property
     def scores(self) -> pd.DataFrame:
         """One row per forecast unit."""
-        ...
 
     @property
     def manifest(self) -> Mapping[str, Any]:
         """What was run: of which deaths, at least."""
-        ...
 
 
 @cache
@@ -125,32 +123,23 @@ def past_errors(
     True
     """
     spec = forecast.provenance.get("spec_hash")
-    if record is not None:
-        return _measured(forecast, location, record, spec)
-    # Scored on all drugs: a class has another record.
-    if forecast.panel is None or forecast.panel.indicator != ALL_DRUGS:
-        return None
-    table = _shipped()
-    rows = table[table["location"] == location]
-    if rows.empty or set(rows["spec_hash"]) != {spec}:
-        return None
-    if str(forecast.as_of) < str(rows["truth_release"].max()):
-        return None  # what is said on an earlier day must not know what came later
-    return rows.reset_index(drop=True)
-
-
-def _measured(
-    forecast: Forecast, location: str, record: Scored, spec: str | None
-) -> pd.DataFrame | None:
     ours = None if forecast.panel is None else forecast.panel.indicator
-    theirs = record.manifest.get("indicator")
+    if record is None:
+        table = _shipped()
+        rows = table[table["location"] == location]
+        # Scored on all drugs: a class has another record.
+        if ours != ALL_DRUGS or rows.empty or set(rows["spec_hash"]) != {spec}:
+            return None
+        # What is said on an earlier day must not know what came later.
+        later = str(rows["truth_release"].max()) > str(forecast.as_of)
+        return None if later else rows.reset_index(drop=True)
+    theirs, scores = record.manifest.get("indicator"), record.scores
     if ours != theirs:
         told = f"is of {theirs!r}" if theirs else "does not say which deaths it is of"
         raise ForecastError(
             f"the record {told}, and the forecast is of {ours!r}",
             hint="score the same deaths: od.backtest(..., indicator=...)",
         )
-    scores = record.scores
     mine = scores[scores["spec_hash"] == spec]
     if mine.empty:
         model = forecast.provenance.get("label", "this model")
@@ -165,13 +154,3 @@ def _measured(
     )
     rows = table_of(mine[seen & (mine["location"] == location).to_numpy()])
     return None if rows.empty else rows
-
-
-def error_at(rows: pd.DataFrame | None, horizon: int) -> dict[str, Any] | None:
-    """The row of a horizon, as a mapping; None where there is none, or it has no error."""
-    if rows is None:
-        return None
-    found = rows[rows["horizon"] == horizon]
-    if found.empty or not np.isfinite(float(found["error"].iloc[0])):
-        return None
-    return {str(k): v for k, v in found.iloc[0].items()}

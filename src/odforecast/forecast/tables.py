@@ -7,7 +7,7 @@ places and months is read here, too; a sum of places has the sum of its parts.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, ForecastError, one_of, proportion, whole
-from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, pick, population
-from odforecast.months import ONE_MONTH, to_month
+from odforecast.geography import JURISDICTIONS, LOCATIONS, NATION, called, population
+from odforecast.months import to_month
 from odforecast.names import COUNTIES, LOCATION, MONTH, RESIDENCE, VINTAGE_REAL
-from odforecast.panel import Floats, Panel
+from odforecast.panel import Floats
 from odforecast.say import SMALL, published_count
 
 if TYPE_CHECKING:
@@ -27,40 +27,10 @@ if TYPE_CHECKING:
     from odforecast.forecast.forecast import Forecast
 
 Flags = NDArray[np.bool_]
+Positions = Sequence[int] | NDArray[np.intp] | slice
 By = Literal["deaths", "rate"]
-#: Columns of the table, in order; a test locks them, for files hold them.
-SUMMARY_COLUMNS: Final = (
-    "location",
-    "name",
-    "month",
-    "horizon",
-    "horizon_from_origin",
-    "reported",
-    "predicted",
-    "level",
-    "low",
-    "median",
-    "high",
-    "change_low",
-    "change",
-    "change_high",
-    "fall",
-    "rate_low",
-    "rate",
-    "rate_high",
-    "rate_of",
-)
-#: Columns of the table, in order; a test locks them, for files hold them.
-COUNTY_COLUMNS: Final = (
-    "location", "name", "month", "horizon", "horizon_from_origin", "last", "level", "low",
-    "low_50", "median", "high_50", "high", "fall", "rise", "p_zero", "p_hidden", "p_ten",
-    "rate_low", "rate", "rate_high", "few",
-)  # fmt: skip
-#: Columns of the table, in order; a test locks them.
-RANKING_COLUMNS: Final = (
-    "location", "name", "month", "horizon", "by", "k", "among", "deaths", "rate", "few", "rising",
-    "above_last",
-)  # fmt: skip
+#: Places asked for, by any of their names; all where none is.
+Places = str | Iterable[str] | None
 #: A rate that rests on fewer deaths is mostly chance: its standard error is over a fifth of it.
 #: The National Center for Health Statistics marks such rates as unreliable.
 FEW: Final = 20
@@ -69,7 +39,7 @@ _AT_ONCE: Final = 400
 #: What CDC counts apart and the census does not: a rate is of the two together.
 NEW_YORK = ("NY", "YC")
 NEW_YORK_TOGETHER = "NY+YC"
-_CODES = frozenset(x.state for x in LOCATIONS)
+_CODES = frozenset((NEW_YORK_TOGETHER, *(x.state for x in LOCATIONS)))
 #: The counts that say what is usual: 12 to 23 months before the last one.
 _USUAL = slice(-24, -12)
 
@@ -101,23 +71,20 @@ def published(forecast: Forecast, layer: str = "reported") -> Floats:
 
 
 def layer_of(forecast: Forecast, layer: str) -> Floats:
-    """A layer of the panel for each location of a forecast, shape (L, T); NaN where unknown."""
+    """A layer of the panel for each location, (L, T); NaN where unknown, (L, 1) without a panel."""
     panel = forecast.panel
     if panel is None:
-        return np.full((len(forecast.locations), 0), np.nan)
-    values: Floats = getattr(panel, layer)
-    row = {s: i for i, s in enumerate(panel.locations)}
+        return np.full((len(forecast.locations), 1), np.nan)
+    rows = dict(zip(panel.locations, getattr(panel, layer)))
     out = np.full((len(forecast.locations), panel.months.size), np.nan)
-    percent = layer in ("complete", "pending")
     for i, place in enumerate(forecast.locations):
         parts = forecast.parts.get(place, (place,))
-        if NATION in row and len(parts) > 1 and set(parts) == set(JURISDICTIONS):
+        if NATION in rows and set(parts) == set(JURISDICTIONS):
             parts = (NATION,)  # what CDC itself says of the sum
         if len(parts) == 1:
-            if parts[0] in row:
-                out[i] = values[row[parts[0]]]
-        elif not percent and all(s in row for s in parts):
-            out[i] = values[[row[s] for s in parts]].sum(axis=0)
+            out[i] = rows.get(parts[0], np.nan)
+        elif layer not in ("complete", "pending") and set(parts) <= rows.keys():
+            out[i] = np.sum([rows[s] for s in parts], axis=0)
     return out
 
 
@@ -139,46 +106,60 @@ def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
     return out
 
 
-def hidden_at(forecast: Forecast, shift: int = 0) -> NDArray[np.bool_]:
-    """Whether the count of each location was suppressed at the months of a forecast, shape (L, M).
-
-    Parameters
-    ----------
-    forecast : Forecast
-    shift : int
-        As of :func:`at_months`: −12 for the counts a year earlier.
-    """
+def hidden_before(forecast: Forecast) -> Flags:
+    """Whether the count a year before each month was suppressed, shape (L, M)."""
     suppressed = np.isnan(layer_of(forecast, "reported")) & np.isfinite(layer_of(forecast, "high"))
-    return np.asarray(at_months(forecast, suppressed.astype(float), shift) == 1.0)
+    return np.asarray(at_months(forecast, suppressed.astype(float), -12) == 1.0)
 
 
-def rows_of(forecast: Forecast, locations: str | Iterable[str] | None) -> list[int]:
-    """Positions of the places asked for, by any of their names; all where none is.
-
-    Raises
-    ------
-    ForecastError
-        If one is not in the forecast, or an empty list is given.
-    """
-    if locations is None:
-        return list(range(len(forecast.locations)))
-    places = pick(locations, forecast.locations, "the forecast", ForecastError, forecast.skipped)
-    return [forecast.locations.index(s) for s in places]
+def last_counts(forecast: Forecast) -> list[str]:
+    """The last count of each location as its release shows it: ``594``, ``0``, ``1–9``."""
+    ends = zip(layer_of(forecast, "low")[:, -1], layer_of(forecast, "high")[:, -1])
+    return [published_count(float(low), float(high)) for low, high in ends]
 
 
-def row_labels(
-    forecast: Forecast, rows: Sequence[int], months: NDArray[np.intp] | slice = slice(None)
-) -> dict[str, NDArray[Any]]:
-    """Columns that say which place and month each row of a table is, places outermost."""
-    places = [forecast.locations[i] for i in rows]
-    n = forecast.months[months].size
-    return {
-        "location": np.repeat(np.array(places, dtype=object), n),
-        "name": np.repeat(np.array([called(s) for s in places], dtype=object), n),
-        "month": np.tile(forecast.months[months].astype("datetime64[s]"), len(places)),
-        "horizon": np.tile(forecast.horizons[months], len(places)),
-        "horizon_from_origin": np.tile(forecast.horizons_from_origin[months], len(places)),
+def chosen(forecast: Forecast, locations: Places) -> Forecast:
+    """The forecast of the places asked for, by any of their names; the whole where none is."""
+    return forecast if locations is None else replace(forecast, beside={}).select(locations)
+
+
+def frame_of(
+    forecast: Forecast,
+    columns: Mapping[str, Any],
+    rows: Positions = slice(None),
+    months: Positions = slice(None),
+) -> pd.DataFrame:
+    """A row per place and month, places outermost: which they are, and columns (L, M) or single."""
+    import pandas as pd
+
+    places = np.array(forecast.locations, dtype=object)[rows][:, None]
+    held = {
+        "location": places,
+        "name": np.array([[called(s)] for s in places[:, 0]], dtype=object),
+        "month": forecast.months[months].astype("datetime64[s]"),
+        "horizon": forecast.horizons[months],
+        "horizon_from_origin": forecast.horizons_from_origin[months],
+        **columns,
     }
+    shape = (len(places), forecast.months[months].size)
+    return pd.DataFrame({name: np.broadcast_to(x, shape).ravel() for name, x in held.items()})
+
+
+def _ends(values: Iterable[Floats], what: str = "") -> dict[str, Floats]:
+    """Columns of an interval: its lower end, its middle and its upper end."""
+    names = (f"{what}_low", what, f"{what}_high") if what else ("low", "median", "high")
+    return dict(zip(names, values))
+
+
+def _levels(level: float, *middle: float) -> Floats:
+    """Levels of the ends of an interval, and of what is shown between them."""
+    # Rounded, so that 0.9 gives the levels 0.05 and 0.95 themselves.
+    return np.round([(1 - level) / 2, *middle, (1 + level) / 2], 12)
+
+
+def _share(holds: Flags, known: Flags) -> Floats:
+    """Share of draws; NaN where what they are compared with is hidden or missing."""
+    return np.where(known, holds.mean(axis=0), np.nan)
 
 
 def residents(parts: Sequence[str], year: int) -> float:
@@ -198,25 +179,28 @@ def residents(parts: Sequence[str], year: int) -> float:
     held = set(parts)
     if set(NEW_YORK) <= held:
         held = held - set(NEW_YORK) | {NEW_YORK_TOGETHER}
-    known = _CODES | {NEW_YORK_TOGETHER}
-    return sum(population(s, year) if s in known else float("nan") for s in sorted(held))
+    return sum(population(s, year) if s in _CODES else float("nan") for s in sorted(held))
 
 
-def residents_of(forecast: Forecast) -> Floats:
+def residents_of(forecast: Forecast, together: bool = False) -> Floats:
     """Residents of each location of a forecast in each month's year, shape (L, M); NaN unknown.
 
     Of counties those of the panel, the same in every month: a population file is of one year.
+    ``together``: of New York and of the city those of both.
     """
     parts = [forecast.parts.get(s, (s,)) for s in forecast.locations]
     panel = forecast.panel
     if panel is not None and panel.dataset == COUNTIES:
         people = [sum(panel.residents.get(s, float("nan")) for s in of) for of in parts]
         return np.repeat(np.array(people, dtype=float)[:, None], forecast.months.size, axis=1)
-    years = forecast.months.astype("datetime64[Y]").astype(int) + 1970
-    return np.array([[residents(of, int(y)) for y in years] for of in parts])
+    if together:
+        parts = [NEW_YORK if s in NEW_YORK else of for s, of in zip(forecast.locations, parts)]
+    years, column = np.unique(forecast.months.astype("datetime64[Y]"), return_inverse=True)
+    known = [[residents(of, int(str(year))) for year in years] for of in parts]
+    return np.array(known)[:, column]
 
 
-def year_before(forecast: Forecast) -> Floats:
+def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
     """12-month-ending deaths a year before each month of a forecast, once final.
 
     Where the draws reach that far back, in every draw; before them as reported, and for a sum
@@ -227,61 +211,42 @@ def year_before(forecast: Forecast) -> Floats:
     ndarray, shape (D, L, M)
         NaN where no count is known, or where it is drawn and the draws are not joint over months.
     """
-    sums = forecast.samples()
-    reported = at_months(forecast, layer_of(forecast, "reported"), -12)
-    out = np.broadcast_to(reported, sums.shape).copy()
-    if forecast.months.size > 12:
-        out[:, :, 12:] = sums[:, :, :-12] if MONTH in forecast.joint else np.nan
+    at = np.arange(forecast.months.size)[months]
+    reported = at_months(forecast, layer_of(forecast, "reported"), -12)[:, at]
+    out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
+    if (drawn := at >= 12).any():
+        sums = forecast.samples()
+        out[:, :, drawn] = sums[:, :, at[drawn] - 12] if MONTH in forecast.joint else np.nan
     return out
 
 
-def summary(
-    forecast: Forecast, locations: str | Iterable[str] | None = None, level: float = 0.9
-) -> pd.DataFrame:
+def summary(forecast: Forecast, locations: Places = None, level: float = 0.9) -> pd.DataFrame:
     """The table; see :meth:`odforecast.Forecast.summary`."""
-    import pandas as pd
-
     proportion("level", level)
-    kept = rows_of(forecast, locations)
-    if locations is not None:  # what is not asked for is not added up
-        places = [forecast.locations[i] for i in kept]
+    one = chosen(forecast, locations)  # what is not asked for is not added up
+    places, pair = one.locations, set(NEW_YORK)
+    if len(pair & set(places)) == 1 and pair <= set(forecast.locations):
         # New York and the city have one rate, of the two together: one needs the other.
-        more = set(NEW_YORK) - set(places) if set(NEW_YORK) & set(places) else set()
-        pair = sorted(more & set(forecast.locations))
-        forecast = replace(forecast, beside={}).select([*places, *pair])
-        kept = list(range(len(places)))
-    # Rounded, so that 0.9 gives the levels 0.05 and 0.95 themselves.
-    sides = np.round([(1 - level) / 2, 0.5, (1 + level) / 2], 12)
-    later = forecast.samples()[:, kept]
-    before = year_before(forecast)[:, kept]
-    known = ~np.isnan(later + before).any(axis=0)
-    grown = before > 0
-    moved = np.divide(100 * (later - before), before, out=np.full(later.shape, np.nan), where=grown)
-    fall = np.where(known, (later < before).mean(axis=0), np.nan)
-    rates, rate_of = _rates(forecast, kept, sides)
-    values = {
-        "reported": published(forecast, "reported")[kept],
-        "predicted": published(forecast, "predicted")[kept],
-        "level": np.full(fall.shape, level),
-        **dict(zip(("low", "median", "high"), forecast.quantiles(list(sides))[:, kept])),
-        **dict(zip(("change_low", "change", "change_high"), _sides(moved, sides))),
-        "fall": fall,
-        **dict(zip(("rate_low", "rate", "rate_high"), rates)),
+        one = chosen(forecast, (*places, *(pair - set(places))))
+    sides = _levels(level, 0.5)
+    later, before = one.samples(), year_before(one)
+    moved = np.full(later.shape, np.nan)
+    np.divide(100 * (later - before), before, out=moved, where=before > 0)
+    rates, rate_of = _rates(one, sides)
+    columns = {
+        "reported": published(one),
+        "predicted": published(one, "predicted"),
+        "level": level,
+        **_ends(one.quantiles(list(sides))),
+        **_ends(_sides(moved, sides), "change"),
+        "fall": _share(later < before, ~np.isnan(later + before).any(axis=0)),
+        **_ends(rates, "rate"),
+        "rate_of": rate_of,
     }
-    frame: pd.DataFrame = pd.DataFrame(
-        {
-            **row_labels(forecast, kept),
-            **{name: array.ravel() for name, array in values.items()},
-            "rate_of": np.repeat(np.array(rate_of, dtype=object), forecast.months.size),
-        }
-    )
-    assert tuple(frame.columns) == SUMMARY_COLUMNS
-    return frame
+    return frame_of(one, columns).head(len(places) * one.months.size)
 
 
-def years(
-    forecast: Forecast, locations: str | Iterable[str] | None = None, level: float = 0.9
-) -> pd.DataFrame:
+def years(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
     """Calendar years; see :meth:`odforecast.Forecast.years`."""
     table = summary(forecast, locations, level)
     december = table["month"].dt.month == 12
@@ -291,14 +256,9 @@ def years(
             hint="forecast further: forecast(until='2026-12')",
         )
     rows: pd.DataFrame = table[december].reset_index(drop=True)
-    year = rows["month"].dt.year
-    begins = year.map(lambda y: np.datetime64(f"{y}-01", "M"))
-    known = [
-        int(np.clip((forecast.last_month - m + ONE_MONTH).astype(int), 0, 12))
-        for m in begins.to_numpy(dtype="datetime64[M]")
-    ]
-    rows.insert(2, "year", year)
-    rows.insert(3, "known", known)
+    rows.insert(2, "year", rows["month"].dt.year)
+    # A month after the last published one is a month of the year that is not known yet.
+    rows.insert(3, "known", (12 - rows["horizon"]).clip(0, 12))
     return rows
 
 
@@ -310,34 +270,17 @@ def _sides(values: Floats, sides: Floats) -> Floats:
     return np.asarray(out)
 
 
-def _rates(forecast: Forecast, kept: list[int], sides: Floats) -> tuple[Floats, list[str]]:
-    """Rates per 100,000 residents, shape (3, L, M), and of which places each is."""
-    sums = forecast.samples()
-    whole = {s: i for i, s in enumerate(forecast.locations)}
-    if forecast.panel is not None and forecast.panel.dataset == COUNTIES:
-        people = residents_of(forecast)[kept]
-        known = np.isfinite(people).all(axis=1)
-        named = [forecast.locations[i] if k else "" for i, k in zip(kept, known)]
-        return _sides(1e5 * sums[:, kept] / people, sides), named
-    together = set(NEW_YORK) <= set(whole) and LOCATION in forecast.joint
-    out = np.full((3, len(kept), forecast.months.size), np.nan)
-    of: list[str] = []
-    years_of = forecast.months.astype("datetime64[Y]").astype(int) + 1970
-    for row, i in enumerate(kept):
-        place = forecast.locations[i]
-        parts = forecast.parts.get(place, (place,))
-        deaths, name = sums[:, i], place
-        if place in NEW_YORK and together:
-            # CDC counts the city apart, the census does not: neither has a rate of its own.
-            parts, name = NEW_YORK, NEW_YORK_TOGETHER
-            deaths = sums[:, [whole[s] for s in NEW_YORK]].sum(axis=1)
-        people = np.array([residents(parts, int(y)) for y in years_of])
-        if np.isnan(people).all():
-            of.append("")
-            continue
-        out[:, row] = _sides(1e5 * deaths / people, sides)
-        of.append(name)
-    return out, of
+def _rates(forecast: Forecast, sides: Floats) -> tuple[Floats, NDArray[Any]]:
+    """Rates per 100,000 residents, shape (3, L, M), and of which places each is, shape (L, 1)."""
+    deaths, of = forecast.samples(), np.array(forecast.locations, dtype=object)
+    rows = [i for i, s in enumerate(of) if s in NEW_YORK]
+    if together := len(rows) == 2 and LOCATION in forecast.joint:
+        # CDC counts the city apart, the census does not: neither has a rate of its own.
+        deaths, of[rows] = deaths.copy(), NEW_YORK_TOGETHER
+        deaths[:, rows] = deaths[:, rows].sum(axis=1, keepdims=True)
+    people = residents_of(forecast, together)
+    of[~np.isfinite(people).all(axis=1)] = ""
+    return _sides(1e5 * deaths / people, sides), of[:, None]
 
 
 def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
@@ -387,63 +330,49 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
     return np.asarray(predicted / usual_ratio(reported, predicted)[:, None])
 
 
-def nowcast(forecast: Forecast, level: float = 0.9) -> pd.DataFrame:
+def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
     """Counts once final; see :meth:`odforecast.Forecast.nowcast`."""
-    import pandas as pd
-
+    forecast = chosen(forecast, locations)
     proportion("level", level)
-    panel = forecast.panel
-    if panel is None:
+    if forecast.panel is None:
         raise ForecastError(
             "this forecast has no panel, so there are no reported counts to complete",
             hint="make it with get_model().fit(panel).forecast()",
         )
     now = np.flatnonzero(forecast.horizons <= 0)
     if not now.size:
-        raise _nothing(forecast, panel)
-    reported, predicted = (layer_of(forecast, name) for name in ("reported", "predicted"))
-    layers = {
-        "reported": at_months(forecast, reported),
-        "predicted": at_months(forecast, predicted),
-        "predicted_unbiased": at_months(forecast, unbiased(reported, predicted)),
+        raise _no_nowcast(forecast)
+    layers = [layer_of(forecast, name) for name in ("reported", "predicted")]
+    reported, predicted, cleared = (at_months(forecast, x) for x in (*layers, unbiased(*layers)))
+    final = forecast.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2])
+    columns = {
+        "level": np.full(reported.shape, level),
+        "reported": reported,
+        **_ends(final),
+        # The reported count is a constant: these quantiles are those of the count, shifted.
+        **_ends(final - reported, "revision"),
+        "predicted": predicted,
+        "predicted_unbiased": cleared,
         "complete": published(forecast, "complete"),
     }
-    sides = [(1 - level) / 2, 0.5, (1 + level) / 2]
-    final = dict(zip(("low", "median", "high"), forecast.quantiles(sides)))
-    # The reported count is a constant: quantiles of the revision are those of the count, shifted.
-    moved = {
-        name: final[side] - layers["reported"]
-        for name, side in (
-            ("revision_low", "low"),
-            ("revision", "median"),
-            ("revision_high", "high"),
-        )
-    }
-    columns = {"reported": layers.pop("reported")} | final | moved | layers
-    labels = row_labels(forecast, range(len(forecast.locations)), now)
-    return pd.DataFrame(
-        {name: labels[name] for name in ("location", "month", "horizon")}
-        | {"level": level}
-        | {name: values[:, now].ravel() for name, values in columns.items()}
-    )
+    table = frame_of(forecast, {name: x[:, now] for name, x in columns.items()}, months=now)
+    return table.drop(columns=["name", "horizon_from_origin"])
 
 
-def _nothing(forecast: Forecast, panel: Panel) -> ForecastError:
+def _no_nowcast(forecast: Forecast) -> ForecastError:
     """Why there is no nowcast."""
-    if panel.final_through >= panel.last_month:
-        return ForecastError(
-            f"all counts up to {panel.last_month} are final: there is nothing to nowcast",
-            hint="they are in panel.reported",
-        )
+    panel, model = forecast.panel, forecast.provenance.get("label", "this model")
+    if panel is not None and panel.final_through >= panel.last_month:
+        said = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
+        return ForecastError(said, hint="they are in panel.reported")
     if of_counties(forecast):
         return ForecastError(
-            f"{forecast.provenance.get('label', 'this model')} forecasts counts of counties after "
-            "the last published one, and does not complete those",
+            f"{model} forecasts counts of counties after the last published one, and does not "
+            "complete those",
             hint="of states there is a nowcast: get_model().fit(panel).forecast().nowcast()",
         )
     return ForecastError(
-        f"{forecast.provenance.get('label', 'this model')} takes the last counts as reported, so "
-        "it has no nowcast",
+        f"{model} takes the last counts as reported, so it has no nowcast",
         hint="use dlm, which completes them, or put +delay after a model's name (naive+delay)",
     )
 
@@ -476,20 +405,7 @@ def refuse_counties(forecast: Forecast, what: str) -> None:
         )
 
 
-def last_counts(forecast: Forecast) -> list[str]:
-    """The last count of each location as its release shows it: ``594``, ``0``, ``1–9``."""
-    low, high = layer_of(forecast, "low"), layer_of(forecast, "high")
-    if not low.shape[1]:
-        return [""] * len(forecast.locations)
-    return [published_count(float(a), float(b)) for a, b in zip(low[:, -1], high[:, -1])]
-
-
-def counties(
-    forecast: Forecast,
-    locations: str | Iterable[str] | None = None,
-    level: float = 0.9,
-    exact: bool = False,
-) -> pd.DataFrame:
+def counties(forecast: Forecast, locations: Places, level: float, exact: bool) -> pd.DataFrame:
     """The table; see :meth:`odforecast.Forecast.counties`."""
     import pandas as pd
 
@@ -499,45 +415,35 @@ def counties(
             "this forecast is of states, whose counts are not hidden",
             hint="forecast.summary() is their table",
         )
-    if locations is None and len(forecast.locations) > _AT_ONCE:
-        some = range(0, len(forecast.locations), _AT_ONCE)
-        parts = [forecast.locations[i : i + _AT_ONCE] for i in some]
-        tables = [counties(forecast.select(of), None, level, exact) for of in parts]
-        return pd.concat(tables, ignore_index=True)
-    kept = rows_of(forecast, locations)
-    sides = np.round([(1 - level) / 2, 0.25, 0.5, 0.75, (1 + level) / 2], 12)
-    later, before = forecast.samples()[:, kept], year_before(forecast)[:, kept]
+    one = chosen(forecast, locations)
+    if len(one.locations) > _AT_ONCE:
+        some = range(0, len(one.locations), _AT_ONCE)
+        parts = [counties(one, one.locations[i : i + _AT_ONCE], level, exact) for i in some]
+        return pd.concat(parts, ignore_index=True)
+    later, before = one.samples(), year_before(one)
     # A hidden count stays hidden, also where draws say what it may have been.
-    known = ~np.isnan(before).any(axis=0) & ~hidden_at(forecast, -12)[kept]
-    counts = forecast.quantiles(list(sides))[:, kept]
-    people = residents_of(forecast)[kept]
-    rates = 1e5 * counts[[0, 2, 4]] / people
+    known = ~np.isnan(before).any(axis=0) & ~hidden_before(one)
+    counts = one.quantiles(list(_levels(level, 0.25, 0.5, 0.75)))
+    rates = 1e5 * counts[[0, 2, 4]] / residents_of(one)
     few = counts[2] < FEW
     if not exact:
         rates[counts[[0, 2, 4]] < SMALL] = np.nan
         counts[counts < SMALL] = np.nan
-    values = {
-        "level": np.full(few.shape, level),
+    columns = {
+        "last": np.array(last_counts(one), dtype=object)[:, None],
+        "level": level,
         **dict(zip(("low", "low_50", "median", "high_50", "high"), counts)),
-        "fall": np.where(known, (later < before).mean(axis=0), np.nan),
-        "rise": np.where(known, (later > before).mean(axis=0), np.nan),
+        "fall": _share(later < before, known),
+        "rise": _share(later > before, known),
         "p_zero": (later < 1).mean(axis=0),
         "p_hidden": ((later >= 1) & (later < SMALL)).mean(axis=0),
         "p_ten": (later >= SMALL).mean(axis=0),
-        **dict(zip(("rate_low", "rate", "rate_high"), rates)),
+        **_ends(rates, "rate"),
         "few": few,
     }
-    last = np.array(last_counts(forecast), dtype=object)[kept]
-    frame: pd.DataFrame = pd.DataFrame(
-        {
-            **row_labels(forecast, kept),
-            "last": np.repeat(last, forecast.months.size),
-            **{name: array.ravel() for name, array in values.items()},
-        }
-    )
-    assert tuple(frame.columns) == COUNTY_COLUMNS
+    table = frame_of(one, columns)
     # The last count, drawn as it will be once complete, is there to be compared with.
-    return frame[frame["horizon"] > 0].reset_index(drop=True)
+    return table[table["horizon"] > 0].reset_index(drop=True)
 
 
 def among_highest(values: Floats, k: int) -> Floats:
@@ -569,12 +475,8 @@ def among_highest(values: Floats, k: int) -> Floats:
     return np.asarray(np.where(np.isneginf(values), 0.0, shares).mean(axis=0))
 
 
-def ranking(
-    forecast: Forecast, k: int = 10, by: By = "deaths", month: object = None, exact: bool = False
-) -> pd.DataFrame:
+def ranking(forecast: Forecast, k: int, by: By, month: object, exact: bool) -> pd.DataFrame:
     """The table; see :meth:`odforecast.Forecast.ranking`."""
-    import pandas as pd
-
     if by not in get_args(By):
         raise ForecastError(f"by is {by!r}", hint=one_of(by, get_args(By)))
     k = whole("k", k, 1)
@@ -583,90 +485,55 @@ def ranking(
             "these draws are not joint over locations, so places cannot be compared in them",
             hint="rank a forecast of a model with joint draws: county for counties, dlm for states",
         )
-    column = _column(forecast, month)
+    at = [_column(forecast, month)]
     # The nation and sums of places hold the others: who is highest is asked of single places.
     rows = [i for i, s in enumerate(forecast.locations) if s != NATION and s not in forecast.parts]
     if len(rows) < 2:
         raise ForecastError(f"the forecast has {len(rows)} single places: a ranking needs two")
-    sums = forecast.samples()[:, rows, column]
-    deaths = np.median(sums, axis=0)
-    people = residents_of(forecast)[rows, column]
-    rate = 1e5 * deaths / people
+    sums = forecast.samples()[:, rows, at[0]]
+    people = residents_of(forecast)[rows, at[0]]
     ranked = sums / people if by == "rate" else sums
+    deaths = np.median(sums, axis=0)
+    few = deaths < FEW
     if of_counties(forecast) and not exact:
         # What is not shown has no rank either: who is ahead of whom would give it away.
         ranked = np.where((sums < SMALL) & np.isfinite(ranked), -np.inf, ranked)
+        deaths = np.where(deaths < SMALL, np.nan, deaths)
     there = ~np.isnan(ranked).any(axis=0)
     if not there.any():
-        raise _no_rate(forecast)
+        people_of = "give a population file: panel.with_population(FILE) before the fit; or "
+        raise ForecastError(
+            "no place has a population, so there are no rates to rank",
+            hint=f"{people_of}by='deaths'" if of_counties(forecast) else "rank by deaths",
+        )
     among = np.full(len(rows), np.nan)
     among[there] = among_highest(ranked[:, there], k)
-    before = _year_before(forecast, column)[:, rows]
-    last = layer_of(forecast, "reported")[rows]
-    last = last[:, -1] if last.shape[1] else np.full(len(rows), np.nan)
-    few = deaths < FEW
-    if of_counties(forecast) and not exact:
-        small = deaths < SMALL
-        deaths, rate = np.where(small, np.nan, deaths), np.where(small, np.nan, rate)
-    places = [forecast.locations[i] for i in rows]
+    before = year_before(forecast, at)[:, rows, 0]
+    known = ~np.isnan(before).any(axis=0) & ~hidden_before(forecast)[rows, at[0]]
+    last = layer_of(forecast, "reported")[rows, -1]
+    columns = {
+        "among": among,
+        "deaths": deaths,
+        "rate": 1e5 * deaths / people,
+        "few": few,
+        "rising": _share(sums > before, known),
+        "above_last": _share(sums > last, ~np.isnan(last)),
+    }
+    held = {"by": by, "k": k, **{name: x[:, None] for name, x in columns.items()}}
+    table = frame_of(forecast, held, rows, at).drop(columns="horizon_from_origin")
     # Chance first, then the middle as far as it is shown, then the code: the same everywhere.
-    middle = rate if by == "rate" else deaths
-    keys = [(-_or_last(a), -_or_last(m), s) for a, m, s in zip(among, middle, places)]
-    order = sorted(range(len(rows)), key=keys.__getitem__)
-    frame: pd.DataFrame = pd.DataFrame(
-        {
-            "location": np.array(places, dtype=object),
-            "name": np.array([called(s) for s in places], dtype=object),
-            "month": np.repeat(forecast.months[[column]].astype("datetime64[s]"), len(rows)),
-            "horizon": int(forecast.horizons[column]),
-            "by": by,
-            "k": int(k),
-            "among": among,
-            "deaths": deaths,
-            "rate": rate,
-            "few": few,
-            "rising": _share(sums > before, np.isnan(before).any(axis=0)),
-            "above_last": _share(sums > last, np.isnan(last)),
-        }
-    )
-    assert tuple(frame.columns) == RANKING_COLUMNS
-    return frame.iloc[order].reset_index(drop=True)
+    order = ["among", by, "location"]
+    return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
 
 
 def _column(forecast: Forecast, month: object) -> int:
     """Position of the month asked for; without one, 12 months ahead or the last."""
     if month is None:
-        ahead = np.flatnonzero(forecast.horizons <= 12)
-        return int(ahead[-1]) if ahead.size else 0
+        return max(int((forecast.horizons <= 12).sum()) - 1, 0)
     when = to_month(month)
-    found = np.flatnonzero(forecast.months == when)
-    if not found.size:
+    at = int((when - forecast.months[0]).astype(int))
+    if not 0 <= at < forecast.months.size:
         raise ForecastError(
             f"{when} is not forecast", hint=f"from {forecast.months[0]} to {forecast.months[-1]}"
         )
-    return int(found[0])
-
-
-def _year_before(forecast: Forecast, column: int) -> Floats:
-    """Counts 12 months before a month, in every draw, shape (D, L); NaN where unknown."""
-    try:
-        before = forecast.count_at(forecast.months[column] - 12 * ONE_MONTH)
-    except ForecastError:  # before the panel, or there is none
-        return np.full(forecast.draws.shape[:2], np.nan)
-    return np.where(hidden_at(forecast, -12)[:, column], np.nan, before)
-
-
-def _share(holds: Flags, unknown: Flags) -> Floats:
-    """Share of draws; NaN where what they are compared with is hidden or missing."""
-    return np.where(unknown, np.nan, holds.mean(axis=0))
-
-
-def _or_last(value: float) -> float:
-    return float("-inf") if np.isnan(value) else float(value)
-
-
-def _no_rate(forecast: Forecast) -> ForecastError:
-    hint = "rank by deaths"
-    if of_counties(forecast):
-        hint = "give a population file: panel.with_population(FILE) before the fit; or by='deaths'"
-    return ForecastError("no place has a population, so there are no rates to rank", hint=hint)
+    return at

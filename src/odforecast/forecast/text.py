@@ -12,19 +12,11 @@ import numpy as np
 
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import OWN_COUNTS
-from odforecast.forecast.record import error_at, past_errors
-from odforecast.forecast.tables import (
-    FEW,
-    hidden_at,
-    last_counts,
-    layer_of,
-    of_counties,
-    published_on,
-)
+from odforecast.forecast.record import past_errors
+from odforecast.forecast.tables import FEW, hidden_before, last_counts, of_counties, published_on
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS, County, find
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import LOCATION
-from odforecast.panel import Floats
 from odforecast.say import (
     SMALL,
     between,
@@ -110,7 +102,7 @@ def beyond_validated(forecast: Forecast) -> str:
     >>> beyond_validated(fitted.forecast(13, draws=2)).partition(":")[0]
     'months after 2026-08 lie further ahead than forecasts were checked'
     """
-    last = to_month(forecast.last_month) + np.timedelta64(VALIDATED, "M")
+    last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     if forecast.months[-1] <= last:
         return ""
     return (
@@ -132,29 +124,15 @@ def own_counts(forecast: Forecast) -> str:
     return forecast.provenance.get(OWN_COUNTS, "")
 
 
-def own_of(forecast: Forecast, place: str) -> str:
-    """The own counts that a place's forecast rests on, in words; empty where none.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    place : str
-        A location of it; a sum rests on its parts'.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel()
-    >>> own_of(od.get_model("naive").fit(panel).forecast(draws=50), "OH")
-    ''
-    """
-    own = None if forecast.panel is None else forecast.panel.own
-    said = own_counts(forecast)
+def _own_of(one: Forecast) -> str:
+    """The own counts that the forecast of one place rests on, in words; empty where none."""
+    own = None if one.panel is None else one.panel.own
+    said, place = own_counts(one), one.locations[0]
     if not said or own is None:
         return ""
     _, for_all, but = said.partition(FOR_ALL)
     places = own.places if for_all and place not in but.split()[1:] else (place,)
-    return own.within(places, forecast.parts, LOCATION in forecast.joint)
+    return own.within(places, one.parts, LOCATION in one.joint)
 
 
 def keep_local(forecast: Forecast, where: str, own: bool) -> None:
@@ -199,40 +177,47 @@ def text(
             hint="a text is of one place: text('Ohio'), text('New York')",
         )
     one = _one(forecast, location)
-    counties = of_counties(one)
-    first = _last_known_county(one) if counties else _last_known(one)
-    ahead = one.horizons <= 12
-    usual = one.months[ahead][-1] if ahead.any() else one.months[-1]
-    month = usual if month is None else to_month(month)
-    low, middle, high = _quantiles(one.count_at(month)[:, 0])
-    end = month_name(month)
+    first, counties, own = _last_known(one), of_counties(one), _own_of(one)
+    near = one.months[one.horizons <= 12]
+    when = (near if near.size else one.months)[-1] if month is None else to_month(month)
+    draws = one.count_at(when)[:, 0]
+    low, middle, high = np.quantile(draws, _SIDES)
+    lead = f"For the 12 months ending in {month_name(when)}"
     if not np.isfinite([low, high]).all():
-        return f"{first} For the 12 months ending in {end} there is no forecast: a count is hidden."
+        return f"{first} {lead} there is no forecast: a count is hidden."
     step = step_of(low, high)
-    own = own_of(one, one.locations[0])
     # Past forecasts had no own counts: their errors are none of this one's.
-    off = _off(one, month, record) if errors and not own else ""
-    given = f", with {own}," if own else ""
-    if counties:
-        second = _ahead_county(one.count_at(month)[:, 0], month, off)
-    else:
+    off = _off(one, when, record) if errors and not own else ""
+    bands = (draws < 1, (draws >= 1) & (draws < SMALL), draws >= SMALL)
+    none, few, ten = (chance(float(band.mean())) for band in bands)
+    if counties and middle < SMALL:
         second = (
-            f"For the 12 months ending in {end} the forecast{given} is about "
-            f"{rounded(middle, step)} deaths (90 % interval {between(low, high, step)}){off}."
+            f"{lead} the forecast is fewer than {SMALL} deaths: the probability of none is "
+            f"{none}, that of 1 to {SMALL - 1} is {few}, and that of {SMALL} or more {ten}."
         )
-    return f"{first} {second} {_change(one, month, step)}".rstrip()
+    else:
+        given = f", with {own}," if own else ""
+        ends = ranged_between(low, high, step) if counties else between(low, high, step)
+        if counties and low < SMALL:
+            off = f"; the probability of {SMALL} or more is {ten}{off}"
+        second = (
+            f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
+            f"(90 % interval {ends}){off}."
+        )
+    return f"{first} {second} {_change(one, when, step)}".rstrip()
 
 
 def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
     """How far such forecasts have been off here; nothing where nobody measured it."""
     rows = past_errors(one, one.locations[0], record)
-    row = error_at(rows, int((month - one.last_month).astype(int)))
-    if row is None:
+    if rows is None:
         return ""
-    return (
-        f"; such forecasts have been off by {row['error']:.0f} % here (the middle of "
-        f"{row['forecasts']:,} past ones)"
-    )
+    horizon = int((month - one.last_month).astype(int))
+    rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
+    for error, n in zip(rows["error"], rows["forecasts"]):
+        past = f"(the middle of {n:,} past ones)"
+        return f"; such forecasts have been off by {error:.0f} % here {past}"
+    return ""
 
 
 def _one(forecast: Forecast, location: str | None) -> Forecast:
@@ -257,88 +242,41 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
     )
 
 
-def _reported(one: Forecast, month: np.datetime64) -> float:
-    """The published 12-month count of the place, of a sum that of its parts; NaN without one."""
-    panel = one.panel
-    if panel is None or not panel.months[0] <= month <= panel.last_month:
-        return float("nan")
-    return float(layer_of(one, "reported")[0, int((month - panel.months[0]).astype(int))])
-
-
-def _quantiles(values: Floats) -> tuple[float, float, float]:
-    low, middle, high = np.quantile(values, _SIDES)
-    return float(low), float(middle), float(high)
-
-
 def _last_known(one: Forecast) -> str:
-    """The last count as published, and what it will be."""
-    what = "deaths" if one.panel is None else deaths_of(one.panel.indicator)
-    lead = f"In {place_name(one.locations[0])}, "
-    when = f"the 12 months ending in {month_name(one.last_month)}"
-    seen = f"as published by {day_name(published_on(one))}"
-    count = _reported(one, one.last_month)
-    if np.isfinite(count):
-        known = f"{lead}{count:,.0f} {what} were reported for {when}, {seen}"
-    else:
-        known = f"{lead}no count of {what} is shown for {when}, {seen}"
-    drawn = np.flatnonzero(one.horizons == 0)
-    if drawn.size:
-        low, middle, high = _quantiles(one.count_at(one.last_month)[:, 0])
-        if np.isfinite([low, high]).all():
-            step = step_of(low, high)
-            return (
-                f"{known}; once final, the count will be about {rounded(middle, step)} "
-                f"(90 % interval {between(low, high, step)})."
-            )
-    if one.panel is not None and one.panel.final_through >= one.last_month:
-        return f"{known}, a final count."
-    if not np.isfinite(count):
-        return f"{known}."
-    return f"{known}; the forecast takes it as it is, though late reports may still change it."
-
-
-def _last_known_county(one: Forecast) -> str:
-    """The last count as its release shows it."""
-    what = "deaths" if one.panel is None else deaths_of(one.panel.indicator)
-    when = f"the 12 months ending in {month_name(one.last_month)}"
-    seen = f"in the release of {day_name(published_on(one))}"
+    """The last count as its release shows it, and what it will be."""
+    counties, panel = of_counties(one), one.panel
+    what = "deaths" if panel is None else deaths_of(panel.indicator)
+    what += " of residents" if counties else ""
     count = last_counts(one)[0]
-    lead = f"In {place_name(one.locations[0])}, "
-    if not count:
-        return f"{lead}no count of {what} of residents is shown for {when}, {seen}."
     low, hidden, high = count.partition("–")
-    if hidden:
-        why = f"the release hides counts of 1 to {SMALL - 1}"
-        between = f"between {low} and {high} {what} of residents"
-        return f"{lead}{between} were reported for {when}, {seen}: {why}."
-    if count.startswith("≥"):
-        least = f"{count[1:]} or more {what} of residents"
-        return f"{lead}{least} were reported for {when}, {seen}: the release lost the count."
-    known = f"{lead}{count} {what} of residents were reported for {when}, {seen}"
-    if one.panel is not None and one.panel.final_through >= one.last_month:
-        return f"{known}, a final count."
-    return f"{known}; late reports may still change it."
-
-
-def _ahead_county(draws: Floats, month: np.datetime64, off: str) -> str:
-    """The count at a month, from its draws (D,)."""
-    low, middle, high = np.quantile(draws, (0.05, 0.5, 0.95))
-    step = step_of(low, high)
-    ends = ranged_between(low, high, step)
-    end = month_name(month)
-    ten = chance(float((draws >= SMALL).mean()))
-    if middle < SMALL:
-        none, few = (draws < 1).mean(), ((draws >= 1) & (draws < SMALL)).mean()
-        return (
-            f"For the 12 months ending in {end} the forecast is fewer than {SMALL} deaths: the "
-            f"probability of none is {chance(float(none))}, that of 1 to {SMALL - 1} "
-            f"is {chance(float(few))}, and that of {SMALL} or more {ten}."
-        )
-    also = f"; the probability of {SMALL} or more is {ten}" if low < SMALL else ""
-    return (
-        f"For the 12 months ending in {end} the forecast is about {rounded(middle, step)} deaths "
-        f"(90 % interval {ends}){also}{off}."
+    said, why = f"{count} {what} were reported", ""
+    if not count or (hidden and not counties):
+        said, count = f"no count of {what} is shown", ""
+    elif hidden:
+        said = f"between {low} and {high} {what} were reported"
+        why = f": the release hides counts of 1 to {SMALL - 1}"
+    elif count.startswith("≥"):
+        said, why = f"{count[1:]} or more {what} were reported", ": the release lost the count"
+    by = "in the release of" if counties else "as published by"
+    known = (
+        f"In {place_name(one.locations[0])}, {said} for the 12 months ending in "
+        f"{month_name(one.last_month)}, {by} {day_name(published_on(one))}{why}"
     )
+    if 0 in one.horizons and not counties:
+        ends = np.quantile(one.count_at(one.last_month)[:, 0], _SIDES)
+        if np.isfinite(ends).all():
+            step = step_of(ends[0], ends[2])
+            return (
+                f"{known}; once final, the count will be about {rounded(ends[1], step)} "
+                f"(90 % interval {between(ends[0], ends[2], step)})."
+            )
+    if why or not count:
+        return f"{known}."
+    if panel is not None and panel.final_through >= one.last_month:
+        return f"{known}, a final count."
+    if counties:
+        return f"{known}; late reports may still change it."
+    return f"{known}; the forecast takes it as it is, though late reports may still change it."
 
 
 def _change(one: Forecast, month: np.datetime64, step: float) -> str:
@@ -348,33 +286,30 @@ def _change(one: Forecast, month: np.datetime64, step: float) -> str:
     would tell that one. Where nobody died a year before there is no fall to speak of; a percentage
     of few deaths is mostly chance, and left out.
     """
-    counties = of_counties(one)
+    counties, later = of_counties(one), one.count_at(month)[:, 0]
     try:
         moved = one.change(month)[:, 0]
     except ForecastError:  # before the panel, or there is none
-        moved = np.full(len(one.draws), np.nan)
-    hidden = counties and hidden_at(one, -12)[0, one.months == month].any()
+        moved = np.full(later.shape, np.nan)
+    hidden = counties and hidden_before(one)[0, one.months == month].any()
     if hidden or not np.isfinite(moved).all():
         return "The count 12 months before is not known, so no change can be given."
-    later = one.count_at(month)[:, 0]
     before = later - moved
     if counties and not before.any():
         return ""
     fall, same = float((moved < 0).mean()), float((moved == 0).mean())
     tie = f", of no change {chance(same)}" if same >= 0.005 else ""
-    fewest = min(float(np.median(later)), float(np.median(before)))
+    fewest, middle = min(np.median(later), np.median(before)), float(np.median(moved))
     if counties and fewest < SMALL:
         return f"The probability of fewer than 12 months before is {chance(fall)}{tie}."
-    middle = float(np.median(moved))
-    size = rounded(abs(middle), step)
     year = "12 months before"
     if counties and one.months[0] <= month - 12 * ONE_MONTH <= one.last_month:
         # The last count is compared with as it will be, not with the part that is reported.
         year += ", once all reports are in"
-    said = f"about as many as {year}"
+    said, size = f"about as many as {year}", rounded(abs(middle), step)
     if size != "0":
-        known = fewest >= FEW if counties else (before > 0).all()
-        share = np.divide(100 * moved, before, out=np.zeros_like(moved), where=before > 0)
-        relative = f" ({percent(float(np.median(share)))})" if known else ""
-        said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}{relative}"
+        said = f"about {size} {'fewer' if middle < 0 else 'more'} than {year}"
+        if fewest >= FEW if counties else (before > 0).all():
+            share = np.divide(100 * moved, before, out=np.zeros_like(moved), where=before > 0)
+            said += f" ({percent(float(np.median(share)))})"
     return f"That is {said}; the probability of a fall is {chance(fall)}{tie}."

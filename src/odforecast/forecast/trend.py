@@ -7,7 +7,7 @@ a count by more than five per cent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
 from odforecast.forecast.adding import count_last
-from odforecast.forecast.tables import at_months, layer_of, row_labels, rows_of
+from odforecast.forecast.tables import Places, at_months, chosen, frame_of, layer_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
 
@@ -102,29 +102,21 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     return out
 
 
-def trend(forecast: Forecast, locations: str | Iterable[str] | None = None) -> pd.DataFrame:
+def trend(forecast: Forecast, locations: Places) -> pd.DataFrame:
     """Probabilities of the categories; see :meth:`odforecast.Forecast.trend`."""
-    import pandas as pd
-
     near = np.flatnonzero(forecast.horizons <= LONGEST)
     if not near.size:
         raise ForecastError(
             f"no month up to {LONGEST} months after {forecast.last_month} is forecast",
             hint="a trend needs the count a year earlier to be known at the origin",
         )
-    kept = rows_of(forecast, locations)
-    known = before_at_origin(forecast)[kept][:, near]
+    one = chosen(forecast, locations)
+    known = before_at_origin(one)[:, near]
     first, large = thresholds(known)
-    chances = probabilities(forecast, first, kept, near)
-    labels = row_labels(forecast, kept, near)
-    columns = {name: labels[name] for name in ("location", "name", "month", "horizon")}
-    columns |= {
-        "before": known.ravel(),
-        "t1": first.ravel(),
-        "t2": large.ravel(),
-    }
-    columns |= {name: chances[..., k].ravel() for k, name in enumerate(CATEGORIES)}
-    return pd.DataFrame(columns)
+    chances = probabilities(one, first, range(len(one.locations)), near)
+    columns = {"before": known, "t1": first, "t2": large}
+    columns |= {name: chances[..., k] for k, name in enumerate(CATEGORIES)}
+    return frame_of(one, columns, months=near).drop(columns="horizon_from_origin")
 
 
 def before_at_origin(forecast: Forecast) -> Floats:

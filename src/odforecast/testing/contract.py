@@ -69,15 +69,15 @@ HINTS: dict[str, str] = {
     "requests": "take any horizon and number of draws from 1 on",
     "zeros": "say in the forecast's warnings how many draws were set to zero",
 }
-
+_SHAPE = "(draws, locations of the panel, horizon)"
 #: The same for a model that is one function, where that is another thing to do.
 OF_FUNCTIONS: dict[str, str] = {
     "declares": "mend what @od.forecaster(...) is given: by, joint, target, min_months",
     "forecasts": "the function takes (panel, horizon, draws, rng) and returns an array of numbers "
-    "of shape (draws, locations of the panel, horizon)",
+    f"of shape {_SHAPE}",
     "finite": "return finite numbers; min_months leaves out places with too few counts",
     "places": "give @od.forecaster(min_months=...) the months that a place needs",
-    "draws": "return an array of shape (draws, locations of the panel, horizon), none below zero",
+    "draws": f"return an array of shape {_SHAPE}, none below zero",
     "joint": "declare 'location' in @od.forecaster(joint=...) only with by=None, where draw d of "
     "all places is one world",
     "seed": "use rng, the random numbers that the function is given",
@@ -179,22 +179,21 @@ def _declared(model: Model) -> Iterator[str]:
     texts = isinstance(pairs, tuple) and all(
         isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
     )
-    ways, datasets = (
-        one_of(spec.by, ("location", "state")),
-        one_of(spec.dataset, (STATES, COUNTIES)),
-    )
+    names = {"by": ("location", "state"), "target": TARGETS, "dataset": (STATES, COUNTIES)}
     for name, good, allowed in (
-        ("model", isinstance(spec.model, str) and spec.model, ", allowed: a name"),
-        ("version", isinstance(spec.version, str) and spec.version, ", allowed: a text"),
-        ("by", spec.by in WAYS, f"; {ways}, or None"),
-        ("target", spec.target in TARGETS, f"; {one_of(spec.target, TARGETS)}"),
-        ("joint", axes, ", allowed: a frozenset of 'location' and 'month'"),
-        ("min_months", whole and least >= 1, ", allowed: a whole number of at least 1"),
-        ("dataset", spec.dataset in (None, STATES, COUNTIES), f"; {datasets}, or None"),
-        ("parameters", texts, ", allowed: pairs of texts, as as_parameters() makes them"),
+        ("model", isinstance(spec.model, str) and spec.model, "a name"),
+        ("version", isinstance(spec.version, str) and spec.version, "a text"),
+        ("by", spec.by in WAYS, ", or None"),
+        ("target", spec.target in TARGETS, ""),
+        ("joint", axes, "a frozenset of 'location' and 'month'"),
+        ("min_months", whole and least >= 1, "a whole number of at least 1"),
+        ("dataset", spec.dataset in (None, STATES, COUNTIES), ", or None"),
+        ("parameters", texts, "pairs of texts, as as_parameters() makes them"),
     ):
         if not good:
-            yield f"{name} is {getattr(spec, name)!r}{allowed}"
+            held, known = getattr(spec, name), names.get(name)
+            hint = f"; {one_of(held, known)}{allowed}" if known else f", allowed: {allowed}"
+            yield f"{name} is {held!r}{hint}"
     if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
         yield (
             f"joint is {sorted(spec.joint)} and the paths are of months: months that are not joint "
@@ -225,6 +224,10 @@ class Case:
         """What the model says, through the wrapper that everybody uses."""
         return (fitted or self.fitted).forecast(HORIZON, draws=DRAWS, seed=seed)
 
+    def same(self, other: Forecast) -> bool:
+        """Whether another forecast has the draws of the first, bit for bit."""
+        return np.array_equal(self.first.draws, other.draws)
+
     def again(self, panel: Panel | None = None) -> Forecast:
         """The same from a new fit, to this panel or another."""
         return self.forecast(self.model.fit(self.panel if panel is None else panel))
@@ -244,13 +247,11 @@ class Case:
 
 Rule = Callable[[Case], Iterator[str]]
 #: Is it the answer that was asked for? Asked of every panel; the others only once it is.
-ANSWERS: dict[str, Rule] = {}
+ANSWERS = ("places", "months", "draws", "origin", "target", "joint", "min-months")
 #: How it behaves, on every panel.
 EVERYWHERE: dict[str, Rule] = {}
 #: How it behaves, on the ordinary panel: these fit again and again.
 ONCE: dict[str, Rule] = {}
-#: What all of that did to the panel.
-AFTER: dict[str, Rule] = {}
 
 
 def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
@@ -258,94 +259,59 @@ def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
     return lambda test: table.__setitem__(test.__name__.strip("_").replace("_", "-"), test)
 
 
-@_rule(ANSWERS)
-def _places(case: Case) -> Iterator[str]:
-    """Every place of the panel is forecast, or skipped with a reason."""
-    made, asked = case.raw, case.panel.locations
-    if unknown := [s for s in made.locations if s not in asked]:
-        yield f"forecasts {', '.join(unknown)}, which the panel has not"
-    if lost := [s for s in asked if s not in made.locations and not made.skipped.get(s)]:
-        yield f"{', '.join(lost)} is neither forecast nor skipped with a reason"
+def _answered(case: Case) -> Iterator[tuple[str, str]]:
+    """What of the answer is not what was asked for, by rule."""
+    made, panel, spec = case.raw, case.panel, case.model.spec
+    if unknown := [s for s in made.locations if s not in panel.locations]:
+        yield "places", f"forecasts {', '.join(unknown)}, which the panel has not"
+    if lost := [s for s in panel.locations if s not in made.locations and not made.skipped.get(s)]:
+        yield "places", f"{', '.join(lost)} is neither forecast nor skipped with a reason"
     if both := sorted(set(made.locations) & set(made.skipped)):
-        yield f"{', '.join(both)} is forecast and skipped"
-
-
-@_rule(ANSWERS)
-def _months(case: Case) -> Iterator[str]:
-    """The months end with the one asked for, and leave none out after the panel's last."""
-    made, last = case.raw, case.panel.last_month
-    if made.months[-1] != last + HORIZON * ONE_MONTH:
-        yield f"ends {made.months[-1]}, asked for {last + HORIZON * ONE_MONTH}"
-    if made.months[0] > last + ONE_MONTH:
-        yield f"begins {made.months[0]}, later than the first after {last}"
-
-
-@_rule(ANSWERS)
-def _draws(case: Case) -> Iterator[str]:
-    """As many draws as were asked for, of deaths."""
-    if len(case.raw.draws) != DRAWS:
-        yield f"{len(case.raw.draws)} draws, asked for {DRAWS}"
-    if (case.raw.draws < 0).any():
-        yield f"{int((case.raw.draws < 0).sum())} draws are below zero"
-
-
-@_rule(ANSWERS)
-def _origin(case: Case) -> Iterator[str]:
-    """As-of date, last month and basis are the panel's."""
-    made, panel = case.raw, case.panel
-    for what, got, want in (
-        ("as-of date", made.as_of, panel.as_of),
-        ("last month", made.last_month, panel.last_month),
-        ("basis", made.basis, panel.basis),
-    ):
-        if got != want:
-            yield f"{what} is {got}, the panel's is {want}"
-
-
-@_rule(ANSWERS)
-def _target(case: Case) -> Iterator[str]:
-    """The paths are what the spec says they are."""
-    if case.raw.target != case.model.spec.target:
-        yield f"paths of {case.raw.target}, the spec declares {case.model.spec.target}"
-
-
-@_rule(ANSWERS)
-def _joint(case: Case) -> Iterator[str]:
-    """The draws are joint over the axes that the spec declares: sums of places are the sums."""
-    made, spec = case.raw, case.model.spec
+        yield "places", f"{', '.join(both)} is forecast and skipped"
+    first, last = panel.last_month + ONE_MONTH, panel.last_month + HORIZON * ONE_MONTH
+    if made.months[-1] != last:
+        yield "months", f"ends {made.months[-1]}, asked for {last}"
+    if made.months[0] > first:
+        yield "months", f"begins {made.months[0]}, later than the first after {panel.last_month}"
+    if len(made.draws) != DRAWS:
+        yield "draws", f"{len(made.draws)} draws, asked for {DRAWS}"
+    if below := int((made.draws < 0).sum()):
+        yield "draws", f"{below} draws are below zero"
+    for name, what in (("as_of", "as-of date"), ("last_month", "last month"), ("basis", "basis")):
+        if (got := getattr(made, name)) != (want := getattr(panel, name)):
+            yield "origin", f"{what} is {got}, the panel's is {want}"
+    if made.target != spec.target:
+        yield "target", f"paths of {made.target}, the spec declares {spec.target}"
     if made.joint != spec.joint:
-        yield f"joint over {sorted(made.joint)}, the spec declares {sorted(spec.joint)}"
-    if LOCATION not in spec.joint:
-        return
-    if spec.by is not None and not (spec.by == "state" and case.panel.dataset == COUNTIES):
-        yield f"declares draws joint over locations, and forecasts each {spec.by} by itself"
-    found = whole_and_parts(made.locations)
-    if found is not None:
+        yield "joint", f"joint over {sorted(made.joint)}, the spec declares {sorted(spec.joint)}"
+    yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
+    if panel.dataset == COUNTIES:
+        # A county whose count is hidden, lost or missing is forecast all the same.
+        months = panel.months.size + 11
+        short = [(s, f"only {months} months") for s in made.locations if months < spec.min_months]
+    else:
+        able, why = panel.usable(spec.min_months)
+        bold = [s for s in made.locations if s in panel.locations and s not in able]
+        short = [(s, why[s]) for s in bold]
+    yield from (("min-months", f"forecasts {s} ({reason})") for s, reason in short[:1])
+
+
+def _not_joint(case: Case) -> Iterator[str]:
+    """Why draws are not joint over locations, as the spec has it: sums of places are the sums."""
+    made, by, counties = case.raw, case.model.spec.by, case.panel.dataset == COUNTIES
+    if by is not None and not (by == "state" and counties):
+        yield f"declares draws joint over locations, and forecasts each {by} by itself"
+    if (found := whole_and_parts(made.locations)) is not None:
         nation, parts = found
         off = np.abs(made.draws[:, nation] - made.draws[:, parts].sum(axis=1)).max()
         if off > 1e-6 * made.draws[:, nation].max():
             yield f"declares draws joint over locations, but US differs from its parts by {off:.0f}"
 
 
-@_rule(ANSWERS)
-def _min_months(case: Case) -> Iterator[str]:
-    """No place is forecast from fewer months than the spec declares, or without its last count."""
-    needed = case.model.spec.min_months
-    if case.panel.dataset == COUNTIES:
-        # A county whose count is hidden, lost or missing is forecast all the same.
-        months = case.panel.months.size + 11
-        if case.raw.locations and months < needed:
-            yield f"forecasts {case.raw.locations[0]} (only {months} months)"
-        return
-    able, why = case.panel.usable(needed)
-    if bold := [s for s in case.raw.locations if s in case.panel.locations and s not in able]:
-        yield f"forecasts {bold[0]} ({why[bold[0]]})"
-
-
 @_rule(EVERYWHERE)
 def _repeats(case: Case) -> Iterator[str]:
     """One seed gives one forecast, bit for bit."""
-    if not np.array_equal(case.first.draws, case.forecast().draws):
+    if not case.same(case.forecast()):
         yield "the same seed gives other draws the second time"
 
 
@@ -379,11 +345,10 @@ def _saves(case: Case) -> Iterator[str]:
     """The forecast comes back from its file, bit for bit."""
     with tempfile.TemporaryDirectory() as folder:
         back = load_forecast(case.first.save(Path(folder) / "saved"))
-    if not np.array_equal(back.draws, case.first.draws) or back.locations != case.first.locations:
+    if not case.same(back) or back.locations != case.first.locations:
         yield "a saved forecast is another one when it is loaded"
 
 
-@_rule(AFTER)
 def _panel_stays(case: Case) -> Iterator[str]:
     """A model changes nothing in its panel; asked last, of the panel that all others used."""
     fresh = replace(case.panel)  # computes hash and months anew
@@ -396,14 +361,14 @@ def _panel_stays(case: Case) -> Iterator[str]:
 @_rule(ONCE)
 def _seed(case: Case) -> Iterator[str]:
     """Another seed gives other draws."""
-    if np.array_equal(case.first.draws, case.forecast(seed=SEED + 1).draws):
+    if case.same(case.forecast(seed=SEED + 1)):
         yield "another seed gives the same draws"
 
 
 @_rule(ONCE)
 def _refit(case: Case) -> Iterator[str]:
     """The same panel gives the same forecast, whatever was fitted before."""
-    if not np.array_equal(case.first.draws, case.again().draws):
+    if not case.same(case.again()):
         yield "a second fit gives other draws"
 
 
@@ -507,12 +472,11 @@ def _future(case: Case) -> Iterator[str]:
 def _pickles(case: Case) -> Iterator[str]:
     """Model, fitted model and forecast travel to other processes."""
     model: Model = pickle.loads(pickle.dumps(case.model))
-    made: Forecast = pickle.loads(pickle.dumps(case.first))
     if model.spec.hash != case.model.spec.hash:
         yield "the model has another spec after pickling"
-    if not np.array_equal(case.forecast(model.fit(case.panel)).draws, case.first.draws):
+    if not case.same(case.forecast(model.fit(case.panel))):
         yield "the model gives other draws after pickling"
-    if not np.array_equal(made.draws, case.first.draws):
+    if not case.same(pickle.loads(pickle.dumps(case.first))):
         yield "the forecast has other draws after pickling"
 
 
@@ -538,7 +502,7 @@ def _zeros(case: Case) -> Iterator[str]:
 
 #: Asked before the rules can be: does it fit, draw, and draw numbers.
 BEFORE = ("declares", "fits", "refuses", "forecasts", "finite")
-RULES = (*BEFORE, *ANSWERS, *EVERYWHERE, *ONCE, *AFTER)
+RULES = (*BEFORE, *ANSWERS, *EVERYWHERE, *ONCE, "panel-stays")
 
 
 def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | None = None) -> Kept:
@@ -653,16 +617,18 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
     if not isinstance(made, Forecast):
         yield "forecasts", f"returned a {type(made).__name__}, not a Forecast"
         return
-    answers = list(_broken(case, ANSWERS))
+    try:
+        answers = list(_answered(case))
+    except Exception as error:  # nor is it a forecast as others are
+        answers = [("forecasts", _said(error))]
     yield from answers
     if answers:  # the wrapper refuses what is not the answer, and so would every other rule
         return
-    everywhere = list(_broken(case, EVERYWHERE))
-    yield from everywhere
+    yield from (everywhere := list(_broken(case, EVERYWHERE)))
     if "repeats" in dict(everywhere):  # then every rule that fits again would say so once more
         once = {n: rule for n, rule in once.items() if n == "global-random"}
     yield from _broken(case, once)
-    yield from _broken(case, AFTER)
+    yield from _broken(case, {"panel-stays": _panel_stays})
 
 
 def _broken(case: Case, rules: Mapping[str, Rule]) -> Iterator[tuple[str, str]]:
