@@ -109,7 +109,8 @@ VERSIONED = config(lambda c: c.update(versioned=True), "target-data")
 
 
 def three_parts(hub: Path) -> None:
-    for name, part in (("a", series()[:5]), ("b", series()[5:10]), ("c", series()[9:])):
+    last = series()[9:].assign(observation="7")
+    for name, part in (("a", series()[:5]), ("b", series()[5:10]), ("c", last)):
         put(hub, f"{PARTS}/{name}.csv", part)
     (hub / SERIES).unlink()
 
@@ -481,5 +482,8 @@ def test_table(what: str, tmp_path: Path) -> None:
     broken = [x for x in found.of(names[0]) if x.status == "failed"] if names else []
     lines = [line for x in broken for line in x.lines()]
     assert any(words in line for line in lines) or not words, lines
+    if names[:1] == ["valid_vals"]:
+        (one,) = broken
+        assert len({x.row for x in one.findings}) == len(one.findings)
     assert all("\n" not in line and "Traceback" not in line and len(line) < 700 for line in lines)
     assert "\x1b" not in str(found)

@@ -361,6 +361,35 @@ class Rows:
             found.place(text, i + self.first, column, value)
         return found
 
+    def bad_cells(self, types: Mapping[str, str]) -> Broken:
+        """Cells of a CSV file that cannot be read as the type of their column."""
+        found = Broken()
+        for name, kind in types.items():
+            if self.kinds.get(name) == "text" and kind != "character":
+                bad = ~self.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
+                found += self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
+        return found
+
+    def bad_types(self, types: Mapping[str, str]) -> Broken:
+        """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
+        found = Broken()
+        for name, kind in self.kinds.items():
+            if kind not in ("text", types.get(name, kind)):
+                text = f"is of type {plain(kind)}; {types[name]} is needed"
+                found.place(text, column=name)
+        return found
+
+    def bad_columns(self, wanted: Sequence[str]) -> Broken:
+        """Columns that are missing, and those that are too much."""
+        found = Broken()
+        for name in wanted:
+            if name not in self:
+                found.place("this column is missing", column=name)
+        if extra := [c for c in self.words if c not in wanted]:
+            text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
+            found.place(f"{text}; the columns are {listed(wanted, 20)}")
+        return found
+
     def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Broken:
         """Rows that are not legal: first by values that no row may have, then by combination."""
         found, named = Broken(), legal
@@ -530,35 +559,3 @@ def r_type(kind: Any) -> str:
         if test(kind):
             return name
     return str(kind)
-
-
-def unreadable_cells(rows: Rows, types: dict[str, str]) -> Broken:
-    """Cells of a CSV file that cannot be read as the type of their column."""
-    found = Broken()
-    for name, kind in types.items():
-        if rows.kinds.get(name) == "text" and kind != "character":
-            bad = ~rows.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
-            found += rows.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
-    return found
-
-
-def names_differ(rows: Rows, wanted: Sequence[str]) -> Broken:
-    """Columns that are missing, and those that are too much."""
-    found = Broken()
-    for name in wanted:
-        if name not in rows:
-            found.place("this column is missing", column=name)
-    if extra := [c for c in rows.kinds if c not in wanted]:
-        text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
-        found.place(f"{text}; the columns are {listed(wanted, 20)}")
-    return found
-
-
-def types_differ(rows: Rows, types: dict[str, str]) -> Broken:
-    """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
-    found = Broken()
-    for name, kind in rows.kinds.items():
-        if kind not in ("text", types.get(name, kind)):
-            text = f"is of type {plain(kind)}; {types[name]} is needed"
-            found.place(text, column=name)
-    return found

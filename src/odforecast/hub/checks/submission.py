@@ -29,13 +29,10 @@ from odforecast.hub.checks.reading import (
     exists,
     fits,
     is_day,
-    names_differ,
     number,
     read_rows,
     read_yaml,
     row_key,
-    types_differ,
-    unreadable_cells,
     values_text,
 )
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
@@ -222,7 +219,7 @@ class Submission:
 
     def file_read(self) -> Broken:
         """The file can be read, and each cell as its column's type."""
-        return unreadable_cells(self.rows, self.hub.tasks.types)
+        return self.rows.bad_cells(self.hub.tasks.types)
 
     def _round_column(self) -> str:
         if self.round.column is None:
@@ -250,11 +247,11 @@ class Submission:
 
     def colnames(self) -> Broken:
         """The columns are the round's task ids and the standard ones, in any order."""
-        return names_differ(self.rows, (*self.round.task_ids, *STANDARD))
+        return self.rows.bad_columns((*self.round.task_ids, *STANDARD))
 
     def col_types(self) -> Broken:
         """Columns of a typed file have the types of the configuration."""
-        return types_differ(self.rows, self.hub.tasks.types)
+        return self.rows.bad_types(self.hub.tasks.types)
 
     # validate_model_data: the rows
 

@@ -17,12 +17,9 @@ from odforecast.hub.checks.reading import (
     Word,
     exists,
     files_below,
-    names_differ,
     number,
     read_rows,
     row_key,
-    types_differ,
-    unreadable_cells,
 )
 from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
 from odforecast.hub.checks.tasks import Hub, ModelTask
@@ -181,7 +178,7 @@ class TargetFile:
 
     def target_file_read(self) -> Broken:
         """The file can be read, and each cell as its column's type."""
-        return unreadable_cells(self.rows, self.types)
+        return self.rows.bad_cells(self.types)
 
     def target_tbl_colnames(self) -> Broken:
         """The columns are those of target-data.json; without one, those that must be there."""
@@ -193,7 +190,7 @@ class TargetFile:
             elif self._setting("has_output_type_ids", False):
                 wanted += _IDS
             wanted += [value, *["as_of"] * bool(self._setting("versioned", False))]
-            return names_differ(self.rows, list(dict.fromkeys(wanted)))
+            return self.rows.bad_columns(list(dict.fromkeys(wanted)))
         target = self.tasks.target_column
         wanted = [value, *([target] if target else [])]
         bad = [c for c in kinds if c in ("value", *_IDS, "oracle_value")]
@@ -211,7 +208,7 @@ class TargetFile:
 
     def target_tbl_coltypes(self) -> Broken:
         """Columns have their types, and one beside as_of holds days."""
-        found = types_differ(self.rows, self.types)
+        found = self.rows.bad_types(self.types)
         days = [name for name, kind in self.rows.kinds.items() if name != "as_of" and "Date" in
                 (kind, self.types.get(name) if kind == "text" else "")]  # fmt: skip
         return found if days or found.findings else broken(True, "no column of days beside as_of")
