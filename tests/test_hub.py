@@ -79,22 +79,22 @@ def test_what_a_hub_file_cannot_hold():
     back=st.integers(-3, 0),
     kind=st.sampled_from([".csv", ".csv.gz", ".parquet"]),
     output_type=st.sampled_from(["quantile", "sample"]),
+    order=st.randoms(use_true_random=False),
 )
-def test_round_trip(tmp_path, states, n_months, seed, level, back, kind, output_type):
+def test_round_trip(tmp_path, states, n_months, seed, level, back, kind, output_type, order):
+    """Rows come back in the order they have, columns in that of hubs."""
     forecast = made(states, n_months, 12, seed, level, -back)
     table = to_hub(forecast, output_type=output_type)
-    path = write_hub(table, tmp_path / f"file{kind}")
-    pd.testing.assert_frame_equal(read_hub(path), table)
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
-
-
-@given(order=st.randoms(use_true_random=False))
-def test_row_order_is_free_and_kept(tmp_path, order):
-    table = to_hub(made())
-    rows = list(range(len(table)))
+    rows, columns = list(range(len(table))), list(HUB_COLUMNS)
     order.shuffle(rows)
-    mixed = table.iloc[rows].reset_index(drop=True)
-    pd.testing.assert_frame_equal(read_hub(write_hub(mixed, tmp_path / "m.csv")), mixed)
+    order.shuffle(columns)
+    table = table.iloc[rows].reset_index(drop=True)
+    path = write_hub(table[columns], tmp_path / f"file{kind}")
+    pd.testing.assert_frame_equal(read_hub(path), table)
+    if kind == ".csv":
+        pd.read_csv(path, dtype=str)[columns].to_csv(path, index=False, encoding="utf-8-sig")
+        pd.testing.assert_frame_equal(read_hub(path), table)
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path):
@@ -109,14 +109,6 @@ def test_csv_is_what_hubs_expect(tmp_path):
     assert lines[0] == ",".join(HUB_COLUMNS)
     assert re.match(r"2024-04-17,US,deaths_12mo,1,2023-12-31,quantile,0\.01,\d+\.\d+", lines[1])
     assert ",01,deaths_12mo" in lines[70]
-
-
-def test_a_byte_order_mark_and_shuffled_columns_are_fine(tmp_path):
-    table = to_hub(made())
-    path = write_hub(table, tmp_path / "a.csv")
-    plain = pd.read_csv(path, dtype=str)
-    plain[list(HUB_COLUMNS[::-1])].to_csv(tmp_path / "b.csv", index=False, encoding="utf-8-sig")
-    pd.testing.assert_frame_equal(read_hub(tmp_path / "b.csv"), table)
 
 
 def broken(tmp_path, change) -> str:
@@ -221,13 +213,6 @@ def test_no_bytes_break_the_reader(tmp_path, junk):
     path.write_bytes(junk)
     with pytest.raises(DataError):
         read_hub(path)
-
-
-def test_numbers_in_parquet_lose_zeros_too(tmp_path):
-    table = to_hub(made(states=("AL", "AK")))
-    table.assign(location=table["location"].astype(int)).to_parquet(tmp_path / "n.parquet")
-    with pytest.raises(DataError, match=r"row 1, column location: 1 .*leading zero was lost"):
-        read_hub(tmp_path / "n.parquet")
 
 
 def test_a_refused_table_leaves_the_old_file_alone(tmp_path):

@@ -280,14 +280,6 @@ def test_places_are_listed_with_their_people(small: Hub) -> None:
     assert people["US"] > people.drop("US").max()
 
 
-def test_two_runs_give_the_same_bytes(small: Hub, tmp_path: Path) -> None:
-    again = init(tmp_path / "hub", od.bundled())
-    files = sorted(p.relative_to(again.root) for p in again.root.rglob("*") if p.is_file())
-    assert files == sorted(p.relative_to(small.root) for p in small.root.rglob("*") if p.is_file())
-    for name in files:
-        assert (again.root / name).read_bytes() == (small.root / name).read_bytes(), name
-
-
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")

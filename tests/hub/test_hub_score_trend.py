@@ -60,20 +60,18 @@ def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, tr
     assert said == "2025-09-17, cut after 2022-06"
 
 
-def test_a_truth_is_cut_where_its_counts_are_settled(panel):
+def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
     """A younger last month would pass for a final one."""
-    truth = od.Truth(panel)
-    found, said = known_panel(unknown, truth, DAY, panel.last_month)
-    assert found.last_month == panel.settled_through < panel.last_month
-    assert said.endswith(f"cut after {panel.settled_through}")
-
-
-def test_a_truth_that_ends_before_the_forecast_is_cut_where_it_ends(panel):
     old = od.Truth(panel.cut("2021-12"), min_age=0)
-    found, said = known_panel(unknown, old, DAY, LAST)
-    assert found.last_month == np.datetime64("2021-12")
-    assert found.as_of <= old.panel.as_of
-    assert said.endswith("cut after 2021-12")
+    for truth, last, want in (
+        (od.Truth(panel), panel.last_month, panel.settled_through),
+        (old, LAST, np.datetime64("2021-12")),
+    ):
+        found, said = known_panel(unknown, truth, DAY, last)
+        assert found.last_month == want
+        assert found.as_of <= truth.panel.as_of
+        assert said.endswith(f"cut after {want}")
+    assert panel.settled_through < panel.last_month
 
 
 def test_a_truth_that_begins_after_the_origin_says_nothing_of_it(rows, panel):

@@ -129,18 +129,6 @@ def test_samples_that_are_not_joint_are_left_out_or_refused(
     assert sample.groupby("output_type_id")["location"].nunique().tolist() == [1] * 200
 
 
-@pytest.mark.parametrize(
-    ("samples", "words"),
-    [(99, "takes 100 to 1000 samples, not 99"), (200, "has 150 draws, and 200 samples")],
-)
-def test_a_number_of_samples_that_cannot_be(
-    hub: Hub, dlm: od.Forecast, samples: int, words: str
-) -> None:
-    with pytest.raises(ForecastError, match=words):
-        submit(dlm, hub, output_types=["sample"], samples=samples)
-    assert files(hub) == []
-
-
 @pytest.mark.parametrize("label", [x for x in all_labels() if x != "hierarchical"])
 def test_every_label_has_its_place(hub: Hub, drift: od.Forecast, label: str) -> None:
     named = dataclasses.replace(drift, provenance={**drift.provenance, "label": label})
@@ -177,25 +165,35 @@ def test_one_file_a_round(hub: Hub, drift: od.Forecast) -> None:
     assert len(files(hub)) == 1
 
 
-def test_only_rounds_of_the_hub(hub: Hub, panel: od.Panel, drift: od.Forecast) -> None:
-    early = od.get_model("drift").fit(panel.cut("2024-03").select(["US"])).forecast(draws=50)
-    with pytest.raises(DataError, match=f"no round {early.as_of}.*2025-09-17"):
-        submit(early, hub)
-    last = np.datetime64("2025-03", "M")
-    with pytest.raises(DataError, match="known to 2025-04, and the forecast to 2025-03"):
-        submit(dataclasses.replace(drift, last_month=last), hub)
+#: What is wrong with a forecast or with what is asked for: the change, the options, the words.
+REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"output_types": ["sample"], "samples": 99}, "takes 100 to 1000 samples, not 99"),
+    ({}, {"output_types": ["sample"], "samples": 200}, "has 150 draws, and 200 samples"),
+    ({}, {"output_types": ["cdf"]}, "unknown output type"),
+    ({}, {"output_types": []}, "unknown output type"),
+    ({}, {"format": "arrow"}, "takes no 'arrow'"),
+    ({"as_of": dt.date(2025, 9, 10)}, {}, "no round 2025-09-10.*2025-09-17"),
+    ({"last_month": np.datetime64("2025-03", "M")}, {}, "to 2025-04, and the forecast to 2025-03"),
+    ({"provenance": {"label": "dlm", "own counts": "Ohio's"}}, {}, "own counts"),
+]
+
+
+@pytest.mark.parametrize(("change", "asked", "words"), REFUSED)
+def test_what_cannot_be_submitted(
+    hub: Hub, dlm: od.Forecast, change: dict[str, Any], asked: dict[str, Any], words: str
+) -> None:
+    with pytest.raises((DataError, ForecastError), match=words):
+        submit(dataclasses.replace(dlm, **change), hub, **asked)
+    assert files(hub) == []
+
+
+def test_what_the_hub_does_not_take(hub: Hub, shared: Path, drift: od.Forecast) -> None:
     of_part = od.bundled().as_of().panel("T40.4").select(["US"])
     other = od.get_model("drift").fit(of_part).forecast(draws=50)
     with pytest.raises(DataError, match="the hub counts 'Number of Drug Overdose Deaths'"):
         submit(other, hub)
-
-
-def test_what_the_hub_does_not_take(hub: Hub, drift: od.Forecast) -> None:
-    with pytest.raises(DataError, match="takes no 'arrow'"):
-        submit(drift, hub, format="arrow")
-    for kinds in (["cdf"], []):
-        with pytest.raises(ForecastError, match="unknown output type"):
-            submit(drift, hub, output_types=kinds)
+    with pytest.raises(DataError, match="no round has an origin_date"):
+        submit(drift, shared / "hubverse" / "example_hub", name="a-b", format="csv")
     admin = json.loads((hub.root / CONFIG / "admin.json").read_text())
     (hub.root / CONFIG / "admin.json").write_text(json.dumps(admin | {"file_format": ["csv"]}))
     with pytest.raises(DataError, match="takes no 'parquet'"):
@@ -217,11 +215,6 @@ def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
     ]
     with pytest.raises(ForecastError, match="asks for no pmf"):
         submit(drift, hub.root, output_types=["pmf"])
-
-
-def test_a_hub_of_other_columns_is_refused(shared: Path, drift: od.Forecast) -> None:
-    with pytest.raises(DataError, match="no round has an origin_date"):
-        submit(drift, shared / "hubverse" / "example_hub", name="a-b", format="csv")
 
 
 def test_what_needs_a_hidden_month_has_no_row(hub: Hub, dlm: od.Forecast) -> None:
@@ -246,13 +239,6 @@ def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None
     assert len(want) == len(total) == len(FEW) * 12
     got = rows["value"].to_numpy().reshape(-1, 5)
     np.testing.assert_allclose(got, want, atol=1e-6)
-
-
-def test_own_counts_are_not_passed_on(hub: Hub, drift: od.Forecast) -> None:
-    own = dataclasses.replace(drift, provenance={**drift.provenance, "own counts": "Ohio's"})
-    with pytest.raises(ForecastError, match="own counts"):
-        submit(own, hub)
-    assert files(hub) == []
 
 
 def run(*args: object) -> Any:

@@ -54,10 +54,6 @@ _ROUNDS: Final = {
     "pseudo-delayed": "the past again: one round a month, cut from one later release and made as "
     "incomplete as another release was",
 }
-_DATA: Final = (
-    "CDC's provisional drug-overdose death counts (VSRR, data.cdc.gov xkb8-kh2a) as known on the "
-    "origin date, and nothing published later."
-)
 _BY: Final = {
     None: "All places are fitted at once.",
     "state": "Each state is fitted by itself.",
@@ -145,7 +141,7 @@ def tasks_config(
         raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
     if wrong := set(joint) - {LOCATION, MONTH}:
         raise DataError(f"joint over {sorted(wrong)[0]!r}", hint=f"{LOCATION}, {MONTH}")
-    tasks = json.loads(template("tasks.json"))
+    tasks: dict[str, Any] = json.loads(template("tasks.json"))
     (round_,) = tasks["rounds"]
     ahead = list(range(1, horizon + 1))
     horizons = ([*NOWCAST, *ahead], [h for h in ahead if h <= LONGEST])
@@ -285,23 +281,17 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
         paths = "Its paths are of 12-month-ending counts; single months are not forecast."
     late = "" if spec.corrects_delay else " The last months are taken as they were published."
     team, _, abbr = model_id(label).partition("-")
-    return {
-        "team_name": "odforecast, the Python package",
+    return dict(yaml.safe_load(template("metadata.yml"))) | {
         "team_abbr": team,
         "model_name": name,
         "model_abbr": abbr,
         "model_version": f"{spec.version} ({spec.hash})",
-        "model_contributors": [
-            {"name": "The odforecast developers", "affiliation": "odforecast"},
-        ],
         "license": license,
         "designated_model": label in _DESIGNATED or base in _BASELINES,
-        "data_inputs": _DATA,
         "methods": methods,
         "methods_long": f"Label in odforecast: {label}. {methods} {_BY[spec.by]} {joint} "
         f"{paths}{late}",
         "ensemble_of_models": bool(spec.members) and base.startswith("ensemble"),
-        "ensemble_of_hub_models": False,
     }
 
 

@@ -116,13 +116,19 @@ class Hub:
                 f"{root / CONFIG / 'tasks.json'}: no list 'rounds'",
                 hint="a hub says there what is to be forecast",
             )
+        name, file = admin.get("model_output_dir", MODEL_OUTPUT), root / CONFIG / "admin.json"
+        hint = "the name of a folder of the hub"
+        if not isinstance(name, str) or not name.strip():
+            raise DataError(f"{file}: model_output_dir is {quoted(name)}", hint=hint)
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise DataError(f"{file}: model_output_dir {quoted(name)} leads out of the hub", hint)
         target = root / CONFIG / "target-data.json"
         return cls(
             root,
             admin,
             tasks,
             read_json(target) if target.exists() else None,
-            root / _folder_name(admin, root / CONFIG / "admin.json"),
+            root / name,
         )
 
     @property
@@ -261,17 +267,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise _TwiceError(next(n for i, n in enumerate(names) if n in names[:i]))
     return made
-
-
-def _folder_name(admin: dict[str, Any], source: Path) -> str:
-    """The folder of submissions that ``admin.json`` names, which must lie inside the hub."""
-    name = admin.get("model_output_dir", MODEL_OUTPUT)
-    hint = "the name of a folder of the hub"
-    if not isinstance(name, str) or not name.strip():
-        raise DataError(f"{source}: model_output_dir is {quoted(name)}", hint=hint)
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DataError(f"{source}: model_output_dir {quoted(name)} leads out of the hub", hint)
-    return name
 
 
 def _files(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
-from odforecast.geography.places import lookup
+from odforecast.geography.places import LOCATIONS
 from odforecast.hub.config import built_in, write_metadata
 from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub
 from odforecast.hub.layout import MODEL_METADATA, Hub, origins_of, values_of
@@ -27,6 +27,8 @@ from odforecast.vintage import Archive
 
 #: Formats that are written.
 FORMATS: Final = ("parquet", "csv")
+#: Codes of places; regions have none.
+_CODES: Final = {x.state: x.code for x in LOCATIONS}
 
 
 def submit(
@@ -250,7 +252,7 @@ def _rows(
         codes, targets, horizons = (
             values_of(task["task_ids"][name]) for name in ("location", "target", "horizon")
         )
-        places = [s for s in forecast.locations if _code(s) in codes]
+        places = [s for s in forecast.locations if _CODES.get(s) in codes]
         if not places:
             continue
         seen = forecast if tuple(places) == forecast.locations else forecast.select(places)
@@ -313,11 +315,3 @@ def _of_kind(
     known = forecast.known if forecast.known.ndim == 2 else forecast.known[kept]
     fewer = replace(forecast, draws=forecast.draws[kept], known=known, beside={})
     return to_hub(fewer, targets=wanted, output_type="sample", own=own)
-
-
-def _code(state: str) -> str:
-    """A place's code in hubs; empty for regions."""
-    try:
-        return lookup(state).code
-    except LookupError:
-        return ""
