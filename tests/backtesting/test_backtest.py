@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toys import same
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, backtest, cuts, plan, run_unit
@@ -38,10 +39,6 @@ def panel() -> Panel:
 @pytest.fixture(scope="module")
 def found(panel):
     return cuts(panel, start="2021-01", end="2021-05", step=2)
-
-
-def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
 def test_one_row_per_forecast_unit(panel, found):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import toys
+from toys import same
 
 from odforecast.backtesting import backtest, cuts, plan, run_units, workers
 from odforecast.backtesting.workers import Cluster, OtherCodeError, connected
@@ -61,12 +62,6 @@ def client(two):
         two.cluster.scale(len(two.cluster.worker_spec) + 1)
         two.wait_for_workers(2, timeout=240)
     return two
-
-
-def same(a, b) -> None:
-    for name in ("scores", "quantiles", "failures"):
-        one, other = (getattr(r, name).reset_index(drop=True) for r in (a, b))
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 @pytest.mark.slow

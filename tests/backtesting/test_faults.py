@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from toys import same
 
 import odforecast as od
 from odforecast.backtesting import (
@@ -51,10 +52,6 @@ def truth(panel) -> Truth:
 @pytest.fixture(scope="module")
 def found(panel) -> list[Origin]:
     return cuts(panel, start="2021-01", end="2021-03")
-
-
-def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
 def release_of(day: str, last: str) -> pd.DataFrame:

@@ -8,10 +8,10 @@ import random
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import toys
 from click.testing import CliRunner
+from toys import same_rows as same
 
 from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
 from odforecast.backtesting.unit import SCREEN, on_screen
@@ -77,12 +77,6 @@ def good(truth, found):
 def pool():
     with Workers(1) as workers:
         yield workers
-
-
-def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(
-        a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True
-    )
 
 
 def crowd() -> list[Model]:

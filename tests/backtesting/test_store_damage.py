@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import toys
 from click.testing import CliRunner
+from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import planning as blocks
@@ -44,11 +45,6 @@ def whole(units, tmp_path_factory) -> tuple[Results, Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK", 1)
         return run_units(units, out=folder), folder
-
-
-def same(a: Results, b: Results) -> None:
-    for name in ("scores", "quantiles", "failures"):
-        pd.testing.assert_frame_equal(getattr(a, name), getattr(b, name), check_exact=True)
 
 
 def markers(folder: Path) -> list[Path]:

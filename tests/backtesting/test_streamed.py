@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import toys
+from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import results as tables
@@ -32,12 +33,6 @@ def units():
     models = [toys.by_state, "naive", toys.model(toys.dislikes_two, "partly"), unknown]
     return plan(models, [*found, *few], Truth(panel), draws=20,
                 targets=(TARGET_12MO, TARGET_MONTH))  # fmt: skip
-
-
-def same(a, b) -> None:
-    for name in ("scores", "quantiles", "failures"):
-        one, other = getattr(a, name), getattr(b, name)
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 @pytest.mark.parametrize("rows", [1, 1 << 15])

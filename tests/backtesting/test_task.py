@@ -199,7 +199,7 @@ def test_a_release_after_the_truth_changes_nothing() -> None:
 
 
 def test_another_set_of_donors_is_another_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
-    import odforecast.backtesting.origin as module
+    import odforecast.vintage.donors as module
 
     base = Task(parse(SMALL.encode(), "small"))
     used = {o.donor for o in base.origins}

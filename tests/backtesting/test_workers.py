@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import toys
+from toys import same_rows as same
 
 from odforecast.backtesting import Workers, backtest, cuts, plan, run_block, run_units
 from odforecast.backtesting.workers import WorkerDiedError
@@ -49,12 +50,6 @@ def pool():
     """One worker for the whole module: it is replaced when it dies, and by nobody else."""
     with Workers(1) as workers:
         yield workers
-
-
-def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(
-        a.reset_index(drop=True), b.reset_index(drop=True), check_exact=True
-    )
 
 
 def of(results, name, *drop):

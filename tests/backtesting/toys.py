@@ -11,6 +11,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 import odforecast as od
 from odforecast.forecast import Forecast
@@ -344,3 +345,17 @@ def dawdles(panel, paths):
 
 def model(odd=None, name="toy", **parameters) -> Model:
     return Model(Toy(name, odd, **parameters), name)
+
+
+def same(a, b, names=("scores", "quantiles", "failures")) -> None:
+    """Two tables, or those of two results, are equal to the last bit, types and order too."""
+    pairs = [(a, b)]
+    if not isinstance(a, pd.DataFrame):
+        pairs = [(getattr(a, name), getattr(b, name)) for name in names]
+    for one, other in pairs:
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def same_rows(a, b) -> None:
+    """The same of parts of tables, wherever their rows were."""
+    same(a.reset_index(drop=True), b.reset_index(drop=True))

@@ -252,7 +252,9 @@ def _placed(whole: pa.Table) -> _Table:
 
 
 class Memory:
-    """Finished units of a run that has no folder."""
+    """Finished units of a run that has no folder, and so none of an earlier one."""
+
+    notes: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, _Table]] = {}
@@ -261,6 +263,9 @@ class Memory:
         """Keep the units of a block that did not fail."""
         tables = {name: _placed(table) for name, table in made.tables.items()}
         self._tables |= {stored_as(u): tables for u in units}
+
+    def told(self, unit: Unit) -> None:
+        """What an earlier run has of a unit."""
 
     def tables(self, unit: Unit) -> dict[str, _Table]:
         """The tables of the unit's block that have rows."""
@@ -358,9 +363,9 @@ class UnitStore:
         """Whether a unit is finished, undamaged, and may be reused."""
         return (unit.reusable or self._anyone) and self._block(unit) is not None
 
-    def told(self, unit: Unit) -> tuple[float, tuple[str, ...]]:
-        """Seconds that a finished unit took, and what it warned of; no table is read."""
-        return self._there(unit).units[stored_as(unit)]
+    def told(self, unit: Unit) -> tuple[float, tuple[str, ...]] | None:
+        """Seconds that a finished unit took, and what it warned of; None if :meth:`has` is not."""
+        return self._there(unit).units[stored_as(unit)] if self.has(unit) else None
 
     def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
         """What the block of a unit has as columns of its tables; no row is read."""
@@ -537,11 +542,10 @@ class Finished:
 
     def stored(self, index: int) -> bool:
         """Whether an earlier run has stored a unit, of which note is taken."""
-        unit = self._units[index]
-        found = isinstance(self._store, UnitStore) and self._store.has(unit)
-        if isinstance(self._store, UnitStore) and found:
-            self._done[index] = _Done(*self._store.told(unit))
-        return found
+        told = self._store.told(self._units[index])
+        if told is not None:
+            self._done[index] = _Done(*told)
+        return told is not None
 
     def add(self, indices: Sequence[int], made: Made) -> None:
         """Put a block of one model away."""
@@ -561,8 +565,7 @@ class Finished:
         """
         done = [self._done[i] for i in range(len(self._units))]
         folder = self._folder
-        if isinstance(self._store, UnitStore):
-            notes = [*notes, *self._store.notes]
+        notes = [*notes, *self._store.notes]
         if all(d.failed is not None for d in done):
             failures = joined([d.failed for d in done if d.failed is not None])
             if folder is not None and not (folder / "manifest.json").exists():

@@ -47,7 +47,6 @@ from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
-from types import TracebackType
 from typing import Any
 
 from odforecast.backtesting.unit import (
@@ -84,12 +83,6 @@ class WorkerDiedError(BrokenExecutor):
 
 class NoWorkerError(BrokenExecutor):
     """A worker process ended before it could begin: the work is not at fault."""
-
-
-def _how(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "how is unknown"
-    return f"signal {-exitcode}" if exitcode < 0 else f"exit code {exitcode}"
 
 
 class Workers(Executor):
@@ -165,12 +158,7 @@ class Workers(Executor):
             for thread in self._threads:
                 thread.join()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        where: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error (Ctrl-C above all) nobody wants to wait for work in progress.
         self.shutdown(cancel_futures=kind is not None)
 
@@ -247,7 +235,9 @@ class _Worker:
             answer = self._heard()
         except (EOFError, OSError):
             self.process.join(_PATIENCE)
-            how = _how(self.process.exitcode)
+            code, how = self.process.exitcode, "how is unknown"
+            if code is not None:
+                how = f"signal {-code}" if code < 0 else f"exit code {code}"
             if self.ready:
                 raise WorkerDiedError(f"worker process died ({how})") from None
             raise NoWorkerError(
