@@ -135,9 +135,9 @@ def summarise(
     scored = grouped(table[table["scorable"].astype(bool)])
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
-    values = scored[list(means.values())]
-    whole = values.count().eq(scored.size(), axis=0)
-    found = values.mean().where(whole).reindex(out.index)
+    columns = list(means.values())
+    whole = scored[columns].count().eq(scored.size(), axis=0)
+    found = scored[columns].mean().where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = found[column]
     if "reported" in table and table["reported"].notna().any():
