@@ -1,12 +1,15 @@
-"""Unit-level scores of made-up models, from arrays of (origin, place)."""
+"""Unit-level scores of made-up models, from arrays of (origin, place), and panels of counts."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from odforecast.names import ALL_DRUGS
+from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNT_COLUMNS, METRIC_COLUMNS
 
 
@@ -43,3 +46,14 @@ def scores_of(
         )
         parts.append(part[part["wis"].notna()])
     return pd.concat(parts, ignore_index=True)
+
+
+def counts_panel(
+    counts: np.ndarray, places: Sequence[str], months: np.ndarray, as_of: dt.date
+) -> Panel:
+    """A panel of reported 12-month counts, and nothing else."""
+    blank = np.full(counts.shape, np.nan)
+    return Panel(
+        indicator=ALL_DRUGS, as_of=as_of, release=as_of, vintage="real", locations=tuple(places),
+        months=months, reported=counts, predicted=blank, complete=blank, pending=blank,
+    )  # fmt: skip

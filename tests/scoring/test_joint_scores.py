@@ -7,12 +7,12 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from score_tables import counts_panel
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, MONTH
-from odforecast.panel import Panel
 from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
 from odforecast.scoring.joint import JOINT_COLUMNS, counted, shuffled
 from odforecast.seeds import Streams, seed_from
@@ -24,12 +24,7 @@ ORIGIN = dt.date(2021, 5, 12)
 
 
 def panel_of(counts, as_of=dt.date(2023, 6, 14), places=PLACES, months=MONTHS):
-    blank = np.full(counts.shape, np.nan)
-    return Panel(
-        indicator="Number of Drug Overdose Deaths", as_of=as_of, release=as_of, vintage="real",
-        locations=places, months=months, reported=counts, predicted=blank, complete=blank,
-        pending=blank,
-    )  # fmt: skip
+    return counts_panel(counts, places, months, as_of)
 
 
 def forecast_of(draws, known, places=PLACES, joint=(LOCATION, MONTH), model="made"):

@@ -19,18 +19,10 @@ from odforecast.forecast import adding as sums
 from odforecast.forecast.tables import year_before
 from odforecast.forecast.trend import CATEGORIES, LARGE, category, probabilities, thresholds
 from odforecast.monthly.sums import rolling_sums
-from odforecast.names import HUB_QUANTILES, TARGET_12MO, TARGET_MONTH
+from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.scoring import score_units, weighted_interval_score
 from odforecast.scoring import units as units_module
-from odforecast.scoring.rules import (
-    band_chances,
-    bias_sorted,
-    crps_sorted,
-    interval_pit,
-    log_score_sorted,
-    ranks_sorted,
-    threshold_weighted_crps,
-)
+from odforecast.scoring.rules import bias_sorted, crps_sorted, log_score_sorted, ranks_sorted
 from odforecast.scoring.units import unit_columns
 
 FIRST = np.datetime64("2023-12", "M")
@@ -181,27 +173,6 @@ def test_ranks_count_ties_and_nothing_against_a_missing_count():
     ordered = np.array([[1.0, 2.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0]])
     below, within = ranks_sorted(ordered, np.array([2.0, 1.0, np.nan]))
     assert (below.tolist(), within.tolist()) == ([1, 0, 0], [3, 4, 0])
-
-
-def test_bounds_of_counties_are_those_of_their_definitions():
-    rng = np.random.default_rng(8)
-    draws = rng.poisson(9.0, (301, 4, 5)).astype(float)
-    made = forecast_of(draws, target=TARGET_12MO)
-    low = rng.choice([0.0, 1.0, 12.0, 1000.0, np.nan], (4, 5))
-    high = np.select([low == 1.0, low == 1000.0], [9.0, np.inf], low)
-    y = np.where(low == high, low, np.nan)
-    table = score_units(made, y, bounds=(low, high))
-    want = threshold_weighted_crps(draws, low, high).ravel()
-    np.testing.assert_allclose(table["twcrps"], want, rtol=1e-12)
-    chances = band_chances(draws).reshape(-1, 3)
-    np.testing.assert_array_equal(table[["p_zero", "p_hidden", "p_ten"]], chances)
-    np.testing.assert_allclose(table["mean"], draws.mean(axis=0).ravel(), rtol=1e-12)
-    # Another seed breaks other ties: both lie between the same counts of draws.
-    ends = [interval_pit(draws, low, high, seed=s).ravel() for s in range(60)]
-    assert (np.isnan(table["pit"]) == np.isnan(low.ravel())).all()
-    some = ~np.isnan(low.ravel())
-    assert (table["pit"][some] >= np.min(ends, axis=0)[some] - 0.08).all()
-    assert (table["pit"][some] <= np.max(ends, axis=0)[some] + 0.08).all()
 
 
 # -- trend ----------------------------------------------------------------------------------------

@@ -400,16 +400,16 @@ def test_groups_are_those_of_the_units_that_a_pair_shares():
     assert pair(table, "a", "b")["n_groups"] == 5
 
 
-@pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 12, 13, 14, 24, 25, 26, 35, 36, 37, 47])
+@pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 12, 13, 14, 24, 25, 26, 35, 36, 37, 47, 48])
 def test_what_is_left_over_is_no_group(n):
-    """Below four whole years there are three groups, whatever is left over."""
+    """Below four whole years there are three groups, whatever is left over, and no interval."""
     rng = np.random.default_rng(n)
     wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
     row = pair(pairwise(scores_of(wis)), "a", "b")
-    assert (row["n_groups"], row["n_origins"]) == (3, n)
-    assert np.isnan(row["lower"])
+    assert (row["n_groups"], row["n_origins"]) == (3 + (n == 48), n)
+    assert np.isfinite(row["lower"]) == (n == 48)
     skill = relative_skill(scores_of(wis), "b").set_index("model")
-    assert skill["n_blocks"].eq(3).all()
+    assert skill["n_blocks"].eq(row["n_groups"]).all()
     assert np.isfinite(skill.loc["a", "lower"])
 
 
@@ -426,46 +426,19 @@ def test_donors_are_enough_in_each_era_of_a_pair():
         parts.append(part)
     scores = pd.concat(parts, ignore_index=True)
     table = pairwise(scores)
-    related = relative_to_baseline(scores, "a").set_index("model")
-    for model, n, known in (("b", 7, True), ("few", 6, False), ("late", 4, True)):
-        row = pair(table, model, "a")
-        assert (row["n_donors"], related.loc[model, "n_donors"]) == (n, n)
-        assert np.isfinite(row["lower"]) == np.isfinite(related.loc[model, "lower"]) == known
-
-
-def test_from_four_years_on_there_is_an_interval():
-    rng = np.random.default_rng(48)
-    wis = {"a": rng.gamma(9, 1, (48, 2)), "b": rng.gamma(9, 2, (48, 2))}
-    row = pair(pairwise(scores_of(wis)), "a", "b")
-    assert row["n_groups"] == 4
-    assert np.isfinite(row["lower"])
+    for related in (relative_to_baseline(scores, "a"), relative_skill(scores, "a")):
+        related = related.set_index("model")
+        # Of "few" one era has two releases, which say nothing about a third.
+        for model, n, known in (("b", 7, True), ("few", 6, False), ("late", 4, True)):
+            row = pair(table, model, "a")
+            assert (row["n_donors"], related.loc[model, "n_donors"]) == (n, n)
+            assert np.isfinite(row["lower"]) == np.isfinite(related.loc[model, "lower"]) == known
 
 
 def test_a_block_that_is_longer_than_the_series_is_one_group():
     rng = np.random.default_rng(9)
     wis = {"a": rng.gamma(9, 1, (8, 2)), "b": rng.gamma(9, 2, (8, 2))}
     assert pair(pairwise(scores_of(wis), block=20), "a", "b")["n_groups"] == 1
-
-
-def test_donors_are_those_of_the_units_that_a_pair_shares():
-    rng = np.random.default_rng(10)
-    parts = []
-    for donor in range(4):
-        wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("a", "b", "few")}
-        part = scores_of(wis).assign(donor=f"2024-0{donor + 1}-10/abc")
-        parts.append(part[(part["model"] != "few") | (donor < 2)])
-    scores = pd.concat(parts, ignore_index=True)
-    table = pairwise(scores)
-    assert pair(table, "a", "b")["n_donors"] == 4
-    assert np.isfinite(pair(table, "a", "b")["lower"])
-    row = pair(table, "few", "a")
-    assert (row["n_origins"], row["n_donors"]) == (64, 2)
-    assert np.isnan(row["lower"])  # two releases say nothing about a third
-    for related in (relative_to_baseline(scores, "a"), relative_skill(scores, "a")):
-        related = related.set_index("model")
-        assert related["n_donors"].to_dict() == {"a": 4, "b": 4, "few": 2}
-        assert np.isnan(related.loc["few", "lower"])
-        assert np.isfinite(related.loc["b", "lower"])
 
 
 def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from score_tables import counts_panel
 
 import odforecast as od
 from odforecast.forecast.trend import CATEGORIES, category, thresholds
 from odforecast.months import ONE_MONTH
-from odforecast.panel import Panel
 from odforecast.scoring import (
     Truth,
     pooled_frequencies,
@@ -22,7 +22,7 @@ from odforecast.scoring import (
     turning_scores,
 )
 from odforecast.scoring.columns import regions, size_classes
-from odforecast.scoring.trend import chances, pooled_turns, turned, turns_of
+from odforecast.scoring.trend import chances, pooled_turns, turns_of
 
 DAY = "2025-09-17"
 
@@ -153,12 +153,7 @@ LAST = np.datetime64("2020-12")
 
 
 def panel_of(counts, as_of=dt.date(2023, 6, 14)):
-    blank = np.full(counts.shape, np.nan)
-    return Panel(
-        indicator="Number of Drug Overdose Deaths", as_of=as_of, release=as_of, vintage="real",
-        locations=("OH", "WV"), months=MONTHS[: counts.shape[1]], reported=counts,
-        predicted=blank, complete=blank, pending=blank,
-    )  # fmt: skip
+    return counts_panel(counts, ("OH", "WV"), MONTHS[: counts.shape[1]], as_of)
 
 
 def forecast_of(draws, known, **keywords):
@@ -213,12 +208,6 @@ def test_the_direction_at_the_origin_is_that_of_each_draw():
     blind = turning_scores(forecast_of(nowcast[:, :, 1:], late), Truth(panel_of(counts)))
     first = blind[(blind["location"] == "OH") & (blind["horizon"] == 1)].iloc[0]
     assert (first["chance"], first["turned"], first["brier"]) == (1.0, 0.0, 1.0)
-
-
-def test_a_turn_stays_a_turn():
-    later = np.array([[[1.0, -1.0, 1.0, 1.0]]])
-    assert turned(np.array([[1.0]]), later).tolist() == [[[False, True, True, True]]]
-    assert chances(np.array([[1.0]]), later).tolist() == [[0.0, 1.0, 1.0, 1.0]]
 
 
 @given(st.integers(0, 500))

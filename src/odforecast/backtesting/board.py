@@ -154,15 +154,13 @@ class Entry:
         """Of these, not made."""
         return self.n_asked - len(self.made())
 
-    def keyed(self) -> pd.DataFrame:
-        """The scores with the values of :data:`_KEYS` that the task's own units have."""
-        rows = self.scores
+    def keyed(self, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+        """Columns of some of its scores, with the values that the task's own units have."""
+        kinds = dict.fromkeys(("as_of", "last_month"), "datetime64[s]")
+        kinds |= {name: "str" for name in ("donor", "location", "target") if name in columns}
         # The column holds a release and a hash of its data.
         donors = {name: str(name).partition("/")[0] for name in rows["donor"].unique()}
-        times = dict.fromkeys(("as_of", "last_month"), "datetime64[s]")
-        return rows.assign(donor=rows["donor"].map(donors)).astype(
-            times | dict.fromkeys(("donor", "location", "target"), str)
-        )
+        return rows[[*columns]].assign(donor=rows["donor"].map(donors)).astype(kinds)
 
 
 def reserved(label: str) -> str | None:
@@ -357,10 +355,11 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
     BacktestError
         If a model has two rows of one forecast, or one of another task.
     """
-    units, tables = entries[0].asked(), [entry.keyed() for entry in entries]
-    places = [*_KEYS[:4], "last_reported"]
+    units, places = entries[0].asked(), [*_KEYS[:4], "last_reported"]
     told = [
-        t[places].dropna(subset="last_reported") for t in tables if len(t) and "last_reported" in t
+        e.keyed(e.scores, places).dropna(subset="last_reported").drop_duplicates(places[:4])
+        for e in entries
+        if len(e.scores) and "last_reported" in e.scores
     ]
     if told:
         known = pd.concat(told, ignore_index=True).drop_duplicates(places[:4])
@@ -368,9 +367,9 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
     index = pd.MultiIndex.from_frame(units[list(_KEYS)])
     shape = (len(units), len(entries))
     values = {name: np.full(shape, np.nan) for name in (*METRICS, "made")}
-    for m, (entry, rows) in enumerate(zip(entries, tables)):
-        rows = rows.loc[entry.made().index]
-        at = index.get_indexer(pd.MultiIndex.from_frame(rows[list(_KEYS)]))
+    for m, entry in enumerate(entries):
+        rows = entry.made()
+        at = index.get_indexer(pd.MultiIndex.from_frame(entry.keyed(rows, _KEYS)))
         if (at < 0).any() or np.unique(at).size < at.size:
             what = "a forecast that its task does not ask for" if (at < 0).any() else "two rows"
             raise BacktestError(

@@ -98,7 +98,12 @@ def score_submission(
             hint=f"its {len(known)} origins are {', '.join(list(known)[:2])}, …",
         )
     check_label(label)
-    spec = content_hash("submitted", label, version, *(_hash(tables[k]) for k in sorted(tables)))
+    hashes = []
+    for key in sorted(tables):  # rows and columns in another order are the same forecasts
+        names = sorted(map(str, tables[key]))
+        rows_hash = pd.util.hash_pandas_object(tables[key][names], index=False).to_numpy()
+        hashes.append(content_hash(*names, np.sort(rows_hash)))
+    spec = content_hash("submitted", label, version, *hashes)
     keys = {"model": label, "model_version": version}
     scores, quantiles, failures, left_out, chances = [], [], [], 0, 0
     for key, origin in known.items():
@@ -126,7 +131,12 @@ def score_submission(
         said.append(f"{left_out:,} forecasts that the task does not ask for were left out")
     if chances:
         said.append(f"{chances:,} rows of chances of a trend (pmf) were left out: not scored here")
-    said += _not_scored(task)
+    more = task.definition["scores"]
+    if more["joint"]:
+        said.append("joint scores were not made: they need draws of a forecast that is made here")
+    if more["metrics"]:
+        named = ", ".join(more["metrics"])
+        said.append(f"metrics of the task were not made ({named}): they need a forecast made here")
     table = pd.concat(quantiles, ignore_index=True)
     return Results(
         {
@@ -146,10 +156,10 @@ def _wanted(
     assert panel is not None
     table = table[table["output_type"].isin(["quantile", "sample"])]
     days = table["origin_date"].astype("datetime64[s]")
-    if (days != pd.Timestamp(origin.as_of)).any():
-        other = days[days != pd.Timestamp(origin.as_of)].iloc[0]
+    others = days[days != pd.Timestamp(origin.as_of)]
+    if len(others):
         raise BacktestError(
-            f"{where}: forecasts say origin_date {other:%Y-%m-%d}, it is {origin.as_of}",
+            f"{where}: forecasts say origin_date {others.iloc[0]:%Y-%m-%d}, it is {origin.as_of}",
             hint="origins.csv of the exported task has the day of each",
         )
     months = table["target_end_date"].to_numpy().astype("datetime64[M]")
@@ -172,11 +182,9 @@ def _wanted(
     extra = table.loc[~keep, ["location", "target", "horizon"]].drop_duplicates()
     rows = table[keep]
     # The same levels for everybody: more of them would be another score.
-    level = rows["output_type_id"].astype(float)
-    of_level = np.isclose(
-        level.to_numpy()[:, None], np.array(HUB_QUANTILES)[None], rtol=0, atol=1e-9
-    ).any(axis=1)
-    rows = rows[of_level | (rows["output_type"] == "sample").to_numpy()]
+    level = rows["output_type_id"].to_numpy(dtype=float)[:, None]
+    usual = np.isclose(level, np.array(HUB_QUANTILES), rtol=0, atol=1e-9).any(axis=1)
+    rows = rows[usual | (rows["output_type"] == "sample").to_numpy()]
     _refuse_holes(where, rows)
     return rows, len(extra)
 
@@ -205,18 +213,6 @@ def _refuse_holes(where: str, rows: pd.DataFrame) -> None:
             f"{different} of the {n} quantile levels{twice}",
             hint="give each of them once, or samples: levels.csv of the exported task has them",
         )
-
-
-def _not_scored(task: Task) -> list[str]:
-    """Scores that the task asks for, and that nothing here works out of hub files."""
-    says = task.definition["scores"]
-    out = []
-    if says["joint"]:
-        out.append("joint scores were not made: they need draws of a forecast that is made here")
-    if says["metrics"]:
-        named = ", ".join(says["metrics"])
-        out.append(f"metrics of the task were not made ({named}): they need a forecast made here")
-    return out
 
 
 def _missing(
@@ -271,41 +267,29 @@ def _scores(
 
 def _quantiles(panel: Panel, rows: pd.DataFrame, told: Mapping[str, Any]) -> pd.DataFrame:
     rows = rows[rows["output_type"] == "quantile"]
-    table = pd.DataFrame(
-        {
-            "target": rows["target"],
-            "location": [lookup(code).state for code in rows["location"]],
-            "month": rows["target_end_date"].to_numpy().astype("datetime64[M]"),
-            "horizon": rows["horizon"],
-            "level": rows["output_type_id"].astype(float),
-            "value": rows["value"],
-        }
-    ).astype({"month": "datetime64[ms]"})
-    last = np.datetime64(panel.last_month, "ms")
-    table = table.assign(
-        model=told["model"], as_of=told["as_of"], last_month=last, donor=told["donor"]
+    months = rows["target_end_date"].to_numpy().astype("datetime64[M]")
+    table = rows[["target", "horizon", "value"]].assign(
+        location=[lookup(code).state for code in rows["location"]],
+        month=months.astype("datetime64[ms]"),
+        level=rows["output_type_id"].astype(float),
+        model=told["model"],
+        as_of=told["as_of"],
+        last_month=np.datetime64(panel.last_month, "ms"),
+        donor=told["donor"],
     )
     return table[list(QUANTILE_COLUMNS)]
 
 
 def _of_origin(origin: Origin) -> dict[str, Any]:
     panel = origin.panel
+    last = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
     return {
         "as_of": pd.Timestamp(origin.as_of),
-        "last_month": None
-        if panel is None
-        else pd.Timestamp(panel.last_month.astype("datetime64[s]")),
+        "last_month": last,
         "vintage": origin.vintage,
         "donor": origin.donor if panel is None else panel.donor,
         "donor_distance": np.nan if origin.distance is None else float(origin.distance),
     }
-
-
-def _hash(table: pd.DataFrame) -> str:
-    # Rows and columns in another order are the same forecasts.
-    names = sorted(map(str, table))
-    hashes = pd.util.hash_pandas_object(table[names], index=False).to_numpy()
-    return content_hash(*names, np.sort(hashes))
 
 
 def _manifest(

@@ -59,7 +59,7 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     board = results.leaderboard(by=[*keys, "horizon_group"])
     if "target" in board and "target" not in keys:  # several targets have no common mean
         keys = ["vintage", "target", *keys[1:]]
-    first = next(iter(results.manifest["models"]))  # type: ignore[call-overload]
+    first = next(iter(results.manifest["models"]))
     alone = _today(results, first, keys)
     kinds = {kind: i for i, kind in enumerate(in_order(board["vintage"]))}
     board = board.sort_values("vintage", kind="stable", key=lambda x: x.map(kinds))

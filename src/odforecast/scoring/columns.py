@@ -141,14 +141,14 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """
     out, by = scores, [by] if isinstance(by, str) else by
     made: dict[str, tuple[Any, Any]] = {}
-    if "level" in by:
-        level = np.where(out["location"].astype(str) == "US", *LEVELS)
-        made["level"] = level, LEVELS
     if "horizon_group" in by:
         group = out["horizon"].map({h: horizon_group(h) for h in out["horizon"].unique()})
         made["horizon_group"] = group, HORIZON_GROUPS
     if "regime" in by:
         made["regime"] = regimes(out["month"].to_numpy()), REGIMES
+    if "level" in by:
+        level = np.where(out["location"].astype(str) == "US", *LEVELS)
+        made["level"] = level, LEVELS
     if "era" in by and {"as_of", "last_month"} <= set(out.columns):
         made["era"] = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()), ERAS
     if "size" in by and "size" not in out and "last_reported" in out:  # counties have their own

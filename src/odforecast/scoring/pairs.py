@@ -900,11 +900,11 @@ def _overlapping(
 
 
 #: Critical values of the t statistic with a Bartlett kernel of bandwidth b times the sample,
-#: ``a0 + a1 b + a2 b**2 + a3 b**3``, by its one-sided level (Kiefer and Vogelsang 2005,
+#: ``a0 + a1 b + a2 b**2 + a3 b**3``, by its two-sided level (Kiefer and Vogelsang 2005,
 #: Econometric Theory 21:1130, table 1). A test simulates them.
 _KIEFER_VOGELSANG: Final = {
-    0.95: (1.6449, 2.1859, 0.3142, -0.3427),
-    0.975: (1.9600, 2.9694, 0.4160, -0.5324),
+    0.10: (1.6449, 2.1859, 0.3142, -0.3427),
+    0.05: (1.9600, 2.9694, 0.4160, -0.5324),
 }
 #: Months of the series, per month of the horizon, below which there is no test.
 SHORTEST: Final = 2.5
@@ -924,37 +924,17 @@ class MeanTest(NamedTuple):
 
 
 def bartlett_critical(b: float, level: float = 0.05) -> float:
-    """Fixed-b critical value of a two-sided t test with the Bartlett kernel.
+    """Fixed-b critical value of a two-sided t test with the Bartlett kernel, at level .05 or .10.
 
-    Parameters
-    ----------
-    b : float
-        Bandwidth as a share of the sample, in (0, 1].
-    level : {0.05, 0.10}
-        Size of the test.
-
-    Returns
-    -------
-    float
-        For b towards 0 that of the normal distribution.
-
-    Raises
-    ------
-    ScoringError
-        If b or the level is outside the table.
+    ``b`` is the bandwidth as a share of the sample, in (0, 1]; towards 0 the value is that of the
+    normal distribution.
 
     Examples
     --------
     >>> [round(bartlett_critical(b), 2) for b in (0.001, 0.125, 0.5, 1.0)]
     [1.96, 2.34, 3.48, 4.81]
     """
-    one_sided = round(1 - level / 2, 6)
-    if not 0 < b <= 1 or one_sided not in _KIEFER_VOGELSANG:
-        raise ScoringError(
-            f"no critical value for b={b:g} at level {level:g}",
-            hint="b in (0, 1]; level 0.05 or 0.10",
-        )
-    return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[one_sided])))
+    return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[level])))
 
 
 def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -> MeanTest:

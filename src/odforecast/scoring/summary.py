@@ -118,11 +118,7 @@ def summarise(
     means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
     table = with_groups(scores, [*keys, "scorable", *means.values()])
     if {"last_reported", "observed", "median", "target"} <= set(table.columns):
-        # 1 where the median is on the observation's side of the last reported count, else 0.
-        last, counts = table["last_reported"], table["target"].astype(str) == TARGET_12MO
-        right = (table["median"] > last) == (table["observed"] > last)
-        known = counts & last.notna() & table["observed"].notna()
-        table = table.assign(direction=right.astype(float).where(known))
+        table = table.assign(direction=_direction(table))
         means["direction"] = "direction"
     if table.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
@@ -135,9 +131,9 @@ def summarise(
     scored = grouped(table[table["scorable"].astype(bool)])
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
-    values = scored[list(means.values())]
-    whole = values.count().eq(scored.size(), axis=0)
-    found = values.mean().where(whole).reindex(out.index)
+    columns = list(means.values())
+    whole = scored[columns].count().eq(scored.size(), axis=0)
+    found = scored[columns].mean().where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = found[column]
     if "reported" in table and table["reported"].notna().any():
@@ -158,6 +154,14 @@ def summarise(
         out = out.merge(_relative(table, baseline, groups), on=keys, how="left")
         out["n_common"] = out["n_common"].fillna(0).astype(int)
     return out.sort_values([*groups, "wis", "model"], kind="stable", ignore_index=True)
+
+
+def _direction(table: pd.DataFrame) -> pd.Series[float]:
+    """1 where the median is on the observation's side of the last reported count, else 0."""
+    last = table["last_reported"]
+    right = (table["median"] > last) == (table["observed"] > last)
+    known = (table["target"].astype(str) == TARGET_12MO) & last.notna()
+    return right.astype(float).where(known & table["observed"].notna())
 
 
 def _revisions(table: pd.DataFrame) -> pd.DataFrame:
