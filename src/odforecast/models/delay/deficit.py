@@ -493,9 +493,9 @@ def late_draws(
 
 
 def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, int]:
-    """The last twelve counted (L, T) with what arrives late (D, L, SPAN), and those ahead (D, L, H).
+    """The last of those counted (L, T) with what arrives late (D, L, SPAN), and those ahead.
 
-    None below zero; and how many were.
+    None of them below zero, shape (D, L, AGES + H); and how many were.
     """
     out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
     np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
