@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 import functools
+import os
 import random
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -223,12 +226,36 @@ def test_parameters_have_a_text_that_hangs_on_content(value: Any) -> None:
         (functools.partial(double, 1), functools.partial(double, 2)),
         (double, np.log1p),
         (lambda x: x, lambda x: -x),
+        (lambda x: x + 1, lambda x: x + 2),
+        (lambda x: x in {1, 2}, lambda x: x in {1, 3}),
+        (lambda x: x in {1, 2}, lambda x: x in (1, 2)),
+        (lambda: [+y for y in (1, 2)], lambda: [-y for y in (1, 2)]),
+        (lambda: lambda: 1, lambda: lambda: 1.0),
         (held(1), held(2)),
         (defaulted(1), defaulted(2)),
     ],
 )
 def test_other_parameters_have_another_text(one: Any, other: Any) -> None:
     assert Identity(Thing(one)).parameters != Identity(Thing(other)).parameters
+
+
+def test_a_set_in_the_code_has_one_text_in_every_process() -> None:
+    """Python keeps ``x in {...}`` as a frozenset, whose order hangs on the process's hash seed."""
+    code = """from odforecast.models.content import Contents
+made = {}
+exec("keep = lambda x: x in {'OH', 'WV', 'PA', 'NY', 'KY', ('a', 'b')}", made)
+print(Contents().text(made["keep"]), Contents().text({"OH", "WV", "PA", "NY"}))
+"""
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(texts) == 1
 
 
 def test_where_code_comes_from_is_known_or_nothing_is_reused() -> None:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import re
+
 import arviz_base as az
 import numpy as np
 import pytest
 
 from odforecast.models.hierarchy.model import Limits, convergence, predictive_table
+
+X = np.random.default_rng(0).normal(size=(4, 1000))
+FEW = X[:, :50]
 
 
 def sample(x: np.ndarray, divergent: int = 0):
@@ -13,35 +18,28 @@ def sample(x: np.ndarray, divergent: int = 0):
     return az.from_dict({"posterior": {"x": x}, "sample_stats": {"diverging": flags}})
 
 
-def test_a_good_sample_passes() -> None:
-    result = convergence(sample(np.random.default_rng(0).normal(size=(4, 1000, 3))))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("x", "divergent", "says"),
+    [
+        (X + np.array([[1.0], [0], [0], [0]]), 0, r"r_hat .* is above 1.01 \(x\)"),
+        (FEW, 0, "ess_bulk .* is below 400"),
+        (X, 3, "3 divergent transitions"),
+        (np.ones((4, 1000)), 0, "not converged"),  # it never moved
+    ],
+)
+def test_a_bad_sample_is_called_so(x, divergent, says) -> None:
+    result = convergence(sample(x, divergent))
+    assert not result.passed
+    assert result.divergences == divergent
+    assert any(re.search(says, text) for text in result.warnings)
+
+
+def test_a_good_sample_passes_and_limits_can_be_set() -> None:
+    result = convergence(sample(X))
     assert result.passed
     assert result.table.loc["x", "ess_bulk"] > 3000
-
-
-def test_chains_apart_are_seen() -> None:
-    x = np.random.default_rng(0).normal(size=(4, 1000))
-    x[0] += 1.0
-    result = convergence(sample(x))
-    assert any("r_hat" in w and "(x" in w for w in result.warnings)
-
-
-def test_few_draws_are_seen() -> None:
-    result = convergence(sample(np.random.default_rng(0).normal(size=(4, 50))))
-    assert any("ess_bulk" in w for w in result.warnings)
-    loose = Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)
-    assert convergence(sample(np.random.default_rng(0).normal(size=(4, 50))), loose).passed
-
-
-def test_divergences_are_seen() -> None:
-    result = convergence(sample(np.random.default_rng(0).normal(size=(4, 1000)), divergent=3))
-    assert result.divergences == 3
-    assert any("3 divergent" in w for w in result.warnings)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_quantity_that_never_moved_fails() -> None:
-    assert not convergence(sample(np.ones((4, 1000)))).passed
+    assert convergence(sample(FEW), Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)).passed
 
 
 def test_predictive_table_flags_data_unlike_the_model() -> None:

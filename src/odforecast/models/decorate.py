@@ -179,12 +179,12 @@ class _Function:
 
     def fit(self, panel: Panel) -> _Fitted:
         states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)
-        return _Fitted(self.function, self.spec, panel, tuple(states), skipped)
+        return _Fitted(self, self.spec, panel, tuple(states), skipped)
 
 
 @dataclass(frozen=True, eq=False)
 class _Fitted:
-    function: Function
+    model: _Function
     spec: Spec
     panel: Panel
     locations: tuple[str, ...]
@@ -217,28 +217,23 @@ class _Fitted:
         )
 
     def _call(self, panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
-        paths = self._numbers(self.function(panel, horizon, draws, rng))
-        expected = (draws, len(panel.locations), horizon)
-        if paths.shape != expected:
-            raise ForecastError(
-                f"{self.spec.model} returned an array of shape {paths.shape}, expected {expected}",
-                hint="the model is at fault",
-            )
-        return paths
-
-    def _numbers(self, made: object) -> Floats:
-        """What the function returned, as numbers; text is refused."""
-        what = f"a {type(made).__name__}"
+        """What the function returned, as numbers of the shape asked for; else refused."""
+        made: object = self.model.function(panel, horizon, draws, rng)
+        what, paths = f"a {type(made).__name__}", None
         try:
             found = np.asarray(made)
             what = f"an array of {found.dtype}"
-            if found.dtype.kind in "biuf":
-                return found.astype(float)
-            if found.dtype.kind == "O" and not any(isinstance(x, str | bytes) for x in found.flat):
-                return found.astype(float)
+            text = found.dtype.kind == "O" and any(isinstance(x, str | bytes) for x in found.flat)
+            if found.dtype.kind in "biufO" and not text:
+                paths = found.astype(float)
         except (TypeError, ValueError):
             pass
+        expected: object = "an array of numbers"
+        if paths is not None:
+            expected = (draws, len(panel.locations), horizon)
+            if paths.shape == expected:
+                return paths
+            what = f"an array of shape {paths.shape}"
         raise ForecastError(
-            f"{self.spec.model} returned {what}, expected an array of numbers",
-            hint="the model is at fault",
+            f"{self.spec.model} returned {what}, expected {expected}", hint="the model is at fault"
         )

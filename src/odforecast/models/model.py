@@ -22,7 +22,7 @@ import pandas as pd
 from odforecast.errors import ForecastError, PanelError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.own import check_target, conditioned
+from odforecast.models.own import conditioned
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
@@ -212,7 +212,12 @@ class Model:
             )
         if spec.by == "state" and panel.dataset == COUNTIES and panel.selected:
             _whole_states(self.label, panel)
-        check_target(self.label, spec.target, panel)
+        if (own := panel.own) is not None and spec.target != TARGET_MONTH:
+            raise ForecastError(
+                f"{self.label} forecasts 12-month counts, and own counts ({own.said()}) are of "
+                "months",
+                hint="use a model of months: dlm, ensemble, naive, …",
+            )
 
 
 def _published(panel: Panel) -> Panel:
@@ -450,7 +455,8 @@ class Fitted:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
         made = self.inner.draw(horizon, draws, streams)
         _check(made, self.model, _published(self.panel), horizon, draws)
-        return conditioned(made, self.panel, streams, self.inner)
+        own = self.panel.own
+        return made if own is None else conditioned(made, self.panel, streams, self.inner)
 
 
 def _said(spec: Spec) -> str:

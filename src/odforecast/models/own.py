@@ -70,7 +70,7 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import Delays
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import LOCATION, TARGET_MONTH
+from odforecast.names import LOCATION
 from odforecast.panel import Floats, Own, Panel
 from odforecast.panel.own import LEAST_OVERLAP, USUAL, Days
 from odforecast.panel.own import common as common_months
@@ -117,21 +117,6 @@ OF_MEANS = 12.0 / (float((_WEIGHTS**2).sum()) + _TO_LAST)
 LEAST_DRAWS = 50
 #: Own counts this many sd from the forecast are said to be so.
 _FAR = 4.0
-
-
-def check_target(label: str, target: str, panel: Panel) -> None:
-    """Refuse own counts to a model that draws no months.
-
-    Raises
-    ------
-    ForecastError
-        If its paths are 12-month counts.
-    """
-    if panel.own is not None and target != TARGET_MONTH:
-        raise ForecastError(
-            f"{label} forecasts 12-month counts, and own counts ({panel.own.said()}) are of months",
-            hint="use a model of months: dlm, ensemble, naive, …",
-        )
 
 
 def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object = None) -> Forecast:

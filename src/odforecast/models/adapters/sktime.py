@@ -51,7 +51,7 @@ def from_sktime(
     paths : {"errors", "quantiles"}
         Where sample paths come from: sktime's forecasters have none that are joint over months.
         ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
-        (:mod:`odforecast.models.adapters.past_errors`), joint over months; it is fitted
+        (:func:`odforecast.models.adapters.foreign.past_errors`), joint over months; it is fitted
         ``windows`` times more. ``"quantiles"``: ``predict_quantiles``, of each month by itself:
         joint over nothing, so only on sums.
     log : bool

@@ -288,6 +288,7 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
     )
 
 
+@dataclass(eq=False, repr=False)
 class County:
     """The default for counties.
 
@@ -303,17 +304,10 @@ class County:
         Standard deviation of the relative monthly step of a county's level.
     """
 
-    def __init__(
-        self,
-        name: str = "county",
-        paths: str | StatePaths = DEFAULT_MODEL,
-        phi: float = PHI,
-        step: float = STEP,
-    ) -> None:
-        self.name = name
-        self.paths = paths
-        self.phi = phi
-        self.step = step
+    name: str = "county"
+    paths: str | StatePaths = DEFAULT_MODEL
+    phi: float = PHI
+    step: float = STEP
 
     @property
     def states(self) -> StatePaths:

@@ -493,15 +493,16 @@ def late_draws(
 
 
 def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, int]:
-    """The last twelve counted (L, T) with what arrives late (D, L, SPAN), and those ahead (D, L, H).
+    """The last of those counted (L, T) with what arrives late (D, L, SPAN), and those ahead.
 
-    None below zero; and how many were.
+    None of them below zero, shape (D, L, AGES + H); and how many were.
     """
     out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
     np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
     out[..., AGES:] = ahead
-    below = int((out < 0).sum())
-    return np.maximum(out, 0.0, out=out) if below else out, below
+    below = out < 0
+    out[below] = 0.0
+    return out, int(np.count_nonzero(below))
 
 
 # Nothing may be reordered or joined here: sums over these draws must not change in the last bit.

@@ -39,6 +39,7 @@ from odforecast.seeds import Streams
 MAX_ERROR = 0.25
 
 
+@dataclass(eq=False, repr=False)
 class Delayed:
     """A forecaster that first completes the last months, and carries what is uncertain in that.
 
@@ -64,8 +65,7 @@ class Delayed:
     (-11, 12)
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    model: Model
 
     @property
     def spec(self) -> Spec:

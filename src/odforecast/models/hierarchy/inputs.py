@@ -122,14 +122,9 @@ class Inputs:
         return len(self.locations) > 1
 
     @property
-    def used(self) -> Bools:
-        """Months that say something on any location, shape (T,)."""
-        return np.asarray(self.seen.any(axis=0) | (self.windows > 0).any(axis=0))
-
-    @property
     def begin(self) -> int:
-        """First month in use."""
-        return int(np.argmax(self.used))
+        """First month that says something on any location."""
+        return int(np.argmax(self.seen.any(axis=0) | (self.windows > 0).any(axis=0)))
 
     @property
     def month_hot(self) -> Floats:
@@ -146,10 +141,8 @@ class Inputs:
     @property
     def slack(self) -> Floats:
         """Variance of a single month's late arrivals, as a share of its square, shape (S, T)."""
-        if self.missing is None:
-            return np.zeros(self.counts.shape)
-        ratio = self.last(self.missing.noise) / np.maximum(self.counts, 1.0)
-        return np.asarray(ratio**2)
+        noise = 0.0 if self.missing is None else self.last(self.missing.noise)
+        return np.asarray((noise / np.maximum(self.counts, 1.0)) ** 2)
 
 
 def month_one_hot(months: Months) -> Floats:
@@ -239,15 +232,16 @@ def from_panel(
     states, skipped = usable_locations(panel, model, MIN_MONTHS)
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
-    members = [s for s in parts if s != "PR"]
     if NATION in states:
         try:
-            rest = _rest(panel, members)
+            rest = _rest(panel, [s for s in parts if s != "PR"])
         except DataError as error:
-            skipped[NATION] = f"its counts contradict its jurisdictions': {error.message}"
-        else:
-            if rest is not None:
-                rows[REST if rows else NATION] = rest
+            rest, skipped[NATION] = (
+                None,
+                f"its counts contradict its jurisdictions': {error.message}",
+            )
+        if rest is not None:
+            rows[REST if rows else NATION] = rest
     require_some(list(rows), skipped, panel, model)
     names = tuple(rows)
     months, counts = panel.month_grid, np.stack(list(rows.values()))
@@ -266,7 +260,6 @@ def from_panel(
     axis = months[-1] - np.arange(n_time - 1, -1, -1).astype("timedelta64[M]")
     weights, position = interpolation(n_time, every)
     region, regions = _tree(names)
-    exposure = np.stack([e.exposure(names, axis) for e in effects]) if effects else None
     windows = np.zeros((len(cells), n_time))
     for c, (_, start, _) in enumerate(cells):
         windows[c, early + start : early + start + 12] = 1.0
@@ -280,7 +273,7 @@ def from_panel(
         every=every,
         region=region,
         regions=regions,
-        exposure=np.zeros((0, *seen.shape)) if exposure is None else exposure,
+        exposure=np.array([e.exposure(names, axis) for e in effects]).reshape(-1, *seen.shape),
         effect_mean=np.array([e.mean for e in effects], dtype=float),
         effect_scale=np.array([e.scale for e in effects], dtype=float),
         windows=windows,

@@ -127,6 +127,7 @@ def of_the_constants(constants: Constants) -> Scales:
     return replace(scales, damp_us=NATION_DAMP, level_us=NATION_WIDTH * scales.level_us)
 
 
+@dataclass(eq=False, repr=False)
 class Dlm:
     """The default: hierarchical state space of monthly deaths, filtered exactly, drawn jointly.
 
@@ -159,18 +160,10 @@ class Dlm:
     True
     """
 
-    def __init__(
-        self,
-        name: str = "dlm",
-        scales: Scales | None = None,
-        *,
-        delay: bool = True,
-        dated: bool = False,
-    ) -> None:
-        self.name = name
-        self.scales = scales
-        self.delay = delay
-        self.dated = dated
+    name: str = "dlm"
+    scales: Scales | None = None
+    delay: bool = field(default=True, kw_only=True)
+    dated: bool = field(default=False, kw_only=True)
 
     @property
     def spec(self) -> Spec:
