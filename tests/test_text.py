@@ -140,6 +140,15 @@ def test_an_end_that_is_no_zero_is_not_rounded_to_one():
     assert step_of(0.2, 900) == 1.0
 
 
+def test_a_count_that_is_not_shown_is_no_final_one():
+    reported = PANEL.reported.copy()
+    reported[PANEL.index("WV"), -1] = np.nan
+    gone = replace(PANEL, reported=reported, low=None, high=None, final_through=PANEL.last_month)
+    said = made(gone, months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH).text("WV")
+    assert said.startswith("In West Virginia, no count of drug overdose deaths is shown for ")
+    assert "final" not in said
+
+
 def test_what_is_hidden_is_not_made_up():
     said = made(known=np.full((2, 11), np.nan)).text("WV")
     assert "nan" not in said.lower()

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from forecast_factory import PANEL, made
 
 import odforecast as od
 from odforecast.errors import ForecastError
@@ -124,35 +125,6 @@ def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
     assert np.isfinite(valley.change("2024-12")).all()
 
 
-def test_places_come_in_the_order_asked_for_with_the_same_numbers(forecast, table):
-    some = forecast.summary(locations=["wv", "Ohio", "39"][:2])
-    assert list(dict.fromkeys(some["location"])) == ["WV", "OH"]
-    whole = table[table["location"] == "WV"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(some.iloc[: len(whole)].reset_index(drop=True), whole)
-
-
-def test_no_change_is_no_fall():
-    from forecast_factory import PANEL, made
-
-    flat = made(
-        PANEL,
-        draws=np.full((8, 2, 14), 10.0),
-        known=np.full((2, 11), 10.0),
-        months=PANEL.last_month + np.arange(1, 15) * ONE_MONTH,
-        last_month=PANEL.last_month,
-    )
-    seen = flat.summary().query("horizon >= 13")
-    assert (seen["change"] == 0).all()
-    assert (seen["fall"] == 0).all()
-
-
-def test_hidden_counts_stay_hidden():
-    from forecast_factory import made
-
-    hidden = made(known=np.full((2, 11), np.nan)).summary()
-    assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
-
-
 def test_years_are_decembers_and_say_what_is_known(forecast, table):
     years = forecast.years(locations=["Ohio"])
     assert years["year"].tolist() == [2024, 2025, 2026]
@@ -207,7 +179,19 @@ def test_every_number_of_every_text_is_in_the_table():
     assert set(trend["location"]) == set(forecast.locations)
 
 
-@pytest.mark.parametrize("asked", ["US", ["OH"], ["NY"], ["YC", "WY"], ["NY", "YC"]])
+def test_no_change_is_no_fall_and_hidden_counts_stay_hidden():
+    flat = made(
+        draws=np.full((8, 2, 14), 1.0),
+        known=np.ones((2, 11)),
+        months=PANEL.last_month + np.arange(1, 15) * ONE_MONTH,
+    )
+    seen = flat.summary().query("horizon >= 13")
+    assert (seen[["change", "fall"]] == 0).all(axis=None)
+    hidden = made(known=np.full((2, 11), np.nan)).summary()
+    assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("asked", ["US", ["WV", "OH"], ["NY"], ["YC", "WY"], ["NY", "YC"]])
 def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(
     forecast, table, asked, monkeypatch
 ):
