@@ -20,6 +20,8 @@ root took turns. Those origins hold three to four years of months each: too few 
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -152,6 +154,12 @@ _FITTERS: dict[str, Callable[[Floats], Paths]] = {
     "auto-ces": _ces,
 }
 
+#: Fitted series by model and values, those asked for last. The panels of a backtest share most of
+#: their series, and so do an ensemble and its members beside it.
+_FITTED: OrderedDict[tuple[str, bytes], Paths | str] = OrderedDict()
+_MOST_FITTED = 20_000  # some 1 KB each
+_LOCK = threading.Lock()  # a backtest may run on threads
+
 #: Names of the models of this module.
 NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
 
@@ -260,7 +268,7 @@ class Classical:
         return self.fit_many([panel])[0]
 
     def fit_many(self, panels: Sequence[Panel]) -> list[FittedClassical]:
-        """Fit to several panels; a series that several of them hold is fitted once.
+        """Fit to several panels; a series that was fitted lately is not fitted again.
 
         Raises
         ------
@@ -269,18 +277,13 @@ class Classical:
         """
         base = self.name.removesuffix("-sums")
         sums = base != self.name
-        held: dict[bytes, Paths | str] = {}
         fitted = []
         for panel in panels:
             states, skipped = usable_locations(panel, self.name)
             series: dict[str, Paths] = {}
             for state in states:
                 months = trailing_months(panel, state)
-                y = np.log1p(rolling_sums(months) if sums else months)
-                key = y.tobytes()
-                if key not in held:
-                    held[key] = _fit_or_reason(base, y)
-                found = held[key]
+                found = _fit(base, np.log1p(rolling_sums(months) if sums else months))
                 if isinstance(found, str):
                     skipped[state] = f"{self.name} could not be fitted: {found}"
                 else:
@@ -290,15 +293,25 @@ class Classical:
         return fitted
 
 
-def _fit_or_reason(base: str, y: Floats) -> Paths | str:
-    """A fitted series, or why it could not be fitted."""
+def _fit(base: str, y: Floats) -> Paths | str:
+    """A fitted series, or why it could not be fitted; read back if it was fitted lately."""
+    key = base, y.tobytes()
+    with _LOCK:
+        if (found := _FITTED.get(key)) is not None:
+            _FITTED.move_to_end(key)
+            return found
     try:
-        return _fit_one(base, y)
+        found = _fit_one(base, y)
     except MemoryError:
         raise
     except Exception as error:
         # statsforecast raises bare Exceptions; one series must not end the others.
-        return said(error)
+        found = said(error)
+    with _LOCK:
+        _FITTED[key] = found
+        if len(_FITTED) > _MOST_FITTED:
+            _FITTED.popitem(last=False)
+    return found
 
 
 def _fit_one(base: str, y: Floats) -> Paths:
