@@ -125,7 +125,6 @@ def forecast(
     (--dataset counties) it shows counts below 10 as ranges.
     """
     from odforecast.forecast.text import LEVEL
-    from odforecast.hub import to_hub, write_hub
     from odforecast.models import get_model
 
     if dataset == COUNTIES:
@@ -170,7 +169,10 @@ def forecast(
     kept = there(whole, states) or list(states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
-    hub = to_hub(made, targets=chosen, output_type=output_type, own=True)
+    if out is not None:
+        from odforecast.hub import to_hub, write_hub
+
+        hub = to_hub(made, targets=chosen, output_type=output_type, own=True)
     for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
         note(f"{model} does not forecast {lacking}")
     # A rate of New York needs the city's draws: tables are of the whole, places chosen last.

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -150,22 +151,26 @@ class Classical:
         return self.fit_many([panel])[0]
 
     def fit_many(self, panels: Sequence[Panel]) -> list[FittedSeries]:
-        """Fit to several panels; a series that several of them hold is fitted once.
+        """Fit to several panels.
 
         Raises
         ------
         PanelError
             If of one of them no location can be used.
         """
-        held: dict[bytes, Paths] = {}
+        base = self.name.removesuffix("-sums")
 
         def fit(_: str, deaths: Floats) -> Paths:
-            y = np.log1p(deaths)
-            if (key := y.tobytes()) not in held:
-                held[key] = _fit_one(self.name.removesuffix("-sums"), y)
-            return held[key]
+            return _fitted(base, np.log1p(deaths).tobytes())
 
         return [fit_series(self.spec, panel, fit) for panel in panels]
+
+
+# The panels of a backtest share most of their series, and an ensemble those of its members: what was
+# fitted lately is not fitted again. A series and its fit are some 2 KB.
+@lru_cache(maxsize=16_384)
+def _fitted(base: str, series: bytes) -> Paths:
+    return _fit_one(base, np.frombuffer(series).copy())
 
 
 def _fit_one(base: str, y: Floats) -> Paths:
