@@ -408,13 +408,17 @@ class Rows:
         found += self.broken(~named, message, names=list(known))
         return Broken(found.findings, int((~legal).sum()))
 
-    def repeated(self, names: Sequence[str], what: str) -> Broken:
-        """Rows that repeat an earlier one in all these columns."""
+    def repeated(
+        self, names: Sequence[str], what: str, where: Callable[[int], str] | None = None
+    ) -> Broken:
+        """Rows that repeat an earlier one in all these columns; ``where`` names that one."""
         again = self.codes.duplicated(list(names)).to_numpy()
         key = row_key(self.codes, names if again.any() else ())
 
         def message(i: int) -> str:
-            return f"repeats the {what} of row {int((key == key[i]).idxmax()) + self.first:,}"
+            first = int((key == key[i]).idxmax())
+            row = where(first) if where is not None else f"row {first + self.first:,}"
+            return f"repeats the {what} of {row}"
 
         return self.broken(again, message, names=names)
 

@@ -96,21 +96,22 @@ class TargetSet:
             return Broken()
         if len(tables) == 1:
             return next(iter(tables.values())).repeated(columns, "values")
-        where = [(file, i + t.first) for file, t in tables.items() for i in range(len(t))]
+        places = [(file, i + t.first) for file, t in tables.items() for i in range(len(t))]
         codes, words = {}, {}
         for n in columns:
             texts = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
                      for t in tables.values()]  # fmt: skip
             codes[n], known = pd.factorize(np.concatenate(texts))
             words[n] = [*known, None]
-        found = Rows(pd.DataFrame(codes), words, {}, 0).repeated(columns, "values")
+
+        def where(i: int) -> str:
+            file, row = places[i]
+            return f"row {row:,} of {quoted(file, 200)}"
+
+        found = Rows(pd.DataFrame(codes), words, {}, 0).repeated(columns, "values", where)
         for k, x in enumerate(found.findings):
-            assert x.row is not None
-            file, row = where[x.row]
-            head, _, values = x.message.partition(": ")
-            earlier = where[int(re.sub(r"\D", "", head))]
-            text = f"{file}: repeats the values of row {earlier[1]:,} of {quoted(earlier[0], 200)}"
-            found.findings[k] = replace(x, message=f"{text}: {values}", row=row)
+            file, row = places[x.row or 0]
+            found.findings[k] = replace(x, message=f"{file}: {x.message}", row=row)
         return found
 
 
