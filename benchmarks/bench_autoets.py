@@ -72,13 +72,9 @@ def auto_ets() -> Any:
 
 
 def drawn(cuts: list[od.Panel], draws: int) -> list[od.Forecast]:
-    """Ours: fits and forecasts, in blocks as a backtest has them."""
+    """Ours: fits and forecasts."""
     model = od.get_model("auto-ets")
-    return [
-        fitted.forecast(HORIZON, draws=draws)
-        for start in range(0, len(cuts), 8)
-        for fitted in model.fit_many(cuts[start : start + 8])
-    ]
+    return [model.fit(cut).forecast(HORIZON, draws=draws) for cut in cuts]
 
 
 def scored(whole: od.Panel, first: object, n_windows: int, draws: int) -> int:

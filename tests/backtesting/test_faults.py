@@ -14,16 +14,7 @@ import pytest
 from toys import same
 
 import odforecast as od
-from odforecast.backtesting import (
-    Origin,
-    Results,
-    backtest,
-    cuts,
-    default_models,
-    plan,
-    run_block,
-    run_units,
-)
+from odforecast.backtesting import Origin, Results, backtest, cuts, default_models, plan, run_units
 from odforecast.backtesting.store import UnitStore
 from odforecast.errors import BacktestError, ScoringError, UnknownNameError
 from odforecast.forecast import Forecast
@@ -103,14 +94,6 @@ class _Steps:
         return Forecast.from_panel(
             self.panel, paths, self.panel.locations, joint=self.model.spec.joint
         )
-
-
-class Many(Steps):
-    """Offers ``fit_many``, which fails if one of the panels is beyond it."""
-
-    def fit_many(self, panels):
-        self.fits.append(f"many {len(panels)}")
-        return [self.fit(p) for p in panels]
 
 
 # Without the baseline, and with one target of two
@@ -417,43 +400,6 @@ def test_a_function_that_returns_too_few_months_fails_its_rows(truth, found):
     results = backtest(["naive", short], found, truth=truth, draws=20)
     assert set(results.scores["model"]) == {"naive"}
     assert results.failures["reason"].str.contains("returned an array of shape").all()
-
-
-# Units fitted together
-
-
-def test_one_bad_panel_failed_its_whole_block(truth, found):
-    many = Many(fail=frozenset({"2021-02"}))
-    units = plan([Model(many, "many")], found, truth, draws=20)
-    outcomes = run_block(units)
-    assert many.fits[0] == "many 3"
-    assert [bool(o.failed) for o in outcomes] == [False, True, False]
-    assert outcomes[1].failures["reason"].tolist() == ["ZeroDivisionError: not today"]
-    alone = plan([Model(Steps(), "many")], found, truth, draws=20)
-    for have, unit in zip(outcomes[::2], alone[::2]):
-        same(have.scores.drop(columns="spec_hash"),
-             run_block([unit])[0].scores.drop(columns="spec_hash"))  # fmt: skip
-
-
-@pytest.mark.parametrize("answer", [lambda made: made[:-1], lambda made: [*made, made[0]]])
-def test_fit_many_that_returns_another_number_of_fits(truth, found, answer):
-    class Miscounts(Many):
-        def fit_many(self, panels):
-            return answer([self.fit(p) for p in panels])
-
-    units = plan([Model(Miscounts(), "many")], found, truth, draws=20)
-    assert [o.failed for o in run_block(units)] == ["", "", ""]
-
-
-@pytest.mark.parametrize("name", ["dlm", "naive+delay"])
-def test_fit_many_differed_from_one_at_a_time(truth, found, name):
-    model = get_model(name)
-    panels = [o.panel for o in found]
-    for one, together in zip(panels, model.fit_many(panels), strict=True):
-        alone = model.fit(one).forecast(draws=20)
-        made = together.forecast(draws=20)
-        assert (made.draws == alone.draws).all()
-        assert made.provenance == alone.provenance
 
 
 def test_blocks_change_no_number(truth, found, monkeypatch):

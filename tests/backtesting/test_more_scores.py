@@ -14,7 +14,7 @@ import pytest
 import toys
 
 import odforecast as od
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.results import TABLES as ALWAYS
 from odforecast.backtesting.unit import JOINT_LABELS, UNIT_TABLES, made
@@ -53,7 +53,7 @@ def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
     }
     assert there <= hashed
     names = {file.name for file in hashed}
-    assert {"seen.csv.gz", "delay.csv", "shares.csv", "estimate.py", "seeds.py"} <= names
+    assert {"seen.csv.gz", "delay.csv", "shares.csv", "classical.py", "seeds.py"} <= names
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
     partly = toys.model(toys.dislikes_two, "partly")
     units = plan([partly], setting["origins"], setting["truth"], draws=20)
     units += [replace(units[0], origin=replace(units[0].origin, panel=None, reason="not there"))]
-    outcomes = run_block(units)
+    outcomes = [run_unit(u) for u in units]
     assert [bool(o.failed) for o in outcomes] == [*[False] * (len(units) - 1), True]
     packed = made(units, packed=True)
     assert [o.stored for o in packed.outcomes] == [not o.failed for o in outcomes]
@@ -259,7 +259,7 @@ def test_two_blocks_of_different_places_and_donors_are_one_file(setting, panel):
                  start="2021-05", end="2021-05")], setting["truth"], draws=20)  # fmt: skip
     units[0] = replace(units[0], origin=replace(
         units[0].origin, donor="d1", panel=replace(units[0].origin.panel, donor="d1")))  # fmt: skip
-    outcomes = run_block(units)
+    outcomes = [run_unit(u) for u in units]
     table = pd.read_parquet(BytesIO(made(units, packed=True).tables["quantiles"]))
     want = pd.concat([o.quantiles.astype(dict.fromkeys(("location", "donor"), object))
                       for o in outcomes], ignore_index=True)  # fmt: skip

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import toys
 
-from odforecast.backtesting import Workers, cuts, plan, run_block, workers
+from odforecast.backtesting import Workers, cuts, plan, run_unit, workers
 from odforecast.backtesting import unit as contain
 from odforecast.backtesting.workers import Local, Parcels, unpacked
 from odforecast.errors import BacktestError
@@ -92,7 +92,7 @@ def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
         assert [len(list(p.iterdir())) for p in tmp_path.iterdir()] == [2]
         way.close()
     assert list(tmp_path.iterdir()) == []
-    (here,) = run_block(units[:1])
+    here = run_unit(units[0])
     scores = pd.read_parquet(BytesIO(made.tables["scores"]))
     np.testing.assert_array_equal(scores["wis"], here.scores["wis"])
 

@@ -18,10 +18,9 @@ import pytest
 import toys
 from toys import same_rows as same
 
-from odforecast.backtesting import Workers, backtest, cuts, plan, run_block, run_units
+from odforecast.backtesting import Workers, backtest, cuts, plan, run_units
 from odforecast.backtesting.workers import WorkerDiedError
 from odforecast.errors import BacktestError
-from odforecast.models import Model
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
@@ -57,33 +56,15 @@ def of(results, name, *drop):
     return table[table["model"] == name].drop(columns=[*drop])
 
 
-# Units fitted together
-
-
-def test_fit_many_equals_one_at_a_time(truth, found):
-    together = run_block(plan([Model(toys.Many(), "many")], found, truth, draws=20))
-    for unit, made in zip(plan([Model(toys.Many(), "many")], found, truth, draws=20), together):
-        alone = run_block([unit])[0]
-        same(made.scores, alone.scores)
-        same(made.quantiles, alone.quantiles)
-
-
-@pytest.mark.parametrize("how", [toys.many_raises, toys.many_exits])
-def test_a_failing_fit_many_falls_back(truth, found, how):
-    good = run_block(plan([Model(toys.Many(), "many")], found, truth, draws=20))
-    made = run_block(plan([Model(toys.Many(how=how), "many")], found, truth, draws=20))
-    for one, other in zip(made, good):
-        same(one.scores, other.scores)
-
-
 def test_a_block_whose_worker_dies_is_split(truth, found, pool):
     found = found[:2]
-    models = [Model(toys.Many("many", how=toys.many_dies), "many"), toys.model(name="good")]
+    models = [toys.model(toys.dies_second, "once"), toys.model(name="good")]
     with pytest.warns(UserWarning, match=f"2 units .* {AGAIN}"):
         results = backtest(models, found, truth=truth, executor=pool, **OPTIONS)
     assert results.failures.empty
-    good = backtest([Model(toys.Many(), "many"), toys.model(name="good")], found, truth=truth,
-                    **OPTIONS)  # fmt: skip
+    good = backtest(
+        [toys.model(name="once"), toys.model(name="good")], found, truth=truth, **OPTIONS
+    )
     same(results.scores, good.scores)
     same(results.quantiles, good.quantiles)
 

@@ -78,6 +78,15 @@ def exits(panel, paths):
     sys.exit("enough")
 
 
+_asked: list[object] = []
+
+
+def dies_second(panel, paths):
+    """Dies where a process asks for a second forecast."""
+    _asked.append(panel)
+    return paths if len(_asked) == 1 else os._exit(9)
+
+
 class Away(BaseException):
     """No Exception, like KeyboardInterrupt."""
 
@@ -277,31 +286,6 @@ class Sums(Toy):
     def __init__(self, name="sums"):
         super().__init__(name, lambda panel, paths: made(panel, paths - 1e6, target="deaths_12mo"))
         self.spec = replace(self.spec, target="deaths_12mo")
-
-
-class Many(Toy):
-    """Offers ``fit_many``; ``how`` is what happens in it."""
-
-    def __init__(self, name="many", odd=None, how=None):
-        super().__init__(name, odd)
-        self.how = how
-
-    def fit_many(self, panels):
-        if self.how is not None:
-            self.how(panels)
-        return [self.fit(p) for p in panels]
-
-
-def many_dies(panels):
-    os._exit(9)
-
-
-def many_raises(panels):
-    raise ZeroDivisionError("not together")
-
-
-def many_exits(panels):
-    sys.exit(1)
 
 
 @od.forecaster(by="state")

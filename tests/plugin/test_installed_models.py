@@ -253,7 +253,7 @@ class Stated:
     spec: Spec = Spec("stated", by="location", origin="old-name==0.1")
     def fit(self, panel):
         raise NotImplementedError
-    def fit_many(self, panels):
+    def more(self, panels):
         return len(panels)
 """
 
@@ -263,7 +263,7 @@ def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path)
     made = od.get_model("stated")
     assert made.spec.origin == "stated-pack==1.0"
     assert isinstance(made.inner, Owned)
-    assert made.inner.fit_many([1, 2]) == 2, "what else it offers is there"
+    assert made.inner.more([1, 2]) == 2, "what else it offers is there"
     assert not hasattr(made.inner, "idata")
 
 

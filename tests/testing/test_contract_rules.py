@@ -252,21 +252,6 @@ def test_a_model_that_does_not_pickle():
     assert broken_rules(local) == {"pickles"}
 
 
-@dataclass
-class Together(Honest):
-    """Fits panels together, each as if it were alone, or as if it were the first."""
-
-    wrong: bool = False
-
-    def fit_many(self, panels):
-        return [self.fit(panels[0] if self.wrong else panel) for panel in panels]
-
-
-def test_panels_that_are_fitted_together():
-    check_forecaster(Together(), panels())
-    assert broken_rules(Together(wrong=True)) == {"together"}
-
-
 def test_every_rule_has_a_hint_and_a_model_that_breaks_it():
     """Names of rules in this file: a new rule needs its broken model."""
     assert set(HINTS) == set(RULES)

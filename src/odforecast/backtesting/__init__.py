@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from odforecast.backtesting.task import Task as Task
     from odforecast.backtesting.unit import Outcome as Outcome
     from odforecast.backtesting.unit import Unit as Unit
-    from odforecast.backtesting.unit import run_block as run_block
     from odforecast.backtesting.unit import run_unit as run_unit
     from odforecast.backtesting.workers import Workers as Workers
 
@@ -33,7 +32,7 @@ _NAMES = {
     "results": ("Results",),
     "run": ("Progress", "backtest", "run_units"),
     "task": ("Task",),
-    "unit": ("Outcome", "Unit", "run_block", "run_unit"),
+    "unit": ("Outcome", "Unit", "run_unit"),
     "workers": ("Workers",),
 }
 _HOME = {name: home for home, names in _NAMES.items() for name in names}

@@ -34,7 +34,7 @@ from odforecast.backtesting.origin import Origin
 from odforecast.errors import BacktestError, OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.geography import find
-from odforecast.models import Fitted, Model
+from odforecast.models import Model
 from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel, Triangle
 from odforecast.scoring import Truth
@@ -329,52 +329,16 @@ def on_screen(reason: str) -> str:
     return line if len(line) <= SCREEN else line[: SCREEN - 1] + "…"
 
 
-def run_block(units: Sequence[Unit]) -> list[Outcome]:
-    """Run units of one model together, so that it may share work between origins.
-
-    A model that offers ``fit_many`` is asked once for all; if that fails, the block is split,
-    and each unit stands or fails by itself.
-    """
-    ready = [u for u in units if u._there]
-    fitted: dict[int, tuple[Fitted, float, tuple[str, ...]]] = {}
-    if len(ready) > 1:
-        started = perf_counter()
-        try:
-            if hasattr(ready[0].model.inner, "fit_many"):
-                panels = [u.seen for u in ready]
-                with contained(panels, ready[0]._global_seed) as said:
-                    made = ready[0].model.fit_many(panels)
-                each = (perf_counter() - started) / len(ready)
-                fitted = {id(u): (f, each, said.warnings) for u, f in zip(ready, made, strict=True)}
-        except BaseException as error:
-            if _must_stop(error):
-                raise
-    return [run_unit(u, *fitted.get(id(u), ())) for u in units]
-
-
-def run_unit(
-    unit: Unit, fitted: Fitted | None = None, spent: float = 0.0, warned: tuple[str, ...] = ()
-) -> Outcome:
-    """Fit, forecast and score. Whatever the model does becomes a failure row with its reason.
-
-    Parameters
-    ----------
-    unit : Unit
-    fitted : Fitted, optional
-        The model, if it was fitted with others of its block.
-    spent : float
-        Seconds that took.
-    warned : tuple of str
-        What it warned of meanwhile.
-    """
-    started = perf_counter() - spent
+def run_unit(unit: Unit) -> Outcome:
+    """Fit, forecast and score. Whatever the model does becomes a failure row with its reason."""
+    started = perf_counter()
     said = Said()
     panel = unit.origin.panel
 
     def stopped(reason: str | Mapping[str, str], detail: str = "") -> Outcome:
         """A unit without any forecast."""
         seconds = perf_counter() - started
-        return failed_unit(unit, reason, seconds, (*warned, *said.warnings), detail)
+        return failed_unit(unit, reason, seconds, said.warnings, detail)
 
     if panel is None:
         return stopped(unit.origin.reason)
@@ -384,14 +348,14 @@ def run_unit(
         return stopped(_nowhere(unit, absent))
     try:
         # The model is handed the panel alone: neither archive nor truth can be reached from it.
-        seen = fitted.panel if fitted is not None else unit.seen
+        seen = unit.seen
         # A model made for counties says itself what it can do with counts that are hidden.
         if unit.state and unit.model.spec.dataset != COUNTIES:
             usable, why = seen.usable(unit.model.spec.min_months)
             if not usable:
                 return stopped(_nowhere(unit, absent | why))
         with contained([seen], unit._global_seed) as said:
-            fitted = unit.model.fit(seen) if fitted is None else fitted
+            fitted = unit.model.fit(seen)
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
         targets = [t for t in unit.targets if t in forecast.targets]
@@ -410,8 +374,7 @@ def run_unit(
         failures = _failures(unit, [*gaps, *(("*", t, f"does not forecast {t}") for t in lacking)])
         whole = tuple(kept) == forecast.locations
         tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
-        warned = (*warned, *said.warnings)
-        return Outcome(failures=failures, seconds=seconds, warnings=warned, **tables)
+        return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
         if _must_stop(error):
@@ -455,7 +418,7 @@ def stored_as(unit: Unit) -> str:
 
 def made(units: Sequence[Unit], packed: bool) -> Made:
     """Run a block, and put its tables together; as files if that is wanted."""
-    outcomes = run_block(units)
+    outcomes = [run_unit(u) for u in units]
     good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
     tables: dict[str, Any] = {}
     for name in UNIT_TABLES:

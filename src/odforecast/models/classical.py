@@ -20,7 +20,7 @@ root took turns. Those origins hold three to four years of months each: too few 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -148,26 +148,16 @@ class Classical:
         PanelError
             If no location can be used.
         """
-        return self.fit_many([panel])[0]
-
-    def fit_many(self, panels: Sequence[Panel]) -> list[FittedSeries]:
-        """Fit to several panels.
-
-        Raises
-        ------
-        PanelError
-            If of one of them no location can be used.
-        """
         base = self.name.removesuffix("-sums")
 
         def fit(_: str, deaths: Floats) -> Paths:
             return _fitted(base, np.log1p(deaths).tobytes())
 
-        return [fit_series(self.spec, panel, fit) for panel in panels]
+        return fit_series(self.spec, panel, fit)
 
 
-# The panels of a backtest share most of their series, and an ensemble those of its members: what was
-# fitted lately is not fitted again. A series and its fit are some 2 KB.
+# Panels of a backtest share most of their series, as an ensemble does with its members beside it.
+# A series and its fit are some 2 KB.
 @lru_cache(maxsize=16_384)
 def _fitted(base: str, series: bytes) -> Paths:
     return _fit_one(base, np.frombuffer(series).copy())

@@ -167,24 +167,6 @@ class Model:
         self._accept(panel)
         return Fitted(self, panel, self.inner.fit(_published(panel)))
 
-    def fit_many(self, panels: Sequence[Panel]) -> list[Fitted]:
-        """Fit to several panels; equal, bit for bit, to :meth:`fit` one at a time.
-
-        A forecaster that can share work between panels offers ``fit_many`` itself.
-
-        Raises
-        ------
-        PanelError
-            As :meth:`fit`, for the first panel that is refused.
-        """
-        many = getattr(self.inner, "fit_many", None)
-        if many is None:
-            return [self.fit(p) for p in panels]
-        for panel in panels:
-            self._accept(panel)
-        published = [_published(p) for p in panels]
-        return [Fitted(self, p, f) for p, f in zip(panels, many(published), strict=True)]
-
     def _accept(self, panel: Panel) -> None:
         """Refuse a panel that this model cannot be fitted to."""
         if not isinstance(panel, Panel):

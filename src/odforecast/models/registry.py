@@ -431,7 +431,7 @@ class Owned:
         object.__setattr__(self, "__doc__", type(self.inner).__doc__)
 
     def __getattr__(self, name: str) -> Any:
-        # fit_many, and whatever else it has; never while it is being unpickled.
+        # Whatever else it has; never while it is being unpickled.
         if name.startswith("__") or name == "inner":
             raise AttributeError(name)
         return getattr(self.inner, name)

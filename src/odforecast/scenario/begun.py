@@ -137,8 +137,8 @@ def baseline_without(
     draws = base.draws.copy()
     parts = {short: part.draws.copy() for short, part in base.beside.items()}
     here = [panel.locations.index(s) for s in base.locations]
-    fits = source.model.fit_many([p for p, _ in changed])
-    for rows, past, fitted, (_, tables) in zip(groups, pasts, fits, changed):
+    for rows, past, (less, tables) in zip(groups, pasts, changed):
+        fitted = source.model.fit(less)
         made = fitted.forecast(until=base.months[-1], draws=len(draws), seed=applied.seed)
         if made.locations != base.locations or not np.array_equal(made.months, base.months):
             raise ScenarioError(

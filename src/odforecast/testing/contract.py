@@ -62,7 +62,6 @@ HINTS: dict[str, str] = {
     "insists, set its state from the generator and put the old one back",
     "order": "draw each place from its own stream: streams.generator('location', code)",
     "alone": "a model by location looks at its own place only; else declare by=None",
-    "together": "fit_many(panels) must do for each panel what fit(panel) does",
     "future": "use nothing but the panel, and remember nothing from fit to fit",
     "pickles": "keep no lambda, open file or local class in the model; a function is found by its "
     "name in its module",
@@ -415,20 +414,6 @@ def _alone(case: Case) -> Iterator[str]:
         places = tuple(s for s in case.panel.locations if by_fips()[s].state == state)
     lone = case.again(rows(case.panel, places))
     yield from _differs(case, lone, places, "when it is asked for alone")
-
-
-@_rule(ONCE)
-def _together(case: Case) -> Iterator[str]:
-    """Where panels can be fitted together, each is as if it were fitted alone, bit for bit."""
-    if not callable(getattr(case.model.inner, "fit_many", None)):
-        return
-    earlier = until(case.panel, case.panel.last_month - ONE_MONTH)
-    made = case.model.fit_many([earlier, case.panel])
-    for panel, fitted, by_itself in zip(
-        (earlier, case.panel), made, (case.again(earlier), case.first)
-    ):
-        if not np.array_equal(case.forecast(fitted).draws, by_itself.draws):
-            yield f"the panel to {panel.last_month} has other draws when it is fitted with another"
 
 
 def _differs(case: Case, other: Forecast, asked: tuple[str, ...], when: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ what is uncertain in the completion. ``dlm`` does without the wrapper: its filte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -86,21 +85,6 @@ class Delayed:
         """Complete the last months and fit the model to the result."""
         missing, complete, source = _completed(panel)
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
-
-    @property
-    def fit_many(self) -> Callable[[Sequence[Panel]], list[FittedDelayed]]:
-        """:meth:`fit` of several panels; there where the wrapped model offers it."""
-        if not hasattr(self.model.inner, "fit_many"):
-            raise AttributeError(f"{self.model.label} fits one panel at a time")
-        return self._fit_many
-
-    def _fit_many(self, panels: Sequence[Panel]) -> list[FittedDelayed]:
-        found = [_completed(p) for p in panels]
-        fitted = self.model.fit_many([complete for _, complete, _ in found])
-        return [
-            FittedDelayed(panel, each, *completed)
-            for panel, each, completed in zip(panels, fitted, found, strict=True)
-        ]
 
 
 def _completed(panel: Panel) -> tuple[Deficit | None, Panel, str]:
