@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from itertools import batched, groupby
 from typing import Any
 
 import numpy as np
@@ -236,27 +237,24 @@ def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
 
 
 #: Units of one model that are submitted together.
-BLOCK = 8
+BLOCK = 4
+#: Origins that are worked on together; counties go origin by origin.
+NEAR = 8
 
 
 def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
     """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
 
-    Units of counties go origin by origin, and so do their blocks, whatever the model: what models
-    share of an origin (the states' paths that most of them rest on) is worked out once in a
-    process and need not be kept for long.
+    All models of some origins come before the next origins. What models share of an origin (series
+    that several of them fit, the states' paths that models of counties rest on) is worked out once
+    in a process and need not be kept for long.
     """
-    counties = bool(units) and units[0].truth.panel.dataset == COUNTIES
-    if counties:
-        rank = {o: i for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
-        todo = sorted(todo, key=lambda i: rank[id(units[i].origin)])
-    found: list[list[int]] = []
-    apart = None
-    for index in todo:
-        unit = units[index]
-        which = (id(unit.model), id(unit.origin) if counties else None)
-        if which != apart or len(found[-1]) == BLOCK:
-            found.append([])
-        found[-1].append(index)
-        apart = which
-    return found
+    near = 1 if units and units[0].truth.panel.dataset == COUNTIES else NEAR
+    rank = {o: i // near for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
+    apart = {i: (rank[id(units[i].origin)], id(units[i].model)) for i in todo}
+    ordered = sorted(apart, key=lambda i: apart[i][0])
+    return [
+        list(block)
+        for _, together in groupby(ordered, apart.__getitem__)
+        for block in batched(together, BLOCK)
+    ]
