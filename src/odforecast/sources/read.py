@@ -15,6 +15,8 @@ import hashlib
 import io
 import json
 import re
+import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,8 +26,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import openpyxl
 import pandas as pd
 from numpy.typing import NDArray
+from openpyxl.utils.escape import unescape
+from openpyxl.worksheet._reader import FORMULA_TAG, INLINE_STRING, VALUE_TAG, WorkSheetParser
 
 from odforecast.errors import DataError
 from odforecast.say import listed, of_path, plain, quoted
@@ -33,11 +38,11 @@ from odforecast.say import listed, of_path, plain, quoted
 AGAIN = "download the file again"
 #: Bytes from which the kind of a text is told.
 _PEEK = 100_000
-PIECE = 1 << 20
+_PIECE = 1 << 20
 #: Characters of a row, a cell or a JSON record, and columns of a table: no release comes near.
 _LONGEST = 1_000_000
-MOST_COLUMNS = 1000
-HEADER_WITHIN = 20  # rows from the top, where a table may have titles above its header
+_MOST_COLUMNS = 1000
+_HEADER_WITHIN = 20  # rows from the top, where a table may have titles above its header
 _MOST_BLANK = 1_100_000  # a worksheet saved to its end has as many
 #: Whether a row is the header.
 IsHeader = Callable[[list[str]], bool]
@@ -69,7 +74,7 @@ class Limits:
 
     def check_cells(self, name: str, rows: int, width: int) -> None:
         """Refuse a table that is too large."""
-        if width > MOST_COLUMNS:
+        if width > _MOST_COLUMNS:
             raise DataError(f"{name}: {width:,} columns", hint="is it the right file?")
         if rows * width > self.cells:
             said = f"{name}: more than {self.cells:,} cells, more than any release"
@@ -157,9 +162,7 @@ def read_raw(
     if data[:4] == b"PAR1":
         raw = _records(name, _parquet(name, data, limits), "parquet")
     elif data[:4] == b"PK\x03\x04":
-        from odforecast.sources.workbook import workbook  # loading openpyxl takes a while
-
-        raw = workbook(name, data, limits, header, sheet)
+        raw = _workbook(name, data, limits, header, sheet)
     elif data[:4] == b"\xd0\xcf\x11\xe0":
         raise DataError(f"{name}: an old .xls workbook", hint="save it as .xlsx or .csv")
     else:
@@ -210,7 +213,7 @@ def read_content(path: str | Path, limits: Limits) -> Content:
     limits.check_size(name, len(data), "holds")
     digest, packed = hashlib.sha256(data).hexdigest(), data[:2] == b"\x1f\x8b"
     if packed:
-        with damaged(f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error):
+        with _damaged(f"{name}: gzip file is cut off or damaged", EOFError, OSError, zlib.error):
             data = _up_to(gzip.GzipFile(fileobj=io.BytesIO(data)), limits.size)
         limits.check_size(name, len(data))
     if not data[:4096].strip() and not data.strip():
@@ -220,11 +223,11 @@ def read_content(path: str | Path, limits: Limits) -> Content:
 
 def _up_to(handle: io.BufferedIOBase, most: int) -> bytes:
     """What is in a file, or a little over the most: in pieces, for a read takes room for all."""
-    return b"".join(islice(iter(lambda: handle.read(PIECE), b""), most // PIECE + 1))
+    return b"".join(islice(iter(lambda: handle.read(_PIECE), b""), most // _PIECE + 1))
 
 
 @contextmanager
-def damaged(said: str, *kinds: type[Exception]) -> Iterator[None]:
+def _damaged(said: str, *kinds: type[Exception]) -> Iterator[None]:
     """Errors of a library, of the kinds that a damaged file gives, in one line."""
     try:
         yield
@@ -240,10 +243,10 @@ def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
     wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")()
     decoded = io.BytesIO()
-    for start in range(0, len(data), PIECE):  # a whole text may take four times its bytes
-        piece = data[start : start + PIECE]
+    for start in range(0, len(data), _PIECE):  # a whole text may take four times its bytes
+        piece = data[start : start + _PIECE]
         try:
-            text = decoder.decode(piece, final=start + PIECE >= len(data))
+            text = decoder.decode(piece, final=start + _PIECE >= len(data))
         except UnicodeDecodeError as error:
             if latin and not wide:
                 return utf8(name, data.decode("latin-1").encode())
@@ -359,7 +362,7 @@ def _separator(name: str, data: bytes, header: IsHeader | None) -> tuple[str, in
     for separator in ",\t;" if header is not None else "":
         with suppress(csv.Error):
             rows = csv.reader(io.StringIO(start, newline=""), delimiter=separator)
-            for top, row in enumerate(islice(rows, HEADER_WITHIN), start=1):
+            for top, row in enumerate(islice(rows, _HEADER_WITHIN), start=1):
                 if header is not None and header(row):
                     return separator, top
     first = start.lstrip("\r\n").split("\n", 1)[0]
@@ -543,7 +546,7 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
         "thrift_container_size_limit": 1_000_000,
     }
     kinds = (pa.ArrowException, OSError, ValueError, TypeError, OverflowError, LookupError)
-    with damaged(f"{name}: a damaged Parquet file", *kinds):
+    with _damaged(f"{name}: a damaged Parquet file", *kinds):
         file = pq.ParquetFile(io.BytesIO(data), **checks)
         texts = _check_parquet(name, data, file, limits)
         # One text may stand in a million rows: those columns are read as codes.
@@ -628,3 +631,141 @@ def _integer(data: io.BytesIO) -> int:
     while (byte := data.read(1)[0]) > 127 and shift < 63:
         value, shift = value | (byte & 127) << shift, shift + 7
     return value | byte << shift
+
+
+# Workbooks: openpyxl reads the cells. What it would lose in silence is refused before: rows and
+# cells that are out of order or there twice, values of another kind than their cell says, and
+# formulas whose value is not stored, which it gives as blanks.
+
+_DIRECTORY = 1_000_000  # bytes; a workbook has some dozen parts
+_MOST_TAGS = 8_000_000  # beside ten for each cell
+_PLACE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}")
+
+
+def _workbook(
+    name: str, data: bytes, limits: Limits, header: IsHeader | None, chosen: str | None
+) -> RawFile:
+    """Cells of the one sheet that holds data, or of the one that is chosen."""
+    # zip, zlib, lzma, XML and openpyxl raise errors of their own kinds
+    with _damaged(f"{name}: a damaged workbook, or a zip file that is not one", Exception):
+        _check_parts(name, data, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            sheets = {str(sheet.title): sheet for sheet in book.worksheets}
+            if chosen is not None and chosen not in sheets:
+                raise DataError(f"{name}: no sheet {quoted(chosen)}", f"it has {listed(sheets)}")
+            wanted = [chosen] if chosen is not None else list(sheets)
+            held = {t: found for t in wanted if (found := _rows(name, sheets[t], limits))[0]}
+    if chosen is not None and not held:
+        raise DataError(f"{name}: sheet {quoted(chosen)} is empty", f"it has {listed(sheets)}")
+    if len(held) != 1:
+        choose = f"choose one: {name}:{plain(next(iter(held)), 40)}" if held else "is it the file?"
+        hint = choose if header is not None else "keep the one sheet with the release"
+        raise DataError(f"{name}: {len(held)} sheets hold data ({listed(held)})", hint)
+    ((rows, last),) = held.values()
+    width = max(len(row) for _, row in rows)
+    rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
+    at = 0
+    if header is not None:
+        at = next((i for i, (_, row) in enumerate(rows[:_HEADER_WITHIN]) if header(row)), 0)
+    (top, names), below = rows[at], rows[at + 1 :]
+    cells, numbers = filled(name, names, below, limits)
+    return RawFile(name, cells, numbers, "row", "xlsx", blank_rows=last - top - len(below))
+
+
+def _check_parts(name: str, data: bytes, limits: Limits) -> None:
+    """Refuse a zip file whose parts unpack to more than a release can have."""
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(data[end + 12 : end + 16], "little") > _DIRECTORY:
+        raise ValueError("no list of its parts, or an endless one")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    if len(set(archive.namelist())) != len(archive.namelist()):
+        raise ValueError("a part is there twice")
+    size = tags = 0
+    for part in archive.infolist():
+        # Loading the workbook walks through a sheet: how much is in it is counted before.
+        in_sheet = part.filename.startswith("xl/worksheets/")
+        cells = 0
+        with archive.open(part) as handle:
+            while piece := handle.read(_PIECE):
+                size += len(piece)
+                tags += piece.count(b"<")
+                if in_sheet:
+                    cells += sum(piece.count(cell) for cell in (b"<c ", b"<c/", b"<c>", b":c "))
+                if in_sheet and b"\0" in piece:
+                    raise ValueError("a sheet that is not UTF-8")
+                if b"<!DOCTYPE" in piece:
+                    raise ValueError("a document type, which workbooks do not have")
+                limits.check_size(name, size if tags <= _MOST_TAGS + 10 * limits.cells else np.inf)
+        limits.check_cells(name, cells, 1)
+        tags = max(0, tags - 10 * cells)
+        limits.check_size(name, np.inf if tags > _MOST_TAGS else size)
+
+
+class _Cells(WorkSheetParser):  # type: ignore[misc]
+    """openpyxl's parser of a sheet, that refuses a cell which it would read as something else."""
+
+    file = sheet = ""
+
+    def parse_cell(self, element: Any) -> Any:
+        kind, place = element.get("t"), element.get("r")
+        inside = [child.tag for child in element]
+        if place is not None and not _PLACE.fullmatch(place):
+            self.refuse(place, "has a place that is not one")
+        if inside != [VALUE_TAG] or kind == "inlineStr":
+            self.check(element, inside)
+        before = self.col_counter
+        cell = super().parse_cell(element)
+        if not before < cell["column"] <= _MOST_COLUMNS or cell["row"] != self.row_counter:
+            far = cell["column"] > _MOST_COLUMNS
+            self.refuse(place, "is far to the right" if far else "is there twice, or out of order")
+        return cell
+
+    def check(self, element: Any, inside: list[str]) -> None:
+        """Refuse a cell that holds something else than a value, where it is not what it says."""
+        kind, place = element.get("t"), element.get("r")
+        if inside.count(VALUE_TAG) > 1:
+            self.refuse(place, "has two values")
+        if kind != "inlineStr" and INLINE_STRING in inside:
+            self.refuse(place, "has a text where it says it has none")
+        if kind == "inlineStr" and VALUE_TAG in inside:
+            self.refuse(place, "has a value where it says it has a text")
+        # A formula that gives an empty text is stored as such; every other must have a value.
+        empty_text = kind == "str" and VALUE_TAG in inside
+        if FORMULA_TAG in inside and not empty_text and not element.findtext(VALUE_TAG):
+            where = f"{self.file} cell {place or '?'} of {self.sheet}"
+            hint = "open the workbook in Excel and save it, or save the sheet as .csv"
+            raise DataError(f"{where}: a formula without a stored value", hint)
+
+    def refuse(self, place: str | None, why: str) -> None:
+        shown = "" if place is None else f" {plain(place, 20)}"
+        raise ValueError(f"a cell{shown} in row {self.row_counter} {why}")
+
+
+def _rows(name: str, sheet: Any, limits: Limits) -> tuple[list[tuple[int, list[str]]], int]:
+    """Rows with any cell that is not blank, by number, and the number of the last row."""
+    rows = []
+    last = cells = 0
+    book = sheet.parent
+    with sheet._get_source() as source:
+        # Shared texts by number: a list would take -1 for its last.
+        shared = dict(enumerate(sheet._shared_strings))
+        parser = _Cells(source, shared, data_only=True, epoch=book.epoch,
+                        date_formats=book._date_formats,
+                        timedelta_formats=book._timedelta_formats)  # fmt: skip
+        parser.file, parser.sheet = name, plain(sheet.title)
+        for number, row in parser.parse():
+            if not last < number <= 1_048_576:
+                raise ValueError(f"row {number} after row {last}")
+            last = number
+            texts = [""] * (row[-1]["column"] if row else 0)
+            for cell in row:
+                if (value := cell["value"]) is not None:
+                    text = value if type(value) is str else cell_text(value)
+                    texts[cell["column"] - 1] = unescape(text) if "_x" in text else text
+            if any(texts):
+                rows.append((number, texts))
+                cells += len(texts)
+                limits.check_cells(name, cells, 1)
+    return rows, last
