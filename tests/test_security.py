@@ -596,10 +596,10 @@ def test_the_audit_is_part_of_every_run_before_a_change_lands():
 
 
 def test_a_hub_file_is_read_up_to_a_limit(tmp_path):
-    from odforecast.hub import raw
+    from odforecast.hub import cells
 
-    assert raw.MAX_BYTES <= 256 * 2**20
+    assert cells.MAX_BYTES <= 256 * 2**20
     path = write_hub(to_hub(made()), tmp_path / "a.csv")
     with pytest.raises(DataError, match="more than 0 MB unpacked"):
-        raw.read_raw(path, "csv", limit=100)
+        cells.read_raw(path, "csv", limit=100)
     assert np.isfinite(read_hub(path)["value"]).all()

@@ -18,7 +18,7 @@ from odforecast.backtesting.unit import SCREEN, on_screen
 from odforecast.cli import main
 from odforecast.errors import BacktestError, ForecastError
 from odforecast.models import Model
-from odforecast.models.classical import _FITTERS
+from odforecast.models.classical import _FITTERS, _fitted
 from odforecast.models.registry import _REGISTERED
 from odforecast.panel import Triangle
 from odforecast.scoring import Truth
@@ -141,6 +141,7 @@ def test_a_series_that_ran_out_of_memory_is_fitted_again(
     truth, found, tmp_path, monkeypatch, fails, reason, stored
 ):
     """It became a place skipped for no reason, was stored, and no second run filled it."""
+    _fitted.cache_clear()
     fits = [fails, *[_FITTERS["drift"]] * 9]
     monkeypatch.setitem(_FITTERS, "drift", lambda y: fits.pop(0)(y))
     units = plan(["naive", "drift"], found[:1], truth, draws=20)

@@ -20,6 +20,7 @@ MAY_DIFFER = {
     "--out": {"help", "metavar", "kind", "required"},
     "--horizon": {"help"},  # its default, which is in the words
     "--by": {"help", "default"},  # the columns there are
+    "--all": {"help"},  # of the models, of the checks
     "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 

@@ -37,7 +37,7 @@ def _is_moment(text: str) -> bool:
     is_flag=True,
     help="A time series may have no other days than those to be forecast.",
 )
-@click.option("--all", "everything", is_flag=True, help="List all 52 checks, not only failures.")
+@click.option("--all", "every", is_flag=True, help="List all 52 checks, not only failures.")
 @json_option
 def check(
     path: Path,
@@ -45,7 +45,7 @@ def check(
     at: str | None,
     schemas: Path | None,
     no_extra_dates: bool,
-    everything: bool,
+    every: bool,
     as_json: bool,
 ) -> None:
     """Check a hubverse hub, or one submission, metadata or target data file of it.
@@ -62,6 +62,6 @@ def check(
     from odforecast.hub.checks import check as run
 
     found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
-    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else found.text(everything))
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else found.text(every))
     if not found.ok:
         raise click.exceptions.Exit(1)
