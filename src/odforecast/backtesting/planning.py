@@ -237,7 +237,7 @@ def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
 
 
 #: Units of one model that are submitted together.
-BLOCK = 4
+BLOCK = 8
 #: Origins that are worked on together; counties go origin by origin.
 NEAR = 8
 
