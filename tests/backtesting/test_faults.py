@@ -402,6 +402,14 @@ def test_a_function_that_returns_too_few_months_fails_its_rows(truth, found):
     assert results.failures["reason"].str.contains("returned an array of shape").all()
 
 
+def test_an_origin_given_twice(truth, found):
+    """Its rows were doubled without a word."""
+    again = replace(found[0], panel=replace(found[0].panel))
+    for origins in ([found[0], found[0]], [found[0], found[1], again]):
+        with pytest.raises(BacktestError, match=r"the origin of .* is given twice"):
+            backtest(["naive"], origins, truth=truth, draws=20)
+
+
 def test_blocks_change_no_number(truth, found, monkeypatch):
     models = ["naive", "dlm"]
     blocks = backtest(models, found, truth=truth, draws=20)

@@ -104,7 +104,7 @@ def test_wrong_months_are_refused(hub: Path) -> None:
     assert "row 2: horizon 1 of round 2025-09-17 ends on 2025-05-31" in failure["reason"]
     assert "target_end_date is '2025-06-30'" in failure["reason"]
     assert found.units.empty
-    with pytest.raises(DataError, match="horizons count from the round's last_data_date"):
+    with pytest.raises(DataError, match="horizons count from the last month known"):
         od.hub.score(hub, path, target_data="time-series")
 
 

@@ -81,8 +81,12 @@ def as_before(hub: Hub) -> Hub:
     for day, (round_, end) in origins_of(hub).items():
         old = json.loads(json.dumps(round_))
         del old["additional_metadata"]["last_data_dates"]
+        old["additional_metadata"]["horizon"]["counted_from"] = "last_data_date"
         for task in old["model_tasks"]:
             task["task_ids"]["origin_date"] = {"required": [day], "optional": None}
+            for target in task["target_metadata"]:
+                (words, _, _) = target["description"].partition(" Horizon h is")
+                target["description"] = f"{words} Horizon h is after the round's last_data_date."
         rounds.append(old | {"round_name": f"{day}, known to {end[:7]}", "last_data_date": end})
     (hub.config / "tasks.json").write_text(json.dumps(hub.tasks | {"rounds": rounds}))
     return Hub.open(hub.root)
@@ -99,6 +103,13 @@ def test_a_hub_with_a_round_per_release_goes_on(
     assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
     assert origins_of(found)["2021-10-13"][1] == "2021-03-31"
     assert "last_data_date" not in found.rounds[2]
+    said = json.dumps(found.rounds[2])
+    assert "last_data_date." not in said
+    assert '"last_data_date"' not in said
+    assert (
+        found.rounds[2]["model_tasks"][0]["target_metadata"]
+        == (init(tmp_path / "new", store).rounds[0]["model_tasks"][0]["target_metadata"])
+    )
     checks = od.hub.check(found.root, schemas=shared / "hubverse")
     assert checks.status("valid_config") == "passed"
     for day in ("2018-09-12", "2021-10-13"):

@@ -44,3 +44,10 @@ def test_a_location_that_is_left_out_is_left_out_there_only(panel) -> None:
         said = get_model("drift").fit(flat).forecast(draws=10).skipped["WY"]
         assert "never changes" in said
     assert get_model("drift").fit(panel).forecast(draws=10).skipped == {}
+
+
+def test_nobody_changes_the_fit_that_others_are_given(panel) -> None:
+    for name in ("naive", "auto-ets"):
+        series = get_model(name).fit(panel).inner.series["OH"]
+        with pytest.raises(ValueError, match="read-only"):
+            series.state += 1.0

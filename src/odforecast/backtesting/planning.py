@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import batched, groupby
 from typing import Any
@@ -96,7 +97,7 @@ def plan(
     ------
     BacktestError
         If there is nothing to do, two models have one label, an argument is not what it must be
-        (a number as text, something that is no model), or an origin is made up.
+        (a number as text, something that is no model), or an origin is made up or given twice.
 
     Examples
     --------
@@ -137,6 +138,11 @@ def plan(
                             f"{truth.panel.dataset}")  # fmt: skip
     if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
         raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
+    given = Counter((o.panel.data_hash, o.donor, o.distance) for o in found if o.panel is not None)
+    if again := [o for o in found if o.panel and given[o.panel.data_hash, o.donor, o.distance] > 1]:
+        raise BacktestError(
+            f"the origin of {again[0].as_of} is given twice", hint="give each origin once"
+        )
     known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
     if locations is None or (isinstance(locations, str) and locations.strip().lower() == "all"):
         places = usual_places(panels)

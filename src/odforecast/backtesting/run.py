@@ -362,7 +362,7 @@ def _run(
     with bar(len(units)) if drawn else nullcontext(told) as report:
         results = run_units(units, out=out, executor=executor, progress=report, more=more)
     for note in results.notes:
-        warnings.warn(note, stacklevel=2)
+        warnings.warn(note, stacklevel=3)
     # A function that is told of each unit has heard of the failures.
     if progress and told is None and (lost := failed_everywhere(results)):
         text = f"no forecast at all of {', '.join(lost)}: {next(iter(lost.values()))}"

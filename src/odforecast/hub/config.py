@@ -43,6 +43,8 @@ HORIZON_RULE: Final = (
     "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
     "were published already."
 )
+#: Where a round says which month was the last one known, by origin.
+LAST_DATES: Final = "last_data_dates"
 #: Models that the dashboard draws: the recommended ones, and the baselines.
 _DESIGNATED: Final = ("dlm", "ensemble")
 _BASELINES: Final = (
@@ -148,9 +150,14 @@ def tasks_config(
     for task, asked in zip(round_["model_tasks"], horizons):
         task["task_ids"]["horizon"]["optional"] = asked
         for target in task["target_metadata"]:
-            target["description"] = f"{target['description']} {HORIZON_RULE}"
+            target["description"] = with_rule(target["description"])
     set_samples(round_["model_tasks"][0], samples, joint)
     return tasks | {"rounds": [with_origins(round_, panels)]}
+
+
+def with_rule(description: str) -> str:
+    """A target's description and how horizons are counted, in place of a rule that is there."""
+    return f"{description.partition(' Horizon h is')[0]} {HORIZON_RULE}"
 
 
 def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
@@ -168,7 +175,7 @@ def with_origins(
     made: dict[str, Any] = copy.deepcopy(dict(round_))
     said = made.setdefault("additional_metadata", {})
     ends = {str(p.as_of): month_end(p.last_month).isoformat() for p in panels}
-    said["last_data_dates"] = said.get("last_data_dates", {}) | ends
+    said[LAST_DATES] = said.get(LAST_DATES, {}) | ends
     old = {lookup(s).code for p in before for s in p.locations}
     new = {lookup(s).code for p in panels for s in p.locations} - old
     for task in made["model_tasks"]:

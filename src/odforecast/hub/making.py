@@ -233,19 +233,28 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
         if "last_data_date" in last:
             rounds = [*there.rounds, config.with_origins(_emptied(last), new, before)]
         config.write_json({**there.tasks, "rounds": rounds}, there.root / CONFIG / "tasks.json")
-    if str(truth.release) != facts["truth_release"]:
-        changed = {**facts, "truth_release": str(truth.release)}
+    changed = {**facts, "truth_release": str(truth.release)}
+    if new:
+        changed["horizon_rule"] = config.HORIZON_RULE
+    if changed != facts:
         admin = {**there.admin, "additional_metadata": changed}
         config.write_json(admin, there.root / CONFIG / "admin.json")
     return Hub.open(there.root)
 
 
 def _emptied(round_: Mapping[str, Any]) -> dict[str, Any]:
-    """A round of one release, as older versions made them, without its origin."""
+    """A round of one release, as older versions made them, without its origin and its rule."""
     none = {x: {"required": None, "optional": None} for x in ("origin_date", "target_end_date")}
     tasks = [task | {"task_ids": task["task_ids"] | none} for task in round_["model_tasks"]]
+    for task in tasks:
+        task["target_metadata"] = [
+            target | {"description": config.with_rule(target["description"])}
+            for target in task["target_metadata"]
+        ]
     kept = {k: v for k, v in round_.items() if k not in ("round_name", "last_data_date")}
-    return kept | {"model_tasks": tasks}
+    said = dict(kept.get("additional_metadata") or {})
+    said["horizon"] = dict(said.get("horizon") or {}) | {"counted_from": config.LAST_DATES}
+    return kept | {"model_tasks": tasks, "additional_metadata": said}
 
 
 def _releases(archive: Archive | None) -> Archive:

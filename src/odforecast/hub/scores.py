@@ -339,7 +339,8 @@ class Submission:
                 raise DataError(
                     f"{self.path}, row {row}: horizon {horizon} of round {day} ends on "
                     f"{should}, and target_end_date is {quoted(said)}",
-                    hint="horizons count from the round's last_data_date",
+                    hint="horizons count from the last month known on the origin date "
+                    "(last_data_dates in tasks.json)",
                 )
 
 

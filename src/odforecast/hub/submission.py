@@ -265,8 +265,8 @@ def _rows(
     table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=list(HUB_COLUMNS))])
     missing = set(output_types or ()) - set(table["output_type"])
     if table.empty or missing:
-        what = sorted(missing)[0] if missing else "what the forecast has"
-        raise ForecastError(f"the round asks for no {what}")
+        what = f"no {sorted(missing)[0]}" if missing else "nothing that the forecast has"
+        raise ForecastError(f"the round asks for {what}")
     return check_hub(table.reset_index(drop=True), levels=HUB_QUANTILES, source="submission")
 
 

@@ -169,4 +169,7 @@ def _fit_one(base: str, y: Floats) -> Paths:
     fitted = _FITTERS[base](y)
     if not all(np.isfinite(number).all() for number in vars(fitted).values()):
         raise PanelError("the estimates are not finite")
+    for held in vars(fitted).values():
+        if isinstance(held, np.ndarray):
+            held.flags.writeable = False  # others are given this very fit
     return fitted

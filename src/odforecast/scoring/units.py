@@ -226,7 +226,7 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
         several scenarios; checked.
     observe : callable
         ``(locations, months, target) -> (values, reasons)``, arrays of shape (L, M); for
-        example :meth:`odforecast.backtesting.Truth.observed`.
+        example :meth:`odforecast.scoring.Truth.observed`.
 
     Returns
     -------

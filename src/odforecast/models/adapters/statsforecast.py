@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from odforecast.errors import ForecastError, PanelError, one_of
-from odforecast.models.adapters import statsforecast as forms
 from odforecast.models.adapters.foreign import (
     FROM_ERRORS,
     FROM_MODEL,
@@ -220,11 +219,11 @@ def arima(model: Mapping[str, Any]) -> Paths:
 
 #: Classes of statsforecast (with those made of them) whose paths are drawn here.
 DRAWN: dict[str, Callable[[Any], Paths]] = {
-    "AutoETS": forms.ets,
-    "AutoCES": forms.ces,
-    "AutoTheta": forms.theta,
-    "AutoARIMA": forms.arima,
-    "ARIMA": forms.arima,
+    "AutoETS": ets,
+    "AutoCES": ces,
+    "AutoTheta": theta,
+    "AutoARIMA": arima,
+    "ARIMA": arima,
 }
 #: Classes whose own ``simulate`` does what their point forecasts and intervals say.
 SIMULATED = (
@@ -262,7 +261,7 @@ def from_statsforecast(
     paths : {"model", "errors", "quantiles"}, optional
         Where sample paths come from. ``"model"``: from its own equations, joint over months.
         ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
-        (:mod:`odforecast.models.adapters.past_errors`), joint over months; it is fitted
+        (:func:`odforecast.models.adapters.foreign.past_errors`), joint over months; it is fitted
         ``windows`` times more. ``"quantiles"``: its prediction intervals of each month, joint
         over nothing, so only on sums. Default: ``"model"`` where the equations are known,
         ``"errors"`` for all others (MFLES, MSTL, TBATS, regressions, …).

@@ -4,8 +4,8 @@ The latent paths are sampled in whitened coordinates: along the directions in wh
 data are both diagonal (from :mod:`odforecast.models.hierarchy.laplace`), centred and
 scaled by what the approximation expects **at the current scales and dampings**. That removes
 the funnels between scales and paths, and the Jacobian makes the density exactly that of the
-model. The map is data of the graph, like the counts, so one compiled graph serves every origin
-(:mod:`odforecast.models.hierarchy.coordinates`).
+model. The map is data of the graph, like the counts, so one compiled graph serves every
+origin.
 """
 
 from __future__ import annotations

@@ -496,7 +496,7 @@ def log_months(
     The log of a count is taken at the mean of the draws: exact to first order. Of a place with few
     deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so. In a
     panel of December, whose closed year is still open, the log of what a year's closing changes is
-    farther off; no own counts of those months are observed (:mod:`odforecast.models.own.scale`),
+    farther off; no own counts of those months are observed (:mod:`odforecast.models.own`),
     and no other month hangs together with them: they do not move. What arrives late after the
     closing of a year is no normal: its first two moments are used. That relative growth moves
     between places (:func:`tilted`) changes no covariance here.
