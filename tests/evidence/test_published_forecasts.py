@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from figures import published_figure
@@ -50,7 +51,6 @@ def test_printed_figures_are_those_of_the_domain(alone):
 
 
 def test_the_table_of_source_is_that_of_the_workbook(alone, shared):
-    openpyxl = pytest.importorskip("openpyxl")
     book = openpyxl.load_workbook(shared / "published" / "source_supplement_table.xlsx")
     sheet = book["Per year"]
     pairs = [

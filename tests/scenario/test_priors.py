@@ -72,7 +72,8 @@ def test_spike_and_slab_moments():
 
 @pytest.mark.parametrize("prior", [*PLAIN, *SAID, TIMES, SHARES], ids=str)
 def test_pymc_variable_is_the_same_distribution(prior):
-    pm = pytest.importorskip("pymc")
+    import pymc as pm
+
     with pm.Model():
         variable = prior.to_pymc("x")
         drawn = pm.draw(variable, draws=4000, random_seed=1)
