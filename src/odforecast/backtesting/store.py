@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,9 @@ from odforecast.backtesting.results import (
     ROWS,
     TABLES,
     Results,
-    _as,
-    _common,
     all_failed,
     as_categories,
-    empty,
+    gathered,
     in_order,
     joined,
     manifest_of,
@@ -577,7 +575,7 @@ class Finished:
         manifest = manifest_of(self._units, done, notes, more)
         schemas = self._schemas(names)
         if folder is None:
-            return Results(_gathered(self._origins(names), schemas), manifest)
+            return Results(gathered(self._origins(names), schemas), manifest)
         with written(folder, manifest, names) as paths:
             stream(paths, self._origins(names), schemas)
         results = Results.load(folder)
@@ -636,21 +634,3 @@ class Finished:
                 found[name].append(schemas[name])
         found["quantiles"] = list(as_categories(found["quantiles"]))
         return found
-
-
-def _gathered(
-    origins: Iterable[Mapping[str, Sequence[pa.Table]]], schemas: Mapping[str, Iterable[pa.Schema]]
-) -> dict[str, pd.DataFrame]:
-    """The tables in memory, as :func:`~odforecast.backtesting.results.stream` writes them."""
-    wanted = {name: _common(found) for name, found in schemas.items()}
-    parts: dict[str, list[pa.Table]] = {name: [] for name in wanted}
-    for origin in origins:
-        for name, pieces in origin.items():
-            if pieces:
-                rows = pa.concat_tables(pieces, promote_options="permissive")
-                columns = [_as(rows.column(f.name), f.type) for f in wanted[name]]
-                parts[name].append(pa.table(columns, wanted[name]))
-    return {
-        name: pa.concat_tables(found).unify_dictionaries().to_pandas() if found else empty(name)
-        for name, found in parts.items()
-    }
