@@ -34,9 +34,8 @@ from scipy.special import stdtr, stdtrit
 from odforecast.errors import ScoringError, one_of, proportion, whole
 from odforecast.geography import NATION
 from odforecast.scoring.columns import UNIT_KEYS, columns_of, eras, groups_of, table_of, with_groups
+from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import per_100k
-
-Floats = NDArray[np.float64]
 
 #: Fewer origins than this say nothing about how a comparison varies between origins.
 MIN_ORIGINS = 5
@@ -392,6 +391,8 @@ def grids(
             f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
         )
     scores, keys = table_of(scores), columns_of(by)
+    if "model" in keys:
+        raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
     _need(scores, "model")
     scores = with_groups(scores, keys)
     models = sorted(set(scores["model"].astype(str)))
@@ -490,7 +491,7 @@ def relative_skill(
     ------
     ScoringError
         If the baseline is not there, a score is negative, two rows are the same unit, a setting
-        means nothing, or ``missing="error"`` and units are missing.
+        means nothing, ``by`` names the model, or ``missing="error"`` and units are missing.
 
     Examples
     --------
@@ -640,8 +641,8 @@ def pairwise(
     Raises
     ------
     ScoringError
-        If there is one model only, the scale or a column is unknown, a setting means nothing, or
-        a score is negative.
+        If there is one model only, the scale or a column is unknown, a setting means nothing,
+        ``by`` names the model, or a score is negative.
 
     Examples
     --------
@@ -834,8 +835,7 @@ def _test(
     n = gap.size
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
-    spacing = float(np.median(np.diff(months))) if n > 1 else 1.0
-    overlap = 1 + int((horizon - 1) // max(spacing, 1.0))
+    overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
     out: dict[str, object] = {
         "n_origins": n,
         "overlap": overlap,
@@ -1017,4 +1017,5 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
 
 
 def _spacing(months: NDArray[np.int64]) -> float:
+    """Months from one origin to the next, usually."""
     return float(np.median(np.diff(months))) if months.size > 1 else 1.0

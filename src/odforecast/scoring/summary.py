@@ -95,7 +95,8 @@ def summarise(
     Raises
     ------
     ScoringError
-        If a column is missing, or the baseline is not there.
+        If a column is missing, the baseline is not there, or ``metrics`` names a column that every
+        summary has under another name.
 
     Examples
     --------
@@ -116,7 +117,14 @@ def summarise(
     names = [x.name if isinstance(x, Metric) else x for x in named]
     means = MEANS | {name: name for name in columns_of(names, "metrics")}
     means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
-    table = with_groups(scores, [*keys, "scorable", *means.values()])
+    if twice := [name for name, column in means.items() if name != column and column in means]:
+        raise ScoringError(
+            f"metrics names {means[twice[0]]!r}, which every summary has as {twice[0]!r}",
+            hint="leave it out",
+        )
+    nowcast = "reported" in scores and scores["reported"].notna().any()
+    of_nowcast = ("target", "observed") if nowcast else ()
+    table = with_groups(scores, [*keys, "scorable", *means.values(), *of_nowcast])
     if {"last_reported", "observed", "median", "target"} <= set(table.columns):
         table = table.assign(direction=_direction(table))
         means["direction"] = "direction"
@@ -136,10 +144,10 @@ def summarise(
     found = scored[columns].mean().where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = found[column]
-    if "reported" in table and table["reported"].notna().any():
-        of_nowcast = grouped(_revisions(table))
-        out["n_revised"] = of_nowcast["moved"].sum().reindex(out.index).fillna(0).astype(int)
-        mean = of_nowcast[["revision", "covered", "wis"]].mean().reindex(out.index)
+    if nowcast:
+        moves = grouped(_revisions(table))
+        out["n_revised"] = moves["moved"].sum().reindex(out.index).fillna(0).astype(int)
+        mean = moves[["revision", "covered", "wis"]].mean().reindex(out.index)
         out["mae_reported"] = mean["revision"]
         share = mean["wis"] / mean["revision"]
         out["rel_wis_reported"] = share.where(mean["revision"] > 0)
