@@ -235,7 +235,7 @@ _Table = tuple[pa.Table, dict[str, tuple[int, int]]]
 
 
 def _placed(whole: pa.Table) -> _Table:
-    """A table of a block, and where in it each unit's rows are: they stand together."""
+    """A table of a block, and where each unit's rows are in it: they follow one another."""
     units = whole.column("unit")
     if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
         units = units.dictionary_encode()
@@ -245,7 +245,7 @@ def _placed(whole: pa.Table) -> _Table:
     lengths = np.diff(np.r_[starts, codes.size])
     places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
     if len(places) < starts.size:
-        raise ValueError("rows of one unit stand apart")
+        raise ValueError("rows of one unit are in two places")
     return whole.drop_columns("unit"), places
 
 

@@ -280,10 +280,10 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 def county_columns(
     columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
 ) -> dict[str, Any]:
-    """Columns of scores with those that hang on bounds and on what was known at the origin.
+    """Columns of scores with those that depend on bounds and on what was known at the origin.
 
     ``low`` and ``high`` (L, M) are as :meth:`odforecast.scoring.Truth.bounds` gives them. All of
-    :data:`COUNTY_COLUMNS` stand last. ``bounded``: whether the count is known, or to be 9 or
+    :data:`COUNTY_COLUMNS` come last. ``bounded``: whether the count is known, or to be 9 or
     less; ``visible``: whether the count of the last month known at the origin was 10 or more.
     """
     panel, (n_loc, n_months) = forecast.panel, low.shape
