@@ -33,7 +33,15 @@ from scipy.special import stdtr, stdtrit
 
 from odforecast.errors import ScoringError, one_of, proportion, whole
 from odforecast.geography import NATION
-from odforecast.scoring.columns import UNIT_KEYS, columns_of, eras, groups_of, table_of, with_groups
+from odforecast.scoring.columns import (
+    UNIT_KEYS,
+    columns_of,
+    eras,
+    groups_of,
+    need,
+    table_of,
+    with_groups,
+)
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import per_100k
 
@@ -283,8 +291,7 @@ class Grid:
             If a column is missing, or one model has two rows for one unit.
         """
         keys = [k for k in UNIT_KEYS if k in scores]
-        for name in ("model", "as_of", "scorable", metric):
-            _need(scores, name)
+        need(scores, ("model", "as_of", "scorable", metric))
         rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
         rows = rows.assign(model=rows["model"].astype(str))
         twice = rows.duplicated([*keys, "model"])
@@ -375,13 +382,6 @@ class Grid:
         return Pairs(self.models, cells, sums, counts)
 
 
-def _need(scores: pd.DataFrame, name: str) -> None:
-    if name not in scores:
-        raise ScoringError(
-            f"the score table has no column {name!r}", hint=one_of(name, map(str, scores))
-        )
-
-
 def grids(
     scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str], missing: str
 ) -> Iterator[tuple[dict[str, object], Grid]]:
@@ -393,8 +393,7 @@ def grids(
     scores, keys = table_of(scores), columns_of(by)
     if "model" in keys:
         raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
-    _need(scores, "model")
-    scores = with_groups(scores, keys)
+    scores = with_groups(scores, ["model", *keys])
     models = sorted(set(scores["model"].astype(str)))
     if baseline not in models:
         raise ScoringError(

@@ -25,6 +25,7 @@ from odforecast.scoring.columns import (
     UNIT_KEYS,
     columns_of,
     groups_of,
+    need,
     table_of,
     with_groups,
 )
@@ -509,7 +510,7 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     >>> mark_plausible(scores, held)["plausible"].tolist()
     [False, True]
     """
-    _need(scores, SCENARIO_ID)
+    need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
     for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
@@ -563,7 +564,7 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     >>> plausibility(scores)[["months", "plausible", "share"]].values.tolist()
     [[2.0, 1.0, 0.5]]
     """
-    _need(scores, SCENARIO_ID, PLAUSIBLE)
+    need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
     units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
     held = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
@@ -597,7 +598,7 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     ScoringError
         If a column is missing, or no month ahead is there.
     """
-    _need(scores, SCENARIO_ID, "model")
+    need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
     if rows.empty:
         raise ScoringError("no month ahead to score", hint="scenarios change months to come")
@@ -641,7 +642,7 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     >>> nearest(scores)[["scenario_id", "wis", "nearest"]].values.tolist()
     [['b', 2.0, 1.0], ['a', 3.0, 0.0]]
     """
-    _need(scores, SCENARIO_ID, "model", "wis")
+    need(scores, [SCENARIO_ID, "model", "wis"])
     groups = ["target", "level", "model"]
     parts = []
     rows = with_groups(scores[_ahead(scores)], groups)
@@ -672,12 +673,3 @@ def _numbers(months: pd.Series) -> np.ndarray:
 def _ahead(scores: pd.DataFrame) -> pd.Series[bool]:
     """Rows that are scorable, of months after the last known one."""
     return scores["scorable"].astype(bool) & (scores["horizon"] > 0)
-
-
-def _need(scores: pd.DataFrame, *columns: str) -> None:
-    for name in columns:
-        if name not in scores:
-            raise ScoringError(
-                f"the score table has no column {name!r}",
-                hint=f"it has: {', '.join(map(str, scores.columns))}",
-            )
