@@ -583,7 +583,7 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
 def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """The table with its extent, and the groups of ``by`` that can be derived."""
     place = joint["place"].astype(str).to_numpy()
-    whole = place == "all"
+    whole = place == ALL
     picks = [place == NATION, np.isin(place, REGIONS), whole & (joint["horizon"] < 0), whole]
     extent = np.select(picks, ["nation", "regions", "both", "all"], "places")
     out = joint.assign(extent=pd.Categorical(extent, EXTENTS, ordered=True))
