@@ -146,6 +146,14 @@ def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monke
     assert len(loaded.scores) == len(fresh.scores)
 
 
+def test_all_models_come_to_some_origins_before_the_next_ones(panel):
+    """What models share of an origin is worked out once, and kept for a while only."""
+    nine = cuts(panel, start="2021-01", end="2021-09")
+    units = plan(["naive", "drift"], nine, Truth(panel), draws=20)
+    assert blocks.blocks(units, range(18)) == [[*range(8)], [*range(9, 17)], [8], [17]]
+    assert blocks.blocks(units, [3, 8, 12]) == [[3], [12], [8]]
+
+
 def test_a_new_version_of_a_model_is_computed_again(panel, found, tmp_path):
     for version in ("1", "2"):
         counting = Counting(version)

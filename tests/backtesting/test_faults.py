@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from toys import same
+from toys import same, same_rows
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, backtest, cuts, default_models, plan, run_units
@@ -460,3 +460,21 @@ def test_units_of_unknown_code_were_reused(truth, found, tmp_path):
     for _ in range(2):
         backtest([Model(Unknown(), "unknown")], found, truth=truth, draws=20, out=tmp_path)
     assert next(counts) == 2 * len(found)
+
+
+def test_two_models_of_unknown_code_with_equal_specs_had_the_rows_of_one(truth, found, tmp_path):
+    def unknown(label, factor):
+        inner = Steps(factor)
+        inner.spec = replace(Steps().spec, origin="")
+        return Model(inner, label)
+
+    models = [unknown("low", 1.0), unknown("high", 3.0)]
+    assert models[0].spec.hash == models[1].spec.hash
+    alone = [backtest(model, found, truth=truth, draws=20) for model in models]
+    for out in (None, tmp_path):
+        both = backtest(models, found, truth=truth, draws=20, out=out)
+        for model, own in zip(models, alone):
+            for name in ("scores", "quantiles"):
+                rows, want = getattr(both, name), getattr(own, name)
+                rows = rows[rows["model"] == model.label]
+                same_rows(rows.astype({"model": str}), want.astype({"model": str}))

@@ -14,7 +14,7 @@ import pytest
 import toys
 
 from odforecast.backtesting import Workers, cuts, plan, run_unit, workers
-from odforecast.backtesting import unit as contain
+from odforecast.backtesting.unit import bound_threads, contained, sole
 from odforecast.backtesting.workers import Local, Parcels, unpacked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
@@ -72,8 +72,8 @@ def test_places_that_were_lost_are_filled_again(units):
     assert sorted(places.values()) == [5, 6]
 
 
-@pytest.mark.parametrize("what", ["gone", "changed"])
-def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
+@pytest.mark.parametrize(("what", "said"), [("gone", "is gone"), ("changed", "checksum differs")])
+def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what, said):
     monkeypatch.setattr(workers, "_HELD", OrderedDict())
 
     def put(key, data):
@@ -81,7 +81,7 @@ def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what):
         return str(tmp_path / (f"{key}.gone" if what == "gone" else key))
 
     data, places = Parcels(put).packed(units[:1])
-    with pytest.raises(BacktestError, match=r"is gone|its checksum differs"):
+    with pytest.raises(BacktestError, match=said):
         unpacked(data, places)
 
 
@@ -114,7 +114,7 @@ def test_numba_has_one_thread_where_others_share_the_cores():
 
     before = numba.get_num_threads()
     try:
-        contain.bound_threads()
+        bound_threads()
         assert numba.get_num_threads() == 1
     finally:
         numba.set_num_threads(before)
@@ -127,13 +127,13 @@ def test_the_only_thread_at_work_is_contained(units):
     panel = units[0].seen
 
     def drawn(alone):
-        with contain.contained([panel], 7):
+        with contained([panel], 7):
             if alone:
                 return np.random.random()  # noqa: NPY002
             return None
 
     def task():
-        with contain.sole():
+        with sole():
             return drawn(alone=True)
 
     with ThreadPoolExecutor(1) as pool:

@@ -82,6 +82,7 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
             ({"block": 0}, "block is 0, allowed: a whole number of at least 1"),
             ({"level": 90}, "level is 90, allowed: a number above 0 and below 1"),
             ({"by": 3}, "by is 3; give names of columns"),
+            ({"by": "model"}, "by names 'model', and models are what is compared; leave it out"),
             ({"by": "levl"}, "no column 'levl'; did you mean 'level'"),
             ({"metric": "brier"}, "no column 'brier'"),
             ({"missing": "drop"}, "one of: common, error"),
@@ -131,6 +132,9 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
      "no scorable unit in common"),
     (lambda w: s.summarise(w.scores.head(0)), "empty"),
     (lambda w: s.summarise(w.scores, metrics=["other"]), "no column 'other'"),
+    (lambda w: s.summarise(w.scores, metrics="ae"), "every summary has as 'mae'; leave it out"),
+    (lambda w: s.summarise(w.scores.drop(columns="target").assign(reported=9.0)),
+     "no column 'target'"),
     *(
         (lambda w, h=h: s.joint_scores(w.made, w.truth, horizons=h), said)
         for h, said in (

@@ -27,7 +27,8 @@ from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import COUNTIES, VINTAGE_CLEAN
 from odforecast.say import card, few, html_table, number_of, quoted, steady
 from odforecast.scoring.columns import with_groups
-from odforecast.scoring.pairs import Floats, Grid, to_base
+from odforecast.scoring.pairs import Grid, to_base
+from odforecast.scoring.rules import Floats
 
 #: Columns of the score table that are kept: thirty models have four million rows.
 KEPT = (
@@ -505,7 +506,7 @@ class Board:
         lacking = [p.model for p in self.parts if p.n_missing]
         return card(
             f"Board: {number_of(len(self.parts), 'model')} on task {self.task['name']} "
-            f"({self.task['fingerprint'][:12]})",
+            f"({self.task['fingerprint'][:SHORT]})",
             f"models {few(self.models)}",
             f"with missing forecasts: {few(lacking)}" if lacking else "no forecast is missing",
             "next: .to_frame(), .entries, .table(by=['level', 'regime'])",
@@ -514,7 +515,7 @@ class Board:
     @steady
     def _repr_html_(self) -> str:
         table = self.entries.drop(columns=["spec_hash", "code", "where"])
-        name, short = self.task["name"], self.task["fingerprint"][:12]
+        name, short = self.task["name"], self.task["fingerprint"][:SHORT]
         return html_table(table, f"Task {name} ({short})", "next: .to_frame(), .entries")
 
     @property

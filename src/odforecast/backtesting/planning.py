@@ -97,7 +97,7 @@ def plan(
     ------
     BacktestError
         If there is nothing to do, two models have one label, an argument is not what it must be
-        (a number as text, something that is no model), or an origin is made up or given twice.
+        (a number as text, something that is not a model), or an origin is made up or given twice.
 
     Examples
     --------

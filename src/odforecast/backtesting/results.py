@@ -183,11 +183,8 @@ class _Table:
         """Take the rows of an origin; written when there are enough."""
         if not pieces:
             return
-        rows = pa.concat_tables(pieces, promote_options="permissive")
-        self._waiting.append(
-            pa.table([_as(rows.column(f.name), f.type) for f in self._schema], self._schema)
-        )
-        self._rows += len(rows)
+        self._waiting.append(_typed(pieces, self._schema))
+        self._rows += len(self._waiting[-1])
         if self._rows >= ROWS:
             self._flush()
 
@@ -207,6 +204,28 @@ class _Table:
         """Wait for what is being written."""
         if self._writing is not None:
             self._writing.result()
+
+
+def gathered(
+    origins: Iterable[Mapping[str, Sequence[pa.Table]]], schemas: Mapping[str, Iterable[pa.Schema]]
+) -> dict[str, pd.DataFrame]:
+    """The tables in memory, with the rows and types that :func:`stream` writes."""
+    wanted = {name: _common(found) for name, found in schemas.items()}
+    parts: dict[str, list[pa.Table]] = {name: [] for name in wanted}
+    for origin in origins:
+        for name, pieces in origin.items():
+            if pieces:
+                parts[name].append(_typed(pieces, wanted[name]))
+    return {
+        name: pa.concat_tables(found).unify_dictionaries().to_pandas() if found else empty(name)
+        for name, found in parts.items()
+    }
+
+
+def _typed(pieces: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
+    """The rows of an origin with the columns and types of their table."""
+    rows = pa.concat_tables(pieces, promote_options="permissive")
+    return pa.table([_as(rows.column(f.name), f.type) for f in schema], schema)
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:

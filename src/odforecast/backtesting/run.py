@@ -268,8 +268,8 @@ def backtest(
     BacktestError
         If there is nothing to do, every unit failed, the folder cannot be written to or another
         run holds it or it holds the results of another task, an executor broke that is not made
-        of processes, something is given that the task says, or an argument is not what it must
-        be.
+        of processes, something is given that the task says, an origin is given twice, or an
+        argument is not what it must be.
 
     Notes
     -----

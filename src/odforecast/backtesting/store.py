@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,9 @@ from odforecast.backtesting.results import (
     ROWS,
     TABLES,
     Results,
-    _as,
-    _common,
     all_failed,
     as_categories,
-    empty,
+    gathered,
     in_order,
     joined,
     manifest_of,
@@ -237,7 +235,7 @@ _Table = tuple[pa.Table, dict[str, tuple[int, int]]]
 
 
 def _placed(whole: pa.Table) -> _Table:
-    """A table of a block, and where in it each unit's rows are: they stand together."""
+    """A table of a block, and where each unit's rows are in it: they follow one another."""
     units = whole.column("unit")
     if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
         units = units.dictionary_encode()
@@ -247,7 +245,7 @@ def _placed(whole: pa.Table) -> _Table:
     lengths = np.diff(np.r_[starts, codes.size])
     places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
     if len(places) < starts.size:
-        raise ValueError("rows of one unit stand apart")
+        raise ValueError("rows of one unit are in two places")
     return whole.drop_columns("unit"), places
 
 
@@ -577,7 +575,7 @@ class Finished:
         manifest = manifest_of(self._units, done, notes, more)
         schemas = self._schemas(names)
         if folder is None:
-            return Results(_gathered(self._origins(names), schemas), manifest)
+            return Results(gathered(self._origins(names), schemas), manifest)
         with written(folder, manifest, names) as paths:
             stream(paths, self._origins(names), schemas)
         results = Results.load(folder)
@@ -636,21 +634,3 @@ class Finished:
                 found[name].append(schemas[name])
         found["quantiles"] = list(as_categories(found["quantiles"]))
         return found
-
-
-def _gathered(
-    origins: Iterable[Mapping[str, Sequence[pa.Table]]], schemas: Mapping[str, Iterable[pa.Schema]]
-) -> dict[str, pd.DataFrame]:
-    """The tables in memory, as :func:`~odforecast.backtesting.results.stream` writes them."""
-    wanted = {name: _common(found) for name, found in schemas.items()}
-    parts: dict[str, list[pa.Table]] = {name: [] for name in wanted}
-    for origin in origins:
-        for name, pieces in origin.items():
-            if pieces:
-                rows = pa.concat_tables(pieces, promote_options="permissive")
-                columns = [_as(rows.column(f.name), f.type) for f in wanted[name]]
-                parts[name].append(pa.table(columns, wanted[name]))
-    return {
-        name: pa.concat_tables(found).unify_dictionaries().to_pandas() if found else empty(name)
-        for name, found in parts.items()
-    }

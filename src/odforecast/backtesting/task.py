@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_
 import msgspec
 from msgspec import Meta
 
-from odforecast.backtesting.origin import Origin, listed, origins
+from odforecast.backtesting.origin import KINDS, Origin, listed, origins
 from odforecast.backtesting.results import Results
 from odforecast.errors import (
     ArchiveError,
@@ -59,7 +59,7 @@ from odforecast.vintage.donors import available
 SHORT = 12
 #: Word for the releases that ship with the package, and for whatever else is all there is.
 BUNDLED, ALL = "bundled", "all"
-#: Keys that say what is meant and change no number: they are no part of a fingerprint.
+#: Keys that describe a task and change no number: they are not part of a fingerprint.
 WORDS = ("name", "title")
 #: Arguments of :func:`odforecast.backtest` that a task says, and that nobody may say beside it.
 FIXED = (
@@ -71,7 +71,6 @@ FIXED = (
 _MAX_BYTES, _MAX_DEPTH = 100_000, 4
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HASH = re.compile(r"[0-9a-f]{16}")
-_KINDS = (VINTAGE_DELAYED, VINTAGE_CLEAN, VINTAGE_REAL)
 _A_NAME = "Lower case, words joined by hyphens"
 _AN_ARCHIVE = "bundled, or the releases: a date and its data hash each"
 
@@ -103,7 +102,7 @@ class MoreScores(msgspec.Struct):
 
 
 class Definition(msgspec.Struct, kw_only=True):
-    """What a task says: its keys, in the order they are written in, and what stands there.
+    """What a task says: its keys, in the order they are written in, and their values.
 
     ``indicator`` is what is counted (all-drugs, T40.4, …); ``archive`` the bundled releases, or a
     date and its data hash each; ``start`` and ``end`` the first and last last-known month of the
@@ -131,7 +130,7 @@ class Definition(msgspec.Struct, kw_only=True):
     scores: MoreScores = msgspec.field(default_factory=MoreScores)
 
     def __post_init__(self) -> None:
-        """Fill in what hangs on another key."""
+        """Fill in what depends on another key."""
         counties = self.dataset == COUNTIES
         if self.step is None and self.vintages != VINTAGE_REAL:
             self.step = 1
@@ -296,17 +295,17 @@ class _File:
     def definition(self) -> Definition:
         """The definition that it holds, checked: first the keys that decide what others may be."""
         given = self._mapping("the file", (), self.held, Definition)
-        for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(_KINDS)}: one of them")):
+        for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(KINDS)}: one of them")):
             if key not in given:
                 self.refuse(1, f"no key {key!r}", hint)
         out = self._values(Definition, (), given, ("dataset", "vintages"))
         kind = out.get("vintages")
         if kind is None:
-            self.refuse(("vintages",), "vintages says nothing", one_of("", _KINDS))
+            self.refuse(("vintages",), "vintages says nothing", one_of("", KINDS))
         if out.get("dataset") == COUNTIES and kind == VINTAGE_DELAYED:
             self.refuse(("vintages",), "the delay of counties is not known",
                         f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}")  # fmt: skip
-        for key, kinds in (("step", _KINDS[:2]), ("donors", _KINDS[:1])):
+        for key, kinds in (("step", KINDS[:2]), ("donors", KINDS[:1])):
             if given.get(key) is not None and kind not in kinds:
                 self.refuse((key,), f"{key} means nothing for {kind} vintages", "leave it out")
         out |= self._values(Definition, (), given, ("horizon",))
@@ -378,7 +377,7 @@ class _File:
         return indicator_name(found) if key == "indicator" else found
 
     def _one(self, at: At, value: Any, kind: Any, key: object = None) -> Any:
-        """A value of a kind, or a refusal that says what may stand there."""
+        """A value of a kind, or a refusal that says what is allowed there."""
         try:
             if isinstance(value, str) and not value.isprintable():
                 raise msgspec.ValidationError
@@ -421,12 +420,12 @@ class _File:
         return {day: str(value[day]) for day in sorted(value)}
 
 
-#: Where a value stands in a file: keys, and places in lists.
+#: Where a value is in a file: keys, and places in lists.
 type At = tuple[str | int, ...]
 
 
 def _allowed(kind: Any, value: object) -> str:
-    """What may stand where a value is of no such kind."""
+    """What is allowed where a value is not of its kind."""
     if type(None) in get_args(kind):
         return _allowed(get_args(kind)[0], value)
     if get_origin(kind) is Literal:

@@ -243,7 +243,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a unit.
+    """The outcome of a unit.
 
     Attributes
     ----------
@@ -393,7 +393,7 @@ def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
 
 @dataclass(frozen=True)
 class Made:
-    """What came of a block.
+    """The outcome of a block.
 
     Attributes
     ----------

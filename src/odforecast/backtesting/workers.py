@@ -435,7 +435,7 @@ def unpacked(data: bytes, places: Mapping[str, str | bytes]) -> list[Unit]:
     Raises
     ------
     BacktestError
-        If a panel is not to be had, or not what was sent.
+        If a panel is not available, or not what was sent.
     """
     units: list[Unit] = _Unpacker(data, places).load()
     return units
@@ -493,7 +493,7 @@ class Way:
         return future
 
     def result(self, future: Future[Made]) -> Made:
-        """What came of a block."""
+        """The outcome of a block."""
         return future.result()
 
     def alone(self, unit: Unit) -> Made:
@@ -561,7 +561,7 @@ def way_to(executor: Any, folder: Path | None = None) -> Way:
     Raises
     ------
     BacktestError
-        If it is no executor.
+        If it is not an executor.
     """
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
@@ -781,7 +781,7 @@ class Cluster(Way):
         return self._client.scatter({name: data}, broadcast=True)[name]
 
     def result(self, future: Future[Made]) -> Made:
-        """What came of a block."""
+        """The outcome of a block."""
         from distributed.scheduler import KilledWorker
 
         try:

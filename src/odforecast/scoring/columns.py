@@ -158,14 +158,19 @@ def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
         made["region"] = regions(out["location"].astype(str)), REGION_GROUPS
     if made:
         out = out.assign(**{k: pd.Categorical(x, c, ordered=True) for k, (x, c) in made.items()})
-    if missing := [name for name in by if name not in out]:
-        there = list(map(str, out.columns))
+    need(out, by)
+    return out
+
+
+def need(scores: pd.DataFrame, names: Iterable[str]) -> None:
+    """Refuse a table that lacks a column."""
+    if missing := [name for name in names if name not in scores]:
+        there = list(map(str, scores.columns))
         meant = near(missing[0], [*DERIVED, *there])
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",
             hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
         )
-    return out
 
 
 def groups_of(
@@ -280,10 +285,10 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 def county_columns(
     columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
 ) -> dict[str, Any]:
-    """Columns of scores with those that hang on bounds and on what was known at the origin.
+    """Columns of scores with those that depend on bounds and on what was known at the origin.
 
     ``low`` and ``high`` (L, M) are as :meth:`odforecast.scoring.Truth.bounds` gives them. All of
-    :data:`COUNTY_COLUMNS` stand last. ``bounded``: whether the count is known, or to be 9 or
+    :data:`COUNTY_COLUMNS` come last. ``bounded``: whether the count is known, or to be 9 or
     less; ``visible``: whether the count of the last month known at the origin was 10 or more.
     """
     panel, (n_loc, n_months) = forecast.panel, low.shape

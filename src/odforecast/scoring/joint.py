@@ -32,6 +32,8 @@ from odforecast.scoring.columns import (
     table_of,
 )
 from odforecast.scoring.rules import (
+    FLOOR,
+    Floats,
     interval_coverage,
     miss_distances,
     pair_distances,
@@ -45,7 +47,6 @@ from odforecast.seeds import Streams, seed_from
 if TYPE_CHECKING:
     from odforecast.scoring.truth import Truth
 
-Floats = NDArray[np.float64]
 
 #: Columns of the table of joint scores; the backtest puts its own before them.
 JOINT_COLUMNS: Final = (
@@ -64,8 +65,6 @@ _NO_YEAR: Final = "a count of the year before is not known"
 ALL: Final = "all"
 #: Horizons at which the turn is scored.
 TURNS: Final = (3, 6, 12)
-#: A log score is not allowed to be worse than this.
-_FLOOR: Final = -10.0
 
 #: A row of the table: what is not named in it is as here. ``horizon`` is -1, and there is no
 #: ``month``, where months are joined.
@@ -457,7 +456,7 @@ def _peak(draws: Floats, observed: Floats, horizons: NDArray[np.int64]) -> dict[
     found = draws.argmax(axis=1)
     share = np.bincount(found, minlength=n) / len(found)
     came = int(observed.argmax())
-    log_share = max(float(np.log(share[came])) if share[came] else _FLOOR, _FLOOR)
+    log_share = max(float(np.log(share[came])) if share[came] else FLOOR, FLOOR)
     return {
         "observed": float(horizons[came]),
         "median": float(np.median(horizons[found])),
@@ -584,7 +583,7 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
 def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """The table with its extent, and the groups of ``by`` that can be derived."""
     place = joint["place"].astype(str).to_numpy()
-    whole = place == "all"
+    whole = place == ALL
     picks = [place == NATION, np.isin(place, REGIONS), whole & (joint["horizon"] < 0), whole]
     extent = np.select(picks, ["nation", "regions", "both", "all"], "places")
     out = joint.assign(extent=pd.Categorical(extent, EXTENTS, ordered=True))

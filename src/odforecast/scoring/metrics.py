@@ -15,15 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from odforecast.errors import ScoringError, UnknownNameError, one_of
 from odforecast.names import TARGETS
 from odforecast.scoring.columns import COUNTY_COLUMNS, DERIVED, SCORE_COLUMNS, UNIT_KEYS
-from odforecast.scoring.rules import binned_log_score, crps_from_draws
+from odforecast.scoring.rules import Floats, binned_log_score, crps_from_draws
 from odforecast.seeds import content_hash, steps_of
-
-Floats = NDArray[np.float64]
 
 #: ``(samples (D, L, M), observed (L, M)) -> (L, M)``; NaN where nothing was observed.
 Function = Callable[[Floats, Floats], Floats]

@@ -33,10 +33,17 @@ from scipy.special import stdtr, stdtrit
 
 from odforecast.errors import ScoringError, one_of, proportion, whole
 from odforecast.geography import NATION
-from odforecast.scoring.columns import UNIT_KEYS, columns_of, eras, groups_of, table_of, with_groups
+from odforecast.scoring.columns import (
+    UNIT_KEYS,
+    columns_of,
+    eras,
+    groups_of,
+    need,
+    table_of,
+    with_groups,
+)
+from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import per_100k
-
-Floats = NDArray[np.float64]
 
 #: Fewer origins than this say nothing about how a comparison varies between origins.
 MIN_ORIGINS = 5
@@ -284,8 +291,7 @@ class Grid:
             If a column is missing, or one model has two rows for one unit.
         """
         keys = [k for k in UNIT_KEYS if k in scores]
-        for name in ("model", "as_of", "scorable", metric):
-            _need(scores, name)
+        need(scores, ("model", "as_of", "scorable", metric))
         rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
         rows = rows.assign(model=rows["model"].astype(str))
         twice = rows.duplicated([*keys, "model"])
@@ -376,13 +382,6 @@ class Grid:
         return Pairs(self.models, cells, sums, counts)
 
 
-def _need(scores: pd.DataFrame, name: str) -> None:
-    if name not in scores:
-        raise ScoringError(
-            f"the score table has no column {name!r}", hint=one_of(name, map(str, scores))
-        )
-
-
 def grids(
     scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str], missing: str
 ) -> Iterator[tuple[dict[str, object], Grid]]:
@@ -392,8 +391,9 @@ def grids(
             f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
         )
     scores, keys = table_of(scores), columns_of(by)
-    _need(scores, "model")
-    scores = with_groups(scores, keys)
+    if "model" in keys:
+        raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
+    scores = with_groups(scores, ["model", *keys])
     models = sorted(set(scores["model"].astype(str)))
     if baseline not in models:
         raise ScoringError(
@@ -490,7 +490,7 @@ def relative_skill(
     ------
     ScoringError
         If the baseline is not there, a score is negative, two rows are the same unit, a setting
-        means nothing, or ``missing="error"`` and units are missing.
+        means nothing, ``by`` names the model, or ``missing="error"`` and units are missing.
 
     Examples
     --------
@@ -640,8 +640,8 @@ def pairwise(
     Raises
     ------
     ScoringError
-        If there is one model only, the scale or a column is unknown, a setting means nothing, or
-        a score is negative.
+        If there is one model only, the scale or a column is unknown, a setting means nothing,
+        ``by`` names the model, or a score is negative.
 
     Examples
     --------
@@ -834,8 +834,7 @@ def _test(
     n = gap.size
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
-    spacing = float(np.median(np.diff(months))) if n > 1 else 1.0
-    overlap = 1 + int((horizon - 1) // max(spacing, 1.0))
+    overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
     out: dict[str, object] = {
         "n_origins": n,
         "overlap": overlap,
@@ -1017,4 +1016,5 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
 
 
 def _spacing(months: NDArray[np.int64]) -> float:
+    """Months from one origin to the next, usually."""
     return float(np.median(np.diff(months))) if months.size > 1 else 1.0

@@ -496,8 +496,6 @@ BANDS: Final = ("0", "1-9", "10+")
 #: Draws below the first are none, those from the second on are shown.
 _NONE, _SHOWN = 0.5, HIDDEN_MOST + 0.5
 
-Bounds = tuple[Floats, Floats]
-
 
 def threshold_weighted_crps(
     draws: ArrayLike, low: ArrayLike, high: ArrayLike, threshold: float = HIDDEN_MOST
@@ -623,7 +621,7 @@ def bounded_scores(
     chances = _bands(count_last(ordered < _NONE) / n, count_last(ordered >= _SHOWN) / n)
     below = ranks_sorted(ordered, low)[0]
     within = ranks_sorted(ordered, high)[1] - below
-    pit = (below + uniforms * (1 + within)) / (ordered.shape[1] + 1)
+    pit = (below + uniforms * (1 + within)) / (n + 1)
     return {
         "twcrps": crps_sorted(np.maximum(ordered, HIDDEN_MOST), y),
         "twwis": weighted_interval_score(
@@ -644,7 +642,8 @@ def _above(low: Floats, high: Floats, threshold: float) -> Floats:
     return np.asarray(np.where(high <= threshold, threshold, exact))
 
 
-def _checked(low: ArrayLike, high: ArrayLike) -> Bounds:
+def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
+    """Bounds as floats; refused where they are no bounds of one number."""
     lower, upper = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     if lower.shape != upper.shape:
         raise ScoringError(f"bounds have shapes {lower.shape} and {upper.shape}")

@@ -25,6 +25,7 @@ from odforecast.scoring.columns import (
     UNIT_KEYS,
     columns_of,
     groups_of,
+    need,
     table_of,
     with_groups,
 )
@@ -95,7 +96,8 @@ def summarise(
     Raises
     ------
     ScoringError
-        If a column is missing, or the baseline is not there.
+        If a column is missing, the baseline is not there, or ``metrics`` names a column that every
+        summary has under another name.
 
     Examples
     --------
@@ -116,7 +118,14 @@ def summarise(
     names = [x.name if isinstance(x, Metric) else x for x in named]
     means = MEANS | {name: name for name in columns_of(names, "metrics")}
     means["log_score_lognormal"] = next((x for x in LOG_SCORES if x in scores), LOG_SCORES[0])
-    table = with_groups(scores, [*keys, "scorable", *means.values()])
+    if twice := [name for name, column in means.items() if name != column and column in means]:
+        raise ScoringError(
+            f"metrics names {means[twice[0]]!r}, which every summary has as {twice[0]!r}",
+            hint="leave it out",
+        )
+    nowcast = "reported" in scores and scores["reported"].notna().any()
+    of_nowcast = ("target", "observed") if nowcast else ()
+    table = with_groups(scores, [*keys, "scorable", *means.values(), *of_nowcast])
     if {"last_reported", "observed", "median", "target"} <= set(table.columns):
         table = table.assign(direction=_direction(table))
         means["direction"] = "direction"
@@ -136,10 +145,10 @@ def summarise(
     found = scored[columns].mean().where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = found[column]
-    if "reported" in table and table["reported"].notna().any():
-        of_nowcast = grouped(_revisions(table))
-        out["n_revised"] = of_nowcast["moved"].sum().reindex(out.index).fillna(0).astype(int)
-        mean = of_nowcast[["revision", "covered", "wis"]].mean().reindex(out.index)
+    if nowcast:
+        moves = grouped(_revisions(table))
+        out["n_revised"] = moves["moved"].sum().reindex(out.index).fillna(0).astype(int)
+        mean = moves[["revision", "covered", "wis"]].mean().reindex(out.index)
         out["mae_reported"] = mean["revision"]
         share = mean["wis"] / mean["revision"]
         out["rel_wis_reported"] = share.where(mean["revision"] > 0)
@@ -501,7 +510,7 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     >>> mark_plausible(scores, held)["plausible"].tolist()
     [False, True]
     """
-    _need(scores, SCENARIO_ID)
+    need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
     for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
@@ -555,7 +564,7 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     >>> plausibility(scores)[["months", "plausible", "share"]].values.tolist()
     [[2.0, 1.0, 0.5]]
     """
-    _need(scores, SCENARIO_ID, PLAUSIBLE)
+    need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
     units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
     held = units[units[PLAUSIBLE].astype(bool)].groupby(keys)["month"]
@@ -589,7 +598,7 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
     ScoringError
         If a column is missing, or no month ahead is there.
     """
-    _need(scores, SCENARIO_ID, "model")
+    need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
     if rows.empty:
         raise ScoringError("no month ahead to score", hint="scenarios change months to come")
@@ -633,7 +642,7 @@ def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     >>> nearest(scores)[["scenario_id", "wis", "nearest"]].values.tolist()
     [['b', 2.0, 1.0], ['a', 3.0, 0.0]]
     """
-    _need(scores, SCENARIO_ID, "model", "wis")
+    need(scores, [SCENARIO_ID, "model", "wis"])
     groups = ["target", "level", "model"]
     parts = []
     rows = with_groups(scores[_ahead(scores)], groups)
@@ -664,12 +673,3 @@ def _numbers(months: pd.Series) -> np.ndarray:
 def _ahead(scores: pd.DataFrame) -> pd.Series[bool]:
     """Rows that are scorable, of months after the last known one."""
     return scores["scorable"].astype(bool) & (scores["horizon"] > 0)
-
-
-def _need(scores: pd.DataFrame, *columns: str) -> None:
-    for name in columns:
-        if name not in scores:
-            raise ScoringError(
-                f"the score table has no column {name!r}",
-                hint=f"it has: {', '.join(map(str, scores.columns))}",
-            )
