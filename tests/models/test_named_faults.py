@@ -696,6 +696,10 @@ FAULTS = {
         r"draws joint over \['location', 'month'\]",
     ),
     "another basis": (lambda f: replace(f, basis="residence"), "deaths by residence"),
+    "another panel": (
+        lambda f: replace(f, panel=replace(f.panel, reported=f.panel.reported + 1.0)),
+        "the forecast of another panel",
+    ),
     "no forecast": (lambda f: f.draws, "a ndarray, not a Forecast"),
 }
 
