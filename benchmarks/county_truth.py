@@ -1,4 +1,4 @@
-"""Paths of the states that are given, to show a county model's own skill: no forecast."""
+"""The states' true paths, to measure a county model's own skill."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from odforecast.seeds import Streams, content_hash
 
 @dataclass(frozen=True, eq=False)
 class GivenPaths:
-    """Paths that are given: what the states did in truth, to show a county model's own skill.
+    """Paths of the states that are given instead of forecast, for a county model's ``paths``.
 
     Attributes
     ----------
     truth : Panel
-        The states' panel with the months that are forecast. For benchmarks: no forecast.
+        The states' panel with the months that are forecast.
     """
 
     truth: Panel

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import odforecast as od
 from odforecast.errors import ForecastError
+from odforecast.forecast.adding import _SHARED
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import LAYERS, Panel
@@ -113,6 +114,9 @@ def test_what_does_not_fit_is_named_in_one_line(what):
     with pytest.raises(ForecastError, match=what) as caught:
         concat([one, replace(other, **DIFFERENT[what])])
     assert "\n" not in str(caught.value)
+
+
+def test_nothing_cannot_be_joined():
     with pytest.raises(ForecastError, match="no forecasts to join"):
         concat([])
 
@@ -120,5 +124,4 @@ def test_what_does_not_fit_is_named_in_one_line(what):
 def test_every_field_of_a_panel_is_joined():
     joined = {"locations", "months", "triangle", "beside", "notes", "problems", "selected"}
     joined |= {"own", "urban", "residents"}
-    alike = {"indicator", "as_of", "release", "vintage", "dataset", "basis", "final_through"}
-    assert {f.name for f in fields(Panel)} == {*alike, "donor", *LAYERS, *joined}
+    assert {f.name for f in fields(Panel)} == {*_SHARED, *LAYERS, *joined}

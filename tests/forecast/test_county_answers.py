@@ -335,6 +335,25 @@ def test_states_are_ranked_without_the_nation():
     assert made.ranking(1, by="rate")["rate"].notna().all()
 
 
+def test_a_rise_on_a_drawn_count_needs_draws_that_are_joint_over_months():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    last = panel.reported[[panel.index(s) for s in ("OH", "WV")], -1:]
+    draws = np.random.default_rng(1).normal(last, last / 10, (13, 40, 2, 1))
+    both = od.Forecast.from_panel(
+        panel, np.concatenate(draws, axis=2), ["OH", "WV"], target="deaths_12mo"
+    )
+    apart = replace(both, joint=frozenset({"location"}))
+    near, far = both.months[-2:]  # a year after the last count that is reported, and drawn
+    for made, month in ((both, near), (both, far), (apart, near)):
+        rising = made.ranking(1, month=month).set_index("location")["rising"]
+        share = (both.change(month) > 0).mean(axis=0)
+        assert rising.to_dict() == dict(zip(("OH", "WV"), share))
+        assert ((share > 0) & (share < 1)).all()
+    table = apart.ranking(1, month=far)
+    assert table["rising"].isna().all()
+    assert table["above_last"].notna().all()
+
+
 # Figures of one county
 
 

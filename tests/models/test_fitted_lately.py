@@ -20,8 +20,9 @@ def _panel() -> Panel:
 
 def test_models_that_share_a_series_fit_it_once(panel, monkeypatch) -> None:
     fits: list[str] = []
-    plain = classical._fit_one
-    monkeypatch.setattr(classical, "_fit_one", lambda b, y: fits.append(b) or plain(b, y))
+    for name, plain in (("auto-ets", classical._ets), ("drift", classical._drift)):
+        counted = lambda y, n=name, fit=plain: fits.append(n) or fit(y)  # noqa: E731
+        monkeypatch.setitem(classical._FITTERS, name, counted)
     whole, ets = od.bundled().as_of().panel(), get_model("auto-ets")
     classical._fitted.cache_clear()
     first = ets.fit(whole).forecast(draws=30)

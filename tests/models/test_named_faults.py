@@ -696,6 +696,10 @@ FAULTS = {
         r"draws joint over \['location', 'month'\]",
     ),
     "another basis": (lambda f: replace(f, basis="residence"), "deaths by residence"),
+    "another panel": (
+        lambda f: replace(f, panel=replace(f.panel, reported=f.panel.reported + 1.0)),
+        "the forecast of another panel",
+    ),
     "no forecast": (lambda f: f.draws, "a ndarray, not a Forecast"),
 }
 
@@ -735,6 +739,28 @@ def test_the_wrapper_refuses_what_is_not_finite() -> None:
         return replace(f, draws=np.where(f.draws == 5.0, np.nan, f.draws))
 
     refused(Model(Bent(bend), "bent"), "draws are not finite, first at draw 0, OH, 2021-07")
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (np.full((60, 1, 3), 5.0), r"shape \(60, 1, 3\), expected \(60, 1, 12\)"),
+        (np.full((50, 1, 12), 5.0), r"shape \(50, 1, 12\), expected \(60, 1, 12\)"),
+        (np.full((60, 2, 12), 5.0), r"shape \(60, 2, 12\), expected \(60, 1, 12\)"),
+        (np.full((60, 1, 12), -5.0), "negative deaths, first at draw 0, OH, 2021-07"),
+        (np.full((60, 1, 12), np.inf), "draws are not finite"),
+        (np.full((60, 1, 12), "5"), "an array of <U1, expected an array of numbers"),
+        (np.full((60, 1, 12), "5", object), "an array of object, expected an array of numbers"),
+        ([[1.0], [1.0, 2.0]], "a list, expected an array of numbers"),
+        (None, r"an array of shape \(\), expected"),
+    ],
+)
+def test_a_decorated_function_is_refused(made: object, message: str) -> None:
+    @od.forecaster(by="location", joint=("month",))
+    def careless(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+        return made  # type: ignore[return-value]
+
+    refused(careless, message)
 
 
 @pytest.mark.parametrize("asked", [{"horizon": 0}, {"horizon": -1}, {"horizon": 2.5},

@@ -128,6 +128,9 @@ PARTS: dict[str, Callable] = {
     "another day": lambda made, panel: replace(made, as_of=panel.as_of.replace(year=2030)),
     "another last": lambda made, panel: replace(made, last_month=panel.last_month - ONE_MONTH),
     "another basis": lambda made, _: replace(made, basis="residence"),
+    "another panel": lambda made, panel: replace(
+        made, panel=replace(panel, reported=panel.reported + 1.0)
+    ),
     "counts": lambda made, _: replace(made, target=TARGET_12MO),
     "more joint": lambda made, _: replace(made, joint=frozenset({"month", "location"})),
     "other known": lambda made, _: replace(made, known=made.known + 5.0),
@@ -182,7 +185,8 @@ NAMED = [
     *(("answer", name, "places") for name in ("drops a place", "skips it too", "another place")),
     *(("answer", name, "months") for name in ("a month less", "begins late")),
     *(("answer", name, "draws") for name in ("a draw less", "below zero")),
-    *(("answer", name, "origin") for name in ("another day", "another last", "another basis")),
+    *(("answer", name, "origin") for name in ("another day", "another last")),
+    *(("answer", name, "origin") for name in ("another basis", "another panel")),
     ("answer", "counts", "target"),
     ("answer", "more joint", "joint"),
     ("answer", "other known", "known"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, UserDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from types import MappingProxyType
@@ -250,16 +250,24 @@ def part(forecast: Forecast, indicator: str) -> Forecast:
     return _but(forecast.beside[key], provenance=forecast.provenance)
 
 
-class Later(UserDict[str, "Forecast"]):
+class Later(Mapping[str, "Forecast"]):
     """Parts of some draws that are made once one of them is asked for; pickled as they are."""
 
     def __init__(self, mark: str, make: Callable[[], Mapping[str, Forecast]]) -> None:
         self.mark, self._make = mark, make
 
     @cached_property
-    def data(self) -> Mapping[str, Forecast]:  # type: ignore[override]
-        """The parts, which nobody can change."""
+    def _made(self) -> Mapping[str, Forecast]:
         return self._make()
+
+    def __getitem__(self, name: str) -> Forecast:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self),)

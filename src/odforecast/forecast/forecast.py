@@ -785,7 +785,7 @@ class Forecast(Frozen):
             below 10 deaths); ``few`` (whether the median is below 20 deaths: such a rate is
             mostly chance); ``rising`` (probability of a higher count than 12 months before, as
             :meth:`change` has it) and ``above_last`` (than the last published one); NaN where
-            that count is hidden.
+            that count is hidden, or drawn too and the draws are not joint over months.
 
         Raises
         ------

@@ -146,7 +146,7 @@ def frame_of(
 
 
 def _ends(values: Iterable[Floats], what: str = "") -> dict[str, Floats]:
-    """Columns of an interval: its lower end, its middle and its upper end."""
+    """Columns of an interval: its lower end, median and upper end."""
     names = (f"{what}_low", what, f"{what}_high") if what else ("low", "median", "high")
     return dict(zip(names, values))
 
@@ -521,7 +521,7 @@ def ranking(forecast: Forecast, k: int, by: By, month: object, exact: bool) -> p
     }
     held = {"by": by, "k": k, **{name: x[:, None] for name, x in columns.items()}}
     table = frame_of(forecast, held, rows, at).drop(columns="horizon_from_origin")
-    # Chance first, then the middle as far as it is shown, then the code: the same everywhere.
+    # Chance first, then the median as far as it is shown, then the code: the same everywhere.
     order = ["among", by, "location"]
     return table.sort_values(order, ascending=[False, False, True], ignore_index=True)
 

@@ -156,20 +156,18 @@ class Classical:
         return fit_series(self.spec, panel, fit)
 
 
-# Panels of a backtest share most of their series, as an ensemble does with its members beside it.
-# A series and its fit are some 2 KB.
+# Panels of a backtest share most of their series, and so do an ensemble and its members fitted
+# beside it. A series and its fit are some 2 KB.
 @lru_cache(maxsize=16_384)
 def _fitted(base: str, series: bytes) -> Paths:
-    return _fit_one(base, np.frombuffer(series).copy())
-
-
-def _fit_one(base: str, y: Floats) -> Paths:
+    """The fit of a series, given as the bytes of its numbers."""
+    y = np.frombuffer(series).copy()
     if np.ptp(y) == 0:
         raise PanelError("the series never changes, so it shows no spread")
     fitted = _FITTERS[base](y)
     if not all(np.isfinite(number).all() for number in vars(fitted).values()):
         raise PanelError("the estimates are not finite")
-    for held in vars(fitted).values():
-        if isinstance(held, np.ndarray):
-            held.flags.writeable = False  # others are given this very fit
+    for number in vars(fitted).values():
+        if isinstance(number, np.ndarray):
+            number.flags.writeable = False  # others are given this very fit
     return fitted

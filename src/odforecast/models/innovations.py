@@ -275,7 +275,8 @@ def fit_series(
 ) -> FittedSeries:
     """Fit every usable location of a panel: ``fit`` takes its code and its deaths.
 
-    These are months, or 12-month sums where the spec's paths are.
+    These are months, or 12-month sums where the spec's paths are; ``log`` says whether ``fit``
+    takes the log of them.
 
     Raises
     ------

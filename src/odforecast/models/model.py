@@ -452,35 +452,46 @@ def _said(spec: Spec) -> str:
 
 def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:
     """Refuse a forecast that is not what was asked for, or not what the spec declares."""
-    spec, what = model.spec, ""
-    until, last = panel.last_month + horizon * ONE_MONTH, panel.last_month
-    if not isinstance(made, Forecast):
+    if isinstance(made, Forecast):
+        what = next((what for _, what in faults(made, panel, model.spec, horizon, draws)), "")
+    else:
         what = f"a {type(made).__name__}, not a Forecast"
-    elif made.last_month != last:
-        what = f"last month {made.last_month}, the panel's is {last}"
-    elif made.as_of != panel.as_of:
-        what = f"as-of date {made.as_of}, the panel's is {panel.as_of}"
-    elif made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
-        what = "the forecast of another panel"
-    elif made.months[-1] != until:
-        what = f"months to {made.months[-1]}, asked for {horizon} months, to {until}"
-    elif made.months[0] > last + ONE_MONTH:
-        what = f"months from {made.months[0]}, later than the first after {last}"
-    elif len(made.draws) != draws:
-        what = f"{len(made.draws)} draws, asked for {draws}"
-    elif unknown := [s for s in made.locations if s not in panel.locations]:
-        what = f"{', '.join(unknown)}, which the panel has not"
-    elif made.target != spec.target:
-        what = f"paths of {made.target}, its spec declares {spec.target}"
-    elif made.joint != spec.joint:
-        what = f"draws joint over {sorted(made.joint)}, its spec declares {sorted(spec.joint)}"
-    elif made.basis != panel.basis:
-        what = f"deaths by {made.basis}, the panel's are by {panel.basis}"
-    elif (made.draws < 0).any():
-        d, i, m = np.argwhere(made.draws < 0)[0]
-        what = f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}"
     if what:
         raise ForecastError(f"{model.label} returned {what}", hint="the model is at fault")
+
+
+def faults(
+    made: Forecast, panel: Panel, spec: Spec, horizon: int, draws: int
+) -> Iterator[tuple[str, str]]:
+    """What of a forecast is not what was asked for, or not what the spec declares.
+
+    Each with the rule of :mod:`odforecast.testing` that it breaks.
+    """
+    last, first, until = panel.last_month + np.array([0, 1, horizon]) * ONE_MONTH
+    if made.last_month != last:
+        yield "origin", f"last month {made.last_month}, the panel's is {last}"
+    if made.as_of != panel.as_of:
+        yield "origin", f"as-of date {made.as_of}, the panel's is {panel.as_of}"
+    if made.panel not in (None, panel) and made.panel.data_hash != panel.data_hash:
+        yield "origin", "the forecast of another panel"
+    if made.months[-1] != until:
+        yield "months", f"months to {made.months[-1]}, asked for {horizon} months, to {until}"
+    if made.months[0] > first:
+        yield "months", f"months from {made.months[0]}, later than the first after {last}"
+    if len(made.draws) != draws:
+        yield "draws", f"{len(made.draws)} draws, asked for {draws}"
+    if unknown := [s for s in made.locations if s not in panel.locations]:
+        yield "places", f"{', '.join(unknown)}, which the panel has not"
+    if made.target != spec.target:
+        yield "target", f"paths of {made.target}, its spec declares {spec.target}"
+    if made.joint != spec.joint:
+        joint, declared = sorted(made.joint), sorted(spec.joint)
+        yield "joint", f"draws joint over {joint}, its spec declares {declared}"
+    if made.basis != panel.basis:
+        yield "origin", f"deaths by {made.basis}, the panel's are by {panel.basis}"
+    if (made.draws < 0).any():
+        d, i, m = np.argwhere(made.draws < 0)[0]
+        yield "draws", f"negative deaths, first at draw {d}, {made.locations[i]}, {made.months[m]}"
 
 
 def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
@@ -569,7 +580,7 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watching(tell: Watcher) -> Iterator[None]:
-    """Have somebody told how far the long fits within are; numbers never hang on it.
+    """Report how far the long fits in this block are; no number depends on it.
 
     Parameters
     ----------

@@ -216,7 +216,7 @@ def _files(
     streams: Streams,
     fitted: object,
 ) -> tuple[dict[str, Told], list[str], bool]:
-    """What the file of each place tells, what is to be said of it, and whether any is used."""
+    """What the file of each place tells, the warnings, and whether any file is used."""
     constants = delays_for(panel)
     files: dict[str, Told] = {}
     warnings, used, shared = list(made.warnings), False, None

@@ -127,7 +127,7 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys([*_BUILTIN, *_REGISTERED, *plugged_in()]))
     if dataset is None:
         return names
-    default_model(dataset)  # refuses what is no data set
+    default_model(dataset)  # refuses an unknown data set
     return tuple(n for n in names if _about(n) == dataset)
 
 

@@ -22,7 +22,7 @@ from odforecast.geography import whole_and_parts
 from odforecast.geography.places import by_fips
 from odforecast.models import Fitted, Model, Spec, get_model
 from odforecast.models.decorate import is_function
-from odforecast.models.model import LABEL
+from odforecast.models.model import LABEL, faults
 from odforecast.models.spec import WAYS
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, LOCATION, MONTH, STATES, TARGET_MONTH, TARGETS
@@ -261,28 +261,11 @@ def _rule(table: dict[str, Rule]) -> Callable[[Rule], None]:
 def _answered(case: Case) -> Iterator[tuple[str, str]]:
     """What of the answer is not what was asked for, by rule."""
     made, panel, spec = case.raw, case.panel, case.model.spec
-    if unknown := [s for s in made.locations if s not in panel.locations]:
-        yield "places", f"forecasts {', '.join(unknown)}, which the panel has not"
+    yield from faults(made, panel, spec, HORIZON, DRAWS)
     if lost := [s for s in panel.locations if s not in made.locations and not made.skipped.get(s)]:
         yield "places", f"{', '.join(lost)} is neither forecast nor skipped with a reason"
     if both := sorted(set(made.locations) & set(made.skipped)):
         yield "places", f"{', '.join(both)} is forecast and skipped"
-    first, last = panel.last_month + ONE_MONTH, panel.last_month + HORIZON * ONE_MONTH
-    if made.months[-1] != last:
-        yield "months", f"ends {made.months[-1]}, asked for {last}"
-    if made.months[0] > first:
-        yield "months", f"begins {made.months[0]}, later than the first after {panel.last_month}"
-    if len(made.draws) != DRAWS:
-        yield "draws", f"{len(made.draws)} draws, asked for {DRAWS}"
-    if below := int((made.draws < 0).sum()):
-        yield "draws", f"{below} draws are below zero"
-    for name, what in (("as_of", "as-of date"), ("last_month", "last month"), ("basis", "basis")):
-        if (got := getattr(made, name)) != (want := getattr(panel, name)):
-            yield "origin", f"{what} is {got}, the panel's is {want}"
-    if made.target != spec.target:
-        yield "target", f"paths of {made.target}, the spec declares {spec.target}"
-    if made.joint != spec.joint:
-        yield "joint", f"joint over {sorted(made.joint)}, the spec declares {sorted(spec.joint)}"
     yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
     if panel.dataset == COUNTIES:
         # A county whose count is hidden, lost or missing is forecast all the same.

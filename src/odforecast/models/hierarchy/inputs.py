@@ -233,13 +233,11 @@ def from_panel(
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
     if NATION in states:
+        rest = None
         try:
             rest = _rest(panel, [s for s in parts if s != "PR"])
         except DataError as error:
-            rest, skipped[NATION] = (
-                None,
-                f"its counts contradict its jurisdictions': {error.message}",
-            )
+            skipped[NATION] = f"its counts contradict its jurisdictions': {error.message}"
         if rest is not None:
             rows[REST if rows else NATION] = rest
     require_some(list(rows), skipped, panel, model)
