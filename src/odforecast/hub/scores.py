@@ -323,8 +323,7 @@ class Submission:
         months than its horizons say.
         """
         needed = ["origin_date", "horizon", "target_end_date"]
-        facts = hub.admin.get("additional_metadata")
-        rule = isinstance(facts, dict) and "horizon_rule" in facts
+        rule = "horizon_rule" in (hub.admin.get("additional_metadata") or {})
         if not rule or any(name not in self.table for name in needed):
             return
         ends = {day: end for day, (_, end) in origins_of(hub).items()}
