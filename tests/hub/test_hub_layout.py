@@ -162,6 +162,7 @@ def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
         (b'{"a": 1, "a": 2}', "key 'a' is there twice"),
         (b'{\n"a": "\xff"}', "line 2: byte 0xff is no UTF-8"),
         (b"[" * 100_000, "nested too deep"),
+        (b'{"a": ' + b"1" * 5_000 + b"}", "integer string conversion"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_named(

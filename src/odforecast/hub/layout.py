@@ -330,6 +330,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: {what}", hint="keep one") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
+    except ValueError as error:  # an integer of 5,000 digits
+        raise DataError(f"{path}: {error}") from None
     if not isinstance(found, dict):
         raise DataError(f"{path}: holds no object", hint="a configuration begins with {")
     return found

@@ -1,4 +1,4 @@
-"""What any hub asked for and what came, by its own configuration and target data.
+"""What any hub asked for and what was observed, by its own configuration and target data.
 
 Oracle output where there is some, else the time series. Versioned target data say on which day each
 value was known (``as_of``): of every value the newest version by a day is taken.
@@ -24,7 +24,7 @@ from odforecast.hub.layout import Hub, TargetType, values_of
 OUTPUT_TYPE: Final = "output_type"
 OUTPUT_TYPE_ID: Final = "output_type_id"
 AS_OF: Final = "as_of"
-#: Kinds of target data: the column that holds what came, and what to do where there are no rows.
+#: Kinds of target data: the column of observed values, and what to do where there are no rows.
 _KINDS: Final[Mapping[TargetType, tuple[str, str, str]]] = {
     "oracle-output": (
         "oracle_value",
