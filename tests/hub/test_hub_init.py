@@ -261,6 +261,14 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
 
 
+def test_a_hub_may_know_no_model(tmp_path: Path) -> None:
+    hub = init(tmp_path / "hub", od.bundled(), models=[])
+    assert hub.metadata_files() == []
+    assert "`auto-ets` is" in (hub.root / "README.md").read_text()
+    said = yaml.safe_load((hub.root / "dashboard" / "predevals-config.yml").read_text())
+    assert said["targets"][0]["baseline"] == "odforecast-hub_baseline"
+
+
 def test_the_workflow_runs_hub_validations(small: Hub) -> None:
     path = small.root / ".github" / "workflows" / "validate-submission.yaml"
     (job,) = yaml.safe_load(path.read_text())["jobs"].values()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from small_hub import small_hub
 
 from odforecast.errors import DataError
+from odforecast.hub import score
 from odforecast.hub.layout import CONFIG, Hub, read_json
+
+#: Places in ``tasks.json``.
+ROUND = ("rounds", 0)
+TASK = (*ROUND, "model_tasks", 0)
 
 
 def put(path: Path, text: str = "") -> Path:
@@ -96,9 +103,53 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
     ):
         with pytest.raises(DataError, match=words):
             Hub.open(path)
-    put(folder / CONFIG / "tasks.json", '{"rounds": {}}')
-    with pytest.raises(DataError, match=r"tasks\.json: no list 'rounds'"):
-        Hub.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "words"),
+    [
+        ("tasks", [], {}, "tasks.json: object missing required field rounds"),
+        ("tasks", ["rounds"], {}, "tasks.json: rounds: expected array, got object"),
+        ("tasks", ["rounds", 0], 1, "tasks.json: rounds[0]: expected object, got int"),
+        ("tasks", [*ROUND, "model_tasks"], {}, "rounds[0].model_tasks: expected array"),
+        ("tasks", [*ROUND, "additional_metadata"], {"last_data_dates": 1}, "expected object"),
+        ("tasks", [*TASK, "task_ids", "location"], {"optional": 39}, "task_ids[...].optional"),
+        ("tasks", [*TASK, "task_ids", "location"], {"optional": [[39]]}, "optional[0]"),
+        ("tasks", [*TASK, "output_type"], ["quantile"], "output_type: expected object"),
+        ("tasks", [*TASK, "target_metadata", 0, "target_keys"], "target", "target_keys"),
+        ("tasks", ["derived_task_ids"], "horizon", "derived_task_ids: expected array"),
+        ("admin", ["additional_metadata"], "x", "admin.json: additional_metadata: expected object"),
+        ("target-data", [], {"observable_unit": "location"}, "observable_unit: expected array"),
+        ("target-data", [], {"time-series": 1}, "target-data.json: time-series: expected object"),
+    ],
+)
+def test_a_part_of_the_wrong_type_is_refused_with_its_place(
+    tmp_path: Path, name: str, place: list[str | int], value: object, words: str
+) -> None:
+    root = small_hub(tmp_path / "hub")
+    path = root / CONFIG / f"{name}.json"
+    config = json.loads(path.read_text()) if path.exists() else {}
+    if place:
+        at = config
+        for key in place[:-1]:
+            at = at[key]
+        at[place[-1]] = value
+    put(path, json.dumps(config if place else value))
+    with pytest.raises(DataError, match=re.escape(words)) as caught:
+        score(root)
+    assert str(path) in caught.value.message
+    assert caught.value.hint == f"odforecast hub check {root} names every wrong place"
+
+
+def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
+    root = small_hub(tmp_path / "hub")
+    path = root / CONFIG / "tasks.json"
+    config = json.loads(path.read_text())
+    config["rounds"].append({"model_tasks": None, "file_format": None, "derived_task_ids": None})
+    config["rounds"].append({"model_tasks": [{"task_ids": None, "target_metadata": None}, {}]})
+    put(path, json.dumps(config))
+    assert len(Hub.open(root).rounds) == 3
+    assert score(root).units["scorable"].all()
 
 
 @pytest.mark.parametrize(
@@ -111,6 +162,7 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
         (b'{"a": 1, "a": 2}', "key 'a' is there twice"),
         (b'{\n"a": "\xff"}', "line 2: byte 0xff is no UTF-8"),
         (b"[" * 100_000, "nested too deep"),
+        (b'{"a": ' + b"1" * 5_000 + b"}", "integer string conversion"),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_named(

@@ -208,6 +208,7 @@ def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
     counts["task_ids"]["location"]["optional"] = ["39"]
     counts["task_ids"]["target"]["optional"] = ["deaths_12mo"]
     trend["task_ids"]["location"]["optional"] = ["54"]
+    tasks["rounds"][0]["file_format"] = None  # as in admin.json
     path.write_text(json.dumps(tasks))
     table = od.hub.read(submit(drift, hub.root))
     assert table[["location", "target", "output_type"]].drop_duplicates().values.tolist() == [

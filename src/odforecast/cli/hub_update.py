@@ -27,10 +27,8 @@ def update(folder: Path, archive: Path | None, as_json: bool) -> None:
 
     before = Hub.open(folder)
     hub = grow(before, open_source(archive))
-    rounds = origins_of(hub)
-    new = [
-        f"{day}, known to {rounds[day][1][:7]}" for day in rounds if day not in origins_of(before)
-    ]
+    known, rounds = origins_of(before), origins_of(hub)
+    new = [f"{day}, known to {end[:7]}" for day, (_, end) in rounds.items() if day not in known]
     release = hub.admin["additional_metadata"]["truth_release"]
     if as_json:
         print_json({"hub": str(folder), "new_rounds": new, "rounds": len(rounds),

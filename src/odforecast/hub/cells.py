@@ -1,7 +1,7 @@
 """Cells of hub files, with the row each is in: nothing skipped, nothing repaired, nothing guessed.
 
 CSV gives text, Parquet whatever it holds. As a number or a day a cell is exactly what it says:
-``true`` is no number, ``" 12"`` and ``"1,345"`` are none, and a moment with a time zone is no day.
+``true``, ``" 12"`` and ``"1,345"`` are not numbers, and a moment with a time zone is not a day.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Raw:
     Attributes
     ----------
     cells : DataFrame
+        A column of texts for each name in the header; of Parquet, of whatever it holds.
     rows : ndarray of int
         Where each row is: the line of a CSV file (the header is line 1), the row of a Parquet
         file (from 1).
@@ -171,7 +172,7 @@ def _text(path: Path, data: bytes, hint: str) -> Raw:
 
 
 class _Column:
-    """Cells of a column; equal ones are held once."""
+    """Cells of a column; equal ones are kept once."""
 
     def __init__(self) -> None:
         self.known: defaultdict[str, int] = defaultdict()
@@ -209,7 +210,7 @@ def _parquet(path: Path, limit: int, hint: str) -> Raw:
             hint=f"at most {MAX_ROWS:,} rows and {limit / 2**20:,.0f} MB; split the file",
         )
     check_header(schema.names, str(path))
-    # Texts stay coded: a long one that is in every row is held once.
+    # Texts stay coded: a long one that is in every row is kept once.
     texts = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
     table = pq.read_table(
         path, read_dictionary=texts, page_checksum_verification=True, partitioning=None

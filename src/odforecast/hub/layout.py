@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
+
 from odforecast.errors import DataError, one_of
 from odforecast.say import quoted
 
@@ -41,6 +43,89 @@ _BESIDE: Final = ("README", ".")
 _LARGEST: Final = 64 * 2**20
 
 type TargetType = Literal["time-series", "oracle-output"]
+type _Scalar = str | int | float | bool | None
+
+
+# What is read of a configuration. Any part may be missing, as versions of the schema differ; one
+# that is there has this type. ``hub check`` judges the rest.
+
+
+class _Values(msgspec.Struct):
+    """Values that a task id or an output type may have."""
+
+    required: list[_Scalar] | None = None
+    optional: list[_Scalar] | None = None
+
+
+class _Samples(msgspec.Struct):
+    """What is asked of samples."""
+
+    compound_taskid_set: list[str] | None = None
+
+
+class _Output(msgspec.Struct):
+    """One output type."""
+
+    output_type_id: _Values | None = None
+    output_type_id_params: _Samples | None = None
+
+
+class _Target(msgspec.Struct):
+    """One target."""
+
+    target_keys: dict[str, Any] | None = None
+    target_type: str | None = None
+
+
+class _Block(msgspec.Struct):
+    """One entry of ``model_tasks``."""
+
+    task_ids: dict[str, _Values | None] | None = None
+    output_type: dict[str, _Output | None] | None = None
+    target_metadata: list[_Target] | None = None
+
+
+class _Facts(msgspec.Struct):
+    """What a hub made here says of a round."""
+
+    last_data_dates: dict[str, str] = {}
+
+
+class _Round(msgspec.Struct):
+    """One entry of ``rounds``."""
+
+    model_tasks: list[_Block] | None = None
+    derived_task_ids: list[str] | None = None
+    file_format: list[str] | None = None
+    additional_metadata: _Facts | None = None
+
+
+class _Admin(msgspec.Struct):
+    """``admin.json``."""
+
+    additional_metadata: dict[str, Any] | None = None
+
+
+class _Tasks(msgspec.Struct):
+    """``tasks.json``."""
+
+    rounds: list[_Round]
+    derived_task_ids: list[str] | None = None
+
+
+class _DataSet(msgspec.Struct):
+    """One kind of target data."""
+
+    observable_unit: list[str] | None = None
+    non_task_id_schema: dict[str, Any] | None = None
+
+
+class _TargetData(_DataSet, rename={x.replace("-", "_"): x for x in TARGET_TYPES}):
+    """``target-data.json``."""
+
+    date_col: str | None = None
+    time_series: _DataSet | None = None
+    oracle_output: _DataSet | None = None
 
 
 @dataclass(frozen=True)
@@ -93,9 +178,9 @@ class Hub:
         Raises
         ------
         DataError
-            With the file, and the line where there is one: no such folder, no ``hub-config``, a
-            file that is missing, is no JSON, or holds something else than an object; or if
-            ``folder`` is no path.
+            With the file, and the line or key where there is one: no such folder, no
+            ``hub-config``, a file that is missing, is not JSON, or has a list, an object or a
+            text where the hubverse has something else; or if ``folder`` is not a path.
         """
         hint = f"give the folder of a hub, in which {CONFIG} lies"
         if not isinstance(folder, str | os.PathLike):
@@ -109,13 +194,8 @@ class Hub:
                 f"{root}: no folder {CONFIG}, so this is no hub",
                 hint="give the folder above it, or make a hub: odforecast hub init DIR",
             )
-        admin = read_json(root / CONFIG / "admin.json")
-        tasks = read_json(root / CONFIG / "tasks.json")
-        if not isinstance(tasks.get("rounds"), list):
-            raise DataError(
-                f"{root / CONFIG / 'tasks.json'}: no list 'rounds'",
-                hint="a hub says there what is to be forecast",
-            )
+        admin = _shaped(root / CONFIG / "admin.json", _Admin)
+        tasks = _shaped(root / CONFIG / "tasks.json", _Tasks)
         name, file = admin.get("model_output_dir", MODEL_OUTPUT), root / CONFIG / "admin.json"
         hint = "the name of a folder of the hub"
         if not isinstance(name, str) or not name.strip():
@@ -127,7 +207,7 @@ class Hub:
             root,
             admin,
             tasks,
-            read_json(target) if target.exists() else None,
+            _shaped(target, _TargetData) if target.exists() else None,
             root / name,
         )
 
@@ -139,7 +219,7 @@ class Hub:
     @property
     def rounds(self) -> list[dict[str, Any]]:
         """The rounds of ``tasks.json``."""
-        return [x for x in self.tasks["rounds"] if isinstance(x, dict)]
+        return list(self.tasks["rounds"])
 
     @property
     def file_formats(self) -> tuple[str, ...]:
@@ -219,10 +299,9 @@ def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
     """
     found = {}
     for round_ in hub.rounds:
-        said = round_.get("additional_metadata")
-        ends = said.get("last_data_dates", {}) if isinstance(said, dict) else {}
+        ends = (round_.get("additional_metadata") or {}).get("last_data_dates", {})
         for task in round_.get("model_tasks") or ():
-            for day in values_of(task.get("task_ids", {}).get("origin_date")):
+            for day in values_of((task.get("task_ids") or {}).get("origin_date")):
                 end = ends.get(day, round_.get("last_data_date", ""))
                 found[str(day)] = (round_, str(end))
     return dict(sorted(found.items()))
@@ -251,8 +330,25 @@ def read_json(path: Path) -> dict[str, Any]:
         raise DataError(f"{path}: {what}", hint="keep one") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
+    except ValueError as error:  # an integer of 5,000 digits
+        raise DataError(f"{path}: {error}") from None
     if not isinstance(found, dict):
         raise DataError(f"{path}: holds no object", hint="a configuration begins with {")
+    return found
+
+
+def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """A JSON file whose parts have the types that are read of them."""
+    found = read_json(path)
+    try:
+        msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).replace("`", "").partition(" - at $")
+        place = f"{where.lstrip('.')}: " if where else ""
+        raise DataError(
+            f"{path}: {place}{what[0].lower()}{what[1:]}",
+            hint=f"odforecast hub check {path.parent.parent} names every wrong place",
+        ) from None
     return found
 
 

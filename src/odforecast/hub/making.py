@@ -193,9 +193,9 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     from odforecast.scoring import Truth
 
     there = hub if isinstance(hub, Hub) else Hub.open(hub)
-    facts = there.admin.get("additional_metadata")
+    facts = there.admin.get("additional_metadata") or {}
     needed = {"indicator", "rounds", "truth_release"}
-    if not isinstance(facts, Mapping) or needed - set(facts) or not there.rounds:
+    if needed - set(facts) or not there.rounds:
         raise DataError(
             f"{there.root} was not made by odforecast hub init, so its rounds cannot be added to",
             hint="add them to tasks.json by hand",

@@ -1,4 +1,4 @@
-"""What any hub asked for and what came, by its own configuration and target data.
+"""What any hub asked for and what was observed, by its own configuration and target data.
 
 Oracle output where there is some, else the time series. Versioned target data say on which day each
 value was known (``as_of``): of every value the newest version by a day is taken.
@@ -24,7 +24,7 @@ from odforecast.hub.layout import Hub, TargetType, values_of
 OUTPUT_TYPE: Final = "output_type"
 OUTPUT_TYPE_ID: Final = "output_type_id"
 AS_OF: Final = "as_of"
-#: Kinds of target data: the column that holds what came, and what to do where there are no rows.
+#: Kinds of target data: the column of observed values, and what to do where there are no rows.
 _KINDS: Final[Mapping[TargetType, tuple[str, str, str]]] = {
     "oracle-output": (
         "oracle_value",
@@ -95,7 +95,7 @@ def tasks_of(hub: Hub) -> tuple[Task, ...]:
         origin = str(turn.get("round_id", "")) if turn.get("round_id_from_variable") else ""
         for block in turn.get("model_tasks") or ():
             types = block.get("output_type") or {}
-            metadata = [m for m in block.get("target_metadata") or () if isinstance(m, dict)]
+            metadata = block.get("target_metadata") or ()
             params = (types.get("sample") or {}).get("output_type_id_params") or {}
             compound = params.get("compound_taskid_set")
             units = {str(m.get("time_unit")) for m in metadata if m.get("is_step_ahead")}
@@ -214,7 +214,7 @@ class Observations:
             parts.append(part)
         table = pd.concat(parts, ignore_index=True).fillna("")
         said: dict[str, Any] = hub.target_data or {}
-        own = said[kind] if isinstance(said.get(kind), dict) else {}
+        own = said.get(kind) or {}
         beside = {column, AS_OF, OUTPUT_TYPE, OUTPUT_TYPE_ID}
         beside |= set(own.get("non_task_id_schema") or {})
         named = own.get("observable_unit") or said.get("observable_unit")

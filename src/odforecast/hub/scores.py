@@ -82,7 +82,8 @@ _SLACK: Final = 1e-9
 type Scored = tuple[dict[str, Floats], Texts]
 
 
-# Rules: values (U, n) of U units and what came, to columns (U,) and why a unit has no score.
+# Rules: forecast values (U, n) of U units and observed ones, to columns (U,) of scores, and the
+# reason why a unit has none.
 
 
 def _blank(n: int) -> Scored:
@@ -151,15 +152,15 @@ def samples(values: Floats, came: Floats) -> Scored:
     """
     columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
-    middle = quantiles_sorted(ordered, [0.5])[0]
-    total, spread = crps_sorted(ordered, came), crps_sorted(ordered, middle)
+    median = quantiles_sorted(ordered, [0.5])[0]
+    total, spread = crps_sorted(ordered, came), crps_sorted(ordered, median)
     columns |= {
         "crps": total,
         "dispersion": spread,
-        "overprediction": np.where(middle > came, total - spread, 0.0),
-        "underprediction": np.where(middle < came, total - spread, 0.0),
+        "overprediction": np.where(median > came, total - spread, 0.0),
+        "underprediction": np.where(median < came, total - spread, 0.0),
         "bias": bias_sorted(ordered, came),
-        "ae_median": np.abs(middle - came),
+        "ae_median": np.abs(median - came),
         "se_mean": (values.mean(axis=1) - came) ** 2,
     }
     for share in COVERAGE_LEVELS:
@@ -208,9 +209,9 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score.
 
-    ``reached`` is 1 where what came is at most the threshold, else 0. The RPS is the sum over
-    thresholds of squared differences. The log score is that of the bin between neighbouring
-    thresholds in which the value came; the first and last bin are open.
+    ``reached`` is 1 where the observed value is at most the threshold, else 0. The RPS is the sum
+    over thresholds of squared differences. The log score is that of the bin between neighbouring
+    thresholds that holds the observed value; the first and last bin are open.
 
     Examples
     --------
@@ -233,7 +234,7 @@ def cumulative(values: Floats, reached: Floats) -> Scored:
 
 
 def _log_score(chance: Floats) -> Floats:
-    """The log score of what came, by its chance."""
+    """The log score, by the chance of the observed category."""
     with np.errstate(divide="ignore"):
         return np.asarray(0.0 - np.log(chance))  # 0 − log 1 is 0; −log 1 would be −0
 
@@ -323,8 +324,7 @@ class Submission:
         months than its horizons say.
         """
         needed = ["origin_date", "horizon", "target_end_date"]
-        facts = hub.admin.get("additional_metadata")
-        rule = isinstance(facts, dict) and "horizon_rule" in facts
+        rule = "horizon_rule" in (hub.admin.get("additional_metadata") or {})
         if not rule or any(name not in self.table for name in needed):
             return
         ends = {day: end for day, (_, end) in origins_of(hub).items()}
@@ -473,7 +473,7 @@ class Block:
         self.reasons[where] = scored[1]
 
     def _pmf(self) -> None:
-        """Chances of categories: what came is in the oracle, or a text of the time series."""
+        """Chances of categories; the observed one is in the oracle or a text of the series."""
         oracle = self.observations.by_id(self.units, self.kind, self.tasks)
         if oracle is None:
             found = self.observations.numbers(self.units, self.kind, self.tasks)
@@ -512,7 +512,7 @@ class Block:
             self._put(where, (columns, reasons))
 
     def _cdf(self) -> None:
-        """A distribution function: what came is a number, or a step in the oracle."""
+        """A distribution function; observed is a number, or a step in the oracle."""
         oracle = self.observations.by_id(self.units, self.kind, self.tasks)
         if oracle is None:
             self.find_known()
@@ -607,7 +607,7 @@ class HubScores:
     units : DataFrame
         A row per forecast unit: ``model_id``, ``file``, the hub's task ids (text, as in the
         files), ``output_type``, ``scale``, ``n_values`` (levels, samples, categories or
-        thresholds), ``observed`` or ``category`` (what came), ``truth`` (the kind of target
+        thresholds), ``observed`` or ``category`` (the observed one), ``truth`` (the kind of target
         data), ``truth_as_of`` (when it was known; empty where the hub keeps no versions),
         ``scorable``, ``reason`` (why not), the scores by hubEvals' names, NaN where an output
         type has none, and ``levels``, the levels or thresholds of quantiles and of a ``cdf``.
@@ -741,7 +741,7 @@ def score(
         Score against what was known on that day, by the target data's ``as_of``. Default: the
         newest version.
     scale : {"natural", "log", "both"}
-        ``log``: ``log(1 + x)`` of what was forecast and of what came, hubEvals' ``transform``; of
+        ``log``: ``log(1 + x)`` of forecast and observed values, hubEvals' ``transform``; of
         quantiles, samples, medians and means.
     target_data : {"oracle-output", "time-series"}, optional
         Default: oracle output, if the hub has it.

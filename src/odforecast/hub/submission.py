@@ -99,11 +99,9 @@ def submit(
     called = model_id(label) if name is None else name
     stem = submission_stem(forecast.as_of, called)
     round_ = _round_of(there, forecast)
-    if format not in FORMATS or format not in round_.get("file_format", there.file_formats):
-        raise DataError(
-            f"the hub takes no {format!r}",
-            hint=one_of(format, [f for f in there.file_formats if f in FORMATS]),
-        )
+    taken = [f for f in round_.get("file_format") or there.file_formats if f in FORMATS]
+    if format not in taken:
+        raise DataError(f"the hub takes no {format!r}", hint=one_of(format, taken))
     table = _rows(forecast, round_, output_types, samples, own)
     path = there.model_output_dir / called / f"{stem}.{format}"
     if others := [p for p in sorted(path.parent.glob(f"{stem}.*")) if p.name != path.name]:
@@ -162,7 +160,7 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     """
     from odforecast.backtesting.origin import origins
 
-    facts = hub.admin.get("additional_metadata", {})
+    facts = hub.admin.get("additional_metadata") or {}
     if not {"indicator", "rounds", "truth_release"} <= set(facts):
         raise DataError(
             f"{hub.root} was not made by odforecast hub init",
@@ -212,7 +210,7 @@ def _asked(hub: Hub, day: str) -> tuple[dict[str, Any], str]:
 
 def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
     """The round of a forecast's origin; it must know and count what the forecast does."""
-    counted = hub.admin.get("additional_metadata", {}).get("indicator")
+    counted = (hub.admin.get("additional_metadata") or {}).get("indicator")
     if counted and forecast.panel is not None and forecast.panel.indicator != counted:
         raise DataError(
             f"the hub counts {counted!r}, and the forecast is of {forecast.panel.indicator!r}",

@@ -41,7 +41,7 @@ from odforecast.scoring.rules import (
 )
 from odforecast.scoring.trend import pooled_frequencies
 from odforecast.scoring.truth import Truth
-from odforecast.scoring.units import revised
+from odforecast.scoring.units import observed_units, revised
 
 #: What the release known on a day was; raises ArchiveError or gives None where there was none.
 type Known = Callable[[dt.date], Panel | None]
@@ -82,7 +82,7 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     y, reasons = np.full(n, np.nan), np.full(n, "", dtype=object)
     for target in table["target"].unique():
         at = np.flatnonzero(table["target"] == target)
-        y[at], reasons[at] = _observed(truth, states[at], months[at], str(target))
+        y[at], reasons[at] = observed_units(truth.observed, states[at], months[at], str(target))
     q: Floats = table[list(levels.values())].to_numpy(dtype=float)
     for bad, why in (
         (np.isnan(q), "the table holds no number there"),
@@ -101,14 +101,14 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
         logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))
         scores["log_wis"][good] = logs.total
         scores["ape"][good] = absolute_percentage_error(q[good, len(tau) // 2], y[good])
-    middle = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
+    median = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
     as_of = table["as_of"].to_numpy() if "as_of" in table else np.full(n, "NaT", "M8[s]")
     last = table["last_month"].to_numpy().astype("datetime64[s]")
     targets = table["target"].to_numpy(dtype=object)
     out = _frame(
         as_of.astype("datetime64[s]"), last, states, targets,
         table["horizon"].to_numpy(), months, y, reasons,
-        q[:, middle[0]] if middle.size else np.nan, scores,
+        q[:, median[0]] if median.size else np.nan, scores,
     )  # fmt: skip
     if "reported" in table:
         was = table["reported"].to_numpy(dtype=float)
@@ -139,8 +139,8 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
     DataFrame
         A row per unit, as :func:`odforecast.scoring.score_hub` gives it, with target
         ``trend_12mo``, ``rps`` (its mean over the 4 steps, as :func:`odforecast.score` has it),
-        ``rps_pooled``, ``category`` (what came) and ``known_release`` (what the thresholds and
-        the pooled frequencies rest on). All other scores are NaN. Chances are rounded in
+        ``rps_pooled``, ``category`` (the observed one) and ``known_release`` (what the thresholds
+        and the pooled frequencies rest on). All other scores are NaN. Chances are rounded in
         files; they are divided by their sum. As there, months that were published at the origin
         or lie more than 12 months ahead have no score; they have a reason.
 
@@ -177,8 +177,8 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
     panel, release = known_panel(known, truth, day.date(), last.min())
     year_before = (months - 12 * ONE_MONTH).astype("datetime64[M]")
     before = np.full(len(states), np.nan) if panel is None else _at(panel, states, year_before)
-    later, why = _observed(truth, states, months)
-    earlier, why_earlier = _observed(truth, states, year_before)
+    later, why = observed_units(truth.observed, states, months)
+    earlier, why_earlier = observed_units(truth.observed, states, year_before)
     came = category(later - earlier, earlier, thresholds(before)[0])
     reasons = _unfit(given, ahead)
     unknown = f"the count of 12 months before was not known at the origin (release {release})"
@@ -243,16 +243,6 @@ def _at(panel: Panel, states: Texts, months: Months) -> Floats:
     out = np.full(len(states), np.nan)
     out[good] = panel.reported[[row[s] for s in states[good]], column[good]]
     return out
-
-
-def _observed(
-    truth: Truth, states: Texts, months: Months, target: str = TARGET_12MO
-) -> tuple[Floats, Texts]:
-    """Truth of single (location, month) units."""
-    places, row = np.unique(states.astype(str), return_inverse=True)
-    grid, column = np.unique(months, return_inverse=True)
-    values, reasons = truth.observed([str(s) for s in places], grid, target)
-    return values[row, column], reasons[row, column]
 
 
 def _frame(

@@ -302,6 +302,19 @@ def _uniforms(key: tuple[object, ...], locations: Sequence[str], n_months: int) 
     return np.array([np.random.default_rng(seed).random(n_months) for seed in seeds])
 
 
+def observed_units(
+    observe: Observe,
+    states: NDArray[np.object_],
+    months: NDArray[np.datetime64],
+    target: str = TARGET_12MO,
+) -> tuple[Floats, NDArray[np.object_]]:
+    """Truth of single (location, month) units, read off the grid that ``observe`` gives."""
+    places, row = np.unique(states.astype(str), return_inverse=True)
+    grid, column = np.unique(months, return_inverse=True)
+    values, reasons = observe([str(s) for s in places], grid, target)
+    return values[row, column], reasons[row, column]
+
+
 def _score_origin(
     rows: pd.DataFrame, origin: pd.Timestamp, target: str, observe: Observe
 ) -> pd.DataFrame:
@@ -310,11 +323,7 @@ def _score_origin(
     units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
     states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
     months = units.get_level_values(1).to_numpy().astype("datetime64[M]")
-    # Single units are read off the grid that ``observe`` gives.
-    places, row = np.unique(states.astype(str), return_inverse=True)
-    grid, column = np.unique(months, return_inverse=True)
-    values, reasons = observe([str(s) for s in places], grid, target)
-    y, reasons = values[row, column], reasons[row, column]
+    y, reasons = observed_units(observe, states, months, target)
     scores = {name: np.full(len(units), np.nan) for name in ("median", *METRIC_COLUMNS)}
     n_draws = np.zeros(len(units), dtype=np.int64)
     for kind in ("sample", "quantile"):  # quantiles last: they overrule those of samples

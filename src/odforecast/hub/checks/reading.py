@@ -1,7 +1,8 @@
 """A hub's files, read with care: paths, JSON, YAML, and tables of text cells.
 
-A hub is somebody else's folder. A file may be a link out of it, a pipe that never ends, not UTF-8,
-cut short, or made to fill the memory: each is one :class:`Unreadable` with one line.
+A hub is somebody else's folder. A file may be a link out of it, a pipe that never ends, not UTF-8
+or cut short, and a configuration or metadata made to fill the memory: each is one
+:class:`Unreadable` with one line.
 """
 
 from __future__ import annotations

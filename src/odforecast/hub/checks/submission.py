@@ -38,9 +38,9 @@ from odforecast.hub.checks.reading import (
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
 from odforecast.hub.checks.tasks import STANDARD, Hub, ModelTask, OutputType, Round, by_schema
 from odforecast.hub.layout import CONFIG, MODEL_METADATA
+from odforecast.hub.naming import STEM
 from odforecast.say import listed, plain, quoted
 
-_NAME: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)-([A-Za-z0-9_]+)-([A-Za-z0-9_]+)\Z")
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
 _ID: Final = "output_type_id"
 # Arguments of optional checks: R code, of which two forms are read and none is run.
@@ -74,7 +74,7 @@ def parse_name(name: str) -> tuple[str, str]:
     if strange := list(dict.fromkeys(re.findall(r"[^A-Za-z0-9_-]", stem))):
         shown = ", ".join(map(repr, strange[:5]))
         raise ValueError(f"{shown} is not allowed in a file's name: letters, digits, _ and - only")
-    found = _NAME.match(stem)
+    found = STEM.fullmatch(stem)
     if not found:
         raise ValueError("a name is ROUND-TEAM-MODEL, each of letters, digits and _")
     return found[1], f"{found[2]}-{found[3]}"

@@ -17,7 +17,7 @@ from typing import Any, Final
 from odforecast.errors import DataError
 from odforecast.hub.checks.reading import Word, is_day, read_json, read_yaml
 from odforecast.hub.checks.report import Finding, Unreadable
-from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES
+from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES, values_of
 from odforecast.say import listed, plain, quoted
 
 #: Columns that every model-output file has beside the task ids.
@@ -208,12 +208,12 @@ def _types(config: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, list[Any]] = {}
     for task in tasks:
         for name, values in task["task_ids"].items():
-            found.setdefault(name, []).extend(_values(values))
+            found.setdefault(name, []).extend(values_of(values))
     types = {name: type_of(values) for name, values in found.items()}
     outputs = [o for t in tasks for o in t["output_type"].values()]
     asked = config.get("output_type_id_datatype") or "auto"
     if asked == "auto":
-        ids = [x for o in outputs for x in _values(o.get("output_type_id", {}))]
+        ids = [x for o in outputs for x in values_of(o.get("output_type_id", {}))]
         samples = [o["output_type_id_params"] for o in outputs if "output_type_id_params" in o]
         ids += ["" if x.get("type") == "character" else 1 for x in samples]
         asked = type_of(ids)
@@ -222,10 +222,6 @@ def _types(config: Mapping[str, Any]) -> dict[str, str]:
     order = ("character", "double", "integer", "logical")
     value = next((k for k in order if k in kinds), "double")
     return types | {"output_type": "character", "output_type_id": str(asked), "value": value}
-
-
-def _values(choice: Mapping[str, Any]) -> list[Any]:
-    return [*(choice.get("required") or ()), *(choice.get("optional") or ())]
 
 
 # valid_config
@@ -501,8 +497,8 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     for name in task_ids:
         if name in ("model_id", *STANDARD):
             yield _at(f"{at}.task_ids", "the name is a column of every hub file", name)
-    lists = {f"{at}.task_ids.{name}": _values(choice) for name, choice in task_ids.items()}
-    lists |= {f"{at}.output_type.{name}": _values(output.get("output_type_id", {}))
+    lists = {f"{at}.task_ids.{name}": values_of(choice) for name, choice in task_ids.items()}
+    lists |= {f"{at}.output_type.{name}": values_of(output.get("output_type_id", {}))
               for name, output in outputs.items()}  # fmt: skip
     for where, values in lists.items():
         if again := [v for v, n in Counter(map(json.dumps, values)).items() if n > 1]:
@@ -529,13 +525,13 @@ def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
             where = f"{at}[{k}].target_keys.{name}"
             if name not in task["task_ids"]:
                 yield _at(where, "is not a task ID of the model task")
-            elif value not in _values(task["task_ids"][name]):
+            elif value not in values_of(task["task_ids"][name]):
                 yield _at(where, "is not a value of this task ID in the model task", value)
         if len(pairs) == 1 and target.get("target_id") not in pairs.values():
             rule = "target_id must be the value of its target key"
             yield _at(f"{at}[{k}].target_id", rule, target.get("target_id"))
     for name in keys[0] if keys else ():
-        for value in _values(task["task_ids"].get(name, {})):
+        for value in values_of(task["task_ids"].get(name, {})):
             if value not in [k[name] for k in keys]:
                 yield _at(at, f"no target_keys say {name} is this", value)
 
