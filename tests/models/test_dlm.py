@@ -14,9 +14,9 @@ from scales_factory import HAND
 
 from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
+from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import SPAN, deficit
 from odforecast.models.statespace import kalman as kernels
-from odforecast.models.statespace import model as statespace
 from odforecast.models.statespace.kalman import (
     COMPLETE,
     draw_counts,
@@ -156,7 +156,7 @@ def late_panel(short_of: float = 0.0, pending: float = 6.0, level: float = 300_0
 
 def late_dlm(panel, constants, scales=HAND):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(statespace, "delays_for", lambda _: constants)
+        patch.setattr(learning, "delays_for", lambda _: constants)
         return get_model("dlm", scales=scales).fit(panel)
 
 

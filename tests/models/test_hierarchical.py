@@ -20,22 +20,20 @@ from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy import inputs as hi
 from odforecast.models.hierarchy.graph import graph_data
-from odforecast.models.hierarchy.inputs import (
+from odforecast.models.hierarchy.laplace import (
+    LEVEL_SD,
     SLOPE_DAMP,
+    SLOPE_RATIO,
+    _national_path,
+    approximate,
     at_damping,
+    fitted_log_mean,
+    future,
     increment_precision,
     innovation_operator,
     path_basis,
     slope_filter,
     whiten,
-)
-from odforecast.models.hierarchy.laplace import (
-    LEVEL_SD,
-    SLOPE_RATIO,
-    _national_path,
-    approximate,
-    fitted_log_mean,
-    future,
 )
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
 from odforecast.models.hierarchy.prior import HALF_NORMAL, prior_predictive, simulate

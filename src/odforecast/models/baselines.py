@@ -154,10 +154,6 @@ class FittedBaseline:
     locations: tuple[str, ...]
     skipped: Mapping[str, str]
 
-    def __repr__(self) -> str:
-        n, last = len(self.locations), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
-
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         states, revised = list(self.locations), REVISED_MONTHS * self.spec.corrects_delay

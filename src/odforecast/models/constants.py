@@ -49,21 +49,22 @@ def read_rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(lines))
 
 
+def dated_sets(file: str, *columns: str) -> dict[tuple[str, ...], dict[str, float]]:
+    """Sets of a table that ships: what some columns say of a set to its values by name."""
+    sets: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in read_rows(resources.files("odforecast.models").joinpath(file).read_text("utf-8")):
+        key = tuple(row[column] for column in columns)
+        sets.setdefault(key, {})[row["name"]] = float(row["value"])
+    return sets
+
+
 @cache
 def all_constants() -> tuple[Constants, ...]:
     """Every set that ships, the earliest cut-off first."""
-    text = resources.files("odforecast.models").joinpath("constants.csv").read_text("utf-8")
-    sets: dict[dt.date, list[dict[str, str]]] = {}
-    for row in read_rows(text):
-        sets.setdefault(dt.date.fromisoformat(row["cutoff"]), []).append(row)
+    sets = sorted(dated_sets("constants.csv", "cutoff", "last_month", "data_hash").items())
     return tuple(
-        Constants(
-            cutoff,
-            rows[0]["last_month"],
-            rows[0]["data_hash"],
-            {row["name"]: float(row["value"]) for row in rows},
-        )
-        for cutoff, rows in sorted(sets.items())
+        Constants(dt.date.fromisoformat(day), month, data, values)
+        for (day, month, data), values in sets
     )
 
 

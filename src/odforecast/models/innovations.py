@@ -201,7 +201,7 @@ def _theta(
     return out
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedSeries:
     """The locations of a panel, each with a fitted series of its own.
 
@@ -223,10 +223,6 @@ class FittedSeries:
     series: Mapping[str, Paths]
     skipped: Mapping[str, str]
     log: bool = True
-
-    def __repr__(self) -> str:
-        n, last = len(self.series), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`.

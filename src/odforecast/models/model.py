@@ -435,10 +435,15 @@ class Fitted:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
-        made = self.inner.draw(horizon, draws, streams)
-        _check(made, self.model, _published(self.panel), horizon, draws)
-        own = self.panel.own
-        return made if own is None else conditioned(made, self.panel, streams, self.inner)
+        made: object = self.inner.draw(horizon, draws, streams)
+        what = f"a {type(made).__name__}, not a Forecast"
+        if isinstance(made, Forecast):
+            found = faults(made, _published(self.panel), self.model.spec, horizon, draws)
+            what = next((what for _, what in found), "")
+            if not what:
+                own = self.panel.own
+                return made if own is None else conditioned(made, self.panel, streams, self.inner)
+        raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
 
 
 def _said(spec: Spec) -> str:
@@ -448,16 +453,6 @@ def _said(spec: Spec) -> str:
     delay = "completes" if spec.corrects_delay else "takes"
     how = "" if spec.corrects_delay else " as they are"
     return f"{by}; paths of {paths}; {delay} the last months{how}"
-
-
-def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:
-    """Refuse a forecast that is not what was asked for, or not what the spec declares."""
-    if isinstance(made, Forecast):
-        what = next((what for _, what in faults(made, panel, model.spec, horizon, draws)), "")
-    else:
-        what = f"a {type(made).__name__}, not a Forecast"
-    if what:
-        raise ForecastError(f"{model.label} returned {what}", hint="the model is at fault")
 
 
 def faults(

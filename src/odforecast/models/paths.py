@@ -81,6 +81,11 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
     return paths
 
 
+def below_zero(count: int, size: int, what: str = "months") -> list[str]:
+    """What to say of draws below zero; nothing where there were none."""
+    return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"] if count else []
+
+
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
     """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some.
 
@@ -90,9 +95,8 @@ def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, 
     ('1 of 2 drawn months were below zero and set to 0 (WY)',)
     """
     below = draws < 0
-    count = int(below.sum())
-    if count == 0:
+    if not below.any():
         return draws, ()
     where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
-    text = f"{count:,} of {draws.size:,} drawn {what} were below zero and set to 0 ({where})"
-    return np.where(below, 0.0, draws), (text,)
+    (text,) = below_zero(int(below.sum()), draws.size, what)
+    return np.where(below, 0.0, draws), (f"{text} ({where})",)

@@ -38,41 +38,6 @@ from odforecast.seeds import seed_from
 _LONGEST = 60
 
 
-class Identity:
-    """Class and parameters of a forecaster, and of all objects that are parameters of it.
-
-    Parameters
-    ----------
-    item : object
-        An estimator: with ``get_params``, or with its parameters as attributes.
-
-    Attributes
-    ----------
-    name : str
-        Module and name of its class.
-    parameters : dict of str to str
-        Each as text that hangs on its content, never on where it lies in memory.
-    origin : str
-        The distributions that all the classes and functions in it come from, with versions;
-        empty where one is unknown, or a parameter has no text: then nothing is reused.
-
-    Examples
-    --------
-    >>> from statsforecast.models import SeasonalNaive
-    >>> from odforecast.models.adapters.foreign import Identity
-    >>> found = Identity(SeasonalNaive(season_length=12))
-    >>> found.name, found.parameters["season_length"]
-    ('statsforecast.models.SeasonalNaive', '12')
-    """
-
-    def __init__(self, item: object) -> None:
-        contents = Contents()
-        self.name = contents.named(type(item))
-        held = contents.estimator(item)
-        self.parameters = {k: contents.text(v) for k, v in sorted(held.items())}
-        self.origin = contents.origin
-
-
 def title(item: Any) -> str:
     """A label for an object: its class, and the parameters that are not as always.
 
@@ -317,11 +282,14 @@ def adapted(
             "month by itself, and months that are not joint cannot be added to 12-month counts",
             hint="use on='sums', or paths='errors', which are joint over months",
         )
-    found = Identity(item)
-    settings = {"class": found.name, "on": on, "paths": paths, "log": str(log)}
+    contents = Contents()
+    settings = {"class": contents.named(type(item)), "on": on, "paths": paths, "log": str(log)}
     if paths == FROM_ERRORS:
         settings["windows"] = str(windows)
-    settings |= {f"{type(item).__name__}.{k}": v for k, v in found.parameters.items()}
+    for key, value in contents.estimator(item).items():
+        settings[f"{type(item).__name__}.{key}"] = contents.text(value)
+    # Where a parameter has no text, or code is of no distribution, nothing is reused.
+    origin = dict.fromkeys([beside, *contents.origin.split(", ")]) if contents.origin else ()
     needed = NEEDED + 3 if paths == FROM_ERRORS else MIN_MONTHS
     spec = Spec(
         model=label,
@@ -331,9 +299,7 @@ def adapted(
         joint=frozenset() if paths == FROM_QUANTILES else frozenset({MONTH}),
         min_months=needed + (LENGTH if on == "sums" and paths == FROM_ERRORS else 0),
         parameters=tuple(sorted(settings.items())),
-        origin=", ".join(dict.fromkeys([beside, *found.origin.split(", ")]))
-        if found.origin
-        else "",
+        origin=", ".join(origin),
         dataset=STATES,
     )
     return Model(Foreign(library, spec, paths, log, windows), label)

@@ -311,10 +311,6 @@ class FittedCountyBaseline:
     panel: Panel
     counts: Counts
 
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<{type(self).__name__} {self.model}: {n} counties to {last}>"
-
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
         counts = self.counts

@@ -416,7 +416,7 @@ class FittedState:
     delay: Delay
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedCounty:
     """Filtered counties of one panel."""
 
@@ -425,10 +425,6 @@ class FittedCounty:
     states: dict[str, FittedState]
     skipped: dict[str, str]
     step: float
-
-    def __repr__(self) -> str:
-        n = sum(len(s.names) for s in self.states.values())
-        return f"<FittedCounty: {n} counties of {len(self.states)} states>"
 
     def described(self) -> list[tuple[str, object, str]]:
         """What was learned, for a table."""

@@ -45,14 +45,17 @@ from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.constants import read_rows
+from odforecast.models.constants import dated_sets, read_rows
 from odforecast.models.delay.deficit import (
     EARLY,
     NAMES,
     OLD,
     SHARED_DF,
     SPAN,
+    Deficit,
     Delays,
+    deficit,
+    is_final,
     months_between,
     of_age,
     of_open,
@@ -102,12 +105,8 @@ _WHOLE = 0.25
 @cache
 def all_delays() -> dict[tuple[dt.date, str], Delays]:
     """Every set that ships, by cut-off and release left out."""
-    text = resources.files("odforecast.models.delay").joinpath("delay.csv").read_text("utf-8")
-    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
-    for row in read_rows(text):
-        key = (dt.date.fromisoformat(row["cutoff"]), row["without"])
-        sets.setdefault(key, {})[row["name"]] = float(row["value"])
-    return {key: Delays(**values) for key, values in sets.items()}
+    sets = dated_sets("delay/delay.csv", "cutoff", "without").items()
+    return {(dt.date.fromisoformat(day), out): Delays(**values) for (day, out), values in sets}
 
 
 def dated_key(panel: Panel) -> tuple[dt.date, str]:
@@ -617,6 +616,11 @@ def delays_for(panel: Panel) -> Delays:
     0.475
     """
     return learned_delays(panel).constants
+
+
+def missing_from(panel: Panel) -> Deficit | None:
+    """What the last counts of a panel miss by its constants; None where all are final."""
+    return None if is_final(panel) else deficit(panel, delays_for(panel))
 
 
 def said_of(panel: Panel) -> str:

@@ -13,20 +13,19 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
-from odforecast.models.delay.constants import delays_for, said_of, source_of
+from odforecast.models.delay.constants import missing_from, said_of, source_of
 from odforecast.models.delay.deficit import (
     AGES,
     LEVEL,
     Deficit,
     corrected,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     prior_factors,
     with_nowcast,
 )
 from odforecast.models.model import Fitted, Model
+from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -83,21 +82,13 @@ class Delayed:
 
     def fit(self, panel: Panel) -> FittedDelayed:
         """Complete the last months and fit the model to the result."""
-        missing, complete, source = _completed(panel)
+        complete, source = panel, "counts are final"
+        if (missing := missing_from(panel)) is not None:
+            complete, source = corrected(panel, missing), source_of(panel)
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
 
-def _completed(panel: Panel) -> tuple[Deficit | None, Panel, str]:
-    """What a panel still misses, the panel with it, and where the constants behind that are from;
-    a final panel misses nothing.
-    """
-    if is_final(panel):
-        return None, panel, "counts are final"
-    missing = deficit(panel, delays_for(panel))
-    return missing, corrected(panel, missing), source_of(panel)
-
-
-@dataclass
+@dataclass(repr=False)
 class FittedDelayed:
     """A model fitted to a completed panel."""
 
@@ -106,9 +97,6 @@ class FittedDelayed:
     missing: Deficit | None
     complete: Panel
     delay: str = ""
-
-    def __repr__(self) -> str:
-        return f"<FittedDelayed: {self.fitted.model.label} to {self.panel.last_month}>"
 
     @property
     def delay_said(self) -> str:
@@ -141,10 +129,7 @@ class FittedDelayed:
             what, counted, arriving = "counts", panel.reported, rolling_sums(late)
             future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
         paths, below = with_nowcast(counted[rows], arriving, future)
-        if below:
-            warnings.append(
-                f"{below:,} of {paths.size:,} drawn {what} were below zero and set to 0"
-            )
+        warnings += below_zero(below, paths.size, what)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
         if far.any():

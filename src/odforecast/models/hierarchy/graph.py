@@ -19,15 +19,17 @@ import pytensor.tensor
 from numpy.typing import NDArray
 
 from odforecast.models.delay.deficit import SPAN
-from odforecast.models.hierarchy.inputs import (
-    Inputs,
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
+from odforecast.models.hierarchy.laplace import (
+    LEVEL_SD,
+    SLOPE_RATIO,
+    Approximation,
     Level,
-    between_knots,
+    Nation,
     path_basis,
     slope_filter,
     whiten,
 )
-from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, Approximation, Nation
 from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
 from odforecast.panel import Floats
 

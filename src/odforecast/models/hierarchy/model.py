@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.models.delay.constants import delays_for, said_of
+from odforecast.models.delay.constants import missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
     Factors,
     corrected,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     with_nowcast,
 )
@@ -39,6 +37,7 @@ from odforecast.models.hierarchy.laplace import (
     past,
 )
 from odforecast.models.model import watcher
+from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats, Panel
@@ -224,7 +223,7 @@ DIMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedHierarchical:
     """A fitted hierarchy.
 
@@ -265,13 +264,6 @@ class FittedHierarchical:
         arrays = {str(k): np.asarray(v.values) for k, v in posterior.data_vars.items()}
         return {k: v.reshape(size, *v.shape[2:])[rows] for k, v in arrays.items()}
 
-    def __repr__(self) -> str:
-        passed = "approximate" if self.checks is None else f"{len(self.warnings)} failed checks"
-        return (
-            f"<FittedHierarchical {self.model}: {len(self.inputs.locations)} locations to "
-            f"{self.panel.last_month}, {passed}>"
-        )
-
     @property
     def delay_said(self) -> str:
         """What the delay was learned from beside the dated set; empty where nothing was."""
@@ -300,10 +292,7 @@ class FittedHierarchical:
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
             paths = paths + shift[:, np.arange(horizon) % AGES]
             paths, below = with_nowcast(reported, late, paths)
-            if below:
-                warnings += (
-                    f"{below:,} of {paths.size:,} drawn months were below zero and set to 0",
-                )
+            warnings += tuple(below_zero(below, paths.size))
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
             warnings += tuple(how_warnings(missing.how, tuple(states)))
@@ -506,8 +495,7 @@ class Hierarchical:
     def inputs(self, panel: Panel) -> tuple[Inputs, dict[str, str]]:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
         missing = None
-        if self.delay and not self._quick and not is_final(panel):
-            missing = deficit(panel, delays_for(panel))
+        if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
             panel = corrected(panel, missing)
         return from_panel(
             panel,

@@ -13,13 +13,15 @@ import numpy as np
 import pandas as pd
 
 from odforecast.models.delay.deficit import Deficit
-from odforecast.models.hierarchy.inputs import Inputs, between_knots, path_basis, slope_filter
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
 from odforecast.models.hierarchy.laplace import (
     LEVEL_SD,
     MAX_LOG_MEAN,
     counts,
     fitted_log_mean,
     level_center,
+    path_basis,
+    slope_filter,
 )
 from odforecast.panel import Floats
 

@@ -34,7 +34,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
-from odforecast.models.delay.constants import delays_for, described_delays, said_of
+from odforecast.models.delay.constants import described_delays, missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
     CUT_SHARED,
@@ -44,15 +44,13 @@ from odforecast.models.delay.deficit import (
     SPAN,
     Deficit,
     Factors,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     prior_factors,
     shared_factors,
     with_nowcast,
 )
-from odforecast.models.paths import usable_locations
+from odforecast.models.paths import below_zero, usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace.kalman import (
     TAIL_DF,
@@ -195,24 +193,22 @@ class Dlm:
         # rise of 2020: taking the newest known cost 2 to 9 % of WIS (benchmarks/RESULTS.md).
         found = constants_for(panel.as_of) if self.dated else all_constants()[0]
         known = of_the_constants(found) if self.scales is None else self.scales
-        missing = deficit(panel, delays_for(panel)) if self.delay and not is_final(panel) else None
+        missing = missing_from(panel) if self.delay else None
         # A fixed order, whatever the panel's: the same draws for the same data.
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
         states = [filtered(panel, parts, known, missing)] if parts else []
         for state in others:
-            if state == "US":
-                if not adds_up:
-                    scales = known.of_the_nation()
-                    states.append(filtered(panel, (state,), scales, missing))
-            else:
+            if state != "US":
                 states.append(filtered(panel, (state,), known, missing))
+            elif not adds_up:
+                states.append(filtered(panel, (state,), known.of_the_nation(), missing))
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedDlm:
     """Filtered states of one panel."""
 
@@ -222,10 +218,6 @@ class FittedDlm:
     adds_up: bool
     missing: Deficit | None = None
     growth: dict[str, float] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        n = sum(len(s.locations) for s in self.states)
-        return f"<FittedDlm: {n} locations filtered to {self.panel.last_month}>"
 
     @cached_property
     def classes(self) -> dict[str, Part]:
@@ -308,10 +300,7 @@ class FittedDlm:
         warnings = []
         if "US" in given and not self.adds_up and len(locations) > 1:
             warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
-        if below:
-            warnings.append(
-                f"{below:,} of {drawn_months:,} drawn months were below zero and set to 0"
-            )
+        warnings += below_zero(below, drawn_months)
         first = self.panel.last_month + ONE_MONTH
         if self.missing is not None:
             warnings += how_warnings(self.missing.how, tuple(locations))
@@ -354,7 +343,7 @@ class FittedDlm:
         return found
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedClass:
     """A drug class, fitted as a part of all drugs.
 
@@ -370,9 +359,6 @@ class FittedClass:
     panel: Panel
     whole: FittedDlm
     short: str
-
-    def __repr__(self) -> str:
-        return f"<FittedClass: {self.short} in {self.whole!r}>"
 
     @property
     def delay_said(self) -> str:

@@ -26,8 +26,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
-from types import MappingProxyType
 from typing import Any
 
 import numba as nb
@@ -36,7 +34,7 @@ from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, closed
-from odforecast.models.constants import read_rows
+from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit
 from odforecast.models.statespace.kalman import (
     FAST,
@@ -96,7 +94,7 @@ class ShareScales:
 
 
 @cache
-def all_shares() -> Mapping[tuple[dt.date, str], ShareScales]:
+def all_shares() -> dict[tuple[dt.date, str], ShareScales]:
     """Every set that ships, by cut-off and short name of the class; `make constants` writes them.
 
     Examples
@@ -106,12 +104,8 @@ def all_shares() -> Mapping[tuple[dt.date, str], ShareScales]:
     >>> sets[first, "T40.4"].pull > 1 > sets[first, "cocaine"].pull
     True
     """
-    text = resources.files("odforecast.models.statespace").joinpath("shares.csv")
-    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
-    for row in read_rows(text.read_text("utf-8")):
-        key = (dt.date.fromisoformat(row["cutoff"]), row["class"])
-        sets.setdefault(key, {})[row["name"]] = float(row["value"])
-    return MappingProxyType({key: ShareScales(**values) for key, values in sets.items()})
+    sets = dated_sets("statespace/shares.csv", "cutoff", "class").items()
+    return {(dt.date.fromisoformat(day), of): ShareScales(**values) for (day, of), values in sets}
 
 
 @dataclass(frozen=True)
