@@ -18,24 +18,13 @@ SCALES = ("level_own", "level_region", "level_us", "slope_us", "damp_us", "noise
 
 @dataclass(frozen=True)
 class Constants:
-    """One dated set.
+    """One dated set."""
 
-    Attributes
-    ----------
-    cutoff : datetime.date
-        The set rests on months published by this day.
-    last_month : str
-        The last of those months; ``"2018-05"``.
-    data_hash : str
-        Hash of the counts it was estimated from.
-    values : mapping of str to float
-        Name to value. Those of the delay stand in :mod:`odforecast.models.delay.constants`, those
-        of the drug classes in :mod:`odforecast.models.statespace.share`.
-    """
-
-    cutoff: dt.date
-    last_month: str
-    data_hash: str
+    cutoff: dt.date  # The set rests on months published by this day
+    last_month: str  # The last of those months; `"2018-05"`
+    data_hash: str  # Hash of the counts it was estimated from
+    # Name to value. Those of the delay stand in `odforecast.models.delay.constants`, those of
+    # the drug classes in `odforecast.models.statespace.share`.
     values: Mapping[str, float]
 
     def scales(self) -> tuple[float, ...]:
@@ -69,12 +58,6 @@ def all_constants() -> tuple[Constants, ...]:
 
 
 def constants_for(as_of: dt.date) -> Constants:
-    """The newest set whose cut-off is not later than the day of a forecast, or else the first.
-
-    Examples
-    --------
-    >>> constants_for(dt.date(2021, 6, 1)).cutoff
-    datetime.date(2020, 12, 31)
-    """
+    """The newest set whose cut-off is not later than the day of a forecast, or else the first."""
     known = [each for each in all_constants() if each.cutoff <= as_of]
     return (known or all_constants()[:1])[-1]

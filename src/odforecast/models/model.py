@@ -458,10 +458,8 @@ def _said(spec: Spec) -> str:
 def faults(
     made: Forecast, panel: Panel, spec: Spec, horizon: int, draws: int
 ) -> Iterator[tuple[str, str]]:
-    """What of a forecast is not what was asked for, or not what the spec declares.
-
-    Each with the rule of :mod:`odforecast.testing` that it breaks.
-    """
+    """What of a forecast is not what was asked for, or not what the spec declares."""
+    # Each with the rule of `odforecast.testing` that it breaks.
     last, first, until = panel.last_month + np.array([0, 1, horizon]) * ONE_MONTH
     if made.last_month != last:
         yield "origin", f"last month {made.last_month}, the panel's is {last}"
@@ -509,11 +507,9 @@ def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
 
 
 def _learned(inner: object) -> Iterator[Row]:
-    """What a fitted model says of itself, or else what it holds in the open.
-
-    A model that knows better has a method ``described()``, which gives such rows. Of others the
-    single numbers and words are taken, and of a posterior sample its single parameters.
-    """
+    """What a fitted model says of itself, or else what it holds in the open."""
+    # A model that knows better has a method `described()`, which gives such rows. Of others the
+    # single numbers and words are taken, and of a posterior sample its single parameters.
     held = dict(getattr(inner, "__dict__", {}))
     if "skipped" in held and isinstance(held["skipped"], Mapping):
         yield "locations left out", str(len(held.pop("skipped"))), "fit"
@@ -545,18 +541,7 @@ def _text(value: object) -> str:
 
 
 def default_place(locations: Sequence[str]) -> str:
-    """The place that is looked at where none is named: the only one, or else the US.
-
-    Raises
-    ------
-    ForecastError
-        If there are several and no US among them.
-
-    Examples
-    --------
-    >>> default_place(["OH"]), default_place(["WV", "US"])
-    ('OH', 'US')
-    """
+    """The place that is looked at where none is named: the only one, or else the US."""
     if len(locations) == 1:
         return locations[0]
     if "US" in locations:
@@ -575,21 +560,7 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watching(tell: Watcher) -> Iterator[None]:
-    """Report how far the long fits in this block are; no number depends on it.
-
-    Parameters
-    ----------
-    tell : callable
-        Gets what is done, steps done, and steps in all; from another thread, perhaps.
-
-    Examples
-    --------
-    >>> seen = []
-    >>> with watching(lambda *step: seen.append(step)):
-    ...     watcher()("sampling", 5, 10)
-    >>> seen, watcher() is None
-    ([('sampling', 5, 10)], True)
-    """
+    """Report how far the long fits in this block are; no number depends on it."""
     token = _WATCHER.set(tell)
     try:
         yield

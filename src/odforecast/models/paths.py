@@ -48,28 +48,15 @@ def trailing_months(panel: Panel, state: str) -> Floats:
 
 
 def since_last_gap(row: Floats) -> Floats:
-    """The end of a row after its last NaN, shape (n,).
-
-    Examples
-    --------
-    >>> since_last_gap(np.array([1.0, np.nan, 2.0, 3.0])).tolist()
-    [2.0, 3.0]
-    """
+    """The end of a row after its last NaN, shape (n,)."""
     gaps = np.flatnonzero(np.isnan(row))
     return row[gaps[-1] + 1 :] if gaps.size else row
 
 
 def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> Floats:
-    """Monthly paths whose 12-month-ending sums are the given paths, (D, H) or (D, L, H).
-
-    ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before. ``last_sum`` is
-    the sum just before, and ``months`` those up to then: the last 12 add up to it.
-
-    Examples
-    --------
-    >>> months_from_sums(np.array([[13.0, 15.0]]), 12.0, np.ones(12)).tolist()
-    [[2.0, 3.0]]
-    """
+    """Monthly paths whose 12-month-ending sums are the given paths, (D, H) or (D, L, H)."""
+    # `m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]`: exact, whatever the months before. `last_sum` is
+    # the sum just before, and `months` those up to then: the last 12 add up to it.
     horizon = sums.shape[-1]
     out = np.empty((*sums.shape[:-1], 12 + horizon))
     out[..., :12] = months[..., -12:]
@@ -87,13 +74,7 @@ def below_zero(count: int, size: int, what: str = "months") -> list[str]:
 
 
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
-    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some.
-
-    Examples
-    --------
-    >>> floor_at_zero(np.array([[[-1.0, 2.0]]]), ["WY"], "months")[1]
-    ('1 of 2 drawn months were below zero and set to 0 (WY)',)
-    """
+    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some."""
     below = draws < 0
     if not below.any():
         return draws, ()

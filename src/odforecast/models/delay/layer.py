@@ -104,9 +104,7 @@ class FittedDelayed:
         return "" if self.missing is None else said_of(self.panel)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths of the last twelve months and the ``horizon`` months after them; see
-        :class:`odforecast.models.model.Drawer`.
-        """
+        """Sample paths of the last twelve months and of those ahead."""
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
@@ -150,11 +148,9 @@ class FittedDelayed:
         )
 
     def _shift(self, rows: list[int], horizon: int) -> Floats:
-        """What puts months drawn on the completed panel's pins on those of the panel as released.
-
-        The completed panel's months are recovered afresh, and so differ from the released ones
-        with the late arrivals added by a constant for each calendar month; shape (L, horizon).
-        """
+        """What puts months drawn on the completed panel's pins on those of the panel."""
+        # The completed panel's months are recovered afresh, and so differ from the released ones
+        # with the late arrivals added by a constant for each calendar month; shape (L, horizon).
         assert self.missing is not None
         added = self.panel.monthly[rows, -AGES:] + self.missing.months[rows, -AGES:]
         shift: Floats = added - self.complete.monthly[rows, -AGES:]

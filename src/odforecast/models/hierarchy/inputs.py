@@ -61,53 +61,31 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects.
+    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects."""
 
-    Time ends at the origin and is padded on the left; knots stand every ``every`` months,
-    counted back from the last month, the first of them at month 0.
+    # Time ends at the origin and is padded on the left; knots stand every `every` months, counted
+    # back from the last month, the first of them at month 0.
 
-    Attributes
-    ----------
-    locations : tuple of str
-        Length S, sorted, so that the order of a panel's rows does not matter.
-    months : ndarray of datetime64[M], shape (T,)
-    counts : ndarray, shape (S, T)
-        Deaths, completed by what is expected to arrive late; 0 where not seen.
-    seen : ndarray of bool, shape (S, T)
-    weights : ndarray, shape (T, K)
-        Linear interpolation between knots.
-    first : int
-        First knot in use.
-    region : ndarray, shape (S, R)
-        Region of a state, one-hot; R is 0 where there are none.
-    regions : tuple of str
-    exposure : ndarray, shape (J, S, T)
-    effect_mean, effect_scale : ndarray, shape (J,)
-    windows : ndarray, shape (C, T)
-        Months of the 12-month counts that stand before a location's first month, one after the
-        other: of the location's suppressed counts those that share no month.
-    window_row : ndarray of int, shape (C,)
-    window_counts : ndarray, shape (C, 9)
-        What such a count may be; NaN in the places left over.
-    missing : Deficit or None
-        What the counts of each row miss, in the order of ``locations``; None if nothing.
-    """
-
+    # Length S, sorted, so that the order of a panel's rows does not matter
     locations: tuple[str, ...]
-    months: Months
-    counts: Floats
-    seen: Bools
-    weights: Floats
-    first: int
+    months: Months  # (T,)
+    counts: Floats  # (S, T): Deaths, completed by what is expected to arrive late; 0 where not seen
+    seen: Bools  # (S, T)
+    weights: Floats  # (T, K): Linear interpolation between knots
+    first: int  # First knot in use
     every: int
-    region: Floats
+    region: Floats  # (S, R): Region of a state, one-hot; R is 0 where there are none
     regions: tuple[str, ...]
-    exposure: Floats
+    exposure: Floats  # (J, S, T)
+    # effect_mean, effect_scale: (J,)
     effect_mean: Floats
     effect_scale: Floats
+    # (C, T): Months of the 12-month counts that stand before a location's first month, one after
+    # the other: of the location's suppressed counts those that share no month
     windows: Floats
-    window_row: NDArray[np.int64]
-    window_counts: Floats
+    window_row: NDArray[np.int64]  # (C,)
+    window_counts: Floats  # (C, 9): What such a count may be; NaN in the places left over
+    # What the counts of each row miss, in the order of `locations`; None if nothing
     missing: Deficit | None = None
 
     @property
@@ -150,15 +128,8 @@ def month_one_hot(months: Months) -> Floats:
 
 
 def interpolation(n_months: int, every: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Weights (T, K) of linear interpolation, and the months at which the K knots stand.
-
-    The last knot stands at the last month; the first at or before month 0.
-
-    Examples
-    --------
-    >>> interpolation(5, 2)[1].tolist()
-    [0, 2, 4]
-    """
+    """Weights (T, K) of linear interpolation, and the months at which the K knots stand."""
+    # The last knot stands at the last month; the first at or before month 0.
     n_knots = -(-(n_months - 1) // every) + 1
     position = n_months - 1 - every * np.arange(n_knots - 1, -1, -1)
     month = np.arange(n_months)
@@ -171,23 +142,8 @@ def interpolation(n_months: int, every: int) -> tuple[Floats, NDArray[np.int64]]
 
 
 def between_knots(n_months: int, every: int) -> tuple[Floats, Floats]:
-    """What monthly steps of the nation add up to.
-
-    Returns
-    -------
-    quarter : ndarray, shape (K - 1, T - 1)
-        Steps from month to month to steps from knot to knot.
-    bridge : ndarray, shape (T, T - 1)
-        Steps to the distance of a month from the line between its knots.
-
-    Examples
-    --------
-    >>> quarter, bridge = between_knots(7, 3)
-    >>> quarter.astype(int).tolist()
-    [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
-    >>> bridge[5].round(2).tolist()
-    [0.0, 0.0, 0.0, 0.33, 0.33, -0.67]
-    """
+    """What monthly steps of the nation add up to."""
+    # -> quarter (K - 1, T - 1), bridge (T, T - 1)
     weights, position = interpolation(n_months, every)
     path = -np.triu(np.ones((n_months, n_months - 1)))
     quarter = np.diff(path[position], axis=0)
@@ -204,30 +160,9 @@ def from_panel(
     effects: Sequence[Effect] = (),
     missing: Deficit | None = None,
 ) -> tuple[Inputs, dict[str, str]]:
-    """Arrays of a panel, and the locations that cannot be used with the reason.
-
-    A nation shown together with some of its jurisdictions is modelled as those and the rest,
-    so that it is their sum. Months that are missing stay missing.
-
-    Parameters
-    ----------
-    panel : Panel
-        Completed by what is expected to arrive late.
-    model : str
-        For messages.
-    every : int
-        Months between knots.
-    window : int, optional
-        Use only the last so many months.
-    effects : sequence of Effect
-    missing : Deficit, optional
-        What the panel missed, by its rows.
-
-    Raises
-    ------
-    PanelError
-        If no location can be used.
-    """
+    """Arrays of a panel, and the locations that cannot be used with the reason."""
+    # A nation shown together with some of its jurisdictions is modelled as those and the rest, so
+    # that it is their sum. Months that are missing stay missing.
     states, skipped = usable_locations(panel, model, MIN_MONTHS)
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
@@ -282,9 +217,8 @@ def from_panel(
 
 
 def _before(panel: Panel, state: str, row: int, months: Floats) -> list[tuple[int, int, Floats]]:
-    """Counts before a location's first known month, each of the 12 months before the next:
-    (row, first month on the panel's grid, what it may be).
-    """
+    """Counts before a location's first known month, each of the 12 months before the next."""
+    # (row, first month on the panel's grid, what it may be).
     i = panel.index(state)
     if not panel.hidden[i].any():
         return []

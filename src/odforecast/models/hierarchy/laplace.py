@@ -33,31 +33,17 @@ SLOPE_DAMP = 0.98
 
 @dataclass(frozen=True)
 class Scales:
-    """Scales of the hierarchy.
+    """Scales of the hierarchy."""
 
-    Attributes
-    ----------
-    nation : float
-        Innovation scale of the nation, a month.
-    region, damp_region : float
-        Innovation scale and damping of the regions, a knot.
-    state : ndarray, shape (S,)
-    damp_state : float
-    tail : float
-        Degrees of freedom of the innovations.
-    noise : ndarray, shape (S,)
-        Extra coefficient of variation of the counts.
-    shock, season : float
-        Scale of the common month shock, and of the season.
-    """
-
-    nation: float
+    nation: float  # Innovation scale of the nation, a month
+    # region, damp_region: Innovation scale and damping of the regions, a knot
     region: float
     damp_region: float
-    state: Floats
+    state: Floats  # (S,)
     damp_state: float
-    tail: float
-    noise: Floats
+    tail: float  # Degrees of freedom of the innovations
+    noise: Floats  # (S,): Extra coefficient of variation of the counts
+    # shock, season: Scale of the common month shock, and of the season
     shock: float
     season: float
 
@@ -69,13 +55,12 @@ class Scales:
 
 @dataclass(frozen=True)
 class Nation:
-    """The nation's steps from month to month, those in use, and what they are made of.
+    """The nation's steps from month to month, those in use, and what they are made of."""
 
-    ``level`` has the prior given the slope. ``mean`` and ``cov`` are those of the steps, slope
-    included; ``slope`` (n, n) is the covariance of the slope beforehand. ``strength`` and
-    ``left`` (T,): precision, and that times the mean, of what the counts say is common to a month
-    beside path and season.
-    """
+    # `level` has the prior given the slope. `mean` and `cov` are those of the steps, slope
+    # included; `slope` (n, n) is the covariance of the slope beforehand. `strength` and
+    # `left` (T,): precision, and that times the mean, of what the counts say is common to a month
+    # beside path and season.
 
     level: Level
     mean: Floats
@@ -87,11 +72,10 @@ class Nation:
 
 @dataclass(frozen=True)
 class Approximation:
-    """Result of :func:`approximate`; only knots in use (n of them, n - 1 increments).
+    """Result of :func:`approximate`; only knots in use (n of them, n - 1 increments)."""
 
-    ``levels`` are the states and, where there are any, the regions. ``center`` is the prior mean
-    of the states' levels; ``basis`` (n, n) turns a level and increments into a path.
-    """
+    # `levels` are the states and, where there are any, the regions. `center` is the prior mean
+    # of the states' levels; `basis` (n, n) turns a level and increments into a path.
 
     scales: Scales
     levels: tuple[Level, ...]
@@ -105,18 +89,7 @@ class Approximation:
 def approximate(
     inputs: Inputs, tail: float, *, rounds: int = 25, scales: Scales | None = None
 ) -> Approximation:
-    """Mode, curvature and (unless given) scales.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    tail : float
-        Degrees of freedom of the innovations.
-    rounds : int
-        Rounds of expectation-maximisation.
-    scales : Scales, optional
-        Keep these instead of estimating them.
-    """
+    """Mode, curvature and (unless given) scales."""
     n_states, n_time, _ = inputs.shape
     members = [inputs.region] if inputs.regions else []
     hot = inputs.month_hot
@@ -234,9 +207,8 @@ def _guessed(inputs: Inputs) -> tuple[Floats, Bools]:
 
 
 def _factor_variance(inputs: Inputs) -> Floats:
-    """Variance of a month's completion that its location's months share, as a share of its
-    square: here as if each month had its own.
-    """
+    """Variance of a month's completion that its location's months share."""
+    # As a share of its square: here as if each month had its own.
     missing = inputs.missing
     if missing is None:
         return np.zeros(inputs.counts.shape)
@@ -323,20 +295,8 @@ MAX_LOG_MEAN = 16.0
 
 
 def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> dict[str, Floats]:
-    """Draws of the approximate posterior at fixed scales, by variable of the graph.
-
-    Parameters
-    ----------
-    guide : Approximation
-    inputs : Inputs
-    draws : int
-    streams : Streams
-
-    Returns
-    -------
-    dict of str to ndarray, shape (draws, ...)
-        The variables of :data:`odforecast.models.hierarchy.graph.KEPT`, knots in use only.
-    """
+    """Draws of the approximate posterior at fixed scales, by variable of the graph."""
+    # -> (draws, ...)
     h = guide.scales
     n = guide.basis.shape[0]
     out: dict[str, Floats] = {}
@@ -420,30 +380,11 @@ def future(
     horizon: int,
     streams: Streams,
 ) -> tuple[Floats, float]:
-    """Monthly deaths after the origin, joint over locations and months.
-
-    New innovations and shocks are drawn for the nation in every month to come, new innovations
-    for the regions and the states at every knot; those paths are interpolated between knots as
-    they were in the past.
-
-    Parameters
-    ----------
-    posterior : mapping of str to ndarray, shape (D, ...)
-        One row per path.
-    inputs : Inputs
-    effects : sequence of Effect
-    tail : float or None
-        Degrees of freedom; None where ``posterior["tail"]`` holds them.
-    horizon : int
-    streams : Streams
-        Every location, region and the nation draw from streams of their own.
-
-    Returns
-    -------
-    counts : ndarray, shape (D, S, horizon)
-    stopped : float
-        Share of cells whose mean was stopped at :data:`MAX_LOG_MEAN`.
-    """
+    """Monthly deaths after the origin, joint over locations and months."""
+    # New innovations and shocks are drawn for the nation in every month to come, new innovations
+    # for the regions and the states at every knot; those paths are interpolated between knots as
+    # they were in the past.
+    # posterior (D, ...) -> counts (D, S, horizon)
     n_draws = len(posterior["level"])
     freedom = posterior["tail"] if tail is None else tail
     steps = -(-horizon // inputs.every)
@@ -498,9 +439,8 @@ def _national_path(
     horizon: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """The nation's log level in the months to come less the last, and standard normals of its
-    shocks; each of shape (D, horizon).
-    """
+    """Change of the nation's log level in the months to come, and normals of its shocks."""
+    # Each of shape (D, horizon).
     scale = posterior["scale_nation"]
     slope, last = posterior["slope"], np.zeros(scale.size)
     out, shocks = np.empty((2, scale.size, horizon))
@@ -541,12 +481,11 @@ def counts(eta: Floats, extra: Floats, rng: np.random.Generator) -> Floats:
 
 @dataclass(frozen=True)
 class Level:
-    """Nodes of one level: Gaussian prior around the parent, quadratic likelihood.
+    """Nodes of one level: Gaussian prior around the parent, quadratic likelihood."""
 
-    ``prior`` and ``data`` are precisions, shape (N, n, n); ``info`` is data precision times
-    what the data say, shape (N, n); ``inverse`` is (data + prior)^-1. ``by_damping``,
-    shape (3, N, n, n), is the prior as a polynomial of the damping, None where there is none.
-    """
+    # `prior` and `data` are precisions, shape (N, n, n); `info` is data precision times what
+    # the data say, shape (N, n); `inverse` is (data + prior)^-1. `by_damping`, shape (3, N, n,
+    # n), is the prior as a polynomial of the damping, None where there is none.
 
     prior: Floats
     data: Floats
@@ -585,15 +524,8 @@ def slope_filter(n: int) -> Floats:
 
 
 def increment_precision(weights: Floats, scale: Floats) -> Floats:
-    """Prior precision of increments from the weights of their innovations, as a polynomial of
-    the damping: shape (3, N, n, n).
-
-    Examples
-    --------
-    >>> by_damping = increment_precision(np.ones((1, 1)), np.array([0.5]))
-    >>> at_damping(by_damping, 0.5)[0].tolist()
-    [[4.0, -2.0], [-2.0, 4.0]]
-    """
+    """Prior precision of increments, as a polynomial of the damping; shape (3, N, n, n)."""
+    # From the weights of their innovations.
     n = weights.shape[1] + 1
     out = np.zeros((3, len(weights), n, n))
     i = np.arange(n)
@@ -675,17 +607,8 @@ def increments(marginals: Sequence[Marginal]) -> list[tuple[Floats, Floats]]:
 
 
 def whiten(level: Level) -> tuple[Floats, Floats, Floats, Floats]:
-    """Coordinates in which prior and data of a level are both diagonal.
-
-    Returns
-    -------
-    forward, backward : ndarray, shape (N, n, n)
-        V and its inverse: ``V' prior V = 1``, ``V' data V = diag(strength)``.
-    strength : ndarray, shape (N, n)
-        Data precision relative to the prior's.
-    info : ndarray, shape (N, n)
-        ``V' info``.
-    """
+    """Coordinates in which prior and data of a level are both diagonal."""
+    # -> forward, backward (N, n, n), strength (N, n), info (N, n)
     pairs = [eigh(a, q) for a, q in zip(level.data, level.prior)]
     strength = np.maximum(np.stack([p[0] for p in pairs]), 0.0)
     forward = np.stack([p[1] for p in pairs])

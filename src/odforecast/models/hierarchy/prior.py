@@ -55,27 +55,8 @@ def simulate(
     season_state: bool = False,
     center: Floats | None = None,
 ) -> dict[str, Floats]:
-    """Parameters and data from the prior, on the months and places of ``inputs``.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Only its labels and masks are used, and its counts for ``center``.
-    draws : int
-    rng : Generator
-    tail : float or None
-    season_state : bool
-    center : ndarray, shape (S,), optional
-        Prior mean of the log levels; default: log mean of the last 12 months seen.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (draws, ...)
-        The variables of the graph, and ``deaths``, shape (draws, S, n), without padding.
-        Means above :data:`~odforecast.models.hierarchy.laplace.MAX_LOG_MEAN` are stopped
-        there. Where the inputs miss late arrivals, ``deaths`` are completed by what is
-        expected of them, as the inputs' counts are.
-    """
+    """Parameters and data from the prior, on the months and places of ``inputs``."""
+    # center (S,) -> (draws, ...)
     n_states = inputs.shape[0]
     n = inputs.shape[2] - inputs.first
     if center is None:
@@ -192,23 +173,8 @@ def _nation(
 def prior_predictive(
     inputs: Inputs, draws: int = 1000, seed: int = 0, *, tail: float | None = 5.0
 ) -> pd.DataFrame:
-    """What the priors say about data, next to the data.
-
-    Levels have a wide prior by design and say nothing, so the statistics are relative.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        From :meth:`odforecast.models.hierarchy.model.Hierarchical.inputs`.
-    draws, seed : int
-    tail : float or None
-
-    Returns
-    -------
-    DataFrame
-        One row per statistic: prior ``q05``, ``q50``, ``q95``, and the same quantiles of the
-        data over locations (and years).
-    """
+    """What the priors say about data, next to the data."""
+    # Levels have a wide prior by design and say nothing, so the statistics are relative.
     rng = np.random.default_rng(seed)
     drawn = simulate(inputs, draws, rng, tail=tail)["deaths"]
     n = drawn.shape[2]

@@ -100,10 +100,8 @@ def classes_beside(panel: Panel) -> list[str]:
 
 
 def whole_of(panel: Panel) -> tuple[Panel, str] | None:
-    """The panel of all drugs with a drug class beside it, from that of the class, and its name.
-
-    It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
-    """
+    """The panel of all drugs with a drug class beside it, from that of the class, and its name."""
+    # It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
     short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
     whole = panel.beside.get(WHOLE)
     if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
@@ -115,12 +113,10 @@ def whole_of(panel: Panel) -> tuple[Panel, str] | None:
 
 
 def of_the_constants(constants: Constants) -> Scales:
-    """The scales of a dated set, the nation's damped faster and wider than estimated.
-
-    Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
-    months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
-    of both.
-    """
+    """The scales of a dated set, the nation's damped faster and wider than estimated."""
+    # Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
+    # months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
+    # of both.
     scales = Scales(*constants.scales())
     return replace(scales, damp_us=NATION_DAMP, level_us=NATION_WIDTH * scales.level_us)
 
@@ -171,16 +167,9 @@ class Dlm:
         return Spec(self.name, "5", parameters=parameters, corrects_delay=self.delay)
 
     def fit(self, panel: Panel) -> FittedDlm | FittedClass:
-        """Filter the months up to the panel's last.
-
-        A panel of a drug class with all drugs of the same last month beside it is fitted as a
-        part of those.
-
-        Raises
-        ------
-        PanelError
-            If no location has enough months.
-        """
+        """Filter the months up to the panel's last."""
+        # A panel of a drug class with all drugs of the same last month beside it is fitted as a
+        # part of those.
         if (found := whole_of(panel)) is not None:
             whole = self._fit(found[0])
             if found[1] in whole.classes:
@@ -325,11 +314,8 @@ class FittedDlm:
         return with_later_parts(made, classes)
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
-        """How the logs of the months of its places hang together; see
-        :class:`odforecast.models.own.Linear`.
-
-        A nation that is the sum of its parts is none of the places.
-        """
+        """How the logs of the months of its places hang together."""
+        # A nation that is the sum of its parts is none of the places.
         found = []
         horizon = int((made.horizons > 0).sum())
         for state in self.states:
@@ -345,20 +331,11 @@ class FittedDlm:
 
 @dataclass(repr=False)
 class FittedClass:
-    """A drug class, fitted as a part of all drugs.
+    """A drug class, fitted as a part of all drugs."""
 
-    Attributes
-    ----------
-    panel : Panel
-        That of the class.
-    whole : FittedDlm
-    short : str
-        Name of the class beside the whole.
-    """
-
-    panel: Panel
+    panel: Panel  # That of the class
     whole: FittedDlm
-    short: str
+    short: str  # Name of the class beside the whole
 
     @property
     def delay_said(self) -> str:
@@ -377,11 +354,9 @@ class FittedClass:
 
 
 def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: Floats) -> Floats:
-    """Expected log growth of each location's count over twelve months relative to the nation's.
-
-    From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
-    NaN where hidden; 0 where the class is not known, or too little is known at all.
-    """
+    """Expected log growth of each location's count over twelve months relative to the nation's."""
+    # From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
+    # NaN where hidden; 0 where the class is not known, or too little is known at all.
     share = part / deaths - part_nation / nation
     change = np.full_like(share, np.nan)
     change[:, 12:] = share[:, 12:] - share[:, :-12]
@@ -401,10 +376,8 @@ def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: F
 
 
 def growth_of(panel: Panel) -> dict[str, float]:
-    """:func:`relative_growth` of the jurisdictions of a panel, by CDC code.
-
-    Empty where the panel has no T40.4 of the same last month beside it, or not all jurisdictions.
-    """
+    """:func:`relative_growth` of the jurisdictions of a panel, by CDC code."""
+    # Empty where the panel has no T40.4 of the same last month beside it, or not all jurisdictions.
     beside = panel.beside.get(CLASS)
     whole = [NATION, *JURISDICTIONS]
     if beside is None or beside.last_month != panel.last_month:
@@ -423,9 +396,9 @@ def growth_of(panel: Panel) -> dict[str, float]:
 
 
 def tilted(paths: Floats, growth: Floats) -> Floats:
-    """Months of the parts (D, L, H) moved by the growth expected of each (L,), their sum unchanged
-    in each draw.
-    """
+    """Months of the parts moved by the growth expected of each."""
+    # paths (D, L, H), growth (L,)
+    # Their sum in each draw stays.
     # Months that grow by g/6.5 each make 12-month counts that have grown by g after twelve.
     ahead = np.minimum(np.arange(1, paths.shape[2] + 1), 12) / 6.5
     moved = paths * np.exp(growth[:, None] * ahead)
@@ -436,10 +409,8 @@ def tilted(paths: Floats, growth: Floats) -> Floats:
 
 
 def total_of(paths: Floats) -> Floats:
-    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H).
-
-    numpy would add the parts of a single month up in pairs: another last digit.
-    """
+    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H)."""
+    # numpy would add the parts of a single month up in pairs: another last digit.
     total = paths[:, 0].copy()
     for i in range(1, paths.shape[1]):
         total += paths[:, i]
@@ -465,28 +436,24 @@ def log_months(
     draws: int,
     streams: Streams,
 ) -> LogMonths:
-    """How the logs of the months of a filter's places hang together: what own counts move.
-
-    ``mean`` (L, n) is that of the draws of each month, the ``horizon`` months ahead at the end;
-    ``missing`` what the panel's last months miss, ``streams`` those that the months were drawn
-    from.
-
-    Every month that is drawn is linear in normals, on the log scale. A month ahead takes the level
-    of its place and the nation's slope at the origin, the innovations since then of the place, its
-    region and the nation, the nation's shock of the month, and what a release shares of the errors
-    of the late arrivals. One that CDC has counted takes the errors of its late arrivals, those of
-    its place as the filter left them: correlated with the levels. So what is observed of a place's
-    months tells of its other months, of its region's places and of the nation's, as far as the
-    filter says.
-
-    The log of a count is taken at the mean of the draws: exact to first order. Of a place with few
-    deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so. In a
-    panel of December, whose closed year is still open, the log of what a year's closing changes is
-    farther off; no own counts of those months are observed (:mod:`odforecast.models.own`),
-    and no other month hangs together with them: they do not move. What arrives late after the
-    closing of a year is no normal: its first two moments are used. That relative growth moves
-    between places (:func:`tilted`) changes no covariance here.
-    """
+    """How the logs of the months of a filter's places hang together: what own counts move."""
+    # `mean` (L, n) is that of the draws of each month, the `horizon` months ahead at the end;
+    # `missing` what the panel's last months miss, `streams` those that the months were drawn
+    # from.
+    # Every month that is drawn is linear in normals, on the log scale. A month ahead takes the
+    # level of its place and the nation's slope at the origin, the innovations since then of the
+    # place, its region and the nation, the nation's shock of the month, and what a release shares
+    # of the errors of the late arrivals. One that CDC has counted takes the errors of its late
+    # arrivals, those of its place as the filter left them: correlated with the levels. So what is
+    # observed of a place's months tells of its other months, of its region's places and of the
+    # nation's, as far as the filter says.
+    # The log of a count is taken at the mean of the draws: exact to first order. Of a place with
+    # few deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so.
+    # In a panel of December, whose closed year is still open, the log of what a year's closing
+    # changes is farther off; no own counts of those months are observed
+    # (`odforecast.models.own`), and no other month hangs together with them: they do not move.
+    # What arrives late after the closing of a year is no normal: its first two moments are used.
+    # That relative growth moves between places (`tilted`) changes no covariance here.
     from odforecast.models.own import HALF, LogMonths
 
     n_loc, n = mean.shape
