@@ -18,9 +18,12 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.kernels import quantiles_at
 from odforecast.models.paths import (
+    MIN_ERRORS,
     floor_at_zero,
     require_some,
+    shuffled_levels,
     since_last_gap,
+    symmetric_quantiles,
     trailing_months,
     usable_locations,
 )
@@ -31,8 +34,6 @@ from odforecast.names import MONTH, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-#: Fewest past errors a spread is read from.
-MIN_ERRORS = 8
 #: Last months that ``cdc-predicted`` revises.
 REVISED_MONTHS = 6
 #: Sums this old are taken as settled when CDC's predicted values are compared with them.
@@ -70,17 +71,6 @@ def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, flo
         if errors.shape[-1] >= MIN_ERRORS:
             return errors, float(np.sqrt(horizon / h))
     raise PanelError(f"{sums.shape[-1]} sums are too few for {MIN_ERRORS} past errors")
-
-
-def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
-    """Quantiles of the errors and their mirror images: zero at 0.5, odd around it."""
-    return np.asarray(np.quantile(np.concatenate([errors, -errors]), levels))
-
-
-def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
-    """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
-    levels: Floats = (rng.permutation(draws) + 0.5) / draws
-    return levels
 
 
 def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:

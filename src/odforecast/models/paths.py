@@ -1,4 +1,4 @@
-"""What the simple forecasters share: checks, trailing months, sums back to months, labels."""
+"""What the simple forecasters share: checks, trailing months, sums back to months, quantiles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from odforecast.errors import OdforecastError, PanelError
 from odforecast.models.spec import MIN_MONTHS
 from odforecast.panel import Floats, Panel
+
+#: Fewest past errors a spread is read from.
+MIN_ERRORS = 8
 
 
 def usable_locations(
@@ -81,3 +84,14 @@ def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, 
     where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
     (text,) = below_zero(int(below.sum()), draws.size, what)
     return np.where(below, 0.0, draws), (f"{text} ({where})",)
+
+
+def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
+    """Quantiles of the errors and their mirror images: zero at 0.5, odd around it."""
+    return np.asarray(np.quantile(np.concatenate([errors, -errors]), levels))
+
+
+def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
+    """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
+    levels: Floats = (rng.permutation(draws) + 0.5) / draws
+    return levels

@@ -50,8 +50,7 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.baselines import MIN_ERRORS, shuffled_levels, symmetric_quantiles
-from odforecast.models.paths import require_some
+from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO

@@ -26,6 +26,8 @@ LEVEL_SD = 2.0
 HIDDEN_MONTH = 0.3
 #: Scale of the slope's innovations as a share of the nation's (here; NUTS samples it).
 SLOPE_RATIO = 0.12
+#: Rounds of expectation-maximisation.
+ROUNDS = 25
 
 #: Damping of the nation's slope, a month.
 SLOPE_DAMP = 0.98
@@ -86,10 +88,8 @@ class Approximation:
     shock: Floats
 
 
-def approximate(
-    inputs: Inputs, tail: float, *, rounds: int = 25, scales: Scales | None = None
-) -> Approximation:
-    """Mode, curvature and (unless given) scales."""
+def approximate(inputs: Inputs, tail: float) -> Approximation:
+    """Mode, curvature and scales."""
     n_states, n_time, _ = inputs.shape
     members = [inputs.region] if inputs.regions else []
     hot = inputs.month_hot
@@ -101,7 +101,7 @@ def approximate(
     center = level_center(y, seen)
     prior_mean = np.zeros((n_states, n))
     prior_mean[:, 0] = center
-    h = scales or Scales(
+    h = Scales(
         nation=0.025,
         region=0.03,
         damp_region=0.2,
@@ -125,7 +125,7 @@ def approximate(
     # Where the counts are linearised: at themselves first, then at the fit, in short steps
     # (Newton's own steps can run away from sudden rises).
     path = np.where(seen, np.log(np.maximum(y, 0.0) + 0.5), center[:, None])
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         alpha = 1.0 / (h.noise[:, None] ** 2 + extra)
         common = shock + hot @ season + bridged
         mu = np.exp(np.clip(path + common, -15, 16))
@@ -178,21 +178,20 @@ def approximate(
         if nation is not None:
             square = _national_squares(nation)
             heavy = (h.tail + 1) / (h.tail + square / h.nation**2)
-        if scales is None:
-            variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
-            mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
+        variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
+        mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
+        h = replace(
+            _update(h, marginals, weights, second),
+            noise=_update_noise(h.noise, y, mu, variance - extra, seen),
+            season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
+        )
+        if nation is not None:
+            own = (heavy * square).sum() + 8 * 0.025**2
             h = replace(
-                _update(h, marginals, weights, second),
-                noise=_update_noise(h.noise, y, mu, variance - extra, seen),
-                season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
+                h,
+                nation=float(np.sqrt(own / (square.size + 8))),
+                shock=_update_shock(h.shock, shock, total, seen),
             )
-            if nation is not None:
-                own = (heavy * square).sum() + 8 * 0.025**2
-                h = replace(
-                    h,
-                    nation=float(np.sqrt(own / (square.size + 8))),
-                    shock=_update_shock(h.shock, shock, total, seen),
-                )
         path = path + np.clip(path_new - path, -1.0, 1.0)
     levels = [replace(v, by_damping=p) for v, p in zip(levels, by_damping)]
     return Approximation(h, tuple(levels), nation, center, basis, season, shock)

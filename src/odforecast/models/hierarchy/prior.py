@@ -52,7 +52,6 @@ def simulate(
     rng: np.random.Generator,
     *,
     tail: float | None = 5.0,
-    season_state: bool = False,
     center: Floats | None = None,
 ) -> dict[str, Floats]:
     """Parameters and data from the prior, on the months and places of ``inputs``."""
@@ -113,9 +112,6 @@ def simulate(
     p["path"] = vector @ path_basis(n).T
     p["season_scale"] = log_normal("season_scale")
     p["season"] = p["season_scale"][:, None] * zero_sum(12)
-    if season_state:
-        p["season_spread"] = log_normal("season_spread")
-        p["season_state"] = p["season_spread"][:, None, None] * zero_sum(n_states, 12)
     if inputs.pooled:
         used = inputs.counts.shape[1] - inputs.begin
         p["shock_scale"] = log_normal("shock_scale")
