@@ -54,8 +54,7 @@ def damped_trend(sums: Floats, horizon: int, damping: float = 0.85) -> Floats:
     slope = np.full(sums.shape, np.nan)
     slope[..., 3:] = (sums[..., 3:] - sums[..., :-3]) / 3.0
     weight = np.cumsum(damping ** np.arange(1, horizon + 1))
-    points: Floats = sums[..., None] + slope[..., None] * weight
-    return points
+    return np.asarray(sums[..., None] + slope[..., None] * weight)
 
 
 def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, float]:
@@ -101,8 +100,7 @@ def settled_gaps(panel: Panel, state: str) -> Floats:
     row = panel.index(state)
     reported, predicted = panel.reported[row, old], panel.predicted[row, old]
     known = (reported > 0) & ~np.isnan(predicted)
-    gaps: Floats = predicted[known] / reported[known] - 1.0
-    return gaps
+    return np.asarray(predicted[known] / reported[known] - 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

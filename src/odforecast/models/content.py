@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions
 from importlib.metadata import version as installed_version
@@ -126,20 +126,15 @@ class Contents:
             [_cell(cell) for cell in getattr(function, "__closure__", None) or ()],
         ]
         said = "" if held == [None, None, []] else self.text(held, depth + 1)
-        source = source_of(function)
+        try:
+            source = inspect.getsource(function)
+        except (OSError, TypeError):  # it cannot be found
+            source = None
         # Two lambdas in one line have one text.
         steps = steps_of(code) if source is None or code.co_name == "<lambda>" else ""
         if source is not None and not said and not steps:
             return content_hash(source)
         return content_hash(source, steps, said)
-
-
-def source_of(function: Callable[..., object]) -> str | None:
-    """A function's text; None where it cannot be found."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return None
 
 
 def _cell(cell: Any) -> Any:

@@ -385,8 +385,7 @@ def _nation_of(
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
     """A part no larger than its whole, where it was not: rounding of a product is no death."""
-    kept: Floats = np.where(before <= whole_before, np.minimum(part, whole), part)
-    return kept
+    return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))
 
 
 def _placed(made: Forecast, moved: Mapping[str, Floats]) -> tuple[Floats, Floats]:
@@ -453,8 +452,7 @@ def told(
 
 def near(months: Floats | NDArray[np.int_]) -> Floats:
     """Correlation of the errors of late arrivals of months, given their numbers; shape (k, k)."""
-    found: Floats = _NEXT ** np.abs(np.subtract.outer(months, months)).astype(float)
-    return found
+    return np.asarray(_NEXT ** np.abs(np.subtract.outer(months, months)).astype(float))
 
 
 def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
@@ -480,16 +478,14 @@ def move(paths: Floats, seen: Told) -> Floats:
 
 def logs_of(paths: Floats) -> Floats:
     """Logs of months' deaths and a half; hidden ones are taken for none."""
-    logs: Floats = np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF)
-    return logs
+    return np.asarray(np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF))
 
 
 def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
     """Months whose logs are shifted; where the shift is 0, or hidden, exactly as they were."""
     # shift, logs, paths (D, ..., n)
     still = (shift == 0) | np.isnan(paths).any(axis=0)
-    moved: Floats = np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0))
-    return moved
+    return np.asarray(np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0)))
 
 
 def filled_until(away: Floats, usual: Floats) -> int:
@@ -514,8 +510,7 @@ def filled_until(away: Floats, usual: Floats) -> int:
 def _root(covariance: Floats) -> Floats:
     """A square root of a covariance that may be singular."""
     values, vectors = np.linalg.eigh(covariance)
-    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def shrunk(logs: Floats, told: int) -> Floats:
@@ -535,8 +530,7 @@ def shrunk(logs: Floats, told: int) -> Floats:
     weight = min(float(spread[first].sum()) / total, 1.0) if total > 0 else 0.0
     r[off] *= 1.0 - weight
     sd = np.where(varies, sd, 0.0)
-    found: Floats = r * np.outer(sd, sd)
-    return found
+    return np.asarray(r * np.outer(sd, sd))
 
 
 @dataclass(frozen=True, eq=False)
@@ -755,8 +749,7 @@ class Late:
 
     def share(self, ages: Floats) -> Floats:
         """Share of a month's deaths that is still to come."""
-        found: Floats = np.minimum(self.alpha * np.exp(-self.delta * ages), _MOST)
-        return found
+        return np.asarray(np.minimum(self.alpha * np.exp(-self.delta * ages), _MOST))
 
     def missing(self, ages: Floats) -> tuple[Floats, Floats]:
         """Mean and sd of the log of a month once complete over the month as counted."""

@@ -67,8 +67,7 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
     np.subtract(sums[..., 1:], sums[..., :-1], out=out[..., 13:])
     for h in range(12, 12 + horizon):
         out[..., h] += out[..., h - 12]
-    paths: Floats = out[..., 12:]
-    return paths
+    return np.asarray(out[..., 12:])
 
 
 def below_zero(count: int, size: int, what: str = "months") -> list[str]:
@@ -93,5 +92,4 @@ def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
 
 def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
     """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
-    levels: Floats = (rng.permutation(draws) + 0.5) / draws
-    return levels
+    return np.asarray((rng.permutation(draws) + 0.5) / draws)

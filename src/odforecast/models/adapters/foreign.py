@@ -45,16 +45,12 @@ def title(item: Any) -> str:
     given = [
         f"{k}={v!r}"
         for k, v in Contents().estimator(item).items()
-        if k in usual and not _same(v, usual[k].default)
+        if k in usual and (type(v), repr(v)) != (type(usual[k].default), repr(usual[k].default))
     ]
     text = f"{name}({', '.join(given)})" if given else name
     if len(text) <= _LONGEST and LABEL.fullmatch(text):
         return text
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "model"
-
-
-def _same(a: object, b: object) -> bool:
-    return type(a) is type(b) and repr(a) == repr(b)
 
 
 #: Months of one path of errors.

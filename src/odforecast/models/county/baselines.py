@@ -220,8 +220,7 @@ def at_levels(ordered: Floats, rows: NDArray[np.intp], levels: Floats) -> Floats
     below = position.astype(np.intp)
     above = np.minimum(below + 1, ordered.shape[1] - 1)
     left = ordered[rows, below]
-    out: Floats = left + (ordered[rows, above] - left) * (position - below)
-    return out
+    return np.asarray(left + (ordered[rows, above] - left) * (position - below))
 
 
 def shown_roots(known: Floats) -> Floats:

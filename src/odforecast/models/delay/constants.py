@@ -481,21 +481,17 @@ def _by_age(found: Sequence[Seen]) -> dict[str, float]:
         national.append(s.missed.sum() / expected.sum() - 1.0)
         own += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
     n = len(national)
+    low, high = np.quantile(np.array(own), [0.05, 0.95])
     median, _ = PRIORS["late_shared"]
     # As if two releases more had been seen, as far off as the prior's median.
     shared = np.sqrt((np.square(national).sum() + 2 * median**2) / (n + 2))
     return {
         "late": float(np.exp(theta[0])),
         "late_decay": float(np.exp(theta[1])),
-        "late_own": float(_robust(np.array(own))),
+        # By the central 90 % of the errors: a few backlogs do not set it.
+        "late_own": float((high - low) / (2 * 1.6448536269514722)),
         "late_shared": float(shared),
     }
-
-
-def _robust(values: NDArray[np.float64]) -> float:
-    """Sd by the central 90 % of the values: a few backlogs do not set it."""
-    low, high = np.quantile(values, [0.05, 0.95])
-    return float((high - low) / (2 * 1.6448536269514722))
 
 
 @dataclass(frozen=True)

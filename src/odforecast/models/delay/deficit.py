@@ -298,8 +298,7 @@ def pending_deaths(panel: Panel, row: int, n_open: int) -> Floats | None:
     pending = panel.pending[row, -n_open - 1 :][::-1]
     if not (np.isfinite(pending).all() and np.isfinite(everyone)):
         return None
-    beyond: Floats = np.maximum(pending[:-1] - pending[-1], 0.0) / 100.0 * everyone
-    return beyond
+    return np.asarray(np.maximum(pending[:-1] - pending[-1], 0.0) / 100.0 * everyone)
 
 
 def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
@@ -312,8 +311,7 @@ def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
     ratio = predicted / reported
     if ratio[-1] <= 0:
         return None
-    excess: Floats = reported[:-1] * np.maximum(ratio[:-1] / ratio[-1] - 1.0, 0.0)
-    return excess
+    return np.asarray(reported[:-1] * np.maximum(ratio[:-1] / ratio[-1] - 1.0, 0.0))
 
 
 def seen_in(panel: Panel) -> np.datetime64:

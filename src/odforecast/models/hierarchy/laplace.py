@@ -96,7 +96,11 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
     basis = path_basis(inputs.shape[2] - inputs.first)
     design = inputs.weights[:, inputs.first :] @ basis
     n = basis.shape[0]
-    y, seen = _guessed(inputs)
+    # Suppressed 12-month counts have a guess for their months.
+    guess = np.zeros(inputs.counts.shape)
+    np.add.at(guess, inputs.window_row, inputs.windows)
+    dark = (guess > 0) & ~inputs.seen
+    y, seen = np.where(dark, HIDDEN_MONTH, inputs.counts), inputs.seen | dark
     extra = inputs.slack + _factor_variance(inputs)
     center = level_center(y, seen)
     prior_mean = np.zeros((n_states, n))
@@ -187,22 +191,16 @@ def approximate(inputs: Inputs, tail: float) -> Approximation:
         )
         if nation is not None:
             own = (heavy * square).sum() + 8 * 0.025**2
+            used = seen.any(axis=0)
+            expected = (shock**2 + 1.0 / (total + h.shock**-2))[used].sum()
             h = replace(
                 h,
                 nation=float(np.sqrt(own / (square.size + 8))),
-                shock=_update_shock(h.shock, shock, total, seen),
+                shock=float(np.sqrt((expected + 5 * 0.012**2) / (used.sum() + 5))),
             )
         path = path + np.clip(path_new - path, -1.0, 1.0)
     levels = [replace(v, by_damping=p) for v, p in zip(levels, by_damping)]
     return Approximation(h, tuple(levels), nation, center, basis, season, shock)
-
-
-def _guessed(inputs: Inputs) -> tuple[Floats, Bools]:
-    """Counts and which are seen, with a guess for the months of suppressed 12-month counts."""
-    guess = np.zeros(inputs.counts.shape)
-    np.add.at(guess, inputs.window_row, inputs.windows)
-    dark = (guess > 0) & ~inputs.seen
-    return np.where(dark, HIDDEN_MONTH, inputs.counts), inputs.seen | dark
 
 
 def _factor_variance(inputs: Inputs) -> Floats:
@@ -283,12 +281,6 @@ def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: 
     return np.asarray(np.sqrt(np.maximum(shrunk, 0.015**2)))
 
 
-def _update_shock(scale: float, shock: Floats, total: Floats, seen: Bools) -> float:
-    used = seen.any(axis=0)
-    square = (shock**2 + 1.0 / (total + scale**-2))[used].sum()
-    return float(np.sqrt((square + 5 * 0.012**2) / (used.sum() + 5)))
-
-
 #: Log of the deaths a month at which a path is stopped, with a warning (9 million).
 MAX_LOG_MEAN = 16.0
 
@@ -306,8 +298,17 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         "extra": h.noise,
         "season": guide.season,
     }
-    if guide.nation is not None:
-        parent = _national_steps(out, guide.nation, inputs, draws, streams)[:, None]
+    if (nation := guide.nation) is not None:
+        quarter, bridge = between_knots(inputs.counts.shape[1], inputs.every)
+        start = inputs.first * inputs.every
+        size = nation.mean.size
+        rng = streams.generator("posterior-nation")
+        steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
+        follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
+        spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
+        out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
+        out["common"] = steps @ bridge[inputs.begin :, start:].T
+        parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
         fixed |= {
             "scale_nation": h.nation,
             "slope_ratio": SLOPE_RATIO,
@@ -353,22 +354,6 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         noise = rng.standard_normal((draws, inputs.effect_scale.size))
         out["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     return out
-
-
-def _national_steps(
-    out: dict[str, Floats], nation: Nation, inputs: Inputs, draws: int, streams: Streams
-) -> Floats:
-    """The nation's steps from knot to knot, (draws, n - 1); ``out`` gets the rest of it."""
-    quarter, bridge = between_knots(inputs.counts.shape[1], inputs.every)
-    start = inputs.first * inputs.every
-    size = nation.mean.size
-    rng = streams.generator("posterior-nation")
-    steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
-    follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
-    spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
-    out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
-    out["common"] = steps @ bridge[inputs.begin :, start:].T
-    return np.asarray(steps @ quarter[inputs.first :, start:].T)
 
 
 def future(

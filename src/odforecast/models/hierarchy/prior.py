@@ -6,7 +6,6 @@ checked (simulation-based calibration), and what the prior says about data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -61,9 +60,9 @@ def simulate(
     if center is None:
         center = level_center(inputs.counts, inputs.seen)
 
-    def log_normal(name: str, *shape: int) -> Floats:
+    def log_normal(name: str) -> Floats:
         median, sd = LOG_NORMAL[name]
-        return np.asarray(median * np.exp(sd * rng.standard_normal((draws, *shape))))
+        return np.asarray(median * np.exp(sd * rng.standard_normal(draws)))
 
     def zero_sum(*shape: int) -> Floats:
         z = rng.standard_normal((draws, *shape))
@@ -86,7 +85,18 @@ def simulate(
         p["tail"] = freedom
     parent = np.zeros((draws, n_states, n - 1))
     if inputs.pooled:
-        parent = _nation(p, inputs, draws, rng, freedom, log_normal)[:, None]
+        n_time = inputs.counts.shape[1]
+        p["scale_nation"], p["slope_ratio"] = log_normal("scale_nation"), log_normal("slope_ratio")
+        scale = p["scale_nation"][:, None]
+        quarter, bridge = between_knots(n_time, inputs.every)
+        start = inputs.first * inputs.every
+        size = n_time - 1 - start
+        slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
+        slope *= scale * p["slope_ratio"][:, None]
+        p["slope"] = slope[:, -1]
+        steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
+        p["common"] = steps @ bridge[inputs.begin :, start:].T
+        parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
     if inputs.regions:
         p["scale_region"] = log_normal("scale_region")
         p["damping_region"] = rng.beta(*DAMPING, draws)
@@ -141,29 +151,6 @@ def _late(
         + inputs.last(missing.revised) * p["revision_error"][..., None]
         + noise
     )
-
-
-def _nation(
-    p: dict[str, Floats],
-    inputs: Inputs,
-    draws: int,
-    rng: np.random.Generator,
-    freedom: Floats,
-    log_normal: Callable[[str], Floats],
-) -> Floats:
-    """The nation's steps from knot to knot, shape (draws, n - 1); ``p`` gets what it is made of."""
-    n_time = inputs.counts.shape[1]
-    p["scale_nation"], p["slope_ratio"] = log_normal("scale_nation"), log_normal("slope_ratio")
-    scale = p["scale_nation"][:, None]
-    quarter, bridge = between_knots(n_time, inputs.every)
-    start = inputs.first * inputs.every
-    size = n_time - 1 - start
-    slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
-    slope *= scale * p["slope_ratio"][:, None]
-    p["slope"] = slope[:, -1]
-    steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
-    p["common"] = steps @ bridge[inputs.begin :, start:].T
-    return np.asarray(steps @ quarter[inputs.first :, start:].T)
 
 
 def prior_predictive(

@@ -121,7 +121,9 @@ def filtered(
     lengths = month_lengths(panel.month_grid)
     constants = repin(recovered, rough_level(recovered), lengths)
     months = np.maximum(recovered + constants[:, np.arange(n) % 12], 0.0) / lengths
-    region = np.array([_region(s) for s in states], dtype=np.int64)
+    # The US and Puerto Rico have no region; alone in their filter, any index will do.
+    names = [lookup(find(s).state).region or REGIONS[0] for s in states]  # a county's: its state's
+    region = np.array([REGIONS.index(name) for name in names], dtype=np.int64)
     theta = np.array(astuple(scales))
     years = years_averaged(used)
     mean, cov = prior(months, theta)
@@ -154,12 +156,6 @@ def filtered(
             out /= lengths
         kalman(months, region, theta, mean, cov, share, begin, late, revised, noise**2)
     return State(states, mean, cov, scales, -constants, years, region, begin < n)
-
-
-def _region(state: str) -> int:
-    name = lookup(find(state).state).region  # a county's is its state's
-    # The US and Puerto Rico have no region; alone in their filter, any index will do.
-    return 0 if name is None else REGIONS.index(name)
 
 
 def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
@@ -318,8 +314,7 @@ def constants_of(
     kkt[:, :12, :12] = left + 1e-12 * np.eye(12)
     kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
     target = np.concatenate([right, np.zeros((len(right), 1))], axis=1)
-    constants: Floats = np.linalg.solve(kkt, target[..., None])[:, :12, 0]
-    return constants
+    return np.asarray(np.linalg.solve(kkt, target[..., None])[:, :12, 0])
 
 
 @nb.njit(cache=True)

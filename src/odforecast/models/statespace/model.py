@@ -371,8 +371,7 @@ def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: F
     weight = np.minimum(deaths[known], MOST) / (12.0 * 1000.0)
     weighted = x[known] * weight[:, None]
     beta = np.linalg.solve(weighted.T @ x[known] + RIDGE * np.eye(2), weighted.T @ growth[known])
-    expected: Floats = np.nan_to_num(x[:, -1] @ beta)
-    return expected
+    return np.asarray(np.nan_to_num(x[:, -1] @ beta))
 
 
 def growth_of(panel: Panel) -> dict[str, float]:
@@ -404,8 +403,7 @@ def tilted(paths: Floats, growth: Floats) -> Floats:
     moved = paths * np.exp(growth[:, None] * ahead)
     total = total_of(moved)
     scale = np.divide(total_of(paths), total, out=np.ones_like(total), where=total > 0)
-    out: Floats = moved * scale[:, None]
-    return out
+    return np.asarray(moved * scale[:, None])
 
 
 def total_of(paths: Floats) -> Floats:
@@ -423,8 +421,7 @@ def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
     steps = np.where(lag >= 0, 1.0, 0.0)
     carried = np.where(lag > 0, (1.0 - damp ** np.maximum(lag, 0)) / (1.0 - damp), 0.0)
     cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
-    root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
-    return root
+    return np.asarray(np.linalg.cholesky(cov + 1e-12 * np.eye(horizon)))
 
 
 def log_months(
@@ -489,7 +486,43 @@ def log_months(
             scales.level_own**2 * walk @ walk.T + np.diag(counting)
         )
     if missing is not None:
-        _late(state, panel, missing, rows, mean, before, loads, own, release)
+        # What arrives late, of months that CDC has counted and of the level ahead.
+        size = state.size
+        late, revised = missing.late[rows], missing.revised[rows]
+        common = float(np.exp(CUT_SHARED**2))
+        for k, i in enumerate(rows):
+            over = mean[k, :before] + HALF
+            cut_share = missing.cut_share[i]
+
+            def logs(deaths: Floats, over: Floats = over) -> Floats:
+                """Of the months up to CDC's last, as a share of them."""
+                return np.asarray(deaths[SPAN - before :] / over)
+
+            if state.incomplete:
+                loads[k, :before, size + k] = logs(late[k])
+                loads[k, :before, size + n_loc + k] = logs(revised[k])
+            heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
+            shared = heavy * missing.shared[i], heavy * missing.revision_shared
+            # An earlier release says how much is cut; else some places are, and all more or less.
+            told = cut_share == 1.0
+            loads[k, :before, release] = shared[0] * logs(late[k])
+            loads[k, :before, release + 1] = shared[1] * logs(revised[k])
+            lost = 0.0 if told else float(cut_share * np.sqrt(common - 1.0))
+            loads[k, :before, release + 2] = -lost * logs(missing.cut[i])
+            loads[k, :before, release + 3] = missing.year_shared * logs(missing.year[i])
+            loads[k, :before, release + 4] = logs(missing.old[i])
+            if state.incomplete:
+                last = panel.reported[i, -1] + missing.months[i, -12:].sum()
+                share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
+                loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
+                loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
+            single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
+            alone = np.diag(single**2)
+            if state.locations[k] != NATION:
+                alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)
+                by_chance = 0.0 if told else common * (2.0 * cut_share - cut_share**2)
+                alone += by_chance * np.outer(*[logs(missing.cut[i])] * 2)
+            own[k, :before, :before] += alone
     root = np.zeros((loads.shape[2],) * 2)
     root[:release, :release] = np.linalg.cholesky(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
@@ -498,55 +531,3 @@ def log_months(
     scale = np.sqrt(TAIL_DF / of_the_nation(state, horizon, draws, streams).squared)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
-
-
-def _late(
-    state: State,
-    panel: Panel,
-    missing: Deficit,
-    rows: list[int],
-    mean: Floats,
-    before: int,
-    loads: Floats,
-    own: Floats,
-    release: int,
-) -> None:
-    """Put in what arrives late, of months that CDC has counted and of the level ahead."""
-    from odforecast.models.own import HALF
-
-    n_loc, size = len(rows), state.size
-    late, revised = missing.late[rows], missing.revised[rows]
-    common = float(np.exp(CUT_SHARED**2))
-    for k, i in enumerate(rows):
-        over = mean[k, :before] + HALF
-        cut_share = missing.cut_share[i]
-
-        def logs(deaths: Floats, over: Floats = over) -> Floats:
-            """Of the months up to CDC's last, as a share of them."""
-            return np.asarray(deaths[SPAN - before :] / over)
-
-        if state.incomplete:
-            loads[k, :before, size + k] = logs(late[k])
-            loads[k, :before, size + n_loc + k] = logs(revised[k])
-        heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
-        shared = heavy * missing.shared[i], heavy * missing.revision_shared
-        # An earlier release says how much is cut; else some places are, and all more or less.
-        told = cut_share == 1.0
-        loads[k, :before, release] = shared[0] * logs(late[k])
-        loads[k, :before, release + 1] = shared[1] * logs(revised[k])
-        lost = 0.0 if told else float(cut_share * np.sqrt(common - 1.0))
-        loads[k, :before, release + 2] = -lost * logs(missing.cut[i])
-        loads[k, :before, release + 3] = missing.year_shared * logs(missing.year[i])
-        loads[k, :before, release + 4] = logs(missing.old[i])
-        if state.incomplete:
-            last = panel.reported[i, -1] + missing.months[i, -12:].sum()
-            share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
-            loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
-            loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
-        single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
-        alone = np.diag(single**2)
-        if state.locations[k] != NATION:
-            alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)
-            by_chance = 0.0 if told else common * (2.0 * cut_share - cut_share**2)
-            alone += by_chance * np.outer(*[logs(missing.cut[i])] * 2)
-        own[k, :before, :before] += alone
