@@ -41,7 +41,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
@@ -329,7 +328,15 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
     """Spreads of a jurisdiction's errors, by the likelihood of its months."""
     names = ("sd_own", "noise", "revision_own", "revision_noise")
 
-    expected, profiled, left, held = _stacked(found, given)
+    # Releases side by side, shape (R, 52, n), all 0 where a release has no open month.
+    width = max(min(s.n_open, 12) for s in found)
+    expected, profiled, left = np.zeros((3, len(found), len(JURISDICTIONS), width))
+    held = np.zeros(left.shape, dtype=bool)
+    for r, s in enumerate(found):
+        late, _, rest = _parts(s, given, 0.0)
+        n = late.shape[1]
+        expected[r, :, :n], profiled[r, :, :n], left[r, :, :n] = late, s.last[:, None], rest
+        held[r, :, :n] = True
     back = np.arange(held.shape[-1])
 
     def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
@@ -348,22 +355,6 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
     start = np.log([0.4, 0.4, 0.012, 0.008, 0.3, 0.008, 0.85 / 0.15])
     own, _, decay = unpacked(_least(loss, start, [(-9, 2)] * 6 + [(0.0, 4.0)]))
     return own | {"revision_decay": decay}
-
-
-def _stacked(
-    found: Sequence[Seen], given: dict[str, float]
-) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
-    """Releases side by side: late arrivals expected, last counts, what is left, and where open."""
-    # Shape (R, 52, n); 0 where a release has no open month.
-    width = max(min(s.n_open, 12) for s in found)
-    out = np.zeros((3, len(found), len(JURISDICTIONS), width))
-    held = np.zeros(out.shape[1:], dtype=bool)
-    for r, s in enumerate(found):
-        expected, _, left = _parts(s, given, 0.0)
-        n = expected.shape[1]
-        out[0, r, :, :n], out[1, r, :, :n], out[2, r, :, :n] = expected, s.last[:, None], left
-        held[r, :, :n] = True
-    return out[0], out[1], out[2], held
 
 
 def normal_loss(
