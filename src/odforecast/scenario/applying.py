@@ -31,22 +31,7 @@ Shares = Mapping[str, Mapping[str, float]]
 
 
 class Applied:
-    """A baseline, ready for scenarios to act on.
-
-    Parameters
-    ----------
-    baseline : Forecast
-        Of months.
-    tables : mapping of str to (mapping of str to float)
-        Shares by name and location, as in :func:`odforecast.scenario.project`.
-    seed : int
-        Of the scenarios' draws.
-
-    Attributes
-    ----------
-    notes : list of str
-        What a reader must know.
-    """
+    """A baseline of months, ready for scenarios to act on; ``notes`` are for its reader."""
 
     def __init__(self, baseline: Forecast, tables: Shares, seed: int) -> None:
         self.baseline, self.tables, self.seed = baseline, tables, seed
@@ -132,19 +117,10 @@ class Applied:
     def acted(
         self, steps: Sequence[tuple[Intervention, Floats, Floats]]
     ) -> tuple[Floats, dict[str, Floats]]:
-        """Paths after effects, one after the other.
+        """Paths after effects, one after the other: all deaths, and the classes there are.
 
-        Parameters
-        ----------
-        steps : sequence of (Intervention, ndarray, ndarray)
-            With its log rate ratios, broadcastable to (D, L, M), and the part of a class's averted
-            deaths that does not come all the same, broadcastable to (D,).
-
-        Returns
-        -------
-        draws : ndarray, shape (D, L, M)
-        paths : dict of str to ndarray, shape (D, L, M)
-            Of the classes that the baseline carries or an effect is on.
+        A step is an intervention, its log rate ratios, and the part of a class's averted deaths
+        that does not come all the same; both broadcast to (D, L, M) and (D,).
         """
         draws = self.baseline.draws.copy()
         classes = {x.scope for x, _, _ in steps} - {ALL, self._own}

@@ -50,32 +50,27 @@ def events() -> pd.DataFrame:
     ('2019-05-01', '2026-02-20')
     """
     rows = []
-    for item in library()["events"]:
-        effect = item["effect"]
-        months = [_month(d) for d in item["dates"]]
+    for x in library()["events"]:
+        months = [_month(d) for d in x["dates"]]
         rows.append(
             {
-                "id": item["id"],
-                "event": item["event"],
-                "kind": item["kind"],
-                "date": item["date_text"],
+                **{key: x[key] for key in ("id", "event", "kind")},
+                "date": x["date_text"],
                 "month": months[0],
                 "last_month": months[-1],
-                "ended": item.get("ended", ""),
-                "end_month": _month(item["end"]) if "end" in item else np.datetime64("NaT", "s"),
-                "changed": item["changed"],
-                "effect": effect["text"],
-                "log_rr": effect.get("log_rr", float("nan")),
-                "outcome": effect.get("outcome", ""),
-                "lag": item["lag"],
-                "source": item["source"],
-                "reference": "; ".join(map(cite, item["references"])),
-                "grade": item.get("grade_text", item["grade"]),
-                "concludes": item.get("concludes", ""),
-                "differs": item.get("differs", ""),
-                "tags": ", ".join(item["tags"]),
-                "episode": bool(item.get("episode", False)),
-                "placebo_month": item.get("placebo_month", ""),
+                "ended": x.get("ended", ""),
+                "end_month": _month(x["end"]) if "end" in x else np.datetime64("NaT", "s"),
+                "changed": x["changed"],
+                "effect": x["effect"]["text"],
+                "log_rr": x["effect"].get("log_rr", float("nan")),
+                "outcome": x["effect"].get("outcome", ""),
+                **{key: x[key] for key in ("lag", "source")},
+                "reference": "; ".join(map(cite, x["references"])),
+                "grade": x.get("grade_text", x["grade"]),
+                **{key: x.get(key, "") for key in ("concludes", "differs")},
+                "tags": ", ".join(x["tags"]),
+                "episode": bool(x.get("episode", False)),
+                "placebo_month": x.get("placebo_month", ""),
             }
         )
     return pd.DataFrame(rows).sort_values("month", kind="stable", ignore_index=True)
@@ -100,32 +95,7 @@ def prior_names(*kinds: str) -> tuple[str, ...]:
 
 
 def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
-    """Keys of a named prior, as a scenario file would give them.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`prior_names`.
-    where : str
-        What asks, for the message.
-
-    Returns
-    -------
-    dict
-        ``name`` included; ``references`` are one-line citations.
-
-    Raises
-    ------
-    UnknownNameError
-        If the library has no such prior.
-
-    Examples
-    --------
-    >>> prior_table("tariff-only")["p_null"]
-    0.8
-    >>> prior_table("naloxone-source")["references"][0][:31]
-    'Stringfellow EJ, Lim TY, Humphr'
-    """
+    """Keys of a named prior, as a scenario file would give them; references as lines."""
     item = _prior(name, where)
     table = copy.deepcopy({k: v for k, v in item.items() if k not in _OWN_KEYS})
     return {"name": name, **table, "references": [cite(key) for key in item["references"]]}
@@ -142,20 +112,7 @@ def prior_kind(name: str) -> str:
 
 
 def prior_parts(name: str) -> dict[str, float]:
-    """The three named parts of a prior, with their probabilities.
-
-    Returns
-    -------
-    dict of str to float
-        ``works, nothing, backfires``; ``rises, nothing`` where the other tail is nothing.
-
-    Examples
-    --------
-    >>> prior_parts("cooperation-resumed")
-    {'works': 0.45, 'nothing': 0.4, 'backfires': 0.15}
-    >>> prior_parts("cooperation-suspended")
-    {'rises': 0.25, 'nothing': 0.75}
-    """
+    """The named parts of a prior: works, nothing, backfires; or rises, nothing."""
     return dict(_prior(name)["parts"])
 
 

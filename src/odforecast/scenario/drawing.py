@@ -218,29 +218,8 @@ def rise_and_fade(
 ) -> Floats:
     """Share of the full effect: a straight rise, a plateau, an exponential fade to a residue.
 
-    Parameters
-    ----------
-    since : ndarray, shape (D, M)
-        Months since the effect began; below 0 before.
-    ramp, plateau : ndarray, shape (D,)
-        Months of rise and plateau; a ramp of 0 is a step at ``since >= 0``.
-    half_life : ndarray, shape (D,), or None
-        Months until half of what fades is gone; None: all of it stays.
-    residue : ndarray, shape (D,), or None
-        Share of the effect that never fades; None: nothing of it.
-
-    Returns
-    -------
-    ndarray, shape (D, M)
-
-    Examples
-    --------
-    >>> since = np.array([[-1.0, 0.0, 3.0, 6.0, 18.0]])
-    >>> rise_and_fade(since, np.array([6.0]), np.zeros(1), np.array([12.0])).tolist()
-    [[0.0, 0.0, 0.5, 1.0, 0.5]]
-    >>> stays = np.array([0.4])
-    >>> rise_and_fade(since, np.array([6.0]), np.zeros(1), np.array([12.0]), stays).tolist()
-    [[0.0, 0.0, 0.5, 1.0, 0.7]]
+    ``since`` are months since the effect began, (D, M), below 0 before; a ramp of 0 is a step at
+    ``since >= 0``; without a half-life all of it stays. The others have shape (D,).
     """
     step = ramp[:, None] <= 0
     safe = np.where(step, 1.0, ramp[:, None])
@@ -258,31 +237,11 @@ def rise_and_fade(
 
 
 def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
-    """The factor c for which the nation's deaths change by exactly ``exp(effect)``.
+    """The factor c for which the nation's deaths change by exactly ``exp(effect)``, shape (D,).
 
     Solves ``sum_s F_s exp(c effect u_s) = exp(effect) sum_s F_s`` in every draw: without it,
-    states that differ would give the nation another effect than the one that was stated.
-
-    Parameters
-    ----------
-    effect : ndarray, shape (D,)
-        Log rate ratio of the nation.
-    factors : ndarray, shape (D, S)
-        The states' own factors u, above 0.
-    weights : ndarray, shape (S,) or (D, S)
-        The states' deaths F without the effect, 0 or more; in every draw, where they are drawn.
-
-    Returns
-    -------
-    ndarray, shape (D,)
-        1 where the effect is 0.
-
-    Examples
-    --------
-    >>> u = np.array([[0.5, 1.5]])
-    >>> c = nation_factor(np.array([-0.45]), u, np.array([1.0, 1.0]))
-    >>> round(float(np.log(np.exp(-0.45 * c * u[0]).mean())), 12)
-    -0.45
+    states that differ would give the nation another effect than the one that was stated. The
+    states' own factors u are above 0, (D, S); the weights F their deaths, (S,) or (D, S).
     """
     there = effect != 0.0
     share = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), factors.shape)[there]

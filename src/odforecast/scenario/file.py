@@ -141,7 +141,7 @@ def named_intervention(name: str, onset: object, **changes: object) -> Intervent
     onset : month, or mapping
         ``"2026-03"`` or ``{"between": ["2026-01", "2026-06"]}``.
     **changes
-        Any other key of a scenario file: ``probability=0.5``, ``exposure={"OH": 1.0}``.
+        Any other key of a scenario file: ``p_null=0.5``, ``exposure={"OH": 1.0}``.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def named(name: str, onset: object | None = None, **changes: object) -> Scenario
     onset : month, optional
         ``"2026-03"``. Default: open, and the month after the as-of date where it is projected.
     **changes
-        Any other key of a scenario file: ``probability=0.5``.
+        Any other key of a scenario file: ``p_null=0.5``.
 
     Examples
     --------

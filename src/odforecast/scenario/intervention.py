@@ -118,7 +118,7 @@ class Intervention:
     rebound : Rebound or None
         Substitution after a success.
     exposure : float, str or mapping
-        Share of the effect a location feels: one number, one of :data:`NAMED_EXPOSURES`, or
+        Share of the effect a location feels: one number, ``"fentanyl-share"``, or
         location to number, with ``"default"`` for the rest.
     spread : Prior, optional
         Sd of the log of a state's own factor. Default: Uniform(0, 0.5); 0 for a fixed size.
@@ -343,7 +343,7 @@ class Scenario:
     name : str
         Lower case, words joined by hyphens; the ``scenario_id`` of every table.
     interventions : tuple of Intervention
-        Each with its own probability of happening. Effects add up on the log scale.
+        Effects add up on the log scale.
     version : int
         Raise it when an assumption changes.
     title, question : str
