@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.scenario import (
     Beta,
@@ -334,23 +333,3 @@ def test_pickles_and_hashes_with_a_table():
     assert again == x
     assert hash(again) == hash(x)
     assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"p_null": -0.1}, "p_null is -0.1, allowed: 0 to 1"),
-        ({"half_life": Fixed(-6)}, "half_life is -6, allowed: 0 to 1,200"),
-        ({"spread": 9.0}, "spread is 9, allowed: 0 to 1"),
-        ({"onset": "2001-01"}, "allowed: 2014-02"),
-        ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
-        ({"grade": "superb"}, "allowed: high"),
-        ({"direction": "down"}, "allowed: either, fall, rise"),
-        ({"exposure": "moon"}, "allowed: a number"),
-        ({"exposure": {"OH": -1}}, "exposure of OH is -1"),
-    ],
-)
-def test_mistakes(changes, words):
-    with pytest.raises(ScenarioError) as caught:
-        Intervention(**({"name": "x", "size": Fixed(-0.1), "onset": "2026-01"} | changes))
-    assert words in str(caught.value)

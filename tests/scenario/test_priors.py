@@ -246,15 +246,6 @@ def test_doses_nobody_can_mean(value, words):
     assert words in str(caught.value)
 
 
-def test_one_size_and_only_one():
-    with pytest.raises(ScenarioError, match="size and percent are given, allowed: one of them"):
-        of_file(size=-0.3, percent=-30)
-    with pytest.raises(ScenarioError, match="key 'size' is missing"):
-        of_file()
-    with pytest.raises(ScenarioError, match="or write percent: -30"):
-        of_file(size="-30 %")
-
-
 # -------------------------------------------------------------------------------- mistakes
 
 
